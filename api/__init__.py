@@ -1,0 +1,1 @@
+"""HTTP routes over ``model``; nothing here knows the screen."""

@@ -1,0 +1,57 @@
+"""What the serving process holds after many answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from ..apps import App, gradio, loupe, streamlit
+from ..browser import answered, chromium, opened
+from ..photos import file, phone, small
+from ..registry import NoFigure, benchmark
+from ..servers import Server, serving
+
+__all__ = ["memory"]
+
+
+@benchmark(
+    "memory",
+    "memory of the serving process after 200 answers on its page, without torch",
+    target=330,
+    unit="MB",
+)
+def memory(quick: bool) -> tuple[float, str]:
+    """Answer small and 12-megapixel photos by turns, then read the resident memory."""
+    ours, peers = (4, 2) if quick else (200, 50)
+    photos = [file("cat-small.jpg", small("cat")), file("coffee-12mp.jpg", phone("coffee"))]
+    with chromium() as browser:
+        with serving(loupe()) as server:
+            _answer(browser, server, photos, ours)
+            used = server.memory_mb()
+            if server.holds("libtorch"):
+                raise NoFigure(f"torch was loaded in the serving process ({used:.0f} MB)")
+        beside = [_peer(browser, peer, photos, peers) for peer in (gradio, streamlit)]
+    text = f"{ours} answers, small and 12-megapixel photos by turns; no torch in the process"
+    return used, f"{text}; {', '.join(beside)} after {peers}"
+
+
+def _peer(browser: Browser, make: Callable[[], App], photos: list[Path], count: int) -> str:
+    try:
+        app = make()
+        with serving(app) as server:
+            _answer(browser, server, photos, count)
+            return f"{app.name} {server.memory_mb():.0f} MB"
+    except NoFigure as reason:
+        return f"a peer not measured ({reason})"
+
+
+def _answer(browser: Browser, server: Server, photos: list[Path], count: int) -> None:
+    """``count`` answers: to one visitor where the page allows it, else to one each."""
+    server.wait_ready()
+    number = 0
+    while number < count:
+        with opened(browser, server) as page:
+            words = ""
+            while number < count and (server.app.stays or not words):
+                _, words = answered(page, server, photos[number % len(photos)], after=words)
+                number += 1

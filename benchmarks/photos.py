@@ -1,0 +1,88 @@
+"""Photographs to measure with, made from the free ones in scikit-image's wheel."""
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.samples import samples
+
+from .places import BUILD
+from .registry import NoFigure
+
+__all__ = ["PHONE", "SMALL", "file", "many", "phone", "small"]
+
+SMALL = (500, 375)
+"""Width and height of a small photo, pixels."""
+
+PHONE = (4000, 3000)
+"""Width and height of a phone's photo, pixels: 12 megapixels."""
+
+GRAIN = 5.0
+"""Noise of a phone's sensor, in levels of 255: it makes the file weigh what a phone's does."""
+
+
+def small(name: str = "cat") -> bytes:
+    """A photo of 500 × 375 pixels as JPEG, about 50 kB."""
+    return _jpeg(_opened(name).resize(SMALL, Image.Resampling.LANCZOS))
+
+
+def phone(name: str = "cat", turn: int = 0) -> bytes:
+    """A photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` moves its noise."""
+    image = _opened(name).resize(PHONE, Image.Resampling.BICUBIC)
+    noise = np.roll(_noise(), 97 * turn, axis=0)
+    pixels = np.asarray(image).astype(np.int16) + noise[:, :, None]
+    return _jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
+
+
+def many(count: int) -> list[bytes]:
+    """``count`` different small photos: crops of the samples, always the same ones."""
+    chance = np.random.default_rng(0)
+    names = [sample.name for sample in samples()] or [""]
+    whole = {name: _opened(name) for name in names}
+
+    def crop(number: int) -> bytes:
+        image = whole[names[number % len(names)]]
+        width = int(chance.integers(image.width // 2, image.width + 1))
+        height = width * 3 // 4
+        left = int(chance.integers(0, image.width - width + 1))
+        top = int(chance.integers(0, image.height - height + 1))
+        box = (left, top, left + width, top + height)
+        return _jpeg(image.resize(SMALL, Image.Resampling.BICUBIC, box))
+
+    return [crop(number) for number in range(count)]
+
+
+def file(name: str, data: bytes) -> Path:
+    """``data`` as a file of that name in the build folder."""
+    path = BUILD / "photos" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@cache
+def _noise() -> NDArray[np.int16]:
+    noise = np.random.default_rng(0).normal(0, GRAIN, (PHONE[1], PHONE[0]))
+    return np.rint(noise).astype(np.int16)
+
+
+def _opened(name: str) -> Image.Image:
+    """A sample cut to 4 : 3 around its centre."""
+    sample = next((sample for sample in samples() if sample.name == name), None)
+    if sample is None:
+        raise NoFigure("scikit-image, which brings the photographs, is not installed")
+    image = sample.open().convert("RGB")
+    width = min(image.width, image.height * 4 // 3)
+    height = width * 3 // 4
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    data = BytesIO()
+    image.save(data, "JPEG", quality=90, subsampling="4:2:0")
+    return data.getvalue()

@@ -1,0 +1,91 @@
+"""The same model as a fastai learner: what the figures are compared with."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+import model
+from model import Classifier
+from model.manifest import Manifest
+
+from .places import BUILD, MODEL
+from .registry import NoFigure
+
+__all__ = ["classifier", "export", "learner", "predict"]
+
+FOLDER = BUILD / "peers"
+
+
+def classifier() -> Classifier:
+    """The model that is measured, with the compiled engine whatever the settings say."""
+    return model.load(MODEL, "compiled")
+
+
+def learner() -> Any:
+    """The learner of the same bundle: its weights, and its recipe in parts of fastai.
+
+    Its loss is fastai's own: ``learn.predict`` asks the loss how to turn logits
+    into probabilities and a label.
+
+    Raises:
+        NoFigure: fastai is not installed.
+    """
+    try:
+        from fastai.losses import CrossEntropyLossFlat
+
+        from model.training.learner import rebuild
+    except ImportError as error:
+        raise NoFigure(f"the learner's packages are not installed: {error}") from error
+    learn = rebuild(classifier().bundle)
+    learn.loss_func = CrossEntropyLossFlat()
+    learn.dls = _loaders(classifier().bundle.manifest)
+    return learn
+
+
+def predict(learn: Any, photo: bytes) -> tuple[str, Any]:
+    """What fastai answers to a JPEG: the label and all probabilities."""
+    from fastai.vision.all import PILImage
+
+    label, _, probabilities = learn.predict(PILImage.create(photo))
+    return str(label), probabilities.numpy()
+
+
+def export() -> Path:
+    """The folder with the learner as ``export.pkl``, which the peers load."""
+    learn = learner()
+    learn.path = FOLDER
+    learn.export("export.pkl")
+    return FOLDER
+
+
+def _loaders(manifest: Manifest) -> Any:
+    """Data of parts that can be pickled, over two blank pictures."""
+    from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, Normalize
+
+    from model.training.learner import item_transforms
+
+    transforms = item_transforms(manifest.recipe)
+    for place, transform in enumerate(transforms):
+        # fastai sorts by this, and by default it would crop before it resizes.
+        transform.order = place
+    mean, std = manifest.architecture.mean, manifest.architecture.std
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock(vocab=list(manifest.labels), sort=False)),
+        get_x=ColReader(0),
+        get_y=ColReader(1),
+        splitter=lambda items: ([0], [1]),
+        item_tfms=transforms,
+        batch_tfms=[Normalize.from_stats(mean, std, cuda=False)],
+    )
+    return block.dataloaders(_rows(manifest.labels), bs=1, num_workers=0)
+
+
+def _rows(labels: tuple[str, ...]) -> Any:
+    """Two rows, the fewest that make a training and a validation set."""
+    import pandas
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    blank = FOLDER / "blank.png"
+    Image.new("RGB", (64, 64)).save(blank)
+    return pandas.DataFrame({"photo": [str(blank)] * 2, "label": [labels[0], labels[-1]]})

@@ -1,0 +1,129 @@
+"""An app as a process of its own: started, waited for, weighed, ended."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from .apps import App
+from .places import BUILD
+from .registry import NoFigure
+
+__all__ = ["Server", "serving"]
+
+PATIENCE = 120
+"""Seconds until an app that does not answer is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running app; ``began`` is when its process was started, by ``time.perf_counter``."""
+
+    app: App
+    process: psutil.Popen
+    port: int
+    began: float
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The address of the page to use."""
+        return f"http://127.0.0.1:{self.port}{self.app.page}"
+
+    def seconds(self) -> float:
+        """Seconds since the process was started."""
+        return time.perf_counter() - self.began
+
+    def wait(self) -> None:
+        """Wait until the server accepts connections.
+
+        Raises:
+            NoFigure: it ended, or did not within 120 seconds.
+        """
+        while time.perf_counter() < self.began + PATIENCE:
+            if self.process.poll() is not None:
+                raise NoFigure(f"{self.app.name} ended at once: {self._last_words()}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise NoFigure(f"{self.app.name} did not start in {PATIENCE} s: {self._last_words()}")
+
+    def wait_ready(self) -> None:
+        """Wait until the server gives its page."""
+        self.wait()
+        while time.perf_counter() < self.began + PATIENCE:
+            try:
+                with urlopen(self.url, timeout=10) as response:
+                    response.read()
+                return
+            except (URLError, OSError):
+                time.sleep(0.1)
+        raise NoFigure(f"{self.app.name} gives no page: {self._last_words()}")
+
+    def memory_mb(self) -> float:
+        """Resident memory of the process and its children, MB."""
+        return sum(process.memory_info().rss for process in self._family()) / 2**20
+
+    def holds(self, library: str) -> bool:
+        """Whether a file of that name is mapped into the process or a child."""
+        return any(
+            library in Path(mapped.path).name
+            for process in self._family()
+            for mapped in process.memory_maps()
+        )
+
+    def _family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+    def _last_words(self) -> str:
+        return " ".join(self.log.read_text(errors="replace").split())[-300:]
+
+
+@contextmanager
+def serving(app: App) -> Iterator[Server]:
+    """Start an app on a free port, and end it with its children afterwards."""
+    port = _free_port()
+    log = BUILD / f"{app.name.lower()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **app.environment}
+    with log.open("w") as output:
+        began = time.perf_counter()
+        process = psutil.Popen(
+            app.command(port),
+            cwd=app.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        server = Server(app, process, port, began, log)
+        try:
+            yield server
+        finally:
+            _end(process)
+
+
+def _end(process: psutil.Popen) -> None:
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        member.kill()
+    psutil.wait_procs(family, timeout=10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

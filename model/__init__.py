@@ -1,0 +1,27 @@
+"""Everything about models; plain Python, usable from a script or a notebook.
+
+    from model import load
+
+    load("imagenet").identify("cat.jpg").top(5)
+
+Importing it loads neither streamlit nor torch nor fastai.
+"""
+
+from .bundle import Bundle
+from .classifier import Classifier, load
+from .errors import LoupeError, PhotoError
+from .photo import Photo
+from .prediction import Candidate, Prediction
+from .shelf import library
+
+__all__ = [
+    "Bundle",
+    "Candidate",
+    "Classifier",
+    "LoupeError",
+    "Photo",
+    "PhotoError",
+    "Prediction",
+    "library",
+    "load",
+]

@@ -1,0 +1,199 @@
+"""Bundle + engine → answers. Every door comes through here."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import confidence
+from .bundle import Bundle
+from .engines import Engine, start
+from .engines.base import Output
+from .errors import DamagedPhoto, EmptyPhoto, GoldenMismatch, PhotoTooLarge
+from .gate import gate
+from .photo import MAX_BYTES, Photo, read
+from .prediction import Milliseconds, Prediction
+from .preprocess import Pixels, preprocess
+from .settings import settings
+from .shelf import find
+
+__all__ = ["Classifier", "Examined", "Source", "load"]
+
+Source = str | Path | bytes | Image.Image | Photo
+"""A path, a file's bytes, a PIL image, or a photo that was read already."""
+
+TOLERANCE = 1e-4
+"""How far a probability may be from its golden answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An answer with what it was given for; ``pixels`` uint8 [height, width, 3]."""
+
+    photo: Photo
+    pixels: Pixels
+    prediction: Prediction
+
+
+class Classifier:
+    """A bundle run by an engine. Made by ``load``; safe under threads."""
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self.bundle, self.engine = bundle, engine
+
+    def identify(self, source: Source, *, patient: bool = False) -> Prediction:
+        """Answer for one photo.
+
+        Args:
+            source: what to look at.
+            patient: wait for a place as long as it takes (for a batch).
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            Busy: all places are taken and the queue is full.
+        """
+        return self.examine(source, patient=patient).prediction
+
+    def examine(self, source: Source, *, patient: bool = False) -> Examined:
+        """As ``identify``, with the photo and the pixels that the answer was given for."""
+        data = read_file(Path(source)) if isinstance(source, str | Path) else source
+        with gate().enter(patient=patient):
+            began = time.perf_counter()
+            photo = self.photo(data)
+            decoded = time.perf_counter()
+            pixels = preprocess(photo.image, self.bundle.manifest.recipe)
+            prediction = self._answer(pixels, began, decoded, time.perf_counter())
+            return Examined(photo, pixels, prediction)
+
+    def photo(self, source: bytes | Image.Image | Photo) -> Photo:
+        """Read a photo as large as this model's recipe needs it.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        if isinstance(source, Photo):
+            return source
+        if isinstance(source, Image.Image):
+            return Photo.from_image(source)
+        return read(source, resize=max(self.bundle.manifest.recipe.resize))
+
+    def answer(self, pixels: Pixels) -> Prediction:
+        """Answer for pixels, uint8 [height, width, 3] of the recipe's size.
+
+        Raises:
+            Busy: all places are taken and the queue is full.
+        """
+        with gate().enter():
+            now = time.perf_counter()
+            return self._answer(pixels, now, now, now)
+
+    def _answer(self, pixels: Pixels, began: float, decoded: float, ready: float) -> Prediction:
+        output = self.engine.run(pixels[None])
+        done = time.perf_counter()
+        times = Milliseconds(
+            decode=(decoded - began) * 1000,
+            preprocess=(ready - decoded) * 1000,
+            engine=(done - ready) * 1000,
+            total=(done - began) * 1000,
+        )
+        return self._prediction(output, times)
+
+    def _prediction(self, output: Output, times: Milliseconds) -> Prediction:
+        manifest = self.bundle.manifest
+        probabilities = output.probabilities[0]
+        novelty = None if output.novelty is None else float(output.novelty[0])
+        prediction = Prediction(
+            model=manifest.name,
+            version=self.bundle.version,
+            engine=self.engine.name,
+            labels=manifest.labels,
+            probabilities=probabilities,
+            milliseconds=times,
+            language=manifest.language,
+            multilabel=manifest.multilabel,
+            calibrated=manifest.confidence is not None,
+        )
+        return confidence.judge(prediction, novelty, manifest.confidence)
+
+    def check_golden(self) -> float:
+        """Compare the golden answers; returns the largest difference in a probability.
+
+        Raises:
+            GoldenMismatch: one differs by more than 1e-4, or another label comes first.
+        """
+        golden = self.bundle.golden
+        worst = 0.0
+        for pixels, wanted in zip(golden.pixels, golden.probabilities, strict=True):
+            found = self.engine.run(pixels[None]).probabilities[0]
+            worst = max(worst, float(np.abs(found - wanted).max()))
+            # Written so that NaN is a mismatch, too.
+            if not (worst <= TOLERANCE and found.argmax() == wanted.argmax()):
+                raise GoldenMismatch(
+                    f"{self.bundle.folder}: the engine {self.engine.name!r} does not give the "
+                    f"golden answers (a probability differs by {worst:.2g}). Do not trust it: "
+                    "build or import the model again on this machine."
+                )
+        return worst
+
+
+def read_file(path: Path) -> bytes:
+    """A photo file's bytes.
+
+    Raises:
+        EmptyPhoto, PhotoTooLarge, DamagedPhoto: it cannot or need not be read.
+    """
+    try:
+        # One byte over the limit is enough to refuse: a device or a pipe may never end.
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise EmptyPhoto(f"There is no file {path}. Check its name.") from None
+    except OSError as error:
+        raise DamagedPhoto(f"{path} cannot be read: {error.strerror}.") from None
+    if len(data) > MAX_BYTES:
+        raise PhotoTooLarge(
+            f"{path} is larger than {MAX_BYTES // 2**20} MB. Send a smaller version of it."
+        )
+    return data
+
+
+_lock = threading.Lock()
+_loaded: dict[tuple[str, str, str], Classifier] = {}
+
+
+def load(
+    name: str | None = None,
+    engine: str | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Classifier:
+    """The model of that name, ready to answer; loaded once per process.
+
+    Args:
+        name: by default the one in the settings.
+        engine: ``compiled`` or ``learner``; by default the one in the settings.
+        progress: told what is being done, in words.
+
+    Raises:
+        BundleNotFound: there is no such model.
+        BundleError: its files are damaged, newer, or its golden answers do not hold.
+        EngineUnavailable: the engine's packages are not installed.
+    """
+    bundle = find(name or settings().model)
+    engine = engine or settings().engine
+    key = (str(bundle.folder), bundle.version, engine)
+    with _lock:
+        if key not in _loaded:
+            progress(f"Loading {bundle.manifest.title} ...")
+            classifier = Classifier(bundle, start(bundle, engine))
+            if engine != "fake":
+                classifier.check_golden()
+            # A bundle that was replaced leaves with its old version.
+            for old in [old for old in _loaded if old[0] == key[0] and old[1] != key[1]]:
+                del _loaded[old]
+            _loaded[key] = classifier
+        return _loaded[key]

@@ -1,0 +1,53 @@
+"""The command line, a file a group of commands.
+
+To add a command: a module here and its name in ``COMMANDS``.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ..errors import LoupeError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "list": "models",
+    "show": "models",
+    "verify": "models",
+    "build": "build",
+    "identify": "identify",
+    "evaluate": "evaluate",
+    "corrections": "corrections",
+}
+
+
+class Commands(click.Group):
+    """Imports a command's module when it is called, and words refusals."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; a refusal is one line and exit 2, never a traceback."""
+        try:
+            return super().invoke(ctx)
+        except LoupeError as error:
+            click.echo(f"{error.code}: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Loupe's models: look at them, identify photos, measure."""

@@ -1,0 +1,33 @@
+"""``build``: make a bundle that ships."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import EngineUnavailable
+from ..settings import settings
+
+__all__ = ["build_command"]
+
+
+@click.command("build")
+@click.argument("name", type=click.Choice(["imagenet"]))
+@click.option(
+    "--to",
+    "shelf",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to put it in; by default the data folder's models.",
+)
+def build_command(name: str, shelf: Path | None) -> None:
+    """Build the model NAME from published weights (needs requirements.txt)."""
+    try:
+        from ..training.imagenet import build
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"Building needs {error.name}, not installed here: pip install -r requirements.txt"
+        ) from error
+    click.echo(f"Building {name} ...", err=True)
+    bundle = build(shelf or settings().data / "models")
+    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
+    sys.exit(0)

@@ -1,0 +1,39 @@
+"""What an engine is: pixels in, the four outputs of the graph out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..preprocess import Pixels
+
+__all__ = ["Engine", "Output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """For N photos, all float32: ``logits`` [N, labels], ``features`` [N, D],
+    ``probabilities`` [N, labels] (calibrated where the bundle is), ``novelty`` [N]
+    or None.
+    """
+
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    novelty: NDArray[np.float32] | None = None
+
+
+class Engine(ABC):
+    """A way to run a bundle. Safe to call from several threads at once."""
+
+    name: ClassVar[str]
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @abstractmethod
+    def run(self, pixels: Pixels) -> Output:
+        """Answer for pixels, uint8 [N, height, width, 3] of the recipe's size."""

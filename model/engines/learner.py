@@ -1,0 +1,38 @@
+"""The fastai learner itself, rebuilt from the bundle: the reference."""
+
+from typing import ClassVar
+
+import torch
+
+from ..bundle import Bundle
+from ..preprocess import Pixels
+from ..settings import settings
+from ..training.graph import Answering
+from ..training.learner import rebuild
+from .base import Engine, Output
+
+__all__ = ["LearnerEngine"]
+
+
+class LearnerEngine(Engine):
+    """Runs the learner's module, not ``learn.predict``: that one mutates the learner.
+
+    fastai's ``predict`` swaps callbacks and data loaders on a shared object, so
+    visitors would meet in it. The bare module in evaluation mode is safe.
+    """
+
+    name: ClassVar[str] = "learner"
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        torch.set_num_threads(settings().threads)
+        self.learner = rebuild(bundle)
+        module = Answering.around(self.learner.model, bundle.manifest)
+        # Channels last is twice as fast here, with the same answers.
+        self._module = module.eval().to(memory_format=torch.channels_last)
+
+    def run(self, pixels: Pixels) -> Output:
+        """See ``Engine.run``."""
+        with torch.inference_mode():
+            outputs = self._module(torch.from_numpy(pixels.copy()))
+        return Output(*(output.numpy() for output in outputs))

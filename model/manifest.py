@@ -1,0 +1,128 @@
+"""``bundle.json``: what a bundle says of itself, checked field by field."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .preprocess import Recipe
+
+__all__ = [
+    "FORMAT",
+    "Architecture",
+    "Confidence",
+    "Data",
+    "File",
+    "Manifest",
+    "Metric",
+    "Plausible",
+]
+
+FORMAT = 1
+"""The format that this Loupe writes; it reads this one and all older ones."""
+
+Text = Annotated[str, Field(max_length=4000)]
+Line = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """Frozen, and strict about what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Architecture(Part):
+    """The network by name: enough to rebuild the learner around its weights.
+
+    ``head`` *linear* is pooling and one layer, as the body's own classifier;
+    *fastai* is ``vision_learner``'s head.
+    """
+
+    library: Literal["timm", "torchvision"]
+    body: Line
+    head: Literal["linear", "fastai"]
+    features: Annotated[int, Field(ge=1, le=100_000)]
+    parameters: Annotated[int, Field(ge=1)]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Data(Part):
+    """What the model was trained on."""
+
+    title: Line
+    source: Text
+    licence: Line
+    photos: Annotated[int, Field(ge=0)] | None = None
+
+
+class Metric(Part):
+    """A figure with its 95 % interval and what it was measured on."""
+
+    name: Literal["accuracy", "top5", "calibration_error", "coverage"]
+    value: Share
+    low: Share
+    high: Share
+    photos: Annotated[int, Field(ge=1)]
+    on: Line
+    by: Line
+
+
+class Plausible(Part):
+    """Split-conformal set: labels are added until their mass reaches ``mass``."""
+
+    coverage: Share
+    mass: Share
+
+
+class Confidence(Part):
+    """What calibration found: without it a model answers with a best guess."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    plausible: Plausible | None = None
+    novelty: float | None = None
+
+
+class File(Part):
+    """Bytes and SHA-256 of one file beside ``bundle.json``."""
+
+    bytes: Annotated[int, Field(ge=0, le=2**31)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(Part):
+    """The whole of ``bundle.json``."""
+
+    format: Literal[1]
+    name: Name
+    title: Line
+    description: Text
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
+    labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
+    multilabel: bool = False
+    recipe: Recipe
+    architecture: Architecture
+    engines: Annotated[tuple[Literal["compiled", "learner"], ...], Field(min_length=1)]
+    licence: Line
+    data: Data
+    metrics: tuple[Metric, ...] = ()
+    confidence: Confidence | None = None
+    made: dict[Line, Line]
+    files: dict[FileName, File]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Manifest":
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("two labels are the same")
+        needed = {"golden.npz"}
+        needed |= {"graph.onnx"} if "compiled" in self.engines else set()
+        needed |= {"weights.safetensors"} if "learner" in self.engines else set()
+        if missing := needed - self.files.keys():
+            raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
+        return self
+
+    def metric(self, name: str) -> Metric | None:
+        """The first metric of that name, if the bundle has one."""
+        return next((metric for metric in self.metrics if metric.name == name), None)

@@ -1,0 +1,110 @@
+"""The one settings object: read from the environment, then from secrets.toml."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from . import machine
+
+__all__ = ["ROOT", "Settings", "settings"]
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRETS = ROOT / ".streamlit" / "secrets.toml"
+
+
+class Settings(BaseSettings):
+    """All that an owner can set, as ``LOUPE_NAME`` or in ``.streamlit/secrets.toml``.
+
+    The defaults serve a laptop with nothing set. Secrets are masked in ``repr``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LOUPE_", frozen=True, extra="ignore")
+
+    data: Path = Field(
+        default_factory=lambda: user_data_path("loupe"),
+        description="The one folder that is written to: records, models that are not shipped.",
+    )
+    database: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL of the records; empty means SQLite in the data folder.",
+    )
+    secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs result links, so that they can be shown as checked.",
+    )
+    model: str = Field(default="imagenet", description="The model that the first screen opens.")
+    engine: Literal["compiled", "learner"] = Field(
+        default="compiled", description="The engine that the first screen opens."
+    )
+    threads: int = Field(
+        default_factory=machine.cores,
+        ge=1,
+        le=256,
+        description="Cores to use; by default the cgroup's quota.",
+    )
+    memory_mb: int = Field(
+        default_factory=machine.memory_mb,
+        ge=128,
+        description="Memory of this process in MB; by default the cgroup's limit. "
+        "Photos that would not fit are refused.",
+    )
+    queue: int = Field(
+        default=8, ge=0, le=1000, description="Photos that may wait while all cores are at work."
+    )
+    deadline: float = Field(
+        default=10.0, gt=0, le=300, description="Seconds that a photo may wait before 'busy'."
+    )
+    batch: int = Field(
+        default=1000, ge=1, le=100_000, description="Photos that one batch may hold."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the records."""
+        return (
+            self.database.get_secret_value() or f"sqlite:///{self.data.resolve() / 'records.sqlite'}"
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file: a host's own settings win."""
+        return init_settings, env_settings, SecretsFile(settings_cls, SECRETS)
+
+
+class SecretsFile(TomlConfigSettingsSource):
+    """``secrets.toml``, whose keys carry the same ``LOUPE_`` prefix as the environment's."""
+
+    def _read_file(self, file_path: Path) -> dict[str, object]:
+        values = super()._read_file(file_path)
+        prefix = "LOUPE_"
+        return {
+            key.removeprefix(prefix).lower(): value
+            for key, value in values.items()
+            if key.startswith(prefix)
+        }
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        pydantic.ValidationError: a value is not usable; the message names it.
+    """
+    return Settings()

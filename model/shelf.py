@@ -1,0 +1,134 @@
+"""Where models stand: those that ship, and the owner's own in the data folder."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .bundle import MANIFEST, SHIPPED, Bundle
+from .errors import BundleDamaged, BundleError, BundleNotFound
+from .manifest import FORMAT
+from .settings import settings
+
+__all__ = ["find", "library", "write"]
+
+
+def _shelves() -> list[Path]:
+    """Folders that hold models, the owner's own first."""
+    return [settings().data / "models", SHIPPED]
+
+
+def library() -> dict[str, Bundle | BundleError]:
+    """Every model by name; one that is refused is there with its refusal."""
+    found: dict[str, Bundle | BundleError] = {}
+    for shelf in _shelves():
+        for folder in sorted(shelf.iterdir()) if shelf.is_dir() else []:
+            if not folder.is_dir() or folder.name.startswith(".") or folder.name in found:
+                continue
+            try:
+                found[folder.name] = _open(folder)
+            except BundleError as error:
+                found[folder.name] = error
+    return found
+
+
+def find(name: str) -> Bundle:
+    """The model of that name.
+
+    Raises:
+        BundleNotFound: there is none; the message lists those there are.
+        BundleError: it is refused.
+    """
+    for shelf in _shelves():
+        # Compared with the names on the shelf, so that no name can leave it.
+        if shelf.is_dir() and name in {folder.name for folder in shelf.iterdir()}:
+            return _open(shelf / name)
+    names = ", ".join(library()) or "none"
+    raise BundleNotFound(f"There is no model named {name!r}. Models here: {names}.")
+
+
+def _open(folder: Path) -> Bundle:
+    """Open a shelf's folder: a bundle, or versions with a file that names the current one."""
+    current = folder / "current"
+    if current.is_file():
+        version = current.read_text().strip()
+        if version not in {path.name for path in folder.iterdir()}:
+            raise BundleDamaged(f"{current} names {version!r}, which is not there.")
+        bundle = Bundle.open(folder / version)
+    else:
+        bundle = Bundle.open(folder)
+    if bundle.name != folder.name:
+        raise BundleDamaged(
+            f"{bundle.folder / MANIFEST} says that this model is {bundle.name!r}, but its folder "
+            f"is {folder.name!r}. Rename the folder."
+        )
+    return bundle
+
+
+def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) -> Bundle:
+    """Write a bundle and put it into place only when it is whole.
+
+    Args:
+        values: the manifest without ``files`` and ``format``.
+        shelf: where it goes. In the data folder versions stand beside each
+            other, so that the former one stays; elsewhere the folder is replaced.
+        fill: writes all other files into the folder it is given.
+
+    Raises:
+        BundleDamaged: what was written does not pass its own check.
+    """
+    shelf = shelf.resolve()
+    shelf.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
+    try:
+        fill(new)
+        files = {
+            path.name: {
+                "bytes": path.stat().st_size,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path in sorted(new.iterdir())
+        }
+        text = json.dumps({"format": FORMAT, **values, "files": files}, indent=1, ensure_ascii=False)
+        (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        bundle = Bundle.open(new)
+        bundle.verify()
+        for path in new.iterdir():
+            path.chmod(0o644)
+            _sync(path)
+        new.chmod(0o755)
+        return Bundle.open(_place(new, shelf / bundle.name, bundle.version))
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _place(new: Path, folder: Path, version: str) -> Path:
+    if folder.parent == SHIPPED or (folder / MANIFEST).exists():
+        former = folder.with_name(f".former-{folder.name}")
+        shutil.rmtree(former, ignore_errors=True)
+        if folder.exists():
+            folder.rename(former)
+        new.rename(folder)
+        shutil.rmtree(former, ignore_errors=True)
+        return folder
+    folder.mkdir(exist_ok=True)
+    if not (folder / version).exists():
+        new.rename(folder / version)
+    pointer = folder / ".current"
+    pointer.write_text(version)
+    _sync(pointer)
+    pointer.replace(folder / "current")
+    _sync(folder)
+    return folder / version
+
+
+def _sync(path: Path) -> None:
+    """Ask the disk to keep what was written before it is renamed into place."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

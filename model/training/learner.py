@@ -1,0 +1,126 @@
+"""A bundle → its fastai ``Learner``, without unpickling anything."""
+
+from typing import Any
+
+from PIL import Image
+from torch import nn
+
+from ..bundle import Bundle
+from ..errors import BundleDamaged, EngineUnavailable
+from ..manifest import Manifest
+from ..preprocess import FILTERS, Recipe
+
+__all__ = ["empty_learner", "rebuild"]
+
+
+def rebuild(bundle: Bundle) -> Any:
+    """The fastai ``Learner`` of a bundle, in evaluation mode, with its weights.
+
+    Raises:
+        EngineUnavailable: the architecture's name is unknown to the installed library.
+        BundleDamaged: the weights do not fit the architecture.
+    """
+    import safetensors.torch
+
+    learner = empty_learner(bundle.manifest)
+    weights = bundle.read("weights.safetensors")
+    try:
+        learner.model.load_state_dict(safetensors.torch.load(weights), strict=True)
+    except Exception as error:  # safetensors and torch raise their own kinds
+        raise BundleDamaged(
+            f"{bundle.folder / 'weights.safetensors'} does not fit {bundle.manifest.architecture.body}"
+            f": {str(error)[:300]}. Build or import the model again."
+        ) from error
+    learner.model.eval()
+    return learner
+
+
+def empty_learner(manifest: Manifest) -> Any:
+    """A ``Learner`` of the manifest's architecture and pipeline with random weights.
+
+    Raises:
+        EngineUnavailable: the architecture's name is unknown to the installed library.
+    """
+    from fastai.vision.all import vision_learner
+
+    architecture = manifest.architecture
+    head = _linear_head(architecture.features, len(manifest.labels))
+    try:
+        return vision_learner(
+            _loaders(manifest),
+            _body(architecture.library, architecture.body),
+            pretrained=False,
+            normalize=False,
+            custom_head=head if architecture.head == "linear" else None,
+            loss_func=nn.BCEWithLogitsLoss() if manifest.multilabel else nn.CrossEntropyLoss(),
+        )
+    except (RuntimeError, AttributeError, KeyError) as error:
+        raise EngineUnavailable(
+            f"The installed {architecture.library} knows no network {architecture.body!r}: {error}"
+        ) from error
+
+
+def _body(library: str, name: str) -> Any:
+    """What ``vision_learner`` takes: timm's by name, torchvision's as a function."""
+    if library == "timm":
+        return name
+    import torchvision.models
+
+    return getattr(torchvision.models, name)
+
+
+def _linear_head(features: int, labels: int) -> nn.Sequential:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, labels))
+
+
+def _loaders(manifest: Manifest) -> Any:
+    """Data loaders with the recipe's transforms and the labels, over one blank picture."""
+    from fastai.vision.all import (
+        CategoryBlock,
+        DataBlock,
+        ImageBlock,
+        MultiCategoryBlock,
+        Normalize,
+        PILImage,
+    )
+
+    labels = list(manifest.labels)
+    target = (
+        MultiCategoryBlock(vocab=labels)
+        if manifest.multilabel
+        else CategoryBlock(vocab=labels, sort=False)
+    )
+    block = DataBlock(
+        blocks=(ImageBlock, target),
+        get_x=lambda _: PILImage.create(Image.new("RGB", (64, 64))),
+        get_y=lambda index: [labels[index]] if manifest.multilabel else labels[index],
+        splitter=lambda items: ([0], [0]),
+        item_tfms=item_transforms(manifest.recipe),
+        batch_tfms=[
+            Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False)
+        ],
+    )
+    return block.dataloaders([0, min(1, len(labels) - 1)], bs=1, num_workers=0)
+
+
+def item_transforms(recipe: Recipe) -> list[Any]:
+    """fastai's own transforms for a recipe."""
+    from fastai.vision.all import CropPad, PadMode, Resize, ResizeMethod
+
+    method = {
+        "crop": ResizeMethod.Crop,
+        "pad": ResizeMethod.Pad,
+        "squish": ResizeMethod.Squish,
+    }[recipe.method]
+    padding = {
+        "zeros": PadMode.Zeros,
+        "border": PadMode.Border,
+        "reflection": PadMode.Reflection,
+    }[recipe.padding]
+    resize = Resize(
+        recipe.resize,
+        method=method,
+        pad_mode=padding,
+        resamples=(FILTERS[recipe.interpolation], Image.Resampling.NEAREST),
+    )
+    return [resize, CropPad(recipe.crop)] if recipe.crop else [resize]

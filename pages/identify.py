@@ -1,0 +1,56 @@
+"""Identify: a photo goes in, an honest answer comes out."""
+
+import streamlit as st
+
+from model import LoupeError
+from model.link import decode
+from ui.capture import WAYS, capture
+from ui.choices import settings_menu
+from ui.results import actions, answer_in_words, photo, source_line, strip
+from ui.visit import visit
+
+here = visit()
+if "answer" not in st.query_params and here.answers and st.session_state["came_from"] != "":
+    # Back from another page: the answer is still there.
+    st.query_params["answer"] = here.answers[0].token
+
+token = st.query_params.get("answer", "")
+with st.container(horizontal=True, vertical_alignment="center"):
+    way = st.segmented_control(
+        "How the photo comes in",
+        WAYS,
+        default=WAYS[0],
+        required=True,
+        key="way",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    st.space("stretch")
+    top = settings_menu()
+
+capture(way, answered=bool(token))
+if here.refusal:
+    st.warning(here.refusal, icon=":material/broken_image:")
+if st.session_state.pop("thanks", False):
+    st.toast("Thank you. It is kept.", icon=":material/check:")
+
+if answer := here.find(token):
+    photo(answer)
+    answer_in_words(answer.prediction, top)
+    actions(answer)
+    source_line(answer.prediction)
+elif token:
+    try:
+        shared = decode(token)
+        if shared.checked:
+            st.info("An answer that this app gave. The photo is not in the link.")
+        else:
+            st.info("A shared answer, not checked: anybody can write such a link.")
+        answer_in_words(shared.prediction, top)
+        source_line(shared.prediction)
+    except LoupeError as error:
+        st.warning(str(error), icon=":material/link_off:")
+elif not here.refusal:
+    st.caption("A model that runs right here says what is on your photo. Nothing is kept unless you say so.")
+
+strip()

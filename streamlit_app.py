@@ -1,0 +1,22 @@
+"""Loupe: what ``streamlit run`` starts. It only wires the rooms together.
+
+The server imports this file and takes ``app``: the screen, the HTTP routes and
+the warm-up. Run as a plain script (a test, a host that knows no ``st.App``), it
+shows the same screen, and the model is loaded with the first photo.
+"""
+
+import runpy
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+FRAME = Path(__file__).parent / "ui" / "frame.py"
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from api.routes import routes
+    from api.warmup import warm
+
+    app = st.App(FRAME, routes=routes, lifespan=warm)
+else:
+    runpy.run_path(str(FRAME), run_name="__main__")

@@ -1,0 +1,1 @@
+"""What the pages share: the frame, capture, results, charts, words."""

@@ -1,0 +1,135 @@
+"""The ways of a photo into the app: upload, camera, sample."""
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from model.folder import SUFFIXES
+from model.samples import Sample, samples
+from ui.visit import drop_upload, look, visit
+
+__all__ = ["WAYS", "capture", "is_secure"]
+
+WAYS = ("Upload", "Camera", "Sample")
+PHOTO_MB = 20
+
+
+def capture(way: str, *, answered: bool) -> None:
+    """The chosen way; a photo that comes in is answered before the page is drawn."""
+    if way == "Camera":
+        _camera(answered=answered)
+    elif way == "Sample":
+        _samples(pictures=not answered)
+    else:
+        _upload()
+
+
+def _upload() -> None:
+    # On a phone this opens its own camera or gallery, with the rear camera and in full size.
+    key = f"upload-{visit().round}"
+    st.file_uploader(
+        "Take a photo or choose one",
+        type=[suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
+        max_upload_size=PHOTO_MB,
+        key=key,
+        on_change=_taken,
+        args=(key, "The photo that you sent"),
+        help="With the focus on the button, Ctrl+V pastes a picture.",
+    )
+
+
+def _camera(*, answered: bool) -> None:
+    if not is_secure():
+        st.info(
+            "Browsers give a page the camera only over https, and this page came over plain "
+            "http. Upload instead: on a phone it opens the camera.",
+            icon=":material/no_photography:",
+        )
+        _upload()
+        return
+    if answered:
+        st.button("Take another photo", icon=":material/photo_camera:", on_click=_again)
+        return
+    key = f"camera-{visit().round}"
+    st.camera_input(
+        "Point the camera at it",
+        resolution="1080p",
+        key=key,
+        on_change=_taken,
+        args=(key, "The photo that you took"),
+    )
+
+
+def _samples(*, pictures: bool) -> None:
+    found = samples()
+    if not found:
+        st.info("The samples come with scikit-image, which is not installed here.")
+    with st.container(horizontal=True):
+        for sample in found:
+            with st.container(width=104 if pictures else "content", gap="xsmall"):
+                if pictures:
+                    st.image(_thumbnail(sample), alt=sample.alt, width="stretch")
+                st.button(
+                    sample.title,
+                    key=f"sample-{sample.name}",
+                    on_click=_sampled,
+                    args=(sample,),
+                    width="stretch",
+                )
+    if pictures:
+        _licences(found)
+
+
+def _licences(found: tuple[Sample, ...]) -> None:
+    with st.expander("Where these photographs come from"):
+        st.dataframe(
+            [
+                {
+                    "Photograph": sample.title,
+                    "By": sample.author,
+                    "Licence": sample.licence,
+                    "Source": sample.source,
+                }
+                for sample in found
+            ],
+            hide_index=True,
+            column_config={"Source": st.column_config.LinkColumn(display_text="open")},
+        )
+        st.caption("They come inside the package scikit-image; Loupe holds no copy.")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _thumbnail(sample: Sample) -> bytes:
+    """A square JPEG of 208 px."""
+    from io import BytesIO
+
+    from PIL import ImageOps
+
+    file = BytesIO()
+    with sample.open() as image:
+        ImageOps.fit(image.convert("RGB"), (208, 208)).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _taken(key: str, alt: str) -> None:
+    file = st.session_state.get(key)
+    if file is not None:
+        data = file.getvalue()
+        drop_upload(file)
+        look(data, alt)
+
+
+def _sampled(sample: Sample) -> None:
+    look(sample.read(), sample.alt)
+
+
+def _again() -> None:
+    st.query_params.pop("answer", None)
+
+
+def is_secure() -> bool:
+    """Whether the browser counts the page as secure, so that it gives the camera."""
+    address = urlsplit(st.context.url or "")
+    host = address.hostname or "localhost"
+    local = host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
+    return address.scheme == "https" or local

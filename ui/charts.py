@@ -1,0 +1,74 @@
+"""Charts, in Altair, readable at 390 px in light and dark."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from model.prediction import Candidate
+from ui.words import percent
+
+__all__ = ["accent", "bars", "candidates_chart"]
+
+GREY = "#7C8B88"
+
+
+def accent(*, sure: bool = True) -> str:
+    """The colour of the first bar: teal, or amber where the model is not sure."""
+    dark = st.context.theme.type == "dark"
+    if sure:
+        return "#2DD4BF" if dark else "#0F766E"
+    return "#FBBF24" if dark else "#B45309"
+
+
+def candidates_chart(candidates: Sequence[Candidate], *, sure: bool = True) -> alt.LayerChart:
+    """The top labels as bars from 0 to 100 %, the share at the end of each."""
+    return bars(
+        [candidate.label for candidate in candidates],
+        [candidate.probability for candidate in candidates],
+        [percent(candidate.probability) for candidate in candidates],
+        top=1.0,
+        first=accent(sure=sure),
+        value_title="Probability",
+    )
+
+
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    texts: Sequence[str],
+    *,
+    top: float,
+    first: str,
+    value_title: str,
+) -> alt.LayerChart:
+    """Horizontal bars in the given order, the first in its own colour."""
+    data = pd.DataFrame(
+        {
+            "label": list(labels),
+            "value": [float(value) for value in values],
+            "text": list(texts),
+            "rank": [min(place, 1) for place in range(len(labels))],
+        }
+    )
+    said = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
+    base = alt.Chart(data, height=alt.Step(30)).encode(
+        y=alt.Y(
+            "label:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelLimit=130, ticks=False, domain=False, labelPadding=8, labelFontSize=13),
+        ),
+        x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.25])),
+        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
+    )
+    drawn = base.mark_bar(size=18, cornerRadius=4).encode(
+        color=alt.Color("rank:O", scale=alt.Scale(domain=[0, 1], range=[first, GREY]), legend=None)
+    )
+    # Text marks are black on the dark theme unless told otherwise.
+    dark = st.context.theme.type == "dark"
+    ends = base.mark_text(
+        align="left", dx=6, fontSize=13, color="#E7F0EE" if dark else "#3D4B49"
+    ).encode(text="text:N")
+    return (drawn + ends).properties(description=said).configure_view(stroke=None)

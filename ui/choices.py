@@ -1,0 +1,74 @@
+"""What one changes rarely, behind one button: model, number of answers, engine."""
+
+import streamlit as st
+
+from model import Bundle, library
+from model.engines import available
+from model.settings import settings
+from ui.visit import look_again
+from ui.words import escaped
+
+__all__ = ["bundles", "settings_menu"]
+
+MOST = 10
+
+
+def bundles() -> dict[str, Bundle]:
+    """The models that can be used, by name."""
+    return {name: found for name, found in library().items() if isinstance(found, Bundle)}
+
+
+def settings_menu() -> int:
+    """The menu; returns how many labels to show.
+
+    All three choices are in the link. Another model or engine looks at the
+    newest photo again.
+    """
+    found = bundles()
+    with st.popover("", icon=":material/tune:", help="Model, number of answers, engine"):
+        name = model_choice(found)
+        top = st.slider("Answers to show", 1, MOST, 5, key="top", bind="query-params")
+        engine_choice(found, name)
+    return top
+
+
+def model_choice(found: dict[str, Bundle]) -> str | None:
+    """Which model answers."""
+    names = list(found)
+    first = names.index(settings().model) if settings().model in names else 0
+    # Options are names, not titles: they stand in the link as they are shown.
+    name = st.selectbox(
+        "Model",
+        names,
+        index=first,
+        key="model",
+        bind="query-params",
+        on_change=look_again,
+    )
+    if name:
+        st.caption(escaped(found[name].manifest.title))
+    return name
+
+
+def engine_choice(found: dict[str, Bundle], name: str | None) -> str | None:
+    """Which engine runs the model; only those that are installed are offered."""
+    engines = list(available(found[name])) if name else ["compiled"]
+    first = engines.index(settings().engine) if settings().engine in engines else 0
+    engine = st.radio(
+        "Engine",
+        engines,
+        index=first,
+        key="engine",
+        bind="query-params",
+        on_change=look_again,
+        captions=[
+            {
+                "compiled": "The learner compiled: fast",
+                "learner": "The fastai learner itself: the reference",
+            }[engine]
+            for engine in engines
+        ],
+    )
+    if name and len(engines) < len(found[name].manifest.engines):
+        st.caption("The learner needs requirements.txt, which is not installed here.")
+    return engine

@@ -1,0 +1,161 @@
+"""An answer on the screen: words, chart, actions, the line that says where it came from."""
+
+from io import BytesIO
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import streamlit as st
+from PIL import Image
+
+from model import LoupeError, Prediction, load
+from model.confidence import Degree, degree
+from model.explanation import explain, spotlight
+from model.records import records
+from ui.charts import candidates_chart
+from ui.visit import Answered, visit
+from ui.words import escaped, headline, percent
+
+__all__ = ["actions", "answer_in_words", "photo", "share_link", "source_line", "strip"]
+
+SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL, Degree.GUESS}
+HEIGHT = 340
+PLACES = {
+    "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
+    "Pictures": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
+    "The web": "https://duckduckgo.com/?q=",
+}
+
+
+def photo(answer: Answered) -> None:
+    """The photo, low enough that the answer is seen without scrolling."""
+    width, height = _size(answer.picture)
+    # A width in pixels limits the height; on a narrow screen the image shrinks to fit.
+    st.image(answer.picture, alt=answer.alt, width=max(64, round(HEIGHT * width / height)))
+
+
+def _size(picture: bytes) -> tuple[int, int]:
+    with Image.open(BytesIO(picture), formats=["JPEG"]) as image:
+        return image.size
+
+
+def answer_in_words(prediction: Prediction, top: int) -> None:
+    """The headline, what to make of it, and the chart of the top labels."""
+    found = degree(prediction)
+    st.header(headline(prediction), anchor=False)
+    if found is Degree.GUESS:
+        first = prediction.top(1)[0]
+        st.caption(
+            f"{percent(first.probability)} by its own count. This model is not calibrated: "
+            "it always names something, also for things that it does not know."
+        )
+    st.altair_chart(candidates_chart(prediction.top(top), sure=found in SURE), width="stretch")
+
+
+def actions(answer: Answered) -> None:
+    """What one can do with an answer."""
+    prediction = answer.prediction
+    first = prediction.top(1)[0]
+    with st.container(horizontal=True):
+        if st.button("Why?", icon=":material/visibility:", key="why"):
+            _why(answer)
+        if st.button("It's something else…", icon=":material/edit:", key="correct"):
+            _correction(answer)
+        if st.button("Share", icon=":material/share:", key="share"):
+            _share(answer)
+        with st.popover("Look it up", icon=":material/menu_book:"):
+            for name, address in PLACES.items():
+                label = first.label.replace("(", "").replace(")", "")
+                st.link_button(name, address + quote(label), width="stretch")
+
+
+def source_line(prediction: Prediction) -> None:
+    """How long it took, the engine, the version."""
+    parts = [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
+    if prediction.milliseconds:
+        parts.insert(0, f"{prediction.milliseconds.total:.0f} ms here")
+    st.caption(" · ".join(parts))
+
+
+@st.dialog("Why this answer")
+def _why(answer: Answered) -> None:
+    first = answer.prediction.top(1)[0]
+    try:
+        with st.spinner("Covering parts of the photo in turn …"):
+            classifier = load(answer.prediction.model, answer.prediction.engine)
+            heat = explain(classifier, answer.pixels, first.index)
+    except LoupeError as error:
+        st.warning(str(error))
+        return
+    st.image(
+        spotlight(answer.pixels, heat),
+        alt=f"The photo with the parts that speak for {first.label} bright and the rest dark",
+    )
+    st.write(
+        f"Bright: covering this part makes the model less sure of *{escaped(first.label)}*. "
+        "Dark: covering it changes little. It shows the part of the photo that the model saw, "
+        "and where it looked; not that it is right."
+    )
+
+
+@st.dialog("It's something else")
+def _correction(answer: Answered) -> None:
+    prediction = answer.prediction
+    label = st.selectbox(
+        "What is it?",
+        sorted(prediction.labels, key=str.casefold),
+        index=None,
+        accept_new_options=True,
+        placeholder="Choose, or type your own word",
+    )
+    keep = st.checkbox(
+        "Keep the photo, too",
+        help="Scaled down, and without the place and time that a phone writes into it.",
+    )
+    st.caption("Kept for whoever runs this app: your word, the model's answer, the time.")
+    if st.button("Save", type="primary", disabled=not label):
+        try:
+            records().add_correction(prediction, label, answer.picture if keep else None)
+        except LoupeError as error:
+            st.error(str(error))
+            return
+        st.session_state["thanks"] = True
+        st.rerun()
+
+
+@st.dialog("Share this answer")
+def _share(answer: Answered) -> None:
+    st.write("This link shows the answer and its chart. The photo is not in it.")
+    st.code(share_link(answer.token), language=None, wrap_lines=True)
+
+
+def share_link(token: str) -> str:
+    """The address of an answer, as the visitor's browser sees this app."""
+    address = urlsplit(st.context.url or "")
+    # Community Cloud frames the app under this path; links go to the app's own address.
+    path = address.path.replace("/~/+", "", 1) or "/"
+    query = parse_qs(address.query)
+    query["answer"] = [token]
+    return address._replace(path=path, query=urlencode(query, doseq=True), fragment="").geturl()
+
+
+def strip() -> None:
+    """The last answers of this visit, each a way back to it."""
+    answers = visit().answers
+    if len(answers) < 2:
+        return
+    st.subheader("This visit", anchor=False)
+    with st.container(horizontal=True):
+        for place, old in enumerate(answers):
+            with st.container(width=104, gap="xsmall"):
+                st.image(old.picture, alt=old.alt, width="stretch")
+                name = old.prediction.top(1)[0].label
+                st.button(
+                    escaped(name if len(name) < 24 else f"{name[:22]}…"),
+                    key=f"strip-{place}",
+                    on_click=_open,
+                    args=(old.token,),
+                    width="stretch",
+                )
+
+
+def _open(token: str) -> None:
+    st.query_params["answer"] = token

@@ -1,0 +1,116 @@
+"""What one visitor's visit holds: the last answers, never anybody else's.
+
+A photo is kept scaled down and re-encoded. Only the newest one's own bytes stay,
+so that another model can look at it; they leave with the next photo.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from model import Classifier, LoupeError, Prediction, load
+from model.link import encode
+from model.preprocess import Pixels
+
+__all__ = ["Answered", "Visit", "drop_upload", "look", "look_again", "visit"]
+
+KEPT = 8
+PARAMETER = "answer"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A photo of this visit with its answer; ``token`` is its link."""
+
+    token: str
+    prediction: Prediction
+    picture: bytes = field(repr=False)
+    pixels: Pixels = field(repr=False)
+    alt: str
+    source: bytes | None = field(repr=False, default=None)
+
+
+@dataclass
+class Visit:
+    """The visit's answers, newest first."""
+
+    answers: list[Answered] = field(default_factory=list)
+    refusal: str = ""
+    round: int = 0
+
+    def find(self, token: str) -> Answered | None:
+        """The answer with that link, if it was given in this visit."""
+        return next((answer for answer in self.answers if answer.token == token), None)
+
+    def keep(self, answer: Answered) -> None:
+        """Put an answer first; the eighth before it leaves, and older photos' own bytes."""
+        others = [
+            replace(old, source=None) for old in self.answers if old.token != answer.token
+        ]
+        self.answers = [answer, *others][:KEPT]
+
+
+def visit() -> Visit:
+    """This session's visit."""
+    if "visit" not in st.session_state:
+        st.session_state["visit"] = Visit()
+    found: Visit = st.session_state["visit"]
+    return found
+
+
+def look(data: bytes, alt: str) -> None:
+    """Answer for a photo with the chosen model, and open the answer's link.
+
+    A refusal is kept for the page to show.
+    """
+    here = visit()
+    here.refusal = ""
+    # A new round is a new widget: the old one lets go of its file.
+    here.round += 1
+    _try(lambda: _answer(data, alt))
+
+
+def look_again() -> None:
+    """Answer for the newest photo again: the model or the engine was changed."""
+    here = visit()
+    newest = here.find(st.query_params.get(PARAMETER, ""))
+    if newest and newest.source is not None:
+        source, alt = newest.source, newest.alt
+        _try(lambda: _answer(source, alt))
+
+
+def _try(work: Callable[[], None]) -> None:
+    try:
+        with st.spinner("Looking at the photo …"):
+            work()
+    except LoupeError as error:
+        visit().refusal = str(error)
+        st.query_params.pop(PARAMETER, None)
+
+
+def _answer(data: bytes, alt: str) -> None:
+    classifier: Classifier = load(
+        st.session_state.get("model"), st.session_state.get("engine")
+    )
+    examined = classifier.examine(data)
+    answer = Answered(
+        token=encode(examined.prediction),
+        prediction=examined.prediction,
+        picture=examined.photo.to_jpeg(),
+        pixels=examined.pixels,
+        alt=alt,
+        source=data,
+    )
+    visit().keep(answer)
+    st.query_params[PARAMETER] = answer.token
+
+
+def drop_upload(file: UploadedFile) -> None:
+    """Let the server forget an upload now, not when the visit ends."""
+    context = get_script_run_ctx()
+    forget = getattr(context and context.uploaded_file_mgr, "remove_file", None)
+    if context and forget:
+        forget(session_id=context.session_id, file_id=file.file_id)

@@ -1,0 +1,93 @@
+"""What the screen says: sentences first, numbers beside them."""
+
+import re
+
+from model.confidence import Degree, degree
+from model.prediction import Candidate, Prediction
+
+__all__ = ["an", "escaped", "headline", "listed", "percent", "spoken"]
+
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Vowels that sound like a consonant, and consonants that sound like a vowel. The
+# libraries that know more cost 29 MB and a second of start: too much for an article.
+AN = re.compile(
+    r"^(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|^(hour|honest|heir|[FHLMNRSX](-|\d|[A-Z]|\b))",
+    re.IGNORECASE,
+)
+SINGULAR_S = re.compile(r"(ss|us|is|as|ops|[A-Z]\w*s)$")
+NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split()
+
+
+def headline(prediction: Prediction) -> str:
+    """The answer in words, as Markdown with every label escaped."""
+    found = degree(prediction)
+    first = prediction.top(1)[0]
+    plausible = prediction.plausible or ()
+    match found:
+        case Degree.LIKELY:
+            return f"Very likely {_said(first, prediction)}"
+        case Degree.PROBABLE:
+            return f"Probably {_said(first, prediction)}"
+        case Degree.FEW:
+            words = [_said(candidate, prediction) for candidate in plausible]
+            return _capital(f"{', '.join(words[:-1])} or {words[-1]}")
+        case Degree.HARD:
+            return f"Hard to say: perhaps {_said(first, prediction)}"
+        case Degree.UNKNOWN:
+            count = len(prediction.labels)
+            nearest = f"(nearest: *{escaped(first.label)}*)"
+            return f"None of the {spoken(count)} things I know {nearest}"
+        case Degree.SEVERAL:
+            names = [f"*{escaped(name)}*" for name in prediction.answer or []]
+            return f"I see {listed(names)}"
+        case Degree.NOTHING:
+            return "I see none of the things I know"
+        case _:
+            return f"My best guess: {_said(first, prediction)}"
+
+
+def _said(candidate: Candidate, prediction: Prediction) -> str:
+    """A label with its article where it takes one, in italics."""
+    name = f"*{escaped(candidate.label)}*"
+    article = an(candidate.label) if prediction.language == "en" else ""
+    return f"{article} {name}".strip()
+
+
+def an(label: str) -> str:
+    """'a' or 'an'; nothing before a plural or a label in another script."""
+    words = re.sub(r"\s*\(.*\)$", "", label).split()
+    if not words or not label.isascii():
+        return ""
+    last = words[-1]
+    if last.lower().endswith("s") and not SINGULAR_S.search(last):
+        return ""
+    return "an" if AN.match(words[0]) else "a"
+
+
+def escaped(text: str) -> str:
+    """Text for Markdown that stays text: no emphasis, link, formula, colour or icon."""
+    flat = " ".join(text.split())
+    return PUNCTUATION.sub(r"\\\1", flat)
+
+
+def listed(words: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
+
+
+def spoken(count: int) -> str:
+    """A number in words up to twelve, with separators above."""
+    return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
+
+
+def percent(share: float) -> str:
+    """A share as a person reads it: 94 %, 3.1 %, under 0.1 %."""
+    if share >= 0.995:
+        return f"{min(share, 0.999):.1%}" if share < 1 else "100%"
+    if share < 0.001:
+        return "under 0.1%"
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
