@@ -73,5 +73,7 @@ def answered(page: Page, server: Server, photo: Path, *, after: str = "") -> tup
     chosen.set_input_files(photo)
     answer.wait_for(state="visible")
     while not (words := answer.inner_text().strip()) or words == after:
+        if time.perf_counter() > began + PATIENCE / 1000:
+            raise NoFigure(f"{server.app.name} still says {words!r} after {PATIENCE / 1000:.0f} s")
         page.wait_for_timeout(20)
     return time.perf_counter() - began, words

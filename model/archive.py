@@ -69,7 +69,7 @@ class Member:
             )
         # zipfile stops at the size that the header gives; the true one is wanted.
         info = copy.copy(self._info)
-        info.file_size = MAX_BYTES + 1
+        info.file_size = MAX_BYTES + 2
         try:
             with self._zip.open(info) as file:
                 data = file.read(MAX_BYTES + 1)

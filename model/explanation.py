@@ -35,7 +35,7 @@ def explain(
         label: index of the label to explain.
 
     Returns:
-        float32 [height, width], 0 (nothing lost) to 1 (most lost).
+        float32 [height, width], 0 (the sixth of the photo that matters least) to 1 (most).
 
     Raises:
         Busy: all places are taken and the queue is full.
@@ -60,7 +60,8 @@ def explain(
                 heat += np.tensordot(np.maximum(lost, 0), part, axes=1)
                 weight += part.sum(axis=0)
     heat /= weight
-    return heat / max(float(heat.max()), 1e-6)
+    low, high = np.percentile(heat, (15, 97))
+    return np.clip((heat - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
 
 
 def _score(classifier: Classifier, pixels: Pixels, label: int) -> NDArray[np.float32]:
@@ -92,7 +93,7 @@ def spotlight(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -> Ima
     scale = side / pixels.shape[0]
     size = (round(pixels.shape[1] * scale), side)
     picture = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-    light = Image.fromarray((np.sqrt(heat) * 255).astype(np.uint8)).resize(
+    light = Image.fromarray((heat * 255).astype(np.uint8)).resize(
         size, Image.Resampling.BICUBIC
     )
     dark = picture.convert("L").point(lambda value: value * 0.25).convert("RGB")

@@ -1,17 +1,16 @@
 """Bytes that somebody sent, as an upright RGB photo or as a clear refusal."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 
-from PIL import AvifImagePlugin, ExifTags, Image
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile
 
 from .decoding import FORMATS, Stripped, cut_short, damaged, strip
+from .decoding.budget import MAX_PIXELS, PEAK, check_memory, check_size, cost, one_at_a_time
 from .errors import (
-    Busy,
     EmptyPhoto,
     LoupeError,
     PhotoTooLarge,
@@ -23,26 +22,6 @@ __all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
 
 MAX_BYTES = 20 * 2**20
 """Bytes of one file."""
-
-MAX_PIXELS = 50_000_000
-"""Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
-
-SERVING_MB = 330
-"""What the serving process holds beside the photo, MB."""
-
-LEAST_MB = 48
-"""What a photo may take however small the machine, MB."""
-
-LARGE_MB = 32
-"""Photos that take more than this, MB, are decoded one at a time."""
-
-PEAK = {"JPEG": 4.0, "PNG": 8.0, "WEBP": 16.0, "HEIF": 8.0, "AVIF": 10.0}
-"""Bytes per decoded pixel while decoding, measured at 8160 × 6120."""
-
-TURNED = 8.0
-"""Bytes per pixel while a photo is turned or converted: the old one and the new one."""
-
-_large = threading.Lock()
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -77,10 +56,15 @@ class Photo:
             PhotoError: it has no pixels or too many, or its file cannot be decoded.
         """
         with _refusals():
-            _check_pixels(image.size, TURNED * image.width * image.height, settings().memory_mb)
-            form = "JPEG" if image.format == "MPO" else image.format or ""
-            upright = _upright(_rgb(image), _exif_orientation(image))
-            return cls(_plain(upright), form, upright.size)
+            size = image.size
+            check_size(size)
+            check_memory(size, PEAK["PNG"][1] * size[0] * size[1], settings().memory_mb)
+            upright = _turned(_rgb(_plain(image)), _exif_orientation(image))
+            if upright.im is image.im:
+                upright = upright.copy()
+            return cls(
+                upright, "JPEG" if image.format == "MPO" else image.format or "", upright.size
+            )
 
     def to_jpeg(self, side: int = 1280, quality: int = 85) -> bytes:
         """The photo as a new JPEG without metadata, the only form that is ever shown back.
@@ -126,69 +110,40 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
 
 
 def _read(stripped: Stripped, resize: int, memory_mb: int) -> Photo:
-    if stripped.size:
-        # Opening a WebP already allocates its canvas.
-        _check_pixels(stripped.size, 0.0, memory_mb)
-        if not stripped.scalable:
-            _check_pixels(stripped.size, _cost(stripped, stripped.size, 1), memory_mb)
-    with Image.open(BytesIO(stripped.data), formats=[_opener(stripped.format)]) as image:
-        size = image.size
-        if stripped.size not in (None, size):
-            raise damaged()
-        orientation = stripped.orientation
-        if stripped.format == "AVIF":
-            orientation = _exif_orientation(image)
-        if stripped.scalable:
-            image.draft(None, (2 * resize, 2 * resize))
-        cost = _cost(stripped, image.size, orientation) + stripped.kept * size[0] * size[1]
-        _check_pixels(size, cost, memory_mb)
-        expected = image.size
-        with _one_at_a_time(cost):
-            image.load()
-            if image.size != expected:
-                raise damaged()
-            plain = _plain(image)
-            image.close()
-            del image
-            upright = _plain(_upright(_rgb(plain), orientation))
+    if stripped.size is not None:
+        # Before anything is opened: opening a WebP already allocates its canvas.
+        check_size(stripped.size)
+        least = 0.0 if stripped.scalable else PEAK[stripped.format][0]
+        check_memory(stripped.size, least * stripped.size[0] * stripped.size[1], memory_mb)
+    image = _opened(stripped)
+    size = image.size
+    if stripped.scalable:
+        image.draft(None, (2 * resize, 2 * resize))
+    orientation = stripped.orientation
+    if stripped.format == "AVIF":
+        orientation = _exif_orientation(image)
+    needed = cost(stripped, image, orientation) + stripped.kept * size[0] * size[1]
+    check_memory(size, needed, memory_mb)
+    opened = [image]
+    del image
+    with one_at_a_time(needed, settings().deadline):
+        upright = _turned(_rgb(_loaded(opened)), orientation)
+    upright.info = {}
     return Photo(upright, stripped.format, size if orientation < 5 else size[::-1])
 
 
-def _cost(stripped: Stripped, decoded: tuple[int, int], orientation: int) -> float:
-    """Bytes that decoding takes at its peak, beside what the decoder keeps."""
-    peak = PEAK[stripped.format]
-    return (peak if orientation == 1 else max(peak, TURNED)) * decoded[0] * decoded[1]
-
-
-def _check_pixels(size: tuple[int, int], cost: float, memory_mb: int) -> None:
-    """Refuse what is empty, beyond the limit, or beyond this machine's memory."""
-    pixels = size[0] * size[1]
-    if pixels < 1:
+def _opened(stripped: Stripped) -> ImageFile.ImageFile:
+    """The picture with its header read, nothing decoded."""
+    if stripped.format in ("HEIF", "AVIF"):
+        _ready()
+    image = Image.open(BytesIO(stripped.data), formats=[stripped.format])
+    if stripped.size not in (None, image.size):
         raise damaged()
-    if pixels > MAX_PIXELS:
-        raise TooManyPixels(
-            f"That photo has {pixels / 1e6:,.0f} megapixels; I read up to "
-            f"{MAX_PIXELS / 1e6:.0f}. Send a smaller version."
-        )
-    if cost > max(LEAST_MB, memory_mb - SERVING_MB) * 2**20:
-        raise TooManyPixels(
-            f"That photo has {pixels / 1e6:,.1f} megapixels, more than this machine has memory "
-            "for. Send a smaller version, or an ordinary JPEG."
-        )
-
-
-@contextmanager
-def _one_at_a_time(cost: float) -> Iterator[None]:
-    """Let one large photo be decoded at a time, so that their peaks don't add up."""
-    if cost <= LARGE_MB * 2**20:
-        yield
-        return
-    if not _large.acquire(timeout=settings().deadline):
-        raise Busy("Other large photos are being read just now. Try again in a moment.")
-    try:
-        yield
-    finally:
-        _large.release()
+    check_size(image.size)
+    if stripped.coded > max(4 * image.width * image.height, 1_000_000):
+        # The decoder would decode what is coded, then scale it to what the file claims.
+        raise damaged()
+    return image
 
 
 @contextmanager
@@ -198,28 +153,25 @@ def _refusals() -> Iterator[None]:
         yield
     except LoupeError:
         raise
-    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except MemoryError:
         raise TooManyPixels(
             "That photo is more than this machine has memory for. Send a smaller version."
         ) from None
-    except Exception as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise TooManyPixels(
+            f"That photo has more than {MAX_PIXELS / 1e6:.0f} megapixels. Send a smaller version."
+        ) from None
+    except Exception as error:  # noqa: BLE001
         # Decoders throw nearly anything at files made to confuse them.
         if "truncated" in str(error).lower():
             raise cut_short() from None
         raise damaged() from None
 
 
-def _opener(form: str) -> str:
-    """Pillow's name of the decoder for a format, made ready on first use."""
-    if form in ("HEIF", "AVIF"):
-        _ready()
-    return form
-
-
 @cache
 def _ready() -> None:
     """Make the decoders of box files known, with as many threads as are ours to use."""
-    import pi_heif  # type: ignore[import-untyped]
+    import pi_heif
 
     threads = min(settings().threads, 4)
     AvifImagePlugin.DEFAULT_MAX_THREADS = threads
@@ -228,18 +180,28 @@ def _ready() -> None:
     )
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The same pixels, not copied, without metadata, file and decoder."""
+def _loaded(opened: list[ImageFile.ImageFile]) -> Image.Image:
+    """The decoded picture, taken out of the list so that its decoder is freed on return.
+
+    The picture and a decoder's own copies are never in memory beside later copies.
+    """
+    image = opened.pop()
+    size = image.size
     image.load()
-    plain = image._new(image.im)
-    if "transparency" in image.info:
-        plain.info = {"transparency": image.info["transparency"]}
-    else:
-        plain.info = {}
+    if image.size != size:
+        raise damaged()
+    return _plain(image)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The same pixels, not copied, with nothing but the transparency that they need."""
+    image.load()
+    plain = image._new(image.im)  # noqa: SLF001 - anything public copies
+    plain.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
     return plain
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
     turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
@@ -248,19 +210,20 @@ def _exif_orientation(image: Image.Image) -> int:
     """EXIF's orientation, 1 where it cannot be read."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a malformed EXIF must not cost the photo
         return 1
     return value if value in _TURNS else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB; what is transparent becomes white, 16 bits become 8 by their upper half."""
+    """8-bit RGB; what is transparent becomes white, 16 bits become their upper 8."""
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         if image.mode == "La":
             image = image.convert("LA")
-        image = image.convert("RGBA")
+        if image.mode != "RGBA":
+            image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image)
         return white
@@ -269,7 +232,6 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """16-bit grey as 8-bit grey; Pillow's own conversion would clip it to white."""
-    deep = image.convert("I")
-    if image.mode == "I" and deep.getextrema()[1] <= 255:
-        return deep.convert("L")
-    return deep.point(lambda value: value * (1 / 256)).convert("L")
+    image = image.point(lambda value: value * (1 / 256))
+    image.info = {}
+    return image.convert("L")

@@ -10,10 +10,6 @@ from ui.results import actions, answer_in_words, photo, source_line, strip
 from ui.visit import visit
 
 here = visit()
-if "answer" not in st.query_params and here.answers and st.session_state["came_from"] != "":
-    # Back from another page: the answer is still there.
-    st.query_params["answer"] = here.answers[0].token
-
 token = st.query_params.get("answer", "")
 with st.container(horizontal=True, vertical_alignment="center"):
     way = st.segmented_control(

@@ -1,2 +1,14 @@
+"""Models: a card for every bundle in the library."""
+
 import streamlit as st
-st.header("soon")
+
+from model import Bundle, library
+from ui.cards import card, refused_card
+
+st.header("Models", anchor=False)
+st.caption("What each model here knows, how good it is, and where it comes from.")
+for name, found in library().items():
+    if isinstance(found, Bundle):
+        card(found)
+    else:
+        refused_card(name, str(found))

@@ -42,9 +42,7 @@ def turned(orientation: int) -> bytes:
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
     """One chunk of a PNG, with a right checksum."""
-    return (
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-    )
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes, *more: bytes) -> bytes:

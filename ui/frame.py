@@ -1,7 +1,4 @@
-"""The frame around every page: title, navigation, which page came before.
-
-To add a page: a file in ``pages/`` and a line in ``PAGES``.
-"""
+"""The frame around every page: title, navigation, which page came before."""
 
 import sys
 from pathlib import Path
@@ -13,26 +10,21 @@ if str(ROOT) not in sys.path:
     # Streamlit puts this script's folder on the path; imports start at the root.
     sys.path.insert(0, str(ROOT))
 
-PAGES = {
-    "Use": [
-        st.Page(
-            ROOT / "pages/identify.py",
-            title="Identify",
-            icon=":material/photo_camera:",
-            default=True,
-        ),
-        st.Page(ROOT / "pages/batch.py", title="Batch", icon=":material/photo_library:"),
-        st.Page(ROOT / "pages/about.py", title="About", icon=":material/info:"),
-    ],
-    "Make": [
-        st.Page(ROOT / "pages/models.py", title="Models", icon=":material/deployed_code:"),
-    ],
-}
+from ui.brand import mark  # noqa: E402 - the path comes first
+from ui.navigation import pages  # noqa: E402
+from ui.visit import come_back, leave  # noqa: E402
 
-st.set_page_config(
-    page_title="Loupe", page_icon=":material/search:", layout="centered", initial_sidebar_state="auto"
-)
-page = st.navigation(PAGES, position="top")
-st.session_state["came_from"] = st.session_state.get("page")
+st.set_page_config(page_title="Loupe", page_icon=mark())
+st.logo(mark(), size="large")
+page = st.navigation(pages(), position="top")
+came_from = st.session_state.get("page", page.url_path)
 st.session_state["page"] = page.url_path
+if came_from != page.url_path:
+    # The address is the former page's until this run ends: what is written into it now
+    # would end up in that page's history.
+    st.session_state["returned"] = True
+    st.rerun()
+if st.session_state.pop("returned", False):
+    come_back(page.url_path)
 page.run()
+leave(page.url_path)

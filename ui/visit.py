@@ -15,7 +15,7 @@ from model import Classifier, LoupeError, Prediction, load
 from model.link import encode
 from model.preprocess import Pixels
 
-__all__ = ["Answered", "Visit", "drop_upload", "look", "look_again", "visit"]
+__all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
 
 KEPT = 8
 PARAMETER = "answer"
@@ -40,6 +40,7 @@ class Visit:
     answers: list[Answered] = field(default_factory=list)
     refusal: str = ""
     round: int = 0
+    addresses: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def find(self, token: str) -> Answered | None:
         """The answer with that link, if it was given in this visit."""
@@ -59,6 +60,20 @@ def visit() -> Visit:
         st.session_state["visit"] = Visit()
     found: Visit = st.session_state["visit"]
     return found
+
+
+def come_back(path: str) -> None:
+    """Give a page the address it had: its answer and choices, which Streamlit forgets.
+
+    A link that names anything itself is left as it is.
+    """
+    if not st.query_params:
+        st.query_params.from_dict(visit().addresses.get(path, {}))
+
+
+def leave(path: str) -> None:
+    """Keep a page's address for when the visitor comes back to it."""
+    visit().addresses[path] = st.query_params.to_dict()
 
 
 def look(data: bytes, alt: str) -> None:

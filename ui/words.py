@@ -5,15 +5,16 @@ import re
 from model.confidence import Degree, degree
 from model.prediction import Candidate, Prediction
 
-__all__ = ["an", "escaped", "headline", "listed", "percent", "spoken"]
+__all__ = ["an", "escaped", "headline", "linked", "listed", "percent", "spoken"]
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Vowels that sound like a consonant, and consonants that sound like a vowel. The
 # libraries that know more cost 29 MB and a second of start: too much for an article.
 AN = re.compile(
-    r"^(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|^(hour|honest|heir|[FHLMNRSX](-|\d|[A-Z]|\b))",
-    re.IGNORECASE,
+    r"(?i:(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|hour|honest|heir)"
+    r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
+ADDRESS = re.compile(r"https://[\w./~%?=&#+-]+")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|[A-Z]\w*s)$")
 NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -67,7 +68,15 @@ def an(label: str) -> str:
 def escaped(text: str) -> str:
     """Text for Markdown that stays text: no emphasis, link, formula, colour or icon."""
     flat = " ".join(text.split())
+    # Escapes do not stop addresses from turning into links; an invisible joiner does.
+    flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")
     return PUNCTUATION.sub(r"\\\1", flat)
+
+
+def linked(text: str) -> str:
+    """Text of a manifest for Markdown: escaped, but whole https addresses stay links."""
+    words = text.split()
+    return " ".join(f"<{word}>" if ADDRESS.fullmatch(word) else escaped(word) for word in words)
 
 
 def listed(words: list[str]) -> str:

@@ -1,5 +1,6 @@
 """What the serving process holds after many answers."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ..registry import NoFigure, benchmark
 from ..servers import Server, serving
 
 __all__ = ["memory"]
+
+PAUSE = 0.3
+"""Seconds before the next photo: nobody chooses one faster."""
 
 
 @benchmark(
@@ -53,5 +57,6 @@ def _answer(browser: Browser, server: Server, photos: list[Path], count: int) ->
         with opened(browser, server) as page:
             words = ""
             while number < count and (server.app.stays or not words):
+                time.sleep(PAUSE)
                 _, words = answered(page, server, photos[number % len(photos)], after=words)
                 number += 1

@@ -1,0 +1,76 @@
+"""What several test files need: a data folder of their own, and models to ask."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model import Bundle, Classifier, classifier, load
+from model import settings as settings_module
+from model.gate import gate
+from model.settings import settings
+from tests.model.tiny import CALIBRATED, tiny
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the owner's settings nor the owner's models reach a test."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("LOUPE_")]:
+            # What names a database for tests is meant for them.
+            if not name.startswith("LOUPE_TEST_"):
+                patch.delenv(name)
+        patch.setenv("LOUPE_DATA", str(home / "data"))
+        patch.setattr(settings_module, "SECRETS", home / "secrets.toml")
+        _forget()
+        yield
+    _forget()
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty data folder, and settings that are read anew."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("LOUPE_DATA", str(folder))
+    monkeypatch.setattr(settings_module, "SECRETS", tmp_path / "secrets.toml")
+    monkeypatch.setattr(classifier, "_loaded", {})
+    _forget()
+    yield folder
+    _forget()
+
+
+@pytest.fixture
+def shelf(data_folder: Path) -> Path:
+    """Where the data folder holds models."""
+    return data_folder / "models"
+
+
+@pytest.fixture
+def tiny_bundle(shelf: Path) -> Bundle:
+    """The model of colours in the data folder, by the name ``tiny``."""
+    return tiny(shelf)
+
+
+@pytest.fixture
+def calibrated_bundle(shelf: Path) -> Bundle:
+    """The same with calibration: it can say that it does not know."""
+    return tiny(shelf, "calibrated", confidence=CALIBRATED)
+
+
+@pytest.fixture
+def colours(tiny_bundle: Bundle) -> Classifier:
+    """The model of colours, loaded."""
+    return load(tiny_bundle.name)
+
+
+@pytest.fixture(scope="session")
+def imagenet(_away_from_home: None) -> Classifier:
+    """The model that ships, loaded."""
+    return load("imagenet", "compiled")
+
+
+def _forget() -> None:
+    settings.cache_clear()
+    gate.cache_clear()

@@ -1,0 +1,300 @@
+"""One answer for one photo: whatever it comes as, however many ask at once."""
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model import Bundle, Classifier, Photo, load
+from model.bundle import Golden
+from model.classifier import TOLERANCE
+from model.engines import Engine, Output
+from model.errors import (
+    BundleNotFound,
+    Busy,
+    DamagedPhoto,
+    EmptyPhoto,
+    EngineUnavailable,
+    GoldenMismatch,
+    PhotoTooLarge,
+    UnsupportedFormat,
+)
+from model.gate import gate
+from model.photo import MAX_BYTES
+from model.preprocess import Pixels, preprocess
+from model.samples import samples
+from tests.model.tiny import COLOURS, colour
+from tests.photos import drawn, encoded
+
+
+def test_a_path_bytes_and_an_image_have_the_same_answer(
+    imagenet: Classifier, tmp_path: Path
+) -> None:
+    image = drawn(300, 260)
+    data = encoded(image, "PNG")
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    read = imagenet.photo(data)
+    assert isinstance(read, Photo)
+    first, *others = [
+        imagenet.identify(source) for source in (path, str(path), data, image, Image.open(path), read)
+    ]
+    assert first.probabilities.dtype == np.float32
+    assert abs(float(first.probabilities.sum()) - 1) < 1e-5
+    for other in others:
+        np.testing.assert_array_equal(other.probabilities, first.probabilities)
+
+
+def test_it_names_what_is_on_a_photo(imagenet: Classifier) -> None:
+    by_name = {sample.name: imagenet.identify(sample.path) for sample in samples()}
+    assert by_name["cat"].top(1)[0].label in {"tabby", "tiger cat", "Egyptian cat"}
+    assert by_name["coffee"].top(1)[0].label in {"espresso", "cup", "coffee mug"}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_every_colour_has_its_name(colours: Classifier, name: str) -> None:
+    prediction = colours.identify(colour(name))
+    assert prediction.answer == name
+    assert prediction.model == "tiny"
+    assert prediction.version == colours.bundle.version
+    assert prediction.engine == "compiled"
+    assert prediction.known is None
+    assert prediction.plausible is None
+    assert not prediction.calibrated
+
+
+def test_a_calibrated_model_says_when_it_does_not_know(calibrated_bundle: Bundle) -> None:
+    classifier = load("calibrated")
+    red, grey = classifier.identify(colour("red")), classifier.identify(colour((128, 128, 128)))
+    assert (red.known, red.answer) == (True, "red")
+    assert red.plausible is not None
+    assert [found.label for found in red.plausible] == ["red"]
+    assert (grey.known, grey.answer) == (False, None)
+    assert grey.novelty is not None
+    assert red.novelty is not None
+    assert grey.novelty > 0.5 > red.novelty
+
+
+def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> None:
+    examined = colours.examine(encoded(drawn(90, 60), "PNG"))
+    assert examined.photo.size == (90, 60)
+    assert examined.pixels.shape == (32, 32, 3)
+    assert examined.pixels.dtype == np.uint8
+    again = colours.answer(examined.pixels)
+    np.testing.assert_array_equal(again.probabilities, examined.prediction.probabilities)
+    np.testing.assert_array_equal(
+        preprocess(examined.photo.image, colours.bundle.manifest.recipe), examined.pixels
+    )
+
+
+def test_times_add_up(colours: Classifier) -> None:
+    times = colours.identify(encoded(drawn(640, 480))).milliseconds
+    assert times is not None
+    parts = times.decode, times.preprocess, times.engine
+    assert all(part > 0 for part in parts)
+    assert times.total == pytest.approx(sum(parts))
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (None, EmptyPhoto),
+        (b"", EmptyPhoto),
+        (b"text", UnsupportedFormat),
+        (encoded(drawn(64, 64))[:300], DamagedPhoto),
+    ],
+    ids=["missing", "empty", "text", "half"],
+)
+def test_a_file_that_is_no_photo_is_refused(
+    colours: Classifier, tmp_path: Path, content: bytes | None, error: type[Exception]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error):
+        colours.identify(path)
+
+
+def test_a_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
+    with pytest.raises(EmptyPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
+        colours.identify(tmp_path / "nowhere.jpg")
+    with pytest.raises(DamagedPhoto, match="cannot be read"):
+        colours.identify(tmp_path)
+
+
+def test_an_endless_file_is_refused(colours: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(PhotoTooLarge, match=r"large\.jpg"):
+        colours.identify(path)
+    if Path("/dev/zero").exists():
+        with pytest.raises(PhotoTooLarge):
+            colours.identify("/dev/zero")
+
+
+def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
+    for _ in range(3 * gate().places + gate().queue):
+        with pytest.raises(UnsupportedFormat):
+            colours.identify(b"no photo")
+    assert colours.identify(colour("red")).answer == "red"
+
+
+def test_a_full_gate_says_busy(
+    colours: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate(), "queue", 0)
+    pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
+    with _all_places_taken():
+        for ask in (lambda: colours.identify(colour("red")), lambda: colours.answer(pixels)):
+            with pytest.raises(Busy):
+                ask()
+    assert colours.answer(pixels).answer == "red"
+
+
+class _all_places_taken:
+    def __enter__(self) -> None:
+        self.held = [gate().enter() for _ in range(gate().places)]
+        for place in self.held:
+            place.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        for place in self.held:
+            place.__exit__(None, None, None)
+
+
+def test_it_is_loaded_once(tiny_bundle: Bundle) -> None:
+    said: list[str] = []
+    first = load("tiny", progress=said.append)
+    assert load("tiny", progress=said.append) is first
+    assert load("tiny", "compiled") is first
+    assert said == ["Loading Colours ..."]
+
+
+def test_it_is_loaded_once_also_for_threads(tiny_bundle: Bundle) -> None:
+    said: list[str] = []
+    start = threading.Barrier(16)
+
+    def ask(_: int) -> Classifier:
+        start.wait()
+        return load("tiny", progress=said.append)
+
+    with ThreadPoolExecutor(16) as pool:
+        loaded = list(pool.map(ask, range(16)))
+    assert len({id(classifier) for classifier in loaded}) == 1
+    assert len(said) == 1
+
+
+def test_the_model_in_the_settings_is_the_default(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.settings import settings
+
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    settings.cache_clear()
+    assert load().bundle.name == "tiny"
+
+
+def test_an_unknown_model_or_engine_is_refused(tiny_bundle: Bundle) -> None:
+    with pytest.raises(BundleNotFound, match=r"no model named 'dogs'. Models here: tiny"):
+        load("dogs")
+    with pytest.raises(EngineUnavailable, match="has no engine 'learner'. It has: compiled"):
+        load("tiny", "learner")
+    with pytest.raises(EngineUnavailable, match="has no engine 'magic'"):
+        load("tiny", "magic")
+
+
+def test_sixteen_threads_answer_as_one(colours: Classifier) -> None:
+    photos = [encoded(drawn(40 + seed, 50, seed), "PNG") for seed in range(50)]
+    serial = [colours.identify(photo).probabilities for photo in photos]
+    assert len({array.tobytes() for array in serial}) > 40
+    start = threading.Barrier(16)
+
+    def all_of_them(thread: int) -> int:
+        start.wait()
+        # Each thread begins elsewhere, so that different photos meet.
+        order = [(thread * 3 + step) % 50 for step in range(50)]
+        return sum(
+            not np.array_equal(
+                colours.identify(photos[i], patient=True).probabilities, serial[i]
+            )
+            for i in order
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(all_of_them, range(16))) == [0] * 16
+
+
+def test_sixteen_threads_answer_as_one_also_on_a_real_network(imagenet: Classifier) -> None:
+    pixels = [
+        preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
+    ]
+    serial = [imagenet.answer(one).probabilities for one in pixels]
+
+    def ask(thread: int) -> float:
+        with gate().enter(patient=True):
+            found = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
+        return float(np.abs(found - serial[thread % 6]).max())
+
+    with ThreadPoolExecutor(16) as pool:
+        assert max(pool.map(ask, range(48))) < 1e-5
+
+
+def test_the_model_that_ships_gives_its_golden_answers(imagenet: Classifier) -> None:
+    assert 0 <= imagenet.check_golden() <= 1e-4 == TOLERANCE
+
+
+class Wrong(Engine):
+    """Answers every photo with the same probabilities."""
+
+    name = "wrong"
+
+    def __init__(self, bundle: Bundle, probabilities: list[float]) -> None:
+        super().__init__(bundle)
+        self.probabilities = np.array([probabilities], dtype=np.float32)
+
+    def run(self, pixels: Pixels) -> Output:
+        return Output(self.probabilities, self.probabilities, self.probabilities)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [np.nan] * 6,
+        [0.5, np.nan, 0, 0, 0, 0],
+        [0.49, 0.51, 0, 0, 0, 0],
+        [0.4998, 0.5, 0.0002, 0, 0, 0],
+        [np.inf, 0, 0, 0, 0, 0],
+    ],
+    ids=["all NaN", "a NaN", "off", "another first", "infinite"],
+)
+def test_answers_that_are_wrong_are_no_golden_ones(
+    tiny_bundle: Bundle, found: list[float]
+) -> None:
+    wanted = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
+    pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    tiny_bundle.__dict__["golden"] = Golden(pixels, wanted, wanted)
+    with pytest.raises(GoldenMismatch, match="'wrong' does not give the golden answers"):
+        Classifier(tiny_bundle, Wrong(tiny_bundle, found)).check_golden()
+    right = Classifier(tiny_bundle, Wrong(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
+    assert right.check_golden() == 0
+
+
+def test_an_image_in_hand_is_left_as_it_is(colours: Classifier) -> None:
+    image = Image.new("RGBA", (40, 40), (255, 0, 0, 255))
+    before = image.tobytes()
+    assert colours.identify(image).answer == "red"
+    assert (image.mode, image.tobytes()) == ("RGBA", before)
+
+
+def test_a_rotated_photo_is_turned_upright(colours: Classifier) -> None:
+    from tests.photos import turned
+
+    image = Image.new("RGB", (64, 32), (0, 0, 255))
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=turned(6))
+    assert colours.examine(file.getvalue()).photo.size == (32, 64)

@@ -1,0 +1,202 @@
+"""A small real model, made in milliseconds and without torch: it names a photo's colour.
+
+Its graph takes the mean colour and ranks the labels by their distance to it, so
+that an answer can be foretold: a red photo is red, a grey one is like nothing.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from model.bundle import Bundle
+from model.samples import shapes
+from model.shelf import write
+
+__all__ = ["CALIBRATED", "COLOURS", "colour", "edit", "files", "golden", "graph", "tiny", "values"]
+
+COLOURS: Mapping[str, tuple[int, int, int]] = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "white": (255, 255, 255),
+    "black": (0, 0, 0),
+}
+SHARPNESS = 8.0
+CALIBRATED: dict[str, Any] = {
+    "temperature": 1.5,
+    "plausible": {"coverage": 0.9, "mass": 0.8},
+    "novelty": 0.5,
+}
+"""Calibration under which grey, 0.75 from all colours, is unknown."""
+
+
+def tiny(shelf: Path, name: str = "tiny", **options: Any) -> Bundle:
+    """Put the model on a shelf; options are those of ``files`` and ``values``."""
+    made = files(**options)
+
+    def fill(folder: Path) -> None:
+        for file, data in made.items():
+            (folder / file).write_bytes(data)
+
+    return write(values(name, **options), shelf, fill)
+
+
+def values(
+    name: str = "tiny",
+    *,
+    side: tuple[int, int] = (32, 32),
+    confidence: dict[str, Any] | None = None,
+    multilabel: bool = False,
+    title: str = "Colours",
+    **_: Any,
+) -> dict[str, object]:
+    """The manifest without ``format`` and ``files``."""
+    return {
+        "name": name,
+        "title": title,
+        "description": "Names the colour of a photo.",
+        "labels": list(COLOURS),
+        "multilabel": multilabel,
+        "recipe": {"resize": list(side), "method": "crop", "interpolation": "bilinear"},
+        "architecture": {
+            "library": "timm",
+            "body": "none",
+            "head": "linear",
+            "features": 3,
+            "parameters": 24,
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
+        },
+        "engines": ["compiled"],
+        "licence": "CC0",
+        "data": {"title": "none", "source": "arithmetic", "licence": "CC0", "photos": 0},
+        "confidence": confidence,
+        "made": {"by": "tests"},
+    }
+
+
+def files(
+    *,
+    side: tuple[int, int] = (32, 32),
+    confidence: dict[str, Any] | None = None,
+    multilabel: bool = False,
+    corner: bool = False,
+    sharpness: float = SHARPNESS,
+    golden_change: Callable[[dict[str, NDArray[Any]]], object] | None = None,
+    **_: Any,
+) -> dict[str, bytes]:
+    """The files beside ``bundle.json``, by name; ``golden_change`` edits the golden arrays."""
+    temperature = confidence["temperature"] if confidence else 1.0
+    data = graph(
+        side=side,
+        temperature=temperature,
+        multilabel=multilabel,
+        novelty=confidence is not None,
+        corner=corner,
+        sharpness=sharpness,
+    )
+    arrays = golden(data, side)
+    if golden_change:
+        golden_change(arrays)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return {"graph.onnx": data, "golden.npz": file.getvalue()}
+
+
+def graph(
+    *,
+    side: tuple[int, int] = (32, 32),
+    temperature: float = 1.0,
+    multilabel: bool = False,
+    novelty: bool = False,
+    corner: bool = False,
+    sharpness: float = SHARPNESS,
+    drop: Sequence[str] = (),
+) -> bytes:
+    """``graph.onnx``. With ``corner`` it sees the upper left quarter of each side only."""
+    height, width = side
+    centres = np.array(list(COLOURS.values()), dtype=np.float32) / 255
+    numbers = {
+        "scale": np.array(255.0),
+        "weights": 2 * sharpness * centres.T,
+        "bias": -sharpness * (centres**2).sum(axis=1),
+        "temperature": np.array(temperature),
+        "sharpness": np.array(sharpness),
+    }
+    whole = {
+        "begin": np.array([0, 0]),
+        "end": np.array([height // 4, width // 4] if corner else [height, width]),
+        "sides": np.array([1, 2]),
+        "last": np.array([1]),
+    }
+    nodes = [
+        helper.make_node("Slice", ["pixels", "begin", "end", "sides"], ["seen"]),
+        helper.make_node("Cast", ["seen"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "scale"], ["shares"]),
+        helper.make_node("ReduceMean", ["shares", "sides"], ["features"], keepdims=0),
+        helper.make_node("MatMul", ["features", "weights"], ["weighted"]),
+        helper.make_node("Add", ["weighted", "bias"], ["logits"]),
+        helper.make_node("Div", ["logits", "temperature"], ["calibrated"]),
+        helper.make_node("Sigmoid" if multilabel else "Softmax", ["calibrated"], ["probabilities"]),
+        # The squared distance to the nearest colour.
+        helper.make_node("Mul", ["features", "features"], ["squares"]),
+        helper.make_node("ReduceSum", ["squares", "last"], ["length"], keepdims=0),
+        helper.make_node("ReduceMax", ["logits", "last"], ["most"], keepdims=0),
+        helper.make_node("Div", ["most", "sharpness"], ["nearness"]),
+        helper.make_node("Sub", ["length", "nearness"], ["novelty"]),
+    ]
+    shapes_out: dict[str, list[int | str]] = {
+        "logits": ["N", len(COLOURS)],
+        "features": ["N", 3],
+        "probabilities": ["N", len(COLOURS)],
+        **({"novelty": ["N"]} if novelty else {}),
+    }
+    made = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "colours",
+            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", height, width, 3])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+                for name, shape in shapes_out.items()
+                if name not in drop
+            ],
+            [numpy_helper.from_array(n.astype(np.float32), name) for name, n in numbers.items()]
+            + [numpy_helper.from_array(n.astype(np.int64), name) for name, n in whole.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    onnx.checker.check_model(made)
+    return bytes(made.SerializeToString())
+
+
+def golden(data: bytes, side: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """The arrays of ``golden.npz``: what the graph says to plain colours and drawn shapes."""
+    height, width = side
+    images = [colour(name) for name in COLOURS] + shapes(64)
+    pixels = np.stack([np.asarray(image.resize((width, height))) for image in images])
+    session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
+    logits, probabilities = session.run(["logits", "probabilities"], {"pixels": pixels})
+    return {"pixels": pixels, "logits": logits, "probabilities": probabilities}
+
+
+def colour(name: str | tuple[int, int, int], side: int = 48) -> Image.Image:
+    """A photo of one colour."""
+    return Image.new("RGB", (side, side), COLOURS[name] if isinstance(name, str) else name)
+
+
+def edit(bundle: Bundle, **changes: object) -> None:
+    """Change fields of ``bundle.json`` on disk."""
+    path = bundle.folder / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
