@@ -83,9 +83,9 @@ def _loaders(manifest: Manifest) -> Any:
 
 def _rows(labels: tuple[str, ...]) -> Any:
     """Two rows, the fewest that make a training and a validation set."""
-    import pandas
+    import pandas as pd
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     blank = FOLDER / "blank.png"
     Image.new("RGB", (64, 64)).save(blank)
-    return pandas.DataFrame({"photo": [str(blank)] * 2, "label": [labels[0], labels[-1]]})
+    return pd.DataFrame({"photo": [str(blank)] * 2, "label": [labels[0], labels[-1]]})

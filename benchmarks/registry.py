@@ -52,7 +52,7 @@ class Benchmark:
             value, detail = self.work(quick)
         except NoFigure as reason:
             return Figure(None, self.target, str(reason), self.at_least)
-        except Exception as error:  # the other figures are still wanted
+        except Exception as error:  # noqa: BLE001 - the other figures are still wanted
             detail = f"{type(error).__name__}: {str(error).strip()[:300]}"
             return Figure(None, self.target, detail, self.at_least)
         return Figure(value, self.target, detail, self.at_least)

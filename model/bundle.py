@@ -106,7 +106,9 @@ class Bundle:
             with np.load(io.BytesIO(self.read("golden.npz")), allow_pickle=False) as arrays:
                 golden = Golden(arrays["pixels"], arrays["logits"], arrays["probabilities"])
         except (ValueError, KeyError, OSError, EOFError) as error:
-            raise BundleDamaged(f"{path} cannot be read: {error}. {_remedy(self.folder)}") from error
+            raise BundleDamaged(
+                f"{path} cannot be read: {error}. {_remedy(self.folder)}"
+            ) from error
         count, labels = len(golden.pixels), len(self.labels)
         shapes = (golden.pixels.shape, golden.logits.shape, golden.probabilities.shape)
         wanted = ((count, *self.manifest.recipe.size, 3), (count, labels), (count, labels))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .manifest import Confidence
-from .prediction import Prediction
+from .prediction import Prediction, ranking
 
 __all__ = ["Degree", "degree", "judge", "known", "plausible"]
 
@@ -47,7 +47,7 @@ def plausible(
     """
     if confidence is None or confidence.plausible is None:
         return None
-    order = np.argsort(-probabilities, kind="stable")
+    order = ranking(probabilities)
     mass = np.cumsum(probabilities[order], dtype=np.float64)
     count = int(np.searchsorted(mass, confidence.plausible.mass)) + 1
     return tuple(int(index) for index in order[:count])

@@ -67,14 +67,16 @@ def explain(
 def _score(classifier: Classifier, pixels: Pixels, label: int) -> NDArray[np.float32]:
     """Log-odds of the label, float32 [N]: they still move where probabilities are near 1."""
     probability = np.clip(classifier.engine.run(pixels).probabilities[:, label], 1e-6, 1 - 1e-6)
-    return np.log(probability / (1 - probability))
+    score: NDArray[np.float32] = np.log(probability / (1 - probability))
+    return score
 
 
 def _masks(grid: int, height: int, width: int) -> NDArray[np.float32]:
     """Soft patches on a grid: float32 [grid * grid, height, width], 0 to 1."""
     rows = _bumps(grid, height)
     columns = _bumps(grid, width)
-    return (rows[:, None, :, None] * columns[None, :, None, :]).reshape(-1, height, width)
+    masks: NDArray[np.float32] = rows[:, None, :, None] * columns[None, :, None, :]
+    return masks.reshape(-1, height, width)
 
 
 def _bumps(grid: int, length: int) -> NDArray[np.float32]:
@@ -93,8 +95,6 @@ def spotlight(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -> Ima
     scale = side / pixels.shape[0]
     size = (round(pixels.shape[1] * scale), side)
     picture = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-    light = Image.fromarray((heat * 255).astype(np.uint8)).resize(
-        size, Image.Resampling.BICUBIC
-    )
+    light = Image.fromarray((heat * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     dark = picture.convert("L").point(lambda value: value * 0.25).convert("RGB")
     return Image.composite(picture, dark, light)

@@ -23,6 +23,9 @@ __all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
 MAX_BYTES = 20 * 2**20
 """Bytes of one file."""
 
+TILE = 1024
+"""Pixels by which the tiles of a HEIC may reach beyond its right and lower edge."""
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -140,8 +143,8 @@ def _opened(stripped: Stripped) -> ImageFile.ImageFile:
     if stripped.size not in (None, image.size):
         raise damaged()
     check_size(image.size)
-    if stripped.coded > max(4 * image.width * image.height, 1_000_000):
-        # The decoder would decode what is coded, then scale it to what the file claims.
+    if stripped.coded > (image.width + TILE) * (image.height + TILE):
+        # All that is coded would be decoded, then cut or scaled to what the file claims.
         raise damaged()
     return image
 

@@ -5,7 +5,17 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Candidate", "Milliseconds", "Prediction"]
+__all__ = ["Candidate", "Milliseconds", "Prediction", "ranking"]
+
+
+def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Indices of the labels, the most probable first.
+
+    Labels whose probabilities agree to four digits stand in the bundle's order:
+    two engines differ in the sixth, and must not rank a tie differently.
+    """
+    logarithms = np.log(np.maximum(probabilities.astype(np.float64), 1e-30))
+    return np.argsort(-np.round(logarithms, 4), kind="stable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,8 @@ class Prediction:
     plausible: tuple[Candidate, ...] | None = None
 
     def top(self, count: int = 5) -> list[Candidate]:
-        """The ``count`` most probable labels, best first; equals in the bundle's order."""
-        order = np.argsort(-self.probabilities, kind="stable")[: max(0, count)]
+        """The ``count`` most probable labels, best first."""
+        order = ranking(self.probabilities)[: max(0, count)]
         return [self.candidate(int(index)) for index in order]
 
     def candidate(self, index: int) -> Candidate:

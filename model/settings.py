@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr
@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """SQLAlchemy URL of the records."""
         return (
-            self.database.get_secret_value() or f"sqlite:///{self.data.resolve() / 'records.sqlite'}"
+            self.database.get_secret_value()
+            or f"sqlite:///{self.data.resolve() / 'records.sqlite'}"
         )
 
     @classmethod
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
 class SecretsFile(TomlConfigSettingsSource):
     """``secrets.toml``, whose keys carry the same ``LOUPE_`` prefix as the environment's."""
 
-    def _read_file(self, file_path: Path) -> dict[str, object]:
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
         values = super()._read_file(file_path)
         prefix = "LOUPE_"
         return {

@@ -92,7 +92,9 @@ def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) 
             }
             for path in sorted(new.iterdir())
         }
-        text = json.dumps({"format": FORMAT, **values, "files": files}, indent=1, ensure_ascii=False)
+        text = json.dumps(
+            {"format": FORMAT, **values, "files": files}, indent=1, ensure_ascii=False
+        )
         (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
         bundle = Bundle.open(new)
         bundle.verify()

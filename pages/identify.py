@@ -47,6 +47,8 @@ elif token:
     except LoupeError as error:
         st.warning(str(error), icon=":material/link_off:")
 elif not here.refusal:
-    st.caption("A model that runs right here says what is on your photo. Nothing is kept unless you say so.")
+    st.caption(
+        "A model that runs right here says what is on your photo. Nothing is kept unless you say so."
+    )
 
 strip()

@@ -130,15 +130,17 @@ def table(job: Job) -> None:
     if not shown:
         st.caption("No photo fits.")
         return
+    data = frame(shown)
+    only_reasons = all(one.refused for one in shown)
     st.dataframe(
-        frame(shown),
+        data,
         hide_index=True,
         row_height=56,
         height=min(56 * len(shown) + 38, 520),
-        column_order=_columns(shown),
+        column_order=_columns(data),
         column_config={
             "picture": st.column_config.ImageColumn("Photo", width=64, pinned=True),
-            "answer": st.column_config.TextColumn("Answer", width=150),
+            "answer": st.column_config.TextColumn("Answer", width=420 if only_reasons else 150),
             "probability": st.column_config.ProgressColumn(
                 "Probability", format="%.1f%%", min_value=0, max_value=100, width=110
             ),
@@ -151,10 +153,9 @@ def table(job: Job) -> None:
     )
 
 
-def _columns(shown: list[Result]) -> list[str]:
-    empty = set() if any(result.folder for result in shown) else {"folder"}
-    order = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
-    return [name for name in order if name not in empty]
+def _columns(data: pd.DataFrame) -> list[str]:
+    """The columns that hold anything, as a phone should show them first."""
+    return [name for name in data.columns if data[name].replace("", None).notna().any()]
 
 
 def _filtered(job: Job) -> list[Result]:

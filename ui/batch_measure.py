@@ -150,6 +150,7 @@ def _axis(many: bool, **more: Any) -> alt.Axis:
         labelLimit=90 if many else 110,
         labelFontSize=10 if many else 12,
         labelOverlap=False,
+        labelFlush=False,
         ticks=False,
         domain=False,
         **more,

@@ -58,7 +58,9 @@ def bars(
             "label:N",
             sort=None,
             title=None,
-            axis=alt.Axis(labelLimit=130, ticks=False, domain=False, labelPadding=8, labelFontSize=13),
+            axis=alt.Axis(
+                labelLimit=130, ticks=False, domain=False, labelPadding=8, labelFontSize=13
+            ),
         ),
         x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.25])),
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
@@ -71,4 +73,5 @@ def bars(
     ends = base.mark_text(
         align="left", dx=6, fontSize=13, color="#E7F0EE" if dark else "#3D4B49"
     ).encode(text="text:N")
-    return (drawn + ends).properties(description=said).configure_view(stroke=None)
+    chart: alt.LayerChart = (drawn + ends).properties(description=said)
+    return chart.configure_view(stroke=None)

@@ -111,7 +111,7 @@ def _correction(answer: Answered) -> None:
         help="Scaled down, and without the place and time that a phone writes into it.",
     )
     st.caption("Kept for whoever runs this app: your word, the model's answer, the time.")
-    if st.button("Save", type="primary", disabled=not label):
+    if st.button("Save", type="primary", disabled=not label) and label:
         try:
             records().add_correction(prediction, label, answer.picture if keep else None)
         except LoupeError as error:

@@ -48,9 +48,7 @@ class Visit:
 
     def keep(self, answer: Answered) -> None:
         """Put an answer first; the eighth before it leaves, and older photos' own bytes."""
-        others = [
-            replace(old, source=None) for old in self.answers if old.token != answer.token
-        ]
+        others = [replace(old, source=None) for old in self.answers if old.token != answer.token]
         self.answers = [answer, *others][:KEPT]
 
 
@@ -107,9 +105,7 @@ def _try(work: Callable[[], None]) -> None:
 
 
 def _answer(data: bytes, alt: str) -> None:
-    classifier: Classifier = load(
-        st.session_state.get("model"), st.session_state.get("engine")
-    )
+    classifier: Classifier = load(st.session_state.get("model"), st.session_state.get("engine"))
     examined = classifier.examine(data)
     answer = Answered(
         token=encode(examined.prediction),

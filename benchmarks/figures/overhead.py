@@ -42,6 +42,6 @@ def _bare() -> ort.InferenceSession:
     engine = classifier().engine
     assert isinstance(engine, Compiled)
     # Read from the engine's session, so that the two cannot come to differ.
-    options = engine._session.get_session_options()
+    options = engine._session.get_session_options()  # noqa: SLF001
     graph = engine.bundle.read(GRAPH)
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

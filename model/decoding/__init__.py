@@ -7,7 +7,8 @@ or upset it. Orientation is the one piece of metadata that is read.
 """
 
 from ..errors import UnsupportedFormat
-from .boxes import BrokenBoxes, CutBoxes, coded_pixels, picture_only
+from .av1 import BrokenItem
+from .boxes import BrokenBoxes, CutBoxes, picture_only
 from .jpeg import strip_jpeg
 from .png import strip_png
 from .stripped import Stripped, cut_short, damaged
@@ -58,9 +59,9 @@ def _brand(data: bytes) -> str | None:
 
 def _boxed(data: bytes, form: str) -> Stripped:
     try:
-        picture, items = picture_only(data)
-        return Stripped(form, picture, coded=coded_pixels(items))
+        picture, coded = picture_only(data)
+        return Stripped(form, picture, coded=coded)
     except CutBoxes:
         raise cut_short() from None
-    except BrokenBoxes:
+    except (BrokenBoxes, BrokenItem):
         raise damaged() from None

@@ -9,15 +9,27 @@ fill gigabytes.
 import re
 from collections.abc import Iterator
 
-__all__ = ["BrokenBoxes", "CutBoxes", "Item", "coded_pixels", "picture_only"]
+from .av1 import sequence_pixels
+
+__all__ = ["BrokenBoxes", "CutBoxes", "picture_only"]
 
 MAX_BOXES = 10_000
 """Boxes side by side, or items in one file; a phone's photo has about a hundred."""
 
-MAX_TILES = 1024
+MAX_TILES = 1000
 """Pictures that one picture is put together from; 50 megapixels have about 200."""
 
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
+
+
+_STILL = {
+    b"avis": b"avif",
+    b"msf1": b"mif1",
+    b"hevc": b"heic",
+    b"hevx": b"heix",
+    b"hevm": b"heim",
+    b"hevs": b"heis",
+}
 
 
 class BrokenBoxes(ValueError):
@@ -28,40 +40,33 @@ class CutBoxes(BrokenBoxes):
     """A box reaches beyond the end of the file."""
 
 
-Item = tuple[bytes, bytes]
-"""The type of a stored item, four characters, and its bytes."""
-
-
-def picture_only(data: bytes) -> tuple[bytes, list[Item]]:
-    """The file without metadata and films, and what its items hold.
+def picture_only(data: bytes) -> tuple[bytes, int]:
+    """The file without metadata and films, and the pixels that decoding its picture visits.
 
     Raises:
         CutBoxes: the file ends within a box.
         BrokenBoxes: there is no picture, or more is referred to than can be meant.
     """
     edited = bytearray(data)
-    items: list[Item] | None = None
+    coded: int | None = None
     for name, start, end in _boxes(data, 0, len(data)):
-        if name == b"moov":
+        if name == b"ftyp":
+            # Without its film, the file is no film: a brand that says so would be believed.
+            for at in range(start, end - 3, 4):
+                edited[at : at + 4] = _STILL.get(data[at : at + 4], data[at : at + 4])
+        elif name == b"moov":
             # Its first frame is also stored as a picture.
             at = data.rfind(b"moov", 0, start)
             edited[at : at + 4] = b"free"
         elif name == b"meta":
-            if items is not None:
+            if coded is not None:
                 raise BrokenBoxes
-            items = _items(data, start + 4, end)
+            coded = _coded(data, start + 4, end)
             # Decoders pass over items of a type that they don't know.
             edited[start:end] = _METADATA.sub(rb"\1free", data[start:end])
-    if items is None:
+    if coded is None:
         raise BrokenBoxes
-    if data[8:12] == b"avis":
-        edited[8:12] = b"avif"
-    return bytes(edited), items
-
-
-def coded_pixels(items: list[Item]) -> int:
-    """Pixels of the largest picture that an AV1 item announces to its decoder."""
-    return max((_sequence_pixels(body) for kind, body in items if kind == b"av01"), default=0)
+    return bytes(edited), coded
 
 
 def _boxes(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
@@ -95,19 +100,23 @@ class _Numbers:
         return int.from_bytes(self.data[self.at - size : self.at], "big")
 
 
-def _items(data: bytes, start: int, end: int) -> list[Item]:
+def _coded(data: bytes, start: int, end: int) -> int:
+    """Pixels that are decoded for the picture that a ``meta`` box describes."""
     found: dict[bytes, tuple[int, int]] = {}
     for name, at, stop in _boxes(data, start, end):
-        if name in found and name in (b"iloc", b"iinf", b"iref", b"idat"):
+        if name in found and name in _PARTS:
             raise BrokenBoxes
         found[name] = (at, stop)
-    if b"iloc" not in found or b"iinf" not in found:
+    if not found.keys() >= {b"iloc", b"iinf", b"iprp", b"pitm"}:
         raise BrokenBoxes
-    if b"iref" in found:
-        _check_tiles(data, *found[b"iref"])
     kinds = _kinds(data, *found[b"iinf"])
     bodies = _bodies(data, found[b"iloc"], found.get(b"idat", (0, 0)))
-    return [(kinds.get(number, b""), body) for number, body in bodies]
+    announced = [sequence_pixels(body) for number, body in bodies if kinds.get(number) == b"av01"]
+    sizes = _sizes(data, *found[b"iprp"])
+    return max([_tiled(data, found, sizes), *announced])
+
+
+_PARTS = frozenset({b"iloc", b"iinf", b"iref", b"idat", b"iprp", b"pitm"})
 
 
 def _kinds(data: bytes, at: int, end: int) -> dict[int, bytes]:
@@ -152,110 +161,72 @@ def _bodies(data: bytes, iloc: tuple[int, int], idat: tuple[int, int]) -> list[t
     return bodies
 
 
-def _check_tiles(data: bytes, at: int, end: int) -> None:
-    """Refuse pictures of pictures of pictures that multiply beyond what can be meant."""
-    wide = 2 if data[at : at + 1] == b"\0" else 4
-    made_of: dict[int, list[int]] = {}
+def _sizes(data: bytes, at: int, end: int) -> dict[int, int]:
+    """Pixels of each item by its number, as its properties say."""
+    pixels: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    for name, start, stop in _boxes(data, at, end):
+        if name == b"ipco":
+            for index, (kind, first, last) in enumerate(_boxes(data, start, stop), 1):
+                if kind == b"ispe":
+                    numbers = _Numbers(data, first + 4, last)
+                    pixels[index] = numbers.take(4) * numbers.take(4)
+        elif name == b"ipma":
+            numbers = _Numbers(data, start, stop)
+            head = numbers.take(4)
+            for _ in range(min(numbers.take(4), MAX_BOXES)):
+                number = numbers.take(4 if head >> 24 else 2)
+                for _ in range(numbers.take(1)):
+                    index = numbers.take(2) & 0x7FFF if head & 1 else numbers.take(1) & 0x7F
+                    sizes[number] = max(sizes.get(number, 0), pixels.get(index, 0))
+    return sizes
+
+
+def _tiled(data: bytes, found: dict[bytes, tuple[int, int]], sizes: dict[int, int]) -> int:
+    """Pixels of all the pictures that the main picture, or its transparency, is made of."""
+    at, end = found[b"pitm"]
+    main = _Numbers(data, at + 4, end).take(4 if data[at] else 2)
+    made_of, layers = _references(data, *found[b"iref"]) if b"iref" in found else ({}, {})
+    tiles = _Tiles(made_of, sizes)
+    roots = [main, *(layer for layer, of in layers.items() if main in of)]
+    return max(tiles.count(root, 8)[1] for root in roots)
+
+
+References = dict[int, list[int]]
+"""The numbers of the items that each item refers to."""
+
+
+def _references(data: bytes, at: int, end: int) -> tuple[References, References]:
+    """What pictures are made of, and what they are layers of."""
+    wide = 4 if data[at] else 2
+    made_of: References = {}
+    layers: References = {}
     for name, start, stop in _boxes(data, at + 4, end):
-        if name == b"dimg":
+        target = {b"dimg": made_of, b"auxl": layers}.get(name)
+        if target is not None:
             numbers = _Numbers(data, start, stop)
             number = numbers.take(wide)
-            parts = [numbers.take(wide) for _ in range(numbers.take(2))]
-            made_of.setdefault(number, []).extend(parts)
-    counts: dict[int, int] = {}
-    for number in made_of:
-        _count(number, made_of, counts, 8)
+            others = [numbers.take(wide) for _ in range(numbers.take(2))]
+            target.setdefault(number, []).extend(others)
+    return made_of, layers
 
 
-def _count(number: int, made_of: dict[int, list[int]], counts: dict[int, int], depth: int) -> int:
-    """Pictures to decode for one; nesting of more than ``depth`` is a circle or a trap."""
-    if number not in counts:
-        if depth == 0:
-            raise BrokenBoxes
-        parts = made_of.get(number, [])
-        counts[number] = sum(_count(part, made_of, counts, depth - 1) for part in parts) or 1
-        if counts[number] > MAX_TILES:
-            raise BrokenBoxes
-    return counts[number]
+class _Tiles:
+    """Counts what is decoded for a picture made of pictures made of pictures."""
 
+    def __init__(self, made_of: References, sizes: dict[int, int]) -> None:
+        self.made_of, self.sizes = made_of, sizes
+        self.known: dict[int, tuple[int, int]] = {}
 
-# AV1
-
-
-class _Bits:
-    """Bits one after another, from the highest; beyond the end they are zero."""
-
-    def __init__(self, data: bytes) -> None:
-        self.bits = int.from_bytes(data, "big")
-        self.left = 8 * len(data)
-
-    def take(self, count: int) -> int:
-        self.left -= count
-        if self.left < 0:
-            raise BrokenBoxes
-        return self.bits >> self.left & ((1 << count) - 1)
-
-
-def _sequence_pixels(item: bytes) -> int:
-    """Pixels that the sequence headers of an AV1 item announce, at most."""
-    at = 0
-    most = 0
-    for _ in range(MAX_BOXES):
-        if at >= len(item):
-            return most
-        head = item[at]
-        at += 2 if head & 4 else 1
-        size = len(item) - at
-        if head & 2:
-            size, at = _leb128(item, at)
-        if head >> 3 & 15 == 1:
-            most = max(most, _sequence_header(item[at : at + min(size, 256)]))
-        at += size
-    raise BrokenBoxes
-
-
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for index, byte in enumerate(data[at : at + 8]):
-        value |= (byte & 127) << 7 * index
-        if byte < 128:
-            return value, at + index + 1
-    raise BrokenBoxes
-
-
-def _sequence_header(data: bytes) -> int:
-    """Largest width times largest height, section 5.5.1 of the AV1 specification."""
-    bits = _Bits(data)
-    bits.take(4)
-    if bits.take(1):
-        bits.take(5)
-    else:
-        delay = _timing(bits)
-        shown = bits.take(1)
-        for _ in range(bits.take(5) + 1):
-            bits.take(12)
-            if bits.take(5) > 7:
-                bits.take(1)
-            if delay and bits.take(1):
-                bits.take(2 * delay + 1)
-            if shown and bits.take(1):
-                bits.take(4)
-    wide, tall = bits.take(4) + 1, bits.take(4) + 1
-    return (bits.take(wide) + 1) * (bits.take(tall) + 1)
-
-
-def _timing(bits: _Bits) -> int:
-    """Pass over the timing; bits of a buffer delay, 0 without a decoder model."""
-    if not bits.take(1):
-        return 0
-    bits.take(64)
-    if bits.take(1):
-        zeros = 0
-        while not bits.take(1):
-            zeros += 1
-        bits.take(zeros)
-    if not bits.take(1):
-        return 0
-    delay = bits.take(5) + 1
-    bits.take(42)
-    return delay
+    def count(self, number: int, depth: int) -> tuple[int, int]:
+        """Pictures and pixels; nesting of more than ``depth`` is a circle or a trap."""
+        if number not in self.known:
+            if depth == 0:
+                raise BrokenBoxes
+            parts = [self.count(part, depth - 1) for part in self.made_of.get(number, [])]
+            pictures = sum(part[0] for part in parts) or 1
+            pixels = sum(part[1] for part in parts) if parts else self.sizes.get(number, 0)
+            if pictures > MAX_TILES:
+                raise BrokenBoxes
+            self.known[number] = pictures, pixels
+        return self.known[number]

@@ -14,7 +14,7 @@ __all__ = ["MAX_PIXELS", "PEAK", "check_memory", "check_size", "cost", "one_at_a
 MAX_PIXELS = 50_000_000
 """Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
 
-SERVING_MB = 330
+SERVING_MB = 320
 """What the serving process holds beside the photo, MB."""
 
 LEAST_MB = 48
@@ -26,9 +26,9 @@ LARGE_MB = 32
 PEAK = {
     "JPEG": (5.2, 8.3),
     "PNG": (5.4, 8.5),
-    "WEBP": (16.2, 20.7),
-    "HEIF": (7.2, 12.2),
-    "AVIF": (10.9, 15.6),
+    "WEBP": (16.2, 16.8),
+    "HEIF": (7.7, 8.6),
+    "AVIF": (10.9, 13.5),
 }
 """Bytes per decoded pixel at the peak of decoding: grey or RGB, and anything else.
 

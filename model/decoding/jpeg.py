@@ -9,8 +9,8 @@ from .stripped import MAX_PARTS, Stripped, cut_short, damaged, orientation_of
 
 __all__ = ["strip_jpeg"]
 
-MAX_TABLES = 65_536
-"""Bytes of tables in a JPEG header; four of each kind take 2 kB."""
+MAX_TABLES = 2**18
+"""Bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""
 
 MAX_SCANS = 100
 """Passes in one progressive JPEG; encoders write about ten."""
@@ -48,7 +48,7 @@ def strip_jpeg(data: bytes) -> Stripped:
     """
     header: list[bytes] = [b"\xff\xd8"]
     frame: _Frame | None = None
-    orientation = 1
+    orientation = 0
     tables = 0
     at = 2
     for _ in range(MAX_PARTS):
@@ -57,7 +57,7 @@ def strip_jpeg(data: bytes) -> Stripped:
         if marker == 0xDA:
             if frame is None:
                 raise damaged()
-            return _scans(data, header, frame, orientation, start)
+            return _scans(data, header, frame, orientation or 1, start)
         if marker in _FRAMES:
             if frame is not None:
                 raise damaged()
@@ -66,7 +66,7 @@ def strip_jpeg(data: bytes) -> Stripped:
         elif marker in (0xC4, 0xDB, 0xDD) or segment[4:9] in (b"JFIF\0", b"Adobe"):
             tables += len(segment)
             header.append(segment)
-        elif marker == 0xE1 and segment[4:10] == b"Exif\0\0" and orientation == 1:
+        elif marker == 0xE1 and segment[4:10] == b"Exif\0\0" and not orientation:
             orientation = orientation_of(segment[10:])
         if tables > MAX_TABLES:
             raise damaged()

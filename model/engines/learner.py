@@ -29,7 +29,7 @@ class LearnerEngine(Engine):
         self.learner = rebuild(bundle)
         module = Answering.around(self.learner.model, bundle.manifest)
         # Channels last is twice as fast here, with the same answers.
-        self._module = module.eval().to(memory_format=torch.channels_last)
+        self._module: torch.nn.Module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self, pixels: Pixels) -> Output:
         """See ``Engine.run``."""

@@ -22,7 +22,8 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     centre = (share + square / (2 * count)) / (1 + square / count)
     spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
     half = Z95 * spread / (1 + square / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not leave the share itself outside, as at 0 and 1.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def expected_calibration_error(

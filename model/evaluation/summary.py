@@ -24,7 +24,7 @@ class Row:
 
 
 class Summary:
-    """Takes rows one by one and keeps counts only, so that any number fits."""
+    """Takes rows one by one and keeps two numbers of each, so that any number of them fits."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)

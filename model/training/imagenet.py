@@ -45,7 +45,7 @@ def readable_labels() -> list[str]:
     info = ImageNetInfo()
     return [
         RENAMED.get(synset, info.label_name_to_description(synset).split(",")[0].strip())
-        for synset in info.label_names()
+        for synset in info.label_names()  # type: ignore[no-untyped-call]
     ]
 
 

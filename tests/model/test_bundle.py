@@ -11,32 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 from model import load
 from model.bundle import Bundle
 from model.errors import (
     BundleDamaged,
-    BundleError,
     BundleNotFound,
     BundleTooNew,
     GoldenMismatch,
-    LoupeError,
 )
-from tests.model.tiny import COLOURS, edit, graph, tiny
+from tests.model.tiny import COLOURS, edit, replace, tiny
 
 Arrays = dict[str, NDArray[Any]]
-
-
-def replace(bundle: Bundle, name: str, data: bytes) -> None:
-    """Put another file in place and vouch for it, as whoever makes a bundle can."""
-    (bundle.folder / name).write_bytes(data)
-    listed = json.loads((bundle.folder / "bundle.json").read_text())["files"]
-    listed[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    edit(bundle, files=listed)
 
 
 def npz(**arrays: object) -> bytes:
@@ -175,7 +163,16 @@ def test_two_labels_that_are_the_same_are_refused(tiny_bundle: Bundle) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "../../secret.npz", "/etc/passwd", "a/b.npz", "x\\y.npz", ".hidden", "a\n.npz", "é.npz"],
+    [
+        "../x",
+        "../../secret.npz",
+        "/etc/passwd",
+        "a/b.npz",
+        "x\\y.npz",
+        ".hidden",
+        "a\n.npz",
+        "é.npz",
+    ],
 )
 def test_no_listed_file_can_leave_the_folder(tiny_bundle: Bundle, name: str) -> None:
     listed = json.loads((tiny_bundle.folder / "bundle.json").read_text())["files"]
@@ -274,72 +271,6 @@ def test_golden_answers_that_are_no_archive_are_refused(tiny_bundle: Bundle, how
     replace(tiny_bundle, "golden.npz", data)
     with pytest.raises(BundleDamaged, match=r"golden\.npz"):
         load("tiny")
-
-
-def _external(path: str) -> bytes:
-    """The graph with a number that lies in a file elsewhere."""
-    model = onnx.load_from_string(graph())
-    for tensor in model.graph.initializer:
-        if tensor.name == "bias":
-            tensor.ClearField("raw_data")
-            tensor.data_location = TensorProto.EXTERNAL
-            for key, value in (("location", path), ("offset", "0"), ("length", "24")):
-                tensor.external_data.add(key=key, value=value)
-    return bytes(model.SerializeToString())
-
-
-def _of_two_photos() -> bytes:
-    pixels = helper.make_tensor_value_info("photos", TensorProto.UINT8, ["N", 32, 32, 3])
-    model = onnx.load_from_string(graph())
-    model.graph.input[0].CopyFrom(pixels)
-    model.graph.node[0].input[0] = "photos"
-    return bytes(model.SerializeToString())
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"no graph at all",
-        graph()[:300],
-        graph(drop=["features"]),
-        graph(side=(16, 16)),
-        _of_two_photos(),
-    ],
-    ids=["empty", "text", "half", "without features", "other size", "other input"],
-)
-def test_a_graph_that_cannot_run_is_refused(tiny_bundle: Bundle, data: bytes) -> None:
-    replace(tiny_bundle, "graph.onnx", data)
-    with pytest.raises(BundleDamaged, match="again") as caught:
-        load("tiny")
-    assert str(tiny_bundle.folder / "graph.onnx") in str(caught.value)
-
-
-def test_a_graph_of_fewer_labels_is_refused(tiny_bundle: Bundle) -> None:
-    model = onnx.load_from_string(graph())
-    model.graph.node.append(
-        helper.make_node("Slice", ["all", "zero", "five", "axis"], ["probabilities"])
-    )
-    model.graph.node[7].output[0] = "all"
-    for name, number in (("zero", 0), ("five", 5), ("axis", 1)):
-        model.graph.initializer.append(
-            onnx.numpy_helper.from_array(np.array([number], dtype=np.int64), name)
-        )
-    model.graph.output[2].type.tensor_type.shape.dim[1].dim_value = 5
-    replace(tiny_bundle, "graph.onnx", bytes(model.SerializeToString()))
-    with pytest.raises(BundleError, match="again"):
-        load("tiny")
-
-
-def test_a_graph_reads_no_other_file(
-    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "numbers").write_bytes(np.zeros(6, dtype=np.float32).tobytes())
-    for path in ("numbers", str(tmp_path / "numbers")):
-        replace(tiny_bundle, "graph.onnx", _external(path))
-        with pytest.raises(LoupeError, match=r"graph\.onnx"):
-            load("tiny")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 2e-4])

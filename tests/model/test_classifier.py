@@ -41,7 +41,8 @@ def test_a_path_bytes_and_an_image_have_the_same_answer(
     read = imagenet.photo(data)
     assert isinstance(read, Photo)
     first, *others = [
-        imagenet.identify(source) for source in (path, str(path), data, image, Image.open(path), read)
+        imagenet.identify(source)
+        for source in (path, str(path), data, image, Image.open(path), read)
     ]
     assert first.probabilities.dtype == np.float32
     assert abs(float(first.probabilities.sum()) - 1) < 1e-5
@@ -144,9 +145,7 @@ def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
     assert colours.identify(colour("red")).answer == "red"
 
 
-def test_a_full_gate_says_busy(
-    colours: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_gate_says_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate(), "queue", 0)
     pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
     with _all_places_taken():
@@ -154,6 +153,26 @@ def test_a_full_gate_says_busy(
             with pytest.raises(Busy):
                 ask()
     assert colours.answer(pixels).answer == "red"
+
+
+def test_the_patient_wait_for_another_large_photo(
+    colours: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a batch no photo is refused because others before it were slow to read."""
+    from model import photo
+    from model.settings import settings
+
+    monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
+    settings.cache_clear()
+    gate.cache_clear()
+    large = encoded(Image.new("RGB", (2200, 2200), "red"), "PNG")
+    photo._large.acquire()
+    release = threading.Timer(0.4, photo._large.release)
+    release.start()
+    try:
+        assert colours.identify(large, patient=True).answer == "red"
+    finally:
+        release.join()
 
 
 class _all_places_taken:
@@ -219,9 +238,7 @@ def test_sixteen_threads_answer_as_one(colours: Classifier) -> None:
         # Each thread begins elsewhere, so that different photos meet.
         order = [(thread * 3 + step) % 50 for step in range(50)]
         return sum(
-            not np.array_equal(
-                colours.identify(photos[i], patient=True).probabilities, serial[i]
-            )
+            not np.array_equal(colours.identify(photos[i], patient=True).probabilities, serial[i])
             for i in order
         )
 
@@ -272,9 +289,7 @@ class Wrong(Engine):
     ],
     ids=["all NaN", "a NaN", "off", "another first", "infinite"],
 )
-def test_answers_that_are_wrong_are_no_golden_ones(
-    tiny_bundle: Bundle, found: list[float]
-) -> None:
+def test_answers_that_are_wrong_are_no_golden_ones(tiny_bundle: Bundle, found: list[float]) -> None:
     wanted = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
     pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
     tiny_bundle.__dict__["golden"] = Golden(pixels, wanted, wanted)

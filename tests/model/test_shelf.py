@@ -122,7 +122,20 @@ def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["../..", "", ".", "..", "/", "/etc", "tiny/current", "tiny/..", "tiny/", "TINY", "tiny\0", "a" * 9999],
+    [
+        "../..",
+        "",
+        ".",
+        "..",
+        "/",
+        "/etc",
+        "tiny/current",
+        "tiny/..",
+        "tiny/",
+        "TINY",
+        "tiny\0",
+        "a" * 9999,
+    ],
 )
 def test_no_name_leaves_the_shelf(tiny_bundle: Bundle, name: str) -> None:
     with pytest.raises(BundleNotFound, match="Models here: .*tiny"):

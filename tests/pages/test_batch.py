@@ -172,24 +172,28 @@ def test_what_is_no_zip_of_photos_is_refused_in_words(page, raw):
 @pytest.fixture
 def slow(monkeypatch):
     """A classifier that waits before each photo until it is let go."""
-    go, examine = threading.Event(), Classifier.examine
+    go, here, examine = threading.Event(), threading.Event(), Classifier.examine
 
     def waiting(self, source, **options):
+        here.set()
         go.wait(20)
         return examine(self, source, **options)
 
     monkeypatch.setattr(Classifier, "examine", waiting)
-    yield go
+    yield go, here
     go.set()
 
 
 def test_stop_keeps_what_is_done(page, slow):
     send(page, *[(f"{place}.jpg", JPEG) for place in range(60)])
+    go, here = slow
+    assert here.wait(30)
+    page.run()
     assert page.get("progress")
     job = page.session_state["batch"]
     page.button(key="batch-stop").click().run()
     assert page.button(key="batch-stop").disabled
-    slow.set()
+    go.set()
     finished(page)
     assert 0 < len(job.results) < 60
     assert page.header[0].value == f"{len(job.results)} of 60 answered"
@@ -199,7 +203,7 @@ def test_stop_keeps_what_is_done(page, slow):
 def test_it_goes_on_during_a_page_change(page, slow):
     send(page, ("one.jpg", JPEG), ("two.jpg", PNG))
     page.switch_page("pages/about.py").run()
-    slow.set()
+    slow[0].set()
     assert page.session_state["batch"].wait(30)
     page.switch_page("pages/batch.py").run()
     assert page.header[0].value == "2 of 2 answered"

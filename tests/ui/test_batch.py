@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -192,11 +191,13 @@ class Slow:
     """Stands for a classifier: answers once it is let go."""
 
     def __init__(self):
-        self.go, self.bundle, self.seen = threading.Event(), self, 0
+        self.go, self.here = threading.Event(), threading.Event()
+        self.bundle, self.seen = self, 0
         self.labels = LABELS
 
     def examine(self, data, *, patient):
         assert patient
+        self.here.set()
         assert self.go.wait(10)
         self.seen += 1
         if data == b"bug":
@@ -246,7 +247,7 @@ def test_every_photo_is_a_result_in_order_whatever_happens(slow, caplog):
 
 def test_stop_takes_no_further_photo_and_keeps_the_rest(slow):
     job = Job(items(*[b"ok"] * 500)).start()
-    time.sleep(0.05)
+    assert slow.here.wait(10)
     assert not job.ended
     job.stop()
     slow.go.set()

@@ -1,0 +1,92 @@
+"""Every way of a photo into the app ends in an answer."""
+
+import base64
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.drive import answered, attach, headline, photo, pick, sample
+from tests.photos import encoded
+
+COFFEE = ("espresso", "cup", "coffee mug")
+
+
+def test_camera(page):
+    page.goto("/?way=Camera")
+    page.get_by_test_id("stCameraInputButton").click()
+    answered(page, *COFFEE)
+    expect(photo(page)).to_have_attribute("alt", "The photo that you took")
+    # The camera is let go of, and comes back with one press.
+    expect(page.locator("video")).to_have_count(0)
+    page.get_by_role("button", name="Take another photo").click()
+    expect(page.get_by_test_id("stCameraInputButton")).to_be_visible()
+    expect(headline(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "HEIF"])
+def test_upload(page, format):
+    page.goto("/")
+    attach(page, encoded(sample("cat").open().convert("RGB"), format), f"cat.{format.lower()}")
+    assert "cat" in answered(page)
+    # The uploader is ready for the next one, and holds no file.
+    expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
+    attach(page, encoded(sample("coffee").open().convert("RGB")))
+    answered(page, *COFFEE)
+
+
+def test_paste(page):
+    page.goto("/")
+    button = page.get_by_test_id("stFileUploaderDropzone").get_by_role("button")
+    button.wait_for()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async (text) => {
+          const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+          const blob = new Blob([bytes], {type: 'image/png'});
+          await navigator.clipboard.write([new ClipboardItem({'image/png': blob})]);
+        }""",
+        base64.b64encode(sample("coffee").read()).decode(),
+    )
+    button.focus()
+    page.keyboard.press("Control+V")
+    answered(page, *COFFEE)
+
+
+def test_sample(page):
+    page.goto("/?way=Sample")
+    pick(page, "Coffee")
+    answered(page, *COFFEE)
+    expect(photo(page)).to_have_attribute("alt", sample("coffee").alt)
+    pick(page, "Cat")
+    expect(photo(page)).to_have_attribute("alt", sample("cat").alt)
+    assert "cat" in answered(page)
+
+
+def test_keyboard_alone(page):
+    page.goto("/")
+    upload = page.get_by_test_id("stFileUploaderDropzone").get_by_role("button")
+    upload.wait_for()
+    tab_to(page, upload)
+    page.goto("/?way=Sample")
+    coffee = page.get_by_role("button", name="Coffee", exact=True)
+    coffee.wait_for()
+    tab_to(page, coffee)
+    page.keyboard.press("Enter")
+    answered(page, *COFFEE)
+
+
+def tab_to(page, wanted):
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("The Tab key does not reach it.")
+
+
+def test_plain_http_has_no_camera_and_says_why(page, server):
+    page.goto(server.url.replace("localhost", "phone.test") + "/?way=Camera")
+    notice = page.get_by_test_id("stAlert")
+    expect(notice).to_contain_text("only over https")
+    expect(page.get_by_test_id("stCameraInput")).to_have_count(0)
+    attach(page, sample("coffee").read(), "coffee.png")
+    answered(page, *COFFEE)

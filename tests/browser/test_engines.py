@@ -1,0 +1,34 @@
+"""The compiled model and the learner itself, chosen by link and on the page."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.drive import answered, pick, source_line
+
+pytestmark = pytest.mark.torch
+FIRST_LOAD = 90_000
+
+
+def test_both_engines(page):
+    page.goto("/?engine=learner&way=Sample")
+    pick(page, "Coffee")
+    # The first one in this process imports torch.
+    expect(source_line(page)).to_contain_text("learner engine", timeout=FIRST_LOAD)
+    learner = answered(page, engine="learner")
+    former = page.url
+    choose(page, "compiled")
+    assert answered(page, engine="compiled") == learner
+    expect(page).to_have_url(re.compile("answer=imagenet~[0-9a-f]{12}~c~"))
+    assert "engine=learner" not in page.url
+    choose(page, "learner")
+    assert answered(page, engine="learner") == learner
+    expect(page).to_have_url(re.compile("engine=learner"))
+    assert re.search("answer=[^&]+", page.url).group() == re.search("answer=[^&]+", former).group()
+
+
+def choose(page, engine):
+    page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    page.get_by_test_id("stPopoverBody").get_by_text(engine, exact=True).click()
+    page.keyboard.press("Escape")

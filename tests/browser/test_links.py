@@ -1,0 +1,161 @@
+"""An answer's link: what it shows, to whom, and what it refuses."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.drive import (
+    DESK,
+    answered,
+    chart,
+    guarded,
+    headline,
+    photo,
+    pick,
+    sample,
+    settled,
+    source_line,
+)
+from tests.browser.server import serving
+
+ANSWER = re.compile(r"answer=([a-z0-9_.~%A-Z-]+)")
+GOOD = "imagenet~{version}~c~x~x~967-951_968-15"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "[click](javascript:alert(1))",
+    "**bold** :red[x] $x$ :smile:",
+    "../../etc/passwd",
+    "..~000000000000~c~x~x~1-1",
+    "imagenet",
+    "imagenet~{version}~c~x~x~",
+    "imagenet~{version}~c~x~x~1000-1000",
+    "imagenet~{version}~c~x~x~1-1000_2-1000",
+    "imagenet~{version}~c~x~x~1-1_2-999",
+    "imagenet~{version}~c~x~x~1-500_1-500",
+    "imagenet~{version}~c~x~x~-1-1000",
+    "imagenet~{version}~z~x~x~1-1000",
+    "imagenet~{version}~c~x~x~１-１０００",
+    "imagenet~{version}~c~x~x~1-1000\n",
+    "imagenet~{version}~c~x~x~1-1000\0",
+    "no-such-model~{version}~c~x~x~1-1000",
+    "a" * 5000,
+    "\u202e~~~~~",
+)
+
+
+def token(page):
+    return ANSWER.search(page.url).group(1)
+
+
+@pytest.fixture
+def coffee(page):
+    """A page that answered for the coffee."""
+    page.goto("/?way=Sample")
+    pick(page, "Coffee")
+    answered(page)
+    expect(page).to_have_url(ANSWER)
+    return page
+
+
+def test_a_link_shows_the_answer_to_others_and_never_the_photo(coffee, visitor):
+    said = headline(coffee).inner_text()
+    media = photo(coffee).get_attribute("src")
+    other = visitor()
+    other.goto(coffee.url)
+    expect(headline(other)).to_have_text(said)
+    expect(other.get_by_test_id("stAlert")).to_contain_text("A shared answer, not checked")
+    expect(chart(other)).to_be_visible()
+    expect(source_line(other)).to_contain_text("compiled engine")
+    expect(other.get_by_test_id("stMain").get_by_alt_text(sample("coffee").alt)).to_have_count(1)
+    assert media not in other.content()
+    # The only picture is the sample's own thumbnail, which everybody sees.
+    other.goto(f"/?answer={token(coffee)}")
+    expect(headline(other)).to_have_text(said)
+    expect(other.get_by_test_id("stMain").locator("img")).to_have_count(0)
+
+
+def test_the_dialog_gives_that_link(coffee, visitor):
+    coffee.get_by_role("button", name="Share").click()
+    link = coffee.get_by_role("dialog").locator("code").inner_text().strip()
+    assert token(coffee) in link
+    other = visitor()
+    other.goto(link)
+    expect(headline(other)).to_have_text(re.compile("My best guess"))
+
+
+def test_back_reload_and_other_pages_keep_the_answer(coffee):
+    first = headline(coffee).inner_text()
+    pick(coffee, "Cat")
+    expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
+    second = answered(coffee)
+    assert second != first
+    for title in ("Batch", "About", "Models"):
+        go(coffee, title)
+        expect(headline(coffee).filter(has_text="My best guess")).to_have_count(0)
+        go(coffee, "Identify")
+        expect(headline(coffee)).to_have_text(second)
+        expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
+    coffee.go_back()
+    settled(coffee)
+    coffee.goto("/?way=Sample")
+    pick(coffee, "Coffee")
+    assert answered(coffee) == first
+    pick(coffee, "Cat")
+    expect(headline(coffee)).to_have_text(second)
+    coffee.go_back()
+    expect(headline(coffee)).to_have_text(first)
+    expect(photo(coffee)).to_have_attribute("alt", sample("coffee").alt)
+    coffee.go_forward()
+    expect(headline(coffee)).to_have_text(second)
+    coffee.reload()
+    expect(headline(coffee)).to_have_text(second)
+
+
+def go(page, title):
+    page.get_by_test_id("stTopNavLink").filter(has_text=title).click()
+    path = "" if title == "Identify" else title.lower()
+    expect(page).to_have_url(re.compile(rf":\d+/{path}(\?.*)?$"))
+    settled(page)
+
+
+def test_a_version_that_is_not_here_cannot_be_shown(page):
+    page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("so it cannot be shown")
+    expect(headline(page)).to_have_count(0)
+
+
+def test_hostile_links_are_refused(page, imagenet):
+    for value in HOSTILE:
+        token = value.replace("{version}", imagenet.bundle.version)
+        page.goto(f"/?answer={quote(token)}")
+        expect(page.get_by_test_id("stAlert"), value).to_contain_text(
+            re.compile("This link is broken|cannot be shown")
+        )
+        expect(headline(page)).to_have_count(0)
+        assert page.get_by_test_id("stMain").locator("script, img, a, strong, em").count() == 0
+
+
+def test_a_secret_tells_own_links_from_others(browser, tmp_path):
+    with (
+        serving(tmp_path, LOUPE_SECRET="a secret of the tests") as signing,
+        guarded(browser, {"base_url": signing.url, "viewport": DESK}) as page,
+    ):
+        page.goto("/?way=Sample")
+        pick(page, "Coffee")
+        answered(page)
+        expect(page).to_have_url(ANSWER)
+        own = token(page)
+        page.goto(f"/?answer={own}")
+        expect(page.get_by_test_id("stAlert")).to_contain_text("An answer that this app gave")
+        text, _, signature = own.rpartition(".")
+        changed = re.sub(r"~(\d+)-", lambda found: f"~{int(found[1]) - 1}-", text)
+        assert changed != text
+        for forged in (f"{changed}.{signature}", text, f"{text}.{signature[::-1]}"):
+            page.goto(f"/?answer={forged}")
+            expect(page.get_by_test_id("stAlert")).to_contain_text("not checked")
+            expect(headline(page)).to_have_count(1)
+        assert not signing.tracebacks()

@@ -1,0 +1,101 @@
+"""What a visit holds: never another's, corrections only when told, and no memory kept."""
+
+import io
+import re
+from contextlib import closing
+
+import numpy as np
+import psutil
+from PIL import Image
+from playwright.sync_api import expect
+
+from model.records import Records
+from tests.browser.drive import answered, attach, headline, photo, pick, sample
+from tests.photos import encoded
+
+
+def test_two_visitors_never_see_each_other(visitor):
+    mine, theirs = visitor(), visitor()
+    seen = {}
+    for page in (mine, theirs):
+        page.goto("/")
+    for round, names in enumerate([("coffee", "cat"), ("rocket", "camera")]):
+        for page, name in zip((mine, theirs), names, strict=True):
+            attach(page, sample(name).read(), f"{name}.png")
+        for page, name in zip((mine, theirs), names, strict=True):
+            if round:
+                expect(page.get_by_text("This visit")).to_be_visible()
+            seen[page, name] = (answered(page), photo(page).get_attribute("src"))
+    assert len({words for words, _ in seen.values()}) == 4
+    for page in (mine, theirs):
+        content = page.content()
+        for (whose, _), (words, source) in seen.items():
+            assert (source in content) == (whose is page)
+            assert (words.removeprefix("My best guess: ") in page.inner_text("body")) == (
+                whose is page
+            )
+
+
+def test_a_correction_is_kept_and_the_photo_only_when_told(page, server):
+    page.goto("/?way=Sample")
+    pick(page, "Coffee")
+    answered(page)
+    correct(page, "teapot", keep=False)
+    correct(page, "my own word", keep=True)
+    with closing(Records(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
+        first, second = records.corrections()
+        assert (first.label, first.known, first.has_photo) == ("teapot", True, False)
+        assert (second.label, second.known, second.has_photo) == ("my own word", False, True)
+        assert first.predicted == "espresso"
+        assert records.photo(first.id) is None
+        with Image.open(io.BytesIO(records.photo(second.id))) as kept:
+            assert (kept.format, kept.size) == ("JPEG", (600, 400))
+            assert not kept.getexif()
+
+
+def correct(page, word, *, keep):
+    page.get_by_role("button", name="It's something else…").click()
+    dialog = page.get_by_role("dialog")
+    save = dialog.get_by_role("button", name="Save")
+    expect(save).to_be_disabled()
+    field = dialog.get_by_role("combobox", name="What is it?")
+    field.fill(word)
+    field.press("Enter")
+    if keep:
+        dialog.get_by_text("Keep the photo, too").click()
+    expect(save).to_be_enabled()
+    save.click()
+    expect(page.get_by_test_id("stToast").last).to_contain_text("It is kept")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(headline(page)).to_contain_text("My best guess")
+
+
+def test_why_shows_where_the_model_looked(page):
+    page.goto("/?way=Sample")
+    pick(page, "Cat")
+    answered(page)
+    page.get_by_role("button", name="Why?").click()
+    overlay = page.get_by_role("dialog").locator("img")
+    expect(overlay).to_have_attribute(
+        "alt", re.compile("^The photo with the parts that speak for ")
+    )
+
+
+def test_thirty_large_photos_leave_no_memory_behind(page, server):
+    process = psutil.Process(server.process.pid)
+    page.goto("/")
+    held = []
+    for seed in range(30):
+        before = page.url
+        attach(page, noisy(seed))
+        page.wait_for_function("before => location.href !== before", arg=before)
+        answered(page)
+        held.append(process.memory_info().rss / 2**20)
+    assert held[29] - held[11] < 0, held
+
+
+def noisy(seed: int) -> bytes:
+    """About 3 MB that do not compress."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (1080, 1440, 3), dtype=np.uint8)
+    return encoded(Image.fromarray(pixels), quality=92)

@@ -1,0 +1,261 @@
+"""The command line: what it prints, and how it ends."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model import Bundle
+from model.cli import COMMANDS, main
+from model.settings import ROOT
+from tests.model.tiny import COLOURS, colour, tiny
+from tests.photos import encoded
+
+KEYS = [
+    "photo",
+    "model",
+    "version",
+    "engine",
+    "answer",
+    "candidates",
+    "known",
+    "novelty",
+    "plausible",
+    "milliseconds",
+]
+
+
+def run(*words: object, stdin: bytes | None = None) -> Result:
+    result = CliRunner().invoke(main, [str(word) for word in words], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, tiny_bundle: Bundle) -> Path:
+    """A folder with a photo of each colour, and what is none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for name in COLOURS:
+        place = folder / "more" if name == "blue" else folder
+        (place / f"{name}.png").write_bytes(encoded(colour(name), "PNG"))
+    (folder / "notes.txt").write_text("not a photo, and not asked")
+    return folder
+
+
+def test_help_names_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in result.stdout
+        assert run(name, "--help").exit_code == 0
+
+
+def test_list_shows_what_there_is(tiny_bundle: Bundle, shelf: Path) -> None:
+    (shelf / "broken").mkdir()
+    result = run("list")
+    assert result.exit_code == 0
+    assert tiny_bundle.version in result.stdout
+    assert "imagenet" in result.stdout
+    assert "75.1% (74.7% to 75.5%)" in result.stdout
+    assert "compiled" in result.stdout
+    assert "refused: broken: There is no model in" in result.stderr
+
+
+def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
+    result = run("show", "tiny")
+    assert result.exit_code == 0
+    shown = json.loads(result.stdout)
+    assert shown["version"] == tiny_bundle.version
+    assert shown["folder"] == str(tiny_bundle.folder)
+    assert shown["labels"] == list(COLOURS)
+    assert set(shown["files"]) == {"graph.onnx", "golden.npz"}
+
+
+def test_verify_checks_files_and_answers(tiny_bundle: Bundle) -> None:
+    result = run("verify", "tiny")
+    assert result.exit_code == 0
+    assert "tiny: 2 files as hashed; compiled gives the golden answers (within" in result.stdout
+
+
+def test_verify_says_what_is_wrong(tiny_bundle: Bundle) -> None:
+    path = tiny_bundle.folder / "graph.onnx"
+    path.write_bytes(path.read_bytes()[::-1])
+    result = run("verify", "tiny")
+    assert result.exit_code == 1
+    assert "tiny: refused:" in result.stderr
+    assert str(path) in result.stderr
+
+
+def test_verify_of_an_unknown_model_fails(tiny_bundle: Bundle) -> None:
+    result = run("verify", "dogs")
+    assert result.exit_code in (1, 2)
+    assert "There is no model named 'dogs'" in result.stderr
+
+
+def test_identify_prints_one_json_object_a_photo(photos: Path, tiny_bundle: Bundle) -> None:
+    path = photos / "red.png"
+    result = run("identify", "--model", "tiny", "--json", path)
+    assert result.exit_code == 0
+    (line,) = lines(result)
+    assert list(line) == KEYS
+    assert line["photo"] == str(path)
+    assert line["model"] == "tiny"
+    assert line["version"] == tiny_bundle.version
+    assert line["engine"] == "compiled"
+    assert line["answer"] == "red"
+    assert [list(one) for one in line["candidates"]] == [["label", "probability"]] * 5
+    assert line["candidates"][0]["label"] == "red"
+    chances = [one["probability"] for one in line["candidates"]]
+    assert chances == sorted(chances, reverse=True)
+    assert (line["known"], line["novelty"], line["plausible"]) == (None, None, None)
+    assert list(line["milliseconds"]) == ["decode", "preprocess", "engine", "total"]
+    assert all(isinstance(ms, int | float) and ms >= 0 for ms in line["milliseconds"].values())
+
+
+def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle) -> None:
+    grey = photos / "grey.png"
+    grey.write_bytes(encoded(colour((128, 128, 128)), "PNG"))
+    result = run("identify", "--model", "calibrated", "--json", photos / "red.png", grey)
+    red, strange = lines(result)
+    assert (red["known"], red["answer"], red["plausible"]) == (True, "red", ["red"])
+    assert isinstance(red["novelty"], float)
+    assert (strange["known"], strange["answer"]) == (False, None)
+
+
+def test_several_labels_are_a_list(photos: Path, shelf: Path) -> None:
+    tiny(shelf, "several", multilabel=True)
+    (line,) = lines(run("identify", "--model", "several", "--json", photos / "red.png"))
+    assert isinstance(line["answer"], list)
+    assert "red" in line["answer"]
+
+
+def test_a_folder_stands_for_its_photos(photos: Path) -> None:
+    result = run("identify", "--model", "tiny", "--json", photos)
+    assert result.exit_code == 0
+    found = [(Path(line["photo"]).relative_to(photos), line["answer"]) for line in lines(result)]
+    assert found == [
+        (Path("black.png"), "black"),
+        (Path("green.png"), "green"),
+        (Path("red.png"), "red"),
+        (Path("white.png"), "white"),
+        (Path("yellow.png"), "yellow"),
+        (Path("more/blue.png"), "blue"),
+    ]
+
+
+def test_standard_input_is_a_photo(photos: Path) -> None:
+    data = (photos / "green.png").read_bytes()
+    result = run("identify", "--model", "tiny", "--json", "-", stdin=data)
+    (line,) = lines(result)
+    assert (line["photo"], line["answer"]) == ("-", "green")
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 99])
+def test_top_says_how_many(photos: Path, count: int) -> None:
+    result = run("identify", "--model", "tiny", "--json", "--top", count, photos / "red.png")
+    assert len(lines(result)[0]["candidates"]) == min(count, 6)
+
+
+def test_a_refused_photo_is_a_line_and_exit_1(photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(encoded(colour("red"))[:200])
+    (photos / "empty.png").touch()
+    missing = photos / "missing.jpg"
+    result = run("identify", "--model", "tiny", "--json", photos, missing)
+    assert result.exit_code == 1
+    printed = lines(result)
+    errors = {Path(line["photo"]).name: line["error"] for line in printed if "error" in line}
+    assert len(printed) == 9
+    for line in printed:
+        assert list(line) in (KEYS, ["photo", "error"])
+    assert {name: list(error) for name, error in errors.items()} == dict.fromkeys(
+        ["broken.jpg", "empty.png", "missing.jpg"], ["code", "message"]
+    )
+    assert errors["broken.jpg"]["code"] == "damaged"
+    assert errors["empty.png"]["code"] == "empty"
+    assert errors["missing.jpg"]["message"] == f"There is no file {missing}. Check its name."
+
+
+def test_without_json_it_is_for_people(photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    result = run("identify", "--model", "tiny", photos / "red.png", photos / "broken.jpg")
+    assert result.exit_code == 1
+    assert re.search(r"99\.9%\s+red", result.stdout)
+    assert "refused (unsupported-format)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["[bold]x.png", "a [red].png", "ü.png", "-dash.png", "new\nline.png"]
+)
+def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
+    path = photos / name
+    path.write_bytes(encoded(colour("red"), "PNG"))
+    (line,) = lines(run("identify", "--model", "tiny", "--json", path))
+    assert line["photo"] == str(path)
+    table = run("identify", "--model", "tiny", path).stdout
+    assert name in table.replace("\n", "") or "\n" in name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["identify", "--model", "dogs", "x.jpg"], "no-such-model: There is no model named 'dogs'"),
+        (["identify", "--model", "tiny", "--engine", "learner", "x.jpg"], "engine-unavailable"),
+        (["identify", "--model", "tiny", "--engine", "fake", "x.jpg"], "Invalid value"),
+        (["identify", "--model", "tiny", "--top", "0", "x.jpg"], "Invalid value"),
+        (["identify", "--model", "tiny"], "Missing argument"),
+        (["show", "dogs"], "no-such-model"),
+        (["show", "../.."], "no-such-model"),
+        (["evaluate", "tiny", "no-such-folder"], "does not exist"),
+        (["dance"], "No such command"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_said_and_exit_2(
+    tiny_bundle: Bundle, words: list[str], said: str
+) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_folder_without_photos_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    result = run("identify", "--model", "tiny", tmp_path / "nothing")
+    assert result.exit_code == 2
+    assert "There is no photo in what was named" in result.stderr
+
+
+def test_the_command_itself(photos: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json", "-", photos],
+        cwd=ROOT,
+        input=(photos / "more/blue.png").read_bytes(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 0
+    assert result.stderr == b""
+    printed = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["answer"] for line in printed] == [
+        "blue",
+        "black",
+        "green",
+        "red",
+        "white",
+        "yellow",
+        "blue",
+    ]
+    assert all(list(line) == KEYS for line in printed)

@@ -1,0 +1,122 @@
+"""What probabilities mean: the plausible set, known or unknown, the words' degree."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model import Candidate
+from model.confidence import Degree, degree, judge, known, plausible
+from model.manifest import Confidence, Plausible
+from tests.model.test_prediction import prediction
+
+
+def calibrated(mass: float = 0.9, novelty: float | None = None) -> Confidence:
+    return Confidence(
+        temperature=1.0, plausible=Plausible(coverage=0.9, mass=mass), novelty=novelty
+    )
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "mass", "wanted"),
+    [
+        ([0.95, 0.03, 0.02], 0.9, (0,)),
+        ([0.1, 0.6, 0.3], 0.5, (1,)),
+        ([0.1, 0.6, 0.3], 0.7, (1, 2)),
+        ([0.1, 0.6, 0.3], 0.95, (1, 2, 0)),
+        ([0.25, 0.25, 0.25, 0.25], 0.6, (0, 1, 2)),
+        ([0.5, 0.25, 0.25], 0.5, (0,)),
+        ([0.5, 0.25, 0.25], 0.75, (0, 1)),
+        ([0.2, 0.8], 0.0, (1,)),
+        ([0.2, 0.7], 1.0, (1, 0)),
+    ],
+)
+def test_labels_are_added_until_the_mass_is_reached(
+    probabilities: list[float], mass: float, wanted: tuple[int, ...]
+) -> None:
+    assert plausible(np.array(probabilities, dtype=np.float32), calibrated(mass)) == wanted
+
+
+@given(
+    st.lists(st.floats(2**-10, 1, width=32), min_size=1, max_size=40),
+    st.floats(0, 1),
+)
+def test_the_set_is_the_smallest_of_that_mass(weights: list[float], mass: float) -> None:
+    probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
+    found = plausible(probabilities, calibrated(mass))
+    assert found
+    assert len(set(found)) == len(found)
+    inside = probabilities[list(found)].astype(np.float64)
+    others = np.delete(probabilities, found)
+    assert inside.sum() >= mass or len(others) == 0
+    assert inside[:-1].sum() < mass or len(found) == 1
+    assert len(others) == 0 or others.max() <= inside.min()
+
+
+def test_without_calibration_nothing_is_claimed() -> None:
+    probabilities = np.array([0.99, 0.01], dtype=np.float32)
+    assert plausible(probabilities, None) is None
+    assert plausible(probabilities, Confidence(temperature=1.0)) is None
+    assert known(0.3, None) is None
+    judged = judge(prediction([0.99, 0.01]), 0.3, None)
+    assert (judged.known, judged.novelty, judged.plausible) == (None, None, None)
+    assert degree(judged) == Degree.GUESS
+
+
+@pytest.mark.parametrize(
+    ("novelty", "threshold", "wanted"),
+    [
+        (0.4, 0.5, True),
+        (0.5, 0.5, True),
+        (0.6, 0.5, False),
+        (None, 0.5, None),
+        (0.4, None, None),
+        (-2.0, -1.0, True),
+    ],
+)
+def test_what_is_stranger_than_the_threshold_is_unknown(
+    novelty: float | None, threshold: float | None, wanted: bool | None
+) -> None:
+    assert known(novelty, calibrated(novelty=threshold)) is wanted
+
+
+def test_judging_adds_what_calibration_says() -> None:
+    judged = judge(prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.7, novelty=0.5))
+    assert judged.known is True
+    assert judged.novelty == 0.2
+    assert judged.plausible is not None
+    assert [one.label for one in judged.plausible] == ["b", "c"]
+    strange = judge(prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.7, novelty=0.5))
+    assert (strange.known, strange.answer) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "options", "wanted"),
+    [
+        (1, 0.95, {}, Degree.LIKELY),
+        (1, 0.9, {}, Degree.LIKELY),
+        (1, 0.89, {}, Degree.PROBABLE),
+        (2, 0.5, {}, Degree.FEW),
+        (3, 0.4, {}, Degree.FEW),
+        (4, 0.3, {}, Degree.HARD),
+        (1, 0.99, {"known": False}, Degree.UNKNOWN),
+        (4, 0.3, {"known": False}, Degree.UNKNOWN),
+        (1, 0.95, {"known": True}, Degree.LIKELY),
+        (1, 0.95, {"calibrated": False}, Degree.GUESS),
+        (None, 0.95, {}, Degree.GUESS),
+        (None, 0.95, {"multilabel": True}, Degree.SEVERAL),
+        (None, 0.2, {"multilabel": True}, Degree.NOTHING),
+        (None, 0.95, {"multilabel": True, "known": False}, Degree.UNKNOWN),
+    ],
+)
+def test_the_words_are_as_sure_as_the_numbers(
+    labels: int | None, first: float, options: dict[str, bool], wanted: Degree
+) -> None:
+    rest = (1 - first) / 4
+    answer = prediction([first, *[min(rest, 0.3)] * 4], **{"calibrated": True, **options})
+    if labels is not None:
+        inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
+        answer = replace(answer, plausible=inside)
+    assert degree(answer) is wanted

@@ -1,0 +1,105 @@
+"""Why: a model that looks at one corner only is explained by that corner."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model import Bundle, Classifier, load
+from model.errors import Busy
+from model.explanation import explain, spotlight
+from model.gate import gate
+from model.preprocess import Pixels
+from tests.model.tiny import tiny
+
+SIDE = 64
+
+
+@pytest.fixture
+def cornered(shelf: Path) -> Classifier:
+    """It sees the upper left quarter of each side, and nothing else."""
+    tiny(shelf, "corner", side=(SIDE, SIDE), corner=True)
+    return load("corner")
+
+
+def picture(corner: tuple[int, int, int], rest: tuple[int, int, int]) -> Pixels:
+    pixels = np.full((SIDE, SIDE, 3), rest, dtype=np.uint8)
+    pixels[: SIDE // 4, : SIDE // 4] = corner
+    return pixels
+
+
+def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
+    pixels = picture((255, 0, 0), (0, 0, 255))
+    assert cornered.answer(pixels).answer == "red"
+    heat = explain(cornered, pixels, 0)
+    assert heat.shape == (SIDE, SIDE)
+    assert heat.dtype == np.float32
+    assert 0 <= float(heat.min()) < 0.05
+    assert float(heat.max()) == pytest.approx(1)
+    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    assert max(row, column) < SIDE // 4 + 4
+    corner = heat[: SIDE // 4, : SIDE // 4]
+    assert corner.mean() > 5 * heat[SIDE // 2 :, :].mean()
+    assert heat[SIDE // 2 :, SIDE // 2 :].max() < 0.05
+
+
+def test_it_is_finite_where_nothing_matters(cornered: Classifier) -> None:
+    heat = explain(cornered, picture((255, 0, 0), (255, 0, 0)), 0)
+    assert np.isfinite(heat).all()
+    assert 0 <= heat.min() <= heat.max() <= 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2])
+def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> None:
+    import time
+
+    pixels = picture((255, 0, 0), (0, 0, 255))
+    explain(cornered, pixels, 0, seconds=0)
+    began = time.perf_counter()
+    heat = explain(cornered, pixels, 0, seconds=seconds)
+    assert time.perf_counter() - began < seconds + 3
+    # Also without any time, the coarse grid is finished.
+    assert heat[: SIDE // 4, : SIDE // 4].mean() > heat[SIDE // 2 :, SIDE // 2 :].mean()
+
+
+def test_it_waits_its_turn(cornered: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate(), "queue", 0)
+    held = [gate().enter() for _ in range(gate().places)]
+    for place in held:
+        place.__enter__()
+    try:
+        with pytest.raises(Busy):
+            explain(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
+    finally:
+        for place in held:
+            place.__exit__(None, None, None)
+
+
+def test_it_works_with_every_size_and_leaves_the_pixels(
+    shelf: Path, calibrated_bundle: Bundle
+) -> None:
+    tiny(shelf, "oblong", side=(24, 40))
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    before = pixels.copy()
+    assert explain(load("oblong"), pixels, 2).shape == (24, 40)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def heat_in_a_corner() -> NDArray[np.float32]:
+    heat = np.zeros((SIDE, SIDE), dtype=np.float32)
+    heat[:16, :16] = 1
+    return heat
+
+
+def test_the_spotlight_leaves_what_matters_bright() -> None:
+    pixels = np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
+    lit = np.asarray(spotlight(pixels, heat_in_a_corner(), side=256))
+    assert lit.shape == (256, 256, 3)
+    assert lit[:40, :40].mean() > 190
+    assert lit[128:, 128:].mean() < 100
+
+
+def test_the_spotlight_keeps_the_shape() -> None:
+    pixels = np.zeros((24, 40, 3), dtype=np.uint8)
+    assert spotlight(pixels, np.zeros((24, 40), dtype=np.float32), side=240).size == (400, 240)

@@ -1,0 +1,140 @@
+"""Settings come from the environment, then from secrets.toml; secrets stay secret."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from model import machine
+from model import settings as settings_module
+from model.settings import Settings, settings
+
+SECRET = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def secrets_file(data_folder: Path) -> Path:
+    return Path(settings_module.SECRETS)
+
+
+def test_the_defaults_serve_a_laptop_with_nothing_set(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOUPE_DATA")
+    found = settings()
+    assert found.data.name == "loupe"
+    assert found.model == "imagenet"
+    assert found.engine == "compiled"
+    assert found.threads == machine.cores()
+    assert found.memory_mb == machine.memory_mb()
+    assert found.secret.get_secret_value() == ""
+    assert found.database_url == f"sqlite:///{found.data.resolve() / 'records.sqlite'}"
+
+
+def test_they_are_read_once(data_folder: Path) -> None:
+    assert settings() is settings()
+
+
+def test_the_environment_sets_them(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "LOUPE_THREADS": "7",
+        "LOUPE_QUEUE": "0",
+        "LOUPE_DEADLINE": "2.5",
+        "LOUPE_ENGINE": "learner",
+        "LOUPE_MODEL": "birds",
+        "LOUPE_BATCH": "12",
+        "LOUPE_MEMORY_MB": "512",
+        "LOUPE_DATABASE": f"postgresql://user:{SECRET}@host/loupe",
+    }.items():
+        monkeypatch.setenv(name, value)
+    found = settings()
+    assert found.data == data_folder
+    assert (found.threads, found.queue, found.deadline) == (7, 0, 2.5)
+    assert (found.engine, found.model, found.batch, found.memory_mb) == (
+        "learner",
+        "birds",
+        12,
+        512,
+    )
+    assert found.database_url == f"postgresql://user:{SECRET}@host/loupe"
+
+
+def test_secrets_toml_sets_them_by_the_same_names(secrets_file: Path) -> None:
+    secrets_file.write_text(
+        f'LOUPE_SECRET = "{SECRET}"\nLOUPE_THREADS = 3\nthreads = 9\nMODEL = "other"\n'
+        '[auth]\nclient_secret = "of another"\n'
+    )
+    found = settings()
+    assert found.secret.get_secret_value() == SECRET
+    assert found.threads == 3
+    assert found.model == "imagenet"
+
+
+def test_the_environment_wins_over_the_file(
+    secrets_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets_file.write_text("LOUPE_THREADS = 3\nLOUPE_QUEUE = 4\n")
+    monkeypatch.setenv("LOUPE_THREADS", "5")
+    assert (settings().threads, settings().queue) == (5, 4)
+
+
+def test_they_cannot_be_changed(data_folder: Path) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings().threads = 1
+
+
+def test_secrets_are_masked(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_SECRET", SECRET)
+    monkeypatch.setenv("LOUPE_DATABASE", f"postgresql://user:{SECRET}@host/loupe")
+    found = settings()
+    for text in (
+        repr(found),
+        str(found),
+        f"{found}",
+        str(found.model_dump()),
+        found.model_dump_json(),
+    ):
+        assert SECRET not in text
+        assert "horse" not in text
+    assert found.secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", "0"),
+        ("threads", "many"),
+        ("threads", "257"),
+        ("memory_mb", "64"),
+        ("queue", "-1"),
+        ("deadline", "0"),
+        ("deadline", "nan"),
+        ("deadline", "inf"),
+        ("batch", "0"),
+        ("engine", "fake"),
+    ],
+)
+def test_a_value_that_is_not_usable_is_named(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"LOUPE_{name.upper()}", value)
+    monkeypatch.setenv("LOUPE_SECRET", SECRET)
+    with pytest.raises(ValidationError) as caught:
+        settings()
+    assert name in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["LOUPE_SECRET = 8151623427", 'LOUPE_SECRET = ["8151623427"]'])
+def test_a_secret_of_the_wrong_kind_is_not_printed(secrets_file: Path, line: str) -> None:
+    secrets_file.write_text(line)
+    with pytest.raises(ValidationError) as caught:
+        settings()
+    assert "secret" in str(caught.value)
+    assert "8151623427" not in str(caught.value)
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith(".")
