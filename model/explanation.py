@@ -61,14 +61,14 @@ def explain(
                 weight += part.sum(axis=0)
     heat /= weight
     low, high = np.percentile(heat, (15, 97))
-    return np.clip((heat - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
+    spread = max(float(high - low), 1e-6)
+    return np.asarray(np.clip((heat - low) / spread, 0, 1), dtype=np.float32)
 
 
 def _score(classifier: Classifier, pixels: Pixels, label: int) -> NDArray[np.float32]:
     """Log-odds of the label, float32 [N]: they still move where probabilities are near 1."""
     probability = np.clip(classifier.engine.run(pixels).probabilities[:, label], 1e-6, 1 - 1e-6)
-    score: NDArray[np.float32] = np.log(probability / (1 - probability))
-    return score
+    return np.asarray(np.log(probability / (1 - probability)), dtype=np.float32)
 
 
 def _masks(grid: int, height: int, width: int) -> NDArray[np.float32]:

@@ -48,7 +48,8 @@ elif token:
         st.warning(str(error), icon=":material/link_off:")
 elif not here.refusal:
     st.caption(
-        "A model that runs right here says what is on your photo. Nothing is kept unless you say so."
+        "A model that runs right here says what is on your photo. "
+        "Nothing is kept unless you say so."
     )
 
 strip()

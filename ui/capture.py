@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model.folder import SUFFIXES
 from model.samples import Sample, samples
@@ -113,7 +114,8 @@ def _thumbnail(sample: Sample) -> bytes:
 
 def _taken(key: str, alt: str) -> None:
     file = st.session_state.get(key)
-    if file is not None:
+    # A file that was let go a moment ago comes back without its bytes.
+    if isinstance(file, UploadedFile):
         data = file.getvalue()
         drop_upload(file)
         look(data, alt)

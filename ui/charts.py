@@ -73,5 +73,7 @@ def bars(
     ends = base.mark_text(
         align="left", dx=6, fontSize=13, color="#E7F0EE" if dark else "#3D4B49"
     ).encode(text="text:N")
-    chart: alt.LayerChart = (drawn + ends).properties(description=said)
-    return chart.configure_view(stroke=None)
+    chart: alt.LayerChart = alt.LayerChart(layer=[drawn, ends], description=said).configure_view(
+        stroke=None
+    )
+    return chart

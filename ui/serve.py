@@ -32,7 +32,7 @@ def main() -> None:
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--server.port={port}", "--server.headless=true"]
     # Its own banner would print the same addresses again.
-    os.execv(sys.executable, [*command, "--logger.hideWelcomeMessage=true"])
+    os.execv(sys.executable, [*command, "--logger.hideWelcomeMessage=true"])  # noqa: S606
 
 
 def addresses(port: int) -> tuple[str, str | None]:

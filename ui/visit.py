@@ -1,11 +1,11 @@
 """What one visitor's visit holds: the last answers, never anybody else's.
 
-A photo is kept scaled down and re-encoded. Only the newest one's own bytes stay,
-so that another model can look at it; they leave with the next photo.
+A photo is kept scaled down and re-encoded. The newest one's own bytes stay on a
+shelf of the process for a while, so that another model can look at it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -14,6 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import Classifier, LoupeError, Prediction, load
 from model.link import encode
 from model.preprocess import Pixels
+from ui.originals import originals
 
 __all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
 
@@ -30,7 +31,7 @@ class Answered:
     picture: bytes = field(repr=False)
     pixels: Pixels = field(repr=False)
     alt: str
-    source: bytes | None = field(repr=False, default=None)
+    original: str = field(repr=False, default="")
 
 
 @dataclass
@@ -48,7 +49,10 @@ class Visit:
 
     def keep(self, answer: Answered) -> None:
         """Put an answer first; the eighth before it leaves, and older photos' own bytes."""
-        others = [replace(old, source=None) for old in self.answers if old.token != answer.token]
+        for old in self.answers:
+            if old.original != answer.original:
+                originals.drop(old.original)
+        others = [old for old in self.answers if old.token != answer.token]
         self.answers = [answer, *others][:KEPT]
 
 
@@ -83,16 +87,18 @@ def look(data: bytes, alt: str) -> None:
     here.refusal = ""
     # A new round is a new widget: the old one lets go of its file.
     here.round += 1
-    _try(lambda: _answer(data, alt))
+    _try(lambda: _answer(data, alt, originals.put(data)))
 
 
 def look_again() -> None:
-    """Answer for the newest photo again: the model or the engine was changed."""
-    here = visit()
-    newest = here.find(st.query_params.get(PARAMETER, ""))
-    if newest and newest.source is not None:
-        source, alt = newest.source, newest.alt
-        _try(lambda: _answer(source, alt))
+    """Answer for the photo on the screen again: the model or the engine was changed.
+
+    Where the photo as it was sent has left, its scaled-down picture stands in for it.
+    """
+    shown = visit().find(st.query_params.get(PARAMETER, ""))
+    if shown:
+        data = originals.get(shown.original) or shown.picture
+        _try(lambda: _answer(data, shown.alt, shown.original))
 
 
 def _try(work: Callable[[], None]) -> None:
@@ -104,7 +110,7 @@ def _try(work: Callable[[], None]) -> None:
         st.query_params.pop(PARAMETER, None)
 
 
-def _answer(data: bytes, alt: str) -> None:
+def _answer(data: bytes, alt: str, original: str) -> None:
     classifier: Classifier = load(st.session_state.get("model"), st.session_state.get("engine"))
     examined = classifier.examine(data)
     answer = Answered(
@@ -113,7 +119,7 @@ def _answer(data: bytes, alt: str) -> None:
         picture=examined.photo.to_jpeg(),
         pixels=examined.pixels,
         alt=alt,
-        source=data,
+        original=original,
     )
     visit().keep(answer)
     st.query_params[PARAMETER] = answer.token

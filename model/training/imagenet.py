@@ -65,7 +65,7 @@ def _load_published(model: Any) -> None:
 
 def _any_files() -> dict[str, object]:
     empty = {"bytes": 0, "sha256": "0" * 64}
-    return {name: empty for name in ("graph.onnx", "weights.safetensors", "golden.npz")}
+    return dict.fromkeys(("graph.onnx", "weights.safetensors", "golden.npz"), empty)
 
 
 def _values() -> dict[str, Any]:

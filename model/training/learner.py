@@ -28,8 +28,9 @@ def rebuild(bundle: Bundle) -> Any:
         learner.model.load_state_dict(safetensors.torch.load(weights), strict=True)
     except Exception as error:  # safetensors and torch raise their own kinds
         raise BundleDamaged(
-            f"{bundle.folder / 'weights.safetensors'} does not fit {bundle.manifest.architecture.body}"
-            f": {str(error)[:300]}. Build or import the model again."
+            f"{bundle.folder / 'weights.safetensors'} does not fit "
+            f"{bundle.manifest.architecture.body}: {str(error)[:300]}. "
+            "Build or import the model again."
         ) from error
     learner.model.eval()
     return learner
@@ -41,7 +42,7 @@ def empty_learner(manifest: Manifest) -> Any:
     Raises:
         EngineUnavailable: the architecture's name is unknown to the installed library.
     """
-    from fastai.vision.all import vision_learner
+    from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
 
     architecture = manifest.architecture
     head = _linear_head(architecture.features, len(manifest.labels))
@@ -52,7 +53,8 @@ def empty_learner(manifest: Manifest) -> Any:
             pretrained=False,
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
-            loss_func=nn.BCEWithLogitsLoss() if manifest.multilabel else nn.CrossEntropyLoss(),
+            # The flat ones bring the activation that learn.predict needs.
+            loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
         )
     except (RuntimeError, AttributeError, KeyError) as error:
         raise EngineUnavailable(
@@ -123,4 +125,9 @@ def item_transforms(recipe: Recipe) -> list[Any]:
         pad_mode=padding,
         resamples=(FILTERS[recipe.interpolation], Image.Resampling.NEAREST),
     )
-    return [resize, CropPad(recipe.crop)] if recipe.crop else [resize]
+    if not recipe.crop:
+        return [resize]
+    crop = CropPad(recipe.crop)
+    # fastai sorts transforms by their order, and would cut before it resizes.
+    crop.order = resize.order + 1
+    return [resize, crop]

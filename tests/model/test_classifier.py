@@ -2,7 +2,9 @@
 
 import io
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +150,7 @@ def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
 def test_a_full_gate_says_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate(), "queue", 0)
     pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
-    with _all_places_taken():
+    with all_places_taken():
         for ask in (lambda: colours.identify(colour("red")), lambda: colours.answer(pixels)):
             with pytest.raises(Busy):
                 ask()
@@ -159,15 +161,15 @@ def test_the_patient_wait_for_another_large_photo(
     colours: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a batch no photo is refused because others before it were slow to read."""
-    from model import photo
+    from model.decoding import budget
     from model.settings import settings
 
     monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
     settings.cache_clear()
     gate.cache_clear()
     large = encoded(Image.new("RGB", (2200, 2200), "red"), "PNG")
-    photo._large.acquire()
-    release = threading.Timer(0.4, photo._large.release)
+    budget._large.acquire()
+    release = threading.Timer(0.4, budget._large.release)
     release.start()
     try:
         assert colours.identify(large, patient=True).answer == "red"
@@ -175,15 +177,12 @@ def test_the_patient_wait_for_another_large_photo(
         release.join()
 
 
-class _all_places_taken:
-    def __enter__(self) -> None:
-        self.held = [gate().enter() for _ in range(gate().places)]
-        for place in self.held:
-            place.__enter__()
-
-    def __exit__(self, *_: object) -> None:
-        for place in self.held:
-            place.__exit__(None, None, None)
+@contextmanager
+def all_places_taken() -> Iterator[None]:
+    with ExitStack() as held:
+        for _ in range(gate().places):
+            held.enter_context(gate().enter())
+        yield
 
 
 def test_it_is_loaded_once(tiny_bundle: Bundle) -> None:

@@ -1,5 +1,7 @@
 """Why: a model that looks at one corner only is explained by that corner."""
 
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +54,6 @@ def test_it_is_finite_where_nothing_matters(cornered: Classifier) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> None:
-    import time
-
     pixels = picture((255, 0, 0), (0, 0, 255))
     explain(cornered, pixels, 0, seconds=0)
     began = time.perf_counter()
@@ -65,15 +65,11 @@ def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> 
 
 def test_it_waits_its_turn(cornered: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate(), "queue", 0)
-    held = [gate().enter() for _ in range(gate().places)]
-    for place in held:
-        place.__enter__()
-    try:
+    with ExitStack() as held:
+        for _ in range(gate().places):
+            held.enter_context(gate().enter())
         with pytest.raises(Busy):
             explain(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
-    finally:
-        for place in held:
-            place.__exit__(None, None, None)
 
 
 def test_it_works_with_every_size_and_leaves_the_pixels(

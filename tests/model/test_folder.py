@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,21 +68,16 @@ def test_a_failure_reaches_the_caller_and_stops_the_rest(where: str) -> None:
         done.append(number)
         return number
 
-    def items() -> "itertools.chain[int]":
-        def failing() -> "itertools.chain[int]":
+    def items() -> Iterator[int]:
+        yield from range(40)
+        if where == "items":
             raise RuntimeError("number 3")
-            yield 0  # type: ignore[unreachable]
+        yield from range(40, 500)
 
-        return (
-            itertools.chain(range(40), failing())
-            if where == "items"
-            else itertools.chain(range(500))
-        )
-
-    results, found = in_order(work, items(), threads=2), []
+    found: list[int] = []
+    results = in_order(work, items(), threads=2)
     with pytest.raises(RuntimeError, match="number 3"):
-        for result in results:
-            found.append(result)  # noqa: PERF402
+        found.extend(results)
     assert found == list(range(len(found)))
     assert len(done) < 60
 

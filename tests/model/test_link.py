@@ -220,7 +220,7 @@ def test_hostile_tokens_are_refused(
 
 @given_settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.one_of(st.text(max_size=80), st.text(alphabet="tiny~0123456789abcflx_-.", max_size=120)))
-def test_any_text_is_an_answer_or_a_refusal(_away_from_home: None, token: str) -> None:
+def test_any_text_is_an_answer_or_a_refusal(tiny_bundle: Bundle, token: str) -> None:
     try:
         shared = decode(token)
     except LinkError:
