@@ -15,7 +15,7 @@ NOTEBOOK = ROOT / "notebooks" / "identify.ipynb"
 
 @pytest.mark.parametrize("start", [".", "notebooks"])
 def test_it_runs_and_gives_the_apps_answer(imagenet: Classifier, start: str) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
     resources = {"metadata": {"path": str(ROOT / start)}}
     NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
     text = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
@@ -25,7 +25,7 @@ def test_it_runs_and_gives_the_apps_answer(imagenet: Classifier, start: str) -> 
 
 
 def test_it_is_kept_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)

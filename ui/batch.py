@@ -108,7 +108,7 @@ def labels_chart(job: Job) -> None:
     if not counts:
         return
     st.subheader("What is on them", anchor=False)
-    chart = bars(
+    bars(
         [label for label, _ in counts],
         [count for _, count in counts],
         [f"{count:,}" for _, count in counts],
@@ -116,7 +116,6 @@ def labels_chart(job: Job) -> None:
         first=accent(sure=counts[0][0] != NONE),
         value_title="Photos",
     )
-    st.altair_chart(chart, width="stretch")
     if left:
         st.caption("The most frequent labels. Every label is in the table and in the files.")
 

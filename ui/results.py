@@ -47,7 +47,7 @@ def answer_in_words(prediction: Prediction, top: int) -> None:
             f"{percent(first.probability)} by its own count. This model is not calibrated: "
             "it always names something, also for things that it does not know."
         )
-    st.altair_chart(candidates_chart(prediction.top(top), sure=found in SURE), width="stretch")
+    candidates_chart(prediction.top(top), sure=found in SURE)
 
 
 def actions(answer: Answered) -> None:

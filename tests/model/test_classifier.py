@@ -167,7 +167,7 @@ def test_the_patient_wait_for_another_large_photo(
     monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
     settings.cache_clear()
     gate.cache_clear()
-    large = encoded(Image.new("RGB", (2200, 2200), "red"), "PNG")
+    large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
     budget._large.acquire()
     release = threading.Timer(0.4, budget._large.release)
     release.start()
