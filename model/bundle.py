@@ -101,20 +101,23 @@ class Bundle:
         Raises:
             BundleDamaged: the file is not as it should be.
         """
-        path = self.folder / "golden.npz"
+        path, data = self.folder / "golden.npz", self.read("golden.npz")
         try:
-            with np.load(io.BytesIO(self.read("golden.npz")), allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 golden = Golden(arrays["pixels"], arrays["logits"], arrays["probabilities"])
-        except (ValueError, KeyError, OSError, EOFError) as error:
+            count = len(golden.pixels)
+        except Exception as error:  # zipfile, zlib and NumPy each raise their own
             raise BundleDamaged(
                 f"{path} cannot be read: {error}. {_remedy(self.folder)}"
             ) from error
-        count, labels = len(golden.pixels), len(self.labels)
+        labels = len(self.labels)
         shapes = (golden.pixels.shape, golden.logits.shape, golden.probabilities.shape)
         wanted = ((count, *self.manifest.recipe.size, 3), (count, labels), (count, labels))
-        if shapes != wanted or golden.pixels.dtype != np.uint8 or not count:
+        numbers = golden.logits.dtype == golden.probabilities.dtype == np.float32
+        if shapes != wanted or golden.pixels.dtype != np.uint8 or not numbers or not count:
             raise BundleDamaged(
-                f"{path} holds arrays of shapes {shapes} where the manifest asks for {wanted}. "
+                f"{path} holds arrays of shapes {shapes} where the manifest asks for {wanted}, "
+                "uint8 and float32. "
                 f"{_remedy(self.folder)}"
             )
         return golden

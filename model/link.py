@@ -22,6 +22,9 @@ __all__ = ["MOST", "Shared", "decode", "encode"]
 MOST = 10
 """Labels that a link holds."""
 
+APART = 0.9998
+"""What keeps two probabilities apart that were rounded to the same number."""
+
 # model~version~engine~known~plausible~index-permille_index-permille_...[.signature]
 TOKEN = re.compile(
     r"([a-z0-9][a-z0-9_-]{0,63})~([0-9a-f]{12})~([clf])~([ynx])~(\d{1,2}|x)"
@@ -106,7 +109,10 @@ def _probabilities(pairs: str, bundle: Bundle) -> "np.typing.NDArray[np.float32]
     ):
         raise LinkError("This link is broken: its numbers cannot be an answer. Ask for it again.")
     probabilities = np.zeros(len(bundle.labels), dtype=np.float32)
-    probabilities[indices] = np.asarray(permilles, dtype=np.float32) / 1000
+    before = np.inf
+    for index, permille in zip(indices, permilles, strict=True):
+        # Rounding made equals of labels that were not: the link's order is the answer's.
+        before = probabilities[index] = min(max(permille / 1000, 1e-5), before * APART)
     return probabilities
 
 

@@ -34,11 +34,14 @@ def memory_mb(root: Path = CGROUP) -> int:
 
 
 def _quota(root: Path) -> float | None:
-    """Cores that the cgroup grants; None without a limit."""
+    """Cores that the cgroup and its parents grant; None without a limit."""
+    quotas = []
     for folder in _folders(root):
         parts = _text(folder / "cpu.max").split()
         if len(parts) == 2 and parts[0].isdigit() and parts[1].isdigit() and int(parts[1]):
-            return int(parts[0]) / int(parts[1])
+            quotas.append(int(parts[0]) / int(parts[1]))
+    if quotas:
+        return min(quotas)
     quota = _number(root / "cpu" / "cpu.cfs_quota_us")
     period = _number(root / "cpu" / "cpu.cfs_period_us")
     return quota / period if quota and period and quota > 0 else None

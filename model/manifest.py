@@ -30,7 +30,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Part(BaseModel):
     """Frozen, and strict about what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class Architecture(Part):
@@ -41,7 +43,7 @@ class Architecture(Part):
     """
 
     library: Literal["timm", "torchvision"]
-    body: Line
+    body: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$", max_length=100)]
     head: Literal["linear", "fastai"]
     features: Annotated[int, Field(ge=1, le=100_000)]
     parameters: Annotated[int, Field(ge=1)]

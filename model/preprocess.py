@@ -12,6 +12,9 @@ __all__ = ["Pixels", "Recipe", "preprocess"]
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
 
+MOST_PADDED = 4
+"""Times its own pixels that a photo may be padded to: longer strips are scaled down."""
+
 Side = Annotated[int, Field(ge=8, le=2048)]
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -84,6 +87,15 @@ def _shape(image: Image.Image, recipe: Recipe) -> Image.Image:
 
 def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
     """Add what ``image`` lacks to ``wide`` × ``high`` pixels, half on each side."""
+    most = max(MOST_PADDED * image.width * image.height, 2**20)
+    if wide * high > most:
+        # A strip of a photo would fill the memory with padding: it is scaled down first.
+        scale = (most / (wide * high)) ** 0.5
+        image = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+            Image.Resampling.BOX,
+        )
+        wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
     left, top = max(0, (wide - image.width) // 2), max(0, (high - image.height) // 2)
     right, bottom = max(0, wide - image.width - left), max(0, high - image.height - top)
     pixels = np.pad(

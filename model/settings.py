@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     The defaults serve a laptop with nothing set. Secrets are masked in ``repr``.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LOUPE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LOUPE_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     data: Path = Field(
         default_factory=lambda: user_data_path("loupe"),

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from .manifest import FORMAT
 from .settings import settings
 
 __all__ = ["find", "library", "write"]
+
+ABANDONED = 24 * 3600
+"""Seconds after which a folder that is being written counts as left behind."""
 
 
 def _shelves() -> list[Path]:
@@ -25,8 +29,8 @@ def library() -> dict[str, Bundle | BundleError]:
     """Every model by name; one that is refused is there with its refusal."""
     found: dict[str, Bundle | BundleError] = {}
     for shelf in _shelves():
-        for folder in sorted(shelf.iterdir()) if shelf.is_dir() else []:
-            if not folder.is_dir() or folder.name.startswith(".") or folder.name in found:
+        for folder in _models(shelf):
+            if folder.name in found:
                 continue
             try:
                 found[folder.name] = _open(folder)
@@ -44,18 +48,33 @@ def find(name: str) -> Bundle:
     """
     for shelf in _shelves():
         # Compared with the names on the shelf, so that no name can leave it.
-        if shelf.is_dir() and name in {folder.name for folder in shelf.iterdir()}:
+        if name in {folder.name for folder in _models(shelf)}:
             return _open(shelf / name)
     names = ", ".join(library()) or "none"
     raise BundleNotFound(f"There is no model named {name!r}. Models here: {names}.")
+
+
+def _models(shelf: Path) -> list[Path]:
+    """The shelf's models by name; a folder that a first write left without any file is none."""
+    if not shelf.is_dir():
+        return []
+    return [
+        folder
+        for folder in sorted(shelf.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".") and _visible_file(folder)
+    ]
+
+
+def _visible_file(folder: Path) -> bool:
+    return any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _open(folder: Path) -> Bundle:
     """Open a shelf's folder: a bundle, or versions with a file that names the current one."""
     current = folder / "current"
     if current.is_file():
-        version = current.read_text().strip()
-        if version not in {path.name for path in folder.iterdir()}:
+        version = current.read_bytes()[:100].decode(errors="replace").strip()
+        if version not in {path.name for path in folder.iterdir() if path.is_dir()}:
             raise BundleDamaged(f"{current} names {version!r}, which is not there.")
         bundle = Bundle.open(folder / version)
     else:
@@ -73,8 +92,9 @@ def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) 
 
     Args:
         values: the manifest without ``files`` and ``format``.
-        shelf: where it goes. In the data folder versions stand beside each
-            other, so that the former one stays; elsewhere the folder is replaced.
+        shelf: where it goes. Versions stand beside each other, so that the
+            former one stays; among the models that ship the folder is replaced,
+            because git keeps the former.
         fill: writes all other files into the folder it is given.
 
     Raises:
@@ -82,6 +102,7 @@ def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) 
     """
     shelf = shelf.resolve()
     shelf.mkdir(parents=True, exist_ok=True)
+    _sweep(shelf)
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
         fill(new)
@@ -108,7 +129,7 @@ def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) 
 
 
 def _place(new: Path, folder: Path, version: str) -> Path:
-    if folder.parent == SHIPPED or (folder / MANIFEST).exists():
+    if folder.parent == SHIPPED:
         former = folder.with_name(f".former-{folder.name}")
         shutil.rmtree(former, ignore_errors=True)
         if folder.exists():
@@ -117,14 +138,24 @@ def _place(new: Path, folder: Path, version: str) -> Path:
         shutil.rmtree(former, ignore_errors=True)
         return folder
     folder.mkdir(exist_ok=True)
-    if not (folder / version).exists():
-        new.rename(folder / version)
+    if (folder / version).exists():
+        # The same version again, perhaps because a file of it was damaged.
+        (folder / version).rename(new.with_name(f"{new.name}-former"))
+    new.rename(folder / version)
     pointer = folder / ".current"
     pointer.write_text(version)
     _sync(pointer)
     pointer.replace(folder / "current")
     _sync(folder)
+    shutil.rmtree(new.with_name(f"{new.name}-former"), ignore_errors=True)
     return folder / version
+
+
+def _sweep(shelf: Path) -> None:
+    """Remove what writes that were killed left behind; one that is under way is younger."""
+    for folder in shelf.glob(".new-*"):
+        if time.time() - folder.stat().st_mtime > ABANDONED:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classifier import Classifier, load
-from ..errors import LoupeError, PhotoError
+from ..errors import LoupeError
 from ..folder import in_order, photos_in
 from ..photo import MAX_BYTES
 from ..prediction import Prediction
@@ -74,7 +74,7 @@ def _answer(classifier: Classifier, photo: str) -> Prediction | LoupeError:
     try:
         source = sys.stdin.buffer.read(MAX_BYTES + 1) if photo == "-" else Path(photo)
         return classifier.identify(source, patient=True)
-    except PhotoError as error:
+    except LoupeError as error:
         return error
 
 

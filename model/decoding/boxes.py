@@ -62,8 +62,10 @@ def picture_only(data: bytes) -> tuple[bytes, int]:
             if coded is not None:
                 raise BrokenBoxes
             coded = _coded(data, start + 4, end)
-            # Decoders pass over items of a type that they don't know.
-            edited[start:end] = _METADATA.sub(rb"\1free", data[start:end])
+            # Decoders pass over items and references of a type that they don't know.
+            # pi_heif crashes where metadata that describes a picture has a strange type.
+            meta = _METADATA.sub(rb"\1free", data[start:end])
+            edited[start:end] = meta.replace(b"cdsc", b"free")
     if coded is None:
         raise BrokenBoxes
     return bytes(edited), coded
@@ -128,6 +130,8 @@ def _kinds(data: bytes, at: int, end: int) -> dict[int, bytes]:
             wide = 2 if data[start] < 3 else 4
             number = int.from_bytes(data[start + 4 : start + 4 + wide], "big")
             kinds[number] = data[start + 6 + wide : start + 10 + wide]
+            if not kinds[number].isascii():
+                raise BrokenBoxes
     return kinds
 
 

@@ -37,6 +37,7 @@ class Compiled(Engine):
             raise BundleDamaged(
                 f"{bundle.folder / GRAPH} cannot be run: {error}. Build or import the model again."
             ) from error
+        self._check_input()
         outputs = [output.name for output in self._session.get_outputs()]
         if missing := [name for name in NEEDED if name not in outputs]:
             raise BundleDamaged(
@@ -44,6 +45,17 @@ class Compiled(Engine):
                 "Build or import the model again."
             )
         self._outputs = [*NEEDED, *(["novelty"] if "novelty" in outputs else [])]
+
+    def _check_input(self) -> None:
+        """Refuse a graph that takes anything but the recipe's pixels."""
+        height, width = self.bundle.manifest.recipe.size
+        inputs = self._session.get_inputs()
+        found = [(part.name, part.type, list(part.shape[1:])) for part in inputs]
+        if found != [("pixels", "tensor(uint8)", [height, width, 3])]:
+            raise BundleDamaged(
+                f"{self.bundle.folder / GRAPH} takes {found}, not pixels of {height} × {width}. "
+                "Build or import the model again."
+            )
 
     def run(self, pixels: Pixels) -> Output:
         """See ``Engine.run``; a session may run in many threads at once."""

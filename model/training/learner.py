@@ -46,29 +46,39 @@ def empty_learner(manifest: Manifest) -> Any:
 
     architecture = manifest.architecture
     head = _linear_head(architecture.features, len(manifest.labels))
+    body = _body(architecture.library, architecture.body)
     try:
         return vision_learner(
             _loaders(manifest),
-            _body(architecture.library, architecture.body),
+            body,
             pretrained=False,
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
             # The flat ones bring the activation that learn.predict needs.
             loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
         )
-    except (RuntimeError, AttributeError, KeyError) as error:
+    except Exception as error:  # whatever a network's own code raises
         raise EngineUnavailable(
-            f"The installed {architecture.library} knows no network {architecture.body!r}: {error}"
+            f"The network {architecture.body!r} cannot be rebuilt here: {error}"
         ) from error
 
 
 def _body(library: str, name: str) -> Any:
-    """What ``vision_learner`` takes: timm's by name, torchvision's as a function."""
-    if library == "timm":
-        return name
-    import torchvision.models
+    """What ``vision_learner`` takes: timm's by name, torchvision's as a function.
 
-    return getattr(torchvision.models, name)
+    Only names that the library lists: timm would also fetch a name from a hub.
+    """
+    if library == "timm":
+        import timm
+
+        if timm.is_model(name):
+            return name
+    else:
+        import torchvision.models
+
+        if name in torchvision.models.list_models(module=torchvision.models):
+            return torchvision.models.get_model_builder(name)
+    raise EngineUnavailable(f"The installed {library} knows no network {name!r}.")
 
 
 def _linear_head(features: int, labels: int) -> nn.Sequential:

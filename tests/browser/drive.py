@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, 
 
 from model.samples import Sample, samples
 from tests.photos import drawn, encoded
+from ui.navigation import PAGES
 
 __all__ = [
     "DESK",
@@ -17,6 +18,7 @@ __all__ = [
     "answered",
     "attach",
     "chart",
+    "go",
     "guarded",
     "headline",
     "pick",
@@ -24,6 +26,7 @@ __all__ = [
     "sample",
     "settled",
     "source_line",
+    "uploader",
 ]
 
 PATIENCE = 15_000
@@ -111,6 +114,19 @@ def settled(page: Page) -> None:
     page.wait_for_function("document.fonts.ready.then(() => true)")
 
 
+def go(page: Page, title: str) -> None:
+    """Open a page from the navigation at the top of a wide screen."""
+    group = next(name for name, group in PAGES.items() if title in [entry[1] for entry in group])
+    page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
+    page.get_by_test_id("stTopNavDropdownLink").filter(has_text=title).click()
+
+
+def uploader(screen: Screen) -> Locator:
+    """The button that opens the phone's camera or the files."""
+    dropzone = screen.get_by_test_id("stFileUploaderDropzone")
+    return dropzone.get_by_role("button", name="Upload", exact=True)
+
+
 def sample(name: str) -> Sample:
     """A photograph by its name."""
     return next(found for found in samples() if found.name == name)
@@ -124,6 +140,7 @@ def pick(screen: Screen, title: str) -> None:
 def attach(screen: Screen, data: bytes | int, name: str = "photo.jpg") -> None:
     """Send a file; a number stands for a drawn photo of that seed."""
     sent = encoded(drawn(320, 240, data)) if isinstance(data, int) else data
-    screen.get_by_test_id("stMain").locator("input[type=file]").set_input_files(
-        {"name": name, "mimeType": "image/jpeg", "buffer": sent}
-    )
+    inputs = screen.get_by_test_id("stMain").locator("input[type=file]")
+    # While the page is drawn anew, the former widget stands beside the new one.
+    expect(inputs).to_have_count(1)
+    inputs.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": sent})

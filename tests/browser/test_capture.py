@@ -5,7 +5,7 @@ import base64
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, attach, headline, photo, pick, sample
+from tests.browser.drive import answered, attach, headline, photo, pick, sample, uploader
 from tests.photos import encoded
 
 COFFEE = ("espresso", "cup", "coffee mug")
@@ -36,7 +36,7 @@ def test_upload(page, format):
 
 def test_paste(page):
     page.goto("/")
-    button = page.get_by_test_id("stFileUploaderDropzone").get_by_role("button")
+    button = uploader(page)
     button.wait_for()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate(
@@ -64,7 +64,7 @@ def test_sample(page):
 
 def test_keyboard_alone(page):
     page.goto("/")
-    upload = page.get_by_test_id("stFileUploaderDropzone").get_by_role("button")
+    upload = uploader(page)
     upload.wait_for()
     tab_to(page, upload)
     page.goto("/?way=Sample")

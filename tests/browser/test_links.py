@@ -10,6 +10,7 @@ from tests.browser.drive import (
     DESK,
     answered,
     chart,
+    go,
     guarded,
     headline,
     photo,
@@ -70,11 +71,7 @@ def test_a_link_shows_the_answer_to_others_and_never_the_photo(coffee, visitor):
     expect(other.get_by_test_id("stAlert")).to_contain_text("A shared answer, not checked")
     expect(chart(other)).to_be_visible()
     expect(source_line(other)).to_contain_text("compiled engine")
-    expect(other.get_by_test_id("stMain").get_by_alt_text(sample("coffee").alt)).to_have_count(1)
     assert media not in other.content()
-    # The only picture is the sample's own thumbnail, which everybody sees.
-    other.goto(f"/?answer={token(coffee)}")
-    expect(headline(other)).to_have_text(said)
     expect(other.get_by_test_id("stMain").locator("img")).to_have_count(0)
 
 
@@ -94,9 +91,9 @@ def test_back_reload_and_other_pages_keep_the_answer(coffee):
     second = answered(coffee)
     assert second != first
     for title in ("Batch", "About", "Models"):
-        go(coffee, title)
+        open_page(coffee, title)
         expect(headline(coffee).filter(has_text="My best guess")).to_have_count(0)
-        go(coffee, "Identify")
+        open_page(coffee, "Identify")
         expect(headline(coffee)).to_have_text(second)
         expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
     coffee.go_back()
@@ -115,8 +112,8 @@ def test_back_reload_and_other_pages_keep_the_answer(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
-def go(page, title):
-    page.get_by_test_id("stTopNavLink").filter(has_text=title).click()
+def open_page(page, title):
+    go(page, title)
     path = "" if title == "Identify" else title.lower()
     expect(page).to_have_url(re.compile(rf":\d+/{path}(\?.*)?$"))
     settled(page)
@@ -129,14 +126,36 @@ def test_a_version_that_is_not_here_cannot_be_shown(page):
 
 
 def test_hostile_links_are_refused(page, imagenet):
+    good = GOOD.replace("{version}", imagenet.bundle.version)
+    page.goto(f"/?answer={good}")
     for value in HOSTILE:
-        token = value.replace("{version}", imagenet.bundle.version)
-        page.goto(f"/?answer={quote(token)}")
-        expect(page.get_by_test_id("stAlert"), value).to_contain_text(
-            re.compile("This link is broken|cannot be shown")
-        )
-        expect(headline(page)).to_have_count(0)
-        assert page.get_by_test_id("stMain").locator("script, img, a, strong, em").count() == 0
+        expect(headline(page)).to_have_text(re.compile("espresso"))
+        # As the Back button brings it, which is faster than opening the page anew.
+        open_link(page, value.replace("{version}", imagenet.bundle.version))
+        refused(page, value)
+        open_link(page, good)
+    for value in HOSTILE[:2]:
+        page.goto(f"/?answer={quote(value)}")
+        refused(page, value)
+
+
+def open_link(page, token):
+    page.evaluate(
+        """link => {
+          history.pushState({}, '', link);
+          dispatchEvent(new PopStateEvent('popstate'));
+        }""",
+        f"/?answer={quote(token)}",
+    )
+
+
+def refused(page, value):
+    expect(page.get_by_test_id("stAlert"), repr(value[:80])).to_contain_text(
+        re.compile("This link is broken|cannot be shown")
+    )
+    expect(headline(page)).to_have_count(0)
+    main = page.get_by_test_id("stMain")
+    assert main.locator("script, img, a, strong, em, .katex").count() == 0, value
 
 
 def test_a_secret_tells_own_links_from_others(browser, tmp_path):

@@ -62,6 +62,7 @@ def test_help_names_every_command() -> None:
 
 def test_list_shows_what_there_is(tiny_bundle: Bundle, shelf: Path) -> None:
     (shelf / "broken").mkdir()
+    (shelf / "broken" / "graph.onnx").write_bytes(b"half")
     result = run("list")
     assert result.exit_code == 0
     assert tiny_bundle.version in result.stdout

@@ -76,8 +76,8 @@ def test_a_flat_folder_is_a_model_too(tiny_bundle: Bundle, shelf: Path) -> None:
     shutil.copytree(tiny_bundle.folder, shelf / "flat")
     edit(Bundle.open(shelf / "flat"), name="flat")
     assert find("flat").folder == shelf / "flat"
-    # Written again, it stays flat.
-    assert tiny(shelf, "flat", title="New").folder == shelf.resolve() / "flat"
+    # Written again, the new version stands beside the first and is the current one.
+    assert tiny(shelf, "flat", title="New").folder.parent == shelf.resolve() / "flat"
     assert find("flat").manifest.title == "New"
     assert [path.name for path in shelf.iterdir() if path.name.startswith(".")] == []
 
@@ -116,7 +116,7 @@ def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None
     (shelf / ".hidden").mkdir()
     found = library()
     refused = {name for name, bundle in found.items() if isinstance(bundle, BundleError)}
-    assert refused == {"broken-0", "broken-1", "broken-2", "broken-3", "empty"}
+    assert refused == {"broken-0", "broken-1", "broken-2", "broken-3"}
     assert found.keys() - refused == {path.name for path in SHIPPED.iterdir()} | {"tiny"}
 
 
