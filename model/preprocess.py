@@ -87,7 +87,7 @@ def _shape(image: Image.Image, recipe: Recipe) -> Image.Image:
 
 def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
     """Add what ``image`` lacks to ``wide`` × ``high`` pixels, half on each side."""
-    most = max(MOST_PADDED * image.width * image.height, 2**20)
+    most = max(MOST_PADDED * image.width * image.height, 2**22)
     if wide * high > most:
         # A strip of a photo would fill the memory with padding: it is scaled down first.
         scale = (most / (wide * high)) ** 0.5

@@ -14,6 +14,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from PIL import Image
 
+from model.decoding import strip
 from model.errors import DamagedPhoto, PhotoError, TooManyPixels
 from model.photo import FORMATS, Photo, read
 from tests.photos import drawn, encoded, png, png_chunk, turned
@@ -346,6 +347,18 @@ def test_text_and_profiles_that_unfold_are_left_folded() -> None:
     more = [png_chunk(b"zTXt", b"k\0\0" + unfold)] * 50
     more += [png_chunk(b"iCCP", b"k\0\0" + unfold), png_chunk(b"iTXt", b"k\0\1\0\0\0" + unfold)]
     assert isinstance(answer(png(1, 1, 8, 2, rows, *more)), Photo)
+
+
+def test_a_strange_type_of_metadata_reaches_no_decoder() -> None:
+    """pi_heif ends the whole process where a described item's type is no text."""
+    data = encoded(drawn(64, 48), "HEIF", exif=turned(1))
+    assert b"cdsc" in data
+    stripped = strip(data).data
+    assert b"cdsc" not in stripped
+    assert b"Exif" not in stripped[: stripped.find(b"mdat")]
+    for strange in (b"Exi\xff", b"\xc5xif", b"\xff\xff\xff\xff"):
+        assert isinstance(answer(data.replace(b"Exif", strange, 1)), DamagedPhoto)
+    assert isinstance(answer(data.replace(b"Exif", b"Exig", 1)), Photo)
 
 
 def test_exif_that_points_to_itself_is_passed_over() -> None:
