@@ -16,6 +16,7 @@ from .engines import Engine, start
 from .engines.base import Output
 from .errors import Busy, DamagedPhoto, EmptyPhoto, GoldenMismatch, PhotoTooLarge
 from .gate import gate
+from .machine import return_memory
 from .photo import MAX_BYTES, Photo, read
 from .prediction import Milliseconds, Prediction
 from .preprocess import Pixels, preprocess
@@ -216,4 +217,6 @@ def load(
             for old in [old for old in _loaded if old[0] == key[0] and old[1] != key[1]]:
                 del _loaded[old]
             _loaded[key] = classifier
+            # Reading a model leaves twice its size behind.
+            return_memory()
         return _loaded[key]

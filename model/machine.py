@@ -4,11 +4,13 @@ A container on a large host sees all of its cores and memory; using them means
 being throttled or killed. Both cgroup versions are read.
 """
 
+import ctypes
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "memory_mb"]
+__all__ = ["cores", "memory_mb", "return_memory"]
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -31,6 +33,12 @@ def memory_mb(root: Path = CGROUP) -> int:
         if value and value > 0
     ]
     return max(128, int(min([machine, *limits])))
+
+
+def return_memory() -> None:
+    """Give freed memory back to the machine, where the C library can (glibc)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _quota(root: Path) -> float | None:

@@ -9,7 +9,6 @@ from PIL import Image
 from model import LoupeError, Prediction, load
 from model.confidence import Degree, degree
 from model.explanation import explain, spotlight
-from model.records import records
 from ui.charts import candidates_chart
 from ui.visit import Answered, visit
 from ui.words import escaped, headline, percent
@@ -112,6 +111,9 @@ def _correction(answer: Answered) -> None:
     )
     st.caption("Kept for whoever runs this app: your word, the model's answer, the time.")
     if st.button("Save", type="primary", disabled=not label) and label:
+        # SQLAlchemy takes 20 MB: only whoever corrects an answer needs it.
+        from model.records import records
+
         try:
             records().add_correction(prediction, label, answer.picture if keep else None)
         except LoupeError as error:

@@ -1,0 +1,145 @@
+"""Every page on a phone and at a desk, in light and dark: it fits, and can be read."""
+
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import HERE
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    answered,
+    attach,
+    guarded,
+    photo,
+    headline,
+    pick,
+    settled,
+)
+from ui.navigation import PAGES
+
+SCREENSHOTS = HERE / "screenshots"
+NAMES = [name for group in PAGES.values() for name, *_ in group]
+# What cannot be read: text whose contrast with what is behind it is under 4.5 to 1,
+# under 3 to 1 where it is large. What is disabled is left out, as WCAG does.
+AUDIT = """
+() => {
+  const parse = (colour) => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const over = (top, below) => {
+    const alpha = top.length > 3 ? top[3] : 1;
+    return [0, 1, 2].map((i) => top[i] * alpha + below[i] * (1 - alpha));
+  };
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((value) => {
+      const share = value / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const layers = [];
+    for (let up = element; up; up = up.parentElement) {
+      layers.push(parse(getComputedStyle(up).backgroundColor));
+    }
+    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (element.closest('[disabled], [aria-disabled=true], [data-testid=stIconMaterial], script, style, title')) continue;
+    const box = element.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) continue;
+    const style = getComputedStyle(element);
+    const drawn = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
+    const below = behind(element);
+    const [one, two] = [luminance(over(parse(drawn), below)), luminance(below)];
+    const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
+  }
+  return [...new Set(found)];
+}
+"""
+WIDER = "() => document.scrollingElement.scrollWidth - innerWidth"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A page of a size, in light or dark."""
+
+    page: Page
+    name: str
+
+    @property
+    def phone(self):
+        return self.name.startswith("phone")
+
+    def check(self, what):
+        """Take a screenshot; then nothing is too wide, nameless or too faint."""
+        settled(self.page)
+        self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{what}.png")
+        assert self.page.evaluate(WIDER) <= 0
+        for image in self.page.locator("img").all():
+            assert image.get_attribute("alt"), image.evaluate("image => image.outerHTML")
+        assert nameless(self.page) == []
+        assert self.page.evaluate(AUDIT) == []
+
+
+def nameless(page):
+    """Visible buttons and links without an accessible name."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('button, a, [role=button]')]
+          .filter((one) => one.checkVisibility() && !one.closest('[aria-hidden=true]'))
+          .filter((one) => !(one.ariaLabel || one.innerText || one.title
+            || one.ariaLabelledByElements?.length || one.querySelector('img[alt]')).trim?.())
+          .map((one) => one.outerHTML.slice(0, 300))"""
+    )
+
+
+@pytest.fixture(
+    scope="module",
+    params=[f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")],
+)
+def look(request, browser, server):
+    place, colours = request.param.split("-")
+    options = {
+        "base_url": server.url,
+        "viewport": PHONE if place == "phone" else DESK,
+        "color_scheme": colours,
+        "has_touch": place == "phone",
+        "device_scale_factor": 2 if place == "phone" else 1,
+    }
+    with guarded(browser, options) as page:
+        yield Look(page, request.param)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_as_it_opens(look, name):
+    look.page.goto("/" if name == NAMES[0] else f"/{name}")
+    expect(look.page.get_by_test_id("stMain").locator("h2, section").first).to_be_visible()
+    look.check(name)
+
+
+def test_an_answer_is_seen_at_one_glance(look):
+    look.page.goto("/?way=Sample")
+    pick(look.page, "Cat")
+    answered(look.page)
+    settled(look.page)
+    height = look.page.viewport_size["height"]
+    box = photo(look.page).bounding_box()
+    assert box["height"] <= 0.45 * height
+    words = headline(look.page).bounding_box()
+    assert words["y"] + words["height"] < height
+    look.check("identify-answer")
+
+
+def test_a_refusal_is_read(look):
+    look.page.goto("/")
+    attach(look.page, b"no photo at all", "letter.jpg")
+    expect(look.page.get_by_test_id("stAlert")).to_be_visible()
+    look.check("identify-refusal")

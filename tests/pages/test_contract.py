@@ -1,0 +1,104 @@
+"""What every page promises, through the front door and without a browser."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from model import LoupeError
+from model.photo import MAX_BYTES, read
+from tests.model.tiny import COLOURS, colour
+from tests.pages.hostile import LABELS, shelve
+from tests.photos import drawn, encoded, png
+from ui.navigation import PAGES, ROOT
+
+NAMES = [name for group in PAGES.values() for name, *_ in group]
+REFUSED = {
+    "empty": b"",
+    "too-large": b"\xff\xd8\xff" + bytes(MAX_BYTES),
+    "too-many-pixels": png(20_000, 20_000, 8, 2, b""),
+    "unsupported-format": b"no photo at all",
+    "damaged": encoded(drawn(320, 240))[:3000],
+}
+
+
+def opened(name="identify"):
+    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
+    return at if name == NAMES[0] else at.switch_page(f"pages/{name}.py").run()
+
+
+def send(at, data, name="photo.jpg"):
+    at.file_uploader[0].set_value((name, data, "image/jpeg")).run()
+    assert not at.exception
+    return at
+
+
+@pytest.fixture
+def hostile(shelf):
+    with shelve(shelf) as names:
+        yield names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page_has_something_to_show(name):
+    at = opened(name)
+    assert not at.exception
+    assert at.header or at.file_uploader
+    assert not at.error
+
+
+def test_every_page_is_in_the_navigation():
+    assert {path.stem for path in (ROOT / "pages").glob("*.py")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page_survives_hostile_and_broken_models(hostile, name):
+    at = opened(name)
+    assert not at.exception
+    assert at.header or at.file_uploader
+
+
+def test_a_broken_model_is_shown_as_refused(hostile):
+    at = opened("models")
+    assert [warning for warning in at.warning if "not whole JSON" in warning.value]
+    assert "broken" in [subheader.value for subheader in at.subheader]
+    at = opened()
+    assert set(at.selectbox(key="model").options) == {*hostile, "imagenet"}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_hostile_labels_are_escaped_in_every_sentence(hostile, place):
+    at = opened()
+    at.selectbox(key="model").set_value(hostile[place]).run()
+    for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):
+        send(at, encoded(colour(name), "PNG"))
+        assert at.header[0].value.startswith("My best guess: ")
+        written = [one.value for one in [*at.header, *at.caption, *at.markdown]]
+        for mark in ("<img", "**bold", "$x", ":smile", "](", "~~z", "`code", "://evil"):
+            bare = re.compile(r"(?<!\\)" + re.escape(mark))
+            assert not [text for text in written if bare.search(text)], label
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_every_refusal_of_a_photo_is_a_warning(code):
+    data = REFUSED[code]
+    with pytest.raises(LoupeError) as caught:
+        read(data)
+    assert caught.value.code == code
+    at = send(opened(), data)
+    assert [warning.value for warning in at.warning] == [str(caught.value)]
+    assert not at.header
+    # The next photo clears it.
+    send(at, encoded(drawn(320, 240)))
+    assert not at.warning
+    assert at.header[0].value.startswith("My best guess: ")
+
+
+@pytest.mark.parametrize("code", ["no-such-model", "bundle-damaged"])
+def test_a_default_model_that_cannot_be_used_is_no_traceback(shelf, monkeypatch, code):
+    name = "broken" if code == "bundle-damaged" else "nowhere"
+    monkeypatch.setenv("LOUPE_MODEL", name)
+    with shelve(shelf):
+        at = opened()
+        assert not at.exception
+        send(at, encoded(drawn(320, 240)))

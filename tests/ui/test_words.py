@@ -1,0 +1,191 @@
+"""Sentences: every degree of certainty, articles, and labels that stay text."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.confidence import Degree, degree
+from model.prediction import Prediction
+from ui.words import an, escaped, headline, linked, listed, percent, spoken
+
+LABELS = ("shirt", "t-shirt", "umbrella", "shoes", "hat", "Hemd", "boot", "bag", "coat", "dress")
+
+
+def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
+    numbers = np.full(len(labels), (1 - share) / (len(labels) - 1), np.float32)
+    numbers[index] = share
+    start = Prediction("clothing", "0123456789ab", "compiled", labels, numbers, None, **fields)
+    if plausible is None:
+        return start
+    found = tuple(start.candidate(place) for place in plausible)
+    return replace(start, calibrated=True, plausible=found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "words"),
+    [
+        (prediction(plausible=[0]), Degree.LIKELY, "Very likely a *shirt*"),
+        (prediction(3, plausible=[3]), Degree.LIKELY, "Very likely *shoes*"),
+        (prediction(2, 0.6, [2]), Degree.PROBABLE, "Probably an *umbrella*"),
+        (prediction(0, 0.5, [0, 1]), Degree.FEW, r"A *shirt* or a *t\-shirt*"),
+        (prediction(2, 0.5, [2, 3]), Degree.FEW, "An *umbrella* or *shoes*"),
+        (prediction(0, 0.5, [0, 1, 4]), Degree.FEW, r"A *shirt*, a *t\-shirt* or a *hat*"),
+        (prediction(3, 0.5, [3, 0]), Degree.FEW, "*shoes* or a *shirt*"),
+        (prediction(0, 0.3, range(4)), Degree.HARD, "Hard to say: perhaps a *shirt*"),
+        (
+            prediction(plausible=[0], known=False),
+            Degree.UNKNOWN,
+            "None of the ten things I know (nearest: *shirt*)",
+        ),
+        (prediction(), Degree.GUESS, "My best guess: a *shirt*"),
+        (prediction(2), Degree.GUESS, "My best guess: an *umbrella*"),
+        (prediction(multilabel=True), Degree.SEVERAL, "I see *shirt*"),
+        (prediction(share=0.4, multilabel=True), Degree.NOTHING, "I see none of the things I know"),
+    ],
+)
+def test_the_headline_of_every_degree(answer, found, words):
+    assert degree(answer) is found
+    assert headline(answer) == words
+
+
+def test_no_degree_is_without_words():
+    tried = test_the_headline_of_every_degree.pytestmark[0].args[1]
+    assert {found for _, found, _ in tried} == set(Degree)
+
+
+def test_several_labels_are_listed():
+    numbers = np.array([0.9, 0.8, 0.7], np.float32)
+    several = replace(
+        prediction(multilabel=True), labels=("hat", "coat", "bag"), probabilities=numbers
+    )
+    assert headline(several) == "I see *hat*, *coat* and *bag*"
+
+
+@pytest.mark.parametrize(
+    ("label", "article"),
+    [
+        ("shirt", "a"),
+        ("umbrella", "an"),
+        ("espresso", "an"),
+        ("unicorn", "a"),
+        ("uniform", "a"),
+        ("uninvited guest", "an"),
+        ("European fire salamander", "a"),
+        ("ewe", "a"),
+        ("eggnog", "an"),
+        ("hourglass", "an"),
+        ("horse", "a"),
+        ("one-armed bandit", "a"),
+        ("onion", "an"),
+        ("oncilla", "an"),
+        ("ukulele", "a"),
+        ("urchin", "an"),
+        ("user", "a"),
+        ("usher", "an"),
+        ("X-ray", "an"),
+        ("MP3 player", "an"),
+        ("CD player", "a"),
+        ("SUV", "an"),
+        ("T-shirt", "a"),
+        ("Apple", "an"),
+        # Plurals have none.
+        ("shoes", ""),
+        ("pants", ""),
+        ("sunglasses", ""),
+        ("trousers", ""),
+        # These end in s and are one.
+        ("bus", "a"),
+        ("compass", "a"),
+        ("compass (old)", "a"),
+        ("lens", "a"),
+        ("iris", "an"),
+        ("triceratops", "a"),
+        # Other scripts have no English article.
+        ("猫", ""),
+        ("кошка", ""),
+        ("قطة", ""),
+        ("café", ""),
+        ("", ""),
+        ("(in brackets)", ""),
+    ],
+)
+def test_articles(label, article):
+    assert an(label) == article
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja"])
+def test_other_languages_have_no_english_article(language):
+    assert headline(prediction(5, language=language)) == "My best guess: *Hemd*"
+
+
+def test_labels_in_other_scripts():
+    labels = ("猫", "犬", "鳥")
+    assert headline(prediction(labels=labels)) == "My best guess: *猫*"
+    assert headline(prediction(0, 0.5, [0, 1], labels)) == "*猫* or *犬*"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**b**",
+        "_i_",
+        "$x$",
+        ":smile:",
+        "[a](b)",
+        "<b>",
+        "`c`",
+        "# h",
+        "~~d~~",
+        ":red[x]",
+        "- a",
+        "|",
+    ],
+)
+def test_no_mark_survives(text):
+    kept = escaped(text)
+    assert kept.replace("\\", "") == text
+    assert all(kept[place - 1] == "\\" for place, char in enumerate(kept) if char in "*_$:[<`#~-|")
+
+
+def test_escaped_text_is_one_line_and_no_address():
+    assert escaped("a\n\n# b\tc") == r"a \# b c"
+    for address in ("https://evil.example", "www.evil.example", "a@evil.example"):
+        assert "\u2060" in escaped(address)
+
+
+def test_only_whole_https_addresses_of_a_manifest_are_links():
+    said = linked("see https://fine.example/a_b and [x](javascript:alert(1)) http://plain.example")
+    assert "<https://fine.example/a_b>" in said
+    assert "javascript\\:" in said
+    assert "<http:" not in said
+    assert linked("https://a.example/<script>") == escaped("https://a.example/<script>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_lists(words, said):
+    assert listed(words) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "none"), (10, "ten"), (13, "13"), (1000, "1,000")])
+def test_numbers(count, said):
+    assert spoken(count) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (1.0, "100%"),
+        (0.99996, "99.9%"),
+        (0.996, "99.6%"),
+        (0.944, "94%"),
+        (0.031, "3.1%"),
+        (0.0004, "under 0.1%"),
+        (0.0, "under 0.1%"),
+    ],
+)
+def test_shares(share, said):
+    assert percent(share) == said
