@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from model import LoupeError, load
+from model.machine import few_arenas
 
 __all__ = ["warm"]
 
@@ -20,6 +21,7 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     A refusal does not stop the app: the screen says what is wrong, and
     ``/api/ready`` stays at 503.
     """
+    few_arenas()
     try:
         await asyncio.to_thread(load)
     except LoupeError as error:

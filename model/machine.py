@@ -10,8 +10,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "memory_mb", "return_memory"]
+__all__ = ["cores", "few_arenas", "memory_mb", "return_memory"]
 
+M_ARENA_MAX = -8
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -33,6 +34,16 @@ def memory_mb(root: Path = CGROUP) -> int:
         if value and value > 0
     ]
     return max(128, int(min([machine, *limits])))
+
+
+def few_arenas() -> None:
+    """Let all threads share two pools of memory, where the C library has them (glibc).
+
+    By default it opens up to eight a core, and what visitors' threads freed stays in
+    them: 70 MB after two dozen visits. ``MALLOC_ARENA_MAX`` does the same from outside.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def return_memory() -> None:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
 
 from model.samples import Sample, samples
-from tests.photos import drawn, encoded
 from ui.navigation import PAGES
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "go",
     "guarded",
     "headline",
-    "pick",
     "photo",
+    "pick",
     "sample",
     "settled",
     "source_line",
@@ -137,10 +137,13 @@ def pick(screen: Screen, title: str) -> None:
     screen.get_by_role("button", name=title, exact=True).click()
 
 
-def attach(screen: Screen, data: bytes | int, name: str = "photo.jpg") -> None:
-    """Send a file; a number stands for a drawn photo of that seed."""
-    sent = encoded(drawn(320, 240, data)) if isinstance(data, int) else data
+def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
+    """Send a file: from the disk, or its bytes with a name."""
     inputs = screen.get_by_test_id("stMain").locator("input[type=file]")
     # While the page is drawn anew, the former widget stands beside the new one.
+    screen.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     expect(inputs).to_have_count(1)
-    inputs.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": sent})
+    if isinstance(data, Path):
+        inputs.set_input_files(data)
+    else:
+        inputs.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})

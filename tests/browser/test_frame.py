@@ -34,8 +34,8 @@ def test_a_fresh_server_opens_any_page_within_the_frame(browser, tmp_path, name)
 
 
 @contextmanager
-def host(framed):
-    """Another origin, whose page frames the app as hosts do."""
+def host(framed, name):
+    """Another origin, whose page frames the app as hosts do; another name is another site."""
     text = (
         f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '
         'allow="camera; clipboard-write" width="1000" height="700"></iframe>'
@@ -56,7 +56,7 @@ def host(framed):
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{running.server_port}/"
+            yield f"http://{name}:{running.server_port}/"
         finally:
             running.shutdown()
             thread.join()
@@ -65,7 +65,7 @@ def host(framed):
 def test_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
-        host(f"{prefixed.url}/?way=Sample") as address,
+        host(f"{prefixed.url}/?way=Sample", "127.0.0.1") as address,
         guarded(browser, {}) as page,
     ):
         page.goto(address)
@@ -85,8 +85,10 @@ def test_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
         assert not prefixed.tracebacks()
 
 
-def test_upload_in_a_frame_of_another_site(browser, server):
-    with host(f"{server.url}/") as address, guarded(browser, {}) as page:
+def test_upload_in_a_frame_of_another_origin(browser, server):
+    # Of the same site, as where a host frames apps under its own domain: browsers give a
+    # frame of another site no cookie, and without it Streamlit refuses uploads.
+    with host(f"{server.url}/", "localhost") as address, guarded(browser, {}) as page:
         page.goto(address)
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")

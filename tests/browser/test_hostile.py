@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import answered, attach, headline, settled
-from tests.pages.hostile import LABELS, shelve
 from tests.model.tiny import COLOURS, colour
+from tests.pages.hostile import LABELS, shelve
 from tests.photos import encoded
 
 # Of formatting: emphasis inside emphasis, formulas, links, colours and icons.
@@ -28,6 +28,7 @@ def test_labels_stay_text(page, hostile, place):
         before = page.url
         attach(page, encoded(colour(name), "PNG"), f"{label[:60].replace('/', ' ')}.png")
         page.wait_for_function("before => location.href !== before", arg=before)
+        settled(page)
         answered(page)
         said = headline(page).inner_text().replace("\u2060", "")
         if " ".join(label.split()) not in said or headline(page).locator(MADE).count():
@@ -48,9 +49,11 @@ def test_labels_stay_text(page, hostile, place):
         )
     page.keyboard.press("Escape")
     visit = page.get_by_test_id("stMain").get_by_test_id("stBaseButton-secondary")
-    for button in visit.all():
-        if button.locator("strong, code, del, .katex, a, img").count():
-            leaks.append(("button", button.inner_text()))
+    leaks += [
+        ("button", button.inner_text())
+        for button in visit.all()
+        if button.locator("strong, code, del, .katex, a, img").count()
+    ]
     assert not leaks
     page.goto("/models")
     expect(page.get_by_text("Not calibrated").first).to_be_visible()

@@ -12,8 +12,8 @@ from tests.browser.drive import (
     answered,
     attach,
     guarded,
-    photo,
     headline,
+    photo,
     pick,
     settled,
 )
@@ -44,19 +44,27 @@ AUDIT = """
     }
     return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
   };
+  const opacity = (element) => {
+    let share = 1;
+    for (let up = element; up; up = up.parentElement) share *= getComputedStyle(up).opacity;
+    return share;
+  };
+  const LEFT_OUT = '[disabled], [aria-disabled=true], [data-testid=stIconMaterial], title';
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
     const text = walker.currentNode.textContent.trim();
-    if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-    if (element.closest('[disabled], [aria-disabled=true], [data-testid=stIconMaterial], script, style, title')) continue;
+    const shown = {opacityProperty: true, visibilityProperty: true};
+    if (!text || !element.checkVisibility(shown) || element.closest(LEFT_OUT)) continue;
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2) continue;
     const style = getComputedStyle(element);
     const drawn = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
     const below = behind(element);
-    const [one, two] = [luminance(over(parse(drawn), below)), luminance(below)];
+    const [red, green, blue, alpha = 1] = parse(drawn);
+    const seen = over([red, green, blue, alpha * opacity(element)], below);
+    const [one, two] = [luminance(seen), luminance(below)];
     const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
