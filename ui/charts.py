@@ -73,13 +73,21 @@ def _bars(top: float, first: str, dark: bool, value_title: str) -> dict[str, Any
     Altair takes 20 ms to build and validate it, more than the model takes to
     answer, and it is the same for every photo.
     """
+    # Text marks are black on the dark theme unless told otherwise, and the theme's
+    # own axis labels are too pale to read in the sun.
+    ink = "#E7F0EE" if dark else "#3D4B49"
     base = alt.Chart(alt.NamedData("bars"), height=alt.Step(30)).encode(
         y=alt.Y(
             "label:N",
             sort=None,
             title=None,
             axis=alt.Axis(
-                labelLimit=130, ticks=False, domain=False, labelPadding=8, labelFontSize=13
+                labelLimit=130,
+                labelColor=ink,
+                labelFontSize=13,
+                labelPadding=8,
+                ticks=False,
+                domain=False,
             ),
         ),
         x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.25])),
@@ -88,10 +96,7 @@ def _bars(top: float, first: str, dark: bool, value_title: str) -> dict[str, Any
     drawn = base.mark_bar(size=18, cornerRadius=4).encode(
         color=alt.Color("rank:O", scale=alt.Scale(domain=[0, 1], range=[first, GREY]), legend=None)
     )
-    # Text marks are black on the dark theme unless told otherwise.
-    ends = base.mark_text(
-        align="left", dx=6, fontSize=13, color="#E7F0EE" if dark else "#3D4B49"
-    ).encode(text="text:N")
+    ends = base.mark_text(align="left", dx=6, fontSize=13, color=ink).encode(text="text:N")
     spec: dict[str, Any] = (drawn + ends).configure_view(stroke=None).to_dict()
     del spec["data"]
     return spec
