@@ -15,7 +15,9 @@ AN = re.compile(
     r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
 ADDRESS = re.compile(r"https://[\w./~%?=&#+-]+")
-SINGULAR_S = re.compile(r"(ss|us|is|as|ops|[A-Z]\w*s)$")
+SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
+# Marks that turn the direction of the text around them.
+TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
 NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split()
 
 
@@ -67,7 +69,7 @@ def an(label: str) -> str:
 
 def escaped(text: str) -> str:
     """Text for Markdown that stays text: no emphasis, link, formula, colour or icon."""
-    flat = " ".join(text.split())
+    flat = " ".join(TURNING.sub("", text).split())
     # Escapes do not stop addresses from turning into links; an invisible joiner does.
     flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")
     return PUNCTUATION.sub(r"\\\1", flat)

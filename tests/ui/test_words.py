@@ -154,6 +154,12 @@ def test_escaped_text_is_one_line_and_no_address():
         assert "\u2060" in escaped(address)
 
 
+def test_escaped_text_is_not_turned_around():
+    assert escaped("\u202eab\u202c \u2066cd\u2069") == "ab cd"
+    # Scripts that are written from right to left stay so, and so do joined emoji.
+    assert escaped("עברית 🐻\u200d❄️") == "עברית 🐻\u200d❄️"
+
+
 def test_only_whole_https_addresses_of_a_manifest_are_links():
     said = linked("see https://fine.example/a_b and [x](javascript:alert(1)) http://plain.example")
     assert "<https://fine.example/a_b>" in said
