@@ -5,9 +5,10 @@ import streamlit as st
 from model import LoupeError
 from model.link import decode
 from ui.capture import WAYS, capture
-from ui.choices import settings_menu
+from ui.choices import check_model, settings_menu
 from ui.results import actions, answer_in_words, photo, source_line, strip
 from ui.visit import visit
+from ui.words import refusal
 
 here = visit()
 token = st.query_params.get("answer", "")
@@ -24,6 +25,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.space("stretch")
     top = settings_menu()
 
+check_model()
 capture(way, answered=bool(token))
 if here.refusal:
     st.warning(here.refusal, icon=":material/broken_image:")
@@ -31,8 +33,12 @@ if st.session_state.pop("thanks", False):
     st.toast("Thank you. It is kept.", icon=":material/check:")
 
 if answer := here.find(token):
-    photo(answer)
-    answer_in_words(answer.prediction, top)
+    # Side by side where there is room; a phone shows one below the other.
+    left, right = st.columns(2, gap="medium")
+    with left:
+        photo(answer)
+    with right:
+        answer_in_words(answer.prediction, top)
     actions(answer)
     source_line(answer.prediction)
 elif token:
@@ -45,11 +51,11 @@ elif token:
         answer_in_words(shared.prediction, top)
         source_line(shared.prediction)
     except LoupeError as error:
-        st.warning(str(error), icon=":material/link_off:")
+        st.warning(refusal(error), icon=":material/link_off:")
 elif not here.refusal:
     st.caption(
         "A model that runs right here says what is on your photo. "
         "Nothing is kept unless you say so."
     )
 
-strip()
+strip(token)

@@ -11,4 +11,4 @@ for name, found in library().items():
     if isinstance(found, Bundle):
         card(found)
     else:
-        refused_card(name, str(found))
+        refused_card(name, found)

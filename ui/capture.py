@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from model.folder import SUFFIXES
 from model.samples import Sample, samples
 from ui.visit import drop_upload, look, visit
 
@@ -30,7 +29,8 @@ def _upload() -> None:
     key = f"upload-{visit().round}"
     st.file_uploader(
         "Take a photo or choose one",
-        type=[suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
+        # "image" makes phones offer the camera; the rest are kinds that systems do not know.
+        type=["image", "heic", "heif", "avif"],
         max_upload_size=PHOTO_MB,
         key=key,
         on_change=_taken,

@@ -4,9 +4,10 @@ import streamlit as st
 
 from model import Bundle, LoupeError, load
 from model.engines import available
+from model.errors import BundleError
 from model.manifest import Metric
 from ui.navigation import page
-from ui.words import escaped, linked
+from ui.words import escaped, linked, refusal
 
 __all__ = ["card", "refused_card"]
 
@@ -35,11 +36,11 @@ def card(bundle: Bundle) -> None:
         _try_it(bundle)
 
 
-def refused_card(name: str, reason: str) -> None:
-    """A model that cannot be used, and why."""
+def refused_card(name: str, error: BundleError) -> None:
+    """A model that cannot be used, and what its owner can do."""
     with st.container(border=True):
         st.subheader(escaped(name), anchor=False)
-        st.warning(escaped(reason), icon=":material/block:")
+        st.warning(refusal(error), icon=":material/block:")
 
 
 def _metric(metric: Metric) -> None:
@@ -48,7 +49,7 @@ def _metric(metric: Metric) -> None:
         f"({metric.low:.1%} to {metric.high:.1%} with 95% confidence, "
         f"{metric.photos:,} photos: {escaped(metric.on)})"
     )
-    st.caption(linked(metric.by))
+    st.write(linked(metric.by))
 
 
 def _labels(bundle: Bundle) -> None:
@@ -100,7 +101,7 @@ def _speed(bundle: Bundle) -> str:
     try:
         classifier = load(bundle.name, available(bundle)[0])
     except (LoupeError, IndexError) as error:
-        return f"not measured: {error}"
+        return f"not measured ({getattr(error, 'code', 'no engine')})"
     return f"{classifier.milliseconds:.1f} ms a photo ({classifier.engine.name}, decoding aside)"
 
 

@@ -8,7 +8,7 @@ from model.settings import settings
 from ui.visit import look_again
 from ui.words import escaped
 
-__all__ = ["bundles", "settings_menu"]
+__all__ = ["bundles", "check_model", "settings_menu"]
 
 MOST = 10
 
@@ -30,6 +30,16 @@ def settings_menu() -> int:
         top = st.slider("Answers to show", 1, MOST, 5, key="top", bind="query-params")
         engine_choice(found, name)
     return top
+
+
+def check_model() -> None:
+    """Say so where the model that this app is set to open cannot be used."""
+    if settings().model not in bundles():
+        st.warning(
+            f"The model *{escaped(settings().model)}*, which this app is set to open, cannot be "
+            "used here. Whoever runs the app reads the reason with `python -m model verify`.",
+            icon=":material/block:",
+        )
 
 
 def model_choice(found: dict[str, Bundle]) -> str | None:

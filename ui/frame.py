@@ -14,9 +14,9 @@ from ui.brand import mark  # noqa: E402 - the path comes first
 from ui.navigation import pages  # noqa: E402
 from ui.visit import come_back, leave  # noqa: E402
 
-st.set_page_config(page_title="Loupe", page_icon=mark())
-st.logo(mark(), size="large")
 page = st.navigation(pages(), position="top")
+st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=mark())
+st.logo(mark(), size="large")
 came_from = st.session_state.get("page", page.url_path)
 st.session_state["page"] = page.url_path
 if came_from != page.url_path:

@@ -11,7 +11,7 @@ from model.confidence import Degree, degree
 from model.explanation import explain, spotlight
 from ui.charts import candidates_chart
 from ui.visit import Answered, visit
-from ui.words import escaped, headline, percent
+from ui.words import escaped, headline, percent, refusal, shorten
 
 __all__ = ["actions", "answer_in_words", "photo", "share_link", "source_line", "strip"]
 
@@ -70,7 +70,8 @@ def source_line(prediction: Prediction) -> None:
     """How long it took, the engine, the version."""
     parts = [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     if prediction.milliseconds:
-        parts.insert(0, f"{prediction.milliseconds.total:.0f} ms here")
+        spent = prediction.milliseconds.total
+        parts.insert(0, f"{spent:.0f} ms here" if spent >= 1 else "under 1 ms here")
     st.caption(" · ".join(parts))
 
 
@@ -82,7 +83,7 @@ def _why(answer: Answered) -> None:
             classifier = load(answer.prediction.model, answer.prediction.engine)
             heat = explain(classifier, answer.pixels, first.index)
     except LoupeError as error:
-        st.warning(str(error))
+        st.warning(refusal(error))
         return
     st.image(
         spotlight(answer.pixels, heat),
@@ -117,7 +118,7 @@ def _correction(answer: Answered) -> None:
         try:
             records().add_correction(prediction, label, answer.picture if keep else None)
         except LoupeError as error:
-            st.error(str(error))
+            st.error(refusal(error))
             return
         st.session_state["thanks"] = True
         st.rerun()
@@ -139,8 +140,8 @@ def share_link(token: str) -> str:
     return address._replace(path=path, query=urlencode(query, doseq=True), fragment="").geturl()
 
 
-def strip() -> None:
-    """The last answers of this visit, each a way back to it."""
+def strip(shown: str) -> None:
+    """The last answers of this visit, each a way back to it; ``shown`` is the open one."""
     answers = visit().answers
     if len(answers) < 2:
         return
@@ -151,7 +152,8 @@ def strip() -> None:
                 st.image(old.picture, alt=old.alt, width="stretch")
                 name = old.prediction.top(1)[0].label
                 st.button(
-                    escaped(name if len(name) < 24 else f"{name[:22]}…"),
+                    escaped(shorten(name, 16)),
+                    type="primary" if old.token == shown else "secondary",
                     key=f"strip-{place}",
                     on_click=_open,
                     args=(old.token,),

@@ -15,6 +15,7 @@ from model import Classifier, LoupeError, Prediction, load
 from model.link import encode
 from model.preprocess import Pixels
 from ui.originals import originals
+from ui.words import refusal
 
 __all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
 
@@ -106,7 +107,7 @@ def _try(work: Callable[[], None]) -> None:
         with st.spinner("Looking at the photo …"):
             work()
     except LoupeError as error:
-        visit().refusal = str(error)
+        visit().refusal = refusal(error)
         st.query_params.pop(PARAMETER, None)
 
 

@@ -3,9 +3,20 @@
 import re
 
 from model.confidence import Degree, degree
+from model.errors import BundleError, LoupeError
 from model.prediction import Candidate, Prediction
 
-__all__ = ["an", "escaped", "headline", "linked", "listed", "percent", "spoken"]
+__all__ = [
+    "an",
+    "escaped",
+    "headline",
+    "linked",
+    "listed",
+    "percent",
+    "refusal",
+    "shorten",
+    "spoken",
+]
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Vowels that sound like a consonant, and consonants that sound like a vowel. The
@@ -38,7 +49,7 @@ def headline(prediction: Prediction) -> str:
             return f"Hard to say: perhaps {_said(first, prediction)}"
         case Degree.UNKNOWN:
             count = len(prediction.labels)
-            nearest = f"(nearest: *{escaped(first.label)}*)"
+            nearest = f"(nearest: *{escaped(shorten(first.label))}*)"
             return f"None of the {spoken(count)} things I know {nearest}"
         case Degree.SEVERAL:
             names = [f"*{escaped(name)}*" for name in prediction.answer or []]
@@ -51,7 +62,7 @@ def headline(prediction: Prediction) -> str:
 
 def _said(candidate: Candidate, prediction: Prediction) -> str:
     """A label with its article where it takes one, in italics."""
-    name = f"*{escaped(candidate.label)}*"
+    name = f"*{escaped(shorten(candidate.label))}*"
     article = an(candidate.label) if prediction.language == "en" else ""
     return f"{article} {name}".strip()
 
@@ -75,10 +86,28 @@ def escaped(text: str) -> str:
     return PUNCTUATION.sub(r"\\\1", flat)
 
 
+def refusal(error: LoupeError) -> str:
+    """What a visitor reads of a refusal, as Markdown.
+
+    A model's refusal names files of the server: those are for its owner.
+    """
+    if isinstance(error, BundleError):
+        return (
+            f"This model cannot be used now ({error.code}). Whoever runs this app reads the "
+            "reason with `python -m model verify`."
+        )
+    return escaped(str(error))
+
+
 def linked(text: str) -> str:
     """Text of a manifest for Markdown: escaped, but whole https addresses stay links."""
     words = text.split()
     return " ".join(f"<{word}>" if ADDRESS.fullmatch(word) else escaped(word) for word in words)
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Text of at most ``most`` characters, with an ellipsis where some are left out."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def listed(words: list[str]) -> str:
