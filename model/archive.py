@@ -8,7 +8,6 @@ import copy
 import struct
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -73,7 +72,7 @@ class Member:
         try:
             with self._zip.open(info) as file:
                 data = file.read(MAX_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError):
+        except Exception:  # zipfile raises nearly anything at a file made to confuse it
             raise _damaged() from None
         if len(data) > MAX_BYTES:
             raise _too_large()
@@ -184,7 +183,8 @@ def _photo(info: zipfile.ZipInfo) -> tuple[str, ...]:
         part for part in map(_shown, _name(info).split("/")) if part not in ("", ".", "..")
     )
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    if info.is_dir() or hidden or not parts:
+    # Not info.is_dir(): that fails on a name that begins with a zero byte.
+    if not parts or hidden or info.orig_filename.endswith("/"):
         return ()
     return parts if PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES else ()
 

@@ -89,14 +89,15 @@ def escaped(text: str) -> str:
 def refusal(error: LoupeError) -> str:
     """What a visitor reads of a refusal, as Markdown.
 
-    A model's refusal names files of the server: those are for its owner.
+    A model's refusal names files of the server: those are for its owner. The others
+    hold no text of a visitor's, and stand as they are.
     """
     if isinstance(error, BundleError):
         return (
             f"This model cannot be used now ({error.code}). Whoever runs this app reads the "
             "reason with `python -m model verify`."
         )
-    return escaped(str(error))
+    return str(error)
 
 
 def linked(text: str) -> str:
