@@ -72,7 +72,7 @@ class Member:
         try:
             with self._zip.open(info) as file:
                 data = file.read(MAX_BYTES + 1)
-        except Exception:  # zipfile raises nearly anything at a file made to confuse it
+        except Exception:  # noqa: BLE001 - zipfile raises nearly anything
             raise _damaged() from None
         if len(data) > MAX_BYTES:
             raise _too_large()
