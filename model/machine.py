@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "few_arenas", "memory_mb", "return_memory"]
+__all__ = ["cores", "few_arenas", "limited", "memory_mb", "return_memory"]
 
 M_ARENA_MAX = -8
 CGROUP = Path("/sys/fs/cgroup")
@@ -23,6 +23,12 @@ def cores(root: Path = CGROUP) -> int:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     return max(1, min(available, math.ceil(quota) if quota else available))
+
+
+def limited(root: Path = CGROUP) -> bool:
+    """Whether a cgroup grants less than the cores that are seen."""
+    quota = _quota(root)
+    return quota is not None and quota < (os.cpu_count() or 1)
 
 
 def memory_mb(root: Path = CGROUP) -> int:

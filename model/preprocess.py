@@ -24,6 +24,9 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
+"""How far a filter reaches, in pixels of the result."""
+
 PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
     "zeros": "constant",
     "border": "edge",
@@ -63,25 +66,56 @@ def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
 
     Source: fastai's ``Resize`` and ``CropPad`` at validation, to the pixel.
     """
-    height, width = recipe.resize
-    image = _shape(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+    image = _shape(image, recipe)
+    filter_ = FILTERS[recipe.interpolation]
+    height, width = recipe.crop or recipe.resize
+    if box := _inner_box(image, recipe):
+        return np.asarray(image.resize((width, height), filter_, box=box), dtype=np.uint8)
+    image = image.resize((recipe.resize[1], recipe.resize[0]), filter_)
     if recipe.crop:
         image = _centre(image, recipe.crop)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _inner_box(image: Image.Image, recipe: Recipe) -> tuple[float, float, float, float] | None:
+    """The part of a shaped image that ends up in the crop, when it can be resized alone.
+
+    The same pixels in less time. Only where the filter does not reach over the
+    image's edge, because there it would see less, and where the box is exact.
+    """
+    if not recipe.crop:
+        return None
+    scales = image.width / recipe.resize[1], image.height / recipe.resize[0]
+    margins = tuple((recipe.resize[axis] - recipe.crop[axis]) // 2 for axis in (1, 0))
+    reach = SUPPORT[recipe.interpolation]
+    for margin, scale in zip(margins, scales, strict=True):
+        if margin * scale < reach * max(scale, 1.0) + 1:
+            return None
+    left, top = margins[0] * scales[0], margins[1] * scales[1]
+    box = left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]
+    # Pillow keeps a box in single precision: what is rounded there changes pixels.
+    return box if all(float(np.float32(edge)) == edge for edge in box) else None
+
+
+def _cut(image: Image.Image, recipe: Recipe) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the centre with the aspect ratio of ``recipe.resize``."""
+    height, width = recipe.resize
+    scale = min(image.width / width, image.height / height)
+    # Rounded down as fastai does, but never to nothing: a photo may be one pixel wide.
+    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
+    return int((image.width - wide) / 2), int((image.height - high) / 2), wide, high
 
 
 def _shape(image: Image.Image, recipe: Recipe) -> Image.Image:
     """Cut or pad to the aspect ratio of ``recipe.resize``, the centre kept."""
     if recipe.method == "squish":
         return image
-    height, width = recipe.resize
-    scales = image.width / width, image.height / height
-    scale = max(scales) if recipe.method == "pad" else min(scales)
-    # Rounded down as fastai does, but never to nothing: a photo may be one pixel wide.
-    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
     if recipe.method == "crop":
-        left, top = int((image.width - wide) / 2), int((image.height - high) / 2)
+        left, top, wide, high = _cut(image, recipe)
         return image.crop((left, top, left + wide, top + high))
+    height, width = recipe.resize
+    scale = max(image.width / width, image.height / height)
+    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
     return _pad(image, wide, high, recipe.padding)
 
 

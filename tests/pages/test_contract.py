@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from model import LoupeError
 from model.photo import MAX_BYTES, read
+from model.settings import settings
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, shelve
 from tests.photos import drawn, encoded, png
@@ -105,3 +106,10 @@ def test_a_default_model_that_cannot_be_used_is_no_traceback(shelf, monkeypatch,
         at = opened()
         assert not at.exception
         send(at, encoded(drawn(320, 240)))
+
+
+def test_a_first_model_that_is_missing_is_said(monkeypatch, data_folder):
+    monkeypatch.setenv("LOUPE_MODEL", "gone")
+    settings.cache_clear()
+    at = opened()
+    assert [one for one in at.warning if "*gone*" in one.value]
