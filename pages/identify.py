@@ -6,7 +6,7 @@ from model import LoupeError
 from model.link import decode
 from ui.capture import WAYS, capture
 from ui.choices import check_model, settings_menu
-from ui.results import actions, answer_in_words, photo, source_line, strip
+from ui.results import actions, chart, photo, source_line, strip, words
 from ui.visit import visit
 from ui.words import refusal
 
@@ -35,10 +35,12 @@ if st.session_state.pop("thanks", False):
 if answer := here.find(token):
     # Side by side where there is room; a phone shows one below the other.
     left, right = st.columns(2, gap="medium")
+    with right:
+        words(answer.prediction)
     with left:
         photo(answer)
     with right:
-        answer_in_words(answer.prediction, top)
+        chart(answer.prediction, top)
     actions(answer)
     source_line(answer.prediction)
 elif token:
@@ -48,7 +50,8 @@ elif token:
             st.info("An answer that this app gave. The photo is not in the link.")
         else:
             st.info("A shared answer, not checked: anybody can write such a link.")
-        answer_in_words(shared.prediction, top)
+        words(shared.prediction)
+        chart(shared.prediction, top)
         source_line(shared.prediction)
     except LoupeError as error:
         st.warning(refusal(error), icon=":material/link_off:")

@@ -1,6 +1,8 @@
 """Loupe's mark, drawn here so that no page asks another server for an icon."""
 
-import streamlit as st
+from functools import lru_cache
+from io import BytesIO
+
 from PIL import Image, ImageDraw
 
 __all__ = ["mark"]
@@ -8,9 +10,12 @@ __all__ = ["mark"]
 TEAL = (15, 148, 136, 255)
 
 
-@st.cache_resource(show_spinner=False)
-def mark(side: int = 192) -> Image.Image:
-    """A lens with its handle, teal on nothing: RGBA, ``side`` pixels square."""
+@lru_cache(maxsize=1)
+def mark(side: int = 96) -> bytes:
+    """A lens with its handle, teal on nothing: PNG, ``side`` pixels square.
+
+    As bytes, because an image would be encoded anew with every run of a page.
+    """
     # Drawn four times as large and scaled down, for smooth edges.
     big = side * 4
     picture = Image.new("RGBA", (big, big), (0, 0, 0, 0))
@@ -21,4 +26,6 @@ def mark(side: int = 192) -> Image.Image:
     end = big * 0.84
     pen.ellipse((end - thick / 2, end - thick / 2, end + thick / 2, end + thick / 2), fill=TEAL)
     pen.ellipse(lens, outline=TEAL, width=thick)
-    return picture.resize((side, side), Image.Resampling.LANCZOS)
+    file = BytesIO()
+    picture.resize((side, side), Image.Resampling.LANCZOS).save(file, "PNG")
+    return file.getvalue()

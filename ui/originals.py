@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 __all__ = ["Originals", "originals"]
 
-SHELF_BYTES = 24 * 2**20
+SHELF_BYTES = 12 * 2**20
 
 
 class Originals:

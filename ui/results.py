@@ -13,7 +13,7 @@ from ui.charts import candidates_chart
 from ui.visit import Answered, visit
 from ui.words import escaped, headline, percent, refusal, shorten
 
-__all__ = ["actions", "answer_in_words", "photo", "share_link", "source_line", "strip"]
+__all__ = ["actions", "chart", "photo", "share_link", "source_line", "strip", "words"]
 
 SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL, Degree.GUESS}
 HEIGHT = 340
@@ -27,8 +27,10 @@ PLACES = {
 def photo(answer: Answered) -> None:
     """The photo, low enough that the answer is seen without scrolling."""
     width, height = _size(answer.picture)
-    # A width in pixels limits the height; on a narrow screen the image shrinks to fit.
-    st.image(answer.picture, alt=answer.alt, width=max(64, round(HEIGHT * width / height)))
+    # A width in pixels limits the height of a tall photo. Streamlit encodes such a one
+    # anew each time, so the others just fill the column.
+    narrow = max(64, round(HEIGHT * width / height))
+    st.image(answer.picture, alt=answer.alt, width=narrow if height > width else "stretch")
 
 
 def _size(picture: bytes) -> tuple[int, int]:
@@ -36,17 +38,20 @@ def _size(picture: bytes) -> tuple[int, int]:
         return image.size
 
 
-def answer_in_words(prediction: Prediction, top: int) -> None:
-    """The headline, what to make of it, and the chart of the top labels."""
-    found = degree(prediction)
+def words(prediction: Prediction) -> None:
+    """The headline and what to make of it."""
     st.header(headline(prediction), anchor=False)
-    if found is Degree.GUESS:
+    if degree(prediction) is Degree.GUESS:
         first = prediction.top(1)[0]
         st.caption(
             f"{percent(first.probability)} by its own count. This model is not calibrated: "
             "it always names something, also for things that it does not know."
         )
-    candidates_chart(prediction.top(top), sure=found in SURE)
+
+
+def chart(prediction: Prediction, top: int) -> None:
+    """The top labels as bars."""
+    candidates_chart(prediction.top(top), sure=degree(prediction) in SURE)
 
 
 def actions(answer: Answered) -> None:
@@ -81,12 +86,15 @@ def _why(answer: Answered) -> None:
     try:
         with st.spinner("Covering parts of the photo in turn …"):
             classifier = load(answer.prediction.model, answer.prediction.engine)
-            heat = explain(classifier, answer.pixels, first.index)
+            pixels = answer.pixels
+            if pixels is None:
+                pixels = classifier.examine(answer.picture).pixels
+            heat = explain(classifier, pixels, first.index)
     except LoupeError as error:
         st.warning(refusal(error))
         return
     st.image(
-        spotlight(answer.pixels, heat),
+        spotlight(pixels, heat),
         alt=f"The photo with the parts that speak for {first.label} bright and the rest dark",
     )
     st.write(

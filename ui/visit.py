@@ -5,7 +5,7 @@ shelf of the process for a while, so that another model can look at it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -20,6 +20,9 @@ from ui.words import refusal
 __all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
 
 KEPT = 8
+SIDE = 1024
+"""Pixels of the longer side of a picture that is kept."""
+
 PARAMETER = "answer"
 
 
@@ -30,7 +33,7 @@ class Answered:
     token: str
     prediction: Prediction
     picture: bytes = field(repr=False)
-    pixels: Pixels = field(repr=False)
+    pixels: Pixels | None = field(repr=False)
     alt: str
     original: str = field(repr=False, default="")
 
@@ -49,11 +52,14 @@ class Visit:
         return next((answer for answer in self.answers if answer.token == token), None)
 
     def keep(self, answer: Answered) -> None:
-        """Put an answer first; the eighth before it leaves, and older photos' own bytes."""
+        """Put an answer first; the eighth before it leaves.
+
+        Of older ones the picture stays: a visit is a megabyte, and many are remembered.
+        """
         for old in self.answers:
             if old.original != answer.original:
                 originals.drop(old.original)
-        others = [old for old in self.answers if old.token != answer.token]
+        others = [replace(old, pixels=None) for old in self.answers if old.token != answer.token]
         self.answers = [answer, *others][:KEPT]
 
 
@@ -117,7 +123,7 @@ def _answer(data: bytes, alt: str, original: str) -> None:
     answer = Answered(
         token=encode(examined.prediction),
         prediction=examined.prediction,
-        picture=examined.photo.to_jpeg(),
+        picture=examined.photo.to_jpeg(SIDE),
         pixels=examined.pixels,
         alt=alt,
         original=original,

@@ -49,10 +49,10 @@ def headline(prediction: Prediction) -> str:
             return f"Hard to say: perhaps {_said(first, prediction)}"
         case Degree.UNKNOWN:
             count = len(prediction.labels)
-            nearest = f"(nearest: *{escaped(shorten(first.label))}*)"
+            nearest = f"(nearest: {escaped(shorten(first.label))})"
             return f"None of the {spoken(count)} things I know {nearest}"
         case Degree.SEVERAL:
-            names = [f"*{escaped(name)}*" for name in prediction.answer or []]
+            names = [escaped(name) for name in prediction.answer or []]
             return f"I see {listed(names)}"
         case Degree.NOTHING:
             return "I see none of the things I know"
@@ -61,8 +61,11 @@ def headline(prediction: Prediction) -> str:
 
 
 def _said(candidate: Candidate, prediction: Prediction) -> str:
-    """A label with its article where it takes one, in italics."""
-    name = f"*{escaped(shorten(candidate.label))}*"
+    """A label with its article where it takes one.
+
+    Not in italics: their font would be fetched just when the answer is to be read.
+    """
+    name = escaped(shorten(candidate.label))
     article = an(candidate.label) if prediction.language == "en" else ""
     return f"{article} {name}".strip()
 

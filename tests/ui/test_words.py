@@ -25,22 +25,22 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
 @pytest.mark.parametrize(
     ("answer", "found", "words"),
     [
-        (prediction(plausible=[0]), Degree.LIKELY, "Very likely a *shirt*"),
-        (prediction(3, plausible=[3]), Degree.LIKELY, "Very likely *shoes*"),
-        (prediction(2, 0.6, [2]), Degree.PROBABLE, "Probably an *umbrella*"),
-        (prediction(0, 0.5, [0, 1]), Degree.FEW, r"A *shirt* or a *t\-shirt*"),
-        (prediction(2, 0.5, [2, 3]), Degree.FEW, "An *umbrella* or *shoes*"),
-        (prediction(0, 0.5, [0, 1, 4]), Degree.FEW, r"A *shirt*, a *t\-shirt* or a *hat*"),
-        (prediction(3, 0.5, [3, 0]), Degree.FEW, "*shoes* or a *shirt*"),
-        (prediction(0, 0.3, range(4)), Degree.HARD, "Hard to say: perhaps a *shirt*"),
+        (prediction(plausible=[0]), Degree.LIKELY, "Very likely a shirt"),
+        (prediction(3, plausible=[3]), Degree.LIKELY, "Very likely shoes"),
+        (prediction(2, 0.6, [2]), Degree.PROBABLE, "Probably an umbrella"),
+        (prediction(0, 0.5, [0, 1]), Degree.FEW, r"A shirt or a t\-shirt"),
+        (prediction(2, 0.5, [2, 3]), Degree.FEW, "An umbrella or shoes"),
+        (prediction(0, 0.5, [0, 1, 4]), Degree.FEW, r"A shirt, a t\-shirt or a hat"),
+        (prediction(3, 0.5, [3, 0]), Degree.FEW, "Shoes or a shirt"),
+        (prediction(0, 0.3, range(4)), Degree.HARD, "Hard to say: perhaps a shirt"),
         (
             prediction(plausible=[0], known=False),
             Degree.UNKNOWN,
-            "None of the ten things I know (nearest: *shirt*)",
+            "None of the ten things I know (nearest: shirt)",
         ),
-        (prediction(), Degree.GUESS, "My best guess: a *shirt*"),
-        (prediction(2), Degree.GUESS, "My best guess: an *umbrella*"),
-        (prediction(multilabel=True), Degree.SEVERAL, "I see *shirt*"),
+        (prediction(), Degree.GUESS, "My best guess: a shirt"),
+        (prediction(2), Degree.GUESS, "My best guess: an umbrella"),
+        (prediction(multilabel=True), Degree.SEVERAL, "I see shirt"),
         (prediction(share=0.4, multilabel=True), Degree.NOTHING, "I see none of the things I know"),
     ],
 )
@@ -59,7 +59,7 @@ def test_several_labels_are_listed():
     several = replace(
         prediction(multilabel=True), labels=("hat", "coat", "bag"), probabilities=numbers
     )
-    assert headline(several) == "I see *hat*, *coat* and *bag*"
+    assert headline(several) == "I see hat, coat and bag"
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_articles(label, article):
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja"])
 def test_other_languages_have_no_english_article(language):
-    assert headline(prediction(5, language=language)) == "My best guess: *Hemd*"
+    assert headline(prediction(5, language=language)) == "My best guess: Hemd"
 
 
 def test_labels_in_other_scripts():
     labels = ("猫", "犬", "鳥")
-    assert headline(prediction(labels=labels)) == "My best guess: *猫*"
-    assert headline(prediction(0, 0.5, [0, 1], labels)) == "*猫* or *犬*"
+    assert headline(prediction(labels=labels)) == "My best guess: 猫"
+    assert headline(prediction(0, 0.5, [0, 1], labels)) == "猫 or 犬"
 
 
 @pytest.mark.parametrize(
