@@ -70,7 +70,8 @@ class Classifier:
             photo = self._patient_photo(data) if patient else self.photo(data)
             decoded = time.perf_counter()
             pixels = preprocess(photo.image, self.bundle.manifest.recipe)
-            prediction = self._answer(pixels, began, decoded, time.perf_counter())
+            ready = time.perf_counter()
+            prediction = self._answer(pixels, began, decoded, ready, many=patient)
             return Examined(photo, pixels, prediction)
 
     def _patient_photo(self, source: bytes | Image.Image | Photo) -> Photo:
@@ -102,8 +103,10 @@ class Classifier:
             now = time.perf_counter()
             return self._answer(pixels, now, now, now)
 
-    def _answer(self, pixels: Pixels, began: float, decoded: float, ready: float) -> Prediction:
-        output = self.engine.run(pixels[None])
+    def _answer(
+        self, pixels: Pixels, began: float, decoded: float, ready: float, *, many: bool = False
+    ) -> Prediction:
+        output = self.engine.run(pixels[None], many=many)
         done = time.perf_counter()
         times = Milliseconds(
             decode=(decoded - began) * 1000,

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from model.settings import settings
+from ui.choices import say_what_is_missing
 
 st.header("About Loupe", anchor=False)
 st.write(
@@ -42,6 +43,8 @@ st.write(
     f"memory (this one may use {settings().memory_mb:,} MB on {settings().threads} "
     f"{'core' if settings().threads == 1 else 'cores'})."
 )
+
+say_what_is_missing()
 
 st.subheader("How far to trust it", anchor=False)
 st.write(

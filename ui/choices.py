@@ -8,7 +8,7 @@ from model.settings import settings
 from ui.visit import look_again
 from ui.words import escaped
 
-__all__ = ["bundles", "check_model", "settings_menu"]
+__all__ = ["bundles", "check_model", "say_what_is_missing", "settings_menu"]
 
 MOST = 10
 
@@ -82,3 +82,19 @@ def engine_choice(found: dict[str, Bundle], name: str | None) -> str | None:
     if name and len(engines) < len(found[name].manifest.engines):
         st.caption("The learner needs requirements.txt, which is not installed here.")
     return engine
+
+
+def say_what_is_missing() -> None:
+    """Say which parts of the app need more than what answers photos."""
+    lacking = [
+        found.manifest.title
+        for found in bundles().values()
+        if len(available(found)) < len(found.manifest.engines)
+    ]
+    if lacking:
+        st.info(
+            "Installed here is the part that answers photos (requirements-serve.txt): Identify, "
+            "Batch and Models work with the compiled engine. The learner engine, and building "
+            "models, need the rest (requirements.txt).",
+            icon=":material/inventory_2:",
+        )

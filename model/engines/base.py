@@ -35,5 +35,9 @@ class Engine(ABC):
         self.bundle = bundle
 
     @abstractmethod
-    def run(self, pixels: Pixels) -> Output:
-        """Answer for pixels, uint8 [N, height, width, 3] of the recipe's size."""
+    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
+        """Answer for pixels, uint8 [N, height, width, 3] of the recipe's size.
+
+        Args:
+            many: these are some of many photos, and others keep the other cores busy.
+        """

@@ -15,7 +15,7 @@ class Fake(Engine):
 
     name: ClassVar[str] = "fake"
 
-    def run(self, pixels: Pixels) -> Output:
+    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
         """See ``Engine.run``."""
         labels = len(self.bundle.labels)
         features = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)

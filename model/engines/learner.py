@@ -31,7 +31,7 @@ class LearnerEngine(Engine):
         # Channels last is twice as fast here, with the same answers.
         self._module: torch.nn.Module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(self, pixels: Pixels) -> Output:
+    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
         """See ``Engine.run``."""
         with torch.inference_mode():
             outputs = self._module(torch.from_numpy(pixels.copy()))
