@@ -14,6 +14,8 @@ from ui.brand import mark  # noqa: E402 - the path comes first
 from ui.navigation import pages  # noqa: E402
 from ui.visit import come_back, leave  # noqa: E402
 
+# Before the navigation: it would take a page's icon for the tab, from another server.
+st.set_page_config(page_title="Loupe", page_icon=mark())
 page = st.navigation(pages(), position="top")
 st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=mark())
 st.logo(mark(), size="large")
