@@ -77,11 +77,6 @@ def _open(folder: Path) -> Bundle:
         if version not in {path.name for path in folder.iterdir() if path.is_dir()}:
             raise BundleDamaged(f"{current} names {version!r}, which is not there.")
         bundle = Bundle.open(folder / version)
-        if bundle.version != version:
-            raise BundleDamaged(
-                f"{bundle.folder / MANIFEST} was changed after the model was made: its hash is "
-                f"{bundle.version}. Import or build the model again."
-            )
     else:
         bundle = Bundle.open(folder)
     if bundle.name != folder.name:
