@@ -209,7 +209,10 @@ def load(
     """
     bundle = find(name or settings().model)
     engine = engine or settings().engine
-    key = (str(bundle.folder), bundle.version, engine)
+    key = (bundle.name, bundle.version, engine)
+    # Without the lock: while one visitor waits for torch, the others go on.
+    if found := _loaded.get(key):
+        return found
     with _lock:
         if key not in _loaded:
             progress(f"Loading {bundle.manifest.title} ...")

@@ -27,7 +27,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
 
 check_model()
 capture(way, answered=bool(token))
-if here.refusal:
+if here.refusal and not token:
     st.warning(here.refusal, icon=":material/broken_image:")
 if st.session_state.pop("thanks", False):
     st.toast("Thank you. It is kept.", icon=":material/check:")

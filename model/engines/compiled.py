@@ -60,7 +60,7 @@ class Compiled(Engine):
 
     @cached_property
     def _single(self) -> ort.InferenceSession:
-        """For batches: a photo a core is a quarter faster than all cores on one photo.
+        """For batches: a photo a core gets more done than all cores on one photo.
 
         Started with the first batch, because it takes the model's size in memory again.
         """

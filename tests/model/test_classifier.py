@@ -312,3 +312,16 @@ def test_a_rotated_photo_is_turned_upright(colours: Classifier) -> None:
     file = io.BytesIO()
     image.save(file, "JPEG", exif=turned(6))
     assert colours.examine(file.getvalue()).photo.size == (32, 64)
+
+
+def test_what_is_loaded_is_given_while_another_model_loads(tiny_bundle: Bundle) -> None:
+    """A visitor who waits for torch keeps nobody else waiting."""
+    from model import classifier
+
+    ready = load("tiny")
+    with classifier._lock:
+        found: list[Classifier] = []
+        visitor = threading.Thread(target=lambda: found.append(load("tiny")), daemon=True)
+        visitor.start()
+        visitor.join(timeout=5)
+        assert found == [ready]
