@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from . import confidence
 from .bundle import Bundle
 from .engines import Engine, start
 from .engines.base import Output
-from .errors import Busy, DamagedPhoto, EmptyPhoto, GoldenMismatch, PhotoTooLarge
+from .errors import Busy, DamagedPhoto, GoldenMismatch, MissingPhoto, PhotoTooLarge
 from .gate import gate
 from .machine import return_memory
 from .photo import MAX_BYTES, Photo, read
@@ -168,14 +167,14 @@ def read_file(path: Path) -> bytes:
     """A photo file's bytes.
 
     Raises:
-        EmptyPhoto, PhotoTooLarge, DamagedPhoto: it cannot or need not be read.
+        MissingPhoto, PhotoTooLarge, DamagedPhoto: it cannot or need not be read.
     """
     try:
         # One byte over the limit is enough to refuse: a device or a pipe may never end.
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise EmptyPhoto(f"There is no file {path}. Check its name.") from None
+        raise MissingPhoto(f"There is no file {path}. Check its name.") from None
     except OSError as error:
         raise DamagedPhoto(f"{path} cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
@@ -189,18 +188,12 @@ _lock = threading.Lock()
 _loaded: dict[tuple[str, str, str], Classifier] = {}
 
 
-def load(
-    name: str | None = None,
-    engine: str | None = None,
-    *,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Classifier:
+def load(name: str | None = None, engine: str | None = None) -> Classifier:
     """The model of that name, ready to answer; loaded once per process.
 
     Args:
         name: by default the one in the settings.
         engine: ``compiled`` or ``learner``; by default the one in the settings.
-        progress: told what is being done, in words.
 
     Raises:
         BundleNotFound: there is no such model.
@@ -215,7 +208,6 @@ def load(
         return found
     with _lock:
         if key not in _loaded:
-            progress(f"Loading {bundle.manifest.title} ...")
             classifier = Classifier(bundle, start(bundle, engine))
             if engine != "fake":
                 classifier.check_golden()

@@ -2,6 +2,7 @@
 
     LoupeError
     ├── PhotoError               a photo that cannot be read
+    │   ├── MissingPhoto         missing
     │   ├── EmptyPhoto           empty
     │   ├── PhotoTooLarge        too-large
     │   ├── TooManyPixels        too-many-pixels
@@ -38,6 +39,7 @@ __all__ = [
     "GoldenMismatch",
     "LinkError",
     "LoupeError",
+    "MissingPhoto",
     "PhotoError",
     "PhotoTooLarge",
     "TooManyPixels",
@@ -55,6 +57,12 @@ class PhotoError(LoupeError):
     """A photo that cannot be read."""
 
     code = "photo"
+
+
+class MissingPhoto(PhotoError):
+    """No file of that name; only where a photo is named by its path."""
+
+    code = "missing"
 
 
 class EmptyPhoto(PhotoError):

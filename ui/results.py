@@ -16,6 +16,7 @@ from ui.words import escaped, headline, percent, refusal, shorten
 __all__ = ["actions", "chart", "photo", "share_link", "source_line", "strip", "words"]
 
 SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL, Degree.GUESS}
+EVEN = 0.5
 HEIGHT = 340
 PLACES = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
@@ -50,8 +51,9 @@ def words(prediction: Prediction) -> None:
 
 
 def chart(prediction: Prediction, top: int) -> None:
-    """The top labels as bars."""
-    candidates_chart(prediction.top(top), sure=degree(prediction) in SURE)
+    """The top labels as bars, amber where the model is not sure."""
+    sure = degree(prediction) in SURE and prediction.top(1)[0].probability >= EVEN
+    candidates_chart(prediction.top(top), sure=sure)
 
 
 def actions(answer: Answered) -> None:
@@ -157,7 +159,7 @@ def strip(shown: str) -> None:
     with st.container(horizontal=True):
         for place, old in enumerate(answers):
             with st.container(width=104, gap="xsmall"):
-                st.image(old.picture, alt=old.alt, width="stretch")
+                st.image(old.thumbnail, alt=old.alt, width="stretch")
                 name = old.prediction.top(1)[0].label
                 st.button(
                     escaped(shorten(name, 16)),

@@ -20,8 +20,10 @@ from ui.words import refusal
 __all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
 
 KEPT = 8
-SIDE = 1024
-"""Pixels of the longer side of a picture that is kept."""
+SIDE = 800
+"""Pixels of the longer side of a picture that is kept: a phone's screen shows 720."""
+
+THUMBNAIL = 208
 
 PARAMETER = "answer"
 
@@ -33,6 +35,7 @@ class Answered:
     token: str
     prediction: Prediction
     picture: bytes = field(repr=False)
+    thumbnail: bytes = field(repr=False)
     pixels: Pixels | None = field(repr=False)
     alt: str
     original: str = field(repr=False, default="")
@@ -124,6 +127,7 @@ def _answer(data: bytes, alt: str, original: str) -> None:
         token=encode(examined.prediction),
         prediction=examined.prediction,
         picture=examined.photo.to_jpeg(SIDE),
+        thumbnail=examined.photo.to_jpeg(THUMBNAIL),
         pixels=examined.pixels,
         alt=alt,
         original=original,

@@ -105,7 +105,8 @@ def _print_table(photo: str, answer: Prediction | LoupeError, top: int) -> None:
     console.print(
         Text(
             f"  {answer.milliseconds.total if answer.milliseconds else 0:.0f} ms, {answer.engine}, "
-            f"{answer.model} {answer.version}\n",
+            f"{answer.model} {answer.version}"
+            f"{'' if answer.calibrated else ' (not calibrated: a best guess)'}\n",
             style="dim",
         )
     )

@@ -58,6 +58,8 @@ def show_command(name: str) -> None:
 def verify_command(name: str | None) -> None:
     """Check every file's hash and every engine's golden answers, of one model or of all."""
     failed = False
+    if name and name not in library():
+        find(name)  # refuses, and says which models there are
     for found in [name] if name else list(library()):
         try:
             click.echo(f"{found}: {_verified(find(found))}")

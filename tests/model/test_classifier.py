@@ -22,6 +22,7 @@ from model.errors import (
     EmptyPhoto,
     EngineUnavailable,
     GoldenMismatch,
+    MissingPhoto,
     PhotoTooLarge,
     UnsupportedFormat,
 )
@@ -105,7 +106,7 @@ def test_times_add_up(colours: Classifier) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        (None, EmptyPhoto),
+        (None, MissingPhoto),
         (b"", EmptyPhoto),
         (b"text", UnsupportedFormat),
         (encoded(drawn(64, 64))[:300], DamagedPhoto),
@@ -123,7 +124,7 @@ def test_a_file_that_is_no_photo_is_refused(
 
 
 def test_a_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
-    with pytest.raises(EmptyPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
+    with pytest.raises(MissingPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
         colours.identify(tmp_path / "nowhere.jpg")
     with pytest.raises(DamagedPhoto, match="cannot be read"):
         colours.identify(tmp_path)
@@ -185,26 +186,40 @@ def all_places_taken() -> Iterator[None]:
         yield
 
 
-def test_it_is_loaded_once(tiny_bundle: Bundle) -> None:
-    said: list[str] = []
-    first = load("tiny", progress=said.append)
-    assert load("tiny", progress=said.append) is first
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The engines that were started, by name."""
+    from model import classifier
+
+    names: list[str] = []
+    real = classifier.start
+
+    def start(bundle: Bundle, name: str) -> Engine:
+        names.append(name)
+        return real(bundle, name)
+
+    monkeypatch.setattr(classifier, "start", start)
+    return names
+
+
+def test_it_is_loaded_once(tiny_bundle: Bundle, started: list[str]) -> None:
+    first = load("tiny")
+    assert load("tiny") is first
     assert load("tiny", "compiled") is first
-    assert said == ["Loading Colours ..."]
+    assert started == ["compiled"]
 
 
-def test_it_is_loaded_once_also_for_threads(tiny_bundle: Bundle) -> None:
-    said: list[str] = []
+def test_it_is_loaded_once_also_for_threads(tiny_bundle: Bundle, started: list[str]) -> None:
     start = threading.Barrier(16)
 
     def ask(_: int) -> Classifier:
         start.wait()
-        return load("tiny", progress=said.append)
+        return load("tiny")
 
     with ThreadPoolExecutor(16) as pool:
         loaded = list(pool.map(ask, range(16)))
     assert len({id(classifier) for classifier in loaded}) == 1
-    assert len(said) == 1
+    assert started == ["compiled"]
 
 
 def test_the_model_in_the_settings_is_the_default(
