@@ -10,7 +10,8 @@ if str(ROOT) not in sys.path:
     # Streamlit puts this script's folder on the path; imports start at the root.
     sys.path.insert(0, str(ROOT))
 
-from ui.brand import mark  # noqa: E402 - the path comes first
+from model.machine import return_memory  # noqa: E402 - the path comes first
+from ui.brand import mark  # noqa: E402
 from ui.navigation import pages  # noqa: E402
 from ui.visit import come_back, leave  # noqa: E402
 
@@ -30,3 +31,5 @@ if st.session_state.pop("returned", False):
     come_back(page.url_path)
 page.run()
 leave(page.url_path)
+# Last, when the page is drawn: what a photo took leaves a few megabytes behind each time.
+return_memory()
