@@ -31,12 +31,13 @@ class Golden:
     """Pixel arrays and the learner's own answers to them.
 
     ``pixels`` uint8 [K, height, width, 3]; ``logits`` and ``probabilities``
-    float32 [K, labels].
+    float32 [K, labels]; ``novelty`` float32 [K], where the bundle has it.
     """
 
     pixels: Pixels
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    novelty: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,12 @@ class Bundle:
         path, data = self.folder / "golden.npz", self.read("golden.npz")
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                golden = Golden(arrays["pixels"], arrays["logits"], arrays["probabilities"])
+                golden = Golden(
+                    arrays["pixels"],
+                    arrays["logits"],
+                    arrays["probabilities"],
+                    arrays.get("novelty"),
+                )
             count = len(golden.pixels)
         except Exception as error:  # zipfile, zlib and NumPy each raise their own
             raise BundleDamaged(
@@ -113,8 +119,12 @@ class Bundle:
         labels = len(self.labels)
         shapes = (golden.pixels.shape, golden.logits.shape, golden.probabilities.shape)
         wanted = ((count, *self.manifest.recipe.size, 3), (count, labels), (count, labels))
-        numbers = golden.logits.dtype == golden.probabilities.dtype == np.float32
-        if shapes != wanted or golden.pixels.dtype != np.uint8 or not numbers or not count:
+        novelty = np.zeros(count, np.float32) if golden.novelty is None else golden.novelty
+        numbers = {golden.logits.dtype, golden.probabilities.dtype, novelty.dtype} == {
+            np.dtype(np.float32)
+        }
+        fits = shapes == wanted and novelty.shape == (count,) and golden.pixels.dtype == np.uint8
+        if not (fits and numbers and count):
             raise BundleDamaged(
                 f"{path} holds arrays of shapes {shapes} where the manifest asks for {wanted}, "
                 "uint8 and float32. "

@@ -30,6 +30,9 @@ Source = str | Path | bytes | Image.Image | Photo
 TOLERANCE = 1e-4
 """How far a probability may be from its golden answer."""
 
+NOVELTY_TOLERANCE = 1e-3
+"""The same for the novelty, relative where that is more than one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -140,9 +143,12 @@ class Classifier:
         """
         golden = self.bundle.golden
         worst, times = 0.0, []
-        for pixels, wanted in zip(golden.pixels, golden.probabilities, strict=True):
+        for place, (pixels, wanted) in enumerate(
+            zip(golden.pixels, golden.probabilities, strict=True)
+        ):
             began = time.perf_counter()
-            found = self.engine.run(pixels[None]).probabilities[0]
+            output = self.engine.run(pixels[None])
+            found = output.probabilities[0]
             times.append((time.perf_counter() - began) * 1000)
             if found.shape != wanted.shape:
                 raise GoldenMismatch(
@@ -158,9 +164,29 @@ class Classifier:
                     f"golden answers (a probability differs by {difference:.2g}). Do not trust "
                     "it: build or import the model again on this machine."
                 )
+            self._check_novelty(output, place)
             worst = max(worst, difference)
         self.milliseconds = float(np.median(times))
         return worst
+
+    def _check_novelty(self, output: Output, place: int) -> None:
+        golden, confidence = self.bundle.golden.novelty, self.bundle.manifest.confidence
+        needed = confidence is not None and confidence.novelty is not None
+        if golden is None and not needed:
+            return
+        if golden is None or output.novelty is None:
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: it has a threshold for what is unknown, but "
+                f"{'golden.npz' if golden is None else 'the graph'} has no 'novelty'. "
+                "Build or import the model again."
+            )
+        found, wanted = float(output.novelty[0]), float(golden[place])
+        if not abs(found - wanted) <= NOVELTY_TOLERANCE * max(1.0, abs(wanted)):
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: the engine {self.engine.name!r} says that a golden photo "
+                f"has a novelty of {found:.5g} where it is {wanted:.5g}. Build or import the "
+                "model again."
+            )
 
 
 def read_file(path: Path) -> bytes:

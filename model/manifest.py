@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from .card import Card, Part
 from .preprocess import Recipe
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Plausible",
 ]
 
-FORMAT = 1
-"""The format that this Loupe writes; it reads this one and all older ones."""
+FORMAT = 2
+"""The format that this Loupe writes; it reads this one and all older ones.
+
+2 brought the card, the name of the novelty's score, and networks without a name.
+"""
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
@@ -27,24 +31,17 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Part(BaseModel):
-    """Frozen, and strict about what it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
-    )
-
-
 class Architecture(Part):
     """The network by name: enough to rebuild the learner around its weights.
 
     ``head`` *linear* is pooling and one layer, as the body's own classifier;
-    *fastai* is ``vision_learner``'s head.
+    *fastai* is ``vision_learner``'s head. A *custom* network cannot be rebuilt by
+    name: it has its graph alone, and ``body`` is what its class was called.
     """
 
-    library: Literal["timm", "torchvision"]
-    body: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$", max_length=100)]
-    head: Literal["linear", "fastai"]
+    library: Literal["timm", "torchvision", "custom"]
+    body: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=100)]
+    head: Literal["linear", "fastai", "custom"]
     features: Annotated[int, Field(ge=1, le=100_000)]
     parameters: Annotated[int, Field(ge=1)]
     mean: tuple[float, float, float]
@@ -63,7 +60,9 @@ class Data(Part):
 class Metric(Part):
     """A figure with its 95 % interval and what it was measured on."""
 
-    name: Literal["accuracy", "top5", "calibration_error", "coverage"]
+    name: Literal[
+        "accuracy", "top5", "calibration_error", "calibration_error_before", "coverage", "kept"
+    ]
     value: Share
     low: Share
     high: Share
@@ -80,11 +79,16 @@ class Plausible(Part):
 
 
 class Confidence(Part):
-    """What calibration found: without it a model answers with a best guess."""
+    """What calibration found: without it a model answers with a best guess.
+
+    ``novelty`` is the threshold above which a photo is of none of the labels;
+    ``score`` names how the graph computes it.
+    """
 
     temperature: Annotated[float, Field(gt=0)]
     plausible: Plausible | None = None
     novelty: float | None = None
+    score: Line | None = None
 
 
 class File(Part):
@@ -97,7 +101,7 @@ class File(Part):
 class Manifest(Part):
     """The whole of ``bundle.json``."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     name: Name
     title: Line
     description: Text
@@ -111,6 +115,7 @@ class Manifest(Part):
     data: Data
     metrics: tuple[Metric, ...] = ()
     confidence: Confidence | None = None
+    card: Card | None = None
     made: dict[Line, Line]
     files: dict[FileName, File]
 
@@ -123,6 +128,10 @@ class Manifest(Part):
         needed |= {"weights.safetensors"} if "learner" in self.engines else set()
         if missing := needed - self.files.keys():
             raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
+        if "learner" in self.engines and self.architecture.library == "custom":
+            raise ValueError("engines: a network without a name cannot be rebuilt as a learner")
+        if self.card and self.card.highest >= len(self.labels):
+            raise ValueError("card: it speaks of a label that there is not")
         return self
 
     def metric(self, name: str) -> Metric | None:

@@ -150,8 +150,8 @@ def test_a_manifest_that_cannot_be_read_is_refused(tiny_bundle: Bundle, how: str
 
 
 def test_a_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
-    edit(tiny_bundle, format=2, tomorrow="unknown")
-    with pytest.raises(BundleTooNew, match=r"format 2, and this Loupe reads up to 1\. Update"):
+    edit(tiny_bundle, format=3, tomorrow="unknown")
+    with pytest.raises(BundleTooNew, match=r"format 3, and this Loupe reads up to 2\. Update"):
         Bundle.open(tiny_bundle.folder)
 
 

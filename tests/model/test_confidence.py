@@ -52,7 +52,8 @@ def test_the_set_is_the_smallest_of_that_mass(weights: list[float], mass: float)
     others = np.delete(probabilities, found)
     assert inside.sum() >= mass or len(others) == 0
     assert inside[:-1].sum() < mass or len(found) == 1
-    assert len(others) == 0 or others.max() <= inside.min()
+    # Labels that agree to four digits rank in the order of the bundle.
+    assert len(others) == 0 or others.max() <= inside.min() * 1.0002
 
 
 def test_without_calibration_nothing_is_claimed() -> None:

@@ -35,7 +35,7 @@ def test_a_manifest_survives_writing_and_reading() -> None:
     ("field", "value"),
     [
         ("format", 0),
-        ("format", 2),
+        ("format", 3),
         ("format", "1"),
         ("name", ""),
         ("name", "Tiny"),

@@ -199,8 +199,11 @@ def golden(data: bytes, side: tuple[int, int]) -> dict[str, NDArray[Any]]:
     images = [colour(name) for name in COLOURS] + shapes(64)
     pixels = np.stack([np.asarray(image.resize((width, height))) for image in images])
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    logits, probabilities = session.run(["logits", "probabilities"], {"pixels": pixels})
-    return {"pixels": pixels, "logits": logits, "probabilities": probabilities}
+    wanted = [part.name for part in session.get_outputs() if part.name != "features"]
+    return {
+        "pixels": pixels,
+        **dict(zip(wanted, session.run(wanted, {"pixels": pixels}), strict=True)),
+    }
 
 
 def colour(name: str | tuple[int, int, int], side: int = 48) -> Image.Image:
