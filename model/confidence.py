@@ -37,20 +37,25 @@ def known(novelty: float | None, confidence: Confidence | None) -> bool | None:
 def plausible(
     probabilities: NDArray[np.float32], confidence: Confidence | None
 ) -> tuple[int, ...] | None:
-    """Indices of the labels that together hold the calibrated mass, best first.
+    """Indices of the labels whose probability reaches their floor, best first.
+
+    The first label is always among them.
 
     Args:
         probabilities: float32 [labels], calibrated.
 
-    Source: adaptive prediction sets without randomisation (Romano, Sesia,
-    Candès: Classification with Valid and Adaptive Coverage, 2020).
+    Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
+    Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).
     """
     if confidence is None or confidence.plausible is None:
         return None
     order = ranking(probabilities)
-    mass = np.cumsum(probabilities[order], dtype=np.float64)
-    count = int(np.searchsorted(mass, confidence.plausible.mass)) + 1
-    return tuple(int(index) for index in order[:count])
+    floors = np.array(confidence.plausible.floors)
+    return tuple(
+        int(index)
+        for place, index in enumerate(order)
+        if place == 0 or probabilities[index] >= floors[index]
+    )
 
 
 def degree(prediction: Prediction) -> Degree:

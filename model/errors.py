@@ -17,6 +17,7 @@
     ├── ArchiveError             archive-refused
     ├── LinkError                link-refused
     ├── DataError                data-refused
+    ├── ExportRefused            export-refused
     └── Busy                     busy
 
 Every error has a stable ``code`` for programs and a message for people that
@@ -147,6 +148,12 @@ class DataError(LoupeError):
     """A folder of photos that cannot be used as asked."""
 
     code = "data-refused"
+
+
+class ExportRefused(LoupeError):
+    """A fastai export that cannot be read, or is made to exhaust the machine."""
+
+    code = "export-refused"
 
 
 class Busy(LoupeError):

@@ -72,10 +72,13 @@ class Metric(Part):
 
 
 class Plausible(Part):
-    """Split-conformal set: labels are added until their mass reaches ``mass``."""
+    """Split-conformal set: every label whose probability reaches its floor, and the first.
+
+    ``floors`` has one for each label, in the labels' order.
+    """
 
     coverage: Share
-    mass: Share
+    floors: Annotated[tuple[Share, ...], Field(min_length=1)]
 
 
 class Confidence(Part):
@@ -130,6 +133,9 @@ class Manifest(Part):
             raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
         if "learner" in self.engines and self.architecture.library == "custom":
             raise ValueError("engines: a network without a name cannot be rebuilt as a learner")
+        plausible = self.confidence and self.confidence.plausible
+        if plausible and len(plausible.floors) != len(self.labels):
+            raise ValueError("confidence: there must be one floor a label")
         if self.card and self.card.highest >= len(self.labels):
             raise ValueError("card: it speaks of a label that there is not")
         return self

@@ -39,7 +39,9 @@ class Recipe(BaseModel):
 
     ``resize`` is (height, width), reached by ``method``: *crop* cuts the centre
     to that shape first, *pad* adds what is missing, *squish* distorts. ``crop``
-    then cuts the centre; None keeps everything.
+    then cuts the centre; None keeps everything. ``inside`` is (height, width) that
+    the graph itself scales the pixels to, as fastai's batch transforms do with
+    ``size``; None where it takes them as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class Recipe(BaseModel):
         "bilinear"
     )
     crop: tuple[Side, Side] | None = None
+    inside: tuple[Side, Side] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,10 +2,10 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     )
     batch: int = Field(
         default=1000, ge=1, le=100_000, description="Photos that one batch may hold."
+    )
+    photos: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None,
+        description="Folder with held-out photos; set, visitors see those that a model got wrong.",
     )
 
     @property

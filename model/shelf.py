@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from .bundle import MANIFEST, SHIPPED, Bundle
@@ -14,7 +16,10 @@ from .errors import BundleDamaged, BundleError, BundleNotFound
 from .manifest import FORMAT
 from .settings import settings
 
-__all__ = ["find", "library", "write"]
+__all__ = ["POINTER", "find", "home", "library", "opened", "point", "pointed", "write"]
+
+POINTER = "current"
+"""The file beside a model's versions that names the one in use."""
 
 ABANDONED = 24 * 3600
 """Seconds after which a folder that is being written counts as left behind."""
@@ -46,10 +51,19 @@ def find(name: str) -> Bundle:
         BundleNotFound: there is none; the message lists those there are.
         BundleError: it is refused.
     """
+    return _open(home(name))
+
+
+def home(name: str) -> Path:
+    """The folder of the model of that name: a bundle, or its versions.
+
+    Raises:
+        BundleNotFound: there is none; the message lists those there are.
+    """
     for shelf in _shelves():
         # Compared with the names on the shelf, so that no name can leave it.
         if name in {folder.name for folder in _models(shelf)}:
-            return _open(shelf / name)
+            return shelf / name
     names = ", ".join(library()) or "none"
     raise BundleNotFound(f"There is no model named {name!r}. Models here: {names}.")
 
@@ -71,20 +85,35 @@ def _visible_file(folder: Path) -> bool:
 
 def _open(folder: Path) -> Bundle:
     """Open a shelf's folder: a bundle, or versions with a file that names the current one."""
-    current = folder / "current"
-    if current.is_file():
-        version = current.read_bytes()[:100].decode(errors="replace").strip()
-        if version not in {path.name for path in folder.iterdir() if path.is_dir()}:
-            raise BundleDamaged(f"{current} names {version!r}, which is not there.")
-        bundle = Bundle.open(folder / version)
-    else:
-        bundle = Bundle.open(folder)
-    if bundle.name != folder.name:
+    version = pointed(folder)
+    if version is None:
+        return opened(folder, folder.name)
+    if version not in {path.name for path in folder.iterdir() if path.is_dir()}:
+        raise BundleDamaged(f"{folder / POINTER} names {version!r}, which is not there.")
+    return opened(folder / version, folder.name)
+
+
+def opened(folder: Path, name: str) -> Bundle:
+    """The bundle in a folder, which must say that it is the model of that name.
+
+    Raises:
+        BundleError: it is refused.
+    """
+    bundle = Bundle.open(folder)
+    if bundle.name != name:
         raise BundleDamaged(
             f"{bundle.folder / MANIFEST} says that this model is {bundle.name!r}, but its folder "
-            f"is {folder.name!r}. Rename the folder."
+            f"is {name!r}. Rename the folder."
         )
     return bundle
+
+
+def pointed(folder: Path) -> str | None:
+    """What a model's folder says its current version is; None where it has no versions."""
+    pointer = folder / POINTER
+    if not pointer.is_file():
+        return None
+    return pointer.read_bytes()[:100].decode(errors="replace").strip()
 
 
 def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) -> Bundle:
@@ -142,13 +171,22 @@ def _place(new: Path, folder: Path, version: str) -> Path:
         # The same version again, perhaps because a file of it was damaged.
         (folder / version).rename(new.with_name(f"{new.name}-former"))
     new.rename(folder / version)
-    pointer = folder / ".current"
-    pointer.write_text(version)
-    _sync(pointer)
-    pointer.replace(folder / "current")
-    _sync(folder)
+    point(folder, version)
     shutil.rmtree(new.with_name(f"{new.name}-former"), ignore_errors=True)
     return folder / version
+
+
+def point(folder: Path, version: str) -> None:
+    """Make a version the current one by one rename: whoever looks finds the former or it."""
+    # A name of its own, so that two that write at once do not take each other's away.
+    pointer = folder / f".{POINTER}-{secrets.token_hex(4)}"
+    try:
+        pointer.write_text(version)
+        _sync(pointer)
+        pointer.replace(folder / POINTER)
+    finally:
+        pointer.unlink(missing_ok=True)
+    _sync(folder)
 
 
 def _sweep(shelf: Path) -> None:
@@ -156,6 +194,10 @@ def _sweep(shelf: Path) -> None:
     for folder in shelf.glob(".new-*"):
         if time.time() - folder.stat().st_mtime > ABANDONED:
             shutil.rmtree(folder, ignore_errors=True)
+    for pointer in shelf.glob(f"*/.{POINTER}-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - pointer.stat().st_mtime > ABANDONED:
+                pointer.unlink()
 
 
 def _sync(path: Path) -> None:

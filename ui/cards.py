@@ -5,9 +5,13 @@ import streamlit as st
 from model import Bundle, LoupeError, load
 from model.engines import available
 from model.errors import BundleError
-from model.manifest import Metric
+from model.manifest import Manifest
+from model.shelf import find, home, pointed
+from ui.card_counts import Counts
+from ui.card_figures import figures
+from ui.card_versions import version_list
 from ui.navigation import page
-from ui.words import escaped, linked, refusal
+from ui.words import escaped, linked, record, refusal
 
 __all__ = ["card", "refused_card"]
 
@@ -15,8 +19,12 @@ MEASURES = {
     "accuracy": "Accuracy",
     "top5": "Right among the first five",
     "calibration_error": "Calibration error",
+    "calibration_error_before": "Calibration error before calibration",
     "coverage": "Coverage of the plausible set",
+    "kept": "Kept of what it knows",
 }
+# Of a model with a card, the others stand where the card explains them.
+FIRST = ("accuracy", "top5")
 
 
 def card(bundle: Bundle) -> None:
@@ -25,14 +33,14 @@ def card(bundle: Bundle) -> None:
     with st.container(border=True):
         st.subheader(escaped(manifest.title), anchor=False)
         st.write(escaped(manifest.description))
-        for metric in manifest.metrics:
-            _metric(metric)
-        if not manifest.metrics:
-            st.write("**Accuracy** not measured.")
-        if manifest.confidence is None:
-            st.caption("Not calibrated: it cannot say “none of these”, and always names something.")
+        _metrics(manifest)
+        _calibration(manifest)
         _labels(bundle)
-        _facts(bundle)
+        if manifest.card:
+            figures(bundle.name)
+        _origin(bundle.name)
+        if pointed(bundle.folder.parent) is not None:
+            version_list(bundle.name)
         _try_it(bundle)
 
 
@@ -41,15 +49,32 @@ def refused_card(name: str, error: BundleError) -> None:
     with st.container(border=True):
         st.subheader(escaped(name), anchor=False)
         st.warning(refusal(error), icon=":material/block:")
+        if pointed(home(name)) is not None:
+            version_list(name)
 
 
-def _metric(metric: Metric) -> None:
-    st.write(
-        f"**{MEASURES[metric.name]} {metric.value:.1%}** "
-        f"({metric.low:.1%} to {metric.high:.1%} with 95% confidence, "
-        f"{metric.photos:,} photos: {escaped(metric.on)})"
-    )
-    st.write(linked(metric.by))
+def _metrics(manifest: Manifest) -> None:
+    shown = [one for one in manifest.metrics if not manifest.card or one.name in FIRST]
+    for place, metric in enumerate(shown):
+        st.write(
+            f"**{MEASURES[metric.name]} {metric.value:.1%}** "
+            f"({metric.low:.1%} to {metric.high:.1%} with 95% confidence, "
+            f"{metric.photos:,} photos: {escaped(metric.on)})"
+        )
+        # Once for all that one measured; a card has its command.
+        if not manifest.card and metric.by not in [one.by for one in shown[place + 1 :]]:
+            st.write(linked(metric.by))
+    if not shown:
+        st.write("**Accuracy** not measured.")
+
+
+def _calibration(manifest: Manifest) -> None:
+    if manifest.confidence is None:
+        st.caption("Not calibrated: it cannot say “none of these”, and always names something.")
+    elif manifest.confidence.novelty is None:
+        st.caption("Calibrated: it says how sure it is. It cannot say “none of these”.")
+    else:
+        st.caption("Calibrated: it says how sure it is, and “none of these” where it should.")
 
 
 def _labels(bundle: Bundle) -> None:
@@ -61,11 +86,49 @@ def _labels(bundle: Bundle) -> None:
         key=f"labels-{bundle.name}",
     )
     if found:
-        st.write(f"Yes, it knows *{escaped(found)}*.")
-    with st.expander("All labels"):
-        st.dataframe(
-            {"label": bundle.labels}, height=280, column_config={"label": "Label"}, hide_index=True
+        st.write(f"Yes, it knows *{escaped(found)}*. {_how_well(bundle, found)}")
+    part = st.expander(
+        "All labels", icon=":material/list:", on_change="rerun", key=f"all-{bundle.name}"
+    )
+    if part.open:
+        part.dataframe(
+            {"label": bundle.labels},
+            height=min(36 * len(bundle.labels) + 39, 280),
+            column_config={"label": "Label"},
+            hide_index=True,
         )
+
+
+def _how_well(bundle: Bundle, label: str) -> str:
+    """What held-out photos showed of a label, if any did."""
+    card = bundle.manifest.card
+    if card is None:
+        return ""
+    index = bundle.labels.index(label)
+    photos = Counts(card, bundle.labels).support[index]
+    right = sum(count for truth, said, count in card.confusion if truth == said == index)
+    found = f"It recognised {right:,} of {photos:,} held-out photos of it." if photos else ""
+    return f"{found} {record(card, index, bundle.labels, bundle.manifest.language)}"
+
+
+@st.fragment
+def _origin(name: str) -> None:
+    """Facts of the model of that name. Its speed is measured only once somebody asks for it:
+    with many models, loading them all would fill a small machine.
+    """
+    part = st.expander(
+        "Where it comes from, how fast it is",
+        icon=":material/info:",
+        on_change="rerun",
+        key=f"origin-{name}",
+    )
+    if not part.open:
+        return
+    with part:
+        try:
+            _facts(find(name))
+        except LoupeError as error:
+            st.warning(refusal(error))
 
 
 def _facts(bundle: Bundle) -> None:

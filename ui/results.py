@@ -9,15 +9,20 @@ from PIL import Image
 from model import LoupeError, Prediction, load
 from model.confidence import Degree, degree
 from model.explanation import explain, spotlight
+from model.shelf import find
 from ui.charts import candidates_chart
 from ui.visit import Answered, visit
-from ui.words import escaped, headline, percent, refusal, shorten
+from ui.words import escaped, headline, percent, record, refusal, shorten
 
 __all__ = ["actions", "chart", "photo", "share_link", "source_line", "strip", "words"]
 
 SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL, Degree.GUESS}
+# Answers of one label: only of such the card can say how often they are right.
+ONE = {Degree.LIKELY, Degree.PROBABLE, Degree.FEW, Degree.HARD, Degree.GUESS}
 EVEN = 0.5
-HEIGHT = 340
+HEIGHT = 300
+"""Pixels of a photo that is not wide: on a phone the words and a few bars fit below it."""
+
 PLACES = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
     "Pictures": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
@@ -28,10 +33,10 @@ PLACES = {
 def photo(answer: Answered) -> None:
     """The photo, low enough that the answer is seen without scrolling."""
     width, height = _size(answer.picture)
-    # A width in pixels limits the height of a tall photo. Streamlit encodes such a one
+    # A width in pixels limits the height of a tall or square photo. Streamlit encodes such a one
     # anew each time, so the others just fill the column.
     narrow = max(64, round(HEIGHT * width / height))
-    st.image(answer.picture, alt=answer.alt, width=narrow if height > width else "stretch")
+    st.image(answer.picture, alt=answer.alt, width=narrow if height >= width else "stretch")
 
 
 def _size(picture: bytes) -> tuple[int, int]:
@@ -48,6 +53,24 @@ def words(prediction: Prediction) -> None:
             f"{percent(first.probability)} by its own count. This model is not calibrated: "
             "it always names something, also for things that it does not know."
         )
+    if said := _record(prediction):
+        st.caption(said)
+
+
+def _record(prediction: Prediction) -> str:
+    """What held-out photos showed of such an answer; nothing where that is not known."""
+    if degree(prediction) not in ONE:
+        return ""
+    try:
+        bundle = find(prediction.model)
+    except LoupeError:
+        return ""
+    card = bundle.manifest.card
+    # Of an answer that a former version gave, the card of this one says nothing.
+    if card is None or bundle.version != prediction.version:
+        return ""
+    first = prediction.top(1)[0]
+    return record(card, first.index, prediction.labels, prediction.language)
 
 
 def chart(prediction: Prediction, top: int) -> None:

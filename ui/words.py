@@ -1,18 +1,22 @@
 """What the screen says: sentences first, numbers beside them."""
 
 import re
+from collections.abc import Sequence
 
+from model.card import Card, Said
 from model.confidence import Degree, degree
 from model.errors import BundleError, LoupeError
 from model.prediction import Candidate, Prediction
 
 __all__ = [
     "an",
+    "called",
     "escaped",
     "headline",
     "linked",
     "listed",
     "percent",
+    "record",
     "refusal",
     "shorten",
     "spoken",
@@ -61,13 +65,52 @@ def headline(prediction: Prediction) -> str:
 
 
 def _said(candidate: Candidate, prediction: Prediction) -> str:
-    """A label with its article where it takes one.
+    return called(candidate.label, prediction.language)
+
+
+def called(label: str, language: str, most: int = 60) -> str:
+    """A label with its article where it takes one, as Markdown.
 
     Not in italics: their font would be fetched just when the answer is to be read.
     """
-    name = escaped(shorten(candidate.label))
-    article = an(candidate.label) if prediction.language == "en" else ""
-    return f"{article} {name}".strip()
+    article = an(label) if language == "en" else ""
+    return f"{article} {escaped(shorten(label, most))}".strip()
+
+
+def record(card: Card, index: int, labels: Sequence[str], language: str) -> str:
+    """How often an answer was right on held-out photos, and what it is taken for, as Markdown."""
+    said, name = card.said(index), called(labels[index], language, 40)
+    if said is None:
+        return (
+            f"None of the {card.photos:,} held-out photos was called {name}, so nobody knows how "
+            "often that is right."
+        )
+    other = called(labels[said.other[0]], language, 40) if said.other else ""
+    if said.count == 1:
+        verdict = "right" if said.right else f"wrong: it showed {other}"
+        return f"It called one held-out photo {name}, and that was {verdict}."
+    right = {said.count: "all were right", 0: "none was right", 1: "one was right"}.get(
+        said.right, f"{said.right:,} were right"
+    )
+    return (
+        f"Of {said.count:,} held-out photos that it called {name}, {right}{_others(said, other)}."
+    )
+
+
+def _others(said: Said, other: str) -> str:
+    """What the wrong ones truly were, as the end of a sentence."""
+    wrong, most = said.count - said.right, said.other[1] if said.other else 0
+    if not wrong:
+        return ""
+    if wrong == 1:
+        return f"; the other showed {other}"
+    if most == wrong:
+        return f"; all showed {other}" if not said.right else f"; the others all showed {other}"
+    if most * 2 > wrong:
+        return f"; most {'of the others ' if said.right else ''}showed {other}"
+    if most > 1:
+        return f"; the {'others' if said.right else 'photos'} most often showed {other}"
+    return f"; {'the others' if said.right else 'they'} showed a different thing each"
 
 
 def an(label: str) -> str:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import onnxruntime as ort
 import torch
 
 from ..bundle import Bundle
@@ -27,6 +28,7 @@ class LearnerEngine(Engine):
         super().__init__(bundle)
         torch.set_num_threads(settings().threads)
         self.learner = rebuild(bundle)
+        self._tail = self._trust(bundle)
         module = Answering.around(self.learner.model, bundle.manifest)
         # Channels last is twice as fast here, with the same answers.
         self._module: torch.nn.Module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -35,4 +37,23 @@ class LearnerEngine(Engine):
         """See ``Engine.run``."""
         with torch.inference_mode():
             outputs = self._module(torch.from_numpy(pixels.copy()))
-        return Output(*(output.numpy() for output in outputs))
+        logits, features, probabilities = (output.numpy() for output in outputs)
+        if self._tail is None:
+            return Output(logits, features, probabilities)
+        inputs = {"logits": logits, "features": features}
+        known = {part.name for part in self._tail.get_inputs()}
+        made = self._tail.run(None, {name: inputs[name] for name in known})
+        names = [part.name for part in self._tail.get_outputs()]
+        trust = dict(zip(names, made, strict=True))
+        return Output(logits, features, trust["probabilities"], trust.get("novelty"))
+
+    @staticmethod
+    def _trust(bundle: Bundle) -> ort.InferenceSession | None:
+        """The graph's last nodes: calibration has one definition, for all engines."""
+        if bundle.manifest.confidence is None:
+            return None
+        from ..calibration.tail import tail_of
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        return ort.InferenceSession(tail_of(bundle.read("graph.onnx")), options)

@@ -13,7 +13,7 @@ from .labels import match
 from .results import Evaluation, Refused
 from .summary import Row, Summary, refuse_multilabel
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "labelled"]
 
 Answer = tuple[str, str, Prediction | PhotoError]
 
@@ -38,7 +38,7 @@ def evaluate(
         DataError: the folder, its names, or the kind of model do not fit.
     """
     refuse_multilabel(classifier.bundle.manifest.multilabel)
-    photos, left_out = _labelled(folder, classifier.bundle.labels)
+    photos, left_out = labelled(folder, classifier.bundle.labels)
     summary, refused = Summary(classifier.bundle.labels), []
 
     def ask(item: tuple[Path, str]) -> Answer:
@@ -57,8 +57,12 @@ def evaluate(
     return summary.evaluation(refused, time.perf_counter() - began, left_out)
 
 
-def _labelled(folder: Path, labels: tuple[str, ...]) -> tuple[list[tuple[Path, str]], list[str]]:
-    """Photos with their labels, and the names of folders that fit no label."""
+def labelled(folder: Path, labels: tuple[str, ...]) -> tuple[list[tuple[Path, str]], list[str]]:
+    """Photos with their labels, and the names of folders that fit no label.
+
+    Raises:
+        DataError: the folder cannot be read, fits no label, or holds no photo.
+    """
     try:
         names = sorted(
             path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."

@@ -1,1 +1,33 @@
-"""Where fastai lives: rebuilding a learner, compiling it, building the bundles that ship."""
+"""Where fastai lives: training, rebuilding a learner, compiling it, importing an export.
+
+from model.training import train_folder
+
+train_folder("photos", "flowers", minutes=20)
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ..bundle import Bundle
+
+__all__ = ["train_folder"]
+
+
+def train_folder(folder: str | Path, name: str, *, resume: bool = False, **options: Any) -> Bundle:
+    """Train a model on a folder with a folder a label, and put it on the shelf.
+
+    Args:
+        folder: ``folder/LABEL/…``, or ``folder/train/LABEL/…`` with ``validation`` beside it.
+        name: what links and commands will call it.
+        resume: go on with an unfinished training of that name.
+        options: fields of ``model.training.plan.Plan``, such as ``minutes=20``.
+
+    Raises:
+        DataError: the photos or the options will not do.
+        EngineUnavailable: published weights are not to be had.
+    """
+    from .plan import Plan
+    from .progress import spoken
+    from .train import train
+
+    return train(Plan.of(folder=Path(folder), name=name, **options), resume=resume, watch=spoken)

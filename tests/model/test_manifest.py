@@ -27,7 +27,7 @@ def test_a_manifest_survives_writing_and_reading() -> None:
     assert Manifest.model_validate_json(read.model_dump_json()) == read
     assert read.confidence is not None
     assert read.confidence.plausible is not None
-    assert read.confidence.plausible.mass == 0.8
+    assert read.confidence.plausible.floors == (0.2,) * 6
     assert read.language == "en"
 
 
@@ -65,7 +65,8 @@ def test_a_manifest_survives_writing_and_reading() -> None:
         ("confidence", {"temperature": math.nan}),
         ("confidence", {"temperature": 1, "novelty": math.nan}),
         ("confidence", {"temperature": 1, "novelty": math.inf}),
-        ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "mass": 1.1}}),
+        ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1, 1.1]}}),
+        ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1]}}),
         ("files", {}),
         ("files", {"golden.npz": {"bytes": -1, "sha256": "0" * 64}}),
         ("files", {"golden.npz": {"bytes": 1, "sha256": "0" * 63}}),

@@ -1,14 +1,15 @@
 """Models whose text attacks the screen, and one that is broken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from model.shelf import write
-from tests.model.tiny import COLOURS, files, values
+from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
-__all__ = ["LABELS", "shelve"]
+__all__ = ["CARD_NAME", "LABELS", "shelve"]
 
 # As many as there are colours, twice: a red photo is the first of them.
 LABELS = (
@@ -26,6 +27,8 @@ LABELS = (
     "`code` <b>x</b> &amp; \\*",
 )
 NAMES = ("hostile-one", "hostile-two")
+CARD_NAME = "hostile-card"
+"""The one with a card: it is calibrated, so it does not guess."""
 
 
 @contextmanager
@@ -33,37 +36,74 @@ def shelve(shelf: Path) -> Iterator[tuple[str, ...]]:
     """Put them on a shelf, beside a broken one, and take them away after."""
     size = len(COLOURS)
     for place, name in enumerate(NAMES):
-        text = " ".join(LABELS[place * size :][:size])[:190]
-
-        def fill(folder: Path) -> None:
-            for file, data in files().items():
-                (folder / file).write_bytes(data)
-
-        changes = {
-            "labels": list(LABELS[place * size :][:size]),
-            "title": text,
-            "description": text,
-            "licence": text,
-            "data": {"title": text, "source": text, "licence": text, "photos": 1},
-            "metrics": [
-                {
-                    "name": "accuracy",
-                    "value": 0.5,
-                    "low": 0.4,
-                    "high": 0.6,
-                    "photos": 10,
-                    "on": text,
-                    "by": text,
-                }
-            ],
-            "made": {"by": text},
-        }
-        write({**values(name), **changes}, shelf, fill)
+        _write(shelf, name, LABELS[place * size :][:size])
+    _write(
+        shelf,
+        CARD_NAME,
+        LABELS[:size],
+        confidence={**CALIBRATED, "score": _all(200)},
+        metrics=[{**one, "on": _all(200), "by": _all(200)} for one in MEASURED],
+        card=_card(),
+    )
     broken = shelf / "broken"
     broken.mkdir()
     (broken / "bundle.json").write_text('{"format": 1, "name": "<script>alert(1)</script>"')
     try:
-        yield NAMES
+        yield (*NAMES, CARD_NAME)
     finally:
-        for name in (*NAMES, "broken"):
+        for name in (*NAMES, CARD_NAME, "broken"):
             rmtree(shelf / name)
+
+
+def _all(most: int) -> str:
+    """What attacks in one text of that length."""
+    return " ".join([*LABELS[:6], *LABELS[8:]])[:most]
+
+
+def _write(shelf: Path, name: str, labels: Sequence[str], **changes: Any) -> None:
+    text = " ".join(labels)[:190]
+    metric = {
+        "name": "accuracy",
+        "value": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "photos": 10,
+        "on": text,
+        "by": text,
+    }
+    every = {
+        "labels": list(labels),
+        "title": text,
+        "description": text,
+        "licence": text,
+        "data": {"title": text, "source": text, "licence": text, "photos": 1},
+        "metrics": [metric],
+        "made": {"by": text},
+        **changes,
+    }
+
+    def fill(folder: Path) -> None:
+        for file, data in files(confidence=changes.get("confidence")).items():
+            (folder / file).write_bytes(data)
+
+    write({**values(name), **every}, shelf, fill)
+
+
+def _card() -> dict[str, Any]:
+    """A card whose every text attacks: names of photos, of strangers, of scores, notes."""
+    return {
+        **CARD,
+        "on": _all(300),
+        "command": "\n".join([*LABELS, "```", "</code></pre><script>alert(1)</script>"]),
+        "notes": [*LABELS, "- a list\n# and a heading", "=1+1", "../../etc/passwd"],
+        "mistakes": [
+            {"photo": photo, "label": place % 6, "said": (place + 1) % 6, "probability": 0.9}
+            for place, photo in enumerate(
+                [*LABELS, "/etc/passwd", "../" * 20 + "etc/passwd", "=cmd|' /C calc'!A0", "a\0b"]
+            )
+        ],
+        "scores": [
+            {**CARD["scores"][place % 2], "name": text} for place, text in enumerate(LABELS)
+        ],
+        "strangers": [{**CARD["strangers"][0], "name": text} for text in LABELS],
+    }

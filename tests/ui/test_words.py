@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.card import Card
 from model.confidence import Degree, degree
 from model.prediction import Prediction
-from ui.words import an, escaped, headline, linked, listed, percent, spoken
+from ui.words import an, escaped, headline, linked, listed, percent, record, spoken
 
 LABELS = ("shirt", "t-shirt", "umbrella", "shoes", "hat", "Hemd", "boot", "bag", "coat", "dress")
 
@@ -195,3 +196,96 @@ def test_numbers(count, said):
 )
 def test_shares(share, said):
     assert percent(share) == said
+
+
+def card(*confusion):
+    return Card(
+        on="held-out photos",
+        photos=sum(count for *_, count in confusion),
+        folds=5,
+        confusion=confusion,
+        command="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("confusion", "said"),
+    [
+        # Right for all, for some, for one, for none.
+        ([(0, 0, 29)], "Of 29 held-out photos that it called a shirt, all were right."),
+        (
+            [(0, 0, 24), (1, 0, 4), (4, 0, 1), (0, 1, 9)],
+            (
+                r"Of 29 held-out photos that it called a shirt, 24 were right; most of the others "
+                r"showed a t\-shirt."
+            ),
+        ),
+        (
+            [(0, 0, 1), (2, 0, 1)],
+            (
+                "Of 2 held-out photos that it called a shirt, one was right; the other showed an "
+                "umbrella."
+            ),
+        ),
+        (
+            [(0, 0, 1200), (3, 0, 34)],
+            (
+                "Of 1,234 held-out photos that it called a shirt, 1,200 were right; the others all "
+                "showed shoes."
+            ),
+        ),
+        (
+            [(0, 0, 7), (3, 0, 2), (2, 0, 1), (4, 0, 1)],
+            (
+                "Of 11 held-out photos that it called a shirt, 7 were right; the others most often "
+                "showed shoes."
+            ),
+        ),
+        (
+            [(0, 0, 7), (3, 0, 1), (2, 0, 1)],
+            (
+                "Of 9 held-out photos that it called a shirt, 7 were right; the others showed a "
+                "different thing each."
+            ),
+        ),
+        (
+            [(3, 0, 2)],
+            "Of 2 held-out photos that it called a shirt, none was right; all showed shoes.",
+        ),
+        (
+            [(3, 0, 2), (2, 0, 1)],
+            "Of 3 held-out photos that it called a shirt, none was right; most showed shoes.",
+        ),
+        # One photo alone.
+        ([(0, 0, 1)], "It called one held-out photo a shirt, and that was right."),
+        (
+            [(2, 0, 1)],
+            "It called one held-out photo a shirt, and that was wrong: it showed an umbrella.",
+        ),
+        # None called so.
+        (
+            [(0, 1, 3), (1, 1, 9)],
+            (
+                "None of the 12 held-out photos was called a shirt, so nobody knows how often that "
+                "is right."
+            ),
+        ),
+    ],
+)
+def test_how_often_an_answer_is_right(confusion, said):
+    assert record(card(*confusion), 0, LABELS, "en") == said
+
+
+def test_how_often_speaks_of_a_label_in_another_script():
+    said = record(card((0, 0, 3), (1, 0, 2)), 0, ("猫", "犬"), "ja")
+    assert said == (
+        "Of 5 held-out photos that it called 猫, 3 were right; the others all showed 犬."
+    )
+
+
+def test_how_often_keeps_labels_text_and_short():
+    labels = ("**b** <img src=x>", "[a](javascript:alert(1)) " + "long " * 30)
+    said = record(card((0, 0, 3), (1, 0, 2)), 0, labels, "en")
+    assert r"\*\*b\*\* \<img" in said
+    assert "](" not in said.replace(r"\]\(", "")
+    assert len(said) < 200

@@ -1,0 +1,111 @@
+"""A calibration put into a bundle's files: the graph's tail, golden answers, the manifest."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from ..card import Card
+from ..evaluation.statistics import wilson
+from .fit import Trust
+from .tail import with_tail
+
+__all__ = ["put"]
+
+OURS = "measured by Loupe"
+
+
+def put(
+    values: dict[str, Any],
+    folder: Path,
+    trust: Trust,
+    *,
+    on: str,
+    command: str,
+    seed: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> None:
+    """Write ``graph.onnx`` and ``golden.npz`` of ``folder`` anew, and complete ``values``.
+
+    Args:
+        values: the manifest without ``files``; gets confidence, card and metrics.
+            Metrics that somebody else measured stay.
+        folder: a bundle in the making, with its graph and its golden answers.
+        trust: what was found.
+        on: the held-out photos, in words.
+        command: what was typed.
+        seed: of the split, where one was drawn.
+        notes: lines for the card.
+    """
+    path = folder / "graph.onnx"
+    multilabel = bool(values.get("multilabel", False))
+    graph = with_tail(path.read_bytes(), trust.confidence.temperature, trust.score, multilabel)
+    path.write_bytes(graph)
+    _golden(folder / "golden.npz", graph, trust.confidence.temperature)
+    values["confidence"] = trust.confidence.model_dump(mode="json")
+    values["metrics"] = [
+        *_metrics(trust, on, command),
+        *[one for one in values.get("metrics", ()) if not one["by"].startswith(OURS)],
+    ]
+    values["card"] = Card(
+        on=on,
+        photos=trust.photos,
+        folds=trust.folds,
+        confusion=trust.confusion,
+        reliability=trust.reliability,
+        before=trust.before,
+        mistakes=trust.mistakes,
+        scores=trust.scores,
+        strangers=trust.strangers,
+        command=command,
+        seed=seed,
+        notes=notes,
+    ).model_dump(mode="json")
+
+
+def _golden(path: Path, graph: bytes, temperature: float) -> None:
+    """Keep the learner's own logits, and compute what follows from them anew.
+
+    Probabilities come from those logits and not from the graph, so that the graph
+    stays held to the learner.
+    """
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
+        pixels, logits = kept["pixels"], kept["logits"]
+    calm = logits.astype(np.float64) / temperature
+    shares = np.exp(calm - calm.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    novelty = [session.run(["novelty"], {"pixels": one[None]})[0][0] for one in pixels]
+    np.savez_compressed(
+        path,
+        pixels=pixels,
+        logits=logits,
+        probabilities=shares.astype(np.float32),
+        novelty=np.array(novelty, np.float32),
+    )
+
+
+def _metrics(trust: Trust, on: str, command: str) -> list[dict[str, Any]]:
+    counted = {"accuracy": trust.right, "coverage": trust.covered, "kept": trust.kept}
+    errors = {
+        "calibration_error": trust.error,
+        "calibration_error_before": trust.error_before,
+    }
+    lines = []
+    for name, count in counted.items():
+        low, high = wilson(count, trust.photos)
+        lines.append({"name": name, "value": count / trust.photos, "low": low, "high": high})
+    for name, error in errors.items():
+        # An error has no simple interval: the card's bins show what it is made of.
+        lines.append({"name": name, "value": error, "low": error, "high": error})
+    return [
+        {
+            **{key: round(x, 4) if isinstance(x, float) else x for key, x in line.items()},
+            "photos": trust.photos,
+            "on": on,
+            "by": f"{OURS}: {command}"[:200],
+        }
+        for line in lines
+    ]

@@ -1,0 +1,94 @@
+"""``import``: a fastai export becomes a model."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import EngineUnavailable
+from ..exports import Export, examine
+
+__all__ = ["import_command"]
+
+LISTED = 12
+"""Labels and stand-ins that are listed before the rest is counted."""
+
+
+@click.command("import")
+@click.argument("export", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The model's name, for links and commands.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run the file's code, in a process without secrets. Loading an export always does.",
+)
+@click.option(
+    "--photos",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of photos to compare with fastai on; by default the samples.",
+)
+@click.option("--title", default="", help="What people read; by default the name.")
+@click.option("--licence", default="", help="The model's licence; by default 'not stated'.")
+def import_command(
+    export: Path, name: str, trust: bool, photos: Path | None, title: str, licence: str
+) -> None:
+    """Import EXPORT, a file that learn.export() wrote.
+
+    Without --trust nothing is executed: the file is only looked at.
+    """
+    if not trust:
+        _say(f"Reading {export.name} without running it ...")
+        _print_examined(examine(export))
+        click.echo(
+            "Nothing was imported. Loading an export runs code that the file names. If you know "
+            "where it comes from, add --trust.",
+            err=True,
+        )
+        sys.exit(2)
+    try:
+        from ..training.importing import import_export
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"Importing needs {error.name}, not installed here: pip install -r requirements.txt"
+        ) from error
+    imported = import_export(export, name, title=title, licence=licence, photos=photos, say=_say)
+    manifest = imported.bundle.manifest
+    if imported.compared.scaled > imported.compared.difference:
+        _say(
+            "Large JPEGs are decoded at a smaller scale, which moved a probability by at most "
+            f"{imported.compared.scaled:.0e}."
+        )
+    if imported.left_out:
+        _say(
+            f"{imported.left_out} photos were not compared: turned, transparent, or of a kind that "
+            "fastai does not open."
+        )
+    if imported.stubs:
+        click.echo(f"missing here and not needed: {_list(imported.stubs)}")
+    click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
+    click.echo(f"{len(manifest.labels)} labels: {_list(manifest.labels)}")
+    click.echo(f"engines: {', '.join(manifest.engines)}")
+    click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
+    click.echo(f"see it: make run, or python -m model identify --model {name} PHOTO")
+    sys.exit(0)
+
+
+def _print_examined(found: Export) -> None:
+    """What an examination found, in short; ``doctor`` has all of it."""
+    click.echo(f"{found.file}: a {found.kind} learner, {found.task}, {found.bytes:,} bytes")
+    if found.labels:
+        click.echo(f"{len(found.labels)} labels: {_list(found.labels)}")
+    if found.inferred:
+        click.echo("written by: " + ", ".join(f"{k} {v}" for k, v in found.inferred.items()))
+    for problem in found.problems:
+        mark = "stops an import" if problem.fatal else "note"
+        click.echo(f"{mark}: {problem.code}: {problem.message}")
+
+
+def _list(words: tuple[str, ...]) -> str:
+    rest = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return ", ".join(words[:LISTED]) + rest
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,136 @@
+"""``train``: a folder of photos becomes a model."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+from rich.progress import Progress, TaskID
+
+from ..card import Card
+from ..errors import EngineUnavailable
+from ..manifest import Manifest
+from .identify import progress_bar
+
+__all__ = ["summary", "train_command", "typed"]
+
+
+@click.command("train")
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--name", required=True, help="The model's name, for links and commands.")
+@click.option("--arch", help="lite0, lite1, lite2, or a name of timm or torchvision.  [lite0]")
+@click.option("--size", "side", type=int, help="Pixels a side that it sees; by default its own.")
+@click.option("--epochs", type=int, help="Epochs of fine-tuning, at most.  [8]")
+@click.option("--minutes", type=float, help="Time for all of it; by default as long as it takes.")
+@click.option("--search", type=float, help="Minutes of looking for better settings first (Optuna).")
+@click.option("--seed", type=int, help="Of the split and the training.  [0]")
+@click.option(
+    "--unknown",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of photos of none of the labels, to measure 'none of these' with. Repeatable.",
+)
+@click.option("--title", help="What people read; by default the name.")
+@click.option("--description", help="One or two sentences for the card.")
+@click.option("--licence", help="The photos' and the model's licence.")
+@click.option("--source", help="Where the photos are from.")
+@click.option(
+    "--to",
+    "shelf",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to put it in; by default the data folder's models.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an unfinished training of that name.")
+def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:
+    """Train a model on FOLDER, which holds one folder of photos a label.
+
+    Folders train and validation (and test) inside it are followed. Ctrl-C ends it; what
+    was done is kept, and --resume goes on.
+    """
+    if folder is None and not resume:
+        raise click.UsageError("Name the FOLDER with the photos, or --resume.")
+    try:
+        from ..training.plan import Plan
+        from ..training.train import train, unfinished
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"Training needs {error.name}, not installed here: pip install -r requirements.txt"
+        ) from error
+    if resume:
+        plan = Plan.kept(unfinished(Plan.of(folder=Path(), name=name).name))
+    else:
+        given = {key: value for key, value in options.items() if value not in (None, ())}
+        plan = Plan.of(folder=folder, name=name, command=typed(), **given)
+    with progress_bar(shown=True) as bar:
+        try:
+            bundle = train(plan, resume=resume, watch=Shown(bar))
+        except KeyboardInterrupt:
+            bar.stop()
+            click.echo(f"Stopped. Go on with: python -m model train --name {name} --resume")
+            sys.exit(130)
+    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
+    click.echo(summary(bundle.manifest))
+
+
+def typed() -> str:
+    """The command as it was typed."""
+    return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
+
+
+class Shown:
+    """Shows steps on a bar, and notes above it."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: object) -> None:
+        """See ``model.training.progress.Watch``."""
+        stage, done = getattr(step, "stage", ""), getattr(step, "done", 0)
+        total, note = getattr(step, "total", 0), getattr(step, "note", "")
+        if note:
+            click.echo(note, err=True)
+        if not total:
+            return
+        if stage not in self.tasks:
+            for task in self.tasks.values():
+                self.bar.update(task, visible=False)
+            self.tasks[stage] = self.bar.add_task(stage, total=total)
+        self.bar.update(self.tasks[stage], completed=done, total=total)
+
+
+def summary(manifest: Manifest) -> str:
+    """How good a model is and what it does not know, in lines for a person."""
+    lines = []
+    if metric := manifest.metric("accuracy"):
+        lines.append(
+            f"right for {metric.value:.1%} of {metric.photos:,} photos "
+            f"({metric.low:.1%} to {metric.high:.1%}): {metric.on}"
+        )
+    before, after = (
+        manifest.metric("calibration_error_before"),
+        manifest.metric("calibration_error"),
+    )
+    if before and after:
+        lines.append(f"calibration error {after.value:.1%} (before: {before.value:.1%})")
+    confidence = manifest.confidence
+    if confidence is None:
+        return "\n".join([*lines, "not calibrated: it always names something"])
+    if confidence.plausible and (metric := manifest.metric("coverage")):
+        lines.append(
+            f"the plausible labels hold the right one for {metric.value:.1%} "
+            f"(meant: {confidence.plausible.coverage:.0%})"
+        )
+    return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
+
+
+def _strangers(card: Card) -> list[str]:
+    if not card.strangers:
+        return ["“none of these” was not measured: give --unknown FOLDER"]
+    return [
+        f"of {one.photos:,} strangers in {one.name}, {one.let_in:.1%} are taken for known ones "
+        f"(AUROC {one.auroc:.3f})"
+        for one in card.strangers
+    ]

@@ -1,0 +1,121 @@
+"""One look at every photo: can it be read, what is it like, a small copy to learn from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import imagehash
+from PIL import Image
+
+from ...classifier import read_file
+from ...errors import Busy, PhotoError
+from ...folder import in_order
+from ...photo import read
+from .labelled import Labelled
+
+__all__ = ["HASH_BITS", "Look", "look"]
+
+HASH_SIDE = 16
+HASH_BITS = HASH_SIDE**2
+QUALITY = 95
+INDEX = "looks.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a photo: SHA-256 of its file, perceptual hash (hexadecimal,
+    256 bits), the small copy's file name; or why it was refused.
+    """
+
+    name: str
+    bytes: int
+    sha256: str = ""
+    hash: str = ""
+    copy: str = ""
+    refusal: str = ""
+
+
+def look(
+    photos: Sequence[Labelled],
+    folder: Path,
+    shape: Callable[[Image.Image], Image.Image],
+    *,
+    side: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Look]:
+    """Look at every photo and leave its small copy in ``folder``, on all cores.
+
+    What an earlier call left there is used again, file by file.
+
+    Args:
+        photos: what to look at.
+        folder: where the copies go.
+        shape: turns an upright photo into the copy that is kept.
+        side: as small as the shorter side of a photo may be decoded.
+        progress: told how many photos are done, of how many.
+
+    Source of the hash: pHash (a low-frequency cosine transform against its median).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    former = _former(folder)
+
+    def one(photo: Labelled) -> Look:
+        known = former.get(photo.name)
+        same = known is not None and known.bytes == photo.path.stat().st_size
+        if known and same and (known.refusal or (folder / known.copy).is_file()):
+            return known
+        return _look(photo, folder, shape, side)
+
+    looks = []
+    for done, found in enumerate(in_order(one, photos), 1):
+        looks.append(found)
+        progress(done, len(photos))
+    _keep(folder, looks)
+    return looks
+
+
+def _look(
+    photo: Labelled, folder: Path, shape: Callable[[Image.Image], Image.Image], side: int
+) -> Look:
+    size = photo.path.stat().st_size
+    try:
+        data = read_file(photo.path)
+        image = _read(data, side)
+    except PhotoError as error:
+        return Look(photo.name, size, refusal=str(error))
+    copy = hashlib.sha256(photo.name.encode()).hexdigest()[:24] + ".jpg"
+    new = folder / f".{copy}"
+    shape(image).save(new, "JPEG", quality=QUALITY)
+    new.replace(folder / copy)
+    return Look(
+        photo.name,
+        size,
+        sha256=hashlib.sha256(data).hexdigest(),
+        hash=str(imagehash.phash(image, hash_size=HASH_SIDE)),
+        copy=copy,
+    )
+
+
+def _read(data: bytes, side: int) -> Image.Image:
+    while True:
+        try:
+            return read(data, resize=side).image
+        except Busy:
+            # Large photos are decoded one at a time, and each try waits for the deadline.
+            continue
+
+
+def _former(folder: Path) -> dict[str, Look]:
+    try:
+        found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return {one["name"]: Look(**one) for one in found}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _keep(folder: Path, looks: Sequence[Look]) -> None:
+    new = folder / f".{INDEX}"
+    new.write_text(json.dumps([asdict(one) for one in looks]), encoding="utf-8")
+    new.replace(folder / INDEX)

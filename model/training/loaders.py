@@ -1,0 +1,115 @@
+"""fastai data loaders over small copies: varied to learn from, exact to be measured on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..machine import cores
+from ..preprocess import FILTERS, Pixels, Recipe, _shape
+from .backbones import Backbone
+from .plan import Hyper
+
+__all__ = ["COPY", "copy_of", "loaders"]
+
+COPY = 1.25
+"""Side of a small copy, in sides of what the network sees."""
+
+MANY = 500
+"""Photos from which on a process of its own prepares them."""
+
+
+def copy_of(image: Image.Image, recipe: Recipe) -> Image.Image:
+    """The small copy of a photo: shaped by the recipe, somewhat larger than it asks for."""
+    height, width = (round(side * COPY) for side in recipe.resize)
+    return _shape(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+
+
+def loaders(
+    copies: Sequence[Path],
+    targets: Sequence[int],
+    held_out: Pixels,
+    held_out_targets: Sequence[int],
+    labels: Sequence[str],
+    chosen: Backbone,
+    hyper: Hyper,
+    batch: int = 32,
+) -> Any:
+    """``DataLoaders`` whose training photos are varied and whose held-out ones are exact.
+
+    Args:
+        copies: small copies to learn from.
+        targets: indices of their labels.
+        held_out: uint8 [N, height, width, 3], by the bundle's recipe.
+        held_out_targets: indices of their labels.
+        labels: all labels, in the model's order.
+    """
+    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Normalize
+
+    side = held_out.shape[1]
+    everything = [*copies, *held_out]
+    indices = [*targets, *held_out_targets]
+    first = len(copies)
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock(vocab=list(labels), sort=False)),
+        get_x=lambda place: _picture(everything[place]),
+        get_y=lambda place: labels[indices[place]],
+        splitter=lambda items: (list(range(first)), list(range(first, len(items)))),
+        item_tfms=[varied(side, chosen, hyper)],
+        batch_tfms=[Normalize.from_stats(chosen.mean, chosen.std)],
+    )
+    return block.dataloaders(
+        list(range(len(everything))),
+        bs=min(batch, max(2, first // 2)),
+        val_bs=batch,
+        num_workers=min(4, max(1, cores() - 1)) if first >= MANY else 0,
+        drop_last=True,
+    )
+
+
+def _picture(what: Path | Pixels) -> Any:
+    from fastai.vision.all import PILImage
+
+    if isinstance(what, Path):
+        with Image.open(what, formats=["JPEG"]) as copy:
+            return PILImage.create(np.asarray(copy.convert("RGB")))
+    return PILImage.create(what)
+
+
+def varied(side: int, chosen: Backbone, hyper: Hyper) -> Any:
+    """A fastai transform: a random part of a photo, mirrored or not, with RandAugment.
+
+    Source: timm's own training transforms (Cubuk et al., RandAugment, 2020).
+    """
+    from fastai.vision.all import PILImage, Transform
+    from timm.data.auto_augment import rand_augment_transform
+    from timm.data.transforms import RandomResizedCropAndInterpolation
+    from torchvision.transforms import Compose, RandomHorizontalFlip
+
+    grey = tuple(round(255 * value) for value in chosen.mean)
+    changes = [
+        RandomResizedCropAndInterpolation(  # type: ignore[no-untyped-call]
+            side, scale=(hyper.min_scale, 1.0), interpolation=chosen.interpolation
+        ),
+        RandomHorizontalFlip(),
+    ]
+    if hyper.magnitude:
+        changes.append(
+            rand_augment_transform(
+                f"rand-m{hyper.magnitude}-mstd0.5-inc1",
+                {"translate_const": int(side * 0.3), "img_mean": grey},
+            )
+        )
+    change = Compose(changes)
+
+    class Varied(Transform):  # type: ignore[misc]
+        """Training photos only."""
+
+        split_idx = 0
+
+        def encodes(self, image: PILImage) -> Any:
+            return PILImage.create(np.asarray(change(image)))
+
+    return Varied()

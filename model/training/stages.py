@@ -1,0 +1,260 @@
+"""A training, stage by stage; each leaves its result in the folder and is skipped next time."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import Busy
+from ..folder import in_order
+from ..manifest import FORMAT, Manifest
+from ..photo import read
+from ..preprocess import FILTERS, Pixels, Recipe, preprocess
+from .backbones import Backbone, load_published
+from .data import Labelled, Report, Split, collect, look, report, split
+from .finetune import Tuned, fine_tune
+from .graph import Answering
+from .learner import empty_learner
+from .loaders import copy_of, loaders
+from .plan import Hyper, Plan
+from .probe import Probe, features_of, fit_probe
+from .progress import Step, Watch
+
+__all__ = ["Material", "draft", "material", "pixels_of", "probe", "tune"]
+
+COPIES, HELD_OUT, PROBE = "copies", "held_out.npy", "probe.npz"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Photos ready to learn from.
+
+    ``copies`` are small copies of ``split.train``; ``held_out`` uint8
+    [N, height, width, 3] the exact pixels of ``split.held_out``; targets are
+    indices of labels.
+    """
+
+    split: Split
+    report: Report
+    recipe: Recipe
+    copies: tuple[Path, ...]
+    targets: tuple[int, ...]
+    held_out: Pixels
+    held_out_targets: tuple[int, ...]
+
+    def seen(self) -> Iterator[Pixels]:
+        """Training photos as they would be answered, from their small copies."""
+        height, width = self.recipe.size
+        for path in self.copies:
+            with Image.open(path, formats=["JPEG"]) as copy:
+                small = copy.resize((width, height), FILTERS[self.recipe.interpolation])
+                yield np.asarray(small.convert("RGB"), dtype=np.uint8)
+
+
+def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Material:
+    """Find, look at, report on and split the photos of a plan.
+
+    Raises:
+        DataError: they will not do.
+    """
+    recipe = chosen.recipe(plan.side)
+    found = collect(plan.folder)
+    looks = look(
+        found.photos,
+        state / COPIES,
+        lambda image: copy_of(image, recipe),
+        side=max(copy_side(recipe)),
+        progress=lambda done, total: watch(Step("Looking at the photos", done, total)),
+    )
+    findings = report(found, looks)
+    for finding in findings.findings:
+        names = ", ".join(finding.which[:3])
+        more = f" and {len(finding.which) - 3:,} more" if len(finding.which) > 3 else ""
+        watch(Step("Report", note=f"{len(finding.which):,} {finding.what}: {names}{more}"))
+    parts = split(found, findings, plan.seed)
+    counts = f"{len(parts.train):,} to learn from, {len(parts.held_out):,} held out"
+    watch(Step("Report", note=f"{len(parts.labels)} labels, {counts}, split {parts.how}"))
+    copies = {one.name: state / COPIES / one.copy for one in looks}
+    place = {label: index for index, label in enumerate(parts.labels)}
+    return Material(
+        split=parts,
+        report=findings,
+        recipe=recipe,
+        copies=tuple(copies[photo.name] for photo in parts.train),
+        targets=tuple(place[photo.label] for photo in parts.train),
+        held_out=_held_out(parts.held_out, recipe, state / HELD_OUT, watch),
+        held_out_targets=tuple(place[photo.label] for photo in parts.held_out),
+    )
+
+
+def copy_side(recipe: Recipe) -> tuple[int, int]:
+    """Height and width that a photo must keep for its small copy and for its pixels."""
+    return recipe.resize
+
+
+def _held_out(photos: Sequence[Labelled], recipe: Recipe, path: Path, watch: Watch) -> Pixels:
+    if path.is_file():
+        kept: Pixels = np.load(path, allow_pickle=False)
+        if kept.shape == (len(photos), *recipe.size, 3):
+            return kept
+    found = pixels_of([photo.path for photo in photos], recipe, "Held-out photos", watch)
+    new = path.with_name(f".{path.name}")
+    with new.open("wb") as file:
+        np.save(file, found)
+    new.replace(path)
+    return found
+
+
+def pixels_of(paths: Sequence[Path], recipe: Recipe, stage: str, watch: Watch) -> Pixels:
+    """Photos by a recipe, uint8 [N, height, width, 3], the way that every answer takes.
+
+    Raises:
+        PhotoError: one cannot be read.
+    """
+
+    def one(path: Path) -> Pixels:
+        while True:
+            try:
+                return preprocess(read(path.read_bytes(), resize=max(recipe.resize)).image, recipe)
+            except Busy:
+                continue
+
+    found = []
+    for done, pixels in enumerate(in_order(one, paths), 1):
+        found.append(pixels)
+        watch(Step(stage, done, len(paths)))
+    return np.stack(found)
+
+
+def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
+    """The manifest of a plan before anything is known, without ``files``."""
+    recipe = chosen.recipe(plan.side)
+    photos = len(parts.train)
+    return {
+        "format": FORMAT,
+        "name": plan.name,
+        "title": plan.title or plan.name.replace("-", " ").replace("_", " ").capitalize(),
+        "description": plan.description,
+        "labels": list(parts.labels),
+        "recipe": recipe.model_dump(mode="json"),
+        "architecture": chosen.architecture().model_dump(mode="json"),
+        "engines": ["compiled", "learner"],
+        "licence": plan.licence,
+        "data": {
+            "title": plan.title or plan.folder.resolve().name,
+            "source": plan.source or "photos of whoever made this model",
+            "licence": plan.licence,
+            "photos": photos,
+        },
+        "made": {"with": "Loupe"},
+    }
+
+
+def manifest_of(values: dict[str, Any]) -> Manifest:
+    """A manifest that can be used before its files are there."""
+    empty = {"bytes": 0, "sha256": "0" * 64}
+    names = ("graph.onnx", "weights.safetensors", "golden.npz")
+    return Manifest.model_validate({**values, "files": dict.fromkeys(names, empty)})
+
+
+def probe(
+    values: dict[str, Any], chosen: Backbone, photos: Material, state: Path, watch: Watch
+) -> Probe:
+    """Fit a linear head to the features of the published network, once.
+
+    Raises:
+        EngineUnavailable: the published weights are not to be had.
+    """
+    path = state / PROBE
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return Probe(kept["weight"], kept["bias"], float(kept["accuracy"]))
+    learner = empty_learner(manifest_of(values))
+    source = load_published(learner.model[0], chosen)
+    watch(Step("Features", note=f"Starting from {source}"))
+    module: Any = Answering.around(learner.model, manifest_of(values)).eval()
+    module = module.to(memory_format=torch.channels_last)
+    began = time.monotonic()
+    features = features_of(module, photos.seen(), len(photos.copies), "Features", watch)
+    held_out = features_of(module, photos.held_out, len(photos.held_out), "Features", watch)
+    found = fit_probe(features, photos.targets, held_out, photos.held_out_targets)
+    note = (
+        f"A linear head on published features: {found.accuracy:.1%} of the held-out photos "
+        f"right, after {time.monotonic() - began:.0f} s"
+    )
+    watch(Step("Features", note=note))
+    new = path.with_name(f".{path.name}")
+    with new.open("wb") as file:
+        np.savez(file, weight=found.weight, bias=found.bias, accuracy=np.array(found.accuracy))
+    new.replace(path)
+    return found
+
+
+def tune(
+    plan: Plan,
+    values: dict[str, Any],
+    chosen: Backbone,
+    photos: Material,
+    head: Probe,
+    hyper: Hyper,
+    state: Path,
+    deadline: float | None,
+    watch: Watch,
+) -> Tuned | None:
+    """Fine-tune from the fitted head; None where there was no time for it."""
+
+    def build() -> Any:
+        return learner_with_head(values, chosen, photos, head, hyper, state)
+
+    return fine_tune(
+        build, hyper, plan.epochs, state, seed=plan.seed, deadline=deadline, watch=watch
+    )
+
+
+def learner_with_head(
+    values: dict[str, Any],
+    chosen: Backbone,
+    photos: Material,
+    head: Probe,
+    hyper: Hyper,
+    state: Path,
+) -> Any:
+    """A ``Learner`` over the photos, with published weights and the fitted head."""
+    from fastai.vision.all import LabelSmoothingCrossEntropyFlat, accuracy
+
+    data = loaders(
+        photos.copies,
+        photos.targets,
+        photos.held_out,
+        photos.held_out_targets,
+        photos.split.labels,
+        chosen,
+        hyper,
+    )
+    manifest, extra = manifest_of(values), {"path": state, "metrics": accuracy}
+    if chosen.library == "timm" and hyper.drop_path and _drops_paths(chosen.body):
+        learner = empty_learner(manifest, data, drop_path_rate=hyper.drop_path, **extra)
+    else:
+        learner = empty_learner(manifest, data, **extra)
+    load_published(learner.model[0], chosen)
+    head.put(learner.model[1][-1])
+    learner.loss_func = LabelSmoothingCrossEntropyFlat(eps=hyper.smoothing)
+    if torch.cuda.is_available():
+        learner.to_fp16()
+    return learner
+
+
+def _drops_paths(body: str) -> bool:
+    """Whether a timm network can leave out layers while it learns."""
+    import timm
+
+    try:
+        timm.create_model(body, pretrained=False, num_classes=0, drop_path_rate=0.1)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""A folder of photos → a trained, measured model on the shelf."""
+
+import platform
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ..bundle import Bundle
+from ..calibration import Outputs, Trust, calibrate, put
+from ..calibration.folder import several
+from ..errors import DataError
+from ..evaluation.statistics import wilson
+from ..folder import photos_in
+from ..settings import settings
+from ..shelf import write
+from .backbones import Backbone, backbone
+from .callbacks import CHECKPOINT
+from .export import export
+from .finetune import Tuned
+from .plan import PLAN, Hyper, Plan
+from .probe import Probe
+from .progress import Step, Watch, quiet
+from .stages import (
+    Material,
+    draft,
+    learner_with_head,
+    manifest_of,
+    material,
+    pixels_of,
+    probe,
+    tune,
+)
+
+__all__ = ["train", "unfinished"]
+
+PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
+RESERVE = 45.0
+"""Seconds kept for what comes after fine-tuning, beside a look at every photo."""
+
+
+def unfinished(name: str) -> Path:
+    """Where a training of that name keeps what going on needs."""
+    return settings().data / "training" / name
+
+
+def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
+    """Train by a plan; the result stands on the shelf, measured.
+
+    Args:
+        plan: what to do. With ``resume`` the unfinished training's own counts.
+        resume: go on with an unfinished training of that name.
+        watch: told how far it is, in this thread. What it raises ends the training,
+            which can then be gone on with.
+
+    Raises:
+        DataError: the photos, the name of the network, or an unfinished training.
+        EngineUnavailable: published weights are not to be had.
+    """
+    state = unfinished(plan.name)
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(state / ".lock", timeout=0):
+            plan = _begun(plan, state, resume)
+            bundle = _trained(plan, state, watch)
+    except Timeout:
+        raise DataError(f"Another process is training {plan.name!r} now. Wait for it.") from None
+    shutil.rmtree(state, ignore_errors=True)
+    return bundle
+
+
+def _begun(plan: Plan, state: Path, resume: bool) -> Plan:
+    if resume:
+        return Plan.kept(state)
+    if (state / PLAN).exists():
+        raise DataError(
+            f"An unfinished training of {plan.name!r} is there. Add --resume to go on with it, or "
+            f"delete {state} to begin anew."
+        )
+    backbone(plan.arch)
+    plan.keep(state)
+    return plan
+
+
+def _trained(plan: Plan, state: Path, watch: Watch) -> Bundle:
+    began = time.monotonic()
+    chosen = backbone(plan.arch)
+    photos = material(plan, chosen, state, watch)
+    values = draft(plan, chosen, photos.split)
+    looked = time.monotonic()
+    head = probe(values, chosen, photos, state, watch)
+    hyper = Hyper()
+    if plan.search and not (state / CHECKPOINT).exists():
+        from .search import search
+
+        hyper = search(plan, values, chosen, photos, head, state, watch)
+    deadline = None
+    if plan.minutes is not None:
+        last = RESERVE + (time.monotonic() - looked) / 2
+        deadline = began + plan.minutes * 60 - last
+    tuned = tune(plan, values, chosen, photos, head, hyper, state, deadline, watch)
+    return _finished(plan, values, chosen, photos, head, hyper, tuned, state, watch)
+
+
+def _finished(
+    plan: Plan,
+    values: dict[str, Any],
+    chosen: Backbone,
+    photos: Material,
+    head: Probe,
+    hyper: Hyper,
+    tuned: Tuned | None,
+    state: Path,
+    watch: Watch,
+) -> Bundle:
+    learner = learner_with_head(values, chosen, photos, head, hyper, state)
+    notes = _notes(photos, head, tuned)
+    if tuned is None or tuned.accuracy < head.accuracy - 1e-6:
+        watch(Step("Finishing", note="Fine-tuning made it no better: the linear head is kept."))
+    else:
+        learner.model.load_state_dict(tuned.state)
+    learner.model.eval().cpu()
+    count = sum(parameter.numel() for parameter in learner.model.parameters())
+    values["architecture"]["parameters"] = count
+    values["made"] = {
+        "command": (plan.command or "model.training.train")[:200],
+        "seed": str(plan.seed),
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
+
+    def fill(folder: Path) -> None:
+        watch(Step("Finishing", note="Compiling"))
+        export(learner, manifest_of(values), folder)
+        trust = _trust(plan, photos, folder / "graph.onnx", watch)
+        on = f"{len(photos.held_out):,} held-out photos ({photos.split.how})"[:200]
+        if trust is None:
+            _accuracy_alone(values, photos, folder / "graph.onnx", on)
+            return
+        put(
+            values,
+            folder,
+            trust,
+            on=on,
+            command=plan.command or "model.training.train",
+            seed=plan.seed,
+            notes=notes,
+        )
+
+    return write(values, plan.shelf or settings().data / "models", fill)
+
+
+def _trust(plan: Plan, photos: Material, graph: Path, watch: Watch) -> Trust | None:
+    """Calibrate on the held-out photos; None where they are too few for that."""
+    names = tuple(one.name for one in photos.split.held_out)
+    known = several(graph, photos.held_out, photos.held_out_targets, names)
+    seen = several(graph, photos.seen(), photos.targets)
+    strangers = {}
+    for folder in plan.unknown:
+        pixels = pixels_of(photos_in(folder), photos.recipe, "Unknown photos", watch)
+        strangers[folder.resolve().name] = several(graph, pixels, [0] * len(pixels))
+    watch(Step("Finishing", note="Calibrating"))
+    try:
+        return calibrate(known, seen, strangers, seed=plan.seed)
+    except DataError as error:
+        watch(Step("Finishing", note=f"Not calibrated: {error}"))
+        return None
+
+
+def _accuracy_alone(values: dict[str, Any], photos: Material, graph: Path, on: str) -> None:
+    known: Outputs = several(graph, photos.held_out, photos.held_out_targets)
+    right = int((known.logits.argmax(axis=1) == np.array(known.targets)).sum())
+    low, high = wilson(right, len(known))
+    values["metrics"] = [
+        {
+            "name": "accuracy",
+            "value": round(right / len(known), 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+            "photos": len(known),
+            "on": on,
+            "by": "measured by Loupe; these photos chose the epoch, too",
+        }
+    ]
+
+
+def _notes(photos: Material, head: Probe, tuned: Tuned | None) -> tuple[str, ...]:
+    lines = [f"A linear head on published features: {head.accuracy:.1%} of the held-out photos."]
+    if tuned:
+        lines.append(
+            f"Fine-tuned for {tuned.epochs} epochs at most (learning rate {tuned.lr:.1e}); the "
+            f"average after epoch {tuned.epoch + 1} is kept. The held-out photos chose it."
+        )
+    lines += [f"{len(one.which):,} {one.what}." for one in photos.report.findings]
+    return tuple(line[:300] for line in lines)

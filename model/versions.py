@@ -1,0 +1,105 @@
+"""The versions of a model that stand beside each other, and the way back to one of them."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .bundle import MANIFEST, Bundle
+from .errors import BundleDamaged, BundleError, BundleNotFound
+from .shelf import home, opened, point, pointed
+
+__all__ = ["Version", "roll_back", "versions"]
+
+VERSION = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model: the bundle, or why it is refused.
+
+    ``made`` is when its ``bundle.json`` was written, UTC; ``current`` marks the one
+    that answers.
+    """
+
+    version: str
+    made: datetime
+    current: bool
+    found: Bundle | BundleError
+
+
+def versions(name: str) -> list[Version]:
+    """All versions of a model, the newest first.
+
+    A model that is a folder without versions, as those that ship, has one.
+
+    Raises:
+        BundleNotFound: there is no model of that name.
+    """
+    folder = home(name)
+    current = pointed(folder)
+    if current is None:
+        found = _opened(folder, name)
+        version = found.version if isinstance(found, Bundle) else ""
+        return [Version(version, _made(folder), current=True, found=found)]
+    listed = [
+        Version(path.name, _made(path), path.name == current, _opened(path, name))
+        for path in _folders(folder)
+    ]
+    return sorted(listed, key=lambda one: (one.made, one.version), reverse=True)
+
+
+def roll_back(name: str, version: str) -> Bundle:
+    """Make a version of a model the current one, once every file of it is as hashed.
+
+    Whoever asks for the model next gets it: the pointer is read each time.
+
+    Raises:
+        BundleNotFound: there is no such model or version.
+        BundleError: the version is refused; the current one stays.
+    """
+    folder = home(name)
+    # Compared with the names in the folder, so that no version can leave it.
+    listed = {path.name: path for path in _folders(folder)} if pointed(folder) else {}
+    if version not in listed:
+        raise BundleNotFound(_missing(name, version, listed))
+    bundle = opened(listed[version], name)
+    if bundle.version != version:
+        raise BundleDamaged(
+            f"{bundle.folder / MANIFEST} was changed after the model was made: its hash is now "
+            f"{bundle.version}. Import or build the model again."
+        )
+    bundle.verify()
+    point(folder, version)
+    return bundle
+
+
+def _missing(name: str, version: str, listed: dict[str, Path]) -> str:
+    if not listed:
+        return f"{name} has no versions beside each other, so there is none to go back to."
+    return (
+        f"{name} has no version {version[:40]!r}. Versions here: {', '.join(sorted(listed))} "
+        f"(python -m model versions {name})."
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders of versions; links are none, since they may lead elsewhere."""
+    return [
+        path
+        for path in folder.iterdir()
+        if VERSION.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    ]
+
+
+def _opened(folder: Path, name: str) -> Bundle | BundleError:
+    try:
+        return opened(folder, name)
+    except BundleError as error:
+        return error
+
+
+def _made(folder: Path) -> datetime:
+    manifest = folder / MANIFEST
+    seconds = (manifest if manifest.is_file() else folder).stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,159 @@
+"""A model's card and the line beside an answer, on a phone and at a desk, in light and dark."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.drive import DESK, PHONE, attach, chart, guarded, headline, photo, settled
+from tests.browser.test_look import Look
+from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
+from tests.pages.hostile import CARD_NAME, shelve
+from tests.photos import encoded
+
+FIGURES = {
+    "Mix-ups": "Right for 46 of 60 photos",
+    "Its percentages": "78% were right",
+    "Label by label": "The worst come first",
+    "None of these": "It lets in 55%",
+    "Mistakes": "most sure of itself",
+    "How it was measured": "with seed 7",
+}
+CHARTS = ("Mix-ups", "Its percentages")
+
+
+@pytest.fixture(scope="module")
+def measured(server):
+    """The model of colours in two versions, of which the second has a card."""
+    shelf = server.data / "models"
+    tiny(shelf, "measured", confidence=CALIBRATED, title="Colours, the former")
+    yield tiny(shelf, "measured", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
+    # Other tests take the models that ship for all there are.
+    (shelf / "measured").rename(server.data / "taken away")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")],
+)
+def look(request, browser, server, measured):
+    place, colours = request.param.split("-")
+    options = {
+        "base_url": server.url,
+        "viewport": PHONE if place == "phone" else DESK,
+        "color_scheme": colours,
+        "has_touch": place == "phone",
+        "device_scale_factor": 2 if place == "phone" else 1,
+    }
+    with guarded(browser, options) as page:
+        yield Look(page, request.param)
+
+
+def card(page, title):
+    """The box of the model of that title."""
+    heading = page.get_by_role("heading", name=title, exact=True)
+    return page.get_by_test_id("stVerticalBlock").filter(has=heading).last
+
+
+def show(page, part):
+    """Bring it below the page's head, once what was opened has grown to its height."""
+    page.mouse.move(0, 0)
+    page.wait_for_function(
+        """() => {
+          const main = document.querySelector('[data-testid=stMain]');
+          const [before, now] = [main.dataset.height, String(main.scrollHeight)];
+          main.dataset.height = now;
+          return before === now;
+        }""",
+        polling=200,
+    )
+    part.evaluate(
+        """part => {
+          part.scrollIntoView();
+          document.querySelector('[data-testid=stMain]').scrollBy(0, -80);
+        }"""
+    )
+
+
+def choose(page, box, figure):
+    box.get_by_test_id("stButtonGroup").get_by_text(figure, exact=True).click()
+    # What is pointed at is drawn fainter for a moment, and a table gets a toolbar.
+    page.mouse.move(0, 0)
+
+
+def test_a_card_is_read(look):
+    page = look.page
+    page.goto("/models")
+    box = card(page, "Colours")
+    expect(box.get_by_text("Accuracy 76.7%")).to_be_visible()
+    # Nothing of it is drawn before somebody asks.
+    expect(box.get_by_test_id("stVegaLiteChart")).to_have_count(0)
+    look.check("models-closed")
+    box.get_by_text("How good is it?").click()
+    for figure, words in FIGURES.items():
+        choose(page, box, figure)
+        expect(box.get_by_text(words)).to_be_visible()
+        if figure in CHARTS:
+            expect(chart(box)).to_be_visible()
+        show(page, box.get_by_text("How good is it?"))
+        look.check(f"models-{figure.split()[0].lower()}")
+        drawn = box.get_by_test_id("stVegaLiteChart")
+        if figure in CHARTS:
+            wide = box.bounding_box()
+            assert drawn.bounding_box()["width"] <= wide["width"]
+
+
+def test_versions_and_where_it_comes_from(look, measured):
+    page = look.page
+    page.goto("/models")
+    box = card(page, "Colours")
+    box.get_by_text("Versions", exact=True).click()
+    expect(box.get_by_text("python -m model rollback measured")).to_be_visible()
+    expect(box.get_by_test_id("stTable").get_by_text(measured.version)).to_be_visible()
+    box.get_by_text("Where it comes from").click()
+    expect(box.get_by_text("decoding aside")).to_be_visible()
+    show(page, box.get_by_text("Where it comes from"))
+    look.check("models-versions")
+
+
+@pytest.mark.parametrize(
+    ("name", "rgb", "words", "line"),
+    [
+        ("likely", (255, 0, 0), "Very likely a red", "Of 9 held-out photos that it called a red"),
+        ("few", (255, 128, 0), "A yellow or a red", "Of 11 held-out photos"),
+        ("unknown", (128, 128, 128), "None of the six things I know (nearest: white)", ""),
+    ],
+)
+def test_an_answer_and_how_often_it_is_right_are_seen_at_one_glance(look, name, rgb, words, line):
+    page = look.page
+    page.goto("/?model=measured")
+    attach(page, encoded(colour(rgb), "PNG"))
+    expect(headline(page)).to_have_text(words)
+    expect(chart(page)).to_be_visible()
+    settled(page)
+    height = page.viewport_size["height"]
+    assert photo(page).bounding_box()["height"] <= 0.45 * height
+    said = page.get_by_test_id("stCaptionContainer").filter(has_text="held-out photos")
+    expect(said).to_have_count(1 if line else 0)
+    if line:
+        expect(said).to_contain_text(line)
+        below = said.bounding_box()
+        assert below["y"] > headline(page).bounding_box()["y"]
+        # Short of the end of the screen by two bars at least.
+        assert below["y"] + below["height"] + 60 < height
+    look.check(f"identify-{name}")
+
+
+def test_every_text_of_a_hostile_card_stays_text(page, server):
+    made = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
+    with shelve(server.data / "models"):
+        page.goto("/models")
+        box = page.get_by_test_id("stVerticalBlock").filter(
+            has=page.locator(f".st-key-good-{CARD_NAME}")
+        )
+        box = box.last
+        box.get_by_text("How good is it?").click()
+        for figure in FIGURES:
+            choose(page, box, figure)
+            settled(page)
+            assert box.locator(made).count() == 0, figure
+            attacks = 'img[src="x"], a[href^="javascript"], a[href*="evil"], [onerror], script'
+            assert box.locator(attacks).count() == 0, figure
