@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..card import MOST_MISTAKES, Bin, Mistake, Stranger
+from ..card import Bin, Mistake, Stranger
 from ..card import Score as ScoreLine
 from ..errors import DataError
-from ..evaluation.statistics import expected_calibration_error, wilson
+from ..evaluation.statistics import expected_calibration_error
 from ..manifest import Confidence, Plausible
+from .lines import Told, line, mistakes, reliability, stranger
 from .outputs import Floats, Outputs
 from .scores import DEFAULT, MOST_BYTES, SCORES, Fit, Score
 from .statistics import auroc, floors, probabilities, temperature, threshold
@@ -23,8 +24,6 @@ KEEP = 0.95
 FOLDS, INNER = 5, 3
 LEAST = 50
 """Held-out photos without which nothing can be said."""
-
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,8 @@ class _Measured:
         self.sizes = np.zeros(count, int)
         self.kept = np.zeros(count, bool)
         # By set of strangers: AUROC of each fold, and how many were let in.
-        self.chosen: dict[str, list[tuple[float, int, int]]] = {}
-        self.compared: dict[str, dict[str, list[tuple[float, int, int]]]] = {}
+        self.chosen: dict[str, list[Told]] = {}
+        self.compared: dict[str, dict[str, list[Told]]] = {}
         self._cache: dict[Fit, _Fitted] = {}
 
     def add(
@@ -189,7 +188,7 @@ class _Measured:
         return _Fitted(score, score(inside.features, inside.logits))
 
 
-def _told(score: Score, known: Outputs, strangers: Outputs, limit: float) -> tuple[float, int, int]:
+def _told(score: Score, known: Outputs, strangers: Outputs, limit: float) -> Told:
     """AUROC, strangers let in, strangers."""
     if not len(strangers):
         return 0.0, 0, 0
@@ -257,70 +256,13 @@ def _trust(
         error=expected_calibration_error(top, right),
         error_before=expected_calibration_error(raw, right),
         confusion=tuple((label, answer, count) for (label, answer), count in pairs.most_common()),
-        reliability=_reliability(top, right),
-        before=_reliability(raw, right),
-        mistakes=_mistakes(known, said, top),
+        reliability=reliability(top, right),
+        before=reliability(raw, right),
+        mistakes=mistakes(known, said, top),
         scores=tuple(
-            _line(one.score, measured.compared[one.score.name], best.score) for one in scores
+            line(one.score, measured.compared[one.score.name], best.score) for one in scores
         )
         if strangers
         else (),
-        strangers=tuple(_stranger(name, rows) for name, rows in measured.chosen.items()),
+        strangers=tuple(stranger(name, rows) for name, rows in measured.chosen.items()),
     )
-
-
-def _reliability(top: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    places = np.minimum((top * BINS).astype(int), BINS - 1)
-    return tuple(
-        Bin(
-            confidence=round(float(top[places == place].mean()), 4),
-            accuracy=round(float(right[places == place].mean()), 4),
-            photos=int((places == place).sum()),
-        )
-        for place in np.unique(places)
-    )
-
-
-def _mistakes(
-    known: Outputs, said: NDArray[np.intp], top: NDArray[np.float64]
-) -> tuple[Mistake, ...]:
-    wrong = [place for place in np.argsort(-top) if said[place] != known.targets[place]]
-    return tuple(
-        Mistake(
-            photo=known.names[place] if known.names else f"photo {place}",
-            label=int(known.targets[place]),
-            said=int(said[place]),
-            probability=round(float(top[place]), 4),
-        )
-        for place in wrong[:MOST_MISTAKES]
-    )
-
-
-def _stranger(name: str, rows: list[tuple[float, int, int]]) -> Stranger:
-    area, inside, count = _pooled(rows)
-    low, high = wilson(inside, count)
-    return Stranger(
-        name=name,
-        photos=count,
-        auroc=round(area, 4),
-        let_in=round(inside / count, 4),
-        low=round(low, 4),
-        high=round(high, 4),
-    )
-
-
-def _line(score: Score, sets: dict[str, list[tuple[float, int, int]]], best: Score) -> ScoreLine:
-    pooled = [_pooled(rows) for rows in sets.values()]
-    return ScoreLine(
-        name=score.name,
-        auroc=round(float(np.mean([area for area, _, _ in pooled])), 4),
-        let_in=round(float(np.mean([inside / count for _, inside, count in pooled])), 4),
-        bytes=score.bytes,
-        kept=score is best,
-    )
-
-
-def _pooled(rows: list[tuple[float, int, int]]) -> tuple[float, int, int]:
-    counts = [count for _, _, count in rows]
-    area = float(np.average([area for area, _, _ in rows], weights=counts))
-    return area, sum(inside for _, inside, _ in rows), sum(counts)

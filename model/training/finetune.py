@@ -71,6 +71,8 @@ def fine_tune(
     from fastai.callback.tracker import EarlyStoppingCallback
 
     former = checkpoint(state / CHECKPOINT)
+    if not former and deadline is not None and time.monotonic() > deadline:
+        return None
     start = former["next"] if former else 0
     set_seeds(seed + start)
     learner = build()

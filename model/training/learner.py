@@ -105,6 +105,7 @@ def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequenti
 def _loaders(manifest: Manifest) -> Any:
     """Data loaders with the recipe's transforms and the labels, over one blank picture."""
     from fastai.vision.all import (
+        AffineCoordTfm,
         CategoryBlock,
         DataBlock,
         ImageBlock,
@@ -113,7 +114,7 @@ def _loaders(manifest: Manifest) -> Any:
         PILImage,
     )
 
-    labels = list(manifest.labels)
+    labels, inside = list(manifest.labels), manifest.recipe.inside
     target = (
         MultiCategoryBlock(vocab=labels)
         if manifest.multilabel
@@ -126,7 +127,8 @@ def _loaders(manifest: Manifest) -> Any:
         splitter=lambda items: ([0], [0]),
         item_tfms=item_transforms(manifest.recipe),
         batch_tfms=[
-            Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False)
+            *([AffineCoordTfm(size=inside, align_corners=True)] if inside else []),
+            Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False),
         ],
     )
     return block.dataloaders([0, min(1, len(labels) - 1)], bs=1, num_workers=0)

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from ..bundle import Bundle
@@ -139,17 +138,14 @@ def _finished(
         trust = _trust(plan, photos, folder / "graph.onnx", watch)
         on = f"{len(photos.held_out):,} held-out photos ({photos.split.how})"[:200]
         if trust is None:
-            _accuracy_alone(values, photos, folder / "graph.onnx", on)
-            return
-        put(
-            values,
-            folder,
-            trust,
-            on=on,
-            command=plan.command or "model.training.train",
-            seed=plan.seed,
-            notes=notes,
-        )
+            known = several(folder / "graph.onnx", photos.held_out, photos.held_out_targets)
+            by = "measured by Loupe; these photos chose the epoch, too"
+            values["metrics"] = [_accuracy(known, on, by)]
+        else:
+            command = plan.command or "model.training.train"
+            put(values, folder, trust, on=on, command=command, seed=plan.seed, notes=notes)
+        if photos.split.test:
+            values["metrics"].insert(0, _tested(photos, folder / "graph.onnx", watch))
 
     return write(values, plan.shelf or settings().data / "models", fill)
 
@@ -171,21 +167,27 @@ def _trust(plan: Plan, photos: Material, graph: Path, watch: Watch) -> Trust | N
         return None
 
 
-def _accuracy_alone(values: dict[str, Any], photos: Material, graph: Path, on: str) -> None:
-    known: Outputs = several(graph, photos.held_out, photos.held_out_targets)
-    right = int((known.logits.argmax(axis=1) == np.array(known.targets)).sum())
-    low, high = wilson(right, len(known))
-    values["metrics"] = [
-        {
-            "name": "accuracy",
-            "value": round(right / len(known), 4),
-            "low": round(low, 4),
-            "high": round(high, 4),
-            "photos": len(known),
-            "on": on,
-            "by": "measured by Loupe; these photos chose the epoch, too",
-        }
-    ]
+def _tested(photos: Material, graph: Path, watch: Watch) -> dict[str, Any]:
+    """The accuracy on photos that nothing was chosen with."""
+    test = photos.split.test
+    place = {label: index for index, label in enumerate(photos.split.labels)}
+    pixels = pixels_of([one.path for one in test], photos.recipe, "Test photos", watch)
+    found = several(graph, pixels, [place[one.label] for one in test])
+    return _accuracy(found, f"{len(test):,} test photos", "measured by Loupe, once")
+
+
+def _accuracy(found: Outputs, on: str, by: str) -> dict[str, Any]:
+    right = int((found.logits.argmax(axis=1) == found.targets).sum())
+    low, high = wilson(right, len(found))
+    return {
+        "name": "accuracy",
+        "value": round(right / len(found), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "photos": len(found),
+        "on": on,
+        "by": by,
+    }
 
 
 def _notes(photos: Material, head: Probe, tuned: Tuned | None) -> tuple[str, ...]:

@@ -63,9 +63,9 @@ def report(found: Found, looks: Sequence[Look]) -> Report:
             shared = [name for name in names if parts[name] == "train"]
             left_out.update(dict.fromkeys(shared, "the same photo is held out"))
             both += shared
-        first: dict[tuple[str, object], str] = {}
+        first: dict[tuple[str, object, str], str] = {}
         for one in members:
-            key = one.sha256, parts[one.name]
+            key = one.sha256, parts[one.name], labels[one.name]
             if key in first and one.name not in left_out:
                 left_out[one.name] = f"a copy of {first[key]}"
                 same.append(one.name)
