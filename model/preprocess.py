@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Pixels", "Recipe", "preprocess"]
+__all__ = ["Pixels", "Recipe", "preprocess", "shaped"]
 
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
@@ -69,7 +69,7 @@ def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
 
     Source: fastai's ``Resize`` and ``CropPad`` at validation, to the pixel.
     """
-    image = _shape(image, recipe)
+    image = shaped(image, recipe)
     filter_ = FILTERS[recipe.interpolation]
     height, width = recipe.crop or recipe.resize
     if box := _inner_box(image, recipe):
@@ -109,7 +109,7 @@ def _cut(image: Image.Image, recipe: Recipe) -> tuple[int, int, int, int]:
     return int((image.width - wide) / 2), int((image.height - high) / 2), wide, high
 
 
-def _shape(image: Image.Image, recipe: Recipe) -> Image.Image:
+def shaped(image: Image.Image, recipe: Recipe) -> Image.Image:
     """Cut or pad to the aspect ratio of ``recipe.resize``, the centre kept."""
     if recipe.method == "squish":
         return image

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.batch import (
+from ui.batch.screen import (
     against_folders,
     downloads,
     headline,
@@ -12,7 +12,7 @@ from ui.batch import (
     source_line,
     table,
 )
-from ui.batch_ways import WAYS, current, refusal, ways_in
+from ui.batch.ways import WAYS, current, refusal, ways_in
 from ui.words import escaped
 
 job = current()

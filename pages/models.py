@@ -3,7 +3,7 @@
 import streamlit as st
 
 from model import Bundle, library
-from ui.cards import card, refused_card
+from ui.card.screen import card, refused_card
 
 st.header("Models", anchor=False)
 st.caption("What each model here knows, how good it is, and where it comes from.")

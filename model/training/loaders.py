@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..machine import cores
-from ..preprocess import FILTERS, Pixels, Recipe, _shape
+from ..preprocess import FILTERS, Pixels, Recipe, shaped
 from .backbones import Backbone
 from .plan import Hyper
 
@@ -24,7 +24,7 @@ MANY = 500
 def copy_of(image: Image.Image, recipe: Recipe) -> Image.Image:
     """The small copy of a photo: shaped by the recipe, somewhat larger than it asks for."""
     height, width = (round(side * COPY) for side in recipe.resize)
-    return _shape(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+    return shaped(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
 
 
 def loaders(

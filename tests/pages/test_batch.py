@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from model.classifier import Classifier
 from tests.photos import drawn, encoded
-from ui.batch_table import csv_file, json_lines
+from ui.batch.table import csv_file, json_lines
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 JPEG = encoded(drawn(300, 240))

@@ -4,7 +4,7 @@ import pytest
 
 from model.card import Bin, Card
 from tests.model.tiny import CARD, COLOURS
-from ui.card_counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
+from ui.card.counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
 
 LABELS = tuple(COLOURS)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from model.confidence import Degree, degree
 from model.prediction import Prediction
-from ui.batch_work import Result
+from ui.batch.work import Result
 from ui.words import percent
 
 __all__ = [

@@ -13,8 +13,8 @@ from model.errors import BundleNotFound, Busy, DamagedPhoto, DataError
 from model.evaluation import Refused
 from model.prediction import Candidate, Prediction
 from tests.photos import drawn, encoded
-from ui import batch_work
-from ui.batch_measure import (
+from ui.batch import work
+from ui.batch.measure import (
     MOST,
     confusion_chart,
     confusion_frame,
@@ -22,7 +22,7 @@ from ui.batch_measure import (
     measured,
     unmatched,
 )
-from ui.batch_table import (
+from ui.batch.table import (
     NONE,
     cell,
     counted,
@@ -33,7 +33,7 @@ from ui.batch_table import (
     time_left,
     unsure,
 )
-from ui.batch_work import Item, Job, Result
+from ui.batch.work import Item, Job, Result
 
 LABELS = ("shirt", "hat", "shoes")
 
@@ -221,7 +221,7 @@ class Slow:
 @pytest.fixture
 def slow(monkeypatch):
     classifier = Slow()
-    monkeypatch.setattr(batch_work, "load", lambda model, engine: classifier)
+    monkeypatch.setattr(work, "load", lambda model, engine: classifier)
     yield classifier
     classifier.go.set()
 
@@ -274,7 +274,7 @@ def test_a_model_that_is_refused_is_said(monkeypatch):
     def gone(model, engine):
         raise BundleNotFound("There is no model named 'x'.")
 
-    monkeypatch.setattr(batch_work, "load", gone)
+    monkeypatch.setattr(work, "load", gone)
     job = Job(items(b"ok"), "x").start()
     assert job.wait(10)
     assert "no model" in job.failure

@@ -7,9 +7,9 @@ from model.engines import available
 from model.errors import BundleError
 from model.manifest import Manifest
 from model.shelf import find, home, pointed
-from ui.card_counts import Counts
-from ui.card_figures import figures
-from ui.card_versions import version_list
+from ui.card.counts import Counts
+from ui.card.figures import figures
+from ui.card.versions import version_list
 from ui.navigation import page
 from ui.words import escaped, linked, record, refusal
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from model.card import Bin
-from ui.card_counts import Counts
+from ui.card.counts import Counts
 from ui.charts import accent
 
 __all__ = ["confusion_chart", "reliability_chart"]

@@ -8,10 +8,10 @@ from PIL import Image, ImageOps
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from model.errors import DataError
-from ui.batch_measure import confusion_chart, label_frame, measured, unmatched
-from ui.batch_table import NONE, counted, csv_file, frame, json_lines, names, time_left, unsure
-from ui.batch_ways import clear, left_out
-from ui.batch_work import Job, Result
+from ui.batch.measure import confusion_chart, label_frame, measured, unmatched
+from ui.batch.table import NONE, counted, csv_file, frame, json_lines, names, time_left, unsure
+from ui.batch.ways import clear, left_out
+from ui.batch.work import Job, Result
 from ui.charts import accent, bars
 from ui.choices import bundles, engine_choice, model_choice
 from ui.words import escaped, listed, percent

@@ -9,9 +9,9 @@ from model import Bundle, LoupeError
 from model.card import Card
 from model.manifest import Metric
 from model.shelf import find
-from ui.card_charts import confusion_chart, reliability_chart
-from ui.card_counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
-from ui.card_photos import thumbnail
+from ui.card.charts import confusion_chart, reliability_chart
+from ui.card.counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
+from ui.card.photos import thumbnail
 from ui.words import escaped, percent, refusal, shorten
 
 __all__ = ["figures", "interval"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from model.errors import DataError
 from model.evaluation import Evaluation, Row, match, summarise
-from ui.batch_work import Result
+from ui.batch.work import Result
 
 __all__ = ["confusion_chart", "confusion_frame", "label_frame", "measured", "unmatched"]
 

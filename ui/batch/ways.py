@@ -12,7 +12,7 @@ from model.archive import members
 from model.errors import DataError
 from model.folder import SUFFIXES
 from model.settings import settings
-from ui.batch_work import Item, Job
+from ui.batch.work import Item, Job
 from ui.visit import drop_upload
 
 __all__ = ["WAYS", "clear", "current", "items", "refusal", "ways_in"]

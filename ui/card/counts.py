@@ -8,7 +8,7 @@ import pandas as pd
 
 from model.card import Bin, Card
 from model.evaluation import Confused, LabelScore
-from ui.batch_table import cell
+from ui.batch.table import cell
 from ui.words import escaped, listed, percent, shorten
 
 __all__ = ["Counts", "bin_sentence", "confused_frame", "exact", "mistake_frame", "score_rows"]

@@ -1,0 +1,1 @@
+"""A model's card on the Models page: counts, charts, figures, versions."""
