@@ -30,6 +30,8 @@ AN = re.compile(
     r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
 ADDRESS = re.compile(r"https://[\w./~%?=&#+-]+")
+# "an outwear" is nothing that people say.
+UNCOUNTED = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
 # Marks that turn the direction of the text around them.
 TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
@@ -114,11 +116,13 @@ def _others(said: Said, other: str) -> str:
 
 
 def an(label: str) -> str:
-    """'a' or 'an'; nothing before a plural or a label in another script."""
+    """'a' or 'an'; nothing before a plural, a mass noun or a label in another script."""
     words = re.sub(r"\s*\(.*\)$", "", label).split()
     if not words or not label.isascii():
         return ""
     last = words[-1]
+    if UNCOUNTED.search(last):
+        return ""
     if last.lower().endswith("s") and not SINGULAR_S.search(last):
         return ""
     return "an" if AN.match(words[0]) else "a"

@@ -95,6 +95,9 @@ def test_several_labels_are_listed():
         ("pants", ""),
         ("sunglasses", ""),
         ("trousers", ""),
+        # Stuffs have none.
+        ("outwear", ""),
+        ("Footwear", ""),
         # These end in s and are one.
         ("bus", "a"),
         ("compass", "a"),
