@@ -1,7 +1,9 @@
 """A model's card: what was found out about it on photos that it did not learn from.
 
-It stands in ``bundle.json``. All figures are out of fold: whatever was fitted
-(temperature, set size, threshold) was fitted on other photos than those counted.
+It stands in ``bundle.json``. All figures are out of fold: what calibration fits
+(temperature, floors, threshold, the choice of a score) was fitted on other photos than
+those counted. Where training chose its epoch by the same photos, the notes and the
+metrics say so.
 """
 
 from collections import Counter

@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from .errors import Busy
 from .settings import settings
 
-__all__ = ["SUFFIXES", "in_order", "photos_in"]
+__all__ = ["SUFFIXES", "in_order", "patiently", "photos_in", "printable"]
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".avif"}
@@ -30,6 +31,23 @@ def photos_in(folder: Path) -> list[Path]:
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
     return found
+
+
+def printable(path: Path) -> str:
+    """A path with forward slashes that can be printed, whatever bytes its name is of."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def patiently(work: Callable[[T], R], item: T) -> R:
+    """``work(item)``, again and again while the machine is busy.
+
+    Large photos are decoded one at a time, and each try waits until the deadline.
+    """
+    while True:
+        try:
+            return work(item)
+        except Busy:
+            continue
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:

@@ -58,7 +58,10 @@ class Data(Part):
 
 
 class Metric(Part):
-    """A figure with its 95 % interval and what it was measured on."""
+    """A figure with its 95 % interval and what it was measured on.
+
+    Calibration errors have no interval: both ends are the figure.
+    """
 
     name: Literal[
         "accuracy", "top5", "calibration_error", "calibration_error_before", "coverage", "kept"

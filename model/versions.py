@@ -1,11 +1,13 @@
 """The versions of a model that stand beside each other, and the way back to one of them."""
 
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .bundle import MANIFEST, Bundle
+from .bundle import MANIFEST, SHIPPED, Bundle
 from .errors import BundleDamaged, BundleError, BundleNotFound
 from .shelf import home, opened, point, pointed
 
@@ -31,7 +33,8 @@ class Version:
 def versions(name: str) -> list[Version]:
     """All versions of a model, the newest first.
 
-    A model that is a folder without versions, as those that ship, has one.
+    A model that is a folder without versions, as those that ship, has one. One of the
+    owner's with the name of one that ships has that, too.
 
     Raises:
         BundleNotFound: there is no model of that name.
@@ -43,8 +46,8 @@ def versions(name: str) -> list[Version]:
         version = found.version if isinstance(found, Bundle) else ""
         return [Version(version, _made(folder), current=True, found=found)]
     listed = [
-        Version(path.name, _made(path), path.name == current, _opened(path, name))
-        for path in _folders(folder)
+        Version(version, _made(path), version == current, _opened(path, name))
+        for version, path in _places(folder).items()
     ]
     return sorted(listed, key=lambda one: (one.made, one.version), reverse=True)
 
@@ -60,7 +63,7 @@ def roll_back(name: str, version: str) -> Bundle:
     """
     folder = home(name)
     # Compared with the names in the folder, so that no version can leave it.
-    listed = {path.name: path for path in _folders(folder)} if pointed(folder) else {}
+    listed = _places(folder) if pointed(folder) else {}
     if version not in listed:
         raise BundleNotFound(_missing(name, version, listed))
     bundle = opened(listed[version], name)
@@ -70,8 +73,23 @@ def roll_back(name: str, version: str) -> Bundle:
             f"{bundle.version}. Import or build the model again."
         )
     bundle.verify()
+    if bundle.folder.parent != folder:
+        bundle = _copied(bundle, folder)
     point(folder, version)
     return bundle
+
+
+def _copied(bundle: Bundle, folder: Path) -> Bundle:
+    """A bundle that ships, beside the owner's versions of it."""
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    try:
+        for name in (MANIFEST, *bundle.manifest.files):
+            shutil.copyfile(bundle.folder / name, new / name)
+        new.chmod(0o755)
+        new.rename(folder / bundle.version)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return opened(folder / bundle.version, bundle.name)
 
 
 def _missing(name: str, version: str, listed: dict[str, Path]) -> str:
@@ -81,6 +99,17 @@ def _missing(name: str, version: str, listed: dict[str, Path]) -> str:
         f"{name} has no version {version[:40]!r}. Versions here: {', '.join(sorted(listed))} "
         f"(python -m model versions {name})."
     )
+
+
+def _places(folder: Path) -> dict[str, Path]:
+    """Where each version is; the one that ships under the same name comes last."""
+    found = {path.name: path for path in _folders(folder)}
+    ships = SHIPPED / folder.name
+    if (ships / MANIFEST).is_file():
+        bundle = _opened(ships, folder.name)
+        if isinstance(bundle, Bundle):
+            found.setdefault(bundle.version, ships)
+    return found
 
 
 def _folders(folder: Path) -> list[Path]:

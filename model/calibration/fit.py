@@ -97,12 +97,14 @@ def _folds(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     import warnings
 
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
+    # Where every label has fewer photos than there are folds, none can be spread evenly.
+    kind = StratifiedKFold if np.bincount(targets).max() >= count else KFold
     with warnings.catch_warnings():
         # A label with fewer photos than folds is missing from some.
         warnings.simplefilter("ignore", UserWarning)
-        yield from StratifiedKFold(count, shuffle=True, random_state=seed).split(targets, targets)
+        yield from kind(count, shuffle=True, random_state=seed).split(targets, targets)
 
 
 def _parts(count: int, fold: int, folds: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

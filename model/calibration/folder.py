@@ -1,5 +1,6 @@
 """``calibrate NAME FOLDER``: a bundle measured on photos that it did not learn from."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,12 @@ import numpy as np
 import onnxruntime as ort
 
 from ..bundle import Bundle
-from ..classifier import Classifier
+from ..classifier import Classifier, read_file
 from ..engines import start
-from ..errors import Busy, DataError, PhotoError
+from ..errors import DataError, PhotoError
 from ..evaluation.folders import labelled
 from ..evaluation.summary import refuse_multilabel
-from ..folder import in_order, photos_in
+from ..folder import in_order, patiently, photos_in, printable
 from ..manifest import FORMAT
 from ..preprocess import Pixels, preprocess
 from ..settings import settings
@@ -22,7 +23,7 @@ from .fit import COVERAGE, LEAST, Trust, calibrate
 from .outputs import Floats, Outputs
 from .put import put
 
-__all__ = ["calibrate_bundle", "outputs", "several", "unknown_photos"]
+__all__ = ["calibrate_bundle", "outputs", "several", "stranger_folders", "unknown_photos"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,12 +57,13 @@ def calibrate_bundle(
     photos, left_out = labelled(folder, bundle.labels)
     place = {label: index for index, label in enumerate(bundle.labels)}
     classifier = Classifier(bundle, start(bundle, "compiled"))
-    known = outputs(
+    known, unread = outputs(
         classifier,
         [(photo, place[label]) for photo, label in photos],
         folder,
         lambda done, total: progress("Held-out photos", done, total),
     )
+    notes = _notes(left_out, unread)
     if len({*known.targets.tolist()}) < 2:
         raise DataError(f"{folder} has photos of one label only. Give some of the others, too.")
     strangers = unknown_photos(classifier, unknown, progress)
@@ -73,11 +75,23 @@ def calibrate_bundle(
     def fill(new: Path) -> None:
         for name in manifest.files:
             (new / name).write_bytes(bundle.read(name))
-        notes = (f"Folders left out: {', '.join(left_out)}"[:300],) if left_out else ()
         on = f"{len(known):,} photos of {folder.resolve().name}"
         put(values, new, trust, on=on, command=command, notes=notes)
 
     return write(values, shelf or settings().data / "models", fill), trust
+
+
+def _notes(folders: Sequence[str], unread: Sequence[str]) -> tuple[str, ...]:
+    """What was not counted, in lines for the card."""
+    lines = {
+        "Folders that fit no label, left out": folders,
+        "Photos that cannot be read, or are copies, left out": unread,
+    }
+    return tuple(
+        f"{what}: {len(names):,} ({', '.join(names[:5])})"[:300]
+        for what, names in lines.items()
+        if names
+    )
 
 
 def outputs(
@@ -85,51 +99,78 @@ def outputs(
     photos: Sequence[tuple[Path, int]],
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Outputs:
-    """What the graph gives for photos that can be read; the others are left out.
+) -> tuple[Outputs, list[str]]:
+    """What the graph gives for photos, and the names of those that were left out.
+
+    Those cannot be read, or are copies of another one: a copy in another fold would
+    make it look easier than it is.
 
     Raises:
         DataError: fewer than fifty could be read.
     """
+    recipe = classifier.bundle.manifest.recipe
 
-    def one(item: tuple[Path, int]) -> tuple[Any, Any, int, str] | None:
+    def one(item: tuple[Path, int]) -> tuple[bytes, Any, Any, int, str] | str:
         path, target = item
-        recipe = classifier.bundle.manifest.recipe
-        while True:
-            try:
-                photo = classifier.photo(path.read_bytes())
-            except Busy:
-                continue
-            except (PhotoError, OSError):
-                return None
-            found = classifier.engine.run(preprocess(photo.image, recipe)[None], many=True)
-            return found.logits[0], found.features[0], target, path.relative_to(folder).as_posix()
+        name = printable(path.relative_to(folder))
+        try:
+            data = read_file(path)
+            photo = patiently(classifier.photo, data)
+        except PhotoError:
+            return name
+        found = classifier.engine.run(preprocess(photo.image, recipe)[None], many=True)
+        digest = hashlib.sha256(data).digest()
+        return digest, found.logits[0], found.features[0], target, name
 
-    rows = []
+    rows, left_out, seen = [], list[str](), set[bytes]()
     for done, row in enumerate(in_order(one, photos), 1):
-        rows += [row] if row else []
         progress(done, len(photos))
+        if isinstance(row, str):
+            left_out.append(row)
+        elif row[0] in seen:
+            left_out.append(row[-1])
+        else:
+            seen.add(row[0])
+            rows.append(row[1:])
     if len(rows) < LEAST:
         raise DataError(
             f"{folder} holds {len(rows)} photos that can be read, of {len(photos)}: {LEAST} are "
             "needed, 300 are good."
         )
     logits, features, targets, names = zip(*rows, strict=True)
-    return Outputs(np.stack(logits), np.stack(features), np.array(targets, np.intp), names)
+    known = Outputs(np.stack(logits), np.stack(features), np.array(targets, np.intp), names)
+    return known, left_out
+
+
+def stranger_folders(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """The photos of folders of strangers, by the folder's name.
+
+    Raises:
+        DataError: two have the same name, or one has fewer than fifty photos.
+    """
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        name = printable(Path(folder.absolute().name))
+        if name in found:
+            raise DataError(f"Two folders of unknown photos are called {name!r}. Rename one.")
+        found[name] = photos_in(folder)
+        if len(found[name]) < LEAST:
+            raise DataError(
+                f"{folder} holds {len(found[name])} unknown photos: {LEAST} are needed, 200 are "
+                "good."
+            )
+    return found
 
 
 def unknown_photos(
     classifier: Classifier, folders: Sequence[Path], progress: Progress
 ) -> dict[str, Outputs]:
     """What the graph gives for folders of strangers, by the folder's name."""
-    found: dict[str, Outputs] = {}
-    for folder in folders:
-        name = folder.resolve().name
-        if name in found:
-            raise DataError(f"Two folders of unknown photos are called {name!r}. Rename one.")
-        found[name] = outputs(
+    found = {}
+    for folder, (name, paths) in zip(folders, stranger_folders(folders).items(), strict=True):
+        found[name], _ = outputs(
             classifier,
-            [(path, 0) for path in photos_in(folder)],
+            [(path, 0) for path in paths],
             folder,
             lambda done, total: progress("Unknown photos", done, total),
         )
@@ -137,14 +178,21 @@ def unknown_photos(
 
 
 def several(
-    graph: Path, photos: Iterable[Pixels], targets: Sequence[int], names: tuple[str, ...] = ()
+    graph: Path,
+    photos: Iterable[Pixels],
+    targets: Sequence[int] | None = None,
+    names: tuple[str, ...] = (),
 ) -> Outputs:
     """What a graph that stands in no bundle yet gives for photos, on all cores.
 
     Args:
         graph: an ONNX file.
         photos: uint8 [height, width, 3] each.
-        targets: indices of their labels.
+        targets: indices of their labels; without them all are 0.
+        names: of the photos, for the card.
+
+    Raises:
+        DataError: there is no photo.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
@@ -154,5 +202,9 @@ def several(
         logits, features = session.run(["logits", "features"], {"pixels": pixels[None]})
         return logits[0], features[0]
 
-    logits, features = zip(*in_order(one, photos), strict=True)
-    return Outputs(np.stack(logits), np.stack(features), np.array(targets, np.intp), names)
+    rows = list(in_order(one, photos))
+    if not rows:
+        raise DataError("None of these photos can be read.")
+    logits, features = zip(*rows, strict=True)
+    known = np.zeros(len(logits)) if targets is None else targets
+    return Outputs(np.stack(logits), np.stack(features), np.array(known, np.intp), names)

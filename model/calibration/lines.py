@@ -12,6 +12,7 @@ from .scores import Score
 __all__ = ["Told", "line", "mistakes", "reliability", "stranger"]
 
 BINS = 10
+MOST_LETTERS = 300
 
 Told = tuple[float, int, int]
 """Of one fold and one set of strangers: AUROC, how many were let in, how many there were."""
@@ -37,7 +38,7 @@ def mistakes(
     wrong = [place for place in np.argsort(-top) if said[place] != known.targets[place]]
     return tuple(
         Mistake(
-            photo=known.names[place] if known.names else f"photo {place}",
+            photo=known.names[place][-MOST_LETTERS:] if known.names else f"photo {place}",
             label=int(known.targets[place]),
             said=int(said[place]),
             probability=round(float(top[place]), 4),

@@ -10,9 +10,10 @@ import onnxruntime as ort
 from ..card import Card
 from ..evaluation.statistics import wilson
 from .fit import Trust
+from .statistics import probabilities
 from .tail import with_tail
 
-__all__ = ["put"]
+__all__ = ["OURS", "put"]
 
 OURS = "measured by Loupe"
 
@@ -23,6 +24,7 @@ def put(
     trust: Trust,
     *,
     on: str,
+    by: str = OURS,
     command: str,
     seed: int | None = None,
     notes: tuple[str, ...] = (),
@@ -35,18 +37,18 @@ def put(
         folder: a bundle in the making, with its graph and its golden answers.
         trust: what was found.
         on: the held-out photos, in words.
+        by: who measured, and how far that can be believed; begins with ``OURS``.
         command: what was typed.
         seed: of the split, where one was drawn.
         notes: lines for the card.
     """
     path = folder / "graph.onnx"
-    multilabel = bool(values.get("multilabel", False))
-    graph = with_tail(path.read_bytes(), trust.confidence.temperature, trust.score, multilabel)
+    graph = with_tail(path.read_bytes(), trust.confidence.temperature, trust.score, False)
     path.write_bytes(graph)
     _golden(folder / "golden.npz", graph, trust.confidence.temperature)
     values["confidence"] = trust.confidence.model_dump(mode="json")
     values["metrics"] = [
-        *_metrics(trust, on, command),
+        *_metrics(trust, on, by),
         *[one for one in values.get("metrics", ()) if not one["by"].startswith(OURS)],
     ]
     values["card"] = Card(
@@ -73,9 +75,7 @@ def _golden(path: Path, graph: bytes, temperature: float) -> None:
     """
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
         pixels, logits = kept["pixels"], kept["logits"]
-    calm = logits.astype(np.float64) / temperature
-    shares = np.exp(calm - calm.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = probabilities(logits, temperature)
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     novelty = [session.run(["novelty"], {"pixels": one[None]})[0][0] for one in pixels]
     np.savez_compressed(
@@ -87,7 +87,7 @@ def _golden(path: Path, graph: bytes, temperature: float) -> None:
     )
 
 
-def _metrics(trust: Trust, on: str, command: str) -> list[dict[str, Any]]:
+def _metrics(trust: Trust, on: str, by: str) -> list[dict[str, Any]]:
     counted = {"accuracy": trust.right, "coverage": trust.covered, "kept": trust.kept}
     errors = {
         "calibration_error": trust.error,
@@ -105,7 +105,7 @@ def _metrics(trust: Trust, on: str, command: str) -> list[dict[str, Any]]:
             **{key: round(x, 4) if isinstance(x, float) else x for key, x in line.items()},
             "photos": trust.photos,
             "on": on,
-            "by": f"{OURS}: {command}"[:200],
+            "by": by,
         }
         for line in lines
     ]

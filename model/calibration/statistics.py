@@ -10,6 +10,8 @@ __all__ = ["auroc", "floors", "probabilities", "temperature", "threshold"]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 COLDEST, HOTTEST = 0.05, 20.0
+SPREAD = 0.5
+"""Standard deviation, in natural logarithms, of temperatures before any photo is seen."""
 
 
 def probabilities(logits: Floats, temperature: float) -> Doubles:
@@ -24,7 +26,11 @@ def probabilities(logits: Floats, temperature: float) -> Doubles:
 def temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
     """The temperature at which the true labels are most likely.
 
-    Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
+    A temperature far from one needs evidence: without that, a few dozen photos that
+    are all answered rightly would make every answer certain.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017; the evidence
+    is asked for by a log-normal prior around one (maximum a posteriori).
     """
     from scipy.optimize import minimize_scalar
 
@@ -32,7 +38,8 @@ def temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
 
     def surprise(logarithm: float) -> float:
         shares = probabilities(logits, math.exp(logarithm))[rows, targets]
-        return float(-np.log(np.maximum(shares, 1e-12)).mean())
+        prior = (logarithm / SPREAD) ** 2 / 2
+        return float(-np.log(np.maximum(shares, 1e-12)).sum() + prior)
 
     bounds = math.log(COLDEST), math.log(HOTTEST)
     return float(math.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
@@ -55,7 +62,8 @@ def floors(shares: Doubles, targets: NDArray[np.intp], coverage: float) -> Doubl
     """
     true = shares[np.arange(len(targets)), targets]
     found = np.full(shares.shape[1], 1 - _quantile(1 - true, coverage))
-    enough = math.ceil(1 / (1 - coverage)) - 1
+    # Rounded, since 1 - 0.9 is a little less than 0.1.
+    enough = math.ceil(round(1 / (1 - coverage), 6)) - 1
     for label in np.unique(targets):
         own = true[targets == label]
         if len(own) >= enough:

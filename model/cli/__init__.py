@@ -5,11 +5,13 @@ To add a command: a module here and its name in ``COMMANDS``.
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import LoupeError
+from ..folder import printable
 
 __all__ = ["main"]
 
@@ -51,6 +53,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except LoupeError as error:
             click.echo(f"{error.code}: {error}", err=True)
+            sys.exit(2)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # A full disk, a folder that may not be written to: nothing that code can mend.
+            what = printable(Path(error.filename)) if error.filename else "A file"
+            click.echo(f"file: {what}: {error.strerror or error}.", err=True)
             sys.exit(2)
 
 

@@ -8,7 +8,7 @@ from rich.progress import TaskID
 from ..errors import EngineUnavailable
 from ..shelf import find
 from .identify import progress_bar
-from .train import summary, typed
+from .train import told, typed
 
 __all__ = ["calibrate_command"]
 
@@ -52,5 +52,6 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
         made, _ = calibrate_bundle(
             bundle, folder, unknown, coverage=coverage, command=typed(), progress=shown
         )
-    click.echo(f"{made.name} {made.version} in {made.folder}")
-    click.echo(summary(made.manifest))
+    for note in made.manifest.card.notes if made.manifest.card else ():
+        click.echo(note)
+    told(made)

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 from rich.progress import Progress, TaskID
 
+from ..bundle import MANIFEST, SHIPPED, Bundle
 from ..card import Card
 from ..errors import EngineUnavailable
 from ..manifest import Manifest
 from .identify import progress_bar
 
-__all__ = ["summary", "train_command", "typed"]
+__all__ = ["summary", "told", "train_command", "typed"]
 
 
 @click.command("train")
@@ -23,7 +24,11 @@ __all__ = ["summary", "train_command", "typed"]
 @click.option("--arch", help="lite0, lite1, lite2, or a name of timm or torchvision.  [lite0]")
 @click.option("--size", "side", type=int, help="Pixels a side that it sees; by default its own.")
 @click.option("--epochs", type=int, help="Epochs of fine-tuning, at most.  [8]")
-@click.option("--minutes", type=float, help="Time for all of it; by default as long as it takes.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Time for all of it; by default as long as it takes.",
+)
 @click.option("--search", type=float, help="Minutes of looking for better settings first (Optuna).")
 @click.option("--seed", type=int, help="Of the split and the training.  [0]")
 @click.option(
@@ -49,8 +54,11 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
     Folders train and validation (and test) inside it are followed. Ctrl-C ends it; what
     was done is kept, and --resume goes on.
     """
+    given = {key: value for key, value in options.items() if value not in (None, ())}
     if folder is None and not resume:
         raise click.UsageError("Name the FOLDER with the photos, or --resume.")
+    if resume and (folder or given.keys() - {"minutes"}):
+        raise click.UsageError("--resume goes on as it began: beside --name it takes --minutes.")
     try:
         from ..training.plan import Plan
         from ..training.train import train, unfinished
@@ -59,9 +67,9 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
             f"Training needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
     if resume:
-        plan = Plan.kept(unfinished(Plan.of(folder=Path(), name=name).name))
+        kept = Plan.kept(unfinished(Plan.of(folder=Path(), name=name).name))
+        plan = kept.model_copy(update=given)
     else:
-        given = {key: value for key, value in options.items() if value not in (None, ())}
         plan = Plan.of(folder=folder, name=name, command=typed(), **given)
     with progress_bar(shown=True) as bar:
         try:
@@ -70,8 +78,19 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
             bar.stop()
             click.echo(f"Stopped. Go on with: python -m model train --name {name} --resume")
             sys.exit(130)
+    told(bundle)
+
+
+def told(bundle: Bundle) -> None:
+    """Say what was made, how good it is, and what it hides."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
+    ships = SHIPPED / bundle.name
+    if (ships / MANIFEST).is_file() and bundle.folder != ships:
+        click.echo(
+            f"It answers instead of the {bundle.name} that ships with Loupe. Back to that one: "
+            f"python -m model rollback {bundle.name} {Bundle.open(ships).version}"
+        )
 
 
 def typed() -> str:

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..classifier import Classifier
-from ..errors import Busy, DataError, PhotoError
-from ..folder import in_order, photos_in
+from ..errors import DataError, PhotoError
+from ..folder import in_order, patiently, photos_in, printable
 from ..prediction import Prediction
 from .labels import match
 from .results import Evaluation, Refused
@@ -43,7 +43,7 @@ def evaluate(
 
     def ask(item: tuple[Path, str]) -> Answer:
         photo, label = item
-        return str(photo.relative_to(folder)), label, _answer(classifier, photo)
+        return printable(photo.relative_to(folder)), label, _answer(classifier, photo)
 
     progress(0, len(photos))
     began = time.perf_counter()
@@ -81,11 +81,7 @@ def labelled(folder: Path, labels: tuple[str, ...]) -> tuple[list[tuple[Path, st
 
 
 def _answer(classifier: Classifier, photo: Path) -> Prediction | PhotoError:
-    while True:
-        try:
-            return classifier.identify(photo, patient=True)
-        except PhotoError as error:
-            return error
-        except Busy:
-            # Each try waits until the deadline: large photos are decoded one at a time.
-            continue
+    try:
+        return patiently(lambda path: classifier.identify(path, patient=True), photo)
+    except PhotoError as error:
+        return error

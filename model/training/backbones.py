@@ -112,7 +112,14 @@ def _torchvision(name: str) -> Backbone:
     from fastai.vision.learner import num_features_model
 
     mean, std = IMAGENET
-    features = int(num_features_model(_cut(name, weights=None)))
+    try:
+        features = int(num_features_model(_cut(name, weights=None)))
+    except (StopIteration, NotImplementedError, ValueError) as error:
+        # A transformer, or another network whose end is not a pooling and a line.
+        raise DataError(
+            f"torchvision's {name} cannot be cut where its head begins. Take timm's, or another: "
+            "lite0, resnet34, convnext_tiny."
+        ) from error
     return Backbone("torchvision", name, features, SIDE, "bilinear", mean, std)
 
 

@@ -26,6 +26,8 @@ SLOWEST, FASTEST = 4e-4, 1e-3
 PATIENCE = 4
 FIND = 40
 """Steps of ``lr_find``."""
+BRIEF = 8
+"""Steps of it where only the time is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def fine_tune(
     from fastai.callback.tracker import EarlyStoppingCallback
 
     former = checkpoint(state / CHECKPOINT)
-    if not former and deadline is not None and time.monotonic() > deadline:
+    late = deadline is not None and time.monotonic() > deadline
+    if not former and (late or not epochs):
         return None
     start = former["next"] if former else 0
     set_seeds(seed + start)
@@ -84,7 +87,7 @@ def fine_tune(
             epochs, lr = former["epochs"], former["lr"]
             _go_on(learner, averaged, former)
         else:
-            lr, seconds = _learning_rate(learner, hyper, watch)
+            lr, seconds = _learning_rate(learner, hyper, deadline is not None, watch)
             epochs = _affordable(learner, epochs, seconds, deadline)
         saved = Saved(state / CHECKPOINT, averaged, start, epochs, lr, former and former["best"])
         if epochs > start:
@@ -130,11 +133,18 @@ def _go_on(learner: Any, averaged: Averaged, former: dict[str, Any]) -> None:
     """Take a checkpoint's weights, average and optimizer."""
     from torch.optim.swa_utils import AveragedModel
 
-    learner.model.load_state_dict(former["model"])
+    # fastai moves the model when it begins to fit, but never what the optimizer remembers.
+    device = learner.dls.device
+    learner.model.to(device).load_state_dict(former["model"])
     averaged.average = AveragedModel(learner.model, avg_fn=averaged.blend)
     averaged.average.load_state_dict(former["average"])
     learner.create_opt()
-    learner.opt.load_state_dict(former["optimizer"])
+    remembered = former["optimizer"]
+    remembered["state"] = [
+        {key: value.to(device) if hasattr(value, "to") else value for key, value in one.items()}
+        for one in remembered["state"]
+    ]
+    learner.opt.load_state_dict(remembered)
 
 
 def _freeze_first(model: nn.Module, share: float) -> None:
@@ -143,19 +153,21 @@ def _freeze_first(model: nn.Module, share: float) -> None:
         parameter.requires_grad_(False)
 
 
-def _learning_rate(learner: Any, hyper: Hyper, watch: Watch) -> tuple[float, float]:
-    """The rate, given or found, and the seconds that a batch takes.
+def _learning_rate(learner: Any, hyper: Hyper, timed: bool, watch: Watch) -> tuple[float, float]:
+    """The rate, given or found, and where that is ``timed`` the seconds that a batch takes.
 
     Source: Smith, Cyclical Learning Rates, 2017; fastai's *valley*.
     """
     batches = len(learner.dls.train)
-    if hyper.lr is not None:
+    if hyper.lr is not None and not timed:
         return hyper.lr, 0.0
     watch(Step("Finding the learning rate"))
-    steps = min(FIND, batches * 3)
+    steps = min(FIND if hyper.lr is None else BRIEF, batches * 3)
     began = time.monotonic()
     found = learner.lr_find(end_lr=0.1, num_it=steps, show_plot=False)
     seconds = (time.monotonic() - began) / max(1, len(learner.recorder.lrs))
+    if hyper.lr is not None:
+        return hyper.lr, seconds
     lr = float(np.clip(float(found.valley), SLOWEST, FASTEST))
     watch(Step("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
     return lr, seconds

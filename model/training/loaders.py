@@ -1,5 +1,6 @@
 """fastai data loaders over small copies: varied to learn from, exact to be measured on."""
 
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,16 @@ def loaders(
         list(range(len(everything))),
         bs=min(batch, max(2, first // 2)),
         val_bs=batch,
-        num_workers=min(4, max(1, cores() - 1)) if first >= MANY else 0,
+        num_workers=min(4, max(1, cores() - 1)) if first >= MANY and _forks() else 0,
         drop_last=True,
     )
+
+
+def _forks() -> bool:
+    """Whether a process of its own shares what is here; elsewhere fastai's blocks, which
+    hold functions, cannot be sent to it.
+    """
+    return multiprocessing.get_start_method() == "fork"
 
 
 def _picture(what: Path | Pixels) -> Any:

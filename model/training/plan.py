@@ -10,7 +10,13 @@ from ..manifest import Name
 
 __all__ = ["PLAN", "Hyper", "Plan"]
 
-PLAN = "plan.json"
+PLAN, HYPER = "plan.json", "hyper.json"
+
+
+NAMED = (
+    "a model's name is of small letters, digits, - and _, and begins with a letter or digit, "
+    "such as my-flowers."
+)
 
 
 class Hyper(BaseModel):
@@ -28,6 +34,18 @@ class Hyper(BaseModel):
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.1
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.02
+
+    def keep(self, state: Path) -> None:
+        """Write it into the folder of an unfinished training."""
+        (state / HYPER).write_text(self.model_dump_json(), encoding="utf-8")
+
+    @classmethod
+    def kept(cls, state: Path) -> Self | None:
+        """What an unfinished training has chosen already, if it has."""
+        try:
+            return cls.model_validate_json((state / HYPER).read_bytes())
+        except (OSError, ValueError):
+            return None
 
 
 class Plan(BaseModel):
@@ -59,11 +77,24 @@ class Plan(BaseModel):
             DataError: one will not do; the message names it.
         """
         try:
-            return cls(**values)
+            plan = cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise DataError(f"{where}: {first['msg']}.") from None
+            said = NAMED if where == "name" else f"{first['msg']}."
+            raise DataError(f"{where}: {said}") from None
+        if plan.minutes is not None and plan.search >= plan.minutes:
+            raise DataError(
+                f"A search of {plan.search:g} minutes leaves none of {plan.minutes:g} for the "
+                "training. Give --minutes more, or --search less."
+            )
+        # Whoever goes on may stand in another folder.
+        where_from = {
+            "folder": plan.folder.resolve(),
+            "unknown": tuple(one.resolve() for one in plan.unknown),
+            "shelf": plan.shelf and plan.shelf.resolve(),
+        }
+        return plan.model_copy(update=where_from)
 
     def keep(self, state: Path) -> None:
         """Write it into the folder of an unfinished training."""

@@ -10,9 +10,9 @@ import numpy as np
 from .backbones import Backbone
 from .finetune import fine_tune
 from .plan import Hyper, Plan
-from .probe import Probe
+from .probe import Probe, fit_probe
 from .progress import Step, Watch
-from .stages import Material, learner_with_head
+from .stages import FEATURES, Material, learner_with_head
 
 __all__ = ["search"]
 
@@ -26,7 +26,6 @@ def search(
     values: dict[str, Any],
     chosen: Backbone,
     photos: Material,
-    head: Probe,
     state: Path,
     watch: Watch,
 ) -> Hyper:
@@ -48,7 +47,7 @@ def search(
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=plan.seed),
     )
-    inner = _inner(photos, plan.seed)
+    inner, head = _inner(photos, plan.seed, state)
     deadline = time.monotonic() + plan.search * 60
     if not study.trials:
         usual = Hyper(lr=4e-4).model_dump(exclude={"decay"})
@@ -95,8 +94,10 @@ def _suggested(trial: Any) -> Hyper:
     )
 
 
-def _inner(photos: Material, seed: int) -> Material:
-    """A split of the training photos, near duplicates together as far as they go."""
+def _inner(photos: Material, seed: int, state: Path) -> tuple[Material, Probe]:
+    """A split of the training photos, near duplicates together, and a head fitted to its
+    first part: the usual head has learnt the answers of both.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     targets = np.array(photos.targets)
@@ -105,10 +106,13 @@ def _inner(photos: Material, seed: int) -> Material:
     maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     learn, judge = next(iter(maker.split(targets, targets, groups)))
     judged = replace(photos, copies=tuple(photos.copies[place] for place in judge))
-    return replace(
+    features = np.load(state / FEATURES, allow_pickle=False)
+    head = fit_probe(features[learn], targets[learn], features[judge], targets[judge])
+    inner = replace(
         photos,
         copies=tuple(photos.copies[place] for place in learn),
         targets=tuple(int(targets[place]) for place in learn),
         held_out=np.stack(list(judged.seen())),
         held_out_targets=tuple(int(targets[place]) for place in judge),
     )
+    return inner, head

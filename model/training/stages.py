@@ -1,22 +1,25 @@
 """A training, stage by stage; each leaves its result in the folder and is skipped next time."""
 
+import hashlib
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import Busy
-from ..folder import in_order
+from ..classifier import read_file
+from ..errors import DataError, PhotoError
+from ..folder import in_order, patiently, printable
 from ..manifest import FORMAT, Manifest
 from ..photo import read
 from ..preprocess import FILTERS, Pixels, Recipe, preprocess
 from .backbones import Backbone, load_published
-from .data import Labelled, Report, Split, collect, look, report, split
+from .data import Labelled, Look, Report, Split, collect, look, report, split
 from .finetune import Tuned, fine_tune
 from .graph import Answering
 from .learner import empty_learner
@@ -25,9 +28,11 @@ from .plan import Hyper, Plan
 from .probe import Probe, features_of, fit_probe
 from .progress import Step, Watch
 
-__all__ = ["Material", "draft", "material", "pixels_of", "probe", "tune"]
+__all__ = ["FEATURES", "Material", "draft", "material", "pixels_of", "probe", "tune"]
 
-COPIES, HELD_OUT, PROBE = "copies", "held_out.npy", "probe.npz"
+COPIES, HELD_OUT, PROBE, FEATURES = "copies", "held_out.npy", "probe.npz", "features.npy"
+SEEN = "photos.sha256"
+"""The file that says which photos a training began with."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
     """Find, look at, report on and split the photos of a plan.
 
     Raises:
-        DataError: they will not do.
+        DataError: they will not do, or are not those that this training began with.
     """
     recipe = chosen.recipe(plan.side)
     found = collect(plan.folder)
@@ -71,6 +76,7 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
         side=max(copy_side(recipe)),
         progress=lambda done, total: watch(Step("Looking at the photos", done, total)),
     )
+    _same_as_before(found.photos, looks, state)
     findings = report(found, looks)
     for finding in findings.findings:
         names = ", ".join(finding.which[:3])
@@ -79,6 +85,8 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
     parts = split(found, findings, plan.seed)
     counts = f"{len(parts.train):,} to learn from, {len(parts.held_out):,} held out"
     watch(Step("Report", note=f"{len(parts.labels)} labels, {counts}, split {parts.how}"))
+    if missing := parts.unmeasured:
+        watch(Step("Report", note=f"Held out of {', '.join(missing)}: none, so not measured."))
     copies = {one.name: state / COPIES / one.copy for one in looks}
     place = {label: index for index, label in enumerate(parts.labels)}
     return Material(
@@ -92,6 +100,26 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
     )
 
 
+def _same_as_before(photos: Sequence[Labelled], looks: Sequence[Look], state: Path) -> None:
+    """What a training has kept counts for its own photos only, each on its own side.
+
+    Raises:
+        DataError: one was added, taken away, changed or moved since it began.
+    """
+    rows = [
+        (photo.name, photo.label, photo.part, one.sha256)
+        for photo, one in zip(photos, looks, strict=True)
+    ]
+    now = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    path = state / SEEN
+    if path.is_file() and path.read_text() != now:
+        raise DataError(
+            "The photos are not those that this training began with: one was added, taken away, "
+            f"moved or changed. Put them back, or delete {state} to begin anew."
+        )
+    path.write_text(now)
+
+
 def copy_side(recipe: Recipe) -> tuple[int, int]:
     """Height and width that a photo must keep for its small copy and for its pixels."""
     return recipe.resize
@@ -102,33 +130,45 @@ def _held_out(photos: Sequence[Labelled], recipe: Recipe, path: Path, watch: Wat
         kept: Pixels = np.load(path, allow_pickle=False)
         if kept.shape == (len(photos), *recipe.size, 3):
             return kept
-    found = pixels_of([photo.path for photo in photos], recipe, "Held-out photos", watch)
-    new = path.with_name(f".{path.name}")
-    with new.open("wb") as file:
-        np.save(file, found)
-    new.replace(path)
+    found = np.stack([*pixels_of([one.path for one in photos], recipe, "Held-out photos", watch)])
+    _save(path, lambda file: np.save(file, found))
     return found
 
 
-def pixels_of(paths: Sequence[Path], recipe: Recipe, stage: str, watch: Watch) -> Pixels:
-    """Photos by a recipe, uint8 [N, height, width, 3], the way that every answer takes.
+def pixels_of(
+    paths: Sequence[Path], recipe: Recipe, stage: str, watch: Watch, *, all_of_them: bool = True
+) -> Iterator[Pixels]:
+    """Photos by a recipe, uint8 [height, width, 3] each, the way that every answer takes.
+
+    Args:
+        paths: the photos.
+        recipe: the bundle's.
+        stage: what is told to ``watch``.
+        all_of_them: else those that cannot be read are left out, and how many is told.
 
     Raises:
-        PhotoError: one cannot be read.
+        DataError: with ``all_of_them``, one cannot be read.
     """
 
-    def one(path: Path) -> Pixels:
-        while True:
-            try:
-                return preprocess(read(path.read_bytes(), resize=max(recipe.resize)).image, recipe)
-            except Busy:
-                continue
+    def one(path: Path) -> Pixels | None:
+        try:
+            data = read_file(path)
+            image = patiently(lambda bytes_: read(bytes_, resize=max(recipe.resize)).image, data)
+        except PhotoError as error:
+            if all_of_them:
+                raise DataError(f"{printable(path)}: {error}") from error
+            return None
+        return preprocess(image, recipe)
 
-    found = []
+    unread = 0
     for done, pixels in enumerate(in_order(one, paths), 1):
-        found.append(pixels)
         watch(Step(stage, done, len(paths)))
-    return np.stack(found)
+        if pixels is None:
+            unread += 1
+        else:
+            yield pixels
+    if unread:
+        watch(Step(stage, note=f"{stage}: {unread:,} cannot be read and are left out."))
 
 
 def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
@@ -181,6 +221,7 @@ def probe(
     module = module.to(memory_format=torch.channels_last)
     began = time.monotonic()
     features = features_of(module, photos.seen(), len(photos.copies), "Features", watch)
+    _save(state / FEATURES, lambda file: np.save(file, features))
     held_out = features_of(module, photos.held_out, len(photos.held_out), "Features", watch)
     found = fit_probe(features, photos.targets, held_out, photos.held_out_targets)
     note = (
@@ -188,11 +229,17 @@ def probe(
         f"right, after {time.monotonic() - began:.0f} s"
     )
     watch(Step("Features", note=note))
+    arrays = {"weight": found.weight, "bias": found.bias, "accuracy": np.array(found.accuracy)}
+    _save(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    return found
+
+
+def _save(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file so that it is there as a whole or not at all."""
     new = path.with_name(f".{path.name}")
     with new.open("wb") as file:
-        np.savez(file, weight=found.weight, bias=found.bias, accuracy=np.array(found.accuracy))
+        write(file)
     new.replace(path)
-    return found
 
 
 def tune(

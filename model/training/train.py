@@ -3,6 +3,7 @@
 import platform
 import shutil
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,13 @@ from filelock import FileLock, Timeout
 
 from ..bundle import Bundle
 from ..calibration import Outputs, Trust, calibrate, put
-from ..calibration.folder import several
+from ..calibration.folder import several, stranger_folders
 from ..errors import DataError
 from ..evaluation.statistics import wilson
-from ..folder import photos_in
+from ..preprocess import Pixels, Recipe
 from ..settings import settings
 from ..shelf import write
 from .backbones import Backbone, backbone
-from .callbacks import CHECKPOINT
 from .export import export
 from .finetune import Tuned
 from .plan import PLAN, Hyper, Plan
@@ -38,6 +38,7 @@ from .stages import (
 __all__ = ["train", "unfinished"]
 
 PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
+LOCK = ".lock"
 RESERVE = 45.0
 """Seconds kept for what comes after fine-tuning, beside a look at every photo."""
 
@@ -63,9 +64,9 @@ def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
     state = unfinished(plan.name)
     state.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(state / ".lock", timeout=0):
+        with FileLock(state / LOCK, timeout=0):
             plan = _begun(plan, state, resume)
-            bundle = _trained(plan, state, watch)
+            bundle = _trained(plan, state, resume, watch)
     except Timeout:
         raise DataError(f"Another process is training {plan.name!r} now. Wait for it.") from None
     shutil.rmtree(state, ignore_errors=True)
@@ -74,35 +75,54 @@ def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
 
 def _begun(plan: Plan, state: Path, resume: bool) -> Plan:
     if resume:
-        return Plan.kept(state)
+        # Only the time may be another one: the rest decides what was kept.
+        return Plan.kept(state).model_copy(update={"minutes": plan.minutes})
     if (state / PLAN).exists():
         raise DataError(
             f"An unfinished training of {plan.name!r} is there. Add --resume to go on with it, or "
             f"delete {state} to begin anew."
         )
+    _clear(state)
     backbone(plan.arch)
     plan.keep(state)
     return plan
 
 
-def _trained(plan: Plan, state: Path, watch: Watch) -> Bundle:
+def _clear(state: Path) -> None:
+    """Nothing of another training counts for this one."""
+    for path in state.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
     began = time.monotonic()
     chosen = backbone(plan.arch)
-    photos = material(plan, chosen, state, watch)
+    try:
+        strangers = stranger_folders(plan.unknown)
+        photos = material(plan, chosen, state, watch)
+    except DataError:
+        if not resume:
+            # Nothing is begun yet: the command can be typed again, corrected.
+            (state / PLAN).unlink(missing_ok=True)
+        raise
     values = draft(plan, chosen, photos.split)
-    looked = time.monotonic()
     head = probe(values, chosen, photos, state, watch)
-    hyper = Hyper()
-    if plan.search and not (state / CHECKPOINT).exists():
+    looked = time.monotonic() - began
+    hyper = Hyper.kept(state)
+    if hyper is None and plan.search:
         from .search import search
 
-        hyper = search(plan, values, chosen, photos, head, state, watch)
+        hyper = search(plan, values, chosen, photos, state, watch)
+        hyper.keep(state)
+    hyper = hyper or Hyper()
     deadline = None
     if plan.minutes is not None:
-        last = RESERVE + (time.monotonic() - looked) / 2
-        deadline = began + plan.minutes * 60 - last
+        deadline = began + plan.minutes * 60 - RESERVE - looked / 2
     tuned = tune(plan, values, chosen, photos, head, hyper, state, deadline, watch)
-    return _finished(plan, values, chosen, photos, head, hyper, tuned, state, watch)
+    return _finished(plan, values, chosen, photos, strangers, head, hyper, tuned, state, watch)
 
 
 def _finished(
@@ -110,6 +130,7 @@ def _finished(
     values: dict[str, Any],
     chosen: Backbone,
     photos: Material,
+    strangers: dict[str, list[Path]],
     head: Probe,
     hyper: Hyper,
     tuned: Tuned | None,
@@ -118,7 +139,9 @@ def _finished(
 ) -> Bundle:
     learner = learner_with_head(values, chosen, photos, head, hyper, state)
     notes = _notes(photos, head, tuned)
-    if tuned is None or tuned.accuracy < head.accuracy - 1e-6:
+    if tuned is None:
+        watch(Step("Finishing", note="Nothing was fine-tuned: the linear head is kept."))
+    elif tuned.accuracy < head.accuracy - 1e-6:
         watch(Step("Finishing", note="Fine-tuning made it no better: the linear head is kept."))
     else:
         learner.model.load_state_dict(tuned.state)
@@ -135,36 +158,53 @@ def _finished(
     def fill(folder: Path) -> None:
         watch(Step("Finishing", note="Compiling"))
         export(learner, manifest_of(values), folder)
-        trust = _trust(plan, photos, folder / "graph.onnx", watch)
+        trust = _trust(plan, photos, strangers, folder / "graph.onnx", watch)
         on = f"{len(photos.held_out):,} held-out photos ({photos.split.how})"[:200]
+        chosen_by = "measured by Loupe; these photos chose the epoch, too"
         if trust is None:
             known = several(folder / "graph.onnx", photos.held_out, photos.held_out_targets)
-            by = "measured by Loupe; these photos chose the epoch, too"
-            values["metrics"] = [_accuracy(known, on, by)]
+            values["metrics"] = [_accuracy(known, on, chosen_by)]
         else:
             command = plan.command or "model.training.train"
-            put(values, folder, trust, on=on, command=command, seed=plan.seed, notes=notes)
+            put(
+                values,
+                folder,
+                trust,
+                on=on,
+                by=chosen_by,
+                command=command,
+                seed=plan.seed,
+                notes=notes,
+            )
         if photos.split.test:
             values["metrics"].insert(0, _tested(photos, folder / "graph.onnx", watch))
 
     return write(values, plan.shelf or settings().data / "models", fill)
 
 
-def _trust(plan: Plan, photos: Material, graph: Path, watch: Watch) -> Trust | None:
+def _trust(
+    plan: Plan, photos: Material, folders: dict[str, list[Path]], graph: Path, watch: Watch
+) -> Trust | None:
     """Calibrate on the held-out photos; None where they are too few for that."""
     names = tuple(one.name for one in photos.split.held_out)
     known = several(graph, photos.held_out, photos.held_out_targets, names)
     seen = several(graph, photos.seen(), photos.targets)
     strangers = {}
-    for folder in plan.unknown:
-        pixels = pixels_of(photos_in(folder), photos.recipe, "Unknown photos", watch)
-        strangers[folder.resolve().name] = several(graph, pixels, [0] * len(pixels))
+    for name, paths in folders.items():
+        try:
+            strangers[name] = several(graph, _far(paths, photos.recipe, watch))
+        except DataError as error:
+            watch(Step("Unknown photos", note=f"{name}: {error}"))
     watch(Step("Finishing", note="Calibrating"))
     try:
         return calibrate(known, seen, strangers, seed=plan.seed)
     except DataError as error:
         watch(Step("Finishing", note=f"Not calibrated: {error}"))
         return None
+
+
+def _far(paths: list[Path], recipe: Recipe, watch: Watch) -> Iterator[Pixels]:
+    return pixels_of(paths, recipe, "Unknown photos", watch, all_of_them=False)
 
 
 def _tested(photos: Material, graph: Path, watch: Watch) -> dict[str, Any]:

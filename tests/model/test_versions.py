@@ -195,3 +195,21 @@ def test_the_way_back_from_a_current_one_that_is_broken(two: tuple[Bundle, Bundl
     (current.folder / "bundle.json").write_text("{")
     assert cli("rollback", "tiny", former.version).exit_code == 0
     assert find("tiny").version == former.version
+
+
+def test_what_ships_comes_back_after_an_own_model_of_its_name(
+    data_folder: Path, shelf: Path
+) -> None:
+    ships = find("imagenet")
+    own = tiny(shelf, "imagenet")
+    assert find("imagenet").version == own.version
+    assert {one.version: one.current for one in versions("imagenet")} == {
+        own.version: True,
+        ships.version: False,
+    }
+    assert roll_back("imagenet", ships.version).version == ships.version
+    back = find("imagenet")
+    assert (back.version, back.folder) == (ships.version, shelf / "imagenet" / ships.version)
+    back.verify()
+    assert {one.version for one in versions("imagenet")} == {own.version, ships.version}
+    assert roll_back("imagenet", own.version).version == own.version

@@ -115,7 +115,7 @@ def _reliability(bundle: Bundle, card: Card) -> None:
     if after:
         former = f" Before it was calibrated: {percent(before.value)}." if before else ""
         st.write(
-            f"**Calibration error {percent(after.value)}** ({interval(after)}): so far are its "
+            f"**Calibration error {percent(after.value)}**: so far are its "
             f"numbers, on average, from how often it is right.{former}"
         )
     if covered := manifest.metric("coverage"):
@@ -225,9 +225,9 @@ def _mistakes(bundle: Bundle, card: Card) -> None:
 
 def _measured(_: Bundle, card: Card) -> None:
     st.write(
-        f"On {card.photos:,} photos ({escaped(card.on)}). Whatever was fitted was fitted on other "
-        f"photos than those counted: {card.folds} times over, each time with another part left "
-        "out."
+        f"On {card.photos:,} photos ({escaped(card.on)}). Temperature, plausible labels and "
+        "“none of these” were fitted on other photos than those counted: "
+        f"{card.folds} times over, each time with another part left out."
     )
     if card.notes:
         st.write("\n".join(f"- {escaped(note)}" for note in card.notes))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
-from ...folder import photos_in
+from ...folder import photos_in, printable
 
 __all__ = ["Found", "Labelled", "Part", "collect"]
 
@@ -29,10 +29,15 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All photos under a folder, and its labels in alphabetical order."""
+    """All photos under a folder, and its labels in alphabetical order.
+
+    ``ignored`` are files that are no photos, ``empty`` folders without a photo.
+    """
 
     labels: tuple[str, ...]
     photos: tuple[Labelled, ...]
+    ignored: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
     @property
     def parted(self) -> bool:
@@ -51,13 +56,16 @@ def collect(folder: Path) -> Found:
         DataError: there are fewer than two labels, or a label that nothing is trained on.
     """
     parts = _parts(folder)
-    photos = []
+    photos, ignored, empty = list[Labelled](), list[str](), []
     for part, where in parts:
         for label in _folders(where):
+            found, name = photos_in(label), printable(Path(label.name))
             photos += [
-                Labelled(path, path.relative_to(folder).as_posix(), label.name, part)
-                for path in photos_in(label)
+                Labelled(path, printable(path.relative_to(folder)), name, part) for path in found
             ]
+            ignored += [printable(path.relative_to(folder)) for path in _others(label, found)]
+            if not found:
+                empty.append(printable(label.relative_to(folder)))
     labels = sorted({photo.label for photo in photos if photo.part in (None, "train")})
     if len(labels) < 2:
         raise DataError(
@@ -70,7 +78,19 @@ def collect(folder: Path) -> Found:
             f"There are photos held out of {', '.join(strange)}, but none to learn it from. Name "
             "the folders alike, or take that one away."
         )
-    return Found(tuple(labels), tuple(photos))
+    return Found(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
+
+
+def _others(folder: Path, photos: list[Path]) -> list[Path]:
+    """Files under a folder that are not among its photos; hidden ones do not count."""
+    known = {*photos}
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and path not in known
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _folders(folder: Path) -> list[Path]:

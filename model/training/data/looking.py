@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ import imagehash
 from PIL import Image
 
 from ...classifier import read_file
-from ...errors import Busy, PhotoError
-from ...folder import in_order
+from ...errors import PhotoError
+from ...folder import in_order, patiently
 from ...photo import read
 from .labelled import Labelled
 
@@ -25,12 +26,14 @@ INDEX = "looks.json"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen of a photo: SHA-256 of its file, perceptual hash (hexadecimal,
-    256 bits), the small copy's file name; or why it was refused.
+    """What was seen of a photo: its file's size, time of change (nanoseconds) and
+    SHA-256, perceptual hash (hexadecimal, 256 bits), the small copy's file name; or why
+    it was refused.
     """
 
     name: str
-    bytes: int
+    bytes: int = -1
+    changed: int = 0
     sha256: str = ""
     hash: str = ""
     copy: str = ""
@@ -62,11 +65,15 @@ def look(
     former = _former(folder)
 
     def one(photo: Labelled) -> Look:
+        try:
+            state = photo.path.stat()
+        except OSError as error:
+            return Look(photo.name, refusal=f"It cannot be read: {error.strerror}.")
         known = former.get(photo.name)
-        same = known is not None and known.bytes == photo.path.stat().st_size
+        same = known and (known.bytes, known.changed) == (state.st_size, state.st_mtime_ns)
         if known and same and (known.refusal or (folder / known.copy).is_file()):
             return known
-        return _look(photo, folder, shape, side)
+        return _look(photo, state, folder, shape, side)
 
     looks = []
     for done, found in enumerate(in_order(one, photos), 1):
@@ -77,14 +84,18 @@ def look(
 
 
 def _look(
-    photo: Labelled, folder: Path, shape: Callable[[Image.Image], Image.Image], side: int
+    photo: Labelled,
+    state: os.stat_result,
+    folder: Path,
+    shape: Callable[[Image.Image], Image.Image],
+    side: int,
 ) -> Look:
-    size = photo.path.stat().st_size
+    size, changed = state.st_size, state.st_mtime_ns
     try:
         data = read_file(photo.path)
-        image = _read(data, side)
+        image = patiently(lambda bytes_: read(bytes_, resize=side).image, data)
     except PhotoError as error:
-        return Look(photo.name, size, refusal=str(error))
+        return Look(photo.name, size, changed, refusal=str(error))
     copy = hashlib.sha256(photo.name.encode()).hexdigest()[:24] + ".jpg"
     new = folder / f".{copy}"
     shape(image).save(new, "JPEG", quality=QUALITY)
@@ -92,19 +103,11 @@ def _look(
     return Look(
         photo.name,
         size,
+        changed,
         sha256=hashlib.sha256(data).hexdigest(),
         hash=str(imagehash.phash(image, hash_size=HASH_SIDE)),
         copy=copy,
     )
-
-
-def _read(data: bytes, side: int) -> Image.Image:
-    while True:
-        try:
-            return read(data, resize=side).image
-        except Busy:
-            # Large photos are decoded one at a time, and each try waits for the deadline.
-            continue
 
 
 def _former(folder: Path) -> dict[str, Look]:

@@ -53,7 +53,11 @@ def report(found: Found, looks: Sequence[Look]) -> Report:
     readable = [one for one in looks if not one.refusal]
     groups = _groups(readable)
     left_out = {one.name: one.refusal for one in looks if one.refusal}
-    findings = [Finding("damaged", "cannot be read and are left out", tuple(left_out))]
+    findings = [
+        Finding("empty", "folders hold no photo and are left out", found.empty),
+        Finding("ignored", "are no JPEG, PNG, WebP, HEIC or AVIF and are left out", found.ignored),
+        Finding("damaged", "cannot be read and are left out", tuple(left_out)),
+    ]
 
     both, clash, same, near = [], [], [], []
     for members in _by_group(readable, groups):

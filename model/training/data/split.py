@@ -1,10 +1,12 @@
 """Which photos are learnt from, and which are held out to measure."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import DataError
 from .labelled import Found, Labelled
@@ -27,6 +29,12 @@ class Split:
     held_out: tuple[Labelled, ...]
     test: tuple[Labelled, ...]
     how: str
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """Labels of which no photo is held out."""
+        measured = {photo.label for photo in self.held_out}
+        return tuple(label for label in self.labels if label not in measured)
 
 
 def split(found: Found, report: Report, seed: int = 0) -> Split:
@@ -70,15 +78,33 @@ def _stratified(
             f"Too few photos: {', '.join(f'{label} ({counts[label]})' for label in poor)}. "
             "Each label needs three or more that can be read and are not copies; ten make sense."
         )
-    folds = min(FOLDS, *counts.values())
+    folds = min(FOLDS, max(counts.values()))
     kinds = np.array([photo.label for photo in photos])
     groups = np.array([report.groups[photo.name] for photo in photos])
     maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    train, held_out = next(iter(maker.split(kinds, kinds, groups)))
+    with warnings.catch_warnings():
+        # A label with fewer photos than folds.
+        warnings.simplefilter("ignore", UserWarning)
+        _, places = next(iter(maker.split(kinds, kinds, groups)))
+    held_out = _of_every_label(kinds, groups, set(places.tolist()))
     return Split(
         labels,
-        tuple(photos[index] for index in train),
-        tuple(photos[index] for index in held_out),
+        tuple(photo for place, photo in enumerate(photos) if place not in held_out),
+        tuple(photo for place, photo in enumerate(photos) if place in held_out),
         (),
         f"one photo in {folds}, of every label alike, near duplicates together (seed {seed})",
     )
+
+
+def _of_every_label(
+    kinds: NDArray[np.str_], groups: NDArray[np.intp], held_out: set[int]
+) -> set[int]:
+    """Held-out places with at least one group of each label that has two or more."""
+    for label in np.unique(kinds):
+        own = np.flatnonzero(kinds == label)
+        if held_out.isdisjoint(own.tolist()):
+            numbers, sizes = np.unique(groups[own], return_counts=True)
+            if len(numbers) > 1:
+                smallest = numbers[sizes.argmin()]
+                held_out |= set(np.flatnonzero(groups == smallest).tolist())
+    return held_out

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.calibration import calibrate
+from model.calibration import Outputs, calibrate
 from model.calibration.scores import MOST_BYTES
 from model.calibration.statistics import auroc, probabilities
 from model.errors import DataError
@@ -77,3 +77,16 @@ def test_a_label_with_a_single_photo_is_no_trouble() -> None:
     lonely[0] = 3
     trust = calibrate(replace(photos, targets=lonely), None, {"far": strangers(7)})
     assert len(trust.confidence.plausible.floors) == LABELS
+
+
+@pytest.mark.parametrize(("labels", "each"), [(20, 4), (60, 1), (16, 4)])
+def test_many_labels_of_few_photos_are_no_trouble(labels: int, each: int) -> None:
+    random = np.random.default_rng(0)
+    targets = np.repeat(np.arange(labels), each)
+    features = random.normal(size=(len(targets), 8)).astype(np.float32)
+    given = Outputs(
+        random.normal(size=(len(targets), labels)).astype(np.float32), features, targets
+    )
+    trust = calibrate(given, strangers={"far": replace(given, features=features + 9)})
+    assert trust.photos == len(targets)
+    assert trust.covered / trust.photos > 0.7

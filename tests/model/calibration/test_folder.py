@@ -21,7 +21,7 @@ def shades(folder: Path, count: int = 12, spread: float = 60) -> Path:
         (folder / name).mkdir(parents=True)
         for place in range(count):
             shade = np.clip(random.normal(middle, spread), 0, 255).astype(int)
-            Image.new("RGB", (40, 40), tuple(shade)).save(folder / name / f"{place}.png")
+            Image.new("RGB", (40 + place, 40), tuple(shade)).save(folder / name / f"{place}.png")
     return folder
 
 
@@ -83,9 +83,17 @@ def test_calibrating_again_replaces_what_was_there(tiny_bundle: Bundle, photos: 
     assert first.read("graph.onnx") == second.read("graph.onnx")
 
 
-def test_damaged_photos_are_left_out(tiny_bundle: Bundle, photos: Path) -> None:
+def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
+    tiny_bundle: Bundle, photos: Path
+) -> None:
     (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    assert run("calibrate", "tiny", photos)[0] == 0
+    (photos / "red" / "copy.png").write_bytes((photos / "red" / "3.png").read_bytes())
+    (photos / "tulip").mkdir()
+    (photos / "tulip" / "one.png").write_bytes((photos / "red" / "3.png").read_bytes())
+    code, output = run("calibrate", "tiny", photos)
+    assert code == 0
+    assert "or are copies, left out: 2 (red/broken.jpg, red/copy.png)" in output
+    assert "Folders that fit no label, left out: 1 (tulip)" in output
     card = find("tiny").manifest.card
     assert card
     assert card.photos == 72

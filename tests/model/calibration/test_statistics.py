@@ -48,3 +48,12 @@ def test_auroc_is_scikit_learns() -> None:
     far = np.round(random.normal(size=50) + 1, 1).astype(np.float32)
     wanted = roc_auc_score([0] * 80 + [1] * 50, np.concatenate([near, far]))
     assert auroc(near, far) == pytest.approx(wanted)
+
+
+def test_a_few_photos_that_are_all_right_prove_no_certainty() -> None:
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 2, 60)
+    logits = np.where(np.eye(2)[targets] > 0, 3.0, 0.0).astype(np.float32)
+    assert 0.4 < temperature(logits, targets) < 1
+    many = temperature(np.tile(logits, (50, 1)), np.tile(targets, 50))
+    assert many < 0.7 * temperature(logits, targets)

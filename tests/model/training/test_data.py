@@ -1,5 +1,7 @@
 """What is found in folders, seen of photos, reported and split."""
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,56 @@ def test_copies_are_shaped_as_answers_are() -> None:
     assert copy.size == (80, 80)
     assert copy.getpixel((40, 5)) == (0, 0, 0)
     assert copy.getpixel((40, 40)) == (255, 255, 255)
+
+
+def test_what_is_no_photo_is_reported(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 3)
+    (folder / "disc" / "old.bmp").write_bytes(b"BM")
+    (folder / "star").mkdir()
+    (folder / "star" / "one.jfif").write_bytes(b"\xff\xd8")
+    (folder / "disc" / ".DS_Store").write_text("")
+    told = codes(seen(folder, tmp_path / "copies"))
+    assert told["ignored"] == ("disc/old.bmp", "star/one.jfif")
+    assert told["empty"] == ("star",)
+
+
+def test_a_link_that_leads_nowhere_is_a_damaged_photo(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 3)
+    (folder / "disc" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert codes(seen(folder, tmp_path / "copies"))["damaged"] == ("disc/gone.jpg",)
+
+
+def test_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 3)
+    try:
+        (folder / "disc" / "0.jpg").rename(folder / "disc" / os.fsdecode(b"caf\xe9.jpg"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = collect(folder)
+    looks = look(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    assert "disc/caf\\udce9.jpg" in {one.name for one in looks if not one.refusal}
+    assert look(found.photos, tmp_path / "copies", lambda image: image, side=64) == looks
+
+
+def test_a_rare_label_is_measured_and_makes_no_other_one_pay(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", 3, labels=("disc",))
+    folder_of(tmp_path / "photos", 50, labels=("square",))
+    found = collect(tmp_path / "photos")
+    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    for seed in range(5):
+        parts = split(found, told, seed)
+        counts = Counter(photo.label for photo in parts.held_out)
+        assert counts["disc"] >= 1
+        assert counts["square"] <= 12
+        assert parts.unmeasured == ()
+
+
+def test_a_label_of_like_photos_is_told_to_be_unmeasured(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 20, labels=("square", "star"))
+    (folder / "disc").mkdir()
+    for number in range(6):
+        picture("disc", 1).resize((90 + number, 90)).save(folder / "disc" / f"{number}.png")
+    found = collect(folder)
+    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    seeds = [split(found, told, seed).unmeasured for seed in range(5)]
+    assert ("disc",) in seeds

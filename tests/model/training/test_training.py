@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from model import Bundle, load
 from model.cli import main
+from model.errors import DataError
 from model.settings import ROOT
 from model.shelf import find
 from tests.model.tiny import tiny
@@ -133,7 +134,13 @@ def test_from_python_in_three_lines(photos: Path, data_folder: Path, tmp_path: P
     [
         (["--name", "forms"], "Name the FOLDER"),
         (["--name", "forms", "--resume"], "no unfinished training of 'forms'"),
-        (["{photos}", "--name", "../forms"], "name: "),
+        (["--name", "forms", "--resume", "--epochs", "9"], "beside --name it takes --minutes"),
+        (["{photos}", "--name", "forms", "--resume"], "beside --name it takes --minutes"),
+        (["{photos}", "--name", "../forms"], "small letters"),
+        (["{photos}", "--name", "My Flowers"], "such as my-flowers"),
+        (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves none"),
+        (["{photos}", "--name", "forms", "--arch", "vit_b_16"], "cannot be cut"),
+        (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "50 are needed"),
         (["{photos}", "--name", "forms", "--arch", "lite9"], "no network 'lite9'"),
         (["{photos}", "--name", "forms", "--size", "7"], "side: "),
         (["{photos}/train/disc", "--name", "forms"], "photos of 0 labels"),
@@ -146,6 +153,35 @@ def test_what_cannot_be_trained_is_refused(
     assert code == 2
     assert said in output
     assert "Traceback" not in output
+
+
+def test_what_was_refused_can_be_asked_again(photos: Path, data_folder: Path) -> None:
+    assert run("train", photos / "train" / "disc", "--name", "forms")[0] == 2
+    again = run("train", photos, "--name", "forms", "--size", "64", "--epochs", "0")
+    assert again[0] == 0, again[1]
+
+
+def test_a_training_goes_on_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
+    from model.training.plan import Plan
+    from model.training.train import train, unfinished
+
+    class Enough(Exception):
+        pass
+
+    def stop(step: object) -> None:
+        if getattr(step, "stage", "") == "Features":
+            raise Enough
+
+    folder = folder_of(tmp_path / "photos", 20)
+    plan = Plan.of(folder=folder, name="forms", side=64, epochs=0)
+    with pytest.raises(Enough):
+        train(plan, watch=stop)
+    (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
+    with pytest.raises(DataError, match="moved or changed"):
+        train(plan, resume=True)
+    (folder / "square" / "3-was-wrong.jpg").rename(folder / "disc" / "3.jpg")
+    assert train(plan, resume=True).labels == LABELS
+    assert not unfinished("forms").exists()
 
 
 def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_folder: Path) -> None:
