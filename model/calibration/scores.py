@@ -24,6 +24,7 @@ MOST_BYTES = 500_000
 """What a bundle's novelty may weigh."""
 
 PROTOTYPES = 200
+AXES = 64
 NEIGHBOURS = 10
 
 
@@ -188,6 +189,59 @@ def guided(known: Outputs) -> Score:
     return Score("prototypes and maximum logit", text, numbers)
 
 
+def _residual(features: Floats) -> dict[str, NDArray[np.generic]]:
+    """The mean of the known photos, float32 [D], and the axes along which they vary [D, K]."""
+    count, width = features.shape
+    axes = min(AXES, count // 4, width // 2, (MOST_BYTES - 2000) // (4 * width) - 1)
+    middle = features.mean(axis=0)
+    _, _, along = np.linalg.svd(features - middle, full_matrices=False)
+    return {
+        **_axis(),
+        "trust_middle": middle,
+        "trust_along": np.ascontiguousarray(along[: max(1, axes)].T),
+        "trust_zero": np.array(0, np.float32),
+    }
+
+
+RESIDUAL = """
+    trust_moved = Sub(features, trust_middle)
+    trust_inside = MatMul(trust_moved, trust_along)
+    trust_whole = ReduceSumSquare <keepdims = 0> (trust_moved, trust_axis)
+    trust_part = ReduceSumSquare <keepdims = 0> (trust_inside, trust_axis)
+    trust_left = Sub(trust_whole, trust_part)
+    trust_real = Max(trust_left, trust_zero)
+    trust_off = Sqrt(trust_real)
+"""
+
+
+def residual(known: Outputs) -> Score:
+    """How far features are from the axes along which those of known photos vary.
+
+    Source: Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, 2022.
+    """
+    text = RESIDUAL + "novelty = Identity(trust_off)"
+    return Score("residual", text, _residual(known.features))
+
+
+def virtual_logit(known: Outputs) -> Score:
+    """The residual, in units of logits, against the energy. Source: as of the residual."""
+    numbers = _residual(known.features)
+    off = Score("", RESIDUAL + "novelty = Identity(trust_off)", numbers)(
+        known.features, known.logits
+    )
+    unit = float(known.logits.max(axis=1).mean()) / max(float(off.mean()), 1e-6)
+    numbers["trust_unit"] = np.array(max(unit, 1e-6), np.float32)
+    text = (
+        RESIDUAL
+        + """
+        trust_all = ReduceLogSumExp <keepdims = 0> (logits, trust_axis)
+        trust_virtual = Mul(trust_off, trust_unit)
+        novelty = Sub(trust_virtual, trust_all)
+    """
+    )
+    return Score("virtual logit", text, numbers)
+
+
 def mahalanobis(known: Outputs) -> Score:
     """Distance to the nearest label's centre, whitened. Source: Lee et al., 2018."""
     from sklearn.covariance import ledoit_wolf
@@ -228,6 +282,8 @@ SCORES: tuple[Fit, ...] = (
     neighbours,
     prototypes,
     guided,
+    residual,
+    virtual_logit,
     mahalanobis,
 )
 

@@ -53,17 +53,11 @@ class Backbone:
         )
 
     def recipe(self, side: int | None = None) -> Recipe:
-        """The whole photo at ``side`` pixels, black where it is not square.
-
-        A cut would lose what stands at the edge: on a data set of clothes a linear
-        head is right 1.5 % more often with whole photos, and mirrored edges (fastai's
-        default) cost 5 %, because they show a thing twice.
-        """
+        """The middle of the photo, cut to a square of ``side`` pixels."""
         return Recipe.model_validate(
             {
                 "resize": (side or self.side,) * 2,
-                "method": "pad",
-                "padding": "zeros",
+                "method": "crop",
                 "interpolation": self.interpolation,
             }
         )

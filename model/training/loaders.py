@@ -18,14 +18,33 @@ __all__ = ["COPY", "copy_of", "loaders"]
 COPY = 1.25
 """Side of a small copy, in sides of what the network sees."""
 
+LONGEST = 3
+"""Sides of a small copy, at most: a strip of a photo would stay large in one direction."""
+
 MANY = 500
 """Photos from which on a process of its own prepares them."""
 
 
 def copy_of(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """The small copy of a photo: shaped by the recipe, somewhat larger than it asks for."""
+    """The small copy of a photo, somewhat larger than the recipe asks for.
+
+    What the recipe would cut off stays: it is learnt from, too.
+    """
     height, width = (round(side * COPY) for side in recipe.resize)
-    return shaped(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+    if recipe.method != "crop":
+        return shaped(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+    image = _middle(image, LONGEST)
+    scale = max(height / image.height, width / image.width)
+    size = round(image.width * scale), round(image.height * scale)
+    return image.resize(size, FILTERS[recipe.interpolation])
+
+
+def _middle(image: Image.Image, most: int) -> Image.Image:
+    """The middle of an image that is more than ``most`` times as long as wide."""
+    wide = min(image.width, most * image.height)
+    high = min(image.height, most * image.width)
+    left, top = (image.width - wide) // 2, (image.height - high) // 2
+    return image.crop((left, top, left + wide, top + high))
 
 
 def loaders(

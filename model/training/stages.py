@@ -17,7 +17,7 @@ from ..errors import DataError, PhotoError
 from ..folder import in_order, patiently, printable
 from ..manifest import FORMAT, Manifest
 from ..photo import read
-from ..preprocess import FILTERS, Pixels, Recipe, preprocess
+from ..preprocess import Pixels, Recipe, preprocess
 from .backbones import Backbone, load_published
 from .data import Labelled, Look, Report, Split, collect, look, report, split
 from .finetune import Tuned, fine_tune
@@ -54,11 +54,9 @@ class Material:
 
     def seen(self) -> Iterator[Pixels]:
         """Training photos as they would be answered, from their small copies."""
-        height, width = self.recipe.size
         for path in self.copies:
             with Image.open(path, formats=["JPEG"]) as copy:
-                small = copy.resize((width, height), FILTERS[self.recipe.interpolation])
-                yield np.asarray(small.convert("RGB"), dtype=np.uint8)
+                yield preprocess(copy.convert("RGB"), self.recipe)
 
 
 def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Material:

@@ -14,6 +14,8 @@ from model.calibration.scores import (
     maximum_probability,
     neighbours,
     prototypes,
+    residual,
+    virtual_logit,
 )
 from tests.model.calibration.clouds import known, strangers
 
@@ -59,7 +61,21 @@ def test_a_score_is_the_same_for_photos_alone_and_together(fit) -> None:
     assert score(far.features, far.logits) == pytest.approx(np.array(alone), rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.parametrize("fit", [prototypes, guided])
+def test_what_known_photos_do_not_vary_along() -> None:
+    photos, far = known(300), strangers(20)
+    middle = photos.features.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(photos.features.astype(np.float64).T))
+    wanted = np.linalg.norm((far.features - middle) @ axes[:, :-8], axis=1)
+    assert residual(photos)(far.features, far.logits) == pytest.approx(wanted, rel=1e-3)
+    unit = (
+        photos.logits.max(axis=1).mean() / residual(photos)(photos.features, photos.logits).mean()
+    )
+    virtual = unit * wanted - logsumexp(far.logits, axis=1)
+    found = virtual_logit(photos)(far.features, far.logits)
+    assert found == pytest.approx(virtual, rel=1e-3, abs=1e-2)
+
+
+@pytest.mark.parametrize("fit", [prototypes, guided, residual, virtual_logit])
 @pytest.mark.parametrize("width", [1280, 4096])
 def test_what_is_shipped_is_small(fit, width: int) -> None:
     from model.calibration import Outputs

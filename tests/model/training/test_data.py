@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from model.errors import DataError
-from model.preprocess import Recipe
+from model.preprocess import Recipe, preprocess
 from model.training.data import Report, collect, look, report, split
 from tests.model.training.pictures import folder_of, parted, picture
 from tests.photos import drawn
@@ -165,6 +165,19 @@ def test_copies_are_shaped_as_answers_are() -> None:
     assert copy.size == (80, 80)
     assert copy.getpixel((40, 5)) == (0, 0, 0)
     assert copy.getpixel((40, 40)) == (255, 255, 255)
+
+
+def test_copies_keep_what_an_answer_cuts_off() -> None:
+    pytest.importorskip("torch")
+    from model.training.loaders import copy_of
+
+    recipe = Recipe(resize=(64, 64), method="crop")
+    image = drawn(200, 100, 3)
+    copy = copy_of(image, recipe)
+    assert copy.size == (160, 80)
+    seen, answered = (preprocess(one, recipe).astype(float) for one in (copy, image))
+    assert abs(seen - answered).mean() < 3
+    assert copy_of(Image.new("RGB", (3000, 10)), recipe).size == (240, 80)
 
 
 def test_what_is_no_photo_is_reported(tmp_path: Path) -> None:
