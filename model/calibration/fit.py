@@ -128,13 +128,13 @@ def _fitted(fit: Fit, inside: Outputs, reference: Outputs | None) -> _Fitted:
     the threshold would turn away what is known.
     """
     if reference is not None:
-        score = fit(reference)
+        score = fit(reference, inside)
         return _Fitted(score, score(inside.features, inside.logits))
     novelty = np.zeros(len(inside), np.float32)
     for others, rest in _folds(inside.targets, 0, INNER):
-        part = inside.part(rest)
-        novelty[rest] = fit(inside.part(others))(part.features, part.logits)
-    return _Fitted(fit(inside), novelty)
+        part, others_ = inside.part(rest), inside.part(others)
+        novelty[rest] = fit(others_, others_)(part.features, part.logits)
+    return _Fitted(fit(inside, inside), novelty)
 
 
 class _Measured:
@@ -150,7 +150,6 @@ class _Measured:
         # By set of strangers: AUROC of each fold, and how many were let in.
         self.chosen: dict[str, list[Told]] = {}
         self.compared: dict[str, dict[str, list[Told]]] = {}
-        self._cache: dict[Fit, _Fitted] = {}
 
     def add(
         self,
@@ -168,7 +167,7 @@ class _Measured:
         bounds = floors(probabilities(inside.logits, heat), inside.targets, coverage)
         self.shares[outside] = shares
         self.covered[outside], self.sizes[outside] = _in_set(shares, rest.targets, bounds)
-        scores = [self._score(fit, inside, reference) for fit in SCORES]
+        scores = [_fitted(fit, inside, reference) for fit in SCORES]
         for one in scores:
             limit = threshold(one.novelty, keep)
             found = self.compared.setdefault(one.score.name, {})
@@ -179,15 +178,6 @@ class _Measured:
         self.kept[outside] = best.score(rest.features, rest.logits) <= limit
         for name, (_, measured) in far.items():
             self.chosen.setdefault(name, []).append(_told(best.score, rest, measured, limit))
-
-    def _score(self, fit: Fit, inside: Outputs, reference: Outputs | None) -> _Fitted:
-        """A reference is the same in every fold, and so is what was fitted to it."""
-        if reference is None:
-            return _fitted(fit, inside, None)
-        if fit not in self._cache:
-            self._cache[fit] = _fitted(fit, inside, reference)
-        score = self._cache[fit].score
-        return _Fitted(score, score(inside.features, inside.logits))
 
 
 def _told(score: Score, known: Outputs, strangers: Outputs, limit: float) -> Told:

@@ -10,7 +10,7 @@ __all__ = ["Floats", "Outputs"]
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """For N photos: ``logits`` float32 [N, labels], ``features`` [N, D]; with
     ``targets`` [N], indices of labels, and ``names`` where they are known.

@@ -70,8 +70,6 @@ def fine_tune(
     Returns:
         the best average, or None where there was no time for an epoch.
     """
-    from fastai.callback.tracker import EarlyStoppingCallback
-
     former = checkpoint(state / CHECKPOINT)
     late = deadline is not None and time.monotonic() > deadline
     if not former and (late or not epochs):
@@ -90,7 +88,7 @@ def fine_tune(
             lr, seconds = _learning_rate(learner, hyper, deadline is not None, watch)
             epochs = _affordable(learner, epochs, seconds, deadline)
         saved = Saved(state / CHECKPOINT, averaged, start, epochs, lr, former and former["best"])
-        if epochs > start:
+        if epochs > start and not _stopped(former):
             learner.fit(
                 epochs - start,
                 lr,
@@ -101,7 +99,7 @@ def fine_tune(
                     averaged,
                     saved,
                     Watched(watch, deadline, start, epochs),
-                    EarlyStoppingCallback(monitor="accuracy", patience=PATIENCE),
+                    _stops_early(former),
                 ],
             )
     best = saved.best
@@ -127,6 +125,32 @@ def _one_cycle(lr: float, start: int, epochs: int) -> Any:
         return lambda done: schedule((start + done * (epochs - start)) / epochs)
 
     return ParamScheduler({name: rest(schedule) for name, schedule in whole.items()})
+
+
+def _stops_early(former: dict[str, Any] | None) -> Any:
+    """Stop once ``PATIENCE`` epochs were no better, counted from before a kill on."""
+    from fastai.callback.tracker import EarlyStoppingCallback
+
+    class StopsEarly(EarlyStoppingCallback):  # type: ignore[misc]
+        """Last of all, so that the epoch that it stops after is compared and told, too."""
+
+        order = 90
+
+        def before_fit(self) -> None:
+            super().before_fit()
+            if former:
+                self.best, self.wait = former["best"]["accuracy"], _waited(former)
+
+    return StopsEarly(monitor="accuracy", patience=PATIENCE)
+
+
+def _waited(former: dict[str, Any]) -> int:
+    """Epochs since the best one."""
+    return int(former["next"] - 1 - former["best"]["epoch"])
+
+
+def _stopped(former: dict[str, Any] | None) -> bool:
+    return former is not None and _waited(former) >= PATIENCE
 
 
 def _go_on(learner: Any, averaged: Averaged, former: dict[str, Any]) -> None:

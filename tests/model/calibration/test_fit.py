@@ -62,7 +62,7 @@ def test_the_best_score_that_is_small_enough_is_kept(trust) -> None:
 def test_without_reference_and_strangers_it_still_says_something() -> None:
     trust = calibrate(known(120))
     assert trust.strangers == () == trust.scores
-    assert trust.confidence.score == "prototypes and maximum logit"
+    assert trust.confidence.score == "margin, gated by residual"
     assert trust.kept / trust.photos > 0.8
 
 

@@ -1,22 +1,16 @@
 """Every score in its ONNX form against what its source says, in NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from model.calibration.scores import (
-    MOST_BYTES,
-    SCORES,
-    energy,
-    guided,
-    mahalanobis,
-    maximum_logit,
-    maximum_probability,
-    neighbours,
-    prototypes,
-    residual,
-    virtual_logit,
-)
+from model.calibration.scores import MOST_BYTES, SCORES
+from model.calibration.scores.gate import gated_by_prototypes, gated_by_residual
+from model.calibration.scores.logits import energy, maximum_logit, maximum_probability
+from model.calibration.scores.near import guided, neighbours, prototypes
+from model.calibration.scores.spread import mahalanobis, residual
 from tests.model.calibration.clouds import known, strangers
 
 
@@ -56,26 +50,45 @@ def test_mahalanobis() -> None:
 @pytest.mark.parametrize("fit", SCORES)
 def test_a_score_is_the_same_for_photos_alone_and_together(fit) -> None:
     photos, far = known(400), strangers(100)
-    score = fit(photos)
+    score = fit(photos, photos)
     alone = [score(f[None], g[None])[0] for f, g in zip(far.features, far.logits, strict=True)]
     assert score(far.features, far.logits) == pytest.approx(np.array(alone), rel=1e-4, abs=1e-5)
 
 
 def test_what_known_photos_do_not_vary_along() -> None:
     photos, far = known(300), strangers(20)
-    middle = photos.features.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov(photos.features.astype(np.float64).T))
-    wanted = np.linalg.norm((far.features - middle) @ axes[:, :-8], axis=1)
+    middle = unit(photos.features).mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(unit(photos.features).astype(np.float64).T))
+    wanted = np.linalg.norm((unit(far.features) - middle) @ axes[:, :-8], axis=1)
     assert residual(photos)(far.features, far.logits) == pytest.approx(wanted, rel=1e-3)
-    unit = (
-        photos.logits.max(axis=1).mean() / residual(photos)(photos.features, photos.logits).mean()
-    )
-    virtual = unit * wanted - logsumexp(far.logits, axis=1)
-    found = virtual_logit(photos)(far.features, far.logits)
-    assert found == pytest.approx(virtual, rel=1e-3, abs=1e-2)
 
 
-@pytest.mark.parametrize("fit", [prototypes, guided, residual, virtual_logit])
+@pytest.mark.parametrize(
+    ("gated", "base", "share"),
+    [(gated_by_prototypes, prototypes, 0.95), (gated_by_residual, residual, 0.98)],
+)
+def test_what_is_beyond_the_gate_comes_before_all_that_is_within(gated, base, share) -> None:
+    photos, held_out, far = known(600, 1), known(300, 2), strangers(300)
+    # Where known photos vary least.
+    _, axes = np.linalg.eigh(np.cov(unit(photos.features).astype(np.float64).T))
+    lost = np.random.default_rng(0).normal(size=(300, 4)) @ axes[:, :4].T
+    far = replace(far, features=lost.astype(np.float32))
+    score, distance = gated(photos, held_out), base(photos)
+    away = distance(held_out.features, held_out.logits)
+    gate = np.quantile(away, share)
+    within = away <= gate
+    first, second = np.sort(held_out.logits[within], axis=1)[:, :-3:-1].T
+    found = score(held_out.features, held_out.logits)
+    assert found[within] == pytest.approx(second - first, abs=1e-4)
+    novelty = score(far.features, far.logits)
+    beyond = distance(far.features, far.logits) > gate + away.std()
+    assert beyond.mean() > 0.2
+    assert novelty[beyond].min() > found[within].max()
+
+
+@pytest.mark.parametrize(
+    "fit", [prototypes, guided, residual, gated_by_prototypes, gated_by_residual]
+)
 @pytest.mark.parametrize("width", [1280, 4096])
 def test_what_is_shipped_is_small(fit, width: int) -> None:
     from model.calibration import Outputs
@@ -86,4 +99,4 @@ def test_what_is_shipped_is_small(fit, width: int) -> None:
         random.normal(size=(900, width)).astype(np.float32),
         random.integers(0, 3, 900),
     )
-    assert fit(photos).bytes <= MOST_BYTES
+    assert fit(photos, photos).bytes <= MOST_BYTES
