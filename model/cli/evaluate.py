@@ -65,15 +65,16 @@ def _overall(evaluation: Evaluation) -> Table:
     if evaluation.top5:
         table.add_row("top 5", _share(evaluation.top5))
     if evaluation.unknown.right:
-        table.add_row("none of these", _share(evaluation.unknown))
-    if evaluation.calibration_error is not None:
-        table.add_row("calibration error", f"{evaluation.calibration_error:.1%}")
+        table.add_row("“none of these”", _share(evaluation.unknown))
+        table.add_row("right as shown", _share(evaluation.answered))
+    table.add_row("calibration error", f"{evaluation.calibration_error:.1%}")
     if evaluation.photos_per_second:
         table.add_row("photos a second", f"{evaluation.photos_per_second:.1f}")
     return table
 
 
 def _per_label(evaluation: Evaluation) -> Table:
+    # Below the first figures all is as shown: "none of these" is a wrong answer.
     table = Table("label, worst first", box=None, padding=(0, 2, 0, 0))
     for heading in ("photos", "recall (95 %)", "precision", "F1"):
         table.add_column(heading, justify="right")

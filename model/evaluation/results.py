@@ -84,14 +84,15 @@ class Evaluation:
 
     Attributes:
         photos: answered and measured; refused ones are not among them.
-        accuracy: the answer is the label. "None of these" is a wrong answer.
-        top5: the label is among the first five of an answer that is not "none of
-            these"; None for a model with five labels or fewer.
+        accuracy: the first label is the right one, as everybody counts it.
+        answered: the answer that is shown is right; "none of these" is a wrong one.
+        top5: the label is among the first five; None for a model with five labels or
+            fewer.
         unknown: answered "none of these".
-        labels: those with a photo or an answer, in the model's order.
-        confusion: every pair that occurred, right ones too, most frequent first.
-        calibration_error: expected calibration error over the photos that got a
-            label, 0 to 1; None when none did.
+        labels: those with a photo or an answer, in the model's order, by what is shown.
+        confusion: every pair that occurred, right ones too, most frequent first, by what
+            is shown.
+        calibration_error: expected calibration error of the first labels, 0 to 1.
         seconds: wall clock for all photos, refused ones too; None when not measured.
         left_out: folders whose names fit no label.
     """
@@ -101,11 +102,12 @@ class Evaluation:
     engine: str
     photos: int
     accuracy: Share
+    answered: Share
     top5: Share | None
     unknown: Share
     labels: tuple[LabelScore, ...]
     confusion: tuple[Confused, ...]
-    calibration_error: float | None
+    calibration_error: float
     seconds: float | None = None
     refused: tuple[Refused, ...] = ()
     left_out: tuple[str, ...] = ()

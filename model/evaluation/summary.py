@@ -46,10 +46,8 @@ class Summary:
         refuse_multilabel(row.prediction.multilabel)
         self._last = row.prediction
         first, *others = row.prediction.top(5)
-        if row.prediction.known is False:
-            self._pairs[row.label, None] += 1
-            return
-        self._pairs[row.label, first.label] += 1
+        unknown = row.prediction.known is False
+        self._pairs[row.label, None if unknown else first.label] += 1
         self._in_top5 += row.label in {first.label, *(other.label for other in others)}
         self._confidence.append(first.probability)
         self._right.append(first.label == row.label)
@@ -76,17 +74,23 @@ class Summary:
             engine=self._last.engine,
             photos=photos,
             accuracy=Share.of(sum(self._right), photos),
+            answered=Share.of(self._answered(), photos),
             top5=Share.of(self._in_top5, photos) if len(self.labels) > 5 else None,
             unknown=Share.of(unknown, photos),
             labels=self._scores(),
             confusion=tuple(
                 Confused(label, said, count) for (label, said), count in self._pairs.most_common()
             ),
-            calibration_error=self._calibration_error(),
+            calibration_error=expected_calibration_error(
+                np.array(self._confidence, np.float64), np.array(self._right, np.bool_)
+            ),
             seconds=seconds,
             refused=refused,
             left_out=tuple(left_out),
         )
+
+    def _answered(self) -> int:
+        return sum(count for (label, said), count in self._pairs.items() if label == said)
 
     def _scores(self) -> tuple[LabelScore, ...]:
         support: Counter[str] = Counter()
@@ -98,13 +102,6 @@ class Summary:
             LabelScore.of(label, support[label], predicted[label], self._pairs[label, label])
             for label in self.labels
             if support[label] or predicted[label]
-        )
-
-    def _calibration_error(self) -> float | None:
-        if not self._right:
-            return None
-        return expected_calibration_error(
-            np.array(self._confidence, np.float64), np.array(self._right, np.bool_)
         )
 
 

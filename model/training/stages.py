@@ -184,7 +184,7 @@ def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
         "engines": ["compiled", "learner"],
         "licence": plan.licence,
         "data": {
-            "title": plan.title or plan.folder.resolve().name,
+            "title": plan.folder.name,
             "source": plan.source or "photos of whoever made this model",
             "licence": plan.licence,
             "photos": photos,

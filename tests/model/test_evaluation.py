@@ -72,20 +72,19 @@ def test_counts_become_figures() -> None:
     assert [one.label for one in found.worst_first] == ["b", "a"]
 
 
-def test_none_of_these_is_a_wrong_answer_and_reported() -> None:
+def test_none_of_these_is_a_wrong_answer_but_leaves_the_first_label() -> None:
     rows = [Row("1", "a", said("a", known=False)), Row("2", "a", said("a", sure=0.75, known=True))]
     found = summarise(LABELS, rows)
-    assert (found.accuracy.right, found.unknown.right) == (1, 1)
+    assert (found.accuracy.right, found.answered.right, found.unknown.right) == (2, 1, 1)
     assert found.top5 is not None
-    assert found.top5.right == 1
+    assert found.top5.right == 2
     assert [(one.label, one.predicted) for one in found.mistakes] == [("a", None)]
-    # Only the answer that named a label has a confidence: 0.75 and right.
-    assert found.calibration_error == pytest.approx(0.25)
+    # Both are right, with 0.5 and 0.75.
+    assert found.calibration_error == pytest.approx(0.375)
 
 
-def test_where_all_are_unknown_there_is_no_calibration_error() -> None:
+def test_where_all_are_unknown_nothing_is_precise() -> None:
     found = summarise(LABELS, [Row("1", "a", said("a", known=False))])
-    assert found.calibration_error is None
     assert found.labels[0].precision is None
 
 
@@ -120,10 +119,11 @@ def test_the_figures_agree_with_each_other(drawn: list[tuple[str, str, bool]]) -
     if not rows:
         return
     found = summarise(LABELS, rows)
-    assert sum(score.right for score in found.labels) == found.accuracy.right
+    assert sum(score.right for score in found.labels) == found.answered.right
     assert sum(score.support for score in found.labels) == found.photos == len(rows)
     assert sum(score.predicted for score in found.labels) == found.photos - found.unknown.right
-    assert sum(pair.count for pair in found.mistakes) == found.photos - found.accuracy.right
+    assert sum(pair.count for pair in found.mistakes) == found.photos - found.answered.right
+    assert found.answered.right <= found.accuracy.right
     assert found.top5 is not None
     assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
     assert found.top5.right >= found.accuracy.right
@@ -213,7 +213,7 @@ def test_unknown_photos_count(calibrated_bundle: Bundle, photos: Path) -> None:
     save(photos, "red", "1.png", "red")
     save(photos, "red", "2.png", (128, 128, 128))
     found = evaluate(load(calibrated_bundle.name), photos)
-    assert (found.accuracy.right, found.unknown.right, found.photos) == (1, 1, 2)
+    assert (found.answered.right, found.unknown.right, found.photos) == (1, 1, 2)
 
 
 def test_a_model_of_several_labels_is_refused(shelf: Path, photos: Path) -> None:

@@ -136,7 +136,7 @@ def confusion_chart(evaluation: Evaluation, right: str, wrong: str, text: str) -
     counts = base.mark_text(opacity=0 if many else 1, fontSize=12, color=text).encode(
         text="count:Q"
     )
-    said = f"{evaluation.accuracy.right} of {evaluation.photos} right; " + "; ".join(
+    said = f"{evaluation.answered.right} of {evaluation.photos} right; " + "; ".join(
         f"{pair.label} taken for {pair.predicted or NONE}: {pair.count}"
         for pair in evaluation.mistakes[:10]
     )

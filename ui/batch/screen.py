@@ -232,7 +232,7 @@ def against_folders(job: Job) -> None:
             st.caption(f"No folder is named for a label, so nothing is measured: {_some(strange)}.")
         return
     st.subheader("Against the folders' names", anchor=False)
-    share = found.accuracy
+    share = found.answered
     st.write(
         f"Right for **{share.right:,} of {_photos(share.count)}**: {percent(share.value)}. "
         f"On many more photos like these it would be between {percent(share.low)} and "
