@@ -191,7 +191,7 @@ def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_fo
     checkpoint = data_folder / "training" / "forms" / "checkpoint.pt"
     wait_for(checkpoint, process)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert find("forms").version == former.version
     code, output = run("train", *words)
     assert code == 2
@@ -235,7 +235,7 @@ def test_a_kill_while_the_bundle_is_written_leaves_the_former_model(
         if line.startswith("Compiling"):
             process.send_signal(signal.SIGKILL)
             break
-    process.wait()
+    process.communicate()
     assert find("forms").version == former.version
     code, output = run("train", "--name", "forms", "--resume")
     assert code == 0, output
