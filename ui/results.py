@@ -12,7 +12,7 @@ from model.explanation import explain, spotlight
 from model.shelf import find
 from ui.charts import candidates_chart
 from ui.visit import Answered, visit
-from ui.words import escaped, headline, percent, record, refusal, shorten
+from ui.words import escaped, headline, percent, record, refusal, shorten, turned_away
 
 __all__ = ["actions", "chart", "photo", "share_link", "source_line", "strip", "words"]
 
@@ -59,7 +59,8 @@ def words(prediction: Prediction) -> None:
 
 def _record(prediction: Prediction) -> str:
     """What held-out photos showed of such an answer; nothing where that is not known."""
-    if degree(prediction) not in ONE:
+    said = degree(prediction)
+    if said not in ONE and said is not Degree.UNKNOWN:
         return ""
     try:
         bundle = find(prediction.model)
@@ -69,6 +70,8 @@ def _record(prediction: Prediction) -> str:
     # Of an answer that a former version gave, the card of this one says nothing.
     if card is None or bundle.version != prediction.version:
         return ""
+    if said is Degree.UNKNOWN:
+        return turned_away(bundle.manifest)
     first = prediction.top(1)[0]
     return record(card, first.index, prediction.labels, prediction.language)
 

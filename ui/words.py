@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from model.card import Card, Said
 from model.confidence import Degree, degree
 from model.errors import BundleError, LoupeError
+from model.manifest import Manifest
 from model.prediction import Candidate, Prediction
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "refusal",
     "shorten",
     "spoken",
+    "turned_away",
 ]
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -96,6 +98,19 @@ def record(card: Card, index: int, labels: Sequence[str], language: str) -> str:
     )
     return (
         f"Of {said.count:,} held-out photos that it called {name}, {right}{_others(said, other)}."
+    )
+
+
+def turned_away(manifest: Manifest) -> str:
+    """How often "none of these" was said of what the model does know."""
+    kept = manifest.metric("kept")
+    if kept is None:
+        return ""
+    wrong = kept.photos - round(kept.value * kept.photos)
+    how_many = {0: "none", 1: "one"}.get(wrong, f"{wrong:,}")
+    return (
+        f"It may still be one of them: it said so of {how_many} of {kept.photos:,} held-out photos "
+        "of what it knows."
     )
 
 

@@ -75,7 +75,7 @@ def calibrate_bundle(
     def fill(new: Path) -> None:
         for name in manifest.files:
             (new / name).write_bytes(bundle.read(name))
-        on = f"{len(known):,} photos of {folder.resolve().name}"
+        on = f"held out, in {printable(Path(folder.absolute().name))}"[:200]
         put(values, new, trust, on=on, command=command, notes=notes)
 
     return write(values, shelf or settings().data / "models", fill), trust

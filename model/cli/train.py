@@ -126,7 +126,7 @@ def summary(manifest: Manifest) -> str:
     if metric := manifest.metric("accuracy"):
         lines.append(
             f"right for {metric.value:.1%} of {metric.photos:,} photos "
-            f"({metric.low:.1%} to {metric.high:.1%}): {metric.on}"
+            f"({metric.low:.1%} to {metric.high:.1%}; {metric.on})"
         )
     before, after = (
         manifest.metric("calibration_error_before"),

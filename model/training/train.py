@@ -159,7 +159,7 @@ def _finished(
         watch(Step("Finishing", note="Compiling"))
         export(learner, manifest_of(values), folder)
         trust = _trust(plan, photos, strangers, folder / "graph.onnx", watch)
-        on = f"{len(photos.held_out):,} held-out photos ({photos.split.how})"[:200]
+        on = f"held out, {photos.split.how}"[:200]
         chosen_by = "measured by Loupe; these photos chose the epoch, too"
         if trust is None:
             known = several(folder / "graph.onnx", photos.held_out, photos.held_out_targets)
@@ -213,7 +213,7 @@ def _tested(photos: Material, graph: Path, watch: Watch) -> dict[str, Any]:
     place = {label: index for index, label in enumerate(photos.split.labels)}
     pixels = pixels_of([one.path for one in test], photos.recipe, "Test photos", watch)
     found = several(graph, pixels, [place[one.label] for one in test])
-    return _accuracy(found, f"{len(test):,} test photos", "measured by Loupe, once")
+    return _accuracy(found, "the test folder", "measured by Loupe, once")
 
 
 def _accuracy(found: Outputs, on: str, by: str) -> dict[str, Any]:

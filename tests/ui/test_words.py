@@ -7,8 +7,10 @@ import pytest
 
 from model.card import Card
 from model.confidence import Degree, degree
+from model.manifest import Metric
 from model.prediction import Prediction
-from ui.words import an, escaped, headline, linked, listed, percent, record, spoken
+from model.shelf import find
+from ui.words import an, escaped, headline, linked, listed, percent, record, spoken, turned_away
 
 LABELS = ("shirt", "t-shirt", "umbrella", "shoes", "hat", "Hemd", "boot", "bag", "coat", "dress")
 
@@ -292,3 +294,13 @@ def test_how_often_keeps_labels_text_and_short():
     assert r"\*\*b\*\* \<img" in said
     assert "](" not in said.replace(r"\]\(", "")
     assert len(said) < 200
+
+
+@pytest.mark.parametrize(("kept", "wrong"), [(1.0, "none"), (0.995, "one"), (0.95, "10")])
+def test_how_often_none_of_these_is_wrong(kept: float, wrong: str) -> None:
+    metric = Metric(name="kept", value=kept, low=0, high=1, photos=200, on="x", by="x")
+    bundle = find("clothing").manifest
+    assert f"so of {wrong} of 200 held-out" in turned_away(
+        bundle.model_copy(update={"metrics": (metric,)})
+    )
+    assert turned_away(bundle.model_copy(update={"metrics": ()})) == ""

@@ -74,7 +74,7 @@ def _calibration(manifest: Manifest) -> None:
     elif manifest.confidence.novelty is None:
         st.caption("Calibrated: it says how sure it is. It cannot say “none of these”.")
     else:
-        st.caption("Calibrated: it says how sure it is, and “none of these” where it should.")
+        st.caption("Calibrated: it says how sure it is, and “none of these” of what looks strange.")
 
 
 def _labels(bundle: Bundle) -> None:
