@@ -10,7 +10,8 @@ from ..manifest import Name
 
 __all__ = ["PLAN", "Hyper", "Plan"]
 
-PLAN, HYPER = "plan.json", "hyper.json"
+PLAN = "plan.json"
+HYPER = "hyper.json"
 
 
 NAMED = (

@@ -70,12 +70,15 @@ def search(
             path.unlink() if path.is_file() else None
         if tuned is None:
             raise optuna.TrialPruned
-        left = max(0.0, deadline - time.monotonic())
-        note = f"Trial {trial.number + 1}: {tuned.accuracy:.1%}, {left / 60:.0f} minutes left"
-        watch(Step("Searching", note=note))
         return tuned.accuracy
 
-    study.optimize(accuracy, timeout=max(1.0, plan.search * 60))
+    def told(_: Any, trial: Any) -> None:
+        left = max(0.0, deadline - time.monotonic()) / 60
+        found = "not finished" if trial.value is None else f"{trial.value:.1%}"
+        note = f"Trial {trial.number + 1}: {found}, {left:.0f} minutes left"
+        watch(Step("Searching", note=note))
+
+    study.optimize(accuracy, timeout=max(1.0, plan.search * 60), callbacks=[told])
     if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
         watch(Step("Searching", note="No trial was finished: the usual choice is used."))
         return Hyper()

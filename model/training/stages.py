@@ -30,7 +30,8 @@ from .progress import Step, Watch
 
 __all__ = ["FEATURES", "Material", "draft", "material", "pixels_of", "probe", "tune"]
 
-COPIES, HELD_OUT, PROBE, FEATURES = "copies", "held_out.npy", "probe.npz", "features.npy"
+COPIES, HELD_OUT, PROBE = "copies", "held_out.npy", "probe.npz"
+FEATURES = "features.npy"
 SEEN = "photos.sha256"
 """The file that says which photos a training began with."""
 

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import LoupeError
+from model.bundle import SHIPPED
 from model.photo import MAX_BYTES, read
 from model.settings import settings
 from tests.model.tiny import COLOURS, colour
@@ -67,7 +68,10 @@ def test_a_broken_model_is_shown_as_refused(hostile):
     assert "/" not in refused[0]
     assert "broken" in [subheader.value for subheader in at.subheader]
     at = opened()
-    assert set(at.selectbox(key="model").options) == {*hostile, "imagenet"}
+    assert set(at.selectbox(key="model").options) == {
+        *hostile,
+        *(path.name for path in SHIPPED.iterdir()),
+    }
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -87,7 +87,6 @@ def test_the_card_is_whole(trained: tuple[Bundle, str]) -> None:
     assert manifest.card.photos == 60
     assert manifest.card.strangers[0].photos == 50
     assert manifest.card.seed == 0
-    assert "model train" in manifest.card.command or "train" in manifest.card.command
     assert manifest.confidence.score in {one.name for one in manifest.card.scores if one.kept}
     assert manifest.made["seed"] == "0"
     assert {"torch", "fastai", "timm"} <= set(manifest.made)
@@ -240,6 +239,9 @@ def test_a_kill_while_the_bundle_is_written_leaves_the_former_model(
     code, output = run("train", "--name", "forms", "--resume")
     assert code == 0, output
     assert find("forms").version != former.version
+    card = find("forms").manifest.card
+    assert card
+    assert card.command.startswith(f"python -m model train {photos} --name forms ")
     assert (former.folder / "bundle.json").is_file()
 
 
@@ -264,11 +266,32 @@ def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
     assert find("forms").manifest.metric("accuracy")
 
 
-def test_search_tries_and_chooses(photos: Path, data_folder: Path) -> None:
-    code, output = run("train", photos, "--name", "forms", *QUICK, "--search", "0.15")
-    assert code == 0, output
-    assert "Trial 1: " in output
-    assert "Best of " in output
+def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> None:
+    from model.training.plan import Hyper, Plan
+    from model.training.train import train, unfinished
+
+    def stop(step: object) -> None:
+        if "Trial 1: " in getattr(step, "note", ""):
+            raise KeyboardInterrupt
+
+    plan = Plan.of(folder=photos, name="forms", side=64, epochs=1, search=9)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, watch=stop)
+    # Little of the search is left, so that the one trial decides.
+    state = unfinished("forms")
+    plan.model_copy(update={"search": 0.001}).keep(state)
+    notes = []
+    chosen = []
+
+    def hear(step: object) -> None:
+        notes.append(getattr(step, "note", ""))
+        chosen.append(Hyper.kept(state))
+
+    bundle = train(plan, resume=True, watch=hear)
+    assert any(note.startswith("Best of ") for note in notes)
+    kept = next(one for one in chosen if one)
+    assert kept.lr == pytest.approx(4e-4)
+    assert bundle.version == find("forms").version
 
 
 def test_a_test_folder_is_measured_apart(photos: Path, data_folder: Path, tmp_path: Path) -> None:
