@@ -93,7 +93,7 @@ class Classifier:
             return source
         if isinstance(source, Image.Image):
             return Photo.from_image(source)
-        return read(source, resize=max(self.bundle.manifest.recipe.resize))
+        return read(source, resize=self.bundle.manifest.recipe.least)
 
     def answer(self, pixels: Pixels) -> Prediction:
         """Answer for pixels, uint8 [height, width, 3] of the recipe's size.

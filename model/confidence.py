@@ -39,7 +39,8 @@ def plausible(
 ) -> tuple[int, ...] | None:
     """Indices of the labels whose probability reaches their floor, best first.
 
-    The first label is always among them.
+    The first label is always among them, and so is every one that is likelier than
+    another among them.
 
     Args:
         probabilities: float32 [labels], calibrated.
@@ -51,11 +52,9 @@ def plausible(
         return None
     order = ranking(probabilities)
     floors = np.array(confidence.plausible.floors)
-    return tuple(
-        int(index)
-        for place, index in enumerate(order)
-        if place == 0 or probabilities[index] >= floors[index]
-    )
+    reached = probabilities[order] >= floors[order]
+    reached[0] = True
+    return tuple(int(index) for index in order[: np.flatnonzero(reached)[-1] + 1])
 
 
 def degree(prediction: Prediction) -> Degree:

@@ -75,7 +75,8 @@ class Metric(Part):
 
 
 class Plausible(Part):
-    """Split-conformal set: every label whose probability reaches its floor, and the first.
+    """Split-conformal set: every label whose probability reaches its floor, the first, and
+    all that are likelier than one of these.
 
     ``floors`` has one for each label, in the labels' order.
     """

@@ -34,6 +34,10 @@ PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
 }
 
 
+WHOLE = 2**16
+"""Pixels that no photo has: nothing is scaled for them."""
+
+
 class Recipe(BaseModel):
     """What fastai's validation pipeline does to a photo, as data.
 
@@ -41,7 +45,8 @@ class Recipe(BaseModel):
     to that shape first, *pad* adds what is missing, *squish* distorts. ``crop``
     then cuts the centre; None keeps everything. ``inside`` is (height, width) that
     the graph itself scales the pixels to, as fastai's batch transforms do with
-    ``size``; None where it takes them as they are.
+    ``size``; None where it takes them as they are. ``decoding`` *whole* keeps the
+    decoder from scaling large JPEGs, for networks that take offence at it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +59,12 @@ class Recipe(BaseModel):
     )
     crop: tuple[Side, Side] | None = None
     inside: tuple[Side, Side] | None = None
+    decoding: Literal["scaled", "whole"] = "scaled"
+
+    @property
+    def least(self) -> int:
+        """As small as the shorter side may be decoded, for ``model.photo.read``."""
+        return WHOLE if self.decoding == "whole" else max(self.resize)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -208,6 +208,8 @@ def _in_set(
     """Whether the set of each photo holds its label, and how large it is."""
     rows, inside = np.arange(len(shares)), shares >= bounds
     inside[rows, shares.argmax(axis=1)] = True
+    least = np.where(inside, shares, np.inf).min(axis=1)
+    inside = shares >= least[:, None]
     return inside[rows, targets], inside.sum(axis=1)
 
 

@@ -74,8 +74,8 @@ def _overall(evaluation: Evaluation) -> Table:
 
 
 def _per_label(evaluation: Evaluation) -> Table:
-    # Below the first figures all is as shown: "none of these" is a wrong answer.
-    table = Table("label, worst first", box=None, padding=(0, 2, 0, 0))
+    as_shown = ", “none of these” counts as wrong" if evaluation.unknown.right else ""
+    table = Table(f"label, worst first{as_shown}", box=None, padding=(0, 2, 0, 0))
     for heading in ("photos", "recall (95 %)", "precision", "F1"):
         table.add_column(heading, justify="right")
     for score in evaluation.worst_first[:ROWS]:

@@ -97,6 +97,9 @@ def _print_table(photo: str, answer: Prediction | LoupeError, top: int) -> None:
         return
     if answer.known is False:
         console.print(Text("  none of the things that this model knows; the nearest:"))
+    elif answer.plausible and len(answer.plausible) > 1:
+        names = " or ".join(candidate.label for candidate in answer.plausible)
+        console.print(Text(f"  {names}:"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(justify="right")
     for candidate in answer.top(top):

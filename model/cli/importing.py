@@ -7,6 +7,7 @@ import click
 
 from ..errors import EngineUnavailable
 from ..exports import Export, examine
+from .train import say_hidden
 
 __all__ = ["import_command"]
 
@@ -38,7 +39,11 @@ def import_command(
     """
     if not trust:
         _say(f"Reading {export.name} without running it ...")
-        _print_examined(examine(export))
+        found = examine(export)
+        _print_examined(found)
+        if any(problem.fatal for problem in found.problems):
+            click.echo("Nothing was imported, and --trust would not change that.", err=True)
+            sys.exit(2)
         click.echo(
             "Nothing was imported. Loading an export runs code that the file names. If you know "
             "where it comes from, add --trust.",
@@ -53,11 +58,6 @@ def import_command(
         ) from error
     imported = import_export(export, name, title=title, licence=licence, photos=photos, say=_say)
     manifest = imported.bundle.manifest
-    if imported.compared.scaled > imported.compared.difference:
-        _say(
-            "Large JPEGs are decoded at a smaller scale, which moved a probability by at most "
-            f"{imported.compared.scaled:.0e}."
-        )
     if imported.left_out:
         _say(
             f"{imported.left_out} photos were not compared: turned, transparent, or of a kind that "
@@ -68,14 +68,19 @@ def import_command(
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
     click.echo(f"{len(manifest.labels)} labels: {_list(manifest.labels)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
-    click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
+    if manifest.multilabel:
+        click.echo("not calibrated: Loupe calibrates models of one label a photo")
+    else:
+        click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
+    say_hidden(imported.bundle)
     click.echo(f"see it: make run, or python -m model identify --model {name} PHOTO")
     sys.exit(0)
 
 
 def _print_examined(found: Export) -> None:
     """What an examination found, in short; ``doctor`` has all of it."""
-    click.echo(f"{found.file}: a {found.kind} learner, {found.task}, {found.bytes:,} bytes")
+    kind = "a file" if found.kind == "unknown" else f"a {found.kind} learner, {found.task}"
+    click.echo(f"{found.file}: {kind}, {found.bytes:,} bytes")
     if found.labels:
         click.echo(f"{len(found.labels)} labels: {_list(found.labels)}")
     if found.inferred:

@@ -13,7 +13,7 @@ from ..errors import EngineUnavailable
 from ..manifest import Manifest
 from .identify import progress_bar
 
-__all__ = ["summary", "told", "train_command", "typed"]
+__all__ = ["say_hidden", "summary", "told", "train_command", "typed"]
 
 
 @click.command("train")
@@ -37,7 +37,7 @@ __all__ = ["summary", "told", "train_command", "typed"]
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos of none of the labels, to measure 'none of these' with. Repeatable.",
 )
-@click.option("--title", help="What people read; by default the name.")
+@click.option("--title", help="What people read; by default the name as words.")
 @click.option("--description", help="One or two sentences for the card.")
 @click.option("--licence", help="The photos' and the model's licence.")
 @click.option("--source", help="Where the photos are from.")
@@ -85,6 +85,11 @@ def told(bundle: Bundle) -> None:
     """Say what was made, how good it is, and what it hides."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
+    say_hidden(bundle)
+
+
+def say_hidden(bundle: Bundle) -> None:
+    """Say that a model stands before one that ships, where it does."""
     ships = SHIPPED / bundle.name
     if (ships / MANIFEST).is_file() and bundle.folder != ships:
         click.echo(
@@ -145,11 +150,14 @@ def summary(manifest: Manifest) -> str:
     return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
 
 
+GUESSING = 0.6
+
+
 def _strangers(card: Card) -> list[str]:
     if not card.strangers:
         return ["“none of these” was not measured: give --unknown FOLDER"]
     return [
         f"of {one.photos:,} strangers in {one.name}, {one.let_in:.1%} are taken for known ones "
-        f"(AUROC {one.auroc:.3f})"
+        f"(AUROC {one.auroc:.3f}{', no better than guessing' if one.auroc < GUESSING else ''})"
         for one in card.strangers
     ]

@@ -138,7 +138,7 @@ def refuse_multilabel(multilabel: bool) -> None:
         raise DataError(
             "This model gives several labels to a photo, and folders name only one of them: "
             "measured like this, right answers would count as wrong. Only models with one "
-            "answer can be evaluated."
+            "answer can be measured."
         )
 
 

@@ -20,7 +20,8 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         folder: ``folder/LABEL/…``, or ``folder/train/LABEL/…`` with ``validation`` beside it.
         name: what links and commands will call it.
         resume: go on with an unfinished training of that name.
-        options: fields of ``model.training.plan.Plan``, such as ``minutes=20``.
+        options: fields of ``model.training.plan.Plan``, such as ``minutes=20``; ``side``
+            may be called ``size``, as on the command line.
 
     Raises:
         DataError: the photos or the options will not do.
@@ -30,4 +31,8 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
     from .progress import spoken
     from .train import train
 
+    given = "".join(f", {key}={value!r}" for key, value in options.items())
+    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{given})")
+    if "size" in options:
+        options["side"] = options.pop("size")
     return train(Plan.of(folder=Path(folder), name=name, **options), resume=resume, watch=spoken)

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,7 @@ def fine_tune(
                     averaged,
                     saved,
                     Watched(watch, deadline, start, epochs),
-                    _stops_early(former),
+                    _stops_early(former, watch),
                 ],
             )
     best = saved.best
@@ -127,8 +129,9 @@ def _one_cycle(lr: float, start: int, epochs: int) -> Any:
     return ParamScheduler({name: rest(schedule) for name, schedule in whole.items()})
 
 
-def _stops_early(former: dict[str, Any] | None) -> Any:
+def _stops_early(former: dict[str, Any] | None, watch: Watch) -> Any:
     """Stop once ``PATIENCE`` epochs were no better, counted from before a kill on."""
+    from fastai.callback.core import CancelFitException
     from fastai.callback.tracker import EarlyStoppingCallback
 
     class StopsEarly(EarlyStoppingCallback):  # type: ignore[misc]
@@ -140,6 +143,16 @@ def _stops_early(former: dict[str, Any] | None) -> Any:
             super().before_fit()
             if former:
                 self.best, self.wait = former["best"]["accuracy"], _waited(former)
+
+        def after_epoch(self) -> None:
+            try:
+                # It prints epochs as it counts them itself.
+                with redirect_stdout(StringIO()):
+                    super().after_epoch()
+            except CancelFitException:
+                note = f"No better for {PATIENCE} epochs: it stops here."
+                watch(Step("Fine-tuning", note=note))
+                raise
 
     return StopsEarly(monitor="accuracy", patience=PATIENCE)
 

@@ -73,9 +73,10 @@ def search(
         return tuned.accuracy
 
     def told(_: Any, trial: Any) -> None:
-        left = max(0.0, deadline - time.monotonic()) / 60
+        left = max(0.0, deadline - time.monotonic())
+        time_left = f"{left / 60:.0f} minutes" if left > 120 else f"{left:.0f} s"
         found = "not finished" if trial.value is None else f"{trial.value:.1%}"
-        note = f"Trial {trial.number + 1}: {found}, {left:.0f} minutes left"
+        note = f"Trial {trial.number + 1}: {found} (on some training photos), {time_left} left"
         watch(Step("Searching", note=note))
 
     study.optimize(accuracy, timeout=max(1.0, plan.search * 60), callbacks=[told])

@@ -80,7 +80,7 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
     for finding in findings.findings:
         names = ", ".join(finding.which[:3])
         more = f" and {len(finding.which) - 3:,} more" if len(finding.which) > 3 else ""
-        watch(Step("Report", note=f"{len(finding.which):,} {finding.what}: {names}{more}"))
+        watch(Step("Report", note=f"{finding.what}: {len(finding.which):,} ({names}{more})"))
     parts = split(found, findings, plan.seed)
     counts = f"{len(parts.train):,} to learn from, {len(parts.held_out):,} held out"
     watch(Step("Report", note=f"{len(parts.labels)} labels, {counts}, split {parts.how}"))
@@ -152,7 +152,7 @@ def pixels_of(
     def one(path: Path) -> Pixels | None:
         try:
             data = read_file(path)
-            image = patiently(lambda bytes_: read(bytes_, resize=max(recipe.resize)).image, data)
+            image = patiently(lambda bytes_: read(bytes_, resize=recipe.least).image, data)
         except PhotoError as error:
             if all_of_them:
                 raise DataError(f"{printable(path)}: {error}") from error

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from ..bundle import Bundle
 from ..calibration import Outputs, Trust, calibrate, put
 from ..calibration.folder import several, stranger_folders
-from ..errors import DataError
+from ..errors import DataError, EngineUnavailable
 from ..evaluation.statistics import wilson
 from ..preprocess import Pixels, Recipe
 from ..settings import settings
@@ -103,13 +103,13 @@ def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
     try:
         strangers = stranger_folders(plan.unknown)
         photos = material(plan, chosen, state, watch)
-    except DataError:
+        values = draft(plan, chosen, photos.split)
+        head = probe(values, chosen, photos, state, watch)
+    except (DataError, EngineUnavailable):
         if not resume:
             # Nothing is begun yet: the command can be typed again, corrected.
             (state / PLAN).unlink(missing_ok=True)
         raise
-    values = draft(plan, chosen, photos.split)
-    head = probe(values, chosen, photos, state, watch)
     looked = time.monotonic() - began
     hyper = Hyper.kept(state)
     if hyper is None and plan.search:
@@ -120,7 +120,8 @@ def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
     hyper = hyper or Hyper()
     deadline = None
     if plan.minutes is not None:
-        deadline = began + plan.minutes * 60 - RESERVE - looked / 2
+        whole = plan.minutes * 60
+        deadline = began + whole - min(RESERVE, whole / 4) - looked / 2
     tuned = tune(plan, values, chosen, photos, head, hyper, state, deadline, watch)
     return _finished(plan, values, chosen, photos, strangers, head, hyper, tuned, state, watch)
 
@@ -140,7 +141,8 @@ def _finished(
     learner = learner_with_head(values, chosen, photos, head, hyper, state)
     notes = _notes(photos, head, tuned)
     if tuned is None:
-        watch(Step("Finishing", note="Nothing was fine-tuned: the linear head is kept."))
+        why = "No time was left for an epoch" if plan.epochs else "Nothing was fine-tuned"
+        watch(Step("Finishing", note=f"{why}: the linear head is kept."))
     elif tuned.accuracy < head.accuracy - 1e-6:
         watch(Step("Finishing", note="Fine-tuning made it no better: the linear head is kept."))
     else:
@@ -237,5 +239,5 @@ def _notes(photos: Material, head: Probe, tuned: Tuned | None) -> tuple[str, ...
             f"Fine-tuned for {tuned.epochs} epochs at most (learning rate {tuned.lr:.1e}); the "
             f"average after epoch {tuned.epoch + 1} is kept. The held-out photos chose it."
         )
-    lines += [f"{len(one.which):,} {one.what}." for one in photos.report.findings]
+    lines += [f"{one.what}: {len(one.which):,}." for one in photos.report.findings]
     return tuple(line[:300] for line in lines)

@@ -61,6 +61,10 @@ def figures(name: str) -> None:
         parts[chosen if chosen in parts else next(iter(parts))](bundle, card)
 
 
+GUESSING = 0.6
+"""AUROC below which strangers are not told from what is known."""
+
+
 def _parts(bundle: Bundle, card: Card) -> dict[str, Callable[[Bundle, Card], None]]:
     """What there is to see of a card."""
     confidence = bundle.manifest.confidence
@@ -171,7 +175,11 @@ def _strangers(bundle: Bundle, card: Card) -> None:
             f"**It keeps {percent(kept.value)}** of the photos of what it knows "
             f"({interval(kept)}); of the others it says “none of these”, and is wrong."
         )
+    if not card.strangers:
+        st.write("How often it lets in what it does not know, nobody has measured.")
     for one in card.strangers:
+        if one.auroc < GUESSING:
+            st.write(f"On *{escaped(shorten(one.name, 80))}* it is no better than guessing:")
         st.write(
             f"**It lets in {exact(one.let_in)}** of {one.photos:,} photos of "
             f"*{escaped(shorten(one.name, 80))}*, and names them as something they are not "

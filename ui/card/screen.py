@@ -73,6 +73,11 @@ def _calibration(manifest: Manifest) -> None:
         st.caption("Not calibrated: it cannot say “none of these”, and always names something.")
     elif manifest.confidence.novelty is None:
         st.caption("Calibrated: it says how sure it is. It cannot say “none of these”.")
+    elif manifest.card and not manifest.card.strangers:
+        st.caption(
+            "Calibrated: it says how sure it is. It may say “none of these”, but nobody has tried "
+            "it on photos of anything else."
+        )
     else:
         st.caption("Calibrated: it says how sure it is, and “none of these” of what looks strange.")
 

@@ -54,9 +54,9 @@ def report(found: Found, looks: Sequence[Look]) -> Report:
     groups = _groups(readable)
     left_out = {one.name: one.refusal for one in looks if one.refusal}
     findings = [
-        Finding("empty", "folders hold no photo and are left out", found.empty),
-        Finding("ignored", "are no JPEG, PNG, WebP, HEIC or AVIF and are left out", found.ignored),
-        Finding("damaged", "cannot be read and are left out", tuple(left_out)),
+        Finding("empty", "Folders without a photo, left out", found.empty),
+        Finding("ignored", "Files of kinds that are not read, left out", found.ignored),
+        Finding("damaged", "Photos that cannot be read, left out", tuple(left_out)),
     ]
 
     both, clash, same, near = [], [], [], []
@@ -75,13 +75,17 @@ def report(found: Found, looks: Sequence[Look]) -> Report:
                 left_out[one.name] = f"a copy of {first[key]}"
                 same.append(one.name)
             first.setdefault(key, one.name)
-        near += names[1:]
+        near += [name for name in names[1:] if name not in left_out]
     counts = Counter(photo.label for photo in found.photos if photo.name not in left_out)
     findings += [
-        Finding("both", "are held out as well, or nearly: left out of training", tuple(both)),
-        Finding("clash", "look the same under different labels", tuple(clash)),
-        Finding("same", "are copies of another file and left out", tuple(same)),
-        Finding("near", "look almost like another one; such stay on one side", tuple(near)),
+        Finding("both", "Photos that are held out, too, left out of training", tuple(both)),
+        Finding(
+            "clash",
+            "Photos alike under different labels, kept",
+            tuple(clash),
+        ),
+        Finding("same", "Copies of another file, left out", tuple(same)),
+        Finding("near", "Photos that look almost like another one, kept on one side", tuple(near)),
         *_uneven(found.labels, counts),
     ]
     return Report(tuple(one for one in findings if one.which), left_out, groups)
@@ -93,10 +97,10 @@ def _uneven(labels: Iterable[str], counts: Counter[str]) -> list[Finding]:
     uneven = most > IMBALANCE * max(1, least)
     ends = [min(labels, key=lambda label: counts[label]), max(labels, key=lambda x: counts[x])]
     return [
-        Finding("few", f"labels have fewer than {FEW} photos", few),
+        Finding("few", f"Labels with fewer than {FEW} photos", few),
         Finding(
             "imbalance",
-            f"labels are far apart: {most:,} photos of one, {least:,} of another",
+            "Labels are uneven; the one with least and the one with most photos",
             tuple(f"{label} ({counts[label]:,})" for label in ends) if uneven else (),
         ),
     ]

@@ -41,14 +41,20 @@ class Photos:
 
 @dataclass(frozen=True)
 class Compared:
-    """What came out: the largest difference in a probability, and in how many photos.
+    """What came out: the largest difference in a probability, the whole way from bytes,
+    and in how many photos.
 
-    ``scaled`` is the largest that decoding a large JPEG at a smaller scale adds.
+    ``whole`` is the largest where large JPEGs are decoded in full, as fastai does.
     """
 
     photos: int
     difference: float
-    scaled: float
+    whole: float
+
+    @property
+    def close(self) -> bool:
+        """Whether the answers are fastai's. Written so that NaN is not."""
+        return self.difference <= TOLERANCE
 
 
 def gather(folder: Path | None, room: Path) -> Photos:
@@ -115,18 +121,17 @@ def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32])
         theirs: float32 [photos, labels].
 
     Raises:
-        ExportRefused: they differ.
+        ExportRefused: they differ, also where JPEGs are decoded in full.
     """
     if theirs.shape != (len(photos.files), len(classifier.bundle.labels)):
         raise ExportRefused(f"Its own answers have the shape {theirs.shape}, which fits nothing.")
-    worst, worst_name, scaled = 0.0, "", 0.0
+    worst, worst_name, whole_way = 0.0, "", 0.0
     for path, name, wanted in zip(photos.files, photos.names, theirs, strict=True):
         found = _answer(classifier, path.read_bytes())
+        whole_way = max(whole_way, float(np.abs(found - wanted).max()))
         if path.suffix in (".jpg", ".jpeg"):
             with Image.open(path) as image:
-                whole = _answer(classifier, image.convert("RGB"))
-            scaled = max(scaled, float(np.abs(found - whole).max()))
-            found = whole
+                found = _answer(classifier, image.convert("RGB"))
         difference = float(np.abs(found - wanted).max())
         # Written so that NaN is the worst of all.
         if not difference <= worst:
@@ -136,7 +141,7 @@ def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32])
             f"Loupe would answer differently from fastai: for the photo {worst_name} a probability "
             f"differs by {worst:.2g}, and {TOLERANCE:g} is allowed. Nothing was written."
         )
-    return Compared(len(photos.files), worst, scaled)
+    return Compared(len(photos.files), whole_way, worst)
 
 
 def _answer(classifier: Classifier, source: bytes | Image.Image) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ def test_its_figures_hold_for_new_photos(trust) -> None:
     floors = np.array(trust.confidence.plausible.floors)
     inside = shares >= floors
     inside[np.arange(3000), shares.argmax(axis=1)] = True
+    inside = shares >= np.where(inside, shares, np.inf).min(axis=1)[:, None]
     covered = inside[np.arange(3000), new.targets].mean()
     assert covered == pytest.approx(trust.covered / trust.photos, abs=0.04)
     assert covered > 0.88

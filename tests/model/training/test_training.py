@@ -120,11 +120,12 @@ def test_from_python_in_three_lines(photos: Path, data_folder: Path, tmp_path: P
     from model.training import train_folder
 
     folder = folder_of(tmp_path / "few", 15)
-    bundle = train_folder(folder, "forms", side=64, epochs=0)
+    bundle = train_folder(folder, "forms", size=64, epochs=0)
     assert load("forms").identify(picture("square", 99_999)).answer in LABELS
     # Six photos are too few to calibrate with, and it says so.
     assert bundle.manifest.confidence is None
     assert bundle.manifest.metric("accuracy")
+    assert bundle.manifest.made["command"].endswith("'forms', size=64, epochs=0)")
     assert not (data_folder / "training" / "forms").exists()
 
 

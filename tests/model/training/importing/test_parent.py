@@ -18,6 +18,7 @@ from model import Bundle, Classifier, load
 from model.cli import main
 from model.errors import ExportRefused, LoupeError
 from model.exports import Export, Problem
+from model.photo import read
 from model.training import importing
 from model.training.importing import import_export, sandbox
 from model.training.importing.comparing import Photos, compare, gather
@@ -119,7 +120,8 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     assert manifest.made["fastai"]
     assert imported.stubs == ("__main__.label",)
     assert imported.compared.photos == 10
-    assert imported.compared.difference <= 1e-6
+    assert imported.compared.whole <= 1e-6
+    assert imported.compared.difference <= 1e-3
     apart = f"{imported.compared.difference:.0e}"
     assert said == [
         "Reading export.pkl without running it ...",
@@ -314,8 +316,10 @@ def test_scaled_decoding_is_told_apart_from_a_difference(
         wanted = colours.identify(image.convert("RGB")).probabilities
     photos = Photos((path,), ("large",), 0)
     compared = compare(colours, photos, np.array([wanted], dtype=np.float32))
-    assert compared.difference == 0
-    assert compared.scaled > 0
+    assert compared.whole == 0
+    assert compared.difference > 0
+    recipe = colours.bundle.manifest.recipe.model_copy(update={"decoding": "whole"})
+    assert read(path.read_bytes(), resize=recipe.least).image.size == (1200, 900)
 
 
 def run(*words: object) -> Any:
@@ -371,3 +375,25 @@ def test_found_is_a_manifest_but_for_names() -> None:
     found = Found.model_validate_json(json.dumps(FOUND))
     assert found.manifest().engines == ("compiled",)
     assert "inside" not in found.values("own")["recipe"]
+
+
+def test_a_model_that_scaled_decoding_moves_gets_its_photos_whole(
+    colours: Classifier,
+    export: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    child(monkeypatch, colours)
+    # Lines of one pixel: what they become depends on who scales them.
+    folder = tmp_path / "lines"
+    folder.mkdir()
+    lines = np.zeros((1200, 1200, 3), np.uint8)
+    lines[::2] = (255, 0, 0)
+    Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
+    said: list[str] = []
+    monkeypatch.setattr("model.training.importing.comparing.TOLERANCE", 1e-7)
+    imported = import_export(export, "own", photos=folder, say=said.append)
+    assert any("decodes them in full" in line for line in said)
+    assert imported.bundle.manifest.recipe.decoding == "whole"
+    assert imported.compared.difference <= 1e-7
