@@ -20,7 +20,7 @@ SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL, Degree.GUESS}
 # Answers of one label: only of such the card can say how often they are right.
 ONE = {Degree.LIKELY, Degree.PROBABLE, Degree.FEW, Degree.HARD, Degree.GUESS}
 EVEN = 0.5
-HEIGHT = 300
+HEIGHT = 290
 """Pixels of a photo that is not wide: on a phone the words and a few bars fit below it."""
 
 PLACES = {

@@ -109,8 +109,7 @@ def turned_away(manifest: Manifest) -> str:
     wrong = kept.photos - round(kept.value * kept.photos)
     how_many = {0: "none", 1: "one"}.get(wrong, f"{wrong:,}")
     return (
-        f"It may still be one of them: it said so of {how_many} of {kept.photos:,} held-out photos "
-        "of what it knows."
+        f"It also said so of {how_many} of {kept.photos:,} held-out photos of things that it knows."
     )
 
 
