@@ -19,6 +19,7 @@ Line = Annotated[str, Field(min_length=1, max_length=300)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 MOST_MISTAKES = 50
+GUESSING = 0.6
 
 
 class Part(BaseModel):
@@ -68,6 +69,11 @@ class Stranger(Part):
     let_in: Share
     low: Share
     high: Share
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it is hardly told better than by a coin toss."""
+        return self.auroc < GUESSING
 
 
 @dataclass(frozen=True, slots=True)

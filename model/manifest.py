@@ -9,24 +9,31 @@ from .preprocess import Recipe
 
 __all__ = [
     "FORMAT",
+    "NAME_RULE",
     "Architecture",
     "Confidence",
     "Data",
     "File",
     "Manifest",
     "Metric",
+    "Name",
     "Plausible",
 ]
 
 FORMAT = 2
 """The format that this Loupe writes; it reads this one and all older ones.
 
-2 brought the card, the name of the novelty's score, and networks without a name.
+2 brought the card, the name of the novelty's score, networks without a name, and photos
+decoded in full.
 """
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME_RULE = (
+    "A model's name is of small letters, digits, - and _, begins with a letter or digit and has 64 "
+    "characters at most, such as my-flowers."
+)
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -13,7 +13,7 @@ from .fit import Trust
 from .statistics import probabilities
 from .tail import with_tail
 
-__all__ = ["OURS", "put"]
+__all__ = ["OURS", "put", "share"]
 
 OURS = "measured by Loupe"
 
@@ -43,7 +43,9 @@ def put(
         notes: lines for the card.
     """
     path = folder / "graph.onnx"
-    graph = with_tail(path.read_bytes(), trust.confidence.temperature, trust.score, False)
+    graph = with_tail(
+        path.read_bytes(), trust.confidence.temperature, trust.score, multilabel=False
+    )
     path.write_bytes(graph)
     _golden(folder / "golden.npz", graph, trust.confidence.temperature)
     values["confidence"] = trust.confidence.model_dump(mode="json")
@@ -87,25 +89,35 @@ def _golden(path: Path, graph: bytes, temperature: float) -> None:
     )
 
 
+def share(name: str, count: int, photos: int, on: str, by: str) -> dict[str, Any]:
+    """A metric of ``count`` of ``photos``, with its 95 % interval, as the manifest has it."""
+    low, high = wilson(count, photos)
+    return _metric(name, (count / photos, low, high), photos, on, by)
+
+
+def _metric(
+    name: str, figures: tuple[float, float, float], photos: int, on: str, by: str
+) -> dict[str, Any]:
+    value, low, high = (round(figure, 4) for figure in figures)
+    return {
+        "name": name,
+        "value": value,
+        "low": low,
+        "high": high,
+        "photos": photos,
+        "on": on,
+        "by": by,
+    }
+
+
 def _metrics(trust: Trust, on: str, by: str) -> list[dict[str, Any]]:
-    counted = {"accuracy": trust.right, "coverage": trust.covered, "kept": trust.kept}
+    counts = {"accuracy": trust.right, "coverage": trust.covered, "kept": trust.kept}
     errors = {
         "calibration_error": trust.error,
         "calibration_error_before": trust.error_before,
     }
-    lines = []
-    for name, count in counted.items():
-        low, high = wilson(count, trust.photos)
-        lines.append({"name": name, "value": count / trust.photos, "low": low, "high": high})
-    for name, error in errors.items():
-        # An error has no simple interval: the card's bins show what it is made of.
-        lines.append({"name": name, "value": error, "low": error, "high": error})
     return [
-        {
-            **{key: round(x, 4) if isinstance(x, float) else x for key, x in line.items()},
-            "photos": trust.photos,
-            "on": on,
-            "by": by,
-        }
-        for line in lines
+        *(share(name, count, trust.photos, on, by) for name, count in counts.items()),
+        # An error has no simple interval: the card's bins show what it is made of.
+        *(_metric(name, (error,) * 3, trust.photos, on, by) for name, error in errors.items()),
     ]

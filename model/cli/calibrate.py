@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import click
-from rich.progress import TaskID
 
 from ..errors import EngineUnavailable
 from ..shelf import find
 from .identify import progress_bar
-from .train import told, typed
+from .train import Shown, told, typed
 
 __all__ = ["calibrate_command"]
 
@@ -42,15 +41,8 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
             f"Calibrating needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
     with progress_bar(shown=True) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def shown(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total or None)
-            bar.update(tasks[stage], completed=done, total=total or None)
-
         made, _ = calibrate_bundle(
-            bundle, folder, unknown, coverage=coverage, command=typed(), progress=shown
+            bundle, folder, unknown, coverage=coverage, command=typed(), progress=Shown(bar).stage
         )
     for note in made.manifest.card.notes if made.manifest.card else ():
         click.echo(note)

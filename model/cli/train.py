@@ -13,7 +13,7 @@ from ..errors import EngineUnavailable
 from ..manifest import Manifest
 from .identify import progress_bar
 
-__all__ = ["say_hidden", "summary", "told", "train_command", "typed"]
+__all__ = ["Shown", "say_hidden", "summary", "told", "train_command", "typed"]
 
 
 @click.command("train")
@@ -112,10 +112,12 @@ class Shown:
 
     def __call__(self, step: object) -> None:
         """See ``model.training.progress.Watch``."""
-        stage, done = getattr(step, "stage", ""), getattr(step, "done", 0)
-        total, note = getattr(step, "total", 0), getattr(step, "note", "")
-        if note:
+        if note := getattr(step, "note", ""):
             click.echo(note, err=True)
+        self.stage(getattr(step, "stage", ""), getattr(step, "done", 0), getattr(step, "total", 0))
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """Show how many are done of the one stage, and no other."""
         if not total:
             return
         if stage not in self.tasks:
@@ -150,14 +152,11 @@ def summary(manifest: Manifest) -> str:
     return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
 
 
-GUESSING = 0.6
-
-
 def _strangers(card: Card) -> list[str]:
     if not card.strangers:
         return ["“none of these” was not measured: give --unknown FOLDER"]
     return [
         f"of {one.photos:,} strangers in {one.name}, {one.let_in:.1%} are taken for known ones "
-        f"(AUROC {one.auroc:.3f}{', no better than guessing' if one.auroc < GUESSING else ''})"
+        f"(AUROC {one.auroc:.3f}{', no better than guessing' if one.guessed else ''})"
         for one in card.strangers
     ]

@@ -53,7 +53,12 @@ class Backbone:
         )
 
     def recipe(self, side: int | None = None) -> Recipe:
-        """The middle of the photo, cut to a square of ``side`` pixels."""
+        """The middle of the photo, cut to a square of ``side`` pixels.
+
+        On clothes whole photos with black edges gave the same accuracy, but a worse sense
+        of what is strange: an AUROC of 0.86 on photographs by the maximum probability,
+        where cut ones have 0.95.
+        """
         return Recipe.model_validate(
             {
                 "resize": (side or self.side,) * 2,

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..bundle import Bundle
 from ..evaluation.statistics import wilson
-from ..manifest import FORMAT, Manifest
+from ..manifest import FORMAT
 from ..shelf import write
 from .backbones import load_packaged
-from .export import export
+from .export import export, manifest_of
 from .learner import empty_learner
 
 __all__ = ["build", "readable_labels"]
@@ -31,7 +31,7 @@ PUBLISHED = {"accuracy": 0.751}
 def build(shelf: Path) -> Bundle:
     """Build the bundle from the packaged weights and put it on ``shelf``."""
     values = _values()
-    manifest = Manifest.model_validate({"format": FORMAT, **values, "files": _any_files()})
+    manifest = manifest_of({"format": FORMAT, **values})
     learner = empty_learner(manifest)
     load_packaged(learner.model, "tf_efficientnet_lite0")
     learner.model.eval()
@@ -49,11 +49,6 @@ def readable_labels() -> list[str]:
         RENAMED.get(synset, info.label_name_to_description(synset).split(",")[0].strip())
         for synset in info.label_names()  # type: ignore[no-untyped-call]
     ]
-
-
-def _any_files() -> dict[str, object]:
-    empty = {"bytes": 0, "sha256": "0" * 64}
-    return dict.fromkeys(("graph.onnx", "weights.safetensors", "golden.npz"), empty)
 
 
 def _values() -> dict[str, Any]:

@@ -6,18 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
-from ..manifest import Name
+from ..manifest import NAME_RULE, Name
 
 __all__ = ["PLAN", "Hyper", "Plan"]
 
 PLAN = "plan.json"
 HYPER = "hyper.json"
-
-
-NAMED = (
-    "a model's name is of small letters, digits, - and _, and begins with a letter or digit, "
-    "such as my-flowers."
-)
 
 
 class Hyper(BaseModel):
@@ -82,7 +76,7 @@ class Plan(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"])
-            said = NAMED if where == "name" else f"{first['msg']}."
+            said = NAME_RULE if where == "name" else f"{first['msg']}."
             raise DataError(f"{where}: {said}") from None
         if plan.minutes is not None and plan.search >= plan.minutes:
             raise DataError(

@@ -15,11 +15,12 @@ from PIL import Image
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..folder import in_order, patiently, printable
-from ..manifest import FORMAT, Manifest
+from ..manifest import FORMAT
 from ..photo import read
 from ..preprocess import Pixels, Recipe, preprocess
 from .backbones import Backbone, load_published
 from .data import Labelled, Look, Report, Split, collect, look, report, split
+from .export import manifest_of
 from .finetune import Tuned, fine_tune
 from .graph import Answering
 from .learner import empty_learner
@@ -116,7 +117,7 @@ def _same_as_before(photos: Sequence[Labelled], looks: Sequence[Look], state: Pa
             "The photos are not those that this training began with: one was added, taken away, "
             f"moved or changed. Put them back, or delete {state} to begin anew."
         )
-    path.write_text(now)
+    _save(path, lambda file: file.write(now.encode()))
 
 
 def copy_side(recipe: Recipe) -> tuple[int, int]:
@@ -194,13 +195,6 @@ def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
     }
 
 
-def manifest_of(values: dict[str, Any]) -> Manifest:
-    """A manifest that can be used before its files are there."""
-    empty = {"bytes": 0, "sha256": "0" * 64}
-    names = ("graph.onnx", "weights.safetensors", "golden.npz")
-    return Manifest.model_validate({**values, "files": dict.fromkeys(names, empty)})
-
-
 def probe(
     values: dict[str, Any], chosen: Backbone, photos: Material, state: Path, watch: Watch
 ) -> Probe:
@@ -233,7 +227,7 @@ def probe(
     return found
 
 
-def _save(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def _save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file so that it is there as a whole or not at all."""
     new = path.with_name(f".{path.name}")
     with new.open("wb") as file:

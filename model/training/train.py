@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 from ..bundle import Bundle
 from ..calibration import Outputs, Trust, calibrate, put
 from ..calibration.folder import several, stranger_folders
+from ..calibration.put import share
 from ..errors import DataError, EngineUnavailable
-from ..evaluation.statistics import wilson
 from ..preprocess import Pixels, Recipe
 from ..settings import settings
 from ..shelf import write
 from .backbones import Backbone, backbone
-from .export import export
+from .export import export, manifest_of
 from .finetune import Tuned
 from .plan import PLAN, Hyper, Plan
 from .probe import Probe
@@ -28,7 +28,6 @@ from .stages import (
     Material,
     draft,
     learner_with_head,
-    manifest_of,
     material,
     pixels_of,
     probe,
@@ -76,7 +75,8 @@ def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
 def _begun(plan: Plan, state: Path, resume: bool) -> Plan:
     if resume:
         # Only the time may be another one: the rest decides what was kept.
-        return Plan.kept(state).model_copy(update={"minutes": plan.minutes})
+        kept = Plan.kept(state)
+        return kept if plan.minutes is None else kept.model_copy(update={"minutes": plan.minutes})
     if (state / PLAN).exists():
         raise DataError(
             f"An unfinished training of {plan.name!r} is there. Add --resume to go on with it, or "
@@ -220,16 +220,7 @@ def _tested(photos: Material, graph: Path, watch: Watch) -> dict[str, Any]:
 
 def _accuracy(found: Outputs, on: str, by: str) -> dict[str, Any]:
     right = int((found.logits.argmax(axis=1) == found.targets).sum())
-    low, high = wilson(right, len(found))
-    return {
-        "name": "accuracy",
-        "value": round(right / len(found), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "photos": len(found),
-        "on": on,
-        "by": by,
-    }
+    return share("accuracy", right, len(found), on, by)
 
 
 def _notes(photos: Material, head: Probe, tuned: Tuned | None) -> tuple[str, ...]:

@@ -61,10 +61,6 @@ def figures(name: str) -> None:
         parts[chosen if chosen in parts else next(iter(parts))](bundle, card)
 
 
-GUESSING = 0.6
-"""AUROC below which strangers are not told from what is known."""
-
-
 def _parts(bundle: Bundle, card: Card) -> dict[str, Callable[[Bundle, Card], None]]:
     """What there is to see of a card."""
     confidence = bundle.manifest.confidence
@@ -178,7 +174,7 @@ def _strangers(bundle: Bundle, card: Card) -> None:
     if not card.strangers:
         st.write("How often it lets in what it does not know, nobody has measured.")
     for one in card.strangers:
-        if one.auroc < GUESSING:
+        if one.guessed:
             st.write(f"On *{escaped(shorten(one.name, 80))}* it is no better than guessing:")
         st.write(
             f"**It lets in {exact(one.let_in)}** of {one.photos:,} photos of "

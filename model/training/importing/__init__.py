@@ -20,7 +20,7 @@ from ...classifier import Classifier
 from ...engines.compiled import Compiled
 from ...errors import EngineUnavailable, ExportRefused
 from ...exports import Export, examine
-from ...manifest import Name
+from ...manifest import NAME_RULE, Name
 from ...settings import settings
 from ...shelf import write
 from . import sandbox
@@ -130,10 +130,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
-        raise ExportRefused(
-            f"{name!r} cannot be a model's name: it takes a-z, 0-9, - and _, and starts with a "
-            "letter or digit, at most 64 characters."
-        ) from None
+        raise ExportRefused(f"{name!r} cannot be a model's name. {NAME_RULE}") from None
 
 
 def _told(say: Callable[[str], None]) -> Callable[[bool], None]:
@@ -190,7 +187,7 @@ def _placed(
     compared = compare(classifier, photos, _answers(out))
     if not compared.close:
         say(
-            f"Large JPEGs decoded at a smaller scale move a probability by up to "
+            "Large JPEGs decoded at a smaller scale move a probability by up to "
             f"{compared.difference:.0e}, so this model decodes them in full, which takes longer."
         )
         values["recipe"] = {**values["recipe"], "decoding": "whole"}

@@ -125,15 +125,16 @@ def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32])
     """
     if theirs.shape != (len(photos.files), len(classifier.bundle.labels)):
         raise ExportRefused(f"Its own answers have the shape {theirs.shape}, which fits nothing.")
-    worst, worst_name, whole_way = 0.0, "", 0.0
+    worst, worst_name, from_bytes = 0.0, "", 0.0
     for path, name, wanted in zip(photos.files, photos.names, theirs, strict=True):
         found = _answer(classifier, path.read_bytes())
-        whole_way = max(whole_way, float(np.abs(found - wanted).max()))
+        away = float(np.abs(found - wanted).max())
+        # Written so that NaN is the worst of all, here and below.
+        from_bytes = from_bytes if away <= from_bytes else away
         if path.suffix in (".jpg", ".jpeg"):
             with Image.open(path) as image:
                 found = _answer(classifier, image.convert("RGB"))
         difference = float(np.abs(found - wanted).max())
-        # Written so that NaN is the worst of all.
         if not difference <= worst:
             worst, worst_name = difference, name
     if not worst <= TOLERANCE:
@@ -141,7 +142,7 @@ def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32])
             f"Loupe would answer differently from fastai: for the photo {worst_name} a probability "
             f"differs by {worst:.2g}, and {TOLERANCE:g} is allowed. Nothing was written."
         )
-    return Compared(len(photos.files), whole_way, worst)
+    return Compared(len(photos.files), from_bytes, worst)
 
 
 def _answer(classifier: Classifier, source: bytes | Image.Image) -> NDArray[np.float32]:
