@@ -91,10 +91,13 @@ def told(bundle: Bundle) -> None:
 def say_hidden(bundle: Bundle) -> None:
     """Say that a model stands before one that ships, where it does."""
     ships = SHIPPED / bundle.name
-    if (ships / MANIFEST).is_file() and bundle.folder != ships:
+    if not (ships / MANIFEST).is_file():
+        return
+    version = Bundle.open(ships).version
+    if version != bundle.version:
         click.echo(
             f"It answers instead of the {bundle.name} that ships with Loupe. Back to that one: "
-            f"python -m model rollback {bundle.name} {Bundle.open(ships).version}"
+            f"python -m model rollback {bundle.name} {version}"
         )
 
 
@@ -157,6 +160,6 @@ def _strangers(card: Card) -> list[str]:
         return ["“none of these” was not measured: give --unknown FOLDER"]
     return [
         f"of {one.photos:,} strangers in {one.name}, {one.let_in:.1%} are taken for known ones "
-        f"(AUROC {one.auroc:.3f}{', no better than guessing' if one.guessed else ''})"
+        f"(AUROC {one.auroc:.4f}{', no better than guessing' if one.guessed else ''})"
         for one in card.strangers
     ]

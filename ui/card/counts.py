@@ -11,7 +11,15 @@ from model.evaluation import Confused, LabelScore
 from ui.batch.table import cell
 from ui.words import escaped, listed, percent, shorten
 
-__all__ = ["Counts", "bin_sentence", "confused_frame", "exact", "mistake_frame", "score_rows"]
+__all__ = [
+    "Counts",
+    "area",
+    "bin_sentence",
+    "confused_frame",
+    "exact",
+    "mistake_frame",
+    "score_rows",
+]
 
 TYPICAL = 0.8
 """The probability whose answers serve as the example."""
@@ -161,6 +169,11 @@ def bin_sentence(bins: Sequence[Bin]) -> str:
     )
 
 
+def area(auroc: float) -> str:
+    """An AUROC with three digits; only a whole one is 1.000."""
+    return f"{auroc if auroc == 1 else min(auroc, 0.999):.3f}"
+
+
 def exact(share: float) -> str:
     """As ``percent``, but nothing is nothing: of some photos none may have been let in."""
     return percent(share) if share else "0%"
@@ -171,7 +184,7 @@ def score_rows(card: Card) -> list[dict[str, str]]:
     return [
         {
             "Way": f"**{escaped(one.name)}** (used)" if one.kept else escaped(one.name),
-            "AUROC": f"{one.auroc:.3f}",
+            "AUROC": area(one.auroc),
             "Let in": exact(one.let_in),
             "Size": f"{max(1, round(one.bytes / 1000)):,} kB" if one.bytes else "none",
         }

@@ -10,7 +10,15 @@ from model.card import Card
 from model.manifest import Metric
 from model.shelf import find
 from ui.card.charts import confusion_chart, reliability_chart
-from ui.card.counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
+from ui.card.counts import (
+    Counts,
+    area,
+    bin_sentence,
+    confused_frame,
+    exact,
+    mistake_frame,
+    score_rows,
+)
 from ui.card.photos import thumbnail
 from ui.words import escaped, percent, refusal, shorten
 
@@ -150,7 +158,7 @@ def _labels(bundle: Bundle, card: Card) -> None:
         hide_index=True,
         height=min(36 * len(table) + 39, 430),
         column_config={
-            "Label": st.column_config.TextColumn(pinned=True, width=110),
+            "Label": st.column_config.TextColumn(pinned=True, width=96),
             "Found": _share("Recall: of the photos of this label, how many were called so"),
             "Photos": st.column_config.NumberColumn(width=70),
             "Right": st.column_config.NumberColumn(width=70),
@@ -179,7 +187,7 @@ def _strangers(bundle: Bundle, card: Card) -> None:
         st.write(
             f"**It lets in {exact(one.let_in)}** of {one.photos:,} photos of "
             f"*{escaped(shorten(one.name, 80))}*, and names them as something they are not "
-            f"({exact(one.low)} to {exact(one.high)}; AUROC {one.auroc:.3f})."
+            f"({exact(one.low)} to {exact(one.high)}; AUROC {area(one.auroc)})."
         )
     if card.scores:
         st.write("Ways to tell what is strange that were compared:")

@@ -4,7 +4,15 @@ import pytest
 
 from model.card import Bin, Card
 from tests.model.tiny import CARD, COLOURS
-from ui.card.counts import Counts, bin_sentence, confused_frame, exact, mistake_frame, score_rows
+from ui.card.counts import (
+    Counts,
+    area,
+    bin_sentence,
+    confused_frame,
+    exact,
+    mistake_frame,
+    score_rows,
+)
 
 LABELS = tuple(COLOURS)
 
@@ -86,3 +94,7 @@ def test_ways_to_tell_strangers_come_best_first():
 
 def test_nothing_is_nothing():
     assert (exact(0), exact(0.0004), exact(0.55)) == ("0%", "under 0.1%", "55%")
+
+
+def test_an_area_is_whole_only_where_it_is() -> None:
+    assert [area(value) for value in (0.8024, 0.9995, 1.0)] == ["0.802", "0.999", "1.000"]
