@@ -14,9 +14,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 FRAME = Path(__file__).parent / "ui" / "frame.py"
 
 if get_script_run_ctx(suppress_warning=True) is None:
+    from starlette.middleware import Middleware
+
+    from api.plain import Plain
     from api.routes import routes
     from api.warmup import warm
 
-    app = st.App(FRAME, routes=routes, lifespan=warm)
+    app = st.App(FRAME, routes=routes(), lifespan=warm, middleware=[Middleware(Plain)])
 else:
     runpy.run_path(str(FRAME), run_name="__main__")

@@ -1,39 +1,37 @@
 """All routes that stand beside the screen."""
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
-from model import LoupeError, load
+from model.settings import settings
+
+from .adapters import adapters
+from .health import live, ready
+from .observe import exposition
+from .problems import problem
+from .v1 import application
 
 __all__ = ["routes"]
 
-FRESH = {"Cache-Control": "no-store"}
+
+def routes() -> list[BaseRoute]:
+    """The routes of this process, as its settings ask for them."""
+    found: list[BaseRoute] = [
+        Route("/api/live", live),
+        Route("/api/ready", ready),
+        Mount("/api/v1", app=application()),
+        # Without this the screen would answer there, with 200.
+        Mount("/api", app=_nothing),
+    ]
+    if settings().metrics:
+        found.append(Route(settings().metrics, exposition))
+    return [*found, *adapters()]
 
 
-async def live(_: Request) -> JSONResponse:
-    """200 while the process answers at all."""
-    return JSONResponse({"status": "live"}, headers=FRESH)
-
-
-async def ready(_: Request) -> JSONResponse:
-    """200 once the default model gives its golden answers, 503 with the reason before."""
-    try:
-        classifier = await run_in_threadpool(load)
-    except LoupeError as error:
-        # The message names files of this machine: that is for the log, not for strangers.
-        return JSONResponse({"status": "not ready", "code": error.code}, 503, headers=FRESH)
-    bundle = classifier.bundle
-    return JSONResponse(
-        {
-            "status": "ready",
-            "model": bundle.name,
-            "version": bundle.version,
-            "engine": classifier.engine.name,
-        },
-        headers=FRESH,
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    answer: Response = problem(
+        "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
     )
-
-
-routes: list[BaseRoute] = [Route("/api/live", live), Route("/api/ready", ready)]
+    if scope["type"] == "http":
+        await answer(scope, receive, send)

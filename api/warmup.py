@@ -1,13 +1,18 @@
-"""The default model is loaded before the first visitor arrives."""
+"""Before the first visitor and after the last: the model, the log, the counting, the stop."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from model import LoupeError, load
 from model.machine import few_arenas
+from model.observation import listen
+from model.settings import settings
+
+from . import observe, stop
+from .line import line
 
 __all__ = ["warm"]
 
@@ -22,8 +27,17 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     ``/api/ready`` stays at 503.
     """
     few_arenas()
-    try:
-        await asyncio.to_thread(load)
-    except LoupeError as error:
-        log.error("%s: %s", error.code, error)
-    yield None
+    stop.watch()
+    with ExitStack() as stack:
+        stack.callback(listen(observe.metrics().count))
+        if settings().log == "json":
+            observe.log_json()
+            stack.callback(listen(observe.note))
+        try:
+            await asyncio.to_thread(load)
+        except LoupeError as error:
+            log.error("%s: %s", error.code, error)
+        yield None
+        stop.begin()
+        line().close()
+        log.info("stopped")

@@ -13,14 +13,22 @@ from . import confidence
 from .bundle import Bundle
 from .engines import Engine, start
 from .engines.base import Output
-from .errors import Busy, DamagedPhoto, GoldenMismatch, MissingPhoto, PhotoTooLarge
+from .errors import (
+    Busy,
+    DamagedPhoto,
+    GoldenMismatch,
+    LoupeError,
+    MissingPhoto,
+    PhotoTooLarge,
+)
 from .gate import gate
 from .machine import return_memory
+from .observation import Event, tell, tell_refusal
 from .photo import MAX_BYTES, Photo, read
 from .prediction import Milliseconds, Prediction
 from .preprocess import Pixels, preprocess
 from .settings import settings
-from .shelf import find
+from .shelf import Mark, find, mark
 
 __all__ = ["Classifier", "Examined", "Source", "load"]
 
@@ -64,8 +72,32 @@ class Classifier:
         """
         return self.examine(source, patient=patient).prediction
 
-    def examine(self, source: Source, *, patient: bool = False) -> Examined:
-        """As ``identify``, with the photo and the pixels that the answer was given for."""
+    def examine(self, source: Source, *, patient: bool = False, many: bool = False) -> Examined:
+        """As ``identify``, with the photo and the pixels that the answer was given for.
+
+        Args:
+            source: what to look at.
+            patient: see ``identify``.
+            many: others come right after this one, so it should take one core.
+        """
+        try:
+            examined = self._examine(source, patient, many)
+        except LoupeError as error:
+            tell_refusal(error, self.bundle.name, self.engine.name)
+            raise
+        found = examined.prediction
+        assert found.milliseconds is not None  # it was measured just now
+        tell(
+            Event(
+                found.model,
+                found.engine,
+                seconds=found.milliseconds.total / 1000,
+                known=found.known,
+            )
+        )
+        return examined
+
+    def _examine(self, source: Source, patient: bool, many: bool) -> Examined:
         data = read_file(Path(source)) if isinstance(source, str | Path) else source
         with gate().enter(patient=patient):
             began = time.perf_counter()
@@ -73,7 +105,7 @@ class Classifier:
             decoded = time.perf_counter()
             pixels = preprocess(photo.image, self.bundle.manifest.recipe)
             ready = time.perf_counter()
-            prediction = self._answer(pixels, began, decoded, ready, many=patient)
+            prediction = self._answer(pixels, began, decoded, ready, many=patient or many)
             return Examined(photo, pixels, prediction)
 
     def _patient_photo(self, source: bytes | Image.Image | Photo) -> Photo:
@@ -108,7 +140,8 @@ class Classifier:
     def _answer(
         self, pixels: Pixels, began: float, decoded: float, ready: float, *, many: bool = False
     ) -> Prediction:
-        output = self.engine.run(pixels[None], many=many)
+        # A photo a core gets more done than all cores on one photo after the other.
+        output = self.engine.run(pixels[None], many=many or gate().crowded)
         done = time.perf_counter()
         times = Milliseconds(
             decode=(decoded - began) * 1000,
@@ -212,6 +245,9 @@ def read_file(path: Path) -> bytes:
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, str, str], Classifier] = {}
+_marked: dict[tuple[str, str], tuple[Mark, Classifier]] = {}
+"""The classifier by name and engine, with what its files looked like: reading a manifest for
+each photo takes as long as resizing one."""
 
 
 def load(name: str | None = None, engine: str | None = None) -> Classifier:
@@ -226,8 +262,19 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         BundleError: its files are damaged, newer, or its golden answers do not hold.
         EngineUnavailable: the engine's packages are not installed.
     """
-    bundle = find(name or settings().model)
-    engine = engine or settings().engine
+    name, engine = name or settings().model, engine or settings().engine
+    # Taken before the files are read: what changes in between is found the next time.
+    now = mark(name)
+    known = _marked.get((name, engine))
+    if known and known[0] == now:
+        return known[1]
+    bundle = find(name)
+    classifier = _ready(bundle, engine)
+    _marked[name, engine] = now, classifier
+    return classifier
+
+
+def _ready(bundle: Bundle, engine: str) -> Classifier:
     key = (bundle.name, bundle.version, engine)
     # Without the lock: while one visitor waits for torch, the others go on.
     if found := _loaded.get(key):

@@ -53,6 +53,9 @@ class LoupeError(Exception):
 
     code: ClassVar[str] = "error"
 
+    told: bool = False
+    """Whether those who keep count were told of it."""
+
 
 class PhotoError(LoupeError):
     """A photo that cannot be read."""

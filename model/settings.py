@@ -72,6 +72,29 @@ class Settings(BaseSettings):
         default=None,
         description="Folder with held-out photos; set, visitors see those that a model got wrong.",
     )
+    cors: str = Field(
+        default="",
+        description="Other sites that may call the API from a browser, separated by commas.",
+    )
+    downloads: bool = Field(
+        default=True, description="Whether the API hands out the files of models."
+    )
+    metrics: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path of the Prometheus metrics, as /metrics; empty means none.",
+    )
+    log: Literal["text", "json"] = Field(
+        default="text", description="How the log is written; json is one object a line."
+    )
+    sagemaker: bool = Field(
+        default=False, description="Adds SageMaker's routes, /ping and /invocations."
+    )
+
+    @property
+    def origins(self) -> list[str]:
+        """The sites in ``cors``, as ``https://example.org``."""
+        return [site.strip().rstrip("/") for site in self.cors.split(",") if site.strip()]
 
     @property
     def database_url(self) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -16,7 +17,23 @@ from .errors import BundleDamaged, BundleError, BundleNotFound
 from .manifest import FORMAT
 from .settings import settings
 
-__all__ = ["POINTER", "find", "home", "library", "opened", "point", "pointed", "write"]
+__all__ = [
+    "POINTER",
+    "Mark",
+    "find",
+    "home",
+    "library",
+    "mark",
+    "opened",
+    "point",
+    "pointed",
+    "write",
+]
+
+NAMED = re.compile(r"[^/\\\0]+")
+"""What can be a folder's name on a shelf."""
+
+Mark = tuple[tuple[str, int, int, int] | None, ...]
 
 POINTER = "current"
 """The file beside a model's versions that names the one in use."""
@@ -52,6 +69,24 @@ def find(name: str) -> Bundle:
         BundleError: it is refused.
     """
     return _open(home(name))
+
+
+def mark(name: str) -> Mark:
+    """What tells one state of a model's files from the next, without reading them.
+
+    Two marks are equal while neither the pointer to the current version nor a manifest was
+    written again. For any name, also one that is on no shelf.
+    """
+    folders = [shelf / name for shelf in _shelves()] if NAMED.fullmatch(name) else []
+    return tuple(_stat(folder / file) for folder in folders for file in (POINTER, MANIFEST))
+
+
+def _stat(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def home(name: str) -> Path:

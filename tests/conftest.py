@@ -36,6 +36,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setenv("LOUPE_DATA", str(folder))
     monkeypatch.setattr(settings_module, "SECRETS", tmp_path / "secrets.toml")
     monkeypatch.setattr(classifier, "_loaded", {})
+    monkeypatch.setattr(classifier, "_marked", {})
     _forget()
     yield folder
     _forget()

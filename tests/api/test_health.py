@@ -5,19 +5,16 @@ import logging
 import shutil
 
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
-from api.routes import routes
+from api.line import line
 from api.warmup import warm
 from model.bundle import SHIPPED
 from tests.model.tiny import tiny
 
 
 @pytest.fixture
-def client(data_folder):
-    with TestClient(Starlette(routes=routes)) as client:
-        yield client
+def client(serve):
+    return serve()
 
 
 def test_live(client):
@@ -35,6 +32,13 @@ def test_ready_names_what_answers(client, imagenet):
         "version": imagenet.bundle.version,
         "engine": "compiled",
     }
+
+
+def test_who_is_on_the_way_out_is_not_ready(client):
+    line().stopping = True
+    answer = client.get("/api/ready")
+    assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
+    assert client.get("/api/live").status_code == 200
 
 
 def missing(shelf):
@@ -67,11 +71,9 @@ def other_golden_answers(shelf):
         (other_golden_answers, "golden-mismatch"),
     ],
 )
-def test_not_ready_without_its_model_and_no_path_is_told(
-    client, shelf, monkeypatch, caplog, harm, code
-):
-    monkeypatch.setenv("LOUPE_MODEL", "mine")
+def test_not_ready_without_its_model_and_no_path_is_told(serve, shelf, caplog, harm, code):
     harm(shelf)
+    client = serve(LOUPE_MODEL="mine")
     answer = client.get("/api/ready")
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "code": code}
@@ -88,11 +90,11 @@ async def started():
         pass
 
 
-def test_the_model_that_ships_is_not_ready_once_tampered_with(client, shelf, monkeypatch):
+def test_the_model_that_ships_is_not_ready_once_tampered_with(serve, shelf):
     shutil.copytree(SHIPPED / "imagenet", shelf / "imagenet")
     graph = shelf / "imagenet" / "graph.onnx"
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1
     graph.write_bytes(data)
-    answer = client.get("/api/ready")
+    answer = serve().get("/api/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "bundle-damaged")

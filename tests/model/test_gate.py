@@ -29,7 +29,7 @@ def enter(gate: Gate, *, patient: bool = False) -> str:
 
 
 def waiting(gate: Gate) -> int:
-    return gate._waiting
+    return gate.waiting
 
 
 def test_beyond_places_and_queue_it_is_busy_at_once() -> None:
@@ -100,6 +100,43 @@ def test_there_are_never_more_inside_than_places() -> None:
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(visit, range(100)))
     assert (inside, most) == (0, 3)
+
+
+def test_who_came_first_goes_in_first() -> None:
+    door, order = Gate(places=1, queue=100, deadline=20), []
+
+    def visit(number: int) -> None:
+        with door.enter(patient=number % 3 == 0):
+            order.append(number)
+
+    with ThreadPoolExecutor(20) as pool:
+        with door.enter():
+            for number in range(20):
+                pool.submit(visit, number)
+                until(lambda number=number: len(door._line) == number + 1)
+            assert door.crowded
+        # Nobody who comes now overtakes those who wait.
+        with door.enter():
+            assert order == list(range(20))
+    assert not door.crowded
+    assert (door.inside, door.waiting) == (0, 0)
+
+
+def test_a_place_given_as_the_deadline_passes_is_not_lost() -> None:
+    door = Gate(places=1, queue=50, deadline=0.002)
+    with ThreadPoolExecutor(16) as pool:
+
+        def visit(_: int) -> str:
+            try:
+                with door.enter():
+                    time.sleep(0.0019)
+                    return "in"
+            except Busy:
+                return "busy"
+
+        results = set(pool.map(visit, range(400)))
+    assert results == {"in", "busy"}
+    assert (door.inside, door.waiting, len(door._line)) == (0, 0, 0)
 
 
 def test_the_gate_of_the_process_is_as_set(

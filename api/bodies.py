@@ -1,0 +1,97 @@
+"""Bodies of requests: bounded in bytes and seconds, whatever their headers say."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+from starlette.requests import Request
+from starlette.types import Message
+
+from model.errors import Busy, PhotoTooLarge
+from model.photo import MAX_BYTES
+from model.settings import settings
+
+from .problems import BodyTooSlow, Malformed
+
+__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "bounded"]
+
+PHOTO_BYTES = MAX_BYTES + 2**16
+"""Bytes of a request with one photo: the photo, and what a form puts around it."""
+
+BATCH_BYTES = 100 * 2**20
+"""Bytes of a request with many photos, or a zip of them."""
+
+PAUSE = 20.0
+"""Seconds without a byte after which a body is given up."""
+
+LONGEST = 300.0
+"""Seconds in all: 20 MB at the pace of a bad mobile network."""
+
+
+class Budget:
+    """Bytes that all bodies under way may hold together; a small machine has few."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held = most, 0
+
+    def take(self, count: int) -> None:
+        """Hold ``count`` more bytes.
+
+        Raises:
+            Busy: the bodies of others are in the way.
+        """
+        if self.held + count > self.most:
+            raise Busy("Too many photos are arriving at once. Try again.")
+        self.held += count
+
+
+@lru_cache(maxsize=1)
+def budget() -> Budget:
+    """The budget of this process: a quarter of its memory, at least one batch."""
+    return Budget(max(BATCH_BYTES + PHOTO_BYTES, settings().memory_mb * 2**20 // 4))
+
+
+@asynccontextmanager
+async def bounded(request: Request, limit: int) -> AsyncIterator[Request]:
+    """The request with a body that ends at ``limit`` bytes; whoever reads it gets the refusal.
+
+    Counted is what arrives: a chunked body has no length, and a length may lie.
+
+    Raises:
+        PhotoTooLarge: more than ``limit`` bytes, announced or sent.
+        BodyTooSlow: it paused for 20 s, or took 300 s.
+        Busy: the bodies of others fill the memory.
+    """
+    announced = request.headers.get("content-length", "0")
+    if not (announced.isascii() and announced.isdigit()):
+        raise Malformed("Content-Length is not a number.")
+    if int(announced) > limit:
+        raise _too_large(limit)
+    until, received, held = time.monotonic() + LONGEST, 0, budget()
+
+    async def receive() -> Message:
+        nonlocal received
+        left = min(PAUSE, until - time.monotonic())
+        try:
+            message = await asyncio.wait_for(request.receive(), max(0.0, left))
+        except TimeoutError:
+            raise BodyTooSlow("The photo did not arrive in time. Send a smaller one.") from None
+        count = len(message.get("body", b""))
+        if received + count > limit:
+            raise _too_large(limit)
+        held.take(count)
+        received += count
+        return message
+
+    try:
+        yield Request(request.scope, receive)
+    finally:
+        held.held -= received
+
+
+def _too_large(limit: int) -> PhotoTooLarge:
+    return PhotoTooLarge(
+        f"The request is larger than {limit // 2**20} MB. Send a smaller photo, or fewer at once."
+    )

@@ -1,0 +1,60 @@
+"""``POST corrections``: what a visitor says of an answer."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from model import load
+
+from ..line import line
+from ..problems import Invalid
+from .identify import PHOTO
+from .inputs import Corrected, photo_in, with_fields
+from .schemas import Corrections, problems
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["corrections"])
+
+
+@router.post(
+    "/corrections",
+    status_code=201,
+    response_model=Corrections,
+    responses=problems(400, 404, 408, 413, 415, 422, 503),
+    openapi_extra=PHOTO(),
+    summary="Say what a photo shows",
+)
+async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSONResponse:
+    """The photo is looked at again, so that what is kept is what the model says and not
+    what somebody claims that it said. The photo itself is kept only with `keep`.
+    """
+    line().check()
+    async with photo_in(request) as sent:
+        said = with_fields(said, sent.fields)
+        return JSONResponse(await line().run(lambda: _kept(sent.data, said)), 201)
+
+
+def _kept(data: bytes, said: Corrected) -> dict[str, Any]:
+    # Opening a database is for those who keep something in it.
+    from model.records import records
+    from model.records.store import clean
+
+    label = clean(said.label)
+    if not label:
+        raise Invalid("label: it is missing. Say what the photo shows.")
+    examined = load(said.model).examine(data)
+    prediction = examined.prediction
+    photo = examined.photo.to_jpeg() if said.keep else None
+    number = records().add_correction(prediction, label, photo)
+    return {
+        "id": number,
+        "model": prediction.model,
+        "version": prediction.version,
+        "predicted": None if prediction.known is False else prediction.top(1)[0].label,
+        "label": label,
+        "known": label in map(clean, prediction.labels),
+        "kept": said.keep,
+    }

@@ -1,0 +1,132 @@
+"""What a request holds: photos and parameters, raw or as a form."""
+
+import unicodedata
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from model.errors import MissingPhoto
+from model.manifest import Name
+
+from ..bodies import PHOTO_BYTES, bounded
+from ..problems import Malformed
+
+__all__ = ["Asked", "Corrected", "Sent", "form_of", "photo_in", "shown", "with_fields"]
+
+FIELDS = 20
+MAX_NAME = 200
+MAX_LABEL = 200
+"""As the records have it; importing them would load a database."""
+
+RAW = "-"
+"""The name of a photo that came without one, as the command line calls standard input."""
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+class Asked(BaseModel):
+    """Parameters of ``identify``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: Annotated[Name | None, Field(description="The model; by default the server's.")] = None
+    top: Annotated[int, Field(ge=1, le=1000, description="Labels to give.")] = 5
+    explain: Annotated[
+        bool, Field(description="Say which parts of the photo the answer rests on (0.7 s more).")
+    ] = False
+
+
+class Corrected(BaseModel):
+    """Parameters of ``corrections``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: Annotated[Name | None, Field(description="The model; by default the server's.")] = None
+    label: Annotated[
+        str, Field(max_length=MAX_LABEL, description="What the photo shows; it must be given.")
+    ] = ""
+    keep: Annotated[
+        bool, Field(description="The visitor agrees that the photo is kept, scaled down.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A photo as it was sent, the name to show for it, and the form's other fields."""
+
+    data: bytes
+    name: str
+    fields: Mapping[str, str]
+
+
+@asynccontextmanager
+async def photo_in(request: Request) -> AsyncIterator[Sent]:
+    """The one photo of a request; its bytes count against the budget until the end.
+
+    Raises:
+        PhotoTooLarge, BodyTooSlow, Busy: see ``bounded``.
+        MissingPhoto: a form without a photo.
+        Malformed: a form that is none, or with two photos.
+    """
+    async with bounded(request, PHOTO_BYTES) as body:
+        if not is_form(request):
+            yield Sent(await body.body(), RAW, {})
+            return
+        async with form_of(body, files=1) as form:
+            files = [part for part in form.values() if isinstance(part, UploadFile)]
+            if not files:
+                raise MissingPhoto("There is no file in the form. Send the photo as 'photo'.")
+            yield Sent(await files[0].read(), shown(files[0].filename), fields_of(form))
+
+
+@asynccontextmanager
+async def form_of(request: Request, files: int) -> AsyncIterator[FormData]:
+    """The request's form with at most ``files`` files; large ones lie on the disk meanwhile.
+
+    Raises:
+        Malformed: it does not parse, or has more files or fields.
+    """
+    try:
+        form = await request.form(max_files=files, max_fields=FIELDS, max_part_size=2**16)
+    except (KeyError, ValueError, AssertionError, LookupError, UnicodeError):
+        # What the parser raises at headers made to confuse it.
+        raise Malformed("The form does not parse. Send it as a browser does.") from None
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body says that it is a form with files."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+def fields_of(form: FormData) -> dict[str, str]:
+    """A form's fields that are no files."""
+    return {name: part for name, part in form.items() if isinstance(part, str)}
+
+
+def with_fields(options: Options, fields: Mapping[str, str]) -> Options:
+    """Parameters from the address with those of the form, which win, put in.
+
+    Raises:
+        pydantic.ValidationError: one is not usable.
+    """
+    own = {name: text for name, text in fields.items() if name in type(options).model_fields}
+    if not own:
+        return options
+    given: dict[str, Any] = options.model_dump(exclude_unset=True)
+    return type(options).model_validate({**given, **own})
+
+
+def shown(name: str | None) -> str:
+    """A file's name as sent, fit to be shown: no path, nothing that is not seen."""
+    last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    seen = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return unicodedata.normalize("NFC", seen).strip()[-MAX_NAME:] or RAW

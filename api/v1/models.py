@@ -1,0 +1,129 @@
+"""``GET models``, ``GET models/NAME`` and the files of a model."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from model import Bundle, library
+from model.bundle import MANIFEST
+from model.engines import available
+from model.manifest import Name
+from model.settings import settings
+from model.shelf import find
+from model.versions import versions
+
+from .schemas import Model, Models, problems
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["models"])
+
+FOREVER = "public, max-age=31536000, immutable"
+"""A version is the hash of its content: what is at such an address never changes."""
+
+Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
+
+
+@router.get("/models", response_model=Models, summary="The models that can be used here")
+def models() -> JSONResponse:
+    """Those that ship and the owner's own; a model that is damaged is left out."""
+    found = [found for found in library().values() if isinstance(found, Bundle)]
+    lines = [
+        {
+            "name": bundle.name,
+            "title": bundle.manifest.title,
+            "description": bundle.manifest.description,
+            "version": bundle.version,
+            "labels": len(bundle.labels),
+            "engines": list(available(bundle)),
+            "calibrated": bundle.manifest.confidence is not None,
+            "default": bundle.name == settings().model,
+        }
+        for bundle in found
+    ]
+    return JSONResponse({"models": lines}, headers={"Cache-Control": "no-cache"})
+
+
+@router.get(
+    "/models/{name}",
+    response_model=Model,
+    responses=problems(404, 422, 503),
+    summary="All that a model says of itself",
+)
+def model(request: Request, name: Name) -> Response:
+    """Labels, recipe, licence, data, figures, and where its files are."""
+    bundle = find(name)
+    # The version alone is not all: which engines are installed may change, too.
+    tag = f'W/"{bundle.version}-{len(available(bundle))}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    if _has(request, tag):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(_described(request, bundle), headers=headers)
+
+
+def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
+    base = f"{request.scope.get('root_path', '')}/models/{bundle.name}/{bundle.version}"
+    return {
+        "version": bundle.version,
+        "engines": list(available(bundle)),
+        "default": bundle.name == settings().model,
+        "files": {
+            name: {
+                "url": f"{base}/{name}" if settings().downloads else None,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+            }
+            for name, file in bundle.manifest.files.items()
+        },
+        "manifest": bundle.manifest.model_dump(mode="json", exclude={"files"}),
+    }
+
+
+@router.head("/models/{name}/{version}/{file}", include_in_schema=False)
+@router.get(
+    "/models/{name}/{version}/{file}",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The file"},
+        206: {"description": "A part of it, where a range was asked for"},
+        304: {"description": "It is as the ETag in If-None-Match says"},
+        416: {"description": "It has no such range"},
+        **problems(404, 422),
+    },
+    summary="A file of a model",
+)
+def file(request: Request, name: Name, version: Version, file: str) -> Response:
+    """Its ETag is its SHA-256. A version's files never change, so they may be kept for ever."""
+    bundle = _version(name, version)
+    if file == MANIFEST:
+        tag = f'"{bundle.version}"'
+    elif settings().downloads and file in bundle.manifest.files:
+        tag = f'"{bundle.manifest.files[file].sha256}"'
+    else:
+        raise HTTPException(404)
+    headers = {"Cache-Control": FOREVER, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    if _has(request, tag):
+        return Response(status_code=304, headers=headers)
+    kind = "application/json" if file.endswith(".json") else "application/octet-stream"
+    return FileResponse(bundle.folder / file, headers=headers, media_type=kind)
+
+
+def _version(name: str, version: str) -> Bundle:
+    for one in versions(name):
+        # A manifest that was edited in place is of another version than its folder says.
+        if one.version == version == getattr(one.found, "version", None):
+            assert isinstance(one.found, Bundle)
+            return one.found
+    raise HTTPException(404)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the client says that it has what the tag names (RFC 9110, weak comparison)."""
+    sent = request.headers.get("if-none-match", "")
+    wanted = tag.removeprefix("W/")
+    return sent.strip() == "*" or wanted in (
+        one.strip().removeprefix("W/") for one in sent.split(",")
+    )

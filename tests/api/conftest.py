@@ -1,0 +1,51 @@
+"""The routes as the server has them, in this process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from api import bodies, line, observe
+from api.routes import routes
+from api.warmup import warm
+from tests.conftest import _forget
+
+Serve = Callable[..., TestClient]
+
+
+def forget() -> None:
+    """What the process keeps of its settings."""
+    for cached in (line.line, bodies.budget, observe.metrics):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``."""
+    clients: list[TestClient] = []
+
+    def start(**environment: str) -> TestClient:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        _forget()
+        forget()
+        app = Starlette(routes=routes(), lifespan=warm)
+        client = TestClient(app, raise_server_exceptions=False)
+        client.__enter__()
+        clients.append(client)
+        return client
+
+    forget()
+    yield start
+    for client in clients:
+        client.__exit__(None, None, None)
+    forget()
+
+
+@pytest.fixture
+def api(serve: Serve, tiny_bundle: Any) -> TestClient:
+    """The API with the model of colours as its own."""
+    return serve(LOUPE_MODEL="tiny")

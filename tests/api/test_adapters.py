@@ -1,0 +1,90 @@
+"""SageMaker and Vertex AI: their addresses, the same answers."""
+
+import base64
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.v1.test_identify import is_problem, without_times
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+RED, BLUE = (encoded(colour(name), "PNG") for name in ("red", "blue"))
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+
+
+@pytest.fixture
+def sagemaker(serve: Any, tiny_bundle: Any) -> TestClient:
+    client: TestClient = serve(LOUPE_MODEL="tiny", LOUPE_SAGEMAKER="1")
+    return client
+
+
+@pytest.fixture
+def vertex(serve: Any, tiny_bundle: Any) -> TestClient:
+    routes = {"AIP_HEALTH_ROUTE": "/health", "AIP_PREDICT_ROUTE": "/v1/predict:all"}
+    client: TestClient = serve(LOUPE_MODEL="tiny", **routes)
+    return client
+
+
+def test_elsewhere_there_are_none(api: TestClient) -> None:
+    assert api.get("/ping").status_code == 404
+    assert api.post("/invocations", content=RED).status_code == 404
+
+
+def test_sagemaker(sagemaker: TestClient) -> None:
+    assert sagemaker.get("/ping").status_code == 200
+    answer = sagemaker.post(
+        "/invocations", content=RED, headers={ATTRIBUTES: "top=2&model=tiny&other=x"}
+    )
+    wanted = sagemaker.post("/api/v1/identify?top=2", content=RED)
+    assert without_times(answer.json()) == without_times(wanted.json())
+
+
+def test_sagemaker_refuses_as_the_api_does(sagemaker: TestClient) -> None:
+    is_problem(sagemaker.post("/invocations", content=b"text"), 415, "unsupported-format")
+    is_problem(sagemaker.post("/invocations", content=b"0" * (21 * 2**20)), 413, "too-large")
+    for attributes in ("top=none", "model=../x"):
+        answer = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
+        is_problem(answer, 422, "invalid")
+    for attributes in ("&&&=", "top", ";" * 1000, "=&" * 1000):
+        answer = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
+        assert answer.status_code in (200, 400, 422)
+    assert sagemaker.get("/invocations").status_code == 405
+
+
+def instances(*photos: bytes) -> list[dict[str, Any]]:
+    return [{"image_bytes": {"b64": base64.b64encode(photo).decode()}} for photo in photos]
+
+
+def test_vertex(vertex: TestClient) -> None:
+    assert vertex.get("/health").status_code == 200
+    body = {"instances": instances(RED, b"text", BLUE), "parameters": {"top": 1}}
+    found = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert [one.get("answer") for one in found] == ["red", None, "blue"]
+    assert found[1]["error"]["code"] == "unsupported-format"
+    assert [len(one["candidates"]) for one in found if "candidates" in one] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"instances": []}',
+        b'{"instances": [{}]}',
+        b'{"instances": [{"image_bytes": {"b64": 5}}]}',
+        b'{"instances": [{"image_bytes": {"b64": "QUJD"}}], "parameters": {"top": 0}}',
+        b'{"instances": ' + b"[" * 100_000 + b"}",
+        b'{"instances": [' + b",".join([b'{"image_bytes": {"b64": ""}}'] * 101) + b"]}",
+    ],
+)
+def test_vertex_refuses_what_is_not_its_json(vertex: TestClient, body: bytes) -> None:
+    is_problem(vertex.post("/v1/predict:all", content=body), 422, "invalid")
+
+
+def test_vertex_names_what_is_no_base64(vertex: TestClient) -> None:
+    body = {"instances": [{"image_bytes": {"b64": "*"}}]}
+    (found,) = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert found["error"]["code"] == "malformed"

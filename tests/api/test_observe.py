@@ -1,0 +1,105 @@
+"""Metrics and logs: everything is counted once, and nothing is told of people or photos."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from model import load
+from model.errors import LoupeError
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+RED = encoded(colour("red"), "PNG")
+SECRET = "hidden-word"
+
+
+def read(client: TestClient) -> dict[tuple[str, ...], float]:
+    """All samples, by name and the values of their labels, in the order of the labels' names."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def measured(serve: Any, tiny_bundle: Any) -> TestClient:
+    client: TestClient = serve(LOUPE_MODEL="tiny", LOUPE_METRICS="/metrics")
+    return client
+
+
+def test_there_are_none_by_default(api: TestClient) -> None:
+    assert api.get("/metrics").status_code == 404
+
+
+def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> None:
+    for _ in range(3):
+        measured.post("/api/v1/identify", content=RED)
+    measured.post("/api/v1/identify", content=b"text")
+    measured.post("/api/v1/identify", content=b"0" * (21 * 2**20))
+    measured.post("/api/v1/identify?model=nobody", content=RED)
+    measured.post("/api/v1/identify/batch", files=[("photos", RED), ("photos", b"text")])
+    # Another door: the screen and the command line come through here.
+    load("tiny").identify(RED)
+    with pytest.raises(LoupeError):
+        load("tiny").identify(b"")
+    found = read(measured)
+    assert found["loupe_answers_total", "compiled", "cannot tell", "tiny"] == 5
+    refusals = {key[1]: value for key, value in found.items() if key[0] == "loupe_refusals_total"}
+    assert refusals == {"unsupported-format": 2, "too-large": 1, "no-such-model": 1, "empty": 1}
+    assert found["loupe_answer_seconds_count",] == 5
+    assert found["loupe_requests_total", "/identify", "200"] == 3
+    assert found["loupe_requests_total", "/identify", "415"] == 1
+    assert found["loupe_waiting", "api"] == found["loupe_waiting", "screen"] == 0
+    assert found["loupe_inside",] == 0
+    assert found["process_resident_memory_bytes",] > 2**20
+
+
+def test_what_a_stranger_writes_is_no_label(measured: TestClient) -> None:
+    for path in ("wp-login.php", "models/none-such", f"models/{'a' * 60}"):
+        measured.get(f"/api/v1/{path}")
+    routes = {key[1] for key in read(measured) if key[0] == "loupe_requests_total"}
+    assert not any("wp-login" in route or "none-such" in route for route in routes)
+    assert "/models/{name}" in routes
+
+
+@pytest.mark.parametrize("path", ["metrics", "/me trics", "/a?b", "/a/../b/", "//"])
+def test_a_path_that_is_none_is_refused(serve: Any, path: str) -> None:
+    with pytest.raises(ValueError, match="metrics"):
+        serve(LOUPE_METRICS=path)
+
+
+def test_the_log_is_json_without_photos_names_or_secrets(
+    serve: Any, tiny_bundle: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loggers = [logging.getLogger(name) for name in ("loupe", "uvicorn", "uvicorn.error")]
+    loggers += [logging.getLogger("streamlit")]
+    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    try:
+        client = serve(LOUPE_MODEL="tiny", LOUPE_LOG="json", LOUPE_SECRET=SECRET)
+        url = "/api/v1/identify"
+        client.post(url, files={"photo": ("aunt-mary.png", RED)}, headers={"X-Trace": SECRET})
+        client.post(f"{url}?model={SECRET}", content=b"text")
+        client.get(f"/api/v1/{SECRET}")
+    finally:
+        for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
+            one.handlers, one.propagate = handlers, propagate
+            one.setLevel(level)
+    text = capsys.readouterr().err
+    lines = [json.loads(line) for line in text.splitlines()]
+    for word in (SECRET, "aunt-mary", "testclient", "127.0.0.1"):
+        assert word not in text
+    said = [line for line in lines if line["message"] == "request"]
+    assert [(line["route"], line["status"]) for line in said][:2] == [
+        ("/identify", 200),
+        ("/identify", 404),
+    ]
+    (answer,) = [line for line in lines if line["message"] == "answer"]
+    assert (answer["model"], answer["engine"]) == ("tiny", "compiled")
+    assert {"time", "level", "logger", "message"} <= answer.keys()

@@ -1,0 +1,202 @@
+"""``POST identify``: the same answer as at every other door, or a problem."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from starlette.testclient import TestClient
+
+from api.line import line
+from api.v1 import inputs
+from model.cli import main
+from model.gate import gate
+from model.samples import samples
+from tests.model.tiny import colour, tiny
+from tests.photos import encoded
+
+URL = "/api/v1/identify"
+RED = encoded(colour("red"), "PNG")
+
+
+def without_times(answer: dict[str, Any]) -> dict[str, Any]:
+    assert set(answer["milliseconds"]) == {"decode", "preprocess", "engine", "total"}
+    return {key: value for key, value in answer.items() if key != "milliseconds"}
+
+
+def is_problem(answer: Any, status: int, code: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert list(said) == ["type", "title", "status", "detail", "code"]
+    assert (said["code"], said["status"], said["type"]) == (code, status, f"urn:loupe:{code}")
+    assert said["detail"].endswith((".", "verify"))
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("model", ["tiny", "imagenet"])
+def test_the_answer_is_the_command_lines(api: TestClient, model: str) -> None:
+    photo = samples()[0].read()
+    printed = CliRunner().invoke(
+        main, ["identify", "--json", "--model", model, "--top", "3", "-"], input=photo
+    )
+    answer = api.post(f"{URL}?model={model}&top=3", content=photo)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert list(answer.json()) == list(json.loads(printed.stdout))
+    assert without_times(answer.json()) == without_times(json.loads(printed.stdout))
+
+
+def test_raw_and_form_give_the_same(api: TestClient) -> None:
+    raw = api.post(f"{URL}?top=2", content=RED, headers={"Content-Type": "image/png"}).json()
+    form = api.post(URL, files={"photo": ("red.png", RED)}, data={"top": "2"}).json()
+    assert (raw["photo"], form["photo"]) == ("-", "red.png")
+    assert raw["answer"] == "red"
+    assert len(raw["candidates"]) == 2
+    assert without_times({**form, "photo": "-"}) == without_times(raw)
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "image/jpeg", "video/mp4"]
+)
+def test_the_photo_decides_what_it_is_and_not_its_header(api: TestClient, kind: str) -> None:
+    answer = api.post(URL, content=RED, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["answer"]) == (200, "red")
+
+
+def test_a_form_wins_over_the_address(api: TestClient) -> None:
+    answer = api.post(
+        f"{URL}?model=nobody&top=9", files={"photo": RED}, data={"model": "tiny", "top": "1"}
+    )
+    assert answer.status_code == 200
+    assert len(answer.json()["candidates"]) == 1
+
+
+def test_the_default_model_is_the_servers(api: TestClient) -> None:
+    assert api.post(URL, content=RED).json()["model"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty"),
+        (b"what is this", 415, "unsupported-format"),
+        (RED[: len(RED) // 2], 422, "damaged"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported-format"),
+        (b"\xff\xd8" + b"0" * (20 * 2**20), 413, "too-large"),
+        (b"0" * (20 * 2**20 + 2**17), 413, "too-large"),
+    ],
+    ids=["empty", "text", "half", "svg", "a byte over 20 MB", "over the body's limit"],
+)
+def test_a_photo_that_is_refused_is_a_problem(
+    api: TestClient, body: bytes, status: int, code: str
+) -> None:
+    is_problem(api.post(URL, content=body), status, code)
+    is_problem(api.post(URL, files={"photo": ("a.jpg", body)}), status, code)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(api: TestClient) -> None:
+    file = io.BytesIO()
+    Image.new("1", (40_000, 40_000)).save(file, "PNG")
+    is_problem(api.post(URL, content=file.getvalue()), 413, "too-many-pixels")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x", "model="],
+)
+def test_a_parameter_that_is_not_usable_is_named(api: TestClient, query: str) -> None:
+    name, _, value = query.partition("=")
+    for answer in (
+        api.post(f"{URL}?{query}", content=RED),
+        api.post(URL, files={"photo": RED}, data={name: value}),
+    ):
+        is_problem(answer, 422, "invalid")
+        assert answer.json()["detail"].startswith(f"{name}: ")
+        assert not value or value not in answer.json()["detail"].removeprefix(name)
+
+
+def test_there_is_no_such_model(api: TestClient) -> None:
+    is_problem(api.post(f"{URL}?model=nobody", content=RED), 404, "no-such-model")
+
+
+def test_a_damaged_model_tells_no_path(api: TestClient, shelf: Any) -> None:
+    folder = tiny(shelf, "broken").folder
+    (folder / "graph.onnx").write_bytes(b"short")
+    answer = api.post(f"{URL}?model=broken", content=RED)
+    is_problem(answer, 503, "bundle-damaged")
+    assert str(shelf) not in answer.text
+    assert "graph" not in answer.text
+
+
+def test_other_methods_and_addresses_are_problems(api: TestClient) -> None:
+    answer = api.get(URL)
+    is_problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "POST"
+    for address in ("/api/v1/nothing", "/api/nothing", "/api/v2/identify", "/api"):
+        is_problem(api.get(address), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\a.jpg", "a.jpg"),
+        ("a\u202egpj.exe", "agpj.exe"),
+        ("", "-"),
+        ("/", "-"),
+        ("x" * 400, "x" * 200),
+        ("<b>.jpg", "<b>.jpg"),
+        ("e\u0301.jpg", "é.jpg"),
+    ],
+)
+def test_a_files_name_is_only_ever_shown(sent: str, said: str) -> None:
+    assert inputs.shown(sent) == said
+
+
+def test_why_is_told_where_asked_for(api: TestClient) -> None:
+    half = Image.new("RGB", (64, 64), "black")
+    half.paste((255, 0, 0), (0, 0, 32, 64))
+    plain = api.post(URL, content=encoded(half, "PNG")).json()
+    assert "explanation" not in plain
+    answer = api.post(f"{URL}?explain=true", content=encoded(half, "PNG")).json()
+    why = answer["explanation"]
+    assert why["label"] == answer["candidates"][0]["label"]
+    assert [len(row) for row in why["heat"]] == [16] * 16
+    assert all(0 <= cell <= 1 for row in why["heat"] for cell in row)
+    assert max(map(max, why["heat"])) > 0.5
+    kind, _, data = why["picture"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).format == "JPEG"
+
+
+def test_a_full_line_says_when_to_ask_again(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_QUEUE="0")
+    line()._under_way = line().places
+    answer = client.post(URL, content=RED)
+    is_problem(answer, 503, "busy")
+    assert int(answer.headers["retry-after"]) >= 1
+    line()._under_way = 0
+    assert client.post(URL, content=RED).status_code == 200
+    # The screen's visitors hold all places and the queue.
+    with gate().enter(), gate().enter():
+        is_problem(client.post(URL, content=RED), 503, "busy")
+
+
+def test_other_sites_may_not_call_it_unless_they_are_named(serve: Any, tiny_bundle: Any) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    off = serve(LOUPE_MODEL="tiny")
+    assert off.options(URL, headers=asked).status_code == 405
+    answer = off.post(URL, content=RED, headers={"Origin": "https://shop.example"})
+    assert "access-control-allow-origin" not in answer.headers
+    on = serve(LOUPE_CORS="https://shop.example, https://other.example/")
+    allowed = on.options(URL, headers=asked)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
+    asked["Origin"] = "https://evil.example"
+    assert "access-control-allow-origin" not in on.options(URL, headers=asked).headers
+    refused = on.post(URL, content=b"", headers={"Origin": "https://other.example"})
+    assert refused.headers["access-control-allow-origin"] == "https://other.example"
