@@ -13,7 +13,8 @@ from model import Bundle, library, load
 from model.bundle import SHIPPED
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from model.settings import ROOT
-from model.shelf import find, write
+from model.shelf import find, mark, write
+from model.versions import roll_back
 from tests.model.tiny import colour, edit, files, tiny, values
 
 
@@ -240,6 +241,34 @@ def test_a_kill_in_the_first_write_does_not_hide_what_ships(
 ) -> None:
     assert killed(shelf, tmp_path, moment, "imagenet") == -signal.SIGKILL
     assert find("imagenet").folder == SHIPPED / "imagenet"
+
+
+def test_a_mark_tells_one_state_of_the_files_from_the_next(shelf: Path) -> None:
+    marks = [mark("tiny")]
+    first = tiny(shelf)
+    marks.append(mark("tiny"))
+    second = tiny(shelf, title="Colours again")
+    marks.append(mark("tiny"))
+    roll_back("tiny", first.version)
+    marks.append(mark("tiny"))
+    assert len(set(marks)) == len(marks)
+    assert mark("tiny") == marks[-1]
+    assert second.version != first.version
+    # No name leaves the shelves, and none is refused before it is looked for.
+    for name in ("../tiny", "a/b", "", "\0", "a\\b", "nobody"):
+        assert set(mark(name)) <= {None}
+
+
+def test_what_is_loaded_follows_the_shelf_at_once(shelf: Path) -> None:
+    first = tiny(shelf)
+    assert load("tiny") is load("tiny")
+    second = tiny(shelf, title="Colours again")
+    assert load("tiny").bundle.version == second.version
+    roll_back("tiny", first.version)
+    assert load("tiny").bundle.version == first.version
+    shutil.rmtree(shelf / "tiny")
+    with pytest.raises(BundleNotFound):
+        load("tiny")
 
 
 def test_a_model_replaced_while_loaded_is_loaded_anew(shelf: Path) -> None:
