@@ -15,7 +15,7 @@ from packaging.version import Version
 from model.settings import ROOT
 
 LISTS = ("requirements-serve.txt", "requirements.txt", "requirements-dev.txt")
-ROOMS = ("model", "ui", "api", "pages", "streamlit_app.py")
+ROOMS = ("model", "ui", "api", "deploy", "pages", "streamlit_app.py")
 
 WITHOUT_UPPER_BOUND = {
     # All its versions are 0.0.x; Starlette bounds it, here stands only what is safe.
@@ -58,7 +58,7 @@ def required(name: str) -> dict[str, Requirement]:
 
 def third_party(path: Path) -> Iterator[str]:
     """Top-level names that a file imports and that are neither ours nor Python's."""
-    ours = {"model", "ui", "api", "pages", "benchmarks", "tests"}
+    ours = {"model", "ui", "api", "deploy", "pages", "benchmarks", "tests"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -21,6 +21,7 @@ PAGES = {
     ],
     "Make": [
         ("models", "Models", ":material/deployed_code:"),
+        ("deploy", "Deploy", ":material/rocket_launch:"),
     ],
 }
 

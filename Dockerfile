@@ -1,0 +1,62 @@
+# Loupe in a container. Two images from one file:
+#
+#   docker build -t loupe .                       answers only, no torch: for 512 MB
+#   docker build -t loupe:full --target full .    everything, training too
+#
+# The default is the last stage. The port is chosen by deploy/entrypoint.sh.
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim AS base
+ENV PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    HOME=/home/loupe \
+    LOUPE_DATA=/data
+# The number is the one that Hugging Face Spaces runs containers with. Heroku takes
+# another that nobody knows before: both folders are open, as /tmp is.
+RUN useradd --create-home --uid 1000 loupe \
+ && mkdir /data \
+ && chown loupe:loupe /data \
+ && chmod 1777 /data /home/loupe
+WORKDIR /app
+EXPOSE 8501
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-m", "deploy.health"]
+ENTRYPOINT ["/app/deploy/entrypoint.sh"]
+CMD ["app"]
+
+# The app's files, compiled once: nobody may write beside them later.
+FROM base AS code
+COPY Dockerfile LICENSE streamlit_app.py requirements.txt requirements-serve.txt ./
+COPY .streamlit/config.toml .streamlit/
+COPY model/ model/
+COPY ui/ ui/
+COPY pages/ pages/
+COPY api/ api/
+COPY deploy/ deploy/
+RUN chmod -R a+rX . \
+ && chmod a+rx deploy/entrypoint.sh \
+ && python -m compileall -q model ui pages api deploy streamlit_app.py
+
+FROM base AS full
+ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
+COPY requirements.txt ./
+# Torch's own index has wheels without CUDA, which are 2 GB smaller; without it the default serves.
+RUN if python -c "import urllib.request as u; u.urlopen('${CPU_INDEX}/torch/', timeout=5)"; then \
+      grep -E '^torch(vision)?[><=]' requirements.txt > /tmp/torch.txt \
+      && pip install --index-url "${CPU_INDEX}" -r /tmp/torch.txt; \
+    fi \
+ && pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
+COPY --from=code /app /app
+# "root" where a host asks for it, or mounts disks that only root may write to.
+ARG RUN_AS=loupe
+USER ${RUN_AS}
+
+FROM base AS serve
+COPY requirements-serve.txt ./
+RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
+COPY --from=code /app /app
+ARG RUN_AS=loupe
+USER ${RUN_AS}

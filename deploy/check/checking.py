@@ -1,0 +1,160 @@
+"""Whether a host's files are what the host takes, and whether the app fits the host.
+
+Nothing is started here; ``starting.py`` does that.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ..app import APP, App
+from ..errors import DeployError
+from ..host import Host
+from ..schemas import faults
+from ..writing import files
+from .dockerfile import read
+from .parsing import megabytes, parse_all, variables
+
+__all__ = ["Line", "State", "check_files", "check_limits", "duration", "settings_known"]
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was checked; ``todo`` says what to do when it failed."""
+
+    what: str
+    state: State
+    said: str
+    todo: str = ""
+
+
+def check_files(host: Host, made: Mapping[str, str] | None = None, app: App = APP) -> list[Line]:
+    """The files against their schemas and against the app's description.
+
+    Args:
+        host: whose files.
+        made: the files by path; by default as they would be written.
+        app: the description.
+    """
+    texts = files(host) if made is None else made
+    try:
+        documents = parse_all(texts)
+    except DeployError as error:
+        return [Line("files", State.FAILED, str(error), f"Mend deploy/hosts/ for {host.name}.")]
+    return [*_schemas(host, documents), *_contents(host, documents, app)]
+
+
+def _schemas(host: Host, documents: Mapping[str, Any]) -> Iterator[Line]:
+    for path, name in host.schemas.items():
+        found = faults(name, documents.get(path))
+        todo = f"Compare with {host.sources['manifest'].url}."
+        if found:
+            yield Line(path, State.FAILED, "; ".join(found), todo)
+        else:
+            yield Line(path, State.OK, "only documented keys and values")
+
+
+def _contents(host: Host, documents: Mapping[str, Any], app: App) -> Iterator[Line]:
+    """Port, health path, memory, instances and settings, where the files say them."""
+    port = host.at(documents, host.where.port)
+    environment = variables(host.at(documents, host.where.environment))
+    if port is not None and host.port_variable is None:
+        # Nobody tells the app another port, so it must be the one it takes by itself.
+        wanted = environment.get("PORT", str(app.port))
+        yield _same("port", str(port), wanted, "the app listens there")
+    health = host.at(documents, host.where.health)
+    if health is not None:
+        wanted = host.given.get("AIP_HEALTH_ROUTE", app.ready)
+        yield _same("health path", str(health), wanted, "the app answers it when its model is")
+    memory = host.at(documents, host.where.memory)
+    if memory is not None:
+        yield _enough("memory in the files", megabytes(memory), app.memory_mb, "raise it there")
+    most = host.at(documents, host.where.most)
+    if most is not None:
+        yield _same("most instances", str(most), str(app.instances), "no more can be charged")
+    unknown = settings_known(environment)
+    todo = "Use the names in the README's table, Settings."
+    if unknown:
+        yield Line("settings", State.FAILED, f"no settings: {', '.join(unknown)}", todo)
+    elif environment:
+        yield Line("settings", State.OK, ", ".join(sorted(environment)))
+    if host.starts == "image":
+        last = list(read())[-1]
+        yield _same("image", last, app.serve, "the Dockerfile's last stage, built by default")
+
+
+def settings_known(environment: Mapping[str, str]) -> list[str]:
+    """Variables named ``LOUPE_`` that are no settings."""
+    from model.settings import Settings
+
+    known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
+    return [name for name in environment if name.startswith("LOUPE_") and name not in known]
+
+
+def check_limits(host: Host, app: App = APP) -> list[Line]:
+    """The app's needs against what the host documents."""
+    return list(_limits(host, app))
+
+
+def _limits(host: Host, app: App) -> Iterator[Line]:
+    limits = host.limits
+    if limits.memory_mb is not None:
+        yield _enough("memory", limits.memory_mb, app.memory_mb, "choose a larger plan")
+        if limits.memory_mb < app.learner_mb:
+            said = f"takes {app.learner_mb} MB, too much here: the compiled engine answers"
+            yield Line("learner engine", State.NOTE, said)
+    if limits.start_seconds is not None:
+        yield _enough(
+            *("seconds to start", limits.start_seconds, app.start_seconds),
+            "choose more CPU, or a host that waits longer",
+            unit="s",
+        )
+    if limits.body_mb is not None:
+        yield _body(limits.body_mb, app)
+    if limits.socket_minutes is not None:
+        said = f"a page's web socket is cut after {limits.socket_minutes} minutes and comes back"
+        yield Line("web socket", State.NOTE, said)
+    if limits.sleeps_minutes is not None:
+        said = f"sleeps after {duration(limits.sleeps_minutes)} without a visitor"
+        yield Line("sleep", State.NOTE, said)
+    if not limits.keeps_files:
+        said = f"files do not outlive a restart: give {app.secrets[1]} for corrections that last"
+        yield Line("files", State.NOTE, said)
+
+
+def _body(body_mb: float, app: App) -> Line:
+    what, said = "body of a request", f"{body_mb:g} MB"
+    if body_mb < app.phone_photo_mb:
+        needed = f"{said}, a phone's photo may have {app.phone_photo_mb} MB"
+        return Line(what, State.FAILED, needed, "Choose a host that takes larger requests.")
+    if body_mb < app.photo_mb:
+        return Line(what, State.NOTE, f"{said}: photos up to that; the app takes {app.photo_mb} MB")
+    return Line(what, State.OK, f"{said}, photos have at most {app.photo_mb} MB")
+
+
+def _enough(what: str, there: float, needed: float, todo: str, unit: str = "MB") -> Line:
+    said = f"{there:g} {unit}, the app needs {needed:g} {unit}"
+    if there < needed:
+        return Line(what, State.FAILED, said, f"It does not fit: {todo}.")
+    return Line(what, State.OK, said)
+
+
+def _same(what: str, there: str, wanted: str, why: str) -> Line:
+    if there != wanted:
+        said = f"'{there}' in the files, '{wanted}' in the app"
+        return Line(what, State.FAILED, said, "Make both the same: deploy/app.py is the source.")
+    return Line(what, State.OK, f"{there}: {why}")
+
+
+def duration(minutes: int) -> str:
+    """Minutes in words; hours from two on."""
+    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"

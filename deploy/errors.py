@@ -1,0 +1,35 @@
+"""What ``deploy`` refuses; each message says what was wrong and what to do.
+
+DeployError
+├── UnknownHost      unknown-host
+├── FilesDiffer      files-differ
+└── Unreadable       unreadable
+"""
+
+from typing import ClassVar
+
+__all__ = ["DeployError", "FilesDiffer", "UnknownHost", "Unreadable"]
+
+
+class DeployError(Exception):
+    """Base of all refusals; ``str(error)`` is fit to be shown to a person."""
+
+    code: ClassVar[str] = "deploy"
+
+
+class UnknownHost(DeployError):
+    """No host of that name."""
+
+    code = "unknown-host"
+
+
+class FilesDiffer(DeployError):
+    """A file of that name is there and says something else."""
+
+    code = "files-differ"
+
+
+class Unreadable(DeployError):
+    """A manifest, a Dockerfile or a unit that cannot be read as what it is."""
+
+    code = "unreadable"

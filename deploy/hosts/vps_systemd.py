@@ -1,0 +1,95 @@
+"""A server of one's own without Docker: a hardened systemd unit, and Caddy for https."""
+
+from datetime import date
+
+from ..app import App
+from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
+from ..parts import budget_comment, caddyfile, unit
+
+__all__ = ["HOST"]
+
+READ = date(2026, 11, 25)
+UNIT = Source(
+    "https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html", READ, itself=False
+)
+MEMORY = Source(
+    "https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html",
+    READ,
+    itself=False,
+)
+FOLDER = "/opt/loupe"
+MEMORY_MB = 1024
+FILE = "systemd/loupe.service"
+ALERT = (
+    "the price of a server is fixed by the month; ask the provider for an alert on traffic, "
+    "which may be charged beyond what is included."
+)
+
+
+def make(app: App) -> dict[str, str]:
+    """The unit and Caddy's file."""
+    notes = (f"Copy to /etc/systemd/system/{app.name}.service", budget_comment(ALERT))
+    return {
+        FILE: unit(app, FOLDER, MEMORY_MB, *notes),
+        "systemd/Caddyfile": caddyfile(
+            app,
+            "loupe.example.org",
+            f"127.0.0.1:{app.port}",
+            "Copy to /etc/caddy/Caddyfile and put your domain in place of the first word.",
+        ),
+    }
+
+
+HOST = Host(
+    name="vps-systemd",
+    title="A server with systemd",
+    kind=Kind.VPS,
+    summary="Any Linux server with Python 3.11 to 3.13; no Docker.",
+    limits=Limits(memory_mb=MEMORY_MB, body_mb=200, keeps_files=True),
+    sources={
+        "memory_mb": MEMORY,
+        "body_mb": Source(
+            "https://caddyserver.com/docs/caddyfile/directives/request_body", READ, itself=False
+        ),
+        "keeps_files": UNIT,
+        "manifest": UNIT,
+    },
+    price="Whatever the server costs a month; the software is free.",
+    budget_alert=ALERT,
+    steps=(
+        "Point a domain at the server and open the ports 80 and 443.",
+        "$ sudo apt install git python3-venv caddy",
+        "$ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe",
+        "$ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt",
+        "$ sudo useradd --system --home-dir /var/lib/loupe loupe",
+        "$ sudo .venv/bin/python -m deploy write vps-systemd",
+        (
+            "$ sudo cp systemd/loupe.service /etc/systemd/system/ && sudo cp systemd/Caddyfile "
+            "/etc/caddy/"
+        ),
+        (
+            "$ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
+            "/etc/loupe.env"
+        ),
+        "$ sudo systemctl enable --now loupe && sudo systemctl reload caddy",
+        "$ systemctl status loupe",
+    ),
+    make=make,
+    schemas={FILE: "unit"},
+    where=Places(
+        environment=(FILE, "Service", "Environment"),
+        port=(FILE, "Service", "Environment", "PORT"),
+        memory=(FILE, "Service", "MemoryMax"),
+    ),
+    starts="unit",
+    own_server=True,
+    budget=Budget.FEW_DOLLARS,
+    traffic=Traffic.THOUSANDS,
+    knows=Knows.YES,
+    own_domain=True,
+    gpu=True,
+    remarks=(
+        "It is one process on one server: nothing grows by itself.",
+        "Updates of the system, firewall and copies of /var/lib/loupe are yours to make.",
+    ),
+)

@@ -1,0 +1,83 @@
+"""A host's files: as a mapping, as a zip, into a folder."""
+
+import io
+import os
+import tempfile
+import zipfile
+from enum import StrEnum
+from pathlib import Path
+
+from model.settings import ROOT
+
+from .app import APP
+from .errors import FilesDiffer
+from .host import Host
+
+__all__ = ["Written", "archive", "files", "write"]
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class Written(StrEnum):
+    """What became of a file."""
+
+    NEW = "written"
+    SAME = "was there already, the same"
+    REPLACED = "replaced"
+
+
+def files(host: Host) -> dict[str, str]:
+    """The host's files by their paths, made from the app's description."""
+    return host.make(APP)
+
+
+def archive(host: Host) -> bytes:
+    """The same as a zip; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path, text in files(host).items():
+            zipped.writestr(zipfile.ZipInfo(path, EPOCH), text)
+    return buffer.getvalue()
+
+
+def write(host: Host, folder: Path = ROOT, *, force: bool = False) -> dict[Path, Written]:
+    """Write the host's files below ``folder``, each whole or not at all.
+
+    Raises:
+        FilesDiffer: a file of that name says something else, and ``force`` is not given;
+            nothing is written then.
+    """
+    found = {folder / path: _state(folder / path, text) for path, text in files(host).items()}
+    different = [path for path, state in found.items() if state is Written.REPLACED]
+    if different and not force:
+        raise FilesDiffer(
+            f"{', '.join(map(str, different))}: there, and not as it would be written. "
+            "Give another folder with --to, or --force to replace it."
+        )
+    for path, text in files(host).items():
+        if found[folder / path] is not Written.SAME:
+            _put(folder / path, text)
+    return found
+
+
+def _state(path: Path, text: str) -> Written:
+    if not path.exists():
+        return Written.NEW
+    return Written.SAME if path.read_bytes() == text.encode() else Written.REPLACED
+
+
+def _put(path: Path, text: str) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp gives 0600; a manifest is read by others, too.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

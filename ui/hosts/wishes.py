@@ -1,0 +1,50 @@
+"""The questions: what matters to whoever wants to share the app. All answers are in the link."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+import streamlit as st
+
+from deploy.host import Budget, Knows, Traffic
+from deploy.ranking import Wishes
+
+__all__ = ["ask"]
+
+Scale = TypeVar("Scale", bound=StrEnum)
+
+MUST = {
+    "private": "Photos stay on my own machines",
+    "offline": "It works without a network",
+    "own_domain": "My own domain",
+    "gpu": "A GPU",
+}
+
+
+def ask() -> Wishes:
+    """Ask; the answers that ask for nothing special come first."""
+    budget = _one_of("What may a month cost?", Budget, "budget")
+    traffic = _one_of("Who will come?", Traffic, "traffic")
+    knows = _one_of("Do you know servers?", Knows, "knows")
+    must = st.pills(
+        "It must have",
+        list(MUST),
+        format_func=MUST.__getitem__,
+        selection_mode="multi",
+        key="must",
+        bind="query-params",
+    )
+    return Wishes(budget=budget, traffic=traffic, knows=knows, **dict.fromkeys(must, True))
+
+
+def _one_of(question: str, scale: type[Scale], key: str) -> Scale:
+    values = [value.value for value in scale]
+    # A radio goes on to a second line on a phone, where pills and segments would be cut.
+    found = st.radio(
+        question,
+        values,
+        horizontal=True,
+        format_func=str.capitalize,
+        key=key,
+        bind="query-params",
+    )
+    return scale(found)
