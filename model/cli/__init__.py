@@ -29,6 +29,8 @@ COMMANDS = {
     "identify": "identify",
     "evaluate": "evaluate",
     "corrections": "corrections",
+    "backup": "backup",
+    "restore": "backup",
 }
 
 
