@@ -24,7 +24,7 @@ router = APIRouter(tags=["corrections"])
     status_code=201,
     response_model=Corrections,
     responses=problems(400, 404, 408, 413, 415, 422, 503),
-    openapi_extra=PHOTO(),
+    openapi_extra=PHOTO,
     summary="Say what a photo shows",
 )
 async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSONResponse:

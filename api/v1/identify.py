@@ -19,36 +19,32 @@ from . import batch
 from .inputs import Asked, photo_in, with_fields
 from .schemas import Answer, Batch, problems
 
-__all__ = ["PHOTO", "described", "identified", "router"]
+__all__ = ["PHOTO", "identified", "router"]
 
 router = APIRouter(tags=["identify"])
 CELLS = 16
 PICTURE = 448
 
-IMAGE = {"schema": {"type": "string", "format": "binary"}}
-
-
-def PHOTO(**fields: Any) -> dict[str, Any]:  # noqa: N802 - a constant with a hole
-    """The body of a request with one photo, for OpenAPI."""
-    form = {
-        "type": "object",
-        "properties": {"photo": {"type": "string", "format": "binary"}, **fields},
-        "required": ["photo"],
+_FILE = {"type": "string", "format": "binary"}
+_FORM = {"type": "object", "properties": {"photo": _FILE}, "required": ["photo"]}
+PHOTO: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": _FORM},
+            "image/*": {"schema": _FILE},
+            "application/octet-stream": {"schema": _FILE},
+        },
     }
-    content = {"image/*": IMAGE, "application/octet-stream": IMAGE}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {**content, "multipart/form-data": {"schema": form}},
-        }
-    }
+}
+"""The body of a request with one photo, for OpenAPI."""
 
 
 @router.post(
     "/identify",
     response_model=Answer,
     responses=problems(400, 404, 408, 413, 415, 422, 503),
-    openapi_extra=PHOTO(),
+    openapi_extra=PHOTO,
     summary="What is on a photo",
 )
 async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONResponse:
@@ -72,15 +68,10 @@ def identified(data: bytes, name: str, asked: Asked) -> dict[str, Any]:
     """
     classifier = load(asked.model)
     examined = classifier.examine(data, many=line().crowded)
-    answer = described(examined, name, asked.top)
+    answer = examined.prediction.to_dict(name, asked.top)
     if asked.explain:
         answer["explanation"] = _explained(classifier, examined)
     return answer
-
-
-def described(examined: Examined, name: str, top: int) -> dict[str, Any]:
-    """An answer as JSON."""
-    return examined.prediction.to_dict(name, top)
 
 
 def _explained(classifier: Classifier, examined: Examined) -> dict[str, Any]:
