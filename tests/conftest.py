@@ -72,6 +72,18 @@ def imagenet(_away_from_home: None) -> Classifier:
     return load("imagenet", "compiled")
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL to write to: the one in ``LOUPE_TEST_POSTGRES``, else one of our own."""
+    if named := os.environ.get("LOUPE_TEST_POSTGRES"):
+        yield named
+        return
+    from tests.operating.parts import postgresql
+
+    with postgresql() as url:
+        yield url
+
+
 def _forget() -> None:
     settings.cache_clear()
     gate.cache_clear()

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model.samples import Sample, samples
-from ui.visit import drop_upload, look, visit
+from ui.visit import drop_upload, look, round_key
 
 __all__ = ["WAYS", "capture", "is_secure"]
 
@@ -26,17 +26,18 @@ def capture(way: str, *, answered: bool) -> None:
 
 def _upload() -> None:
     # On a phone this opens its own camera or gallery, with the rear camera and in full size.
-    key = f"upload-{visit().round}"
-    st.file_uploader(
+    key, alt = round_key("upload"), "The photo that you sent"
+    file = st.file_uploader(
         "Take a photo or choose one",
         # "image" makes phones offer the camera; the rest are kinds that systems do not know.
         type=["image", "heic", "heif", "avif"],
         max_upload_size=PHOTO_MB,
         key=key,
         on_change=_taken,
-        args=(key, "The photo that you sent"),
+        args=(key, alt),
         help="With the focus on the button, Ctrl+V pastes a picture.",
     )
+    _left_over(file, key, alt)
 
 
 def _camera(*, answered: bool) -> None:
@@ -51,14 +52,15 @@ def _camera(*, answered: bool) -> None:
     if answered:
         st.button("Take another photo", icon=":material/photo_camera:", on_click=_again)
         return
-    key = f"camera-{visit().round}"
-    st.camera_input(
+    key, alt = round_key("camera"), "The photo that you took"
+    file = st.camera_input(
         "Point the camera at it",
         resolution="1080p",
         key=key,
         on_change=_taken,
-        args=(key, "The photo that you took"),
+        args=(key, alt),
     )
+    _left_over(file, key, alt)
 
 
 def _samples(*, pictures: bool) -> None:
@@ -70,13 +72,17 @@ def _samples(*, pictures: bool) -> None:
             with st.container(width=104 if pictures else "content", gap="xsmall"):
                 if pictures:
                     st.image(_thumbnail(sample), alt=sample.alt, width="stretch")
-                st.button(
+                clicked = st.button(
                     sample.title,
                     key=f"sample-{sample.name}",
                     on_click=_sampled,
                     args=(sample,),
                     width="stretch",
                 )
+            # As for a file that is left over: a click that nothing was called for.
+            if clicked and st.session_state.pop("sampled", None) != sample.name:
+                _sampled(sample)
+                st.rerun()
     if pictures:
         _licences(found)
 
@@ -121,7 +127,15 @@ def _taken(key: str, alt: str) -> None:
         look(data, alt)
 
 
+def _left_over(file: UploadedFile | None, key: str, alt: str) -> None:
+    """Take a file that nothing was called for: its widget is new to this visit (``round_key``)."""
+    if isinstance(file, UploadedFile):
+        _taken(key, alt)
+        st.rerun()
+
+
 def _sampled(sample: Sample) -> None:
+    st.session_state["sampled"] = sample.name
     look(sample.read(), sample.alt)
 
 

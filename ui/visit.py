@@ -6,6 +6,7 @@ shelf of the process for a while, so that another model can look at it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -17,7 +18,17 @@ from model.preprocess import Pixels
 from ui.originals import originals
 from ui.words import refusal
 
-__all__ = ["Answered", "Visit", "come_back", "drop_upload", "leave", "look", "look_again", "visit"]
+__all__ = [
+    "Answered",
+    "Visit",
+    "come_back",
+    "drop_upload",
+    "leave",
+    "look",
+    "look_again",
+    "round_key",
+    "visit",
+]
 
 KEPT = 8
 SIDE = 800
@@ -47,7 +58,8 @@ class Visit:
 
     answers: list[Answered] = field(default_factory=list)
     refusal: str = ""
-    round: int = 0
+    again: int = 0
+    """Photos since the address last changed: sent twice, or refused."""
     addresses: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def find(self, token: str) -> Answered | None:
@@ -93,11 +105,20 @@ def look(data: bytes, alt: str) -> None:
 
     A refusal is kept for the page to show.
     """
-    here = visit()
+    here, before = visit(), st.query_params.get(PARAMETER)
     here.refusal = ""
-    # A new round is a new widget: the old one lets go of its file.
-    here.round += 1
     _try(lambda: _answer(data, alt, originals.put(data)))
+    here.again = here.again + 1 if st.query_params.get(PARAMETER) == before else 0
+
+
+def round_key(kind: str) -> str:
+    """A widget's key that is another one after each photo, so that it lets go of its file.
+
+    It is made of the address. A browser whose server was started again, or whose replica
+    died, acts on what it shows before anything is drawn anew: the new visit, which knows
+    nothing but the address, then draws a widget of the same key and takes the photo.
+    """
+    return f"{kind}-{crc32(st.query_params.get(PARAMETER, '').encode())}-{visit().again}"
 
 
 def look_again() -> None:

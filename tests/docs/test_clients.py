@@ -9,17 +9,24 @@ import socket
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import (
+    BaseHTTPRequestHandler,
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+)
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
 
 from api.problems import STATUSES
 from model.settings import ROOT
@@ -35,12 +42,33 @@ RUN = {
 }
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Hands out the folder of the clients, and logs nothing."""
+
+    extensions_map: ClassVar[dict[str, str]] = {".mjs": "text/javascript", "": "text/plain"}
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given, directory=str(CLIENTS))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def site() -> Iterator[str]:
+    """Another site, whose pages use the API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Server]:
     """The app with a small calibrated model that answers by default."""
     folder = tmp_path_factory.mktemp("clients")
     tiny(folder / "data" / "models", confidence=CALIBRATED)
-    with serving(folder, LOUPE_MODEL="tiny") as running:
+    with serving(folder, LOUPE_MODEL="tiny", LOUPE_CORS=f"https://example.org, {site}") as running:
         yield running
 
 
@@ -221,6 +249,55 @@ def test_patience_has_a_bound(server: Server, photos: Path) -> None:
             loupe().Loupe(proxy.url, patience=1.0).identify(photos / "red.png")
         proxy.shutdown()
         assert proxy.seen in (1, 2)
+
+
+IN_A_PAGE = """
+async ([server, red, blue]) => {
+  const { Loupe, Problem } = await import("./javascript.mjs");
+  const file = async (url, name) => new File([await (await fetch(url)).blob()], name);
+  const [loupe, photo] = [new Loupe(server), await file(red, "red.png")];
+  const said = [(await loupe.identify(photo, { top: 1 })).answer];
+  for await (const one of loupe.batch([photo, await file(blue, "blue.png")])) {
+    said.push(`${one.photo} ${one.answer}`);
+  }
+  said.push((await loupe.correct(photo, "brick")).predicted);
+  said.push((await loupe.models()).some((one) => one.name === "tiny"));
+  try {
+    await loupe.identify(new File(["no photo"], "x.jpg"));
+  } catch (error) {
+    said.push(error instanceof Problem, error.code);
+  }
+  return said;
+}
+"""
+
+
+@pytest.mark.browser
+def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path) -> None:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        reason = "NO CHROMIUM, so the client is not tested in a page: install it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    urls = [
+        f"data:image/png;base64,{b64encode((photos / name).read_bytes()).decode()}"
+        for name in ("red.png", "blue.png")
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(site)
+        said = page.evaluate(IN_A_PAGE, [server.url, *urls])
+        # Who is not on the list reads nothing.
+        page.goto(site.replace("127.0.0.1", "localhost"))
+        with pytest.raises(PlaywrightError, match="Failed to fetch"):
+            page.evaluate(IN_A_PAGE, [server.url, *urls])
+        browser.close()
+    assert said == [
+        *("red", "red.png red", "blue.png blue", "red", True),
+        *(True, "unsupported-format"),
+    ]
 
 
 def cut_short(listening: socket.socket, line: bytes, *, chunked: bool) -> None:

@@ -33,7 +33,6 @@ from model.versions import versions
 from tests.model.tiny import CALIBRATED, colour, tiny
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
-POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """``backup`` and ``restore`` as commands, wherever data folder and records are."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from model.settings import ROOT, settings
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 
-POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "")
 SECRET = "hidden-word"
 
 
@@ -223,22 +221,18 @@ def test_a_volume_keeps_its_place(own: Path, tmp_path: Path) -> None:
 @pytest.fixture(
     params=[
         "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.skipif(
-                not POSTGRES, reason="LOUPE_TEST_POSTGRES names no database to write to"
-            ),
-        ),
+        "postgresql",
     ]
 )
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database that is not in the data folder."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'elsewhere' / 'r.sqlite'}"
-    engine = connect(parse(POSTGRES))
+    named: str = request.getfixturevalue("postgres")
+    engine = connect(parse(named))
     TABLE.drop(engine, checkfirst=True)
     engine.dispose()
-    return POSTGRES
+    return named
 
 
 def emptied(url: str) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import logging
-import os
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +29,6 @@ from model.records.store import TABLE
 from model.settings import ROOT
 from tests.model.tiny import colour
 
-POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "")
 SECRET = "hidden-word"
 JPEG = Photo.from_image(colour("red")).to_jpeg()
 
@@ -38,22 +36,18 @@ JPEG = Photo.from_image(colour("red")).to_jpeg()
 @pytest.fixture(
     params=[
         "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.skipif(
-                not POSTGRES, reason="LOUPE_TEST_POSTGRES names no database to write to"
-            ),
-        ),
+        "postgresql",
     ]
 )
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'records.sqlite'}"
-    engine = connect(parse(POSTGRES))
+    named: str = request.getfixturevalue("postgres")
+    engine = connect(parse(named))
     TABLE.drop(engine, checkfirst=True)
     engine.dispose()
-    return POSTGRES
+    return named
 
 
 @pytest.fixture
@@ -295,9 +289,8 @@ def test_a_password_is_never_said(more: str, caplog: pytest.LogCaptureFixture) -
     assert SECRET not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
 
-@pytest.mark.skipif(not POSTGRES, reason="LOUPE_TEST_POSTGRES names no database to write to")
-def test_a_wrong_password_is_said_and_not_repeated() -> None:
-    wrong = parse(POSTGRES).set(password=SECRET).render_as_string(hide_password=False)
+def test_a_wrong_password_is_said_and_not_repeated(postgres: str) -> None:
+    wrong = parse(postgres).set(password=SECRET).render_as_string(hide_password=False)
     with pytest.raises(DataError, match="password in LOUPE_DATABASE is wrong") as caught:
         Records(wrong)
     assert SECRET not in "".join(traceback.format_exception(caught.value))

@@ -52,7 +52,7 @@ def ways_in(way: str) -> None:
     photos = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
     most = f"{settings().batch:,} photos"
     if way == "Zip":
-        st.file_uploader(
+        sent = st.file_uploader(
             f"Choose a zip of up to {most}",
             type="zip",
             max_upload_size=ZIP_MB,
@@ -61,8 +61,9 @@ def ways_in(way: str) -> None:
             args=(key,),
             help="Folders in the zip that are named for labels tell how often the model is right.",
         )
+        _left_over(sent, key)
         return
-    st.file_uploader(
+    sent = st.file_uploader(
         f"Choose up to {most}" if way == "Photos" else f"Choose a folder of up to {most}",
         type=photos,
         accept_multiple_files="directory" if way == "Folder" else True,
@@ -71,11 +72,22 @@ def ways_in(way: str) -> None:
         on_change=_sent,
         args=(key,),
     )
+    _left_over(sent, key)
     if way == "Folder":
         st.caption(
             "Folders in it that are named for labels tell how often the model is right. "
             "Most phones cannot send a folder: choose Photos there, or a zip."
         )
+
+
+def _left_over(sent: object, key: str) -> None:
+    """Take files that nothing was called for: their widget is new to this visit.
+
+    That is so where the browser was sent on to another process before it chose them.
+    """
+    if sent:
+        _sent(key)
+        st.rerun()
 
 
 def _sent(key: str) -> None:

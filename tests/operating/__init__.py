@@ -1,0 +1,1 @@
+"""Loupe as it is operated: several processes, a database and a proxy."""
