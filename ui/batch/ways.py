@@ -52,7 +52,7 @@ def ways_in(way: str) -> None:
     photos = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
     most = f"{settings().batch:,} photos"
     if way == "Zip":
-        sent = st.file_uploader(
+        file = st.file_uploader(
             f"Choose a zip of up to {most}",
             type="zip",
             max_upload_size=ZIP_MB,
@@ -61,7 +61,7 @@ def ways_in(way: str) -> None:
             args=(key,),
             help="Folders in the zip that are named for labels tell how often the model is right.",
         )
-        _left_over(sent, key)
+        _left_over(file, key)
         return
     sent = st.file_uploader(
         f"Choose up to {most}" if way == "Photos" else f"Choose a folder of up to {most}",
