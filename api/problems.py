@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from model import LoupeError
 from model.errors import Busy
@@ -152,6 +152,7 @@ def handle(app: Starlette) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _failed)
 
 
@@ -179,6 +180,11 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
     # The value is not said back: it is a stranger's.
     said = f"{' '.join(where)[:100]}: {first['msg']}" if where else first["msg"]
     return problem("invalid", f"{said}. See /api/v1/docs.")
+
+
+async def _gone(_: Request, __: Any) -> Response:
+    # Nobody reads this: it is no fault of ours, and counted and logged as proxies do.
+    return Response(status_code=499)
 
 
 async def _failed(_: Request, __: Any) -> JSONResponse:

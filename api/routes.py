@@ -1,7 +1,9 @@
 """All routes that stand beside the screen."""
 
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from typing import Any
+
+from starlette.datastructures import URLPath
+from starlette.routing import BaseRoute, Match, Mount, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from model.settings import settings
@@ -17,21 +19,37 @@ __all__ = ["routes"]
 
 def routes() -> list[BaseRoute]:
     """The routes of this process, as its settings ask for them."""
-    found: list[BaseRoute] = [
+    measured = [Route(settings().metrics, exposition)] if settings().metrics else []
+    # What an owner or a platform names may lie anywhere, so it comes first.
+    return [
+        *measured,
+        *adapters(),
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),
-        # Without this the screen would answer there, with 200.
-        Mount("/api", app=_nothing),
+        Nothing(),
     ]
-    if settings().metrics:
-        found.append(Route(settings().metrics, exposition))
-    return [*found, *adapters()]
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    answer: Response = problem(
-        "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
-    )
-    if scope["type"] == "http":
+class Nothing(BaseRoute):
+    """What is left under ``/api``: without this the screen would answer there, with 200.
+
+    No ``Mount``: its pattern does not match an address with a line break in it.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path, where the server has it, is ``/api`` or below."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        ours = scope["type"] == "http" and (path == "/api" or path.startswith("/api/"))
+        return (Match.FULL if ours else Match.NONE), {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """It has no name to be found by."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """404, as a problem."""
+        answer = problem(
+            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
+        )
         await answer(scope, receive, send)

@@ -1,0 +1,128 @@
+"""The OpenAPI document says what the API does: tried by requests that are made from it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from api.routes import routes
+from model import classifier
+from tests.api.conftest import forget
+from tests.conftest import _forget
+from tests.model.tiny import CALIBRATED, tiny
+
+load_all_checks()
+CHECKS = [
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+]
+OPERATIONS = {
+    ("post", "/identify"),
+    ("post", "/identify/batch"),
+    ("get", "/models"),
+    ("get", "/models/{name}"),
+    ("get", "/models/{name}/{version}/{file}"),
+    ("post", "/corrections"),
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
+    """The routes alone, for as long as all examples last."""
+    folder = tmp_path_factory.mktemp("openapi")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
+            patch.setenv(f"LOUPE_{name}", value)
+        patch.setattr(classifier, "_loaded", {})
+        patch.setattr(classifier, "_marked", {})
+        _forget()
+        forget()
+        tiny(folder / "models", confidence=CALIBRATED)
+        yield Starlette(routes=routes())
+    _forget()
+    forget()
+
+
+@pytest.fixture(scope="module")
+def document(app: Starlette) -> schemathesis.BaseSchema:
+    """The document as a client gets it."""
+    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("method", "path"), sorted(OPERATIONS))
+def test_what_is_answered_is_as_described(
+    document: schemathesis.BaseSchema, method: str, path: str, mode: GenerationMode
+) -> None:
+    """Requests as described, and requests that are not."""
+
+    @given(case=document[path][method].as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=30,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Case) -> None:
+        response = case.call()
+        # 503 is described, and no fault, as long as it says when to come back.
+        assert response.status_code < 500 or "retry-after" in response.headers
+        case.validate_response(response, checks=CHECKS)
+
+    if (method, path, mode) == ("get", "/models", GenerationMode.NEGATIVE):
+        pytest.skip("it takes nothing that could be wrong")
+    ask()
+
+
+def test_all_that_there_is_is_described(app: Starlette) -> None:
+    paths = TestClient(app).get("/api/v1/openapi.json").json()["paths"]
+    assert {(method, path) for path, found in paths.items() for method in found} == OPERATIONS
+    for found in paths.values():
+        for operation in found.values():
+            assert operation["summary"]
+            assert operation["description"]
+            refused = {
+                status: answer for status, answer in operation["responses"].items() if status >= "4"
+            }
+            for answer in refused.values():
+                content = answer.get("content", {})
+                assert not content or list(content) == ["application/problem+json"]
+            if "requestBody" in operation:
+                assert {"400", "413", "422", "503"} <= refused.keys()
+
+
+def test_its_page_takes_nothing_from_another_site(app: Starlette) -> None:
+    client = TestClient(app)
+    page = client.get("/api/v1/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r"(?:src|href)=\"([^\"]+)\"|url: '([^']+)'", page.text)
+    found = ["".join(pair) for pair in addresses]
+    assert len(found) >= 3
+    for address in found:
+        assert address.startswith("/api/v1/")
+        assert client.get(address).status_code == 200
+
+
+def test_nothing_here_names_this_machine(app: Starlette) -> None:
+    text = TestClient(app).get("/api/v1/openapi.json").text
+    for word in (str(Path.cwd()), str(Path.home()), "localhost"):
+        assert word not in text
