@@ -13,7 +13,9 @@ best(choices)
 others(choices)
 left_out(choices)
 beside_limits(choices)
-st.caption(
-    "The same at a terminal: `python -m deploy list`, `show`, `write` and `check`. "
-    "`check` starts the app as the host would, and waits for a first answer."
+st.caption("The same at a terminal; check starts the app as the host would, to a first answer.")
+st.code(
+    "python -m deploy list\npython -m deploy show HOST\n"
+    "python -m deploy write HOST\npython -m deploy check HOST",
+    language="bash",
 )

@@ -7,6 +7,9 @@ from benchmarks import Benchmark, Figure, NoFigure, benchmark, benchmarks
 NAMES = {
     "answer-12mp",
     "answer-small",
+    "api-rate",
+    "api-screen",
+    "api-tail",
     "folder",
     "memory",
     "overhead",

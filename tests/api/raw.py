@@ -1,0 +1,78 @@
+"""Requests byte for byte, as no client library would send them."""
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Reply", "Wire", "form"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The first answer to what was sent; status 0 where the connection was closed instead."""
+
+    status: int
+    head: str
+    body: bytes
+    rest: bytes
+
+    @property
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str:
+        """A header's value, or nothing."""
+        for line in self.head.splitlines()[1:]:
+            key, _, value = line.partition(":")
+            if key.lower() == name:
+                return value.strip()
+        return ""
+
+
+class Wire:
+    """A connection to a server."""
+
+    def __init__(self, url: str, timeout: float = 15.0) -> None:
+        address = urlsplit(url)
+        self.socket = socket.create_connection((address.hostname, address.port), timeout)
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> bool:
+        """Send; False where the server has closed the connection."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def reply(self) -> Reply:
+        """Read one answer, whole."""
+        received = b""
+        try:
+            while b"\r\n\r\n" not in received and (data := self.socket.recv(65536)):
+                received += data
+            head, _, body = received.partition(b"\r\n\r\n")
+            if not head:
+                return Reply(0, "", b"", b"")
+            text = head.decode("latin-1")
+            length = int(text.lower().partition("content-length:")[2].split("\r\n")[0] or 0)
+            while len(body) < length and (data := self.socket.recv(65536)):
+                body += data
+        except ConnectionResetError:
+            return Reply(0, "", b"", b"")
+        return Reply(int(text.split()[1]), text, body[:length], body[length:])
+
+
+def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
+    """A form's body of parts that are each a head, a blank line and a content."""
+    return b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--\r\n" % (
+        boundary
+    )
