@@ -17,5 +17,5 @@ st.caption("The same at a terminal; check starts the app as the host would, to a
 st.code(
     "python -m deploy list\npython -m deploy show HOST\n"
     "python -m deploy write HOST\npython -m deploy check HOST",
-    language="bash",
+    language=None,
 )

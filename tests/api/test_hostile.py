@@ -101,8 +101,9 @@ def test_a_form_is_read_as_it_should_be_or_refused(server: Server, name: str) ->
 def test_corrections_take_the_same_forms(server: Server) -> None:
     for name, (body, kind, answer) in FORMS.items():
         found = said(post(server, body, kind, "corrections?label=red"))
-        # "explain" is no parameter there.
-        assert found == ("red" if name == "body: a list as a field" else answer), name
+        # "top" and "explain" are no parameters there.
+        ignored = name in ("body: NUL as a field", "body: a list as a field")
+        assert found == ("red" if ignored else answer), name
 
 
 def test_a_batch_is_refused_or_has_a_line_a_photo(server: Server) -> None:
@@ -194,13 +195,17 @@ def test_no_word_is_more_than_a_word(server: Server, word: str) -> None:
         post(server, form(field(name, b"1"), part(NAMED)), KIND),
     ]
     for parameter in ("model", "top", "explain", "label", quoted):
-        for route in ("identify", "corrections"):
-            replies.append(post(server, RED, to=f"{route}?{parameter}={quoted}"))
+        replies += [
+            post(server, RED, to=f"{route}?{parameter}={quoted}")
+            for route in ("identify", "corrections")
+        ]
     for key in HEADERS:
-        replies.append(post(server, RED, key + b": " + header))
-        replies.append(get(server, "/api/v1/models", key + b": " + header))
-    for place in ("", "v1/", "v1/models/", "v1/models/tiny/", "v1/models/tiny/000000000000/"):
-        replies.append(get(server, f"/api/{place}{quoted}"))
+        replies += [
+            post(server, RED, key + b": " + header),
+            get(server, "/api/v1/models", key + b": " + header),
+        ]
+    places = ("", "v1/", "v1/models/", "v1/models/tiny/", "v1/models/tiny/000000000000/")
+    replies += [get(server, f"/api/{place}{quoted}") for place in places]
     for reply in replies:
         harmless(reply, word)
     assert len(word) < 5 or word not in server.log()

@@ -13,7 +13,6 @@ from ui.words import escaped, linked
 
 __all__ = ["beside_limits", "best", "left_out", "others"]
 
-LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".md": "markdown"}
 SHOWN = 3
 
 
@@ -137,16 +136,16 @@ def _host(host: Host) -> None:
         for number, step in enumerate(host.steps, 1):
             if step.startswith("$ "):
                 st.write(f"{number}. At a terminal:")
-                st.code(step.removeprefix("$ "), language="bash", wrap_lines=True)
+                st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
             else:
                 st.write(f"{number}. {linked(step)}")
         st.info(f"No surprise bills: {escaped(host.budget_alert)}", icon=":material/savings:")
         for remark in host.remarks:
             st.caption(escaped(remark))
+        # Without colours: Streamlit's own are too pale to read on some backgrounds.
         for path, text in made.items():
             st.markdown(f"**{escaped(path)}**")
-            suffix = path[path.rfind(".") :] if "." in path else ""
-            st.code(text, language=LANGUAGES.get(suffix), height=240)
+            st.code(text, language=None, height=240)
         _sources(host)
 
 
