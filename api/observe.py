@@ -20,6 +20,7 @@ from prometheus_client import (
     generate_latest,
 )
 from pythonjsonlogger.json import JsonFormatter
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -108,7 +109,10 @@ def note(event: Event) -> None:
 
 
 class Observed:
-    """ASGI middleware: counts and logs each request, by its route and not by its address."""
+    """ASGI middleware: counts and logs each request, by its route and not by its address.
+
+    And no answer is to be taken for another kind than it says, or kept on its way.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -124,6 +128,11 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if scope["method"] == "POST":
+                    # What a photo shows is for whoever sent it.
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:

@@ -63,12 +63,25 @@ class Wire:
             if not head:
                 return Reply(0, "", b"", b"")
             text = head.decode("latin-1")
+            if "transfer-encoding: chunked" in text.lower():
+                while not body.endswith(b"0\r\n\r\n") and (data := self.socket.recv(65536)):
+                    body += data
+                return Reply(int(text.split()[1]), text, _whole(body), b"")
             length = int(text.lower().partition("content-length:")[2].split("\r\n")[0] or 0)
             while len(body) < length and (data := self.socket.recv(65536)):
                 body += data
         except ConnectionResetError:
             return Reply(0, "", b"", b"")
         return Reply(int(text.split()[1]), text, body[:length], body[length:])
+
+
+def _whole(chunked: bytes) -> bytes:
+    found, rest = b"", chunked
+    while True:
+        size, _, rest = rest.partition(b"\r\n")
+        if not (length := int(size or b"0", 16)):
+            return found
+        found, rest = found + rest[:length], rest[length + 2 :]
 
 
 def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
