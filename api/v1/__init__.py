@@ -33,6 +33,8 @@ def application() -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         static_url="/docs-files",
+        # A redirect would name http and the host as the proxy in front sees them.
+        redirect_slashes=False,
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -1,6 +1,8 @@
 """The OpenAPI document says what the API does: tried by requests that are made from it."""
 
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from starlette.testclient import TestClient
 from api.routes import routes
 from model import classifier
 from tests.api.conftest import forget
+from tests.browser.server import serving
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -126,3 +129,34 @@ def test_nothing_here_names_this_machine(app: Starlette) -> None:
     text = TestClient(app).get("/api/v1/openapi.json").text
     for word in (str(Path.cwd()), str(Path.home()), "localhost"):
         assert word not in text
+
+
+@pytest.mark.browser
+def test_its_page_shows_every_route(tmp_path: Path) -> None:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        reason = "NO CHROMIUM, so the API's page is not tested: install it"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    wrong, asked = [], []
+    with serving(tmp_path, LOUPE_MODEL="imagenet") as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{server.url}/api/v1/docs")
+        page.locator(".opblock").first.wait_for()
+        summaries = page.locator(".opblock-summary").all()
+        shown = {
+            (
+                one.locator(".opblock-summary-method").inner_text().lower(),
+                one.locator(".opblock-summary-path").get_attribute("data-path"),
+            )
+            for one in summaries
+        }
+        browser.close()
+        assert not server.tracebacks()
+        assert [url for url in asked if not url.startswith(f"{server.url}/api/v1/")] == []
+    assert shown == OPERATIONS
+    assert not wrong

@@ -81,6 +81,8 @@ def test_files_are_kept_back_where_the_owner_says_so(serve: Any, tiny_bundle: An
         "tiny/000000000000/graph.onnx",
         "imagenet/{version}/graph.onnx",
         "nobody",
+        "",
+        "tiny/",
         "nobody/{version}/graph.onnx",
     ],
 )

