@@ -8,6 +8,8 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+# Test files that run at once.
+JOBS   ?= 2
 # The first Python from 3.11 to 3.13 that can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -45,7 +47,7 @@ run: $(VENV)/.app
 	@$(BIN)/python -m ui.serve --port $(PORT)
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
