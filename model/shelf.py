@@ -27,6 +27,7 @@ __all__ = [
     "opened",
     "point",
     "pointed",
+    "sync",
     "write",
 ]
 
@@ -185,7 +186,7 @@ def write(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) 
         bundle.verify()
         for path in new.iterdir():
             path.chmod(0o644)
-            _sync(path)
+            sync(path)
         new.chmod(0o755)
         return Bundle.open(_place(new, shelf / bundle.name, bundle.version))
     finally:
@@ -217,11 +218,11 @@ def point(folder: Path, version: str) -> None:
     pointer = folder / f".{POINTER}-{secrets.token_hex(4)}"
     try:
         pointer.write_text(version)
-        _sync(pointer)
+        sync(pointer)
         pointer.replace(folder / POINTER)
     finally:
         pointer.unlink(missing_ok=True)
-    _sync(folder)
+    sync(folder)
 
 
 def _sweep(shelf: Path) -> None:
@@ -235,8 +236,8 @@ def _sweep(shelf: Path) -> None:
                 pointer.unlink()
 
 
-def _sync(path: Path) -> None:
-    """Ask the disk to keep what was written before it is renamed into place."""
+def sync(path: Path) -> None:
+    """Ask the disk to keep a file, or a folder's names, before anything relies on it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -84,6 +84,18 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    """The same, without corrections."""
+    from model.records.database import connect, parse
+    from model.records.store import TABLE
+
+    engine = connect(parse(postgres))
+    TABLE.drop(engine, checkfirst=True)
+    engine.dispose()
+    return postgres
+
+
 def _forget() -> None:
     settings.cache_clear()
     gate.cache_clear()

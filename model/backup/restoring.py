@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..settings import ROOT, settings
+from ..shelf import sync
 from .contents import PARTS, RECORDS, Contents, Entry
 from .database import counted, held, kept, poured
 from .opening import Archive, opened
-from .swapping import renamable, swap, sync
+from .swapping import renamable, swap
 
 __all__ = ["Restored", "restore"]
 

@@ -16,11 +16,10 @@ from pathlib import Path
 
 from ..errors import DataError, LoupeError
 from ..settings import settings
-from ..shelf import ABANDONED, POINTER
+from ..shelf import ABANDONED, POINTER, sync
 from .contents import CONTENTS, FORMAT, MAX_FILES, PARTS, RECORDS, Contents, Entry, clash, odd
 from .database import copied, poured
 from .opening import opened
-from .swapping import sync
 
 __all__ = ["Saved", "back_up"]
 

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["renamable", "swap", "sync"]
+from ..shelf import sync
+
+__all__ = ["renamable", "swap"]
 
 HERE = -100
 """``AT_FDCWD``: paths as the process sees them."""
@@ -48,15 +50,6 @@ def swap(new: Path, place: Path) -> None:
         spare.rename(new)
     sync(place.parent)
     sync(new.parent)
-
-
-def sync(folder: Path) -> None:
-    """Ask the disk to keep a folder's names."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

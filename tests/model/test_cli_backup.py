@@ -228,11 +228,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database that is not in the data folder."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'elsewhere' / 'r.sqlite'}"
-    named: str = request.getfixturevalue("postgres")
-    engine = connect(parse(named))
-    TABLE.drop(engine, checkfirst=True)
-    engine.dispose()
-    return named
+    found: str = request.getfixturevalue("empty_postgres")
+    return found
 
 
 def emptied(url: str) -> None:

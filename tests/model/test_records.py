@@ -23,9 +23,8 @@ from sqlalchemy import event
 from model import Classifier, Photo, Prediction
 from model.errors import DataError
 from model.records import MAX_LABEL, Records, records
-from model.records.database import connect, parse
+from model.records.database import parse
 from model.records.export import CSV, Folders, cell
-from model.records.store import TABLE
 from model.settings import ROOT
 from tests.model.tiny import colour
 
@@ -43,11 +42,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'records.sqlite'}"
-    named: str = request.getfixturevalue("postgres")
-    engine = connect(parse(named))
-    TABLE.drop(engine, checkfirst=True)
-    engine.dispose()
-    return named
+    found: str = request.getfixturevalue("empty_postgres")
+    return found
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def fill(folder):
 
 match moment:
     case "sync":
-        shelf._sync = killing(shelf._sync)
+        shelf.sync = killing(shelf.sync)
     case "before rename" | "after rename":
         kill = killing(pathlib.Path.rename, after=moment == "after rename")
         pathlib.Path.rename = kill
