@@ -139,7 +139,7 @@ class Observed:
             await self.app(scope, receive, sending)
         finally:
             # What a stranger wrote into the address is not a name to count or log by.
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(scope.get("route"), "path_format", "none")
             metrics().requests.labels(route, str(status)).inc()
             took = round((time.perf_counter() - began) * 1000, 1)
             said = {"method": scope["method"], "route": route, "status": status, "ms": took}

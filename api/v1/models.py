@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -23,6 +24,19 @@ router = APIRouter(tags=["models"])
 
 FOREVER = "public, max-age=31536000, immutable"
 """A version is the hash of its content: what is at such an address never changes."""
+
+
+class Segment(StringConvertor):
+    """One part of a path, never empty.
+
+    Not Starlette's own: fastai imports python-fasthtml, which makes that one match nothing, too,
+    for the whole process, so a route would depend on whether torch was loaded before it.
+    """
+
+    regex = "[^/]+"
+
+
+register_url_convertor("segment", Segment())
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 
@@ -48,7 +62,7 @@ def models() -> JSONResponse:
 
 
 @router.get(
-    "/models/{name}",
+    "/models/{name:segment}",
     response_model=Model,
     responses=problems(404, 422, 503),
     summary="All that a model says of itself",
@@ -82,9 +96,9 @@ def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-@router.head("/models/{name}/{version}/{file}", include_in_schema=False)
+@router.head("/models/{name:segment}/{version:segment}/{file:segment}", include_in_schema=False)
 @router.get(
-    "/models/{name}/{version}/{file}",
+    "/models/{name:segment}/{version:segment}/{file:segment}",
     response_class=FileResponse,
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The file"},

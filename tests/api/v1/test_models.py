@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from starlette.convertors import StringConvertor
 from starlette.testclient import TestClient
 
 from model import Bundle, library
@@ -83,11 +84,17 @@ def test_files_are_kept_back_where_the_owner_says_so(serve: Any, tiny_bundle: An
         "",
         "tiny/",
         "nobody/{version}/graph.onnx",
+        "tiny//graph.onnx",
+        "tiny/{version}/",
     ],
 )
+@pytest.mark.parametrize("pattern", ["[^/]+", "[^/]*"])
 def test_only_what_a_bundle_vouches_for_is_there(
-    api: TestClient, tiny_bundle: Any, path: str
+    serve: Any, tiny_bundle: Any, path: str, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The second is what python-fasthtml makes of it, which fastai imports.
+    monkeypatch.setattr(StringConvertor, "regex", pattern)
+    api = serve(LOUPE_MODEL="tiny")
     answer = api.get(f"{URL}/{path.format(version=tiny_bundle.version)}")
     assert answer.status_code == 404, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
