@@ -1,7 +1,7 @@
 """The command line: ``list``, ``show``, ``write`` and ``check``."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .check.checking import Line, State, check_files, check_limits, duration
 from .errors import DeployError
 from .host import Host, Limits
 from .hosts import find, hosts
-from .writing import files, write
+from .writing import files, found, write
 
 __all__ = ["main"]
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 @main.command("list")
 def list_command() -> None:
-    """List the hosts."""
+    """List the hosts: class, memory, sleep, price."""
     table = Table(box=None)
     for column in ("host", "class", "memory", "sleeps after", "price"):
         table.add_column(column, no_wrap=column != "price")
@@ -64,7 +64,7 @@ def list_command() -> None:
 @main.command("show")
 @click.argument("host")
 def show_command(host: str) -> None:
-    """Say what HOST is, its limits and their sources, the steps, the files."""
+    """Show HOST: limits, sources, steps, files."""
     one = find(host)
     click.echo(f"{one.title} ({one.kind})\n{one.summary}\n")
     paid = one.sources.get("price")
@@ -97,7 +97,10 @@ def show_command(host: str) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace files that say something else.")
 def write_command(host: str, folder: Path, force: bool) -> None:
-    """Write the files of HOST; one that differs is kept unless --force is given."""
+    """Write the files of HOST.
+
+    One that is there and differs is kept unless --force is given.
+    """
     one = find(host)
     for path, state in write(one, folder, force=force).items():
         click.echo(f"{path}: {state}")
@@ -108,27 +111,60 @@ def write_command(host: str, folder: Path, force: bool) -> None:
 @click.argument("host", required=False)
 @click.option("--all", "every", is_flag=True, help="Check every host.")
 @click.option("--no-start", is_flag=True, help="Only the files and the limits.")
-def check_command(host: str | None, every: bool, no_start: bool) -> None:
-    """Check the files of HOST, its limits, and the app as it would be started there.
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="Where its files lie; by default the repository.",
+)
+def check_command(host: str | None, every: bool, no_start: bool, folder: Path) -> None:
+    """Check HOST: its files, its limits, and the app started as there.
 
-    Exits with 1 when something failed.
+    The files are those that lie in the folder; what is not there is checked as `write` would
+    make it. Exits with 1 when something failed.
     """
     if bool(host) == every:
         raise click.UsageError("Name one host, or give --all. See: python -m deploy list")
     failed = False
     for one in hosts().values() if every else [find(host or "")]:
         click.echo(f"{one.title} ({one.name})")
-        failed |= _print(_lines(one, start=not no_start))
+        failed |= _print(_lines(one, folder, start=not no_start))
     sys.exit(1 if failed else 0)
 
 
-def _lines(host: Host, *, start: bool) -> Iterable[Line]:
-    yield from check_files(host)
+def _lines(host: Host, folder: Path, *, start: bool) -> Iterable[Line]:
+    try:
+        there = found(host, folder)
+    except DeployError as error:
+        yield Line("files", State.FAILED, str(error), "Write them again, with --force.")
+        return
+    made = files(host) | there
+    yield from _whose(host, there, folder)
+    yield from check_files(host, made)
     yield from check_limits(host)
     if start:
         from .check.running import check_start
+        from .check.starting import start_of
 
-        yield from check_start(host)
+        try:
+            begin = start_of(host, made)
+        except DeployError as error:
+            yield Line("start", State.FAILED, str(error), "Mend the file that it names.")
+            return
+        yield from check_start(host, begin)
+
+
+def _whose(host: Host, there: Mapping[str, str], folder: Path) -> Iterable[Line]:
+    """Which files are checked: those that lie there, or those that would be written."""
+    for path, text in files(host).items():
+        if path not in there:
+            said = f"not in {folder}: checked as `write` would make it"
+        elif there[path] == text:
+            said = f"as `write` makes it, in {folder}"
+        else:
+            said = f"yours, in {folder}: not as `write` would make it"
+        yield Line(path, State.NOTE, said)
 
 
 def _print(lines: Iterable[Line]) -> bool:
@@ -147,7 +183,9 @@ def _memory(limits: Limits) -> str:
 
 
 def _sleep(limits: Limits) -> str:
-    return "–" if limits.sleeps_minutes is None else duration(limits.sleeps_minutes)
+    if limits.sleeps_minutes is not None:
+        return duration(limits.sleeps_minutes)
+    return "when idle" if limits.stops_idle else "–"
 
 
 def _facts(limits: Limits) -> list[tuple[str, str, str]]:
@@ -163,7 +201,9 @@ def _facts(limits: Limits) -> list[tuple[str, str, str]]:
         ("largest image", limits.image_mb, "{:,} MB", "image_mb"),
         ("web socket cut after", limits.socket_minutes, "{} minutes", "socket_minutes"),
     ]
-    found = [(what, form.format(value), name) for what, value, form, name in told if value]
+    known = [(what, form.format(value), name) for what, value, form, name in told if value]
+    if limits.stops_idle:
+        known.append(("without visitors", "it stops", "stops_idle"))
     if limits.keeps_files:
-        found.append(("the data folder", "is kept", "keeps_files"))
-    return found
+        known.append(("the data folder", "is kept", "keeps_files"))
+    return known

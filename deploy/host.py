@@ -24,6 +24,21 @@ class Kind(StrEnum):
     ML_PAAS = "ML PaaS"
     READY_MADE = "ready-made"
 
+    @property
+    def plain(self) -> str:
+        """The same for who does not know the word."""
+        return PLAIN[self]
+
+
+PLAIN = {
+    Kind.DEVICE: "your own device",
+    Kind.IAAS: "a rented machine, IaaS",
+    Kind.VPS: "a rented server, VPS",
+    Kind.PAAS: "somebody runs it for you, PaaS",
+    Kind.ML_PAAS: "for programs only, ML PaaS",
+    Kind.READY_MADE: "somebody else's model",
+}
+
 
 class Budget(StrEnum):
     """What a month may cost, from least to most."""
@@ -73,6 +88,8 @@ class Limits:
     cpu: float | None = None
     sleeps_minutes: int | None = None
     """Without traffic for so long, it stops; the next visitor waits."""
+    stops_idle: bool = False
+    """It stops without traffic, too, but the documentation promises no time."""
     start_seconds: int | None = None
     """The app must be ready within it."""
     body_mb: float | None = None
@@ -84,6 +101,11 @@ class Limits:
     keeps_files: bool = False
     """Whether the data folder outlives a restart, as the files here set it up."""
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether a visitor may have to wait for a start."""
+        return self.sleeps_minutes is not None or self.stops_idle
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -93,8 +115,10 @@ class Places:
     port: Place | None = None
     health: Place | None = None
     memory: Place | None = None
-    most: Place | None = None
-    """At most so many instances."""
+    most: tuple[Place, ...] = ()
+    """Counts of instances, each at most what the app may have."""
+    data: Place | None = None
+    """What keeps the data folder: it holds the folder's path or name."""
     affinity: Place | None = None
     """A visitor stays with one instance."""
 

@@ -48,6 +48,8 @@ class Choice:
     price: str
     score: int
     fits: bool
+    compromise: str | None
+    """The gravest thing that is not as wished, where it fits only just."""
     reasons_for: tuple[str, ...]
     reasons_against: tuple[str, ...]
     host: Host | None
@@ -75,6 +77,7 @@ def rank(wishes: Wishes) -> list[Choice]:
 
 def _choice(way: Way, wishes: Wishes) -> Choice:
     reasons = [reason for rule in RULES for reason in rule(way, wishes)]
+    worst = sorted(reasons, key=lambda one: one.points)
     against = sorted((one for one in reasons if one.points < 0), key=lambda one: not one.excludes)
     return Choice(
         name=way.name,
@@ -83,10 +86,15 @@ def _choice(way: Way, wishes: Wishes) -> Choice:
         price=way.price,
         score=sum(one.points for one in reasons),
         fits=not any(one.excludes for one in reasons),
+        compromise=next((one.text for one in worst if one.points <= GRAVE), None),
         reasons_for=tuple(one.text for one in reasons if one.points > 0),
         reasons_against=tuple(one.text for one in against),
         host=way.host,
     )
+
+
+GRAVE = -3
+"""A reason with so few points is a wish that is not fulfilled."""
 
 
 def _level(value: Enum) -> int:
@@ -131,7 +139,8 @@ def _traffic(way: Way, wishes: Wishes) -> Iterator[Reason]:
         yield Reason(text, -3 * missing)
     elif wishes.traffic is not Traffic.FEW:
         yield Reason(f"It can be made to take {wishes.traffic}.", 2)
-    if way.sleeps:
+    # With thousands an hour it is never idle for long enough.
+    if way.sleeps and wishes.traffic is not Traffic.THOUSANDS:
         points = -1 - _level(wishes.traffic)
         yield Reason("It sleeps when nobody visits, and the next visitor waits.", points)
 
@@ -144,14 +153,15 @@ def _knowledge(way: Way, wishes: Wishes) -> Iterator[Reason]:
     elif way.knows is Knows.NO:
         yield Reason("There is no server to look after.", 2)
     else:
-        yield Reason("You know what it asks of you, and everything is in your hands.", 2)
+        own = ", and everything is in your hands" if way.kind in (Kind.VPS, Kind.IAAS) else ""
+        yield Reason(f"You know what it asks of you{own}.", 2)
 
 
 def _domain(way: Way, wishes: Wishes) -> Iterator[Reason]:
     if wishes.own_domain and way.own_domain:
         yield Reason("It takes your own domain.", 3)
     elif wishes.own_domain:
-        yield Reason("It does not take your own domain.", -5)
+        yield Reason("It has no place for your own domain.", -10, excludes=True)
 
 
 def _gpu(way: Way, wishes: Wishes) -> Iterator[Reason]:
@@ -161,8 +171,10 @@ def _gpu(way: Way, wishes: Wishes) -> Iterator[Reason]:
         yield Reason("It has no GPU.", -10, excludes=True)
     elif way.kind is Kind.DEVICE:
         yield Reason("It uses the device's GPU, if there is one.", 2)
-    else:
+    elif way.host is None:
         yield Reason("It has machines with a GPU.", 4)
+    else:
+        yield Reason("One with a GPU can be had; the files here ask for one without.", 4)
     if way.own_model:
         yield Reason(
             "Loupe answers with the CPU; a GPU helps only training and the learner engine, and "

@@ -51,7 +51,7 @@ READY_MADE = Way(
     name="ready-made",
     title="A ready-made model",
     kind=Kind.READY_MADE,
-    price="By the request, at the provider of the model.",
+    price="By the request, as with Google Cloud Vision, Amazon Rekognition or Azure AI Vision.",
     own_model=False,
     page=False,
     budget=Budget.BY_USE,
@@ -81,6 +81,6 @@ def _of(host: Host) -> Way:
         knows=host.knows,
         own_domain=host.own_domain,
         gpu=host.gpu,
-        sleeps=host.limits.sleeps_minutes is not None,
+        sleeps=host.limits.sleeps,
         keeps_files=host.limits.keeps_files,
     )

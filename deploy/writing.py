@@ -10,12 +10,14 @@ from pathlib import Path
 from model.settings import ROOT
 
 from .app import APP
-from .errors import FilesDiffer
+from .errors import FilesDiffer, Unreadable
 from .host import Host
 
-__all__ = ["Written", "archive", "files", "write"]
+__all__ = ["Written", "archive", "files", "found", "write"]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+MODE = 0o644
+"""A manifest is read by others, too."""
 
 
 class Written(StrEnum):
@@ -31,12 +33,31 @@ def files(host: Host) -> dict[str, str]:
     return host.make(APP)
 
 
+def found(host: Host, folder: Path = ROOT) -> dict[str, str]:
+    """Those of the host's files that lie below ``folder``, as they are there.
+
+    Raises:
+        Unreadable: one of them is no UTF-8 text.
+    """
+    there = {}
+    for path in files(host):
+        try:
+            there[path] = (folder / path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"{path} cannot be read: it is not UTF-8.") from error
+    return there
+
+
 def archive(host: Host) -> bytes:
     """The same as a zip; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
         for path, text in files(host).items():
-            zipped.writestr(zipfile.ZipInfo(path, EPOCH), text)
+            entry = zipfile.ZipInfo(path, EPOCH)
+            entry.external_attr = MODE << 16
+            zipped.writestr(entry, text)
     return buffer.getvalue()
 
 
@@ -47,17 +68,17 @@ def write(host: Host, folder: Path = ROOT, *, force: bool = False) -> dict[Path,
         FilesDiffer: a file of that name says something else, and ``force`` is not given;
             nothing is written then.
     """
-    found = {folder / path: _state(folder / path, text) for path, text in files(host).items()}
-    different = [path for path, state in found.items() if state is Written.REPLACED]
+    states = {folder / path: _state(folder / path, text) for path, text in files(host).items()}
+    different = [path for path, state in states.items() if state is Written.REPLACED]
     if different and not force:
         raise FilesDiffer(
             f"{', '.join(map(str, different))}: there, and not as it would be written. "
             "Give another folder with --to, or --force to replace it."
         )
     for path, text in files(host).items():
-        if found[folder / path] is not Written.SAME:
+        if states[folder / path] is not Written.SAME:
             _put(folder / path, text)
-    return found
+    return states
 
 
 def _state(path: Path, text: str) -> Written:
@@ -75,8 +96,8 @@ def _put(path: Path, text: str) -> None:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp gives 0600; a manifest is read by others, too.
-        Path(temporary).chmod(0o644)
+        # mkstemp gives 0600.
+        Path(temporary).chmod(MODE)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from ..errors import DeployError
 from ..host import Host
 from ..schemas import faults
 from ..writing import files
+from .caddy import caddy_faults
 from .dockerfile import read
 from .parsing import megabytes, parse_all, variables
 
@@ -46,11 +47,18 @@ def check_files(host: Host, made: Mapping[str, str] | None = None, app: App = AP
         app: the description.
     """
     texts = files(host) if made is None else made
+    return list(_checked(host, texts, app))
+
+
+def _checked(host: Host, texts: Mapping[str, str], app: App) -> Iterator[Line]:
     try:
         documents = parse_all(texts)
+        yield from _schemas(host, documents)
+        yield from check_proxy(texts)
+        yield from _contents(host, documents, app)
     except DeployError as error:
-        return [Line("files", State.FAILED, str(error), f"Mend deploy/hosts/ for {host.name}.")]
-    return [*_schemas(host, documents), *_contents(host, documents, app)]
+        todo = f"Mend it, or write it again: python -m deploy write {host.name} --force"
+        yield Line("files", State.FAILED, str(error), todo)
 
 
 def _schemas(host: Host, documents: Mapping[str, Any]) -> Iterator[Line]:
@@ -61,6 +69,20 @@ def _schemas(host: Host, documents: Mapping[str, Any]) -> Iterator[Line]:
             yield Line(path, State.FAILED, "; ".join(found), todo)
         else:
             yield Line(path, State.OK, "only documented keys and values")
+
+
+def check_proxy(texts: Mapping[str, str]) -> Iterator[Line]:
+    """Caddy's files, which have no schema, by Caddy itself."""
+    for path, text in texts.items():
+        if not path.endswith("Caddyfile"):
+            continue
+        fault = caddy_faults(text)
+        if fault is None:
+            yield Line(path, State.NOTE, "not read: caddy is not installed here")
+        elif fault:
+            yield Line(path, State.FAILED, fault, "Compare with https://caddyserver.com/docs.")
+        else:
+            yield Line(path, State.OK, "caddy takes it")
 
 
 def _contents(host: Host, documents: Mapping[str, Any], app: App) -> Iterator[Line]:
@@ -75,12 +97,12 @@ def _contents(host: Host, documents: Mapping[str, Any], app: App) -> Iterator[Li
     if health is not None:
         wanted = host.given.get("AIP_HEALTH_ROUTE", app.ready)
         yield _same("health path", str(health), wanted, "the app answers it when its model is")
-    memory = host.at(documents, host.where.memory)
-    if memory is not None:
-        yield _enough("memory in the files", megabytes(memory), app.memory_mb, "raise it there")
-    most = host.at(documents, host.where.most)
-    if most is not None:
-        yield _same("most instances", str(most), str(app.instances), "no more can be charged")
+    yield from _memory(host, documents, environment, app)
+    for place in host.where.most:
+        what = f"instances ({place[-1]})"
+        yield _same(what, str(host.at(documents, place)), str(app.instances), "no more are charged")
+    if host.where.data is not None:
+        yield _kept(str(host.at(documents, host.where.data)), app)
     unknown = settings_known(environment)
     todo = "Use the names in the README's table, Settings."
     if unknown:
@@ -90,6 +112,35 @@ def _contents(host: Host, documents: Mapping[str, Any], app: App) -> Iterator[Li
     if host.starts == "image":
         last = list(read())[-1]
         yield _same("image", last, app.serve, "the Dockerfile's last stage, built by default")
+
+
+def _memory(
+    host: Host, documents: Mapping[str, Any], environment: Mapping[str, str], app: App
+) -> Iterator[Line]:
+    """What the files grant, and what they tell the app that it has."""
+    granted = host.limits.memory_mb
+    if host.where.memory is not None:
+        granted = megabytes(host.at(documents, host.where.memory))
+        yield _enough("memory in the files", granted, app.memory_mb, "raise it there")
+    told = environment.get("LOUPE_MEMORY_MB")
+    if told is None or granted is None:
+        return
+    if megabytes(told) > granted:
+        said = f"LOUPE_MEMORY_MB says {told}, there are {granted} MB"
+        yield Line(
+            "memory told", State.FAILED, said, "The app would be killed: make them the same."
+        )
+    else:
+        yield Line("memory told", State.OK, f"{told} MB: photos that would not fit are refused")
+
+
+def _kept(there: str, app: App) -> Line:
+    what = "data folder"
+    # A mount ends with the folder, StateDirectory= is its name below /var/lib.
+    if there.endswith(f":{app.data}") or there in (app.data, app.name):
+        return Line(what, State.OK, f"{there}: outlives a restart")
+    todo = f"Corrections would be lost: mount {app.data}, as `write` does."
+    return Line(what, State.FAILED, f"'{there}' keeps another folder", todo)
 
 
 def settings_known(environment: Mapping[str, str]) -> list[str]:
@@ -123,6 +174,8 @@ def _limits(host: Host, app: App) -> Iterator[Line]:
     if limits.socket_minutes is not None:
         said = f"a page's web socket is cut after {limits.socket_minutes} minutes and comes back"
         yield Line("web socket", State.NOTE, said)
+    if limits.stops_idle:
+        yield Line("sleep", State.NOTE, "stops when nobody visits; the next visitor waits")
     if limits.sleeps_minutes is not None:
         said = f"sleeps after {duration(limits.sleeps_minutes)} without a visitor"
         yield Line("sleep", State.NOTE, said)

@@ -1,11 +1,13 @@
 """How a host starts the app, read from its files and the Dockerfile: no second copy of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.settings import ROOT
 
 from ..app import APP
+from ..errors import Unreadable
 from ..host import Host
 from ..writing import files
 from .dockerfile import command as image_command
@@ -35,13 +37,18 @@ class Start:
         return (self.command, self.port_variable, *sorted(plain.items()))
 
 
-def start_of(host: Host, root: Path = ROOT) -> Start:
+def start_of(host: Host, made: Mapping[str, str] | None = None, root: Path = ROOT) -> Start:
     """The start that the host's files and the Dockerfile name, moved into a checkout.
+
+    Args:
+        host: which.
+        made: its files by path; by default as they would be written.
+        root: the checkout.
 
     Raises:
         Unreadable: they name none.
     """
-    documents = parse_all(files(host))
+    documents = parse_all(files(host) if made is None else made)
     environment = variables(host.at(documents, host.where.environment))
     if host.starts == "image":
         stage = resolved(read(root / APP.dockerfile), APP.serve)
@@ -50,8 +57,11 @@ def start_of(host: Host, root: Path = ROOT) -> Start:
         installed = stage.all("WORKDIR")[-1]
     elif host.starts == "unit":
         unit = next(one for path, one in documents.items() if path.endswith(".service"))
-        command = unit["Service"]["ExecStart"].split()
-        installed = unit["Service"]["WorkingDirectory"]
+        try:
+            command = unit["Service"]["ExecStart"].split()
+            installed = unit["Service"]["WorkingDirectory"]
+        except (KeyError, TypeError) as error:
+            raise Unreadable(f"The unit has no {error} under [Service].") from error
     else:
         # What Community Cloud runs is documented, and stands in no file.
         command, installed = ["streamlit", "run", APP.script], str(root)

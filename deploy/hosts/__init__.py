@@ -5,7 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ..errors import UnknownHost
-from ..host import Host
+from ..host import Host, Kind
 
 __all__ = ["find", "hosts"]
 
@@ -13,11 +13,12 @@ __all__ = ["find", "hosts"]
 @cache
 def hosts() -> dict[str, Host]:
     """All hosts by name, in the order of their kinds and names."""
-    found: list[Host] = [
-        import_module(f"{__name__}.{module.name}").HOST for module in iter_modules(__path__)
-    ]
-    order = {"PaaS": 0, "VPS": 1, "IaaS": 2, "ML PaaS": 3}
-    return {host.name: host for host in sorted(found, key=lambda one: (order[one.kind], one.title))}
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    # A module without HOST helps the others.
+    found: list[Host] = [module.HOST for module in modules if hasattr(module, "HOST")]
+    order = [Kind.PAAS, Kind.VPS, Kind.IAAS, Kind.ML_PAAS, Kind.READY_MADE, Kind.DEVICE]
+    found.sort(key=lambda host: (order.index(host.kind), host.title))
+    return {host.name: host for host in found}
 
 
 def find(name: str) -> Host:

@@ -4,7 +4,7 @@ from datetime import date
 
 from ..app import App
 from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, yaml_text
+from ..parts import budget_comment, caddyfile, unit, yaml_text
 from .vps_systemd import FOLDER, MEMORY_MB
 from .vps_systemd import HOST as SERVER
 
@@ -22,10 +22,10 @@ UNIT = "/etc/systemd/system/loupe.service"
 
 def make(app: App) -> dict[str, str]:
     """User data: the files of the server with systemd, and the commands around them."""
-    files = SERVER.make(app)
+    proxy = caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
     written = {
-        UNIT: files["systemd/loupe.service"],
-        "/etc/caddy/Caddyfile": files["systemd/Caddyfile"].expandtabs(4),
+        UNIT: unit(app, FOLDER, MEMORY_MB),
+        "/etc/caddy/Caddyfile": proxy.expandtabs(4),
     }
     document = {
         "package_update": True,
@@ -40,7 +40,10 @@ def make(app: App) -> dict[str, str]:
             ["useradd", "--system", "--home-dir", f"/var/lib/{app.name}", app.name],
             ["git", "clone", "--depth=1", "https://github.com/YOU/loupe.git", FOLDER],
             ["python3", "-m", "venv", f"{FOLDER}/.venv"],
-            [f"{FOLDER}/.venv/bin/pip", "install", "-r", f"{FOLDER}/{app.light}"],
+            [
+                *(f"{FOLDER}/.venv/bin/pip", "install", "-r", f"{FOLDER}/{app.light}"),
+                "psycopg[binary]>=3.2,<4",
+            ],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", app.name],
             ["systemctl", "restart", "caddy"],
@@ -81,7 +84,10 @@ HOST = Host(
             "and the file as its user data."
         ),
         "Point the domain at its address. $ cloud-init status --wait tells when it is done.",
-        "Put LOUPE_SECRET=… and LOUPE_DATABASE=… into /etc/loupe.env there, mode 600.",
+        (
+            "There: $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
+            "/etc/loupe.env && sudo systemctl restart loupe"
+        ),
     ),
     make=make,
     schemas={FILE: "cloud-init"},
@@ -89,6 +95,7 @@ HOST = Host(
         environment=(UNIT, "Service", "Environment"),
         port=(UNIT, "Service", "Environment", "PORT"),
         memory=(UNIT, "Service", "MemoryMax"),
+        data=(UNIT, "Service", "StateDirectory"),
     ),
     starts="unit",
     own_server=True,

@@ -17,6 +17,7 @@ ALERT = (
     "service.yaml bounds the bill."
 )
 FILE = "service.yaml"
+SECRET = "loupe-secret"  # noqa: S105 - where it lies, not what it is
 
 
 def make(app: App) -> dict[str, str]:
@@ -24,7 +25,13 @@ def make(app: App) -> dict[str, str]:
     container = {
         "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.serve}",
         "ports": [{"name": "http1", "containerPort": app.port}],
-        "env": named(app.environment(MEMORY_MB)),
+        "env": [
+            *named(app.environment(MEMORY_MB)),
+            {
+                "name": app.secrets[0],
+                "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "latest"}},
+            },
+        ],
         "resources": {"limits": {"cpu": "1", "memory": f"{MEMORY_MB}Mi"}},
         "startupProbe": probe(app, app.ready, period=5, failures=24),
         "livenessProbe": probe(app, app.live, period=30, failures=3),
@@ -68,10 +75,20 @@ HOST = Host(
     title="Google Cloud Run",
     kind=Kind.PAAS,
     summary="Runs the image while there are requests, and nothing in between.",
-    limits=Limits(memory_mb=MEMORY_MB, cpu=1, start_seconds=240, body_mb=32, socket_minutes=60),
+    limits=Limits(
+        memory_mb=MEMORY_MB,
+        cpu=1,
+        stops_idle=True,
+        start_seconds=240,
+        body_mb=32,
+        socket_minutes=60,
+    ),
     sources={
         "memory_mb": REFERENCE,
         "cpu": REFERENCE,
+        "stops_idle": Source(
+            "https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", READ
+        ),
         "start_seconds": QUOTAS,
         "body_mb": QUOTAS,
         "socket_minutes": Source("https://cloud.google.com/run/docs/triggering/websockets", READ),
@@ -83,10 +100,18 @@ HOST = Host(
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write cloud-run",
-        "Replace REGION and PROJECT in service.yaml.",
+        "Replace REGION and PROJECT in service.yaml and below.",
         "$ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION",
         "$ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve",
         f"Budget alert: {ALERT}",
+        f"$ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-",
+        (
+            f"$ gcloud secrets add-iam-policy-binding {SECRET} "
+            "--role=roles/secretmanager.secretAccessor "
+            "--member=serviceAccount:NUMBER-compute@developer.gserviceaccount.com "
+            "(NUMBER: $(gcloud projects describe PROJECT --format='value(projectNumber)'))"
+        ),
+        "For records that last, do the same for LOUPE_DATABASE: a secret, and its lines in env.",
         "$ gcloud run services replace service.yaml --region REGION",
         (
             "$ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers "
@@ -104,8 +129,10 @@ HOST = Host(
         ),
         memory=(FILE, "spec", "template", "spec", "containers", 0, "resources", "limits", "memory"),
         most=(
-            *(FILE, "spec", "template", "metadata", "annotations"),
-            "autoscaling.knative.dev/maxScale",
+            (
+                *(FILE, "spec", "template", "metadata", "annotations"),
+                "autoscaling.knative.dev/maxScale",
+            ),
         ),
         affinity=(
             *(FILE, "spec", "template", "metadata", "annotations"),

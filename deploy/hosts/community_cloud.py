@@ -54,6 +54,7 @@ HOST = Host(
         "On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.",
         "In Advanced settings choose Python 3.12 and paste the file's lines into Secrets.",
         "For PostgreSQL add psycopg[binary] to requirements.txt: that is the list it installs.",
+        f"Budget alert: {ALERT}",
         "Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.",
     ),
     make=make,

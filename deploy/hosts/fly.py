@@ -13,8 +13,8 @@ REFERENCE = Source("https://fly.io/docs/reference/configuration/", READ)
 PRICING = Source("https://fly.io/docs/about/pricing/", READ, itself=False)
 MEMORY_MB = 512
 ALERT = (
-    "Fly.io has no limit that stops machines; keep `fly scale count 1`, look at Billing in the "
-    "dashboard, or pay with prepaid credit."
+    "Fly.io has none that is documented; pay with prepaid credit (Billing in the dashboard), and "
+    "keep `fly scale count 1`."
 )
 
 
@@ -72,9 +72,10 @@ HOST = Host(
     title="Fly.io",
     kind=Kind.PAAS,
     summary="Runs the image in a small virtual machine that stops while nobody visits.",
-    limits=Limits(memory_mb=MEMORY_MB, image_mb=8192, keeps_files=True),
+    limits=Limits(memory_mb=MEMORY_MB, stops_idle=True, image_mb=8192, keeps_files=True),
     sources={
         "memory_mb": REFERENCE,
+        "stops_idle": Source("https://fly.io/docs/reference/fly-proxy-autostop-autostart", READ),
         "image_mb": Source(
             "https://community.fly.io/t/we-are-going-to-start-collecting-charges-for-stopped-"
             "machines-rootfs-starting-april-25th/17825",
@@ -102,6 +103,7 @@ HOST = Host(
         port=("fly.toml", "http_service", "internal_port"),
         health=("fly.toml", "http_service", "checks", 0, "path"),
         memory=("fly.toml", "vm", 0, "memory"),
+        data=("fly.toml", "mounts", 0, "destination"),
     ),
     port_variable=None,
     bounded_by="fly scale count 1",

@@ -14,8 +14,8 @@ LIMITS = Source("https://devcenter.heroku.com/articles/limits", READ)
 ECO = Source("https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work", READ)
 DYNOS = Source("https://devcenter.heroku.com/articles/dyno-types", READ)
 ALERT = (
-    "the quantity of dynos is the bill, and app.json sets it to one; Account, Billing shows the "
-    "month so far."
+    "Heroku has none that is documented; the bill is the number of dynos, which only "
+    "`heroku ps:scale` changes. Account, Billing shows the month so far."
 )
 
 
@@ -80,14 +80,15 @@ HOST = Host(
     make=make,
     schemas={"heroku.yml": "heroku", "app.json": "heroku-app"},
     where=Places(
-        environment=("app.json", "env"), most=("app.json", "formation", "web", "quantity")
+        environment=("app.json", "env"), most=(("app.json", "formation", "web", "quantity"),)
     ),
-    bounded_by='"quantity": 1',
+    bounded_by="heroku ps:scale web=1",
     affinity_by="http-session-affinity",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     remarks=(
+        "app.json counts for Heroku's button and review apps; otherwise the commands say the same.",
         "It has no health check of its own: the app must only listen within 60 seconds.",
         "A request that is not answered within 30 seconds is cut: large batches go in parts.",
         "Files are lost at least once a day: set LOUPE_DATABASE.",

@@ -4,7 +4,7 @@ from datetime import date
 
 from ..app import App
 from ..host import Budget, Host, Kind, Limits, Places, Source, Traffic
-from ..parts import json_text
+from ..parts import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
@@ -16,13 +16,14 @@ ALERT = (
     "hard limit everything is taken offline."
 )
 
+FILE = "railway.toml"
+
 
 def make(app: App) -> dict[str, str]:
     """The configuration; settings are given by command, the file has no place for them."""
     return {
-        "railway.json": json_text(
+        FILE: toml_text(
             {
-                "$schema": "https://railway.com/railway.schema.json",
                 "build": {"builder": "DOCKERFILE", "dockerfilePath": app.dockerfile},
                 "deploy": {
                     "numReplicas": app.instances,
@@ -30,8 +31,12 @@ def make(app: App) -> dict[str, str]:
                     "healthcheckTimeout": 300,
                     "restartPolicyType": "ON_FAILURE",
                     "restartPolicyMaxRetries": 5,
+                    # Without it Railway kills at once: answers under way would be lost.
+                    "drainingSeconds": app.stop_seconds,
                 },
-            }
+            },
+            "Railway: https://docs.railway.com/config-as-code/reference",
+            budget_comment(ALERT),
         )
     }
 
@@ -56,36 +61,30 @@ HOST = Host(
     steps=(
         "$ python -m deploy write railway",
         (
-            "Commit railway.json and push; on https://railway.com choose New Project and the "
+            "Commit railway.toml and push; on https://railway.com choose New Project and the "
             "repository."
         ),
         f"Budget alert: {ALERT}",
-        (
-            "$ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512 "
-            "--set RAILWAY_DEPLOYMENT_DRAINING_SECONDS=30"
-        ),
+        "$ railway login && railway link",
+        "$ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512",
         (
             "Give LOUPE_SECRET and LOUPE_DATABASE under Variables, then Settings, Networking, "
             "Generate Domain."
         ),
     ),
     make=make,
-    schemas={"railway.json": "railway"},
+    schemas={FILE: "railway"},
     where=Places(
-        health=("railway.json", "deploy", "healthcheckPath"),
-        most=("railway.json", "deploy", "numReplicas"),
+        health=(FILE, "deploy", "healthcheckPath"),
+        most=((FILE, "deploy", "numReplicas"),),
     ),
-    bounded_by='"numReplicas": 1',
+    bounded_by="numReplicas = 1",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     remarks=(
         "Awake day and night, Loupe's memory costs about $2 a month: more than the free $1.",
         "The free plan's 0.5 GB are counted here; Hobby has up to 48 GB.",
-        (
-            "Without RAILWAY_DEPLOYMENT_DRAINING_SECONDS it kills at once: answers under way are "
-            "lost at a deploy."
-        ),
         "It has no setting that keeps a visitor with one instance: stay with one.",
         (
             "Files are lost at every deploy unless a volume is mounted at /data; it belongs to "

@@ -63,6 +63,7 @@ HOST = Host(
         "$ python -m deploy write render",
         "Commit render.yaml and push.",
         "On https://dashboard.render.com choose New, Blueprint, and the repository.",
+        f"Budget alert: {ALERT}",
         "For corrections that last, add LOUPE_DATABASE under Environment.",
     ),
     make=make,
@@ -70,7 +71,7 @@ HOST = Host(
     where=Places(
         environment=("render.yaml", "services", 0, "envVars"),
         health=("render.yaml", "services", 0, "healthCheckPath"),
-        most=("render.yaml", "services", 0, "numInstances"),
+        most=(("render.yaml", "services", 0, "numInstances"),),
     ),
     bounded_by="numInstances: 1",
     budget=Budget.NOTHING,

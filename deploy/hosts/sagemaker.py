@@ -16,7 +16,7 @@ API = Source(
     itself=False,
 )
 PRICING = Source("https://aws.amazon.com/sagemaker/pricing/", READ, itself=False)
-MEMORY_MB = 4096
+MEMORY_MB = 8192
 ALERT = (
     "AWS Budgets with sagemaker/budget.json (it warns, it does not stop); MaxCapacity in "
     "sagemaker/scaling.json bounds the bill."
@@ -48,7 +48,8 @@ def make(app: App) -> dict[str, str]:
                     {
                         "VariantName": VARIANT,
                         "ModelName": app.name,
-                        "InstanceType": "ml.t2.medium",
+                        # No T2: burstable instances take no scalable target, so no maximum.
+                        "InstanceType": "ml.m5.large",
                         "InitialInstanceCount": app.instances,
                         "ContainerStartupHealthCheckTimeoutInSeconds": 300,
                     }
@@ -96,6 +97,7 @@ HOST = Host(
     steps=(
         "$ python -m deploy write sagemaker",
         "Replace ACCOUNT, REGION and ROLE in sagemaker/model.json.",
+        "Budget alert: the next command sends a mail at 80 % of 50 dollars a month.",
         (
             "$ aws budgets create-budget --account-id ACCOUNT "
             "--budget file://sagemaker/budget.json --notifications-with-subscribers "
@@ -134,7 +136,8 @@ HOST = Host(
         BUDGET: "sagemaker-budget",
     },
     where=Places(
-        environment=(MODEL, "PrimaryContainer", "Environment"), most=(SCALING, "MaxCapacity")
+        environment=(MODEL, "PrimaryContainer", "Environment"),
+        most=((SCALING, "MaxCapacity"), (CONFIG, "ProductionVariants", 0, "InitialInstanceCount")),
     ),
     arguments=("serve",),
     port_variable="SAGEMAKER_BIND_TO_PORT",

@@ -19,6 +19,9 @@ ALERT = (
     "https://huggingface.co/settings/billing; cpu-basic is not charged."
 )
 
+FILE = "spaces/README.md"
+"""Not at the top: there it would replace this project's own."""
+
 
 def make(app: App) -> dict[str, str]:
     """The README whose front matter a Space is configured with."""
@@ -35,7 +38,7 @@ def make(app: App) -> dict[str, str]:
         }
     )
     return {
-        "README.md": f"---\n{front}---\n\n# {app.title}\n\n{app.summary}\n\n"
+        FILE: f"---\n{front}---\n\n# {app.title}\n\n{app.summary}\n\n"
         f"<!-- {budget_comment(ALERT)} -->\n"
     }
 
@@ -61,21 +64,23 @@ HOST = Host(
         "Create a Space with the SDK Docker on https://huggingface.co/new-space.",
         "$ git clone https://huggingface.co/spaces/YOU/loupe ../loupe-space",
         "$ git archive HEAD | tar -x -C ../loupe-space",
-        "$ python -m deploy write spaces --to ../loupe-space --force",
+        "$ python -m deploy write spaces && cp spaces/README.md ../loupe-space/README.md",
         (
             "There: $ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.png' "
             "&& git add . && git commit -m Loupe && git push"
         ),
+        f"Budget alert: {ALERT}",
         "Give LOUPE_SECRET and LOUPE_DATABASE as secrets in the Space's Settings.",
     ),
     make=make,
-    schemas={"README.md": "spaces"},
-    where=Places(port=("README.md", "app_port")),
+    schemas={FILE: "spaces"},
+    where=Places(port=(FILE, "app_port")),
     port_variable=None,
     # The entry point turns XSRF protection off where it sees this name.
     given={"SPACE_ID": "you/loupe"},
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
+    own_domain=True,
     gpu=True,
     remarks=(
         (
@@ -83,6 +88,7 @@ HOST = Host(
             "(STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false, set by deploy/entrypoint.sh)."
         ),
         "Files are lost at every restart unless the Space has storage at /data.",
+        "A domain of one's own comes with the paid plan: https://huggingface.co/docs/hub/spaces-custom-domain",
         "It is one instance and cannot become more.",
     ),
 )

@@ -87,12 +87,24 @@ HOST = Host(
         "$ python -m deploy write vertex",
         f"Budget alert: {ALERT}",
         "Replace REGION and PROJECT in vertex/*.json and below.",
+        "$ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION",
         "$ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve",
         _request("models:upload", MODEL),
         _request("endpoints", ENDPOINT),
         "Put the model's number into vertex/deploy.json, the endpoint's in place of ENDPOINT:",
         _request("endpoints/ENDPOINT:deployModel", DEPLOY),
-        'Ask it with {"instances": [{"image_bytes": {"b64": "…"}}], "parameters": {"top": 5}}.',
+        "Its address, in place of DNS below (the shared address takes no predictions for it):",
+        (
+            "$ gcloud ai endpoints describe ENDPOINT --region=REGION "
+            "--format='value(dedicatedEndpointDns)'"
+        ),
+        (
+            """$ printf '{"instances":[{"image_bytes":{"b64":"%s"}}],"parameters":{"top":5}}' """
+            "\"$(base64 < photo.jpg | tr -d '\\n')\" | "
+            'curl --fail -H "Authorization: Bearer $(gcloud auth print-access-token)" '
+            "-H 'Content-Type: application/json' -d @- "
+            "https://DNS/v1/projects/PROJECT/locations/REGION/endpoints/ENDPOINT:predict"
+        ),
         (
             "Undeploy it when it is not needed: $ gcloud ai endpoints undeploy-model ENDPOINT "
             "--deployed-model-id=ID --region=REGION"
@@ -104,7 +116,10 @@ HOST = Host(
         environment=(MODEL, "model", "containerSpec", "env"),
         port=(MODEL, "model", "containerSpec", "ports", 0, "containerPort"),
         health=(MODEL, "model", "containerSpec", "healthRoute"),
-        most=(DEPLOY, "deployedModel", "dedicatedResources", "maxReplicaCount"),
+        most=tuple(
+            (DEPLOY, "deployedModel", "dedicatedResources", f"{end}ReplicaCount")
+            for end in ("min", "max")
+        ),
     ),
     port_variable="AIP_HTTP_PORT",
     given={"AIP_HEALTH_ROUTE": HEALTH, "AIP_PREDICT_ROUTE": PREDICT},

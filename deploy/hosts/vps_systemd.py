@@ -35,7 +35,7 @@ def make(app: App) -> dict[str, str]:
             app,
             "loupe.example.org",
             f"127.0.0.1:{app.port}",
-            "Copy to /etc/caddy/Caddyfile and put your domain in place of the first word.",
+            "Copy to /etc/caddy/Caddyfile and put your domain in place of loupe.example.org.",
         ),
     }
 
@@ -44,7 +44,7 @@ HOST = Host(
     name="vps-systemd",
     title="A server with systemd",
     kind=Kind.VPS,
-    summary="Any Linux server with Python 3.11 to 3.13; no Docker.",
+    summary="Linux with Python 3.11 to 3.13, without Docker; the steps are Debian's and Ubuntu's.",
     limits=Limits(memory_mb=MEMORY_MB, body_mb=200, keeps_files=True),
     sources={
         "memory_mb": MEMORY,
@@ -57,16 +57,21 @@ HOST = Host(
     price="Whatever the server costs a month; the software is free.",
     budget_alert=ALERT,
     steps=(
+        f"Budget alert: {ALERT}",
         "Point a domain at the server and open the ports 80 and 443.",
         "$ sudo apt install git python3-venv caddy",
         "$ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe",
-        "$ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt",
+        (
+            "$ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt "
+            "'psycopg[binary]>=3.2,<4'"
+        ),
         "$ sudo useradd --system --home-dir /var/lib/loupe loupe",
         "$ sudo .venv/bin/python -m deploy write vps-systemd",
         (
             "$ sudo cp systemd/loupe.service /etc/systemd/system/ && sudo cp systemd/Caddyfile "
             "/etc/caddy/"
         ),
+        "$ sudo sed -i s/loupe.example.org/YOUR.DOMAIN/ /etc/caddy/Caddyfile",
         (
             "$ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
             "/etc/loupe.env"
@@ -80,6 +85,7 @@ HOST = Host(
         environment=(FILE, "Service", "Environment"),
         port=(FILE, "Service", "Environment", "PORT"),
         memory=(FILE, "Service", "MemoryMax"),
+        data=(FILE, "Service", "StateDirectory"),
     ),
     starts="unit",
     own_server=True,

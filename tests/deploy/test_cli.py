@@ -103,6 +103,41 @@ def test_check_without_start_looks_at_the_files_of_all() -> None:
     assert "first answer" not in done.stdout
 
 
+def test_check_looks_at_the_files_that_lie_there(tmp_path: Path) -> None:
+    call("write", "render", "--to", str(tmp_path))
+    where = ("check", "render", "--no-start", "--from", str(tmp_path))
+    done = call(*where)
+    assert done.exit_code == 0
+    assert f"render.yaml: as `write` makes it, in {tmp_path}\n" in done.stdout
+    mine = tmp_path / "render.yaml"
+    mine.write_text(mine.read_text().replace("numInstances: 1", "numInstances: 50"))
+    done = call(*where)
+    assert done.exit_code == 1
+    assert f"render.yaml: yours, in {tmp_path}: not as" in done.stdout
+    assert "  failed  instances (numInstances): '50' in the files" in done.stdout
+    mine.write_bytes(b"\xff")
+    assert "failed  files: render.yaml cannot be read: it is not UTF-8." in call(*where).stdout
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_host_from_its_check(tmp_path: Path) -> None:
+    (tmp_path / "fly.toml").write_text('vm = [{memory = "300tb"}]')
+    done = call("check", "--all", "--no-start", "--from", str(tmp_path))
+    assert done.exit_code == 1
+    for host in hosts().values():
+        assert f"{host.title} ({host.name})\n" in done.stdout
+    assert "  failed  fly.toml: $" in done.stdout
+    assert "  failed  files: '300tb' is no amount of memory" in done.stdout
+
+
+def test_check_starts_the_app_as_the_files_that_lie_there_say(tmp_path: Path) -> None:
+    call("write", "vps-systemd", "--to", str(tmp_path))
+    unit = tmp_path / "systemd/loupe.service"
+    unit.write_text(unit.read_text().replace("ExecStart=", "ExecStartPre="))
+    done = call("check", "vps-systemd", "--from", str(tmp_path))
+    assert done.exit_code == 1
+    assert "failed  start: The unit has no 'ExecStart' under [Service]." in done.stdout
+
+
 def test_check_starts_the_app_and_says_a_line_for_each_thing() -> None:
     done = call("check", "render")
     assert done.exit_code == 0

@@ -50,7 +50,9 @@ def test_every_host_and_two_other_ways_are_ranked() -> None:
 def test_a_teacher_without_money_or_servers_shows_it_to_a_class() -> None:
     found = fitting(Wishes())
     assert set(found[:2]) == {"device", "community-cloud"}
-    assert set(found) == {"device", "community-cloud", "render"}
+    # A subset: one more host that is free belongs here, too.
+    assert {"device", "community-cloud", "render"} <= set(found)
+    assert all(ways()[name].budget is Budget.NOTHING for name in found)
 
 
 def test_a_doctor_keeps_photos_in_the_house() -> None:
@@ -85,7 +87,7 @@ def test_a_club_with_a_domain_and_a_few_dollars_gets_a_small_host() -> None:
 def test_a_shop_with_thousands_an_hour_gets_what_grows() -> None:
     found = order(Wishes(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS, knows=Knows.YES))
     assert set(found[:4]) <= {"cloud-init", "vps-compose", "vps-systemd", "cloud-run"}
-    assert found[-1] == "community-cloud"
+    assert set(found[-3:]) == {"community-cloud", "device", "ready-made"}
     ignorant = order(Wishes(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS))
     assert ignorant.index("cloud-run") < ignorant.index("vps-systemd")
 

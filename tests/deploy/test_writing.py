@@ -55,6 +55,7 @@ def test_the_zip_holds_the_same_files_and_is_the_same_each_time(host: Host) -> N
     with zipfile.ZipFile(io.BytesIO(archive(host))) as zipped:
         assert zipped.testzip() is None
         found = {name: zipped.read(name).decode() for name in zipped.namelist()}
+        assert {one.external_attr >> 16 for one in zipped.infolist()} == {0o644}
     assert found == files(host)
     assert archive(host) == archive(host)
 

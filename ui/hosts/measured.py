@@ -27,8 +27,8 @@ class Measured:
             None where the system does not tell.
         torch: whether torch is loaded, which takes several hundred MB of it.
         milliseconds: median of an answer to a sample, with all cores of this machine.
-        core_seconds: what such an answer takes of one core, s; upper bound while others
-            are answered, too.
+        core_seconds: what such an answer takes of one core, s, median; upper bound while
+            others are answered, too.
     """
 
     memory_mb: float
@@ -37,6 +37,11 @@ class Measured:
     milliseconds: float
     core_seconds: float
     cores: int
+
+    def estimate(self, cores: float) -> str:
+        """How long an answer would take there, in words: never shorter than here."""
+        seconds = max(self.milliseconds / 1000, self.core_seconds / cores)
+        return f"about {seconds:.1f} s" if seconds >= 0.1 else f"about {seconds * 1000:.0f} ms"
 
 
 @st.cache_data(ttl=300, show_spinner=False)
@@ -53,12 +58,14 @@ def measured() -> Measured | None:
             cpu.append(time.process_time() - used)
     except (LoupeError, IndexError):
         return None
+    memory, most = psutil.Process().memory_info().rss / 2**20, _most_mb()
     return Measured(
-        memory_mb=psutil.Process().memory_info().rss / 2**20,
-        most_mb=_most_mb(),
+        memory_mb=memory,
+        # The system's own maximum lags behind by some pages.
+        most_mb=most and max(memory, most),
         torch="torch" in sys.modules,
         milliseconds=median(times) * 1000,
-        core_seconds=min(cpu),
+        core_seconds=median(cpu),
         cores=settings().threads,
     )
 

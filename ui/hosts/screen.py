@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from deploy.host import Host
+from deploy.host import Host, Kind, Limits
 from deploy.ranking import Choice
 from deploy.writing import archive, files
 from ui.hosts.charts import memory_chart
@@ -23,7 +23,11 @@ def best(choices: Sequence[Choice]) -> None:
         st.subheader("Nothing does all of that", anchor=False)
         st.write("Below is what each place cannot do. Ask for less, and look again.")
         return
-    st.subheader(f"Best for you: {escaped(fitting[0].title)}", anchor=False)
+    first = fitting[0]
+    words = "Closest, but not all you asked for" if first.compromise else "Best for you"
+    st.subheader(f"{words}: {escaped(first.title)}", anchor=False)
+    if first.compromise:
+        st.write(escaped(first.compromise))
     for place, choice in enumerate(fitting[:SHOWN], 1):
         with st.container(border=True):
             _choice(choice, place)
@@ -59,13 +63,13 @@ def beside_limits(choices: Sequence[Choice]) -> None:
         return
     st.write(_in_words(found))
     memory_chart(choices, found.most_mb or found.memory_mb)
-    rows = [_row(choice, found) for choice in choices if choice.host]
-    number = st.column_config.NumberColumn(format="localized")
-    st.dataframe(rows, hide_index=True, column_config={"Memory, MB": number})
+    st.caption("Bars of 2 GB and more are drawn alike.")
+    # A table that wraps: on a phone a data frame would hide its last columns.
+    st.table([_row(choice, found) for choice in choices if choice.host], border="horizontal")
     st.caption(
-        "Memory, cores and sleep are what the hosts document for the plan that the files ask for. "
-        "The time of an answer is estimated from the core time measured here: their cores may be "
-        "slower."
+        "Sleep and files are as the hosts document them for the plan that the files ask for. The "
+        "time of an answer is what it takes here, or longer where there are fewer cores; theirs "
+        "may be slower, too."
     )
 
 
@@ -83,36 +87,32 @@ def _in_words(found: Measured) -> str:
 def _row(choice: Choice, found: Measured) -> dict[str, object]:
     assert choice.host is not None  # asked for by whoever calls
     limits = choice.host.limits
-    share = min(limits.cpu, found.cores) if limits.cpu else None
     return {
         "Host": choice.title,
-        "Kind": choice.kind.value,
-        "Memory, MB": limits.memory_mb,
-        "Cores": f"{limits.cpu:g}" if limits.cpu else "",
-        "An answer, about": _seconds(found.core_seconds / share) if share else "",
-        "Sleeps after": _minutes(limits.sleeps_minutes),
-        "Keeps files": "yes" if limits.keeps_files else "no",
+        "An answer": found.estimate(limits.cpu) if limits.cpu else "varies",
+        "Sleeps": _sleep(limits),
+        "Files": "kept" if limits.keeps_files else "lost",
     }
 
 
-def _minutes(value: int | None) -> str:
-    if not value:
-        return ""
-    return f"{value} min" if value < 120 else f"{value / 60:g} h"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+def _sleep(limits: Limits) -> str:
+    minutes = limits.sleeps_minutes
+    if minutes is None:
+        return "when idle" if limits.stops_idle else "no"
+    return f"after {minutes} min" if minutes < 120 else f"after {minutes / 60:g} h"
 
 
 def _choice(choice: Choice, place: int) -> None:
-    st.markdown(f"**{place}. {escaped(choice.title)}** :gray-badge[{escaped(choice.kind.value)}]")
+    st.markdown(f"**{place}. {escaped(choice.title)}** :gray-badge[{escaped(choice.kind.plain)}]")
     st.caption(escaped(choice.price))
-    marked = [(":material/check:", reason) for reason in choice.reasons_for]
-    marked += [(":material/remove:", reason) for reason in choice.reasons_against]
-    st.markdown("  \n".join(f"{mark} {escaped(reason)}" for mark, reason in marked))
+    # A word, not only a sign: the sign's own name is all that a screen reader says.
+    for word, reasons in (("For it", choice.reasons_for), ("Against it", choice.reasons_against)):
+        if reasons:
+            st.markdown(f"{word}:\n" + "\n".join(f"- {escaped(reason)}" for reason in reasons))
     if choice.host:
         _host(choice.host)
+    elif choice.kind is Kind.DEVICE:
+        st.code("make run", language=None)
 
 
 def _host(host: Host) -> None:
@@ -126,6 +126,7 @@ def _host(host: Host) -> None:
             icon=":material/download:",
             key=f"zip-{host.name}",
             on_click="ignore",
+            help="Unpack it into the project's own folder; `python -m deploy write` does the same.",
         )
     part = st.expander(
         "Steps and files", icon=":material/checklist:", on_change="rerun", key=f"steps-{host.name}"
@@ -145,7 +146,7 @@ def _host(host: Host) -> None:
         # Without colours: Streamlit's own are too pale to read on some backgrounds.
         for path, text in made.items():
             st.markdown(f"**{escaped(path)}**")
-            st.code(text, language=None, height=240)
+            st.code(text, language=None, height=240, wrap_lines=True)
         _sources(host)
 
 

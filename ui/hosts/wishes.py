@@ -1,5 +1,6 @@
 """The questions: what matters to whoever wants to share the app. All answers are in the link."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -19,10 +20,12 @@ MUST = {
     "gpu": "A GPU",
 }
 
+BUDGETS = {"by use": "Whatever is used"}
+
 
 def ask() -> Wishes:
     """Ask; the answers that ask for nothing special come first."""
-    budget = _one_of("What may a month cost?", Budget, "budget")
+    budget = _one_of("What may a month cost?", Budget, "budget", BUDGETS)
     traffic = _one_of("Who will come?", Traffic, "traffic")
     knows = _one_of("Do you know servers?", Knows, "knows")
     must = st.pills(
@@ -36,14 +39,16 @@ def ask() -> Wishes:
     return Wishes(budget=budget, traffic=traffic, knows=knows, **dict.fromkeys(must, True))
 
 
-def _one_of(question: str, scale: type[Scale], key: str) -> Scale:
+def _one_of(
+    question: str, scale: type[Scale], key: str, words: Mapping[str, str] | None = None
+) -> Scale:
     values = [value.value for value in scale]
     # A radio goes on to a second line on a phone, where pills and segments would be cut.
     found = st.radio(
         question,
         values,
         horizontal=True,
-        format_func=str.capitalize,
+        format_func=lambda value: (words or {}).get(value, value.capitalize()),
         key=key,
         bind="query-params",
     )
