@@ -19,7 +19,14 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.plain import Plain
     from api.routes import routes
     from api.warmup import warm
+    from model.errors import SettingRefused
+    from model.settings import settings
 
+    try:
+        settings()
+    except SettingRefused as error:
+        # One line for who started it, not the whole way that led here.
+        raise SystemExit(f"{error.code}: {error}") from None
     app = st.App(FRAME, routes=routes(), lifespan=warm, middleware=[Middleware(Plain)])
 else:
     runpy.run_path(str(FRAME), run_name="__main__")

@@ -13,7 +13,8 @@ from model.errors import Busy, PhotoTooLarge
 from model.photo import MAX_BYTES
 from model.settings import settings
 
-from .problems import BodyTooSlow, Malformed
+from .line import line
+from .problems import BodyTooSlow, Malformed, Stopping
 
 __all__ = ["BATCH_BYTES", "PHOTO_BYTES", "bounded"]
 
@@ -28,6 +29,10 @@ PAUSE = 20.0
 
 LONGEST = 300.0
 """Seconds in all: 20 MB at the pace of a bad mobile network."""
+
+
+GLANCE = 0.5
+"""Seconds between two looks whether the server is stopping."""
 
 
 class Budget:
@@ -54,15 +59,21 @@ def budget() -> Budget:
 
 
 @asynccontextmanager
-async def bounded(request: Request, limit: int) -> AsyncIterator[Request]:
+async def bounded(request: Request, limit: int, weight: int = 1) -> AsyncIterator[Request]:
     """The request with a body that ends at ``limit`` bytes; whoever reads it gets the refusal.
 
     Counted is what arrives: a chunked body has no length, and a length may lie.
+
+    Args:
+        request: as it came.
+        limit: bytes.
+        weight: bytes of memory that one byte of the body takes until the block ends.
 
     Raises:
         PhotoTooLarge: more than ``limit`` bytes, announced or sent.
         BodyTooSlow: it paused for 20 s, or took 300 s.
         Busy: the bodies of others fill the memory.
+        Stopping: the server is on its way out, and the body is not all here.
     """
     announced = request.headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
@@ -73,22 +84,31 @@ async def bounded(request: Request, limit: int) -> AsyncIterator[Request]:
 
     async def receive() -> Message:
         nonlocal received
-        left = min(PAUSE, until - time.monotonic())
-        try:
-            message = await asyncio.wait_for(request.receive(), max(0.0, left))
-        except TimeoutError:
-            raise BodyTooSlow("The photo did not arrive in time. Send a smaller one.") from None
+        message = await _arriving(request, min(time.monotonic() + PAUSE, until))
         count = len(message.get("body", b""))
         if received + count > limit:
             raise _too_large(limit)
-        held.take(count)
+        held.take(count * weight)
         received += count
         return message
 
     try:
         yield Request(request.scope, receive)
     finally:
-        held.held -= received
+        held.held -= received * weight
+
+
+async def _arriving(request: Request, until: float) -> Message:
+    """The next part of the body, unless it comes too late or the server stops before."""
+    while not line().stopping:
+        left = until - time.monotonic()
+        try:
+            return await asyncio.wait_for(request.receive(), max(0.0, min(left, GLANCE)))
+        except TimeoutError:
+            if left <= GLANCE:
+                said = "The photo did not arrive in time. Send a smaller one."
+                raise BodyTooSlow(said) from None
+    raise Stopping("This server is stopping. Send the photo again: another one answers.")
 
 
 def _too_large(limit: int) -> PhotoTooLarge:

@@ -30,7 +30,7 @@ from model.observation import Event
 
 from .line import line
 
-__all__ = ["Metrics", "Observed", "exposition", "log_json", "metrics", "note"]
+__all__ = ["Metrics", "Observed", "discreet", "exposition", "log_json", "metrics", "note"]
 
 log = logging.getLogger("loupe.api")
 
@@ -146,6 +146,18 @@ class Observed:
             log.info("request", extra=said)
 
 
+def discreet() -> None:
+    """Nothing of a stranger in the log: neither his address nor what he wrote."""
+    # Each open page is a line with its visitor's address.
+    logging.getLogger("uvicorn.error").addFilter(_no_address)
+    # A form that does not parse is refused, counted and logged by its code.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
+
+def _no_address(record: logging.LogRecord) -> bool:
+    return "WebSocket %s" not in str(record.msg)
+
+
 def log_json() -> None:
     """Write the log as JSON, one object a line: ours, the server's and Streamlit's."""
     handler = logging.StreamHandler(sys.stderr)
@@ -155,7 +167,8 @@ def log_json() -> None:
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
     )
-    # Not uvicorn.access: it would name the addresses of people.
+    # Not uvicorn.access: it would name the addresses of people. The root's is for libraries.
+    logging.getLogger().handlers = [handler]
     for name in ("loupe", "uvicorn", "uvicorn.error", "streamlit"):
         logger = logging.getLogger(name)
         logger.handlers = [handler] if "." not in name else []

@@ -62,6 +62,7 @@ STATUSES = {
     "malformed": 400,
     "missing": 400,
     "empty": 400,
+    "cross-site": 403,
     "no-such-model": 404,
     "not-found": 404,
     "too-slow": 408,
@@ -86,6 +87,7 @@ TITLES = {
     "malformed": "The request cannot be read",
     "missing": "There is no photo in the request",
     "empty": "The photo is empty",
+    "cross-site": "Pages of other sites may not ask",
     "no-such-model": "There is no such model",
     "not-found": "There is nothing here",
     "too-slow": "The photo came too slowly",
@@ -122,9 +124,6 @@ def problem(code: str, detail: str, status: int | None = None, **headers: str) -
     sent = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
     if status == 503:
         sent.setdefault("Retry-After", str(RETRY_SECONDS))
-    if code in ("too-large", "too-slow", "stopping"):
-        # The rest of the body is not waited for.
-        sent["Connection"] = "close"
     return JSONResponse(body.model_dump(), status, sent, media_type="application/problem+json")
 
 
@@ -162,12 +161,13 @@ async def _refused(_: Request, error: Any) -> JSONResponse:
 
 async def _http(_: Request, error: Any) -> JSONResponse:
     """What the framework refuses: an unknown path, a method, a form that does not parse."""
-    codes = {400: "malformed", 404: "not-found", 405: "method-not-allowed"}
+    codes = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 416: "no-such-range"}
     details = {
         400: "The body does not parse as what its Content-Type says. Send the photo's bytes "
         "alone, or a form as a browser sends it.",
         404: "There is nothing at this address. The addresses are listed at /api/v1/docs.",
         405: "This address takes another method. See /api/v1/docs.",
+        416: "The file has no such range. Content-Range says how many bytes it has.",
     }
     status = error.status_code
     detail = details.get(status, HTTPStatus(status).phrase)
@@ -176,6 +176,8 @@ async def _http(_: Request, error: Any) -> JSONResponse:
 
 async def _invalid(_: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return problem("malformed", "The body does not parse as JSON.")
     where = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
     # The value is not said back: it is a stranger's.
     said = f"{' '.join(where)[:100]}: {first['msg']}" if where else first["msg"]

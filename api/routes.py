@@ -10,7 +10,7 @@ from model.settings import settings
 
 from .adapters import adapters
 from .health import live, ready
-from .observe import exposition
+from .observe import Observed, exposition
 from .problems import problem
 from .v1 import application
 
@@ -31,16 +31,28 @@ def routes() -> list[BaseRoute]:
     ]
 
 
+ASKED = ("/metrics", "/ping", "/invocations", "/execution-parameters")
+"""What programs ask for where it is off: the screen's page would tell them that all is well."""
+
+
 class Nothing(BaseRoute):
     """What is left under ``/api``: without this the screen would answer there, with 200.
 
     No ``Mount``: its pattern does not match an address with a line break in it.
     """
 
+    def __init__(self) -> None:
+        answer = problem(
+            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
+        )
+        self._app = Observed(answer)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path, where the server has it, is ``/api`` or below."""
+        """Whether the path, where the server has it, is ``/api`` or below, or often asked for."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        ours = scope["type"] == "http" and (path == "/api" or path.startswith("/api/"))
+        ours = scope["type"] == "http" and (
+            path == "/api" or path.startswith("/api/") or path in ASKED
+        )
         return (Match.FULL if ours else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
@@ -49,7 +61,4 @@ class Nothing(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """404, as a problem."""
-        answer = problem(
-            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
-        )
-        await answer(scope, receive, send)
+        await self._app(scope, receive, send)

@@ -27,17 +27,30 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     ``/api/ready`` stays at 503.
     """
     few_arenas()
+    observe.discreet()
     stop.watch()
     with ExitStack() as stack:
         stack.callback(listen(observe.metrics().count))
         if settings().log == "json":
             observe.log_json()
             stack.callback(listen(observe.note))
-        try:
-            await asyncio.to_thread(load)
-        except LoupeError as error:
-            log.error("%s: %s", error.code, error)
+        for part in (load, _records):
+            try:
+                await asyncio.to_thread(part)
+            except LoupeError as error:
+                log.error("%s: %s", error.code, error)
         yield None
         stop.begin()
         line().close()
         log.info("stopped")
+
+
+def _records() -> None:
+    """Say at once, and not with the first correction, that the database is out of reach.
+
+    Only one that is named: opening the usual file costs memory that most visits do not need.
+    """
+    if settings().database.get_secret_value():
+        from model.records import records
+
+        records()

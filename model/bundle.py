@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +95,19 @@ class Bundle:
             )
         return data
 
+    def whole(self, name: str) -> Path:
+        """Where a file is, once its hash is as the manifest says; hashed again when it changes.
+
+        Raises:
+            BundleDamaged: the file was changed, cut short or taken away.
+        """
+        path, file = self.folder / name, self.manifest.files[name]
+        self._check_size(name, file)
+        found = path.stat()
+        if _hashed(path, found.st_mtime_ns, found.st_ino) != file.sha256:
+            self.read(name)
+        return path
+
     @cached_property
     def golden(self) -> Golden:
         """The golden answers.
@@ -150,6 +163,12 @@ class Bundle:
                 f"{path} has {size:,} bytes where {file.bytes:,} are expected: it was cut short "
                 f"or changed. {_remedy(self.folder)}"
             )
+
+
+@lru_cache(maxsize=64)
+def _hashed(path: Path, _changed: int, _inode: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _manifest_bytes(path: Path) -> bytes:

@@ -18,6 +18,7 @@
     ├── LinkError                link-refused
     ├── DataError                data-refused
     ├── ExportRefused            export-refused
+    ├── SettingRefused           setting-refused
     └── Busy                     busy
 
 Every error has a stable ``code`` for programs and a message for people that
@@ -43,6 +44,7 @@ __all__ = [
     "MissingPhoto",
     "PhotoError",
     "PhotoTooLarge",
+    "SettingRefused",
     "TooManyPixels",
     "UnsupportedFormat",
 ]
@@ -163,3 +165,9 @@ class Busy(LoupeError):
     """All places are taken and the queue is full, or its deadline passed."""
 
     code = "busy"
+
+
+class SettingRefused(LoupeError):
+    """A setting has a value that is not usable."""
+
+    code = "setting-refused"

@@ -2,10 +2,11 @@
 
 from functools import lru_cache
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +15,7 @@ from pydantic_settings import (
 )
 
 from . import machine
+from .errors import SettingRefused
 
 __all__ = ["ROOT", "Settings", "settings"]
 
@@ -135,6 +137,18 @@ def settings() -> Settings:
     """The settings of this process, read once.
 
     Raises:
-        pydantic.ValidationError: a value is not usable; the message names it.
+        SettingRefused: a value is not usable; the message names the setting.
     """
-    return Settings()
+    try:
+        return Settings()
+    except ValidationError as error:
+        # The value is not said back: it may be a secret.
+        said = "; ".join(
+            f"LOUPE_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingRefused(
+            f"{said}. The README's table, Settings, has what each takes."
+        ) from None
+    except TOMLDecodeError as error:
+        raise SettingRefused(f"{SECRETS} is not whole TOML: {error}.") from None

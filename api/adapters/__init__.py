@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..observe import Observed
 from ..problems import handle
+from ..slow import Slow
 from . import sagemaker, vertex
 
 __all__ = ["adapters"]
@@ -25,5 +26,6 @@ def adapters() -> list[BaseRoute]:
             app = Starlette(routes=[route])
             handle(app)
             app.add_middleware(Observed)
+            app.add_middleware(Slow)
             found.append(Route(route.path, app, name=route.path))
     return found

@@ -1,15 +1,17 @@
 """Amazon SageMaker: ``GET /ping`` and ``POST /invocations`` (``LOUPE_SAGEMAKER``).
 
 Source of the contract: Amazon SageMaker AI Developer Guide, "Custom Inference Code with
-Hosting Services".
+Hosting Services", and "... with Batch Transform" for ``GET /execution-parameters``.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from model.photo import MAX_BYTES
 from model.settings import settings
 
 from ..health import ready
@@ -36,11 +38,35 @@ async def invocations(request: Request) -> JSONResponse:
         raise Malformed("The custom attributes do not read as model=clothing&top=3.") from None
     async with photo_in(request) as sent:
         asked = with_fields(Asked(), {**given, **sent.fields})
-        return JSONResponse(await line().run(lambda: identified(sent.data, sent.name, asked)))
+
+        def work() -> dict[str, Any]:
+            return identified(sent.data, sent.name, asked)
+
+        return JSONResponse(await line().run(work, request.is_disconnected))
+
+
+async def parameters(_: Request) -> JSONResponse:
+    """What a batch transform asks before it begins: photos at once, and how large each may be.
+
+    Their product may be 100 MB at most, as the contract has it.
+    """
+    megabytes = MAX_BYTES // 2**20
+    at_once = max(1, min(line().places, 100 // megabytes))
+    return JSONResponse(
+        {
+            "MaxConcurrentTransforms": at_once,
+            "BatchStrategy": "SINGLE_RECORD",
+            "MaxPayloadInMB": megabytes,
+        }
+    )
 
 
 def routes() -> list[Route]:
-    """The two routes, where the setting asks for them."""
+    """The routes, where the setting asks for them."""
     if not settings().sagemaker:
         return []
-    return [Route("/ping", ready), Route("/invocations", invocations, methods=["POST"])]
+    return [
+        Route("/ping", ready),
+        Route("/invocations", invocations, methods=["POST"]),
+        Route("/execution-parameters", parameters),
+    ]

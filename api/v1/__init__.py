@@ -10,7 +10,9 @@ from fastapi_offline import FastAPIOffline
 from model.settings import settings
 
 from ..observe import Observed
+from ..origin import Origin
 from ..problems import handle
+from ..slow import Slow
 from . import corrections, identify, models
 
 __all__ = ["application"]
@@ -39,14 +41,16 @@ def application() -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     handle(app)
+    app.add_middleware(Origin)
     # The last one added is the first to see a request.
     if settings().origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings().origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Accept"],
-            expose_headers=["Retry-After", "ETag"],
+            allow_headers=["Content-Type", "Accept", "If-None-Match", "Range"],
+            expose_headers=["Retry-After", "ETag", "Content-Range"],
         )
     app.add_middleware(Observed)
+    app.add_middleware(Slow)
     return app

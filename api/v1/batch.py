@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, cast
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from model import Classifier, LoupeError, load
 from model.archive import members
@@ -21,25 +23,19 @@ from model.settings import settings
 from ..bodies import BATCH_BYTES, bounded
 from ..line import line
 from ..problems import Malformed, Stopping
-from .inputs import Asked, fields_of, form_of, is_form, shown, with_fields
+from .inputs import FILE, Many, body_of, fields_of, form_of, is_form, shown, with_fields
 
-__all__ = ["BODY", "Job", "begin"]
+__all__ = ["BODY", "Answers", "begin"]
 
 SPOOL = 2**20
 """Bytes of a zip above which it lies on the disk."""
 
-_FILE = {"type": "string", "format": "binary"}
-_FORM = {
-    "type": "object",
-    "properties": {"photos": {"type": "array", "items": _FILE}},
-    "required": ["photos"],
-}
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": _FORM},
-            "application/zip": {"schema": _FILE},
+            "multipart/form-data": {"schema": body_of(Many, "photos", many=True)},
+            "application/zip": {"schema": FILE},
         },
     }
 }
@@ -54,22 +50,39 @@ class Item:
     read: Callable[[], bytes]
 
 
-class Job:
-    """A batch under way; its files and its place are given back when the answers end."""
+class Answers(StreamingResponse):
+    """A batch under way: answers as they are ready, as lines or as one object."""
 
     def __init__(
-        self, classifier: Classifier, items: list[Item], top: int, held: AsyncExitStack
+        self,
+        answers: Generator[dict[str, Any], None, None],
+        held: AsyncExitStack,
+        *,
+        lines: bool,
     ) -> None:
-        self._answers = _answers(classifier, items, top)
-        self._held = held
+        self._answers, self._held = answers, held
+        if lines:
+            super().__init__(self._lines(), media_type="application/x-ndjson")
+        else:
+            super().__init__(self._object(), media_type="application/json")
 
-    async def lines(self) -> AsyncIterator[bytes]:
-        """One JSON object a line."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI; its files and its place are given back however it ends.
+
+        Not at the end of the generators: whoever stops asking one leaves it as it is.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # What was not begun is not begun.
+            await run_in_threadpool(self._answers.close)
+            await self._held.aclose()
+
+    async def _lines(self) -> AsyncIterator[bytes]:
         async for answer in self._encoded():
             yield answer + b"\n"
 
-    async def object(self) -> AsyncIterator[bytes]:
-        """One JSON object with all answers."""
+    async def _object(self) -> AsyncIterator[bytes]:
         before = b'{"answers":['
         async for answer in self._encoded():
             yield before + answer
@@ -77,13 +90,8 @@ class Job:
         yield b"]}"
 
     async def _encoded(self) -> AsyncIterator[bytes]:
-        async with self._held:
-            try:
-                while (answer := await run_in_threadpool(next, self._answers, None)) is not None:
-                    yield json.dumps(answer, ensure_ascii=False).encode()
-            finally:
-                # Also when the client goes away: what was not begun is not begun.
-                await run_in_threadpool(self._answers.close)
+        while (answer := await run_in_threadpool(next, self._answers, None)) is not None:
+            yield json.dumps(answer, ensure_ascii=False).encode()
 
 
 def _answers(
@@ -101,7 +109,7 @@ def _answer(classifier: Classifier, top: int, item: Item) -> dict[str, Any]:
         return {"photo": item.name, "error": {"code": error.code, "message": str(error)}}
 
 
-async def begin(request: Request, asked: Asked) -> Job:
+async def begin(request: Request, asked: Many) -> Answers:
     """Receive the photos and begin.
 
     Raises:
@@ -109,7 +117,7 @@ async def begin(request: Request, asked: Asked) -> Job:
             or busy.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(line().batch())
+        line().check_batch()
         body = await stack.enter_async_context(bounded(request, BATCH_BYTES))
         if is_form(request):
             form = await stack.enter_async_context(form_of(body, settings().batch))
@@ -123,8 +131,11 @@ async def begin(request: Request, asked: Asked) -> Job:
             items = await _zipped(body, stack)
         if not items:
             raise MissingPhoto("There is no file in the form. Send each photo as 'photos'.")
+        await stack.enter_async_context(line().batch())
         classifier = await run_in_threadpool(load, asked.model)
-        return Job(classifier, items, asked.top, stack.pop_all())
+        answers = _answers(classifier, items, asked.top)
+        lines = "application/x-ndjson" in request.headers.get("accept", "")
+        return Answers(answers, stack.pop_all(), lines=lines)
 
 
 async def _zipped(body: Request, stack: AsyncExitStack) -> list[Item]:

@@ -10,7 +10,7 @@ from model import load
 
 from ..line import line
 from ..problems import Invalid
-from .identify import PHOTO
+from .identify import photo_body
 from .inputs import Corrected, photo_in, with_fields
 from .schemas import Corrections, problems
 
@@ -23,8 +23,8 @@ router = APIRouter(tags=["corrections"])
     "/corrections",
     status_code=201,
     response_model=Corrections,
-    responses=problems(400, 404, 408, 413, 415, 422, 503),
-    openapi_extra=PHOTO,
+    responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
+    openapi_extra=photo_body(Corrected),
     summary="Say what a photo shows",
 )
 async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSONResponse:
@@ -34,7 +34,8 @@ async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSON
     line().check()
     async with photo_in(request) as sent:
         said = with_fields(said, sent.fields)
-        return JSONResponse(await line().run(lambda: _kept(sent.data, said)), 201)
+        kept = await line().run(lambda: _kept(sent.data, said), request.is_disconnected)
+        return JSONResponse(kept, 201)
 
 
 def _kept(data: bytes, said: Corrected) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """``POST identify`` and ``POST identify/batch``."""
 
 import base64
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse
 
 from model import Classifier, load
 from model.classifier import Examined
@@ -16,35 +16,36 @@ from model.explanation import explain, spotlight
 
 from ..line import line
 from . import batch
-from .inputs import Asked, photo_in, with_fields
+from .inputs import FILE, Asked, Many, body_of, photo_in, with_fields
 from .schemas import Answer, Batch, problems
 
-__all__ = ["PHOTO", "identified", "router"]
+__all__ = ["identified", "photo_body", "router"]
 
 router = APIRouter(tags=["identify"])
 CELLS = 16
 PICTURE = 448
 
-_FILE = {"type": "string", "format": "binary"}
-_FORM = {"type": "object", "properties": {"photo": _FILE}, "required": ["photo"]}
-PHOTO: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": _FORM},
-            "image/*": {"schema": _FILE},
-            "application/octet-stream": {"schema": _FILE},
-        },
-    }
+LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
-"""The body of a request with one photo, for OpenAPI."""
+"""The other form of a batch's answers, for OpenAPI."""
+
+
+def photo_body(options: type[BaseModel]) -> dict[str, Any]:
+    """The body of a request with one photo, for OpenAPI."""
+    content = {
+        "multipart/form-data": {"schema": body_of(options, "photo")},
+        "image/*": {"schema": FILE},
+        "application/octet-stream": {"schema": FILE},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
     "/identify",
     response_model=Answer,
-    responses=problems(400, 404, 408, 413, 415, 422, 503),
-    openapi_extra=PHOTO,
+    responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
+    openapi_extra=photo_body(Asked),
     summary="What is on a photo",
 )
 async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONResponse:
@@ -55,9 +56,13 @@ async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONRe
     line().check()
     async with photo_in(request) as sent:
         asked = with_fields(asked, sent.fields)
+
+        def work() -> dict[str, Any]:
+            return identified(sent.data, sent.name, asked)
+
         # A plain answer: checking it field by field against its own description takes
         # longer than resizing a photo.
-        return JSONResponse(await line().run(lambda: identified(sent.data, sent.name, asked)))
+        return JSONResponse(await line().run(work, request.is_disconnected))
 
 
 def identified(data: bytes, name: str, asked: Asked) -> dict[str, Any]:
@@ -94,18 +99,14 @@ def _explained(classifier: Classifier, examined: Examined) -> dict[str, Any]:
 @router.post(
     "/identify/batch",
     response_model=Batch,
-    responses=problems(400, 404, 408, 413, 422, 503),
+    responses={**LINES, **problems(400, 403, 404, 408, 413, 422, 503)},
     openapi_extra=batch.BODY,
     summary="What is on many photos",
 )
-async def identify_batch(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
+async def identify_batch(request: Request, asked: Annotated[Many, Query()]) -> batch.Answers:
     """Send a form with several files, or a zip of photos; 100 MB at most.
 
     Answers come while later photos are still looked at; a refused photo has an `error`
     in its place. With `Accept: application/x-ndjson` each line is one object.
     """
-    job = await batch.begin(request, asked)
-    lines = "application/x-ndjson" in request.headers.get("accept", "")
-    answers: AsyncIterator[bytes] = job.lines() if lines else job.object()
-    kind = "application/x-ndjson" if lines else "application/json"
-    return StreamingResponse(answers, media_type=kind)
+    return await batch.begin(request, asked)

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from model.errors import MissingPhoto
@@ -16,12 +17,28 @@ from model.manifest import Name
 from ..bodies import PHOTO_BYTES, bounded
 from ..problems import Malformed
 
-__all__ = ["Asked", "Corrected", "Sent", "form_of", "photo_in", "shown", "with_fields"]
+__all__ = [
+    "FILE",
+    "Asked",
+    "Corrected",
+    "Many",
+    "Sent",
+    "body_of",
+    "form_of",
+    "photo_in",
+    "shown",
+    "with_fields",
+]
 
 FIELDS = 20
 MAX_NAME = 200
 MAX_LABEL = 200
 """As the records have it; importing them would load a database."""
+
+UNREADABLE = "The form does not parse. Send it as a browser does."
+
+FILE = {"type": "string", "format": "binary"}
+"""Bytes, for OpenAPI."""
 
 RAW = "-"
 """The name of a photo that came without one, as the command line calls standard input."""
@@ -29,13 +46,26 @@ RAW = "-"
 Options = TypeVar("Options", bound=BaseModel)
 
 
-class Asked(BaseModel):
-    """Parameters of ``identify``."""
+# An empty field of a form is one that was not filled in.
+Which = Annotated[
+    Name | None,
+    BeforeValidator(lambda given: given or None),
+    Field(description="The model; by default the server's."),
+]
+
+
+class Many(BaseModel):
+    """Parameters of ``identify/batch``."""
 
     model_config = ConfigDict(extra="ignore")
 
-    model: Annotated[Name | None, Field(description="The model; by default the server's.")] = None
+    model: Which = None
     top: Annotated[int, Field(ge=1, le=1000, description="Labels to give.")] = 5
+
+
+class Asked(Many):
+    """Parameters of ``identify``."""
+
     explain: Annotated[
         bool, Field(description="Say which parts of the photo the answer rests on (0.7 s more).")
     ] = False
@@ -46,7 +76,7 @@ class Corrected(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    model: Annotated[Name | None, Field(description="The model; by default the server's.")] = None
+    model: Which = None
     label: Annotated[
         str, Field(max_length=MAX_LABEL, description="What the photo shows; it must be given.")
     ] = ""
@@ -93,13 +123,38 @@ async def form_of(request: Request, files: int) -> AsyncIterator[FormData]:
     """
     try:
         form = await request.form(max_files=files, max_fields=FIELDS, max_part_size=2**16)
+    except HTTPException as error:
+        raise Malformed(_why(str(error.detail), files)) from None
     except (KeyError, ValueError, AssertionError, LookupError, UnicodeError):
         # What the parser raises at headers made to confuse it.
-        raise Malformed("The form does not parse. Send it as a browser does.") from None
+        raise Malformed(UNREADABLE) from None
     try:
         yield form
     finally:
         await form.close()
+
+
+def _why(said: str, files: int) -> str:
+    """What is wrong with a form; the parser's words are for those who wrote it."""
+    if said.startswith("Too many files"):
+        one = "one photo" if files == 1 else f"{files:,} photos"
+        return f"The form has more files than it may: send {one} at most."
+    if said.startswith("Too many fields"):
+        return f"The form has more than {FIELDS} fields."
+    if said.startswith("Part exceeded"):
+        return "A field of the form is too long. Send a photo as a file, with a file name."
+    return UNREADABLE
+
+
+def body_of(options: type[BaseModel], name: str, *, many: bool = False) -> dict[str, Any]:
+    """A form with photos and parameters, for OpenAPI."""
+    photo = {"type": "array", "items": FILE} if many else FILE
+    fields = options.model_json_schema()["properties"]
+    return {
+        "type": "object",
+        "properties": {name: photo, **fields},
+        "required": [name],
+    }
 
 
 def is_form(request: Request) -> bool:
@@ -127,6 +182,8 @@ def with_fields(options: Options, fields: Mapping[str, str]) -> Options:
 
 def shown(name: str | None) -> str:
     """A file's name as sent, fit to be shown: no path, nothing that is not seen."""
-    last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    # What a form cannot hold its sender writes so (WHATWG, multipart/form-data encoding).
+    plain = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
+    last = plain.replace("\\", "/").rsplit("/", 1)[-1]
     seen = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
     return unicodedata.normalize("NFC", seen).strip()[-MAX_NAME:] or RAW

@@ -1,5 +1,7 @@
 """``GET models``, ``GET models/NAME`` and the files of a model."""
 
+import hashlib
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -38,12 +40,17 @@ class Segment(StringConvertor):
 
 register_url_convertor("segment", Segment())
 
+RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
+RANGES = 16
+"""Of one request; with more it is sent whole."""
+
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 
 
+@router.head("/models", include_in_schema=False)
 @router.get("/models", response_model=Models, summary="The models that can be used here")
 def models() -> JSONResponse:
-    """Those that ship and the owner's own; a model that is damaged is left out."""
+    """Those that ship and the owner's own; one whose `bundle.json` cannot be read is left out."""
     found = [found for found in library().values() if isinstance(found, Bundle)]
     lines = [
         {
@@ -61,6 +68,7 @@ def models() -> JSONResponse:
     return JSONResponse({"models": lines}, headers={"Cache-Control": "no-cache"})
 
 
+@router.head("/models/{name:segment}", include_in_schema=False)
 @router.get(
     "/models/{name:segment}",
     response_model=Model,
@@ -69,13 +77,13 @@ def models() -> JSONResponse:
 )
 def model(request: Request, name: Name) -> Response:
     """Labels, recipe, licence, data, figures, and where its files are."""
-    bundle = find(name)
-    # The version alone is not all: which engines are installed may change, too.
-    tag = f'W/"{bundle.version}-{len(available(bundle))}"'
-    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    answer = JSONResponse(_described(request, find(name)), headers={"Cache-Control": "no-cache"})
+    # Of all that is said: engines and settings change it, too, not only the version.
+    tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:32]}"'
+    answer.headers["ETag"] = tag
     if _has(request, tag):
-        return Response(status_code=304, headers=headers)
-    return JSONResponse(_described(request, bundle), headers=headers)
+        return Response(status_code=304, headers={"Cache-Control": "no-cache", "ETag": tag})
+    return answer
 
 
 def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
@@ -104,8 +112,7 @@ def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
         200: {"content": {"application/octet-stream": {}}, "description": "The file"},
         206: {"description": "A part of it, where a range was asked for"},
         304: {"description": "It is as the ETag in If-None-Match says"},
-        416: {"description": "It has no such range"},
-        **problems(404, 422),
+        **problems(404, 416, 422, 503),
     },
     summary="A file of a model",
 )
@@ -113,16 +120,31 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     """Its ETag is its SHA-256. A version's files never change, so they may be kept for ever."""
     bundle = _version(name, version)
     if file == MANIFEST:
-        tag = f'"{bundle.version}"'
+        path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
     elif settings().downloads and file in bundle.manifest.files:
-        tag = f'"{bundle.manifest.files[file].sha256}"'
+        # Not one that was damaged since: others would keep it for a year under this hash.
+        path, tag = bundle.whole(file), f'"{bundle.manifest.files[file].sha256}"'
     else:
         raise HTTPException(404)
     headers = {"Cache-Control": FOREVER, "ETag": tag, "X-Content-Type-Options": "nosniff"}
     if _has(request, tag):
         return Response(status_code=304, headers=headers)
+    _check_range(request, path.stat().st_size)
     kind = "application/json" if file.endswith(".json") else "application/octet-stream"
-    return FileResponse(bundle.folder / file, headers=headers, media_type=kind)
+    return FileResponse(path, headers=headers, media_type=kind)
+
+
+def _check_range(request: Request, size: int) -> None:
+    """Leave out a range that says nothing; refuse one that is not there (RFC 9110, 14.2)."""
+    said = request.headers.get("range", "")
+    parts = [RANGE.fullmatch(part.strip()) for part in said.removeprefix("bytes=").split(",")]
+    spans = [(part[1], part[2]) for part in parts if part and (part[1] or part[2])]
+    read = said.startswith("bytes=") and len(spans) == len(parts) <= RANGES
+    if not read or any(first and last and int(last) < int(first) for first, last in spans):
+        kept = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+        request.scope["headers"] = kept
+    elif not any(int(first) < size if first else int(last) for first, last in spans):
+        raise HTTPException(416, headers={"Content-Range": f"bytes */{size}"})
 
 
 def _version(name: str, version: str) -> Bundle:

@@ -138,9 +138,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route, as OpenAPI describes them."""
     said = {
         400: "The body or the request cannot be read",
+        403: "A page of another site asks, and is not allowed to",
         404: "No such model",
         408: "The body came too slowly",
         413: "Too many bytes or pixels",
+        416: "It has no such range",
         415: "Not a kind of photo that is read",
         422: "Damaged, or a parameter is not usable",
         503: "Busy or stopping: Retry-After says when to ask again",

@@ -9,7 +9,9 @@
 
 import java.io.File
 import java.io.IOException
+import java.net.ConnectException
 import java.net.HttpURLConnection
+import java.net.SocketTimeoutException
 import java.net.URL
 import java.net.URLEncoder
 import kotlin.random.Random
@@ -62,7 +64,13 @@ class Loupe(server: String, private val timeout: Int = 60_000, private val patie
             throw Problem(413, "too-large", "This photo has more than 20 MB.")
         }
         val named = if (model == null) "" else "&model=" + URLEncoder.encode(model, "UTF-8")
-        return Answer(JSONObject(send("/identify?top=$top$named", photo)))
+        val said = send("/identify?top=$top$named", photo)
+        return try {
+            Answer(JSONObject(said))
+        } catch (error: JSONException) {
+            // A proxy's own page, with 200.
+            throw Problem(0, "cut", "This is no answer of Loupe: ${error.message}.")
+        }
     }
 
     private fun send(path: String, body: ByteArray): String {
@@ -76,7 +84,12 @@ class Loupe(server: String, private val timeout: Int = 60_000, private val patie
                 connection.readTimeout = timeout
                 connection.setRequestProperty("Content-Type", "application/octet-stream")
                 connection.setFixedLengthStreamingMode(body.size)
-                connection.outputStream.use { it.write(body) }
+                // A server that refuses may close before all is sent: its answer is read all the same.
+                try {
+                    connection.outputStream.use { it.write(body) }
+                } catch (error: IOException) {
+                    if (error is SocketTimeoutException || error is ConnectException) throw error
+                }
                 val status = connection.responseCode
                 if (status == 200) return connection.inputStream.use { it.readBytes().decodeToString() }
                 val text = connection.errorStream?.use { it.readBytes().decodeToString() } ?: ""
@@ -86,6 +99,9 @@ class Loupe(server: String, private val timeout: Int = 60_000, private val patie
                 val again = status == 503 && problem.code in setOf("busy", "stopping", "error")
                 if (!again || System.nanoTime() + wait * 1_000_000 > until) throw problem
                 Thread.sleep(wait)
+            } catch (error: IOException) {
+                if (error is Problem) throw error
+                throw Problem(0, "unreachable", "No answer from $api: ${error.message}.")
             } finally {
                 connection.disconnect()
             }

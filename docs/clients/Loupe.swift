@@ -79,13 +79,27 @@ struct Loupe: Sendable {
         var request = URLRequest(url: address.url!, timeoutInterval: timeout)
         request.httpMethod = "POST"
         request.setValue("application/octet-stream", forHTTPHeaderField: "Content-Type")
-        return try JSONDecoder().decode(Answer.self, from: await send(request, photo))
+        let data = try await send(request, photo)
+        do {
+            return try JSONDecoder().decode(Answer.self, from: data)
+        } catch {
+            // A proxy's own page, with 200.
+            throw Problem(status: 0, code: "cut", detail: "This is no answer of Loupe.")
+        }
     }
 
     private func send(_ request: URLRequest, _ body: Data) async throws -> Data {
         let until = Date().addingTimeInterval(patience)
         while true {
-            let (data, response) = try await URLSession.shared.upload(for: request, from: body)
+            let data: Data
+            let response: URLResponse
+            do {
+                (data, response) = try await URLSession.shared.upload(for: request, from: body)
+            } catch let error as URLError where error.code != .cancelled {
+                throw Problem(
+                    status: 0, code: "unreachable",
+                    detail: "No answer from \(server): \(error.localizedDescription)")
+            }
             let http = response as! HTTPURLResponse
             if http.statusCode == 200 { return data }
             // What a proxy says itself is no JSON of the API's.

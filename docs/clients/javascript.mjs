@@ -10,6 +10,7 @@
 
 const AGAIN = ["busy", "stopping", "error"]; // of a 503; a proxy's own has no code
 const MAX_BYTES = 20 * 2 ** 20; // a larger photo is refused, so it is not even sent
+const MAX_BATCH = 100 * 2 ** 20;
 
 /** A refusal: `code` is stable and for programs, `detail` for people. */
 export class Problem extends Error {
@@ -27,24 +28,26 @@ export class Loupe {
 
   /** What is on a photo: a File or Blob. `asked`: model, top, explain. */
   async identify(photo, asked = {}) {
-    return (await this.#ask("/identify", { asked, body: checked(photo) })).json();
+    return whole(await this.#ask("/identify", { asked, body: checked(photo) }));
   }
 
   /** Say what a photo shows. `asked`: model; keep: true if the photo may be kept. */
   async correct(photo, label, asked = {}) {
     const query = { ...asked, label };
-    return (await this.#ask("/corrections", { asked: query, body: checked(photo) })).json();
+    return whole(await this.#ask("/corrections", { asked: query, body: checked(photo) }));
   }
 
   /** The models that can be asked. */
   async models() {
-    return (await (await this.#ask("/models")).json()).models;
+    return (await whole(await this.#ask("/models"))).models;
   }
 
   /** Answers to Files in order, each as soon as it is there; one may be an `error`. */
   async *batch(photos, asked = {}) {
     const body = new FormData();
     for (const photo of photos) body.append("photos", photo, photo.name);
+    const size = photos.reduce((sum, photo) => sum + photo.size, 0);
+    if (size > MAX_BATCH) throw new Problem(413, "too-large", "These photos have more than 100 MB.");
     const accept = "application/x-ndjson";
     const timeout = this.timeout * photos.length;
     const answer = await this.#ask("/identify/batch", { asked, body, accept, timeout });
@@ -74,6 +77,9 @@ export class Loupe {
         headers: { Accept: accept },
         body,
         signal: AbortSignal.timeout(timeout),
+      }).catch((error) => {
+        const why = error.cause?.message ?? error.message;
+        throw new Problem(0, "unreachable", `No answer from ${this.api}: ${why}.`);
       });
       if (answer.ok) return answer;
       const problem = await told(answer);
@@ -90,6 +96,11 @@ function checked(photo) {
   return photo.type ? photo : new Blob([photo], { type: "application/octet-stream" });
 }
 
+const whole = (answer) =>
+  answer.json().catch((error) => {
+    throw new Problem(0, "cut", `The server went away: ${error.message}.`);
+  });
+
 async function told(answer) {
   const after = Number(answer.headers.get("Retry-After")) || 0;
   const said = await answer.json().catch(() => null); // a proxy's page is no JSON
@@ -98,8 +109,9 @@ async function told(answer) {
 }
 
 if (globalThis.process?.argv?.[1] && import.meta.url.startsWith("file:")) {
-  const { pathToFileURL } = await import("node:url");
-  if (import.meta.url === pathToFileURL(process.argv[1]).href) await main(...process.argv.slice(2));
+  const [{ pathToFileURL }, { realpathSync }] = [await import("node:url"), await import("node:fs")];
+  const started = pathToFileURL(realpathSync(process.argv[1])).href;
+  if (import.meta.url === started) await main(...process.argv.slice(2));
 }
 
 async function main(server, ...paths) {

@@ -14,6 +14,8 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -22,6 +24,9 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 AGAIN = ("busy", "stopping", "error")  # of a 503; a proxy's own has no code
+
+
+CUT = (OSError, HTTPException, ValueError)  # no connection, one that broke, half a JSON
 
 
 class Problem(Exception):
@@ -61,7 +66,11 @@ class Loupe:
             parts += [f"--{mark}\r\n{head}\r\n\r\n".encode(), path.read_bytes(), b"\r\n"]
         kind, lines = f"multipart/form-data; boundary={mark}", "application/x-ndjson"
         body = b"".join([*parts, f"--{mark}--\r\n".encode()])
-        with self._open("/identify/batch", body, kind, asked, lines) as answers:
+        if len(body) > 100 * 2**20:  # it is not even sent
+            raise Problem(
+                413, "too-large", "These photos have more than 100 MB. Send fewer at once."
+            )
+        with self._open("/identify/batch", body, kind, asked, lines) as answers, suppress(*CUT):
             for line in (one for one in answers if one.endswith(b"\n")):
                 yield json.loads(line)
                 count += 1
@@ -70,7 +79,10 @@ class Loupe:
 
     def _json(self, path: str, body: Any = None, kind: str = "", asked: Any = ()) -> Any:
         with self._open(path, body, kind, asked) as answer:
-            return json.load(answer)
+            try:
+                return json.load(answer)
+            except CUT as error:
+                raise Problem(0, "cut", f"The server went away: {error}.") from None
 
     def _open(self, path: str, body: Any, kind: str, asked: Any, accept: str = "*/*") -> Any:
         words = urlencode({name: value for name, value in dict(asked).items() if value is not None})
@@ -83,6 +95,8 @@ class Loupe:
                 return urlopen(request, timeout=self.timeout)
             except HTTPError as error:
                 problem = _problem(error)
+            except CUT as error:
+                raise Problem(0, "unreachable", f"No answer from {self.api}: {error}.") from None
             wait = max(problem.retry_after, 0.5) * random.uniform(1, 1.5)
             if (
                 problem.status != 503

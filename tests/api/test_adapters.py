@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.bodies import budget
 from tests.api.v1.test_identify import is_problem, without_times
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -30,6 +31,7 @@ def vertex(serve: Any, tiny_bundle: Any) -> TestClient:
 def test_elsewhere_there_are_none(api: TestClient) -> None:
     assert api.get("/ping").status_code == 404
     assert api.post("/invocations", content=RED).status_code == 404
+    is_problem(api.get("/execution-parameters"), 404, "not-found")
 
 
 def test_sagemaker(sagemaker: TestClient) -> None:
@@ -53,6 +55,13 @@ def test_sagemaker_refuses_as_the_api_does(sagemaker: TestClient) -> None:
     assert sagemaker.get("/invocations").status_code == 405
 
 
+def test_sagemaker_asks_how_to_send_a_batch_transform(sagemaker: TestClient) -> None:
+    said = sagemaker.get("/execution-parameters").json()
+    assert said["BatchStrategy"] == "SINGLE_RECORD"
+    assert said["MaxPayloadInMB"] == 20
+    assert 1 <= said["MaxConcurrentTransforms"] * said["MaxPayloadInMB"] <= 100
+
+
 def instances(*photos: bytes) -> list[dict[str, Any]]:
     return [{"image_bytes": {"b64": base64.b64encode(photo).decode()}} for photo in photos]
 
@@ -69,19 +78,51 @@ def test_vertex(vertex: TestClient) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"{",
         b"[]",
         b'{"instances": []}',
         b'{"instances": [{}]}',
         b'{"instances": [{"image_bytes": {"b64": 5}}]}',
         b'{"instances": [{"image_bytes": {"b64": "QUJD"}}], "parameters": {"top": 0}}',
-        b'{"instances": ' + b"[" * 100_000 + b"}",
         b'{"instances": [' + b",".join([b'{"image_bytes": {"b64": ""}}'] * 101) + b"]}",
     ],
 )
 def test_vertex_refuses_what_is_not_its_json(vertex: TestClient, body: bytes) -> None:
     is_problem(vertex.post("/v1/predict:all", content=body), 422, "invalid")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"instances": ' + b"[" * 100_000 + b"}", b"\xff"])
+def test_vertex_refuses_what_is_no_json(vertex: TestClient, body: bytes) -> None:
+    is_problem(vertex.post("/v1/predict:all", content=body), 400, "malformed")
+
+
+def test_vertex_takes_base64_in_every_common_form(vertex: TestClient) -> None:
+    plain = base64.b64encode(RED).decode()
+    lines = "\n".join(plain[at : at + 76] for at in range(0, len(plain), 76))
+    forms = [
+        {"b64": plain},
+        {"image_bytes": {"b64": lines}},
+        {"image_bytes": {"b64": base64.urlsafe_b64encode(RED).decode().rstrip("=")}},
+    ]
+    body = {"instances": forms, "parameters": None}
+    found = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert [one["answer"] for one in found] == ["red"] * 3
+
+
+def test_vertex_says_once_that_there_is_no_such_model(vertex: TestClient) -> None:
+    body = {"instances": instances(RED, BLUE), "parameters": {"model": "nobody"}}
+    is_problem(vertex.post("/v1/predict:all", json=body), 404, "no-such-model")
+
+
+def test_vertex_counts_a_photo_until_its_answer(vertex: TestClient) -> None:
+    budget().held = budget().most - 100
+    try:
+        answer = vertex.post("/v1/predict:all", json={"instances": instances(RED)})
+        is_problem(answer, 503, "busy")
+        assert budget().held == budget().most - 100
+    finally:
+        budget().held = 0
+    assert vertex.post("/v1/predict:all", json={"instances": instances(RED)}).status_code == 200
+    assert budget().held == 0
 
 
 def test_vertex_names_what_is_no_base64(vertex: TestClient) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from api.line import Line, line
 from api.problems import Stopping
@@ -72,6 +73,31 @@ def test_a_failure_gives_the_place_back(narrow: Line) -> None:
     asyncio.run(ask())
 
 
+def test_what_nobody_waits_for_any_more_is_not_begun(narrow: Line) -> None:
+    begun, go, hung_up = [], threading.Event(), False
+
+    async def gone() -> bool:
+        return hung_up
+
+    async def ask() -> list[object]:
+        nonlocal hung_up
+        first = asyncio.ensure_future(narrow.run(lambda: go.wait(10), gone))
+        asked = [narrow.run(lambda at=at: begun.append(at), gone) for at in range(3)]
+        rest = [asyncio.ensure_future(one) for one in asked]
+        await asyncio.sleep(0)
+        assert narrow.waiting == 3
+        hung_up = True
+        left = await asyncio.gather(*rest, return_exceptions=True)
+        # Their places are free, while the first is still looked at.
+        assert narrow.waiting == 0
+        go.set()
+        assert await first is True
+        return list(left)
+
+    assert [type(one) for one in asyncio.run(ask())] == [ClientDisconnect] * 3
+    assert begun == []
+
+
 def test_on_the_way_out_what_was_let_in_is_finished(narrow: Line) -> None:
     go = threading.Event()
 
@@ -81,8 +107,9 @@ def test_on_the_way_out_what_was_let_in_is_finished(narrow: Line) -> None:
         narrow.stopping = True
         with pytest.raises(Stopping):
             await narrow.run(lambda: None)
-        with pytest.raises(Stopping), narrow.batch():
-            pass
+        with pytest.raises(Stopping):
+            async with narrow.batch():
+                pass
         go.set()
         return await first
 

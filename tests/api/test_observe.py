@@ -8,8 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from api.observe import discreet
 from model import load
-from model.errors import LoupeError
+from model.errors import LoupeError, SettingRefused
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -71,7 +72,7 @@ def test_what_a_stranger_writes_is_no_label(measured: TestClient) -> None:
 
 @pytest.mark.parametrize("path", ["metrics", "/me trics", "/a?b", "/a/../b/", "//"])
 def test_a_path_that_is_none_is_refused(serve: Any, path: str) -> None:
-    with pytest.raises(ValueError, match="metrics"):
+    with pytest.raises(SettingRefused, match="LOUPE_METRICS"):
         serve(LOUPE_METRICS=path)
 
 
@@ -103,3 +104,25 @@ def test_the_log_is_json_without_photos_names_or_secrets(
     (answer,) = [line for line in lines if line["message"] == "answer"]
     assert (answer["model"], answer["engine"]) == ("tiny", "compiled")
     assert {"time", "level", "logger", "message"} <= answer.keys()
+
+
+def test_the_log_names_no_visitor(caplog: pytest.LogCaptureFixture) -> None:
+    """The server's own line for each open page, and a library's for each odd form."""
+    discreet()
+    server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
+    with caplog.at_level(logging.INFO):
+        server.info('%s - "WebSocket %s" [accepted]', "192.0.2.7:1", "/_stcore/stream?secret=x")
+        parser.warning("Expected boundary character 45, got 97 at index 2")
+        server.info("Uvicorn running")
+    assert [record.getMessage() for record in caplog.records] == ["Uvicorn running"]
+
+
+def test_what_is_asked_for_in_vain_is_counted_and_is_no_page(serve: Any) -> None:
+    client = serve(LOUPE_METRICS="/counted")
+    for path in ("/api", "/api/nope", "/metrics", "/ping"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    families = text_string_to_metric_families(client.get("/counted").text)
+    requests = next(one for one in families if one.name == "loupe_requests")
+    found = {sample.labels["status"] for sample in requests.samples}
+    assert "404" in found

@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from model.samples import samples
+from model.settings import ROOT
+from tests.api.raw import Wire
 from tests.browser.server import Server, serving
 
 PHOTO = samples()[0].read()
@@ -115,6 +119,33 @@ def after(connection: http.client.HTTPConnection) -> tuple[int, str] | None:
         return None
     assert answer.status == 200 or answer.headers["retry-after"]
     return answer.status, said.get("code", "")
+
+
+def test_a_photo_that_is_still_being_sent_is_refused(server: Server) -> None:
+    with Wire(server.url) as wire:
+        head = f"POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
+        wire.send(head.encode() + PHOTO[:1000])
+        time.sleep(0.3)
+        began = time.monotonic()
+        os.kill(server.process.pid, signal.SIGTERM)
+        reply = wire.reply()
+        assert (reply.status, reply.json["code"]) == (503, "stopping")
+        assert ended(server) in (0, -signal.SIGTERM)
+    # Not as long as a body may take.
+    assert time.monotonic() - began < 15
+    assert "Traceback" not in server.log()
+
+
+def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
+    code = (
+        "import threading, api.stop as stop\n"
+        "stop.GRACE, signalled = 0.1, threading.Event()\n"
+        "signalled.set()\n"
+        "stop._end(signalled)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert b"Still not stopped" in done.stderr
 
 
 @pytest.mark.browser

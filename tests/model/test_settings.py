@@ -1,13 +1,18 @@
 """Settings come from the environment, then from secrets.toml; secrets stay secret."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from deploy.check.ports import free_port
 from model import machine
 from model import settings as settings_module
-from model.settings import Settings, settings
+from model.errors import SettingRefused
+from model.settings import ROOT, Settings, settings
 
 SECRET = "correct-horse-battery-staple"
 
@@ -119,19 +124,43 @@ def test_a_value_that_is_not_usable_is_named(
 ) -> None:
     monkeypatch.setenv(f"LOUPE_{name.upper()}", value)
     monkeypatch.setenv("LOUPE_SECRET", SECRET)
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingRefused) as caught:
         settings()
-    assert name in str(caught.value)
+    assert str(caught.value).startswith(f"LOUPE_{name.upper()}: ")
     assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["LOUPE_SECRET = 8151623427", 'LOUPE_SECRET = ["8151623427"]'])
 def test_a_secret_of_the_wrong_kind_is_not_printed(secrets_file: Path, line: str) -> None:
     secrets_file.write_text(line)
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingRefused) as caught:
         settings()
-    assert "secret" in str(caught.value)
+    assert str(caught.value).startswith("LOUPE_SECRET: ")
     assert "8151623427" not in str(caught.value)
+
+
+def test_a_file_of_secrets_that_cannot_be_read_is_named(secrets_file: Path) -> None:
+    secrets_file.write_text("LOUPE_SECRET = ")
+    with pytest.raises(SettingRefused, match="is not whole TOML"):
+        settings()
+
+
+def test_whoever_starts_the_app_reads_one_line_about_it(data_folder: Path) -> None:
+    environment = {**os.environ, "LOUPE_LOG": "yaml", "LOUPE_METRICS": "metrics"}
+    command = ["streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command, f"--server.port={free_port()}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode
+    assert "setting-refused: LOUPE_METRICS: " in done.stderr
+    assert "LOUPE_LOG: Input should be 'text' or 'json'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_every_setting_is_described() -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -74,6 +74,15 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
             one.ready()
         url, log = stack.enter_context(nginx(folder, (replicas[0].port, replicas[1].port)))
         yield Operated(url, log, database, replicas)
+
+
+def test_only_the_screen_gives_a_cookie_and_metrics_stay_inside(operated: Operated) -> None:
+    """What anybody may keep for a year carries no visitor's cookie."""
+    for path, cookie in (("/", True), ("/api/v1/models", False), ("/api/live", False)):
+        with urlopen(f"{operated.url}{path}", timeout=10) as answer:
+            assert ("loupe_replica=" in answer.headers.get("set-cookie", "")) is cookie, path
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"{operated.url}/metrics", timeout=10)
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """``POST identify/batch``: many photos, in their order, the refused ones in their places."""
 
+import asyncio
 import io
 import json
 import zipfile
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -94,7 +94,9 @@ def test_a_zip_that_is_refused(api: TestClient, body: bytes, status: int, code: 
 def test_there_may_be_so_many(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_BATCH="3")
     assert client.post(URL, files=parts(dict(list(PHOTOS.items())[:3]))).status_code == 200
-    is_problem(client.post(URL, files=parts(PHOTOS)), 400, "malformed")
+    answer = client.post(URL, files=parts(PHOTOS))
+    is_problem(answer, 400, "malformed")
+    assert "send 3 photos at most" in answer.json()["detail"]
     is_problem(client.post(URL, content=zipped(PHOTOS)), 422, "archive-refused")
 
 
@@ -103,18 +105,18 @@ def test_a_form_without_photos_or_for_no_model(api: TestClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="top"\r\n\r\n1\r\n--x--\r\n'
     is_problem(api.post(URL, content=body, headers=boundary), 400, "missing")
     is_problem(api.post(f"{URL}?model=nobody", files=parts(PHOTOS)), 404, "no-such-model")
-    assert line()._batches == 0
+    assert not line()._batches.locked()
 
 
 def test_two_batches_at_a_time(api: TestClient) -> None:
-    with ExitStack() as held:
-        for _ in range(BATCHES):
-            held.enter_context(line().batch())
-        is_problem(api.post(URL, files=parts(PHOTOS)), 503, "busy")
-        # One photo is still answered.
-        assert api.post("/api/v1/identify", content=PHOTOS["red.png"]).status_code == 200
-    assert api.post(URL, files=parts(PHOTOS)).status_code == 200
-    assert line()._batches == 0
+    places, line()._batches = line()._batches, asyncio.Semaphore(0)
+    is_problem(api.post(URL, files=parts(PHOTOS)), 503, "busy")
+    # One photo is still answered.
+    assert api.post("/api/v1/identify", content=PHOTOS["red.png"]).status_code == 200
+    line()._batches = places
+    for _ in range(BATCHES + 1):
+        assert api.post(URL, files=parts(PHOTOS)).status_code == 200
+    assert not places.locked()
 
 
 def test_a_batch_that_the_server_stops_in_says_which_photos_are_missing(api: TestClient) -> None:

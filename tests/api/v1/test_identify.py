@@ -106,7 +106,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(api: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x", "model="],
+    ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x"],
 )
 def test_a_parameter_that_is_not_usable_is_named(api: TestClient, query: str) -> None:
     name, _, value = query.partition("=")
@@ -200,3 +200,24 @@ def test_other_sites_may_not_call_it_unless_they_are_named(serve: Any, tiny_bund
     assert "access-control-allow-origin" not in on.options(URL, headers=asked).headers
     refused = on.post(URL, content=b"", headers={"Origin": "https://other.example"})
     assert refused.headers["access-control-allow-origin"] == "https://other.example"
+
+
+def test_an_empty_field_is_one_that_was_not_filled_in(api: TestClient) -> None:
+    wanted = without_times(api.post(URL, content=RED).json())
+    assert without_times(api.post(f"{URL}?model=", content=RED).json()) == wanted
+
+
+def test_a_form_with_two_photos_is_told_so(api: TestClient) -> None:
+    answer = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
+    is_problem(answer, 400, "malformed")
+    assert "send one photo at most" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])
+def test_a_name_comes_back_as_its_sender_knows_it(api: TestClient, name: str) -> None:
+    # As browsers and the clients write what a form cannot hold.
+    sent = name.replace('"', "%22").replace("\n", "%0A")
+    head = f'Content-Disposition: form-data; name="photo"; filename="{sent}"\r\n\r\n'
+    body = b"--x\r\n" + head.encode() + RED + b"\r\n--x--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert api.post(URL, content=body, headers=kind).json()["photo"] == name.replace("\n", "")

@@ -57,6 +57,64 @@ def test_a_file_is_as_hashed_and_may_be_kept_for_ever(api: TestClient, tiny_bund
     assert hashlib.sha256(manifest.content).hexdigest().startswith(tiny_bundle.version)
 
 
+def test_a_file_that_was_damaged_since_is_not_handed_out(
+    api: TestClient, tiny_bundle: Bundle
+) -> None:
+    url = api.get(f"{URL}/tiny").json()["files"]["graph.onnx"]["url"]
+    assert api.get(url).status_code == 200
+    file = tiny_bundle.folder / "graph.onnx"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    is_problem(api.get(url), 503, "bundle-damaged")
+
+
+def test_the_tag_of_a_model_changes_with_all_that_is_said(serve: Any, tiny_bundle: Any) -> None:
+    found = set()
+    for asked in ({}, {"LOUPE_DOWNLOADS": "false"}, {"LOUPE_MODEL": "imagenet"}):
+        client = serve(**{"LOUPE_MODEL": "tiny", "LOUPE_DOWNLOADS": "true", **asked})
+        found.add(client.get(f"{URL}/tiny").headers["etag"])
+    assert len(found) == 3
+
+
+def test_what_can_be_got_has_a_head(api: TestClient) -> None:
+    for path in (URL, f"{URL}/tiny"):
+        got, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+        assert head.headers.get("etag") == got.headers.get("etag")
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("bytes=0-0", 206),
+        ("bytes=-1", 206),
+        ("bytes=5-", 206),
+        ("bytes=0-1,4-5", 206),
+        # What says nothing is left out.
+        ("lines=1-2", 200),
+        ("bytes=5-2", 200),
+        ("bytes=", 200),
+        ("bytes=-", 200),
+        ("bytes=a-b", 200),
+        ("bytes=" + "1" * 40 + "-", 200),
+        ("bytes=" + ",".join(["0-0"] * 17), 200),
+        ("bytes=999999999-", 416),
+        ("bytes=-0", 416),
+    ],
+)
+def test_ranges(api: TestClient, said: str, status: int) -> None:
+    file = api.get(f"{URL}/tiny").json()["files"]["graph.onnx"]
+    answer = api.get(file["url"], headers={"Range": said})
+    assert answer.status_code == status, answer.text[:200]
+    if status == 416:
+        is_problem(answer, 416, "no-such-range")
+        assert answer.headers["content-range"] == f"bytes */{file['bytes']}"
+    if status == 200:
+        assert len(answer.content) == file["bytes"]
+
+
 def test_a_former_version_keeps_its_address(api: TestClient, shelf: Any, tiny_bundle: Any) -> None:
     before = api.get(f"{URL}/tiny").json()
     after = tiny(shelf, "tiny", title="Another title").version

@@ -1,0 +1,96 @@
+"""Clients that take their time: to take an answer, or to send what is refused already."""
+
+import asyncio
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .bodies import PHOTO_BYTES
+from .line import line
+
+__all__ = ["Slow"]
+
+log = logging.getLogger("loupe.api")
+
+TAKING = 20.0
+"""Seconds in which a client must take some of its answer."""
+
+LINGER = 5.0
+"""Seconds that the rest of a refused body is read and thrown away; and no more than a photo."""
+
+GLANCE = 0.5
+"""Seconds between two looks whether the server is stopping."""
+
+
+class Stalled(Exception):
+    """The client does not take its answer."""
+
+
+class Slow:
+    """ASGI middleware: gives up a client that takes nothing, and bounds what is sent in vain.
+
+    A refusal goes out before its body is here. Closed at once, the connection would be reset
+    and the refusal lost on its way; read to its end, the body may have no end. So what comes
+    is thrown away for some seconds, and then the connection is closed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = Body(Headers(scope=scope), receive)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and not body.complete:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if last and not body.complete:
+                await _taken(send, {**message, "more_body": True})
+                await body.linger()
+                message = {"type": "http.response.body", "body": b""}
+            await _taken(send, message)
+
+        try:
+            await self.app(scope, body.receive, sending)
+        except Stalled:
+            log.info("stalled", extra={"method": scope["method"]})
+
+
+class Body:
+    """A request's body, and whether all of it has been read."""
+
+    def __init__(self, headers: Headers, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = (
+            headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        )
+
+    async def receive(self) -> Message:
+        """See ASGI."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self.complete = True
+        return message
+
+    async def linger(self) -> None:
+        """Read what still comes, for a while."""
+        until, left = time.monotonic() + LINGER, PHOTO_BYTES
+        while not (self.complete or line().stopping) and time.monotonic() < until and left > 0:
+            try:
+                message = await asyncio.wait_for(self.receive(), GLANCE)
+            except TimeoutError:
+                continue
+            left -= len(message.get("body", b""))
+
+
+async def _taken(send: Send, message: Message) -> None:
+    try:
+        await asyncio.wait_for(send(message), TAKING)
+    except TimeoutError:
+        raise Stalled from None

@@ -1,0 +1,61 @@
+"""Pages of other sites: refused unless the owner named them; programs and own pages pass."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.v1.test_identify import RED, is_problem
+
+ROUTES = ("identify", "identify/batch", "corrections?label=x")
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://other.testserver", "Sec-Fetch-Site": "same-site"},
+        {"Origin": EVIL},
+        {"Origin": "null"},
+        {"Origin": "http://testserver.evil.example"},
+        {"Origin": "http://testserver:8501"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_page_of_another_site_is_refused(api: TestClient, headers: dict[str, str]) -> None:
+    for route in ROUTES:
+        answer = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
+        is_problem(answer, 403, "cross-site")
+        assert "access-control-allow-origin" not in answer.headers
+    # Reading is what CORS is for.
+    assert api.get("/api/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://testserver"},
+        {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
+        # A proxy that changes Host: the browser's own word counts.
+        {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_programs_and_own_pages_pass(api: TestClient, headers: dict[str, str]) -> None:
+    assert api.post("/api/v1/identify", content=RED, headers=headers).status_code == 200
+
+
+def test_a_site_that_is_named_passes_and_can_ask_again_by_tag(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORS=f"{EVIL}, https://b.example/")
+    headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    answer = client.post("/api/v1/identify", content=RED, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == EVIL
+    asked = {"Access-Control-Request-Method": "GET"}
+    asked["Access-Control-Request-Headers"] = "if-none-match, range"
+    answer = client.options("/api/v1/models/tiny", headers=headers | asked)
+    assert answer.status_code == 200
+    other = {"Origin": "https://c.example", "Sec-Fetch-Site": "cross-site"}
+    is_problem(client.post("/api/v1/identify", content=RED, headers=other), 403, "cross-site")
