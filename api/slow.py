@@ -17,6 +17,9 @@ log = logging.getLogger("loupe.api")
 TAKING = 20.0
 """Seconds in which a client must take some of its answer."""
 
+QUICK = 0.2
+"""Seconds that a refusal waits for a body which is here at once: its connection can be kept."""
+
 LINGER = 5.0
 """Seconds that the rest of a refused body is read and thrown away; and no more than a photo."""
 
@@ -48,11 +51,13 @@ class Slow:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.complete:
-                MutableHeaders(scope=message)["Connection"] = "close"
+                await body.discard(QUICK)
+                if not body.complete:
+                    MutableHeaders(scope=message)["Connection"] = "close"
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if last and not body.complete:
                 await _taken(send, {**message, "more_body": True})
-                await body.linger()
+                await body.discard(LINGER)
                 message = {"type": "http.response.body", "body": b""}
             await _taken(send, message)
 
@@ -66,7 +71,7 @@ class Body:
     """A request's body, and whether all of it has been read."""
 
     def __init__(self, headers: Headers, receive: Receive) -> None:
-        self._receive = receive
+        self._receive, self._left = receive, PHOTO_BYTES
         self.complete = (
             headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         )
@@ -78,15 +83,18 @@ class Body:
             self.complete = True
         return message
 
-    async def linger(self) -> None:
-        """Read what still comes, for a while."""
-        until, left = time.monotonic() + LINGER, PHOTO_BYTES
-        while not (self.complete or line().stopping) and time.monotonic() < until and left > 0:
+    async def discard(self, seconds: float) -> None:
+        """Read what still comes, for a while, and throw it away."""
+        until = time.monotonic() + seconds
+        while not (self.complete or line().stopping) and self._left > 0:
+            patience = until - time.monotonic()
+            if patience <= 0:
+                break
             try:
-                message = await asyncio.wait_for(self.receive(), GLANCE)
+                message = await asyncio.wait_for(self.receive(), min(GLANCE, patience))
             except TimeoutError:
                 continue
-            left -= len(message.get("body", b""))
+            self._left -= len(message.get("body", b""))
 
 
 async def _taken(send: Send, message: Message) -> None:

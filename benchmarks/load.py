@@ -35,9 +35,10 @@ class Load:
 
 @dataclass(slots=True)
 class Client:
-    """A connection that is kept, with what has come of the answer so far."""
+    """A connection that is kept unless the server ends it, with what has come of the answer."""
 
     socket: socket.socket
+    ending: bool = False
     began: float = 0.0
     received: bytearray = field(default_factory=bytearray)
     left: int | None = None
@@ -61,6 +62,7 @@ class Client:
                 return False
             head = bytes(self.received[:end]).lower()
             self.status = int(head.split(b" ", 2)[1])
+            self.ending = b"\r\nconnection: close" in head
             length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
             self.left = end + 4 + int(length)
         return len(self.received) >= self.left
@@ -81,12 +83,16 @@ def load(url: str, photos: Sequence[bytes], clients: int) -> Load:
     ]
     waits: list[float] = []
     refused = 0
+
+    def begin(selector: selectors.BaseSelector) -> None:
+        client = Client(socket.create_connection((host, port)))
+        client.ask(requests.pop())
+        selector.register(client.socket, selectors.EVENT_READ, client)
+
     with selectors.DefaultSelector() as selector:
         began = time.perf_counter()
         for _ in range(min(clients, len(requests))):
-            client = Client(socket.create_connection((host, port)))
-            client.ask(requests.pop())
-            selector.register(client.socket, selectors.EVENT_READ, client)
+            begin(selector)
         while selector.get_map():
             ready = selector.select(PATIENCE)
             if not ready:
@@ -96,9 +102,11 @@ def load(url: str, photos: Sequence[bytes], clients: int) -> Load:
                     continue
                 waits.append(time.perf_counter() - key.data.began)
                 refused += key.data.status != 200
-                if requests:
+                if requests and not key.data.ending:
                     key.data.ask(requests.pop())
-                else:
-                    selector.unregister(key.fileobj)
-                    key.data.socket.close()
+                    continue
+                selector.unregister(key.fileobj)
+                key.data.socket.close()
+                if requests:
+                    begin(selector)
         return Load(time.perf_counter() - began, tuple(waits), refused)

@@ -149,7 +149,8 @@ def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
         raise ArchiveError(f"This backup lists more than {MAX_FILES:,} files.")
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
-        if info.is_dir() or kind not in (0, stat.S_IFREG):
+        # Not is_dir(), which until Python 3.12 fails at an empty name.
+        if info.filename[-1:] in ("", "/") or kind not in (0, stat.S_IFREG):
             raise ArchiveError("This backup holds what is no file, as a link: Loupe writes none.")
         if info.flag_bits & 0x1 or info.compress_type != zipfile.ZIP_STORED:
             raise ArchiveError(
