@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -46,12 +46,7 @@ RAW = "-"
 Options = TypeVar("Options", bound=BaseModel)
 
 
-# An empty field of a form is one that was not filled in.
-Which = Annotated[
-    Name | None,
-    BeforeValidator(lambda given: given or None),
-    Field(description="The model; by default the server's."),
-]
+Which = Annotated[Name | None, Field(description="The model; by default the server's.")]
 
 
 class Many(BaseModel):
@@ -170,10 +165,13 @@ def fields_of(form: FormData) -> dict[str, str]:
 def with_fields(options: Options, fields: Mapping[str, str]) -> Options:
     """Parameters from the address with those of the form, which win, put in.
 
+    An empty field is one that was not filled in.
+
     Raises:
         pydantic.ValidationError: one is not usable.
     """
-    own = {name: text for name, text in fields.items() if name in type(options).model_fields}
+    known = type(options).model_fields
+    own = {name: text for name, text in fields.items() if name in known and text}
     if not own:
         return options
     given: dict[str, Any] = options.model_dump(exclude_unset=True)

@@ -203,8 +203,11 @@ def test_other_sites_may_not_call_it_unless_they_are_named(serve: Any, tiny_bund
 
 
 def test_an_empty_field_is_one_that_was_not_filled_in(api: TestClient) -> None:
-    wanted = without_times(api.post(URL, content=RED).json())
-    assert without_times(api.post(f"{URL}?model=", content=RED).json()) == wanted
+    photo = {"photo": ("a.png", RED)}
+    wanted = without_times(api.post(URL, files=photo).json())
+    empty = api.post(URL, files=photo, data={"model": "", "top": "", "explain": ""})
+    assert without_times(empty.json()) == wanted
+    is_problem(api.post(f"{URL}?model=", content=RED), 422, "invalid")
 
 
 def test_a_form_with_two_photos_is_told_so(api: TestClient) -> None:
