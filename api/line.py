@@ -28,7 +28,7 @@ Gone = Callable[[], Awaitable[bool]]
 BATCHES = 2
 """Batches that may be under way at once."""
 
-GLANCE = 0.1
+GLANCE = 0.25
 """Seconds between two looks whether a client has hung up."""
 
 

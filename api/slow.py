@@ -91,7 +91,8 @@ class Body:
             if patience <= 0:
                 break
             try:
-                message = await asyncio.wait_for(self.receive(), min(GLANCE, patience))
+                async with asyncio.timeout(min(GLANCE, patience)):
+                    message = await self.receive()
             except TimeoutError:
                 continue
             self._left -= len(message.get("body", b""))
@@ -99,6 +100,7 @@ class Body:
 
 async def _taken(send: Send, message: Message) -> None:
     try:
-        await asyncio.wait_for(send(message), TAKING)
+        async with asyncio.timeout(TAKING):
+            await send(message)
     except TimeoutError:
         raise Stalled from None
