@@ -71,7 +71,8 @@ class Body:
     """A request's body, and whether all of it has been read."""
 
     def __init__(self, headers: Headers, receive: Receive) -> None:
-        self._receive, self._left = receive, PHOTO_BYTES
+        # Who asks first whether to send (Expect: 100-continue) is not invited by being read from.
+        self._receive, self._left = receive, 0 if "expect" in headers else PHOTO_BYTES
         self.complete = (
             headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
@@ -34,11 +35,12 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().log == "json":
             observe.log_json()
             stack.callback(listen(observe.note))
-        for part in (load, _records):
-            try:
-                await asyncio.to_thread(part)
-            except LoupeError as error:
-                log.error("%s: %s", error.code, error)
+        # Nobody waits for it: photos are answered without a database.
+        threading.Thread(target=_records, name="records", daemon=True).start()
+        try:
+            await asyncio.to_thread(load)
+        except LoupeError as error:
+            log.error("%s: %s", error.code, error)
         yield None
         stop.begin()
         line().close()
@@ -50,7 +52,11 @@ def _records() -> None:
 
     Only one that is named: opening the usual file costs memory that most visits do not need.
     """
-    if settings().database.get_secret_value():
-        from model.records import records
+    if not settings().database.get_secret_value():
+        return
+    from model.records import records
 
+    try:
         records()
+    except LoupeError as error:
+        log.error("%s: %s", error.code, error)

@@ -36,7 +36,7 @@ class App:
     """The one folder to keep: records, models that are not shipped (``LOUPE_DATA``)."""
 
     memory_mb: int = 330
-    """What the app takes at most: 314 MB after 200 answers to 20 visitors (README)."""
+    """What the app takes at most: 324 MB after 200 answers to 20 visitors (README)."""
     learner_mb: int = 650
     """The same after one answer of the learner engine, which loads torch: 643 MB."""
     start_seconds: int = 15

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -126,3 +127,19 @@ def test_what_is_asked_for_in_vain_is_counted_and_is_no_page(serve: Any) -> None
     requests = next(one for one in families if one.name == "loupe_requests")
     found = {sample.labels["status"] for sample in requests.samples}
     assert "404" in found
+
+
+def test_a_database_out_of_reach_is_said_at_the_start(
+    serve: Any, tiny_bundle: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "correct-horse-battery-staple"
+    url = f"postgresql://nobody:{secret}@127.0.0.1:1/none"
+    client = serve(LOUPE_MODEL="tiny", LOUPE_DATABASE=url)
+    for _ in range(200):
+        if "data-refused" in caplog.text:
+            break
+        time.sleep(0.05)
+    assert "data-refused: " in caplog.text
+    assert secret not in caplog.text
+    # Photos are answered all the same.
+    assert client.get("/api/ready").status_code == 200

@@ -59,6 +59,13 @@ def test_an_answer_to_a_whole_body_leaves_the_connection_open() -> None:
     assert len(sent) == 2
 
 
+def test_who_asks_first_is_not_invited_to_send() -> None:
+    asking = {"content-length": "500", "expect": "100-continue"}
+    sent, read = asked(PlainTextResponse("no"), [b"x" * 100] * 3, **asking)
+    assert closes(sent)
+    assert read == 0
+
+
 def test_a_refused_body_is_read_for_a_while_after_the_refusal_went_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
