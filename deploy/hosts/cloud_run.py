@@ -105,11 +105,11 @@ HOST = Host(
         "$ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve",
         f"Budget alert: {ALERT}",
         f"$ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-",
+        "$ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')",
         (
             f"$ gcloud secrets add-iam-policy-binding {SECRET} "
             "--role=roles/secretmanager.secretAccessor "
-            "--member=serviceAccount:NUMBER-compute@developer.gserviceaccount.com "
-            "(NUMBER: $(gcloud projects describe PROJECT --format='value(projectNumber)'))"
+            "--member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com"
         ),
         "For records that last, do the same for LOUPE_DATABASE: a secret, and its lines in env.",
         "$ gcloud run services replace service.yaml --region REGION",

@@ -96,7 +96,7 @@ HOST = Host(
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write sagemaker",
-        "Replace ACCOUNT, REGION and ROLE in sagemaker/model.json.",
+        "Replace ACCOUNT, REGION and ROLE in sagemaker/model.json and below.",
         "Budget alert: the next command sends a mail at 80 % of 50 dollars a month.",
         (
             "$ aws budgets create-budget --account-id ACCOUNT "
@@ -105,18 +105,24 @@ HOST = Host(
             "ComparisonOperator=GREATER_THAN,Threshold=80},Subscribers=[{SubscriptionType=EMAIL,"
             "Address=YOU@example.org}]'"
         ),
+        "The image, with root in the container as SageMaker wants it:",
         (
-            "SageMaker wants root in the container: "
             "$ docker build --build-arg RUN_AS=root "
             "-t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve ."
         ),
-        "$ aws ecr create-repository --repository-name loupe, then docker login and docker push.",
+        "$ aws ecr create-repository --repository-name loupe",
+        (
+            "$ aws ecr get-login-password | docker login --username AWS --password-stdin "
+            "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+        ),
+        "$ docker push ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve",
         "$ aws sagemaker create-model --cli-input-json file://sagemaker/model.json",
         (
             "$ aws sagemaker create-endpoint-config "
             "--cli-input-json file://sagemaker/endpoint-config.json"
         ),
         "$ aws sagemaker create-endpoint --cli-input-json file://sagemaker/endpoint.json",
+        "$ aws sagemaker wait endpoint-in-service --endpoint-name loupe",
         (
             "$ aws application-autoscaling register-scalable-target "
             "--cli-input-json file://sagemaker/scaling.json"
