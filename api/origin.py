@@ -11,6 +11,7 @@ from .problems import problem
 
 __all__ = ["Origin"]
 
+PORTS = {"http": 80, "https": 443}
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -39,9 +40,18 @@ class Origin:
 
 def _welcome(headers: Headers) -> bool:
     origin, fetched = headers.get("origin"), headers.get("sec-fetch-site")
-    if origin in settings().origins:
+    if {origin, "*"} & set(settings().origins):
         return True
     if fetched is not None:
         return fetched in ("same-origin", "none")
-    # Browsers before 2023; without an origin it is no browser.
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    # Over plain http, and before 2023, browsers send the origin alone; programs not even that.
+    return origin is None or _site(origin) == _site(f"x://{headers.get('host', '')}", origin)
+
+
+def _site(address: str, like: str = "") -> tuple[str | None, int | None] | None:
+    """Host and port; the port that is not said is the scheme's."""
+    try:
+        found, scheme = urlsplit(address), urlsplit(like or address).scheme
+        return found.hostname, found.port or PORTS.get(scheme)
+    except ValueError:
+        return None

@@ -14,8 +14,12 @@ __all__ = ["Slow"]
 
 log = logging.getLogger("loupe.api")
 
-TAKING = 20.0
-"""Seconds in which a client must take some of its answer."""
+TAKING = 60.0
+"""Seconds in which a client must take what was written, where its answer holds a place.
+
+Not a file that is fetched: a slow line drains the megabytes that the system holds for it in
+minutes, and nobody waits for it.
+"""
 
 QUICK = 0.2
 """Seconds that a refusal waits for a body which is here at once: its connection can be kept."""
@@ -48,6 +52,7 @@ class Slow:
             await self.app(scope, receive, send)
             return
         body = Body(Headers(scope=scope), receive)
+        patience = TAKING if scope["method"] == "POST" else None
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.complete:
@@ -56,10 +61,10 @@ class Slow:
                     MutableHeaders(scope=message)["Connection"] = "close"
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if last and not body.complete:
-                await _taken(send, {**message, "more_body": True})
+                await _taken(send, {**message, "more_body": True}, patience)
                 await body.discard(LINGER)
                 message = {"type": "http.response.body", "body": b""}
-            await _taken(send, message)
+            await _taken(send, message, patience)
 
         try:
             await self.app(scope, body.receive, sending)
@@ -71,7 +76,7 @@ class Body:
     """A request's body, and whether all of it has been read."""
 
     def __init__(self, headers: Headers, receive: Receive) -> None:
-        # Who asks first whether to send (Expect: 100-continue) is not invited by being read from.
+        # Who asks first whether to send (Expect: 100-continue) is invited by being read from.
         self._receive, self._left = receive, 0 if "expect" in headers else PHOTO_BYTES
         self.complete = (
             headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
@@ -79,6 +84,10 @@ class Body:
 
     async def receive(self) -> Message:
         """See ASGI."""
+        self._left = PHOTO_BYTES
+        return await self._next()
+
+    async def _next(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self.complete = True
@@ -93,15 +102,15 @@ class Body:
                 break
             try:
                 async with asyncio.timeout(min(GLANCE, patience)):
-                    message = await self.receive()
+                    message = await self._next()
             except TimeoutError:
                 continue
             self._left -= len(message.get("body", b""))
 
 
-async def _taken(send: Send, message: Message) -> None:
+async def _taken(send: Send, message: Message, patience: float | None) -> None:
     try:
-        async with asyncio.timeout(TAKING):
+        async with asyncio.timeout(patience):
             await send(message)
     except TimeoutError:
         raise Stalled from None

@@ -84,7 +84,7 @@ def caddyfile(app: App, site: str, upstream: str, *notes: str) -> str:
         # A zip of photos may have 200 MB, as in .streamlit/config.toml.
         "\t\tmax_size 200MB\n"
         "\t}\n"
-        # While the app starts again Caddy asks again; only what never reached it is sent twice.
+        # While the app starts again Caddy asks again for what has no body: pages, not photos.
         # No health checks: with one app behind it they would only keep it away for longer.
         f"\treverse_proxy {upstream} {{\n"
         f"\t\tlb_try_duration {app.start_seconds}s\n"

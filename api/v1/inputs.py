@@ -145,6 +145,9 @@ def body_of(options: type[BaseModel], name: str, *, many: bool = False) -> dict[
     """A form with photos and parameters, for OpenAPI."""
     photo = {"type": "array", "items": FILE} if many else FILE
     fields = options.model_json_schema()["properties"]
+    for field in fields.values():
+        # Else the page fills in what it makes up from the pattern.
+        field["example"] = "" if field["default"] is None else field["default"]
     return {
         "type": "object",
         "properties": {name: photo, **fields},

@@ -15,7 +15,7 @@ from ..schemas import faults
 from ..writing import files
 from .caddy import caddy_faults
 from .dockerfile import read
-from .parsing import megabytes, parse_all, variables
+from .parsing import megabytes, parse_all, variables, written
 
 __all__ = ["Line", "State", "check_files", "check_limits", "duration", "settings_known"]
 
@@ -73,7 +73,8 @@ def _schemas(host: Host, documents: Mapping[str, Any]) -> Iterator[Line]:
 
 def check_proxy(texts: Mapping[str, str]) -> Iterator[Line]:
     """Caddy's files, which have no schema, by Caddy itself."""
-    for path, text in texts.items():
+    inner = [written(text) for text in texts.values() if text.startswith("#cloud-config")]
+    for path, text in [pair for some in (texts, *inner) for pair in some.items()]:
         if not path.endswith("Caddyfile"):
             continue
         fault = caddy_faults(text)
@@ -102,7 +103,7 @@ def _contents(host: Host, documents: Mapping[str, Any], app: App) -> Iterator[Li
         what = f"instances ({place[-1]})"
         yield _same(what, str(host.at(documents, place)), str(app.instances), "no more are charged")
     if host.where.data is not None:
-        yield _kept(str(host.at(documents, host.where.data)), app)
+        yield _kept(host.at(documents, host.where.data), environment.get("LOUPE_DATA"), app)
     unknown = settings_known(environment)
     todo = "Use the names in the README's table, Settings."
     if unknown:
@@ -134,13 +135,16 @@ def _memory(
         yield Line("memory told", State.OK, f"{told} MB: photos that would not fit are refused")
 
 
-def _kept(there: str, app: App) -> Line:
-    what = "data folder"
-    # A mount ends with the folder, StateDirectory= is its name below /var/lib.
-    if there.endswith(f":{app.data}") or there in (app.data, app.name):
-        return Line(what, State.OK, f"{there}: outlives a restart")
-    todo = f"Corrections would be lost: mount {app.data}, as `write` does."
-    return Line(what, State.FAILED, f"'{there}' keeps another folder", todo)
+def _kept(there: Any, told: str | None, app: App) -> Line:
+    """Whether what is kept is where the app writes: one mount of several, or StateDirectory=."""
+    what, mounts = "data folder", there if isinstance(there, list) else [there]
+    state = f"/var/lib/{app.name}"
+    kept = [state if one == app.name else str(one).rpartition(":")[2] for one in mounts]
+    wanted = told or app.data
+    if wanted in kept:
+        return Line(what, State.OK, f"{wanted}: outlives a restart")
+    todo = f"Corrections would be lost: mount {wanted}, as `write` does."
+    return Line(what, State.FAILED, f"{', '.join(kept)}: not {wanted}, where the app writes", todo)
 
 
 def settings_known(environment: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ import yaml
 
 from ..errors import Unreadable
 
-__all__ = ["megabytes", "parse", "parse_all", "variables"]
+__all__ = ["megabytes", "parse", "parse_all", "variables", "written"]
 
 
 def parse_all(files: Mapping[str, str]) -> dict[str, Any]:
@@ -22,11 +22,22 @@ def parse_all(files: Mapping[str, str]) -> dict[str, Any]:
         Unreadable: a file is not what its name says.
     """
     documents = {path: parse(path, text) for path, text in files.items()}
-    for path, text in files.items():
+    for text in files.values():
         if text.startswith("#cloud-config"):
-            for entry in documents[path].get("write_files", ()):
-                documents[entry["path"]] = parse(entry["path"], entry["content"])
+            documents |= {path: parse(path, inner) for path, inner in written(text).items()}
     return documents
+
+
+def written(text: str) -> dict[str, str]:
+    """The files that cloud-init's user data writes, by path.
+
+    Raises:
+        Unreadable: it is no YAML.
+    """
+    document = parse("cloud-init.yaml", text)
+    entries = document.get("write_files") if isinstance(document, dict) else None
+    found = [one for one in entries or () if isinstance(one, dict)]
+    return {str(one.get("path")): str(one.get("content", "")) for one in found}
 
 
 def parse(path: str, text: str) -> Any:
@@ -56,7 +67,9 @@ def parse(path: str, text: str) -> Any:
 
 def _unit(text: str) -> dict[str, dict[str, Any]]:
     """A unit's sections; ``Environment`` becomes a mapping."""
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes="#")
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";")
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign] # names keep their capitals
     parser.read_string(text)
     sections: dict[str, dict[str, Any]] = {name: dict(parser[name]) for name in parser.sections()}
@@ -93,8 +106,9 @@ def megabytes(value: Any) -> int:
     """
     text = str(value).strip().lower()
     number = text.rstrip("gmkib")
-    scale = 1024 if "g" in text.removeprefix(number) else 1
+    unit = text.removeprefix(number)[:1]
+    scale = {"k": 1 / 1024, "g": 1024}.get(unit, 1)
     try:
         return int(float(number) * scale)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Unreadable(f"'{value}' is no amount of memory, such as 512mb.") from None

@@ -102,7 +102,7 @@ HOST = Host(
         port=("compose.yaml", "services", "loupe", "expose", 0),
         memory=("compose.yaml", "services", "loupe", "mem_limit"),
         most=(("compose.yaml", "services", "loupe", "scale"),),
-        data=("compose.yaml", "services", "loupe", "volumes", 0),
+        data=("compose.yaml", "services", "loupe", "volumes"),
     ),
     port_variable=None,
     own_server=True,

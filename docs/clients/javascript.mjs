@@ -43,7 +43,8 @@ export class Loupe {
   }
 
   /** Answers to Files in order, each as soon as it is there; one may be an `error`. */
-  async *batch(photos, asked = {}) {
+  async *batch(files, asked = {}) {
+    const photos = [...files]; // a form's FileList, too
     const body = new FormData();
     for (const photo of photos) body.append("photos", photo, photo.name);
     const size = photos.reduce((sum, photo) => sum + photo.size, 0);

@@ -119,7 +119,7 @@ def _problem(error: HTTPError) -> Problem:
     try:
         said = json.load(error)
         code, detail = said["code"], said["detail"]
-    except (ValueError, KeyError, TypeError):  # a proxy's page, not the API's words
+    except (*CUT, KeyError, TypeError):  # a proxy's page, not the API's words
         code, detail = "error", f"The server answered {error.code}."
     return Problem(error.code, code, detail, float(after) if after.isdigit() else 0.0)
 

@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 
 from api.routes import routes
 from model import classifier
+from model.samples import samples
 from tests.api.conftest import forget
 from tests.browser.server import serving
 from tests.conftest import _forget
@@ -158,7 +159,17 @@ def test_its_page_shows_every_route(tmp_path: Path) -> None:
             )
             for one in summaries
         }
+        # Tried as it comes: a photo is chosen and nothing else touched.
+        block = page.locator(".opblock", has=page.locator('[data-path="/identify"]'))
+        block.locator(".opblock-summary-control").click()
+        block.get_by_role("button", name="Try it out").click()
+        block.locator('input[type="file"]').first.set_input_files(samples()[0].path)
+        block.get_by_role("button", name="Execute").click()
+        answer = block.locator(".live-responses-table tbody .response-col_status").first
+        answer.wait_for(timeout=30_000)
+        status = answer.inner_text().split()[0]
         browser.close()
+        assert status == "200"
         assert not server.tracebacks()
         assert [url for url in asked if not url.startswith(f"{server.url}/api/v1/")] == []
     assert shown == OPERATIONS

@@ -41,6 +41,9 @@ def test_a_page_of_another_site_is_refused(api: TestClient, headers: dict[str, s
         # A proxy that changes Host: the browser's own word counts.
         {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
+        # A proxy that spells the port which a browser leaves out.
+        {"Origin": "http://testserver", "Host": "testserver:80"},
+        {"Origin": "https://testserver", "Host": "testserver:443"},
     ],
 )
 def test_programs_and_own_pages_pass(api: TestClient, headers: dict[str, str]) -> None:
@@ -59,3 +62,9 @@ def test_a_site_that_is_named_passes_and_can_ask_again_by_tag(serve: Any, tiny_b
     assert answer.status_code == 200
     other = {"Origin": "https://c.example", "Sec-Fetch-Site": "cross-site"}
     is_problem(client.post("/api/v1/identify", content=RED, headers=other), 403, "cross-site")
+
+
+def test_every_site_may_ask_where_the_owner_says_so(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORS="*")
+    headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    assert client.post("/api/v1/identify", content=RED, headers=headers).status_code == 200

@@ -99,6 +99,35 @@ def test_a_refused_body_that_is_here_at_once_costs_no_connection() -> None:
     assert not closes(asyncio.run(ask()))
 
 
+def test_a_file_is_sent_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow, "TAKING", 0.05)
+    got = []
+
+    async def ask() -> None:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            await asyncio.sleep(0.1)
+            got.append(message)
+
+        await Slow(PlainTextResponse("file"))(scope() | {"method": "GET"}, receive, send)
+
+    asyncio.run(ask())
+    assert got[-1]["body"] == b"file"
+
+
+def test_who_was_invited_to_send_is_read_from() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await PlainTextResponse("no")(scope, receive, send)
+
+    asking = {"content-length": "300", "expect": "100-continue"}
+    _, read = asked(app, [b"x" * 100] * 3, **asking)
+    assert read == 3
+
+
 def test_a_body_without_an_end_is_not_read_for_ever() -> None:
     part = bytes(2**20)
     _, read = asked(PlainTextResponse("no"), [part] * 500, **{"transfer-encoding": "chunked"})

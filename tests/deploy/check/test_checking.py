@@ -38,10 +38,19 @@ def changed(host: Host, before: str, after: str) -> dict[str, str]:
         ("railway", "numReplicas = 1", 'numReplicas = "1"', "railway.toml", "not of type"),
         ("fly", '"512mb"', '"300tb"', "fly.toml", "'300tb' does not match"),
         ("fly", '"512mb"', '"300tb"', "files", "no amount of memory"),
-        ("fly", '"/data"', '"/nowhere"', "data folder", "'/nowhere' keeps another folder"),
+        ("fly", '"/data"', '"/nowhere"', "data folder", "/nowhere: not /data"),
         ("cloud-run", "value: '1024'", "value: '8192'", "memory told", "there are 1024 MB"),
-        ("vps-compose", "data:/data", "data:/nowhere", "data folder", "keeps another folder"),
-        ("vps-systemd", "StateDirectory=loupe", "StateDirectory=x", "data folder", "'x' keeps"),
+        ("vps-compose", "data:/data", "data:/nowhere", "data folder", "/nowhere: not /data"),
+        (
+            "vps-systemd",
+            "StateDirectory=loupe",
+            "StateDirectory=x",
+            "data folder",
+            "x: not /var/lib",
+        ),
+        ("vps-systemd", "MemoryMax=1024M", "MemoryMax=infinity", "files", "no amount of memory"),
+        ("cloud-init", "reverse_proxy", "reverse_poxy", "/etc/caddy/Caddyfile", "reverse_poxy"),
+        ("vps-compose", "mem_limit: 1024m", "mem_limit: 200000k", "memory in the files", "195 MB"),
         ("fly", "internal_port = 8501", "internal_port = 8080", "port", "'8080' in the files"),
         ("fly", "512mb", "256mb", "memory in the files", "256 MB, the app needs 330 MB"),
         ("fly", "SIGTERM", "SIGHUP", "fly.toml", "'SIGHUP' is not one of"),
@@ -78,6 +87,20 @@ def test_what_is_wrong_in_the_files_fails(
     found = failed(check_files(host, changed(host, before, after)))
     assert what in found
     assert said in found[what]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("vps-compose", "    - data:/data", "    - ./x:/x\n    - data:/data"),
+        ("vps-systemd", "[Service]", "; mine\n[Service]"),
+        ("fly", "512mb", "1gb"),
+        ("cloud-init", "write_files:", "write_files:\n- path: /etc/motd"),
+    ],
+)
+def test_an_edit_that_is_as_good_passes(name: str, before: str, after: str) -> None:
+    host = find(name)
+    assert failed(check_files(host, changed(host, before, after))) == {}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +159,15 @@ def test_a_broken_file_is_refused(path: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "mb"),
-    [("512mb", 512), ("1024M", 1024), ("1Gi", 1024), ("1gb", 1024), ("768Mi", 768), (256, 256)],
+    [
+        ("512mb", 512),
+        ("1024M", 1024),
+        ("1Gi", 1024),
+        ("1gb", 1024),
+        ("768Mi", 768),
+        (256, 256),
+        ("2048K", 2),
+    ],
 )
 def test_memory_is_read_in_every_notation(text: str | int, mb: int) -> None:
     assert megabytes(text) == mb
