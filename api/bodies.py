@@ -3,20 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Receive
 
-from model.errors import Busy, PhotoTooLarge
+from model.errors import Busy, LoupeError, PhotoTooLarge
 from model.photo import MAX_BYTES
 from model.settings import settings
 
 from .line import line
 from .problems import BodyTooSlow, Malformed, Stopping
 
-__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "bounded"]
+__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "arriving", "bounded"]
 
 PHOTO_BYTES = MAX_BYTES + 2**16
 """Bytes of a request with one photo: the photo, and what a form puts around it."""
@@ -29,7 +29,6 @@ PAUSE = 20.0
 
 LONGEST = 300.0
 """Seconds in all: 20 MB at the pace of a bad mobile network."""
-
 
 GLANCE = 0.5
 """Seconds between two looks whether the server is stopping."""
@@ -84,7 +83,9 @@ async def bounded(request: Request, limit: int, weight: int = 1) -> AsyncIterato
 
     async def receive() -> Message:
         nonlocal received
-        message = await _arriving(request, min(time.monotonic() + PAUSE, until))
+        message = await arriving(request.receive, min(time.monotonic() + PAUSE, until))
+        if message is None:
+            raise _given_up()
         count = len(message.get("body", b""))
         if received + count > limit:
             raise _too_large(limit)
@@ -98,19 +99,25 @@ async def bounded(request: Request, limit: int, weight: int = 1) -> AsyncIterato
         held.held -= received * weight
 
 
-async def _arriving(request: Request, until: float) -> Message:
-    """The next part of the body, unless it comes too late or the server stops before."""
-    while not line().stopping:
-        left = until - time.monotonic()
-        try:
-            # Not wait_for, which until Python 3.12 makes a task each time.
-            async with asyncio.timeout(max(0.0, min(left, GLANCE))):
-                return await request.receive()
-        except TimeoutError:
-            if left <= GLANCE:
-                said = "The photo did not arrive in time. Send a smaller one."
-                raise BodyTooSlow(said) from None
-    raise Stopping("This server is stopping. Send the photo again: another one answers.")
+async def arriving(receive: Receive, until: float) -> Message | None:
+    """The next part of a body; None when it is late, or the server is stopping.
+
+    Args:
+        receive: see ASGI.
+        until: when it is late, s on the monotonic clock.
+    """
+    while not line().stopping and (left := until - time.monotonic()) > 0:
+        # Not wait_for, which until Python 3.12 makes a task each time.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, GLANCE)):
+                return await receive()
+    return None
+
+
+def _given_up() -> LoupeError:
+    if line().stopping:
+        return Stopping("This server is stopping. Send the photo again: another one answers.")
+    return BodyTooSlow("The photo did not arrive in time. Send a smaller one.")
 
 
 def _too_large(limit: int) -> PhotoTooLarge:

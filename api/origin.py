@@ -45,13 +45,17 @@ def _welcome(headers: Headers) -> bool:
     if fetched is not None:
         return fetched in ("same-origin", "none")
     # Over plain http, and before 2023, browsers send the origin alone; programs not even that.
-    return origin is None or _site(origin) == _site(f"x://{headers.get('host', '')}", origin)
+    return origin is None or _same(origin, headers.get("host", ""))
 
 
-def _site(address: str, like: str = "") -> tuple[str | None, int | None] | None:
-    """Host and port; the port that is not said is the scheme's."""
+def _same(origin: str, host: str) -> bool:
+    """Whether an origin has this host and port; one that is not said is the scheme's."""
     try:
-        found, scheme = urlsplit(address), urlsplit(like or address).scheme
-        return found.hostname, found.port or PORTS.get(scheme)
+        page, own = urlsplit(origin), urlsplit(f"//{host}")
+        usual = PORTS.get(page.scheme)
+        return bool(page.hostname) and (page.hostname, page.port or usual) == (
+            own.hostname,
+            own.port or usual,
+        )
     except ValueError:
-        return None
+        return False

@@ -12,6 +12,7 @@ from .adapters import adapters
 from .health import live, ready
 from .observe import Observed, exposition
 from .problems import problem
+from .slow import Slow
 from .v1 import application
 
 __all__ = ["routes"]
@@ -41,12 +42,6 @@ class Nothing(BaseRoute):
     No ``Mount``: its pattern does not match an address with a line break in it.
     """
 
-    def __init__(self) -> None:
-        answer = problem(
-            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
-        )
-        self._app = Observed(answer)
-
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the path, where the server has it, is ``/api`` or below, or often asked for."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -61,4 +56,7 @@ class Nothing(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """404, as a problem."""
-        await self._app(scope, receive, send)
+        answer = problem(
+            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
+        )
+        await Slow(Observed(answer))(scope, receive, send)

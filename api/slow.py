@@ -7,8 +7,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import PHOTO_BYTES
-from .line import line
+from .bodies import PHOTO_BYTES, arriving
 
 __all__ = ["Slow"]
 
@@ -26,9 +25,6 @@ QUICK = 0.2
 
 LINGER = 5.0
 """Seconds that the rest of a refused body is read and thrown away; and no more than a photo."""
-
-GLANCE = 0.5
-"""Seconds between two looks whether the server is stopping."""
 
 
 class Stalled(Exception):
@@ -96,15 +92,10 @@ class Body:
     async def discard(self, seconds: float) -> None:
         """Read what still comes, for a while, and throw it away."""
         until = time.monotonic() + seconds
-        while not (self.complete or line().stopping) and self._left > 0:
-            patience = until - time.monotonic()
-            if patience <= 0:
-                break
-            try:
-                async with asyncio.timeout(min(GLANCE, patience)):
-                    message = await self._next()
-            except TimeoutError:
-                continue
+        while not self.complete and self._left > 0:
+            message = await arriving(self._next, until)
+            if message is None:
+                return
             self._left -= len(message.get("body", b""))
 
 

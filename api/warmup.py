@@ -35,8 +35,9 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().log == "json":
             observe.log_json()
             stack.callback(listen(observe.note))
-        # Nobody waits for it: photos are answered without a database.
-        threading.Thread(target=_records, name="records", daemon=True).start()
+        if settings().database.get_secret_value():
+            # Nobody waits for it: photos are answered without a database.
+            threading.Thread(target=_records, name="records", daemon=True).start()
         try:
             await asyncio.to_thread(load)
         except LoupeError as error:
@@ -52,8 +53,6 @@ def _records() -> None:
 
     Only one that is named: opening the usual file costs memory that most visits do not need.
     """
-    if not settings().database.get_secret_value():
-        return
     from model.records import records
 
     try:

@@ -4,7 +4,6 @@ Source of the contract: Amazon SageMaker AI Developer Guide, "Custom Inference C
 Hosting Services", and "... with Batch Transform" for ``GET /execution-parameters``.
 """
 
-from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -17,8 +16,8 @@ from model.settings import settings
 from ..health import ready
 from ..line import line
 from ..problems import Malformed
-from ..v1.identify import identified
-from ..v1.inputs import Asked, photo_in, with_fields
+from ..v1.identify import answered
+from ..v1.inputs import Asked, with_fields
 
 __all__ = ["routes"]
 
@@ -31,18 +30,11 @@ async def invocations(request: Request) -> JSONResponse:
 
     Parameters come as custom attributes, ``model=clothing&top=3``.
     """
-    line().check()
     try:
         given = dict(parse_qsl(request.headers.get(ATTRIBUTES, ""), max_num_fields=20))
     except ValueError:
         raise Malformed("The custom attributes do not read as model=clothing&top=3.") from None
-    async with photo_in(request) as sent:
-        asked = with_fields(Asked(), {**given, **sent.fields})
-
-        def work() -> dict[str, Any]:
-            return identified(sent.data, sent.name, asked)
-
-        return JSONResponse(await line().run(work, request.is_disconnected))
+    return await answered(request, with_fields(Asked(), given))
 
 
 async def parameters(_: Request) -> JSONResponse:

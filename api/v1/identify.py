@@ -1,6 +1,7 @@
 """``POST identify`` and ``POST identify/batch``."""
 
 import base64
+from functools import partial
 from io import BytesIO
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from . import batch
 from .inputs import FILE, Asked, Many, body_of, photo_in, with_fields
 from .schemas import Answer, Batch, problems
 
-__all__ = ["identified", "photo_body", "router"]
+__all__ = ["answered", "identified", "photo_body", "router"]
 
 router = APIRouter(tags=["identify"])
 CELLS = 16
@@ -53,13 +54,19 @@ async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONRe
 
     JPEG, PNG, WebP, HEIC or AVIF of at most 20 MB; nothing of it is kept.
     """
+    return await answered(request, asked)
+
+
+async def answered(request: Request, asked: Asked) -> JSONResponse:
+    """The answer to the photo of a request; fields of its form win over ``asked``.
+
+    Raises:
+        LoupeError, pydantic.ValidationError: see ``photo_in``, ``Line.run``, ``identified`` and
+            ``with_fields``.
+    """
     line().check()
     async with photo_in(request) as sent:
-        asked = with_fields(asked, sent.fields)
-
-        def work() -> dict[str, Any]:
-            return identified(sent.data, sent.name, asked)
-
+        work = partial(identified, sent.data, sent.name, with_fields(asked, sent.fields))
         # A plain answer: checking it field by field against its own description takes
         # longer than resizing a photo.
         return JSONResponse(await line().run(work, request.is_disconnected))
