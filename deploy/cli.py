@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model.cli.refusals import Refusals
 from model.settings import ROOT
 
 from .check.checking import Line, State, check_files, check_limits, duration
@@ -21,24 +21,7 @@ from .writing import files, found, write
 __all__ = ["main"]
 
 
-class Commands(click.Group):
-    """Words refusals: one line and exit 2, never a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except DeployError as error:
-            click.echo(f"{error.code}: {error}", err=True)
-            sys.exit(2)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            click.echo(f"file: {error.filename}: {error.strerror or error}.", err=True)
-            sys.exit(2)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Bring Loupe to a host: choose one, write its files, check that they work."""
 

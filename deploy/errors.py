@@ -6,15 +6,15 @@ DeployError
 └── Unreadable       unreadable
 """
 
-from typing import ClassVar
+from model import LoupeError
 
 __all__ = ["DeployError", "FilesDiffer", "UnknownHost", "Unreadable"]
 
 
-class DeployError(Exception):
-    """Base of all refusals; ``str(error)`` is fit to be shown to a person."""
+class DeployError(LoupeError):
+    """Base of all that is refused here."""
 
-    code: ClassVar[str] = "deploy"
+    code = "deploy"
 
 
 class UnknownHost(DeployError):

@@ -96,6 +96,15 @@ def empty_postgres(postgres: str) -> str:
     return postgres
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind, not in the data folder."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'records.sqlite'}"
+    found: str = request.getfixturevalue("empty_postgres")
+    return found
+
+
 def _forget() -> None:
     settings.cache_clear()
     gate.cache_clear()

@@ -54,7 +54,7 @@ def _checked(host: Host, texts: Mapping[str, str], app: App) -> Iterator[Line]:
     try:
         documents = parse_all(texts)
         yield from _schemas(host, documents)
-        yield from check_proxy(texts)
+        yield from _proxies(texts)
         yield from _contents(host, documents, app)
     except DeployError as error:
         todo = f"Mend it, or write it again: python -m deploy write {host.name} --force"
@@ -71,7 +71,7 @@ def _schemas(host: Host, documents: Mapping[str, Any]) -> Iterator[Line]:
             yield Line(path, State.OK, "only documented keys and values")
 
 
-def check_proxy(texts: Mapping[str, str]) -> Iterator[Line]:
+def _proxies(texts: Mapping[str, str]) -> Iterator[Line]:
     """Caddy's files, which have no schema, by Caddy itself."""
     inner = [written(text) for text in texts.values() if text.startswith("#cloud-config")]
     for path, text in [pair for some in (texts, *inner) for pair in some.items()]:

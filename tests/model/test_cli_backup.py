@@ -218,20 +218,6 @@ def test_a_volume_keeps_its_place(own: Path, tmp_path: Path) -> None:
 # Records in another database
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        "postgresql",
-    ]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database that is not in the data folder."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'elsewhere' / 'r.sqlite'}"
-    found: str = request.getfixturevalue("empty_postgres")
-    return found
-
-
 def emptied(url: str) -> None:
     engine = connect(parse(url))
     TABLE.drop(engine)
@@ -239,9 +225,9 @@ def emptied(url: str) -> None:
 
 
 def test_corrections_are_taken_from_there_and_brought_back(
-    own: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    own: Path, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere(monkeypatch, url)
+    elsewhere(monkeypatch, database_url)
     correct(*map(str, range(45)))
     before = list(records().corrections())
     records().close()
@@ -252,7 +238,7 @@ def test_corrections_are_taken_from_there_and_brought_back(
     assert "--without-records" in refused
     cli("restore", file, "--without-records")
     assert len(kept()) == 45
-    emptied(url)
+    emptied(database_url)
     cli("restore", file)
     assert list(records().corrections()) == before
     correct("the next")

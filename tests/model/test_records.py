@@ -32,24 +32,10 @@ SECRET = "hidden-word"
 JPEG = Photo.from_image(colour("red")).to_jpeg()
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        "postgresql",
-    ]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'new' / 'records.sqlite'}"
-    found: str = request.getfixturevalue("empty_postgres")
-    return found
-
-
 @pytest.fixture
-def kept(url: str) -> Iterator[Records]:
+def kept(database_url: str) -> Iterator[Records]:
     """Records without a row."""
-    opened = Records(url)
+    opened = Records(database_url)
     yield opened
     opened.close()
 
@@ -105,9 +91,9 @@ def test_none_of_these_is_kept_as_such(kept: Records, red: Prediction) -> None:
     assert exported(kept)[1][0]["predicted"] == ""
 
 
-def test_rows_stay_when_it_is_opened_again(url: str, red: Prediction) -> None:
+def test_rows_stay_when_it_is_opened_again(database_url: str, red: Prediction) -> None:
     for count in (1, 2):
-        opened = Records(url)
+        opened = Records(database_url)
         opened.add_correction(red, "a", None)
         assert opened.count() == count
         opened.close()
@@ -190,10 +176,10 @@ for number in range(20):
 """
 
 
-def test_four_processes_make_one_database_at_once(url: str) -> None:
+def test_four_processes_make_one_database_at_once(database_url: str) -> None:
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, url],
+            [sys.executable, "-c", WRITER, database_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -212,7 +198,7 @@ def test_four_processes_make_one_database_at_once(url: str) -> None:
     for process in started:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-    opened = Records(url)
+    opened = Records(database_url)
     assert opened.count() == 80
     opened.close()
 
