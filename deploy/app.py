@@ -31,6 +31,8 @@ class App:
     """The image that trains and imports, too."""
     light: str = "requirements-serve.txt"
     everything: str = "requirements.txt"
+    postgresql: str = "psycopg[binary]>=3.2,<4"
+    """The driver for LOUPE_DATABASE, which both images have; a test holds the Dockerfile to it."""
 
     data: str = "/data"
     """The one folder to keep: records, models that are not shipped (``LOUPE_DATA``)."""

@@ -2,14 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import tomli_w
 import yaml
 
 from .app import App
+from .host import Source
 
 __all__ = [
+    "FIXED_BY_THE_MONTH",
+    "PROXY_BODY",
+    "PROXY_BODY_MB",
     "budget_comment",
     "caddyfile",
     "comment",
@@ -20,6 +25,22 @@ __all__ = [
     "unit",
     "yaml_text",
 ]
+
+
+FIXED_BY_THE_MONTH = (
+    "the price of a server is fixed by the month; ask the provider for an alert on traffic, "
+    "which may be charged beyond what is included."
+)
+"""The budget alert of a server of one's own."""
+
+PROXY_BODY_MB = 200
+"""What Caddy lets through: a zip of photos may have it, as in .streamlit/config.toml."""
+
+PROXY_BODY = Source(
+    "https://caddyserver.com/docs/caddyfile/directives/request_body",
+    date(2026, 11, 25),
+    itself=False,
+)
 
 
 def comment(lines: Iterable[str]) -> str:
@@ -81,8 +102,7 @@ def caddyfile(app: App, site: str, upstream: str, *notes: str) -> str:
         f"{site} {{\n"
         "\tencode zstd gzip\n"
         "\trequest_body {\n"
-        # A zip of photos may have 200 MB, as in .streamlit/config.toml.
-        "\t\tmax_size 200MB\n"
+        f"\t\tmax_size {PROXY_BODY_MB}MB\n"
         "\t}\n"
         # While the app starts again Caddy asks again for what has no body: pages, not photos.
         # No health checks: with one app behind it they would only keep it away for longer.

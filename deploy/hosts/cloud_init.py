@@ -4,7 +4,7 @@ from datetime import date
 
 from ..app import App
 from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, caddyfile, unit, yaml_text
+from ..parts import PROXY_BODY_MB, budget_comment, caddyfile, unit, yaml_text
 from .vps_systemd import FOLDER, MEMORY_MB
 from .vps_systemd import HOST as SERVER
 
@@ -42,7 +42,7 @@ def make(app: App) -> dict[str, str]:
             ["python3", "-m", "venv", f"{FOLDER}/.venv"],
             [
                 *(f"{FOLDER}/.venv/bin/pip", "install", "-r", f"{FOLDER}/{app.light}"),
-                "psycopg[binary]>=3.2,<4",
+                app.postgresql,
             ],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", app.name],
@@ -66,7 +66,7 @@ HOST = Host(
     title="A virtual machine (cloud-init)",
     kind=Kind.IAAS,
     summary="EC2, Compute Engine, Azure, Hetzner and others: paste one file as user data.",
-    limits=Limits(memory_mb=MEMORY_MB, body_mb=200, keeps_files=True),
+    limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={
         "memory_mb": SERVER.sources["memory_mb"],
         "body_mb": SERVER.sources["body_mb"],

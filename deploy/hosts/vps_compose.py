@@ -4,17 +4,20 @@ from datetime import date
 
 from ..app import App
 from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, caddyfile, yaml_text
+from ..parts import (
+    FIXED_BY_THE_MONTH,
+    PROXY_BODY,
+    PROXY_BODY_MB,
+    budget_comment,
+    caddyfile,
+    yaml_text,
+)
 
 __all__ = ["HOST"]
 
 READ = date(2026, 11, 25)
 COMPOSE = Source("https://docs.docker.com/reference/compose-file/services/", READ)
 MEMORY_MB = 1024
-ALERT = (
-    "the price of a server is fixed by the month; ask the provider for an alert on traffic, "
-    "which may be charged beyond what is included."
-)
 
 
 def make(app: App) -> dict[str, str]:
@@ -56,7 +59,7 @@ def make(app: App) -> dict[str, str]:
                 "volumes": {"data": None, "caddy": None},
             },
             "echo SITE=loupe.example.org > .env, then docker compose up --detach --build",
-            budget_comment(ALERT),
+            budget_comment(FIXED_BY_THE_MONTH),
             "Keep the volume 'data': records and your own models are in it.",
         ),
         "Caddyfile": caddyfile(
@@ -73,20 +76,18 @@ HOST = Host(
     title="A server with Docker Compose",
     kind=Kind.VPS,
     summary="Any rented or own Linux server with Docker; Caddy gets the certificate.",
-    limits=Limits(memory_mb=MEMORY_MB, body_mb=200, keeps_files=True),
+    limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={
         "memory_mb": COMPOSE,
-        "body_mb": Source(
-            "https://caddyserver.com/docs/caddyfile/directives/request_body", READ, itself=False
-        ),
+        "body_mb": PROXY_BODY,
         "keeps_files": COMPOSE,
         "manifest": COMPOSE,
     },
     price="Whatever the server costs a month; the software is free.",
-    budget_alert=ALERT,
+    budget_alert=FIXED_BY_THE_MONTH,
     steps=(
         "On your own machine: $ python -m deploy write vps-compose, then commit and push.",
-        f"Budget alert: {ALERT}",
+        f"Budget alert: {FIXED_BY_THE_MONTH}",
         "Point a domain at the server and open the ports 80 and 443.",
         "Install Docker with the Compose plugin: https://docs.docker.com/engine/install/",
         "$ git clone https://github.com/YOU/loupe.git && cd loupe",

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
+from ..app import APP, App
 from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, caddyfile, unit
+from ..parts import FIXED_BY_THE_MONTH, PROXY_BODY, PROXY_BODY_MB, budget_comment, caddyfile, unit
 
 __all__ = ["HOST"]
 
@@ -20,15 +20,11 @@ MEMORY = Source(
 FOLDER = "/opt/loupe"
 MEMORY_MB = 1024
 FILE = "systemd/loupe.service"
-ALERT = (
-    "the price of a server is fixed by the month; ask the provider for an alert on traffic, "
-    "which may be charged beyond what is included."
-)
 
 
 def make(app: App) -> dict[str, str]:
     """The unit and Caddy's file."""
-    notes = (f"Copy to /etc/systemd/system/{app.name}.service", budget_comment(ALERT))
+    notes = (f"Copy to /etc/systemd/system/{app.name}.service", budget_comment(FIXED_BY_THE_MONTH))
     return {
         FILE: unit(app, FOLDER, MEMORY_MB, *notes),
         "systemd/Caddyfile": caddyfile(
@@ -45,25 +41,23 @@ HOST = Host(
     title="A server with systemd",
     kind=Kind.VPS,
     summary="Linux with Python 3.11 to 3.13, without Docker; the steps are Debian's and Ubuntu's.",
-    limits=Limits(memory_mb=MEMORY_MB, body_mb=200, keeps_files=True),
+    limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={
         "memory_mb": MEMORY,
-        "body_mb": Source(
-            "https://caddyserver.com/docs/caddyfile/directives/request_body", READ, itself=False
-        ),
+        "body_mb": PROXY_BODY,
         "keeps_files": UNIT,
         "manifest": UNIT,
     },
     price="Whatever the server costs a month; the software is free.",
-    budget_alert=ALERT,
+    budget_alert=FIXED_BY_THE_MONTH,
     steps=(
-        f"Budget alert: {ALERT}",
+        f"Budget alert: {FIXED_BY_THE_MONTH}",
         "Point a domain at the server and open the ports 80 and 443.",
         "$ sudo apt install git python3-venv caddy",
         "$ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe",
         (
             "$ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt "
-            "'psycopg[binary]>=3.2,<4'"
+            f"'{APP.postgresql}'"
         ),
         "$ sudo useradd --system --home-dir /var/lib/loupe loupe",
         "$ sudo .venv/bin/python -m deploy write vps-systemd",

@@ -120,6 +120,7 @@ def test_postgresql_is_installed_as_the_tests_have_it() -> None:
         for line in (ROOT / "requirements-dev.txt").read_text().splitlines()
         if line.startswith("psycopg")
     )
+    assert wanted == APP.postgresql
     assert DOCKERFILE.read_text().count(f'"{wanted}"') == 2
 
 
