@@ -3,101 +3,26 @@
 import importlib.util
 import json
 import os
-import re
 import shutil
-import socket
-import subprocess
-import sys
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
 from functools import cache
 from http.server import (
     BaseHTTPRequestHandler,
-    SimpleHTTPRequestHandler,
     ThreadingHTTPServer,
 )
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
-from api.problems import STATUSES
-from model.settings import ROOT
-from tests.browser.server import Server, serving
-from tests.model.tiny import CALIBRATED, colour, tiny
-from tests.photos import encoded
-
-CLIENTS = ROOT / "docs" / "clients"
-NODE = shutil.which("node")
-RUN = {
-    "python": [sys.executable, str(CLIENTS / "python.py")],
-    "javascript": [NODE or "node", str(CLIENTS / "javascript.mjs")],
-}
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Hands out the folder of the clients, and logs nothing."""
-
-    extensions_map: ClassVar[dict[str, str]] = {".mjs": "text/javascript", "": "text/plain"}
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given, directory=str(CLIENTS))
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """Another site, whose pages use the API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Server]:
-    """The app with a small calibrated model that answers by default."""
-    folder = tmp_path_factory.mktemp("clients")
-    tiny(folder / "data" / "models", confidence=CALIBRATED)
-    with serving(folder, LOUPE_MODEL="tiny", LOUPE_CORS=f"https://example.org, {site}") as running:
-        yield running
-
-
-@pytest.fixture(params=list(RUN))
-def client(request: pytest.FixtureRequest) -> list[str]:
-    """How a client is started."""
-    if request.param == "javascript" and NODE is None:
-        pytest.skip("NO NODE, so the JavaScript client is not tested: install Node 20")
-    return RUN[request.param]
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """A folder with photos of a red, a blue and an unknown colour, and what is none."""
-    for name in ("red", "blue"):
-        (tmp_path / f"{name}.png").write_bytes(encoded(colour(name), "PNG"))
-    (tmp_path / 'gr"ey ü.png').write_bytes(encoded(Image.new("RGB", (48, 48), (128,) * 3), "PNG"))
-    (tmp_path / "notes.jpg").write_bytes(b"no photo at all")
-    with (tmp_path / "large.jpg").open("wb") as file:
-        file.truncate(20 * 2**20 + 1)
-    return tmp_path
-
-
-def run(client: list[str], *words: object) -> tuple[list[dict[str, Any]], str, int]:
-    """A client's answers, what it wrote of errors, and its exit status."""
-    done = subprocess.run(
-        [*client, *map(str, words)], capture_output=True, text=True, timeout=60, check=False
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr, done.returncode
+from tests.browser.server import Server
+from tests.docs.parts import CLIENTS, run
 
 
 def test_a_photo_is_identified(client: list[str], server: Server, photos: Path) -> None:
@@ -298,184 +223,3 @@ def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path)
         *("red", "red.png red", "blue.png blue", "red", True),
         *(True, "unsupported-format"),
     ]
-
-
-def cut_short(listening: socket.socket, line: bytes, *, chunked: bool) -> None:
-    """A server that goes away after one answer of a batch."""
-    connection, _ = listening.accept()
-    with connection, connection.makefile("rb") as received:
-        length = 0
-        while (header := received.readline().lower()) != b"\r\n":
-            if header.startswith(b"content-length:"):
-                length = int(header.split(b":")[1])
-        received.read(length)
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
-        if chunked:
-            head += b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(line)
-            line += b"\r\n"
-        else:
-            head += b"Connection: close\r\n\r\n"
-        connection.sendall(head + line)
-
-
-@pytest.mark.parametrize("chunked", [True, False])
-def test_a_batch_that_is_cut_short_is_no_whole_one(
-    client: list[str], photos: Path, chunked: bool
-) -> None:
-    line = b'{"photo":"red.png","answer":"red"}\n{"photo":"bl'
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        serving = threading.Thread(
-            target=cut_short, args=(listening, line), kwargs={"chunked": chunked}, daemon=True
-        )
-        serving.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        answers, errors, code = run(client, url, photos / "red.png", photos / "blue.png")
-    assert [one["answer"] for one in answers] == ["red"]
-    assert code == 1
-    assert errors.splitlines()[-1].startswith("cut: ")
-
-
-# Swift and Kotlin: no compiler here, so at least their names must be the API's
-
-
-@pytest.fixture(scope="module")
-def described(server: Server) -> dict[str, Any]:
-    """What the server says of itself."""
-    with urlopen(f"{server.url}/api/v1/openapi.json", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
-
-
-def fields(described: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = described["components"]["schemas"][name]["properties"]
-    return found
-
-
-def swift(kind: str) -> dict[str, str]:
-    """The stored properties of a struct in the Swift client, with their types."""
-    text = (CLIENTS / "Loupe.swift").read_text(encoding="utf-8")
-    body = re.search(rf"^( *)struct {kind}: [^{{]*\{{\n(.*?)\n\1\}}", text, re.M | re.S)
-    assert body
-    indent = body[1] + "    "
-    return dict(re.findall(rf"^{indent}let (\w+): (.+)$", body[2], re.M))
-
-
-def kotlin() -> dict[str, str]:
-    """What the Kotlin client reads by name, with how it reads it."""
-    text = (CLIENTS / "Loupe.kt").read_text(encoding="utf-8")
-    return {name: how for how, name in re.findall(r"\.(get\w*|isNull)\(\"(\w+)\"\)", text)}
-
-
-TYPES = {"String": "string", "Double": "number", "Bool": "boolean", "Int": "integer"}
-
-
-def fits(wanted: str, schema: dict[str, Any]) -> bool:
-    """Whether a Swift type decodes what a field is described as."""
-    kinds = {one.get("type") for one in schema.get("anyOf", [schema])}
-    if "null" in kinds and not wanted.endswith("?"):
-        return False
-    bare = wanted.rstrip("?")
-    return ("array" if bare.startswith("[") else TYPES[bare]) in kinds
-
-
-def test_swift_decodes_what_there_is(described: dict[str, Any]) -> None:
-    answer = swift("Answer")
-    # A label, a list or null become a list: its own decoding, which the next line looks at.
-    assert answer.pop("answer") == "[String]"
-    assert "decode(String.self, forKey: .answer)" in (CLIENTS / "Loupe.swift").read_text()
-    known = fields(described, "Answer")
-    assert answer.keys() == known.keys() - {"answer", "milliseconds", "explanation"}
-    assert [name for name, kind in answer.items() if not fits(kind, known[name])] == []
-    assert swift("Candidate").keys() == fields(described, "Candidate").keys()
-    assert {name: TYPES[kind] for name, kind in swift("Candidate").items()} == {
-        name: schema["type"] for name, schema in fields(described, "Candidate").items()
-    }
-    problem = problem_of(described)
-    assert swift("Problem").keys() <= problem.keys()
-    assert all(fits(kind, problem[name]) for name, kind in swift("Problem").items())
-
-
-def test_kotlin_decodes_what_there_is(described: dict[str, Any]) -> None:
-    read = kotlin()
-    known = {
-        **fields(described, "Answer"),
-        **fields(described, "Candidate"),
-        **problem_of(described),
-    }
-    assert read.keys() <= known.keys()
-    wanted = fields(described, "Answer").keys() - {"milliseconds", "explanation"}
-    assert read.keys() == wanted | {"label", "probability", "code", "detail"}
-
-
-def problem_of(described: dict[str, Any]) -> dict[str, Any]:
-    refusal = described["paths"]["/identify"]["post"]["responses"]["503"]
-    found: dict[str, Any] = refusal["content"]["application/problem+json"]["schema"]["properties"]
-    return found
-
-
-@pytest.mark.parametrize("name", ["Loupe.swift", "Loupe.kt", "python.py", "javascript.mjs"])
-def test_every_client_asks_at_an_address_that_is_there(
-    described: dict[str, Any], name: str
-) -> None:
-    text = (CLIENTS / name).read_text(encoding="utf-8")
-    assert "api/v1" in text
-    asked = set(re.findall(r"[\"/](/?(?:identify(?:/batch)?|corrections|models))[\"?]", text))
-    assert asked
-    assert {f"/{path.strip('/')}" for path in asked} <= described["paths"].keys()
-
-
-def test_a_client_is_short() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in CLIENTS.iterdir()}
-    assert {name: lines for name, lines in lengths.items() if lines >= 140} == {}
-
-
-# The page about it
-
-
-def test_the_page_names_every_code_with_its_status() -> None:
-    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d{3}) \| (.*?) \|", text, re.M)
-    listed = {
-        code: int(status) for status, codes in rows for code in re.findall(r"`([\w-]+)`", codes)
-    }
-    unsaid = {"bundle"}  # the base of the others, which nothing raises itself
-    assert {code: status for code, status in STATUSES.items() if code not in unsaid} == {
-        code: status
-        for code, status in listed.items()
-        if code not in ("error", "method-not-allowed", "no-such-range")
-    }
-
-
-def test_the_page_names_every_route(described: dict[str, Any]) -> None:
-    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", text, re.M))
-    there = {
-        (method.upper(), re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), path))
-        for path, methods in described["paths"].items()
-        for method in methods
-    }
-    assert named == there
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="NO CURL, so its lines are not run")
-def test_the_lines_with_curl_work(server: Server, photos: Path) -> None:
-    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    for name, source in (("photo.jpg", "red"), ("a.jpg", "blue"), ("b.png", "red")):
-        shutil.copy(photos / f"{source}.png", photos / name)
-    shutil.make_archive(str(photos / "holiday"), "zip", photos, "red.png")
-    commands = re.findall(r"^curl (?:.*\\\n)*.*$", text, re.M)
-    assert len(commands) == 5
-    for command in commands:
-        line = command.replace("http://localhost:8501", server.url)
-        done = subprocess.run(
-            ["bash", "-c", line.replace("curl", "curl -sS --fail", 1).replace("clothing", "tiny")],
-            cwd=photos,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-            env={**os.environ, "no_proxy": "localhost"},
-        )
-        first = json.loads(done.stdout.splitlines()[0])
-        said = first["answers"][0] if "answers" in first else first
-        assert said.get("answer", said.get("predicted")) in ("red", "blue"), command

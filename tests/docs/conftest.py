@@ -1,0 +1,78 @@
+"""A server, photos, and another site whose pages use the API."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import (
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+)
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image
+
+from tests.browser.server import Server, serving
+from tests.docs.parts import CLIENTS, NODE, RUN
+from tests.model.tiny import CALIBRATED, colour, tiny
+from tests.photos import encoded
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Hands out the folder of the clients, and logs nothing."""
+
+    extensions_map: ClassVar[dict[str, str]] = {".mjs": "text/javascript", "": "text/plain"}
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given, directory=str(CLIENTS))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """Another site, whose pages use the API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Server]:
+    """The app with a small calibrated model that answers by default."""
+    folder = tmp_path_factory.mktemp("clients")
+    tiny(folder / "data" / "models", confidence=CALIBRATED)
+    with serving(folder, LOUPE_MODEL="tiny", LOUPE_CORS=f"https://example.org, {site}") as running:
+        yield running
+
+
+@pytest.fixture(params=list(RUN))
+def client(request: pytest.FixtureRequest) -> list[str]:
+    """How a client is started."""
+    if request.param == "javascript" and NODE is None:
+        pytest.skip("NO NODE, so the JavaScript client is not tested: install Node 20")
+    return RUN[request.param]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with photos of a red, a blue and an unknown colour, and what is none."""
+    for name in ("red", "blue"):
+        (tmp_path / f"{name}.png").write_bytes(encoded(colour(name), "PNG"))
+    (tmp_path / 'gr"ey ü.png').write_bytes(encoded(Image.new("RGB", (48, 48), (128,) * 3), "PNG"))
+    (tmp_path / "notes.jpg").write_bytes(b"no photo at all")
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(20 * 2**20 + 1)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def described(server: Server) -> dict[str, Any]:
+    """What the server says of itself."""
+    with urlopen(f"{server.url}/api/v1/openapi.json", timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
