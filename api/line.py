@@ -68,7 +68,7 @@ class Line:
         if self.stopping:
             raise Stopping("This server is stopping. Try again: another one answers.")
         if self._under_way >= self.places + self.queue:
-            raise Busy(f"{self.queue} photos are waiting already. Try again.")
+            raise Busy("As many photos are waiting already as may. Try again.")
 
     async def run(self, work: Callable[[], T], gone: Gone | None = None) -> T:
         """``work()`` in one of the threads, in the order of arrival.

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.settings import settings
 
-from .problems import problem
+from .problems import CrossSite, refusal
 
 __all__ = ["Origin"]
 
@@ -31,9 +31,11 @@ class Origin:
         if scope["type"] != "http" or scope["method"] in READING or _welcome(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
-        answer = problem(
-            "cross-site",
-            "A page of another site asked. Whoever runs this server can allow it with LOUPE_CORS.",
+        answer = refusal(
+            CrossSite(
+                "A page of another site asked. Whoever runs this server can allow it with "
+                "LOUPE_CORS."
+            )
         )
         await answer(scope, receive, send)
 

@@ -18,6 +18,7 @@ from model.observation import tell_refusal
 __all__ = [
     "STATUSES",
     "BodyTooSlow",
+    "CrossSite",
     "Invalid",
     "Malformed",
     "Problem",
@@ -44,6 +45,12 @@ class Invalid(LoupeError):
     """A parameter has a value that is not usable."""
 
     code = "invalid"
+
+
+class CrossSite(LoupeError):
+    """A page of a site that may not ask."""
+
+    code = "cross-site"
 
 
 class Malformed(LoupeError):
@@ -177,11 +184,11 @@ async def _http(_: Request, error: Any) -> JSONResponse:
 async def _invalid(_: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return problem("malformed", "The body does not parse as JSON.")
+        return refusal(Malformed("The body does not parse as JSON."))
     where = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
     # The value is not said back: it is a stranger's.
     said = f"{' '.join(where)[:100]}: {first['msg']}" if where else first["msg"]
-    return problem("invalid", f"{said}. See /api/v1/docs.")
+    return refusal(Invalid(f"{said}. See /api/v1/docs."))
 
 
 async def _gone(_: Request, __: Any) -> Response:

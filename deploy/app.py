@@ -38,7 +38,11 @@ class App:
     """The one folder to keep: records, models that are not shipped (``LOUPE_DATA``)."""
 
     memory_mb: int = 330
-    """What the app takes at most: 324 MB after 200 answers to 20 visitors (README)."""
+    """What the app takes in use: 324 MB after 200 answers to 20 visitors (README).
+
+    Several of the largest photos at once take what is left up to ``LOUPE_MEMORY_MB``, and are
+    refused beyond it.
+    """
     learner_mb: int = 650
     """The same after one answer of the learner engine, which loads torch: 643 MB."""
     start_seconds: int = 15

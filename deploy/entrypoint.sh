@@ -34,7 +34,8 @@ if [ -n "${SPACE_ID:-}" ]; then
 fi
 
 set -- python -m streamlit run streamlit_app.py --server.port="$port" \
-  --server.address="${STREAMLIT_SERVER_ADDRESS:-0.0.0.0}" --server.headless=true "$@"
+  --server.address="${STREAMLIT_SERVER_ADDRESS:-0.0.0.0}" --server.headless=true \
+  --logger.hideWelcomeMessage=true "$@"
 
 # Where a host mounts the disk as root, the image is started as root: the data
 # folder is handed to the app's own user, who runs the rest. SageMaker wants root.

@@ -44,8 +44,8 @@ def questions(host: Host, environment: Mapping[str, str]) -> tuple[Question, Que
     return Question(APP.ready), Question(f"{APP.identify}?top=1", body, kind)
 
 
-def ask(base: str, question: Question) -> tuple[int, str]:
-    """Status and text of the answer, whatever the status.
+def ask(base: str, question: Question, patience: float = PATIENCE) -> tuple[int, str]:
+    """Status and text of the answer, whatever the status; waits so many seconds for it.
 
     Raises:
         OSError: nobody answers.
@@ -55,7 +55,7 @@ def ask(base: str, question: Question) -> tuple[int, str]:
         base + question.path, data=question.body, headers=headers
     )
     try:
-        with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        with urlopen(request, timeout=patience) as answer:  # noqa: S310
             return answer.status, answer.read().decode(errors="replace")
     except HTTPError as error:
         return error.code, error.read().decode(errors="replace")

@@ -32,12 +32,12 @@ class Watch(threading.Thread):
 
 
 def tree_mb(pid: int) -> float:
-    """Memory of a process and its children, MB: shared pages count once where Linux says so."""
+    """Memory of a process and its children, MB: what a child shares counts with the first."""
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for one in [process, *process.children(recursive=True)]:
+        total += process.memory_info().rss
+        for child in process.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                full = one.memory_full_info()
-                total += getattr(full, "pss", full.rss)
+                total += child.memory_full_info().uss
     return total / MB

@@ -94,9 +94,11 @@ def _wait(
     """Ask until it is ready, ends, or the host's patience is over."""
     began, said = time.monotonic(), ""
     command = " ".join(start.command).replace(str(ROOT), ".")
-    while (seconds := time.monotonic() - began) < start.seconds and process.poll() is None:
+    while (left := began + start.seconds - time.monotonic()) > 0 and process.poll() is None:
         with contextlib.suppress(OSError):
-            status, said = ask(base, health)
+            # The port is open before the app answers: the question itself takes most of the start.
+            status, said = ask(base, health, left)
+            seconds = time.monotonic() - began
             if status == 200:
                 ready = f"{command}: {health.path} answers after {seconds:.1f} s"
                 return Line("start", State.OK, ready)

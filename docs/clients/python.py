@@ -129,5 +129,5 @@ if __name__ == "__main__":
     try:
         for answer in loupe.batch(paths) if len(paths) > 1 else [loupe.identify(paths[0])]:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
-    except Problem as problem:
+    except (Problem, OSError) as problem:
         sys.exit(str(problem))

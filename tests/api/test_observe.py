@@ -47,6 +47,8 @@ def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> N
     measured.post("/api/v1/identify", content=b"text")
     measured.post("/api/v1/identify", content=b"0" * (21 * 2**20))
     measured.post("/api/v1/identify?model=nobody", content=RED)
+    measured.post("/api/v1/identify?top=0", content=RED)
+    measured.post("/api/v1/identify", content=RED, headers={"Origin": "https://evil.example"})
     measured.post("/api/v1/identify/batch", files=[("photos", RED), ("photos", b"text")])
     # Another door: the screen and the command line come through here.
     load("tiny").identify(RED)
@@ -55,7 +57,8 @@ def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> N
     found = read(measured)
     assert found["loupe_answers_total", "compiled", "cannot tell", "tiny"] == 5
     refusals = {key[1]: value for key, value in found.items() if key[0] == "loupe_refusals_total"}
-    assert refusals == {"unsupported-format": 2, "too-large": 1, "no-such-model": 1, "empty": 1}
+    once = ("too-large", "no-such-model", "empty", "invalid", "cross-site")
+    assert refusals == {"unsupported-format": 2, **dict.fromkeys(once, 1)}
     assert found["loupe_answer_seconds_count",] == 5
     assert found["loupe_requests_total", "/identify", "200"] == 3
     assert found["loupe_requests_total", "/identify", "415"] == 1

@@ -1,6 +1,7 @@
 """The parts of the Deploy page, in the order in which they are seen."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -14,6 +15,11 @@ from ui.words import escaped, linked
 __all__ = ["beside_limits", "best", "left_out", "others"]
 
 SHOWN = 3
+LONG = 30
+"""Lines."""
+
+ALERT = "Budget alert: "
+"""How the step begins that every host has."""
 
 
 def best(choices: Sequence[Choice]) -> None:
@@ -89,7 +95,7 @@ def _row(choice: Choice, found: Measured) -> dict[str, object]:
     limits = choice.host.limits
     return {
         "Host": choice.title,
-        "An answer": found.estimate(limits.cpu) if limits.cpu else "varies",
+        "An answer": _unbroken(found.estimate(limits.cpu)) if limits.cpu else "varies",
         "Sleeps": _sleep(limits),
         "Files": "kept" if limits.keeps_files else "lost",
     }
@@ -99,7 +105,13 @@ def _sleep(limits: Limits) -> str:
     minutes = limits.sleeps_minutes
     if minutes is None:
         return "when idle" if limits.stops_idle else "no"
-    return f"after {minutes} min" if minutes < 120 else f"after {minutes / 60:g} h"
+    return _unbroken(f"after {minutes} min" if minutes < 120 else f"after {minutes / 60:g} h")
+
+
+def _unbroken(text: str) -> str:
+    """A number stays with its unit when a narrow cell breaks the line."""
+    words, _, unit = text.rpartition(" ")
+    return f"{words}\u00a0{unit}"
 
 
 def _choice(choice: Choice, place: int) -> None:
@@ -138,15 +150,18 @@ def _host(host: Host) -> None:
             if step.startswith("$ "):
                 st.write(f"{number}. At a terminal:")
                 st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
+            elif step.startswith(ALERT):
+                st.info(f"{number}. {linked(step)}", icon=":material/savings:")
             else:
                 st.write(f"{number}. {linked(step)}")
-        st.info(f"No surprise bills: {escaped(host.budget_alert)}", icon=":material/savings:")
         for remark in host.remarks:
             st.caption(escaped(remark))
         # Without colours: Streamlit's own are too pale to read on some backgrounds.
         for path, text in made.items():
             st.markdown(f"**{escaped(path)}**")
-            st.code(text, language=None, height=240, wrap_lines=True)
+            # A box that scrolls shows no sign of it on a phone: only what is long gets one.
+            height: Literal["content"] | int = "content" if text.count("\n") < LONG else 480
+            st.code(text, language=None, height=height, wrap_lines=True)
         _sources(host)
 
 
@@ -154,4 +169,5 @@ def _sources(host: Host) -> None:
     by_address = {source.url: source for source in host.sources.values()}
     for source in by_address.values():
         how = source.cited.removeprefix(source.url)
-        st.caption(f"{linked(source.url)}{escaped(how)}")
+        # No caption: links in it are too pale to read.
+        st.markdown(f"{linked(source.url)}{escaped(how)}")

@@ -14,7 +14,7 @@ __all__ = ["ask"]
 Scale = TypeVar("Scale", bound=StrEnum)
 
 MUST = {
-    "private": "Photos stay on my own machines",
+    "private": "Only I run the machine with the photos",
     "offline": "It works without a network",
     "own_domain": "My own domain",
     "gpu": "A GPU",

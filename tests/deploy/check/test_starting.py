@@ -95,6 +95,18 @@ def test_a_command_that_never_listens_fails() -> None:
     assert "not ready in 1 s" in said(lines)["start"][1]
 
 
+MUTE = """
+import os, socket, time
+with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))):
+    time.sleep(60)
+"""
+
+
+def test_an_open_port_that_says_nothing_is_no_start() -> None:
+    lines = check_start(find("render"), start(sys.executable, "-c", MUTE, seconds=2))
+    assert "not ready in 2 s" in said(lines)["start"][1]
+
+
 def test_a_command_that_is_not_there_fails() -> None:
     lines = check_start(find("render"), start("/nowhere/entrypoint.sh"))
     assert "cannot be run: No such file" in said(lines)["start"][1]
