@@ -80,7 +80,8 @@ def beside_limits(choices: Sequence[Choice]) -> None:
 
 
 def _in_words(found: Measured) -> str:
-    most = f", {found.most_mb:,.0f} MB at most so far" if found.most_mb else ""
+    more = found.most_mb is not None and round(found.most_mb) > round(found.memory_mb)
+    most = f", {found.most_mb:,.0f} MB at most so far" if more else ""
     torch = " (torch is loaded, which the small image does not have)" if found.torch else ""
     cores = "core" if found.cores == 1 else "cores"
     return (

@@ -57,9 +57,19 @@ def run(*words: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+# It goes on until it is told to end: on a busy machine it would be done before the signal.
+ENDLESS = """
+from model.cli import main
+from model.training import finetune
+
+finetune.PATIENCE = 10_000
+main()
+"""
+
+
 def started(data: Path, *words: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "model", "train", *map(str, words)],
+        [sys.executable, "-c", ENDLESS, "train", *map(str, words)],
         cwd=ROOT,
         env={**os.environ, "LOUPE_DATA": str(data)},
         stdout=subprocess.PIPE,
