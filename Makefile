@@ -1,15 +1,22 @@
-# The only entrances: what people run is what CI runs.
-#   make        .venv with everything the tests need
-#   make run    the app, with its addresses and a QR code
-#   make test   lint, types and all tests;  make check: lint and types alone
-#   make bench  every figure in the README, measured again
-#   make build  the bundles that ship, built again
+# The commands for people and for CI.
+#   make            .venv with everything the tests need
+#   make run        the app, with its addresses and a QR code
+#   make test       the tests (at most 8 minutes on two cores)
+#   make check      lint and types
+#   make test-slow  tests that take long: many browsers, killed processes, real trainings
+#   make lock       requirements*.txt from pyproject.toml; UPGRADE=1 takes newer versions
+#   make latest     the tests with the newest packages that pyproject.toml allows
+#   make oldest     the tests with the oldest torch that pyproject.toml allows
+#   make bench      every figure in the README, measured again
+#   make build      the built-in models, built again
 
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
-# Test files that run at once.
+# Processes that run tests.
 JOBS   ?= 2
+# The folder with the requirements*.txt to install.
+LOCKED := .
 # The first Python from 3.11 to 3.13 that can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -18,7 +25,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: dev run serve test check format bench build clean
+UV  := $(BIN)/uv --quiet
+
+.PHONY: dev run test test-slow check format lock latest oldest bench build clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -27,27 +36,30 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.app: requirements.txt $(VENV)/.made
+$(VENV)/.app: $(LOCKED)/requirements.txt $(VENV)/.made
 	@echo "Installing the app (some minutes the first time) ..."
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1 && \
 	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=3)' 2>/dev/null; then \
 	  echo "Taking torch without CUDA from $(CPU_INDEX)"; \
-	  grep -E '^torch(vision)?[><=]' requirements.txt > $(VENV)/torch.txt && \
+	  grep -E '^torch(vision)?[><=]' $(LOCKED)/requirements.txt > $(VENV)/torch.txt && \
 	  $(PIP) install --index-url $(CPU_INDEX) -r $(VENV)/torch.txt; \
 	else echo "Taking torch from the default index"; fi
-	@$(PIP) install -r requirements.txt
+	@$(PIP) install -r $(LOCKED)/requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.app
+$(VENV)/.dev: $(LOCKED)/requirements-dev.txt $(VENV)/.app
 	@echo "Installing what the tests need ..."
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install -r $(LOCKED)/requirements-dev.txt
 	@touch $@
 
 run: $(VENV)/.app
 	@$(BIN)/python -m ui.serve --port $(PORT)
 
-test: check
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -57,6 +69,34 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# One resolution, then its parts, so that all three files agree.
+# $(1) is the folder to write to, $(2) further options of uv.
+define compile
+	@test -x $(BIN)/uv || $(PIP) install "$$(grep -oE '^uv==[0-9.]+' requirements-dev.txt)"
+	@$(UV) pip compile pyproject.toml --all-extras --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
+	@$(UV) pip compile pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements.txt >/dev/null
+	@$(UV) pip compile pyproject.toml -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-serve.txt >/dev/null
+	@sed -i.old -e '/^# The following packages were excluded/,$$d' -e 's/, -c [^,]*//' -e 's/-c [^,]*, //' \
+	  $(1)/requirements*.txt && rm $(1)/requirements*.old
+	@for file in $(1)/requirements.txt $(1)/requirements-dev.txt; do \
+	  echo "# Not locked: builds for CPU and for CUDA come from different indexes." >> $$file; \
+	  sed -nE 's/^ *"(torch(vision)?[><=][^"]*)",$$/\1/p' pyproject.toml >> $$file; done
+endef
+
+lock: $(VENV)/.made
+	$(call compile,.,$(if $(UPGRADE),--upgrade))
+
+latest: $(VENV)/.made
+	@mkdir -p build/latest
+	$(call compile,build/latest,--upgrade)
+	@$(MAKE) test VENV=build/latest/venv LOCKED=build/latest
+
+oldest:
+	@mkdir -p build/oldest
+	@for file in requirements.txt requirements-dev.txt; do \
+	  sed -E 's/^(torch(vision)?)>=([0-9.]+),.*/\1==\3.*/' $$file > build/oldest/$$file; done
+	@$(MAKE) test VENV=build/oldest/venv LOCKED=build/oldest
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -1,6 +1,7 @@
 """What the README says of settings and commands is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from model.cli import COMMANDS
@@ -27,8 +28,8 @@ def test_every_file_that_is_linked_to_is_there() -> None:
 
 
 def test_every_direct_dependency_of_serving_is_named() -> None:
-    lines = (ROOT / "requirements-serve.txt").read_text().splitlines()
-    names = [re.match(r"[\w-]+", line) for line in lines if line and line[0] != "#"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.match(r"[\w-]+", line) for line in project["dependencies"]]
     # Floors for what Streamlit brings along, not our own choices.
     inherited = {"starlette", "python-multipart", "numpy"}
     missing = [

