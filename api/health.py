@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 
 from model import LoupeError, load
 
-from .line import line
+from .work_queue import line
 
 __all__ = ["live", "ready"]
 

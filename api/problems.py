@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from model import LoupeError
 from model.errors import Busy
-from model.observation import tell_refusal
+from model.events import emit_error
 
 __all__ = [
     "STATUSES",
@@ -141,7 +141,7 @@ def status_of(error: LoupeError) -> int:
 
 def refusal(error: LoupeError) -> JSONResponse:
     """A refusal of ours as a problem; what is only for the owner goes to the log."""
-    tell_refusal(error)
+    emit_error(error)
     if error.code.startswith(OURS):
         log.error("%s: %s", error.code, error)
         return problem(

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
-from model import machine
+from model import resources
 
 from .apps import GRADIO_VENV
 
@@ -19,8 +19,8 @@ def describe() -> dict[str, str]:
     """CPU, cores, memory, system and the versions that matter, as text."""
     found = {
         "CPU": _processor(),
-        "cores": str(machine.cores()),
-        "memory": f"{machine.memory_mb() / 1024:.0f} GB",
+        "cores": str(resources.cores()),
+        "memory": f"{resources.memory_mb() / 1024:.0f} GB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
     }

@@ -7,7 +7,7 @@ from PIL import Image
 
 import model
 from model import Classifier
-from model.manifest import Manifest
+from model.bundle.manifest import Manifest
 
 from .places import BUILD, MODEL
 from .registry import NoFigure
@@ -34,7 +34,7 @@ def learner() -> Any:
     try:
         from fastai.losses import CrossEntropyLossFlat
 
-        from model.training.learner import rebuild
+        from model.learner.rebuild import rebuild
     except ImportError as error:
         raise NoFigure(f"the learner's packages are not installed: {error}") from error
     learn = rebuild(classifier().bundle)
@@ -63,7 +63,7 @@ def _loaders(manifest: Manifest) -> Any:
     """Data of parts that can be pickled, over two blank pictures."""
     from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, Normalize
 
-    from model.training.learner import item_transforms
+    from model.learner.rebuild import item_transforms
 
     transforms = item_transforms(manifest.recipe)
     for place, transform in enumerate(transforms):

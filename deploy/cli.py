@@ -9,19 +9,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model.cli.refusals import Refusals
+from model.cli.error_group import ErrorGroup
 from model.settings import ROOT
 
-from .check.checking import Line, State, check_files, check_limits, duration
+from .check.checking import CheckResult, State, check_files, check_limits, duration
 from .errors import DeployError
+from .files import files, found, write
 from .host import Host, Limits
-from .hosts import find, hosts
-from .writing import files, found, write
+from .hosts import get_host, hosts
 
 __all__ = ["main"]
 
 
-@click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Bring Loupe to a host: choose one, write its files, check that they work."""
 
@@ -48,7 +48,7 @@ def list_command() -> None:
 @click.argument("host")
 def show_command(host: str) -> None:
     """Show HOST: limits, sources, steps, files."""
-    one = find(host)
+    one = get_host(host)
     click.echo(f"{one.title} ({one.kind})\n{one.summary}\n")
     paid = one.sources.get("price")
     click.echo(f"Price: {one.price}" + (f"  ({paid.cited})" if paid else "") + "\n")
@@ -84,7 +84,7 @@ def write_command(host: str, folder: Path, force: bool) -> None:
 
     One that is there and differs is kept unless --force is given.
     """
-    one = find(host)
+    one = get_host(host)
     for path, state in write(one, folder, force=force).items():
         click.echo(f"{path}: {state}")
     click.echo(f"\nThe steps: python -m deploy show {one.name}")
@@ -110,17 +110,17 @@ def check_command(host: str | None, every: bool, no_start: bool, folder: Path) -
     if bool(host) == every:
         raise click.UsageError("Name one host, or give --all. See: python -m deploy list")
     failed = False
-    for one in hosts().values() if every else [find(host or "")]:
+    for one in hosts().values() if every else [get_host(host or "")]:
         click.echo(f"{one.title} ({one.name})")
         failed |= _print(_lines(one, folder, start=not no_start))
     sys.exit(1 if failed else 0)
 
 
-def _lines(host: Host, folder: Path, *, start: bool) -> Iterable[Line]:
+def _lines(host: Host, folder: Path, *, start: bool) -> Iterable[CheckResult]:
     try:
         there = found(host, folder)
     except DeployError as error:
-        yield Line("files", State.FAILED, str(error), "Write them again, with --force.")
+        yield CheckResult("files", State.FAILED, str(error), "Write them again, with --force.")
         return
     made = files(host) | there
     yield from _whose(host, there, folder)
@@ -133,12 +133,12 @@ def _lines(host: Host, folder: Path, *, start: bool) -> Iterable[Line]:
         try:
             begin = start_of(host, made)
         except DeployError as error:
-            yield Line("start", State.FAILED, str(error), "Mend the file that it names.")
+            yield CheckResult("start", State.FAILED, str(error), "Mend the file that it names.")
             return
         yield from check_start(host, begin)
 
 
-def _whose(host: Host, there: Mapping[str, str], folder: Path) -> Iterable[Line]:
+def _whose(host: Host, there: Mapping[str, str], folder: Path) -> Iterable[CheckResult]:
     """Which files are checked: those that lie there, or those that would be written."""
     for path, text in files(host).items():
         if path not in there:
@@ -147,10 +147,10 @@ def _whose(host: Host, there: Mapping[str, str], folder: Path) -> Iterable[Line]
             said = f"as `write` makes it, in {folder}"
         else:
             said = f"yours, in {folder}: not as `write` would make it"
-        yield Line(path, State.NOTE, said)
+        yield CheckResult(path, State.NOTE, said)
 
 
-def _print(lines: Iterable[Line]) -> bool:
+def _print(lines: Iterable[CheckResult]) -> bool:
     """Each line as it comes; whether one failed."""
     failed = False
     for line in lines:

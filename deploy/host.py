@@ -6,9 +6,19 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
-from .app import App
+from .spec import AppSpec
 
-__all__ = ["Budget", "Host", "Kind", "Knows", "Limits", "Place", "Places", "Source", "Traffic"]
+__all__ = [
+    "Budget",
+    "Expertise",
+    "Host",
+    "Kind",
+    "Limits",
+    "ManifestPaths",
+    "Place",
+    "Source",
+    "Traffic",
+]
 
 Place = tuple[str | int, ...]
 """A file, then the keys and indices that lead to a value in it."""
@@ -56,7 +66,7 @@ class Traffic(StrEnum):
     THOUSANDS = "thousands an hour"
 
 
-class Knows(StrEnum):
+class Expertise(StrEnum):
     """How well one knows servers."""
 
     NO = "no"
@@ -108,7 +118,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ManifestPaths:
     """Where the files say what; None where the host has no such setting."""
 
     environment: Place | None = None
@@ -143,10 +153,10 @@ class Host:
     """How to be warned, or stopped, before a bill surprises."""
     steps: tuple[str, ...]
     """Commands and clicks in order; a command begins with ``$``."""
-    make: Callable[[App], dict[str, str]]
+    make: Callable[[AppSpec], dict[str, str]]
     schemas: Mapping[str, str]
     """The schema of each file, by its name in ``deploy/schemas/``."""
-    where: Places = field(default_factory=Places)
+    where: ManifestPaths = field(default_factory=ManifestPaths)
 
     bounded_by: str | None = None
     """What in the files or steps bounds the instances; None: it is one and cannot be more."""
@@ -170,7 +180,7 @@ class Host:
     """The least with which one can run Loupe there."""
     traffic: Traffic = Traffic.FEW
     """The most that it can be made to take."""
-    knows: Knows = Knows.NO
+    knows: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False
     remarks: tuple[str, ...] = ()

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from .host import Budget, Host, Kind, Knows, Traffic
-from .ways import Way, ways
+from .host import Budget, Expertise, Host, Kind, Traffic
+from .options import DeploymentOption, deployment_options
 
-__all__ = ["Choice", "Wishes", "rank"]
+__all__ = ["RankedOption", "Requirements", "rank"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Requirements:
     """What is asked for; the defaults ask for nothing special."""
 
     private: bool = False
@@ -24,7 +24,7 @@ class Wishes:
     """It must work without a network."""
     budget: Budget = Budget.NOTHING
     traffic: Traffic = Traffic.FEW
-    knows: Knows = Knows.NO
+    knows: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False
 
@@ -39,7 +39,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RankedOption:
     """A way with its place: whether it fits, and why."""
 
     name: str
@@ -55,15 +55,15 @@ class Choice:
     host: Host | None
 
 
-def rank(wishes: Wishes) -> list[Choice]:
+def rank(wishes: Requirements) -> list[RankedOption]:
     """All ways, those that fit first, then by score.
 
     A way without a GPU stands below every way with one as soon as one is asked for.
     """
-    every = ways()
+    every = deployment_options()
     choices = [_choice(way, wishes) for way in every.values()]
 
-    def place(choice: Choice) -> tuple[bool, bool, bool, int]:
+    def place(choice: RankedOption) -> tuple[bool, bool, bool, int]:
         way = every[choice.name]
         return (
             not choice.fits,
@@ -75,11 +75,11 @@ def rank(wishes: Wishes) -> list[Choice]:
     return sorted(choices, key=place)
 
 
-def _choice(way: Way, wishes: Wishes) -> Choice:
+def _choice(way: DeploymentOption, wishes: Requirements) -> RankedOption:
     reasons = [reason for rule in RULES for reason in rule(way, wishes)]
     worst = sorted(reasons, key=lambda one: one.points)
     against = sorted((one for one in reasons if one.points < 0), key=lambda one: not one.excludes)
-    return Choice(
+    return RankedOption(
         name=way.name,
         title=way.title,
         kind=way.kind,
@@ -102,7 +102,7 @@ def _level(value: Enum) -> int:
     return list(type(value)).index(value)
 
 
-def _privacy(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _privacy(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     if wishes.private and not way.private:
         yield Reason("Photos pass through machines of somebody else.", -10, excludes=True)
     elif wishes.private and way.kind is Kind.DEVICE:
@@ -112,14 +112,14 @@ def _privacy(way: Way, wishes: Wishes) -> Iterator[Reason]:
         yield Reason("A rented server stands in somebody else's building.", -1)
 
 
-def _offline(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _offline(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     if wishes.offline and way.offline:
         yield Reason("It works without a network.", 4)
     elif wishes.offline:
         yield Reason("Without a network nobody reaches it.", -10, excludes=True)
 
 
-def _budget(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _budget(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     if way.budget is Budget.NOTHING:
         yield Reason("One can begin without paying.", 2)
     elif _level(way.budget) > _level(wishes.budget):
@@ -132,7 +132,7 @@ def _budget(way: Way, wishes: Wishes) -> Iterator[Reason]:
         yield Reason(f"It costs what you are ready to pay: {wishes.budget}.", 1)
 
 
-def _traffic(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _traffic(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     missing = _level(wishes.traffic) - _level(way.traffic)
     if missing > 0:
         text = f"It is made for {way.traffic}, not for {wishes.traffic}."
@@ -145,26 +145,26 @@ def _traffic(way: Way, wishes: Wishes) -> Iterator[Reason]:
         yield Reason("It sleeps when nobody visits, and the next visitor waits.", points)
 
 
-def _knowledge(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _knowledge(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     missing = _level(way.knows) - _level(wishes.knows)
     if missing > 0:
-        asks = "some knowledge" if way.knows is Knows.SOME else "good knowledge"
+        asks = "some knowledge" if way.knows is Expertise.SOME else "good knowledge"
         yield Reason(f"It asks for {asks} of servers, and for upkeep.", -3 * missing)
-    elif way.knows is Knows.NO:
+    elif way.knows is Expertise.NO:
         yield Reason("There is no server to look after.", 2)
     else:
         own = ", and everything is in your hands" if way.kind in (Kind.VPS, Kind.IAAS) else ""
         yield Reason(f"You know what it asks of you{own}.", 2)
 
 
-def _domain(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _domain(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     if wishes.own_domain and way.own_domain:
         yield Reason("It takes your own domain.", 3)
     elif wishes.own_domain:
         yield Reason("It has no place for your own domain.", -10, excludes=True)
 
 
-def _gpu(way: Way, wishes: Wishes) -> Iterator[Reason]:
+def _gpu(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
     if not wishes.gpu:
         return
     if not way.gpu:
@@ -183,7 +183,7 @@ def _gpu(way: Way, wishes: Wishes) -> Iterator[Reason]:
         )
 
 
-def _nature(way: Way, _: Wishes) -> Iterator[Reason]:
+def _nature(way: DeploymentOption, _: Requirements) -> Iterator[Reason]:
     """What is so whatever one wishes."""
     if way.host and way.host.starts == "streamlit":
         yield Reason("It runs the repository as it is: there is nothing to build.", 1)
@@ -202,7 +202,7 @@ def _nature(way: Way, _: Wishes) -> Iterator[Reason]:
         yield Reason("Files are lost at a restart: corrections need a database elsewhere.", -1)
 
 
-RULES: tuple[Callable[[Way, Wishes], Iterator[Reason]], ...] = (
+RULES: tuple[Callable[[DeploymentOption, Requirements], Iterator[Reason]], ...] = (
     _privacy,
     _offline,
     _budget,

@@ -7,12 +7,12 @@
 Importing it loads neither streamlit nor torch nor fastai.
 """
 
-from .bundle import Bundle
+from .bundle.bundle import Bundle
+from .bundle.registry import list_models
 from .classifier import Classifier, load
 from .errors import LoupeError, PhotoError
 from .photo import Photo
 from .prediction import Candidate, Prediction
-from .shelf import library
 
 __all__ = [
     "Bundle",
@@ -22,6 +22,6 @@ __all__ = [
     "Photo",
     "PhotoError",
     "Prediction",
-    "library",
+    "list_models",
     "load",
 ]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import confidence
-from .bundle import Bundle
+from . import decision
+from .admission import admission_queue
+from .bundle.bundle import Bundle
+from .bundle.registry import Mark, fingerprint, get_bundle
 from .engines import Engine, start
-from .engines.base import Output
+from .engines.base import EngineOutput
 from .errors import (
     Busy,
     DamagedPhoto,
@@ -21,16 +23,14 @@ from .errors import (
     MissingPhoto,
     PhotoTooLarge,
 )
-from .gate import gate
-from .machine import return_memory
-from .observation import Event, tell, tell_refusal
+from .events import Event, emit, emit_error
 from .photo import MAX_BYTES, Photo, read
 from .prediction import Milliseconds, Prediction
 from .preprocess import Pixels, preprocess
+from .resources import trim_memory
 from .settings import settings
-from .shelf import Mark, find, mark
 
-__all__ = ["Classifier", "Examined", "Source", "load"]
+__all__ = ["Classifier", "Identification", "Source", "load"]
 
 Source = str | Path | bytes | Image.Image | Photo
 """A path, a file's bytes, a PIL image, or a photo that was read already."""
@@ -43,7 +43,7 @@ NOVELTY_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Identification:
     """An answer with what it was given for; ``pixels`` uint8 [height, width, 3]."""
 
     photo: Photo
@@ -70,24 +70,26 @@ class Classifier:
             PhotoError: the photo cannot be read.
             Busy: all places are taken and the queue is full.
         """
-        return self.examine(source, patient=patient).prediction
+        return self.identify_detailed(source, patient=patient).prediction
 
-    def examine(self, source: Source, *, patient: bool = False, many: bool = False) -> Examined:
+    def identify_detailed(
+        self, source: Source, *, patient: bool = False, single_thread: bool = False
+    ) -> Identification:
         """As ``identify``, with the photo and the pixels that the answer was given for.
 
         Args:
             source: what to look at.
             patient: see ``identify``.
-            many: others come right after this one, so it should take one core.
+            single_thread: others come right after this one, so it should take one core.
         """
         try:
-            examined = self._examine(source, patient, many)
+            examined = self._examine(source, patient, single_thread)
         except LoupeError as error:
-            tell_refusal(error, self.bundle.name, self.engine.name)
+            emit_error(error, self.bundle.name, self.engine.name)
             raise
         found = examined.prediction
         assert found.milliseconds is not None  # it was measured just now
-        tell(
+        emit(
             Event(
                 found.model,
                 found.engine,
@@ -97,16 +99,18 @@ class Classifier:
         )
         return examined
 
-    def _examine(self, source: Source, patient: bool, many: bool) -> Examined:
+    def _examine(self, source: Source, patient: bool, single_thread: bool) -> Identification:
         data = read_file(Path(source)) if isinstance(source, str | Path) else source
-        with gate().enter(patient=patient):
+        with admission_queue().enter(patient=patient):
             began = time.perf_counter()
             photo = self._patient_photo(data) if patient else self.photo(data)
             decoded = time.perf_counter()
             pixels = preprocess(photo.image, self.bundle.manifest.recipe)
             ready = time.perf_counter()
-            prediction = self._answer(pixels, began, decoded, ready, many=patient or many)
-            return Examined(photo, pixels, prediction)
+            prediction = self._answer(
+                pixels, began, decoded, ready, single_thread=patient or single_thread
+            )
+            return Identification(photo, pixels, prediction)
 
     def _patient_photo(self, source: bytes | Image.Image | Photo) -> Photo:
         """As ``photo``, waiting for other large photos as long as it takes."""
@@ -133,15 +137,23 @@ class Classifier:
         Raises:
             Busy: all places are taken and the queue is full.
         """
-        with gate().enter():
+        with admission_queue().enter():
             now = time.perf_counter()
             return self._answer(pixels, now, now, now)
 
     def _answer(
-        self, pixels: Pixels, began: float, decoded: float, ready: float, *, many: bool = False
+        self,
+        pixels: Pixels,
+        began: float,
+        decoded: float,
+        ready: float,
+        *,
+        single_thread: bool = False,
     ) -> Prediction:
         # A photo a core gets more done than all cores on one photo after the other.
-        output = self.engine.run(pixels[None], many=many or gate().crowded)
+        output = self.engine.run(
+            pixels[None], single_thread=single_thread or admission_queue().crowded
+        )
         done = time.perf_counter()
         times = Milliseconds(
             decode=(decoded - began) * 1000,
@@ -151,7 +163,7 @@ class Classifier:
         )
         return self._prediction(output, times)
 
-    def _prediction(self, output: Output, times: Milliseconds) -> Prediction:
+    def _prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
         manifest = self.bundle.manifest
         probabilities = output.probabilities[0]
         novelty = None if output.novelty is None else float(output.novelty[0])
@@ -166,7 +178,7 @@ class Classifier:
             multilabel=manifest.multilabel,
             calibrated=manifest.confidence is not None,
         )
-        return confidence.judge(prediction, novelty, manifest.confidence)
+        return decision.apply_thresholds(prediction, novelty, manifest.confidence)
 
     def check_golden(self) -> float:
         """Compare the golden answers; returns the largest difference in a probability.
@@ -202,7 +214,7 @@ class Classifier:
         self.milliseconds = float(np.median(times))
         return worst
 
-    def _check_novelty(self, output: Output, place: int) -> None:
+    def _check_novelty(self, output: EngineOutput, place: int) -> None:
         golden, confidence = self.bundle.golden.novelty, self.bundle.manifest.confidence
         needed = confidence is not None and confidence.novelty is not None
         if golden is None and not needed:
@@ -264,11 +276,11 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
     """
     name, engine = name or settings().model, engine or settings().engine
     # Taken before the files are read: what changes in between is found the next time.
-    now = mark(name)
+    now = fingerprint(name)
     known = _marked.get((name, engine))
     if known and known[0] == now:
         return known[1]
-    bundle = find(name)
+    bundle = get_bundle(name)
     classifier = _ready(bundle, engine)
     _marked[name, engine] = now, classifier
     return classifier
@@ -289,5 +301,5 @@ def _ready(bundle: Bundle, engine: str) -> Classifier:
                 del _loaded[old]
             _loaded[key] = classifier
             # Reading a model leaves twice its size behind.
-            return_memory()
+            trim_memory()
         return _loaded[key]

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from .admission import admission_queue
 from .classifier import Classifier
-from .gate import gate
 from .preprocess import Pixels
 
-__all__ = ["explain", "spotlight"]
+__all__ = ["occlusion_map", "render_overlay"]
 
 GRIDS = (5, 7, 9)
 SECONDS = 0.7
 
 
-def explain(
+def occlusion_map(
     classifier: Classifier, pixels: Pixels, label: int, seconds: float = SECONDS
 ) -> NDArray[np.float32]:
     """How much the answer loses where the photo is covered.
@@ -47,7 +47,7 @@ def explain(
     cover = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - plain
     heat = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
-    with gate().enter():
+    with admission_queue().enter():
         before = _score(classifier, pixels, label)
         # One by one: a batch is no faster on few cores, and its memory stays taken.
         for grid in GRIDS:
@@ -87,7 +87,7 @@ def _bumps(grid: int, length: int) -> NDArray[np.float32]:
     return np.clip(1.5 - distance / reach, 0, 1).astype(np.float32)
 
 
-def spotlight(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -> Image.Image:
+def render_overlay(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -> Image.Image:
     """The pixels with what matters left bright and the rest dark: readable in any eye.
 
     Returns:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Pixels", "Recipe", "preprocess", "shaped"]
+__all__ = ["Pixels", "PreprocessConfig", "fit_aspect", "preprocess"]
 
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
@@ -34,11 +34,11 @@ PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
 }
 
 
-WHOLE = 2**16
+NO_DOWNSCALE = 2**16
 """Pixels that no photo has: nothing is scaled for them."""
 
 
-class Recipe(BaseModel):
+class PreprocessConfig(BaseModel):
     """What fastai's validation pipeline does to a photo, as data.
 
     ``resize`` is (height, width), reached by ``method``: *crop* cuts the centre
@@ -64,7 +64,7 @@ class Recipe(BaseModel):
     @property
     def least(self) -> int:
         """As small as the shorter side may be decoded, for ``model.photo.read``."""
-        return WHOLE if self.decoding == "whole" else max(self.resize)
+        return NO_DOWNSCALE if self.decoding == "whole" else max(self.resize)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class Recipe(BaseModel):
         return self.crop or self.resize
 
 
-def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
+def preprocess(image: Image.Image, recipe: PreprocessConfig) -> Pixels:
     """Turn an upright RGB image into the pixels of ``recipe``.
 
     Returns:
@@ -80,7 +80,7 @@ def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
 
     Source: fastai's ``Resize`` and ``CropPad`` at validation, to the pixel.
     """
-    image = shaped(image, recipe)
+    image = fit_aspect(image, recipe)
     filter_ = FILTERS[recipe.interpolation]
     height, width = recipe.crop or recipe.resize
     if box := _inner_box(image, recipe):
@@ -91,7 +91,9 @@ def preprocess(image: Image.Image, recipe: Recipe) -> Pixels:
     return np.asarray(image, dtype=np.uint8)
 
 
-def _inner_box(image: Image.Image, recipe: Recipe) -> tuple[float, float, float, float] | None:
+def _inner_box(
+    image: Image.Image, recipe: PreprocessConfig
+) -> tuple[float, float, float, float] | None:
     """The part of a shaped image that ends up in the crop, when it can be resized alone.
 
     The same pixels in less time. Only where the filter does not reach over the
@@ -111,7 +113,7 @@ def _inner_box(image: Image.Image, recipe: Recipe) -> tuple[float, float, float,
     return box if all(float(np.float32(edge)) == edge for edge in box) else None
 
 
-def _cut(image: Image.Image, recipe: Recipe) -> tuple[int, int, int, int]:
+def _cut(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int, int, int]:
     """Left, top, width and height of the centre with the aspect ratio of ``recipe.resize``."""
     height, width = recipe.resize
     scale = min(image.width / width, image.height / height)
@@ -120,7 +122,7 @@ def _cut(image: Image.Image, recipe: Recipe) -> tuple[int, int, int, int]:
     return int((image.width - wide) / 2), int((image.height - high) / 2), wide, high
 
 
-def shaped(image: Image.Image, recipe: Recipe) -> Image.Image:
+def fit_aspect(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
     """Cut or pad to the aspect ratio of ``recipe.resize``, the centre kept."""
     if recipe.method == "squish":
         return image

@@ -14,7 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from . import machine
+from . import resources
 from .errors import SettingRefused
 
 __all__ = ["ROOT", "Settings", "settings"]
@@ -50,13 +50,13 @@ class Settings(BaseSettings):
         default="compiled", description="The engine that the first screen opens."
     )
     threads: int = Field(
-        default_factory=machine.cores,
+        default_factory=resources.cores,
         ge=1,
         le=256,
         description="Cores to use; by default the cgroup's quota.",
     )
     memory_mb: int = Field(
-        default_factory=machine.memory_mb,
+        default_factory=resources.memory_mb,
         ge=128,
         description="Memory of this process in MB; by default the cgroup's limit. "
         "Photos that would not fit are refused.",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from model.settings import settings
-from ui.choices import say_what_is_missing
+from ui.settings_menu import say_what_is_missing
 
 st.header("About Loupe", anchor=False)
 st.write(

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui.batch.screen import (
+from ui.batch.uploads import WAYS, current, refusal, ways_in
+from ui.batch.view import (
     against_folders,
     downloads,
     headline,
@@ -12,8 +13,7 @@ from ui.batch.screen import (
     source_line,
     table,
 )
-from ui.batch.ways import WAYS, current, refusal, ways_in
-from ui.words import escaped
+from ui.phrasing import escaped
 
 job = current()
 if job is None:

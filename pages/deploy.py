@@ -3,8 +3,8 @@
 import streamlit as st
 
 from deploy.ranking import rank
-from ui.hosts.screen import beside_limits, best, left_out, others
-from ui.hosts.wishes import ask
+from ui.deploy_page.requirements import ask
+from ui.deploy_page.view import beside_limits, best, left_out, others
 
 st.header("Deploy", anchor=False)
 st.caption("Where others can use this app: what fits you, why, and the files for it.")

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from model import LoupeError
-from model.link import decode
+from model.share_link import decode
+from ui.answer_view import actions, chart, photo, recent_photos, source_line, words
 from ui.capture import WAYS, capture
-from ui.choices import check_model, settings_menu
-from ui.results import actions, chart, photo, source_line, strip, words
-from ui.visit import visit
-from ui.words import refusal
+from ui.phrasing import refusal
+from ui.session import session
+from ui.settings_menu import check_model, settings_menu
 
-here = visit()
+here = session()
 token = st.query_params.get("answer", "")
 with st.container(horizontal=True, vertical_alignment="center"):
     way = st.segmented_control(
@@ -61,4 +61,4 @@ elif not here.refusal:
         "Nothing is kept unless you say so."
     )
 
-strip(token)
+recent_photos(token)

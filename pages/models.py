@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from model import Bundle, library
-from ui.card.screen import card, refused_card
+from model import Bundle, list_models
+from ui.models_page.card import card, refused_card
 
 st.header("Models", anchor=False)
 st.caption("What each model here knows, how good it is, and where it comes from.")
-for name, found in library().items():
+for name, found in list_models().items():
     if isinstance(found, Bundle):
         card(found)
     else:

@@ -8,7 +8,7 @@ import pytest
 
 from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
-from model.gate import gate
+from model.admission import admission_queue
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -87,8 +87,8 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def empty_postgres(postgres: str) -> str:
     """The same, without corrections."""
-    from model.records.database import connect, parse
-    from model.records.store import TABLE
+    from model.corrections.database import connect, parse
+    from model.corrections.store import TABLE
 
     engine = connect(parse(postgres))
     TABLE.drop(engine, checkfirst=True)
@@ -107,4 +107,4 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def _forget() -> None:
     settings.cache_clear()
-    gate.cache_clear()
+    admission_queue.cache_clear()

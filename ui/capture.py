@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model.samples import Sample, samples
-from ui.visit import drop_upload, look, round_key
+from ui.session import release_upload, submit, widget_key
 
 __all__ = ["WAYS", "capture", "is_secure"]
 
@@ -26,7 +26,7 @@ def capture(way: str, *, answered: bool) -> None:
 
 def _upload() -> None:
     # On a phone this opens its own camera or gallery, with the rear camera and in full size.
-    key, alt = round_key("upload"), "The photo that you sent"
+    key, alt = widget_key("upload"), "The photo that you sent"
     file = st.file_uploader(
         "Take a photo or choose one",
         # "image" makes phones offer the camera; the rest are kinds that systems do not know.
@@ -52,7 +52,7 @@ def _camera(*, answered: bool) -> None:
     if answered:
         st.button("Take another photo", icon=":material/photo_camera:", on_click=_again)
         return
-    key, alt = round_key("camera"), "The photo that you took"
+    key, alt = widget_key("camera"), "The photo that you took"
     file = st.camera_input(
         "Point the camera at it",
         resolution="1080p",
@@ -123,8 +123,8 @@ def _taken(key: str, alt: str) -> None:
     # A file that was let go a moment ago comes back without its bytes.
     if isinstance(file, UploadedFile):
         data = file.getvalue()
-        drop_upload(file)
-        look(data, alt)
+        release_upload(file)
+        submit(data, alt)
 
 
 def _left_over(file: UploadedFile | None, key: str, alt: str) -> None:
@@ -136,7 +136,7 @@ def _left_over(file: UploadedFile | None, key: str, alt: str) -> None:
 
 def _sampled(sample: Sample) -> None:
     st.session_state["sampled"] = sample.name
-    look(sample.read(), sample.alt)
+    submit(sample.read(), sample.alt)
 
 
 def _again() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from model.prediction import Candidate
-from ui.words import percent
+from ui.phrasing import percent
 
 __all__ = ["accent", "bars", "candidates_chart"]
 

@@ -10,10 +10,10 @@ if str(ROOT) not in sys.path:
     # Streamlit puts this script's folder on the path; imports start at the root.
     sys.path.insert(0, str(ROOT))
 
-from model.machine import return_memory  # noqa: E402 - the path comes first
+from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.brand import mark  # noqa: E402
 from ui.navigation import pages  # noqa: E402
-from ui.visit import come_back, leave  # noqa: E402
+from ui.session import restore_query, save_query  # noqa: E402
 
 # Before the navigation: it would take a page's icon for the tab, from another server.
 st.set_page_config(page_title="Loupe", page_icon=mark())
@@ -28,8 +28,8 @@ if came_from != page.url_path:
     st.session_state["returned"] = True
     st.rerun()
 if st.session_state.pop("returned", False):
-    come_back(page.url_path)
+    restore_query(page.url_path)
 page.run()
-leave(page.url_path)
+save_query(page.url_path)
 # Last, when the page is drawn: what a photo took leaves a few megabytes behind each time.
-return_memory()
+trim_memory()

@@ -7,9 +7,9 @@ name here.
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from ..observe import Observed
 from ..problems import handle
-from ..slow import Slow
+from ..telemetry import TelemetryMiddleware
+from ..timeouts import SlowClientMiddleware
 from . import sagemaker, vertex
 
 __all__ = ["adapters"]
@@ -25,7 +25,7 @@ def adapters() -> list[BaseRoute]:
             # A small application each, so that errors are problems and requests are counted.
             app = Starlette(routes=[route])
             handle(app)
-            app.add_middleware(Observed)
-            app.add_middleware(Slow)
+            app.add_middleware(TelemetryMiddleware)
+            app.add_middleware(SlowClientMiddleware)
             found.append(Route(route.path, app, name=route.path))
     return found

@@ -14,10 +14,10 @@ from model.photo import MAX_BYTES
 from model.settings import settings
 
 from ..health import ready
-from ..line import line
 from ..problems import Malformed
 from ..v1.identify import answered
-from ..v1.inputs import Asked, with_fields
+from ..v1.params import IdentifyParams, with_fields
+from ..work_queue import line
 
 __all__ = ["routes"]
 
@@ -34,7 +34,7 @@ async def invocations(request: Request) -> JSONResponse:
         given = dict(parse_qsl(request.headers.get(ATTRIBUTES, ""), max_num_fields=20))
     except ValueError:
         raise Malformed("The custom attributes do not read as model=clothing&top=3.") from None
-    return await answered(request, with_fields(Asked(), given))
+    return await answered(request, with_fields(IdentifyParams(), given))
 
 
 async def parameters(_: Request) -> JSONResponse:

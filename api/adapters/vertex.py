@@ -15,12 +15,12 @@ from starlette.routing import Route
 
 from model import LoupeError, load
 
-from ..bodies import PHOTO_BYTES, bounded
+from ..body_limits import PHOTO_BYTES, limited_body
 from ..health import ready
-from ..line import line
 from ..problems import Malformed
 from ..v1.identify import identified
-from ..v1.inputs import Asked
+from ..v1.params import IdentifyParams
+from ..work_queue import line
 
 __all__ = ["routes"]
 
@@ -53,24 +53,24 @@ class Instances(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     instances: list[Instance] = Field(min_length=1, max_length=MOST)
-    parameters: Asked | None = None
+    parameters: IdentifyParams | None = None
 
 
 async def predict(request: Request) -> JSONResponse:
     """``{"predictions": [...]}`` with an answer, or an ``error``, for each instance."""
     line().check()
     # In base64 four bytes stand for three; it lies there as it came, as text and decoded.
-    async with bounded(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
+    async with limited_body(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
         # Not body(), which would keep a copy for as long as the request lives.
         asked = Instances.model_validate_json(b"".join([part async for part in body.stream()]))
-        options = asked.parameters or Asked()
+        options = asked.parameters or IdentifyParams()
         # One that is not there is no fault of a photo.
         await run_in_threadpool(load, options.model)
         predictions = [await _answer(one, options, request) for one in asked.instances]
         return JSONResponse({"predictions": predictions})
 
 
-async def _answer(instance: Instance, asked: Asked, request: Request) -> dict[str, Any]:
+async def _answer(instance: Instance, asked: IdentifyParams, request: Request) -> dict[str, Any]:
     try:
         data = _decoded(instance.image_bytes.b64)
         return await line().run(lambda: identified(data, "-", asked), request.is_disconnected)

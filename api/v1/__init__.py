@@ -9,10 +9,10 @@ from fastapi_offline import FastAPIOffline
 
 from model.settings import settings
 
-from ..observe import Observed
-from ..origin import Origin
+from ..csrf import CsrfMiddleware
 from ..problems import handle
-from ..slow import Slow
+from ..telemetry import TelemetryMiddleware
+from ..timeouts import SlowClientMiddleware
 from . import corrections, identify, models
 
 __all__ = ["application"]
@@ -41,7 +41,7 @@ def application() -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     handle(app)
-    app.add_middleware(Origin)
+    app.add_middleware(CsrfMiddleware)
     # The last one added is the first to see a request.
     if settings().origins:
         app.add_middleware(
@@ -51,6 +51,6 @@ def application() -> FastAPI:
             allow_headers=["Content-Type", "Accept", "If-None-Match", "Range"],
             expose_headers=["Retry-After", "ETag", "Content-Range"],
         )
-    app.add_middleware(Observed)
-    app.add_middleware(Slow)
+    app.add_middleware(TelemetryMiddleware)
+    app.add_middleware(SlowClientMiddleware)
     return app

@@ -15,17 +15,17 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from model import Classifier, LoupeError, load
-from model.archive import members
 from model.errors import MissingPhoto
-from model.folder import in_order
+from model.photo_files import map_ordered
 from model.settings import settings
+from model.zips import open_photos
 
-from ..bodies import BATCH_BYTES, bounded
-from ..line import line
+from ..body_limits import BATCH_BYTES, limited_body
 from ..problems import Malformed, Stopping
-from .inputs import FILE, Many, body_of, fields_of, form_of, is_form, shown, with_fields
+from ..work_queue import line
+from .params import FILE, BatchParams, body_of, fields_of, form_of, is_form, shown, with_fields
 
-__all__ = ["BODY", "Answers", "begin"]
+__all__ = ["BODY", "BatchResponse", "begin"]
 
 SPOOL = 2**20
 """Bytes of a zip above which it lies on the disk."""
@@ -34,7 +34,7 @@ BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": body_of(Many, "photos", many=True)},
+            "multipart/form-data": {"schema": body_of(BatchParams, "photos", many=True)},
             "application/zip": {"schema": FILE},
         },
     }
@@ -50,7 +50,7 @@ class Item:
     read: Callable[[], bytes]
 
 
-class Answers(StreamingResponse):
+class BatchResponse(StreamingResponse):
     """A batch under way: answers as they are ready, as lines or as one object."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Answers(StreamingResponse):
 def _answers(
     classifier: Classifier, items: list[Item], top: int
 ) -> Generator[dict[str, Any], None, None]:
-    yield from in_order(partial(_answer, classifier, top), items)
+    yield from map_ordered(partial(_answer, classifier, top), items)
 
 
 def _answer(classifier: Classifier, top: int, item: Item) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _answer(classifier: Classifier, top: int, item: Item) -> dict[str, Any]:
         return {"photo": item.name, "error": {"code": error.code, "message": str(error)}}
 
 
-async def begin(request: Request, asked: Many) -> Answers:
+async def begin(request: Request, asked: BatchParams) -> BatchResponse:
     """Receive the photos and begin.
 
     Raises:
@@ -118,7 +118,7 @@ async def begin(request: Request, asked: Many) -> Answers:
     """
     async with AsyncExitStack() as stack:
         line().check_batch()
-        body = await stack.enter_async_context(bounded(request, BATCH_BYTES))
+        body = await stack.enter_async_context(limited_body(request, BATCH_BYTES))
         if is_form(request):
             form = await stack.enter_async_context(form_of(body, settings().batch))
             items = [
@@ -135,7 +135,7 @@ async def begin(request: Request, asked: Many) -> Answers:
         classifier = await run_in_threadpool(load, asked.model)
         answers = _answers(classifier, items, asked.top)
         lines = "application/x-ndjson" in request.headers.get("accept", "")
-        return Answers(answers, stack.pop_all(), lines=lines)
+        return BatchResponse(answers, stack.pop_all(), lines=lines)
 
 
 async def _zipped(body: Request, stack: AsyncExitStack) -> list[Item]:
@@ -144,7 +144,7 @@ async def _zipped(body: Request, stack: AsyncExitStack) -> list[Item]:
         file.write(chunk)
     if file.tell() == 0:
         raise Malformed("The body is empty. Send a form with photos, or a zip of them.")
-    found = await run_in_threadpool(members, cast(BinaryIO, file), settings().batch)
+    found = await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
     return [Item(member.name, member.read) for member in found]
 
 

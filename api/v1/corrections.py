@@ -8,10 +8,10 @@ from starlette.responses import JSONResponse
 
 from model import load
 
-from ..line import line
 from ..problems import Invalid
+from ..work_queue import line
 from .identify import photo_body
-from .inputs import Corrected, photo_in, with_fields
+from .params import CorrectionParams, photo_in, with_fields
 from .schemas import Corrections, problems
 
 __all__ = ["router"]
@@ -24,10 +24,10 @@ router = APIRouter(tags=["corrections"])
     status_code=201,
     response_model=Corrections,
     responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
-    openapi_extra=photo_body(Corrected),
+    openapi_extra=photo_body(CorrectionParams),
     summary="Say what a photo shows",
 )
-async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSONResponse:
+async def correct(request: Request, said: Annotated[CorrectionParams, Query()]) -> JSONResponse:
     """The photo is looked at again, so that what is kept is what the model says and not
     what somebody claims that it said. The photo itself is kept only with `keep`.
     """
@@ -38,18 +38,18 @@ async def correct(request: Request, said: Annotated[Corrected, Query()]) -> JSON
         return JSONResponse(kept, 201)
 
 
-def _kept(data: bytes, said: Corrected) -> dict[str, Any]:
+def _kept(data: bytes, said: CorrectionParams) -> dict[str, Any]:
     # Opening a database is for those who keep something in it.
-    from model.records import records
-    from model.records.store import clean
+    from model.corrections import correction_store
+    from model.corrections.store import clean
 
     label = clean(said.label)
     if not label:
         raise Invalid("label: it is missing. Say what the photo shows.")
-    examined = load(said.model).examine(data)
+    examined = load(said.model).identify_detailed(data)
     prediction = examined.prediction
     photo = examined.photo.to_jpeg() if said.keep else None
-    number = records().add_correction(prediction, label, photo)
+    number = correction_store().add_correction(prediction, label, photo)
     return {
         "id": number,
         "model": prediction.model,

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import Classifier, load
-from model.classifier import Examined
-from model.explanation import explain, spotlight
+from model.classifier import Identification
+from model.explanation import occlusion_map, render_overlay
 
-from ..line import line
+from ..work_queue import line
 from . import batch
-from .inputs import FILE, Asked, Many, body_of, photo_in, with_fields
+from .params import FILE, BatchParams, IdentifyParams, body_of, photo_in, with_fields
 from .schemas import Answer, Batch, problems
 
 __all__ = ["answered", "identified", "photo_body", "router"]
@@ -46,10 +46,10 @@ def photo_body(options: type[BaseModel]) -> dict[str, Any]:
     "/identify",
     response_model=Answer,
     responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
-    openapi_extra=photo_body(Asked),
+    openapi_extra=photo_body(IdentifyParams),
     summary="What is on a photo",
 )
-async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONResponse:
+async def identify(request: Request, asked: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Send the photo's bytes, or a form with the photo as `photo`.
 
     JPEG, PNG, WebP, HEIC or AVIF of at most 20 MB; nothing of it is kept.
@@ -57,7 +57,7 @@ async def identify(request: Request, asked: Annotated[Asked, Query()]) -> JSONRe
     return await answered(request, asked)
 
 
-async def answered(request: Request, asked: Asked) -> JSONResponse:
+async def answered(request: Request, asked: IdentifyParams) -> JSONResponse:
     """The answer to the photo of a request; fields of its form win over ``asked``.
 
     Raises:
@@ -72,29 +72,29 @@ async def answered(request: Request, asked: Asked) -> JSONResponse:
         return JSONResponse(await line().run(work, request.is_disconnected))
 
 
-def identified(data: bytes, name: str, asked: Asked) -> dict[str, Any]:
+def identified(data: bytes, name: str, asked: IdentifyParams) -> dict[str, Any]:
     """The answer to one photo as the command line prints it.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
     classifier = load(asked.model)
-    examined = classifier.examine(data, many=line().crowded)
+    examined = classifier.identify_detailed(data, single_thread=line().crowded)
     answer = examined.prediction.to_dict(name, asked.top)
     if asked.explain:
         answer["explanation"] = _explained(classifier, examined)
     return answer
 
 
-def _explained(classifier: Classifier, examined: Examined) -> dict[str, Any]:
+def _explained(classifier: Classifier, examined: Identification) -> dict[str, Any]:
     first = examined.prediction.top(1)[0]
-    heat = explain(classifier, examined.pixels, first.index)
+    heat = occlusion_map(classifier, examined.pixels, first.index)
     rows = np.linspace(0, heat.shape[0], CELLS + 1).astype(int)
     columns = np.linspace(0, heat.shape[1], CELLS + 1).astype(int)
     sums = np.add.reduceat(np.add.reduceat(heat, rows[:-1], axis=0), columns[:-1], axis=1)
     cells = sums / np.outer(np.diff(rows), np.diff(columns))
     file = BytesIO()
-    spotlight(examined.pixels, heat, PICTURE).save(file, "JPEG", quality=85)
+    render_overlay(examined.pixels, heat, PICTURE).save(file, "JPEG", quality=85)
     picture = base64.b64encode(file.getvalue()).decode()
     return {
         "label": first.label,
@@ -110,7 +110,9 @@ def _explained(classifier: Classifier, examined: Examined) -> dict[str, Any]:
     openapi_extra=batch.BODY,
     summary="What is on many photos",
 )
-async def identify_batch(request: Request, asked: Annotated[Many, Query()]) -> batch.Answers:
+async def identify_batch(
+    request: Request, asked: Annotated[BatchParams, Query()]
+) -> batch.BatchResponse:
     """Send a form with several files, or a zip of photos; 100 MB at most.
 
     Answers come while later photos are still looked at; a refused photo has an `error`

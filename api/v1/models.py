@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from model import Bundle, library
-from model.bundle import MANIFEST
+from model import Bundle, list_models
+from model.bundle.bundle import MANIFEST
+from model.bundle.manifest import Name
+from model.bundle.registry import get_bundle
+from model.bundle.versions import versions
 from model.engines import available
-from model.manifest import Name
 from model.settings import settings
-from model.shelf import find
-from model.versions import versions
 
 from .schemas import Model, Models, problems
 
@@ -51,7 +51,7 @@ Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model'
 @router.get("/models", response_model=Models, summary="The models that can be used here")
 def models() -> JSONResponse:
     """Those that ship and the owner's own; one whose `bundle.json` cannot be read is left out."""
-    found = [found for found in library().values() if isinstance(found, Bundle)]
+    found = [found for found in list_models().values() if isinstance(found, Bundle)]
     lines = [
         {
             "name": bundle.name,
@@ -77,7 +77,9 @@ def models() -> JSONResponse:
 )
 def model(request: Request, name: Name) -> Response:
     """Labels, recipe, licence, data, figures, and where its files are."""
-    answer = JSONResponse(_described(request, find(name)), headers={"Cache-Control": "no-cache"})
+    answer = JSONResponse(
+        _described(request, get_bundle(name)), headers={"Cache-Control": "no-cache"}
+    )
     # Of all that is said: engines and settings change it, too, not only the version.
     tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:32]}"'
     answer.headers["ETag"] = tag

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
 
-from model import machine
+from model import resources
 
 from ..apps import loupe
 from ..browser import answered, chromium, opened
@@ -35,7 +35,7 @@ def rate(quick: bool) -> tuple[float, str]:
     photos = many(40 if quick else 400)
     paths = [file(f"api/{at:04}.jpg", data) for at, data in enumerate(photos)]
     with _served() as server:
-        rivals = [by_hand(paths, threads) for threads in {1, machine.cores()}]
+        rivals = [by_hand(paths, threads) for threads in {1, resources.cores()}]
         found = [
             pairs(lambda: _asked(server, photos).seconds, timed(rival), 2 if quick else 7)
             for rival in rivals

@@ -11,9 +11,9 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
-from model import machine
+from model import resources
 from model.engines.compiled import GRAPH
-from model.folder import in_order, photos_in
+from model.photo_files import list_photos, map_ordered
 from model.prediction import Prediction
 from model.preprocess import FILTERS
 
@@ -41,7 +41,7 @@ def folder(quick: bool) -> tuple[float, str]:
     }
     rates = {name: 1 / seconds.ratio for name, seconds in found.items()}
     details = [f"{name} {rates[name]:.2f} ({seconds})" for name, seconds in found.items()]
-    return min(rates.values()), f"the worse of {'; '.join(details)}; {machine.cores()} cores"
+    return min(rates.values()), f"the worse of {'; '.join(details)}; {resources.cores()} cores"
 
 
 def _measured(photos: list[Path], rounds: int) -> Pairs:
@@ -49,9 +49,9 @@ def _measured(photos: list[Path], rounds: int) -> Pairs:
     ours = classifier()
 
     def identify() -> list[Prediction]:
-        return list(in_order(partial(ours.identify, patient=True), photos))
+        return list(map_ordered(partial(ours.identify, patient=True), photos))
 
-    rivals = [by_hand(photos, threads) for threads in {1, machine.cores()}]
+    rivals = [by_hand(photos, threads) for threads in {1, resources.cores()}]
     found = [pairs(timed(identify), timed(rival), rounds) for rival in rivals]
     return max(found, key=lambda seconds: seconds.ratio)
 
@@ -67,7 +67,7 @@ def by_hand(photos: list[Path], session_threads: int) -> Callable[[], list[Any]]
         return session.run(["probabilities"], {"pixels": _pixels(photo)})[0][0]
 
     def run() -> list[Any]:
-        with ThreadPoolExecutor(machine.cores()) as pool:
+        with ThreadPoolExecutor(resources.cores()) as pool:
             return list(pool.map(answer, photos))
 
     return run
@@ -100,4 +100,4 @@ def _phone_photos(different: int, copies: int) -> list[Path]:
             other = where / f"{turn:02}-{copy}.jpg"
             other.unlink(missing_ok=True)
             os.link(first, other)
-    return photos_in(where)[: different * copies]
+    return list_photos(where)[: different * copies]

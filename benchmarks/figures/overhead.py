@@ -2,7 +2,7 @@
 
 import onnxruntime as ort
 
-from model.engines.compiled import GRAPH, NEEDED, Compiled
+from model.engines.compiled import GRAPH, NEEDED, OnnxEngine
 from model.preprocess import preprocess
 
 from ..photos import phone, small
@@ -40,7 +40,7 @@ def _measured(photo: bytes, count: int) -> Pairs:
 
 def _bare() -> ort.InferenceSession:
     engine = classifier().engine
-    assert isinstance(engine, Compiled)
+    assert isinstance(engine, OnnxEngine)
     # Read from the engine's session, so that the two cannot come to differ.
     options = engine._session.get_session_options()  # noqa: SLF001
     graph = engine.bundle.read(GRAPH)

@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 from model.samples import samples
 
-from ..app import APP
 from ..host import Host
+from ..spec import APP
 
 __all__ = ["Question", "ask", "best", "questions"]
 

@@ -15,7 +15,7 @@ from model.settings import ROOT
 from ..errors import DeployError
 from ..host import Host
 from .asking import Question, ask, best, questions
-from .checking import Line, State
+from .checking import CheckResult, State
 from .memory import Watch
 from .ports import free_port
 from .starting import Start, start_of
@@ -26,7 +26,7 @@ EVERY = 0.1
 """Seconds between two questions whether it is ready."""
 
 
-def check_start(host: Host, start: Start | None = None) -> list[Line]:
+def check_start(host: Host, start: Start | None = None) -> list[CheckResult]:
     """Start the app with the host's command, ask it once, end it; a line for each.
 
     Args:
@@ -36,10 +36,10 @@ def check_start(host: Host, start: Start | None = None) -> list[Line]:
     try:
         return list(_run(host, start or start_of(host)))
     except DeployError as error:
-        return [Line("start", State.FAILED, str(error), "Mend the file that it names.")]
+        return [CheckResult("start", State.FAILED, str(error), "Mend the file that it names.")]
 
 
-def _run(host: Host, start: Start) -> Iterator[Line]:
+def _run(host: Host, start: Start) -> Iterator[CheckResult]:
     with TemporaryDirectory(prefix="loupe-") as folder:
         port, log = free_port(), Path(folder) / "log"
         health, photo = questions(host, start.environment)
@@ -90,7 +90,7 @@ def _launch(start: Start, port: int, data: Path, log: Path) -> subprocess.Popen[
 
 def _wait(
     start: Start, process: subprocess.Popen[bytes], base: str, health: Question, log: Path
-) -> Line:
+) -> CheckResult:
     """Ask until it is ready, ends, or the host's patience is over."""
     began, said = time.monotonic(), ""
     command = " ".join(start.command).replace(str(ROOT), ".")
@@ -101,39 +101,41 @@ def _wait(
             seconds = time.monotonic() - began
             if status == 200:
                 ready = f"{command}: {health.path} answers after {seconds:.1f} s"
-                return Line("start", State.OK, ready)
+                return CheckResult("start", State.OK, ready)
         time.sleep(EVERY)
     wrote = log.read_text(errors="replace").strip()[-600:]
     gone = process.poll() is not None
     why = f"ended with {process.returncode}" if gone else f"not ready in {start.seconds} s"
     last = f"{health.path} says {said[:200]}. " if said else ""
-    return Line("start", State.FAILED, f"{command}: {why}", f"{last}It wrote: {wrote or 'nothing'}")
+    return CheckResult(
+        "start", State.FAILED, f"{command}: {why}", f"{last}It wrote: {wrote or 'nothing'}"
+    )
 
 
-def _first_answer(base: str, photo: Question) -> Line:
+def _first_answer(base: str, photo: Question) -> CheckResult:
     what, todo = "first answer", "Try the same request on `make run`; the log says more."
     path = photo.path.partition("?")[0]
     try:
         status, said = ask(base, photo)
     except OSError as error:
-        return Line(what, State.FAILED, f"{path}: {error}", todo)
+        return CheckResult(what, State.FAILED, f"{path}: {error}", todo)
     found = best(said) if status == 200 else None
     if found is None:
-        return Line(what, State.FAILED, f"{path}: {status} {said[:200]}", todo)
-    return Line(what, State.OK, f"{path}: {found[0]}, {found[1]:.0%}")
+        return CheckResult(what, State.FAILED, f"{path}: {status} {said[:200]}", todo)
+    return CheckResult(what, State.OK, f"{path}: {found[0]}, {found[1]:.0%}")
 
 
-def _memory(most: float, start: Start) -> Line:
+def _memory(most: float, start: Start) -> CheckResult:
     what, limit = "memory while running", start.memory_mb
     if limit is None:
-        return Line(what, State.NOTE, f"{most:.0f} MB; no limit is known")
+        return CheckResult(what, State.NOTE, f"{most:.0f} MB; no limit is known")
     said = f"{most:.0f} MB of {limit} MB"
     if most > limit:
-        return Line(what, State.FAILED, said, "It does not fit: choose a larger plan.")
-    return Line(what, State.OK, said)
+        return CheckResult(what, State.FAILED, said, "It does not fit: choose a larger plan.")
+    return CheckResult(what, State.OK, said)
 
 
-def _end(process: subprocess.Popen[bytes], patience: int) -> Line:
+def _end(process: subprocess.Popen[bytes], patience: int) -> CheckResult:
     """SIGTERM, and SIGKILL for the group when that is not heard."""
     began = time.monotonic()
     if process.poll() is None:
@@ -147,6 +149,6 @@ def _end(process: subprocess.Popen[bytes], patience: int) -> Line:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if code in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
-        return Line("end", State.OK, ended)
+        return CheckResult("end", State.OK, ended)
     todo = "The start command must exec the app, so that the signal arrives."
-    return Line("end", State.FAILED, ended, todo)
+    return CheckResult("end", State.FAILED, ended, todo)

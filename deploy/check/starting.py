@@ -6,10 +6,10 @@ from pathlib import Path
 
 from model.settings import ROOT
 
-from ..app import APP
 from ..errors import Unreadable
+from ..files import files
 from ..host import Host
-from ..writing import files
+from ..spec import APP
 from .dockerfile import command as image_command
 from .dockerfile import environment as image_environment
 from .dockerfile import read, resolved

@@ -7,7 +7,7 @@ from pkgutil import iter_modules
 from ..errors import UnknownHost
 from ..host import Host, Kind
 
-__all__ = ["find", "hosts"]
+__all__ = ["get_host", "hosts"]
 
 
 @cache
@@ -21,7 +21,7 @@ def hosts() -> dict[str, Host]:
     return {host.name: host for host in found}
 
 
-def find(name: str) -> Host:
+def get_host(name: str) -> Host:
     """The host of that name.
 
     Raises:

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import PROXY_BODY_MB, budget_comment, caddyfile, unit, yaml_text
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import PROXY_BODY_MB, budget_comment, caddyfile, unit, yaml_text
 from .vps_systemd import FOLDER, MEMORY_MB
 from .vps_systemd import HOST as SERVER
 
@@ -20,7 +20,7 @@ FILE = "cloud-init.yaml"
 UNIT = "/etc/systemd/system/loupe.service"
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """User data: the files of the server with systemd, and the commands around them."""
     proxy = caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
     written = {
@@ -91,7 +91,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "cloud-init"},
-    where=Places(
+    where=ManifestPaths(
         environment=(UNIT, "Service", "Environment"),
         port=(UNIT, "Service", "Environment", "PORT"),
         memory=(UNIT, "Service", "MemoryMax"),
@@ -101,7 +101,7 @@ HOST = Host(
     own_server=True,
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.YES,
+    knows=Expertise.YES,
     own_domain=True,
     gpu=True,
     remarks=(

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, named, probe, yaml_text
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, named, probe, yaml_text
 
 __all__ = ["HOST"]
 
@@ -20,7 +20,7 @@ FILE = "service.yaml"
 SECRET = "loupe-secret"  # noqa: S105 - where it lies, not what it is
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The service in Knative's form."""
     container = {
         "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.serve}",
@@ -120,7 +120,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "cloud-run"},
-    where=Places(
+    where=ManifestPaths(
         environment=(FILE, "spec", "template", "spec", "containers", 0, "env"),
         port=(FILE, "spec", "template", "spec", "containers", 0, "ports", 0, "containerPort"),
         health=(
@@ -143,7 +143,7 @@ HOST = Host(
     affinity_by="run.googleapis.com/sessionAffinity",
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.SOME,
+    knows=Expertise.SOME,
     own_domain=True,
     gpu=True,
     remarks=(

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Limits, Place, Places, Source, Traffic
-from ..parts import budget_comment, toml_text
+from ..host import Budget, Host, Kind, Limits, ManifestPaths, Place, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
@@ -16,7 +16,7 @@ MANAGE = Source(
 HOME: Place = (FILE,)
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """What to paste into the app's secrets on the page; the rest is the repository itself."""
     settings = app.environment(HOST.limits.memory_mb) | {"LOUPE_LOG": "text"}
     notes = [
@@ -59,7 +59,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "settings"},
-    where=Places(environment=HOME),
+    where=ManifestPaths(environment=HOME),
     starts="streamlit",
     port_variable="STREAMLIT_SERVER_PORT",
     budget=Budget.NOTHING,

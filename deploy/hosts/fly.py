@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import budget_comment, toml_text
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
@@ -18,7 +18,7 @@ ALERT = (
 )
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """fly.toml."""
     document = {
         "app": f"{app.name}-CHANGE-ME",
@@ -98,7 +98,7 @@ HOST = Host(
     ),
     make=make,
     schemas={"fly.toml": "fly"},
-    where=Places(
+    where=ManifestPaths(
         environment=("fly.toml", "env"),
         port=("fly.toml", "http_service", "internal_port"),
         health=("fly.toml", "http_service", "checks", 0, "path"),
@@ -110,7 +110,7 @@ HOST = Host(
     affinity_by="fly-replay",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
-    knows=Knows.SOME,
+    knows=Expertise.SOME,
     own_domain=True,
     remarks=(
         "How many machines there are is no key of fly.toml but `fly scale count`.",

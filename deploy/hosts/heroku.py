@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Limits, Places, Source, Traffic
-from ..parts import budget_comment, json_text, yaml_text
+from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, json_text, yaml_text
 
 __all__ = ["HOST"]
 
@@ -19,7 +19,7 @@ ALERT = (
 )
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The build manifest, and the app's settings and dynos."""
     settings = {
         name: {"description": "Set by deploy/hosts/heroku.py.", "value": value}
@@ -79,7 +79,7 @@ HOST = Host(
     ),
     make=make,
     schemas={"heroku.yml": "heroku", "app.json": "heroku-app"},
-    where=Places(
+    where=ManifestPaths(
         environment=("app.json", "env"), most=(("app.json", "formation", "web", "quantity"),)
     ),
     bounded_by="heroku ps:scale web=1",

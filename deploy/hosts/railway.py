@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Limits, Places, Source, Traffic
-from ..parts import budget_comment, toml_text
+from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
@@ -19,7 +19,7 @@ ALERT = (
 FILE = "railway.toml"
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The configuration; settings are given by command, the file has no place for them."""
     return {
         FILE: toml_text(
@@ -74,7 +74,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "railway"},
-    where=Places(
+    where=ManifestPaths(
         health=(FILE, "deploy", "healthcheckPath"),
         most=((FILE, "deploy", "numReplicas"),),
     ),

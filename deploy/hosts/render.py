@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Limits, Places, Source, Traffic
-from ..parts import budget_comment, named, yaml_text
+from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, named, yaml_text
 
 __all__ = ["HOST"]
 
@@ -17,7 +17,7 @@ ALERT = (
 )
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The blueprint."""
     service = {
         "type": "web",
@@ -68,7 +68,7 @@ HOST = Host(
     ),
     make=make,
     schemas={"render.yaml": "render"},
-    where=Places(
+    where=ManifestPaths(
         environment=("render.yaml", "services", 0, "envVars"),
         health=("render.yaml", "services", 0, "healthCheckPath"),
         most=(("render.yaml", "services", 0, "numInstances"),),

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import json_text
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import json_text
 
 __all__ = ["HOST"]
 
@@ -28,7 +28,7 @@ SCALING, BUDGET = "sagemaker/scaling.json", "sagemaker/budget.json"
 VARIANT = "all"
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The requests, as ``--cli-input-json`` takes them."""
     return {
         MODEL: json_text(
@@ -141,7 +141,7 @@ HOST = Host(
         SCALING: "sagemaker-scaling",
         BUDGET: "sagemaker-budget",
     },
-    where=Places(
+    where=ManifestPaths(
         environment=(MODEL, "PrimaryContainer", "Environment"),
         most=((SCALING, "MaxCapacity"), (CONFIG, "ProductionVariants", 0, "InitialInstanceCount")),
     ),
@@ -151,7 +151,7 @@ HOST = Host(
     bounded_by='"MaxCapacity": 1',
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.YES,
+    knows=Expertise.YES,
     gpu=True,
     remarks=(
         "No page and no address for the public: programs ask it with AWS credentials.",

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Limits, Places, Source, Traffic
-from ..parts import budget_comment, yaml_text
+from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import budget_comment, yaml_text
 
 __all__ = ["HOST"]
 
@@ -23,7 +23,7 @@ FILE = "spaces/README.md"
 """Not at the top: there it would replace this project's own."""
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The README whose front matter a Space is configured with."""
     front = yaml_text(
         {
@@ -74,7 +74,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "spaces"},
-    where=Places(port=(FILE, "app_port")),
+    where=ManifestPaths(port=(FILE, "app_port")),
     port_variable=None,
     # The entry point turns XSRF protection off where it sees this name.
     given={"SPACE_ID": "you/loupe"},

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import json_text, named
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import json_text, named
 
 __all__ = ["HOST"]
 
@@ -24,7 +24,7 @@ ALERT = (
 MODEL, ENDPOINT, DEPLOY = (f"vertex/{name}.json" for name in ("model", "endpoint", "deploy"))
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The bodies of three REST requests."""
     return {
         MODEL: json_text(
@@ -112,7 +112,7 @@ HOST = Host(
     ),
     make=make,
     schemas={MODEL: "vertex-model", ENDPOINT: "vertex-endpoint", DEPLOY: "vertex-deploy"},
-    where=Places(
+    where=ManifestPaths(
         environment=(MODEL, "model", "containerSpec", "env"),
         port=(MODEL, "model", "containerSpec", "ports", 0, "containerPort"),
         health=(MODEL, "model", "containerSpec", "healthRoute"),
@@ -127,7 +127,7 @@ HOST = Host(
     bounded_by='"maxReplicaCount": 1',
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.YES,
+    knows=Expertise.YES,
     gpu=True,
     remarks=(
         "No page and no address for the public: programs ask it with Google credentials.",

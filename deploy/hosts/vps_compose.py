@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..app import App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import (
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import AppSpec
+from ..templates import (
     FIXED_BY_THE_MONTH,
     PROXY_BODY,
     PROXY_BODY_MB,
@@ -20,7 +20,7 @@ COMPOSE = Source("https://docs.docker.com/reference/compose-file/services/", REA
 MEMORY_MB = 1024
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """Two containers: the app, which only Caddy reaches, and Caddy."""
     health = {"test": ["CMD", "python", "-m", "deploy.health"], "interval": "30s", "timeout": "5s"}
     loupe = {
@@ -98,7 +98,7 @@ HOST = Host(
     ),
     make=make,
     schemas={"compose.yaml": "compose"},
-    where=Places(
+    where=ManifestPaths(
         environment=("compose.yaml", "services", "loupe", "environment"),
         port=("compose.yaml", "services", "loupe", "expose", 0),
         memory=("compose.yaml", "services", "loupe", "mem_limit"),
@@ -110,7 +110,7 @@ HOST = Host(
     bounded_by="scale: 1",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.SOME,
+    knows=Expertise.SOME,
     own_domain=True,
     gpu=True,
     remarks=(

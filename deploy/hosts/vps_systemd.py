@@ -2,9 +2,16 @@
 
 from datetime import date
 
-from ..app import APP, App
-from ..host import Budget, Host, Kind, Knows, Limits, Places, Source, Traffic
-from ..parts import FIXED_BY_THE_MONTH, PROXY_BODY, PROXY_BODY_MB, budget_comment, caddyfile, unit
+from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..spec import APP, AppSpec
+from ..templates import (
+    FIXED_BY_THE_MONTH,
+    PROXY_BODY,
+    PROXY_BODY_MB,
+    budget_comment,
+    caddyfile,
+    unit,
+)
 
 __all__ = ["HOST"]
 
@@ -22,7 +29,7 @@ MEMORY_MB = 1024
 FILE = "systemd/loupe.service"
 
 
-def make(app: App) -> dict[str, str]:
+def make(app: AppSpec) -> dict[str, str]:
     """The unit and Caddy's file."""
     notes = (f"Copy to /etc/systemd/system/{app.name}.service", budget_comment(FIXED_BY_THE_MONTH))
     return {
@@ -75,7 +82,7 @@ HOST = Host(
     ),
     make=make,
     schemas={FILE: "unit"},
-    where=Places(
+    where=ManifestPaths(
         environment=(FILE, "Service", "Environment"),
         port=(FILE, "Service", "Environment", "PORT"),
         memory=(FILE, "Service", "MemoryMax"),
@@ -85,7 +92,7 @@ HOST = Host(
     own_server=True,
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.THOUSANDS,
-    knows=Knows.YES,
+    knows=Expertise.YES,
     own_domain=True,
     gpu=True,
     remarks=(

@@ -119,11 +119,11 @@ def poured(source: str, target: str) -> Iterator[int]:
     """
     from sqlalchemy import func, insert, select, text
 
-    from ..records import Records
-    from ..records.database import connect, parse, plain
-    from ..records.store import TABLE
+    from ..corrections import CorrectionStore
+    from ..corrections.database import connect, parse, plain
+    from ..corrections.store import TABLE
 
-    Records(target).close()
+    CorrectionStore(target).close()
     origin, goal = connect(parse(source)), connect(parse(target))
     count, last = 0, 0
     try:

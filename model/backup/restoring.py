@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..bundle.registry import sync
 from ..errors import DataError
 from ..settings import ROOT, settings
-from ..shelf import sync
 from .contents import PARTS, RECORDS, Contents, Entry
 from .database import counted, held, kept, poured
 from .opening import Archive, opened

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..bundle.registry import ABANDONED, CURRENT_FILE, sync
 from ..errors import DataError, LoupeError
 from ..settings import settings
-from ..shelf import ABANDONED, POINTER, sync
 from .contents import CONTENTS, FORMAT, MAX_FILES, PARTS, RECORDS, Contents, Entry, clash, odd
 from .database import copied, poured
 from .opening import opened
@@ -160,10 +160,12 @@ def _sources(data: Path, training: bool, left_out: list[str]) -> list[tuple[str,
     found: list[tuple[str, Source]] = []
     for model in _folders(data / "models"):
         # Before the versions are listed, so that the one it names is among them.
-        pointer = model / POINTER
+        pointer = model / CURRENT_FILE
         if pointer.is_file() and not pointer.is_symlink():
-            found.append((f"models/{model.name}/{POINTER}", pointer.read_bytes()))
-        found += [one for one in _below(model, data) if one[0] != f"models/{model.name}/{POINTER}"]
+            found.append((f"models/{model.name}/{CURRENT_FILE}", pointer.read_bytes()))
+        found += [
+            one for one in _below(model, data) if one[0] != f"models/{model.name}/{CURRENT_FILE}"
+        ]
     if training:
         for folder in _folders(data / "training"):
             found += _below(folder, data)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..shelf import sync
+from ..bundle.registry import sync
 
 __all__ = ["renamable", "swap"]
 

@@ -4,9 +4,9 @@ Nothing here needs torch: a calibration is a few nodes at the end of a graph, an
 the numbers in ``bundle.json`` that go with them.
 """
 
-from .fit import Trust, calibrate
-from .folder import calibrate_bundle
-from .outputs import Outputs
-from .put import put
+from .apply import write_calibration
+from .calibrate_folder import calibrate_bundle
+from .fit import CalibrationResult, calibrate
+from .graph_outputs import Outputs
 
-__all__ = ["Outputs", "Trust", "calibrate", "calibrate_bundle", "put"]
+__all__ = ["CalibrationResult", "Outputs", "calibrate", "calibrate_bundle", "write_calibration"]

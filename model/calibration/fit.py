@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..card import Bin, Mistake, Stranger
-from ..card import Score as ScoreLine
+from ..bundle.card import DetectorResult as ScoreLine
+from ..bundle.card import Mistake, OodResult, ReliabilityBin
+from ..bundle.manifest import Calibration, PredictionSetRule
 from ..errors import DataError
 from ..evaluation.statistics import expected_calibration_error
-from ..manifest import Confidence, Plausible
-from .lines import Told, line, mistakes, reliability, stranger
-from .outputs import Floats, Outputs
+from .card_rows import Told, line, mistakes, reliability, stranger
+from .graph_outputs import Floats, Outputs
 from .scores import DEFAULT, MOST_BYTES, SCORES, Fit, Score
 from .statistics import auroc, floors, probabilities, temperature, threshold
 
-__all__ = ["COVERAGE", "KEEP", "LEAST", "Trust", "calibrate"]
+__all__ = ["COVERAGE", "KEEP", "LEAST", "CalibrationResult", "calibrate"]
 
 COVERAGE = 0.9
 KEEP = 0.95
@@ -27,14 +27,14 @@ LEAST = 50
 
 
 @dataclass(frozen=True)
-class Trust:
+class CalibrationResult:
     """A calibration with what was measured of it, all out of fold.
 
     ``coverage`` and ``kept`` count photos; errors are expected calibration errors,
     before and after the temperature.
     """
 
-    confidence: Confidence
+    confidence: Calibration
     score: Score
     folds: int
     photos: int
@@ -45,11 +45,11 @@ class Trust:
     error: float
     error_before: float
     confusion: tuple[tuple[int, int, int], ...]
-    reliability: tuple[Bin, ...]
-    before: tuple[Bin, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    before: tuple[ReliabilityBin, ...]
     mistakes: tuple[Mistake, ...]
     scores: tuple[ScoreLine, ...]
-    strangers: tuple[Stranger, ...]
+    strangers: tuple[OodResult, ...]
 
 
 def calibrate(
@@ -60,7 +60,7 @@ def calibrate(
     coverage: float = COVERAGE,
     keep: float = KEEP,
     seed: int = 0,
-) -> Trust:
+) -> CalibrationResult:
     """Fit a temperature, a set size and a novelty to held-out photos, and measure them.
 
     Everything is fitted five times on four fifths and measured on the rest, also
@@ -221,7 +221,7 @@ def _trust(
     coverage: float,
     keep: float,
     folds: int,
-) -> Trust:
+) -> CalibrationResult:
     heat = temperature(known.logits, known.targets)
     bounds = floors(probabilities(known.logits, heat), known.targets, coverage)
     scores = [_fitted(fit, known, reference) for fit in SCORES]
@@ -231,10 +231,10 @@ def _trust(
     top = measured.shares[np.arange(len(known)), said]
     raw = probabilities(known.logits, 1.0).max(axis=1)
     pairs = Counter(zip(known.targets.tolist(), said.tolist(), strict=True))
-    return Trust(
-        confidence=Confidence(
+    return CalibrationResult(
+        confidence=Calibration(
             temperature=round(heat, 4),
-            plausible=Plausible(
+            plausible=PredictionSetRule(
                 coverage=coverage, floors=tuple(round(float(bound), 6) for bound in bounds)
             ),
             novelty=round(threshold(best.novelty, keep), 6),

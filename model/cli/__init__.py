@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from .refusals import Refusals
+from .error_group import ErrorGroup
 
 __all__ = ["main"]
 
@@ -30,7 +30,7 @@ COMMANDS = {
 }
 
 
-class Commands(Refusals):
+class Commands(ErrorGroup):
     """Imports a command's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from ..bundle.registry import get_bundle
 from ..errors import EngineUnavailable
-from ..shelf import find
 from .identify import progress_bar
 from .train import Shown, told, typed
 
@@ -33,7 +33,7 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
 
     The result is a new version of it; the former one stays for a roll-back.
     """
-    bundle = find(name)
+    bundle = get_bundle(name)
     try:
         from ..calibration import calibrate_bundle
     except ImportError as error:

@@ -11,7 +11,7 @@ __all__ = ["corrections_command"]
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.zip")
 def corrections_command(file: Path) -> None:
     """Export all corrections into FILE.zip: photos in a folder a label, and corrections.csv."""
-    from ..records import records
+    from ..corrections import correction_store
 
-    count = records().export(file)
+    count = correction_store().export(file)
     click.echo(f"{count:,} {'correction' if count == 1 else 'corrections'} in {file}")

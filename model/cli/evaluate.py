@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classifier import load
-from ..evaluation import Evaluation, Share, evaluate
+from ..evaluation import Evaluation, Proportion, evaluate
 from .identify import progress_bar
 
 __all__ = ["evaluate_command"]
@@ -112,7 +112,7 @@ def _print_list(heading: str, lines: Sequence[str]) -> None:
         click.echo(f"  {line}", err=True)
 
 
-def _share(share: Share | None) -> str:
+def _share(share: Proportion | None) -> str:
     if share is None:
         return "–"
     return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"

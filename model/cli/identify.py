@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ..classifier import Classifier, load
 from ..errors import LoupeError
-from ..folder import in_order, photos_in
 from ..photo import MAX_BYTES
+from ..photo_files import list_photos, map_ordered
 from ..prediction import Prediction
 
 __all__ = ["identify_command", "progress_bar"]
@@ -39,7 +39,7 @@ def identify_command(
     found = [path for photo in photos for path in _expanded(photo)]
     if not found:
         raise click.UsageError("There is no photo in what was named.")
-    answers = in_order(lambda photo: (photo, _answer(classifier, photo)), found)
+    answers = map_ordered(lambda photo: (photo, _answer(classifier, photo)), found)
     many = any(Path(photo).is_dir() for photo in photos if photo != "-")
     refused = 0
     with progress_bar(shown=many) as bar:
@@ -65,7 +65,7 @@ def progress_bar(*, shown: bool) -> Progress:
 
 def _expanded(photo: str) -> Iterator[str]:
     if photo != "-" and Path(photo).is_dir():
-        yield from map(str, photos_in(Path(photo)))
+        yield from map(str, list_photos(Path(photo)))
     else:
         yield photo
 

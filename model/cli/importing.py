@@ -7,7 +7,7 @@ import click
 
 from ..errors import EngineUnavailable
 from ..exports import Export, examine
-from .train import say_hidden
+from .train import warn_if_shadowing
 
 __all__ = ["import_command"]
 
@@ -72,7 +72,7 @@ def import_command(
         click.echo("not calibrated: Loupe calibrates models of one label a photo")
     else:
         click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
-    say_hidden(imported.bundle)
+    warn_if_shadowing(imported.bundle)
     click.echo(f"see it: make run, or python -m model identify --model {name} PHOTO")
     sys.exit(0)
 

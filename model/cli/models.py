@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
+from ..bundle.registry import get_bundle, list_models
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
-from ..shelf import find, library
 
 __all__ = ["list_command", "show_command", "verify_command"]
 
@@ -23,7 +23,7 @@ def list_command() -> None:
     for column in ("model", "labels", "accuracy", "size", "version", "engines"):
         table.add_column(column, no_wrap=column != "engines")
     refused = []
-    for name, bundle in library().items():
+    for name, bundle in list_models().items():
         if isinstance(bundle, BundleError):
             refused.append(f"{name}: {bundle}")
             continue
@@ -44,7 +44,7 @@ def list_command() -> None:
 @click.argument("name")
 def show_command(name: str) -> None:
     """Print a model's manifest as JSON, with its version and where it is."""
-    bundle = find(name)
+    bundle = get_bundle(name)
     values = {"version": bundle.version, "folder": str(bundle.folder)}
     click.echo(
         json.dumps(
@@ -58,11 +58,11 @@ def show_command(name: str) -> None:
 def verify_command(name: str | None) -> None:
     """Check every file's hash and every engine's golden answers, of one model or of all."""
     failed = False
-    if name and name not in library():
-        find(name)  # refuses, and says which models there are
-    for found in [name] if name else list(library()):
+    if name and name not in list_models():
+        get_bundle(name)  # refuses, and says which models there are
+    for found in [name] if name else list(list_models()):
         try:
-            click.echo(f"{found}: {_verified(find(found))}")
+            click.echo(f"{found}: {_verified(get_bundle(found))}")
         except BundleError as error:
             failed = True
             click.echo(f"{found}: refused: {error}", err=True)

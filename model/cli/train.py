@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from rich.progress import Progress, TaskID
 
-from ..bundle import MANIFEST, SHIPPED, Bundle
-from ..card import Card
+from ..bundle.bundle import BUILTIN_DIR, MANIFEST, Bundle
+from ..bundle.card import ModelCard
+from ..bundle.manifest import Manifest
 from ..errors import EngineUnavailable
-from ..manifest import Manifest
 from .identify import progress_bar
 
-__all__ = ["Shown", "say_hidden", "summary", "told", "train_command", "typed"]
+__all__ = ["Shown", "summary", "told", "train_command", "typed", "warn_if_shadowing"]
 
 
 @click.command("train")
@@ -60,17 +60,17 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
     if resume and (folder or given.keys() - {"minutes"}):
         raise click.UsageError("--resume goes on as it began: beside --name it takes --minutes.")
     try:
-        from ..training.plan import Plan
+        from ..training.config import TrainingConfig
         from ..training.train import train, unfinished
     except ImportError as error:
         raise EngineUnavailable(
             f"Training needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
     if resume:
-        kept = Plan.kept(unfinished(Plan.of(folder=Path(), name=name).name))
+        kept = TrainingConfig.kept(unfinished(TrainingConfig.of(folder=Path(), name=name).name))
         plan = kept.model_copy(update=given)
     else:
-        plan = Plan.of(folder=folder, name=name, command=typed(), **given)
+        plan = TrainingConfig.of(folder=folder, name=name, command=typed(), **given)
     with progress_bar(shown=True) as bar:
         try:
             bundle = train(plan, resume=resume, watch=Shown(bar))
@@ -85,12 +85,12 @@ def told(bundle: Bundle) -> None:
     """Say what was made, how good it is, and what it hides."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
-    say_hidden(bundle)
+    warn_if_shadowing(bundle)
 
 
-def say_hidden(bundle: Bundle) -> None:
+def warn_if_shadowing(bundle: Bundle) -> None:
     """Say that a model stands before one that ships, where it does."""
-    ships = SHIPPED / bundle.name
+    ships = BUILTIN_DIR / bundle.name
     if not (ships / MANIFEST).is_file():
         return
     version = Bundle.open(ships).version
@@ -155,7 +155,7 @@ def summary(manifest: Manifest) -> str:
     return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
 
 
-def _strangers(card: Card) -> list[str]:
+def _strangers(card: ModelCard) -> list[str]:
     if not card.strangers:
         return ["“none of these” was not measured: give --unknown FOLDER"]
     return [

@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..bundle.versions import roll_back, versions
 from ..errors import BundleError
-from ..versions import roll_back, versions
 from .models import accuracy
 
 __all__ = ["rollback_command", "versions_command"]

@@ -7,11 +7,11 @@ the manifest's ``engines``.
 from importlib import import_module
 from importlib.util import find_spec
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..errors import EngineUnavailable
-from .base import Engine, Output
+from .base import Engine, EngineOutput
 
-__all__ = ["ENGINES", "Engine", "Output", "available", "start"]
+__all__ = ["ENGINES", "Engine", "EngineOutput", "available", "start"]
 
 ENGINES = {
     "compiled": ("model.engines.compiled", "Compiled", ("onnxruntime",)),

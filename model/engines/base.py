@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..preprocess import Pixels
 
-__all__ = ["Engine", "Output"]
+__all__ = ["Engine", "EngineOutput"]
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class EngineOutput:
     """For N photos, all float32: ``logits`` [N, labels], ``features`` [N, D],
     ``probabilities`` [N, labels] (calibrated where the bundle is), ``novelty`` [N]
     or None.
@@ -35,9 +35,9 @@ class Engine(ABC):
         self.bundle = bundle
 
     @abstractmethod
-    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
+    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """Answer for pixels, uint8 [N, height, width, 3] of the recipe's size.
 
         Args:
-            many: these are some of many photos, and others keep the other cores busy.
+            single_thread: these are some of many photos, and others keep the other cores busy.
         """

@@ -6,20 +6,20 @@ from typing import ClassVar
 
 import onnxruntime as ort
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..errors import BundleDamaged
-from ..machine import limited
 from ..preprocess import Pixels
+from ..resources import limited
 from ..settings import settings
-from .base import Engine, Output
+from .base import Engine, EngineOutput
 
-__all__ = ["Compiled"]
+__all__ = ["OnnxEngine"]
 
 GRAPH = "graph.onnx"
 NEEDED = ("logits", "features", "probabilities")
 
 
-class Compiled(Engine):
+class OnnxEngine(Engine):
     """The learner compiled: several times faster than the eager module, and small."""
 
     name: ClassVar[str] = "compiled"
@@ -77,11 +77,11 @@ class Compiled(Engine):
                 "Build or import the model again."
             )
 
-    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
+    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """See ``Engine.run``; a session may run in many threads at once."""
-        if many:
+        if single_thread:
             with self._lock:
                 session = self._single
         else:
             session = self._session
-        return Output(*session.run(self._outputs, {"pixels": pixels}))
+        return EngineOutput(*session.run(self._outputs, {"pixels": pixels}))

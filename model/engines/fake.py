@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..preprocess import Pixels
-from .base import Engine, Output
+from .base import Engine, EngineOutput
 
 __all__ = ["Fake"]
 
@@ -15,7 +15,7 @@ class Fake(Engine):
 
     name: ClassVar[str] = "fake"
 
-    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
+    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """See ``Engine.run``."""
         labels = len(self.bundle.labels)
         features = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)
@@ -23,4 +23,4 @@ class Fake(Engine):
         distance = (np.arange(labels)[None, :] - first[:, None]) % labels
         logits = (4.0 - distance).astype(np.float32)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return Output(logits, features, powers / powers.sum(axis=1, keepdims=True))
+        return EngineOutput(logits, features, powers / powers.sum(axis=1, keepdims=True))

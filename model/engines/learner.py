@@ -5,12 +5,12 @@ from typing import ClassVar
 import onnxruntime as ort
 import torch
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
+from ..learner.inference_module import InferenceModule
+from ..learner.rebuild import rebuild
 from ..preprocess import Pixels
 from ..settings import settings
-from ..training.graph import Answering
-from ..training.learner import rebuild
-from .base import Engine, Output
+from .base import Engine, EngineOutput
 
 __all__ = ["LearnerEngine"]
 
@@ -29,31 +29,31 @@ class LearnerEngine(Engine):
         torch.set_num_threads(settings().threads)
         self.learner = rebuild(bundle)
         self._tail = self._trust(bundle)
-        module = Answering.around(self.learner.model, bundle.manifest)
+        module = InferenceModule.around(self.learner.model, bundle.manifest)
         # Channels last is twice as fast here, with the same answers.
         self._module: torch.nn.Module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(self, pixels: Pixels, *, many: bool = False) -> Output:
+    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """See ``Engine.run``."""
         with torch.inference_mode():
             outputs = self._module(torch.from_numpy(pixels.copy()))
         logits, features, probabilities = (output.numpy() for output in outputs)
         if self._tail is None:
-            return Output(logits, features, probabilities)
+            return EngineOutput(logits, features, probabilities)
         inputs = {"logits": logits, "features": features}
         known = {part.name for part in self._tail.get_inputs()}
         made = self._tail.run(None, {name: inputs[name] for name in known})
         names = [part.name for part in self._tail.get_outputs()]
         trust = dict(zip(names, made, strict=True))
-        return Output(logits, features, trust["probabilities"], trust.get("novelty"))
+        return EngineOutput(logits, features, trust["probabilities"], trust.get("novelty"))
 
     @staticmethod
     def _trust(bundle: Bundle) -> ort.InferenceSession | None:
         """The graph's last nodes: calibration has one definition, for all engines."""
         if bundle.manifest.confidence is None:
             return None
-        from ..calibration.tail import tail_of
+        from ..calibration.graph_head import extract_head
 
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        return ort.InferenceSession(tail_of(bundle.read("graph.onnx")), options)
+        return ort.InferenceSession(extract_head(bundle.read("graph.onnx")), options)

@@ -2,7 +2,7 @@
 
 from .folders import evaluate
 from .labels import Matched, match
-from .results import Confused, Evaluation, LabelScore, Refused, Share
+from .results import Confused, Evaluation, LabelScore, PhotoFailure, Proportion
 from .summary import Row, Summary, summarise
 
 __all__ = [
@@ -10,9 +10,9 @@ __all__ = [
     "Evaluation",
     "LabelScore",
     "Matched",
-    "Refused",
+    "PhotoFailure",
+    "Proportion",
     "Row",
-    "Share",
     "Summary",
     "evaluate",
     "match",

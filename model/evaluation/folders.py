@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
-from ..folder import in_order, patiently, photos_in, printable
+from ..photo_files import list_photos, map_ordered, printable, retry_while_busy
 from ..prediction import Prediction
 from .labels import match
-from .results import Evaluation, Refused
+from .results import Evaluation, PhotoFailure
 from .summary import Row, Summary, refuse_multilabel
 
 __all__ = ["evaluate", "labelled"]
@@ -47,10 +47,10 @@ def evaluate(
 
     progress(0, len(photos))
     began = time.perf_counter()
-    with closing(in_order(ask, photos)) as answers:  # type: ignore[type-var]
+    with closing(map_ordered(ask, photos)) as answers:  # type: ignore[type-var]
         for done, (name, label, answer) in enumerate(answers, 1):
             if isinstance(answer, PhotoError):
-                refused.append(Refused.of(name, answer))
+                refused.append(PhotoFailure.of(name, answer))
             else:
                 summary.add(Row(name, label, answer))
             progress(done, len(photos))
@@ -73,7 +73,7 @@ def labelled(folder: Path, labels: tuple[str, ...]) -> tuple[list[tuple[Path, st
     photos = [
         (photo, label)
         for name, label in matched.found.items()
-        for photo in photos_in(folder / name)
+        for photo in list_photos(folder / name)
     ]
     if not photos:
         raise DataError(f"There is no photo in the folders of {folder}.")
@@ -82,6 +82,6 @@ def labelled(folder: Path, labels: tuple[str, ...]) -> tuple[list[tuple[Path, st
 
 def _answer(classifier: Classifier, photo: Path) -> Prediction | PhotoError:
     try:
-        return patiently(lambda path: classifier.identify(path, patient=True), photo)
+        return retry_while_busy(lambda path: classifier.identify(path, patient=True), photo)
     except PhotoError as error:
         return error

@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass
 
 from ..errors import LoupeError
-from .statistics import wilson
+from .statistics import wilson_interval
 
-__all__ = ["Confused", "Evaluation", "LabelScore", "Refused", "Share"]
+__all__ = ["Confused", "Evaluation", "LabelScore", "PhotoFailure", "Proportion"]
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """``right`` of ``count``: ``value`` with its 95 % interval, all 0 to 1."""
 
     value: float
@@ -19,9 +19,9 @@ class Share:
     count: int
 
     @classmethod
-    def of(cls, right: int, count: int) -> "Share":
+    def of(cls, right: int, count: int) -> "Proportion":
         """The share with Wilson's interval; ``count`` is at least 1."""
-        return cls(right / count, *wilson(right, count), right, count)
+        return cls(right / count, *wilson_interval(right, count), right, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LabelScore:
     support: int
     predicted: int
     right: int
-    recall: Share | None
+    recall: Proportion | None
     precision: float | None
     f1: float | None
 
@@ -49,7 +49,7 @@ class LabelScore:
             support,
             predicted,
             right,
-            recall=Share.of(right, support) if support else None,
+            recall=Proportion.of(right, support) if support else None,
             precision=right / predicted if predicted else None,
             f1=2 * right / (support + predicted) if support + predicted else None,
         )
@@ -65,7 +65,7 @@ class Confused:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class PhotoFailure:
     """A photo that could not be read, and why."""
 
     photo: str
@@ -73,7 +73,7 @@ class Refused:
     message: str
 
     @classmethod
-    def of(cls, photo: str, error: LoupeError) -> "Refused":
+    def of(cls, photo: str, error: LoupeError) -> "PhotoFailure":
         """The refusal that an error stands for."""
         return cls(photo, error.code, str(error))
 
@@ -101,15 +101,15 @@ class Evaluation:
     version: str
     engine: str
     photos: int
-    accuracy: Share
-    answered: Share
-    top5: Share | None
-    unknown: Share
+    accuracy: Proportion
+    answered: Proportion
+    top5: Proportion | None
+    unknown: Proportion
     labels: tuple[LabelScore, ...]
     confusion: tuple[Confused, ...]
     calibration_error: float
     seconds: float | None = None
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[PhotoFailure, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property

@@ -5,12 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["expected_calibration_error", "wilson"]
+__all__ = ["expected_calibration_error", "wilson_interval"]
 
 Z95 = 1.959963984540054
 
 
-def wilson(right: int, count: int) -> tuple[float, float]:
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share, low and high; (0, 1) for nothing counted.
 
     Source: Wilson, Probable Inference, the Law of Succession, and Statistical

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..prediction import Prediction
-from .results import Confused, Evaluation, LabelScore, Refused, Share
+from .results import Confused, Evaluation, LabelScore, PhotoFailure, Proportion
 from .statistics import expected_calibration_error
 
 __all__ = ["Row", "Summary", "refuse_multilabel", "summarise"]
@@ -54,7 +54,7 @@ class Summary:
 
     def evaluation(
         self,
-        refused: Iterable[Refused] = (),
+        refused: Iterable[PhotoFailure] = (),
         seconds: float | None = None,
         left_out: Iterable[str] = (),
     ) -> Evaluation:
@@ -73,10 +73,10 @@ class Summary:
             version=self._last.version,
             engine=self._last.engine,
             photos=photos,
-            accuracy=Share.of(sum(self._right), photos),
-            answered=Share.of(self._answered(), photos),
-            top5=Share.of(self._in_top5, photos) if len(self.labels) > 5 else None,
-            unknown=Share.of(unknown, photos),
+            accuracy=Proportion.of(sum(self._right), photos),
+            answered=Proportion.of(self._answered(), photos),
+            top5=Proportion.of(self._in_top5, photos) if len(self.labels) > 5 else None,
+            unknown=Proportion.of(unknown, photos),
             labels=self._scores(),
             confusion=tuple(
                 Confused(label, said, count) for (label, said), count in self._pairs.most_common()
@@ -108,7 +108,7 @@ class Summary:
 def summarise(
     labels: Sequence[str],
     rows: Iterable[Row],
-    refused: Iterable[Refused] = (),
+    refused: Iterable[PhotoFailure] = (),
     seconds: float | None = None,
 ) -> Evaluation:
     """The figures of photos that were answered already.
@@ -142,7 +142,7 @@ def refuse_multilabel(multilabel: bool) -> None:
         )
 
 
-def _nothing(refused: Sequence[Refused]) -> str:
+def _nothing(refused: Sequence[PhotoFailure]) -> str:
     if refused:
         return f"All {len(refused):,} photos were refused, the first because: {refused[0].message}"
     return "There is no photo to measure."

@@ -8,7 +8,7 @@ train_folder("photos", "flowers", minutes=20)
 from pathlib import Path
 from typing import Any
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 
 __all__ = ["train_folder"]
 
@@ -20,14 +20,14 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         folder: ``folder/LABEL/…``, or ``folder/train/LABEL/…`` with ``validation`` beside it.
         name: what links and commands will call it.
         resume: go on with an unfinished training of that name.
-        options: fields of ``model.training.plan.Plan``, such as ``minutes=20``; ``side``
+        options: fields of ``model.training.config.Plan``, such as ``minutes=20``; ``side``
             may be called ``size``, as on the command line.
 
     Raises:
         DataError: the photos or the options will not do.
         EngineUnavailable: published weights are not to be had.
     """
-    from .plan import Plan
+    from .config import TrainingConfig
     from .progress import spoken
     from .train import train
 
@@ -35,4 +35,6 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
     options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{given})")
     if "size" in options:
         options["side"] = options.pop("size")
-    return train(Plan.of(folder=Path(folder), name=name, **options), resume=resume, watch=spoken)
+    return train(
+        TrainingConfig.of(folder=Path(folder), name=name, **options), resume=resume, watch=spoken
+    )

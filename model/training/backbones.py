@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..bundle.manifest import Architecture
 from ..errors import DataError, EngineUnavailable
-from ..manifest import Architecture
-from ..preprocess import Recipe
+from ..preprocess import PreprocessConfig
 
-__all__ = ["PACKAGED", "Backbone", "backbone", "load_packaged", "load_published"]
+__all__ = ["PACKAGED", "Backbone", "backbone", "load_pretrained", "load_pretrained_package"]
 
 PACKAGED = {
     f"tf_efficientnet_lite{number}": (
@@ -52,14 +52,14 @@ class Backbone:
             std=self.std,
         )
 
-    def recipe(self, side: int | None = None) -> Recipe:
+    def recipe(self, side: int | None = None) -> PreprocessConfig:
         """The middle of the photo, cut to a square of ``side`` pixels.
 
         On clothes whole photos with black edges gave the same accuracy, but a worse sense
         of what is strange: an AUROC of 0.86 on photographs by the maximum probability,
         where cut ones have 0.95.
         """
-        return Recipe.model_validate(
+        return PreprocessConfig.model_validate(
             {
                 "resize": (side or self.side,) * 2,
                 "method": "crop",
@@ -132,7 +132,7 @@ def _cut(name: str, weights: str | None) -> Any:
     return create_body(builder(weights=weights), n_in=3, pretrained=False, cut=cut)
 
 
-def load_published(body: Any, chosen: Backbone) -> str:
+def load_pretrained(body: Any, chosen: Backbone) -> str:
     """Copy published weights into ``body``, the first part of a learner's model.
 
     Returns:
@@ -142,7 +142,7 @@ def load_published(body: Any, chosen: Backbone) -> str:
         EngineUnavailable: they are neither installed, nor cached, nor to be fetched.
     """
     if chosen.body in PACKAGED:
-        load_packaged(body, chosen.body)
+        load_pretrained_package(body, chosen.body)
         return f"the package {PACKAGED[chosen.body][0].replace('_', '-')} (ImageNet)"
     try:
         return _load_hub(body, chosen)
@@ -154,7 +154,7 @@ def load_published(body: Any, chosen: Backbone) -> str:
         ) from error
 
 
-def load_packaged(body: Any, name: str) -> None:
+def load_pretrained_package(body: Any, name: str) -> None:
     """Copy the package's tensors, timm's in order and shape, into a network or its body.
 
     Raises:

@@ -12,16 +12,23 @@ from fastai.learner import CancelFitException
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from .progress import Step, Watch
+from .progress import TrainingProgress, Watch
 
-__all__ = ["CHECKPOINT", "Averaged", "FrozenStatistics", "Saved", "Watched", "checkpoint"]
+__all__ = [
+    "CHECKPOINT",
+    "Checkpointer",
+    "FrozenBatchNorm",
+    "ProgressReporter",
+    "WeightEma",
+    "checkpoint",
+]
 
 CHECKPOINT = "checkpoint.pt"
 KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 DECAY = 0.99
 
 
-class FrozenStatistics(Callback):  # type: ignore[misc]
+class FrozenBatchNorm(Callback):  # type: ignore[misc]
     """Batch-norm keeps its published statistics: a few thousand photos make worse ones."""
 
     order = 5
@@ -33,7 +40,7 @@ class FrozenStatistics(Callback):  # type: ignore[misc]
                 module.eval()
 
 
-class Averaged(Callback):  # type: ignore[misc]
+class WeightEma(Callback):  # type: ignore[misc]
     """Keeps an exponential average of the weights and measures that one.
 
     Source: Polyak averaging, with the warm-up that TensorFlow gives it.
@@ -75,7 +82,7 @@ class Averaged(Callback):  # type: ignore[misc]
             self._own = None
 
 
-class Saved(Callback):  # type: ignore[misc]
+class Checkpointer(Callback):  # type: ignore[misc]
     """Keeps the best average so far, and after each epoch all that going on needs."""
 
     order = 70
@@ -83,7 +90,7 @@ class Saved(Callback):  # type: ignore[misc]
     def __init__(
         self,
         path: Path,
-        averaged: Averaged,
+        averaged: WeightEma,
         start: int,
         epochs: int,
         lr: float,
@@ -116,7 +123,7 @@ class Saved(Callback):  # type: ignore[misc]
         )
 
 
-class Watched(Callback):  # type: ignore[misc]
+class ProgressReporter(Callback):  # type: ignore[misc]
     """Tells how far it is, and ends the fit when the time is up."""
 
     order = 80
@@ -131,9 +138,9 @@ class Watched(Callback):  # type: ignore[misc]
             return
         batches = len(self.dls.train)
         done = (self.start + self.epoch) * batches + self.iter + 1
-        self.watch(Step("Fine-tuning", done, self.epochs * batches))
+        self.watch(TrainingProgress("Fine-tuning", done, self.epochs * batches))
         if self.deadline is not None and time.monotonic() > self.deadline:
-            self.watch(Step("Fine-tuning", note="The minutes are used up."))
+            self.watch(TrainingProgress("Fine-tuning", note="The minutes are used up."))
             raise CancelFitException
 
     def after_epoch(self) -> None:
@@ -143,7 +150,7 @@ class Watched(Callback):  # type: ignore[misc]
                 f"Epoch {self.start + self.epoch + 1} of {self.epochs}: "
                 f"{values[-1][2]:.1%} of the held-out photos right"
             )
-            self.watch(Step("Fine-tuning", note=note))
+            self.watch(TrainingProgress("Fine-tuning", note=note))
 
 
 def save(path: Path, values: dict[str, Any]) -> None:

@@ -12,11 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from .callbacks import CHECKPOINT, Averaged, FrozenStatistics, Saved, Watched, checkpoint
-from .plan import Hyper
-from .progress import Step, Watch
+from .callbacks import (
+    CHECKPOINT,
+    Checkpointer,
+    FrozenBatchNorm,
+    ProgressReporter,
+    WeightEma,
+    checkpoint,
+)
+from .config import Hyperparameters
+from .progress import TrainingProgress, Watch
 
-__all__ = ["Tuned", "fine_tune", "set_seeds"]
+__all__ = ["FineTuneResult", "fine_tune", "set_seeds"]
 
 FROZEN = 0.2
 """Share of the parameter tensors, the first ones, that stay as published. They see
@@ -33,7 +40,7 @@ BRIEF = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class FineTuneResult:
     """The best average: accuracy on the held-out photos, its epoch (from 0), its weights."""
 
     accuracy: float
@@ -52,14 +59,14 @@ def set_seeds(seed: int) -> None:
 
 def fine_tune(
     build: Callable[[], Any],
-    hyper: Hyper,
+    hyper: Hyperparameters,
     epochs: int,
     state: Path,
     *,
     seed: int = 0,
     deadline: float | None = None,
     watch: Watch,
-) -> Tuned | None:
+) -> FineTuneResult | None:
     """Fine-tune a learner; goes on where a former call in the same folder ended.
 
     Args:
@@ -81,7 +88,7 @@ def fine_tune(
     learner = build()
     _freeze_first(learner.model, FROZEN)
     learner.model.to(memory_format=torch.channels_last)
-    averaged = Averaged()
+    averaged = WeightEma()
     with learner.no_bar(), learner.no_logging():
         if former:
             epochs, lr = former["epochs"], former["lr"]
@@ -89,7 +96,9 @@ def fine_tune(
         else:
             lr, seconds = _learning_rate(learner, hyper, deadline is not None, watch)
             epochs = _affordable(learner, epochs, seconds, deadline)
-        saved = Saved(state / CHECKPOINT, averaged, start, epochs, lr, former and former["best"])
+        saved = Checkpointer(
+            state / CHECKPOINT, averaged, start, epochs, lr, former and former["best"]
+        )
         if epochs > start and not _stopped(former):
             learner.fit(
                 epochs - start,
@@ -97,17 +106,17 @@ def fine_tune(
                 wd=hyper.decay,
                 cbs=[
                     _one_cycle(lr, start, epochs),
-                    FrozenStatistics(),
+                    FrozenBatchNorm(),
                     averaged,
                     saved,
-                    Watched(watch, deadline, start, epochs),
+                    ProgressReporter(watch, deadline, start, epochs),
                     _stops_early(former, watch),
                 ],
             )
     best = saved.best
     if "state" not in best:
         return None
-    return Tuned(float(best["accuracy"]), int(best["epoch"]), epochs, lr, best["state"])
+    return FineTuneResult(float(best["accuracy"]), int(best["epoch"]), epochs, lr, best["state"])
 
 
 def _one_cycle(lr: float, start: int, epochs: int) -> Any:
@@ -151,7 +160,7 @@ def _stops_early(former: dict[str, Any] | None, watch: Watch) -> Any:
                     super().after_epoch()
             except CancelFitException:
                 note = f"No better for {PATIENCE} epochs: it stops here."
-                watch(Step("Fine-tuning", note=note))
+                watch(TrainingProgress("Fine-tuning", note=note))
                 raise
 
     return StopsEarly(monitor="accuracy", patience=PATIENCE)
@@ -166,7 +175,7 @@ def _stopped(former: dict[str, Any] | None) -> bool:
     return former is not None and _waited(former) >= PATIENCE
 
 
-def _go_on(learner: Any, averaged: Averaged, former: dict[str, Any]) -> None:
+def _go_on(learner: Any, averaged: WeightEma, former: dict[str, Any]) -> None:
     """Take a checkpoint's weights, average and optimizer."""
     from torch.optim.swa_utils import AveragedModel
 
@@ -190,7 +199,9 @@ def _freeze_first(model: nn.Module, share: float) -> None:
         parameter.requires_grad_(False)
 
 
-def _learning_rate(learner: Any, hyper: Hyper, timed: bool, watch: Watch) -> tuple[float, float]:
+def _learning_rate(
+    learner: Any, hyper: Hyperparameters, timed: bool, watch: Watch
+) -> tuple[float, float]:
     """The rate, given or found, and where that is ``timed`` the seconds that a batch takes.
 
     Source: Smith, Cyclical Learning Rates, 2017; fastai's *valley*.
@@ -198,7 +209,7 @@ def _learning_rate(learner: Any, hyper: Hyper, timed: bool, watch: Watch) -> tup
     batches = len(learner.dls.train)
     if hyper.lr is not None and not timed:
         return hyper.lr, 0.0
-    watch(Step("Finding the learning rate"))
+    watch(TrainingProgress("Finding the learning rate"))
     steps = min(FIND if hyper.lr is None else BRIEF, batches * 3)
     began = time.monotonic()
     found = learner.lr_find(end_lr=0.1, num_it=steps, show_plot=False)
@@ -206,7 +217,7 @@ def _learning_rate(learner: Any, hyper: Hyper, timed: bool, watch: Watch) -> tup
     if hyper.lr is not None:
         return hyper.lr, seconds
     lr = float(np.clip(float(found.valley), SLOWEST, FASTEST))
-    watch(Step("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
+    watch(TrainingProgress("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
     return lr, seconds
 
 

@@ -5,13 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..bundle import Bundle
-from ..evaluation.statistics import wilson
-from ..manifest import FORMAT
-from ..shelf import write
-from .backbones import load_packaged
-from .export import export, manifest_of
-from .learner import empty_learner
+from ..bundle.bundle import Bundle
+from ..bundle.manifest import FORMAT
+from ..bundle.registry import publish
+from ..evaluation.statistics import wilson_interval
+from ..learner.rebuild import empty_learner
+from .backbones import load_pretrained_package
+from .onnx_export import export_onnx, manifest_of
 
 __all__ = ["build", "readable_labels"]
 
@@ -33,11 +33,11 @@ def build(shelf: Path) -> Bundle:
     values = _values()
     manifest = manifest_of({"format": FORMAT, **values})
     learner = empty_learner(manifest)
-    load_packaged(learner.model, "tf_efficientnet_lite0")
+    load_pretrained_package(learner.model, "tf_efficientnet_lite0")
     learner.model.eval()
     count = sum(parameter.numel() for parameter in learner.model.parameters())
     values["architecture"]["parameters"] = count
-    return write(values, shelf, lambda folder: export(learner, manifest, folder))
+    return publish(values, shelf, lambda folder: export_onnx(learner, manifest, folder))
 
 
 def readable_labels() -> list[str]:
@@ -55,7 +55,7 @@ def _values() -> dict[str, Any]:
     photos = 50_000
     metrics = []
     for name, value in PUBLISHED.items():
-        low, high = wilson(round(value * photos), photos)
+        low, high = wilson_interval(round(value * photos), photos)
         metrics.append(
             {
                 "name": name,

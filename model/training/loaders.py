@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..machine import cores
-from ..preprocess import FILTERS, Pixels, Recipe, shaped
+from ..preprocess import FILTERS, Pixels, PreprocessConfig, fit_aspect
+from ..resources import cores
 from .backbones import Backbone
-from .plan import Hyper
+from .config import Hyperparameters
 
 __all__ = ["COPY", "copy_of", "loaders"]
 
@@ -25,14 +25,14 @@ MANY = 500
 """Photos from which on a process of its own prepares them."""
 
 
-def copy_of(image: Image.Image, recipe: Recipe) -> Image.Image:
+def copy_of(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
     """The small copy of a photo, somewhat larger than the recipe asks for.
 
     What the recipe would cut off stays: it is learnt from, too.
     """
     height, width = (round(side * COPY) for side in recipe.resize)
     if recipe.method != "crop":
-        return shaped(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
+        return fit_aspect(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
     image = _middle(image, LONGEST)
     scale = max(height / image.height, width / image.width)
     size = round(image.width * scale), round(image.height * scale)
@@ -54,7 +54,7 @@ def loaders(
     held_out_targets: Sequence[int],
     labels: Sequence[str],
     chosen: Backbone,
-    hyper: Hyper,
+    hyper: Hyperparameters,
     batch: int = 32,
 ) -> Any:
     """``DataLoaders`` whose training photos are varied and whose held-out ones are exact.
@@ -105,7 +105,7 @@ def _picture(what: Path | Pixels) -> Any:
     return PILImage.create(what)
 
 
-def varied(side: int, chosen: Backbone, hyper: Hyper) -> Any:
+def varied(side: int, chosen: Backbone, hyper: Hyperparameters) -> Any:
     """A fastai transform: a random part of a photo, mirrored or not, with RandAugment.
 
     Source: timm's own training transforms (Cubuk et al., RandAugment, 2020).

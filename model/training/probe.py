@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from .graph import Answering
-from .progress import Step, Watch
+from .progress import TrainingProgress, Watch
 
 __all__ = ["Probe", "features_of", "fit_probe"]
 
@@ -37,7 +37,7 @@ class Probe:
 
 
 def features_of(
-    module: Answering, photos: Iterable[Pixels], total: int, stage: str, watch: Watch
+    module: InferenceModule, photos: Iterable[Pixels], total: int, stage: str, watch: Watch
 ) -> NDArray[np.float32]:
     """The features of photos, float32 [N, D].
 
@@ -55,7 +55,7 @@ def features_of(
             found.append(module(torch.from_numpy(np.stack(batch)))[1].numpy())
         done += len(batch)
         batch.clear()
-        watch(Step(stage, done, total))
+        watch(TrainingProgress(stage, done, total))
 
     for pixels in photos:
         batch.append(pixels)

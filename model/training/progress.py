@@ -4,11 +4,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Step", "Watch", "quiet", "spoken"]
+__all__ = ["TrainingProgress", "Watch", "quiet", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingProgress:
     """``done`` of ``total`` of one stage; ``note`` says more, as a line of its own.
 
     ``total`` 0: nothing is counted, only the note is new.
@@ -20,14 +20,14 @@ class Step:
     note: str = ""
 
 
-Watch = Callable[[Step], None]
+Watch = Callable[[TrainingProgress], None]
 
 
-def quiet(_: Step) -> None:
+def quiet(_: TrainingProgress) -> None:
     """Watch nothing."""
 
 
-def spoken(step: Step) -> None:
+def spoken(step: TrainingProgress) -> None:
     """Write notes to standard error, for notebooks and scripts."""
     if step.note:
         sys.stderr.write(f"{step.note}\n")

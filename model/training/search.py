@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .backbones import Backbone
+from .config import Hyperparameters, TrainingConfig
 from .finetune import fine_tune
-from .plan import Hyper, Plan
 from .probe import Probe, fit_probe
-from .progress import Step, Watch
-from .stages import FEATURES, Material, learner_with_head
+from .progress import TrainingProgress, Watch
+from .stages import FEATURES, PreparedData, learner_with_head
 
 __all__ = ["search"]
 
@@ -22,13 +22,13 @@ EPOCHS = 2
 
 
 def search(
-    plan: Plan,
+    plan: TrainingConfig,
     values: dict[str, Any],
     chosen: Backbone,
-    photos: Material,
+    photos: PreparedData,
     state: Path,
     watch: Watch,
-) -> Hyper:
+) -> Hyperparameters:
     """The best choice found in ``plan.search`` minutes; goes on with what an earlier call tried.
 
     A fifth of the training photos judges the trials: the held-out ones are for the
@@ -50,7 +50,7 @@ def search(
     inner, head = _inner(photos, plan.seed, state)
     deadline = time.monotonic() + plan.search * 60
     if not study.trials:
-        usual = Hyper(lr=4e-4).model_dump(exclude={"decay"})
+        usual = Hyperparameters(lr=4e-4).model_dump(exclude={"decay"})
         study.enqueue_trial(usual)
 
     def accuracy(trial: Any) -> float:
@@ -77,19 +77,21 @@ def search(
         time_left = f"{left / 60:.0f} minutes" if left > 120 else f"{left:.0f} s"
         found = "not finished" if trial.value is None else f"{trial.value:.1%}"
         note = f"Trial {trial.number + 1}: {found} (on some training photos), {time_left} left"
-        watch(Step("Searching", note=note))
+        watch(TrainingProgress("Searching", note=note))
 
     study.optimize(accuracy, timeout=max(1.0, plan.search * 60), callbacks=[told])
     if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
-        watch(Step("Searching", note="No trial was finished: the usual choice is used."))
-        return Hyper()
-    found = Hyper.model_validate(study.best_params)
-    watch(Step("Searching", note=f"Best of {len(study.trials)} trials: {found}"))
+        watch(
+            TrainingProgress("Searching", note="No trial was finished: the usual choice is used.")
+        )
+        return Hyperparameters()
+    found = Hyperparameters.model_validate(study.best_params)
+    watch(TrainingProgress("Searching", note=f"Best of {len(study.trials)} trials: {found}"))
     return found
 
 
-def _suggested(trial: Any) -> Hyper:
-    return Hyper(
+def _suggested(trial: Any) -> Hyperparameters:
+    return Hyperparameters(
         lr=trial.suggest_float("lr", 1e-4, 1e-3, log=True),
         magnitude=trial.suggest_int("magnitude", 0, 9),
         smoothing=trial.suggest_float("smoothing", 0.0, 0.2),
@@ -98,7 +100,7 @@ def _suggested(trial: Any) -> Hyper:
     )
 
 
-def _inner(photos: Material, seed: int, state: Path) -> tuple[Material, Probe]:
+def _inner(photos: PreparedData, seed: int, state: Path) -> tuple[PreparedData, Probe]:
     """A split of the training photos, near duplicates together, and a head fitted to its
     first part: the usual head has learnt the answers of both.
     """

@@ -12,24 +12,24 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..bundle.manifest import FORMAT
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
-from ..folder import in_order, patiently, printable
-from ..manifest import FORMAT
+from ..learner.inference_module import InferenceModule
+from ..learner.rebuild import empty_learner
 from ..photo import read
-from ..preprocess import Pixels, Recipe, preprocess
-from .backbones import Backbone, load_published
-from .data import Labelled, Look, Report, Split, collect, look, report, split
-from .export import manifest_of
-from .finetune import Tuned, fine_tune
-from .graph import Answering
-from .learner import empty_learner
+from ..photo_files import map_ordered, printable, retry_while_busy
+from ..preprocess import Pixels, PreprocessConfig, preprocess
+from .backbones import Backbone, load_pretrained
+from .config import Hyperparameters, TrainingConfig
+from .data import LabelledPhoto, PhotoScan, Report, Split, discover, report, scan_photos, split
+from .finetune import FineTuneResult, fine_tune
 from .loaders import copy_of, loaders
-from .plan import Hyper, Plan
+from .onnx_export import manifest_of
 from .probe import Probe, features_of, fit_probe
-from .progress import Step, Watch
+from .progress import TrainingProgress, Watch
 
-__all__ = ["FEATURES", "Material", "draft", "material", "pixels_of", "probe", "tune"]
+__all__ = ["FEATURES", "PreparedData", "draft", "material", "pixels_of", "probe", "tune"]
 
 COPIES, HELD_OUT, PROBE = "copies", "held_out.npy", "probe.npz"
 FEATURES = "features.npy"
@@ -38,7 +38,7 @@ SEEN = "photos.sha256"
 
 
 @dataclass(frozen=True)
-class Material:
+class PreparedData:
     """Photos ready to learn from.
 
     ``copies`` are small copies of ``split.train``; ``held_out`` uint8
@@ -48,7 +48,7 @@ class Material:
 
     split: Split
     report: Report
-    recipe: Recipe
+    recipe: PreprocessConfig
     copies: tuple[Path, ...]
     targets: tuple[int, ...]
     held_out: Pixels
@@ -61,35 +61,45 @@ class Material:
                 yield preprocess(copy.convert("RGB"), self.recipe)
 
 
-def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Material:
+def material(plan: TrainingConfig, chosen: Backbone, state: Path, watch: Watch) -> PreparedData:
     """Find, look at, report on and split the photos of a plan.
 
     Raises:
         DataError: they will not do, or are not those that this training began with.
     """
     recipe = chosen.recipe(plan.side)
-    found = collect(plan.folder)
-    looks = look(
+    found = discover(plan.folder)
+    looks = scan_photos(
         found.photos,
         state / COPIES,
         lambda image: copy_of(image, recipe),
         side=max(copy_side(recipe)),
-        progress=lambda done, total: watch(Step("Looking at the photos", done, total)),
+        progress=lambda done, total: watch(TrainingProgress("Looking at the photos", done, total)),
     )
     _same_as_before(found.photos, looks, state)
     findings = report(found, looks)
     for finding in findings.findings:
         names = ", ".join(finding.which[:3])
         more = f" and {len(finding.which) - 3:,} more" if len(finding.which) > 3 else ""
-        watch(Step("Report", note=f"{finding.what}: {len(finding.which):,} ({names}{more})"))
+        watch(
+            TrainingProgress(
+                "Report", note=f"{finding.what}: {len(finding.which):,} ({names}{more})"
+            )
+        )
     parts = split(found, findings, plan.seed)
     counts = f"{len(parts.train):,} to learn from, {len(parts.held_out):,} held out"
-    watch(Step("Report", note=f"{len(parts.labels)} labels, {counts}, split {parts.how}"))
+    watch(
+        TrainingProgress("Report", note=f"{len(parts.labels)} labels, {counts}, split {parts.how}")
+    )
     if missing := parts.unmeasured:
-        watch(Step("Report", note=f"Held out of {', '.join(missing)}: none, so not measured."))
+        watch(
+            TrainingProgress(
+                "Report", note=f"Held out of {', '.join(missing)}: none, so not measured."
+            )
+        )
     copies = {one.name: state / COPIES / one.copy for one in looks}
     place = {label: index for index, label in enumerate(parts.labels)}
-    return Material(
+    return PreparedData(
         split=parts,
         report=findings,
         recipe=recipe,
@@ -100,7 +110,9 @@ def material(plan: Plan, chosen: Backbone, state: Path, watch: Watch) -> Materia
     )
 
 
-def _same_as_before(photos: Sequence[Labelled], looks: Sequence[Look], state: Path) -> None:
+def _same_as_before(
+    photos: Sequence[LabelledPhoto], looks: Sequence[PhotoScan], state: Path
+) -> None:
     """What a training has kept counts for its own photos only, each on its own side.
 
     Raises:
@@ -120,12 +132,14 @@ def _same_as_before(photos: Sequence[Labelled], looks: Sequence[Look], state: Pa
     _save(path, lambda file: file.write(now.encode()))
 
 
-def copy_side(recipe: Recipe) -> tuple[int, int]:
+def copy_side(recipe: PreprocessConfig) -> tuple[int, int]:
     """Height and width that a photo must keep for its small copy and for its pixels."""
     return recipe.resize
 
 
-def _held_out(photos: Sequence[Labelled], recipe: Recipe, path: Path, watch: Watch) -> Pixels:
+def _held_out(
+    photos: Sequence[LabelledPhoto], recipe: PreprocessConfig, path: Path, watch: Watch
+) -> Pixels:
     if path.is_file():
         kept: Pixels = np.load(path, allow_pickle=False)
         if kept.shape == (len(photos), *recipe.size, 3):
@@ -136,7 +150,12 @@ def _held_out(photos: Sequence[Labelled], recipe: Recipe, path: Path, watch: Wat
 
 
 def pixels_of(
-    paths: Sequence[Path], recipe: Recipe, stage: str, watch: Watch, *, all_of_them: bool = True
+    paths: Sequence[Path],
+    recipe: PreprocessConfig,
+    stage: str,
+    watch: Watch,
+    *,
+    all_of_them: bool = True,
 ) -> Iterator[Pixels]:
     """Photos by a recipe, uint8 [height, width, 3] each, the way that every answer takes.
 
@@ -153,7 +172,7 @@ def pixels_of(
     def one(path: Path) -> Pixels | None:
         try:
             data = read_file(path)
-            image = patiently(lambda bytes_: read(bytes_, resize=recipe.least).image, data)
+            image = retry_while_busy(lambda bytes_: read(bytes_, resize=recipe.least).image, data)
         except PhotoError as error:
             if all_of_them:
                 raise DataError(f"{printable(path)}: {error}") from error
@@ -161,17 +180,17 @@ def pixels_of(
         return preprocess(image, recipe)
 
     unread = 0
-    for done, pixels in enumerate(in_order(one, paths), 1):
-        watch(Step(stage, done, len(paths)))
+    for done, pixels in enumerate(map_ordered(one, paths), 1):
+        watch(TrainingProgress(stage, done, len(paths)))
         if pixels is None:
             unread += 1
         else:
             yield pixels
     if unread:
-        watch(Step(stage, note=f"{stage}: {unread:,} cannot be read and are left out."))
+        watch(TrainingProgress(stage, note=f"{stage}: {unread:,} cannot be read and are left out."))
 
 
-def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
+def draft(plan: TrainingConfig, chosen: Backbone, parts: Split) -> dict[str, Any]:
     """The manifest of a plan before anything is known, without ``files``."""
     recipe = chosen.recipe(plan.side)
     photos = len(parts.train)
@@ -196,7 +215,7 @@ def draft(plan: Plan, chosen: Backbone, parts: Split) -> dict[str, Any]:
 
 
 def probe(
-    values: dict[str, Any], chosen: Backbone, photos: Material, state: Path, watch: Watch
+    values: dict[str, Any], chosen: Backbone, photos: PreparedData, state: Path, watch: Watch
 ) -> Probe:
     """Fit a linear head to the features of the published network, once.
 
@@ -208,9 +227,9 @@ def probe(
         with np.load(path, allow_pickle=False) as kept:
             return Probe(kept["weight"], kept["bias"], float(kept["accuracy"]))
     learner = empty_learner(manifest_of(values))
-    source = load_published(learner.model[0], chosen)
-    watch(Step("Features", note=f"Starting from {source}"))
-    module: Any = Answering.around(learner.model, manifest_of(values)).eval()
+    source = load_pretrained(learner.model[0], chosen)
+    watch(TrainingProgress("Features", note=f"Starting from {source}"))
+    module: Any = InferenceModule.around(learner.model, manifest_of(values)).eval()
     module = module.to(memory_format=torch.channels_last)
     began = time.monotonic()
     features = features_of(module, photos.seen(), len(photos.copies), "Features", watch)
@@ -221,7 +240,7 @@ def probe(
         f"A linear head on published features: {found.accuracy:.1%} of the held-out photos "
         f"right, after {time.monotonic() - began:.0f} s"
     )
-    watch(Step("Features", note=note))
+    watch(TrainingProgress("Features", note=note))
     arrays = {"weight": found.weight, "bias": found.bias, "accuracy": np.array(found.accuracy)}
     _save(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
     return found
@@ -236,16 +255,16 @@ def _save(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def tune(
-    plan: Plan,
+    plan: TrainingConfig,
     values: dict[str, Any],
     chosen: Backbone,
-    photos: Material,
+    photos: PreparedData,
     head: Probe,
-    hyper: Hyper,
+    hyper: Hyperparameters,
     state: Path,
     deadline: float | None,
     watch: Watch,
-) -> Tuned | None:
+) -> FineTuneResult | None:
     """Fine-tune from the fitted head; None where there was no time for it."""
 
     def build() -> Any:
@@ -259,9 +278,9 @@ def tune(
 def learner_with_head(
     values: dict[str, Any],
     chosen: Backbone,
-    photos: Material,
+    photos: PreparedData,
     head: Probe,
-    hyper: Hyper,
+    hyper: Hyperparameters,
     state: Path,
 ) -> Any:
     """A ``Learner`` over the photos, with published weights and the fitted head."""
@@ -281,7 +300,7 @@ def learner_with_head(
         learner = empty_learner(manifest, data, drop_path_rate=hyper.drop_path, **extra)
     else:
         learner = empty_learner(manifest, data, **extra)
-    load_published(learner.model[0], chosen)
+    load_pretrained(learner.model[0], chosen)
     head.put(learner.model[1][-1])
     learner.loss_func = LabelSmoothingCrossEntropyFlat(eps=hyper.smoothing)
     if torch.cuda.is_available():

@@ -10,29 +10,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..bundle import Bundle
-from ..calibration import Outputs, Trust, calibrate, put
-from ..calibration.folder import several, stranger_folders
-from ..calibration.put import share
+from ..bundle.bundle import Bundle
+from ..bundle.registry import publish
+from ..calibration import CalibrationResult, Outputs, calibrate, write_calibration
+from ..calibration.apply import share
+from ..calibration.calibrate_folder import run_graph, stranger_folders
 from ..errors import DataError, EngineUnavailable
-from ..preprocess import Pixels, Recipe
+from ..preprocess import Pixels, PreprocessConfig
 from ..settings import settings
-from ..shelf import write
 from .backbones import Backbone, backbone
-from .export import export, manifest_of
-from .finetune import Tuned
-from .plan import PLAN, Hyper, Plan
+from .config import PLAN, Hyperparameters, TrainingConfig
+from .finetune import FineTuneResult
+from .onnx_export import export_onnx, manifest_of
 from .probe import Probe
-from .progress import Step, Watch, quiet
-from .stages import (
-    Material,
-    draft,
-    learner_with_head,
-    material,
-    pixels_of,
-    probe,
-    tune,
-)
+from .progress import TrainingProgress, Watch, quiet
+from .stages import PreparedData, draft, learner_with_head, material, pixels_of, probe, tune
 
 __all__ = ["train", "unfinished"]
 
@@ -47,7 +39,7 @@ def unfinished(name: str) -> Path:
     return settings().data / "training" / name
 
 
-def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
+def train(plan: TrainingConfig, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
     """Train by a plan; the result stands on the shelf, measured.
 
     Args:
@@ -72,10 +64,10 @@ def train(plan: Plan, *, resume: bool = False, watch: Watch = quiet) -> Bundle:
     return bundle
 
 
-def _begun(plan: Plan, state: Path, resume: bool) -> Plan:
+def _begun(plan: TrainingConfig, state: Path, resume: bool) -> TrainingConfig:
     if resume:
         # Only the time may be another one: the rest decides what was kept.
-        kept = Plan.kept(state)
+        kept = TrainingConfig.kept(state)
         return kept if plan.minutes is None else kept.model_copy(update={"minutes": plan.minutes})
     if (state / PLAN).exists():
         raise DataError(
@@ -97,7 +89,7 @@ def _clear(state: Path) -> None:
             path.unlink()
 
 
-def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
+def _trained(plan: TrainingConfig, state: Path, resume: bool, watch: Watch) -> Bundle:
     began = time.monotonic()
     chosen = backbone(plan.arch)
     try:
@@ -111,13 +103,13 @@ def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
             (state / PLAN).unlink(missing_ok=True)
         raise
     looked = time.monotonic() - began
-    hyper = Hyper.kept(state)
+    hyper = Hyperparameters.kept(state)
     if hyper is None and plan.search:
         from .search import search
 
         hyper = search(plan, values, chosen, photos, state, watch)
         hyper.keep(state)
-    hyper = hyper or Hyper()
+    hyper = hyper or Hyperparameters()
     deadline = None
     if plan.minutes is not None:
         whole = plan.minutes * 60
@@ -127,14 +119,14 @@ def _trained(plan: Plan, state: Path, resume: bool, watch: Watch) -> Bundle:
 
 
 def _finished(
-    plan: Plan,
+    plan: TrainingConfig,
     values: dict[str, Any],
     chosen: Backbone,
-    photos: Material,
+    photos: PreparedData,
     strangers: dict[str, list[Path]],
     head: Probe,
-    hyper: Hyper,
-    tuned: Tuned | None,
+    hyper: Hyperparameters,
+    tuned: FineTuneResult | None,
     state: Path,
     watch: Watch,
 ) -> Bundle:
@@ -142,9 +134,13 @@ def _finished(
     notes = _notes(photos, head, tuned)
     if tuned is None:
         why = "No time was left for an epoch" if plan.epochs else "Nothing was fine-tuned"
-        watch(Step("Finishing", note=f"{why}: the linear head is kept."))
+        watch(TrainingProgress("Finishing", note=f"{why}: the linear head is kept."))
     elif tuned.accuracy < head.accuracy - 1e-6:
-        watch(Step("Finishing", note="Fine-tuning made it no better: the linear head is kept."))
+        watch(
+            TrainingProgress(
+                "Finishing", note="Fine-tuning made it no better: the linear head is kept."
+            )
+        )
     else:
         learner.model.load_state_dict(tuned.state)
     learner.model.eval().cpu()
@@ -158,17 +154,17 @@ def _finished(
     }
 
     def fill(folder: Path) -> None:
-        watch(Step("Finishing", note="Compiling"))
-        export(learner, manifest_of(values), folder)
+        watch(TrainingProgress("Finishing", note="Compiling"))
+        export_onnx(learner, manifest_of(values), folder)
         trust = _trust(plan, photos, strangers, folder / "graph.onnx", watch)
         on = f"held out, {photos.split.how}"[:200]
         chosen_by = "measured by Loupe; these photos chose the epoch, too"
         if trust is None:
-            known = several(folder / "graph.onnx", photos.held_out, photos.held_out_targets)
+            known = run_graph(folder / "graph.onnx", photos.held_out, photos.held_out_targets)
             values["metrics"] = [_accuracy(known, on, chosen_by)]
         else:
             command = plan.command or "model.training.train"
-            put(
+            write_calibration(
                 values,
                 folder,
                 trust,
@@ -181,40 +177,44 @@ def _finished(
         if photos.split.test:
             values["metrics"].insert(0, _tested(photos, folder / "graph.onnx", watch))
 
-    return write(values, plan.shelf or settings().data / "models", fill)
+    return publish(values, plan.shelf or settings().data / "models", fill)
 
 
 def _trust(
-    plan: Plan, photos: Material, folders: dict[str, list[Path]], graph: Path, watch: Watch
-) -> Trust | None:
+    plan: TrainingConfig,
+    photos: PreparedData,
+    folders: dict[str, list[Path]],
+    graph: Path,
+    watch: Watch,
+) -> CalibrationResult | None:
     """Calibrate on the held-out photos; None where they are too few for that."""
     names = tuple(one.name for one in photos.split.held_out)
-    known = several(graph, photos.held_out, photos.held_out_targets, names)
-    seen = several(graph, photos.seen(), photos.targets)
+    known = run_graph(graph, photos.held_out, photos.held_out_targets, names)
+    seen = run_graph(graph, photos.seen(), photos.targets)
     strangers = {}
     for name, paths in folders.items():
         try:
-            strangers[name] = several(graph, _far(paths, photos.recipe, watch))
+            strangers[name] = run_graph(graph, _far(paths, photos.recipe, watch))
         except DataError as error:
-            watch(Step("Unknown photos", note=f"{name}: {error}"))
-    watch(Step("Finishing", note="Calibrating"))
+            watch(TrainingProgress("Unknown photos", note=f"{name}: {error}"))
+    watch(TrainingProgress("Finishing", note="Calibrating"))
     try:
         return calibrate(known, seen, strangers, seed=plan.seed)
     except DataError as error:
-        watch(Step("Finishing", note=f"Not calibrated: {error}"))
+        watch(TrainingProgress("Finishing", note=f"Not calibrated: {error}"))
         return None
 
 
-def _far(paths: list[Path], recipe: Recipe, watch: Watch) -> Iterator[Pixels]:
+def _far(paths: list[Path], recipe: PreprocessConfig, watch: Watch) -> Iterator[Pixels]:
     return pixels_of(paths, recipe, "Unknown photos", watch, all_of_them=False)
 
 
-def _tested(photos: Material, graph: Path, watch: Watch) -> dict[str, Any]:
+def _tested(photos: PreparedData, graph: Path, watch: Watch) -> dict[str, Any]:
     """The accuracy on photos that nothing was chosen with."""
     test = photos.split.test
     place = {label: index for index, label in enumerate(photos.split.labels)}
     pixels = pixels_of([one.path for one in test], photos.recipe, "Test photos", watch)
-    found = several(graph, pixels, [place[one.label] for one in test])
+    found = run_graph(graph, pixels, [place[one.label] for one in test])
     return _accuracy(found, "the test folder", "measured by Loupe, once")
 
 
@@ -223,7 +223,7 @@ def _accuracy(found: Outputs, on: str, by: str) -> dict[str, Any]:
     return share("accuracy", right, len(found), on, by)
 
 
-def _notes(photos: Material, head: Probe, tuned: Tuned | None) -> tuple[str, ...]:
+def _notes(photos: PreparedData, head: Probe, tuned: FineTuneResult | None) -> tuple[str, ...]:
     lines = [f"A linear head on published features: {head.accuracy:.1%} of the held-out photos."]
     if tuned:
         lines.append(

@@ -8,9 +8,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from api import bodies, line, observe
-from api.routes import routes
-from api.warmup import warm
+from api import body_limits, telemetry, work_queue
+from api.app import routes
+from api.lifespan import warm
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -18,7 +18,7 @@ Serve = Callable[..., TestClient]
 
 def forget() -> None:
     """What the process keeps of its settings."""
-    for cached in (line.line, bodies.budget, observe.metrics):
+    for cached in (work_queue.line, body_limits.memory_budget, telemetry.metrics):
         cached.cache_clear()
 
 

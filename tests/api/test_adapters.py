@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.bodies import budget
+from api.body_limits import memory_budget
 from tests.api.v1.test_identify import is_problem, without_times
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -114,15 +114,15 @@ def test_vertex_says_once_that_there_is_no_such_model(vertex: TestClient) -> Non
 
 
 def test_vertex_counts_a_photo_until_its_answer(vertex: TestClient) -> None:
-    budget().held = budget().most - 100
+    memory_budget().held = memory_budget().most - 100
     try:
         answer = vertex.post("/v1/predict:all", json={"instances": instances(RED)})
         is_problem(answer, 503, "busy")
-        assert budget().held == budget().most - 100
+        assert memory_budget().held == memory_budget().most - 100
     finally:
-        budget().held = 0
+        memory_budget().held = 0
     assert vertex.post("/v1/predict:all", json={"instances": instances(RED)}).status_code == 200
-    assert budget().held == 0
+    assert memory_budget().held == 0
 
 
 def test_vertex_names_what_is_no_base64(vertex: TestClient) -> None:

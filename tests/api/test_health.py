@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from api.line import line
-from api.warmup import warm
-from model.bundle import SHIPPED
+from api.lifespan import warm
+from api.work_queue import line
+from model.bundle.bundle import BUILTIN_DIR
 from tests.model.tiny import tiny
 
 
@@ -91,7 +91,7 @@ async def started():
 
 
 def test_the_model_that_ships_is_not_ready_once_tampered_with(serve, shelf):
-    shutil.copytree(SHIPPED / "imagenet", shelf / "imagenet")
+    shutil.copytree(BUILTIN_DIR / "imagenet", shelf / "imagenet")
     graph = shelf / "imagenet" / "graph.onnx"
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1

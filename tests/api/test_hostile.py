@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from model.records import Records
+from model.corrections import CorrectionStore
 from model.settings import ROOT
 from tests.api.attacks import GOOD, PHOTO, TYPE, WORDS, addresses, forms
 from tests.api.raw import Reply, Wire, form
@@ -134,7 +134,7 @@ def test_words_as_corrections_are_kept_as_they_are(server: Server) -> None:
             continue
         assert reply.status == 201, word
         kept.append(reply.json["label"])
-    with closing(Records(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
+    with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
         found = [one.label for one in records.corrections()]
     assert found == kept
     assert "'; DROP TABLE corrections; --" in found

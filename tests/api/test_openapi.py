@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from api.routes import routes
+from api.app import routes
 from model import classifier
 from model.samples import samples
 from tests.api.conftest import forget

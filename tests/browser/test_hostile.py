@@ -9,7 +9,7 @@ from tests.browser.drive import answered, attach, headline, settled
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, shelve
 from tests.photos import encoded
-from ui.words import shorten
+from ui.phrasing import shorten
 
 # Of formatting: emphasis inside emphasis, formulas, links, colours and icons.
 MADE = "em em, strong, code, del, .katex, a, [data-testid=stIconMaterial], .stMarkdownColoredText"

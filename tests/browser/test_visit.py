@@ -8,7 +8,7 @@ import psutil
 from PIL import Image
 from playwright.sync_api import expect
 
-from model.records import Records
+from model.corrections import CorrectionStore
 from tests.browser.drive import answered, attach, headline, photo, pick, sample
 from tests.photos import drawn, encoded
 
@@ -40,7 +40,7 @@ def test_a_correction_is_kept_and_the_photo_only_when_told(page, server):
     answered(page)
     correct(page, "teapot", keep=False)
     correct(page, "my own word", keep=True)
-    with closing(Records(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
+    with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
         first, second = records.corrections()
         assert (first.label, first.known, first.has_photo) == ("teapot", True, False)
         assert (second.label, second.known, second.has_photo) == ("my own word", False, True)

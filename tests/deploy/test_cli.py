@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from deploy.files import files
 from deploy.host import Host
 from deploy.hosts import hosts
-from deploy.writing import files
 from model.settings import ROOT
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.app import APP
 from deploy.check.caddy import caddy_faults
 from deploy.check.checking import State, check_files, check_limits, settings_known
 from deploy.check.parsing import parse_all, variables
 from deploy.errors import UnknownHost
+from deploy.files import Written, files, write
 from deploy.host import Budget, Host, Kind
-from deploy.hosts import find, hosts
+from deploy.hosts import get_host, hosts
 from deploy.schemas import faults, schema
-from deploy.writing import Written, files, write
+from deploy.spec import APP
 from model.settings import ROOT
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
@@ -52,7 +52,7 @@ def test_these_hosts_are_known_and_each_module_is_one() -> None:
 
 def test_an_unknown_host_is_refused_with_the_list_of_hosts() -> None:
     with pytest.raises(UnknownHost, match="There is no host 'geocities'. Those known here: .*fly"):
-        find("geocities")
+        get_host("geocities")
 
 
 @every_host
@@ -173,10 +173,10 @@ def test_systemd_takes_the_unit_and_finds_it_safe(name: str, tmp_path: Path) -> 
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not here")
     path = tmp_path / "loupe.service"
-    unit = next(one for one in files(find("vps-systemd")) if one.endswith(".service"))
-    text = files(find("vps-systemd"))[unit]
+    unit = next(one for one in files(get_host("vps-systemd")) if one.endswith(".service"))
+    text = files(get_host("vps-systemd"))[unit]
     if name == "cloud-init":
-        written = parse_all(files(find(name)))["cloud-init.yaml"]["write_files"]
+        written = parse_all(files(get_host(name)))["cloud-init.yaml"]["write_files"]
         alone = next(one["content"] for one in written if one["path"].endswith("service"))
         # The same unit; what is said above it is for who copies the file.
         assert text.endswith(alone)
@@ -204,7 +204,7 @@ def test_systemd_takes_the_unit_and_finds_it_safe(name: str, tmp_path: Path) -> 
 def test_caddy_takes_its_file(name: str, path: str, tmp_path: Path) -> None:
     if not shutil.which("caddy"):
         pytest.skip("caddy is not here")
-    text = files(find(name))[path]
+    text = files(get_host(name))[path]
     (tmp_path / "Caddyfile").write_text(text)
     command = ["caddy", "validate", "--adapter", "caddyfile", "--config", "Caddyfile"]
     site = {"PATH": os.environ["PATH"], "SITE": "loupe.example.org", "HOME": str(tmp_path)}

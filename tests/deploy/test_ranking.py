@@ -7,58 +7,58 @@ from typing import Any
 
 import pytest
 
-from deploy.host import Budget, Kind, Knows, Traffic
+from deploy.host import Budget, Expertise, Kind, Traffic
 from deploy.hosts import hosts
-from deploy.ranking import Choice, Wishes, rank
-from deploy.ways import ways
+from deploy.options import deployment_options
+from deploy.ranking import RankedOption, Requirements, rank
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "private": (False, True),
     "offline": (False, True),
     "budget": tuple(Budget),
     "traffic": tuple(Traffic),
-    "knows": tuple(Knows),
+    "knows": tuple(Expertise),
     "own_domain": (False, True),
     "gpu": (False, True),
 }
 ALL = [
-    Wishes(**dict(zip(VALUES, values, strict=True)))
+    Requirements(**dict(zip(VALUES, values, strict=True)))
     for values in itertools.product(*VALUES.values())
 ]
 
 
-def order(wishes: Wishes) -> list[str]:
+def order(wishes: Requirements) -> list[str]:
     return [choice.name for choice in rank(wishes)]
 
 
-def fitting(wishes: Wishes) -> list[str]:
+def fitting(wishes: Requirements) -> list[str]:
     return [choice.name for choice in rank(wishes) if choice.fits]
 
 
-def by_name(wishes: Wishes) -> dict[str, Choice]:
+def by_name(wishes: Requirements) -> dict[str, RankedOption]:
     return {choice.name: choice for choice in rank(wishes)}
 
 
 def test_every_host_and_two_other_ways_are_ranked() -> None:
-    assert set(ways()) == {*hosts(), "device", "ready-made"}
-    assert {way.kind for way in ways().values()} == set(Kind)
-    assert set(VALUES) == {field.name for field in fields(Wishes)}
+    assert set(deployment_options()) == {*hosts(), "device", "ready-made"}
+    assert {way.kind for way in deployment_options().values()} == set(Kind)
+    assert set(VALUES) == {field.name for field in fields(Requirements)}
     for wishes in ALL[::7]:
-        assert sorted(order(wishes)) == sorted(ways())
+        assert sorted(order(wishes)) == sorted(deployment_options())
 
 
 def test_a_teacher_without_money_or_servers_shows_it_to_a_class() -> None:
-    found = fitting(Wishes())
+    found = fitting(Requirements())
     assert set(found[:2]) == {"device", "community-cloud"}
     # A subset: one more host that is free belongs here, too.
     assert {"device", "community-cloud", "render"} <= set(found)
-    assert all(ways()[name].budget is Budget.NOTHING for name in found)
+    assert all(deployment_options()[name].budget is Budget.NOTHING for name in found)
 
 
 def test_a_doctor_keeps_photos_in_the_house() -> None:
-    assert fitting(Wishes(private=True)) == ["device"]
-    server = Wishes(
-        private=True, budget=Budget.FEW_DOLLARS, knows=Knows.YES, traffic=Traffic.HUNDREDS
+    assert fitting(Requirements(private=True)) == ["device"]
+    server = Requirements(
+        private=True, budget=Budget.FEW_DOLLARS, knows=Expertise.YES, traffic=Traffic.HUNDREDS
     )
     assert fitting(server)[0] in {"vps-compose", "vps-systemd"}
     assert set(fitting(server)) == {"device", "vps-compose", "vps-systemd", "cloud-init"}
@@ -68,15 +68,15 @@ def test_a_ranger_in_the_woods_has_only_the_device() -> None:
     for wishes in ALL:
         if wishes.offline:
             assert set(fitting(wishes)) <= {"device"}
-    assert fitting(Wishes(offline=True, gpu=True, traffic=Traffic.THOUSANDS)) == ["device"]
+    assert fitting(Requirements(offline=True, gpu=True, traffic=Traffic.THOUSANDS)) == ["device"]
 
 
 def test_a_club_with_a_domain_and_a_few_dollars_gets_a_small_host() -> None:
     found = order(
-        Wishes(
+        Requirements(
             budget=Budget.FEW_DOLLARS,
             traffic=Traffic.HUNDREDS,
-            knows=Knows.SOME,
+            knows=Expertise.SOME,
             own_domain=True,
         )
     )
@@ -85,10 +85,12 @@ def test_a_club_with_a_domain_and_a_few_dollars_gets_a_small_host() -> None:
 
 
 def test_a_shop_with_thousands_an_hour_gets_what_grows() -> None:
-    found = order(Wishes(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS, knows=Knows.YES))
+    found = order(
+        Requirements(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS, knows=Expertise.YES)
+    )
     assert set(found[:4]) <= {"cloud-init", "vps-compose", "vps-systemd", "cloud-run"}
     assert set(found[-3:]) == {"community-cloud", "device", "ready-made"}
-    ignorant = order(Wishes(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS))
+    ignorant = order(Requirements(budget=Budget.BY_USE, traffic=Traffic.THOUSANDS))
     assert ignorant.index("cloud-run") < ignorant.index("vps-systemd")
 
 
@@ -96,7 +98,7 @@ def test_a_ready_made_model_is_never_first_and_the_reason_is_said() -> None:
     for wishes in ALL:
         choice = rank(wishes)[0]
         assert choice.name != "ready-made"
-    reasons = by_name(Wishes())["ready-made"].reasons_against
+    reasons = by_name(Requirements())["ready-made"].reasons_against
     assert any("somebody else's model" in reason for reason in reasons)
 
 
@@ -107,7 +109,7 @@ def test_what_fits_stands_above_what_does_not() -> None:
 
 
 def test_asking_for_a_gpu_never_puts_a_way_without_one_above_one_with_it() -> None:
-    every = ways()
+    every = deployment_options()
     for wishes in ALL:
         if wishes.gpu:
             found = [every[choice.name].gpu for choice in rank(wishes)]
@@ -115,7 +117,7 @@ def test_asking_for_a_gpu_never_puts_a_way_without_one_above_one_with_it() -> No
 
 
 def test_asking_for_privacy_never_fits_a_way_that_sends_photos_away() -> None:
-    every = ways()
+    every = deployment_options()
     for wishes in ALL:
         if wishes.private:
             assert all(every[choice.name].private for choice in rank(wishes) if choice.fits)
@@ -123,7 +125,7 @@ def test_asking_for_privacy_never_fits_a_way_that_sends_photos_away() -> None:
 
 @pytest.mark.parametrize("wish", ["own_domain", "gpu", "private"])
 def test_a_way_that_has_what_is_asked_for_gains_on_one_that_has_not(wish: str) -> None:
-    every = ways()
+    every = deployment_options()
     for wishes in ALL:
         if getattr(wishes, wish):
             continue
@@ -144,8 +146,8 @@ def test_more_money_takes_no_way_out() -> None:
 
 def test_more_knowledge_never_makes_a_server_worse() -> None:
     for wishes in ALL[::3]:
-        scores = [by_name(replace(wishes, knows=knows)) for knows in Knows]
-        for name in ways():
+        scores = [by_name(replace(wishes, knows=knows)) for knows in Expertise]
+        for name in deployment_options():
             found = [one[name].score for one in scores]
             assert found == sorted(found)
 
@@ -155,7 +157,7 @@ def test_every_wish_changes_something(wish: str) -> None:
     seen = set()
     for value in VALUES[wish]:
         wishes = replace(
-            Wishes(budget=Budget.BY_USE, knows=Knows.SOME, traffic=Traffic.HUNDREDS),
+            Requirements(budget=Budget.BY_USE, knows=Expertise.SOME, traffic=Traffic.HUNDREDS),
             **{wish: value},
         )
         seen.add(
@@ -187,9 +189,9 @@ def test_every_choice_says_why() -> None:
 
 
 def test_what_excludes_is_said_first() -> None:
-    choice = by_name(Wishes(private=True, traffic=Traffic.THOUSANDS))["community-cloud"]
+    choice = by_name(Requirements(private=True, traffic=Traffic.THOUSANDS))["community-cloud"]
     assert choice.reasons_against[0] == "Photos pass through machines of somebody else."
 
 
 def test_the_same_wishes_give_the_same_ranking() -> None:
-    assert rank(Wishes()) == rank(Wishes())
+    assert rank(Requirements()) == rank(Requirements())

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from model import Bundle, Classifier, Photo, load
-from model.bundle import Golden
+from model.admission import admission_queue
+from model.bundle.bundle import GoldenOutputs
 from model.classifier import TOLERANCE
-from model.engines import Engine, Output
+from model.engines import Engine, EngineOutput
 from model.errors import (
     BundleNotFound,
     Busy,
@@ -26,7 +27,6 @@ from model.errors import (
     PhotoTooLarge,
     UnsupportedFormat,
 )
-from model.gate import gate
 from model.photo import MAX_BYTES
 from model.preprocess import Pixels, preprocess
 from model.samples import samples
@@ -84,7 +84,7 @@ def test_a_calibrated_model_says_when_it_does_not_know(calibrated_bundle: Bundle
 
 
 def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> None:
-    examined = colours.examine(encoded(drawn(90, 60), "PNG"))
+    examined = colours.identify_detailed(encoded(drawn(90, 60), "PNG"))
     assert examined.photo.size == (90, 60)
     assert examined.pixels.shape == (32, 32, 3)
     assert examined.pixels.dtype == np.uint8
@@ -142,14 +142,14 @@ def test_an_endless_file_is_refused(colours: Classifier, tmp_path: Path) -> None
 
 
 def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
-    for _ in range(3 * gate().places + gate().queue):
+    for _ in range(3 * admission_queue().places + admission_queue().queue):
         with pytest.raises(UnsupportedFormat):
             colours.identify(b"no photo")
     assert colours.identify(colour("red")).answer == "red"
 
 
 def test_a_full_gate_says_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate(), "queue", 0)
+    monkeypatch.setattr(admission_queue(), "queue", 0)
     pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
     with all_places_taken():
         for ask in (lambda: colours.identify(colour("red")), lambda: colours.answer(pixels)):
@@ -162,15 +162,15 @@ def test_the_patient_wait_for_another_large_photo(
     colours: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a batch no photo is refused because others before it were slow to read."""
-    from model.decoding import budget
+    from model.photo import limits
     from model.settings import settings
 
     monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
     settings.cache_clear()
-    gate.cache_clear()
+    admission_queue.cache_clear()
     large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
-    budget._large.acquire()
-    release = threading.Timer(0.4, budget._large.release)
+    limits._large.acquire()
+    release = threading.Timer(0.4, limits._large.release)
     release.start()
     try:
         assert colours.identify(large, patient=True).answer == "red"
@@ -181,8 +181,8 @@ def test_the_patient_wait_for_another_large_photo(
 @contextmanager
 def all_places_taken() -> Iterator[None]:
     with ExitStack() as held:
-        for _ in range(gate().places):
-            held.enter_context(gate().enter())
+        for _ in range(admission_queue().places):
+            held.enter_context(admission_queue().enter())
         yield
 
 
@@ -267,7 +267,7 @@ def test_sixteen_threads_answer_as_one_also_on_a_real_network(imagenet: Classifi
     serial = [imagenet.answer(one).probabilities for one in pixels]
 
     def ask(thread: int) -> float:
-        with gate().enter(patient=True):
+        with admission_queue().enter(patient=True):
             found = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
         return float(np.abs(found - serial[thread % 6]).max())
 
@@ -288,8 +288,8 @@ class Wrong(Engine):
         super().__init__(bundle)
         self.probabilities = np.array([probabilities], dtype=np.float32)
 
-    def run(self, pixels: Pixels) -> Output:
-        return Output(self.probabilities, self.probabilities, self.probabilities)
+    def run(self, pixels: Pixels) -> EngineOutput:
+        return EngineOutput(self.probabilities, self.probabilities, self.probabilities)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ class Wrong(Engine):
 def test_answers_that_are_wrong_are_no_golden_ones(tiny_bundle: Bundle, found: list[float]) -> None:
     wanted = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
     pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
-    tiny_bundle.__dict__["golden"] = Golden(pixels, wanted, wanted)
+    tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, wanted, wanted)
     with pytest.raises(GoldenMismatch, match="'wrong' does not give the golden answers"):
         Classifier(tiny_bundle, Wrong(tiny_bundle, found)).check_golden()
     right = Classifier(tiny_bundle, Wrong(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
@@ -326,7 +326,7 @@ def test_a_rotated_photo_is_turned_upright(colours: Classifier) -> None:
     image = Image.new("RGB", (64, 32), (0, 0, 255))
     file = io.BytesIO()
     image.save(file, "JPEG", exif=turned(6))
-    assert colours.examine(file.getvalue()).photo.size == (32, 64)
+    assert colours.identify_detailed(file.getvalue()).photo.size == (32, 64)
 
 
 def test_what_is_loaded_is_given_while_another_model_loads(tiny_bundle: Bundle) -> None:

@@ -11,12 +11,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from model import Bundle, Classifier, load
-from model.bundle import SHIPPED
+from model.bundle.bundle import BUILTIN_DIR
+from model.bundle.registry import get_bundle
 from model.engines import ENGINES, Engine, available, start
 from model.errors import BundleDamaged, BundleError, EngineUnavailable, LoupeError
 from model.preprocess import Pixels, preprocess
 from model.samples import samples, shapes
-from model.shelf import find
 from tests.model.tiny import CALIBRATED, edit, graph, replace, tiny
 
 KINDS: dict[str, Callable[[Path], Bundle]] = {
@@ -24,7 +24,10 @@ KINDS: dict[str, Callable[[Path], Bundle]] = {
     "calibrated": lambda shelf: tiny(shelf, confidence=CALIBRATED),
     "multilabel": lambda shelf: tiny(shelf, multilabel=True),
     "oblong": lambda shelf: tiny(shelf, side=(24, 40)),
-    **{path.name: lambda _, name=path.name: find(name) for path in sorted(SHIPPED.iterdir())},  # type: ignore[misc]
+    **{
+        path.name: lambda _, name=path.name: get_bundle(name)
+        for path in sorted(BUILTIN_DIR.iterdir())
+    },  # type: ignore[misc]
 }
 
 

@@ -13,8 +13,8 @@ from model import Bundle, Classifier, Prediction, load
 from model.classifier import Classifier as PlainClassifier
 from model.engines import start
 from model.errors import DataError
-from model.evaluation import Refused, Row, Share, evaluate, match, summarise
-from model.evaluation.statistics import expected_calibration_error, wilson
+from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match, summarise
+from model.evaluation.statistics import expected_calibration_error, wilson_interval
 from model.prediction import Milliseconds
 from tests.model.tiny import COLOURS, colour, tiny
 
@@ -52,14 +52,14 @@ def test_counts_become_figures() -> None:
     found = summarise(LABELS, rows, seconds=2.0)
     assert (found.model, found.version, found.engine) == ("m", "v", "compiled")
     assert found.photos == 5
-    assert found.accuracy == Share(0.6, *wilson(3, 5), 3, 5)
+    assert found.accuracy == Proportion(0.6, *wilson_interval(3, 5), 3, 5)
     assert found.top5 is not None
     assert found.top5.right == 4
     assert found.photos_per_second == 2.5
     a, b, c = found.labels
     assert (a.label, a.support, a.predicted, a.right) == ("a", 3, 2, 2)
     assert (a.precision, a.f1) == (1.0, 0.8)
-    assert a.recall == Share(2 / 3, *wilson(2, 3), 2, 3)
+    assert a.recall == Proportion(2 / 3, *wilson_interval(2, 3), 2, 3)
     assert (b.precision, b.f1) == (0.5, 0.5)
     assert (c.support, c.recall, c.precision, c.f1) == (0, None, 0.0, 0.0)
     assert [(one.label, one.predicted, one.count) for one in found.confusion] == [
@@ -97,7 +97,7 @@ def test_without_rows_it_says_why() -> None:
     with pytest.raises(DataError, match="no photo"):
         summarise(LABELS, [])
     with pytest.raises(DataError, match=r"All 1 photos were refused.*cut short"):
-        summarise(LABELS, [], [Refused("x.jpg", "damaged", "It is cut short.")])
+        summarise(LABELS, [], [PhotoFailure("x.jpg", "damaged", "It is cut short.")])
 
 
 def test_a_label_that_the_model_lacks_is_refused() -> None:
@@ -106,7 +106,9 @@ def test_a_label_that_the_model_lacks_is_refused() -> None:
 
 
 def test_all_of_it_is_json() -> None:
-    found = summarise(LABELS, [Row("1", "a", said("b"))], [Refused("x", "damaged", "No.")], 0.5)
+    found = summarise(
+        LABELS, [Row("1", "a", said("b"))], [PhotoFailure("x", "damaged", "No.")], 0.5
+    )
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert values["photos_per_second"] == 4.0
     assert values["refused"] == [{"photo": "x", "code": "damaged", "message": "No."}]
@@ -135,7 +137,7 @@ def test_the_figures_agree_with_each_other(drawn: list[tuple[str, str, bool]]) -
     [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662), (0, 0, 0, 1)],
 )
 def test_wilson(right: int, count: int, low: float, high: float) -> None:
-    assert wilson(right, count) == pytest.approx((low, high), abs=5e-5)
+    assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_calibration_error_by_hand() -> None:

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from model import Bundle, Classifier, load
+from model.admission import admission_queue
 from model.errors import Busy
-from model.explanation import explain, spotlight
-from model.gate import gate
+from model.explanation import occlusion_map, render_overlay
 from model.preprocess import Pixels
 from tests.model.tiny import tiny
 
@@ -34,7 +34,7 @@ def picture(corner: tuple[int, int, int], rest: tuple[int, int, int]) -> Pixels:
 def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
     assert cornered.answer(pixels).answer == "red"
-    heat = explain(cornered, pixels, 0)
+    heat = occlusion_map(cornered, pixels, 0)
     assert heat.shape == (SIDE, SIDE)
     assert heat.dtype == np.float32
     assert 0 <= float(heat.min()) < 0.05
@@ -47,7 +47,7 @@ def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
 
 
 def test_it_is_finite_where_nothing_matters(cornered: Classifier) -> None:
-    heat = explain(cornered, picture((255, 0, 0), (255, 0, 0)), 0)
+    heat = occlusion_map(cornered, picture((255, 0, 0), (255, 0, 0)), 0)
     assert np.isfinite(heat).all()
     assert 0 <= heat.min() <= heat.max() <= 1
 
@@ -55,21 +55,21 @@ def test_it_is_finite_where_nothing_matters(cornered: Classifier) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
-    explain(cornered, pixels, 0, seconds=0)
+    occlusion_map(cornered, pixels, 0, seconds=0)
     began = time.perf_counter()
-    heat = explain(cornered, pixels, 0, seconds=seconds)
+    heat = occlusion_map(cornered, pixels, 0, seconds=seconds)
     assert time.perf_counter() - began < seconds + 3
     # Also without any time, the coarse grid is finished.
     assert heat[: SIDE // 4, : SIDE // 4].mean() > heat[SIDE // 2 :, SIDE // 2 :].mean()
 
 
 def test_it_waits_its_turn(cornered: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate(), "queue", 0)
+    monkeypatch.setattr(admission_queue(), "queue", 0)
     with ExitStack() as held:
-        for _ in range(gate().places):
-            held.enter_context(gate().enter())
+        for _ in range(admission_queue().places):
+            held.enter_context(admission_queue().enter())
         with pytest.raises(Busy):
-            explain(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
+            occlusion_map(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
 
 
 def test_it_works_with_every_size_and_leaves_the_pixels(
@@ -78,7 +78,7 @@ def test_it_works_with_every_size_and_leaves_the_pixels(
     tiny(shelf, "oblong", side=(24, 40))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
     before = pixels.copy()
-    assert explain(load("oblong"), pixels, 2).shape == (24, 40)
+    assert occlusion_map(load("oblong"), pixels, 2).shape == (24, 40)
     np.testing.assert_array_equal(pixels, before)
 
 
@@ -90,7 +90,7 @@ def heat_in_a_corner() -> NDArray[np.float32]:
 
 def test_the_spotlight_leaves_what_matters_bright() -> None:
     pixels = np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
-    lit = np.asarray(spotlight(pixels, heat_in_a_corner(), side=256))
+    lit = np.asarray(render_overlay(pixels, heat_in_a_corner(), side=256))
     assert lit.shape == (256, 256, 3)
     assert lit[:40, :40].mean() > 190
     assert lit[128:, 128:].mean() < 100
@@ -98,4 +98,4 @@ def test_the_spotlight_leaves_what_matters_bright() -> None:
 
 def test_the_spotlight_keeps_the_shape() -> None:
     pixels = np.zeros((24, 40, 3), dtype=np.uint8)
-    assert spotlight(pixels, np.zeros((24, 40), dtype=np.float32), side=240).size == (400, 240)
+    assert render_overlay(pixels, np.zeros((24, 40), dtype=np.float32), side=240).size == (400, 240)

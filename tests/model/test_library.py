@@ -4,16 +4,16 @@ import onnx
 import pytest
 
 from model import Bundle
-from model.bundle import SHIPPED
+from model.bundle.bundle import BUILTIN_DIR
+from model.bundle.registry import get_bundle
 from model.calibration.scores import MOST_BYTES
-from model.shelf import find
 
-NAMES = sorted(path.name for path in SHIPPED.iterdir())
+NAMES = sorted(path.name for path in BUILTIN_DIR.iterdir())
 
 
 @pytest.fixture(params=NAMES)
 def bundle(request: pytest.FixtureRequest) -> Bundle:
-    return find(request.param)
+    return get_bundle(request.param)
 
 
 def test_it_says_what_it_is(bundle: Bundle) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.preprocess import Recipe, preprocess
+from model.preprocess import PreprocessConfig, preprocess
 from tests.photos import drawn
 
 SIZES = [
@@ -26,27 +26,27 @@ SIZES = [
     (1, 1),
 ]
 RECIPES = [
-    Recipe(resize=(64, 64), method="crop", interpolation="bicubic", crop=(56, 56)),
-    Recipe(resize=(64, 64), method="crop"),
-    Recipe(resize=(48, 80), method="crop", crop=(40, 64)),
-    Recipe(resize=(65, 43), method="crop", crop=(33, 22)),
-    Recipe(resize=(64, 64), method="pad", padding="zeros"),
-    Recipe(resize=(64, 64), method="pad", padding="border", crop=(50, 51)),
-    Recipe(resize=(64, 48), method="pad", padding="reflection"),
-    Recipe(resize=(64, 64), method="squish", interpolation="lanczos"),
-    Recipe(resize=(40, 72), method="squish", interpolation="nearest", crop=(32, 32)),
+    PreprocessConfig(resize=(64, 64), method="crop", interpolation="bicubic", crop=(56, 56)),
+    PreprocessConfig(resize=(64, 64), method="crop"),
+    PreprocessConfig(resize=(48, 80), method="crop", crop=(40, 64)),
+    PreprocessConfig(resize=(65, 43), method="crop", crop=(33, 22)),
+    PreprocessConfig(resize=(64, 64), method="pad", padding="zeros"),
+    PreprocessConfig(resize=(64, 64), method="pad", padding="border", crop=(50, 51)),
+    PreprocessConfig(resize=(64, 48), method="pad", padding="reflection"),
+    PreprocessConfig(resize=(64, 64), method="squish", interpolation="lanczos"),
+    PreprocessConfig(resize=(40, 72), method="squish", interpolation="nearest", crop=(32, 32)),
 ]
 
 
-def named(recipe: Recipe) -> str:
+def named(recipe: PreprocessConfig) -> str:
     return f"{recipe.method}-{recipe.padding}-{recipe.resize}-{recipe.crop}".replace(" ", "")
 
 
-def by_fastai(image: Image.Image, recipe: Recipe) -> Any:
+def by_fastai(image: Image.Image, recipe: PreprocessConfig) -> Any:
     """What fastai's own transforms make of it at validation, one after the other."""
     from fastai.vision.all import PILImage
 
-    from model.training.learner import item_transforms
+    from model.learner.rebuild import item_transforms
 
     picture = PILImage.create(np.asarray(image))
     for transform in item_transforms(recipe):
@@ -56,11 +56,11 @@ def by_fastai(image: Image.Image, recipe: Recipe) -> Any:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("recipe", RECIPES[:5], ids=named)
-def test_fastais_own_pipeline_makes_the_same_pixels(recipe: Recipe) -> None:
+def test_fastais_own_pipeline_makes_the_same_pixels(recipe: PreprocessConfig) -> None:
     """As ``Learner.predict`` and ``test_dl`` run it, which sort transforms by their ``order``."""
     from fastai.vision.all import PILImage, Pipeline
 
-    from model.training.learner import item_transforms
+    from model.learner.rebuild import item_transforms
 
     image = drawn(300, 200)
     pipeline = Pipeline(item_transforms(recipe), split_idx=1)
@@ -71,7 +71,7 @@ def test_fastais_own_pipeline_makes_the_same_pixels(recipe: Recipe) -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_pixels_are_fastais(recipe: Recipe, size: tuple[int, int]) -> None:
+def test_pixels_are_fastais(recipe: PreprocessConfig, size: tuple[int, int]) -> None:
     image = drawn(*size)
     found = preprocess(image, recipe)
     assert found.shape == (*recipe.size, 3)
@@ -87,7 +87,9 @@ def test_pixels_are_fastais(recipe: Recipe, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (2, 333)], ids=str)
-def test_a_photo_of_one_pixel_has_pixels_too(recipe: Recipe, size: tuple[int, int]) -> None:
+def test_a_photo_of_one_pixel_has_pixels_too(
+    recipe: PreprocessConfig, size: tuple[int, int]
+) -> None:
     image = Image.new("RGB", size, (10, 200, 30))
     found = preprocess(image, recipe)
     assert found.shape == (*recipe.size, 3)
@@ -104,12 +106,12 @@ def test_the_photo_is_left_as_it_is() -> None:
 
 
 def test_the_size_is_the_crops_or_the_resizes() -> None:
-    assert Recipe(resize=(64, 48)).size == (64, 48)
-    assert Recipe(resize=(64, 48), crop=(32, 40)).size == (32, 40)
+    assert PreprocessConfig(resize=(64, 48)).size == (64, 48)
+    assert PreprocessConfig(resize=(64, 48), crop=(32, 40)).size == (32, 40)
 
 
 def test_a_crop_larger_than_the_photo_is_black_around_it() -> None:
-    recipe = Recipe(resize=(32, 32), crop=(40, 40))
+    recipe = PreprocessConfig(resize=(32, 32), crop=(40, 40))
     found = preprocess(Image.new("RGB", (50, 50), "white"), recipe)
     assert found.shape == (40, 40, 3)
     assert (found[4:36, 4:36] == 255).all()
@@ -120,7 +122,9 @@ def test_a_crop_larger_than_the_photo_is_black_around_it() -> None:
 def test_padding_a_long_photo_takes_no_more_memory_than_reading_a_large_one(padding: str) -> None:
     """At 65,535 × 700 pixels, which are read, its square would be 12 GB."""
     image = Image.new("RGB", (6000, 60))
-    recipe = Recipe.model_validate({"resize": (64, 64), "method": "pad", "padding": padding})
+    recipe = PreprocessConfig.model_validate(
+        {"resize": (64, 64), "method": "pad", "padding": padding}
+    )
     tracemalloc.start()
     try:
         preprocess(image, recipe)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.check.ports import free_port
-from model import machine
+from model import resources
 from model import settings as settings_module
 from model.errors import SettingRefused
 from model.settings import ROOT, Settings, settings
@@ -30,8 +30,8 @@ def test_the_defaults_serve_a_laptop_with_nothing_set(
     assert found.data.name == "loupe"
     assert found.model == "imagenet"
     assert found.engine == "compiled"
-    assert found.threads == machine.cores()
-    assert found.memory_mb == machine.memory_mb()
+    assert found.threads == resources.cores()
+    assert found.memory_mb == resources.memory_mb()
     assert found.secret.get_secret_value() == ""
     assert found.database_url == f"sqlite:///{found.data.resolve() / 'records.sqlite'}"
 

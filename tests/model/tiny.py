@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from model.bundle import Bundle
+from model.bundle.bundle import Bundle
+from model.bundle.registry import publish
 from model.samples import shapes
-from model.shelf import write
 
 __all__ = [
     "CALIBRATED",
@@ -153,7 +153,7 @@ def tiny(shelf: Path, name: str = "tiny", **options: Any) -> Bundle:
         for file, data in made.items():
             (folder / file).write_bytes(data)
 
-    return write(values(name, **options), shelf, fill)
+    return publish(values(name, **options), shelf, fill)
 
 
 def values(

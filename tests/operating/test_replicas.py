@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from model.records import Records
+from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE, answered, attach, guarded, pick
 from tests.model.tiny import colour
 from tests.operating.parts import Replica, needed, nginx, postgresql, until
@@ -160,7 +160,7 @@ def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) 
             more()
             operated.back(one)
             more()
-    with closing(Records(operated.database)) as kept:
+    with closing(CorrectionStore(operated.database)) as kept:
         labels = [one.label for one in kept.corrections()]
     assert set(client.accepted) <= set(labels)
     # What was sent when a replica died may be there twice, or without an answer: no more than that.

@@ -172,14 +172,14 @@ def test_what_is_no_zip_of_photos_is_refused_in_words(page, raw):
 @pytest.fixture
 def slow(monkeypatch):
     """A classifier that waits before each photo until it is let go."""
-    go, here, examine = threading.Event(), threading.Event(), Classifier.examine
+    go, here, identify_detailed = threading.Event(), threading.Event(), Classifier.identify_detailed
 
     def waiting(self, source, **options):
         here.set()
         go.wait(20)
-        return examine(self, source, **options)
+        return identify_detailed(self, source, **options)
 
-    monkeypatch.setattr(Classifier, "examine", waiting)
+    monkeypatch.setattr(Classifier, "identify_detailed", waiting)
     yield go, here
     go.set()
 

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import LoupeError
-from model.bundle import SHIPPED
+from model.bundle.bundle import BUILTIN_DIR
 from model.photo import MAX_BYTES, read
 from model.settings import settings
 from tests.model.tiny import COLOURS, colour
@@ -70,7 +70,7 @@ def test_a_broken_model_is_shown_as_refused(hostile):
     at = opened()
     assert set(at.selectbox(key="model").options) == {
         *hostile,
-        *(path.name for path in SHIPPED.iterdir()),
+        *(path.name for path in BUILTIN_DIR.iterdir()),
     }
 
 

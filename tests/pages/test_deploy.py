@@ -6,10 +6,10 @@ import zipfile
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from deploy.files import files
 from deploy.hosts import hosts
 from deploy.ranking import rank
-from deploy.writing import files
-from ui.hosts.measured import measured
+from ui.deploy_page.measured import measure_app
 from ui.navigation import ROOT
 
 
@@ -44,9 +44,9 @@ def test_the_best_comes_first_with_its_reasons():
 
 
 def rank_of():
-    from deploy.ranking import Wishes
+    from deploy.ranking import Requirements
 
-    return rank(Wishes())
+    return rank(Requirements())
 
 
 def test_wishes_change_the_order():
@@ -96,9 +96,9 @@ def test_each_host_shows_steps_files_and_the_alert(name):
 
 
 def test_the_app_is_measured_beside_the_limits():
-    measured.clear()
+    measure_app.clear()
     at = opened()
-    found = measured()
+    found = measure_app()
     assert found is not None
     assert 50 < found.memory_mb < 8000
     assert found.core_seconds > 0
@@ -113,14 +113,14 @@ def test_the_app_is_measured_beside_the_limits():
 
 def test_a_model_that_does_not_answer_is_said(monkeypatch, data_folder):
     monkeypatch.setenv("LOUPE_MODEL", "gone")
-    measured.clear()
+    measure_app.clear()
     at = opened()
     assert any("nothing was measured" in one.value for one in at.warning)
-    measured.clear()
+    measure_app.clear()
 
 
 def test_the_zip_holds_the_files():
-    from deploy.writing import archive
+    from deploy.files import archive
 
     for host in hosts().values():
         with zipfile.ZipFile(io.BytesIO(archive(host))) as zipped:

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import classifier
-from model.bundle import SHIPPED
+from model.bundle.bundle import BUILTIN_DIR
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, shelve
@@ -224,5 +224,5 @@ def test_many_models_load_none(shelf):
     for place in range(12):
         tiny(shelf, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
     at = opened()
-    assert len(at.subheader) == 12 + len(list(SHIPPED.iterdir()))
+    assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
     assert {name for name, *_ in classifier._loaded} <= {settings().model}

@@ -11,10 +11,10 @@ from io import BytesIO, StringIO
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from model.confidence import Degree, degree
+from model.decision import Certainty, certainty
 from model.prediction import Prediction
-from ui.batch.work import Result
-from ui.words import percent
+from ui.batch.job import Result
+from ui.phrasing import percent
 
 __all__ = [
     "NONE",
@@ -32,7 +32,7 @@ NONE = "None of these"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 AMBER, WHITE = "#D97706", "#FFFFFF"
 COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
-SURE = {Degree.LIKELY, Degree.PROBABLE, Degree.SEVERAL}
+SURE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL}
 
 
 def time_left(done: int, total: int, seconds: float) -> str:
@@ -58,8 +58,8 @@ def names(prediction: Prediction) -> list[str]:
 
 def unsure(prediction: Prediction) -> bool:
     """Whether a person should look at it, too."""
-    found = degree(prediction)
-    if found is Degree.GUESS:
+    found = certainty(prediction)
+    if found is Certainty.GUESS:
         return prediction.top(1)[0].probability < 0.5
     return found not in SURE
 

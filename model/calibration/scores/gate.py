@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..outputs import Outputs
+from ..graph_outputs import Outputs
 from .near import CODED, centres
 from .score import Numbers, Score, axis
 from .spread import RESIDUAL, along

@@ -1,6 +1,6 @@
 """Scores on logits alone."""
 
-from ..outputs import Outputs
+from ..graph_outputs import Outputs
 from .score import Score, axis
 
 __all__ = ["energy", "maximum_logit", "maximum_probability"]

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from ..outputs import Floats, Outputs
+from ..graph_outputs import Floats, Outputs
 
 __all__ = ["MOST_BYTES", "OPSET", "Fit", "Numbers", "Score", "axis", "logit_nodes", "unit"]
 

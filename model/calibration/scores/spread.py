@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..outputs import Outputs
+from ..graph_outputs import Outputs
 from .score import MOST_BYTES, Numbers, Score, axis, unit
 
 __all__ = ["RESIDUAL", "along", "mahalanobis", "residual"]

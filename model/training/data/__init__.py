@@ -1,19 +1,19 @@
 """Photos to learn from: found, looked at, reported on, split."""
 
-from .labelled import Found, Labelled, collect
-from .looking import Look, look
+from .discover import Dataset, LabelledPhoto, discover
 from .report import Finding, Report, report
+from .scan import PhotoScan, scan_photos
 from .split import Split, split
 
 __all__ = [
+    "Dataset",
     "Finding",
-    "Found",
-    "Labelled",
-    "Look",
+    "LabelledPhoto",
+    "PhotoScan",
     "Report",
     "Split",
-    "collect",
-    "look",
+    "discover",
     "report",
+    "scan_photos",
     "split",
 ]

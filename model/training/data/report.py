@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .labelled import Found
-from .looking import HASH_BITS, Look
+from .discover import Dataset
+from .scan import HASH_BITS, PhotoScan
 
 __all__ = ["Finding", "Report", "report"]
 
@@ -46,7 +46,7 @@ class Report:
     groups: dict[str, int]
 
 
-def report(found: Found, looks: Sequence[Look]) -> Report:
+def report(found: Dataset, looks: Sequence[PhotoScan]) -> Report:
     """Damaged photos, exact and near duplicates, photos on both sides, few and uneven labels."""
     labels = {photo.name: photo.label for photo in found.photos}
     parts = {photo.name: photo.part for photo in found.photos}
@@ -106,15 +106,15 @@ def _uneven(labels: Iterable[str], counts: Counter[str]) -> list[Finding]:
     ]
 
 
-def _by_group(looks: Sequence[Look], groups: dict[str, int]) -> list[list[Look]]:
+def _by_group(looks: Sequence[PhotoScan], groups: dict[str, int]) -> list[list[PhotoScan]]:
     """Groups with more than one photo."""
-    found: defaultdict[int, list[Look]] = defaultdict(list)
+    found: defaultdict[int, list[PhotoScan]] = defaultdict(list)
     for one in looks:
         found[groups[one.name]].append(one)
     return [members for members in found.values() if len(members) > 1]
 
 
-def _groups(looks: Sequence[Look]) -> dict[str, int]:
+def _groups(looks: Sequence[PhotoScan]) -> dict[str, int]:
     """Photos whose hashes are near belong together, through others too."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from .labelled import Found, Labelled
+from .discover import Dataset, LabelledPhoto
 from .report import Report
 
 __all__ = ["Split", "split"]
@@ -25,9 +25,9 @@ class Split:
     """Photos by what they are for; ``how`` says in words how it was decided."""
 
     labels: tuple[str, ...]
-    train: tuple[Labelled, ...]
-    held_out: tuple[Labelled, ...]
-    test: tuple[Labelled, ...]
+    train: tuple[LabelledPhoto, ...]
+    held_out: tuple[LabelledPhoto, ...]
+    test: tuple[LabelledPhoto, ...]
     how: str
 
     @property
@@ -37,7 +37,7 @@ class Split:
         return tuple(label for label in self.labels if label not in measured)
 
 
-def split(found: Found, report: Report, seed: int = 0) -> Split:
+def split(found: Dataset, report: Report, seed: int = 0) -> Split:
     """Follow the folders' names where they say it; else stratify with duplicates together.
 
     Source: scikit-learn's ``StratifiedGroupKFold``.
@@ -68,7 +68,7 @@ def split(found: Found, report: Report, seed: int = 0) -> Split:
 
 
 def _stratified(
-    labels: tuple[str, ...], photos: Sequence[Labelled], report: Report, seed: int
+    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: Report, seed: int
 ) -> Split:
     from sklearn.model_selection import StratifiedGroupKFold
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ...bundle import Bundle
+from ...bundle.bundle import Bundle
+from ...bundle.manifest import NAME_RULE, Name
+from ...bundle.registry import publish
 from ...classifier import Classifier
-from ...engines.compiled import Compiled
+from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused
 from ...exports import Export, examine
-from ...manifest import NAME_RULE, Name
 from ...settings import settings
-from ...shelf import write
 from . import sandbox
 from .comparing import Compared, Photos, compare, gather
 from .found import FOUND, Found
@@ -180,7 +180,7 @@ def _placed(
             _copy(out / name, folder / name)
 
     try:
-        classifier = Classifier(trial := write(values, room / "shelf", fill), Compiled(trial))
+        classifier = Classifier(trial := publish(values, room / "shelf", fill), OnnxEngine(trial))
         classifier.check_golden()
     except (OSError, ValidationError) as error:
         raise ExportRefused(f"What came out is no bundle: {error}") from None
@@ -191,15 +191,15 @@ def _placed(
             f"{compared.difference:.0e}, so this model decodes them in full, which takes longer."
         )
         values["recipe"] = {**values["recipe"], "decoding": "whole"}
-        trial = write(values, room / "shelf", fill)
-        compared = compare(Classifier(trial, Compiled(trial)), photos, _answers(out))
+        trial = publish(values, room / "shelf", fill)
+        compared = compare(Classifier(trial, OnnxEngine(trial)), photos, _answers(out))
     if not compared.close:
         raise ExportRefused("From a photo's bytes Loupe would answer differently from fastai.")
     say(
         f"Compared {compared.photos} photos through fastai and through Loupe: at most "
         f"{compared.difference:.0e} apart."
     )
-    bundle = write(values, settings().data / "models", fill)
+    bundle = publish(values, settings().data / "models", fill)
     return Imported(bundle, found.stubs, compared, photos.left_out)
 
 

@@ -100,7 +100,7 @@ def _check_learner(learner: Any) -> None:
 
 def _compile(learner: Any, stubs: list[str], folder: Path, out: Path) -> None:
     """Find out what it does, and write the bundle's files."""
-    from ..export import export
+    from ..onnx_export import export_onnx
     from .answers import check_opening
     from .found import FOUND
     from .network import named_network
@@ -113,7 +113,7 @@ def _compile(learner: Any, stubs: list[str], folder: Path, out: Path) -> None:
     if steps.scale is None:
         found = named_network(learner, found)
     _say(out, "compiling")
-    export(learner, found.manifest(), out, steps.scale)
+    export_onnx(learner, found.manifest(), out, steps.scale)
     (out / FOUND).write_text(found.model_dump_json(), encoding="utf-8")
 
 

@@ -10,8 +10,8 @@ from PIL import ExifTags, Image
 
 from ...classifier import Classifier, read_file
 from ...errors import ExportRefused, PhotoError
-from ...folder import photos_in
 from ...photo import read
+from ...photo_files import list_photos
 from ...samples import samples, shapes
 
 __all__ = ["Compared", "Photos", "compare", "gather"]
@@ -65,7 +65,7 @@ def gather(folder: Path | None, room: Path) -> Photos:
     """
     found: list[tuple[str, bytes, str]] = []
     left_out = 0
-    for path in photos_in(folder) if folder else []:
+    for path in list_photos(folder) if folder else []:
         if len(found) == MOST:
             break
         if kind := _comparable(path):

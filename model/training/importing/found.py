@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...card import Part
-from ...manifest import FORMAT, Architecture, Manifest
-from ...preprocess import Recipe
+from ...bundle.card import StrictModel
+from ...bundle.manifest import FORMAT, Architecture, Manifest
+from ...preprocess import PreprocessConfig
 
 __all__ = ["FOUND", "Found", "installed"]
 
@@ -17,12 +17,12 @@ FOUND = "found.json"
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Found(Part):
+class Found(StrictModel):
     """All of a manifest that is the export's own, and what stands in for missing parts."""
 
     labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
     multilabel: bool
-    recipe: Recipe
+    recipe: PreprocessConfig
     architecture: Architecture
     learner: bool
     stubs: Annotated[tuple[Line, ...], Field(max_length=1000)]

@@ -9,11 +9,11 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
+from ...bundle.manifest import Architecture
 from ...errors import ExportRefused, LoupeError
-from ...manifest import Architecture
-from ..export import golden_pixels
-from ..graph import Answering
-from ..learner import empty_learner
+from ...learner.inference_module import InferenceModule
+from ...learner.rebuild import empty_learner
+from ..onnx_export import golden_pixels
 from .found import Found
 from .unpickling import Stub, held, named
 
@@ -77,7 +77,7 @@ def named_network(learner: Any, found: Found) -> Found:
     manifest = found.manifest()
     pixels = torch.from_numpy(golden_pixels(manifest))
     with torch.inference_mode():
-        wanted = Answering.around(learner.model, manifest).eval()(pixels)[0]
+        wanted = InferenceModule.around(learner.model, manifest).eval()(pixels)[0]
     head: Literal["linear", "fastai"] = "linear" if _head_is_linear(learner.model) else "fastai"
     for candidate in _candidates(learner):
         named_so = found.architecture.model_copy(
@@ -99,7 +99,7 @@ def _answers_alike(
     except (LoupeError, RuntimeError):
         return False
     with torch.inference_mode():
-        logits = Answering.around(rebuilt, manifest).eval()(pixels)[0]
+        logits = InferenceModule.around(rebuilt, manifest).eval()(pixels)[0]
     scale = max(1.0, float(wanted.abs().max()))
     return logits.shape == wanted.shape and float((logits - wanted).abs().max()) <= SAME * scale
 

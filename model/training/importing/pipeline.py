@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ...errors import ExportRefused
-from ...preprocess import FILTERS, Recipe
-from ..graph import Scale
+from ...learner.inference_module import Scale
+from ...preprocess import FILTERS, PreprocessConfig
 from .unpickling import Stub, held, kind_of, named
 
 __all__ = ["Steps", "read_steps"]
@@ -26,7 +26,7 @@ class Steps:
     how the graph scales, then ``mean`` and ``std`` of pixels between 0 and 1.
     """
 
-    recipe: Recipe
+    recipe: PreprocessConfig
     scale: Scale | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -88,7 +88,7 @@ def _is_nothing(transform: Any) -> bool:
     return type(transform) is Transform and transform.name == "noop"
 
 
-def _recipe(transforms: Sequence[Any]) -> Recipe:
+def _recipe(transforms: Sequence[Any]) -> PreprocessConfig:
     from fastai.vision.all import CropPad, RandomCrop, RandomResizedCrop, Resize, ToTensor
 
     values: dict[str, Any] = {}
@@ -115,9 +115,9 @@ def _recipe(transforms: Sequence[Any]) -> Recipe:
     return _checked(values)
 
 
-def _checked(values: dict[str, Any]) -> Recipe:
+def _checked(values: dict[str, Any]) -> PreprocessConfig:
     try:
-        return Recipe.model_validate(values)
+        return PreprocessConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
@@ -164,7 +164,7 @@ def _filter(mode: Any) -> str:
 
 
 def _batch(
-    transforms: Sequence[Any], recipe: Recipe
+    transforms: Sequence[Any], recipe: PreprocessConfig
 ) -> tuple[Scale | None, tuple[float, float, float], tuple[float, float, float]]:
     """What is done to batches: scaling, then the mean and deviation that are taken out."""
     from fastai.vision.all import IntToFloatTensor, Normalize

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.line import BATCHES, line
+from api.work_queue import BATCHES, line
 from model.samples import samples
 from tests.api.v1.test_identify import is_problem, without_times
 from tests.model.tiny import COLOURS, colour

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.v1 import inputs
-from model.records import MAX_LABEL, records
+from api.v1 import params
+from model.corrections import MAX_LABEL, correction_store
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -17,17 +17,17 @@ RED = encoded(colour("red"), "PNG")
 
 @pytest.fixture(autouse=True)
 def _own_records() -> Any:
-    records.cache_clear()
+    correction_store.cache_clear()
     yield
-    if records.cache_info().currsize:
-        records().close()
-    records.cache_clear()
+    if correction_store.cache_info().currsize:
+        correction_store().close()
+    correction_store.cache_clear()
 
 
 def test_a_correction_is_kept_with_what_the_model_says(api: TestClient, tiny_bundle: Any) -> None:
     answer = api.post(f"{URL}?label=green", content=RED)
     assert answer.status_code == 201
-    (kept,) = records().corrections()
+    (kept,) = correction_store().corrections()
     assert answer.json() == {
         "id": kept.id,
         "model": "tiny",
@@ -45,7 +45,7 @@ def test_a_photo_is_kept_only_where_the_visitor_agrees(api: TestClient) -> None:
     answer = api.post(URL, files={"photo": ("red.png", RED)}, data=form).json()
     assert (answer["label"], answer["known"], answer["kept"]) == ("a crimson thing", False, True)
     # What is kept is a new picture, never the bytes that were sent.
-    photo = records().photo(answer["id"])
+    photo = correction_store().photo(answer["id"])
     assert photo is not None
     assert photo.startswith(b"\xff\xd8")
 
@@ -62,7 +62,7 @@ def test_a_label_must_be_given_and_short(api: TestClient, query: str) -> None:
     answer = api.post(f"{URL}?{query}", content=RED)
     is_problem(answer, 422, "invalid")
     assert answer.json()["detail"].startswith("label: ")
-    assert records().count() == 0
+    assert correction_store().count() == 0
 
 
 def test_a_label_of_what_is_not_seen_is_refused(api: TestClient) -> None:
@@ -71,7 +71,7 @@ def test_a_label_of_what_is_not_seen_is_refused(api: TestClient) -> None:
 
 def test_a_refused_photo_is_no_correction(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?label=red", content=b"text"), 415, "unsupported-format")
-    assert records().count() == 0
+    assert correction_store().count() == 0
 
 
 def test_records_that_cannot_be_used_tell_no_secret(serve: Any, tiny_bundle: Any) -> None:
@@ -83,4 +83,4 @@ def test_records_that_cannot_be_used_tell_no_secret(serve: Any, tiny_bundle: Any
 
 
 def test_the_longest_label_is_the_records() -> None:
-    assert inputs.MAX_LABEL == MAX_LABEL
+    assert params.MAX_LABEL == MAX_LABEL

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from PIL import Image
 from starlette.testclient import TestClient
 
-from api.line import line
-from api.v1 import inputs
+from api.v1 import params
+from api.work_queue import line
+from model.admission import admission_queue
 from model.cli import main
-from model.gate import gate
 from model.samples import samples
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
@@ -154,7 +154,7 @@ def test_other_methods_and_addresses_are_problems(api: TestClient) -> None:
     ],
 )
 def test_a_files_name_is_only_ever_shown(sent: str, said: str) -> None:
-    assert inputs.shown(sent) == said
+    assert params.shown(sent) == said
 
 
 def test_why_is_told_where_asked_for(api: TestClient) -> None:
@@ -182,7 +182,7 @@ def test_a_full_line_says_when_to_ask_again(serve: Any, tiny_bundle: Any) -> Non
     line()._under_way = 0
     assert client.post(URL, content=RED).status_code == 200
     # The screen's visitors hold all places and the queue.
-    with gate().enter(), gate().enter():
+    with admission_queue().enter(), admission_queue().enter():
         is_problem(client.post(URL, content=RED), 503, "busy")
 
 

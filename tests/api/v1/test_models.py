@@ -7,7 +7,7 @@ import pytest
 from starlette.convertors import StringConvertor
 from starlette.testclient import TestClient
 
-from model import Bundle, library
+from model import Bundle, list_models
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import tiny
 
@@ -17,7 +17,7 @@ URL = "/api/v1/models"
 def test_the_list_is_the_library_without_what_is_damaged(api: TestClient, shelf: Any) -> None:
     (tiny(shelf, "broken").folder / "graph.onnx").write_bytes(b"short")
     found = api.get(URL).json()["models"]
-    usable = [one for one in library().values() if isinstance(one, Bundle)]
+    usable = [one for one in list_models().values() if isinstance(one, Bundle)]
     assert [one["name"] for one in found] == [one.name for one in usable]
     assert "broken" not in [one["name"] for one in found]
     assert {one["name"]: one["labels"] for one in found}["imagenet"] == 1000

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.app import APP
-from deploy.check.checking import Line, State, check_files, check_limits
+from deploy.check.checking import CheckResult, State, check_files, check_limits
 from deploy.check.parsing import megabytes, parse, variables
 from deploy.errors import Unreadable
+from deploy.files import files
 from deploy.host import Host, Limits
-from deploy.hosts import find
-from deploy.writing import files
+from deploy.hosts import get_host
+from deploy.spec import APP
 
 
-def failed(lines: list[Line]) -> dict[str, str]:
+def failed(lines: list[CheckResult]) -> dict[str, str]:
     """What failed, and what was said; each failure says what to do."""
     found = [line for line in lines if line.state is State.FAILED]
     assert all(line.todo for line in found)
@@ -83,7 +83,7 @@ def changed(host: Host, before: str, after: str) -> dict[str, str]:
 def test_what_is_wrong_in_the_files_fails(
     name: str, before: str, after: str, what: str, said: str
 ) -> None:
-    host = find(name)
+    host = get_host(name)
     found = failed(check_files(host, changed(host, before, after)))
     assert what in found
     assert said in found[what]
@@ -99,7 +99,7 @@ def test_what_is_wrong_in_the_files_fails(
     ],
 )
 def test_an_edit_that_is_as_good_passes(name: str, before: str, after: str) -> None:
-    host = find(name)
+    host = get_host(name)
     assert failed(check_files(host, changed(host, before, after))) == {}
 
 
@@ -112,15 +112,15 @@ def test_an_edit_that_is_as_good_passes(name: str, before: str, after: str) -> N
     ],
 )
 def test_a_host_that_is_too_small_fails(limits: Limits, what: str) -> None:
-    host = replace(find("render"), limits=limits)
+    host = replace(get_host("render"), limits=limits)
     assert set(failed(check_limits(host))) == {what}
-    assert failed(check_limits(find("render"))) == {}
+    assert failed(check_limits(get_host("render"))) == {}
 
 
 def test_an_app_that_grew_fails_on_the_small_hosts_only() -> None:
     grown = replace(APP, memory_mb=600)
     small = {
-        host.name for host in map(find, HOSTS) if "memory" in failed(check_limits(host, grown))
+        host.name for host in map(get_host, HOSTS) if "memory" in failed(check_limits(host, grown))
     }
     assert small == {"render", "railway", "fly", "heroku"}
 
@@ -131,7 +131,7 @@ HOSTS = ("render", "railway", "fly", "heroku", "community-cloud", "cloud-run", "
 def test_where_torch_does_not_fit_the_compiled_engine_answers() -> None:
     noted = {
         host.name
-        for host in map(find, HOSTS)
+        for host in map(get_host, HOSTS)
         if any(line.what == "learner engine" for line in check_limits(host))
     }
     assert noted == {"render", "railway", "fly", "heroku"}
@@ -139,7 +139,7 @@ def test_where_torch_does_not_fit_the_compiled_engine_answers() -> None:
 
 def test_what_cannot_be_read_fails_and_says_where() -> None:
     broken = {"render.yaml": "services: [", "other": ""}
-    assert "render.yaml cannot be read" in failed(check_files(find("render"), broken))["files"]
+    assert "render.yaml cannot be read" in failed(check_files(get_host("render"), broken))["files"]
 
 
 @pytest.mark.parametrize(

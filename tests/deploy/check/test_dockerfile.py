@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy import health
-from deploy.app import APP
 from deploy.check.dockerfile import command, environment, read, resolved
 from deploy.errors import Unreadable
+from deploy.spec import APP
 from model.settings import ROOT, Settings
 
 DOCKERFILE = ROOT / "Dockerfile"

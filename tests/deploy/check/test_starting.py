@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from deploy.check.asking import best
-from deploy.check.checking import Line, State
+from deploy.check.checking import CheckResult, State
 from deploy.check.memory import tree_mb
 from deploy.check.running import check_start
 from deploy.check.starting import Start, start_of
 from deploy.host import Host
-from deploy.hosts import find, hosts
+from deploy.hosts import get_host, hosts
 from model.settings import ROOT
 
 DISTINCT = {start_of(host).key: host for host in reversed(hosts().values())}
@@ -36,7 +36,7 @@ def start(*command: str, **changes: object) -> Start:
     return replace(first, **changes)  # type: ignore[arg-type]
 
 
-def said(lines: list[Line]) -> dict[str, tuple[State, str]]:
+def said(lines: list[CheckResult]) -> dict[str, tuple[State, str]]:
     return {line.what: (line.state, line.said) for line in lines}
 
 
@@ -64,26 +64,28 @@ def test_every_kind_of_start_is_among_them() -> None:
     ],
 )
 def test_a_start_is_what_the_files_say(name: str, command: tuple[str, ...], variable: str) -> None:
-    found = start_of(find(name))
+    found = start_of(get_host(name))
     assert found.command == (str(ROOT / command[0]), *command[1:])
     assert found.port_variable == variable
     assert found.environment["LOUPE_LOG"] == "json"
 
 
 def test_the_memory_that_a_manifest_grants_is_the_limit() -> None:
-    assert start_of(find("vps-compose")).memory_mb == 1024
-    assert start_of(find("render")).memory_mb == 512
+    assert start_of(get_host("vps-compose")).memory_mb == 1024
+    assert start_of(get_host("render")).memory_mb == 512
 
 
 def test_more_memory_than_the_host_has_fails() -> None:
-    lines = said(check_start(find("render"), replace(start_of(find("render")), memory_mb=60)))
+    lines = said(
+        check_start(get_host("render"), replace(start_of(get_host("render")), memory_mb=60))
+    )
     assert lines["memory while running"][0] is State.FAILED
     assert lines["memory while running"][1].endswith(" MB of 60 MB")
     assert lines["end"][0] is State.OK
 
 
 def test_a_command_that_ends_fails_with_what_it_wrote() -> None:
-    lines = check_start(find("render"), start("sh", "-c", "echo no such thing; exit 3"))
+    lines = check_start(get_host("render"), start("sh", "-c", "echo no such thing; exit 3"))
     assert [line.what for line in lines] == ["start"]
     assert lines[0].state is State.FAILED
     assert "ended with 3" in lines[0].said
@@ -91,7 +93,7 @@ def test_a_command_that_ends_fails_with_what_it_wrote() -> None:
 
 
 def test_a_command_that_never_listens_fails() -> None:
-    lines = check_start(find("render"), start("sleep", "60", seconds=1))
+    lines = check_start(get_host("render"), start("sleep", "60", seconds=1))
     assert "not ready in 1 s" in said(lines)["start"][1]
 
 
@@ -103,18 +105,18 @@ with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))):
 
 
 def test_an_open_port_that_says_nothing_is_no_start() -> None:
-    lines = check_start(find("render"), start(sys.executable, "-c", MUTE, seconds=2))
+    lines = check_start(get_host("render"), start(sys.executable, "-c", MUTE, seconds=2))
     assert "not ready in 2 s" in said(lines)["start"][1]
 
 
 def test_a_command_that_is_not_there_fails() -> None:
-    lines = check_start(find("render"), start("/nowhere/entrypoint.sh"))
+    lines = check_start(get_host("render"), start("/nowhere/entrypoint.sh"))
     assert "cannot be run: No such file" in said(lines)["start"][1]
 
 
 def test_a_server_that_does_not_answer_and_does_not_end_fails_and_is_gone() -> None:
     command = start(sys.executable, "-c", STUBBORN, stop_seconds=1)
-    lines = said(check_start(find("render"), command))
+    lines = said(check_start(get_host("render"), command))
     assert lines["start"][0] is State.OK
     assert lines["first answer"] == (State.FAILED, "/api/v1/identify: 200 {}")
     assert lines["end"] == (State.FAILED, "still runs 1 s after SIGTERM")
@@ -126,7 +128,7 @@ def test_settings_of_this_machine_do_not_reach_the_app(
     monkeypatch.setenv("LOUPE_MODEL", "mine")
     monkeypatch.setenv("AIP_HTTP_PORT", "1")
     seen = tmp_path / "seen"
-    check_start(find("render"), start("sh", "-c", f"env > {seen}; exit 1"))
+    check_start(get_host("render"), start("sh", "-c", f"env > {seen}; exit 1"))
     names = dict(line.split("=", 1) for line in seen.read_text().splitlines() if "=" in line)
     assert "LOUPE_MODEL" not in names
     assert "AIP_HTTP_PORT" not in names

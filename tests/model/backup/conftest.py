@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.backup import back_up
-from model.records import records
+from model.corrections import correction_store
 from tests.model.backup.parts import said
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -14,14 +14,14 @@ from tests.model.tiny import CALIBRATED, tiny
 @pytest.fixture
 def own(data_folder: Path, shelf: Path) -> Iterator[Path]:
     """A data folder in use: two models, one with two versions, and three corrections."""
-    records.cache_clear()
+    correction_store.cache_clear()
     tiny(shelf, title="Former")
     tiny(shelf)
     tiny(shelf, "calibrated", confidence=CALIBRATED)
     said(3)
     yield data_folder
-    records().close()
-    records.cache_clear()
+    correction_store().close()
+    correction_store.cache_clear()
 
 
 @pytest.fixture
@@ -29,5 +29,5 @@ def file(own: Path, tmp_path: Path) -> Path:
     """A backup of that folder, which nobody has open any more."""
     target = tmp_path / "loupe.zip"
     back_up(target)
-    records().close()
+    correction_store().close()
     return target

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model import Photo, load
 from model.backup.contents import RECORDS
-from model.records import Records, records
+from model.corrections import CorrectionStore, correction_store
 from tests.model.tiny import colour
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
@@ -16,11 +16,11 @@ JPEG = Photo.from_image(colour("red")).to_jpeg()
 def said(count: int, word: str = "word") -> None:
     red = load("tiny").identify(colour("red"))
     for number in range(count):
-        records().add_correction(red, f"{word} {number}", JPEG if number % 2 else None)
+        correction_store().add_correction(red, f"{word} {number}", JPEG if number % 2 else None)
 
 
 def labels(data: Path) -> list[str]:
-    with closing(Records(f"sqlite:///{data / RECORDS}")) as kept:
+    with closing(CorrectionStore(f"sqlite:///{data / RECORDS}")) as kept:
         return [one.label for one in kept.corrections()]
 
 

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from model import load
 from model.backup import restore, swapping
 from model.cli import main
+from model.corrections import CorrectionStore, correction_store
+from model.corrections.database import connect, parse
+from model.corrections.store import TABLE
 from model.errors import DataError
-from model.records import Records, records
-from model.records.database import connect, parse
-from model.records.store import TABLE
 from model.settings import ROOT, settings
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
@@ -26,24 +26,24 @@ SECRET = "hidden-word"
 @pytest.fixture
 def own(data_folder: Path, shelf: Path) -> Iterator[Path]:
     """A data folder with a model and two corrections."""
-    records.cache_clear()
+    correction_store.cache_clear()
     tiny(shelf)
     correct("scarlet", "crimson")
     yield data_folder
-    records().close()
-    records.cache_clear()
+    correction_store().close()
+    correction_store.cache_clear()
 
 
 def correct(*words: str) -> None:
     red = load("tiny").identify(colour("red"))
     for word in words:
-        records().add_correction(red, word, None)
-    records().close()
+        correction_store().add_correction(red, word, None)
+    correction_store().close()
 
 
 def kept() -> list[str]:
-    found = [one.label for one in records().corrections()]
-    records().close()
+    found = [one.label for one in correction_store().corrections()]
+    correction_store().close()
     return found
 
 
@@ -56,7 +56,7 @@ def cli(*words: object, code: int = 0) -> Result:
 def elsewhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("LOUPE_DATABASE", url)
     settings.cache_clear()
-    records.cache_clear()
+    correction_store.cache_clear()
 
 
 def test_there_and_back(own: Path, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_there_and_back(own: Path, tmp_path: Path) -> None:
     assert after == before
     assert kept() == ["scarlet", "crimson"]
     assert "2 corrections" in cli("corrections", tmp_path / "corrections.zip").stdout
-    records().close()
+    correction_store().close()
     # The way back is a rename.
     own.rename(tmp_path / "away")
     former.rename(own)
@@ -116,7 +116,7 @@ def test_a_refusal_is_one_line(
 
 
 def test_nothing_to_save_is_said(data_folder: Path, tmp_path: Path) -> None:
-    records.cache_clear()
+    correction_store.cache_clear()
     assert "nothing to save" in cli("backup", tmp_path / "b.zip", code=2).stderr
     data_folder.mkdir()
     assert "nothing to save" in cli("backup", tmp_path / "b.zip", code=2).stderr
@@ -143,7 +143,7 @@ def test_a_disk_without_an_exchange_takes_three_renames(
     cli("restore", tmp_path / "b.zip")
     assert kept() == ["scarlet", "crimson"]
     (former,) = tmp_path.glob("data-before-restore-*")
-    assert Records(f"sqlite:///{former / 'records.sqlite'}").count() == 3
+    assert CorrectionStore(f"sqlite:///{former / 'records.sqlite'}").count() == 3
 
 
 def test_in_a_home_its_parts_are_swapped_and_the_rest_stays(
@@ -211,7 +211,7 @@ def test_a_volume_keeps_its_place(own: Path, tmp_path: Path) -> None:
     subprocess.run(["unshare", "-rm", "sh", "-c", script], cwd=ROOT, check=True, timeout=60)
     assert kept() == ["scarlet", "crimson"]
     (former,) = own.glob("before-restore-*")
-    assert Records(f"sqlite:///{former / 'records.sqlite'}").count() == 3
+    assert CorrectionStore(f"sqlite:///{former / 'records.sqlite'}").count() == 3
     assert not list(volume.iterdir())
 
 
@@ -229,8 +229,8 @@ def test_corrections_are_taken_from_there_and_brought_back(
 ) -> None:
     elsewhere(monkeypatch, database_url)
     correct(*map(str, range(45)))
-    before = list(records().corrections())
-    records().close()
+    before = list(correction_store().corrections())
+    correction_store().close()
     file = tmp_path / "b.zip"
     assert "and 45 corrections" in cli("backup", file).stdout
     refused = cli("restore", file, code=2).stderr
@@ -240,10 +240,10 @@ def test_corrections_are_taken_from_there_and_brought_back(
     assert len(kept()) == 45
     emptied(database_url)
     cli("restore", file)
-    assert list(records().corrections()) == before
+    assert list(correction_store().corrections()) == before
     correct("the next")
-    assert [one.id for one in records().corrections()] == [*(one.id for one in before), 46]
-    records().close()
+    assert [one.id for one in correction_store().corrections()] == [*(one.id for one in before), 46]
+    correction_store().close()
     # Without the other database they stand in the data folder.
     elsewhere(monkeypatch, "")
     cli("restore", file)

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from model.backup import FORMAT, back_up, restore
 from model.backup.contents import CONTENTS, RECORDS, clash, odd
 from model.backup.opening import opened
+from model.corrections import correction_store
 from model.errors import ArchiveError, DataError
-from model.records import records
 from tests.model.backup.parts import JPEG, beside, labels, whole
 
 Files = dict[str, bytes]
@@ -91,7 +91,7 @@ def refused(file: Path, match: str, own: Path) -> None:
 )
 def test_no_path_leaves_its_folder(own: Path, tmp_path: Path, path: str) -> None:
     assert odd(path)
-    records().close()
+    correction_store().close()
     refused(packed({path: b"x"}, tmp_path / "evil.zip"), "This backup names|as Loupe writes", own)
 
 
@@ -108,7 +108,7 @@ def test_no_path_leaves_its_folder(own: Path, tmp_path: Path, path: str) -> None
 def test_no_path_is_two(own: Path, tmp_path: Path, paths: list[str]) -> None:
     assert clash(paths) == paths[1]
     assert clash(paths[:1]) is None
-    records().close()
+    correction_store().close()
     refused(packed(dict.fromkeys(paths, b"x"), tmp_path / "evil.zip"), "twice, or below", own)
 
 
@@ -135,14 +135,14 @@ def test_no_path_is_two(own: Path, tmp_path: Path, paths: list[str]) -> None:
 def test_contents_that_do_not_fit_are_refused(
     own: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], match: str
 ) -> None:
-    records().close()
+    correction_store().close()
     refused(packed({"models/a/b": b"data"}, tmp_path / "evil.zip", change), match, own)
 
 
 def test_links_compression_passwords_and_foreign_zips_are_refused(
     own: Path, tmp_path: Path
 ) -> None:
-    records().close()
+    correction_store().close()
     evil = tmp_path / "evil.zip"
     refused(packed({"models/a/b": bytes(9999)}, evil, method=zipfile.ZIP_DEFLATED), "again", own)
     link = zipfile.ZipInfo("models/a/b")
@@ -164,7 +164,7 @@ def test_links_compression_passwords_and_foreign_zips_are_refused(
 
 def test_members_that_overlap_are_no_bomb(own: Path, tmp_path: Path) -> None:
     """Fifty names for the same megabyte."""
-    records().close()
+    correction_store().close()
     evil, data = tmp_path / "evil.zip", os.urandom(2**20)
     files = {"models/a/0": data, **{f"models/a/{number:02}": b"" for number in range(1, 50)}}
     packed(files, evil)
@@ -183,7 +183,7 @@ def test_members_that_overlap_are_no_bomb(own: Path, tmp_path: Path) -> None:
 def test_a_directory_that_would_fill_the_memory_is_not_read(
     own: Path, tmp_path: Path, wide: bool
 ) -> None:
-    records().close()
+    correction_store().close()
     evil = tmp_path / "evil.zip"
     if wide:
         # As many entries as take the wider record: 65,536.
@@ -199,13 +199,13 @@ def test_a_directory_that_would_fill_the_memory_is_not_read(
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"nonsense" * 50, b"PK\x05\x06" + b"\xff" * 18])
 def test_what_is_no_zip_is_refused(own: Path, tmp_path: Path, data: bytes) -> None:
-    records().close()
+    correction_store().close()
     (tmp_path / "evil.zip").write_bytes(data)
     refused(tmp_path / "evil.zip", "not a whole backup", own)
 
 
 def test_records_that_are_damaged_or_alive_are_refused(own: Path, tmp_path: Path) -> None:
-    records().close()
+    correction_store().close()
     evil, made = tmp_path / "evil.zip", tmp_path / "made"
     count: Callable[[dict[str, Any]], None] = lambda values: values.update(corrections=1)  # noqa: E731
     refused(packed({RECORDS: b"no database" * 500}, evil, count), "not a whole SQLite file", own)

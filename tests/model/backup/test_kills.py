@@ -12,10 +12,10 @@ import pytest
 
 from model.backup import back_up, restore, restoring
 from model.backup.opening import opened
+from model.bundle.registry import get_bundle
+from model.corrections import correction_store
 from model.errors import DataError
-from model.records import records
 from model.settings import ROOT
-from model.shelf import find
 from tests.model.backup.parts import beside, said, whole
 from tests.model.tiny import tiny
 
@@ -105,12 +105,12 @@ def test_a_kill_leaves_the_former_or_the_new_data(
     saved = whole(own)
     said(1, "later")
     tiny(own / "models", "younger")
-    records().close()
+    correction_store().close()
     present = whole(own)
     assert run("restore", file, where, when)[0] == -signal.SIGKILL
     swapped = MOMENTS.index((where, when)) > 4
     assert whole(own) == (saved if swapped else present)
-    assert find("tiny").version
+    assert get_bundle("tiny").version
     if swapped:
         # The former data are whole, too, under one name or the other.
         (kept,) = [*own.parent.glob("data-before-*"), *own.parent.glob("data-restore-*/data")]
@@ -120,7 +120,7 @@ def test_a_kill_leaves_the_former_or_the_new_data(
 
 
 def test_a_full_disk_leaves_everything_as_it_was(own: Path, file: Path) -> None:
-    records().close()
+    correction_store().close()
     before, former = whole(own), file.read_bytes()
     for command in ("backup", "restore"):
         code, said_by_it = run(command, file, "limit", "3000")
@@ -148,7 +148,7 @@ def no_longer_root() -> None:
 
 
 def test_a_folder_that_may_not_be_written_to_is_said(own: Path, file: Path) -> None:
-    records().close()
+    correction_store().close()
     before = whole(own)
     shut = file.parent / "shut"
     shut.mkdir(0o555)

@@ -11,9 +11,9 @@ import pytest
 from model import load
 from model.backup import FORMAT, back_up, restore
 from model.backup.contents import CONTENTS, RECORDS
-from model.records import records
+from model.bundle.versions import versions
+from model.corrections import correction_store
 from model.settings import settings
-from model.versions import versions
 from tests.model.backup.parts import JPEG, beside, labels, said, whole
 from tests.model.tiny import colour, tiny
 
@@ -31,8 +31,8 @@ def test_a_new_machine_answers_as_the_former_one(
     assert saved.left_out == ()
     monkeypatch.setenv("LOUPE_DATA", str(tmp_path / "new" / "machine"))
     settings.cache_clear()
-    records().close()
-    records.cache_clear()
+    correction_store().close()
+    correction_store.cache_clear()
     done = restore(tmp_path / "b.zip")
     assert (done.data, done.former, done.corrections) == (tmp_path / "new/machine", None, 3)
     assert whole(done.data) == before
@@ -40,10 +40,10 @@ def test_a_new_machine_answers_as_the_former_one(
     assert [
         (one.version, one.current, one.made.replace(microsecond=0)) for one in versions("tiny")
     ] == current
-    assert [one.label for one in records().corrections()] == ["word 0", "word 1", "word 2"]
-    assert records().photo(2) == JPEG
+    assert [one.label for one in correction_store().corrections()] == ["word 0", "word 1", "word 2"]
+    assert correction_store().photo(2) == JPEG
     said(1, "the next")
-    assert [one.id for one in records().corrections()] == [1, 2, 3, 4]
+    assert [one.id for one in correction_store().corrections()] == [1, 2, 3, 4]
     assert beside(done.data.parent) == ["machine"]
 
 
@@ -51,7 +51,7 @@ def test_the_former_data_are_kept(own: Path, file: Path, tmp_path: Path) -> None
     saved = whole(own)
     said(2, "later")
     tiny(own / "models", "younger")
-    records().close()
+    correction_store().close()
     present = whole(own)
     done = restore(file)
     assert whole(own) == saved
@@ -64,12 +64,12 @@ def test_the_former_data_are_kept(own: Path, file: Path, tmp_path: Path) -> None
 
 
 def test_an_id_that_was_deleted_is_not_given_again(own: Path, tmp_path: Path) -> None:
-    records().delete(3)
+    correction_store().delete(3)
     back_up(tmp_path / "b.zip")
-    records().close()
+    correction_store().close()
     restore(tmp_path / "b.zip")
     said(1)
-    assert [one.id for one in records().corrections()] == [1, 2, 4]
+    assert [one.id for one in correction_store().corrections()] == [1, 2, 4]
 
 
 def test_the_file_is_a_plain_zip_for_its_owner_alone(own: Path, file: Path) -> None:
@@ -118,7 +118,7 @@ def test_without_records_the_present_ones_stay(own: Path, tmp_path: Path) -> Non
     assert saved.contents.corrections is None
     back_up(tmp_path / "all.zip")
     said(1, "later")
-    records().close()
+    correction_store().close()
     for name, wanted in (("b.zip", True), ("all.zip", False)):
         done = restore(tmp_path / name, records=wanted)
         assert done.corrections is None

@@ -15,8 +15,8 @@ import pytest
 from model import load
 from model.backup import back_up, restore
 from model.backup.contents import RECORDS
+from model.corrections import correction_store
 from model.errors import DataError
-from model.records import records
 from model.settings import ROOT
 from tests.model.backup.parts import JPEG, beside, labels, said, whole
 from tests.model.tiny import colour, tiny
@@ -40,7 +40,7 @@ def test_it_is_consistent_while_corrections_are_written(own: Path, tmp_path: Pat
     def write() -> None:
         red = load("tiny").identify(colour("red"))
         while not ended.is_set():
-            written.append(records().add_correction(red, f"{len(written)}", JPEG))
+            written.append(correction_store().add_correction(red, f"{len(written)}", JPEG))
 
     counts = []
     with alongside(write, ended):
@@ -50,7 +50,7 @@ def test_it_is_consistent_while_corrections_are_written(own: Path, tmp_path: Pat
             assert saved.contents.corrections is not None
             assert 3 + before <= saved.contents.corrections <= 3 + len(written) + 1
             counts.append(saved.contents.corrections)
-    records().close()
+    correction_store().close()
     assert counts[-1] > counts[0]
     for number, count in enumerate(counts):
         restore(tmp_path / f"{number}.zip")
@@ -103,7 +103,7 @@ def test_an_app_that_has_the_records_open_is_not_overtaken(own: Path, file: Path
         restore(file)
     assert whole(own) == before
     assert beside(file.parent) == ["data", "loupe.zip"]
-    records().close()
+    correction_store().close()
     restore(file)
     assert len(labels(own)) == 3
 
@@ -117,7 +117,7 @@ from tests.model.tiny import colour
 records().add_correction(load("tiny").identify(colour("red")), "last words", None)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    records().close()
+    correction_store().close()
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
     assert (own / f"{RECORDS}-wal").stat().st_size

@@ -8,15 +8,15 @@ import pytest
 from PIL import Image
 
 from model.errors import DataError
-from model.preprocess import Recipe, preprocess
-from model.training.data import Report, collect, look, report, split
+from model.preprocess import PreprocessConfig, preprocess
+from model.training.data import Report, discover, report, scan_photos, split
 from tests.model.training.pictures import folder_of, parted, picture
 from tests.photos import drawn
 
 
 def seen(folder: Path, copies: Path) -> Report:
-    found = collect(folder)
-    return report(found, look(found.photos, copies, lambda image: image, side=64))
+    found = discover(folder)
+    return report(found, scan_photos(found.photos, copies, lambda image: image, side=64))
 
 
 def codes(found: Report) -> dict[str, tuple[str, ...]]:
@@ -37,7 +37,7 @@ def test_folders_say_what_is_held_out(
 ) -> None:
     for place, part in enumerate(parts):
         folder_of(tmp_path / part, 2, 100 * place)
-    found = collect(tmp_path)
+    found = discover(tmp_path)
     assert found.labels == ("disc", "square")
     assert found.parted
     assert {(photo.name.split("/")[0], photo.part) for photo in found.photos} == set(wanted.items())
@@ -45,7 +45,7 @@ def test_folders_say_what_is_held_out(
 
 def test_a_label_may_be_called_train(tmp_path: Path) -> None:
     folder_of(tmp_path, 2, labels=("train", "bus"))
-    found = collect(tmp_path)
+    found = discover(tmp_path)
     assert found.labels == ("bus", "train")
     assert not found.parted
 
@@ -56,14 +56,14 @@ def test_a_label_may_be_called_train(tmp_path: Path) -> None:
 def test_one_label_is_no_model(tmp_path: Path, labels: tuple[str, ...], said: str) -> None:
     folder_of(tmp_path, 2, labels=labels)
     with pytest.raises(DataError, match=said):
-        collect(tmp_path)
+        discover(tmp_path)
 
 
 def test_what_is_held_out_must_be_learnt(tmp_path: Path) -> None:
     folder_of(tmp_path / "train", 2)
     folder_of(tmp_path / "valid", 2, labels=("disc", "star"))
     with pytest.raises(DataError, match="held out of star"):
-        collect(tmp_path)
+        discover(tmp_path)
 
 
 def test_every_trouble_is_reported(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_every_trouble_is_reported(tmp_path: Path) -> None:
     assert told["clash"] == ("train/disc/either.png = train/square/or.png",)
     assert "train/square/small.jpg" in told["near"]
     assert found.left_out["train/disc/shared.png"] == "the same photo is held out"
-    parts = split(collect(folder), found)
+    parts = split(discover(folder), found)
     names = {photo.name for photo in parts.train}
     assert not names & set(found.left_out)
     assert "validation/disc/again.jpg" in {photo.name for photo in parts.held_out}
@@ -115,8 +115,10 @@ def test_a_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path
         image = picture("disc", number)
         for scale in (90, 100, 110):
             image.resize((scale, scale)).save(folder / "disc" / f"like-{number}-{scale}.jpg")
-    found = collect(folder)
-    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    found = discover(folder)
+    told = report(
+        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    )
     parts = split(found, told, seed=1)
     assert split(found, told, seed=1) == parts
     assert split(found, told, seed=2) != parts
@@ -133,26 +135,28 @@ def test_a_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path
 def test_too_few_photos_to_split_are_refused(tmp_path: Path, count: int) -> None:
     folder_of(tmp_path / "photos", count, labels=("disc",))
     folder_of(tmp_path / "photos", 9, labels=("square",))
-    found = collect(tmp_path / "photos")
-    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    found = discover(tmp_path / "photos")
+    told = report(
+        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    )
     with pytest.raises(DataError, match=rf"Too few photos.*disc \({count}\)"):
         split(found, told)
 
 
 def test_a_second_look_uses_what_the_first_left(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", 3)
-    found, shaped = collect(folder), []
+    found, shaped = discover(folder), []
 
     def shape(image: Image.Image) -> Image.Image:
         shaped.append(image)
         return image
 
-    first = look(found.photos, tmp_path / "copies", shape, side=64)
-    assert look(found.photos, tmp_path / "copies", shape, side=64) == first
+    first = scan_photos(found.photos, tmp_path / "copies", shape, side=64)
+    assert scan_photos(found.photos, tmp_path / "copies", shape, side=64) == first
     assert len(shaped) == 6
     (tmp_path / "copies" / first[0].copy).unlink()
     (tmp_path / "copies" / "looks.json").write_text("[{")
-    assert look(found.photos, tmp_path / "copies", shape, side=64) == first
+    assert scan_photos(found.photos, tmp_path / "copies", shape, side=64) == first
 
 
 def test_copies_are_shaped_as_answers_are() -> None:
@@ -160,7 +164,7 @@ def test_copies_are_shaped_as_answers_are() -> None:
     from model.training.loaders import copy_of
 
     wide = Image.new("RGB", (200, 100), (255, 255, 255))
-    recipe = Recipe(resize=(64, 64), method="pad", padding="zeros")
+    recipe = PreprocessConfig(resize=(64, 64), method="pad", padding="zeros")
     copy = copy_of(wide, recipe)
     assert copy.size == (80, 80)
     assert copy.getpixel((40, 5)) == (0, 0, 0)
@@ -171,7 +175,7 @@ def test_copies_keep_what_an_answer_cuts_off() -> None:
     pytest.importorskip("torch")
     from model.training.loaders import copy_of
 
-    recipe = Recipe(resize=(64, 64), method="crop")
+    recipe = PreprocessConfig(resize=(64, 64), method="crop")
     image = drawn(200, 100, 3)
     copy = copy_of(image, recipe)
     assert copy.size == (160, 80)
@@ -203,17 +207,19 @@ def test_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
         (folder / "disc" / "0.jpg").rename(folder / "disc" / os.fsdecode(b"caf\xe9.jpg"))
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    found = collect(folder)
-    looks = look(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    found = discover(folder)
+    looks = scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
     assert "disc/caf\\udce9.jpg" in {one.name for one in looks if not one.refusal}
-    assert look(found.photos, tmp_path / "copies", lambda image: image, side=64) == looks
+    assert scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64) == looks
 
 
 def test_a_rare_label_is_measured_and_makes_no_other_one_pay(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", 3, labels=("disc",))
     folder_of(tmp_path / "photos", 50, labels=("square",))
-    found = collect(tmp_path / "photos")
-    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    found = discover(tmp_path / "photos")
+    told = report(
+        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    )
     for seed in range(5):
         parts = split(found, told, seed)
         counts = Counter(photo.label for photo in parts.held_out)
@@ -227,7 +233,9 @@ def test_a_label_of_like_photos_is_told_to_be_unmeasured(tmp_path: Path) -> None
     (folder / "disc").mkdir()
     for number in range(6):
         picture("disc", 1).resize((90 + number, 90)).save(folder / "disc" / f"{number}.png")
-    found = collect(folder)
-    told = report(found, look(found.photos, tmp_path / "copies", lambda image: image, side=64))
+    found = discover(folder)
+    told = report(
+        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
+    )
     seeds = [split(found, told, seed).unmeasured for seed in range(5)]
     assert ("disc",) in seeds

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from model import Bundle, load
+from model.bundle.registry import get_bundle
 from model.cli import main
 from model.errors import DataError
 from model.settings import ROOT
-from model.shelf import find
 from tests.model.tiny import tiny
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
 
@@ -172,7 +172,7 @@ def test_what_was_refused_can_be_asked_again(photos: Path, data_folder: Path) ->
 
 
 def test_a_training_goes_on_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.training.plan import Plan
+    from model.training.config import TrainingConfig
     from model.training.train import train, unfinished
 
     class Enough(Exception):
@@ -183,7 +183,7 @@ def test_a_training_goes_on_with_its_own_photos_only(tmp_path: Path, data_folder
             raise Enough
 
     folder = folder_of(tmp_path / "photos", 20)
-    plan = Plan.of(folder=folder, name="forms", side=64, epochs=0)
+    plan = TrainingConfig.of(folder=folder, name="forms", side=64, epochs=0)
     with pytest.raises(Enough):
         train(plan, watch=stop)
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
@@ -202,7 +202,7 @@ def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_fo
     wait_for(checkpoint, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert find("forms").version == former.version
+    assert get_bundle("forms").version == former.version
     code, output = run("train", *words)
     assert code == 2
     assert "Add --resume" in output
@@ -214,7 +214,7 @@ def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_fo
     process.send_signal(signal.SIGINT)
     assert "Go on with: python -m model train --name forms --resume" in process.communicate()[0]
     assert process.returncode == 130
-    assert find("forms").version == former.version
+    assert get_bundle("forms").version == former.version
 
 
 def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
@@ -246,11 +246,11 @@ def test_a_kill_while_the_bundle_is_written_leaves_the_former_model(
             process.send_signal(signal.SIGKILL)
             break
     process.communicate()
-    assert find("forms").version == former.version
+    assert get_bundle("forms").version == former.version
     code, output = run("train", "--name", "forms", "--resume")
     assert code == 0, output
-    assert find("forms").version != former.version
-    card = find("forms").manifest.card
+    assert get_bundle("forms").version != former.version
+    card = get_bundle("forms").manifest.card
     assert card
     assert card.command.startswith(f"python -m model train {photos} --name forms ")
     assert (former.folder / "bundle.json").is_file()
@@ -274,18 +274,18 @@ def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
     )
     assert code == 0, output
     assert time.monotonic() - began < 120
-    assert find("forms").manifest.metric("accuracy")
+    assert get_bundle("forms").manifest.metric("accuracy")
 
 
 def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> None:
-    from model.training.plan import Hyper, Plan
+    from model.training.config import Hyperparameters, TrainingConfig
     from model.training.train import train, unfinished
 
     def stop(step: object) -> None:
         if "Trial 1: " in getattr(step, "note", ""):
             raise KeyboardInterrupt
 
-    plan = Plan.of(folder=photos, name="forms", side=64, epochs=1, search=9)
+    plan = TrainingConfig.of(folder=photos, name="forms", side=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
         train(plan, watch=stop)
     # Little of the search is left, so that the one trial decides.
@@ -296,13 +296,13 @@ def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> No
 
     def hear(step: object) -> None:
         notes.append(getattr(step, "note", ""))
-        chosen.append(Hyper.kept(state))
+        chosen.append(Hyperparameters.kept(state))
 
     bundle = train(plan, resume=True, watch=hear)
     assert any(note.startswith("Best of ") for note in notes)
     kept = next(one for one in chosen if one)
     assert kept.lr == pytest.approx(4e-4)
-    assert bundle.version == find("forms").version
+    assert bundle.version == get_bundle("forms").version
 
 
 def test_a_test_folder_is_measured_apart(photos: Path, data_folder: Path, tmp_path: Path) -> None:
@@ -310,5 +310,5 @@ def test_a_test_folder_is_measured_apart(photos: Path, data_folder: Path, tmp_pa
     folder_of(folder / "test", 8, 9000)
     code, output = run("train", folder, "--name", "forms", "--size", "64", "--epochs", "0")
     assert code == 0, output
-    metrics = find("forms").manifest.metrics
+    metrics = get_bundle("forms").manifest.metrics
     assert [(one.name, one.photos) for one in metrics if "test" in one.on] == [("accuracy", 16)]

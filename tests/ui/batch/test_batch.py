@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from model.errors import BundleNotFound, Busy, DamagedPhoto, DataError
-from model.evaluation import Refused
+from model.evaluation import PhotoFailure
 from model.prediction import Candidate, Prediction
 from tests.photos import drawn, encoded
-from ui.batch import work
-from ui.batch.measure import (
+from ui.batch import job
+from ui.batch.evaluation import (
     MOST,
     confusion_chart,
     confusion_frame,
@@ -22,6 +22,7 @@ from ui.batch.measure import (
     measured,
     unmatched,
 )
+from ui.batch.job import Item, Job, Result
 from ui.batch.table import (
     NONE,
     cell,
@@ -33,7 +34,6 @@ from ui.batch.table import (
     time_left,
     unsure,
 )
-from ui.batch.work import Item, Job, Result
 
 LABELS = ("shirt", "hat", "shoes")
 
@@ -51,7 +51,7 @@ def result(index=0, name="a.jpg", folder=None, **fields):
 
 
 def refused(name="bad.jpg", folder=None):
-    return Result(name, folder, refused=Refused(name, "damaged", "It is cut short."))
+    return Result(name, folder, refused=PhotoFailure(name, "damaged", "It is cut short."))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ class Slow:
         self.bundle, self.seen = self, 0
         self.labels = LABELS
 
-    def examine(self, data, *, patient):
+    def identify_detailed(self, data, *, patient):
         assert patient
         self.here.set()
         assert self.go.wait(10)
@@ -221,7 +221,7 @@ class Slow:
 @pytest.fixture
 def slow(monkeypatch):
     classifier = Slow()
-    monkeypatch.setattr(work, "load", lambda model, engine: classifier)
+    monkeypatch.setattr(job, "load", lambda model, engine: classifier)
     yield classifier
     classifier.go.set()
 
@@ -274,11 +274,11 @@ def test_a_model_that_is_refused_is_said(monkeypatch):
     def gone(model, engine):
         raise BundleNotFound("There is no model named 'x'.")
 
-    monkeypatch.setattr(work, "load", gone)
-    job = Job(items(b"ok"), "x").start()
-    assert job.wait(10)
-    assert "no model" in job.failure
-    assert job.results == []
+    monkeypatch.setattr("ui.batch.job.load", gone)
+    failing = Job(items(b"ok"), "x").start()
+    assert failing.wait(10)
+    assert "no model" in failing.failure
+    assert failing.results == []
 
 
 def test_a_real_photo_gets_a_small_thumbnail():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from model import Bundle
+from model.bundle.registry import publish
 from model.engines import start
 from model.errors import ExportRefused
-from model.shelf import write
 from tests.model.training.importing.learners import loaders, pictures, vision
 
 pytestmark = [
@@ -102,13 +102,13 @@ def test_a_head_of_one_layer_is_linear(data: Any) -> None:
 
 
 def _bundle(shelf: Path, learner: Any) -> Bundle:
-    from model.training.export import export
     from model.training.importing.pipeline import read_steps
+    from model.training.onnx_export import export_onnx
 
     found = found_in(learner)
     steps = read_steps(learner)
-    fill = lambda folder: export(learner, found.manifest(), folder, steps.scale)  # noqa: E731
-    return write(found.values("made"), shelf, fill)
+    fill = lambda folder: export_onnx(learner, found.manifest(), folder, steps.scale)  # noqa: E731
+    return publish(found.values("made"), shelf, fill)
 
 
 def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from model.errors import ExportRefused
-from model.preprocess import Recipe, preprocess
+from model.preprocess import PreprocessConfig, preprocess
 from tests.model.training.importing.learners import loaders, pictures
 
 pytestmark = pytest.mark.torch
@@ -31,7 +31,7 @@ def by_fastai(data: Any, path: Path) -> Any:
 def by_loupe(steps: Any, path: Path) -> Any:
     import torch
 
-    from model.training.graph import Scale
+    from model.learner.inference_module import Scale
 
     pixels = preprocess(Image.open(path).convert("RGB"), steps.recipe)
     images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
@@ -203,7 +203,7 @@ def test_what_cannot_be_reproduced_is_named(folder: Path) -> None:
     from model.training.importing.pipeline import read_steps
 
     steps = read_steps(SimpleNamespace(dls=loaders(folder, Resize(64), OnlyTrains())))
-    assert steps.recipe == Recipe(resize=(64, 64))
+    assert steps.recipe == PreprocessConfig(resize=(64, 64))
 
 
 def test_without_a_resize_there_is_no_size(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Model bundles on disk: manifest, model card, registry."""

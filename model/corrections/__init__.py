@@ -1,0 +1,12 @@
+"""What visitors said of answers: kept in SQLite or PostgreSQL, exported as a zip.
+
+    from model.records import records
+
+    records().add_correction(prediction, "teapot", photo=None)
+
+Imports SQLAlchemy; ``import model`` alone does not.
+"""
+
+from .store import MAX_LABEL, Correction, CorrectionStore, correction_store
+
+__all__ = ["MAX_LABEL", "Correction", "CorrectionStore", "correction_store"]

@@ -1,0 +1,162 @@
+"""A bundle → its fastai ``Learner``, without unpickling anything."""
+
+from typing import Any
+
+from PIL import Image
+from torch import nn
+
+from ..bundle.bundle import Bundle
+from ..bundle.manifest import Manifest
+from ..errors import BundleDamaged, EngineUnavailable
+from ..preprocess import FILTERS, PreprocessConfig
+
+__all__ = ["empty_learner", "rebuild"]
+
+
+def rebuild(bundle: Bundle) -> Any:
+    """The fastai ``Learner`` of a bundle, in evaluation mode, with its weights.
+
+    Raises:
+        EngineUnavailable: the architecture's name is unknown to the installed library.
+        BundleDamaged: the weights do not fit the architecture.
+    """
+    import safetensors.torch
+
+    learner = empty_learner(bundle.manifest)
+    weights = bundle.read("weights.safetensors")
+    try:
+        learner.model.load_state_dict(safetensors.torch.load(weights), strict=True)
+    except Exception as error:  # safetensors and torch raise their own kinds
+        raise BundleDamaged(
+            f"{bundle.folder / 'weights.safetensors'} does not fit "
+            f"{bundle.manifest.architecture.body}: {str(error)[:300]}. "
+            "Build or import the model again."
+        ) from error
+    learner.model.eval()
+    return learner
+
+
+def empty_learner(manifest: Manifest, loaders: Any = None, **network: Any) -> Any:
+    """A ``Learner`` of the manifest's architecture and pipeline with random weights.
+
+    Args:
+        manifest: names the architecture, the recipe and the labels.
+        loaders: fastai ``DataLoaders`` to learn from; by default one blank picture's.
+        network: what the network's own builder takes, such as ``drop_path_rate``.
+
+    Raises:
+        EngineUnavailable: the architecture's name is unknown to the installed library.
+    """
+    from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
+
+    architecture = manifest.architecture
+    body = _body(architecture.library, architecture.body)
+    head = _linear_head(architecture.features, len(manifest.labels), _pooled(body))
+    try:
+        return vision_learner(
+            loaders or _loaders(manifest),
+            body,
+            pretrained=False,
+            normalize=False,
+            custom_head=head if architecture.head == "linear" else None,
+            # The flat ones bring the activation that learn.predict needs.
+            loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
+            **network,
+        )
+    except Exception as error:  # whatever a network's own code raises
+        raise EngineUnavailable(
+            f"The network {architecture.body!r} cannot be rebuilt here: {error}"
+        ) from error
+
+
+def _body(library: str, name: str) -> Any:
+    """What ``vision_learner`` takes: timm's by name, torchvision's as a function.
+
+    Only names that the library lists: timm would also fetch a name from a hub.
+    """
+    if library == "timm":
+        import timm
+
+        if timm.is_model(name):
+            return name
+    else:
+        import torchvision.models
+
+        if name in torchvision.models.list_models(module=torchvision.models):
+            return torchvision.models.get_model_builder(name)
+    raise EngineUnavailable(f"The installed {library} knows no network {name!r}.")
+
+
+def _pooled(body: Any) -> bool:
+    """Whether fastai takes a map from the body, so that its head must pool it."""
+    if not isinstance(body, str):
+        return True
+    import timm
+
+    config = timm.get_pretrained_cfg(body)
+    return config is None or config.pool_size is not None
+
+
+def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequential:
+    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pooled else []
+    return nn.Sequential(*pool, nn.Linear(features, labels))
+
+
+def _loaders(manifest: Manifest) -> Any:
+    """Data loaders with the recipe's transforms and the labels, over one blank picture."""
+    from fastai.vision.all import (
+        AffineCoordTfm,
+        CategoryBlock,
+        DataBlock,
+        ImageBlock,
+        MultiCategoryBlock,
+        Normalize,
+        PILImage,
+    )
+
+    labels, inside = list(manifest.labels), manifest.recipe.inside
+    target = (
+        MultiCategoryBlock(vocab=labels)
+        if manifest.multilabel
+        else CategoryBlock(vocab=labels, sort=False)
+    )
+    block = DataBlock(
+        blocks=(ImageBlock, target),
+        get_x=lambda _: PILImage.create(Image.new("RGB", (64, 64))),
+        get_y=lambda index: [labels[index]] if manifest.multilabel else labels[index],
+        splitter=lambda items: ([0], [0]),
+        item_tfms=item_transforms(manifest.recipe),
+        batch_tfms=[
+            *([AffineCoordTfm(size=inside, align_corners=True)] if inside else []),
+            Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False),
+        ],
+    )
+    return block.dataloaders([0, min(1, len(labels) - 1)], bs=1, num_workers=0)
+
+
+def item_transforms(recipe: PreprocessConfig) -> list[Any]:
+    """fastai's own transforms for a recipe."""
+    from fastai.vision.all import CropPad, PadMode, Resize, ResizeMethod
+
+    method = {
+        "crop": ResizeMethod.Crop,
+        "pad": ResizeMethod.Pad,
+        "squish": ResizeMethod.Squish,
+    }[recipe.method]
+    padding = {
+        "zeros": PadMode.Zeros,
+        "border": PadMode.Border,
+        "reflection": PadMode.Reflection,
+    }[recipe.padding]
+    resize = Resize(
+        recipe.resize,
+        method=method,
+        pad_mode=padding,
+        resamples=(FILTERS[recipe.interpolation], Image.Resampling.NEAREST),
+    )
+    if not recipe.crop:
+        return [resize]
+    crop = CropPad(recipe.crop)
+    # fastai sorts transforms by their order, and would cut before it resizes.
+    crop.order = resize.order + 1
+    return [resize, crop]

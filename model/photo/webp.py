@@ -1,0 +1,66 @@
+"""WebP: the first frame and the canvas that it is drawn on."""
+
+import struct
+
+from .prepared import MAX_PARTS, PreparedImage, cut_short, damaged, orientation_of
+
+__all__ = ["strip_webp"]
+
+LOSSLESS = 1.8
+"""Bytes per pixel that the lossless decoder holds beside the canvases."""
+
+
+def strip_webp(data: bytes) -> PreparedImage:
+    """A WebP without profiles, text and further frames.
+
+    Raises:
+        DamagedPhoto: cut short or broken.
+    """
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data):
+        raise cut_short()
+    chunks: list[bytes] = []
+    orientation = 1
+    animated = False
+    at = 12
+    for _ in range(MAX_PARTS):
+        if at + 8 > end:
+            break
+        name = data[at : at + 4]
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + length > end:
+            raise cut_short()
+        chunk = data[at : at + 8 + length]
+        if name == b"VP8X":
+            # Only the flags of transparency and animation: the rest is left out below.
+            chunk = chunk[:8] + bytes([chunk[8] & 0x12]) + chunk[9:] if length >= 10 else b""
+        if name in (b"VP8X", b"ANIM", b"ALPH", b"VP8 ", b"VP8L") or (
+            name == b"ANMF" and not animated
+        ):
+            animated = animated or name == b"ANMF"
+            chunks.append(chunk + b"\0" * (length & 1))
+        elif name == b"EXIF":
+            orientation = orientation_of(chunk[8:].removeprefix(b"Exif\0\0"))
+        at += 8 + length + (length & 1)
+    body = b"WEBP" + b"".join(chunks)
+    body = b"RIFF" + struct.pack("<I", len(body)) + body
+    kept = LOSSLESS if b"VP8L" in body[:128] else 0.0
+    return PreparedImage("WEBP", body, _size(body), orientation, kept)
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height of the canvas, which is allocated as soon as the file is opened."""
+    kind = data[12:16]
+    if len(data) >= 30:
+        if kind == b"VP8X":
+            return (
+                int.from_bytes(data[24:27], "little") + 1,
+                int.from_bytes(data[27:30], "little") + 1,
+            )
+        if kind == b"VP8L" and data[20] == 0x2F:
+            bits = int.from_bytes(data[21:25], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
+            width, height = struct.unpack_from("<HH", data, 26)
+            return width & 0x3FFF, height & 0x3FFF
+    raise damaged()

@@ -1,0 +1,206 @@
+"""Bodies end where they must: announced or not, lied about, slow, or left half-way."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from starlette.requests import Request
+
+from api import body_limits
+from api.body_limits import PHOTO_BYTES, MemoryBudget, limited_body
+from api.problems import BodyTooSlow, Malformed
+from model.errors import Busy, PhotoTooLarge
+from model.samples import samples
+from tests.api.raw import Wire
+from tests.browser.server import Server, serving
+
+PHOTO = samples()[0].read()
+HEAD = b"POST /api/v1/identify HTTP/1.1\r\nHost: here\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("bodies")) as running:
+        yield running
+        assert not running.tracebacks()
+
+
+def still_answers(server: Server) -> None:
+    with Wire(server.url) as wire:
+        wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(PHOTO) + PHOTO)
+        assert wire.reply().status == 200
+
+
+def test_what_is_announced_as_too_large_is_not_waited_for(server: Server) -> None:
+    with Wire(server.url) as wire:
+        wire.send(HEAD + b"Content-Length: 99999999999\r\n\r\n")
+        reply = wire.reply()
+        assert (reply.status, reply.json["code"]) == (413, "too-large")
+        assert reply.header("connection") == "close"
+    still_answers(server)
+
+
+def test_a_body_without_an_end_is_refused_at_the_limit(server: Server) -> None:
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    chunk, sent = b"100000\r\n" + bytes(2**20) + b"\r\n", 0
+    with Wire(server.url) as wire:
+        wire.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        while sent < 200 and wire.send(chunk):
+            sent += 1
+        reply = wire.reply()
+    # The connection is closed under the client's hands, or its answer arrives.
+    assert reply.status in (0, 413)
+    assert sent < 100
+    assert process.memory_info().rss - before < 80 * 2**20
+    still_answers(server)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Length: -1",
+        b"Content-Length: ten",
+        b"Content-Length: 0x10",
+        b"Content-Length: 1e3",
+        b"Content-Length: 5\r\nContent-Length: 7",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked, gzip",
+        b"Transfer-Encoding: \x0bchunked",
+        b"Content-Length : 5",
+        b"Content-Length: 5\r\n continued",
+    ],
+)
+def test_a_length_that_is_none_is_refused(server: Server, header: bytes) -> None:
+    with Wire(server.url, timeout=3) as wire:
+        wire.send(HEAD + header + b"\r\n\r\nhello")
+        try:
+            reply = wire.reply()
+        except TimeoutError:
+            # It waits for the rest of what it takes for a body; nothing was answered.
+            return
+    assert reply.status == 0 or 400 <= reply.status < 500
+    still_answers(server)
+
+
+def test_what_follows_a_body_is_no_part_of_it(server: Server) -> None:
+    """A length that is too small: the rest is not another request's body, nor its answer."""
+    inner = b"GET /api/live HTTP/1.1\r\nHost: here\r\n\r\n"
+    with Wire(server.url) as wire:
+        wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % (len(PHOTO) // 2) + PHOTO)
+        reply = wire.reply()
+        # Half a photo is damaged; or the server looks ahead, and refuses all of it.
+        assert reply.status in (400, 422)
+        # The second half is no HTTP: the connection ends, whatever stands behind it.
+        wire.send(inner)
+        second = wire.reply()
+    assert second.status in (0, 400)
+    still_answers(server)
+
+
+def test_a_slow_client_keeps_nobody_waiting(server: Server) -> None:
+    with Wire(server.url) as slow:
+        slow.send(HEAD + b"Content-Length: 1000\r\n\r\n")
+        for _ in range(5):
+            slow.send(b"\xff")
+            still_answers(server)
+
+
+def request(*chunks: bytes | float, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Request:
+    """A request whose body comes in these pieces; a number is a pause in seconds."""
+    waiting = list(chunks)
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        piece = waiting.pop(0)
+        if isinstance(piece, float):
+            await asyncio.sleep(piece)
+            return await receive()
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+
+
+async def read(asked: Request, limit: int = 100) -> bytes:
+    async with limited_body(asked, limit) as body:
+        return await body.body()
+
+
+@pytest.fixture
+def purse(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
+    """A budget of 250 bytes."""
+    made = MemoryBudget(250)
+    monkeypatch.setattr(body_limits, "memory_budget", lambda: made)
+    return made
+
+
+def test_the_limit_is_to_the_byte(purse: MemoryBudget) -> None:
+    assert asyncio.run(read(request(b"x" * 60, b"x" * 40))) == b"x" * 100
+    with pytest.raises(PhotoTooLarge):
+        asyncio.run(read(request(b"x" * 60, b"x" * 41)))
+    with pytest.raises(PhotoTooLarge):
+        asyncio.run(read(request(headers=((b"content-length", b"101"),))))
+    for length in (b"-1", b"", b"1_0", b"\xb2"):
+        with pytest.raises(Malformed):
+            asyncio.run(read(request(headers=((b"content-length", length),))))
+    assert purse.held == 0
+
+
+def test_who_pauses_is_given_up(purse: MemoryBudget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limits, "PAUSE", 0.05)
+    with pytest.raises(BodyTooSlow):
+        asyncio.run(read(request(b"x", 5.0, b"y")))
+    monkeypatch.setattr(body_limits, "PAUSE", 5.0)
+    monkeypatch.setattr(body_limits, "LONGEST", 0.1)
+    began = time.monotonic()
+    with pytest.raises(BodyTooSlow):
+        asyncio.run(read(request(*([b"x", 0.03] * 50))))
+    assert time.monotonic() - began < 2
+    assert purse.held == 0
+
+
+def test_all_bodies_share_a_budget_and_give_it_back(purse: MemoryBudget) -> None:
+    async def three() -> None:
+        async with limited_body(request(b"x" * 100), 100) as first:
+            await first.body()
+            async with limited_body(request(b"x" * 100), 100) as second:
+                await second.body()
+                assert purse.held == 200
+                with pytest.raises(Busy):
+                    await read(request(b"x" * 51))
+                assert await read(request(b"x" * 50)) == b"x" * 50
+            assert purse.held == 100
+            assert await read(request(b"x" * 100)) == b"x" * 100
+
+    asyncio.run(three())
+    assert purse.held == 0
+
+
+def test_a_failure_gives_the_budget_back(purse: MemoryBudget) -> None:
+    async def fail() -> None:
+        async with limited_body(request(b"x" * 100), 100) as body:
+            await body.body()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(fail())
+    assert purse.held == 0
+
+
+def test_a_photo_of_twenty_megabytes_fits_with_what_a_form_puts_around_it() -> None:
+    assert PHOTO_BYTES - 20 * 2**20 >= 2**15
+    assert body_limits.memory_budget().most >= body_limits.BATCH_BYTES
+    body_limits.memory_budget.cache_clear()
+
+
+def test_clients_that_leave_half_way_give_their_bytes_back(server: Server) -> None:
+    for _ in range(40):
+        with Wire(server.url) as wire:
+            wire.send(HEAD + b"Content-Length: 15000000\r\n\r\n" + bytes(2**20))
+    # 40 MB a time: had they been kept, the fourth round would be refused.
+    for _ in range(4):
+        still_answers(server)

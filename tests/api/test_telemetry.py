@@ -1,0 +1,156 @@
+"""Metrics and logs: everything is counted once, and nothing is told of people or photos."""
+
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from api.telemetry import discreet
+from model import load
+from model.corrections import correction_store
+from model.errors import LoupeError, SettingRefused
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+RED = encoded(colour("red"), "PNG")
+SECRET = "hidden-word"
+
+
+def read(client: TestClient) -> dict[tuple[str, ...], float]:
+    """All samples, by name and the values of their labels, in the order of the labels' names."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def measured(serve: Any, tiny_bundle: Any) -> TestClient:
+    client: TestClient = serve(LOUPE_MODEL="tiny", LOUPE_METRICS="/metrics")
+    return client
+
+
+def test_there_are_none_by_default(api: TestClient) -> None:
+    assert api.get("/metrics").status_code == 404
+
+
+def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> None:
+    for _ in range(3):
+        measured.post("/api/v1/identify", content=RED)
+    measured.post("/api/v1/identify", content=b"text")
+    measured.post("/api/v1/identify", content=b"0" * (21 * 2**20))
+    measured.post("/api/v1/identify?model=nobody", content=RED)
+    measured.post("/api/v1/identify?top=0", content=RED)
+    measured.post("/api/v1/identify", content=RED, headers={"Origin": "https://evil.example"})
+    measured.post("/api/v1/identify/batch", files=[("photos", RED), ("photos", b"text")])
+    # Another door: the screen and the command line come through here.
+    load("tiny").identify(RED)
+    with pytest.raises(LoupeError):
+        load("tiny").identify(b"")
+    found = read(measured)
+    assert found["loupe_answers_total", "compiled", "cannot tell", "tiny"] == 5
+    refusals = {key[1]: value for key, value in found.items() if key[0] == "loupe_refusals_total"}
+    once = ("too-large", "no-such-model", "empty", "invalid", "cross-site")
+    assert refusals == {"unsupported-format": 2, **dict.fromkeys(once, 1)}
+    assert found["loupe_answer_seconds_count",] == 5
+    assert found["loupe_requests_total", "/identify", "200"] == 3
+    assert found["loupe_requests_total", "/identify", "415"] == 1
+    assert found["loupe_waiting", "api"] == found["loupe_waiting", "screen"] == 0
+    assert found["loupe_inside",] == 0
+    assert found["process_resident_memory_bytes",] > 2**20
+
+
+def test_what_a_stranger_writes_is_no_label(measured: TestClient) -> None:
+    for path in ("wp-login.php", "models/none-such", f"models/{'a' * 60}"):
+        measured.get(f"/api/v1/{path}")
+    routes = {key[1] for key in read(measured) if key[0] == "loupe_requests_total"}
+    assert not any("wp-login" in route or "none-such" in route for route in routes)
+    assert "/models/{name}" in routes
+
+
+@pytest.mark.parametrize("path", ["metrics", "/me trics", "/a?b", "/a/../b/", "//"])
+def test_a_path_that_is_none_is_refused(serve: Any, path: str) -> None:
+    with pytest.raises(SettingRefused, match="LOUPE_METRICS"):
+        serve(LOUPE_METRICS=path)
+
+
+def test_the_log_is_json_without_photos_names_or_secrets(
+    serve: Any, tiny_bundle: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loggers = [logging.getLogger(name) for name in ("loupe", "uvicorn", "uvicorn.error")]
+    loggers += [logging.getLogger("streamlit")]
+    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    try:
+        client = serve(LOUPE_MODEL="tiny", LOUPE_LOG="json", LOUPE_SECRET=SECRET)
+        url = "/api/v1/identify"
+        client.post(url, files={"photo": ("aunt-mary.png", RED)}, headers={"X-Trace": SECRET})
+        client.post(f"{url}?model={SECRET}", content=b"text")
+        client.get(f"/api/v1/{SECRET}")
+    finally:
+        for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
+            one.handlers, one.propagate = handlers, propagate
+            one.setLevel(level)
+    text = capsys.readouterr().err
+    lines = [json.loads(line) for line in text.splitlines()]
+    for word in (SECRET, "aunt-mary", "testclient", "127.0.0.1"):
+        assert word not in text
+    said = [line for line in lines if line["message"] == "request"]
+    assert [(line["route"], line["status"]) for line in said][:2] == [
+        ("/identify", 200),
+        ("/identify", 404),
+    ]
+    (answer,) = [line for line in lines if line["message"] == "answer"]
+    assert (answer["model"], answer["engine"]) == ("tiny", "compiled")
+    assert {"time", "level", "logger", "message"} <= answer.keys()
+
+
+def test_the_log_names_no_visitor(caplog: pytest.LogCaptureFixture) -> None:
+    """The server's own line for each open page, and a library's for each odd form."""
+    discreet()
+    server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
+    with caplog.at_level(logging.INFO):
+        server.info('%s - "WebSocket %s" [accepted]', "192.0.2.7:1", "/_stcore/stream?secret=x")
+        parser.warning("Expected boundary character 45, got 97 at index 2")
+        server.info("Uvicorn running")
+    assert [record.getMessage() for record in caplog.records] == ["Uvicorn running"]
+
+
+def test_what_is_asked_for_in_vain_is_counted_and_is_no_page(serve: Any) -> None:
+    client = serve(LOUPE_METRICS="/counted")
+    for path in ("/api", "/api/nope", "/metrics", "/ping"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    families = text_string_to_metric_families(client.get("/counted").text)
+    requests = next(one for one in families if one.name == "loupe_requests")
+    found = {sample.labels["status"] for sample in requests.samples}
+    assert "404" in found
+
+
+def test_a_database_out_of_reach_is_said_at_the_start(
+    serve: Any,
+    tiny_bundle: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "correct-horse-battery-staple"
+    # Another test's may be kept in this process, and its log be caught elsewhere.
+    correction_store.cache_clear()
+    monkeypatch.setattr(logging.getLogger("loupe"), "propagate", True)
+    url = f"postgresql://nobody:{secret}@127.0.0.1:1/none"
+    client = serve(LOUPE_MODEL="tiny", LOUPE_DATABASE=url)
+    for _ in range(200):
+        if "data-refused" in caplog.text:
+            break
+        time.sleep(0.05)
+    assert "data-refused: " in caplog.text
+    assert secret not in caplog.text
+    correction_store.cache_clear()
+    # Photos are answered all the same.
+    assert client.get("/api/ready").status_code == 200

@@ -1,0 +1,301 @@
+"""A bundle that is damaged in any way is refused in words that name the file and the remedy."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model import load
+from model.bundle.bundle import Bundle
+from model.errors import BundleDamaged, BundleNotFound, BundleTooNew, GoldenMismatch
+from tests.model.tiny import COLOURS, edit, replace, tiny
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def npz(**arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def test_a_bundle_is_what_it_says(tiny_bundle: Bundle) -> None:
+    bundle = Bundle.open(tiny_bundle.folder)
+    bundle.verify()
+    text = (bundle.folder / "bundle.json").read_bytes()
+    assert bundle.version == hashlib.sha256(text).hexdigest()[:12]
+    assert bundle.name == "tiny"
+    assert bundle.labels == tuple(COLOURS)
+    assert bundle.size == sum(
+        path.stat().st_size for path in bundle.folder.iterdir() if path.name != "bundle.json"
+    )
+    assert bundle.golden.pixels.shape == (9, 32, 32, 3)
+    assert bundle.read("graph.onnx") == (bundle.folder / "graph.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["graph.onnx", "golden.npz"])
+@pytest.mark.parametrize("how", ["missing", "cut short", "longer", "symlink", "folder"])
+def test_a_file_that_is_not_there_in_full_is_refused_on_opening(
+    tiny_bundle: Bundle, name: str, how: str
+) -> None:
+    path = tiny_bundle.folder / name
+    data = path.read_bytes()
+    path.unlink()
+    match how:
+        case "cut short":
+            path.write_bytes(data[:-1])
+        case "longer":
+            path.write_bytes(data + b"\0")
+        case "symlink":
+            elsewhere = tiny_bundle.folder.parent / "elsewhere"
+            elsewhere.write_bytes(data)
+            path.symlink_to(elsewhere)
+        case "folder":
+            path.mkdir()
+    with pytest.raises(BundleDamaged, match=r"Import or build the model again\.") as caught:
+        Bundle.open(tiny_bundle.folder)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["graph.onnx", "golden.npz"])
+def test_a_flipped_bit_is_found(tiny_bundle: Bundle, name: str) -> None:
+    path = tiny_bundle.folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    # Sizes are right, so that opening, which is to be quick, lets it pass.
+    bundle = Bundle.open(tiny_bundle.folder)
+    with pytest.raises(BundleDamaged, match="SHA-256") as caught:
+        bundle.verify()
+    assert str(path) in str(caught.value)
+    with pytest.raises(BundleDamaged, match="again"):
+        load("tiny")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"not json",
+        b'{"format": 1, "name": "ti',
+        b"\xff\xfe\x00",
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"a":' * 100_000,
+        b"9" * 5000,
+        b"null",
+        b"[]",
+        b"{}",
+        b'"text"',
+    ],
+    ids=[
+        "empty",
+        "text",
+        "half",
+        "no UTF-8",
+        "deep list",
+        "deep object",
+        "huge number",
+        "null",
+        "list",
+        "object",
+        "string",
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tiny_bundle: Bundle, text: bytes) -> None:
+    path = tiny_bundle.folder / "bundle.json"
+    path.write_bytes(text)
+    with pytest.raises(BundleDamaged, match="again") as caught:
+        Bundle.open(tiny_bundle.folder)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_manifest_of_20_mb_is_not_read(tiny_bundle: Bundle) -> None:
+    path = tiny_bundle.folder / "bundle.json"
+    with path.open("r+b") as file:
+        file.truncate(20 * 2**20)
+    with pytest.raises(BundleDamaged, match=r"bundle\.json is larger than any manifest"):
+        Bundle.open(tiny_bundle.folder)
+
+
+def test_a_missing_manifest_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BundleNotFound, match=r"bundle\.json is missing"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["folder", "file as folder"])
+def test_a_manifest_that_cannot_be_read_is_refused(tiny_bundle: Bundle, how: str) -> None:
+    (tiny_bundle.folder / "bundle.json").unlink()
+    folder = tiny_bundle.folder
+    if how == "folder":
+        (folder / "bundle.json").mkdir()
+    else:
+        folder = folder / "graph.onnx"
+    with pytest.raises(BundleDamaged, match=r"bundle\.json cannot be read"):
+        Bundle.open(folder)
+
+
+def test_a_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
+    edit(tiny_bundle, format=3, tomorrow="unknown")
+    with pytest.raises(BundleTooNew, match=r"format 3, and this Loupe reads up to 2\. Update"):
+        Bundle.open(tiny_bundle.folder)
+
+
+def test_two_labels_that_are_the_same_are_refused(tiny_bundle: Bundle) -> None:
+    edit(tiny_bundle, labels=["red", "red", "blue", "yellow", "white", "black"])
+    with pytest.raises(BundleDamaged, match="two labels are the same"):
+        Bundle.open(tiny_bundle.folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "../../secret.npz",
+        "/etc/passwd",
+        "a/b.npz",
+        "x\\y.npz",
+        ".hidden",
+        "a\n.npz",
+        "é.npz",
+    ],
+)
+def test_no_listed_file_can_leave_the_folder(tiny_bundle: Bundle, name: str) -> None:
+    listed = json.loads((tiny_bundle.folder / "bundle.json").read_text())["files"]
+    edit(tiny_bundle, files={**listed, name: {"bytes": 0, "sha256": "0" * 64}})
+    with pytest.raises(BundleDamaged, match="is not a valid manifest: files"):
+        Bundle.open(tiny_bundle.folder)
+
+
+def _wrong_size(arrays: Arrays) -> None:
+    arrays["pixels"] = arrays["pixels"][:, :16]
+
+
+def _wrong_labels(arrays: Arrays) -> None:
+    arrays["probabilities"] = arrays["probabilities"][:, :-1]
+
+
+def _wrong_count(arrays: Arrays) -> None:
+    arrays["logits"] = arrays["logits"][:-1]
+
+
+def _floats(arrays: Arrays) -> None:
+    arrays["pixels"] = arrays["pixels"].astype(np.float32)
+
+
+def _none(arrays: Arrays) -> None:
+    arrays.update({name: array[:0] for name, array in arrays.items()})
+
+
+def _number(arrays: Arrays) -> None:
+    arrays["pixels"] = np.array(1, dtype=np.uint8)
+
+
+def _incomplete(arrays: Arrays) -> None:
+    del arrays["logits"]
+
+
+def _words(arrays: Arrays) -> None:
+    arrays["probabilities"] = arrays["probabilities"].astype(str)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_wrong_size, _wrong_labels, _wrong_count, _floats, _none, _number, _incomplete, _words],
+)
+def test_golden_arrays_of_other_shapes_are_refused(
+    shelf: Path, change: Callable[[Arrays], None]
+) -> None:
+    bundle = tiny(shelf, golden_change=change)
+    with pytest.raises(BundleDamaged, match="again") as caught:
+        load("tiny")
+    assert str(bundle.folder / "golden.npz") in str(caught.value)
+
+
+class Marker:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_golden_answers_are_never_unpickled(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    payload = np.array([Marker(marker)], dtype=object)
+    attacks = [
+        npz(pixels=payload, logits=payload, probabilities=payload),
+        pickle.dumps(Marker(marker)),
+    ]
+    for data in attacks:
+        replace(tiny_bundle, "golden.npz", data)
+        with pytest.raises(BundleDamaged, match=r"golden\.npz cannot be read"):
+            load("tiny")
+        assert not marker.exists()
+    # The payload is a real one.
+    with pytest.raises(TypeError):
+        len(np.load(io.BytesIO(attacks[0]), allow_pickle=True)["pixels"][0])
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("how", ["empty", "text", "one array", "broken zip", "broken inside"])
+def test_golden_answers_that_are_no_archive_are_refused(tiny_bundle: Bundle, how: str) -> None:
+    whole = (tiny_bundle.folder / "golden.npz").read_bytes()
+    one = io.BytesIO()
+    np.save(one, np.zeros(3))
+    broken = bytearray(whole)
+    broken[80:120] = b"\xff" * 40
+    data = {
+        "empty": b"",
+        "text": b"golden",
+        "one array": one.getvalue(),
+        "broken zip": b"PK\x03\x04" + bytes(100),
+        "broken inside": bytes(broken),
+    }[how]
+    replace(tiny_bundle, "golden.npz", data)
+    with pytest.raises(BundleDamaged, match=r"golden\.npz"):
+        load("tiny")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 2e-4])
+def test_answers_that_are_not_golden_are_refused(shelf: Path, value: float) -> None:
+    def change(arrays: Arrays) -> None:
+        arrays["probabilities"][4, 2] += value
+
+    bundle = tiny(shelf, golden_change=change)
+    with pytest.raises(GoldenMismatch, match="build or import the model again") as caught:
+        load("tiny")
+    assert str(bundle.folder) in str(caught.value)
+
+
+def test_answers_within_the_tolerance_are_golden(shelf: Path) -> None:
+    def change(arrays: Arrays) -> None:
+        arrays["probabilities"] += np.float32(5e-5)
+
+    tiny(shelf, golden_change=change)
+    assert 3e-5 < load("tiny").check_golden() < 7e-5
+
+
+def test_a_graph_that_answers_nothing_is_refused(shelf: Path) -> None:
+    """Infinity less infinity: no probability is a number, neither found nor golden."""
+    tiny(shelf, confidence={"temperature": 1e-45, "novelty": 1.0})
+    with pytest.raises(GoldenMismatch):
+        load("tiny")
+
+
+def test_a_copy_is_the_same_version(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "copy"))
+    assert Bundle.open(copy).version == tiny_bundle.version
+    edit(Bundle.open(copy), description="changed")
+    assert Bundle.open(copy).version != tiny_bundle.version

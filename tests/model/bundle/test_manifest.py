@@ -1,0 +1,131 @@
+"""``bundle.json`` field by field: what is wrong is named, what is unknown is refused."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from model import Bundle
+from model.bundle.manifest import Manifest
+from tests.model.tiny import CALIBRATED, values
+
+
+def manifest(**changes: object) -> dict[str, Any]:
+    file = {"bytes": 1, "sha256": "0" * 64}
+    return {
+        "format": 1,
+        **values(confidence=CALIBRATED),
+        "files": {"graph.onnx": file, "golden.npz": file},
+        **changes,
+    }
+
+
+def test_a_manifest_survives_writing_and_reading() -> None:
+    read = Manifest.model_validate(manifest())
+    assert Manifest.model_validate_json(read.model_dump_json()) == read
+    assert read.confidence is not None
+    assert read.confidence.plausible is not None
+    assert read.confidence.plausible.floors == (0.2,) * 6
+    assert read.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 0),
+        ("format", 3),
+        ("format", "1"),
+        ("name", ""),
+        ("name", "Tiny"),
+        ("name", "../tiny"),
+        ("name", "-tiny"),
+        ("name", "a" * 65),
+        ("name", "tiny\n"),
+        ("title", ""),
+        ("title", "x" * 201),
+        ("description", "x" * 4001),
+        ("language", "english"),
+        ("labels", []),
+        ("labels", [""]),
+        ("labels", ["x" * 201]),
+        ("labels", [1]),
+        ("labels", None),
+        ("recipe", {"resize": [4, 32]}),
+        ("recipe", {"resize": [32, 4096]}),
+        ("recipe", {"resize": [32, 32], "method": "stretch"}),
+        ("recipe", {"resize": [32, 32], "crop": [2, 2]}),
+        ("recipe", {"resize": [32, 32], "interpolation": "eval"}),
+        ("engines", []),
+        ("engines", ["fake"]),
+        ("engines", ["learner"]),
+        ("confidence", {"temperature": 0}),
+        ("confidence", {"temperature": -1}),
+        ("confidence", {"temperature": math.nan}),
+        ("confidence", {"temperature": 1, "novelty": math.nan}),
+        ("confidence", {"temperature": 1, "novelty": math.inf}),
+        ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1, 1.1]}}),
+        ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1]}}),
+        ("files", {}),
+        ("files", {"golden.npz": {"bytes": -1, "sha256": "0" * 64}}),
+        ("files", {"golden.npz": {"bytes": 1, "sha256": "0" * 63}}),
+        ("made", {"": "x"}),
+        ("unknown", 1),
+    ],
+)
+def test_what_is_wrong_is_named(field: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Manifest.model_validate(manifest(**{field: value}))
+    assert any(error["loc"][:1] in ((field,), ()) for error in caught.value.errors())
+
+
+@pytest.mark.parametrize("field", sorted(manifest().keys() - {"multilabel", "confidence"}))
+def test_no_field_may_be_missing(field: str) -> None:
+    without = manifest()
+    del without[field]
+    with pytest.raises(ValidationError):
+        Manifest.model_validate(without)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "std"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_normalisation_is_by_numbers(statistic: str, value: float | None) -> None:
+    wrong = manifest()
+    wrong["architecture"] = {**wrong["architecture"], statistic: [0.5, 0.5, value]}
+    with pytest.raises(ValidationError):
+        Manifest.model_validate(wrong)
+
+
+def test_it_cannot_be_changed(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        tiny_bundle.manifest.title = "other"
+
+
+def test_metrics_are_found_by_name() -> None:
+    metric = {
+        "name": "accuracy",
+        "value": 0.9,
+        "low": 0.8,
+        "high": 0.95,
+        "photos": 100,
+        "on": "these",
+        "by": "us",
+    }
+    read = Manifest.model_validate(manifest(metrics=[metric]))
+    found = read.metric("accuracy")
+    assert found is not None
+    assert found.value == 0.9
+    assert read.metric("top5") is None
+    for name, value in (("value", 1.1), ("photos", 0), ("name", "beauty"), ("low", math.nan)):
+        with pytest.raises(ValidationError):
+            Manifest.model_validate(manifest(metrics=[{**metric, name: value}]))
+
+
+def test_a_manifest_is_plain_json(tiny_bundle: Bundle) -> None:
+    """So that a browser, which knows no NaN, reads it as well."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads((tiny_bundle.folder / "bundle.json").read_bytes(), parse_constant=refuse)

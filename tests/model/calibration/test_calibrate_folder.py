@@ -1,0 +1,124 @@
+"""``python -m model calibrate`` on a model of colours and folders of photos."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model import Bundle, load
+from model.bundle.registry import get_bundle
+from model.cli import main
+from tests.model.tiny import COLOURS, colour, tiny
+
+
+def shades(folder: Path, count: int = 12, spread: float = 60) -> Path:
+    """Photos of each colour, more or less of it."""
+    random = np.random.default_rng(0)
+    for name, middle in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for place in range(count):
+            shade = np.clip(random.normal(middle, spread), 0, 255).astype(int)
+            Image.new("RGB", (40 + place, 40), tuple(shade)).save(folder / name / f"{place}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return shades(tmp_path / "held out")
+
+
+@pytest.fixture
+def greys(tmp_path: Path) -> Path:
+    folder = tmp_path / "greys"
+    folder.mkdir()
+    for place in range(60):
+        colour((90 + place, 100 + place, 95 + place)).save(folder / f"{place}.png")
+    return folder
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    return result.exit_code, result.output
+
+
+def test_a_bundle_is_calibrated_and_the_former_version_stays(
+    tiny_bundle: Bundle, photos: Path, greys: Path
+) -> None:
+    code, output = run("calibrate", "tiny", photos, "--unknown", greys)
+    assert code == 0, output
+    made = get_bundle("tiny")
+    assert made.version != tiny_bundle.version
+    assert (tiny_bundle.folder / "bundle.json").is_file()
+    confidence, card = made.manifest.confidence, made.manifest.card
+    assert confidence
+    assert card
+    assert card.photos == 72
+    assert card.strangers[0].name == "greys"
+    assert {metric.name for metric in made.manifest.metrics} == {
+        "accuracy",
+        "coverage",
+        "kept",
+        "calibration_error",
+        "calibration_error_before",
+    }
+    assert "of 60 strangers in greys" in output
+    assert load("tiny").check_golden() < 1e-4
+    assert load("tiny").identify(colour("red")).known is True
+    assert run("verify", "tiny")[0] == 0
+
+
+def test_calibrating_again_replaces_what_was_there(tiny_bundle: Bundle, photos: Path) -> None:
+    assert run("calibrate", "tiny", photos)[0] == 0
+    first = get_bundle("tiny")
+    assert run("calibrate", "tiny", photos, "--coverage", "0.8")[0] == 0
+    second = get_bundle("tiny")
+    assert len(second.manifest.metrics) == len(first.manifest.metrics)
+    confidence = second.manifest.confidence
+    assert confidence
+    assert confidence.plausible
+    assert confidence.plausible.coverage == 0.8
+    assert first.read("graph.onnx") == second.read("graph.onnx")
+
+
+def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
+    tiny_bundle: Bundle, photos: Path
+) -> None:
+    (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (photos / "red" / "copy.png").write_bytes((photos / "red" / "3.png").read_bytes())
+    (photos / "tulip").mkdir()
+    (photos / "tulip" / "one.png").write_bytes((photos / "red" / "3.png").read_bytes())
+    code, output = run("calibrate", "tiny", photos)
+    assert code == 0
+    assert "or are copies, left out: 2 (red/broken.jpg, red/copy.png)" in output
+    assert "Folders that fit no label, left out: 1 (tulip)" in output
+    card = get_bundle("tiny").manifest.card
+    assert card
+    assert card.photos == 72
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nobody", "{photos}"], "no-such-model"),
+        (["tiny", "{empty}"], "no folders to take labels from"),
+        (["tiny", "{few}"], "50 are needed"),
+        (["tiny", "{photos}", "--unknown", "{empty}"], "50 are needed"),
+        (["several", "{photos}"], "several labels"),
+    ],
+)
+def test_what_cannot_be_calibrated_with_is_refused(
+    words: list[str], said: str, tiny_bundle: Bundle, shelf: Path, photos: Path, tmp_path: Path
+) -> None:
+    tiny(shelf, "several", multilabel=True)
+    (tmp_path / "empty").mkdir()
+    few = shades(tmp_path / "few", 2)
+    places = {"photos": photos, "empty": tmp_path / "empty", "few": few}
+    before = json.loads((tiny_bundle.folder / "bundle.json").read_text())
+    code, output = run("calibrate", *[word.format(**places) for word in words])
+    assert code == 2
+    assert said in output
+    assert "Traceback" not in output
+    assert json.loads((get_bundle("tiny").folder / "bundle.json").read_text()) == before

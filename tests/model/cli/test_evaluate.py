@@ -1,0 +1,118 @@
+"""``evaluate`` and ``corrections`` as people type them."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model import Bundle, load
+from model.cli import main
+from model.corrections import correction_store
+from tests.model.tiny import CALIBRATED, colour, tiny
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two folders: one red photo and one that is not, and a green one."""
+    folder = tmp_path / "photos"
+    for label, name, fill in (
+        ("red", "1.png", "red"),
+        ("red", "2.png", "blue"),
+        ("green", "3.png", "green"),
+    ):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        colour(fill).save(folder / label / name)
+    return folder
+
+
+@pytest.fixture
+def _own_records(data_folder: Path) -> Iterator[None]:
+    correction_store.cache_clear()
+    yield
+    correction_store().close()
+    correction_store.cache_clear()
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_tables_say_it_all(tiny_bundle: Bundle, photos: Path) -> None:
+    found = run("evaluate", "tiny", photos)
+    assert found.exit_code == 0, found.output
+    lines = [" ".join(line.split()) for line in found.stdout.splitlines()]
+    assert f"model tiny {tiny_bundle.version}, compiled" in lines
+    assert "accuracy 66.7% (20.8% to 93.9%)" in lines
+    labels = lines[lines.index("label, worst first photos recall (95 %) precision F1") + 1 :]
+    assert labels[0].startswith("red 2 50.0%")
+    assert labels[1].startswith("green 1 100.0%")
+    assert "red blue 1" in lines
+    assert found.stderr == ""
+
+
+def test_json_is_one_object(tiny_bundle: Bundle, photos: Path) -> None:
+    found = run("evaluate", "tiny", photos, "--json", "--engine", "compiled")
+    assert found.exit_code == 0
+    values = json.loads(found.stdout)
+    assert values["accuracy"]["right"] == 2
+    assert values["version"] == tiny_bundle.version
+
+
+def test_a_refused_photo_is_exit_1(tiny_bundle: Bundle, photos: Path) -> None:
+    (photos / "red" / "bad.jpg").write_bytes(b"no photo")
+    (photos / "purple").mkdir()
+    found = run("evaluate", "tiny", photos)
+    assert found.exit_code == 1
+    assert "bad.jpg" in found.stderr
+    assert "(unsupported-format)" in found.stderr
+    assert "folders left out" in found.stderr
+    assert "purple" in found.stderr
+    assert run("evaluate", "tiny", photos, "--json").exit_code == 1
+
+
+def test_unknown_answers_have_words(shelf: Path, photos: Path) -> None:
+    tiny(shelf, "calibrated", confidence=CALIBRATED)
+    colour((128, 128, 128)).save(photos / "green" / "grey.png")
+    found = run("evaluate", "calibrated", photos)
+    assert found.exit_code == 0
+    assert "green  none of these" in found.stdout
+
+
+def test_wrong_use_is_exit_2(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    for words in (
+        ("evaluate",),
+        ("evaluate", "tiny"),
+        ("evaluate", "tiny", tmp_path / "nowhere"),
+        ("evaluate", "no-such", photos),
+        ("evaluate", "tiny", photos, "--engine", "steam"),
+    ):
+        assert run(*words).exit_code == 2, words
+    (tmp_path / "empty" / "purpel").mkdir(parents=True)
+    found = run("evaluate", "tiny", tmp_path / "empty")
+    assert found.exit_code == 2
+    assert found.stderr.startswith("data-refused: No folder has the name")
+
+
+@pytest.mark.usefixtures("_own_records")
+def test_corrections_are_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "out.zip"
+    found = run("corrections", file)
+    assert (found.exit_code, found.stdout) == (0, f"0 corrections in {file}\n")
+    classifier = load(tiny_bundle.name)
+    photo = classifier.photo(colour("red"))
+    correction_store().add_correction(classifier.identify(photo), "scarlet", photo.to_jpeg())
+    found = run("corrections", file)
+    assert found.stdout == f"1 correction in {file}\n"
+    with zipfile.ZipFile(file) as opened:
+        assert opened.namelist() == ["scarlet/1.jpg", "corrections.csv"]
+
+
+@pytest.mark.usefixtures("_own_records")
+def test_corrections_that_cannot_be_written_are_exit_2(tmp_path: Path) -> None:
+    found = run("corrections", tmp_path / "nowhere" / "out.zip")
+    assert found.exit_code == 2
+    assert found.stderr.startswith("data-refused: ")
+    assert run("corrections").exit_code == 2

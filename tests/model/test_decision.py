@@ -1,0 +1,129 @@
+"""What probabilities mean: the plausible set, known or unknown, the words' degree."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model import Candidate
+from model.bundle.manifest import Calibration, PredictionSetRule
+from model.decision import (
+    Certainty,
+    apply_thresholds,
+    certainty,
+    is_in_distribution,
+    prediction_set,
+)
+from tests.model.test_prediction import prediction
+
+
+def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
+    plausible = PredictionSetRule(coverage=0.9, floors=floors or (0.2, 0.2))
+    return Calibration(temperature=1.0, plausible=plausible, novelty=novelty)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "floors", "wanted"),
+    [
+        ([0.95, 0.03, 0.02], (0.1, 0.1, 0.1), (0,)),
+        ([0.1, 0.6, 0.3], (0.5, 0.5, 0.5), (1,)),
+        ([0.1, 0.6, 0.3], (0.2, 0.2, 0.2), (1, 2)),
+        # What is likelier than a plausible one is plausible, too.
+        ([0.1, 0.6, 0.3], (0.1, 0.9, 0.4), (1, 2, 0)),
+        ([0.1, 0.6, 0.3], (0.0, 0.0, 0.0), (1, 2, 0)),
+        ([0.2, 0.8], (1.0, 1.0), (1,)),
+    ],
+)
+def test_labels_that_reach_their_floor_are_plausible_and_the_first_is(
+    probabilities: list[float], floors: tuple[float, ...], wanted: tuple[int, ...]
+) -> None:
+    assert prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == wanted
+
+
+@given(
+    st.lists(st.tuples(st.floats(2**-10, 1, width=32), st.floats(0, 1)), min_size=1, max_size=40)
+)
+def test_the_set_is_ranked_and_holds_the_first(rows: list[tuple[float, float]]) -> None:
+    weights, floors = zip(*rows, strict=True)
+    probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
+    found = prediction_set(probabilities, calibrated(*floors))
+    assert found
+    assert len(set(found)) == len(found)
+    # Labels that agree to four digits rank in the order of the bundle.
+    assert probabilities[found[0]] >= probabilities.max() / 1.0002
+    assert len(found) == 1 or probabilities[found[-1]] >= floors[found[-1]]
+    others = set(range(len(floors))) - set(found)
+    assert all(probabilities[index] < floors[index] for index in others)
+
+
+def test_without_calibration_nothing_is_claimed() -> None:
+    probabilities = np.array([0.99, 0.01], dtype=np.float32)
+    assert prediction_set(probabilities, None) is None
+    assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
+    assert is_in_distribution(0.3, None) is None
+    judged = apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
+    assert (judged.known, judged.novelty, judged.plausible) == (None, None, None)
+    assert certainty(judged) == Certainty.GUESS
+
+
+@pytest.mark.parametrize(
+    ("novelty", "threshold", "wanted"),
+    [
+        (0.4, 0.5, True),
+        (0.5, 0.5, True),
+        (0.6, 0.5, False),
+        (None, 0.5, None),
+        (0.4, None, None),
+        (-2.0, -1.0, True),
+    ],
+)
+def test_what_is_stranger_than_the_threshold_is_unknown(
+    novelty: float | None, threshold: float | None, wanted: bool | None
+) -> None:
+    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is wanted
+
+
+def test_judging_adds_what_calibration_says() -> None:
+    judged = apply_thresholds(
+        prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
+    )
+    assert judged.known is True
+    assert judged.novelty == 0.2
+    assert judged.plausible is not None
+    assert [one.label for one in judged.plausible] == ["b", "c"]
+    strange = apply_thresholds(
+        prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.2, 0.2, 0.2, novelty=0.5)
+    )
+    assert (strange.known, strange.answer) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "options", "wanted"),
+    [
+        (1, 0.95, {}, Certainty.LIKELY),
+        (1, 0.9, {}, Certainty.LIKELY),
+        (1, 0.89, {}, Certainty.PROBABLE),
+        (2, 0.5, {}, Certainty.FEW),
+        (3, 0.4, {}, Certainty.FEW),
+        (4, 0.3, {}, Certainty.HARD),
+        (1, 0.99, {"known": False}, Certainty.UNKNOWN),
+        (4, 0.3, {"known": False}, Certainty.UNKNOWN),
+        (1, 0.95, {"known": True}, Certainty.LIKELY),
+        (1, 0.95, {"calibrated": False}, Certainty.GUESS),
+        (None, 0.95, {}, Certainty.GUESS),
+        (None, 0.95, {"multilabel": True}, Certainty.SEVERAL),
+        (None, 0.2, {"multilabel": True}, Certainty.NOTHING),
+        (None, 0.95, {"multilabel": True, "known": False}, Certainty.UNKNOWN),
+    ],
+)
+def test_the_words_are_as_sure_as_the_numbers(
+    labels: int | None, first: float, options: dict[str, bool], wanted: Certainty
+) -> None:
+    rest = (1 - first) / 4
+    answer = prediction([first, *[min(rest, 0.3)] * 4], **{"calibrated": True, **options})
+    if labels is not None:
+        inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
+        answer = replace(answer, plausible=inside)
+    assert certainty(answer) is wanted

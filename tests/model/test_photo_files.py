@@ -1,0 +1,123 @@
+"""Many photos at once: in order, a few at a time, stopped when nobody wants more."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.photo_files import SUFFIXES, list_photos, map_ordered
+
+
+def test_the_order_is_that_of_the_items() -> None:
+    def slow_first(number: int) -> int:
+        time.sleep(0.02 if number % 7 == 0 else 0)
+        return number * number
+
+    assert list(map_ordered(slow_first, range(60), threads=8)) == [n * n for n in range(60)]
+
+
+def test_several_are_under_way_at_once() -> None:
+    meeting = threading.Barrier(4, timeout=10)
+    assert len(list(map_ordered(lambda _: meeting.wait(), range(4), threads=4))) == 4
+
+
+def test_nothing_gives_nothing() -> None:
+    assert list(map_ordered(str, [], threads=2)) == []
+
+
+def test_items_are_taken_as_they_are_needed() -> None:
+    taken = itertools.count()
+    endless = (next(taken) for _ in itertools.count())
+    results = map_ordered(str, endless, threads=2)
+    assert [next(results) for _ in range(5)] == list("01234")
+    results.close()  # type: ignore[attr-defined]
+    assert next(taken) <= 5 + 2 * 4 + 1
+
+
+def test_closing_stops_the_rest() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        time.sleep(0.02)
+        done.append(number)
+        return number
+
+    results = map_ordered(work, range(1000), threads=2)
+    assert next(results) == 0
+    began = time.perf_counter()
+    results.close()  # type: ignore[attr-defined]
+    assert time.perf_counter() - began < 2
+    count = len(done)
+    assert count < 20
+    time.sleep(0.1)
+    assert len(done) == count
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("photos")]
+
+
+@pytest.mark.parametrize("where", ["work", "items"])
+def test_a_failure_reaches_the_caller_and_stops_the_rest(where: str) -> None:
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        if where == "work" and number == 3:
+            raise RuntimeError("number 3")
+        time.sleep(0.005)
+        done.append(number)
+        return number
+
+    def items() -> Iterator[int]:
+        yield from range(40)
+        if where == "items":
+            raise RuntimeError("number 3")
+        yield from range(40, 500)
+
+    found: list[int] = []
+    results = map_ordered(work, items(), threads=2)
+    with pytest.raises(RuntimeError, match="number 3"):
+        found.extend(results)
+    assert found == list(range(len(found)))
+    assert len(done) < 60
+
+
+def test_the_default_is_the_cores_in_the_settings(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.settings import settings
+
+    monkeypatch.setenv("LOUPE_THREADS", "1")
+    settings.cache_clear()
+    names = list(map_ordered(lambda _: threading.current_thread().name, range(20)))
+    assert len(set(names)) == 1
+
+
+def test_photos_of_a_folder_are_found_by_name(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "sub/c.heic", "sub/deep/d.webp", "z.avif", "e.jpeg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for name in (".hidden.jpg", "notes.txt", "jpg", ".cache/x.jpg", "movie.gif", "page.svg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)] == [
+        "a.png",
+        "b.JPG",
+        "e.jpeg",
+        "z.avif",
+        "sub/c.heic",
+        "sub/deep/d.webp",
+    ]
+
+
+def test_a_folder_that_points_to_itself_ends(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert list_photos(tmp_path) == [tmp_path / "a.jpg"]
+    assert list_photos(tmp_path / "missing") == []
+
+
+def test_suffixes_are_in_small_letters() -> None:
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)

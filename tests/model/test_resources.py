@@ -1,0 +1,120 @@
+"""Cores and memory by the cgroup's limits, in both of its versions."""
+
+from pathlib import Path
+
+import pytest
+
+from model import resources
+from model.resources import cores, memory_mb
+
+HUGE = "9223372036854771712"
+
+
+@pytest.fixture(autouse=True)
+def _large_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host of 8 cores and 16 GB, whatever these tests run on."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(resources, "_machine_mb", lambda: 16384.0)
+    own_group(monkeypatch, "/")
+
+
+def own_group(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
+    read = Path.read_text
+
+    def text(path: Path) -> str:
+        if path == Path("/proc/self/cgroup"):
+            return f"12:cpu:/elsewhere\n0::{group}\n"
+        try:
+            return read(path)
+        except OSError:
+            return ""
+
+    monkeypatch.setattr(resources, "_text", text)
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted"),
+    [
+        ("150000 100000\n", 2),
+        ("100000 100000\n", 1),
+        ("7800 100000\n", 1),
+        ("400000 100000\n", 4),
+        ("1600000 100000\n", 8),
+        ("max 100000\n", 8),
+        ("", 8),
+        ("nonsense\n", 8),
+        ("100000 0\n", 8),
+        ("0 100000\n", 8),
+    ],
+)
+def test_cores_by_version_2(tmp_path: Path, limit: str, wanted: int) -> None:
+    (tmp_path / "cpu.max").write_text(limit)
+    assert cores(tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "wanted"),
+    [("50000", "100000", 1), ("250000", "100000", 3), ("-1", "100000", 8), ("100000", "0", 8)],
+)
+def test_cores_by_version_1(tmp_path: Path, quota: str, period: str, wanted: int) -> None:
+    folder = tmp_path / "cpu"
+    folder.mkdir()
+    (folder / "cpu.cfs_quota_us").write_text(quota + "\n")
+    (folder / "cpu.cfs_period_us").write_text(period + "\n")
+    assert cores(tmp_path) == wanted
+
+
+def test_without_limits_it_is_the_machine(tmp_path: Path) -> None:
+    assert cores(tmp_path) == 8
+    assert memory_mb(tmp_path) == 16384
+
+
+def test_the_affinity_mask_limits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpu.max").write_text("400000 100000")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
+    assert cores(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted"),
+    [
+        (str(512 * 2**20), 512),
+        (str(64 * 2**20), 128),
+        ("max", 16384),
+        (str(2**60), 16384),
+        ("0", 16384),
+        ("", 16384),
+    ],
+)
+def test_memory_by_version_2(tmp_path: Path, limit: str, wanted: int) -> None:
+    (tmp_path / "memory.max").write_text(limit + "\n")
+    assert memory_mb(tmp_path) == wanted
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(str(2**30), 1024), (HUGE, 16384), ("-1", 16384)])
+def test_memory_by_version_1(tmp_path: Path, limit: str, wanted: int) -> None:
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "memory.limit_in_bytes").write_text(limit + "\n")
+    assert memory_mb(tmp_path) == wanted
+
+
+@pytest.mark.parametrize("tighter", ["own", "parent"])
+def test_the_tightest_of_the_group_and_its_parents_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tighter: str
+) -> None:
+    own_group(monkeypatch, "/system.slice/loupe.service")
+    own = tmp_path / "system.slice" / "loupe.service"
+    own.mkdir(parents=True)
+    tight, loose = (own, own.parent) if tighter == "own" else (own.parent, own)
+    (tight / "memory.max").write_text(str(300 * 2**20))
+    (loose / "memory.max").write_text(str(900 * 2**20))
+    (tight / "cpu.max").write_text("100000 100000")
+    (loose / "cpu.max").write_text("300000 100000")
+    assert memory_mb(tmp_path) == 300
+    assert cores(tmp_path) == 1
+
+
+def test_this_machine_has_some() -> None:
+    assert cores() >= 1
+    assert memory_mb() >= 128
