@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..bundle.registry import sync
+from ..atomic import fsync_path
 from ..errors import DataError
 from ..settings import ROOT, settings
 from .contents import PARTS, RECORDS, Contents, Entry
@@ -140,7 +140,7 @@ def _settle(new: Path, data: Path) -> None:
         for path in (Path(where), *(Path(where) / name for name in files)):
             if present and present.st_uid != path.stat().st_uid and hasattr(os, "chown"):
                 os.chown(path, present.st_uid, present.st_gid)
-        sync(Path(where))
+        fsync_path(Path(where))
 
 
 def _swap(new: Path, data: Path, whole: bool) -> None:
@@ -172,5 +172,5 @@ def _keep(new: Path, data: Path, whole: bool) -> Path | None:
         count += 1
         place = place.with_name(f"{place.name.split('~')[0]}~{count}")
     new.rename(place)
-    sync(place.parent)
+    fsync_path(place.parent)
     return place

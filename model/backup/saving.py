@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..bundle.registry import ABANDONED, CURRENT_FILE, sync
+from ..atomic import fsync_path
+from ..bundle.registry import ABANDONED, CURRENT_FILE
 from ..errors import DataError, LoupeError
 from ..settings import settings
 from .contents import CONTENTS, FORMAT, MAX_FILES, PARTS, RECORDS, Contents, Entry, clash, odd
@@ -65,7 +66,7 @@ def back_up(file: Path, *, training: bool = False, records: bool = True) -> Save
         with _workshop(file.parent) as bench:
             saved = _written(bench / "backup.zip", bench, data, training, records)
             (bench / "backup.zip").replace(file)
-        sync(file.parent)
+        fsync_path(file.parent)
     except OSError as error:
         what = error.filename or file
         raise DataError(f"{what} cannot be read or written: {error.strerror}.") from error

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..bundle.registry import sync
+from ..atomic import fsync_path
 
 __all__ = ["renamable", "swap"]
 
@@ -48,8 +48,8 @@ def swap(new: Path, place: Path) -> None:
             spare.rename(place)
             raise
         spare.rename(new)
-    sync(place.parent)
-    sync(new.parent)
+    fsync_path(place.parent)
+    fsync_path(new.parent)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ..atomic import fsync_path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
@@ -28,7 +28,6 @@ __all__ = [
     "open_bundle",
     "publish",
     "set_current",
-    "sync",
 ]
 
 NAMED = re.compile(r"[^/\\\0]+")
@@ -186,7 +185,7 @@ def publish(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]
         bundle.verify()
         for path in new.iterdir():
             path.chmod(0o644)
-            sync(path)
+            fsync_path(path)
         new.chmod(0o755)
         return Bundle.open(_place(new, shelf / bundle.name, bundle.version))
     finally:
@@ -218,11 +217,11 @@ def set_current(folder: Path, version: str) -> None:
     pointer = folder / f".{CURRENT_FILE}-{secrets.token_hex(4)}"
     try:
         pointer.write_text(version)
-        sync(pointer)
+        fsync_path(pointer)
         pointer.replace(folder / CURRENT_FILE)
     finally:
         pointer.unlink(missing_ok=True)
-    sync(folder)
+    fsync_path(folder)
 
 
 def _sweep(shelf: Path) -> None:
@@ -234,12 +233,3 @@ def _sweep(shelf: Path) -> None:
         with suppress(FileNotFoundError):
             if time.time() - pointer.stat().st_mtime > ABANDONED:
                 pointer.unlink()
-
-
-def sync(path: Path) -> None:
-    """Ask the disk to keep a file, or a folder's names, before anything relies on it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,8 +1,8 @@
 """What visitors said of answers: kept in SQLite or PostgreSQL, exported as a zip.
 
-    from model.records import records
+    from model.corrections import correction_store
 
-    records().add_correction(prediction, "teapot", photo=None)
+    correction_store().add_correction(prediction, "teapot", photo=None)
 
 Imports SQLAlchemy; ``import model`` alone does not.
 """

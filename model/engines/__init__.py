@@ -14,7 +14,7 @@ from .base import Engine, EngineOutput
 __all__ = ["ENGINES", "Engine", "EngineOutput", "available", "start"]
 
 ENGINES = {
-    "compiled": ("model.engines.compiled", "Compiled", ("onnxruntime",)),
+    "compiled": ("model.engines.compiled", "OnnxEngine", ("onnxruntime",)),
     "learner": ("model.engines.learner", "LearnerEngine", ("torch", "fastai", "safetensors")),
     "fake": ("model.engines.fake", "Fake", ()),
 }

@@ -138,7 +138,7 @@ def test_a_photo_that_is_still_being_sent_is_refused(server: Server) -> None:
 
 def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
     code = (
-        "import threading, api.stop as stop\n"
+        "import threading, api.shutdown as stop\n"
         "stop.GRACE, signalled = 0.1, threading.Event()\n"
         "signalled.set()\n"
         "stop._end(signalled)"

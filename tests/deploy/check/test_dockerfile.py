@@ -157,7 +157,7 @@ def test_an_instruction_may_take_several_lines(tmp_path: Path) -> None:
 
 
 def test_importing_deploy_loads_nothing_heavy() -> None:
-    rooms = "deploy, deploy.hosts, deploy.ranking, deploy.writing, deploy.check.checking"
+    rooms = "deploy, deploy.hosts, deploy.ranking, deploy.files, deploy.check.checking"
     code = f"import {rooms}, sys\n"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{code}print(*sys.modules, sep='\\n')"],
