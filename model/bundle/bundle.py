@@ -21,7 +21,7 @@ from .manifest import FORMAT, File, Manifest
 
 __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
 
-BUILTIN_DIR = Path(__file__).resolve().parent / "library"
+BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
 MANIFEST = "bundle.json"
 MANIFEST_BYTES = 16 * 2**20
 

@@ -307,7 +307,7 @@ print(f"{grown:.0f} MB" if grown > 40 else "fine")
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=True,
     )
     assert done.stdout.strip() == "fine", done.stderr
