@@ -1,8 +1,6 @@
 """The OpenAPI document says what the API does: tried by requests that are made from it."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from tests.api.conftest import forget
 from tests.browser.server import serving
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
+from tests.tools import require_tool
 
 load_all_checks()
 CHECKS = [
@@ -137,15 +136,12 @@ def test_nothing_here_names_this_machine(app: Starlette) -> None:
 
 @pytest.mark.browser
 def test_its_page_shows_every_route(tmp_path: Path) -> None:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        reason = "NO CHROMIUM, so the API's page is not tested: install it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    chromium = require_tool("chromium")
     from playwright.sync_api import sync_playwright
 
     wrong, asked = [], []
     with serving(tmp_path, LOUPE_MODEL="imagenet") as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))

@@ -18,6 +18,7 @@ from model.samples import samples
 from model.settings import ROOT
 from tests.api.raw import Wire
 from tests.browser.server import Server, serving
+from tests.tools import require_tool
 
 PHOTO = samples()[0].read()
 PATIENCE = 30
@@ -150,16 +151,11 @@ def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
 
 @pytest.mark.browser
 def test_an_open_page_does_not_hold_it_up(server: Server) -> None:
-    import shutil
-
     from playwright.sync_api import sync_playwright
 
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        reason = "NO CHROMIUM, so an open page is not tested: install it"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    chromium = require_tool("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"{server.url}/about")
         page.get_by_role("heading", name="About Loupe").wait_for()

@@ -1,7 +1,5 @@
 """A real server and a real Chromium, shared by all tests of this folder."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +12,7 @@ from model.samples import samples
 from tests.browser.drive import PATIENCE, guarded
 from tests.browser.server import Server, serving
 from tests.photos import encoded
+from tests.tools import require_tool
 
 HERE = Path(__file__).parent
 
@@ -39,14 +38,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 # and tests elsewhere could start none of their own.
 @pytest.fixture(scope="package")
 def chromium() -> str:
-    """Chromium's path. Without one, a continuous integration fails and others skip."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
-    if not Path(found).is_file():
-        reason = "NO CHROMIUM, so the screen is not tested: install it or set CHROMIUM=/its/path"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    """Chromium's path."""
+    return require_tool("chromium")
 
 
 @pytest.fixture(scope="package")

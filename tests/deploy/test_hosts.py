@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -19,6 +18,7 @@ from deploy.hosts import get_host, hosts
 from deploy.schemas import faults, schema
 from deploy.spec import APP
 from model.settings import ROOT
+from tests.tools import require_tool
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
 
@@ -170,8 +170,7 @@ def test_what_is_to_be_kept_is_mounted_or_the_host_says_that_it_is_lost(host: Ho
 
 @pytest.mark.parametrize("name", ["vps-systemd", "cloud-init"])
 def test_systemd_takes_the_unit_and_finds_it_safe(name: str, tmp_path: Path) -> None:
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("systemd-analyze is not here")
+    analyze = require_tool("systemd-analyze")
     path = tmp_path / "loupe.service"
     unit = next(one for one in files(get_host("vps-systemd")) if one.endswith(".service"))
     text = files(get_host("vps-systemd"))[unit]
@@ -184,12 +183,12 @@ def test_systemd_takes_the_unit_and_finds_it_safe(name: str, tmp_path: Path) -> 
     # Where the checkout is here, so that systemd finds the command.
     path.write_text(text.replace("/opt/loupe", str(ROOT)))
     checked = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
+        [analyze, "verify", str(path)], capture_output=True, text=True, check=False
     )
     assert str(path) not in checked.stderr
     assert checked.returncode == 0, checked.stderr
     safe = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--threshold=25", str(path)],
+        [analyze, "security", "--offline=yes", "--threshold=25", str(path)],
         capture_output=True,
         text=True,
         check=False,
@@ -202,11 +201,9 @@ def test_systemd_takes_the_unit_and_finds_it_safe(name: str, tmp_path: Path) -> 
     ("name", "path"), [("vps-compose", "Caddyfile"), ("vps-systemd", "systemd/Caddyfile")]
 )
 def test_caddy_takes_its_file(name: str, path: str, tmp_path: Path) -> None:
-    if not shutil.which("caddy"):
-        pytest.skip("caddy is not here")
     text = files(get_host(name))[path]
     (tmp_path / "Caddyfile").write_text(text)
-    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", "Caddyfile"]
+    command = [require_tool("caddy"), "validate", "--adapter", "caddyfile", "--config", "Caddyfile"]
     site = {"PATH": os.environ["PATH"], "SITE": "loupe.example.org", "HOME": str(tmp_path)}
     checked = subprocess.run(
         command, cwd=tmp_path, env=site, capture_output=True, text=True, check=False

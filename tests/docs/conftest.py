@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.server import Server, serving
-from tests.docs.parts import CLIENTS, NODE, RUN
+from tests.docs.parts import CLIENTS, command
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
 
@@ -50,12 +50,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Serv
         yield running
 
 
-@pytest.fixture(params=list(RUN))
+@pytest.fixture(params=["python", "javascript"])
 def client(request: pytest.FixtureRequest) -> list[str]:
     """How a client is started."""
-    if request.param == "javascript" and NODE is None:
-        pytest.skip("NO NODE, so the JavaScript client is not tested: install Node 20")
-    return RUN[request.param]
+    return command(request.param)
 
 
 @pytest.fixture

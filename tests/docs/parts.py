@@ -1,19 +1,21 @@
 """The clients, and how one is run."""
 
 import json
-import shutil
 import subprocess
 import sys
 from typing import Any
 
 from model.settings import ROOT
+from tests.tools import require_tool
 
 CLIENTS = ROOT / "docs" / "clients"
-NODE = shutil.which("node")
-RUN = {
-    "python": [sys.executable, str(CLIENTS / "python.py")],
-    "javascript": [NODE or "node", str(CLIENTS / "javascript.mjs")],
-}
+
+
+def command(language: str) -> list[str]:
+    """Return how the client in a language is started."""
+    if language == "javascript":
+        return [require_tool("node"), str(CLIENTS / "javascript.mjs")]
+    return [sys.executable, str(CLIENTS / "python.py")]
 
 
 def run(client: list[str], *words: object) -> tuple[list[dict[str, Any]], str, int]:

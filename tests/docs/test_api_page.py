@@ -8,11 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from api.problems import STATUSES
 from model.settings import ROOT
 from tests.browser.server import Server
+from tests.tools import require_tool
 
 
 def test_the_page_names_every_code_with_its_status() -> None:
@@ -40,8 +39,8 @@ def test_the_page_names_every_route(described: dict[str, Any]) -> None:
     assert named == there
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="NO CURL, so its lines are not run")
 def test_the_lines_with_curl_work(server: Server, photos: Path) -> None:
+    require_tool("curl")
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     for name, source in (("photo.jpg", "red"), ("a.jpg", "blue"), ("b.png", "red")):
         shutil.copy(photos / f"{source}.png", photos / name)

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import shutil
 import threading
 from base64 import b64encode
 from functools import cache
@@ -23,6 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.server import Server
 from tests.docs.parts import CLIENTS, run
+from tests.tools import require_tool
 
 
 def test_a_photo_is_identified(client: list[str], server: Server, photos: Path) -> None:
@@ -199,18 +198,13 @@ async ([server, red, blue]) => {
 
 @pytest.mark.browser
 def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path) -> None:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        reason = "NO CHROMIUM, so the client is not tested in a page: install it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    chromium = require_tool("chromium")
     urls = [
         f"data:image/png;base64,{b64encode((photos / name).read_bytes()).decode()}"
         for name in ("red.png", "blue.png")
     ]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(site)
         said = page.evaluate(IN_A_PAGE, [server.url, *urls])

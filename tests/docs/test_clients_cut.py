@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.server import Server
-from tests.docs.parts import CLIENTS, NODE, run
+from tests.docs.parts import CLIENTS, run
+from tests.tools import require_tool
 
 
 def cut_short(listening: socket.socket, line: bytes, *, chunked: bool) -> None:
@@ -93,19 +94,17 @@ for await (const answer of new Loupe(%(server)s).batch(files)) console.log(answe
 """
 
 
-@pytest.mark.skipif(NODE is None, reason="NO NODE, so a form's files are not tested")
 def test_javascript_takes_the_files_of_a_form_and_starts_through_a_link(
     server: Server, photos: Path, tmp_path: Path
 ) -> None:
     """A FileList can be gone through, and is no array."""
+    node = require_tool("node")
     given = {"client": CLIENTS / "javascript.mjs", "server": server.url}
     (tmp_path / "form.mjs").write_text(IN_NODE % {k: json.dumps(str(v)) for k, v in given.items()})
     done = subprocess.run(
-        [str(NODE), str(tmp_path / "form.mjs")], capture_output=True, text=True, check=True
+        [node, str(tmp_path / "form.mjs")], capture_output=True, text=True, check=True
     )
     assert done.stdout == "unsupported-format\n"
     (tmp_path / "link.mjs").symlink_to(CLIENTS / "javascript.mjs")
-    (answer,), _, code = run(
-        [str(NODE), str(tmp_path / "link.mjs")], server.url, photos / "red.png"
-    )
+    (answer,), _, code = run([node, str(tmp_path / "link.mjs")], server.url, photos / "red.png")
     assert (answer["answer"], code) == ("red", 0)

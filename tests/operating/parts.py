@@ -4,7 +4,6 @@ import contextlib
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,28 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
-import pytest
-
 from model.settings import ROOT
 from tests.browser.server import free
 from tests.model.tiny import tiny
+from tests.tools import require_tool
 
-__all__ = ["Replica", "needed", "nginx", "postgresql", "until"]
+__all__ = ["Replica", "nginx", "postgresql", "until"]
 
 PATIENCE = 30
 PASSWORD = "known-to-the-cluster"
-
-
-def needed(program: str, *, also: str = "") -> str:
-    """The program's path; without it a continuous integration fails and others skip."""
-    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", also])
-    found = shutil.which(program, path=places)
-    if found is None:
-        reason = f"NO {program.upper()}, so what needs it is not tested: install it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def until(what: Callable[[], object], said: Callable[[], str] = str) -> None:
@@ -52,8 +38,7 @@ def until(what: Callable[[], object], said: Callable[[], str] = str) -> None:
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """An empty cluster of its own; its URL."""
-    newest = max(map(str, Path("/usr/lib/postgresql").glob("*/bin")), default="")
-    initdb, server = needed("initdb", also=newest), needed("postgres", also=newest)
+    initdb, server = require_tool("initdb"), require_tool("postgres")
     # It refuses to run as root, and then needs a folder that the other user may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     who = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
@@ -159,7 +144,7 @@ class Replica:
 @contextlib.contextmanager
 def nginx(folder: Path, ports: tuple[int, int]) -> Iterator[tuple[str, Path]]:
     """The proxy as ``docs/replicas.nginx.conf`` has it; its address, and its log of replicas."""
-    program, port, log = needed("nginx"), free(), folder / "access.log"
+    program, port, log = require_tool("nginx"), free(), folder / "access.log"
     text = (ROOT / "docs" / "replicas.nginx.conf").read_text(encoding="utf-8")
     # Each replica stands in two lists.
     for written, own, times in (("8080", port, 1), ("8501", ports[0], 2), ("8502", ports[1], 2)):

@@ -1,8 +1,6 @@
 """Two replicas behind nginx, PostgreSQL below: each is killed in turn while people use the app."""
 
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -19,8 +17,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE, answered, attach, guarded, pick
 from tests.model.tiny import colour
-from tests.operating.parts import Replica, needed, nginx, postgresql, until
+from tests.operating.parts import Replica, nginx, postgresql, until
 from tests.photos import encoded
+from tests.tools import require_tool
 
 RED = encoded(colour("red"), "PNG")
 
@@ -62,7 +61,7 @@ class Operated:
 @pytest.fixture(scope="module")
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     """Everything up."""
-    needed("nginx")
+    require_tool("nginx")
     folder = tmp_path_factory.mktemp("operated")
     with ExitStack() as stack:
         database = stack.enter_context(postgresql())
@@ -168,18 +167,12 @@ def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) 
     assert client.refused < len(client.accepted)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Chromium's path."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or needed("chromium")
-    return str(found)
-
-
 @pytest.mark.browser
-def test_a_visitor_goes_on_after_their_replica_died(operated: Operated, chromium: str) -> None:
+def test_a_visitor_goes_on_after_their_replica_died(operated: Operated) -> None:
+    path = require_tool("chromium")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with guarded(browser, {"base_url": operated.url}) as page:
             one, other = operated.replicas
             page.goto("/")

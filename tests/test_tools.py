@@ -1,0 +1,91 @@
+"""Programs that tests need: where they are looked for, and what happens without them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.settings import ROOT
+from tests.tools import TOOLS, find_tool
+
+
+def program(folder: Path, name: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.touch(mode=0o755)
+    return str(path)
+
+
+def run_without_tools(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run pytest where PATH names an empty folder; return its exit status and summary."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    others = {name: value for name, value in os.environ.items() if name not in ("CI", "CHROMIUM")}
+    done = subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        env={**others, "PATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.strip().splitlines()[-1]
+
+
+def test_tests_without_their_tools_skip(tmp_path: Path) -> None:
+    """Browsers, servers, databases, and the two that read hosts' files."""
+    places = ["tests/browser", "tests/operating", "tests/deploy/test_hosts.py"]
+    status, summary = run_without_tools(
+        tmp_path, *places, "-k", "browser or operating or systemd_takes or caddy_takes"
+    )
+    assert status == 0
+    assert "skipped" in summary
+    assert "passed" not in summary
+
+
+def test_tests_without_their_tools_fail_in_ci(tmp_path: Path) -> None:
+    test = "tests/deploy/test_hosts.py"
+    status, summary = run_without_tools(tmp_path, test, "-k", "caddy_takes", CI="true")
+    assert status == 1
+    assert "2 failed" in summary
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_missing_tool_names_its_package(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    done = subprocess.run(
+        [sys.executable, "tests/tools.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert TOOLS[name].package in done.stdout.split()
+    assert find_tool(name) is None
+
+
+def test_programs_beside_path_are_found_and_the_newest_version_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    program(tmp_path / "lib/postgresql/9/bin", "initdb")
+    newest = program(tmp_path / "lib/postgresql/17/bin", "initdb")
+    nginx = program(tmp_path / "sbin", "nginx")
+    assert Path(str(find_tool("initdb"))).resolve() == Path(newest)
+    assert Path(str(find_tool("nginx"))).resolve() == Path(nginx)
+
+
+def test_a_variable_may_name_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chrome = program(tmp_path, "google-chrome")
+    monkeypatch.setenv("CHROMIUM", chrome)
+    assert find_tool("chromium") == chrome
+
+
+def test_no_test_looks_for_a_program_by_itself() -> None:
+    assert [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path.name not in ("tools.py", "test_tools.py")
+        and ("shutil.which" in (text := path.read_text()) or '"CHROMIUM"' in text)
+    ] == []
