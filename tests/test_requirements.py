@@ -114,10 +114,9 @@ def source_files() -> list[Path]:
 
 
 def needs_the_learner(path: Path) -> bool:
-    return (
-        path.is_relative_to(ROOT / "model" / "training")
-        or path.is_relative_to(ROOT / "model" / "calibration")
-        or path == ROOT / "model/engines/learner.py"
+    folders = ("learner", "training", "calibration")
+    return path == ROOT / "model/engines/learner.py" or any(
+        path.is_relative_to(ROOT / "model" / folder) for folder in folders
     )
 
 
