@@ -112,9 +112,9 @@ def test_what_a_killed_app_left_in_its_log_is_saved_and_kept(own: Path, tmp_path
     script = """
 import os, signal, sys
 from model import load
-from model.records import records
+from model.corrections import correction_store
 from tests.model.tiny import colour
-records().add_correction(load("tiny").identify(colour("red")), "last words", None)
+correction_store().add_correction(load("tiny").identify(colour("red")), "last words", None)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     correction_store().close()

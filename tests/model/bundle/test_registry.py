@@ -165,7 +165,7 @@ def test_what_does_not_pass_its_own_check_is_not_put_into_place(tiny_bundle: Bun
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from model import shelf
+from model.bundle import registry
 from tests.model.tiny import values
 
 source, target, moment, name = sys.argv[1:]
@@ -188,14 +188,14 @@ def fill(folder):
 
 match moment:
     case "sync":
-        shelf.sync = killing(shelf.sync)
+        registry.fsync_path = killing(registry.fsync_path)
     case "before rename" | "after rename":
         kill = killing(pathlib.Path.rename, after=moment == "after rename")
         pathlib.Path.rename = kill
     case "before pointer" | "after pointer":
         kill = killing(pathlib.Path.replace, after=moment == "after pointer")
         pathlib.Path.replace = kill
-shelf.write(values(name, title="The new one"), pathlib.Path(target), fill)
+registry.publish(values(name, title="The new one"), pathlib.Path(target), fill)
 """
 
 MOMENTS = ["fill", "sync", "before rename", "after rename", "before pointer", "after pointer"]

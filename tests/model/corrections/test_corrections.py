@@ -167,12 +167,12 @@ WRITER = """
 import sys
 import numpy as np
 from model.prediction import Milliseconds, Prediction
-from model.records import Records
+from model.corrections import CorrectionStore
 
 said = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), Milliseconds(0, 0, 0, 0))
 print("ready", flush=True)
 sys.stdin.readline()
-kept = Records(sys.argv[1])
+kept = CorrectionStore(sys.argv[1])
 for number in range(20):
     kept.add_correction(said, str(number), None)
 """
