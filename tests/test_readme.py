@@ -1,40 +1,52 @@
-"""What the README says of settings and commands is so."""
+"""README and docs/: settings, commands, hosts, links and dependencies are all there."""
 
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from deploy.cli import main as deploy_cli
+from deploy.hosts import hosts
 from model.cli import COMMANDS
-from model.settings import Settings
+from model.settings import ROOT, Settings
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def test_every_setting_is_in_the_table_and_no_other() -> None:
-    named = set(re.findall(r"^\| `LOUPE_(\w+)` \|", README, re.MULTILINE))
-    assert named == {name.upper() for name in Settings.model_fields}
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 
 
-def test_every_command_is_shown() -> None:
-    shown = set(re.findall(r"python -m model (\w+)", README))
-    assert shown >= set(COMMANDS) - {"build"}
+def test_settings_table_lists_every_setting_and_no_other() -> None:
+    listed = set(re.findall(r"^\| `LOUPE_(\w+)` \|", TEXT, re.MULTILINE))
+    assert listed == {name.upper() for name in Settings.model_fields}
 
 
-def test_every_file_that_is_linked_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README)
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert missing == []
+def test_every_model_command_is_shown() -> None:
+    assert set(re.findall(r"python -m model (\w+)", TEXT)) >= set(COMMANDS)
 
 
-def test_every_direct_dependency_of_serving_is_named() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [re.match(r"[\w-]+", line) for line in project["dependencies"]]
-    # Floors for what Streamlit brings along, not our own choices.
+def test_every_deploy_command_is_shown() -> None:
+    assert set(re.findall(r"python -m deploy (\w+)", TEXT)) >= set(deploy_cli.commands)
+
+
+@pytest.mark.parametrize("host", hosts())
+def test_every_host_is_named(host: str) -> None:
+    assert f"`{host}`" in TEXT
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_readme_fits_on_four_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 160
+
+
+def test_every_direct_dependency_of_serving_is_credited() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    # Bounds on what Streamlit brings along, not choices of this project.
     inherited = {"starlette", "python-multipart", "numpy"}
-    missing = [
-        name.group()
-        for name in names
-        if name and name.group() not in inherited and name.group().lower() not in README.lower()
-    ]
-    assert missing == []
+    assert sorted(name for name in names - inherited if name.lower() not in TEXT.lower()) == []

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli import main
 from deploy.hosts import hosts
 from deploy.schemas import schema
 from model.settings import ROOT
@@ -16,16 +15,6 @@ FILES = sorted((ROOT / "deploy").rglob("*.py"))
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("command", main.commands)
-def test_the_readme_shows_every_command(command: str) -> None:
-    assert f"python -m deploy {command}" in text("README.md")
-
-
-@pytest.mark.parametrize("host", hosts())
-def test_the_readme_names_every_host(host: str) -> None:
-    assert f"`{host}`" in text("README.md")
 
 
 def test_a_newcomer_reads_where_to_add_a_host() -> None:
