@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 import psutil
 
+from deploy.ports import free_port
+
 from .apps import App
 from .places import BUILD
 from .registry import NoFigure
@@ -91,7 +93,7 @@ class Server:
 @contextmanager
 def serving(app: App) -> Iterator[Server]:
     """Start an app on a free port, and end it with its children afterwards."""
-    port = _free_port()
+    port = free_port()
     log = BUILD / f"{app.name.lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **app.environment}
@@ -120,10 +122,3 @@ def _end(process: psutil.Popen) -> None:
     for member in family:
         member.kill()
     psutil.wait_procs(family, timeout=10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

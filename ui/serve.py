@@ -7,16 +7,20 @@ import sys
 
 import segno
 
+from deploy.ports import free_port
 from model.settings import ROOT
 
-__all__ = ["addresses", "free_port", "main"]
+__all__ = ["addresses", "main"]
 
 
 def main() -> None:
     """Print where the app is, then become the server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8501, help="the first port to try")
-    port = free_port(parser.parse_args().port)
+    try:
+        port = free_port(parser.parse_args().port)
+    except OSError as error:
+        raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     local, network = addresses(port)
     print(f"\n  Loupe on this machine:  {local}")
     if network:
@@ -50,23 +54,6 @@ def _network_address() -> str | None:
         except OSError:
             return None
     return None if address.startswith("127.") else address
-
-
-def free_port(first: int) -> int:
-    """The first port from ``first`` that nothing listens on.
-
-    Raises:
-        SystemExit: fifty ports are taken.
-    """
-    for port in range(first, first + 50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise SystemExit(f"Ports {first} to {first + 49} are all taken. Try: make run PORT=9000")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from model.settings import ROOT
 
 from ..errors import DeployError
 from ..host import Host
+from ..ports import free_port
 from .asking import Question, ask, best, questions
 from .checking import CheckResult, State
 from .memory import Watch
-from .ports import free_port
 from .starting import Start, start_of
 
 __all__ = ["check_start"]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-__all__ = ["ROOT", "Server", "free", "serving"]
+from deploy.ports import free_port
+
+__all__ = ["ROOT", "Server", "serving"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
@@ -41,7 +42,7 @@ def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[S
     """Start the app and wait until its model is ready; end its whole process group after."""
     folder.mkdir(parents=True, exist_ok=True)
     data, log = folder / "data", folder / "server.log"
-    port = free()
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--server.port={port}", "--server.headless=true"]
     command += [f"--server.baseUrlPath={prefix}"] if prefix else []
@@ -71,10 +72,3 @@ def _wait(server: Server) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"The app does not start:\n{server.log()}")
-
-
-def free() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy import health
+from deploy.ports import free_port
 from model.settings import ROOT
 
 ENTRYPOINT = ROOT / "deploy/entrypoint.sh"
@@ -164,9 +164,7 @@ def test_the_health_check_ends_with_what_the_app_says(status: int | None, code: 
         if status is not None:
             threading.Thread(target=server.handle_request, daemon=True).start()
         else:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = free_port()
         done = subprocess.run(
             [sys.executable, "-m", "deploy.health"],
             cwd=ROOT,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from deploy.check.ports import free_port
+from deploy.ports import free_port
 from model import resources
 from model import settings as settings_module
 from model.errors import SettingRefused

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+from deploy.ports import free_port
 from model.settings import ROOT
-from tests.browser.server import free
 from tests.model.tiny import tiny
 from tests.tools import require_tool
 
@@ -42,7 +42,7 @@ def postgresql() -> Iterator[str]:
     # It refuses to run as root, and then needs a folder that the other user may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     who = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
-    port = free()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as made:
         folder = Path(made)
         if user:
@@ -94,7 +94,7 @@ class Replica:
     """A process of the app with a data folder of its own, always on the same port."""
 
     def __init__(self, folder: Path, database: str) -> None:
-        self.port, self._folder = free(), folder
+        self.port, self._folder = free_port(), folder
         self._environment = {
             "LOUPE_DATA": str(folder / "data"),
             "LOUPE_DATABASE": database,
@@ -144,7 +144,7 @@ class Replica:
 @contextlib.contextmanager
 def nginx(folder: Path, ports: tuple[int, int]) -> Iterator[tuple[str, Path]]:
     """The proxy as ``docs/replicas.nginx.conf`` has it; its address, and its log of replicas."""
-    program, port, log = require_tool("nginx"), free(), folder / "access.log"
+    program, port, log = require_tool("nginx"), free_port(), folder / "access.log"
     text = (ROOT / "docs" / "replicas.nginx.conf").read_text(encoding="utf-8")
     # Each replica stands in two lists.
     for written, own, times in (("8080", port, 1), ("8501", ports[0], 2), ("8502", ports[1], 2)):

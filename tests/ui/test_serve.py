@@ -6,22 +6,19 @@ import sys
 
 import pytest
 
+from deploy import ports
 from ui import serve
-from ui.serve import addresses, free_port
+from ui.serve import addresses
 
 
-def test_a_taken_port_is_passed_over():
+def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
+    monkeypatch.setattr(ports, "ATTEMPTS", 1)
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        assert port < free_port(port) < port + 50
-
-
-def test_no_free_port_is_said_in_words(monkeypatch):
-    monkeypatch.setattr(serve, "range", lambda first, last: iter(()), raising=False)
-    with pytest.raises(SystemExit, match="make run PORT="):
-        free_port(8501)
+        monkeypatch.setattr(sys, "argv", ["serve", f"--port={taken.getsockname()[1]}"])
+        with pytest.raises(SystemExit, match="in use. Try another: make run PORT=9000"):
+            serve.main()
 
 
 def test_addresses(monkeypatch):
