@@ -45,7 +45,7 @@ def threads(quick: bool) -> tuple[float, str]:
 def differing(wanted: list[Answer], found: list[Answer]) -> tuple[int, str]:
     """How many answers have another first label or a probability more than 1e-6 away."""
     apart = [float(np.abs(a - b).max()) for a, b in zip(wanted, found, strict=True)]
-    labels = [a.argmax() != b.argmax() for a, b in zip(wanted, found, strict=True)]
+    labels = [np.argmax(a) != np.argmax(b) for a, b in zip(wanted, found, strict=True)]
     count = sum(label or far > CLOSE for label, far in zip(labels, apart, strict=True))
     bits = sum(far > 0 for far in apart)
     return count, (

@@ -100,7 +100,7 @@ def _folds(
     from sklearn.model_selection import KFold, StratifiedKFold
 
     # Where every label has fewer photos than there are folds, none can be spread evenly.
-    kind = StratifiedKFold if np.bincount(targets).max() >= count else KFold
+    kind = StratifiedKFold if np.max(np.bincount(targets)) >= count else KFold
     with warnings.catch_warnings():
         # A label with fewer photos than folds is missing from some.
         warnings.simplefilter("ignore", UserWarning)

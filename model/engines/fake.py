@@ -23,4 +23,5 @@ class Fake(Engine):
         distance = (np.arange(labels)[None, :] - first[:, None]) % labels
         logits = (4.0 - distance).astype(np.float32)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return EngineOutput(logits, features, powers / powers.sum(axis=1, keepdims=True))
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        return EngineOutput(logits, features, probabilities.astype(np.float32))

@@ -1,6 +1,6 @@
 """The fastai learner itself, rebuilt from the bundle: the reference."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import onnxruntime as ort
 import torch
@@ -29,9 +29,10 @@ class LearnerEngine(Engine):
         torch.set_num_threads(settings().threads)
         self.learner = rebuild(bundle)
         self._tail = self._trust(bundle)
-        module = InferenceModule.around(self.learner.model, bundle.manifest)
+        # Not every version of torch declares memory_format.
+        module: Any = InferenceModule.around(self.learner.model, bundle.manifest).eval()
         # Channels last is twice as fast here, with the same answers.
-        self._module: torch.nn.Module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module: torch.nn.Module = module.to(memory_format=torch.channels_last)
 
     def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """See ``Engine.run``."""

@@ -108,7 +108,7 @@ def _inner(photos: PreparedData, seed: int, state: Path) -> tuple[PreparedData, 
 
     targets = np.array(photos.targets)
     groups = np.array([photos.report.groups[one.name] for one in photos.split.train])
-    folds = max(2, min(5, int(np.bincount(targets).min())))
+    folds = max(2, min(5, int(np.min(np.bincount(targets)))))
     maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     learn, judge = next(iter(maker.split(targets, targets, groups)))
     judged = replace(photos, copies=tuple(photos.copies[place] for place in judge))

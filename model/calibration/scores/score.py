@@ -88,5 +88,6 @@ def axis() -> Numbers:
 
 def unit(rows: Floats) -> Floats:
     """Rows of length one, float32 [N, D]."""
-    unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return unit.astype(np.float32)
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    normalised: Floats = (rows / lengths).astype(np.float32)
+    return normalised

@@ -105,6 +105,6 @@ def _of_every_label(
         if held_out.isdisjoint(own.tolist()):
             numbers, sizes = np.unique(groups[own], return_counts=True)
             if len(numbers) > 1:
-                smallest = numbers[sizes.argmin()]
+                smallest = numbers[np.argmin(sizes)]
                 held_out |= set(np.flatnonzero(groups == smallest).tolist())
     return held_out
