@@ -1,50 +1,43 @@
-"""Bytes that somebody sent, as an upright RGB photo or as a clear refusal."""
+"""A file's bytes as an upright RGB photo, or a ``PhotoError`` that says what to do."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 
-from PIL import AvifImagePlugin, ExifTags, Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
-from ..errors import (
-    EmptyPhoto,
-    LoupeError,
-    PhotoTooLarge,
-    TooManyPixels,
-)
+from ..errors import EmptyPhoto, PhotoTooLarge
 from ..settings import settings
-from .formats import FORMATS, PreparedImage, cut_short, damaged, strip
-from .limits import BYTES_PER_PIXEL, MAX_PIXELS, check_memory, check_size, cost, large_photo_lock
+from .exif import apply_orientation, image_orientation, swaps_sides
+from .formats import FORMAT_NAMES, FORMATS, prepare
+from .limits import (
+    BYTES_PER_PIXEL,
+    MAX_PIXELS,
+    check_memory,
+    check_size,
+    decoding_bytes,
+    large_photo_lock,
+)
+from .prepared import PreparedImage, damaged, translate_decoder_errors
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
+__all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
 
 MAX_BYTES = 20 * 2**20
 """Bytes of one file."""
 
-TILE = 1024
+TILE_SIDE = 1024
 """Pixels by which the tiles of a HEIC may reach beyond its right and lower edge."""
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to look at.
+    """A decoded photo.
 
-    ``image`` is upright RGB, 8 bits a channel, without metadata. ``format`` is one
-    of ``FORMATS``, empty for an image that came from no file. ``size`` is width and
-    height in pixels as sent, upright; ``image`` may be smaller, where the decoder
-    scaled it down.
+    Attributes:
+        image: upright RGB, 8 bits a channel, without metadata.
+        format: one of ``FORMATS``; empty for an image that came from no file.
+        size: width and height in pixels as sent, upright. ``image`` may be smaller,
+            where the decoder scaled it down.
     """
 
     image: Image.Image
@@ -53,24 +46,24 @@ class Photo:
 
     @classmethod
     def from_image(cls, image: Image.Image) -> "Photo":
-        """A photo from an image in hand, which is left as it is.
+        """Return a photo made from an image, which itself is not changed.
 
         Raises:
             PhotoError: it has no pixels or too many, or its file cannot be decoded.
         """
-        with _refusals():
-            size = image.size
-            check_size(size)
-            check_memory(size, BYTES_PER_PIXEL["PNG"][1] * size[0] * size[1], settings().memory_mb)
-            upright = _turned(_rgb(_plain(image)), _exif_orientation(image))
+        with translate_decoder_errors():
+            width, height = image.size
+            check_size(image.size)
+            needed = BYTES_PER_PIXEL["PNG"][1] * width * height
+            check_memory(image.size, needed, settings().memory_mb)
+            upright = apply_orientation(_to_rgb(_without_info(image)), image_orientation(image))
             if upright.im is image.im:
                 upright = upright.copy()
-            return cls(
-                upright, "JPEG" if image.format == "MPO" else image.format or "", upright.size
-            )
+            name = "JPEG" if image.format == "MPO" else image.format or ""
+            return cls(upright, name, upright.size)
 
     def to_jpeg(self, side: int = 1280, quality: int = 85) -> bytes:
-        """The photo as a new JPEG without metadata, the only form that is ever shown back.
+        """Return the photo as a new JPEG without metadata, the only form that is ever shown.
 
         Its longest side is at most ``side`` pixels; smaller photos keep their size.
         """
@@ -85,11 +78,11 @@ class Photo:
 
 
 def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Photo:
-    """The photo in a file's bytes.
+    """Decode the photo in a file's bytes. The bytes decide its format, never a name.
 
     Args:
-        data: the file, at most 20 MB: JPEG, PNG, WebP, HEIC or AVIF. Of several
-            pictures or frames, the first is read.
+        data: the file, at most 20 MB, in one of ``FORMATS``. Of several pictures or
+            frames, the first is read.
         resize: pixels of the shorter side that the model's recipe resizes to. A
             JPEG is decoded at a half, quarter or eighth of its size where both
             sides stay at least twice this: closer than that, answers change.
@@ -100,80 +93,65 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         PhotoTooLarge: more than 20 MB.
         UnsupportedFormat: another kind of file.
         TooManyPixels: more than 50 megapixels, or more than fit in the memory.
-        DamagedPhoto: cut short or broken inside.
+        DamagedPhoto: incomplete or broken.
         Busy: other large photos kept this one waiting beyond the deadline.
+
+    Example:
+        >>> photo = read(Path("cat.jpg").read_bytes())
+        >>> photo.format, photo.size
+        ('JPEG', (4032, 3024))
     """
     if not data:
-        raise EmptyPhoto("That file is empty. Choose another photo.")
+        raise EmptyPhoto("This file is empty. Choose another photo.")
     if len(data) > MAX_BYTES:
-        raise PhotoTooLarge("That file is larger than 20 MB. Send a smaller version of the photo.")
+        raise PhotoTooLarge("This file is larger than 20 MB. Send a smaller version.")
     memory_mb = settings().memory_mb if memory_mb is None else memory_mb
-    with _refusals():
-        return _read(strip(data), max(1, resize), memory_mb)
+    with translate_decoder_errors():
+        return _decode(prepare(data), max(1, resize), memory_mb)
 
 
-def _read(stripped: PreparedImage, resize: int, memory_mb: int) -> Photo:
-    if stripped.size is not None:
-        # Before anything is opened: opening a WebP already allocates its canvas.
-        check_size(stripped.size)
-        least = 0.0 if stripped.scalable else BYTES_PER_PIXEL[stripped.format][0]
-        check_memory(stripped.size, least * stripped.size[0] * stripped.size[1], memory_mb)
-    image = _opened(stripped)
+def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
+    image = _open(prepared, memory_mb)
     size = image.size
-    if stripped.scalable:
+    if prepared.scalable:
         image.draft(None, (2 * resize, 2 * resize))
-    orientation = stripped.orientation
-    if stripped.format == "AVIF":
-        orientation = _exif_orientation(image)
-    needed = cost(stripped, image, orientation) + stripped.kept * size[0] * size[1]
+    orientation = prepared.orientation
+    if prepared.format == "AVIF":
+        orientation = image_orientation(image)
+    needed = decoding_bytes(prepared, image, orientation)
     check_memory(size, needed, memory_mb)
     opened = [image]
     del image
     with large_photo_lock(needed, settings().deadline):
-        upright = _turned(_rgb(_loaded(opened)), orientation)
+        upright = apply_orientation(_to_rgb(_load(opened)), orientation)
     upright.info = {}
-    return Photo(upright, stripped.format, size if orientation < 5 else size[::-1])
+    return Photo(upright, prepared.format, size[::-1] if swaps_sides(orientation) else size)
 
 
-def _opened(stripped: PreparedImage) -> ImageFile.ImageFile:
-    """The picture with its header read, nothing decoded."""
-    if stripped.format in ("HEIF", "AVIF"):
-        _ready()
-    image = Image.open(BytesIO(stripped.data), formats=[stripped.format])
-    if stripped.size not in (None, image.size):
+def _open(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:
+    """Return the picture with its header read and nothing decoded."""
+    if prepared.size is not None:
+        check_size(prepared.size)
+    if prepared.size is not None and prepared.format == "WEBP":
+        # Opening a WebP already allocates its canvas.
+        width, height = prepared.size
+        check_memory(prepared.size, BYTES_PER_PIXEL["WEBP"][0] * width * height, memory_mb)
+    if prepared.format in ("HEIF", "AVIF"):
+        _register_decoders()
+    image = Image.open(BytesIO(prepared.data), formats=[prepared.format])
+    if prepared.size is None:
+        check_size(image.size)
+    elif prepared.size != image.size:
         raise damaged()
-    check_size(image.size)
-    if stripped.coded > (image.width + TILE) * (image.height + TILE):
+    if prepared.coded_pixels > (image.width + TILE_SIDE) * (image.height + TILE_SIDE):
         # All that is coded would be decoded, then cut or scaled to what the file claims.
         raise damaged()
     return image
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn whatever a decoder throws into a refusal."""
-    try:
-        yield
-    except LoupeError:
-        raise
-    except MemoryError:
-        raise TooManyPixels(
-            "That photo is more than this machine has memory for. Send a smaller version."
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise TooManyPixels(
-            f"That photo has more than {MAX_PIXELS / 1e6:.0f} megapixels. Send a smaller version."
-        ) from None
-    except Exception as error:  # noqa: BLE001
-        # Decoders throw nearly anything at files made to confuse them.
-        if "truncated" in str(error).lower():
-            raise cut_short() from None
-        raise damaged() from None
-
-
 @cache
-def _ready() -> None:
-    """Make the decoders of box files known, with as many threads as are ours to use."""
+def _register_decoders() -> None:
+    """Register the decoders of HEIC and AVIF, with as many threads as the settings allow."""
     import pi_heif
 
     threads = min(settings().threads, 4)
@@ -183,8 +161,8 @@ def _ready() -> None:
     )
 
 
-def _loaded(opened: list[ImageFile.ImageFile]) -> Image.Image:
-    """The decoded picture, taken out of the list so that its decoder is freed on return.
+def _load(opened: list[ImageFile.ImageFile]) -> Image.Image:
+    """Return the decoded picture, taken out of the list so that its decoder is freed.
 
     The picture and a decoder's own copies are never in memory beside later copies.
     """
@@ -193,35 +171,21 @@ def _loaded(opened: list[ImageFile.ImageFile]) -> Image.Image:
     image.load()
     if image.size != size:
         raise damaged()
-    return _plain(image)
+    return _without_info(image)
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The same pixels, not copied, with nothing but the transparency that they need."""
+def _without_info(image: Image.Image) -> Image.Image:
+    """Return the same pixels, not copied, with no metadata but the transparency they need."""
     image.load()
-    plain = image._new(image.im)  # noqa: SLF001 - anything public copies
+    plain = image._new(image.im)  # noqa: SLF001 - everything public copies
     plain.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
     return plain
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _exif_orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 where it cannot be read."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - a malformed EXIF must not cost the photo
-        return 1
-    return value if value in _TURNS else 1
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB; what is transparent becomes white, 16 bits become their upper 8."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return 8-bit RGB; transparent pixels become white, 16 bits become their upper 8."""
     if image.mode.startswith("I"):
-        image = _eight_bits(image)
+        image = _to_8_bit(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         if image.mode == "La":
             image = image.convert("LA")
@@ -233,8 +197,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; Pillow's own conversion would clip it to white."""
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Return 16-bit grey as 8-bit grey; Pillow's own conversion would clip it to white."""
     image = image.point(lambda value: value * (1 / 256))
     image.info = {}
     return image.convert("L")

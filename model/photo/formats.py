@@ -1,52 +1,69 @@
-"""What a photo's bytes say before anything is decoded.
+"""The formats that are read, and how a file's bytes say which one it is.
 
-Each reader walks the container itself, in bounded time, and hands on only the
-parts that hold pixels. Text, colour profiles, thumbnails, second pictures and
-animations never reach a decoder, so they cannot slow it down, fill the memory
-or upset it. Orientation is the one piece of metadata that is read.
+Each format has a module that walks the container itself, in bounded time, and
+passes on only the parts that hold pixels. Text, colour profiles, thumbnails,
+second pictures and animations never reach a decoder, so they cannot slow it
+down, fill the memory or crash it. Orientation is the one piece of metadata that
+is read.
 """
 
-from ..errors import UnsupportedFormat
-from .av1 import BrokenItem
-from .isobmff import BrokenBoxes, CutBoxes, picture_only
-from .jpeg import strip_jpeg
-from .png import strip_png
-from .prepared import PreparedImage, cut_short, damaged
-from .webp import strip_webp
+from collections.abc import Callable
 
-__all__ = ["FORMATS", "PreparedImage", "cut_short", "damaged", "strip"]
+from ..errors import UnsupportedFormat
+from .isobmff import prepare_isobmff
+from .jpeg import prepare_jpeg
+from .png import prepare_png
+from .prepared import PreparedImage
+from .webp import prepare_webp
+
+__all__ = ["FORMATS", "FORMAT_NAMES", "prepare"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
 """The formats that are read, as a photo names them."""
+
+FORMAT_NAMES = "JPEG, PNG, WebP, HEIC or AVIF"
+"""The formats as people know them, for messages."""
+
+_PREPARE: dict[str, Callable[[bytes], PreparedImage]] = {
+    "JPEG": prepare_jpeg,
+    "PNG": prepare_png,
+    "WEBP": prepare_webp,
+    "HEIF": lambda data: prepare_isobmff(data, "HEIF"),
+    "AVIF": lambda data: prepare_isobmff(data, "AVIF"),
+}
 
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF = {b"avif", b"avis"}
 _NEUTRAL = {b"mif1", b"msf1"}
 
 
-def strip(data: bytes) -> PreparedImage:
-    """The picture in a file's bytes, found by its first bytes and never by a name.
+def prepare(data: bytes) -> PreparedImage:
+    """Return the picture in a file's bytes, ready for a decoder.
 
     Raises:
-        UnsupportedFormat: not a JPEG, PNG, WebP, HEIC or AVIF file.
-        DamagedPhoto: one of those, but cut short or broken.
+        UnsupportedFormat: not one of ``FORMATS``.
+        DamagedPhoto: one of those, but incomplete or broken.
         TooManyPixels: a progressive JPEG that would take too long.
     """
+    name = _detect_format(data)
+    if name is None:
+        raise UnsupportedFormat(f"This file type isn't supported. Send a {FORMAT_NAMES} photo.")
+    return _PREPARE[name](data)
+
+
+def _detect_format(data: bytes) -> str | None:
+    """Return the format by a file's first bytes, None if it is none of ``FORMATS``."""
     if data.startswith(b"\xff\xd8"):
-        return strip_jpeg(data)
+        return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return strip_png(data)
+        return "PNG"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return strip_webp(data)
-    if data[4:8] == b"ftyp" and (form := _brand(data)):
-        return _boxed(data, form)
-    raise UnsupportedFormat(
-        "I can't read that kind of file. Send a photo as JPEG, PNG, WebP, HEIC or AVIF."
-    )
+        return "WEBP"
+    return _detect_isobmff(data) if data[4:8] == b"ftyp" else None
 
 
-def _brand(data: bytes) -> str | None:
-    """HEIF or AVIF by the brands that a box file claims, None for films and the like."""
+def _detect_isobmff(data: bytes) -> str | None:
+    """Return HEIF or AVIF by the brands that a box file claims, None for videos and the like."""
     major = data[8:12]
     brands = {major}
     if major in _NEUTRAL:
@@ -55,13 +72,3 @@ def _brand(data: bytes) -> str | None:
     if brands & _AVIF:
         return "AVIF"
     return "HEIF" if brands & (_HEIF | _NEUTRAL) else None
-
-
-def _boxed(data: bytes, form: str) -> PreparedImage:
-    try:
-        picture, coded = picture_only(data)
-        return PreparedImage(form, picture, coded=coded)
-    except CutBoxes:
-        raise cut_short() from None
-    except (BrokenBoxes, BrokenItem):
-        raise damaged() from None

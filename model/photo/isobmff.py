@@ -9,9 +9,9 @@ fill gigabytes.
 import re
 from collections.abc import Iterator
 
-from .av1 import sequence_pixels
+from .prepared import PreparedImage, damaged, incomplete
 
-__all__ = ["BrokenBoxes", "CutBoxes", "picture_only"]
+__all__ = ["prepare_isobmff"]
 
 MAX_BOXES = 10_000
 """Boxes side by side, or items in one file; a phone's photo has about a hundred."""
@@ -19,10 +19,18 @@ MAX_BOXES = 10_000
 MAX_TILES = 1000
 """Pictures that one picture is put together from; 50 megapixels have about 200."""
 
+MAX_DEPTH = 8
+"""Levels of pictures made of pictures; more is a circle or a trap."""
+
+MAX_UNITS = 10_000
+"""Units (OBUs) of one AV1 picture; one or two dozen are usual."""
+
+MAX_SEQUENCE_HEADER = 256
+"""Bytes of an AV1 sequence header that are read; usual ones have about 15."""
+
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
-
-_STILL = {
+_STILL_BRANDS = {
     b"avis": b"avif",
     b"msf1": b"mif1",
     b"hevc": b"heic",
@@ -30,49 +38,49 @@ _STILL = {
     b"hevm": b"heim",
     b"hevs": b"heis",
 }
+"""The brand of a still picture for each brand of an image sequence."""
+
+_UNIQUE_BOXES = frozenset({b"iloc", b"iinf", b"iref", b"idat", b"iprp", b"pitm"})
+
+Span = tuple[int, int]
+"""Start and end of a box's content in the file."""
+
+References = dict[int, list[int]]
+"""The numbers of the items that each item refers to."""
 
 
-class BrokenBoxes(ValueError):
-    """The boxes contradict each other."""
-
-
-class CutBoxes(BrokenBoxes):
-    """A box reaches beyond the end of the file."""
-
-
-def picture_only(data: bytes) -> tuple[bytes, int]:
-    """The file without metadata and films, and the pixels that decoding its picture visits.
+def prepare_isobmff(data: bytes, format: str) -> PreparedImage:
+    """Return a HEIC or AVIF without metadata and image sequences.
 
     Raises:
-        CutBoxes: the file ends within a box.
-        BrokenBoxes: there is no picture, or more is referred to than can be meant.
+        DamagedPhoto: incomplete, contradictory, or made to keep a decoder busy.
     """
     edited = bytearray(data)
-    coded: int | None = None
+    coded_pixels: int | None = None
     for name, start, end in _boxes(data, 0, len(data)):
         if name == b"ftyp":
-            # Without its film, the file is no film: a brand that says so would be believed.
+            # Without its sequence the file is a still: a decoder would believe the other brand.
             for at in range(start, end - 3, 4):
-                edited[at : at + 4] = _STILL.get(data[at : at + 4], data[at : at + 4])
+                edited[at : at + 4] = _STILL_BRANDS.get(data[at : at + 4], data[at : at + 4])
         elif name == b"moov":
-            # Its first frame is also stored as a picture.
+            # The first frame of a sequence is also stored as a picture.
             at = data.rfind(b"moov", 0, start)
             edited[at : at + 4] = b"free"
         elif name == b"meta":
-            if coded is not None:
-                raise BrokenBoxes
-            coded = _coded(data, start + 4, end)
+            if coded_pixels is not None:
+                raise damaged()
+            coded_pixels = _coded_pixels(data, start + 4, end)
             # Decoders pass over items and references of a type that they don't know.
             # pi_heif crashes where metadata that describes a picture has a strange type.
             meta = _METADATA.sub(rb"\1free", data[start:end])
             edited[start:end] = meta.replace(b"cdsc", b"free")
-    if coded is None:
-        raise BrokenBoxes
-    return bytes(edited), coded
+    if coded_pixels is None:
+        raise damaged()
+    return PreparedImage(format, bytes(edited), coded_pixels=coded_pixels)
 
 
 def _boxes(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end of the content of each box between ``at`` and ``limit``."""
+    """Yield name, start and end of the content of each box between ``at`` and ``limit``."""
     for _ in range(MAX_BOXES):
         if at == limit:
             return
@@ -81,12 +89,12 @@ def _boxes(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]
             size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         size = size or limit - at
         if at + 8 > limit or at + size > limit:
-            raise CutBoxes
+            raise incomplete()
         if size < header:
-            raise BrokenBoxes
+            raise damaged()
         yield data[at + 4 : at + 8], at + header, at + size
         at += size
-    raise BrokenBoxes
+    raise damaged()
 
 
 class _Numbers:
@@ -97,84 +105,81 @@ class _Numbers:
 
     def take(self, size: int) -> int:
         if self.at + size > self.end:
-            raise BrokenBoxes
+            raise damaged()
         self.at += size
         return int.from_bytes(self.data[self.at - size : self.at], "big")
 
 
-def _coded(data: bytes, start: int, end: int) -> int:
-    """Pixels that are decoded for the picture that a ``meta`` box describes."""
-    found: dict[bytes, tuple[int, int]] = {}
+def _coded_pixels(data: bytes, start: int, end: int) -> int:
+    """Return the pixels that are decoded for the picture that a ``meta`` box describes."""
+    spans: dict[bytes, Span] = {}
     for name, at, stop in _boxes(data, start, end):
-        if name in found and name in _PARTS:
-            raise BrokenBoxes
-        found[name] = (at, stop)
-    if not found.keys() >= {b"iloc", b"iinf", b"iprp", b"pitm"}:
-        raise BrokenBoxes
-    kinds = _kinds(data, *found[b"iinf"])
-    bodies = _bodies(data, found[b"iloc"], found.get(b"idat", (0, 0)))
-    announced = [sequence_pixels(body) for number, body in bodies if kinds.get(number) == b"av01"]
-    sizes = _sizes(data, *found[b"iprp"])
-    return max([_tiled(data, found, sizes), *announced])
+        if name in spans and name in _UNIQUE_BOXES:
+            raise damaged()
+        spans[name] = (at, stop)
+    if not spans.keys() >= {b"iloc", b"iinf", b"iprp", b"pitm"}:
+        raise damaged()
+    types = _item_types(data, *spans[b"iinf"])
+    items = _items(data, spans[b"iloc"], spans.get(b"idat", (0, 0)))
+    announced = [_sequence_pixels(item) for number, item in items if types.get(number) == b"av01"]
+    pixels = _item_pixels(data, *spans[b"iprp"])
+    return max([_tiled_pixels(data, spans, pixels), *announced])
 
 
-_PARTS = frozenset({b"iloc", b"iinf", b"iref", b"idat", b"iprp", b"pitm"})
-
-
-def _kinds(data: bytes, at: int, end: int) -> dict[int, bytes]:
-    """The type of each item by its number."""
-    kinds = {}
+def _item_types(data: bytes, at: int, end: int) -> dict[int, bytes]:
+    """Return the type of each item by its number."""
+    types = {}
     first = at + (6 if data[at : at + 1] == b"\0" else 8)
     for name, start, stop in _boxes(data, first, end):
         if name == b"infe" and stop - start >= 12:
-            wide = 2 if data[start] < 3 else 4
-            number = int.from_bytes(data[start + 4 : start + 4 + wide], "big")
-            kinds[number] = data[start + 6 + wide : start + 10 + wide]
-            if not kinds[number].isascii():
-                raise BrokenBoxes
-    return kinds
+            width = 2 if data[start] < 3 else 4
+            number = int.from_bytes(data[start + 4 : start + 4 + width], "big")
+            types[number] = data[start + 6 + width : start + 10 + width]
+            if not types[number].isascii():
+                raise damaged()
+    return types
 
 
-def _bodies(data: bytes, iloc: tuple[int, int], idat: tuple[int, int]) -> list[tuple[int, bytes]]:
-    """Number and bytes of each item; all of them together are no longer than the file."""
+def _items(data: bytes, iloc: Span, idat: Span) -> list[tuple[int, bytes]]:
+    """Return number and bytes of each item; all of them together are no longer than the file."""
     numbers = _Numbers(data, *iloc)
     version = numbers.take(4) >> 24
     sizes = numbers.take(2)
     offset_size, length_size, base_size, index_size = (
         sizes >> shift & 15 for shift in (12, 8, 4, 0)
     )
-    wide = 4 if version == 2 else 2
-    left = len(data)
-    bodies = []
-    for _ in range(min(numbers.take(wide), MAX_BOXES)):
-        number = numbers.take(wide)
+    number_size = 4 if version == 2 else 2
+    remaining = len(data)
+    items = []
+    for _ in range(min(numbers.take(number_size), MAX_BOXES)):
+        number = numbers.take(number_size)
         method = numbers.take(2) & 15 if version else 0
         numbers.take(2)
         base = numbers.take(base_size) + (idat[0] if method == 1 else 0)
-        parts = []
+        extents = []
         for _ in range(numbers.take(2)):
             if version:
                 numbers.take(index_size)
             start = base + numbers.take(offset_size)
             length = numbers.take(length_size) or len(data) - start
-            left -= max(length, 1)
-            if left < 0 or start + length > len(data):
-                raise CutBoxes
-            parts.append(data[start : start + length])
-        bodies.append((number, b"".join(parts)))
-    return bodies
+            remaining -= max(length, 1)
+            if remaining < 0 or start + length > len(data):
+                raise incomplete()
+            extents.append(data[start : start + length])
+        items.append((number, b"".join(extents)))
+    return items
 
 
-def _sizes(data: bytes, at: int, end: int) -> dict[int, int]:
-    """Pixels of each item by its number, as its properties say."""
+def _item_pixels(data: bytes, at: int, end: int) -> dict[int, int]:
+    """Return the pixels of each item by its number, as its properties say."""
+    properties: dict[int, int] = {}
     pixels: dict[int, int] = {}
-    sizes: dict[int, int] = {}
     for name, start, stop in _boxes(data, at, end):
         if name == b"ipco":
             for index, (kind, first, last) in enumerate(_boxes(data, start, stop), 1):
                 if kind == b"ispe":
                     numbers = _Numbers(data, first + 4, last)
-                    pixels[index] = numbers.take(4) * numbers.take(4)
+                    properties[index] = numbers.take(4) * numbers.take(4)
         elif name == b"ipma":
             numbers = _Numbers(data, start, stop)
             head = numbers.take(4)
@@ -182,55 +187,135 @@ def _sizes(data: bytes, at: int, end: int) -> dict[int, int]:
                 number = numbers.take(4 if head >> 24 else 2)
                 for _ in range(numbers.take(1)):
                     index = numbers.take(2) & 0x7FFF if head & 1 else numbers.take(1) & 0x7F
-                    sizes[number] = max(sizes.get(number, 0), pixels.get(index, 0))
-    return sizes
+                    pixels[number] = max(pixels.get(number, 0), properties.get(index, 0))
+    return pixels
 
 
-def _tiled(data: bytes, found: dict[bytes, tuple[int, int]], sizes: dict[int, int]) -> int:
-    """Pixels of all the pictures that the main picture, or its transparency, is made of."""
-    at, end = found[b"pitm"]
+def _tiled_pixels(data: bytes, spans: dict[bytes, Span], pixels: dict[int, int]) -> int:
+    """Return the pixels of all tiles of the main picture, or of its transparency."""
+    at, end = spans[b"pitm"]
     main = _Numbers(data, at + 4, end).take(4 if data[at] else 2)
-    made_of, layers = _references(data, *found[b"iref"]) if b"iref" in found else ({}, {})
-    tiles = _Tiles(made_of, sizes)
-    roots = [main, *(layer for layer, of in layers.items() if main in of)]
-    return max(tiles.count(root, 8)[1] for root in roots)
-
-
-References = dict[int, list[int]]
-"""The numbers of the items that each item refers to."""
+    tiles_of, layers_of = _references(data, *spans[b"iref"]) if b"iref" in spans else ({}, {})
+    counter = _TileCounter(tiles_of, pixels)
+    roots = [main, *(layer for layer, pictures in layers_of.items() if main in pictures)]
+    return max(counter.count(root, MAX_DEPTH)[1] for root in roots)
 
 
 def _references(data: bytes, at: int, end: int) -> tuple[References, References]:
-    """What pictures are made of, and what they are layers of."""
-    wide = 4 if data[at] else 2
-    made_of: References = {}
-    layers: References = {}
+    """Return what pictures are made of, and what they are layers of."""
+    number_size = 4 if data[at] else 2
+    tiles_of: References = {}
+    layers_of: References = {}
     for name, start, stop in _boxes(data, at + 4, end):
-        target = {b"dimg": made_of, b"auxl": layers}.get(name)
-        if target is not None:
+        references = {b"dimg": tiles_of, b"auxl": layers_of}.get(name)
+        if references is not None:
             numbers = _Numbers(data, start, stop)
-            number = numbers.take(wide)
-            others = [numbers.take(wide) for _ in range(numbers.take(2))]
-            target.setdefault(number, []).extend(others)
-    return made_of, layers
+            number = numbers.take(number_size)
+            targets = [numbers.take(number_size) for _ in range(numbers.take(2))]
+            references.setdefault(number, []).extend(targets)
+    return tiles_of, layers_of
 
 
-class _Tiles:
+class _TileCounter:
     """Counts what is decoded for a picture made of pictures made of pictures."""
 
-    def __init__(self, made_of: References, sizes: dict[int, int]) -> None:
-        self.made_of, self.sizes = made_of, sizes
-        self.known: dict[int, tuple[int, int]] = {}
+    def __init__(self, tiles_of: References, pixels: dict[int, int]) -> None:
+        self.tiles_of, self.pixels = tiles_of, pixels
+        self.counted: dict[int, tuple[int, int]] = {}
 
     def count(self, number: int, depth: int) -> tuple[int, int]:
-        """Pictures and pixels; nesting of more than ``depth`` is a circle or a trap."""
-        if number not in self.known:
+        """Return pictures and pixels of an item."""
+        if number not in self.counted:
             if depth == 0:
-                raise BrokenBoxes
-            parts = [self.count(part, depth - 1) for part in self.made_of.get(number, [])]
-            pictures = sum(part[0] for part in parts) or 1
-            pixels = sum(part[1] for part in parts) if parts else self.sizes.get(number, 0)
+                raise damaged()
+            tiles = [self.count(tile, depth - 1) for tile in self.tiles_of.get(number, [])]
+            pictures = sum(tile[0] for tile in tiles) or 1
+            pixels = sum(tile[1] for tile in tiles) if tiles else self.pixels.get(number, 0)
             if pictures > MAX_TILES:
-                raise BrokenBoxes
-            self.known[number] = pictures, pixels
-        return self.known[number]
+                raise damaged()
+            self.counted[number] = pictures, pixels
+        return self.counted[number]
+
+
+# AV1: how large a picture an item announces to its decoder.
+
+
+class _Bits:
+    """Bits one after another, from the highest."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bits = int.from_bytes(data, "big")
+        self.remaining = 8 * len(data)
+
+    def take(self, count: int) -> int:
+        self.remaining -= count
+        if self.remaining < 0:
+            raise damaged()
+        return self.bits >> self.remaining & ((1 << count) - 1)
+
+
+def _sequence_pixels(item: bytes) -> int:
+    """Return the pixels that the sequence headers of an AV1 item announce, at most."""
+    at = 0
+    largest = 0
+    for _ in range(MAX_UNITS):
+        if at >= len(item):
+            return largest
+        head = item[at]
+        at += 2 if head & 4 else 1
+        size = len(item) - at
+        if head & 2:
+            size, at = _leb128(item, at)
+        if head >> 3 & 15 == 1:
+            header = item[at : at + min(size, MAX_SEQUENCE_HEADER)]
+            largest = max(largest, _sequence_header_pixels(header))
+        at += size
+    raise damaged()
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number in the LEB128 encoding, and where it ends."""
+    value = 0
+    for index, byte in enumerate(data[at : at + 8]):
+        value |= (byte & 127) << 7 * index
+        if byte < 128:
+            return value, at + index + 1
+    raise damaged()
+
+
+def _sequence_header_pixels(header: bytes) -> int:
+    """Return largest width times largest height: section 5.5.1 of the AV1 specification."""
+    bits = _Bits(header)
+    bits.take(4)
+    if bits.take(1):
+        bits.take(5)
+    else:
+        delay_bits = _skip_timing(bits)
+        initial_display_delay = bits.take(1)
+        for _ in range(bits.take(5) + 1):
+            bits.take(12)
+            if bits.take(5) > 7:
+                bits.take(1)
+            if delay_bits and bits.take(1):
+                bits.take(2 * delay_bits + 1)
+            if initial_display_delay and bits.take(1):
+                bits.take(4)
+    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
+    return (bits.take(width_bits) + 1) * (bits.take(height_bits) + 1)
+
+
+def _skip_timing(bits: _Bits) -> int:
+    """Pass over the timing; return the bits of a buffer delay, 0 without a decoder model."""
+    if not bits.take(1):
+        return 0
+    bits.take(64)
+    if bits.take(1):
+        zeros = 0
+        while not bits.take(1):
+            zeros += 1
+        bits.take(zeros)
+    if not bits.take(1):
+        return 0
+    delay_bits = bits.take(5) + 1
+    bits.take(42)
+    return delay_bits

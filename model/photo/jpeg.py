@@ -1,22 +1,23 @@
-"""JPEG: the header's tables and the coded picture, all of it."""
+"""JPEG: the tables of the header and the complete coded picture."""
 
 import re
 import struct
 from dataclasses import dataclass
 
-from ..errors import TooManyPixels, UnsupportedFormat
-from .prepared import MAX_PARTS, PreparedImage, cut_short, damaged, orientation_of
+from ..errors import TooManyPixels
+from .exif import parse_orientation
+from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
 
-__all__ = ["strip_jpeg"]
+__all__ = ["prepare_jpeg"]
 
 MAX_TABLES = 2**18
 """Bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""
 
 MAX_SCANS = 100
-"""Passes in one progressive JPEG; encoders write about ten."""
+"""Scans in one progressive JPEG; encoders write about ten."""
 
 MAX_PIXEL_SCANS = 600_000_000
-"""Pixels times passes: each pass visits every pixel again, however few bytes it holds."""
+"""Pixels times scans: each scan visits every pixel again, however few bytes it holds."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -24,27 +25,30 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(slots=True)
 class _Frame:
-    """A JPEG's frame header: what is coded, and how."""
+    """The frame header of a JPEG: what is coded, and how.
+
+    ``components`` holds the horizontal and vertical sampling factor by component number.
+    """
 
     size: tuple[int, int]
     progressive: bool
     components: dict[int, tuple[int, int]]
 
     @property
-    def coefficients(self) -> float:
+    def coefficient_bytes(self) -> float:
         """Bytes per pixel when all coefficients are held: two for each sample."""
         widest = max(h for h, _ in self.components.values())
         tallest = max(v for _, v in self.components.values())
         return 2 * sum(h * v for h, v in self.components.values()) / (widest * tallest)
 
 
-def strip_jpeg(data: bytes) -> PreparedImage:
-    """A JPEG without its application segments.
+def prepare_jpeg(data: bytes) -> PreparedImage:
+    """Return a JPEG without its application segments.
 
     Raises:
-        DamagedPhoto: cut short or broken.
+        DamagedPhoto: incomplete or broken.
         UnsupportedFormat: lossless, arithmetic-coded or more than 8 bits deep.
-        TooManyPixels: too many passes over too many pixels.
+        TooManyPixels: too many scans of too many pixels.
     """
     header: list[bytes] = [b"\xff\xd8"]
     frame: _Frame | None = None
@@ -57,48 +61,46 @@ def strip_jpeg(data: bytes) -> PreparedImage:
         if marker == 0xDA:
             if frame is None:
                 raise damaged()
-            return _scans(data, header, frame, orientation or 1, start)
+            return _coded_picture(data, header, frame, orientation or 1, start)
         if marker in _FRAMES:
             if frame is not None:
                 raise damaged()
-            frame = _frame(marker, segment)
+            frame = _parse_frame(marker, segment)
             header.append(segment)
         elif marker in (0xC4, 0xDB, 0xDD) or segment[4:9] in (b"JFIF\0", b"Adobe"):
             tables += len(segment)
             header.append(segment)
         elif marker == 0xE1 and segment[4:10] == b"Exif\0\0" and not orientation:
-            orientation = orientation_of(segment[10:])
+            orientation = parse_orientation(segment[10:])
         if tables > MAX_TABLES:
             raise damaged()
     raise damaged()
 
 
 def _segment(data: bytes, at: int) -> tuple[int, bytes, int]:
-    """The next marker from ``at``, its segment with the marker, and where it starts."""
-    found = _MARKER.search(data, at)
-    if found is None:
-        raise cut_short()
-    start = found.start()
+    """Return the next marker from ``at``, its segment with the marker, and where it starts."""
+    match = _MARKER.search(data, at)
+    if match is None:
+        raise incomplete()
+    start = match.start()
     marker = data[start + 1]
     if marker in (0x01, 0xD8, 0xD9):
         return marker, data[start : start + 2], start
     if start + 4 > len(data):
-        raise cut_short()
+        raise incomplete()
     length = int.from_bytes(data[start + 2 : start + 4], "big")
     if length < 2:
         raise damaged()
     if start + 2 + length > len(data):
-        raise cut_short()
+        raise incomplete()
     return marker, data[start : start + 2 + length], start
 
 
-def _frame(marker: int, segment: bytes) -> _Frame:
+def _parse_frame(marker: int, segment: bytes) -> _Frame:
     if len(segment) < 10 or len(segment) != 10 + 3 * segment[9]:
         raise damaged()
     if marker not in (0xC0, 0xC1, 0xC2) or segment[4] != 8:
-        raise UnsupportedFormat(
-            "That is a rare kind of JPEG that I can't read. Save it as an ordinary JPEG or PNG."
-        )
+        raise rare_encoding("JPEG")
     height, width = struct.unpack_from(">HH", segment, 5)
     components = {
         segment[at]: (segment[at + 1] >> 4, segment[at + 1] & 15)
@@ -109,31 +111,34 @@ def _frame(marker: int, segment: bytes) -> _Frame:
     return _Frame((width, height), marker == 0xC2, components)
 
 
-def _scans(
+def _coded_picture(
     data: bytes, header: list[bytes], frame: _Frame, orientation: int, at: int
 ) -> PreparedImage:
-    """The coded picture from the first scan at ``at``."""
+    """Return the picture whose first scan begins at ``at``."""
     _, scan, _ = _segment(data, at)
     if not frame.progressive and scan[4] == len(frame.components):
-        # With its end marker, libjpeg fills what is missing with grey and says nothing.
-        # Without it, a cut picture runs dry; a whole one only needs 64 bits to look ahead at.
+        # With an end marker, libjpeg silently fills what is missing with grey. Without one, an
+        # incomplete picture runs dry; a complete one only needs 64 bits to look ahead at.
         end = data.find(b"\xff\xd9", at + len(scan))
         end = len(data) if end < 0 else end
         body = b"".join([*header, data[at:end], b"\xff\x00" * 8])
         return PreparedImage("JPEG", body, frame.size, orientation, scalable=True)
-    end, count = _all_scans(data, frame, at)
+    end, count = _count_scans(data, frame, at)
     if count > MAX_SCANS or count * frame.size[0] * frame.size[1] > MAX_PIXEL_SCANS:
         raise TooManyPixels(
-            "That JPEG is stored in too many passes to read. Save it as an ordinary JPEG."
+            "This progressive JPEG has too many scans to decode safely. Save it as a standard JPEG."
         )
     body = b"".join([*header, data[at:end]])
-    return PreparedImage("JPEG", body, frame.size, orientation, frame.coefficients, scalable=True)
+    return PreparedImage(
+        "JPEG", body, frame.size, orientation, frame.coefficient_bytes, scalable=True
+    )
 
 
-def _all_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
-    """Where the picture ends and how many passes it has, all of which must be there.
+def _count_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
+    """Return where the picture ends and how many scans it has.
 
-    libjpeg accepts a picture whose last passes are missing: blurred, or grey.
+    Raises:
+        DamagedPhoto: a scan is missing. libjpeg accepts such a picture: blurred, or grey.
     """
     missing = {name: [1] + [0] * 63 for name in frame.components}
     count = 0
@@ -142,7 +147,7 @@ def _all_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
         at = start + len(segment)
         if marker == 0xD9:
             if any(any(bits) for bits in missing.values()):
-                raise cut_short()
+                raise incomplete()
             return at, count
         if marker == 0xDA:
             count += 1
@@ -153,7 +158,7 @@ def _all_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
 
 
 def _note_scan(scan: bytes, missing: dict[int, list[int]]) -> None:
-    """Note which bits of which coefficients a pass leaves for later ones."""
+    """Record which bits of which coefficients a scan leaves for later ones."""
     names = scan[5 : 5 + 2 * scan[4] : 2]
     if len(scan) != 8 + 2 * scan[4]:
         raise damaged()

@@ -1,5 +1,6 @@
 """What one photo may cost in pixels, memory and places at the decoder."""
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +15,17 @@ __all__ = [
     "MAX_PIXELS",
     "check_memory",
     "check_size",
-    "cost",
+    "decoding_bytes",
     "large_photo_lock",
 ]
 
 MAX_PIXELS = 50_000_000
 """Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
 
-SERVING_MB = 320
+SERVER_MB = 320
 """What the serving process holds beside the photo, MB."""
 
-LEAST_MB = 48
+MIN_PHOTO_MB = 48
 """What a photo may take however small the machine, MB."""
 
 LARGE_MB = 32
@@ -42,43 +43,56 @@ BYTES_PER_PIXEL = {
 Measured at 25 megapixels, with the copies that turning and conversion make.
 """
 
-TURNED = 8.1
+BYTES_PER_PIXEL_TURNED = 8.1
 """Bytes per pixel while a photo is turned: the old one and the new one."""
 
-FULL_COLOUR = 2.0
-"""Bytes per pixel more where a HEIC holds colour at full resolution."""
+BYTES_PER_PIXEL_444 = 2.0
+"""Additional bytes per pixel where a HEIC holds colour at full resolution."""
 
 _large = threading.Lock()
 
 
-def cost(stripped: PreparedImage, image: Image.Image, orientation: int) -> float:
-    """Bytes that decoding takes at its peak, beside the coefficients that libjpeg keeps."""
+def decoding_bytes(prepared: PreparedImage, image: Image.Image, orientation: int) -> float:
+    """Return the bytes that decoding takes at its peak; ``image`` is opened, not decoded."""
     plain = image.mode in ("RGB", "L", "1", "P") and "transparency" not in image.info
-    peak = BYTES_PER_PIXEL[stripped.format][0 if plain else 1]
+    peak = BYTES_PER_PIXEL[prepared.format][0 if plain else 1]
     if image.info.get("chroma") == 444:
-        peak += FULL_COLOUR
-    pixels = max(image.width * image.height, stripped.coded)
-    return (peak if orientation == 1 else max(peak, TURNED)) * pixels
+        peak += BYTES_PER_PIXEL_444
+    if orientation != 1:
+        peak = max(peak, BYTES_PER_PIXEL_TURNED)
+    # ``draft`` may have made ``image`` smaller; coefficients are held for every pixel.
+    width, height = prepared.size or image.size
+    decoded = peak * max(image.width * image.height, prepared.coded_pixels)
+    return decoded + prepared.extra_bytes_per_pixel * width * height
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse what has no pixels, or more than are ever read."""
+    """Refuse a photo without pixels, or with more than are ever read.
+
+    Raises:
+        DamagedPhoto: no pixels.
+        TooManyPixels: more than ``MAX_PIXELS``.
+    """
     pixels = size[0] * size[1]
     if pixels < 1:
         raise damaged()
     if pixels > MAX_PIXELS:
         raise TooManyPixels(
-            f"That photo has {pixels / 1e6:,.0f} megapixels; I read up to "
+            f"This photo has {math.ceil(pixels / 1e6):,} megapixels; the limit is "
             f"{MAX_PIXELS / 1e6:.0f}. Send a smaller version."
         )
 
 
-def check_memory(size: tuple[int, int], needed: float, memory_mb: int) -> None:
-    """Refuse what needs more bytes than this machine has left."""
-    if needed > max(LEAST_MB, memory_mb - SERVING_MB) * 2**20:
+def check_memory(size: tuple[int, int], needed_bytes: float, memory_mb: int) -> None:
+    """Refuse a photo that needs more bytes than this machine has left.
+
+    Raises:
+        TooManyPixels: it does.
+    """
+    if needed_bytes > max(MIN_PHOTO_MB, memory_mb - SERVER_MB) * 2**20:
         raise TooManyPixels(
-            f"That photo has {size[0] * size[1] / 1e6:,.1f} megapixels, more than this machine "
-            "has memory for. Send a smaller version, or an ordinary JPEG."
+            f"This photo has {size[0] * size[1] / 1e6:,.1f} megapixels, more than this server "
+            "has memory for. Send a smaller version, or a standard JPEG."
         )
 
 

@@ -1,59 +1,86 @@
-"""What every reader of a container gives, and refuses."""
+"""The result of walking a photo's container, and the errors that all walkers share."""
 
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..errors import DamagedPhoto
+from PIL import Image
 
-__all__ = ["MAX_PARTS", "PreparedImage", "cut_short", "damaged", "orientation_of"]
+from ..errors import DamagedPhoto, LoupeError, TooManyPixels, UnsupportedFormat
+
+__all__ = [
+    "MAX_PARTS",
+    "PreparedImage",
+    "damaged",
+    "incomplete",
+    "rare_encoding",
+    "translate_decoder_errors",
+]
 
 MAX_PARTS = 50_000
-"""Segments or chunks in one file; a photo of 20 MB has a few thousand."""
+"""Segments, chunks or strips in one file; a photo of 20 MB has a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """One picture without its surroundings.
+    """One picture without its surroundings, ready for a decoder.
 
-    ``size`` is width and height in pixels before it is turned upright, None where
-    only the decoder knows. ``orientation`` is EXIF's 1 to 8. ``kept`` is what the
-    decoder holds beside the picture, in bytes per pixel. ``scalable`` says
-    whether the decoder can decode to a smaller size at a smaller cost. ``coded`` is
-    the pixels that the coded picture claims by itself, 0 where nothing can differ.
+    Attributes:
+        format: Pillow's name of the format.
+        data: a file with nothing in it but the picture.
+        size: width and height in pixels before turning upright; None if only the
+            decoder knows.
+        orientation: EXIF's 1 to 8.
+        extra_bytes_per_pixel: what the decoder holds beside the picture.
+        scalable: the decoder can decode to a smaller size at a smaller cost.
+        coded_pixels: pixels that the coded picture itself announces; 0 for formats
+            in which it cannot differ from ``size``.
     """
 
     format: str
     data: bytes
     size: tuple[int, int] | None = None
     orientation: int = 1
-    kept: float = 0.0
+    extra_bytes_per_pixel: float = 0.0
     scalable: bool = False
-    coded: int = 0
+    coded_pixels: int = 0
 
 
 def damaged() -> DamagedPhoto:
-    """The refusal of a file that is broken inside."""
-    return DamagedPhoto("That file is damaged inside. Try sending it again, or another photo.")
+    """Return the error for a file that is broken inside."""
+    return DamagedPhoto("This file is damaged. Send it again, or try another photo.")
 
 
-def cut_short() -> DamagedPhoto:
-    """The refusal of a file that ends too early."""
+def incomplete() -> DamagedPhoto:
+    """Return the error for a file that ends too early."""
     return DamagedPhoto(
-        "That file is cut short, so I can't see the whole photo. Try sending it again."
+        "This file is incomplete, so part of the photo is missing. Try sending it again."
     )
 
 
-def orientation_of(exif: bytes) -> int:
-    """EXIF's orientation, 1 where it is absent or makes no sense."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None or len(exif) < 10:
-        return 1
-    (at,) = struct.unpack_from(order + "I", exif, 4)
-    if at + 2 > len(exif):
-        return 1
-    (count,) = struct.unpack_from(order + "H", exif, at)
-    for entry in range(at + 2, min(at + 2 + 12 * count, len(exif) - 11), 12):
-        tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, entry)
-        if tag == 0x0112:
-            return value if kind == 3 and 1 <= value <= 8 else 1
-    return 1
+def rare_encoding(kind: str) -> UnsupportedFormat:
+    """Return the error for a known format in an encoding that is not read."""
+    return UnsupportedFormat(
+        f"This {kind} uses a rare encoding that isn't supported. Save it as a standard JPEG or a "
+        "PNG."
+    )
+
+
+@contextmanager
+def translate_decoder_errors() -> Iterator[None]:
+    """Turn whatever a decoder raises into a ``PhotoError``.
+
+    Decoders raise nearly anything at files that were made to confuse them.
+    """
+    try:
+        yield
+    except LoupeError:
+        raise
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise TooManyPixels(
+            "This photo needs more memory than this server has. Send a smaller version."
+        ) from None
+    except Exception as error:  # noqa: BLE001
+        if "truncated" in str(error).lower():
+            raise incomplete() from None
+        raise damaged() from None

@@ -2,23 +2,24 @@
 
 import struct
 
-from .prepared import MAX_PARTS, PreparedImage, cut_short, damaged, orientation_of
+from .exif import parse_orientation
+from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete
 
-__all__ = ["strip_webp"]
+__all__ = ["prepare_webp"]
 
-LOSSLESS = 1.8
+LOSSLESS_BYTES_PER_PIXEL = 1.8
 """Bytes per pixel that the lossless decoder holds beside the canvases."""
 
 
-def strip_webp(data: bytes) -> PreparedImage:
-    """A WebP without profiles, text and further frames.
+def prepare_webp(data: bytes) -> PreparedImage:
+    """Return a WebP without profiles, text and further frames.
 
     Raises:
-        DamagedPhoto: cut short or broken.
+        DamagedPhoto: incomplete or broken.
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
-        raise cut_short()
+        raise incomplete()
     chunks: list[bytes] = []
     orientation = 1
     animated = False
@@ -29,10 +30,10 @@ def strip_webp(data: bytes) -> PreparedImage:
         name = data[at : at + 4]
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         if at + 8 + length > end:
-            raise cut_short()
+            raise incomplete()
         chunk = data[at : at + 8 + length]
         if name == b"VP8X":
-            # Only the flags of transparency and animation: the rest is left out below.
+            # Keep only the flags of transparency and animation: the rest is left out below.
             chunk = chunk[:8] + bytes([chunk[8] & 0x12]) + chunk[9:] if length >= 10 else b""
         if name in (b"VP8X", b"ANIM", b"ALPH", b"VP8 ", b"VP8L") or (
             name == b"ANMF" and not animated
@@ -40,16 +41,16 @@ def strip_webp(data: bytes) -> PreparedImage:
             animated = animated or name == b"ANMF"
             chunks.append(chunk + b"\0" * (length & 1))
         elif name == b"EXIF":
-            orientation = orientation_of(chunk[8:].removeprefix(b"Exif\0\0"))
+            orientation = parse_orientation(chunk[8:].removeprefix(b"Exif\0\0"))
         at += 8 + length + (length & 1)
     body = b"WEBP" + b"".join(chunks)
     body = b"RIFF" + struct.pack("<I", len(body)) + body
-    kept = LOSSLESS if b"VP8L" in body[:128] else 0.0
-    return PreparedImage("WEBP", body, _size(body), orientation, kept)
+    extra = LOSSLESS_BYTES_PER_PIXEL if b"VP8L" in body[:128] else 0.0
+    return PreparedImage("WEBP", body, _canvas_size(body), orientation, extra)
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height of the canvas, which is allocated as soon as the file is opened."""
+def _canvas_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of the canvas, which Pillow allocates when it opens the file."""
     kind = data[12:16]
     if len(data) >= 30:
         if kind == b"VP8X":

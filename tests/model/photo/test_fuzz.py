@@ -16,7 +16,7 @@ from PIL import Image
 
 from model.errors import DamagedPhoto, PhotoError, TooManyPixels
 from model.photo import FORMATS, Photo, read
-from model.photo.formats import strip
+from model.photo.formats import prepare
 from tests.photos import drawn, encoded, png, png_chunk, turned
 
 LIMIT = 2.0
@@ -353,9 +353,9 @@ def test_a_strange_type_of_metadata_reaches_no_decoder() -> None:
     """pi_heif ends the whole process where a described item's type is no text."""
     data = encoded(drawn(64, 48), "HEIF", exif=turned(1))
     assert b"cdsc" in data
-    stripped = strip(data).data
-    assert b"cdsc" not in stripped
-    assert b"Exif" not in stripped[: stripped.find(b"mdat")]
+    prepared = prepare(data).data
+    assert b"cdsc" not in prepared
+    assert b"Exif" not in prepared[: prepared.find(b"mdat")]
     for strange in (b"Exi\xff", b"\xc5xif", b"\xff\xff\xff\xff"):
         assert isinstance(answer(data.replace(b"Exif", strange, 1)), DamagedPhoto)
     assert isinstance(answer(data.replace(b"Exif", b"Exig", 1)), Photo)

@@ -309,7 +309,7 @@ def test_print_colours_with_and_without_adobes_mark() -> None:
 def test_cut_files_are_damaged(format: str, cut: float) -> None:
     data = encoded(drawn(200, 150), format)
     short = data[: int(len(data) * cut)] if cut > 0 else data[: int(cut)]
-    with pytest.raises(DamagedPhoto, match="cut short"):
+    with pytest.raises(DamagedPhoto, match="incomplete"):
         read(short)
 
 
@@ -321,7 +321,7 @@ def test_cut_jpegs_are_never_filled_with_grey(resize: int, options: dict) -> Non
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
     data = encoded(drawn(640, 480), "JPEG", **options)
     for cut in (len(data) // 10, len(data) // 2, len(data) * 9 // 10, len(data) - 100):
-        with pytest.raises(DamagedPhoto, match="cut short"):
+        with pytest.raises(DamagedPhoto, match="incomplete"):
             read(data[:cut], resize=resize)
 
 
@@ -332,7 +332,7 @@ def test_a_cut_jpeg_with_an_end_put_back_is_still_cut() -> None:
         with_end = data[: int(len(data) * cut)] + b"\xff\xd9"
         as_pillow(with_end)
         for resize in (30, 256):
-            with pytest.raises(DamagedPhoto, match="cut short"):
+            with pytest.raises(DamagedPhoto, match="incomplete"):
                 read(with_end, resize=resize)
 
 
@@ -342,7 +342,7 @@ def test_a_progressive_jpeg_that_lacks_passes_is_cut() -> None:
     for at in passes[1:]:
         blurred = data[:at] + b"\xff\xd9"
         as_pillow(blurred)
-        with pytest.raises(DamagedPhoto, match="cut short"):
+        with pytest.raises(DamagedPhoto, match="incomplete"):
             read(blurred)
 
 
@@ -399,7 +399,7 @@ def test_a_right_beginning_alone_is_damaged(data: bytes) -> None:
 def test_rare_jpegs_are_named_as_such() -> None:
     data = encoded(drawn(64, 48), "JPEG")
     for marker in (b"\xff\xc3", b"\xff\xc9", b"\xff\xca"):
-        with pytest.raises(UnsupportedFormat, match="rare kind of JPEG"):
+        with pytest.raises(UnsupportedFormat, match="JPEG uses a rare encoding"):
             read(data.replace(b"\xff\xc0", marker, 1))
 
 
@@ -441,7 +441,7 @@ def test_whatever_a_decoder_throws_is_a_refusal(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(module, "_loaded", broken)
+    monkeypatch.setattr(module, "_load", broken)
     with pytest.raises(PhotoError):
         read(encoded(drawn(8, 8), "JPEG"))
 
@@ -473,14 +473,14 @@ def test_the_largest_phone_photo_is_within_the_limit() -> None:
 
 def test_more_pixels_than_the_limit() -> None:
     data = encoded(Image.new("L", (8200, 6120)), "JPEG")
-    with pytest.raises(TooManyPixels, match="50 megapixels; I read up to 50"):
+    with pytest.raises(TooManyPixels, match="51 megapixels; the limit is 50"):
         read(data)
 
 
 def test_the_budget_follows_the_memory() -> None:
     data = blank_png(4000, 3000)
     assert read(data, memory_mb=512).size == (4000, 3000)
-    with pytest.raises(TooManyPixels, match="megapixels, more than this machine has memory for"):
+    with pytest.raises(TooManyPixels, match="megapixels, more than this server has memory for"):
         read(data, memory_mb=256)
 
 
@@ -488,7 +488,8 @@ def test_the_budget_follows_the_memory() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_twelve_megapixels_fit_a_small_host(format: str, orientation: int) -> None:
     """4032 × 3024 on 512 MB, judged by header alone."""
-    peak = max(limits.BYTES_PER_PIXEL[format][0], limits.TURNED if orientation > 1 else 0)
+    turned_peak = limits.BYTES_PER_PIXEL_TURNED if orientation > 1 else 0
+    peak = max(limits.BYTES_PER_PIXEL[format][0], turned_peak)
     limits.check_memory((4032, 3024), peak * 4032 * 3024, 512)
 
 
@@ -511,7 +512,7 @@ def test_a_progressive_jpeg_is_charged_for_all_its_pixels() -> None:
 def test_large_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[int] = []
     most: list[int] = []
-    loaded = module._loaded
+    loaded = module._load
 
     def slow(opened: list) -> Image.Image:
         inside.append(1)
@@ -521,7 +522,7 @@ def test_large_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
         inside.pop()
         return image
 
-    monkeypatch.setattr(module, "_loaded", slow)
+    monkeypatch.setattr(module, "_load", slow)
     large, small = blank_png(3000, 3000), blank_png(30, 30)
     assert largest_together(large, most) == 1
     assert largest_together(small, most) > 1
