@@ -199,6 +199,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Return 16-bit grey as 8-bit grey; Pillow's own conversion would clip it to white."""
+    if image.mode == "I;16B":
+        # Pillow can't scale this mode.
+        image = Image.frombytes("I;16", image.size, image.tobytes(), "raw", "I;16B")
     image = image.point(lambda value: value * (1 / 256))
     image.info = {}
     return image.convert("L")

@@ -8,67 +8,100 @@ is read.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ..errors import UnsupportedFormat
+from .bmp import DIB_HEADER_SIZES, prepare_bmp
+from .gif import prepare_gif
 from .isobmff import prepare_isobmff
 from .jpeg import prepare_jpeg
 from .png import prepare_png
 from .prepared import PreparedImage
+from .tiff import prepare_tiff
 from .webp import prepare_webp
 
-__all__ = ["FORMATS", "FORMAT_NAMES", "prepare"]
+__all__ = ["FORMATS", "FORMAT_NAMES", "SIGNATURE_SIZE", "SUFFIXES", "detect_format", "prepare"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
-"""The formats that are read, as a photo names them."""
+SIGNATURE_SIZE = 256
+"""Bytes from a file's beginning that ``detect_format`` looks at."""
 
-FORMAT_NAMES = "JPEG, PNG, WebP, HEIC or AVIF"
-"""The formats as people know them, for messages."""
 
-_PREPARE: dict[str, Callable[[bytes], PreparedImage]] = {
-    "JPEG": prepare_jpeg,
-    "PNG": prepare_png,
-    "WEBP": prepare_webp,
-    "HEIF": lambda data: prepare_isobmff(data, "HEIF"),
-    "AVIF": lambda data: prepare_isobmff(data, "AVIF"),
+class _Format(NamedTuple):
+    """A format: its name for people, its usual suffixes, its walker."""
+
+    title: str
+    suffixes: tuple[str, ...]
+    prepare: Callable[[bytes], PreparedImage]
+
+
+_FORMATS = {
+    "JPEG": _Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), prepare_jpeg),
+    "PNG": _Format("PNG", (".png", ".apng"), prepare_png),
+    "WEBP": _Format("WebP", (".webp",), prepare_webp),
+    "HEIF": _Format("HEIC", (".heic", ".heif", ".hif"), lambda data: prepare_isobmff(data, "HEIF")),
+    "AVIF": _Format("AVIF", (".avif",), lambda data: prepare_isobmff(data, "AVIF")),
+    "GIF": _Format("GIF", (".gif",), prepare_gif),
+    "BMP": _Format("BMP", (".bmp", ".dib"), prepare_bmp),
+    "TIFF": _Format("TIFF", (".tif", ".tiff"), prepare_tiff),
 }
 
-_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_AVIF = {b"avif", b"avis"}
-_NEUTRAL = {b"mif1", b"msf1"}
+FORMATS = tuple(_FORMATS)
+"""The formats that are read, as Pillow and ``Photo.format`` name them."""
+
+_TITLES = [form.title for form in _FORMATS.values()]
+FORMAT_NAMES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
+"""The formats as people know them, for messages: "JPEG, PNG, … or TIFF"."""
+
+SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in form.suffixes)
+"""Suffixes of file names that promise a photo, lower case. The bytes decide."""
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_NEUTRAL_BRANDS = {b"mif1", b"msf1"}
 
 
 def prepare(data: bytes) -> PreparedImage:
     """Return the picture in a file's bytes, ready for a decoder.
 
     Raises:
-        UnsupportedFormat: not one of ``FORMATS``.
+        UnsupportedFormat: not one of ``FORMATS``, or in a rare encoding.
         DamagedPhoto: one of those, but incomplete or broken.
         TooManyPixels: a progressive JPEG that would take too long.
     """
-    name = _detect_format(data)
+    name = detect_format(data)
     if name is None:
         raise UnsupportedFormat(f"This file type isn't supported. Send a {FORMAT_NAMES} photo.")
-    return _PREPARE[name](data)
+    return _FORMATS[name].prepare(data)
 
 
-def _detect_format(data: bytes) -> str | None:
-    """Return the format by a file's first bytes, None if it is none of ``FORMATS``."""
+def detect_format(data: bytes) -> str | None:
+    """Return the format by a file's first bytes, None if it is none of ``FORMATS``.
+
+    The first ``SIGNATURE_SIZE`` bytes are enough.
+    """
     if data.startswith(b"\xff\xd8"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
-    return _detect_isobmff(data) if data[4:8] == b"ftyp" else None
+    if data[4:8] == b"ftyp":
+        return _detect_isobmff(data)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in DIB_HEADER_SIZES:
+        return "BMP"
+    # 42 is TIFF, 43 is BigTIFF.
+    return "TIFF" if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")) else None
 
 
 def _detect_isobmff(data: bytes) -> str | None:
     """Return HEIF or AVIF by the brands that a box file claims, None for videos and the like."""
     major = data[8:12]
     brands = {major}
-    if major in _NEUTRAL:
-        end = min(int.from_bytes(data[:4], "big"), 256)
+    if major in _NEUTRAL_BRANDS:
+        end = min(int.from_bytes(data[:4], "big"), SIGNATURE_SIZE)
         brands |= {data[at : at + 4] for at in range(16, end, 4)}
-    if brands & _AVIF:
+    if brands & _AVIF_BRANDS:
         return "AVIF"
-    return "HEIF" if brands & (_HEIF | _NEUTRAL) else None
+    return "HEIF" if brands & (_HEIF_BRANDS | _NEUTRAL_BRANDS) else None

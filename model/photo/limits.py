@@ -37,6 +37,9 @@ BYTES_PER_PIXEL = {
     "WEBP": (16.2, 16.8),
     "HEIF": (7.7, 8.6),
     "AVIF": (10.9, 13.5),
+    "GIF": (5.6, 8.6),
+    "BMP": (5.4, 8.5),
+    "TIFF": (5.4, 8.5),
 }
 """Bytes per decoded pixel at the peak of decoding: grey or RGB, and anything else.
 

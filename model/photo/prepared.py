@@ -81,6 +81,9 @@ def translate_decoder_errors() -> Iterator[None]:
             "This photo needs more memory than this server has. Send a smaller version."
         ) from None
     except Exception as error:  # noqa: BLE001
-        if "truncated" in str(error).lower():
+        message = str(error).lower()
+        if "truncated" in message:
             raise incomplete() from None
+        if "unsupported" in message or "unknown pixel mode" in message:
+            raise rare_encoding("photo") from None
         raise damaged() from None

@@ -1,0 +1,169 @@
+"""Tests of the errors of ``model.photo.read``: what is rejected, and in which words."""
+
+import struct
+import warnings
+
+import pytest
+from PIL import Image, ImageFile
+
+from model import photo as module
+from model.errors import DamagedPhoto, EmptyPhoto, PhotoError, PhotoTooLarge, UnsupportedFormat
+from model.photo import FORMATS, read
+from tests.photos import drawn, encoded, opened_by_pillow
+
+MB = 2**20
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, -100])
+def test_incomplete_files_are_rejected(format: str, cut: float) -> None:
+    data = encoded(drawn(200, 150), format)
+    short = data[: int(len(data) * cut)] if cut > 0 else data[: int(cut)]
+    with pytest.raises(DamagedPhoto, match="incomplete"):
+        read(short)
+
+
+@pytest.mark.parametrize("resize", [30, 60, 256])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0}]
+)
+def test_incomplete_jpegs_are_never_filled_with_grey(resize: int, options: dict) -> None:
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+    data = encoded(drawn(640, 480), "JPEG", **options)
+    for cut in (len(data) // 10, len(data) // 2, len(data) * 9 // 10, len(data) - 100):
+        with pytest.raises(DamagedPhoto, match="incomplete"):
+            read(data[:cut], resize=resize)
+
+
+def test_incomplete_jpeg_with_an_end_marker_is_rejected() -> None:
+    """libjpeg itself fills the rest with grey and says nothing."""
+    data = encoded(drawn(640, 480), "JPEG")
+    for cut in (0.1, 0.5, 0.9, 0.99):
+        with_end = data[: int(len(data) * cut)] + b"\xff\xd9"
+        opened_by_pillow(with_end)
+        for resize in (30, 256):
+            with pytest.raises(DamagedPhoto, match="incomplete"):
+                read(with_end, resize=resize)
+
+
+def test_progressive_jpeg_without_all_scans_is_rejected() -> None:
+    data = encoded(drawn(640, 480), "JPEG", progressive=True, quality=30)
+    passes = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    for at in passes[1:]:
+        blurred = data[:at] + b"\xff\xd9"
+        opened_by_pillow(blurred)
+        with pytest.raises(DamagedPhoto, match="incomplete"):
+            read(blurred)
+
+
+def test_flipped_bit_in_png_is_rejected() -> None:
+    data = bytearray(encoded(drawn(64, 48), "PNG"))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(DamagedPhoto):
+        read(bytes(data))
+
+
+OTHERS = {
+    "ico": encoded(drawn(16, 16), "ICO"),
+    "jpeg 2000": encoded(drawn(8, 8), "JPEG2000"),
+    "pdf": encoded(drawn(8, 8), "PDF"),
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "text": b"hello",
+    "zip": b"PK\3\4" + bytes(40),
+    "pickle": b"\x80\x04N.",
+    "film": b"\0\0\0\x18ftypisom\0\0\0\0isommp41" + bytes(40),
+    "wave": b"RIFF\x24\0\0\0WAVEfmt " + bytes(40),
+    "one byte": b"\xff",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_file_types_are_unsupported(name: str) -> None:
+    with pytest.raises(
+        UnsupportedFormat, match="JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF photo"
+    ):
+        read(OTHERS[name])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8",
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff\xe0" + bytes(100),
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"RIFF\x04\0\0\0WEBP",
+        b"RIFF\x40\0\0\0WEBPVP8 " + bytes(100),
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+        b"\0\0\0\x18ftypavif\0\0\0\0mif1avif",
+        b"GIF89a",
+        b"GIF89a" + bytes(100),
+        b"BM" + bytes(12) + b"\x0c\0\0\0" + b"\1\0\1\0\1\0\1\0" + bytes(100),
+        b"II*\0",
+        b"MM\0*" + bytes(100),
+    ],
+)
+def test_signature_alone_is_damaged(data: bytes) -> None:
+    with pytest.raises(DamagedPhoto):
+        read(data)
+
+
+def test_rare_jpeg_encodings_are_unsupported() -> None:
+    data = encoded(drawn(64, 48), "JPEG")
+    for marker in (b"\xff\xc3", b"\xff\xc9", b"\xff\xca"):
+        with pytest.raises(UnsupportedFormat, match="JPEG uses a rare encoding"):
+            read(data.replace(b"\xff\xc0", marker, 1))
+
+
+def test_empty_and_too_large_files_are_rejected() -> None:
+    with pytest.raises(EmptyPhoto):
+        read(b"")
+    data = encoded(drawn(64, 48), "JPEG")
+    assert read(data + bytes(20 * MB - len(data))).size == (64, 48)
+    with pytest.raises(PhotoTooLarge, match="20 MB"):
+        read(data + bytes(20 * MB - len(data) + 1))
+
+
+def test_every_error_says_what_to_do() -> None:
+    for data in (b"", b"text", b"\xff\xd8", bytes(21 * MB)):
+        with pytest.raises(PhotoError, match=r"(Send|Try|Choose)") as refusal:
+            read(data)
+        assert refusal.value.code != "photo"
+        assert refusal.value.__cause__ is None
+        assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RecursionError(),
+        struct.error("x"),
+        SyntaxError("x"),
+        KeyError("x"),
+        UserWarning("x"),
+        Image.DecompressionBombError("x"),
+        AssertionError(),
+        SystemError("x"),
+    ],
+)
+def test_any_decoder_exception_becomes_a_photo_error(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "_load", broken)
+    with pytest.raises(PhotoError):
+        read(encoded(drawn(8, 8), "JPEG"))
+
+
+def test_malformed_multi_picture_index_warns_nobody() -> None:
+    data = encoded(drawn(320, 200), "MPO", save_all=True, append_images=[drawn(160, 100, 1)])
+    broken = data.replace(b"MPF\0MM\0*", b"MPF\0XX\0*").replace(b"MPF\0II*\0", b"MPF\0XX*\0")
+    assert broken != data
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(broken).size == (320, 200)
