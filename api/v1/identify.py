@@ -52,7 +52,7 @@ def photo_body(options: type[BaseModel]) -> dict[str, Any]:
 async def identify(request: Request, asked: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Send the photo's bytes, or a form with the photo as `photo`.
 
-    JPEG, PNG, WebP, HEIC or AVIF of at most 20 MB; nothing of it is kept.
+    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB; nothing of it is kept.
     """
     return await answered(request, asked)
 

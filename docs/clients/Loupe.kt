@@ -58,7 +58,7 @@ class Problem(val status: Int, val code: String, val detail: String) : IOExcepti
 class Loupe(server: String, private val timeout: Int = 60_000, private val patience: Int = 30_000) {
     private val api = server.trimEnd('/') + "/api/v1"
 
-    /** What is on a photo: its JPEG, PNG, WebP, HEIC or AVIF bytes, 20 MB at most. */
+    /** What is on a photo: its JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF bytes, 20 MB at most. */
     fun identify(photo: ByteArray, model: String? = null, top: Int = 5): Answer {
         if (photo.size > 20 * 1_048_576) {
             throw Problem(413, "too-large", "This photo has more than 20 MB.")

@@ -67,7 +67,7 @@ struct Loupe: Sendable {
     /// Seconds in all that are waited while the server is busy.
     var patience: TimeInterval = 30
 
-    /// What is on a photo: its JPEG, PNG, WebP, HEIC or AVIF bytes, 20 MB at most.
+    /// What is on a photo: its JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF bytes, 20 MB at most.
     func identify(_ photo: Data, model: String? = nil, top: Int = 5) async throws -> Answer {
         guard photo.count <= 20 * 1_048_576 else {
             throw Problem(status: 413, code: "too-large", detail: "This photo has more than 20 MB.")

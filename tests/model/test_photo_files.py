@@ -1,6 +1,7 @@
 """Many photos at once: in order, a few at a time, stopped when nobody wants more."""
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.photo_files import SUFFIXES, list_photos, map_ordered
+from tests.photos import drawn, encoded
 
 
 def test_the_order_is_that_of_the_items() -> None:
@@ -98,7 +100,7 @@ def test_photos_of_a_folder_are_found_by_name(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    for name in (".hidden.jpg", "notes.txt", "jpg", ".cache/x.jpg", "movie.gif", "page.svg"):
+    for name in (".hidden.jpg", "notes.txt", "jpg", ".cache/x.jpg", "page.svg", "raw.nef"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -121,3 +123,19 @@ def test_a_folder_that_points_to_itself_ends(tmp_path: Path) -> None:
 
 def test_suffixes_are_in_small_letters() -> None:
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
+
+
+def test_list_photos_looks_into_files_of_other_suffixes(tmp_path: Path) -> None:
+    names = {"scan": "TIFF", "IMG_1": "JPEG", "windows.jfif": "JPEG", "upload.tmp": "PNG"}
+    for name, form in names.items():
+        (tmp_path / name).write_bytes(encoded(drawn(20, 20), form))
+    (tmp_path / "camera.dng").write_bytes(encoded(drawn(20, 20), "TIFF"))
+    (tmp_path / "notes").write_text("BMW, GIF and other words")
+    (tmp_path / "empty").touch()
+    assert {path.name for path in list_photos(tmp_path)} == set(names)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_list_photos_opens_no_pipes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert list_photos(tmp_path) == []
