@@ -10,6 +10,7 @@ from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
 from model.admission import admission_queue
 from model.settings import settings
+from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny
 
 
@@ -70,6 +71,13 @@ def colours(tiny_bundle: Bundle) -> Classifier:
 def imagenet(_away_from_home: None) -> Classifier:
     """The model that ships, loaded."""
     return load("imagenet", "compiled")
+
+
+@pytest.fixture(scope="session")
+def app_server(_away_from_home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as people start it, with nothing set but its data folder: one for all tests."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -15,17 +15,17 @@ from api.problems import BodyTooSlow, Malformed
 from model.errors import Busy, PhotoTooLarge
 from model.samples import samples
 from tests.api.raw import Wire
-from tests.browser.server import Server, serving
+from tests.browser.server import Server
 
 PHOTO = samples()[0].read()
 HEAD = b"POST /api/v1/identify HTTP/1.1\r\nHost: here\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("bodies")) as running:
-        yield running
-        assert not running.tracebacks()
+def server(app_server: Server) -> Iterator[Server]:
+    app_server.tracebacks()
+    yield app_server
+    assert not app_server.tracebacks()
 
 
 def still_answers(server: Server) -> None:

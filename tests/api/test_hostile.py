@@ -10,7 +10,7 @@ from model.corrections import CorrectionStore
 from model.settings import ROOT
 from tests.api.attacks import GOOD, PHOTO, TYPE, WORDS, addresses, forms
 from tests.api.raw import Reply, Wire, form
-from tests.browser.server import Server, serving
+from tests.browser.server import Server
 
 FORMS = list(forms())
 ADDRESSES = list(addresses())
@@ -18,9 +18,8 @@ INSIDE = ("Traceback", "site-packages", 'File "', str(ROOT), "root:x:", "[core]"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("hostile")) as running:
-        yield running
+def server(app_server: Server) -> Server:
+    return app_server
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """Clients that take their time, to send or to take: nobody else waits for them."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +12,14 @@ from api.timeouts import SlowClientMiddleware
 from api.work_queue import BATCHES, line
 from model.samples import samples
 from tests.api.raw import Wire
-from tests.browser.server import Server, serving
+from tests.browser.server import Server
 
 PHOTO = samples()[0].read()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(Path(tmp_path_factory.mktemp("slow"))) as running:
-        yield running
+def server(app_server: Server) -> Server:
+    return app_server
 
 
 def scope(**headers: str) -> dict[str, Any]:

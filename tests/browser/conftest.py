@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from model.samples import samples
 from tests.browser.drive import PATIENCE, guarded
-from tests.browser.server import Server, serving
+from tests.browser.server import Server
 from tests.photos import encoded
 from tests.tools import require_tool
 
@@ -68,10 +68,10 @@ def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="package")
-def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app with nothing set but its data folder."""
-    with serving(tmp_path_factory.mktemp("server")) as running:
-        yield running
+def server(chromium: str, request: pytest.FixtureRequest) -> Server:
+    """The app with nothing set but its data folder. Not started where there is no Chromium."""
+    running: Server = request.getfixturevalue("app_server")
+    return running
 
 
 @pytest.fixture
