@@ -40,8 +40,8 @@ st.subheader("Which photos it reads", anchor=False)
 st.write(
     "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF, up to 20 MB and 50 megapixels; of an "
     "animation the first picture. Large photos that are not ordinary JPEGs may be refused on a "
-    f"machine with little memory (this one may use {settings().memory_mb:,} MB on {settings().threads} "
-    f"{'core' if settings().threads == 1 else 'cores'})."
+    f"machine with little memory (this one may use {settings().memory_mb:,} MB on "
+    f"{settings().threads} {'core' if settings().threads == 1 else 'cores'})."
 )
 
 say_what_is_missing()
