@@ -1,12 +1,18 @@
-"""What a model's answers are worth, found on photos that it did not learn from.
+"""Calibration: temperature, label thresholds and OOD threshold, fitted on held-out photos.
 
-Nothing here needs torch: a calibration is a few nodes at the end of a graph, and
-the numbers in ``bundle.json`` that go with them.
+Nothing here needs torch: a calibration is a few nodes at the end of a graph and the
+figures in ``bundle.json`` that belong to them.
 """
 
 from .apply import write_calibration
 from .calibrate_folder import calibrate_bundle
 from .fit import CalibrationResult, calibrate
-from .graph_outputs import Outputs
+from .graph_outputs import GraphOutputs
 
-__all__ = ["CalibrationResult", "Outputs", "calibrate", "calibrate_bundle", "write_calibration"]
+__all__ = [
+    "CalibrationResult",
+    "GraphOutputs",
+    "calibrate",
+    "calibrate_bundle",
+    "write_calibration",
+]

@@ -1,4 +1,4 @@
-"""A calibration put into a bundle's files: the graph's tail, golden answers, the manifest."""
+"""Apply a calibration to a bundle: rewrite the graph head, golden outputs and manifest."""
 
 import io
 from pathlib import Path
@@ -8,89 +8,91 @@ import numpy as np
 import onnxruntime as ort
 
 from ..bundle.card import ModelCard
-from ..evaluation.statistics import wilson_interval
+from ..evaluation.metrics import wilson_interval
 from .fit import CalibrationResult
 from .graph_head import attach_head
 from .statistics import probabilities
 
-__all__ = ["OURS", "share", "write_calibration"]
+__all__ = ["MEASURED_BY", "proportion_metric", "write_calibration"]
 
-OURS = "measured by Loupe"
+MEASURED_BY = "measured by Loupe"
 
 
 def write_calibration(
     values: dict[str, Any],
     folder: Path,
-    trust: CalibrationResult,
+    result: CalibrationResult,
     *,
     on: str,
-    by: str = OURS,
+    by: str = MEASURED_BY,
     command: str,
     seed: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> None:
-    """Write ``graph.onnx`` and ``golden.npz`` of ``folder`` anew, and complete ``values``.
+    """Rewrite ``graph.onnx`` and ``golden.npz`` in ``folder`` and complete ``values``.
 
     Args:
-        values: the manifest without ``files``; gets confidence, card and metrics.
-            Metrics that somebody else measured stay.
-        folder: a bundle in the making, with its graph and its golden answers.
-        trust: what was found.
+        values: the manifest without ``files``; gets the calibration, the card and its
+            metrics. Metrics measured by others stay.
+        folder: an unpublished bundle with its graph and its golden outputs.
+        result: the calibration and its figures.
         on: the held-out photos, in words.
-        by: who measured, and how far that can be believed; begins with ``OURS``.
-        command: what was typed.
-        seed: of the split, where one was drawn.
+        by: who measured, and how far that can be believed; begins with ``MEASURED_BY``.
+        command: the command line that was used.
+        seed: of the split, if one was drawn.
         notes: lines for the card.
     """
     path = folder / "graph.onnx"
-    graph = attach_head(
-        path.read_bytes(), trust.confidence.temperature, trust.score, multilabel=False
-    )
+    temperature = result.calibration.temperature
+    graph = attach_head(path.read_bytes(), temperature, result.detector, multilabel=False)
     path.write_bytes(graph)
-    _golden(folder / "golden.npz", graph, trust.confidence.temperature)
-    values["confidence"] = trust.confidence.model_dump(mode="json")
+    _rewrite_golden(folder / "golden.npz", graph, temperature)
+    values["confidence"] = result.calibration.model_dump(mode="json")
     values["metrics"] = [
-        *_metrics(trust, on, by),
-        *[one for one in values.get("metrics", ()) if not one["by"].startswith(OURS)],
+        *_metrics(result, on, by),
+        *[
+            metric
+            for metric in values.get("metrics", ())
+            if not metric["by"].startswith(MEASURED_BY)
+        ],
     ]
     values["card"] = ModelCard(
         on=on,
-        photos=trust.photos,
-        folds=trust.folds,
-        confusion=trust.confusion,
-        reliability=trust.reliability,
-        before=trust.before,
-        mistakes=trust.mistakes,
-        scores=trust.scores,
-        strangers=trust.strangers,
+        photos=result.photos,
+        folds=result.folds,
+        confusion=result.confusion,
+        reliability=result.reliability,
+        before=result.reliability_uncalibrated,
+        mistakes=result.mistakes,
+        scores=result.detectors,
+        strangers=result.ood_sets,
         command=command,
         seed=seed,
         notes=notes,
     ).model_dump(mode="json")
 
 
-def _golden(path: Path, graph: bytes, temperature: float) -> None:
-    """Keep the learner's own logits, and compute what follows from them anew.
+def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
+    """Keep the learner's own logits, and compute probabilities and OOD scores from them.
 
-    Probabilities come from those logits and not from the graph, so that the graph
-    stays held to the learner.
+    Probabilities come from those logits and not from the graph, so that the golden test
+    still compares the graph with the learner.
     """
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-        pixels, logits = kept["pixels"], kept["logits"]
-    shares = probabilities(logits, temperature)
-    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    novelty = [session.run(["novelty"], {"pixels": one[None]})[0][0] for one in pixels]
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as golden:
+        pixels, logits = golden["pixels"], golden["logits"]
+    ort_session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    ood_scores = [ort_session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
     np.savez_compressed(
         path,
         pixels=pixels,
         logits=logits,
-        probabilities=shares.astype(np.float32),
-        novelty=np.array(novelty, np.float32),
+        probabilities=probabilities(logits, temperature).astype(np.float32),
+        novelty=np.array(ood_scores, np.float32),
     )
 
 
-def share(name: str, count: int, photos: int, on: str, by: str) -> dict[str, Any]:
-    """A metric of ``count`` of ``photos``, with its 95 % interval, as the manifest has it."""
+def proportion_metric(name: str, count: int, photos: int, on: str, by: str) -> dict[str, Any]:
+    """Return the metric of ``count`` in ``photos`` with its 95% interval, for the manifest."""
     low, high = wilson_interval(count, photos)
     return _metric(name, (count / photos, low, high), photos, on, by)
 
@@ -110,14 +112,18 @@ def _metric(
     }
 
 
-def _metrics(trust: CalibrationResult, on: str, by: str) -> list[dict[str, Any]]:
-    counts = {"accuracy": trust.right, "coverage": trust.covered, "kept": trust.kept}
+def _metrics(result: CalibrationResult, on: str, by: str) -> list[dict[str, Any]]:
+    counts = {
+        "accuracy": result.correct,
+        "coverage": result.covered,
+        "kept": result.id_accepted,
+    }
     errors = {
-        "calibration_error": trust.error,
-        "calibration_error_before": trust.error_before,
+        "calibration_error": result.ece,
+        "calibration_error_before": result.ece_uncalibrated,
     }
     return [
-        *(share(name, count, trust.photos, on, by) for name, count in counts.items()),
-        # An error has no simple interval: the card's bins show what it is made of.
-        *(_metric(name, (error,) * 3, trust.photos, on, by) for name, error in errors.items()),
+        *(proportion_metric(name, count, result.photos, on, by) for name, count in counts.items()),
+        # A calibration error has no simple interval; the card's bins show what it is made of.
+        *(_metric(name, (error,) * 3, result.photos, on, by) for name, error in errors.items()),
     ]

@@ -1,12 +1,11 @@
-"""``calibrate NAME FOLDER``: a bundle measured on photos that it did not learn from."""
+"""Calibrate a bundle on a folder of held-out photos: the command ``calibrate``."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
 from ..bundle.bundle import Bundle
 from ..bundle.manifest import FORMAT
@@ -14,18 +13,18 @@ from ..bundle.registry import publish
 from ..classifier import Classifier, read_file
 from ..engines import start
 from ..errors import DataError, PhotoError
-from ..evaluation.folders import labelled
-from ..evaluation.summary import refuse_multilabel
+from ..evaluation.evaluate import labelled_photos
+from ..evaluation.tables import require_single_label
 from ..photo_files import list_photos, map_ordered, printable, retry_while_busy
-from ..preprocess import Pixels, preprocess
+from ..preprocess import preprocess
 from ..settings import settings
 from .apply import write_calibration
-from .fit import COVERAGE, LEAST, CalibrationResult, calibrate
-from .graph_outputs import Floats, Outputs
+from .fit import MIN_PHOTOS, TARGET_COVERAGE, CalibrationResult, calibrate
+from .graph_outputs import Floats, GraphOutputs
 
-__all__ = ["calibrate_bundle", "outputs", "run_graph", "stranger_folders", "unknown_photos"]
+__all__ = ["calibrate_bundle", "list_ood_photos"]
 
-Progress = Callable[[str, int, int], None]
+OnStage = Callable[[str, int, int], None]
 
 
 def calibrate_bundle(
@@ -33,42 +32,49 @@ def calibrate_bundle(
     folder: Path,
     unknown: Sequence[Path] = (),
     *,
-    coverage: float = COVERAGE,
+    coverage: float = TARGET_COVERAGE,
     command: str = "",
-    shelf: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    registry: Path | None = None,
+    progress: OnStage = lambda stage, done, total: None,
 ) -> tuple[Bundle, CalibrationResult]:
-    """Calibrate a bundle and put the result on the shelf as a new version of it.
+    """Calibrate a bundle and publish the result as a new version of it.
 
     Args:
-        bundle: the model; one with several labels a photo is refused.
-        folder: a folder a label, with photos that the model did not learn from.
-        unknown: folders with photos of nothing that it knows.
-        coverage: share of photos whose plausible set is to hold the true label.
-        command: what was typed, for the card.
-        shelf: by default the data folder's models.
-        progress: told the stage, and how many photos are done, of how many.
+        bundle: the model; it must give one label per photo.
+        folder: one folder per label, with photos that the model did not learn from.
+        unknown: folders with photos of none of the labels.
+        coverage: target share of photos whose prediction set holds the true label.
+        command: the command line that was used, for the card.
+        registry: where to publish; by default the data folder's models.
+        progress: called with the stage, the number of photos done, and their total.
 
     Raises:
         DataError: the folder, its names, the number of photos or the model do not fit.
     """
     manifest = bundle.manifest
-    refuse_multilabel(manifest.multilabel)
-    photos, left_out = labelled(folder, bundle.labels)
-    place = {label: index for index, label in enumerate(bundle.labels)}
+    require_single_label(manifest.multilabel)
+    photos, left_out = labelled_photos(folder, bundle.labels)
+    indices = {label: index for index, label in enumerate(bundle.labels)}
     classifier = Classifier(bundle, start(bundle, "compiled"))
-    known, unread = outputs(
+    held_out, unread = _run_classifier(
         classifier,
-        [(photo, place[label]) for photo, label in photos],
+        [(photo, indices[label]) for photo, label in photos],
         folder,
         lambda done, total: progress("Held-out photos", done, total),
     )
     notes = _notes(left_out, unread)
-    if len({*known.targets.tolist()}) < 2:
-        raise DataError(f"{folder} has photos of one label only. Give some of the others, too.")
-    strangers = unknown_photos(classifier, unknown, progress)
+    if len({*held_out.targets.tolist()}) < 2:
+        raise DataError(f"{folder} has photos of one label only. Add photos of the others.")
+    ood_sets = {}
+    for ood_folder, (name, paths) in zip(unknown, list_ood_photos(unknown).items(), strict=True):
+        ood_sets[name], _ = _run_classifier(
+            classifier,
+            [(path, 0) for path in paths],
+            ood_folder,
+            lambda done, total: progress("Unknown photos", done, total),
+        )
     progress("Calibrating", 0, 0)
-    trust = calibrate(known, None, strangers, coverage=coverage)
+    result = calibrate(held_out, None, ood_sets, coverage=coverage)
     values: dict[str, Any] = manifest.model_dump(mode="json", exclude={"files"})
     values["format"] = FORMAT
 
@@ -76,41 +82,49 @@ def calibrate_bundle(
         for name in manifest.files:
             (new / name).write_bytes(bundle.read(name))
         on = f"held out, in {printable(Path(folder.absolute().name))}"[:200]
-        write_calibration(values, new, trust, on=on, command=command, notes=notes)
+        write_calibration(values, new, result, on=on, command=command, notes=notes)
 
-    return publish(values, shelf or settings().data / "models", fill), trust
+    return publish(values, registry or settings().data / "models", fill), result
 
 
 def _notes(folders: Sequence[str], unread: Sequence[str]) -> tuple[str, ...]:
-    """What was not counted, in lines for the card."""
-    lines = {
-        "Folders that fit no label, left out": folders,
-        "Photos that cannot be read, or are copies, left out": unread,
+    """Return what was not counted, in lines for the card."""
+    skipped = {
+        "Skipped folders (no label with that name)": folders,
+        "Skipped photos (unreadable, or copies of another one)": unread,
     }
     return tuple(
-        f"{what}: {len(names):,} ({', '.join(names[:5])})"[:300]
-        for what, names in lines.items()
+        f"{reason}: {len(names):,} ({', '.join(names[:5])})"[:300]
+        for reason, names in skipped.items()
         if names
     )
 
 
-def outputs(
+class _PhotoOutput(NamedTuple):
+    digest: bytes
+    logits: Floats
+    features: Floats
+    target: int
+    name: str
+
+
+def _run_classifier(
     classifier: Classifier,
     photos: Sequence[tuple[Path, int]],
     folder: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Outputs, list[str]]:
-    """What the graph gives for photos, and the names of those that were left out.
+    progress: Callable[[int, int], None],
+) -> tuple[GraphOutputs, list[str]]:
+    """Return the outputs for photos, and the names of those left out.
 
-    Those cannot be read, or are copies of another one: a copy in another fold would
-    make it look easier than it is.
+    Left out are photos that cannot be read and copies of another one: a copy in another
+    fold would make that fold look easier than it is.
 
     Raises:
-        DataError: fewer than fifty could be read.
+        DataError: fewer than fifty photos remain.
     """
-    recipe = classifier.bundle.manifest.recipe
+    config = classifier.bundle.manifest.recipe
 
-    def one(item: tuple[Path, int]) -> tuple[bytes, Any, Any, int, str] | str:
+    def run(item: tuple[Path, int]) -> _PhotoOutput | str:
         path, target = item
         name = printable(path.relative_to(folder))
         try:
@@ -118,93 +132,49 @@ def outputs(
             photo = retry_while_busy(classifier.photo, data)
         except PhotoError:
             return name
-        found = classifier.engine.run(preprocess(photo.image, recipe)[None], single_thread=True)
+        output = classifier.engine.run(preprocess(photo.image, config)[None], single_thread=True)
         digest = hashlib.sha256(data).digest()
-        return digest, found.logits[0], found.features[0], target, name
+        return _PhotoOutput(digest, output.logits[0], output.features[0], target, name)
 
-    rows, left_out, seen = [], list[str](), set[bytes]()
-    for done, row in enumerate(map_ordered(one, photos), 1):
+    rows, left_out, digests = [], list[str](), set[bytes]()
+    for done, row in enumerate(map_ordered(run, photos), 1):
         progress(done, len(photos))
         if isinstance(row, str):
             left_out.append(row)
-        elif row[0] in seen:
-            left_out.append(row[-1])
+        elif row.digest in digests:
+            left_out.append(row.name)
         else:
-            seen.add(row[0])
-            rows.append(row[1:])
-    if len(rows) < LEAST:
-        raise DataError(
-            f"{folder} holds {len(rows)} photos that can be read, of {len(photos)}: {LEAST} are "
-            "needed, 300 are good."
-        )
-    logits, features, targets, names = zip(*rows, strict=True)
-    known = Outputs(np.stack(logits), np.stack(features), np.array(targets, np.intp), names)
-    return known, left_out
+            digests.add(row.digest)
+            rows.append(row)
+    if len(rows) < MIN_PHOTOS:
+        raise DataError(_too_few(folder, f"{len(rows)} usable photos of {len(photos)}", 300))
+    outputs = GraphOutputs(
+        np.stack([row.logits for row in rows]),
+        np.stack([row.features for row in rows]),
+        np.array([row.target for row in rows], np.intp),
+        tuple(row.name for row in rows),
+    )
+    return outputs, left_out
 
 
-def stranger_folders(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """The photos of folders of strangers, by the folder's name.
+def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """List the photos in folders of OOD photos, by the folder's name.
 
     Raises:
-        DataError: two have the same name, or one has fewer than fifty photos.
+        DataError: two folders have the same name, or one has fewer than fifty photos.
     """
-    found: dict[str, list[Path]] = {}
+    photos: dict[str, list[Path]] = {}
     for folder in folders:
         name = printable(Path(folder.absolute().name))
-        if name in found:
+        if name in photos:
             raise DataError(f"Two folders of unknown photos are called {name!r}. Rename one.")
-        found[name] = list_photos(folder)
-        if len(found[name]) < LEAST:
-            raise DataError(
-                f"{folder} holds {len(found[name])} unknown photos: {LEAST} are needed, 200 are "
-                "good."
-            )
-    return found
+        photos[name] = list_photos(folder)
+        if len(photos[name]) < MIN_PHOTOS:
+            raise DataError(_too_few(folder, f"{len(photos[name])} unknown photos", 200))
+    return photos
 
 
-def unknown_photos(
-    classifier: Classifier, folders: Sequence[Path], progress: Progress
-) -> dict[str, Outputs]:
-    """What the graph gives for folders of strangers, by the folder's name."""
-    found = {}
-    for folder, (name, paths) in zip(folders, stranger_folders(folders).items(), strict=True):
-        found[name], _ = outputs(
-            classifier,
-            [(path, 0) for path in paths],
-            folder,
-            lambda done, total: progress("Unknown photos", done, total),
-        )
-    return found
-
-
-def run_graph(
-    graph: Path,
-    photos: Iterable[Pixels],
-    targets: Sequence[int] | None = None,
-    names: tuple[str, ...] = (),
-) -> Outputs:
-    """What a graph that stands in no bundle yet gives for photos, on all cores.
-
-    Args:
-        graph: an ONNX file.
-        photos: uint8 [height, width, 3] each.
-        targets: indices of their labels; without them all are 0.
-        names: of the photos, for the card.
-
-    Raises:
-        DataError: there is no photo.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-
-    def one(pixels: Pixels) -> tuple[Floats, Floats]:
-        logits, features = session.run(["logits", "features"], {"pixels": pixels[None]})
-        return logits[0], features[0]
-
-    rows = list(map_ordered(one, photos))
-    if not rows:
-        raise DataError("None of these photos can be read.")
-    logits, features = zip(*rows, strict=True)
-    known = np.zeros(len(logits)) if targets is None else targets
-    return Outputs(np.stack(logits), np.stack(features), np.array(known, np.intp), names)
+def _too_few(folder: Path, count: str, recommended: int) -> str:
+    return (
+        f"{folder}: {count}, which isn't enough. Use at least {MIN_PHOTOS}, better {recommended}."
+    )

@@ -1,79 +1,83 @@
-"""What goes into a card: bins, mistakes, strangers, the scores that were compared."""
+"""The rows of a model card: reliability bins, mistakes, OOD sets, compared detectors."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.card import MOST_MISTAKES, Mistake, OodResult, ReliabilityBin
-from ..bundle.card import DetectorResult as ScoreLine
-from ..evaluation.statistics import wilson_interval
-from .graph_outputs import Outputs
-from .scores import Score
+from ..bundle.card import MOST_MISTAKES, DetectorResult, Mistake, OodResult, ReliabilityBin
+from ..evaluation.metrics import wilson_interval
+from .graph_outputs import GraphOutputs
+from .ood_detectors import Detector, FoldResult
 
-__all__ = ["Told", "line", "mistakes", "reliability", "stranger"]
+__all__ = ["detector_result", "ood_result", "reliability_bins", "worst_mistakes"]
 
 BINS = 10
-MOST_LETTERS = 300
-
-Told = tuple[float, int, int]
-"""Of one fold and one set of strangers: AUROC, how many were let in, how many there were."""
+MAX_NAME_LENGTH = 300
 
 
-def reliability(top: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
-    """Answers by their probability, float64 [N], with which of them were right."""
-    places = np.minimum((top * BINS).astype(int), BINS - 1)
+def reliability_bins(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> tuple[ReliabilityBin, ...]:
+    """Group answers by their probability, float64 [N], with the share of correct ones."""
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return tuple(
         ReliabilityBin(
-            confidence=round(float(top[places == place].mean()), 4),
-            accuracy=round(float(right[places == place].mean()), 4),
+            confidence=round(float(confidence[places == place].mean()), 4),
+            accuracy=round(float(correct[places == place].mean()), 4),
             photos=int((places == place).sum()),
         )
         for place in np.unique(places)
     )
 
 
-def mistakes(
-    known: Outputs, said: NDArray[np.intp], top: NDArray[np.float64]
+def worst_mistakes(
+    outputs: GraphOutputs, predicted: NDArray[np.intp], confidence: NDArray[np.float64]
 ) -> tuple[Mistake, ...]:
-    """Wrong answers, the most confident first."""
-    wrong = [place for place in np.argsort(-top) if said[place] != known.targets[place]]
+    """Return the wrong answers, the most confident first."""
+    wrong = [
+        place for place in np.argsort(-confidence) if predicted[place] != outputs.targets[place]
+    ]
     return tuple(
         Mistake(
-            photo=known.names[place][-MOST_LETTERS:] if known.names else f"photo {place}",
-            label=int(known.targets[place]),
-            said=int(said[place]),
-            probability=round(float(top[place]), 4),
+            photo=outputs.names[place][-MAX_NAME_LENGTH:] if outputs.names else f"photo {place}",
+            label=int(outputs.targets[place]),
+            said=int(predicted[place]),
+            probability=round(float(confidence[place]), 4),
         )
         for place in wrong[:MOST_MISTAKES]
     )
 
 
-def stranger(name: str, rows: list[Told]) -> OodResult:
-    """A set of strangers, all folds together."""
-    area, inside, count = _pooled(rows)
-    low, high = wilson_interval(inside, count)
+def ood_result(name: str, folds: Sequence[FoldResult]) -> OodResult:
+    """Return the row of one OOD set, all folds together."""
+    pooled = _pooled(folds)
+    low, high = wilson_interval(pooled.accepted, pooled.count)
     return OodResult(
         name=name,
-        photos=count,
-        auroc=round(area, 4),
-        let_in=round(inside / count, 4),
+        photos=pooled.count,
+        auroc=round(pooled.auroc, 4),
+        let_in=round(pooled.accepted / pooled.count, 4),
         low=round(low, 4),
         high=round(high, 4),
     )
 
 
-def line(score: Score, sets: dict[str, list[Told]], best: Score) -> ScoreLine:
-    """A score with its mean over the sets of strangers."""
-    pooled = [_pooled(rows) for rows in sets.values()]
-    return ScoreLine(
-        name=score.name,
-        auroc=round(float(np.mean([area for area, _, _ in pooled])), 4),
-        let_in=round(float(np.mean([inside / count for _, inside, count in pooled])), 4),
-        bytes=score.bytes,
-        kept=score is best,
+def detector_result(
+    detector: Detector, ood_sets: Mapping[str, Sequence[FoldResult]], *, selected: bool
+) -> DetectorResult:
+    """Return the row of one detector: the mean over the OOD sets."""
+    pooled = [_pooled(folds) for folds in ood_sets.values()]
+    return DetectorResult(
+        name=detector.name,
+        auroc=round(float(np.mean([fold.auroc for fold in pooled])), 4),
+        let_in=round(float(np.mean([fold.accepted / fold.count for fold in pooled])), 4),
+        bytes=detector.size_bytes,
+        kept=selected,
     )
 
 
-def _pooled(rows: list[Told]) -> Told:
-    counts = [count for _, _, count in rows]
-    area = float(np.average([area for area, _, _ in rows], weights=counts))
-    return area, sum(inside for _, inside, _ in rows), sum(counts)
+def _pooled(folds: Sequence[FoldResult]) -> FoldResult:
+    counts = [fold.count for fold in folds]
+    area = float(np.average([fold.auroc for fold in folds], weights=counts))
+    return FoldResult(area, sum(fold.accepted for fold in folds), sum(counts))

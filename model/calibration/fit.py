@@ -1,262 +1,293 @@
-"""A calibration found and measured, out of fold."""
+"""Fit a calibration to held-out photos and measure it by cross-validation."""
 
-from collections import Counter
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.card import DetectorResult as ScoreLine
-from ..bundle.card import Mistake, OodResult, ReliabilityBin
+from ..bundle.card import DetectorResult, Mistake, OodResult, ReliabilityBin
 from ..bundle.manifest import Calibration, PredictionSetRule
 from ..errors import DataError
-from ..evaluation.statistics import expected_calibration_error
-from .card_rows import Told, line, mistakes, reliability, stranger
-from .graph_outputs import Floats, Outputs
-from .scores import DEFAULT, MOST_BYTES, SCORES, Fit, Score
-from .statistics import auroc, floors, probabilities, temperature, threshold
+from ..evaluation.metrics import expected_calibration_error
+from .card_rows import detector_result, ood_result, reliability_bins, worst_mistakes
+from .graph_outputs import Floats, GraphOutputs
+from .ood_detectors import (
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    MAX_DETECTOR_BYTES,
+    Detector,
+    FitDetector,
+    FoldResult,
+    evaluate_detector,
+)
+from .statistics import (
+    auroc,
+    contains_label,
+    fit_label_thresholds,
+    fit_ood_threshold,
+    fit_temperature,
+    probabilities,
+)
 
-__all__ = ["COVERAGE", "KEEP", "LEAST", "CalibrationResult", "calibrate"]
+__all__ = ["MIN_PHOTOS", "TARGET_COVERAGE", "CalibrationResult", "calibrate"]
 
-COVERAGE = 0.9
-KEEP = 0.95
-FOLDS, INNER = 5, 3
-LEAST = 50
-"""Held-out photos without which nothing can be said."""
+TARGET_COVERAGE = 0.9
+TARGET_ID_ACCEPT_RATE = 0.95
+FOLDS, INNER_FOLDS = 5, 3
+MIN_PHOTOS = 50
+"""Fewest held-out photos that a calibration can be fitted to."""
+
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """A calibration with what was measured of it, all out of fold.
+    """A calibration and its figures, all by cross-validation.
 
-    ``coverage`` and ``kept`` count photos; errors are expected calibration errors,
-    before and after the temperature.
+    ``correct``, ``covered`` and ``id_accepted`` count photos; ``ece`` and
+    ``ece_uncalibrated`` are expected calibration errors; ``confusion`` holds (true label,
+    predicted label, photos).
     """
 
-    confidence: Calibration
-    score: Score
+    calibration: Calibration
+    detector: Detector
     folds: int
     photos: int
-    right: int
+    correct: int
     covered: int
-    kept: int
-    set_size: float
-    error: float
-    error_before: float
+    id_accepted: int
+    ece: float
+    ece_uncalibrated: float
     confusion: tuple[tuple[int, int, int], ...]
     reliability: tuple[ReliabilityBin, ...]
-    before: tuple[ReliabilityBin, ...]
+    reliability_uncalibrated: tuple[ReliabilityBin, ...]
     mistakes: tuple[Mistake, ...]
-    scores: tuple[ScoreLine, ...]
-    strangers: tuple[OodResult, ...]
+    detectors: tuple[DetectorResult, ...]
+    ood_sets: tuple[OodResult, ...]
 
 
 def calibrate(
-    known: Outputs,
-    reference: Outputs | None = None,
-    strangers: Mapping[str, Outputs] | None = None,
+    held_out: GraphOutputs,
+    reference: GraphOutputs | None = None,
+    ood_sets: Mapping[str, GraphOutputs] | None = None,
     *,
-    coverage: float = COVERAGE,
-    keep: float = KEEP,
+    coverage: float = TARGET_COVERAGE,
+    id_accept_rate: float = TARGET_ID_ACCEPT_RATE,
     seed: int = 0,
 ) -> CalibrationResult:
-    """Fit a temperature, a set size and a novelty to held-out photos, and measure them.
+    """Fit temperature, label thresholds and OOD detector to held-out photos, and measure them.
 
-    Everything is fitted five times on four fifths and measured on the rest, also
-    the choice of the score; what is returned for use is fitted on all.
+    Everything, the choice of the detector included, is fitted five times on four fifths of
+    the photos and measured on the rest. The calibration returned for use is fitted on all.
 
     Args:
-        known: held-out photos with their labels.
-        reference: photos that the model learnt from; without them the held-out
-            ones stand for them.
-        strangers: photos of nothing that the model knows, by the name of their set.
+        held_out: held-out photos with their labels.
+        reference: photos that the model learnt from; without them the held-out ones
+            stand in for them.
+        ood_sets: photos of none of the labels, by the name of their set.
+        coverage: target share of photos whose prediction set holds the true label.
+        id_accept_rate: target share of photos of the labels that get one.
+        seed: of the folds.
 
     Raises:
-        DataError: fewer than fifty photos.
+        DataError: there are fewer than fifty photos.
     """
-    if len(known) < LEAST:
+    if len(held_out) < MIN_PHOTOS:
         raise DataError(
-            f"{len(known)} photos are too few to calibrate with: {LEAST} are needed, 300 are good."
+            f"{len(held_out)} photos aren't enough to calibrate: use at least {MIN_PHOTOS}, "
+            "better 300."
         )
-    strangers = {name: one for name, one in (strangers or {}).items() if len(one)}
-    folds = list(_folds(known.targets, seed))
-    measured = _Measured(known)
+    ood_sets = {name: outputs for name, outputs in (ood_sets or {}).items() if len(outputs)}
+    folds = list(_folds(held_out.targets, seed))
+    measured = _CrossValidation(held_out)
     for number, (inside, outside) in enumerate(folds):
-        far = {
-            name: (one.part(a), one.part(b))
-            for name, one in strangers.items()
-            for a, b in [_parts(len(one), number, len(folds))]
+        pairs = {
+            name: _split_ood(outputs, number, len(folds)) for name, outputs in ood_sets.items()
         }
-        measured.add(known.part(inside), outside, reference, far, coverage, keep)
-    return _trust(measured, known, reference, strangers, coverage, keep, len(folds))
+        fit = _fit(
+            held_out.subset(inside),
+            reference,
+            {name: choosing for name, (choosing, _) in pairs.items()},
+            coverage,
+            id_accept_rate,
+        )
+        measured.add(fit, outside, {name: measuring for name, (_, measuring) in pairs.items()})
+    final = _fit(held_out, reference, ood_sets, coverage, id_accept_rate)
+    return measured.result(final, coverage, len(folds))
 
 
-def _folds(
-    targets: NDArray[np.intp], seed: int, count: int = FOLDS
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    import warnings
-
+def _folds(targets: Indices, seed: int, count: int = FOLDS) -> Iterator[tuple[Indices, Indices]]:
+    """Yield the places to fit on and the places to measure on, for each fold."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    # Where every label has fewer photos than there are folds, none can be spread evenly.
-    kind = StratifiedKFold if np.max(np.bincount(targets)) >= count else KFold
+    # Stratifying needs at least one label with as many photos as there are folds.
+    splitter = StratifiedKFold if np.max(np.bincount(targets)) >= count else KFold
     with warnings.catch_warnings():
-        # A label with fewer photos than folds is missing from some.
+        # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
-        yield from kind(count, shuffle=True, random_state=seed).split(targets, targets)
+        yield from splitter(count, shuffle=True, random_state=seed).split(targets, targets)
 
 
-def _parts(count: int, fold: int, folds: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Places to choose with and places to measure with; every photo is measured once."""
-    places = np.random.default_rng(0).permutation(count)
-    return places[np.arange(count) % folds != fold], places[np.arange(count) % folds == fold]
+def _split_ood(outputs: GraphOutputs, fold: int, folds: int) -> tuple[GraphOutputs, GraphOutputs]:
+    """Split OOD photos into those that choose the detector and those measured in this fold."""
+    places = np.random.default_rng(0).permutation(len(outputs))
+    in_fold = np.arange(len(outputs)) % folds == fold
+    return outputs.subset(places[~in_fold]), outputs.subset(places[in_fold])
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    """A score with the novelty of the photos that its threshold comes from."""
+class _FittedDetector:
+    """A detector, out-of-fold OOD scores of the photos it was fitted with, and its threshold."""
 
-    score: Score
-    novelty: Floats
+    detector: Detector
+    id_scores: Floats
+    threshold: float
 
 
-def _fitted(fit: Fit, inside: Outputs, reference: Outputs | None) -> _Fitted:
-    """Fit a score; what it says of ``inside`` comes from photos other than those.
+@dataclass(frozen=True)
+class _Fit:
+    """Everything that is fitted to one set of held-out photos."""
 
-    Photos that are their own reference would look nearer than new ones ever do, and
-    the threshold would turn away what is known.
+    temperature: float
+    label_thresholds: NDArray[np.float64]
+    detectors: list[_FittedDetector]
+    best: _FittedDetector
+
+
+def _fit(
+    held_out: GraphOutputs,
+    reference: GraphOutputs | None,
+    ood_sets: Mapping[str, GraphOutputs],
+    coverage: float,
+    id_accept_rate: float,
+) -> _Fit:
+    temperature = fit_temperature(held_out.logits, held_out.targets)
+    calibrated = probabilities(held_out.logits, temperature)
+    detectors = [
+        _fit_detector(fit_detector, held_out, reference, id_accept_rate)
+        for fit_detector in DETECTORS
+    ]
+    return _Fit(
+        temperature=temperature,
+        label_thresholds=fit_label_thresholds(calibrated, held_out.targets, coverage),
+        detectors=detectors,
+        best=_best_detector(detectors, ood_sets),
+    )
+
+
+def _fit_detector(
+    fit_detector: FitDetector,
+    held_out: GraphOutputs,
+    reference: GraphOutputs | None,
+    id_accept_rate: float,
+) -> _FittedDetector:
+    """Fit a detector and return out-of-fold scores for ``held_out``.
+
+    Photos scored against themselves look closer than any new photo, which would set the
+    threshold too low.
     """
     if reference is not None:
-        score = fit(reference, inside)
-        return _Fitted(score, score(inside.features, inside.logits))
-    novelty = np.zeros(len(inside), np.float32)
-    for others, rest in _folds(inside.targets, 0, INNER):
-        part, others_ = inside.part(rest), inside.part(others)
-        novelty[rest] = fit(others_, others_)(part.features, part.logits)
-    return _Fitted(fit(inside, inside), novelty)
+        detector = fit_detector(reference, held_out)
+        scores = detector(held_out)
+    else:
+        detector = fit_detector(held_out, held_out)
+        scores = np.zeros(len(held_out), np.float32)
+        for inside, outside in _folds(held_out.targets, 0, INNER_FOLDS):
+            fold = held_out.subset(inside)
+            scores[outside] = fit_detector(fold, fold)(held_out.subset(outside))
+    return _FittedDetector(detector, scores, fit_ood_threshold(scores, id_accept_rate))
 
 
-class _Measured:
-    """Gathers what each fold says of the photos outside of it."""
+def _best_detector(
+    detectors: list[_FittedDetector], ood_sets: Mapping[str, GraphOutputs]
+) -> _FittedDetector:
+    """Return the small enough detector with the highest mean AUROC over the OOD sets."""
+    if not ood_sets:
+        return detectors[DETECTORS.index(DEFAULT_DETECTOR)]
 
-    def __init__(self, known: Outputs) -> None:
-        count, labels = known.logits.shape
-        self.known = known
-        self.shares = np.zeros((count, labels))
-        self.covered = np.zeros(count, bool)
-        self.sizes = np.zeros(count, int)
-        self.kept = np.zeros(count, bool)
-        # By set of strangers: AUROC of each fold, and how many were let in.
-        self.chosen: dict[str, list[Told]] = {}
-        self.compared: dict[str, dict[str, list[Told]]] = {}
-
-    def add(
-        self,
-        inside: Outputs,
-        outside: NDArray[np.intp],
-        reference: Outputs | None,
-        far: Mapping[str, tuple[Outputs, Outputs]],
-        coverage: float,
-        keep: float,
-    ) -> None:
-        """One fold: ``inside`` was fitted on, ``outside`` are places in the known photos."""
-        rest = self.known.part(outside)
-        heat = temperature(inside.logits, inside.targets)
-        shares = probabilities(rest.logits, heat)
-        bounds = floors(probabilities(inside.logits, heat), inside.targets, coverage)
-        self.shares[outside] = shares
-        self.covered[outside], self.sizes[outside] = _in_set(shares, rest.targets, bounds)
-        scores = [_fitted(fit, inside, reference) for fit in SCORES]
-        for one in scores:
-            limit = threshold(one.novelty, keep)
-            found = self.compared.setdefault(one.score.name, {})
-            for name, (_, measured) in far.items():
-                found.setdefault(name, []).append(_told(one.score, rest, measured, limit))
-        best = _best(scores, {name: pair[0] for name, pair in far.items()})
-        limit = threshold(best.novelty, keep)
-        self.kept[outside] = best.score(rest.features, rest.logits) <= limit
-        for name, (_, measured) in far.items():
-            self.chosen.setdefault(name, []).append(_told(best.score, rest, measured, limit))
-
-
-def _told(score: Score, known: Outputs, strangers: Outputs, limit: float) -> Told:
-    """AUROC, strangers let in, strangers."""
-    if not len(strangers):
-        return 0.0, 0, 0
-    novelty = score(strangers.features, strangers.logits)
-    area = auroc(score(known.features, known.logits), novelty)
-    return area, int((novelty <= limit).sum()), len(strangers)
-
-
-def _best(scores: list[_Fitted], strangers: Mapping[str, Outputs]) -> _Fitted:
-    """The score that tells best, on average over the sets, among those that are small enough."""
-    small = [one for one in scores if one.score.bytes <= MOST_BYTES]
-    if not strangers:
-        return next(one for one, fit in zip(scores, SCORES, strict=True) if fit is DEFAULT)
-
-    def mean(one: _Fitted) -> float:
-        areas = [auroc(one.novelty, one.score(s.features, s.logits)) for s in strangers.values()]
-        return float(np.mean(areas))
-
-    return max(small, key=mean)
-
-
-def _in_set(
-    shares: NDArray[np.float64], targets: NDArray[np.intp], bounds: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-    """Whether the set of each photo holds its label, and how large it is."""
-    rows, inside = np.arange(len(shares)), shares >= bounds
-    inside[rows, shares.argmax(axis=1)] = True
-    least = np.where(inside, shares, np.inf).min(axis=1)
-    inside = shares >= least[:, None]
-    return inside[rows, targets], inside.sum(axis=1)
-
-
-def _trust(
-    measured: _Measured,
-    known: Outputs,
-    reference: Outputs | None,
-    strangers: Mapping[str, Outputs],
-    coverage: float,
-    keep: float,
-    folds: int,
-) -> CalibrationResult:
-    heat = temperature(known.logits, known.targets)
-    bounds = floors(probabilities(known.logits, heat), known.targets, coverage)
-    scores = [_fitted(fit, known, reference) for fit in SCORES]
-    best = _best(scores, strangers)
-    said = known.logits.argmax(axis=1)
-    right = said == known.targets
-    top = measured.shares[np.arange(len(known)), said]
-    raw = probabilities(known.logits, 1.0).max(axis=1)
-    pairs = Counter(zip(known.targets.tolist(), said.tolist(), strict=True))
-    return CalibrationResult(
-        confidence=Calibration(
-            temperature=round(heat, 4),
-            plausible=PredictionSetRule(
-                coverage=coverage, floors=tuple(round(float(bound), 6) for bound in bounds)
-            ),
-            novelty=round(threshold(best.novelty, keep), 6),
-            score=best.score.name,
-        ),
-        score=best.score,
-        folds=folds,
-        photos=len(known),
-        right=int(right.sum()),
-        covered=int(measured.covered.sum()),
-        kept=int(measured.kept.sum()),
-        set_size=float(measured.sizes.mean()),
-        error=expected_calibration_error(top, right),
-        error_before=expected_calibration_error(raw, right),
-        confusion=tuple((label, answer, count) for (label, answer), count in pairs.most_common()),
-        reliability=reliability(top, right),
-        before=reliability(raw, right),
-        mistakes=mistakes(known, said, top),
-        scores=tuple(
-            line(one.score, measured.compared[one.score.name], best.score) for one in scores
+    def mean_auroc(fitted: _FittedDetector) -> float:
+        return float(
+            np.mean([auroc(fitted.id_scores, fitted.detector(ood)) for ood in ood_sets.values()])
         )
-        if strangers
-        else (),
-        strangers=tuple(stranger(name, rows) for name, rows in measured.chosen.items()),
+
+    small = [fitted for fitted in detectors if fitted.detector.size_bytes <= MAX_DETECTOR_BYTES]
+    return max(small, key=mean_auroc)
+
+
+class _CrossValidation:
+    """Gathers what each fold's calibration gives for the photos outside of the fold."""
+
+    def __init__(self, held_out: GraphOutputs) -> None:
+        self.held_out = held_out
+        self.calibrated = np.zeros(held_out.logits.shape)
+        self.covered = np.zeros(len(held_out), bool)
+        self.id_accepted = np.zeros(len(held_out), bool)
+        self.chosen: defaultdict[str, list[FoldResult]] = defaultdict(list)
+        # Detector's name → OOD set's name → results of the folds.
+        self.compared: defaultdict[str, defaultdict[str, list[FoldResult]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+
+    def add(self, fit: _Fit, outside: Indices, ood_sets: Mapping[str, GraphOutputs]) -> None:
+        """Measure one fold's calibration on the places that it was not fitted to."""
+        held_out = self.held_out.subset(outside)
+        calibrated = probabilities(held_out.logits, fit.temperature)
+        self.calibrated[outside] = calibrated
+        self.covered[outside], _ = contains_label(
+            calibrated, held_out.targets, fit.label_thresholds
+        )
+        self.id_accepted[outside] = fit.best.detector(held_out) <= fit.best.threshold
+        for name, ood in ood_sets.items():
+            for fitted in fit.detectors:
+                measured = evaluate_detector(fitted.detector, held_out, ood, fitted.threshold)
+                self.compared[fitted.detector.name][name].append(measured)
+                if fitted is fit.best:
+                    self.chosen[name].append(measured)
+
+    def result(self, final: _Fit, coverage: float, folds: int) -> CalibrationResult:
+        """Put the folds' figures beside the calibration that is fitted to all photos."""
+        held_out = self.held_out
+        predicted = held_out.logits.argmax(axis=1)
+        correct = predicted == held_out.targets
+        confidence = self.calibrated[np.arange(len(held_out)), predicted]
+        uncalibrated = probabilities(held_out.logits, 1.0).max(axis=1)
+        pairs = Counter(zip(held_out.targets.tolist(), predicted.tolist(), strict=True))
+        return CalibrationResult(
+            calibration=_calibration(final, coverage),
+            detector=final.best.detector,
+            folds=folds,
+            photos=len(held_out),
+            correct=int(correct.sum()),
+            covered=int(self.covered.sum()),
+            id_accepted=int(self.id_accepted.sum()),
+            ece=expected_calibration_error(confidence, correct),
+            ece_uncalibrated=expected_calibration_error(uncalibrated, correct),
+            confusion=tuple((label, said, count) for (label, said), count in pairs.most_common()),
+            reliability=reliability_bins(confidence, correct),
+            reliability_uncalibrated=reliability_bins(uncalibrated, correct),
+            mistakes=worst_mistakes(held_out, predicted, confidence),
+            detectors=tuple(
+                detector_result(
+                    fitted.detector,
+                    self.compared[fitted.detector.name],
+                    selected=fitted is final.best,
+                )
+                for fitted in (final.detectors if self.chosen else ())
+            ),
+            ood_sets=tuple(ood_result(name, results) for name, results in self.chosen.items()),
+        )
+
+
+def _calibration(fit: _Fit, coverage: float) -> Calibration:
+    return Calibration(
+        temperature=round(fit.temperature, 4),
+        plausible=PredictionSetRule(
+            coverage=coverage,
+            floors=tuple(round(float(threshold), 6) for threshold in fit.label_thresholds),
+        ),
+        novelty=round(fit.best.threshold, 6),
+        score=fit.best.detector.name,
     )

@@ -1,23 +1,27 @@
-"""The last nodes of a graph: from logits and features to probabilities and novelty."""
+"""The graph head: ONNX nodes from logits and features to probabilities and the OOD score."""
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, parser, utils
 
 from ..errors import BundleDamaged
-from .scores import OPSET, Score, logit_nodes
+from .ood_detectors import OPSET, Detector
 
 __all__ = ["attach_head", "extract_head"]
 
-MADE = {"probabilities", "novelty"}
+HEAD_OUTPUTS = {"probabilities", "novelty"}
 
 
-def attach_head(graph: bytes, temperature: float, score: Score | None, multilabel: bool) -> bytes:
-    """The same graph with other last nodes; a former tail is replaced.
+def attach_head(
+    graph: bytes, temperature: float, detector: Detector | None, multilabel: bool
+) -> bytes:
+    """Return the graph with a new head in place of the one that it may have.
 
     Args:
         graph: ONNX with outputs ``logits`` and ``features``.
         temperature: what logits are divided by.
-        score: computes ``novelty``; None for a graph without it.
+        detector: computes ``novelty``, the OOD score; None for a graph without it.
+        multilabel: take the sigmoid of each logit instead of the softmax of all.
 
     Raises:
         BundleDamaged: the graph lacks an output, or its operators are too old.
@@ -29,24 +33,19 @@ def attach_head(graph: bytes, temperature: float, score: Score | None, multilabe
     opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
     if opset < OPSET:
         raise BundleDamaged(
-            f"The graph has operators of version {opset}, and calibration adds some of {OPSET}. "
-            "Import the model again."
+            f"The graph uses ONNX opset {opset}; calibration needs {OPSET} or newer. Import the "
+            "model again."
         )
-    _keep(model.graph, needed=_ancestors(model.graph, {"logits", "features"}))
-    text, numbers = logit_nodes(temperature, multilabel)
-    signature = "tail (float[N, C] logits) => (float[N, C] probabilities)"
-    model.graph.node.extend(parser.parse_graph(f"{signature} {{ {text} }}").node)
-    model.graph.initializer.extend(
-        numpy_helper.from_array(array, name) for name, array in numbers.items()
-    )
+    _prune(model.graph, needed=_ancestors(model.graph, {"logits", "features"}))
+    _add_probabilities(model.graph, temperature, multilabel)
     del model.graph.output[:]
-    shares = onnx.ValueInfoProto()
-    shares.CopyFrom(outputs["logits"])
-    shares.name = "probabilities"
-    model.graph.output.extend([outputs["logits"], outputs["features"], shares])
-    if score is not None:
-        model.graph.node.extend(score.nodes())
-        model.graph.initializer.extend(score.initializers())
+    probabilities = onnx.ValueInfoProto()
+    probabilities.CopyFrom(outputs["logits"])
+    probabilities.name = "probabilities"
+    model.graph.output.extend([outputs["logits"], outputs["features"], probabilities])
+    if detector is not None:
+        model.graph.node.extend(detector.nodes())
+        model.graph.initializer.extend(detector.initializers())
         model.graph.output.append(
             helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"])
         )
@@ -55,28 +54,41 @@ def attach_head(graph: bytes, temperature: float, score: Score | None, multilabe
 
 
 def extract_head(graph: bytes) -> bytes:
-    """The part from ``logits`` and ``features`` on, as a graph of its own."""
+    """Return the part after ``logits`` and ``features`` as a graph of its own."""
     model = onnx.load_from_string(graph)
-    made = [output.name for output in model.graph.output if output.name in MADE]
-    part = utils.Extractor(model).extract_model(["logits", "features"], made)
-    return bytes(part.SerializeToString())
+    outputs = [output.name for output in model.graph.output if output.name in HEAD_OUTPUTS]
+    head = utils.Extractor(model).extract_model(["logits", "features"], outputs)
+    return bytes(head.SerializeToString())
 
 
-def _ancestors(graph: onnx.GraphProto, wanted: set[str]) -> set[str]:
-    """Names of all values that ``wanted`` is computed from, itself included."""
-    found, maker = set(wanted), {name: node for node in graph.node for name in node.output}
-    waiting = list(wanted)
-    while waiting:
-        node = maker.get(waiting.pop())
+def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: bool) -> None:
+    activation = "Sigmoid(calib_scaled)" if multilabel else "Softmax <axis = 1> (calib_scaled)"
+    nodes = parser.parse_graph(
+        "head (float[N, C] logits) => (float[N, C] probabilities) {"
+        f"calib_scaled = Div(logits, calib_temperature) probabilities = {activation} }}"
+    )
+    graph.node.extend(nodes.node)
+    graph.initializer.append(
+        numpy_helper.from_array(np.array(temperature, np.float32), "calib_temperature")
+    )
+
+
+def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:
+    """Return the names of all values that ``names`` are computed from, themselves included."""
+    ancestors = set(names)
+    producers = {name: node for node in graph.node for name in node.output}
+    pending = list(names)
+    while pending:
+        node = producers.get(pending.pop())
         for name in _inputs(node) if node else ():
-            if name not in found:
-                found.add(name)
-                waiting.append(name)
-    return found
+            if name not in ancestors:
+                ancestors.add(name)
+                pending.append(name)
+    return ancestors
 
 
 def _inputs(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, also within the branches that it holds."""
+    """Return what a node reads, also inside the subgraphs that it holds."""
     names = list(node.input)
     for attribute in node.attribute:
         for graph in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
@@ -84,13 +96,13 @@ def _inputs(node: onnx.NodeProto) -> list[str]:
     return names
 
 
-def _keep(graph: onnx.GraphProto, needed: set[str]) -> None:
-    """Take away the nodes and numbers that nothing needed comes from."""
+def _prune(graph: onnx.GraphProto, needed: set[str]) -> None:
+    """Remove the nodes, initializers and shapes that nothing needed is computed from."""
     for field, names in (
         (graph.node, lambda node: node.output),
-        (graph.initializer, lambda number: [number.name]),
+        (graph.initializer, lambda initializer: [initializer.name]),
         (graph.value_info, lambda value: [value.name]),
     ):
-        kept = [one for one in field if needed & set(names(one))]
+        remaining = [item for item in field if needed & set(names(item))]
         del field[:]
-        field.extend(kept)
+        field.extend(remaining)

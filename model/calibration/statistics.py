@@ -1,95 +1,114 @@
-"""The numbers of a calibration: temperature, set size, threshold, AUROC."""
+"""The numbers of a calibration: temperature, label thresholds, OOD threshold, AUROC."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["auroc", "floors", "probabilities", "temperature", "threshold"]
+__all__ = [
+    "auroc",
+    "contains_label",
+    "fit_label_thresholds",
+    "fit_ood_threshold",
+    "fit_temperature",
+    "probabilities",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-COLDEST, HOTTEST = 0.05, 20.0
-SPREAD = 0.5
-"""Standard deviation, in natural logarithms, of temperatures before any photo is seen."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+PRIOR_SPREAD = 0.5
+"""Standard deviation of the prior on the temperature's natural logarithm."""
 
 
 def probabilities(logits: Floats, temperature: float) -> Doubles:
-    """Softmax of logits [N, labels] at a temperature, float64."""
-    calm = logits.astype(np.float64) / temperature
-    calm -= calm.max(axis=1, keepdims=True)
-    shares = np.exp(calm)
-    result: Doubles = shares / shares.sum(axis=1, keepdims=True)
+    """Return the softmax of logits [N, labels] divided by a temperature, float64."""
+    scaled_logits = logits.astype(np.float64) / temperature
+    scaled_logits -= scaled_logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(scaled_logits)
+    result: Doubles = exponentials / exponentials.sum(axis=1, keepdims=True)
     return result
 
 
-def temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
-    """The temperature at which the true labels are most likely.
+def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
+    """Return the temperature with the lowest negative log-likelihood of the true labels.
 
-    A temperature far from one needs evidence: without that, a few dozen photos that
-    are all answered rightly would make every answer certain.
+    A log-normal prior around one asks for evidence (maximum a posteriori): without it, a
+    few dozen photos that are all classified correctly would make every answer certain.
 
-    Source: Guo et al., On Calibration of Modern Neural Networks, 2017; the evidence
-    is asked for by a log-normal prior around one (maximum a posteriori).
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """
     from scipy.optimize import minimize_scalar
 
     rows = np.arange(len(targets))
 
-    def surprise(logarithm: float) -> float:
-        shares = probabilities(logits, math.exp(logarithm))[rows, targets]
-        prior = (logarithm / SPREAD) ** 2 / 2
-        return float(-np.log(np.maximum(shares, 1e-12)).sum() + prior)
+    def nll(log_temperature: float) -> float:
+        true = probabilities(logits, math.exp(log_temperature))[rows, targets]
+        prior = (log_temperature / PRIOR_SPREAD) ** 2 / 2
+        return float(-np.log(np.maximum(true, 1e-12)).sum() + prior)
 
-    bounds = math.log(COLDEST), math.log(HOTTEST)
-    return float(math.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+    bounds = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
+    return float(math.exp(minimize_scalar(nll, bounds=bounds, method="bounded").x))
 
 
-def floors(shares: Doubles, targets: NDArray[np.intp], coverage: float) -> Doubles:
-    """For each label the probability from which on it is plausible, float64 [labels].
+def fit_label_thresholds(
+    calibrated: Doubles, targets: NDArray[np.intp], coverage: float
+) -> Doubles:
+    """Return the probability from which each label joins the prediction set, float64 [labels].
 
-    Of the photos of each label, ``coverage`` reach its floor, so that a label that
-    is hard to tell is not paid for by the easy ones. Labels with too few photos to
-    say so share one floor.
+    A share of ``coverage`` of each label's photos reaches its threshold, so that easy
+    labels don't make up for a hard one. Labels with too few photos share one threshold.
 
     Args:
-        shares: calibrated probabilities, float64 [N, labels].
+        calibrated: probabilities, float64 [N, labels].
         targets: true labels [N].
-        coverage: share of photos whose set is to hold the true label.
+        coverage: target share of photos whose set holds the true label.
 
-    Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
-    Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).
+    Source: Sadinle, Lei and Wasserman, Least Ambiguous Set-Valued Classifiers With Bounded
+    Error Levels, 2019 (class-conditional split conformal sets).
     """
-    true = shares[np.arange(len(targets)), targets]
-    found = np.full(shares.shape[1], 1 - _quantile(1 - true, coverage))
-    # Rounded, since 1 - 0.9 is a little less than 0.1.
-    enough = math.ceil(round(1 / (1 - coverage), 6)) - 1
+    true = calibrated[np.arange(len(targets)), targets]
+    thresholds = np.full(calibrated.shape[1], 1 - _conformal_quantile(1 - true, coverage))
+    # Rounded, because 1 - 0.9 is slightly less than 0.1 in floating point.
+    min_photos = math.ceil(round(1 / (1 - coverage), 6)) - 1
     for label in np.unique(targets):
-        own = true[targets == label]
-        if len(own) >= enough:
-            found[label] = 1 - _quantile(1 - own, coverage)
-    clipped: Doubles = np.clip(found, 0.0, 1.0)
+        of_label = true[targets == label]
+        if len(of_label) >= min_photos:
+            thresholds[label] = 1 - _conformal_quantile(1 - of_label, coverage)
+    clipped: Doubles = np.clip(thresholds, 0.0, 1.0)
     return clipped
 
 
-def threshold(novelty: Floats, keep: float) -> float:
-    """The novelty that ``keep`` of the known photos do not exceed."""
-    return _quantile(novelty.astype(np.float64), keep)
+def contains_label(
+    calibrated: Doubles, targets: NDArray[np.intp], thresholds: Doubles
+) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return whether each photo's prediction set holds its label, and how many labels it holds."""
+    rows, in_set = np.arange(len(calibrated)), calibrated >= thresholds
+    in_set[rows, calibrated.argmax(axis=1)] = True
+    lowest = np.where(in_set, calibrated, np.inf).min(axis=1)
+    in_set = calibrated >= lowest[:, None]
+    return in_set[rows, targets], in_set.sum(axis=1)
 
 
-def _quantile(values: Doubles, share: float) -> float:
-    """The split-conformal quantile: of n values the ceil((n + 1) · share)-th, at most the last."""
+def fit_ood_threshold(id_scores: Floats, target_id_accept_rate: float) -> float:
+    """Return the OOD score that a share of ``target_id_accept_rate`` does not exceed."""
+    return _conformal_quantile(id_scores.astype(np.float64), target_id_accept_rate)
+
+
+def _conformal_quantile(values: Doubles, share: float) -> float:
+    """Return the ceil((n + 1) · share)-th of n values, or the last one."""
     place = min(len(values), math.ceil((len(values) + 1) * share)) - 1
     return float(np.sort(values)[place])
 
 
-def auroc(known: Floats, strangers: Floats) -> float:
-    """The chance that a stranger's novelty is above a known photo's; equals count half.
+def auroc(id_scores: Floats, ood_scores: Floats) -> float:
+    """Return the chance that an OOD photo scores higher than an ID one; ties count half.
 
-    Source: the Mann-Whitney statistic.
+    Source: Mann and Whitney, On a Test of Whether one of Two Random Variables is
+    Stochastically Larger than the Other, 1947 (the U statistic).
     """
     from scipy.stats import rankdata
 
-    ranks = rankdata(np.concatenate([known, strangers]))[len(known) :]
-    pairs = len(known) * len(strangers)
-    return float((ranks.sum() - len(strangers) * (len(strangers) + 1) / 2) / pairs)
+    ranks = rankdata(np.concatenate([id_scores, ood_scores]))[len(id_scores) :]
+    pairs = len(id_scores) * len(ood_scores)
+    return float((ranks.sum() - len(ood_scores) * (len(ood_scores) + 1) / 2) / pairs)

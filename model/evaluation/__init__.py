@@ -1,20 +1,20 @@
-"""How good a model is on photos whose labels are known."""
+"""Evaluation: how good a model is on photos whose labels are known."""
 
-from .folders import evaluate
-from .labels import Matched, match
-from .results import Confused, Evaluation, LabelScore, PhotoFailure, Proportion
-from .summary import Row, Summary, summarise
+from .evaluate import Matched, evaluate, match
+from .metrics import LabelScore, Proportion, wilson_interval
+from .tables import Confused, Evaluation, EvaluationCounter, PhotoFailure, Row, summarise
 
 __all__ = [
     "Confused",
     "Evaluation",
+    "EvaluationCounter",
     "LabelScore",
     "Matched",
     "PhotoFailure",
     "Proportion",
     "Row",
-    "Summary",
     "evaluate",
     "match",
     "summarise",
+    "wilson_interval",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from ..bundle.bundle import Bundle
 from ..bundle.manifest import FORMAT
 from ..bundle.registry import publish
-from ..evaluation.statistics import wilson_interval
+from ..evaluation.metrics import wilson_interval
 from ..learner.rebuild import empty_learner
 from .backbones import load_pretrained_package
 from .onnx_export import export_onnx, manifest_of

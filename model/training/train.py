@@ -12,9 +12,10 @@ from filelock import FileLock, Timeout
 
 from ..bundle.bundle import Bundle
 from ..bundle.registry import publish
-from ..calibration import CalibrationResult, Outputs, calibrate, write_calibration
-from ..calibration.apply import share
-from ..calibration.calibrate_folder import run_graph, stranger_folders
+from ..calibration import CalibrationResult, GraphOutputs, calibrate, write_calibration
+from ..calibration.apply import proportion_metric
+from ..calibration.calibrate_folder import list_ood_photos
+from ..calibration.graph_outputs import run_graph
 from ..errors import DataError, EngineUnavailable
 from ..preprocess import Pixels, PreprocessConfig
 from ..settings import settings
@@ -93,7 +94,7 @@ def _trained(plan: TrainingConfig, state: Path, resume: bool, watch: Watch) -> B
     began = time.monotonic()
     chosen = backbone(plan.arch)
     try:
-        strangers = stranger_folders(plan.unknown)
+        strangers = list_ood_photos(plan.unknown)
         photos = material(plan, chosen, state, watch)
         values = draft(plan, chosen, photos.split)
         head = probe(values, chosen, photos, state, watch)
@@ -218,9 +219,9 @@ def _tested(photos: PreparedData, graph: Path, watch: Watch) -> dict[str, Any]:
     return _accuracy(found, "the test folder", "measured by Loupe, once")
 
 
-def _accuracy(found: Outputs, on: str, by: str) -> dict[str, Any]:
+def _accuracy(found: GraphOutputs, on: str, by: str) -> dict[str, Any]:
     right = int((found.logits.argmax(axis=1) == found.targets).sum())
-    return share("accuracy", right, len(found), on, by)
+    return proportion_metric("accuracy", right, len(found), on, by)
 
 
 def _notes(photos: PreparedData, head: Probe, tuned: FineTuneResult | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 from model import Bundle
 from model.bundle.bundle import BUILTIN_DIR
 from model.bundle.registry import get_bundle
-from model.calibration.scores import MOST_BYTES
+from model.calibration.ood_detectors import MAX_DETECTOR_BYTES
 
 NAMES = sorted(path.name for path in BUILTIN_DIR.iterdir())
 
@@ -60,5 +60,5 @@ def test_its_card_is_whole_or_it_says_that_it_is_not_calibrated(bundle: Bundle) 
 def test_what_trust_adds_to_the_graph_is_small(bundle: Bundle) -> None:
     graph = onnx.load_from_string(bundle.read("graph.onnx")).graph
     added = [one for one in graph.initializer if one.name.startswith("trust_")]
-    assert sum(len(one.SerializeToString()) for one in added) <= MOST_BYTES
+    assert sum(len(one.SerializeToString()) for one in added) <= MAX_DETECTOR_BYTES
     assert bool(added) == (bundle.manifest.confidence is not None)

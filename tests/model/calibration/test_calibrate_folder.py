@@ -92,8 +92,8 @@ def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
     (photos / "tulip" / "one.png").write_bytes((photos / "red" / "3.png").read_bytes())
     code, output = run("calibrate", "tiny", photos)
     assert code == 0
-    assert "or are copies, left out: 2 (red/broken.jpg, red/copy.png)" in output
-    assert "Folders that fit no label, left out: 1 (tulip)" in output
+    assert "or copies of another one): 2 (red/broken.jpg, red/copy.png)" in output
+    assert "Skipped folders (no label with that name): 1 (tulip)" in output
     card = get_bundle("tiny").manifest.card
     assert card
     assert card.photos == 72
@@ -104,8 +104,8 @@ def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
     [
         (["nobody", "{photos}"], "no-such-model"),
         (["tiny", "{empty}"], "no folders to take labels from"),
-        (["tiny", "{few}"], "50 are needed"),
-        (["tiny", "{photos}", "--unknown", "{empty}"], "50 are needed"),
+        (["tiny", "{few}"], "at least 50"),
+        (["tiny", "{photos}", "--unknown", "{empty}"], "at least 50"),
         (["several", "{photos}"], "several labels"),
     ],
 )

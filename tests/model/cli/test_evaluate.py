@@ -93,7 +93,7 @@ def test_wrong_use_is_exit_2(tiny_bundle: Bundle, photos: Path, tmp_path: Path) 
     (tmp_path / "empty" / "purpel").mkdir(parents=True)
     found = run("evaluate", "tiny", tmp_path / "empty")
     assert found.exit_code == 2
-    assert found.stderr.startswith("data-refused: No folder has the name")
+    assert found.stderr.startswith("data-refused: No folder matches any")
 
 
 @pytest.mark.usefixtures("_own_records")

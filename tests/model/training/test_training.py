@@ -150,7 +150,7 @@ def test_from_python_in_three_lines(photos: Path, data_folder: Path, tmp_path: P
         (["{photos}", "--name", "My Flowers"], "such as my-flowers"),
         (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves none"),
         (["{photos}", "--name", "forms", "--arch", "vit_b_16"], "cannot be cut"),
-        (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "50 are needed"),
+        (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "at least 50"),
         (["{photos}", "--name", "forms", "--arch", "lite9"], "no network 'lite9'"),
         (["{photos}", "--name", "forms", "--size", "7"], "side: "),
         (["{photos}/train/disc", "--name", "forms"], "photos of 0 labels"),

@@ -14,7 +14,7 @@ from model.classifier import Classifier as PlainClassifier
 from model.engines import start
 from model.errors import DataError
 from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match, summarise
-from model.evaluation.statistics import expected_calibration_error, wilson_interval
+from model.evaluation.metrics import expected_calibration_error, wilson_interval
 from model.prediction import Milliseconds
 from tests.model.tiny import COLOURS, colour, tiny
 
@@ -96,7 +96,7 @@ def test_five_labels_have_no_top5() -> None:
 def test_without_rows_it_says_why() -> None:
     with pytest.raises(DataError, match="no photo"):
         summarise(LABELS, [])
-    with pytest.raises(DataError, match=r"All 1 photos were refused.*cut short"):
+    with pytest.raises(DataError, match=r"None of the 1 photos can be read.*cut short"):
         summarise(LABELS, [], [PhotoFailure("x.jpg", "damaged", "It is cut short.")])
 
 
@@ -171,7 +171,7 @@ def test_an_exact_name_wins_and_an_ambiguous_one_is_left_out() -> None:
 def test_unmatched_names_are_listed_with_near_labels() -> None:
     with pytest.raises(DataError, match=r"'tabi' \(near: tabby\), 'xyz'\.") as caught:
         match(["tabi", "xyz"], ["tabby", "espresso"])
-    assert "Name a folder after each label" in str(caught.value)
+    assert "Name one folder per label" in str(caught.value)
 
 
 def test_of_many_unmatched_names_a_few_are_listed() -> None:

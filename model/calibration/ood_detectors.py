@@ -1,0 +1,272 @@
+"""OOD detectors: scores that tell photos of none of the labels; higher is more likely OOD.
+
+A fitted detector is a piece of an ONNX graph, from ``features`` and ``logits`` to
+``novelty`` (the OOD score), written in ONNX's own text format. The nodes compared here
+are the nodes that run later, on every engine. To add a detector, write a function of
+type ``FitDetector`` and list it in ``DETECTORS``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper, parser
+
+from .graph_outputs import Floats, GraphOutputs
+from .statistics import auroc
+
+__all__ = [
+    "DEFAULT_DETECTOR",
+    "DETECTORS",
+    "MAX_DETECTOR_BYTES",
+    "OPSET",
+    "Detector",
+    "FitDetector",
+    "FoldResult",
+    "evaluate_detector",
+    "gated_margin",
+    "label_mean_cosine",
+    "maximum_logit",
+    "maximum_probability",
+    "subspace_distance",
+]
+
+OPSET = 18
+MAX_DETECTOR_BYTES = 500_000
+"""Most bytes that a bundle's detector may add to its graph."""
+
+SUBSPACE_AXES = 64
+GATE_QUANTILE = 0.98
+"""Share of held-out photos inside the gate, chosen on clothes."""
+
+GATE_SLOPE = 20.0
+"""Weight of the distance beyond the gate against the margin, each in units of its spread."""
+
+Tensors = dict[str, NDArray[np.generic]]
+AXIS: Tensors = {"calib_axis": np.array([1], np.int64)}
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A fitted OOD score: ``nodes_text`` in ONNX's text format, and its tensors by name."""
+
+    name: str
+    nodes_text: str
+    tensors: Tensors
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that its tensors add to a graph."""
+        return sum(array.nbytes for array in self.tensors.values())
+
+    def nodes(self) -> list[onnx.NodeProto]:
+        """Return the nodes from ``features`` and ``logits`` to ``novelty``."""
+        signature = "score (float[N, D] features, float[N, C] logits) => (float[N] novelty)"
+        return list(parser.parse_graph(f"{signature} {{ {self.nodes_text} }}").node)
+
+    def initializers(self) -> list[onnx.TensorProto]:
+        """Return the tensors as ONNX initializers."""
+        return [numpy_helper.from_array(array, name) for name, array in self.tensors.items()]
+
+    @cached_property
+    def _ort_session(self) -> ort.InferenceSession:
+        graph = helper.make_graph(
+            self.nodes(),
+            "score",
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", None])
+                for name in ("features", "logits")
+            ],
+            [helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"])],
+            self.initializers(),
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
+        )
+        options = ort.SessionOptions()
+        # ONNX Runtime warns about inputs that a detector doesn't use.
+        options.log_severity_level = 4
+        return ort.InferenceSession(model.SerializeToString(), options)
+
+    def __call__(self, outputs: GraphOutputs) -> Floats:
+        """Return the OOD scores of photos, float32 [N]."""
+        inputs = {"features": outputs.features, "logits": outputs.logits}
+        scores: Floats = self._ort_session.run(["novelty"], inputs)[0]
+        return scores
+
+
+FitDetector = Callable[[GraphOutputs, GraphOutputs], Detector]
+"""Fit a detector to reference photos, which the network may have learnt from, and held-out
+photos; where there is only one set, both arguments are the same object."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """A detector on one fold of one OOD set: AUROC, and how many photos it accepted of how many."""
+
+    auroc: float
+    accepted: int
+    count: int
+
+
+def evaluate_detector(
+    detector: Detector, held_out: GraphOutputs, ood: GraphOutputs, threshold: float
+) -> FoldResult:
+    """Measure how well a detector tells OOD photos from held-out ones."""
+    if not len(ood):
+        return FoldResult(0.0, 0, 0)
+    scores = detector(ood)
+    area = auroc(detector(held_out), scores)
+    return FoldResult(area, int((scores <= threshold).sum()), len(ood))
+
+
+def maximum_probability(*_: GraphOutputs) -> Detector:
+    """Score by the highest softmax probability, negated.
+
+    Source: Hendrycks and Gimpel, A Baseline for Detecting Misclassified and
+    Out-of-Distribution Examples in Neural Networks, 2017.
+    """
+    nodes_text = """
+        calib_softmax = Softmax <axis = 1> (logits)
+        calib_highest = ReduceMax <keepdims = 0> (calib_softmax, calib_axis)
+        novelty = Neg(calib_highest)
+    """
+    return Detector("maximum probability", nodes_text, AXIS)
+
+
+def maximum_logit(*_: GraphOutputs) -> Detector:
+    """Score by the highest logit, negated.
+
+    Source: Hendrycks et al., Scaling Out-of-Distribution Detection for Real-World
+    Settings, 2022.
+    """
+    nodes_text = """
+        calib_highest = ReduceMax <keepdims = 0> (logits, calib_axis)
+        novelty = Neg(calib_highest)
+    """
+    return Detector("maximum logit", nodes_text, AXIS)
+
+
+def label_mean_cosine(reference: GraphOutputs, _: GraphOutputs) -> Detector:
+    """Score by the cosine between the features and the nearest label's mean, negated.
+
+    Source: Mensink et al., Distance-Based Image Classification: Generalizing to New
+    Classes at Near-Zero Cost, 2013 (nearest class mean); the cosine as a score from
+    Techapanurak et al., Hyperparameter-Free Out-of-Distribution Detection Using Cosine
+    Similarity, 2020.
+    """
+    features, targets = unit_rows(reference.features), reference.targets
+    means = np.stack([features[targets == label].mean(axis=0) for label in np.unique(targets)])
+    nodes_text = """
+        calib_unit = LpNormalization <axis = 1, p = 2> (features)
+        calib_cosines = MatMul(calib_unit, calib_means)
+        calib_nearest = ReduceMax <keepdims = 0> (calib_cosines, calib_axis)
+        novelty = Neg(calib_nearest)
+    """
+    tensors = {**AXIS, "calib_means": np.ascontiguousarray(unit_rows(means).T)}
+    return Detector("cosine to label means", nodes_text, tensors)
+
+
+SUBSPACE_NODES = """
+    calib_unit = LpNormalization <axis = 1, p = 2> (features)
+    calib_centred = Sub(calib_unit, calib_mean)
+    calib_projected = MatMul(calib_centred, calib_axes)
+    calib_square = ReduceSumSquare <keepdims = 0> (calib_centred, calib_axis)
+    calib_inside = ReduceSumSquare <keepdims = 0> (calib_projected, calib_axis)
+    calib_outside = Sub(calib_square, calib_inside)
+    calib_positive = Max(calib_outside, calib_zero)
+    calib_distance = Sqrt(calib_positive)
+"""
+
+
+@lru_cache(maxsize=2)
+def _subspace(reference: GraphOutputs) -> Tensors:
+    """Return the mean of the unit features, float32 [D], and their principal axes, [D, K]."""
+    features = unit_rows(reference.features)
+    count, width = features.shape
+    axes = min(SUBSPACE_AXES, count // 4, width // 2)
+    axes = min(axes, (MAX_DETECTOR_BYTES - 2000) // (4 * width) - 1)
+    mean = features.mean(axis=0)
+    _, _, directions = np.linalg.svd(features - mean, full_matrices=False)
+    return {
+        **AXIS,
+        "calib_mean": mean,
+        "calib_axes": np.ascontiguousarray(directions[: max(1, axes)].T),
+        "calib_zero": np.array(0, np.float32),
+    }
+
+
+def subspace_distance(reference: GraphOutputs, *_: GraphOutputs) -> Detector:
+    """Score by the distance from the subspace in which the unit features vary.
+
+    ``gated_margin`` builds on this one; alone it is not among ``DETECTORS``.
+
+    Source: Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, 2022
+    (the residual).
+    """
+    nodes_text = SUBSPACE_NODES + "novelty = Identity(calib_distance)"
+    return Detector("residual", nodes_text, _subspace(reference))
+
+
+MARGIN_NODES = """
+    calib_top, calib_top_places = TopK <axis = 1> (logits, calib_two)
+    calib_first, calib_second = Split <axis = 1, num_outputs = 2> (calib_top)
+    calib_difference = Sub(calib_first, calib_second)
+    calib_margin = Squeeze(calib_difference, calib_axis)
+    calib_excess = Sub(calib_distance, calib_gate)
+    calib_beyond = Relu(calib_excess)
+    calib_penalty = Mul(calib_beyond, calib_slope)
+    novelty = Sub(calib_penalty, calib_margin)
+"""
+
+
+def gated_margin(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
+    """Score by the margin between the first two logits and, beyond a gate, by the distance.
+
+    The margin tells photos between two labels, the subspace distance those far from all:
+    either alone misses what the other one catches, and a sum blurs both.
+
+    Source: Scheffer et al., Active Hidden Markov Models for Information Extraction, 2001
+    (the margin); the distance as in ``subspace_distance``.
+    """
+    if held_out is reference:
+        # Photos lie nearer to a subspace fitted to themselves than any new photo does.
+        reference, held_out = _halves(reference)
+    distances = subspace_distance(reference)(held_out)
+    first_two = np.sort(held_out.logits, axis=1)[:, -2:]
+    spread = float((first_two[:, 1] - first_two[:, 0]).std()) / max(float(distances.std()), 1e-6)
+    tensors: Tensors = {
+        **_subspace(reference),
+        "calib_two": np.array([2], np.int64),
+        "calib_gate": np.array(np.quantile(distances, GATE_QUANTILE), np.float32),
+        "calib_slope": np.array(GATE_SLOPE * max(spread, 1e-6), np.float32),
+    }
+    return Detector("margin, gated by residual", SUBSPACE_NODES + MARGIN_NODES, tensors)
+
+
+def _halves(outputs: GraphOutputs) -> tuple[GraphOutputs, GraphOutputs]:
+    places = np.random.default_rng(0).permutation(len(outputs))
+    half = (len(outputs) + 1) // 2
+    return outputs.subset(places[:half]), outputs.subset(places[half:])
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Scale rows to length one, float32 [N, D]."""
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    normalized: Floats = (rows / lengths).astype(np.float32)
+    return normalized
+
+
+DETECTORS: tuple[FitDetector, ...] = (
+    maximum_probability,
+    maximum_logit,
+    label_mean_cosine,
+    gated_margin,
+)
+
+DEFAULT_DETECTOR: FitDetector = gated_margin
+"""The detector where there are no OOD photos to choose with."""

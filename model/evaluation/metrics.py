@@ -1,0 +1,97 @@
+"""Accuracy with intervals, per-label scores and calibration error."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LabelScore", "Proportion", "expected_calibration_error", "wilson_interval"]
+
+Z95 = 1.959963984540054
+
+
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """Return the 95% interval of a proportion, low and high; (0, 1) for a count of 0.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical
+    Inference, 1927.
+    """
+    if count == 0:
+        return 0.0, 1.0
+    share, square = right / count, Z95**2
+    centre = (share + square / (2 * count)) / (1 + square / count)
+    spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    half = Z95 * spread / (1 + square / count)
+    # Rounding must not leave the proportion itself outside, as it would at 0 and 1.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def expected_calibration_error(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Return the mean gap between confidence and accuracy over equal-width bins, 0 to 1.
+
+    Args:
+        confidence: float64 [N], the probability of each answer.
+        right: bool [N], whether each answer is correct.
+        bins: how many there are.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
+    """
+    if not len(confidence):
+        return 0.0
+    places = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    gaps = [
+        abs(confidence[places == place].mean() - right[places == place].mean())
+        * np.mean(places == place)
+        for place in np.unique(places)
+    ]
+    return float(sum(gaps))
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """``right`` of ``count``: ``value`` with its 95% interval, all 0 to 1."""
+
+    value: float
+    low: float
+    high: float
+    right: int
+    count: int
+
+    @classmethod
+    def of(cls, right: int, count: int) -> "Proportion":
+        """Return the proportion with Wilson's interval; ``count`` is at least 1."""
+        return cls(right / count, *wilson_interval(right, count), right, count)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """One label: ``support`` photos show it, ``predicted`` photos were given it.
+
+    ``recall`` is None without a photo of it, ``precision`` if it was never given, ``f1``
+    if both are missing. Precision depends on how many photos of the other labels there
+    are; recall does not.
+    """
+
+    label: str
+    support: int
+    predicted: int
+    right: int
+    recall: Proportion | None
+    precision: float | None
+    f1: float | None
+
+    @classmethod
+    def of(cls, label: str, support: int, predicted: int, right: int) -> "LabelScore":
+        """Return the scores that these counts make."""
+        return cls(
+            label,
+            support,
+            predicted,
+            right,
+            recall=Proportion.of(right, support) if support else None,
+            precision=right / predicted if predicted else None,
+            f1=2 * right / (support + predicted) if support + predicted else None,
+        )
