@@ -1,9 +1,9 @@
 # Loupe in a container. Two images from one file:
 #
-#   docker build -t loupe .                       answers only, no torch: for 512 MB
-#   docker build -t loupe:full --target full .    everything, training too
+#   docker build -t loupe .                       inference only, without torch; fits 512 MB
+#   docker build -t loupe:full --target full .    everything, including training
 #
-# The default is the last stage. The port is chosen by deploy/entrypoint.sh.
+# The default is the last stage. deploy/entrypoint.sh chooses the port.
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS base
@@ -13,8 +13,8 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_ROOT_USER_ACTION=ignore \
     HOME=/home/loupe \
     LOUPE_DATA=/data
-# The number is the one that Hugging Face Spaces runs containers with. Heroku takes
-# another that nobody knows before: both folders are open, as /tmp is.
+# Hugging Face Spaces runs containers with user id 1000. Heroku uses one that is not known in
+# advance, so both folders are writable by everyone, as /tmp is.
 RUN useradd --create-home --uid 1000 loupe \
  && mkdir /data \
  && chown loupe:loupe /data \
@@ -27,7 +27,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
 ENTRYPOINT ["/app/deploy/entrypoint.sh"]
 CMD ["app"]
 
-# The app's files, compiled once: nobody may write beside them later.
+# The app's files, compiled here because the app's user may not write beside them.
 FROM base AS code
 COPY Dockerfile LICENSE streamlit_app.py requirements.txt requirements-serve.txt ./
 COPY .streamlit/config.toml .streamlit/
@@ -43,14 +43,14 @@ RUN chmod -R a+rX . \
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
 COPY requirements.txt ./
-# Torch's own index has wheels without CUDA, which are 2 GB smaller; without it the default serves.
+# Torch's own index has wheels without CUDA, 2 GB smaller; if it can't be reached, use PyPI.
 RUN if python -c "import urllib.request as u; u.urlopen('${CPU_INDEX}/torch/', timeout=5)"; then \
       grep -E '^torch(vision)?[><=]' requirements.txt > /tmp/torch.txt \
       && pip install --index-url "${CPU_INDEX}" -r /tmp/torch.txt; \
     fi \
  && pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
 COPY --from=code /app /app
-# "root" where a host asks for it, or mounts disks that only root may write to.
+# "root" for hosts that require it, or that mount disks only root can write to.
 ARG RUN_AS=loupe
 USER ${RUN_AS}
 

@@ -1,9 +1,9 @@
-"""Where Loupe runs: a description of the app, one of each host, and their files.
+"""Where Loupe can run: one description of the app, one of each host, and the hosts' files.
 
-``python -m deploy list`` shows the hosts. To add one: a module in ``deploy/hosts/``
-with ``HOST``, and a schema of its manifest in ``deploy/schemas/``.
+``python -m deploy list`` shows the hosts. To add one, write a module in ``deploy/hosts/`` that
+defines ``HOST``.
 
-Nothing is imported here: ``python -m deploy.health`` runs every half minute.
+Nothing is imported here, because ``python -m deploy.health`` runs every 30 seconds.
 """
 
 __all__: list[str] = []

@@ -1,7 +1,7 @@
 """The command line: ``list``, ``show``, ``write`` and ``check``."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,9 +12,9 @@ from rich.text import Text
 from model.cli.error_group import ErrorGroup
 from model.settings import ROOT
 
-from .check.checking import CheckResult, State, check_files, check_limits, duration
+from .check import CheckResult, State, check_files
 from .errors import DeployError
-from .files import files, found, write
+from .files import make_files, read_files, write_files
 from .host import Host, Limits
 from .hosts import get_host, hosts
 
@@ -23,49 +23,51 @@ __all__ = ["main"]
 
 @click.group(cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Bring Loupe to a host: choose one, write its files, check that they work."""
+    """Choose a host for Loupe, write its files and check that they work."""
 
 
 @main.command("list")
 def list_command() -> None:
-    """List the hosts: class, memory, sleep, price."""
+    """List the hosts: kind, memory, sleep, price."""
     table = Table(box=None)
-    for column in ("host", "class", "memory", "sleeps after", "price"):
+    for column in ("host", "kind", "memory", "sleeps after", "price"):
         table.add_column(column, no_wrap=column != "price")
     for host in hosts().values():
+        limits = host.limits
         table.add_row(
             Text(host.name),
             host.kind.value,
-            _memory(host.limits),
-            _sleep(host.limits),
+            "–" if limits.memory_mb is None else f"{limits.memory_mb:,} MB",
+            _sleep(limits) or ("when idle" if limits.stops_idle else "–"),
             Text(host.price),
         )
     Console().print(table)
-    click.echo("\nMore of one: python -m deploy show HOST")
+    click.echo("\nMore about one: python -m deploy show HOST")
 
 
 @main.command("show")
 @click.argument("host")
 def show_command(host: str) -> None:
     """Show HOST: limits, sources, steps, files."""
-    one = get_host(host)
-    click.echo(f"{one.title} ({one.kind})\n{one.summary}\n")
-    paid = one.sources.get("price")
-    click.echo(f"Price: {one.price}" + (f"  ({paid.cited})" if paid else "") + "\n")
-    click.echo("Limits, set by these files:" if one.own_server else "Limits, as documented:")
-    for what, said, name in _facts(one.limits):
-        click.echo(f"  {what}: {said}  ({one.sources[name].cited})")
-    for remark in one.remarks:
+    chosen = get_host(host)
+    click.echo(f"{chosen.title} ({chosen.kind})\n{chosen.summary}\n")
+    source = chosen.sources.get("price")
+    click.echo(f"Price: {chosen.price}" + (f"  ({source.citation})" if source else "") + "\n")
+    own_server = chosen.is_private
+    click.echo("Limits, set by these files:" if own_server else "Limits, as documented:")
+    for fact, name in _facts(chosen.limits):
+        click.echo(f"  {fact}  ({chosen.sources[name].citation})")
+    for remark in chosen.remarks:
         click.echo(f"  - {remark}")
-    click.echo(f"\nAt most one instance: {one.bounded_by or 'it cannot become more'}")
-    alone = "there is no such setting" if one.bounded_by else "it is the only one"
-    click.echo(f"A visitor stays with one: {one.affinity_by or alone}")
-    click.echo(f"Budget alert: {one.budget_alert}\n")
+    limit = chosen.max_instances_via
+    click.echo(f"\nMax instances: 1, {f'set by {limit}' if limit else 'fixed by the host'}")
+    click.echo(f"Sticky sessions: {chosen.sticky_sessions_via or 'not available'}")
+    click.echo(f"Budget alert: {chosen.budget_alert}\n")
     click.echo("Steps:")
-    for number, step in enumerate(one.steps, 1):
+    for number, step in enumerate(chosen.steps, 1):
         click.echo(f"  {number}. {step}")
-    click.echo(f"\nFiles that `python -m deploy write {one.name}` makes:")
-    for path in files(one):
+    click.echo(f"\nFiles that `python -m deploy write {chosen.name}` makes:")
+    for path in make_files(chosen):
         click.echo(f"  {path}")
 
 
@@ -76,117 +78,92 @@ def show_command(host: str) -> None:
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT,
-    help="Where to; by default the repository.",
+    help="Folder to write to; by default the repository.",
 )
-@click.option("--force", is_flag=True, help="Replace files that say something else.")
+@click.option("--force", is_flag=True, help="Replace files that differ.")
 def write_command(host: str, folder: Path, force: bool) -> None:
     """Write the files of HOST.
 
-    One that is there and differs is kept unless --force is given.
+    A file that exists and differs is kept unless --force is given.
     """
-    one = get_host(host)
-    for path, state in write(one, folder, force=force).items():
-        click.echo(f"{path}: {state}")
-    click.echo(f"\nThe steps: python -m deploy show {one.name}")
+    chosen = get_host(host)
+    for path, result in write_files(chosen, folder, force=force).items():
+        click.echo(f"{path}: {result}")
+    click.echo(f"\nNext steps: python -m deploy show {chosen.name}")
 
 
 @main.command("check")
 @click.argument("host", required=False)
-@click.option("--all", "every", is_flag=True, help="Check every host.")
-@click.option("--no-start", is_flag=True, help="Only the files and the limits.")
+@click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
+@click.option("--no-start", is_flag=True, help="Check the files only.")
 @click.option(
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=ROOT,
-    help="Where its files lie; by default the repository.",
+    help="Folder of its files; by default the repository.",
 )
-def check_command(host: str | None, every: bool, no_start: bool, folder: Path) -> None:
-    """Check HOST: its files, its limits, and the app started as there.
+def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Path) -> None:
+    """Check HOST: validate its files, then start the app as the host does.
 
-    The files are those that lie in the folder; what is not there is checked as `write` would
-    make it. Exits with 1 when something failed.
+    A file that is not in the folder is checked as `write` would make it. Exits with 1 if a check
+    failed.
     """
-    if bool(host) == every:
-        raise click.UsageError("Name one host, or give --all. See: python -m deploy list")
+    if bool(host) == all_hosts:
+        raise click.UsageError("Name one host or use --all. See: python -m deploy list")
     failed = False
-    for one in hosts().values() if every else [get_host(host or "")]:
-        click.echo(f"{one.title} ({one.name})")
-        failed |= _print(_lines(one, folder, start=not no_start))
+    for chosen in hosts().values() if all_hosts else [get_host(host or "")]:
+        click.echo(f"{chosen.title} ({chosen.name})")
+        for result in _check(chosen, folder, start=not no_start):
+            click.echo(f"  {result.state:6}  {result.subject}: {result.message}")
+            if result.state is State.FAILED:
+                failed = True
+                click.echo(f"          {result.fix}")
     sys.exit(1 if failed else 0)
 
 
-def _lines(host: Host, folder: Path, *, start: bool) -> Iterable[CheckResult]:
+def _check(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
+    made = make_files(host)
     try:
-        there = found(host, folder)
+        existing = read_files(host, folder)
     except DeployError as error:
-        yield CheckResult("files", State.FAILED, str(error), "Write them again, with --force.")
+        yield CheckResult("files", State.FAILED, str(error), "Write them again with --force.")
         return
-    made = files(host) | there
-    yield from _whose(host, there, folder)
-    yield from check_files(host, made)
-    yield from check_limits(host)
-    if start:
-        from .check.running import check_start
-        from .check.starting import start_of
-
-        try:
-            begin = start_of(host, made)
-        except DeployError as error:
-            yield CheckResult("start", State.FAILED, str(error), "Mend the file that it names.")
-            return
-        yield from check_start(host, begin)
-
-
-def _whose(host: Host, there: Mapping[str, str], folder: Path) -> Iterable[CheckResult]:
-    """Which files are checked: those that lie there, or those that would be written."""
-    for path, text in files(host).items():
-        if path not in there:
-            said = f"not in {folder}: checked as `write` would make it"
-        elif there[path] == text:
-            said = f"as `write` makes it, in {folder}"
+    for path, text in made.items():
+        if path not in existing:
+            message = f"not in {folder}: checked as `write` would make it"
+        elif existing[path] == text:
+            message = f"as `write` makes it, in {folder}"
         else:
-            said = f"yours, in {folder}: not as `write` would make it"
-        yield CheckResult(path, State.NOTE, said)
+            message = f"edited, in {folder}: differs from what `write` makes"
+        yield CheckResult(path, State.NOTE, message)
+    texts = made | existing
+    yield from check_files(host, texts)
+    if start:
+        from .startup import check_start
+
+        yield from check_start(host, texts)
 
 
-def _print(lines: Iterable[CheckResult]) -> bool:
-    """Each line as it comes; whether one failed."""
-    failed = False
-    for line in lines:
-        click.echo(f"  {line.state:6}  {line.what}: {line.said}")
-        if line.state is State.FAILED:
-            failed = True
-            click.echo(f"          {line.todo}")
-    return failed
+def _sleep(limits: Limits) -> str | None:
+    minutes = limits.sleeps_minutes
+    if minutes is None:
+        return None
+    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"
 
 
-def _memory(limits: Limits) -> str:
-    return "–" if limits.memory_mb is None else f"{limits.memory_mb:,} MB"
-
-
-def _sleep(limits: Limits) -> str:
-    if limits.sleeps_minutes is not None:
-        return duration(limits.sleeps_minutes)
-    return "when idle" if limits.stops_idle else "–"
-
-
-def _facts(limits: Limits) -> list[tuple[str, str, str]]:
-    """The limits that are known: what, how much, the name of the source."""
-    sleep = limits.sleeps_minutes and duration(limits.sleeps_minutes)
-    told = [
-        ("memory", limits.memory_mb, "{:,} MB", "memory_mb"),
-        ("cores", limits.cpu, "{:g}", "cpu"),
-        ("sleeps without visitors after", sleep, "{}", "sleeps_minutes"),
-        ("must start within", limits.start_seconds, "{} s", "start_seconds"),
-        ("largest request", limits.body_mb, "{:g} MB", "body_mb"),
-        ("longest request", limits.request_seconds, "{} s", "request_seconds"),
-        ("largest image", limits.image_mb, "{:,} MB", "image_mb"),
-        ("web socket cut after", limits.socket_minutes, "{} minutes", "socket_minutes"),
+def _facts(limits: Limits) -> list[tuple[str, str]]:
+    """Return the documented limits, each with the name of its source."""
+    facts = [
+        ("memory: {:,} MB", limits.memory_mb, "memory_mb"),
+        ("cores: {:g}", limits.cpu, "cpu"),
+        ("sleeps without visitors after: {}", _sleep(limits), "sleeps_minutes"),
+        ("without visitors: stops", limits.stops_idle, "stops_idle"),
+        ("must start within: {} s", limits.start_seconds, "start_seconds"),
+        ("largest request: {:g} MB", limits.body_mb, "body_mb"),
+        ("longest request: {} s", limits.request_seconds, "request_seconds"),
+        ("largest image: {:,} MB", limits.image_mb, "image_mb"),
+        ("web socket cut after: {} minutes", limits.socket_minutes, "socket_minutes"),
+        ("the data folder: kept", limits.keeps_files, "keeps_files"),
     ]
-    known = [(what, form.format(value), name) for what, value, form, name in told if value]
-    if limits.stops_idle:
-        known.append(("without visitors", "it stops", "stops_idle"))
-    if limits.keeps_files:
-        known.append(("the data folder", "is kept", "keeps_files"))
-    return known
+    return [(template.format(value), name) for template, value, name in facts if value]

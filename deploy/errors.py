@@ -1,4 +1,4 @@
-"""What ``deploy`` refuses; each message says what was wrong and what to do.
+"""Errors of ``deploy``; each message says what happened and what to do.
 
 DeployError
 ├── UnknownHost      unknown-host
@@ -12,24 +12,24 @@ __all__ = ["DeployError", "FilesDiffer", "UnknownHost", "Unreadable"]
 
 
 class DeployError(LoupeError):
-    """Base of all that is refused here."""
+    """Base of all errors of ``deploy``."""
 
     code = "deploy"
 
 
 class UnknownHost(DeployError):
-    """No host of that name."""
+    """No host has that name."""
 
     code = "unknown-host"
 
 
 class FilesDiffer(DeployError):
-    """A file of that name is there and says something else."""
+    """A file of that name exists with other content."""
 
     code = "files-differ"
 
 
 class Unreadable(DeployError):
-    """A manifest, a Dockerfile or a unit that cannot be read as what it is."""
+    """A host's file cannot be parsed, or lacks what is needed to start the app."""
 
     code = "unreadable"

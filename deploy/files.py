@@ -1,104 +1,213 @@
-"""A host's files: as a mapping, as a zip, into a folder."""
+"""A host's files: made, zipped, written to a folder and read back."""
 
 import io
-import os
-import tempfile
+import json
+import shlex
+import tomllib
 import zipfile
+from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+import yaml
+
+from model.atomic import replace_atomically
 from model.settings import ROOT
 
 from .errors import FilesDiffer, Unreadable
 from .host import Host
 from .spec import APP
 
-__all__ = ["Written", "archive", "files", "found", "write"]
+__all__ = [
+    "WriteResult",
+    "get_value",
+    "make_files",
+    "nested_files",
+    "parse_files",
+    "parse_memory_mb",
+    "parse_variables",
+    "read_files",
+    "write_files",
+    "zip_files",
+]
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
-MODE = 0o644
-"""A manifest is read by others, too."""
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+ZIP_MODE = 0o644
 
 
-class Written(StrEnum):
-    """What became of a file."""
+class WriteResult(StrEnum):
+    """What happened to a file."""
 
     NEW = "written"
-    SAME = "was there already, the same"
+    SAME = "unchanged"
     REPLACED = "replaced"
 
 
-def files(host: Host) -> dict[str, str]:
-    """The host's files by their paths, made from the app's description."""
-    return host.make(APP)
+def make_files(host: Host) -> dict[str, str]:
+    """Return the host's files by their paths, made from the app's description."""
+    return host.make_files(APP)
 
 
-def found(host: Host, folder: Path = ROOT) -> dict[str, str]:
-    """Those of the host's files that lie below ``folder``, as they are there.
-
-    Raises:
-        Unreadable: one of them is no UTF-8 text.
-    """
-    there = {}
-    for path in files(host):
-        try:
-            there[path] = (folder / path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            continue
-        except UnicodeDecodeError as error:
-            raise Unreadable(f"{path} cannot be read: it is not UTF-8.") from error
-    return there
-
-
-def archive(host: Host) -> bytes:
-    """The same as a zip; the same files give the same bytes."""
+def zip_files(host: Host) -> bytes:
+    """Return the host's files as a zip; the same files give the same bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for path, text in files(host).items():
-            entry = zipfile.ZipInfo(path, EPOCH)
-            entry.external_attr = MODE << 16
-            zipped.writestr(entry, text)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, text in make_files(host).items():
+            entry = zipfile.ZipInfo(path, ZIP_EPOCH)
+            entry.external_attr = ZIP_MODE << 16
+            archive.writestr(entry, text)
     return buffer.getvalue()
 
 
-def write(host: Host, folder: Path = ROOT, *, force: bool = False) -> dict[Path, Written]:
-    """Write the host's files below ``folder``, each whole or not at all.
+def write_files(host: Host, folder: Path = ROOT, *, force: bool = False) -> dict[Path, WriteResult]:
+    """Write the host's files below ``folder``, each completely or not at all.
 
     Raises:
-        FilesDiffer: a file of that name says something else, and ``force`` is not given;
-            nothing is written then.
+        FilesDiffer: a file exists with other content and ``force`` is false; nothing is written.
     """
-    states = {folder / path: _state(folder / path, text) for path, text in files(host).items()}
-    different = [path for path, state in states.items() if state is Written.REPLACED]
+    texts = {folder / path: text for path, text in make_files(host).items()}
+    results = {path: _compare(path, text) for path, text in texts.items()}
+    different = [str(path) for path, result in results.items() if result is WriteResult.REPLACED]
     if different and not force:
+        verb = "differs" if len(different) == 1 else "differ"
         raise FilesDiffer(
-            f"{', '.join(map(str, different))}: there, and not as it would be written. "
-            "Give another folder with --to, or --force to replace it."
+            f"{', '.join(different)} {verb} from what would be written. Choose another folder "
+            "with --to, or replace with --force."
         )
-    for path, text in files(host).items():
-        if states[folder / path] is not Written.SAME:
-            _put(folder / path, text)
-    return states
+    for path, text in texts.items():
+        if results[path] is not WriteResult.SAME:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replace_atomically(path, durable=True) as temporary:
+                temporary.write_bytes(text.encode())
+    return results
 
 
-def _state(path: Path, text: str) -> Written:
+def _compare(path: Path, text: str) -> WriteResult:
     if not path.exists():
-        return Written.NEW
-    return Written.SAME if path.read_bytes() == text.encode() else Written.REPLACED
+        return WriteResult.NEW
+    return WriteResult.SAME if path.read_bytes() == text.encode() else WriteResult.REPLACED
 
 
-def _put(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def read_files(host: Host, folder: Path = ROOT) -> dict[str, str]:
+    """Return those of the host's files that exist below ``folder``.
+
+    Raises:
+        Unreadable: one of them is not UTF-8 text.
+    """
+    texts = {}
+    for path in make_files(host):
+        try:
+            texts[path] = (folder / path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"{path} can't be read: it is not UTF-8 text.") from error
+    return texts
+
+
+def parse_files(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return each file parsed, with the files that cloud-init writes under their own paths.
+
+    Raises:
+        Unreadable: a file is not what its name says.
+    """
+    return {path: _parse(path, text) for path, text in (dict(texts) | nested_files(texts)).items()}
+
+
+def nested_files(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the files inside cloud-init's user data, by path.
+
+    Raises:
+        Unreadable: the user data is not YAML.
+    """
+    nested = {}
+    for path, text in texts.items():
+        if text.startswith("#cloud-config"):
+            document = _parse(path, text)
+            entries = document.get("write_files") if isinstance(document, dict) else None
+            for entry in entries or ():
+                if isinstance(entry, dict):
+                    nested[str(entry.get("path"))] = str(entry.get("content", ""))
+    return nested
+
+
+def _parse(path: str, text: str) -> Any:
+    """Parse a file by its extension; a Caddyfile stays text."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp gives 0600.
-        Path(temporary).chmod(MODE)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        match PurePosixPath(path.removesuffix(".example")).suffix:
+            case ".yaml" | ".yml":
+                return yaml.safe_load(text)
+            case ".json":
+                return json.loads(text)
+            case ".toml":
+                return tomllib.loads(text)
+            case ".service":
+                return _parse_unit(text)
+            case ".md":  # front matter
+                return yaml.safe_load(text.split("---\n")[1])
+            case _:
+                return text
+    except (yaml.YAMLError, ValueError, IndexError) as error:
+        raise Unreadable(f"{path} can't be read: {error}") from error
+
+
+def _parse_unit(text: str) -> dict[str, Any]:
+    """Return a unit's directives; ``Environment`` becomes a mapping.
+
+    Sections are dropped, since no directive that is read occurs in two of them.
+    """
+    lines = [line for line in text.splitlines() if "=" in line and line[0] not in "#;"]
+    unit: dict[str, Any] = dict(line.split("=", 1) for line in lines)
+    variables = shlex.split(unit.get("Environment", ""))
+    return {**unit, "Environment": dict(variable.split("=", 1) for variable in variables)}
+
+
+def get_value(documents: Mapping[str, Any], file: str, path: str | None) -> Any:
+    """Return the value at ``path`` in a parsed file, or None if there is none.
+
+    Args:
+        documents: parsed files by path.
+        file: the file's path.
+        path: keys and indices joined by dots, empty for the whole file, None for nothing.
+    """
+    if path is None:
+        return None
+    value: Any = documents.get(file)
+    for key in filter(None, path.split(".")):
+        try:
+            value = value[int(key) if isinstance(value, list) else key]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return value
+
+
+def parse_variables(value: Any) -> dict[str, str]:
+    """Return environment variables from any form in which manifests list them.
+
+    Variables that the host generates itself (``generateValue``) have no value and are left out.
+    """
+    if isinstance(value, list):
+        value = {entry.get("name", entry.get("key")): entry for entry in value}
+    variables = {}
+    for name, entry in (value or {}).items():
+        if not isinstance(entry, dict):
+            variables[str(name)] = str(entry)
+        elif "value" in entry:
+            variables[str(name)] = str(entry["value"])
+    return variables
+
+
+def parse_memory_mb(value: Any) -> int:
+    """Return ``512``, ``512mb``, ``1024M``, ``1Gi`` and the like in MB.
+
+    Raises:
+        Unreadable: it is not an amount of memory.
+    """
+    text = str(value).strip().lower()
+    number = text.rstrip("gmkib")
+    scale = {"k": 1 / 1024, "g": 1024}.get(text.removeprefix(number)[:1], 1)
+    try:
+        return int(float(number) * scale)
+    except (ValueError, OverflowError):
+        raise Unreadable(f"'{value}' is not an amount of memory such as 512mb.") from None

@@ -1,26 +1,26 @@
-"""``python -m deploy.health``: exit 0 when the app in this container is ready.
+"""``python -m deploy.health``: exit with 0 if the app in this container is ready.
 
-What Docker runs every half minute, so it imports nothing but Python's own.
+Docker runs it every 30 seconds, so it imports only the standard library.
 """
 
 import os
 import sys
 from urllib.request import urlopen
 
-__all__ = ["main", "port"]
+__all__ = ["get_port", "main"]
 
-READY = "/api/ready"
+READY_PATH = "/api/ready"
 
 
-def port() -> str:
-    """The port that ``entrypoint.sh`` chooses when it is called without ``serve``."""
+def get_port() -> str:
+    """Return the port that ``entrypoint.sh`` chooses when called without ``serve``."""
     return os.environ.get("AIP_HTTP_PORT") or os.environ.get("PORT") or "8501"
 
 
 def main() -> None:
-    """Ask once; what is wrong goes to stderr, where ``docker inspect`` shows it."""
+    """Send one request; errors go to stderr, which ``docker inspect`` shows."""
     try:
-        with urlopen(f"http://127.0.0.1:{port()}{READY}", timeout=4):
+        with urlopen(f"http://127.0.0.1:{get_port()}{READY_PATH}", timeout=4):
             pass
     except OSError as error:
         sys.exit(f"Not ready: {error}")

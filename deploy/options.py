@@ -1,49 +1,105 @@
-"""The ways to bring a model to people: the hosts, and two that need none."""
+"""Ways to share a model, as the ranking sees them, and the two that need no host."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from .host import Budget, Expertise, Host, Kind, Traffic
-from .hosts import hosts
+__all__ = ["DEVICE", "READY_MADE", "Budget", "DeploymentOption", "Expertise", "Kind", "Traffic"]
 
-__all__ = ["DeploymentOption", "deployment_options"]
+
+class Kind(StrEnum):
+    """Form of hosting, from most under your own control to least."""
+
+    DEVICE = "on the device"
+    IAAS = "IaaS"
+    VPS = "VPS"
+    PAAS = "PaaS"
+    ML_PAAS = "ML PaaS"
+    READY_MADE = "ready-made"
+
+    @property
+    def label(self) -> str:
+        """The kind in plain words."""
+        return LABELS[self]
+
+
+LABELS = {
+    Kind.DEVICE: "your own device",
+    Kind.IAAS: "a rented machine (IaaS)",
+    Kind.VPS: "a rented server (VPS)",
+    Kind.PAAS: "managed for you (PaaS)",
+    Kind.ML_PAAS: "API only (ML platform)",
+    Kind.READY_MADE: "someone else's model",
+}
+
+
+class Budget(StrEnum):
+    """Cost of a month, from least to most."""
+
+    NOTHING = "nothing"
+    FEW_DOLLARS = "a few dollars"
+    BY_USE = "by use"
+
+
+class Traffic(StrEnum):
+    """Number of visitors, from fewest to most."""
+
+    FEW = "a few people"
+    HUNDREDS = "hundreds a day"
+    THOUSANDS = "thousands an hour"
+
+
+class Expertise(StrEnum):
+    """Knowledge of servers, from least to most."""
+
+    NO = "no"
+    SOME = "some"
+    YES = "yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentOption:
-    """What a ranking must know of a way; for a host it is taken from its description."""
+    """One way to share a model."""
 
     name: str
     title: str
     kind: Kind
     price: str
-    host: Host | None = None
-    """The host, whose files can be written; None for a way that needs none."""
-    private: bool = False
-    """Photos stay on the device, or on a server that only its owner administers."""
-    offline: bool = False
-    own_model: bool = True
-    page: bool = True
-    """Whether people can open Loupe's own page there."""
     budget: Budget
+    """The least for which Loupe can run there."""
     traffic: Traffic
-    knows: Expertise
+    """The most it can be scaled to."""
+    expertise: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False
-    sleeps: bool = False
-    keeps_files: bool = True
+
+    @property
+    def is_private(self) -> bool:
+        """True if photos stay on the device, or on a server that only its owner administers."""
+        return self.kind in (Kind.DEVICE, Kind.VPS, Kind.IAAS)
+
+    @property
+    def has_page(self) -> bool:
+        """True if people can open Loupe's own page."""
+        return self.kind not in (Kind.ML_PAAS, Kind.READY_MADE)
+
+    @property
+    def sleeps(self) -> bool:
+        """True if a visitor may have to wait for a start."""
+        return False
+
+    @property
+    def keeps_files(self) -> bool:
+        """True if the data folder survives a restart."""
+        return True
 
 
 DEVICE = DeploymentOption(
     name="device",
     title="On the device",
     kind=Kind.DEVICE,
-    price="Nothing beyond the device: make run on a laptop, or graph.onnx in an app of your own.",
-    private=True,
-    offline=True,
+    price="Nothing beyond the device: make run on a laptop, or graph.onnx in your own app.",
     budget=Budget.NOTHING,
     traffic=Traffic.FEW,
-    knows=Expertise.NO,
     gpu=True,
 )
 
@@ -51,36 +107,8 @@ READY_MADE = DeploymentOption(
     name="ready-made",
     title="A ready-made model",
     kind=Kind.READY_MADE,
-    price="By the request, as with Google Cloud Vision, Amazon Rekognition or Azure AI Vision.",
-    own_model=False,
-    page=False,
+    price="Per request, as with Google Cloud Vision, Amazon Rekognition or Azure AI Vision.",
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
-    knows=Expertise.NO,
     gpu=True,
 )
-
-
-def deployment_options() -> Mapping[str, DeploymentOption]:
-    """All ways by name."""
-    found = [DEVICE, *map(_of, hosts().values()), READY_MADE]
-    return {way.name: way for way in found}
-
-
-def _of(host: Host) -> DeploymentOption:
-    return DeploymentOption(
-        name=host.name,
-        title=host.title,
-        kind=host.kind,
-        price=host.price,
-        host=host,
-        private=host.own_server,
-        page=host.asks == "api",
-        budget=host.budget,
-        traffic=host.traffic,
-        knows=host.knows,
-        own_domain=host.own_domain,
-        gpu=host.gpu,
-        sleeps=host.limits.sleeps,
-        keeps_files=host.limits.keeps_files,
-    )

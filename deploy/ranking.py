@@ -1,37 +1,41 @@
-"""Which way to bring a model to people fits best: wishes in, a ranked list with reasons out.
+"""The ranking of deployment options: requirements in, a sorted list with reasons out.
 
-Pure functions. A wish that a way cannot fulfil excludes it, and the reason says so; what is
-only more or less convenient moves it up or down.
+Pure functions. A requirement that an option cannot meet excludes it, and a reason says so;
+everything else moves it up or down.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .host import Budget, Expertise, Host, Kind, Traffic
-from .options import DeploymentOption, deployment_options
+from .host import Host
+from .hosts import hosts
+from .options import DEVICE, READY_MADE, Budget, DeploymentOption, Expertise, Kind, Traffic
 
-__all__ = ["RankedOption", "Requirements", "rank"]
+__all__ = ["RankedOption", "Reason", "Requirements", "deployment_options", "rank"]
+
+COMPROMISE_POINTS = -3
+"""Points from which a reason counts as an unmet requirement."""
+EXCLUDED_POINTS = -10
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What is asked for; the defaults ask for nothing special."""
+    """What the owner of a model asks for; the defaults ask for nothing special."""
 
     private: bool = False
-    """Photos must stay on the device or on a server of one's own."""
+    """Photos must stay on the device or on the owner's server."""
     offline: bool = False
-    """It must work without a network."""
     budget: Budget = Budget.NOTHING
     traffic: Traffic = Traffic.FEW
-    knows: Expertise = Expertise.NO
+    expertise: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A plain sentence; points move the way up or down, ``excludes`` takes it out."""
+    """A sentence for or against an option; points move it, ``excludes`` rules it out."""
 
     text: str
     points: int
@@ -40,166 +44,176 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class RankedOption:
-    """A way with its place: whether it fits, and why."""
+    """An option with the reasons for its rank."""
 
-    name: str
-    title: str
-    kind: Kind
-    price: str
-    score: int
-    fits: bool
-    compromise: str | None
-    """The gravest thing that is not as wished, where it fits only just."""
-    reasons_for: tuple[str, ...]
-    reasons_against: tuple[str, ...]
-    host: Host | None
+    option: DeploymentOption
+    reasons: tuple[Reason, ...]
+
+    @property
+    def host(self) -> Host | None:
+        """The host, whose files can be written; None for an option that needs none."""
+        return self.option if isinstance(self.option, Host) else None
+
+    @property
+    def score(self) -> int:
+        """The sum of points."""
+        return sum(reason.points for reason in self.reasons)
+
+    @property
+    def fits(self) -> bool:
+        """True if no requirement excludes it."""
+        return not any(reason.excludes for reason in self.reasons)
+
+    @property
+    def compromise(self) -> str | None:
+        """The worst unmet requirement, None if all are met."""
+        worst = min(self.reasons, key=lambda reason: reason.points)
+        return worst.text if worst.points <= COMPROMISE_POINTS else None
+
+    @property
+    def pros(self) -> list[str]:
+        """Reasons for it."""
+        return [reason.text for reason in self.reasons if reason.points > 0]
+
+    @property
+    def cons(self) -> list[str]:
+        """Reasons against it, those that exclude it first."""
+        against = [reason for reason in self.reasons if reason.points < 0]
+        return [reason.text for reason in sorted(against, key=lambda reason: not reason.excludes)]
 
 
-def rank(wishes: Requirements) -> list[RankedOption]:
-    """All ways, those that fit first, then by score.
+def deployment_options() -> Mapping[str, DeploymentOption]:
+    """Return all options by name: the hosts, and two that need none."""
+    return {option.name: option for option in (DEVICE, *hosts().values(), READY_MADE)}
 
-    A way without a GPU stands below every way with one as soon as one is asked for.
+
+def rank(requirements: Requirements) -> list[RankedOption]:
+    """Return all options, those that fit first, then by score.
+
+    If a GPU or privacy is required, every option that has it precedes every one that lacks it.
     """
-    every = deployment_options()
-    choices = [_choice(way, wishes) for way in every.values()]
-
-    def place(choice: RankedOption) -> tuple[bool, bool, bool, int]:
-        way = every[choice.name]
-        return (
-            not choice.fits,
-            wishes.gpu and not way.gpu,
-            wishes.private and not way.private,
-            -choice.score,
+    ranked = [
+        RankedOption(
+            option, tuple(reason for rule in RULES for reason in rule(option, requirements))
         )
-
-    return sorted(choices, key=place)
-
-
-def _choice(way: DeploymentOption, wishes: Requirements) -> RankedOption:
-    reasons = [reason for rule in RULES for reason in rule(way, wishes)]
-    worst = sorted(reasons, key=lambda one: one.points)
-    against = sorted((one for one in reasons if one.points < 0), key=lambda one: not one.excludes)
-    return RankedOption(
-        name=way.name,
-        title=way.title,
-        kind=way.kind,
-        price=way.price,
-        score=sum(one.points for one in reasons),
-        fits=not any(one.excludes for one in reasons),
-        compromise=next((one.text for one in worst if one.points <= GRAVE), None),
-        reasons_for=tuple(one.text for one in reasons if one.points > 0),
-        reasons_against=tuple(one.text for one in against),
-        host=way.host,
+        for option in deployment_options().values()
+    ]
+    return sorted(
+        ranked,
+        key=lambda item: (
+            not item.fits,
+            requirements.gpu and not item.option.gpu,
+            requirements.private and not item.option.is_private,
+            -item.score,
+        ),
     )
 
 
-GRAVE = -3
-"""A reason with so few points is a wish that is not fulfilled."""
-
-
 def _level(value: Enum) -> int:
-    """The place of a value in its scale, from 0."""
+    """Return a value's place in its scale, from 0."""
     return list(type(value)).index(value)
 
 
-def _privacy(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    if wishes.private and not way.private:
-        yield Reason("Photos pass through machines of somebody else.", -10, excludes=True)
-    elif wishes.private and way.kind is Kind.DEVICE:
-        yield Reason("No photo leaves the device.", 4)
-    elif wishes.private:
-        yield Reason("Photos stay on a server that only you administer.", 2)
-        yield Reason("A rented server stands in somebody else's building.", -1)
-
-
-def _offline(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    if wishes.offline and way.offline:
-        yield Reason("It works without a network.", 4)
-    elif wishes.offline:
-        yield Reason("Without a network nobody reaches it.", -10, excludes=True)
-
-
-def _budget(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    if way.budget is Budget.NOTHING:
-        yield Reason("One can begin without paying.", 2)
-    elif _level(way.budget) > _level(wishes.budget):
-        cost = "by use, with no fixed end" if way.budget is Budget.BY_USE else "a few dollars"
-        text = f"It costs {cost}; you want to pay {wishes.budget}."
-        # Endpoints are paid day and night: never a few dollars.
-        too_much = wishes.budget is Budget.NOTHING or way.kind is Kind.ML_PAAS
-        yield Reason(text, -6, excludes=too_much)
-    elif way.budget is wishes.budget:
-        yield Reason(f"It costs what you are ready to pay: {wishes.budget}.", 1)
-
-
-def _traffic(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    missing = _level(wishes.traffic) - _level(way.traffic)
-    if missing > 0:
-        text = f"It is made for {way.traffic}, not for {wishes.traffic}."
-        yield Reason(text, -3 * missing)
-    elif wishes.traffic is not Traffic.FEW:
-        yield Reason(f"It can be made to take {wishes.traffic}.", 2)
-    # With thousands an hour it is never idle for long enough.
-    if way.sleeps and wishes.traffic is not Traffic.THOUSANDS:
-        points = -1 - _level(wishes.traffic)
-        yield Reason("It sleeps when nobody visits, and the next visitor waits.", points)
-
-
-def _knowledge(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    missing = _level(way.knows) - _level(wishes.knows)
-    if missing > 0:
-        asks = "some knowledge" if way.knows is Expertise.SOME else "good knowledge"
-        yield Reason(f"It asks for {asks} of servers, and for upkeep.", -3 * missing)
-    elif way.knows is Expertise.NO:
-        yield Reason("There is no server to look after.", 2)
-    else:
-        own = ", and everything is in your hands" if way.kind in (Kind.VPS, Kind.IAAS) else ""
-        yield Reason(f"You know what it asks of you{own}.", 2)
-
-
-def _domain(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    if wishes.own_domain and way.own_domain:
-        yield Reason("It takes your own domain.", 3)
-    elif wishes.own_domain:
-        yield Reason("It has no place for your own domain.", -10, excludes=True)
-
-
-def _gpu(way: DeploymentOption, wishes: Requirements) -> Iterator[Reason]:
-    if not wishes.gpu:
+def _privacy(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    if not requirements.private:
         return
-    if not way.gpu:
-        yield Reason("It has no GPU.", -10, excludes=True)
-    elif way.kind is Kind.DEVICE:
-        yield Reason("It uses the device's GPU, if there is one.", 2)
-    elif way.host is None:
-        yield Reason("It has machines with a GPU.", 4)
+    if not option.is_private:
+        yield Reason("Photos go through someone else's machines.", EXCLUDED_POINTS, excludes=True)
+    elif option is DEVICE:
+        yield Reason("Photos never leave the device.", 4)
     else:
-        yield Reason("One with a GPU can be had; the files here ask for one without.", 4)
-    if way.own_model:
+        yield Reason("Photos stay on a server that only you administer.", 2)
+        yield Reason("A rented server is in someone else's building.", -1)
+
+
+def _offline(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    if requirements.offline and option is DEVICE:
+        yield Reason("Works offline.", 4)
+    elif requirements.offline:
+        yield Reason("It can't be reached offline.", EXCLUDED_POINTS, excludes=True)
+
+
+def _budget(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    if option.budget is Budget.NOTHING:
+        yield Reason("Free to start.", 2)
+    elif _level(option.budget) > _level(requirements.budget):
+        by_use = option.budget is Budget.BY_USE
+        cost = "Pay as you go, with no cap." if by_use else "A few dollars a month."
+        # Endpoints are charged around the clock: never a few dollars.
+        excludes = requirements.budget is Budget.NOTHING or option.kind is Kind.ML_PAAS
+        yield Reason(f"{cost} Your budget: {requirements.budget}.", -6, excludes=excludes)
+    elif option.budget is requirements.budget:
+        yield Reason("Within your budget.", 1)
+
+
+def _traffic(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    missing = _level(requirements.traffic) - _level(option.traffic)
+    if missing > 0:
+        text = f"Built for {option.traffic}, not {requirements.traffic}."
+        yield Reason(text, COMPROMISE_POINTS * missing)
+    elif requirements.traffic is not Traffic.FEW:
+        yield Reason(f"Can handle {requirements.traffic}.", 2)
+    # With thousands of visitors an hour it is never idle for long enough.
+    if option.sleeps and requirements.traffic is not Traffic.THOUSANDS:
+        text = "Sleeps when idle, so the next visitor waits for a start."
+        yield Reason(text, -1 - _level(requirements.traffic))
+
+
+def _expertise(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    missing = _level(option.expertise) - _level(requirements.expertise)
+    if missing > 0:
+        needed = "some" if option.expertise is Expertise.SOME else "good"
+        yield Reason(f"Needs {needed} server knowledge, and upkeep.", COMPROMISE_POINTS * missing)
+    elif option.expertise is Expertise.NO:
+        yield Reason("No server to maintain.", 2)
+    elif option.is_private:
+        yield Reason("Matches your experience, with everything under your control.", 2)
+    else:
+        yield Reason("Matches your experience.", 2)
+
+
+def _domain(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    if requirements.own_domain and option.own_domain:
+        yield Reason("Supports your own domain.", 3)
+    elif requirements.own_domain:
+        yield Reason("Doesn't support your own domain.", EXCLUDED_POINTS, excludes=True)
+
+
+def _gpu(option: DeploymentOption, requirements: Requirements) -> Iterator[Reason]:
+    if not requirements.gpu:
+        return
+    if not option.gpu:
+        yield Reason("No GPU.", EXCLUDED_POINTS, excludes=True)
+    elif option is DEVICE:
+        yield Reason("Uses the device's GPU, if it has one.", 2)
+    elif option is READY_MADE:
+        yield Reason("GPU machines are available.", 4)
+    else:
+        yield Reason("GPU machines are available; these files request one without.", 4)
+    if option is not READY_MADE:
         yield Reason(
-            "Loupe answers with the CPU; a GPU helps only training and the learner engine, and "
-            "takes torch with CUDA.",
+            "Loupe runs inference on the CPU. A GPU only speeds up training and the learner "
+            "engine, and needs a CUDA build of torch.",
             -1,
         )
 
 
-def _nature(way: DeploymentOption, _: Requirements) -> Iterator[Reason]:
-    """What is so whatever one wishes."""
-    if way.host and way.host.starts == "streamlit":
-        yield Reason("It runs the repository as it is: there is nothing to build.", 1)
-    if not way.own_model:
-        text = "It answers with somebody else's model and labels, not with yours."
-        yield Reason(text, -9)
-        yield Reason("There is nothing to train and nothing to run.", 1)
-    elif not way.page:
-        yield Reason("Programs can ask it, people have no page to open.", -4)
-        yield Reason("The provider watches and replaces the instances.", 1)
-    elif way.kind is Kind.DEVICE:
+def _always(option: DeploymentOption, _: Requirements) -> Iterator[Reason]:
+    """Yield what holds whatever is required."""
+    if isinstance(option, Host) and option.start.runner == "streamlit":
+        yield Reason("Runs the repository directly, with nothing to build.", 1)
+    if option is READY_MADE:
+        yield Reason("Uses the provider's model and labels, not yours.", -9)
+        yield Reason("Nothing to train or run.", 1)
+    elif not option.has_page:
+        yield Reason("API only: there is no page for people to open.", -4)
+        yield Reason("The provider monitors and replaces instances.", 1)
+    elif option is DEVICE:
         yield Reason("Only people at the device, or on its network, can use it.", -2)
-    elif way.keeps_files:
-        yield Reason("Corrections and models of your own are kept.", 1)
+    elif option.keeps_files:
+        yield Reason("Corrections and your own models are kept.", 1)
     else:
-        yield Reason("Files are lost at a restart: corrections need a database elsewhere.", -1)
+        yield Reason("Files are lost on restart; corrections need an external database.", -1)
 
 
 RULES: tuple[Callable[[DeploymentOption, Requirements], Iterator[Reason]], ...] = (
@@ -207,9 +221,9 @@ RULES: tuple[Callable[[DeploymentOption, Requirements], Iterator[Reason]], ...] 
     _offline,
     _budget,
     _traffic,
-    _knowledge,
+    _expertise,
     _domain,
     _gpu,
-    _nature,
+    _always,
 )
-"""To add a wish: a field of ``Wishes`` and a rule here."""
+"""To add a requirement, add a field to ``Requirements`` and a rule here."""

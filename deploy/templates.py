@@ -1,8 +1,7 @@
-"""Pieces that several hosts' files are made of: text with a comment, probes, units, Caddy."""
+"""Parts that several hosts' files share: text with comments, probes, a systemd unit, Caddy."""
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
 import tomli_w
@@ -12,14 +11,13 @@ from .host import Source
 from .spec import AppSpec
 
 __all__ = [
-    "FIXED_BY_THE_MONTH",
+    "FIXED_MONTHLY_PRICE",
     "PROXY_BODY",
     "PROXY_BODY_MB",
     "budget_comment",
     "caddyfile",
-    "comment",
     "json_text",
-    "named",
+    "name_value_list",
     "probe",
     "toml_text",
     "unit",
@@ -27,85 +25,84 @@ __all__ = [
 ]
 
 
-FIXED_BY_THE_MONTH = (
-    "the price of a server is fixed by the month; ask the provider for an alert on traffic, "
-    "which may be charged beyond what is included."
+FIXED_MONTHLY_PRICE = (
+    "a server has a fixed monthly price; ask the provider for an alert on traffic, which may be "
+    "charged beyond what is included."
 )
-"""The budget alert of a server of one's own."""
+"""The budget alert of your own server."""
 
 PROXY_BODY_MB = 200
-"""What Caddy lets through: a zip of photos may have it, as in .streamlit/config.toml."""
+"""Largest request body Caddy accepts, for a zip of photos, as in .streamlit/config.toml."""
 
 PROXY_BODY = Source(
     "https://caddyserver.com/docs/caddyfile/directives/request_body",
-    date(2026, 11, 25),
-    itself=False,
+    "2026-11-25",
+    first_hand=False,
 )
 
 
-def comment(lines: Iterable[str]) -> str:
-    """Lines as comments of YAML, TOML, a unit or a Caddyfile."""
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
-
-
 def budget_comment(alert: str) -> str:
-    """The line of a manifest that names the budget alert."""
+    """Return the comment line that names the budget alert."""
     return f"Budget alert: {alert}"
 
 
-def yaml_text(document: Any, *notes: str) -> str:
-    """YAML in the order of the document, under its notes."""
+def yaml_text(document: Any, *comments: str) -> str:
+    """Return YAML in the document's order, under its comments."""
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return comment(notes) + text
+    return _comment(comments) + text
 
 
 class _Dumper(yaml.SafeDumper):
-    """Text of several lines as a block that reads as it is."""
+    """YAML with multi-line strings as blocks, so that a file in it can be read."""
 
 
-def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)
 
 
-def toml_text(document: Mapping[str, Any], *notes: str) -> str:
-    """TOML under its notes."""
-    return comment(notes) + tomli_w.dumps(document)
+def toml_text(document: Mapping[str, Any], *comments: str) -> str:
+    """Return TOML under its comments."""
+    return _comment(comments) + tomli_w.dumps(document)
 
 
 def json_text(document: Any) -> str:
-    """JSON, which has no comments: what must be said stands in the steps."""
+    """Return JSON; it has no comments, so notes belong in the steps."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def named(environment: Mapping[str, str], key: str = "name") -> list[dict[str, str]]:
-    """Variables as Kubernetes and others list them: ``[{name, value}]``."""
+def _comment(lines: Iterable[str]) -> str:
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+
+
+def name_value_list(environment: Mapping[str, str], key: str = "name") -> list[dict[str, str]]:
+    """Return variables as Kubernetes lists them: ``[{name, value}]``."""
     return [{key: name, "value": value} for name, value in environment.items()]
 
 
-def probe(app: AppSpec, path: str, *, period: int, failures: int) -> dict[str, Any]:
-    """A probe of Kubernetes' form; seconds."""
+def probe(app: AppSpec, path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
+    """Return a probe in Kubernetes' form."""
     return {
         "httpGet": {"path": path, "port": app.port},
-        "periodSeconds": period,
+        "periodSeconds": period_seconds,
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
 
 
-def caddyfile(app: AppSpec, site: str, upstream: str, *notes: str) -> str:
-    """https for one site, in front of the app; Caddy gets the certificate by itself."""
-    return comment(notes) + (
+def caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> str:
+    """Return Caddy's configuration: HTTPS with an automatic certificate in front of the app."""
+    return _comment(comments) + (
         f"{site} {{\n"
         "\tencode zstd gzip\n"
         "\trequest_body {\n"
         f"\t\tmax_size {PROXY_BODY_MB}MB\n"
         "\t}\n"
-        # While the app starts again Caddy asks again for what has no body: pages, not photos.
-        # No health checks: with one app behind it they would only keep it away for longer.
+        # While the app restarts, Caddy retries requests without a body: pages, not photos. With
+        # only one app behind it, health checks would just keep it out of service for longer.
         f"\treverse_proxy {upstream} {{\n"
         f"\t\tlb_try_duration {app.start_seconds}s\n"
         "\t}\n"
@@ -113,31 +110,31 @@ def caddyfile(app: AppSpec, site: str, upstream: str, *notes: str) -> str:
     )
 
 
-def unit(app: AppSpec, folder: str, memory_mb: int, *notes: str) -> str:
-    """A systemd unit that runs a checkout in ``folder`` as a user who may write to one folder.
+def unit(app: AppSpec, checkout_dir: str, memory_mb: int, *comments: str) -> str:
+    """Return a systemd unit that runs a checkout as a user who may write to one folder.
 
     Args:
-        app: what to run.
-        folder: the checkout, with its virtual environment in ``.venv``.
-        memory_mb: where systemd ends it.
-        notes: the comment above it.
+        app: the app.
+        checkout_dir: the checkout, with its virtual environment in ``.venv``.
+        memory_mb: the memory at which systemd kills it.
+        comments: lines above it.
     """
     environment = {
-        "PATH": f"{folder}/.venv/bin:/usr/bin:/bin",
+        "PATH": f"{checkout_dir}/.venv/bin:/usr/bin:/bin",
         "PORT": str(app.port),
         "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
         "LOUPE_DATA": f"/var/lib/{app.name}",
         **app.environment(memory_mb),
     }
-    words = " ".join(f"{name}={value}" for name, value in environment.items())
-    return comment(notes) + (
+    variables = " ".join(f"{name}={value}" for name, value in environment.items())
+    return _comment(comments) + (
         f"[Unit]\nDescription={app.title}\nAfter=network-online.target\n"
         "Wants=network-online.target\n\n"
-        f"[Service]\nUser={app.name}\nGroup={app.name}\nWorkingDirectory={folder}\n"
-        f"Environment={words}\n"
-        # Secrets, one NAME=value a line; the dash: it need not be there.
+        f"[Service]\nUser={app.name}\nGroup={app.name}\nWorkingDirectory={checkout_dir}\n"
+        f"Environment={variables}\n"
+        # Secrets, one NAME=value per line; the dash makes the file optional.
         f"EnvironmentFile=-/etc/{app.name}.env\n"
-        f"ExecStart={folder}/deploy/entrypoint.sh\n"
+        f"ExecStart={checkout_dir}/{app.entrypoint}\n"
         f"Restart=on-failure\nRestartSec=5\nTimeoutStopSec={app.stop_seconds}\n"
         f"StateDirectory={app.name}\nStateDirectoryMode=0700\nMemoryMax={memory_mb}M\n"
         "TasksMax=256\nNoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\n"

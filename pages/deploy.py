@@ -1,19 +1,20 @@
-"""Deploy: where the app can run, ranked by what matters, with the files to take along."""
+"""Deploy: where the app can run, ranked by requirements, with the files to download."""
 
 import streamlit as st
 
 from deploy.ranking import rank
-from ui.deploy_page.requirements import ask
-from ui.deploy_page.view import beside_limits, best, left_out, others
+from ui.deploy_page.fit import show_fit
+from ui.deploy_page.requirements import ask_requirements
+from ui.deploy_page.view import show_ranking
 
 st.header("Deploy", anchor=False)
-st.caption("Where others can use this app: what fits you, why, and the files for it.")
-choices = rank(ask())
-best(choices)
-others(choices)
-left_out(choices)
-beside_limits(choices)
-st.caption("The same at a terminal; check starts the app as the host would, to a first answer.")
+st.caption("Find a host for this app: what fits your needs, why, and the files to deploy it.")
+ranked = rank(ask_requirements())
+show_ranking(ranked)
+show_fit([option.host for option in ranked if option.host])
+st.caption(
+    "Or use the terminal: check starts the app the way the host does and waits for a first answer."
+)
 st.code(
     "python -m deploy list\npython -m deploy show HOST\n"
     "python -m deploy write HOST\npython -m deploy check HOST",

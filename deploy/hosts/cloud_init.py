@@ -1,64 +1,60 @@
-"""IaaS: a fresh virtual machine of any cloud sets itself up from one file."""
+"""IaaS: a fresh virtual machine on any cloud sets itself up from one file."""
 
-from datetime import date
-
-from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source, StartCommand
+from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import PROXY_BODY_MB, budget_comment, caddyfile, unit, yaml_text
-from .vps_systemd import FOLDER, MEMORY_MB
+from .vps_systemd import CHECKOUT_DIR, MEMORY_MB
 from .vps_systemd import HOST as SERVER
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
-REFERENCE = Source("https://cloudinit.readthedocs.io/en/latest/reference/modules.html", READ)
+REFERENCE = Source(
+    "https://cloudinit.readthedocs.io/en/latest/reference/modules.html", "2026-11-25"
+)
+FILE = "cloud-init.yaml"
+UNIT = "/etc/systemd/system/loupe.service"
 ALERT = (
     "create a budget with an e-mail alert in the cloud's billing page before the machine "
     "(AWS Budgets, Google Cloud Budgets & alerts, Azure Cost Management)."
 )
-FILE = "cloud-init.yaml"
-UNIT = "/etc/systemd/system/loupe.service"
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """User data: the files of the server with systemd, and the commands around them."""
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return user data: the files of the server with systemd, and the commands around them."""
     proxy = caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
-    written = {
-        UNIT: unit(app, FOLDER, MEMORY_MB),
+    contents = {
+        UNIT: unit(app, CHECKOUT_DIR, MEMORY_MB),
         "/etc/caddy/Caddyfile": proxy.expandtabs(4),
     }
+    pip = f"{CHECKOUT_DIR}/.venv/bin/pip"
+    requirements = f"{CHECKOUT_DIR}/{app.requirements}"
     document = {
         "package_update": True,
         "package_upgrade": True,
         "packages": ["caddy", "git", "python3-venv"],
         "write_files": [
-            # After the packages, so that Caddy's own file is replaced.
+            # Deferred until the packages are installed, so that Caddy's own file is replaced.
             {"path": path, "content": content, "permissions": "0644", "defer": True}
-            for path, content in written.items()
+            for path, content in contents.items()
         ],
         "runcmd": [
             ["useradd", "--system", "--home-dir", f"/var/lib/{app.name}", app.name],
-            ["git", "clone", "--depth=1", "https://github.com/YOU/loupe.git", FOLDER],
-            ["python3", "-m", "venv", f"{FOLDER}/.venv"],
-            [
-                *(f"{FOLDER}/.venv/bin/pip", "install", "-r", f"{FOLDER}/{app.light}"),
-                app.postgresql,
-            ],
+            ["git", "clone", "--depth=1", "https://github.com/YOU/loupe.git", CHECKOUT_DIR],
+            ["python3", "-m", "venv", f"{CHECKOUT_DIR}/.venv"],
+            [pip, "install", "-r", requirements, app.postgres_driver],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", app.name],
             ["systemctl", "restart", "caddy"],
         ],
     }
-    return {
-        FILE: "#cloud-config\n"
-        + yaml_text(
-            document,
-            "User data for Debian 13 or Ubuntu 24.04, on a machine with 2 GB.",
-            budget_comment(ALERT),
-            "Replace YOU, and loupe.example.org by a domain that points at the machine.",
-            "One machine: no group that grows by itself.",
-        )
-    }
+    comments = (
+        "User data for Debian 13 or Ubuntu 24.04, on a machine with 2 GB.",
+        budget_comment(ALERT),
+        "Replace YOU, and loupe.example.org with a domain that points at the machine.",
+        "One machine: no autoscaling group.",
+    )
+    return {FILE: "#cloud-config\n" + yaml_text(document, *comments)}
 
 
 HOST = Host(
@@ -66,46 +62,33 @@ HOST = Host(
     title="A virtual machine (cloud-init)",
     kind=Kind.IAAS,
     summary="EC2, Compute Engine, Azure, Hetzner and others: paste one file as user data.",
+    price="By the hour for the machine, its disk and its traffic, whether or not anyone visits.",
+    budget=Budget.BY_USE,
+    traffic=Traffic.THOUSANDS,
+    expertise=Expertise.YES,
+    own_domain=True,
+    gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
-    sources={
-        "memory_mb": SERVER.sources["memory_mb"],
-        "body_mb": SERVER.sources["body_mb"],
-        "keeps_files": SERVER.sources["keeps_files"],
-        "manifest": REFERENCE,
-    },
-    price="By the hour of the machine, its disk and its traffic, whether anybody visits or not.",
+    sources={**SERVER.sources, "manifest": REFERENCE},
     budget_alert=ALERT,
     steps=(
         f"Budget alert: {ALERT}",
         "$ python -m deploy write cloud-init",
         "Replace YOU and loupe.example.org in cloud-init.yaml.",
+        "Create a machine with 2 GB (Debian 13 or Ubuntu 24.04) and the file as its user data.",
+        "Open ports 80 and 443 in its firewall.",
+        "Point the domain at its address. On the machine:",
+        "$ cloud-init status --wait",
         (
-            "Create a machine with 2 GB (Debian 13 or Ubuntu 24.04), the ports 80 and 443 open, "
-            "and the file as its user data."
-        ),
-        "Point the domain at its address. $ cloud-init status --wait tells when it is done.",
-        (
-            "There: $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
+            "$ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
             "/etc/loupe.env && sudo systemctl restart loupe"
         ),
     ),
-    make=make,
-    schemas={FILE: "cloud-init"},
-    where=ManifestPaths(
-        environment=(UNIT, "Service", "Environment"),
-        port=(UNIT, "Service", "Environment", "PORT"),
-        memory=(UNIT, "Service", "MemoryMax"),
-        data=(UNIT, "Service", "StateDirectory"),
-    ),
-    starts="unit",
-    own_server=True,
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    knows=Expertise.YES,
-    own_domain=True,
-    gpu=True,
+    make_files=make_files,
+    manifest=ManifestPaths(UNIT, environment="Environment", memory="MemoryMax"),
+    start=StartCommand(runner="unit"),
     remarks=(
-        "It is one machine; nothing grows by itself.",
-        "It is charged until it is deleted; switched off, its disk still is.",
+        "Limited to one machine: there is no autoscaling.",
+        "It is charged until it is deleted; its disk is charged even when it is off.",
     ),
 )

@@ -1,73 +1,65 @@
-"""Google Cloud Run: a service that scales to zero, and to no more than one."""
+"""Google Cloud Run: a service that scales to zero, and to no more than one instance."""
 
-from datetime import date
-
-from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, named, probe, yaml_text
+from ..templates import budget_comment, name_value_list, probe, yaml_text
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
-REFERENCE = Source("https://cloud.google.com/run/docs/reference/yaml/v1", READ)
-QUOTAS = Source("https://cloud.google.com/run/quotas", READ)
+READ = "2026-11-25"
+DOCS = "https://cloud.google.com/run"
+REFERENCE = Source(f"{DOCS}/docs/reference/yaml/v1", READ)
+QUOTAS = Source(f"{DOCS}/quotas", READ)
+OVERVIEW = Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", READ)
+FILE = "service.yaml"
+CONTAINER = "spec.template.spec.containers.0"
 MEMORY_MB = 1024
+SECRET = "loupe-secret"  # noqa: S105 - the secret's name, not its value
 ALERT = (
     "Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale in "
-    "service.yaml bounds the bill."
+    "service.yaml limits the bill."
 )
-FILE = "service.yaml"
-SECRET = "loupe-secret"  # noqa: S105 - where it lies, not what it is
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """The service in Knative's form."""
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return the service in Knative's form."""
+    secret = {"name": SECRET, "key": "latest"}
     container = {
-        "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.serve}",
+        "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.image_stage}",
         "ports": [{"name": "http1", "containerPort": app.port}],
         "env": [
-            *named(app.environment(MEMORY_MB)),
-            {
-                "name": app.secrets[0],
-                "valueFrom": {"secretKeyRef": {"name": SECRET, "key": "latest"}},
-            },
+            *name_value_list(app.environment(MEMORY_MB)),
+            {"name": app.secrets[0], "valueFrom": {"secretKeyRef": secret}},
         ],
         "resources": {"limits": {"cpu": "1", "memory": f"{MEMORY_MB}Mi"}},
-        "startupProbe": probe(app, app.ready, period=5, failures=24),
-        "livenessProbe": probe(app, app.live, period=30, failures=3),
+        "startupProbe": probe(app, app.ready_path, period_seconds=5, failures=24),
+        "livenessProbe": probe(app, app.live_path, period_seconds=30, failures=3),
+    }
+    annotations = {
+        "autoscaling.knative.dev/minScale": "0",
+        "autoscaling.knative.dev/maxScale": str(app.max_instances),
+        "run.googleapis.com/sessionAffinity": "true",
+        "run.googleapis.com/startup-cpu-boost": "true",
+    }
+    revision = {
+        # Each open page holds a web socket, which counts as a request.
+        "containerConcurrency": app.max_visitors,
+        "timeoutSeconds": 3600,
+        "containers": [container],
     }
     document = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
         "metadata": {"name": app.name},
-        "spec": {
-            "template": {
-                "metadata": {
-                    "annotations": {
-                        "autoscaling.knative.dev/minScale": "0",
-                        "autoscaling.knative.dev/maxScale": str(app.instances),
-                        "run.googleapis.com/sessionAffinity": "true",
-                        "run.googleapis.com/startup-cpu-boost": "true",
-                    }
-                },
-                "spec": {
-                    # Each open page holds a web socket, which counts as a request.
-                    "containerConcurrency": app.visitors,
-                    "timeoutSeconds": 3600,
-                    "containers": [container],
-                },
-            }
-        },
+        "spec": {"template": {"metadata": {"annotations": annotations}, "spec": revision}},
     }
-    return {
-        FILE: yaml_text(
-            document,
-            "Cloud Run: https://cloud.google.com/run/docs/reference/yaml/v1",
-            budget_comment(ALERT),
-            "Files are memory there: set LOUPE_DATABASE for records that last, and before "
-            "raising maxScale.",
-        )
-    }
+    comments = (
+        f"Cloud Run: {REFERENCE.url}",
+        budget_comment(ALERT),
+        "Files are in memory: set LOUPE_DATABASE to keep corrections, and before raising maxScale.",
+    )
+    return {FILE: yaml_text(document, *comments)}
 
 
 HOST = Host(
@@ -75,6 +67,13 @@ HOST = Host(
     title="Google Cloud Run",
     kind=Kind.PAAS,
     summary="Runs the image while there are requests, and nothing in between.",
+    price="Pay as you go, to a tenth of a second, with a free monthly allowance; an open page "
+    "counts as use.",
+    budget=Budget.BY_USE,
+    traffic=Traffic.THOUSANDS,
+    expertise=Expertise.SOME,
+    own_domain=True,
+    gpu=True,
     limits=Limits(
         memory_mb=MEMORY_MB,
         cpu=1,
@@ -86,17 +85,13 @@ HOST = Host(
     sources={
         "memory_mb": REFERENCE,
         "cpu": REFERENCE,
-        "stops_idle": Source(
-            "https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", READ
-        ),
+        "stops_idle": OVERVIEW,
         "start_seconds": QUOTAS,
         "body_mb": QUOTAS,
-        "socket_minutes": Source("https://cloud.google.com/run/docs/triggering/websockets", READ),
-        "price": Source("https://cloud.google.com/run/pricing", READ),
+        "socket_minutes": Source(f"{DOCS}/docs/triggering/websockets", READ),
+        "price": Source(f"{DOCS}/pricing", READ),
         "manifest": REFERENCE,
     },
-    price="By use, to a tenth of a second, with a free allowance a month; an open page counts "
-    "as use.",
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write cloud-run",
@@ -111,44 +106,25 @@ HOST = Host(
             "--role=roles/secretmanager.secretAccessor "
             "--member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com"
         ),
-        "For records that last, do the same for LOUPE_DATABASE: a secret, and its lines in env.",
+        "To keep corrections, do the same for LOUPE_DATABASE: a secret and its env entry.",
         "$ gcloud run services replace service.yaml --region REGION",
         (
             "$ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers "
             "--role=roles/run.invoker"
         ),
     ),
-    make=make,
-    schemas={FILE: "cloud-run"},
-    where=ManifestPaths(
-        environment=(FILE, "spec", "template", "spec", "containers", 0, "env"),
-        port=(FILE, "spec", "template", "spec", "containers", 0, "ports", 0, "containerPort"),
-        health=(
-            *(FILE, "spec", "template", "spec", "containers", 0),
-            *("startupProbe", "httpGet", "path"),
-        ),
-        memory=(FILE, "spec", "template", "spec", "containers", 0, "resources", "limits", "memory"),
-        most=(
-            (
-                *(FILE, "spec", "template", "metadata", "annotations"),
-                "autoscaling.knative.dev/maxScale",
-            ),
-        ),
-        affinity=(
-            *(FILE, "spec", "template", "metadata", "annotations"),
-            "run.googleapis.com/sessionAffinity",
-        ),
+    make_files=make_files,
+    manifest=ManifestPaths(
+        FILE,
+        environment=f"{CONTAINER}.env",
+        health=f"{CONTAINER}.startupProbe.httpGet.path",
+        memory=f"{CONTAINER}.resources.limits.memory",
     ),
-    bounded_by="autoscaling.knative.dev/maxScale",
-    affinity_by="run.googleapis.com/sessionAffinity",
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    knows=Expertise.SOME,
-    own_domain=True,
-    gpu=True,
+    max_instances_via="autoscaling.knative.dev/maxScale: '1'",
+    sticky_sessions_via="run.googleapis.com/sessionAffinity",
     remarks=(
-        "A page's web socket is cut after an hour; the page connects again by itself.",
-        "Affinity is best effort.",
+        "A page's web socket is cut after an hour; the page reconnects automatically.",
+        "Session affinity is best effort.",
         "A zip of more than 32 MB does not get through.",
     ),
 )

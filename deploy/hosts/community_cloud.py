@@ -1,30 +1,28 @@
-"""Streamlit Community Cloud: a public repository, run as it is."""
+"""Streamlit Community Cloud: a public repository, run without a build."""
 
-from datetime import date
-
-from ..host import Budget, Host, Kind, Limits, ManifestPaths, Place, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source, StartCommand
+from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
+READ = "2026-11-25"
+DOCS = "https://docs.streamlit.io/deploy/streamlit-community-cloud"
+MANAGE = Source(f"{DOCS}/manage-your-app", READ)
 FILE = ".streamlit/secrets.community-cloud.toml.example"
-ALERT = "none is needed; nothing can be charged, an app over its limits is stopped."
-MANAGE = Source(
-    "https://docs.streamlit.io/deploy/streamlit-community-cloud/manage-your-app", date(2026, 11, 25)
-)
-HOME: Place = (FILE,)
+MEMORY_MB = 690
+ALERT = "not needed. You can't be charged; an app over its limits is stopped."
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """What to paste into the app's secrets on the page; the rest is the repository itself."""
-    settings = app.environment(HOST.limits.memory_mb) | {"LOUPE_LOG": "text"}
-    notes = [
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return what to paste into the app's secrets; the rest is the repository itself."""
+    comments = (
         "Streamlit Community Cloud: paste into Advanced settings, Secrets.",
         budget_comment(ALERT),
-        f"Add there, never here: {', '.join(app.secrets)}.",
-    ]
-    return {FILE: toml_text(settings, *notes)}
+        f"Add on that page, never in a file: {', '.join(app.secrets)}.",
+    )
+    return {FILE: toml_text(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments)}
 
 
 HOST = Host(
@@ -32,42 +30,33 @@ HOST = Host(
     title="Streamlit Community Cloud",
     kind=Kind.PAAS,
     summary="Runs streamlit_app.py from a GitHub repository and installs its requirements.txt.",
-    limits=Limits(memory_mb=690, cpu=0.078, sleeps_minutes=12 * 60),
+    price="Free. The limits may change without notice; the least is 690 MB, the most 2.7 GB.",
+    budget=Budget.NOTHING,
+    traffic=Traffic.FEW,
+    limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps_minutes=12 * 60),
     sources={
         "memory_mb": MANAGE,
         "cpu": MANAGE,
-        "sleeps_minutes": Source("https://github.com/streamlit/docs/pull/1268", date(2026, 11, 25)),
-        "price": Source(
-            "https://docs.streamlit.io/deploy/streamlit-community-cloud", date(2026, 11, 25)
-        ),
-        "manifest": Source(
-            "https://docs.streamlit.io/deploy/streamlit-community-cloud/deploy-your-app/"
-            "secrets-management",
-            date(2026, 11, 25),
-            itself=False,
-        ),
+        "sleeps_minutes": Source("https://github.com/streamlit/docs/pull/1268", READ),
+        "price": Source(DOCS, READ),
+        "manifest": Source(f"{DOCS}/deploy-your-app/secrets-management", READ, first_hand=False),
     },
-    price="Free. The limits may change without notice; the least is 690 MB, the most 2.7 GB.",
     budget_alert=ALERT,
     steps=(
         "Push this repository to GitHub.",
         "On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.",
         "In Advanced settings choose Python 3.12 and paste the file's lines into Secrets.",
-        "For PostgreSQL add psycopg[binary] to requirements.txt: that is the list it installs.",
+        "For PostgreSQL add psycopg[binary] to requirements.txt, the list that it installs.",
         f"Budget alert: {ALERT}",
         "Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.",
     ),
-    make=make,
-    schemas={FILE: "settings"},
-    where=ManifestPaths(environment=HOME),
-    starts="streamlit",
-    port_variable="STREAMLIT_SERVER_PORT",
-    budget=Budget.NOTHING,
-    traffic=Traffic.FEW,
+    make_files=make_files,
+    manifest=ManifestPaths(FILE, environment=""),
+    start=StartCommand(runner="streamlit", port_variable="STREAMLIT_SERVER_PORT"),
     remarks=(
-        "It is one instance and cannot become more.",
-        "Files are lost when the app sleeps: corrections need a database elsewhere.",
-        "XSRF protection cannot be turned off there, and need not be.",
-        "It installs torch as well, which makes the first start slow.",
+        "Limited to one instance.",
+        "Files are lost when the app sleeps; corrections need an external database.",
+        "XSRF protection can't be turned off there, and need not be.",
+        "It also installs torch, which makes the first start slow.",
     ),
 )

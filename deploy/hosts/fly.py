@@ -1,25 +1,37 @@
-"""Fly.io: one small machine that stops when nobody is there."""
+"""Fly.io: one small machine that stops when nobody visits."""
 
-from datetime import date
-
-from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
+READ = "2026-11-25"
 REFERENCE = Source("https://fly.io/docs/reference/configuration/", READ)
-PRICING = Source("https://fly.io/docs/about/pricing/", READ, itself=False)
+STOP = Source("https://fly.io/docs/reference/fly-proxy-autostop-autostart", READ)
+IMAGE = Source(
+    "https://community.fly.io/t/we-are-going-to-start-collecting-charges-for-stopped-machines-"
+    "rootfs-starting-april-25th/17825",
+    READ,
+)
+FILE = "fly.toml"
 MEMORY_MB = 512
 ALERT = (
-    "Fly.io has none that is documented; pay with prepaid credit (Billing in the dashboard), and "
-    "keep `fly scale count 1`."
+    "Fly.io documents none; pay with prepaid credit (Billing in the dashboard), and keep "
+    "`fly scale count 1`."
 )
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """fly.toml."""
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return fly.toml."""
+    check = {
+        "grace_period": f"{app.start_seconds}s",
+        "interval": "30s",
+        "method": "GET",
+        "timeout": "5s",
+        "path": app.ready_path,
+    }
     document = {
         "app": f"{app.name}-CHANGE-ME",
         "primary_region": "fra",
@@ -27,7 +39,7 @@ def make(app: AppSpec) -> dict[str, str]:
         "kill_timeout": app.stop_seconds,
         "build": {
             "dockerfile": app.dockerfile,
-            "build-target": app.serve,
+            "build-target": app.image_stage,
             # The volume belongs to root: the entry point hands it to the app's own user.
             "args": {"RUN_AS": "root"},
         },
@@ -40,31 +52,25 @@ def make(app: AppSpec) -> dict[str, str]:
             "min_machines_running": 0,
             "concurrency": {
                 "type": "connections",
-                "soft_limit": app.visitors,
-                "hard_limit": app.visitors * 2,
+                "soft_limit": app.max_visitors,
+                "hard_limit": app.max_visitors * 2,
             },
-            "checks": [
-                {
-                    "grace_period": f"{app.start_seconds}s",
-                    "interval": "30s",
-                    "method": "GET",
-                    "timeout": "5s",
-                    "path": app.ready,
-                }
-            ],
+            "checks": [check],
         },
-        "mounts": [{"source": f"{app.name}_data", "destination": app.data, "initial_size": "1gb"}],
+        "mounts": [
+            {"source": f"{app.name}_data", "destination": app.data_dir, "initial_size": "1gb"}
+        ],
         "vm": [{"size": "shared-cpu-1x", "memory": f"{MEMORY_MB}mb"}],
     }
-    return {
-        "fly.toml": toml_text(
-            document,
-            "fly.toml: https://fly.io/docs/reference/configuration/",
-            f"At most {app.instances} machine: fly deploy --ha=false, fly scale count "
-            f"{app.instances}. More need LOUPE_DATABASE and fly-replay.",
-            budget_comment(ALERT),
-        )
-    }
+    comments = (
+        f"fly.toml: {REFERENCE.url}",
+        (
+            f"At most {app.max_instances} machine: fly deploy --ha=false, fly scale count "
+            f"{app.max_instances}. More need LOUPE_DATABASE and fly-replay."
+        ),
+        budget_comment(ALERT),
+    )
+    return {FILE: toml_text(document, *comments)}
 
 
 HOST = Host(
@@ -72,20 +78,20 @@ HOST = Host(
     title="Fly.io",
     kind=Kind.PAAS,
     summary="Runs the image in a small virtual machine that stops while nobody visits.",
+    price="Pay as you go; a stopped machine costs only its disk. No permanent free tier.",
+    budget=Budget.FEW_DOLLARS,
+    traffic=Traffic.HUNDREDS,
+    expertise=Expertise.SOME,
+    own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, stops_idle=True, image_mb=8192, keeps_files=True),
     sources={
         "memory_mb": REFERENCE,
-        "stops_idle": Source("https://fly.io/docs/reference/fly-proxy-autostop-autostart", READ),
-        "image_mb": Source(
-            "https://community.fly.io/t/we-are-going-to-start-collecting-charges-for-stopped-"
-            "machines-rootfs-starting-april-25th/17825",
-            READ,
-        ),
+        "stops_idle": STOP,
+        "image_mb": IMAGE,
         "keeps_files": REFERENCE,
-        "price": PRICING,
+        "price": Source("https://fly.io/docs/about/pricing/", READ, first_hand=False),
         "manifest": REFERENCE,
     },
-    price="By use; a stopped machine costs only its disk. No permanent free tier.",
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write fly",
@@ -96,27 +102,19 @@ HOST = Host(
         "$ fly scale count 1",
         f"Budget alert: {ALERT}",
     ),
-    make=make,
-    schemas={"fly.toml": "fly"},
-    where=ManifestPaths(
-        environment=("fly.toml", "env"),
-        port=("fly.toml", "http_service", "internal_port"),
-        health=("fly.toml", "http_service", "checks", 0, "path"),
-        memory=("fly.toml", "vm", 0, "memory"),
-        data=("fly.toml", "mounts", 0, "destination"),
+    make_files=make_files,
+    manifest=ManifestPaths(
+        FILE,
+        environment="env",
+        port="http_service.internal_port",
+        health="http_service.checks.0.path",
+        memory="vm.0.memory",
     ),
-    port_variable=None,
-    bounded_by="fly scale count 1",
-    affinity_by="fly-replay",
-    budget=Budget.FEW_DOLLARS,
-    traffic=Traffic.HUNDREDS,
-    knows=Expertise.SOME,
-    own_domain=True,
+    max_instances_via="fly scale count 1",
+    sticky_sessions_via="fly-replay",
     remarks=(
-        "How many machines there are is no key of fly.toml but `fly scale count`.",
-        (
-            "Visitors are kept with one machine by fly-replay, which Loupe does not send: stay "
-            "with one machine, whose volume keeps the records."
-        ),
+        "`fly scale count` sets the number of machines; fly.toml has no key for it.",
+        "Sticky sessions need fly-replay, which Loupe doesn't send: keep it at one machine.",
+        "The machine's volume holds the corrections.",
     ),
 )

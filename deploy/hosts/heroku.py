@@ -1,68 +1,66 @@
-"""Heroku, by container: torch would not fit into a slug."""
+"""Heroku, by container: torch does not fit into a slug."""
 
-from datetime import date
-
-from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import budget_comment, json_text, yaml_text
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
+READ = "2026-11-25"
 MANIFEST = Source("https://devcenter.heroku.com/articles/build-docker-images-heroku-yml", READ)
-LIMITS = Source("https://devcenter.heroku.com/articles/limits", READ)
-ECO = Source("https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work", READ)
-DYNOS = Source("https://devcenter.heroku.com/articles/dyno-types", READ)
+START = Source("https://devcenter.heroku.com/articles/dynos#web-dynos", READ, first_hand=False)
+MEMORY_MB = 512
 ALERT = (
-    "Heroku has none that is documented; the bill is the number of dynos, which only "
-    "`heroku ps:scale` changes. Account, Billing shows the month so far."
+    "Heroku documents none; the bill is the number of dynos, which only `heroku ps:scale` "
+    "changes. Account, Billing shows the month so far."
 )
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """The build manifest, and the app's settings and dynos."""
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return the build manifest, and the app's settings and dynos."""
     settings = {
         name: {"description": "Set by deploy/hosts/heroku.py.", "value": value}
-        for name, value in app.environment(HOST.limits.memory_mb).items()
+        for name, value in app.environment(MEMORY_MB).items()
     }
-    # Made by Heroku, known to nobody else.
-    settings["LOUPE_SECRET"] = {"description": "Signs result links.", "generator": "secret"}
-    return {
-        "heroku.yml": yaml_text(
-            {"build": {"docker": {"web": app.dockerfile}}},
-            "Heroku: https://devcenter.heroku.com/articles/build-docker-images-heroku-yml",
-            budget_comment(ALERT),
-            "Visitors stay with one dyno: heroku features:enable http-session-affinity",
-        ),
-        "app.json": json_text(
-            {
-                "name": app.title,
-                "description": app.summary,
-                "stack": "container",
-                "env": settings,
-                "formation": {"web": {"quantity": app.instances, "size": "eco"}},
-            }
-        ),
+    # Heroku generates it, and nobody else knows it.
+    settings["LOUPE_SECRET"] = {"description": "Signs share links.", "generator": "secret"}
+    build = yaml_text(
+        {"build": {"docker": {"web": app.dockerfile}}},
+        f"Heroku: {MANIFEST.url}",
+        budget_comment(ALERT),
+        "Sticky sessions: heroku features:enable http-session-affinity",
+    )
+    description = {
+        "name": app.title,
+        "description": app.summary,
+        "stack": "container",
+        "env": settings,
+        "formation": {"web": {"quantity": app.max_instances, "size": "eco"}},
     }
+    return {"heroku.yml": build, "app.json": json_text(description)}
 
 
 HOST = Host(
     name="heroku",
     title="Heroku",
     kind=Kind.PAAS,
-    summary="Builds the Dockerfile; its usual slug of 500 MB cannot hold torch.",
-    limits=Limits(memory_mb=512, sleeps_minutes=30, start_seconds=60, request_seconds=30),
+    summary="Builds the Dockerfile; its usual slug of 500 MB can't hold torch.",
+    price="Eco $5 a month for 1,000 hours, sleeping; Basic $7 a month, always on.",
+    budget=Budget.FEW_DOLLARS,
+    traffic=Traffic.HUNDREDS,
+    own_domain=True,
+    limits=Limits(memory_mb=MEMORY_MB, sleeps_minutes=30, start_seconds=60, request_seconds=30),
     sources={
-        "memory_mb": DYNOS,
-        "sleeps_minutes": ECO,
-        "start_seconds": Source(
-            "https://devcenter.heroku.com/articles/dynos#web-dynos", READ, itself=False
+        "memory_mb": Source("https://devcenter.heroku.com/articles/dyno-types", READ),
+        "sleeps_minutes": Source(
+            "https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work", READ
         ),
-        "request_seconds": LIMITS,
+        "start_seconds": START,
+        "request_seconds": Source("https://devcenter.heroku.com/articles/limits", READ),
         "price": Source("https://www.heroku.com/dynos", READ),
         "manifest": MANIFEST,
     },
-    price="Eco $5 a month for 1,000 hours, sleeping; Basic $7 a month, awake.",
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write heroku",
@@ -77,20 +75,14 @@ HOST = Host(
         "$ heroku ps:scale web=1:eco",
         f"Budget alert: {ALERT}",
     ),
-    make=make,
-    schemas={"heroku.yml": "heroku", "app.json": "heroku-app"},
-    where=ManifestPaths(
-        environment=("app.json", "env"), most=(("app.json", "formation", "web", "quantity"),)
-    ),
-    bounded_by="heroku ps:scale web=1",
-    affinity_by="http-session-affinity",
-    budget=Budget.FEW_DOLLARS,
-    traffic=Traffic.HUNDREDS,
-    own_domain=True,
+    make_files=make_files,
+    manifest=ManifestPaths("app.json", environment="env"),
+    max_instances_via="heroku ps:scale web=1",
+    sticky_sessions_via="http-session-affinity",
     remarks=(
-        "app.json counts for Heroku's button and review apps; otherwise the commands say the same.",
+        "app.json serves Heroku's button and review apps; otherwise the commands do the same.",
         "It has no health check of its own: the app must only listen within 60 seconds.",
-        "A request that is not answered within 30 seconds is cut: large batches go in parts.",
+        "A request that takes more than 30 seconds is cut: split large batches.",
         "Files are lost at least once a day: set LOUPE_DATABASE.",
     ),
 )

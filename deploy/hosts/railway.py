@@ -1,51 +1,49 @@
-"""Railway: config as code beside the Dockerfile."""
+"""Railway: configuration as code beside the Dockerfile."""
 
-from datetime import date
-
-from ..host import Budget, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
+READ = "2026-11-25"
 PLANS = Source("https://docs.railway.com/pricing/plans", READ)
 REFERENCE = Source("https://docs.railway.com/config-as-code/reference", READ)
+FILE = "railway.toml"
 ALERT = (
-    "in Workspace, Usage, Set Usage Limits give a custom e-mail alert and a hard limit; at the "
-    "hard limit everything is taken offline."
+    "Workspace, Usage, Set Usage Limits sets a custom e-mail alert and a hard limit; at the hard "
+    "limit everything is taken offline."
 )
 
-FILE = "railway.toml"
 
-
-def make(app: AppSpec) -> dict[str, str]:
-    """The configuration; settings are given by command, the file has no place for them."""
-    return {
-        FILE: toml_text(
-            {
-                "build": {"builder": "DOCKERFILE", "dockerfilePath": app.dockerfile},
-                "deploy": {
-                    "numReplicas": app.instances,
-                    "healthcheckPath": app.ready,
-                    "healthcheckTimeout": 300,
-                    "restartPolicyType": "ON_FAILURE",
-                    "restartPolicyMaxRetries": 5,
-                    # Without it Railway kills at once: answers under way would be lost.
-                    "drainingSeconds": app.stop_seconds,
-                },
-            },
-            "Railway: https://docs.railway.com/config-as-code/reference",
-            budget_comment(ALERT),
-        )
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return the configuration; it has no place for settings, so a command sets them."""
+    document = {
+        "build": {"builder": "DOCKERFILE", "dockerfilePath": app.dockerfile},
+        "deploy": {
+            "numReplicas": app.max_instances,
+            "healthcheckPath": app.ready_path,
+            "healthcheckTimeout": 300,
+            "restartPolicyType": "ON_FAILURE",
+            "restartPolicyMaxRetries": 5,
+            # Without it, Railway kills the app immediately and requests in progress are lost.
+            "drainingSeconds": app.stop_seconds,
+        },
     }
+    return {FILE: toml_text(document, f"Railway: {REFERENCE.url}", budget_comment(ALERT))}
 
 
 HOST = Host(
     name="railway",
     title="Railway",
     kind=Kind.PAAS,
-    summary="Builds the Dockerfile; charges the memory and CPU that are really used.",
+    summary="Builds the Dockerfile; charges for the memory and CPU actually used.",
+    price="Free with $1 of use a month; Hobby $5 a month including $5 of use, then $10 per GB of "
+    "memory and $20 per vCPU a month.",
+    budget=Budget.FEW_DOLLARS,
+    traffic=Traffic.HUNDREDS,
+    own_domain=True,
     limits=Limits(memory_mb=512, cpu=1, start_seconds=300, image_mb=4096),
     sources={
         "memory_mb": PLANS,
@@ -55,40 +53,25 @@ HOST = Host(
         "price": PLANS,
         "manifest": REFERENCE,
     },
-    price="Free with $1 of use a month; Hobby $5 a month with $5 of use in it, then $10 a GB of "
-    "memory and $20 a vCPU a month.",
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write railway",
-        (
-            "Commit railway.toml and push; on https://railway.com choose New Project and the "
-            "repository."
-        ),
+        "Commit railway.toml and push.",
+        "On https://railway.com choose New Project and the repository.",
         f"Budget alert: {ALERT}",
         "$ railway login && railway link",
         "$ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512",
-        (
-            "Give LOUPE_SECRET and LOUPE_DATABASE under Variables, then Settings, Networking, "
-            "Generate Domain."
-        ),
+        "Set LOUPE_SECRET and LOUPE_DATABASE under Variables.",
+        "Choose Settings, Networking, Generate Domain.",
     ),
-    make=make,
-    schemas={FILE: "railway"},
-    where=ManifestPaths(
-        health=(FILE, "deploy", "healthcheckPath"),
-        most=((FILE, "deploy", "numReplicas"),),
-    ),
-    bounded_by="numReplicas = 1",
-    budget=Budget.FEW_DOLLARS,
-    traffic=Traffic.HUNDREDS,
-    own_domain=True,
+    make_files=make_files,
+    manifest=ManifestPaths(FILE, health="deploy.healthcheckPath"),
+    max_instances_via="numReplicas = 1",
     remarks=(
-        "Awake day and night, Loupe's memory costs about $2 a month: more than the free $1.",
-        "The free plan's 0.5 GB are counted here; Hobby has up to 48 GB.",
-        "It has no setting that keeps a visitor with one instance: stay with one.",
-        (
-            "Files are lost at every deploy unless a volume is mounted at /data; it belongs to "
-            "root, so set RAILWAY_RUN_UID=0, and the entry point hands it to the app's own user."
-        ),
+        "Running around the clock, Loupe's memory costs about $2 a month, more than the free $1.",
+        "The limits are those of the free plan, with 0.5 GB; Hobby has up to 48 GB.",
+        "No sticky sessions: keep it at one instance.",
+        "Files are lost at every deploy unless a volume is mounted at /data.",
+        "A volume belongs to root: set RAILWAY_RUN_UID=0, and the entry point hands it to the app.",
     ),
 )

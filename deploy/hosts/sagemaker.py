@@ -1,87 +1,78 @@
 """Amazon SageMaker: the image behind an endpoint that answers signed requests."""
 
-from datetime import date
-
-from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source, StartCommand
+from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import json_text
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
-HOSTING = Source("https://docs.aws.amazon.com/sagemaker/latest/dg/hosting-faqs.html", READ)
-API = Source(
-    "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html",
-    READ,
-    itself=False,
-)
-PRICING = Source("https://aws.amazon.com/sagemaker/pricing/", READ, itself=False)
+READ = "2026-11-25"
+DOCS = "https://docs.aws.amazon.com/sagemaker/latest"
+HOSTING = Source(f"{DOCS}/dg/hosting-faqs.html", READ)
+API = Source(f"{DOCS}/APIReference/API_CreateEndpointConfig.html", READ, first_hand=False)
+PRICING = Source("https://aws.amazon.com/sagemaker/pricing/", READ, first_hand=False)
+FOLDER = "sagemaker"
+VARIANT = "all"
 MEMORY_MB = 8192
 ALERT = (
     "AWS Budgets with sagemaker/budget.json (it warns, it does not stop); MaxCapacity in "
-    "sagemaker/scaling.json bounds the bill."
+    "sagemaker/scaling.json limits the bill."
 )
-MODEL, CONFIG, ENDPOINT = (
-    f"sagemaker/{name}.json" for name in ("model", "endpoint-config", "endpoint")
-)
-SCALING, BUDGET = "sagemaker/scaling.json", "sagemaker/budget.json"
-VARIANT = "all"
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """The requests, as ``--cli-input-json`` takes them."""
-    return {
-        MODEL: json_text(
-            {
-                "ModelName": app.name,
-                "PrimaryContainer": {
-                    "Image": f"ACCOUNT.dkr.ecr.REGION.amazonaws.com/{app.name}:{app.serve}",
-                    "Environment": app.environment(MEMORY_MB),
-                },
-                "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/ROLE",
-            }
-        ),
-        CONFIG: json_text(
-            {
-                "EndpointConfigName": app.name,
-                "ProductionVariants": [
-                    {
-                        "VariantName": VARIANT,
-                        "ModelName": app.name,
-                        # No T2: burstable instances take no scalable target, so no maximum.
-                        "InstanceType": "ml.m5.large",
-                        "InitialInstanceCount": app.instances,
-                        "ContainerStartupHealthCheckTimeoutInSeconds": 300,
-                    }
-                ],
-            }
-        ),
-        ENDPOINT: json_text({"EndpointName": app.name, "EndpointConfigName": app.name}),
-        SCALING: json_text(
-            {
-                "ServiceNamespace": "sagemaker",
-                "ResourceId": f"endpoint/{app.name}/variant/{VARIANT}",
-                "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-                "MinCapacity": 1,
-                "MaxCapacity": app.instances,
-            }
-        ),
-        BUDGET: json_text(
-            {
-                "BudgetName": app.name,
-                "BudgetType": "COST",
-                "TimeUnit": "MONTHLY",
-                "BudgetLimit": {"Amount": "50", "Unit": "USD"},
-            }
-        ),
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return the requests as ``--cli-input-json`` takes them."""
+    requests = {
+        "model": {
+            "ModelName": app.name,
+            "PrimaryContainer": {
+                "Image": f"ACCOUNT.dkr.ecr.REGION.amazonaws.com/{app.name}:{app.image_stage}",
+                "Environment": app.environment(MEMORY_MB),
+            },
+            "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/ROLE",
+        },
+        "endpoint-config": {
+            "EndpointConfigName": app.name,
+            "ProductionVariants": [
+                {
+                    "VariantName": VARIANT,
+                    "ModelName": app.name,
+                    # Not T2: burstable instances can't be scaling targets, so have no maximum.
+                    "InstanceType": "ml.m5.large",
+                    "InitialInstanceCount": app.max_instances,
+                    "ContainerStartupHealthCheckTimeoutInSeconds": 300,
+                }
+            ],
+        },
+        "endpoint": {"EndpointName": app.name, "EndpointConfigName": app.name},
+        "scaling": {
+            "ServiceNamespace": "sagemaker",
+            "ResourceId": f"endpoint/{app.name}/variant/{VARIANT}",
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+            "MinCapacity": 1,
+            "MaxCapacity": app.max_instances,
+        },
+        "budget": {
+            "BudgetName": app.name,
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": {"Amount": "50", "Unit": "USD"},
+        },
     }
+    return {f"{FOLDER}/{name}.json": json_text(request) for name, request in requests.items()}
 
 
 HOST = Host(
     name="sagemaker",
     title="Amazon SageMaker",
     kind=Kind.ML_PAAS,
-    summary="Answers photos for other programs behind AWS's own sign-in; the page is not shown.",
+    summary="Identifies photos for other programs behind AWS's sign-in; it shows no page.",
+    price="By the hour of the instance, around the clock, until the endpoint is deleted.",
+    budget=Budget.BY_USE,
+    traffic=Traffic.THOUSANDS,
+    expertise=Expertise.YES,
+    gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300, body_mb=6, request_seconds=60),
     sources={
         "memory_mb": PRICING,
@@ -92,20 +83,18 @@ HOST = Host(
         "price": PRICING,
         "manifest": API,
     },
-    price="By the hour of the instance, day and night, until the endpoint is deleted.",
     budget_alert=ALERT,
     steps=(
         "$ python -m deploy write sagemaker",
         "Replace ACCOUNT, REGION and ROLE in sagemaker/model.json and below.",
-        "Budget alert: the next command sends a mail at 80 % of 50 dollars a month.",
+        "Budget alert: the next command sends an e-mail at 80% of 50 dollars a month.",
         (
             "$ aws budgets create-budget --account-id ACCOUNT "
             "--budget file://sagemaker/budget.json --notifications-with-subscribers "
-            "'Notification={NotificationType=ACTUAL,"
-            "ComparisonOperator=GREATER_THAN,Threshold=80},Subscribers=[{SubscriptionType=EMAIL,"
-            "Address=YOU@example.org}]'"
+            "'Notification={NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80},"
+            "Subscribers=[{SubscriptionType=EMAIL,Address=YOU@example.org}]'"
         ),
-        "The image, with root in the container as SageMaker wants it:",
+        "Build the image with root in the container, as SageMaker requires:",
         (
             "$ docker build --build-arg RUN_AS=root "
             "-t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve ."
@@ -131,30 +120,17 @@ HOST = Host(
             "$ aws sagemaker-runtime invoke-endpoint --endpoint-name loupe "
             "--body fileb://photo.jpg --content-type image/jpeg answer.json"
         ),
-        "Delete it when it is not needed: $ aws sagemaker delete-endpoint --endpoint-name loupe",
+        "When you no longer need it, delete it:",
+        "$ aws sagemaker delete-endpoint --endpoint-name loupe",
     ),
-    make=make,
-    schemas={
-        MODEL: "sagemaker-model",
-        CONFIG: "sagemaker-endpoint-config",
-        ENDPOINT: "sagemaker-endpoint",
-        SCALING: "sagemaker-scaling",
-        BUDGET: "sagemaker-budget",
-    },
-    where=ManifestPaths(
-        environment=(MODEL, "PrimaryContainer", "Environment"),
-        most=((SCALING, "MaxCapacity"), (CONFIG, "ProductionVariants", 0, "InitialInstanceCount")),
+    make_files=make_files,
+    manifest=ManifestPaths(f"{FOLDER}/model.json", environment="PrimaryContainer.Environment"),
+    start=StartCommand(
+        arguments=("serve",), port_variable="SAGEMAKER_BIND_TO_PORT", protocol="sagemaker"
     ),
-    arguments=("serve",),
-    port_variable="SAGEMAKER_BIND_TO_PORT",
-    asks="sagemaker",
-    bounded_by='"MaxCapacity": 1',
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    knows=Expertise.YES,
-    gpu=True,
+    max_instances_via='"MaxCapacity": 1',
     remarks=(
-        "No page and no address for the public: programs ask it with AWS credentials.",
+        "No public page: programs call it with AWS credentials.",
         "A photo of more than 6 MB does not get through.",
     ),
 )

@@ -1,11 +1,10 @@
-"""A server of one's own with Docker Compose, and Caddy for https."""
+"""Your own server with Docker Compose, and Caddy for HTTPS."""
 
-from datetime import date
-
-from ..host import Budget, Expertise, Host, Kind, Limits, ManifestPaths, Source, Traffic
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import (
-    FIXED_BY_THE_MONTH,
+    FIXED_MONTHLY_PRICE,
     PROXY_BODY,
     PROXY_BODY_MB,
     budget_comment,
@@ -15,33 +14,38 @@ from ..templates import (
 
 __all__ = ["HOST"]
 
-READ = date(2026, 11, 25)
-COMPOSE = Source("https://docs.docker.com/reference/compose-file/services/", READ)
+COMPOSE = Source("https://docs.docker.com/reference/compose-file/services/", "2026-11-25")
+FILE = "compose.yaml"
 MEMORY_MB = 1024
 
 
-def make(app: AppSpec) -> dict[str, str]:
-    """Two containers: the app, which only Caddy reaches, and Caddy."""
-    health = {"test": ["CMD", "python", "-m", "deploy.health"], "interval": "30s", "timeout": "5s"}
+def make_files(app: AppSpec) -> dict[str, str]:
+    """Return two containers: the app, which only Caddy can reach, and Caddy."""
     loupe = {
-        "build": {"context": ".", "target": app.serve},
-        "image": f"{app.name}:{app.serve}",
+        "build": {"context": ".", "target": app.image_stage},
+        "image": f"{app.name}:{app.image_stage}",
         "restart": "unless-stopped",
         "init": True,
         "stop_grace_period": f"{app.stop_seconds}s",
         "expose": [str(app.port)],
         "environment": app.environment(MEMORY_MB),
-        # Secrets, one NAME=value a line; the file need not be there and is not committed.
+        # Secrets, one NAME=value per line; the file is optional and not committed.
         "env_file": [{"path": f".env.{app.name}", "required": False}],
-        "volumes": [f"data:{app.data}"],
+        "volumes": [f"data:{app.data_dir}"],
         "mem_limit": f"{MEMORY_MB}m",
         "pids_limit": 256,
-        "scale": app.instances,
+        "scale": app.max_instances,
         "read_only": True,
         "tmpfs": ["/tmp", "/home/loupe"],  # noqa: S108 - inside the container
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "healthcheck": {**health, "retries": 3, "start_period": f"{app.start_seconds}s"},
+        "healthcheck": {
+            "test": ["CMD", "python", "-m", "deploy.health"],
+            "interval": "30s",
+            "timeout": "5s",
+            "retries": 3,
+            "start_period": f"{app.start_seconds}s",
+        },
     }
     caddy = {
         "image": "caddy:2",
@@ -52,22 +56,19 @@ def make(app: AppSpec) -> dict[str, str]:
         "mem_limit": "256m",
         "depends_on": {app.name: {"condition": "service_healthy"}},
     }
+    document = {
+        "services": {app.name: loupe, "caddy": caddy},
+        "volumes": {"data": None, "caddy": None},
+    }
+    comments = (
+        "echo SITE=loupe.example.org > .env, then docker compose up --detach --build",
+        budget_comment(FIXED_MONTHLY_PRICE),
+        "Keep the volume 'data': it holds corrections and your own models.",
+    )
+    upstream = f"{app.name}:{app.port}"
     return {
-        "compose.yaml": yaml_text(
-            {
-                "services": {app.name: loupe, "caddy": caddy},
-                "volumes": {"data": None, "caddy": None},
-            },
-            "echo SITE=loupe.example.org > .env, then docker compose up --detach --build",
-            budget_comment(FIXED_BY_THE_MONTH),
-            "Keep the volume 'data': records and your own models are in it.",
-        ),
-        "Caddyfile": caddyfile(
-            app,
-            "{$SITE}",
-            f"{app.name}:{app.port}",
-            "https for the site that .env names.",
-        ),
+        FILE: yaml_text(document, *comments),
+        "Caddyfile": caddyfile(app, "{$SITE}", upstream, "HTTPS for the site that .env names."),
     }
 
 
@@ -75,7 +76,13 @@ HOST = Host(
     name="vps-compose",
     title="A server with Docker Compose",
     kind=Kind.VPS,
-    summary="Any rented or own Linux server with Docker; Caddy gets the certificate.",
+    summary="Any Linux server with Docker, rented or your own; Caddy gets the certificate.",
+    price="Whatever the server costs a month; the software is free.",
+    budget=Budget.FEW_DOLLARS,
+    traffic=Traffic.THOUSANDS,
+    expertise=Expertise.SOME,
+    own_domain=True,
+    gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={
         "memory_mb": COMPOSE,
@@ -83,12 +90,12 @@ HOST = Host(
         "keeps_files": COMPOSE,
         "manifest": COMPOSE,
     },
-    price="Whatever the server costs a month; the software is free.",
-    budget_alert=FIXED_BY_THE_MONTH,
+    budget_alert=FIXED_MONTHLY_PRICE,
     steps=(
-        "On your own machine: $ python -m deploy write vps-compose, then commit and push.",
-        f"Budget alert: {FIXED_BY_THE_MONTH}",
-        "Point a domain at the server and open the ports 80 and 443.",
+        "On your own machine, write the files, then commit and push:",
+        "$ python -m deploy write vps-compose",
+        f"Budget alert: {FIXED_MONTHLY_PRICE}",
+        "Point a domain at the server and open ports 80 and 443.",
         "Install Docker with the Compose plugin: https://docs.docker.com/engine/install/",
         "$ git clone https://github.com/YOU/loupe.git && cd loupe",
         "$ echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && chmod 600 .env.loupe",
@@ -96,25 +103,16 @@ HOST = Host(
         "$ docker compose up --detach --build",
         "$ docker compose ps",
     ),
-    make=make,
-    schemas={"compose.yaml": "compose"},
-    where=ManifestPaths(
-        environment=("compose.yaml", "services", "loupe", "environment"),
-        port=("compose.yaml", "services", "loupe", "expose", 0),
-        memory=("compose.yaml", "services", "loupe", "mem_limit"),
-        most=(("compose.yaml", "services", "loupe", "scale"),),
-        data=("compose.yaml", "services", "loupe", "volumes"),
+    make_files=make_files,
+    manifest=ManifestPaths(
+        FILE,
+        environment="services.loupe.environment",
+        port="services.loupe.expose.0",
+        memory="services.loupe.mem_limit",
     ),
-    port_variable=None,
-    own_server=True,
-    bounded_by="scale: 1",
-    budget=Budget.FEW_DOLLARS,
-    traffic=Traffic.THOUSANDS,
-    knows=Expertise.SOME,
-    own_domain=True,
-    gpu=True,
+    max_instances_via="scale: 1",
     remarks=(
-        "Updates of the system, firewall and copies of the data folder are yours to make.",
-        "The memory is what compose.yaml grants; raise mem_limit and LOUPE_MEMORY_MB together.",
+        "System updates, the firewall and backups are up to you.",
+        "compose.yaml grants the memory: raise mem_limit and LOUPE_MEMORY_MB together.",
     ),
 )

@@ -1,22 +1,32 @@
-"""Files are written whole or not at all, and never over something else unasked."""
+"""A host's files: written completely or not at all, zipped, and read back."""
 
+import errno
 import io
-import os
-import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deploy.errors import FilesDiffer
-from deploy.files import Written, archive, files, write
+from deploy.errors import FilesDiffer, Unreadable
+from deploy.files import (
+    WriteResult,
+    get_value,
+    make_files,
+    parse_files,
+    parse_memory_mb,
+    parse_variables,
+    write_files,
+    zip_files,
+)
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
+from model import atomic
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
 
 
-def below(folder: Path) -> dict[str, str]:
+def folder_contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8")
         for path in folder.rglob("*")
@@ -25,62 +35,99 @@ def below(folder: Path) -> dict[str, str]:
 
 
 @every_host
-def test_writing_twice_changes_nothing(host: Host, tmp_path: Path) -> None:
-    write(host, tmp_path)
+def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: Path) -> None:
+    assert set(write_files(host, tmp_path).values()) == {WriteResult.NEW}
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert set(write(host, tmp_path).values()) == {Written.SAME}
-    assert below(tmp_path) == files(host)
+    assert set(write_files(host, tmp_path).values()) == {WriteResult.SAME}
+    assert folder_contents(tmp_path) == make_files(host)
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
 @every_host
-def test_what_differs_is_kept_unless_forced(host: Host, tmp_path: Path) -> None:
-    write(host, tmp_path)
-    mine = tmp_path / next(iter(files(host)))
-    mine.write_text("mine")
-    others = {path for path in files(host) if tmp_path / path != mine}
-    for path in others:
-        (tmp_path / path).unlink()
-    with pytest.raises(FilesDiffer, match=f"{mine.name}.*--to, or --force"):
-        write(host, tmp_path)
-    # Nothing at all is written then, not even what is missing.
-    assert below(tmp_path) == {next(iter(files(host))): "mine"}
-    states = write(host, tmp_path, force=True)
-    assert states[mine] is Written.REPLACED
-    assert below(tmp_path) == files(host)
+def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Path) -> None:
+    name = next(iter(make_files(host)))
+    edited = tmp_path / name
+    edited.parent.mkdir(parents=True, exist_ok=True)
+    edited.write_text("mine")
+    with pytest.raises(FilesDiffer, match=f"{edited.name} differs .*--to, or .*--force"):
+        write_files(host, tmp_path)
+    # The files that are missing are not written either.
+    assert folder_contents(tmp_path) == {name: "mine"}
+    assert write_files(host, tmp_path, force=True)[edited] is WriteResult.REPLACED
+    assert folder_contents(tmp_path) == make_files(host)
 
 
 @every_host
-def test_the_zip_holds_the_same_files_and_is_the_same_each_time(host: Host) -> None:
-    with zipfile.ZipFile(io.BytesIO(archive(host))) as zipped:
-        assert zipped.testzip() is None
-        found = {name: zipped.read(name).decode() for name in zipped.namelist()}
-        assert {one.external_attr >> 16 for one in zipped.infolist()} == {0o644}
-    assert found == files(host)
-    assert archive(host) == archive(host)
+def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
+    with zipfile.ZipFile(io.BytesIO(zip_files(host))) as archive:
+        assert archive.testzip() is None
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
+    assert texts == make_files(host)
+    assert zip_files(host) == zip_files(host)
 
 
-def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
-    (path,) = write(get_host("fly"), tmp_path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-
-
-def test_a_failure_while_writing_leaves_the_former_file_and_no_other(
+def test_write_failure_keeps_the_previous_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "fly.toml").write_text("former")
+    (tmp_path / "fly.toml").write_text("previous")
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
+    def fail(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
-        write(get_host("fly"), tmp_path, force=True)
-    assert below(tmp_path) == {"fly.toml": "former"}
+        write_files(get_host("fly"), tmp_path, force=True)
+    assert folder_contents(tmp_path) == {"fly.toml": "previous"}
 
 
-def test_paths_stay_below_the_folder() -> None:
-    for host in hosts().values():
-        for path in files(host):
-            assert not Path(path).is_absolute()
-            assert ".." not in Path(path).parts
+@every_host
+def test_paths_stay_below_the_folder(host: Host) -> None:
+    for path in map(Path, make_files(host)):
+        assert not path.is_absolute()
+        assert ".." not in path.parts
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("a.json", "{"), ("a.toml", "a ="), ("a.yaml", "a: [1"), ("README.md", "no front matter")],
+)
+def test_parse_refuses_a_broken_file(path: str, text: str) -> None:
+    with pytest.raises(Unreadable, match=f"{path} can't be read"):
+        parse_files({path: text})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("b.1.c", 2), ("", {"b": [0, {"c": 2}]}), ("b.5", None), ("b.c", None), (None, None)],
+)
+def test_value_is_found_by_its_path(path: str | None, expected: Any) -> None:
+    assert get_value({"a.json": {"b": [0, {"c": 2}]}}, "a.json", path) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "memory_mb"),
+    [("512mb", 512), ("1024M", 1024), ("1Gi", 1024), ("1gb", 1024), (256, 256), ("2048K", 2)],
+)
+def test_memory_is_parsed_in_every_notation(value: str | int, memory_mb: int) -> None:
+    assert parse_memory_mb(value) == memory_mb
+
+
+@pytest.mark.parametrize("value", ["much", "", "mb", "1 2", None])
+def test_memory_without_a_number_is_refused(value: str | None) -> None:
+    with pytest.raises(Unreadable, match="not an amount of memory"):
+        parse_memory_mb(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"A": "1"},
+        {"A": {"value": "1", "description": "…"}},
+        [{"name": "A", "value": "1"}],
+        [{"key": "A", "value": "1"}, {"key": "SECRET", "generateValue": True}],
+    ],
+)
+def test_variables_are_parsed_in_every_form(value: object) -> None:
+    assert parse_variables(value) == {"A": "1"}
+    assert parse_variables(None) == {}

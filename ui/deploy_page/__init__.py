@@ -1,1 +1,1 @@
-"""The parts of the Deploy page: wishes, the ranking, this app beside the hosts' limits."""
+"""The parts of the Deploy page: requirements, the ranking, and how this app fits each host."""

@@ -1,4 +1,4 @@
-"""The questions: what matters to whoever wants to share the app. All answers are in the link."""
+"""The questions of the Deploy page; all answers are in the address, so the page can be shared."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,50 +6,49 @@ from typing import TypeVar
 
 import streamlit as st
 
-from deploy.host import Budget, Expertise, Traffic
+from deploy.options import Budget, Expertise, Traffic
 from deploy.ranking import Requirements
 
-__all__ = ["ask"]
+__all__ = ["ask_requirements"]
 
 Scale = TypeVar("Scale", bound=StrEnum)
 
-MUST = {
-    "private": "Only I run the machine with the photos",
-    "offline": "It works without a network",
+MUST_HAVES = {
+    "private": "Photos stay on a machine I control",
+    "offline": "Works offline",
     "own_domain": "My own domain",
     "gpu": "A GPU",
 }
+BUDGETS = {"nothing": "Free", "by use": "Pay as you go"}
+EXPERTISE = {"no": "Not really", "some": "Somewhat"}
 
-BUDGETS = {"by use": "Whatever is used"}
 
-
-def ask() -> Requirements:
-    """Ask; the answers that ask for nothing special come first."""
-    budget = _one_of("What may a month cost?", Budget, "budget", BUDGETS)
-    traffic = _one_of("Who will come?", Traffic, "traffic")
-    knows = _one_of("Do you know servers?", Expertise, "knows")
-    must = st.pills(
-        "It must have",
-        list(MUST),
-        format_func=MUST.__getitem__,
+def ask_requirements() -> Requirements:
+    """Show the questions and return the answers; the defaults ask for nothing special."""
+    budget = _choose("Monthly budget", Budget, "budget", BUDGETS)
+    traffic = _choose("Expected visitors", Traffic, "traffic", {})
+    expertise = _choose("Comfortable with servers?", Expertise, "knows", EXPERTISE)
+    must_haves = st.pills(
+        "Must-haves",
+        list(MUST_HAVES),
+        format_func=MUST_HAVES.__getitem__,
         selection_mode="multi",
         key="must",
         bind="query-params",
     )
-    return Requirements(budget=budget, traffic=traffic, knows=knows, **dict.fromkeys(must, True))
+    return Requirements(
+        budget=budget, traffic=traffic, expertise=expertise, **dict.fromkeys(must_haves, True)
+    )
 
 
-def _one_of(
-    question: str, scale: type[Scale], key: str, words: Mapping[str, str] | None = None
-) -> Scale:
-    values = [value.value for value in scale]
-    # A radio goes on to a second line on a phone, where pills and segments would be cut.
-    found = st.radio(
+def _choose(question: str, scale: type[Scale], key: str, labels: Mapping[str, str]) -> Scale:
+    # A radio wraps on a phone, where pills and segments would be cut off.
+    value = st.radio(
         question,
-        values,
+        [value.value for value in scale],
         horizontal=True,
-        format_func=lambda value: (words or {}).get(value, value.capitalize()),
+        format_func=lambda value: labels.get(value, value.capitalize()),
         key=key,
         bind="query-params",
     )
-    return scale(found)
+    return scale(value)

@@ -1,0 +1,186 @@
+"""Checks of a host's files: by the host's own validator, and against the app's description."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from model.settings import ROOT, Settings
+
+from .errors import DeployError
+from .files import (
+    get_value,
+    make_files,
+    nested_files,
+    parse_files,
+    parse_memory_mb,
+    parse_variables,
+)
+from .host import Host
+from .spec import APP
+
+__all__ = ["CheckResult", "State", "check_files", "unknown_settings"]
+
+
+class State(StrEnum):
+    """Outcome of a check."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: its subject, outcome and message, and what to do if it failed."""
+
+    subject: str
+    state: State
+    message: str
+    fix: str = ""
+
+
+VALIDATORS = {
+    "compose.yaml": "docker compose --file FILE config --quiet",
+    "Caddyfile": "caddy validate --adapter caddyfile --config FILE",
+    "cloud-init.yaml": "cloud-init schema --config-file FILE",
+    "*.service": "systemd-analyze verify --man=no --recursive-errors=no FILE",
+}
+"""Commands that validate a file without a network, by file name."""
+
+ONLINE_VALIDATORS = {
+    "fly.toml": "fly config validate",
+    "render.yaml": "render blueprints validate",
+}
+"""Commands that send the file to the host and need a login: they are named, not run."""
+
+VALIDATOR_TIMEOUT_SECONDS = 30
+
+
+def check_files(host: Host, texts: Mapping[str, str] | None = None) -> list[CheckResult]:
+    """Check the host's files.
+
+    Args:
+        host: the host.
+        texts: its files by path; by default as they would be written.
+    """
+    texts = make_files(host) if texts is None else texts
+    fix = f"Fix it, or write it again: python -m deploy write {host.name} --force"
+    try:
+        documents = parse_files(texts)
+        return [
+            *_validate(dict(texts) | nested_files(texts), fix),
+            *_check_values(host, documents),
+            *_check_instances(host, texts),
+        ]
+    except DeployError as error:
+        return [CheckResult("files", State.FAILED, str(error), fix)]
+
+
+def _validate(texts: Mapping[str, str], fix: str) -> Iterator[CheckResult]:
+    for path, text in texts.items():
+        name = PurePosixPath(path).name
+        if name in ONLINE_VALIDATORS:
+            message = f"not validated; with a login, run: {ONLINE_VALIDATORS[name]}"
+            yield CheckResult(path, State.NOTE, message)
+        for pattern, command in VALIDATORS.items():
+            if fnmatch(name, pattern):
+                yield _run_validator(command.split(), path, text, fix)
+
+
+def _run_validator(command: list[str], path: str, text: str, fix: str) -> CheckResult:
+    if shutil.which(command[0]) is None:
+        return CheckResult(path, State.NOTE, f"not validated: {command[0]} is not installed")
+    with TemporaryDirectory(prefix="loupe-") as folder:
+        file = Path(folder) / PurePosixPath(path).name
+        # systemd looks for the unit's command, which is in this checkout and not on the server.
+        file.write_text(text.replace("=/opt/loupe/", f"={ROOT}/"), encoding="utf-8")
+        done = subprocess.run(
+            [str(file) if word == "FILE" else word for word in command],
+            cwd=folder,
+            # compose.yaml and the Caddyfile read SITE; Caddy writes below HOME.
+            env={**os.environ, "SITE": "loupe.example.org", "HOME": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=VALIDATOR_TIMEOUT_SECONDS,
+        )
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        message = "; ".join(lines[-2:]).replace(str(file), file.name)
+        return CheckResult(path, State.FAILED, message, fix)
+    return CheckResult(path, State.OK, f"valid for {command[0]}")
+
+
+def _check_values(host: Host, documents: Mapping[str, Any]) -> Iterator[CheckResult]:
+    """Compare port, health path, settings and memory with the app's description."""
+    paths = host.manifest
+    environment = parse_variables(get_value(documents, paths.file, paths.environment))
+    if paths.port is not None:
+        port = get_value(documents, paths.file, paths.port)
+        yield _check_equal("port", port, environment.get("PORT", str(APP.port)))
+    if paths.health is not None:
+        health = get_value(documents, paths.file, paths.health)
+        expected = host.start.provided_env.get("AIP_HEALTH_ROUTE", APP.ready_path)
+        yield _check_equal("health path", health, expected)
+    unknown = unknown_settings(environment)
+    if unknown:
+        message = f"Loupe has no setting named {', '.join(unknown)}"
+        yield CheckResult("settings", State.FAILED, message, "Use the names in docs/settings.md.")
+    elif environment:
+        yield CheckResult("settings", State.OK, ", ".join(sorted(environment)))
+    granted_mb = host.limits.memory_mb
+    if paths.memory is not None:
+        granted_mb = parse_memory_mb(get_value(documents, paths.file, paths.memory))
+    if granted_mb is not None:
+        yield from _check_memory(granted_mb, environment.get("LOUPE_MEMORY_MB"))
+
+
+def _check_equal(subject: str, actual: Any, expected: str) -> CheckResult:
+    if str(actual) == expected:
+        return CheckResult(subject, State.OK, expected)
+    message = f"'{actual}' in the files, '{expected}' in the app"
+    return CheckResult(subject, State.FAILED, message, f"Change it to {expected}.")
+
+
+def _check_memory(granted_mb: int, setting: str | None) -> Iterator[CheckResult]:
+    message = f"{granted_mb} MB; the app needs {APP.memory_mb} MB"
+    if granted_mb < APP.memory_mb:
+        yield CheckResult("memory", State.FAILED, message, "Raise it, or choose a larger plan.")
+    else:
+        yield CheckResult("memory", State.OK, message)
+    if setting is not None and parse_memory_mb(setting) > granted_mb:
+        message = f"LOUPE_MEMORY_MB is {setting}, but the host grants {granted_mb} MB"
+        fix = "Set both to the same value, or the host kills the app."
+        yield CheckResult("memory setting", State.FAILED, message, fix)
+
+
+def _check_instances(host: Host, texts: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Check that the line that limits the instances is still there."""
+    limit = host.max_instances_via
+    if limit is None or not _has_setting(make_files(host), limit):
+        return
+    if _has_setting(texts, limit):
+        yield CheckResult("instances", State.OK, limit)
+    else:
+        fix = f"Restore `{limit}`: it limits the bill, and corrections are in one SQLite file."
+        yield CheckResult("instances", State.FAILED, f"`{limit}` is missing", fix)
+
+
+def _has_setting(texts: Mapping[str, str], setting: str) -> bool:
+    """Return True if a line that is not a comment contains the setting."""
+    pattern = re.compile(rf"^(?!\s*#).*{re.escape(setting)}(?!\d)", re.MULTILINE)
+    return any(pattern.search(text) for text in texts.values())
+
+
+def unknown_settings(names: Mapping[str, str]) -> list[str]:
+    """Return the names that begin with ``LOUPE_`` but are not settings."""
+    known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
+    return [name for name in names if name.startswith("LOUPE_") and name not in known]

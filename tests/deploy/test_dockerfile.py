@@ -1,0 +1,78 @@
+"""The Dockerfile and .dockerignore: the two images, what enters them, who runs them."""
+
+import re
+import tomllib
+
+from deploy import health
+from deploy.spec import APP
+from model.settings import ROOT, Settings
+
+TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+STAGES = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM|\Z)", TEXT, re.MULTILINE | re.DOTALL))
+ALLOWED = re.findall(r"^!(.+?)/?$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+
+def copied(stage: str) -> list[str]:
+    """Return what a stage copies from the repository."""
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", STAGES[stage], re.MULTILINE)
+    return [word.rstrip("/") for line in lines for word in line.split()]
+
+
+def test_default_image_serves_without_torch() -> None:
+    assert list(STAGES) == ["base", "code", "full", APP.image_stage]
+    assert f"pip install -r {APP.requirements} " in STAGES[APP.image_stage]
+    assert copied(APP.image_stage) == [APP.requirements]
+    assert "torch" not in STAGES[APP.image_stage]
+    assert "pip install -r requirements.txt " in STAGES["full"]
+
+
+def test_images_run_as_an_ordinary_user() -> None:
+    # The number with which Hugging Face Spaces runs containers.
+    assert "useradd --create-home --uid 1000 loupe" in STAGES["base"]
+    for stage in ("full", APP.image_stage):
+        assert re.search(r"ARG RUN_AS=loupe\nUSER \$\{RUN_AS\}\n*$", STAGES[stage])
+
+
+def test_images_start_and_report_health_as_described() -> None:
+    for line in (
+        f'ENTRYPOINT ["/app/{APP.entrypoint}"]',
+        'CMD ["app"]',
+        'CMD ["python", "-m", "deploy.health"]',
+        f"EXPOSE {APP.port}",
+        "STOPSIGNAL SIGTERM",
+        f"LOUPE_DATA={APP.data_dir}",
+    ):
+        assert line in STAGES["base"]
+    assert APP.ready_path == health.READY_PATH
+
+
+def test_copied_files_exist_and_are_allowed() -> None:
+    sources = {source for stage in STAGES for source in copied(stage)}
+    assert all((ROOT / source).exists() for source in sources)
+    assert sources == set(ALLOWED)
+
+
+def test_image_contains_every_package_that_the_app_imports() -> None:
+    packages = {"model", "ui", "api", "pages", "deploy"}
+    assert {*packages, "streamlit_app.py", ".streamlit/config.toml"} <= set(copied("code"))
+
+
+def test_dockerignore_excludes_secrets_and_history() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert next(line for line in lines if line and not line.startswith("#")) == "*"
+    secret = {".git", ".env", ".streamlit/secrets.toml", ".streamlit", "tests", ".venv"}
+    assert not secret & set(ALLOWED)
+
+
+def test_dockerfile_contains_settings_but_no_secret() -> None:
+    assert set(re.findall(r"LOUPE_(\w+)=", TEXT)) <= {
+        name.upper() for name in Settings.model_fields
+    }
+    assert not any(name in TEXT for name in APP.secrets)
+    assert not re.search(r"(?i)(password|secret|token)\s*=", TEXT)
+
+
+def test_images_install_the_postgresql_driver_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["postgres"] == [APP.postgres_driver]
+    assert TEXT.count(f'"{APP.postgres_driver}"') == 2
