@@ -1,47 +1,56 @@
-"""Batch: many photos go in, a table and a chart come out."""
+"""Batch: many photos go in, a chart and a table come out."""
 
 import streamlit as st
 
-from ui.batch.uploads import WAYS, current, refusal, ways_in
+from ui.batch.uploads import SOURCES, current_job, is_expired, refusal, upload_widget
 from ui.batch.view import (
-    against_folders,
-    downloads,
     headline,
-    labels_chart,
-    progress,
-    settings_menu,
-    source_line,
-    table,
+    show_accuracy,
+    show_downloads,
+    show_labels_chart,
+    show_last_batch,
+    show_progress,
+    show_settings_menu,
+    show_source_line,
+    show_table,
 )
 from ui.phrasing import escaped
 
-job = current()
+job = current_job()
 if job is None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        way = st.segmented_control(
-            "How the photos come in",
-            WAYS,
-            default=WAYS[0],
+        source = st.segmented_control(
+            "Photo source",
+            SOURCES,
+            default=SOURCES[0],
             required=True,
             key="from",
             bind="query-params",
             label_visibility="collapsed",
         )
         st.space("stretch")
-        settings_menu()
-    ways_in(way)
+        show_settings_menu()
+    if is_expired():
+        st.info(
+            "This batch is no longer here: results are kept for 30 minutes at most. "
+            "Upload the photos again to get them back.",
+            icon=":material/history_toggle_off:",
+        )
+    upload_widget(source)
     if refusal():
         st.warning(escaped(refusal()), icon=":material/folder_off:")
+    show_last_batch()
     st.caption(
-        "A table, a chart and files to take home. A photo that cannot be read is listed with the "
-        "reason. Nothing is kept here."
+        "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "
+        "listed with the reason. Results stay in the server's memory for 30 minutes, and nothing "
+        "is saved to disk."
     )
 elif not job.ended:
-    progress(job)
+    show_progress(job)
 else:
     headline(job)
-    labels_chart(job)
-    table(job)
-    downloads(job)
-    against_folders(job)
-    source_line(job)
+    show_labels_chart(job)
+    show_table(job)
+    show_downloads(job)
+    show_accuracy(job)
+    show_source_line(job)

@@ -1,14 +1,14 @@
-"""Models: a card for every bundle in the library."""
+"""Models: a card for every model in the registry."""
 
 import streamlit as st
 
 from model import Bundle, list_models
-from ui.models_page.card import card, refused_card
+from ui.models_page.card import show_card, show_refused_card
 
 st.header("Models", anchor=False)
-st.caption("What each model here knows, how good it is, and where it comes from.")
-for name, found in list_models().items():
-    if isinstance(found, Bundle):
-        card(found)
+st.caption("What each model knows, how good it is, and where it comes from.")
+for name, bundle in list_models().items():
+    if isinstance(bundle, Bundle):
+        show_card(bundle)
     else:
-        refused_card(name, found)
+        show_refused_card(name, bundle)

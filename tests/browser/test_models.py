@@ -10,14 +10,14 @@ from tests.pages.hostile import CARD_NAME, shelve
 from tests.photos import encoded
 
 FIGURES = {
-    "Mix-ups": "Right for 46 of 60 photos",
-    "Its percentages": "78% were right",
-    "Label by label": "The worst come first",
-    "None of these": "It lets in 55%",
-    "Mistakes": "most sure of itself",
-    "How it was measured": "with seed 7",
+    "Mix-ups": "46 of 60 photos correct",
+    "Calibration": "78% were correct",
+    "By label": "Worst first",
+    "None of these": "It accepts 55%",
+    "Mistakes": "most confident mistakes",
+    "Method": "with seed 7",
 }
-CHARTS = ("Mix-ups", "Its percentages")
+CHARTS = ("Mix-ups", "Calibration")
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +101,16 @@ def test_a_card_is_read(look):
             assert drawn.bounding_box()["width"] <= wide["width"]
 
 
-def test_versions_and_where_it_comes_from(look, measured):
+def test_versions_and_origin_are_read(look, measured):
     page = look.page
     page.goto("/models")
     box = card(page, "Colours")
     box.get_by_text("Versions", exact=True).click()
     expect(box.get_by_text("python -m model rollback measured")).to_be_visible()
     expect(box.get_by_test_id("stTable").get_by_text(measured.version)).to_be_visible()
-    box.get_by_text("Where it comes from").click()
-    expect(box.get_by_text("decoding aside")).to_be_visible()
-    show(page, box.get_by_text("Where it comes from"))
+    box.get_by_text("Origin and speed").click()
+    expect(box.get_by_text("without decoding")).to_be_visible()
+    show(page, box.get_by_text("Origin and speed"))
     look.check("models-versions")
 
 

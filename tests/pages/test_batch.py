@@ -1,9 +1,8 @@
-"""The Batch page, through the front door: files go in, a table comes out."""
+"""The Batch page, through the front door: files go in, a chart and a table come out."""
 
 import io
 import struct
 import threading
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,8 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model.classifier import Classifier
+from model.settings import settings
 from tests.photos import drawn, encoded
-from ui.batch.table import csv_file, json_lines
+from ui.batch.job_cache import job_cache
+from ui.batch.table import to_csv, to_json_lines
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 JPEG = encoded(drawn(300, 240))
@@ -22,19 +23,35 @@ PNG = encoded(drawn(64, 90, seed=2), "PNG")
 
 @pytest.fixture
 def page():
-    at = AppTest.from_file(APP, default_timeout=60).run()
-    at.switch_page("pages/batch.py").run()
-    assert not at.exception
+    at = open_batch_page()
     yield at
-    if "batch" in at.session_state:
-        job = at.session_state["batch"]
+    if job := shown_job(at):
         job.stop()
         assert job.wait(60)
 
 
-def finished(at):
-    """The page once its batch has ended."""
-    assert at.session_state["batch"].wait(60)
+def open_batch_page(**query):
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.switch_page("pages/batch.py").run()
+    assert not at.exception
+    return at
+
+
+def address(at):
+    """The key of the batch in the page's address, or nothing."""
+    keys = at.query_params.get("batch", [""])
+    return keys if isinstance(keys, str) else keys[0]
+
+
+def shown_job(at):
+    return job_cache.get(address(at))
+
+
+def finish(at):
+    """Wait for the batch on the page, then draw the page again."""
+    assert shown_job(at).wait(60)
     at.run()
     assert not at.exception
     return at
@@ -61,179 +78,247 @@ def zipped(*files):
     return file.getvalue()
 
 
-def said(at):
-    return " ".join(one.value for one in [*at.warning, *at.info])
+def messages(at):
+    return " ".join(message.value for message in [*at.warning, *at.info])
 
 
-def test_it_starts_with_the_ways_in(page):
+def button_keys(at):
+    return {button.key for button in at.button}
+
+
+def test_page_starts_with_an_uploader(page):
     assert page.segmented_control(key="from").value == "Photos"
     assert "1,000 photos" in page.file_uploader[0].label
     assert page.file_uploader[0].accept_multiple_files
     page.segmented_control(key="from").set_value("Folder").run()
     assert page.file_uploader[0].accept_directory
-    assert any("Most phones cannot send a folder" in one.value for one in page.caption)
+    assert any("Most phones can't upload a folder" in caption.value for caption in page.caption)
+    assert "batch-last-open" not in button_keys(page)
 
 
-def test_the_way_in_is_in_the_link():
-    at = AppTest.from_file(APP, default_timeout=60).run()
-    at.query_params["from"] = "Zip"
-    at.switch_page("pages/batch.py").run()
+def test_photo_source_is_in_the_link():
+    at = open_batch_page(**{"from": "Zip"})
     assert at.file_uploader[0].allowed_type == [".zip"]
 
 
-def test_photos_become_rows_and_a_refused_one_does_not_stop_the_rest(page):
+def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
-    finished(page)
-    assert page.header[0].value == "2 of 3 answered"
-    assert "1 photo could not be read" in said(page)
+    finish(page)
+    assert page.header[0].value == "2 of 3 photos identified"
+    assert "1 photo couldn't be read" in messages(page)
     rows = page.dataframe[0].value
     assert list(rows["photo"]) == ["one.jpg", "cut.jpg", "two.png"]
-    assert rows["answer"][1].startswith("Refused: ")
+    assert rows["answer"][1].startswith("Couldn't read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
     assert rows["picture"][1].startswith("data:image/png;base64,")
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON"]
 
 
-def test_streamlit_lets_go_of_uploads(page):
+def test_streamlit_releases_uploads(page):
     send(page, ("one.jpg", JPEG))
-    finished(page)
+    finish(page)
     assert "batch-photos-0" not in page.session_state
 
 
-def test_the_view_can_be_limited(page):
-    send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]))
-    finished(page)
-    page.segmented_control(key="batch-view").set_value("Refused").run()
+def test_table_can_be_filtered(page):
+    send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
+    finish(page)
+    page.segmented_control(key="batch-view").set_value("Couldn't read").run()
     assert list(page.dataframe[0].value["photo"]) == ["cut.jpg"]
     page.segmented_control(key="batch-view").set_value("All").run()
-    label = page.session_state["batch"].results[0].prediction.answer
+    label = shown_job(page).results[0].prediction.answer
     if page.multiselect:
         page.multiselect[0].set_value([label]).run()
         assert list(page.dataframe[0].value["photo"]) == ["one.jpg"]
 
 
-def test_folders_named_for_labels_are_measured(page):
+def test_folders_named_after_labels_get_an_accuracy(page):
     page.segmented_control(key="from").set_value("Folder").run()
     files = [("all/robin/a.jpg", JPEG), ("all/Goldfish/b.jpg", PNG), ("all/no such/c.jpg", PNG)]
     send(page, *files, ("all/.hidden/d.jpg", PNG), ("all/robin/._a.jpg", b"x"))
-    finished(page)
-    assert page.header[0].value == "3 of 3 answered"
-    assert "Against the folders' names" in [one.value for one in page.subheader]
-    assert any("of 2 photos" in one.value for one in page.markdown)
-    assert "*no such*" in said(page)
-    assert set(page.dataframe[1].value["Label"]) == {"robin", "goldfish"}
+    finish(page)
+    assert page.header[0].value == "3 of 3 photos identified"
+    assert "Accuracy by folder" in [heading.value for heading in page.subheader]
+    assert any("of 2 photos correct" in text.value for text in page.markdown)
+    assert "*no such*" in messages(page)
+    assert {"robin", "goldfish"} <= set(page.dataframe[1].value["Label"])
 
 
-def test_a_zip_with_a_damaged_photo_and_a_name_that_climbs(page):
+def test_zip_with_a_damaged_photo_and_a_name_that_climbs_is_read(page):
     send_zip(page, ("robin/a.jpg", JPEG), ("b.jpg", JPEG[:1500]), ("../../etc/c.jpg", PNG))
-    finished(page)
-    results = page.session_state["batch"].results
-    assert [one.name for one in results] == ["robin/a.jpg", "b.jpg", "etc/c.jpg"]
-    assert [bool(one.refused) for one in results] == [False, True, False]
+    finish(page)
+    results = shown_job(page).results
+    assert [result.name for result in results] == ["robin/a.jpg", "b.jpg", "etc/c.jpg"]
+    assert [bool(result.failure) for result in results] == [False, True, False]
 
 
-def test_a_zip_bomb_is_refused(page):
+def test_zip_bomb_is_refused(page):
     send_zip(page, ("a.jpg", b"\0" * (30 * 2**20)))
-    assert "batch" not in page.session_state
-    assert "hundred times" in said(page)
-    # A proper one clears the refusal.
+    assert not address(page)
+    assert "times" in messages(page)
+    # A good zip clears the refusal.
     page.file_uploader[0].set_value(("all.zip", zipped(("a.jpg", JPEG)), "")).run()
-    finished(page)
-    assert page.header[0].value == "1 of 1 answered"
+    finish(page)
+    assert page.header[0].value == "1 of 1 photo identified"
 
 
-def test_a_photo_that_unpacks_to_more_than_its_header_says_is_a_row(page):
-    true = zlib.compress(b"\0" * (25 * 2**20), 9)[2:-4]
-    raw = bytearray(zipped(("ok.jpg", JPEG), ("liar.jpg", b"x")))
-    assert len(true) < 30_000
+def test_photo_that_unpacks_to_more_than_its_header_says_is_a_failure(page):
+    deflated = zlib.compress(b"\0" * (25 * 2**20), 9)[2:-4]
+    assert len(deflated) < 30_000
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("ok.jpg", JPEG)
-        info = zipfile.ZipInfo("liar.jpg")
-        archive.writestr(info, true)
+        archive.writestr(zipfile.ZipInfo("liar.jpg"), deflated)
     raw = bytearray(file.getvalue())
     for signature, method, size in ((b"PK\x03\x04", 8, 22), (b"PK\x01\x02", 10, 24)):
         at = raw.rfind(signature)
         raw[at + method : at + method + 2] = struct.pack("<H", zipfile.ZIP_DEFLATED)
         raw[at + size : at + size + 4] = struct.pack("<I", 1000)
     send_zip(page, raw=bytes(raw))
-    finished(page)
-    assert page.header[0].value == "1 of 2 answered"
+    finish(page)
+    assert page.header[0].value == "1 of 2 photos identified"
 
 
 @pytest.mark.parametrize("raw", [b"no zip", zipped(("a.txt", b"x"))])
-def test_what_is_no_zip_of_photos_is_refused_in_words(page, raw):
+def test_zip_without_photos_is_refused(page, raw):
     send_zip(page, raw=raw)
-    assert "zip" in said(page)
-    assert "batch" not in page.session_state
+    assert "zip" in messages(page)
+    assert not address(page)
 
 
 @pytest.fixture
-def slow(monkeypatch):
-    """A classifier that waits before each photo until it is let go."""
-    go, here, identify_detailed = threading.Event(), threading.Event(), Classifier.identify_detailed
+def slow_classifier(monkeypatch):
+    """Let the classifier wait before each photo; return the events "go" and "reached"."""
+    go, reached, identify_detailed = (
+        threading.Event(),
+        threading.Event(),
+        Classifier.identify_detailed,
+    )
 
-    def waiting(self, source, **options):
-        here.set()
+    def wait_and_identify(self, source, **options):
+        reached.set()
         go.wait(20)
         return identify_detailed(self, source, **options)
 
-    monkeypatch.setattr(Classifier, "identify_detailed", waiting)
-    yield go, here
+    monkeypatch.setattr(Classifier, "identify_detailed", wait_and_identify)
+    yield go, reached
     go.set()
 
 
-def test_stop_keeps_what_is_done(page, slow):
-    send(page, *[(f"{place}.jpg", JPEG) for place in range(60)])
-    go, here = slow
-    assert here.wait(30)
+def test_stop_keeps_results(page, slow_classifier):
+    send(page, *[(f"{index}.jpg", JPEG) for index in range(60)])
+    go, reached = slow_classifier
+    assert reached.wait(30)
     page.run()
     assert page.get("progress")
-    job = page.session_state["batch"]
+    job = shown_job(page)
     page.button(key="batch-stop").click().run()
     assert page.button(key="batch-stop").disabled
     go.set()
-    finished(page)
+    finish(page)
     assert 0 < len(job.results) < 60
-    assert page.header[0].value == f"{len(job.results)} of 60 answered"
-    assert "were not looked at" in said(page)
+    assert page.header[0].value == f"{len(job.results)} of 60 photos identified"
+    assert "Stopped before" in messages(page)
 
 
-def test_it_goes_on_during_a_page_change(page, slow):
+def test_batch_continues_during_a_page_change(page, slow_classifier):
     send(page, ("one.jpg", JPEG), ("two.jpg", PNG))
+    job = shown_job(page)
     page.switch_page("pages/about.py").run()
-    slow[0].set()
-    assert page.session_state["batch"].wait(30)
+    slow_classifier[0].set()
+    assert job.wait(30)
     page.switch_page("pages/batch.py").run()
-    assert page.header[0].value == "2 of 2 answered"
+    assert page.header[0].value == "2 of 2 photos identified"
 
 
-def test_a_new_batch_begins_with_the_ways_in(page):
+def test_address_brings_another_session_to_a_running_batch(page, slow_classifier):
+    send(page, ("one.jpg", JPEG), ("two.jpg", PNG))
+    reloaded = open_batch_page(batch=address(page))
+    assert reloaded.get("progress")
+    assert not reloaded.file_uploader
+    slow_classifier[0].set()
+    finish(reloaded)
+    assert reloaded.header[0].value == "2 of 2 photos identified"
+
+
+def test_address_brings_another_session_to_a_finished_batch(page):
+    send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]))
+    finish(page)
+    reloaded = open_batch_page(batch=address(page))
+    assert reloaded.header[0].value == "1 of 2 photos identified"
+    assert list(reloaded.dataframe[0].value["photo"]) == ["one.jpg", "cut.jpg"]
+
+
+@pytest.mark.parametrize("key", ["guess", "x" * 5000, "../../etc", "<b>"])
+def test_unknown_address_says_what_to_do(key):
+    at = open_batch_page(batch=key)
+    assert "Upload the photos again" in messages(at)
+    assert at.file_uploader
+    # The next batch has an address of its own.
+    send(at, ("one.jpg", JPEG))
+    finish(at)
+    assert not messages(at)
+
+
+def test_expired_batch_says_what_to_do(page, monkeypatch):
     send(page, ("one.jpg", JPEG))
-    finished(page)
+    finish(page)
+    monkeypatch.setattr(job_cache, "_jobs", {})
+    page.run()
+    assert "30 minutes" in messages(page)
+    assert page.file_uploader
+
+
+def test_new_batch_starts_with_an_uploader_and_offers_the_last_results(page):
+    send(page, ("one.jpg", JPEG))
+    finish(page)
     page.button(key="batch-new").click().run()
     assert page.file_uploader
-    assert "batch" not in page.session_state
+    assert not address(page)
+    page.button(key="batch-last-open").click().run()
+    assert page.header[0].value == "1 of 1 photo identified"
+
+
+def test_new_upload_stops_the_sessions_running_batch(page, slow_classifier):
+    send(page, *[(f"{index}.jpg", JPEG) for index in range(60)])
+    first = shown_job(page)
+    page.query_params.clear()
+    page.run()
+    assert "batch-last-open" in button_keys(page)
+    send(page, ("one.jpg", JPEG))
+    assert first.stopping
+    slow_classifier[0].set()
+    assert first.wait(60)
+    finish(page)
+    assert page.header[0].value == "1 of 1 photo identified"
+
+
+def test_photos_beyond_the_limit_are_left_out(page, data_folder, monkeypatch):
+    monkeypatch.setenv("LOUPE_BATCH", "2")
+    settings.cache_clear()
+    send(page, *[(f"{index}.jpg", JPEG) for index in range(3)])
+    finish(page)
+    assert "A batch holds up to 2 photos, so 1 was left out." in messages(page)
 
 
 def test_names_are_text_and_never_markdown_or_formulas(page):
     evil = "=1+1 [click](evil.example) :red[x].jpg"
     page.segmented_control(key="from").set_value("Folder").run()
     send(page, ("a/robin/" + evil, JPEG), ("a/**bold**/x.jpg", PNG), ("a/b\u202egpj.jpg", b"x"))
-    finished(page)
-    job = page.session_state["batch"]
+    finish(page)
+    job = shown_job(page)
     assert page.dataframe[0].value["photo"][0] == "'" + evil
-    assert r"\*\*bold\*\*" in said(page)
+    assert r"\*\*bold\*\*" in messages(page)
     assert job.results[2].name == "a/bgpj.jpg"
-    assert csv_file(job.results)
-    assert json_lines(job.results).count(b"\n") == 3
+    assert to_csv(job.results)
+    assert to_json_lines(job.results).count(b"\n") == 3
 
 
-def test_no_thread_stays(page):
+def test_finished_batch_leaves_no_thread(page):
     send(page, ("one.jpg", JPEG))
-    finished(page)
-    deadline = time.monotonic() + 5
-    while any(thread.name == "batch" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    finish(page)
+    for thread in threading.enumerate():
+        if thread.name == "batch":
+            thread.join(5)
+            assert not thread.is_alive()

@@ -1,4 +1,4 @@
-"""The Models page: what a card shows, drawn only once it is opened, and nothing it should not."""
+"""The Models page: what a card shows, drawn only when it is opened, and nothing it should not."""
 
 import re
 import shutil
@@ -16,23 +16,23 @@ from ui.navigation import ROOT
 
 FIGURES = [
     "Mix-ups",
-    "Its percentages",
-    "Label by label",
+    "Calibration",
+    "By label",
     "None of these",
     "Mistakes",
-    "How it was measured",
+    "Method",
 ]
 
 
 @pytest.fixture
 def measured(shelf):
-    """The model of colours, calibrated and with a card; a former version stands beside it."""
-    tiny(shelf, confidence=CALIBRATED, title="The former")
+    """The model of colours, calibrated and with a card, beside a previous version."""
+    tiny(shelf, confidence=CALIBRATED, title="The previous")
     return tiny(shelf, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
 
 
 def opened(*parts, **chosen):
-    """The page with these parts open. The test's client forgets them at the next run."""
+    """Return the page with these expanders open; AppTest closes them at the next run."""
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     at.switch_page("pages/models.py").run()
     for part in parts:
@@ -45,11 +45,11 @@ def opened(*parts, **chosen):
 
 
 def shown(name, figure, *parts, **chosen):
-    """The page with one figure of a card."""
+    """Return the page with one figure of a card."""
     return opened(f"good-{name}", *parts, **{f"figure-{name}": figure}, **chosen)
 
 
-def said(at):
+def texts(at):
     return "\n".join(one.value for one in [*at.markdown, *at.caption, *at.code])
 
 
@@ -57,37 +57,37 @@ def drawings(at):
     return len(at.get("arrow_vega_lite_chart")) + len(at.get("vega_lite_chart"))
 
 
-def test_what_is_closed_is_neither_drawn_nor_loaded(measured):
+def test_closed_card_draws_and_loads_nothing(measured):
     at = opened()
-    assert "**Accuracy 76.7%**" in said(at)
-    assert "Calibrated: it says how sure it is" in said(at)
+    assert "**Accuracy 76.7%**" in texts(at)
+    assert "Calibrated: it says how sure it is" in texts(at)
     assert not at.dataframe
     assert not at.table
     assert not drawings(at)
-    assert "Calibration error" not in said(at)
+    assert "Calibration error" not in texts(at)
     assert "tiny" not in {name for name, *_ in classifier._loaded}
 
 
-def test_facts_and_speed_are_there_once_asked_for(measured):
+def test_origin_and_speed_appear_when_opened(measured):
     at = opened("origin-tiny")
     assert measured.version in str(at.table[0].value)
     assert "tiny" in {name for name, *_ in classifier._loaded}
 
 
-def test_a_model_without_a_card_has_its_figures_and_no_more(shelf):
+def test_model_without_a_card_shows_its_metrics_alone(shelf):
     tiny(shelf, metrics=MEASURED)
     at = opened()
-    for measure in ("Accuracy", "Calibration error", "Kept of what it knows"):
-        assert f"**{measure} " in said(at)
-    assert "Not calibrated" in said(at)
+    for measure in ("Accuracy", "Calibration error", "Known photos accepted"):
+        assert f"**{measure} " in texts(at)
+    assert "Not calibrated" in texts(at)
     parts = [one.label for one in at.expander]
-    # Up to the parts of the next model.
+    # Up to the expanders of the next model.
     assert "How good is it?" not in parts[: parts.index("All labels", 1)]
 
 
-def test_mix_ups(measured):
+def test_mix_ups_of_few_labels_are_a_chart(measured):
     at = shown("tiny", "Mix-ups")
-    assert "Right for **46 of 60 photos**. It most often takes black for blue (7)" in said(at)
+    assert "**46 of 60 photos correct.** Most common mix-ups: black called blue (7)" in texts(at)
     assert drawings(at) == 1
     assert not at.dataframe
 
@@ -105,54 +105,54 @@ def test_mix_ups_of_many_labels_are_a_list(measured):
     at = shown("tiny", "Mix-ups")
     assert not drawings(at)
     rows = at.dataframe[0].value
-    assert rows["It is"].tolist() == ["label 7", "label 3"]
+    assert rows["Actual"].tolist() == ["label 7", "label 3"]
     assert rows["Photos"].tolist() == [5, 2]
-    at = shown("tiny", "Label by label")
+    at = shown("tiny", "By label")
     assert len(at.dataframe[0].value) == 30
-    at = shown("tiny", "Label by label", **{"search-tiny": "EL 7"})
+    at = shown("tiny", "By label", **{"search-tiny": "EL 7"})
     assert at.dataframe[0].value["Label"].tolist() == ["label 7"]
-    assert not shown("tiny", "Label by label", **{"search-tiny": "nowhere"}).dataframe
+    assert not shown("tiny", "By label", **{"search-tiny": "nowhere"}).dataframe
 
 
-def test_percentages(measured):
-    at = shown("tiny", "Its percentages")
-    assert "Of the 18 answers given with about 79%, 78% were right." in said(at)
-    assert "Before it was calibrated: of the 20 answers given with about 83%, 70%" in said(at)
-    assert "**Calibration error 1.9%**" in said(at)
-    assert "Before it was calibrated: 10%" in said(at)
-    assert "plausible for 92%" in said(at)
+def test_calibration_is_in_plain_words(measured):
+    at = shown("tiny", "Calibration")
+    assert "Of 18 answers at about 79% confidence, 78% were correct." in texts(at)
+    assert "Before calibration: of 20 answers at about 83% confidence, 70%" in texts(at)
+    assert "**Calibration error 1.9%**" in texts(at)
+    assert "Before calibration: 10%" in texts(at)
+    assert "**For 92% of photos, the right label is among its plausible ones**" in texts(at)
     assert drawings(at) == 1
 
 
-def test_label_by_label(measured):
-    table = shown("tiny", "Label by label").dataframe[0].value
+def test_labels_have_recall_and_precision(measured):
+    table = shown("tiny", "By label").dataframe[0].value
     assert table["Label"].tolist()[0] == "black"
     red = table[table["Label"] == "red"].iloc[0]
-    assert (red["Photos"], red["Right"], red["Found"]) == (10, 8, 80)
-    assert red["Interval"] == "49% to 94%"
-    assert red["Right when said"] == pytest.approx(100 * 8 / 9)
+    assert (red["Photos"], red["Correct"], red["Recall"]) == (10, 8, 80)
+    assert red["Interval"] == "49–94%"
+    assert red["Precision"] == pytest.approx(100 * 8 / 9)
     assert red["Most confused with"] == "yellow (2)"
-    # Nothing was called black, so there is no telling how often that is right.
-    assert table["Right when said"].isna().tolist() == [True] + [False] * 5
+    # No photo was called black, so its precision is unknown.
+    assert table["Precision"].isna().tolist() == [True] + [False] * 5
 
 
-def test_none_of_these(measured):
+def test_none_of_these_shows_accept_rates(measured):
     at = shown("tiny", "None of these")
-    assert "**It keeps 95%** of the photos of what it knows" in said(at)
-    assert "**It lets in 55%** of 40 photos of *colours between the six*" in said(at)
-    assert "(40% to 69%; AUROC 0.802)" in said(at)
+    assert "**It accepts 95%** of photos of things it knows" in texts(at)
+    assert "**It accepts 55%** of the 40 photos in *colours between the six*" in texts(at)
+    assert "(40–69%; AUROC 0.802)" in texts(at)
     (table,) = at.table
     assert "**distance to the nearest colour** (used)" in str(table.value.to_dict())
 
 
-def test_how_it_was_measured(measured):
-    at = shown("tiny", "How it was measured")
+def test_method_names_command_seed_and_notes(measured):
+    at = shown("tiny", "Method")
     assert CARD["command"] in [one.value for one in at.code]
-    assert "with seed 7" in said(at)
-    assert r"The photos were drawn by code\." in said(at)
+    assert "with seed 7" in texts(at)
+    assert r"The photos were drawn by code\." in texts(at)
 
 
-def test_photos_of_mistakes_are_seen_only_where_the_owner_set_a_folder(
+def test_mistakes_show_photos_only_from_a_folder_that_the_owner_set(
     measured, tmp_path, monkeypatch
 ):
     assert not shown("tiny", "Mistakes").image
@@ -163,8 +163,8 @@ def test_photos_of_mistakes_are_seen_only_where_the_owner_set_a_folder(
     settings.cache_clear()
     at = shown("tiny", "Mistakes")
     assert len(at.image) == 1
-    assert "black, called **blue** (88%)" in said(at)
-    # All are in the table, the most confident first.
+    assert "black, called **blue** (88%)" in texts(at)
+    # The table has all of them, the most confident first.
     assert at.dataframe[0].value["Photo"].tolist() == [
         "red/sunset.png",
         "black/night.png",
@@ -172,29 +172,29 @@ def test_photos_of_mistakes_are_seen_only_where_the_owner_set_a_folder(
     ]
 
 
-def test_a_label_that_is_looked_for_says_how_well_it_is_known(measured):
+def test_searched_label_shows_how_well_it_is_known(measured):
     at = opened()
     at.selectbox(key="labels-tiny").set_value("red").run()
-    assert "It recognised 8 of 10 held-out photos of it. Of 9 held-out photos that it" in said(at)
+    assert "In testing it recognised 8 of 10. " in texts(at)
 
 
-def test_versions_are_listed_and_no_visitor_can_move_them(measured):
+def test_versions_are_listed_and_no_visitor_can_change_them(measured):
     at = opened("versions-tiny")
     rows = str(at.table[0].value.to_dict())
     assert f"`{measured.version}` **current**" in rows
     assert "76.7%" in rows
-    assert re.search(r"python -m model rollback tiny [0-9a-f]{12}", said(at))
+    assert re.search(r"python -m model rollback tiny [0-9a-f]{12}", texts(at))
     assert not at.button
 
 
-def test_a_broken_current_version_shows_the_way_back(measured):
+def test_broken_current_version_shows_how_to_roll_back(measured):
     (measured.folder / "bundle.json").write_text("{")
     at = opened("versions-tiny")
-    assert "cannot be used" in str(at.table[0].value.to_dict())
-    assert "rollback tiny" in said(at)
+    assert "can't be used" in str(at.table[0].value.to_dict())
+    assert "rollback tiny" in texts(at)
 
 
-def test_a_model_that_is_taken_away_while_the_page_is_open(measured):
+def test_model_removed_while_the_page_is_open_causes_no_error(measured):
     at = opened("good-tiny")
     shutil.rmtree(measured.folder.parent)
     at.run()

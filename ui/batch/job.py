@@ -1,6 +1,6 @@
-"""A batch at work: a thread of its own that outlives page changes and a sleeping phone.
+"""A batch at work, in a thread of its own that outlives page changes, reloads and a sleeping phone.
 
-Nothing in here knows the screen: pages read a job's fields, and ask it to stop.
+Nothing here draws: pages read a job's fields and ask it to stop.
 """
 
 import logging
@@ -16,17 +16,20 @@ from model.errors import Busy
 from model.evaluation import PhotoFailure
 from model.photo_files import map_ordered
 
-__all__ = ["Item", "Job", "Result"]
+__all__ = ["Job", "PhotoResult", "QueuedPhoto"]
 
-THUMBNAIL = 96
-"""Pixels of a thumbnail's longer side."""
+THUMBNAIL_PX = 96
+"""Longer side of a thumbnail, in pixels."""
+
+OBJECT_BYTES = 2000
+"""What a result takes beside its probabilities and its thumbnail, measured with tracemalloc."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A photo to look at; ``name`` and ``folder`` are only ever shown, never opened."""
+class QueuedPhoto:
+    """A photo that waits; ``name`` and ``folder`` are only ever shown, never opened."""
 
     name: str
     folder: str | None
@@ -34,128 +37,164 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a photo: a prediction and a small JPEG, or a refusal."""
+class PhotoResult:
+    """The outcome for one photo: a prediction and a small JPEG, or a failure."""
 
     name: str
     folder: str | None
     prediction: Prediction | None = None
-    refused: PhotoFailure | None = None
+    failure: PhotoFailure | None = None
     thumbnail: bytes = field(default=b"", repr=False)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that this result holds, in bytes."""
+        probabilities = self.prediction.probabilities.nbytes if self.prediction else 0
+        return OBJECT_BYTES + probabilities + len(self.thumbnail)
 
 
 class Job:
-    """One batch. What is done is in ``results``, in the order of the photos.
+    """One batch; ``results`` grows in the order of the photos.
 
     Args:
-        items: let go one by one as they are read, so that memory only shrinks.
+        photos: released one by one as they are read, so that their memory only shrinks.
         model: its name; None for the one in the settings.
         engine: likewise.
-        alive: whether the visitor is there.
-        patience: seconds without the visitor after which the job stops by itself.
+        left_out: number of photos beyond the limit of a batch.
+        idle_timeout_seconds: the job stops when nobody has watched it for that long.
+        clock: seconds that only increase.
     """
 
     def __init__(
         self,
-        items: Iterable[Item],
+        photos: Iterable[QueuedPhoto],
         model: str | None = None,
         engine: str | None = None,
         *,
-        alive: Callable[[], bool] = lambda: True,
-        patience: float = 300.0,
+        left_out: int = 0,
+        idle_timeout_seconds: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._waiting = deque(items)
+        self._queue = deque(photos)
         self._model, self._engine = model, engine
-        self._alive, self._patience = alive, patience
-        self._seen = time.monotonic()
+        self._idle_timeout_seconds, self._clock = idle_timeout_seconds, clock
+        self._viewers: dict[str, Callable[[], bool]] = {}
+        self._last_watched = clock()
         self._stop, self._ended = threading.Event(), threading.Event()
-        self._began: float | None = None
+        self._started_at: float | None = None
         self._seconds = 0.0
-        self.total = len(self._waiting)
-        self.results: list[Result] = []
+        self.total = len(self._queue)
+        self.left_out = left_out
+        self.results: list[PhotoResult] = []
+        self.memory_bytes = 0
         self.labels: tuple[str, ...] = ()
-        self.failure = ""
+        self.error = ""
+        self.is_abandoned = False
 
     def start(self) -> "Job":
-        """Begin, in a thread that does not keep the process alive."""
+        """Start in a thread that does not keep the process alive."""
         threading.Thread(target=self._run, name="batch", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Take no further photo; what is done stays."""
+        """Take no further photo; results so far stay."""
         self._stop.set()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end; whether it came in that time."""
-        return self._ended.wait(seconds)
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for the end; return False if it did not come in time."""
+        return self._ended.wait(timeout_seconds)
 
     @property
     def ended(self) -> bool:
-        """No more results will come."""
+        """True once no more results will come."""
         return self._ended.is_set()
 
     @property
     def stopping(self) -> bool:
-        """It was told to stop."""
+        """True once the job was asked to stop."""
         return self._stop.is_set()
 
     @property
     def seconds(self) -> float:
-        """How long it has been looking at photos."""
-        if self.ended or self._began is None:
+        """Time spent on photos so far, in seconds."""
+        if self.ended or self._started_at is None:
             return self._seconds
-        return time.perf_counter() - self._began
+        return time.perf_counter() - self._started_at
+
+    def add_viewer(self, key: str, is_connected: Callable[[], bool]) -> None:
+        """Count the session ``key`` as watching for as long as ``is_connected`` says so.
+
+        A reload is a new session: the job goes on because the new one is added long before the
+        idle timeout of the old one.
+        """
+        kept = {old: connected for old, connected in self._viewers.items() if connected()}
+        # One assignment, since the job's thread reads it at the same time.
+        self._viewers = {**kept, key: is_connected}
+        self._last_watched = self._clock()
+
+    def remove_viewer(self, key: str) -> None:
+        """Stop counting the session ``key``."""
+        self._viewers = {old: seen for old, seen in self._viewers.items() if old != key}
+
+    def unwatched_seconds(self) -> float:
+        """Return the seconds since anybody was last seen watching; 0 while somebody is."""
+        if any(is_connected() for is_connected in self._viewers.values()):
+            self._last_watched = self._clock()
+        return self._clock() - self._last_watched
 
     def _run(self) -> None:
         try:
             classifier = load(self._model, self._engine)
             self.labels = classifier.bundle.labels
-            self._began = time.perf_counter()
-            for result in map_ordered(lambda item: self._result(classifier, item), self._take()):
+            self._started_at = time.perf_counter()
+            for result in map_ordered(
+                lambda photo: self._identify(classifier, photo), self._take_photos()
+            ):
                 if result is not None:
                     self.results.append(result)
+                    self.memory_bytes += result.memory_bytes
         except LoupeError as error:
-            self.failure = str(error)
+            self.error = str(error)
         except Exception:
-            log.exception("A batch broke off")
-            self.failure = "Something went wrong in here, so the batch broke off. Try it again."
+            log.exception("A batch failed")
+            self.error = "The server hit an error and the batch stopped. Try again."
         finally:
-            self._waiting.clear()
+            self._queue.clear()
             self._seconds = self.seconds
             self._ended.set()
 
-    def _take(self) -> Iterator[Item]:
-        while self._waiting and not self.stopping and self._wanted():
-            yield self._waiting.popleft()
+    def _take_photos(self) -> Iterator[QueuedPhoto]:
+        while self._queue and not self.stopping:
+            if self.unwatched_seconds() > self._idle_timeout_seconds:
+                self.is_abandoned = True
+                self.stop()
+                return
+            yield self._queue.popleft()
 
-    def _wanted(self) -> bool:
-        if self._alive():
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > self._patience:
-            self.stop()
-        return not self.stopping
-
-    def _result(self, classifier: Classifier, item: Item) -> Result | None:
-        """A photo's result; None when the job was stopped before it was looked at."""
+    def _identify(self, classifier: Classifier, photo: QueuedPhoto) -> PhotoResult | None:
+        """Return a photo's result; None when the job was stopped before its turn."""
         try:
-            examined = self._examined(classifier, item)
-            if examined is None:
+            identification = self._identify_patiently(classifier, photo)
+            if identification is None:
                 return None
-            thumbnail = examined.photo.to_jpeg(THUMBNAIL, quality=70)
-            return Result(item.name, item.folder, examined.prediction, thumbnail=thumbnail)
+            thumbnail = identification.photo.to_jpeg(THUMBNAIL_PX, quality=70)
+            prediction = identification.prediction
+            return PhotoResult(photo.name, photo.folder, prediction, thumbnail=thumbnail)
         except LoupeError as error:
-            refused = PhotoFailure.of(item.name, error)
+            failure = PhotoFailure.of(photo.name, error)
         except Exception:
-            # One photo that finds a hole in the code must not take the others with it.
-            log.exception("A photo of a batch broke off")
-            message = "Something went wrong in here while looking at that photo."
-            refused = PhotoFailure(item.name, LoupeError.code, message)
-        return Result(item.name, item.folder, refused=refused)
+            # One photo that exposes a bug must not take the others with it.
+            log.exception("A photo of a batch failed")
+            message = "The server hit an error on this photo. Try it on its own."
+            failure = PhotoFailure(photo.name, LoupeError.code, message)
+        return PhotoResult(photo.name, photo.folder, failure=failure)
 
-    def _examined(self, classifier: Classifier, item: Item) -> Identification | None:
+    def _identify_patiently(
+        self, classifier: Classifier, photo: QueuedPhoto
+    ) -> Identification | None:
         data = None
         while not self.stopping:
-            data = item.read() if data is None else data
+            data = photo.read() if data is None else data
             try:
                 return classifier.identify_detailed(data, patient=True)
             except Busy:

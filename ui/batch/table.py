@@ -1,181 +1,204 @@
-"""What a batch found: counts, the table, and the files to take home. Nothing is drawn here."""
+"""What a batch counts, measures and exports. Nothing here draws on the page."""
 
 import base64
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
-from io import BytesIO, StringIO
+from io import BytesIO
 
 import pandas as pd
 from PIL import Image, ImageDraw
 
 from model.decision import Certainty, certainty
+from model.errors import DataError
+from model.evaluation import Evaluation, Row, match, summarise
 from model.prediction import Prediction
-from ui.batch.job import Result
+from model.spreadsheet import escape_formula, write_csv
+from ui.batch.job import PhotoResult
 from ui.phrasing import percent
 
 __all__ = [
-    "NONE",
-    "cell",
-    "counted",
-    "csv_file",
-    "frame",
-    "json_lines",
-    "names",
-    "time_left",
-    "unsure",
+    "NONE_OF_THESE",
+    "count_labels",
+    "evaluate_folders",
+    "format_progress",
+    "is_unsure",
+    "predicted_labels",
+    "to_csv",
+    "to_frame",
+    "to_json_lines",
+    "unmatched_folders",
 ]
 
-NONE = "None of these"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+NONE_OF_THESE = "None of these"
 AMBER, WHITE = "#D97706", "#FFFFFF"
-COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
+TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
+CSV_COLUMNS = (
+    "photo folder answer known label_1 probability_1 label_2 probability_2 label_3 "
+    "probability_3 milliseconds model version engine error message"
+).split()
 SURE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL}
 
 
-def time_left(done: int, total: int, seconds: float) -> str:
-    """'12 of 200, about 20 s left'."""
-    said = f"{done:,} of {total:,}"
+def format_progress(done: int, total: int, seconds: float) -> str:
+    """Return '12 of 200, about 20 s left'."""
+    progress = f"{done:,} of {total:,}"
     if not done or done == total:
-        return said
-    left = seconds / done * (total - done)
-    if left < 5:
-        return f"{said}, a few seconds left"
-    if left < 55:
-        return f"{said}, about {round(left / 5) * 5} s left"
-    return f"{said}, about {round(left / 60) or 1:,} min left"
+        return progress
+    left_seconds = seconds / done * (total - done)
+    if left_seconds < 5:
+        return f"{progress}, a few seconds left"
+    if left_seconds < 55:
+        return f"{progress}, about {round(left_seconds / 5) * 5} s left"
+    return f"{progress}, about {round(left_seconds / 60) or 1:,} min left"
 
 
-def names(prediction: Prediction) -> list[str]:
-    """The labels that a prediction gives, one for most models."""
+def predicted_labels(prediction: Prediction) -> list[str]:
+    """Return the labels that a prediction gives: one for most models."""
     answer = prediction.answer
     if isinstance(answer, list):
-        return answer or [NONE]
-    return [NONE if answer is None else answer]
+        return answer or [NONE_OF_THESE]
+    return [NONE_OF_THESE if answer is None else answer]
 
 
-def unsure(prediction: Prediction) -> bool:
-    """Whether a person should look at it, too."""
-    found = certainty(prediction)
-    if found is Certainty.GUESS:
+def is_unsure(prediction: Prediction) -> bool:
+    """Return True if a person should look at the photo as well."""
+    level = certainty(prediction)
+    if level is Certainty.GUESS:
         return prediction.top(1)[0].probability < 0.5
-    return found not in SURE
+    return level not in SURE
 
 
-def counted(results: Iterable[Result], most: int = 15) -> tuple[list[tuple[str, int]], int]:
-    """Labels with their photos, most frequent first, and how many labels were left out.
-
-    What is left out is counted together in the last line.
-    """
+def count_labels(results: Iterable[PhotoResult]) -> list[tuple[str, int]]:
+    """Return the labels with their numbers of photos, most frequent first."""
     counts = Counter(
-        name for result in results if result.prediction for name in names(result.prediction)
+        label
+        for result in results
+        if result.prediction
+        for label in predicted_labels(result.prediction)
     )
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].casefold()))
-    if len(ordered) <= most + 1:
-        return ordered, 0
-    rest = ordered[most:]
-    others = (f"{len(rest):,} other labels", sum(count for _, count in rest))
-    return [*ordered[:most], others], len(rest)
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].casefold()))
 
 
-def frame(results: Sequence[Result]) -> pd.DataFrame:
-    """The table on the screen, a row a photo."""
-    return pd.DataFrame([_shown(result) for result in results], columns=COLUMNS)
+def evaluate_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> Evaluation | None:
+    """Return the figures of photos whose folder is named after a label; None without any.
+
+    Raises:
+        DataError: the model gives several labels to a photo.
+    """
+    label_of = _match_folders(results, labels)
+    rows = [
+        Row(result.name, label_of[result.folder], result.prediction)
+        for result in results
+        if result.prediction and result.folder in label_of
+    ]
+    return summarise(labels, rows) if rows else None
 
 
-def _shown(result: Result) -> dict[str, object]:
-    # The table has an export of its own, which writes what it shows.
-    row: dict[str, object] = {"photo": cell(_file(result)), "folder": cell(result.folder or "")}
-    if result.refused:
-        return row | {"picture": _refused_tile(), "answer": f"Refused: {result.refused.message}"}
+def unmatched_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> list[str]:
+    """Return the folders whose names fit no label."""
+    label_of = _match_folders(results, labels)
+    return [folder for folder in _folders(results) if folder not in label_of]
+
+
+def _folders(results: Sequence[PhotoResult]) -> list[str]:
+    return sorted({result.folder for result in results if result.folder})
+
+
+def _match_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> dict[str | None, str]:
+    try:
+        return dict(match(_folders(results), labels).found.items())
+    except DataError:
+        return {}
+
+
+def to_frame(results: Sequence[PhotoResult]) -> pd.DataFrame:
+    """Return the table on the screen, one row per photo."""
+    return pd.DataFrame([_table_row(result) for result in results], columns=TABLE_COLUMNS)
+
+
+def _table_row(result: PhotoResult) -> dict[str, object]:
+    # The folder has a column of its own.
+    file = result.name.rsplit("/", 1)[-1] if result.folder else result.name
+    # Browsers save this table as CSV, so its texts are escaped as in the CSV file.
+    row: dict[str, object] = {
+        "photo": escape_formula(file),
+        "folder": escape_formula(result.folder or ""),
+    }
+    if result.failure:
+        message = f"Couldn't read: {result.failure.message}"
+        return row | {"picture": _failure_tile(), "answer": message}
     if result.prediction is None:
         return row
     first, *others = result.prediction.top(3)
     times = result.prediction.milliseconds
+    runners_up = ", ".join(f"{other.label} {percent(other.probability)}" for other in others)
     return row | {
-        "picture": _uri(result.thumbnail, "jpeg"),
-        "answer": cell(", ".join(names(result.prediction))),
+        "picture": _data_uri(result.thumbnail, "jpeg"),
+        "answer": escape_formula(", ".join(predicted_labels(result.prediction))),
         "probability": first.probability * 100,
-        "next": cell(", ".join(f"{one.label} {percent(one.probability)}" for one in others)),
+        "next": escape_formula(runners_up),
         "milliseconds": times and round(times.total),
     }
 
 
-def _file(result: Result) -> str:
-    # The folder has a column of its own.
-    return result.name.rsplit("/", 1)[-1] if result.folder else result.name
-
-
-def _uri(data: bytes, form: str) -> str | None:
-    return f"data:image/{form};base64,{base64.b64encode(data).decode()}" if data else None
+def _data_uri(data: bytes, subtype: str) -> str | None:
+    return f"data:image/{subtype};base64,{base64.b64encode(data).decode()}" if data else None
 
 
 @cache
-def _refused_tile() -> str | None:
-    """An amber tile with a stroke through it, in place of a photo that cannot be shown."""
+def _failure_tile() -> str | None:
+    """Return an amber tile with an exclamation mark, shown in place of an unreadable photo."""
     tile = Image.new("RGB", (96, 96), AMBER)
     draw = ImageDraw.Draw(tile)
     draw.rounded_rectangle((43, 18, 53, 58), 5, fill=WHITE)
     draw.ellipse((42, 66, 54, 78), fill=WHITE)
     file = BytesIO()
     tile.save(file, "PNG", optimize=True)
-    return _uri(file.getvalue(), "png")
+    return _data_uri(file.getvalue(), "png")
 
 
-def cell(text: str) -> str:
-    """Text for a spreadsheet that is never a formula."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+def to_csv(results: Iterable[PhotoResult]) -> bytes:
+    """Return one row per photo, UTF-8 with the byte order mark that spreadsheets look for."""
+    return write_csv(CSV_COLUMNS, map(_csv_row, results)).encode("utf-8-sig")
 
 
-def csv_file(results: Iterable[Result]) -> bytes:
-    """One row a photo; UTF-8 with the mark that spreadsheets look for."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        "photo folder answer known label_1 probability_1 label_2 probability_2 label_3 "
-        "probability_3 milliseconds model version engine error message".split()
-    )
-    for result in results:
-        writer.writerow([_written(value) for value in _values(result)])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _values(result: Result) -> list[object]:
+def _csv_row(result: PhotoResult) -> list[object]:
     start: list[object] = [result.name, result.folder]
-    if result.prediction is None:
-        refused = result.refused
-        return [*start, *[None] * 12, refused and refused.code, refused and refused.message]
-    said = result.prediction
-    top = [part for one in said.top(3) for part in (one.label, round(one.probability, 6))]
+    prediction = result.prediction
+    if prediction is None:
+        failure = result.failure
+        return [*start, *[None] * 12, failure and failure.code, failure and failure.message]
+    top = [
+        part
+        for candidate in prediction.top(3)
+        for part in (candidate.label, round(candidate.probability, 6))
+    ]
     return [
         *start,
-        None if said.answer is None else ", ".join(names(said)),
-        {True: "yes", False: "no", None: None}[said.known],
+        None if prediction.answer is None else ", ".join(predicted_labels(prediction)),
+        {True: "yes", False: "no", None: None}[prediction.known],
         *top,
         *[None] * (6 - len(top)),
-        said.milliseconds and round(said.milliseconds.total, 2),
-        said.model,
-        said.version,
-        said.engine,
+        prediction.milliseconds and round(prediction.milliseconds.total, 2),
+        prediction.model,
+        prediction.version,
+        prediction.engine,
         None,
         None,
     ]
 
 
-def _written(value: object) -> object:
-    return cell(value) if isinstance(value, str) else value
+def to_json_lines(results: Iterable[PhotoResult]) -> bytes:
+    """Return one JSON object per line: a prediction, or a photo with its error."""
+    lines = (json.dumps(_to_object(result), ensure_ascii=False) for result in results)
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
-def json_lines(results: Iterable[Result]) -> bytes:
-    """One JSON object a line: an answer, or a photo with its error."""
-    return "".join(f"{json.dumps(_object(one), ensure_ascii=False)}\n" for one in results).encode()
-
-
-def _object(result: Result) -> dict[str, object]:
+def _to_object(result: PhotoResult) -> dict[str, object]:
     if result.prediction:
         return result.prediction.to_dict(result.name)
-    refused = result.refused
-    error = {"code": refused.code, "message": refused.message} if refused else None
+    failure = result.failure
+    error = {"code": failure.code, "message": failure.message} if failure else None
     return {"photo": result.name, "error": error}

@@ -1,4 +1,4 @@
-"""The ways of many photos into the app: photos, a folder, a zip."""
+"""The ways of many photos into the app: photos, a folder, a zip; and the address of their batch."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,151 +12,188 @@ from model.errors import DataError
 from model.photo_files import SUFFIXES
 from model.settings import settings
 from model.zips import open_photos
-from ui.batch.job import Item, Job
+from ui.batch.job import Job, QueuedPhoto
+from ui.batch.job_cache import job_cache
 from ui.session import release_upload
 
-__all__ = ["WAYS", "clear", "current", "items", "refusal", "ways_in"]
+__all__ = [
+    "SOURCES",
+    "current_job",
+    "is_expired",
+    "last_job",
+    "leave_batch",
+    "open_batch",
+    "queue_photos",
+    "refusal",
+    "upload_widget",
+]
 
-WAYS = ("Photos", "Folder", "Zip")
+SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
-MAX_NAME = 200
-JOB, REFUSAL, ROUND, LEFT_OUT = "batch", "batch-refusal", "batch-round", "batch-left-out"
+MAX_NAME_LENGTH = 200
+
+PARAMETER = "batch"
+"""The query parameter that holds the key of the batch on the screen."""
+
+LAST_JOB, REFUSAL, ROUND = "batch-last", "batch-refusal", "batch-round"
 
 
-def current() -> Job | None:
-    """This session's batch, at work or done."""
-    job: Job | None = st.session_state.get(JOB)
+def current_job() -> Job | None:
+    """Return the batch that the address names, running or finished, if it is still kept."""
+    job = job_cache.get(st.query_params.get(PARAMETER, ""))
+    if job:
+        job.add_viewer(*_connection())
     return job
 
 
+def is_expired() -> bool:
+    """Return True if the address names a batch that is not kept, or never was."""
+    key = st.query_params.get(PARAMETER, "")
+    return bool(key) and job_cache.get(key) is None
+
+
+def last_job() -> Job | None:
+    """Return this session's latest batch, wherever the address leads."""
+    return job_cache.get(st.session_state.get(LAST_JOB, ""))
+
+
+def open_batch() -> None:
+    """Go back to this session's latest batch."""
+    st.query_params[PARAMETER] = st.session_state[LAST_JOB]
+
+
+def leave_batch() -> None:
+    """Go to the ways in; the batch is kept for its lifetime from now on."""
+    if job := current_job():
+        job.remove_viewer(_connection()[0])
+    st.query_params.pop(PARAMETER, None)
+
+
 def refusal() -> str:
-    """Why what was sent last is no batch."""
+    """Return why the last upload is no batch; empty if it is one."""
     return str(st.session_state.get(REFUSAL, ""))
 
 
-def left_out() -> int:
-    """How many photos were beyond the limit."""
-    return int(st.session_state.get(LEFT_OUT, 0))
-
-
-def clear() -> None:
-    """Let go of the batch."""
-    if job := current():
-        job.stop()
-    st.session_state.pop(JOB, None)
-
-
-def ways_in(way: str) -> None:
-    """The chosen way; a batch starts as soon as its files are here."""
-    key = f"batch-{way.lower()}-{st.session_state.get(ROUND, 0)}"
+def upload_widget(source: str) -> None:
+    """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files are here."""
+    key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     photos = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
-    most = f"{settings().batch:,} photos"
-    if way == "Zip":
+    limit = f"{settings().batch:,} photos"
+    if source == "Zip":
         file = st.file_uploader(
-            f"Choose a zip of up to {most}",
+            f"Choose a zip of up to {limit}",
             type="zip",
             max_upload_size=ZIP_MB,
             key=key,
-            on_change=_sent,
+            on_change=_on_upload,
             args=(key,),
-            help="Folders in the zip that are named for labels tell how often the model is right.",
+            help="Name folders after labels to see how often the model is right.",
         )
-        _left_over(file, key)
+        _start_leftover(file, key)
         return
-    sent = st.file_uploader(
-        f"Choose up to {most}" if way == "Photos" else f"Choose a folder of up to {most}",
+    files = st.file_uploader(
+        f"Choose up to {limit}" if source == "Photos" else f"Choose a folder of up to {limit}",
         type=photos,
-        accept_multiple_files="directory" if way == "Folder" else True,
+        accept_multiple_files="directory" if source == "Folder" else True,
         max_upload_size=PHOTO_MB,
         key=key,
-        on_change=_sent,
+        on_change=_on_upload,
         args=(key,),
     )
-    _left_over(sent, key)
-    if way == "Folder":
+    _start_leftover(files, key)
+    if source == "Folder":
         st.caption(
-            "Folders in it that are named for labels tell how often the model is right. "
-            "Most phones cannot send a folder: choose Photos there, or a zip."
+            "Name folders after labels to see how often the model is right. "
+            "Most phones can't upload a folder: choose Photos or Zip instead."
         )
 
 
-def _left_over(sent: object, key: str) -> None:
-    """Take files that nothing was called for: their widget is new to this visit.
+def _start_leftover(files: object, key: str) -> None:
+    """Take files for which no callback ran, because their widget is new to this session.
 
-    That is so where the browser was sent on to another process before it chose them.
+    That happens when the browser was sent on to another process before the visitor chose them.
     """
-    if sent:
-        _sent(key)
+    if files:
+        _on_upload(key)
         st.rerun()
 
 
-def _sent(key: str) -> None:
-    """Start a batch with what was sent."""
-    sent = st.session_state.get(key)
-    files: list[UploadedFile] = sent if isinstance(sent, list) else [sent] if sent else []
+def _on_upload(key: str) -> None:
+    """Start a batch with the uploaded files."""
+    value = st.session_state.get(key)
+    files: list[UploadedFile] = value if isinstance(value, list) else [value] if value else []
     if not files:
         return
     st.session_state[REFUSAL] = ""
-    # A new round is a new widget: the old one lets go of its files.
+    st.query_params.pop(PARAMETER, None)
+    # A new round means a new widget, so the old one releases its files.
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    photos: list[QueuedPhoto] = []
     try:
-        found = items(files)
+        photos = queue_photos(files)
     except LoupeError as error:
         st.session_state[REFUSAL] = str(error)
-        found = []
     for file in files:
         release_upload(file)
-    if found:
-        clear()
-        _start(found)
+    if photos:
+        _start_job(photos)
 
 
-def _start(found: list[Item]) -> None:
-    most = settings().batch
-    st.session_state[LEFT_OUT] = len(found) - len(found[:most])
-    st.session_state[JOB] = Job(
-        found[:most],
+def _start_job(photos: list[QueuedPhoto]) -> None:
+    # One running batch per session.
+    if job := last_job():
+        job.stop()
+    limit = settings().batch
+    job = Job(
+        photos[:limit],
         st.session_state.get("model"),
         st.session_state.get("engine"),
-        alive=_visitor(),
-        patience=float(st.get_option("server.disconnectedSessionTTL") or 0),
-    ).start()
+        left_out=len(photos[limit:]),
+        # As long as Streamlit waits for a phone that switched apps.
+        idle_timeout_seconds=max(60.0, float(st.get_option("server.disconnectedSessionTTL") or 0)),
+    )
+    job.add_viewer(*_connection())
+    key = job_cache.add(job.start())
+    st.session_state[LAST_JOB] = st.query_params[PARAMETER] = key
 
 
-def _visitor() -> Callable[[], bool]:
-    """A question that any thread may ask: is this session connected?"""
+def _connection() -> tuple[str, Callable[[], bool]]:
+    """Return this session's id, and a function for any thread: is the session connected?"""
     context = get_script_run_ctx()
     if context is None or not runtime.exists():
-        return lambda: True
-    session, server = context.session_id, runtime.get_instance()
-    return lambda: server.is_active_session(session)
+        return "", lambda: True
+    session_id, server = context.session_id, runtime.get_instance()
+    return session_id, lambda: server.is_active_session(session_id)
 
 
-def items(files: Sequence[UploadedFile]) -> list[Item]:
-    """The photos in what was sent; a folder's files carry their path as their name.
+def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
+    """Return the photos in an upload; a folder's files carry their path as their name.
 
     Raises:
         LoupeError: a zip that is refused, or no photo at all.
     """
     if len(files) == 1 and files[0].name.lower().endswith(".zip"):
         return [
-            Item(member.name, member.label, member.read)
+            QueuedPhoto(member.name, member.label, member.read)
             for member in open_photos(files[0], settings().batch)
         ]
-    found = [item for file in files if (item := _item(file))]
-    if not found:
-        raise DataError("There is no photo among these files. Choose others.")
-    return found
+    photos = [photo for file in files if (photo := _queue_photo(file))]
+    if not photos:
+        raise DataError(
+            "None of these files is a photo. Choose JPEG, PNG, WebP, HEIC or AVIF files."
+        )
+    return photos
 
 
-def _item(file: UploadedFile) -> Item | None:
-    """A file as a photo; None for a hidden one, as macOS adds them."""
-    parts = [part for part in map(_shown, file.name.split("/")) if part not in ("", ".", "..")]
+def _queue_photo(file: UploadedFile) -> QueuedPhoto | None:
+    """Return a file as a photo; None for a hidden one, as macOS adds them."""
+    parts = [part for part in map(_printable, file.name.split("/")) if part not in ("", ".", "..")]
     if not parts or any(part.startswith(".") for part in parts):
         return None
-    return Item("/".join(parts)[-MAX_NAME:], parts[-2] if parts[1:] else None, file.getvalue)
+    folder = parts[-2] if parts[1:] else None
+    return QueuedPhoto("/".join(parts)[-MAX_NAME_LENGTH:], folder, file.getvalue)
 
 
-def _shown(part: str) -> str:
-    """A name without characters that are not seen, or that turn the text around."""
-    return "".join(char for char in part if char.isprintable()).strip()[-MAX_NAME:]
+def _printable(part: str) -> str:
+    """Return a name without characters that are invisible or reverse the text around them."""
+    return "".join(char for char in part if char.isprintable()).strip()[-MAX_NAME_LENGTH:]

@@ -1,99 +1,136 @@
-"""A batch on the screen: how far it is, what it found, what to take home."""
+"""A batch on the screen: its progress, what is in the photos, files to download."""
 
 from io import BytesIO
 
 import pandas as pd
 import streamlit as st
 from PIL import Image, ImageOps
-from streamlit.elements.lib.column_types import ColumnConfig
 
 from model.errors import DataError
-from ui.batch.evaluation import confusion_chart, label_frame, measured, unmatched
-from ui.batch.job import Job, Result
-from ui.batch.table import NONE, counted, csv_file, frame, json_lines, names, time_left, unsure
-from ui.batch.uploads import clear, left_out
+from model.prediction import Prediction
+from ui.batch.job import Job, PhotoResult
+from ui.batch.table import (
+    NONE_OF_THESE,
+    count_labels,
+    evaluate_folders,
+    format_progress,
+    is_unsure,
+    predicted_labels,
+    to_csv,
+    to_frame,
+    to_json_lines,
+    unmatched_folders,
+)
+from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent, bars
+from ui.confusion import ConfusionMatrix, percent_range, show_confusion, show_label_table
 from ui.phrasing import escaped, listed, percent
 from ui.settings_menu import bundles, engine_choice, model_choice
 
 __all__ = [
-    "against_folders",
-    "downloads",
     "headline",
-    "labels_chart",
-    "progress",
-    "settings_menu",
-    "source_line",
-    "table",
+    "show_accuracy",
+    "show_downloads",
+    "show_labels_chart",
+    "show_last_batch",
+    "show_progress",
+    "show_settings_menu",
+    "show_source_line",
+    "show_table",
 ]
 
-SHOWN = 8
-VIEWS = ("All", "Unsure", "Refused")
+MAX_FOLDERS_NAMED = 8
+MAX_BARS = 15
+THUMBNAIL_PX = 104
+VIEWS = ("All", "Not sure", "Couldn't read")
 
 
-def settings_menu() -> None:
-    """Which model and engine the next batch asks."""
-    found = bundles()
-    with st.popover("", icon=":material/tune:", help="Model, engine"):
-        engine_choice(found, model_choice(found))
+def show_settings_menu() -> None:
+    """Show the menu that chooses the model and the engine of the next batch."""
+    models = bundles()
+    with st.popover("", icon=":material/tune:", help="Model and engine"):
+        engine_choice(models, model_choice(models))
+
+
+def show_last_batch() -> None:
+    """Offer the way back to this session's latest batch, if there is one."""
+    job = last_job()
+    if job is None:
+        return
+    label = "Show the last results" if job.ended else "Show the running batch"
+    st.button(label, icon=":material/undo:", key="batch-last-open", on_click=open_batch)
 
 
 @st.fragment(run_every=0.5)
-def progress(job: Job) -> None:
-    """How far it is, with a button that stops it; the page comes anew at the end."""
+def show_progress(job: Job) -> None:
+    """Show how far the job is, with a button that stops it; reload the page at its end."""
     if job.ended:
         st.rerun()
     done = len(job.results)
-    said = time_left(done, job.total, job.seconds) if job.labels else "Waking the model …"
-    st.progress(done / job.total, "Stopping …" if job.stopping else said)
+    progress = format_progress(done, job.total, job.seconds) if job.labels else "Loading the model…"
+    st.progress(done / job.total, "Stopping…" if job.stopping else progress)
     st.button(
-        "Stop and keep what is done",
+        "Stop and keep results",
         icon=":material/stop_circle:",
         key="batch-stop",
         on_click=job.stop,
         disabled=job.stopping,
     )
-    st.caption("It goes on while you look at other pages.")
+    st.caption(
+        "This keeps running while you visit other pages or reload this one. "
+        "Its address brings you back to it."
+    )
     with st.container(horizontal=True):
         for result in job.results[-3:]:
             if result.prediction:
-                _seen(result, ", ".join(names(result.prediction)))
+                _show_latest(result, result.prediction)
 
 
-def _seen(result: Result, answer: str) -> None:
-    with st.container(width=104, gap="xsmall"), Image.open(BytesIO(result.thumbnail)) as image:
-        # Squares, so that nothing jumps from one look to the next.
-        st.image(ImageOps.fit(image, (104, 104)), alt=result.name)
+def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
+    answer = ", ".join(predicted_labels(prediction))
+    square = (THUMBNAIL_PX, THUMBNAIL_PX)
+    with (
+        st.container(width=THUMBNAIL_PX, gap="xsmall"),
+        Image.open(BytesIO(result.thumbnail)) as image,
+    ):
+        # Squares, so that nothing jumps from one update to the next.
+        st.image(ImageOps.fit(image, square), alt=result.name)
         st.caption(escaped(answer if len(answer) < 24 else f"{answer[:22]}…"))
 
 
 def headline(job: Job) -> None:
-    """What became of the photos, in words, and the way to the next batch."""
-    refused = [result for result in job.results if result.refused]
-    answered = len(job.results) - len(refused)
+    """Show what became of the photos, in words, and the way to the next batch."""
+    failures = [result.failure for result in job.results if result.failure]
+    identified = len(job.results) - len(failures)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.header(f"{answered:,} of {job.total:,} answered", anchor=False, width="content")
-        st.button("New batch", icon=":material/add:", key="batch-new", on_click=clear)
-    if job.failure:
-        st.warning(escaped(job.failure), icon=":material/error:")
-    elif len(job.results) < job.total:
+        title = f"{identified:,} of {_photos(job.total)} identified"
+        st.header(title, anchor=False, width="content")
+        st.button("New batch", icon=":material/add:", key="batch-new", on_click=leave_batch)
+    if job.error:
+        st.warning(escaped(job.error), icon=":material/error:")
+    elif (missing := job.total - len(job.results)) > 0:
+        reason = "Nobody had this page open for a while. " if job.is_abandoned else ""
+        verb = "was" if missing == 1 else "were"
         st.info(
-            f"Stopped: {_photos(job.total - len(job.results))} were not looked at.",
+            f"{reason}Stopped before {_photos(missing)} {verb} processed.",
             icon=":material/stop_circle:",
         )
-    if left_out():
+    if job.left_out:
+        verb = "was" if job.left_out == 1 else "were"
         st.warning(
-            f"That was more than one batch holds: {_photos(left_out())} were left out.",
+            f"A batch holds up to {_photos(job.total)}, so {job.left_out:,} {verb} left out.",
             icon=":material/production_quantity_limits:",
         )
-    if refused:
-        first = refused[0].refused
+    if failures:
         st.warning(
-            f"{_photos(len(refused))} could not be read"
-            + (f": {escaped(first.message)}" if first and len(refused) == 1 else "")
-            + ("" if len(refused) == 1 else ". The table says why."),
+            f"{_photos(len(failures))} couldn't be read"
+            + (
+                f": {escaped(failures[0].message)}"
+                if len(failures) == 1
+                else ". See the table for the reasons."
+            ),
             icon=":material/broken_image:",
         )
 
@@ -102,67 +139,81 @@ def _photos(count: int) -> str:
     return f"{count:,} photo" if count == 1 else f"{count:,} photos"
 
 
-def labels_chart(job: Job) -> None:
-    """How many photos of each label, the most frequent first."""
-    counts, left = counted(job.results)
+def show_labels_chart(job: Job) -> None:
+    """Draw how many photos have each label, the most frequent first."""
+    counts = count_labels(job.results)
     if not counts:
         return
-    st.subheader("What is on them", anchor=False)
+    st.subheader("What's in the photos", anchor=False)
+    # With one label too many, its bar takes no more room than the sentence about it.
+    shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
     bars(
-        [label for label, _ in counts],
-        [count for _, count in counts],
-        [f"{count:,}" for _, count in counts],
-        top=max(count for _, count in counts),
-        first=accent(sure=counts[0][0] != NONE),
+        [label for label, _ in shown],
+        [count for _, count in shown],
+        [f"{count:,}" for _, count in shown],
+        top=max(count for _, count in shown),
+        first=accent(sure=shown[0][0] != NONE_OF_THESE),
         value_title="Photos",
     )
-    if left:
-        st.caption("The most frequent labels. Every label is in the table and in the files.")
+    if others := counts[len(shown) :]:
+        st.caption(_describe_others(others))
 
 
-def table(job: Job) -> None:
-    """Every photo, to be sorted and filtered."""
+def _describe_others(others: list[tuple[str, int]]) -> str:
+    """Return what the chart leaves out: how many labels, and how many photos each."""
+    most, least = others[0][1], others[-1][1]
+    each = _photos(most) if most == least else f"{least:,} to {_photos(most)}"
+    return (
+        f"The {MAX_BARS} most common labels. {len(others):,} others have {each} each; "
+        "the table and downloads have them all."
+    )
+
+
+def show_table(job: Job) -> None:
+    """Show every photo, to be sorted and filtered."""
     if not job.results:
         return
-    st.subheader("Photo by photo", anchor=False)
-    shown = _filtered(job)
-    if not shown:
-        st.caption("No photo fits.")
+    st.subheader("All photos", anchor=False)
+    results = _filter_results(job)
+    if not results:
+        st.caption("No photos match.")
         return
-    data = frame(shown)
-    only_reasons = all(one.refused for one in shown)
+    data = to_frame(results)
+    only_failures = all(result.failure for result in results)
     st.dataframe(
         data,
         hide_index=True,
         row_height=56,
-        height=min(56 * len(shown) + 38, 520),
-        column_order=_columns(data),
+        height=min(56 * len(results) + 38, 520),
+        column_order=_filled_columns(data),
         column_config={
             "picture": st.column_config.ImageColumn("Photo", width=64, pinned=True),
-            "answer": st.column_config.TextColumn("Answer", width=420 if only_reasons else 150),
+            "answer": st.column_config.TextColumn("Answer", width=420 if only_failures else 150),
             "probability": st.column_config.ProgressColumn(
                 "Probability", format="%.1f%%", min_value=0, max_value=100, width=110
             ),
             "photo": st.column_config.TextColumn("File", width=180),
             "folder": st.column_config.TextColumn("Folder", width=110),
-            "next": st.column_config.TextColumn("Then", width=220),
+            "next": st.column_config.TextColumn("Runners-up", width=220),
             "milliseconds": st.column_config.NumberColumn("Time", format="%d ms", width=70),
         },
-        alt="One row for each photo: answer, probability, file, what else it could be",
+        alt="One row for each photo: answer, probability, file, runners-up",
     )
 
 
-def _columns(data: pd.DataFrame) -> list[str]:
-    """The columns that hold anything, as a phone should show them first."""
+def _filled_columns(data: pd.DataFrame) -> list[str]:
+    """Return the columns that hold anything, in the order that suits a phone."""
     return [name for name in data.columns if data[name].replace("", None).notna().any()]
 
 
-def _filtered(job: Job) -> list[Result]:
-    """The results that the visitor wants to see."""
+def _filter_results(job: Job) -> list[PhotoResult]:
+    """Show the filters; return the results that the visitor wants to see."""
     groups = {
         "All": job.results,
-        "Unsure": [one for one in job.results if one.prediction and unsure(one.prediction)],
-        "Refused": [one for one in job.results if one.refused],
+        "Not sure": [
+            result for result in job.results if result.prediction and is_unsure(result.prediction)
+        ],
+        "Couldn't read": [result for result in job.results if result.failure],
     }
     view = st.segmented_control(
         "Show",
@@ -173,117 +224,104 @@ def _filtered(job: Job) -> list[Result]:
         key="batch-view",
         label_visibility="collapsed",
     )
-    shown = groups.get(view, job.results)
-    counts, _ = counted(shown, most=len(job.labels) + 1)
+    results = groups.get(view, job.results)
+    counts = dict(count_labels(results))
     if len(counts) < 2:
-        return shown
-    numbers = dict(counts)
-    wanted = st.multiselect(
-        "Only these labels",
-        list(numbers),
-        format_func=lambda label: f"{label} ({numbers.get(label, 0):,})",
-        placeholder="All labels",
+        return results
+    labels = st.multiselect(
+        "Filter by label",
+        list(counts),
+        format_func=lambda label: f"{label} ({counts.get(label, 0):,})",
+        placeholder="Filter by label",
         key=f"batch-labels-{view}",
         label_visibility="collapsed",
     )
-    if not wanted:
-        return shown
-    return [one for one in shown if one.prediction and set(names(one.prediction)) & set(wanted)]
+    if not labels:
+        return results
+    return [
+        result
+        for result in results
+        if result.prediction and set(predicted_labels(result.prediction)) & set(labels)
+    ]
 
 
-def downloads(job: Job) -> None:
-    """All results as files, whatever the table shows."""
+def show_downloads(job: Job) -> None:
+    """Offer all results as files, whatever the table shows, and say how long they are kept."""
     if not job.results:
         return
     with st.container(horizontal=True):
         st.download_button(
             "CSV",
-            lambda: csv_file(job.results),
+            lambda: to_csv(job.results),
             "loupe.csv",
             "text/csv",
             key="batch-csv",
             icon=":material/download:",
             on_click="ignore",
-            help="A row for each photo, for a spreadsheet",
+            help="One row per photo, for spreadsheets",
         )
         st.download_button(
             "JSON",
-            lambda: json_lines(job.results),
+            lambda: to_json_lines(job.results),
             "loupe.jsonl",
             "application/jsonl",
             key="batch-json",
             icon=":material/download:",
             on_click="ignore",
-            help="One object a line, as the command line prints them",
+            help="JSON Lines, the same as the command line prints",
         )
+    st.caption(
+        "This page's address brings you back to these results for 30 minutes, less if the server "
+        "needs the memory. Anyone with the address can see them."
+    )
 
 
-def against_folders(job: Job) -> None:
-    """How often the model is right, where folders are named for labels."""
-    strange = unmatched(job.results, job.labels)
+def show_accuracy(job: Job) -> None:
+    """Show how often the model is right, where folders are named after labels."""
+    unmatched = unmatched_folders(job.results, job.labels)
     try:
-        found = measured(job.results, job.labels)
+        evaluation = evaluate_folders(job.results, job.labels)
     except DataError as error:
         st.info(escaped(str(error)))
         return
-    if found is None:
-        # One folder is just where the photos lay; several are meant as labels.
-        if len(strange) > 1:
-            st.caption(f"No folder is named for a label, so nothing is measured: {_some(strange)}.")
+    if evaluation is None:
+        # A single folder just holds the photos; several are meant as labels.
+        if len(unmatched) > 1:
+            st.caption(
+                "No accuracy to show: none of these folders is named after a label "
+                f"({_list_folders(unmatched)})."
+            )
         return
-    st.subheader("Against the folders' names", anchor=False)
-    share = found.answered
+    st.subheader("Accuracy by folder", anchor=False)
+    answered = evaluation.answered
     st.write(
-        f"Right for **{share.right:,} of {_photos(share.count)}**: {percent(share.value)}. "
-        f"On many more photos like these it would be between {percent(share.low)} and "
-        f"{percent(share.high)} (95% interval)."
+        f"**{answered.right:,} of {_photos(answered.count)} correct**: {percent(answered.value)}. "
+        "On many more photos like these, expect "
+        f"{percent_range(answered.low, answered.high)} (95% CI)."
     )
-    if strange:
+    if unmatched:
         st.warning(
-            f"Not measured, because no label has that name: {_some(strange)}.",
+            f"Skipped, because no label is called {_list_folders(unmatched)}.",
             icon=":material/folder_off:",
         )
-    dark = st.context.theme.type == "dark"
-    chart = confusion_chart(
-        found, accent(), accent(sure=False), text="#E7F0EE" if dark else "#12211F"
-    )
-    st.altair_chart(chart, width="stretch")
-    st.caption(
-        "Each line is a folder, each column what the model said. Teal is right, amber is wrong."
-    )
-    _labels_table(label_frame(found))
+    matrix = ConfusionMatrix.from_evaluation(evaluation, job.labels)
+    show_confusion(matrix, rows="folders")
+    with st.expander("By label"):
+        show_label_table(matrix, key="batch-search")
 
 
-def _labels_table(data: pd.DataFrame) -> None:
-    with st.expander("Label by label"):
-        st.dataframe(
-            data,
-            hide_index=True,
-            column_config={
-                "Found": _share("Of the photos in this folder, how many got its name"),
-                "Right when said": _share("Of the photos that got this name, how many are of it"),
-            },
-        )
-
-
-def _share(help: str) -> ColumnConfig:
-    return st.column_config.ProgressColumn(
-        help=help, format="percent", min_value=0, max_value=1, width=120
-    )
-
-
-def _some(folders: list[str]) -> str:
-    more = len(folders) - SHOWN
-    shown = [f"*{escaped(name)}*" for name in folders[:SHOWN]]
+def _list_folders(folders: list[str]) -> str:
+    more = len(folders) - MAX_FOLDERS_NAMED
+    shown = [f"*{escaped(name)}*" for name in folders[:MAX_FOLDERS_NAMED]]
     return listed([*shown, f"{more:,} more"] if more > 0 else shown)
 
 
-def source_line(job: Job) -> None:
-    """How long it took, the engine, the version."""
-    said = next((one.prediction for one in job.results if one.prediction), None)
+def show_source_line(job: Job) -> None:
+    """Show how long it took, the engine and the version."""
+    prediction = next((result.prediction for result in job.results if result.prediction), None)
     parts = [f"{_photos(len(job.results))} in {job.seconds:.1f} s"]
     if job.seconds > 1 and len(job.results) > 1:
-        parts.append(f"{len(job.results) / job.seconds:.1f} a second")
-    if said:
-        parts += [f"{said.engine} engine", f"{said.model} {said.version}"]
+        parts.append(f"{len(job.results) / job.seconds:.1f} per second")
+    if prediction:
+        parts += [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     st.caption(" · ".join(parts))

@@ -1,102 +1,113 @@
-"""A model's card: everything on it comes from its ``bundle.json``."""
+"""A model's card on the Models page: everything on it comes from its ``bundle.json``."""
 
 import streamlit as st
 
 from model import Bundle, LoupeError, load
 from model.bundle.manifest import Manifest
 from model.bundle.registry import current_version, get_bundle, model_dir
+from model.bundle.versions import Version, versions
 from model.engines import available
 from model.errors import BundleError
-from ui.models_page.counts import Counts
-from ui.models_page.figures import figures
-from ui.models_page.versions import version_list
+from ui.confusion import ConfusionMatrix
+from ui.models_page.figures import format_interval, show_figures
 from ui.navigation import page
 from ui.phrasing import escaped, linked, record, refusal
 
-__all__ = ["card", "refused_card"]
+__all__ = ["show_card", "show_refused_card"]
 
-MEASURES = {
+METRIC_TITLES = {
     "accuracy": "Accuracy",
-    "top5": "Right among the first five",
+    "top5": "Top-5 accuracy",
     "calibration_error": "Calibration error",
     "calibration_error_before": "Calibration error before calibration",
-    "coverage": "Coverage of the plausible set",
-    "kept": "Kept of what it knows",
+    "coverage": "Prediction-set coverage",
+    "kept": "Known photos accepted",
 }
-# Of a model with a card, the others stand where the card explains them.
-FIRST = ("accuracy", "top5")
+# With a card, the other metrics appear where the card explains them.
+HEADLINE_METRICS = ("accuracy", "top5")
 
 
-def card(bundle: Bundle) -> None:
-    """What a model knows, how good it is and on what, where it comes from."""
+def show_card(bundle: Bundle) -> None:
+    """Show what a model knows, how good it is and on what, and where it comes from."""
     manifest = bundle.manifest
     with st.container(border=True):
         st.subheader(escaped(manifest.title), anchor=False)
         st.write(escaped(manifest.description))
-        _metrics(manifest)
-        _calibration(manifest)
-        _labels(bundle)
+        _show_metrics(manifest)
+        st.caption(_describe_calibration(manifest))
+        _show_labels(bundle)
         if manifest.card:
-            figures(bundle.name)
-        _origin(bundle.name)
+            show_figures(bundle.name)
+        _show_origin(bundle.name)
         if current_version(bundle.folder.parent) is not None:
-            version_list(bundle.name)
-        _try_it(bundle)
+            _show_versions(bundle.name)
+        st.page_link(
+            page("identify"),
+            label="Try this model",
+            icon=":material/photo_camera:",
+            query_params={"model": bundle.name},
+        )
 
 
-def refused_card(name: str, error: BundleError) -> None:
-    """A model that cannot be used, and what its owner can do."""
+def show_refused_card(name: str, error: BundleError) -> None:
+    """Show a model that can't be used, and what its owner can do."""
     with st.container(border=True):
         st.subheader(escaped(name), anchor=False)
         st.warning(refusal(error), icon=":material/block:")
         if current_version(model_dir(name)) is not None:
-            version_list(name)
+            _show_versions(name)
 
 
-def _metrics(manifest: Manifest) -> None:
-    shown = [one for one in manifest.metrics if not manifest.card or one.name in FIRST]
-    for place, metric in enumerate(shown):
+def _show_metrics(manifest: Manifest) -> None:
+    metrics = [
+        metric
+        for metric in manifest.metrics
+        if not manifest.card or metric.name in HEADLINE_METRICS
+    ]
+    for position, metric in enumerate(metrics):
         st.write(
-            f"**{MEASURES[metric.name]} {metric.value:.1%}** "
-            f"({metric.low:.1%} to {metric.high:.1%} with 95% confidence, "
-            f"{metric.photos:,} photos: {escaped(metric.on)})"
+            f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
+            f"({format_interval(metric)}, {metric.photos:,} photos: {escaped(metric.on)})"
         )
-        # Once for all that one measured; a card has its command.
-        if not manifest.card and metric.by not in [one.by for one in shown[place + 1 :]]:
+        # The source appears once for all metrics that share it; a card has its command.
+        if not manifest.card and metric.by not in [other.by for other in metrics[position + 1 :]]:
             st.write(linked(metric.by))
-    if not shown:
+    if not metrics:
         st.write("**Accuracy** not measured.")
 
 
-def _calibration(manifest: Manifest) -> None:
+def _describe_calibration(manifest: Manifest) -> str:
+    """Return in a sentence or two whether the model can say “none of these”."""
     if manifest.confidence is None:
-        st.caption("Not calibrated: it cannot say “none of these”, and always names something.")
-    elif manifest.confidence.novelty is None:
-        st.caption("Calibrated: it says how sure it is. It cannot say “none of these”.")
-    elif manifest.card and not manifest.card.strangers:
-        st.caption(
-            "Calibrated: it says how sure it is. It may say “none of these”, but nobody has tried "
-            "it on photos of anything else."
+        return "Not calibrated: this model always names something and can't say “none of these”."
+    if manifest.confidence.novelty is None:
+        return "Calibrated: it says how sure it is. It can't say “none of these”."
+    if manifest.card and not manifest.card.strangers:
+        return (
+            "Calibrated. It can say “none of these”, but that hasn't been tested on photos of "
+            "other things."
         )
-    else:
-        st.caption("Calibrated: it says how sure it is, and “none of these” of what looks strange.")
+    return (
+        "Calibrated: it says how sure it is, and says “none of these” when a photo looks like "
+        "nothing it knows."
+    )
 
 
-def _labels(bundle: Bundle) -> None:
-    found = st.selectbox(
-        f"Does it know …? ({len(bundle.labels):,} labels)",
+def _show_labels(bundle: Bundle) -> None:
+    label = st.selectbox(
+        f"Search its {len(bundle.labels):,} labels",
         bundle.labels,
         index=None,
-        placeholder="Type to search its labels",
+        placeholder="Type to search",
         key=f"labels-{bundle.name}",
     )
-    if found:
-        st.write(f"Yes, it knows *{escaped(found)}*. {_how_well(bundle, found)}")
-    part = st.expander(
+    if label:
+        st.write(f"Yes, it knows *{escaped(label)}*. {_describe_record(bundle, label)}")
+    expander = st.expander(
         "All labels", icon=":material/list:", on_change="rerun", key=f"all-{bundle.name}"
     )
-    if part.open:
-        part.dataframe(
+    if expander.open:
+        expander.dataframe(
             {"label": bundle.labels},
             height=min(36 * len(bundle.labels) + 39, 280),
             column_config={"label": "Label"},
@@ -104,79 +115,112 @@ def _labels(bundle: Bundle) -> None:
         )
 
 
-def _how_well(bundle: Bundle, label: str) -> str:
-    """What held-out photos showed of a label, if any did."""
+def _describe_record(bundle: Bundle, label: str) -> str:
+    """Return what held-out photos revealed about a label, as Markdown; empty without a card."""
     card = bundle.manifest.card
     if card is None:
         return ""
+    matrix = ConfusionMatrix.from_card(card, bundle.labels)
+    photos, correct = matrix.support[label], matrix.correct[label]
+    recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
     index = bundle.labels.index(label)
-    photos = Counts(card, bundle.labels).support[index]
-    right = sum(count for truth, said, count in card.confusion if truth == said == index)
-    found = f"It recognised {right:,} of {photos:,} held-out photos of it." if photos else ""
-    return f"{found} {record(card, index, bundle.labels, bundle.manifest.language)}"
+    return f"{recall} {record(card, index, bundle.labels, bundle.manifest.language)}"
 
 
 @st.fragment
-def _origin(name: str) -> None:
-    """Facts of the model of that name. Its speed is measured only once somebody asks for it:
-    with many models, loading them all would fill a small machine.
+def _show_origin(name: str) -> None:
+    """Show facts about the model of that name.
+
+    Its speed is measured only when the visitor opens them: with many models, loading them all
+    would fill a small machine.
     """
-    part = st.expander(
-        "Where it comes from, how fast it is",
-        icon=":material/info:",
-        on_change="rerun",
-        key=f"origin-{name}",
+    expander = st.expander(
+        "Origin and speed", icon=":material/info:", on_change="rerun", key=f"origin-{name}"
     )
-    if not part.open:
+    if not expander.open:
         return
-    with part:
+    with expander:
         try:
-            _facts(get_bundle(name))
+            facts = _facts(get_bundle(name))
         except LoupeError as error:
             st.warning(refusal(error))
+            return
+        st.table({key: linked(value) for key, value in facts.items()}, border="horizontal")
 
 
-def _facts(bundle: Bundle) -> None:
+def _facts(bundle: Bundle) -> dict[str, str]:
     manifest = bundle.manifest
-    architecture = manifest.architecture
-    height, width = manifest.recipe.size
-    rows = {
+    architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
+    height, width = recipe.size
+    photos = f", {data.photos:,} photos" if data.photos else ""
+    return {
         "Network": f"{architecture.body} ({architecture.library}), "
         f"{architecture.parameters / 1e6:.1f} million parameters",
-        "It sees": f"{width} × {height} pixels ({manifest.recipe.method}, "
-        f"{manifest.recipe.interpolation})",
-        "Trained on": manifest.data.title
-        + (f", {manifest.data.photos:,} photos" if manifest.data.photos else ""),
-        "Licence of the photos": manifest.data.licence,
-        "Source": manifest.data.source,
+        "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation})",
+        "Trained on": f"{data.title}{photos}",
+        "Data licence": data.licence,
+        "Source": data.source,
         "Licence": manifest.licence,
         "Size": f"{bundle.size / 1e6:.0f} MB",
-        "Engines": ", ".join(manifest.engines)
-        + (
-            ""
-            if available(bundle) == manifest.engines
-            else f" (installed here: {', '.join(available(bundle))})"
-        ),
-        "Speed here": _speed(bundle),
-        "Made with": ", ".join(f"{name} {version}" for name, version in manifest.made.items()),
+        "Engines": _describe_engines(bundle),
+        "Speed on this server": _describe_speed(bundle),
+        "Built with": ", ".join(f"{name} {version}" for name, version in manifest.made.items()),
         "Version": bundle.version,
     }
-    st.table({key: linked(value) for key, value in rows.items()}, border="horizontal")
 
 
-def _speed(bundle: Bundle) -> str:
-    """Milliseconds a photo of the compiled engine, from its check of the golden answers."""
+def _describe_engines(bundle: Bundle) -> str:
+    engines, installed = bundle.manifest.engines, available(bundle)
+    missing = "" if installed == engines else f" (installed: {', '.join(installed)})"
+    return f"{', '.join(engines)}{missing}"
+
+
+def _describe_speed(bundle: Bundle) -> str:
+    """Return milliseconds per photo of the first engine, from its golden test."""
     try:
         classifier = load(bundle.name, available(bundle)[0])
     except (LoupeError, IndexError) as error:
         return f"not measured ({getattr(error, 'code', 'no engine')})"
-    return f"{classifier.milliseconds:.1f} ms a photo ({classifier.engine.name}, decoding aside)"
+    engine = classifier.engine.name
+    return f"{classifier.milliseconds:.1f} ms per photo ({engine} engine, without decoding)"
 
 
-def _try_it(bundle: Bundle) -> None:
-    st.page_link(
-        page("identify"),
-        label="Identify with it",
-        icon=":material/photo_camera:",
-        query_params={"model": bundle.name},
+@st.fragment
+def _show_versions(name: str) -> None:
+    """Show when each version was created, how good it is, and the command that rolls back.
+
+    Setting the current version is for the owner, and the page cannot tell who that is.
+    """
+    expander = st.expander(
+        "Versions", icon=":material/history:", on_change="rerun", key=f"versions-{name}"
     )
+    if not expander.open:
+        return
+    with expander:
+        try:
+            all_versions = versions(name)
+        except BundleError as error:
+            st.warning(refusal(error))
+            return
+        st.table(
+            [_version_row(version) for version in all_versions],
+            border="horizontal",
+            hide_index=True,
+            alt="One row for each version, the newest first",
+        )
+        previous = next((version for version in all_versions if not version.current), None)
+        if previous:
+            st.caption("To roll back, run:")
+            command = f"python -m model rollback {name} {previous.version}"
+            st.code(command, language=None, wrap_lines=True)
+
+
+def _version_row(version: Version) -> dict[str, str]:
+    bundle = version.found if isinstance(version.found, Bundle) else None
+    metric = bundle.manifest.metric("accuracy") if bundle else None
+    accuracy = f"{metric.value:.1%}" if metric else "not measured"
+    return {
+        "Version": f"`{version.version}`" + (" **current**" if version.current else ""),
+        "Created (UTC)": f"{version.made:%Y-%m-%d %H:%M}",
+        "Accuracy": accuracy if bundle else "can't be used",
+    }

@@ -1,52 +1,60 @@
-"""How good a model is: the figures of its card, drawn once somebody opens them."""
+"""How good a model is: the figures of its card, drawn once the visitor opens them."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
+import pandas as pd
 import streamlit as st
-from streamlit.elements.lib.column_types import ColumnConfig
+from PIL import ImageOps
 
-from model import Bundle, LoupeError
-from model.bundle.card import ModelCard
+from model import Bundle, LoupeError, Photo
+from model.bundle.card import Mistake, ModelCard, OodResult
 from model.bundle.manifest import Metric
 from model.bundle.registry import get_bundle
-from ui.models_page.charts import confusion_chart, reliability_chart
-from ui.models_page.counts import (
-    Counts,
-    area,
-    bin_sentence,
-    confused_frame,
-    exact,
-    mistake_frame,
-    score_rows,
+from model.mistake_photos import mistake_photo
+from model.settings import settings
+from model.spreadsheet import escape_formula
+from ui.confusion import (
+    ConfusionMatrix,
+    percent_or_zero,
+    percent_range,
+    show_confusion,
+    show_label_table,
 )
-from ui.models_page.photos import thumbnail
-from ui.phrasing import escaped, percent, refusal, shorten
+from ui.models_page.reliability import describe_typical_bin, draw_reliability
+from ui.phrasing import escaped, listed, percent, refusal, shorten
 
-__all__ = ["figures", "interval"]
+__all__ = [
+    "describe_mix_ups",
+    "detector_rows",
+    "format_auroc",
+    "format_interval",
+    "mistakes_frame",
+    "show_figures",
+]
 
-MOST_CELLS = 20
-"""Labels up to which the confusion is a chart: more cannot be told apart on a phone."""
+MAX_PICTURES = 12
+TILE_PX = 92
+"""Side of a photo's tile, in pixels: three fit beside each other on a phone."""
 
-FEW = 12
-"""Labels up to which nobody needs to search them."""
+THUMBNAIL_PX = 208
 
-PICTURES = 12
-TILE = 92
-"""Pixels of a photo's side: three stand beside each other on a phone."""
+Figure = Callable[[Bundle, ModelCard], None]
 
 
 @st.fragment
-def figures(name: str) -> None:
-    """All that held-out photos showed of the model of that name.
+def show_figures(name: str) -> None:
+    """Show what held-out photos revealed about the model of that name.
 
-    A part of its own: opening it draws neither the other models nor, before, itself.
+    A fragment: opening it draws neither the other models nor, before, itself.
     """
-    part = st.expander(
+    expander = st.expander(
         "How good is it?", icon=":material/query_stats:", on_change="rerun", key=f"good-{name}"
     )
-    if not part.open:
+    if not expander.open:
         return
-    with part:
+    with expander:
         try:
             bundle = get_bundle(name)
         except LoupeError as error:
@@ -57,177 +65,153 @@ def figures(name: str) -> None:
             # The model was replaced while the page was open.
             st.caption("Not calibrated.")
             return
-        parts = _parts(bundle, card)
-        chosen = st.pills(
-            "What to see",
-            list(parts),
-            default=next(iter(parts)),
+        figures = _figures(bundle, card)
+        title = st.pills(
+            "Figure",
+            list(figures),
+            default=next(iter(figures)),
             required=True,
             key=f"figure-{name}",
             label_visibility="collapsed",
         )
-        parts[chosen if chosen in parts else next(iter(parts))](bundle, card)
+        figures[title if title in figures else next(iter(figures))](bundle, card)
 
 
-def _parts(bundle: Bundle, card: ModelCard) -> dict[str, Callable[[Bundle, ModelCard], None]]:
-    """What there is to see of a card."""
+def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
+    """Return the figures that a card has, by title."""
     confidence = bundle.manifest.confidence
-    strangers = card.strangers or card.scores or (confidence and confidence.novelty is not None)
+    rejects = card.strangers or card.scores or (confidence and confidence.novelty is not None)
     return {
-        "Mix-ups": _confusion,
-        **({"Its percentages": _reliability} if card.reliability else {}),
-        "Label by label": _labels,
-        **({"None of these": _strangers} if strangers else {}),
-        **({"Mistakes": _mistakes} if card.mistakes else {}),
-        "How it was measured": _measured,
+        "Mix-ups": _show_mix_ups,
+        **({"Calibration": _show_calibration} if card.reliability else {}),
+        "By label": _show_labels,
+        **({"None of these": _show_none_of_these} if rejects else {}),
+        **({"Mistakes": _show_mistakes} if card.mistakes else {}),
+        "Method": _show_method,
     }
 
 
-def _confusion(bundle: Bundle, card: ModelCard) -> None:
-    counts = Counts(card, bundle.labels)
-    st.write(counts.sentence())
-    if len(counts.present) <= MOST_CELLS:
-        confusion_chart(counts)
-        st.caption(
-            "Each line is what the photos are, each column what it called them. Teal is right, "
-            "amber is wrong."
-        )
-    elif counts.confused:
-        _room()
-        st.dataframe(
-            confused_frame(counts),
-            hide_index=True,
-            height=360,
-            column_config={
-                "Photos": st.column_config.NumberColumn(width="small"),
-                "Of its photos": _share("Of the photos of this label, how many were called so"),
-            },
-            alt="One row for each confusion, the most frequent first",
-        )
+def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
+    matrix = ConfusionMatrix.from_card(card, bundle.labels)
+    st.write(describe_mix_ups(matrix))
+    show_confusion(matrix)
 
 
-def _reliability(bundle: Bundle, card: ModelCard) -> None:
-    st.write(f"**{bin_sentence(card.reliability)}**")
-    if card.before:
-        st.write(f"Before it was calibrated: {_lower(bin_sentence(card.before))}")
-    reliability_chart(card.reliability, card.before)
-    st.caption(
-        "On the dashed line a number means what it says. Below it the model is too sure of "
-        "itself, above it not sure enough. The larger a point, the more photos."
-    )
+def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
+    """Return how many photos are correct and the most common mix-ups, as Markdown."""
+    correct = f"**{matrix.correct.total():,} of {matrix.photos:,} photos correct.**"
+    pairs = [
+        f"{escaped(shorten(pair.label, 40))} called {escaped(shorten(pair.predicted or '', 40))} "
+        f"({pair.count:,})"
+        for pair in matrix.mistakes[:limit]
+    ]
+    return f"{correct} Most common mix-ups: {listed(pairs)}." if pairs else correct
+
+
+def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
     manifest = bundle.manifest
-    after, before = (
-        manifest.metric("calibration_error"),
-        manifest.metric("calibration_error_before"),
+    st.write(f"**{describe_typical_bin(card.reliability)}**")
+    if card.before:
+        example = describe_typical_bin(card.before)
+        st.write(f"Before calibration: {example[:1].lower()}{example[1:]}")
+    draw_reliability(card.reliability, card.before)
+    st.caption(
+        "On the dashed line, confidence matches accuracy. Below it the model is overconfident, "
+        "above it underconfident. Larger points stand for more photos."
     )
-    if after:
-        former = f" Before it was calibrated: {percent(before.value)}." if before else ""
+    if error := manifest.metric("calibration_error"):
+        uncalibrated = manifest.metric("calibration_error_before")
+        before = f" Before calibration: {percent(uncalibrated.value)}." if uncalibrated else ""
         st.write(
-            f"**Calibration error {percent(after.value)}**: so far are its "
-            f"numbers, on average, from how often it is right.{former}"
+            f"**Calibration error {percent(error.value)}**: on average, its stated confidence is "
+            f"this far from its actual accuracy.{before}"
         )
-    if covered := manifest.metric("coverage"):
-        confidence = manifest.confidence
-        aim = confidence and confidence.plausible and confidence.plausible.coverage
+    if coverage := manifest.metric("coverage"):
+        rule = manifest.confidence and manifest.confidence.plausible
+        target = f"; target {percent(rule.coverage)}" if rule else ""
         st.write(
-            f"**The right label is among those that it thinks plausible for "
-            f"{percent(covered.value)}** of the photos ({interval(covered)})"
-            + (f"; {percent(aim)} was aimed at." if aim else ".")
+            f"**For {percent(coverage.value)} of photos, the right label is among its plausible "
+            f"ones** ({format_interval(coverage)}{target})."
         )
 
 
-def _labels(bundle: Bundle, card: ModelCard) -> None:
-    counts = Counts(card, bundle.labels)
-    search = ""
-    if len(counts.present) > FEW:
-        search = st.text_input(
-            "Search the labels",
-            placeholder="Search the labels",
-            label_visibility="collapsed",
-            icon=":material/search:",
-            key=f"search-{bundle.name}",
-        )
-    table = counts.label_frame(search)
-    if table.empty:
-        st.caption("No label of the held-out photos has that in its name.")
-        return
-    st.caption("The worst come first; tap a column's head to sort by it.")
-    _room()
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=min(36 * len(table) + 39, 430),
-        column_config={
-            "Label": st.column_config.TextColumn(pinned=True, width=96),
-            "Found": _share("Recall: of the photos of this label, how many were called so"),
-            "Photos": st.column_config.NumberColumn(width=70),
-            "Right": st.column_config.NumberColumn(width=70),
-            "Interval": st.column_config.TextColumn(
-                help="95% interval of what was found: wide where there are few photos", width=120
-            ),
-            "Right when said": _share("Precision: of the photos that were called so, how many are"),
-            "Most confused with": st.column_config.TextColumn(width=180),
-        },
-        alt="One row for each label: photos, how many were right, what it is confused with",
-    )
+def _show_labels(bundle: Bundle, card: ModelCard) -> None:
+    matrix = ConfusionMatrix.from_card(card, bundle.labels)
+    show_label_table(matrix, key=f"search-{bundle.name}")
 
 
-def _strangers(bundle: Bundle, card: ModelCard) -> None:
+def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
     confidence = bundle.manifest.confidence
-    if kept := bundle.manifest.metric("kept"):
+    if accepted := bundle.manifest.metric("kept"):
         st.write(
-            f"**It keeps {percent(kept.value)}** of the photos of what it knows "
-            f"({interval(kept)}); of the others it says “none of these”, and is wrong."
+            f"**It accepts {percent(accepted.value)}** of photos of things it knows "
+            f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
     if not card.strangers:
-        st.write("How often it lets in what it does not know, nobody has measured.")
-    for one in card.strangers:
-        if one.guessed:
-            st.write(f"On *{escaped(shorten(one.name, 80))}* it is no better than guessing:")
-        st.write(
-            f"**It lets in {exact(one.let_in)}** of {one.photos:,} photos of "
-            f"*{escaped(shorten(one.name, 80))}*, and names them as something they are not "
-            f"({exact(one.low)} to {exact(one.high)}; AUROC {area(one.auroc)})."
-        )
+        st.write("Not yet tested on photos of things it doesn't know.")
+    for result in card.strangers:
+        st.write(_describe_ood(result))
     if card.scores:
-        st.write("Ways to tell what is strange that were compared:")
-        st.table(score_rows(card), border="horizontal", hide_index=True)
+        st.write("Detection methods compared:")
+        st.table(detector_rows(card), border="horizontal", hide_index=True)
+    threshold = (
+        f" “None of these” starts above {confidence.novelty:.4g} of "
+        f"*{escaped(confidence.score or 'its score')}*."
+        if confidence and confidence.novelty is not None
+        else ""
+    )
     st.caption(
-        "AUROC: how often a photo of something strange looks stranger to it than one of something "
-        "that it knows. 1 is always, 0.5 a coin toss."
-        + (
-            f" “None of these” begins above {confidence.novelty:.4g} of "
-            f"*{escaped(confidence.score or 'its score')}*."
-            if confidence and confidence.novelty is not None
-            else ""
-        )
+        "AUROC: the chance that an unfamiliar photo scores higher than a familiar one. "
+        f"1 is perfect, 0.5 is a coin toss.{threshold}"
     )
 
 
-def _mistakes(bundle: Bundle, card: ModelCard) -> None:
-    st.write("Where it was wrong and most sure of itself:")
-    worst = sorted(card.mistakes, key=lambda one: -one.probability)
-    pictures = [(one, thumbnail(bundle.name, one.photo)) for one in worst[:PICTURES]]
+def _describe_ood(result: OodResult) -> str:
+    """Return how often photos of other things get a label, as Markdown."""
+    name = f"*{escaped(shorten(result.name, 80))}*"
+    warning = f"On {name} it is no better than guessing. " if result.guessed else ""
+    return (
+        f"{warning}**It accepts {percent_or_zero(result.let_in)}** of the {result.photos:,} photos "
+        f"in {name} and gives them a wrong label "
+        f"({percent_range(result.low, result.high)}; AUROC {format_auroc(result.auroc)})."
+    )
+
+
+def detector_rows(card: ModelCard) -> list[dict[str, str]]:
+    """Return the compared detection methods as Markdown, the best first."""
+    return [
+        {
+            "Method": f"**{escaped(score.name)}** (used)" if score.kept else escaped(score.name),
+            "AUROC": format_auroc(score.auroc),
+            "False accepts": percent_or_zero(score.let_in),
+            "Size": f"{max(1, round(score.bytes / 1000)):,} kB" if score.bytes else "none",
+        }
+        for score in sorted(card.scores, key=lambda score: -score.auroc)
+    ]
+
+
+def format_auroc(auroc: float) -> str:
+    """Return an AUROC with three digits; only a perfect one is 1.000."""
+    return f"{auroc if auroc == 1 else min(auroc, 0.999):.3f}"
+
+
+def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
+    st.write("Its most confident mistakes:")
+    worst = sorted(card.mistakes, key=lambda mistake: -mistake.probability)
     with st.container(horizontal=True, gap="xsmall"):
-        for one, picture in pictures:
-            if picture is None:
-                continue
-            label, said = (shorten(bundle.labels[index], 24) for index in (one.label, one.said))
-            with st.container(width=TILE, gap="xsmall"):
-                st.image(picture, alt=f"{label}, called {said}", width="stretch")
-                st.caption(
-                    f"{escaped(label)}, called **{escaped(said)}** ({percent(one.probability)})"
-                )
-    _room()
+        for mistake in worst[:MAX_PICTURES]:
+            _show_mistake(bundle, mistake)
+    # A phone shows a table's own buttons above it.
+    st.space("small")
     st.dataframe(
-        mistake_frame(card, bundle.labels),
+        mistakes_frame(card, bundle.labels),
         hide_index=True,
         height=min(36 * len(worst) + 39, 360),
         column_config={
-            "It is": st.column_config.TextColumn(width=90),
-            "It was called": st.column_config.TextColumn(width=105),
-            "Probability": st.column_config.NumberColumn(
-                help="How sure it was of what it called it", format="%.0f%%", width=90
+            "Actual": st.column_config.TextColumn(width=90),
+            "Predicted": st.column_config.TextColumn(width=105),
+            "Confidence": st.column_config.NumberColumn(
+                help="Its confidence in the wrong answer", format="%.0f%%", width=90
             ),
             "Photo": st.column_config.TextColumn(width=200),
         },
@@ -235,34 +219,69 @@ def _mistakes(bundle: Bundle, card: ModelCard) -> None:
     )
 
 
-def _measured(_: Bundle, card: ModelCard) -> None:
+def _show_mistake(bundle: Bundle, mistake: Mistake) -> None:
+    picture = _get_thumbnail(bundle.name, mistake.photo)
+    if picture is None:
+        return
+    label, predicted = (
+        shorten(bundle.labels[index], 24) for index in (mistake.label, mistake.said)
+    )
+    with st.container(width=TILE_PX, gap="xsmall"):
+        st.image(picture, alt=f"{label}, called {predicted}", width="stretch")
+        st.caption(
+            f"{escaped(label)}, called **{escaped(predicted)}** ({percent(mistake.probability)})"
+        )
+
+
+def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Return the wrong answers, the most confident first."""
+    return pd.DataFrame(
+        {
+            "Actual": escape_formula(labels[mistake.label]),
+            "Predicted": escape_formula(labels[mistake.said]),
+            "Confidence": 100 * mistake.probability,
+            "Photo": escape_formula(mistake.photo),
+        }
+        for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
+    )
+
+
+def _get_thumbnail(model: str, name: str) -> bytes | None:
+    """Return a small square JPEG of a held-out photo, encoded anew.
+
+    None unless the owner set a folder of such photos and the photo in it can be read.
+    """
+    folder = settings().photos
+    if folder is None:
+        return None
+    try:
+        return _make_thumbnail(folder, model, name)
+    except LoupeError:
+        # Not cached, since the photo may be there next time.
+        return None
+
+
+@lru_cache(maxsize=128)
+def _make_thumbnail(_folder: Path, model: str, name: str) -> bytes | None:
+    photo = mistake_photo(model, name, side=THUMBNAIL_PX // 2)
+    if photo is None:
+        return None
+    square = ImageOps.fit(photo.image, (THUMBNAIL_PX, THUMBNAIL_PX))
+    return Photo.from_image(square).to_jpeg(THUMBNAIL_PX)
+
+
+def _show_method(_: Bundle, card: ModelCard) -> None:
     st.write(
-        f"On {card.photos:,} photos ({escaped(card.on)}). Temperature, plausible labels and "
-        "“none of these” were fitted on other photos than those counted: "
-        f"{card.folds} times over, each time with another part left out."
+        f"On {card.photos:,} photos ({escaped(card.on)}). Measured with {card.folds}-fold "
+        "cross-validation: temperature, plausible labels and the “none of these” threshold are "
+        "never fitted on the photos they are scored on."
     )
     if card.notes:
         st.write("\n".join(f"- {escaped(note)}" for note in card.notes))
     st.write("The command" + (f", with seed {card.seed}:" if card.seed is not None else ":"))
-    st.code(card.command or "not written down", language=None, wrap_lines=True)
+    st.code(card.command or "not recorded", language=None, wrap_lines=True)
 
 
-def interval(metric: Metric) -> str:
-    """'91.2% to 93.4% with 95% confidence'."""
-    return f"{metric.low:.1%} to {metric.high:.1%} with 95% confidence"
-
-
-def _room() -> None:
-    """Room for a table's own buttons, which a phone shows above it."""
-    st.space("small")
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _share(help: str) -> ColumnConfig:
-    # Of per cent, not of shares: those are always written with two decimals.
-    return st.column_config.ProgressColumn(
-        help=help, format="%.0f%%", min_value=0, max_value=100, width=120
-    )
+def format_interval(metric: Metric) -> str:
+    """Return '95% CI 91.5–96.4%'."""
+    return f"95% CI {percent_range(metric.low, metric.high, digits=1)}"

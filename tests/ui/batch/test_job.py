@@ -1,0 +1,147 @@
+"""``ui.batch.job``: a batch's thread, its results, and when it stops."""
+
+import threading
+
+import pytest
+
+from model.errors import BundleNotFound, Busy, DamagedPhoto
+from tests.photos import drawn, encoded
+from tests.ui.batch.results import LABELS, make_prediction
+from ui.batch.job import Job, QueuedPhoto
+
+
+class FakeClassifier:
+    """A classifier that waits for ``go`` before each photo."""
+
+    def __init__(self):
+        self.go, self.reached = threading.Event(), threading.Event()
+        self.bundle, self.calls = self, 0
+        self.labels = LABELS
+        self.prediction = make_prediction()
+        self.photo = self
+
+    def identify_detailed(self, data, *, patient):
+        assert patient
+        self.reached.set()
+        assert self.go.wait(10)
+        self.calls += 1
+        if data == b"bug":
+            raise ZeroDivisionError
+        if data == b"busy" and self.calls == 1:
+            raise Busy("Try again.")
+        if data == b"bad":
+            raise DamagedPhoto("Broken.")
+        return self
+
+    def to_jpeg(self, side, quality):
+        return b"jpeg"
+
+
+@pytest.fixture
+def classifier(monkeypatch):
+    fake = FakeClassifier()
+    monkeypatch.setattr("ui.batch.job.load", lambda model, engine: fake)
+    yield fake
+    fake.go.set()
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def queue(*contents):
+    return [
+        QueuedPhoto(f"{index}.jpg", None, lambda data=data: data)
+        for index, data in enumerate(contents)
+    ]
+
+
+def test_job_gives_every_photo_a_result_in_order(classifier, caplog):
+    def read_damaged():
+        raise DamagedPhoto("Damaged inside the zip.")
+
+    classifier.go.set()
+    zipped = QueuedPhoto("zip.jpg", "f", read_damaged)
+    job = Job([*queue(b"busy", b"bad", b"bug"), zipped, *queue(b"ok")]).start()
+    assert job.wait(10)
+    codes = [result.failure and result.failure.code for result in job.results]
+    assert codes == [None, "damaged", "error", "damaged", None]
+    assert job.ended
+    assert not job.error
+    assert job.seconds == job.seconds
+    assert job.memory_bytes == sum(result.memory_bytes for result in job.results)
+
+
+def test_stopped_job_takes_no_further_photo_and_keeps_its_results(classifier):
+    job = Job(queue(*[b"ok"] * 500)).start()
+    assert classifier.reached.wait(10)
+    assert not job.ended
+    job.stop()
+    classifier.go.set()
+    assert job.wait(10)
+    assert 0 < len(job.results) < 500
+    assert not job.is_abandoned
+
+
+def test_job_stops_when_nobody_has_watched_it_for_long(classifier):
+    classifier.go.set()
+    clock = Clock()
+    job = Job(queue(*[b"ok"] * 500), idle_timeout_seconds=300, clock=clock)
+    job.add_viewer("gone", lambda: False)
+    clock.now = 301
+    assert job.start().wait(10)
+    assert job.stopping
+    assert job.is_abandoned
+    assert not job.results
+
+
+def test_job_survives_a_short_absence(classifier):
+    classifier.go.set()
+    clock = Clock()
+    job = Job(queue(*[b"ok"] * 50), idle_timeout_seconds=300, clock=clock)
+    job.add_viewer("asleep", lambda: False)
+    clock.now = 299
+    assert job.start().wait(10)
+    assert len(job.results) == 50
+
+
+def test_reload_keeps_a_job_watched():
+    clock, connected = Clock(), {"first"}
+    job = Job(queue(b"ok"), clock=clock)
+    job.add_viewer("first", lambda: "first" in connected)
+    clock.now = 1000
+    assert job.unwatched_seconds() == 0
+    # A reload ends the first session and opens another one.
+    connected.clear()
+    clock.now = 1002
+    assert job.unwatched_seconds() == 2
+    connected.add("second")
+    job.add_viewer("second", lambda: "second" in connected)
+    clock.now = 5000
+    assert job.unwatched_seconds() == 0
+    job.remove_viewer("second")
+    clock.now = 5001
+    assert job.unwatched_seconds() == 1
+
+
+def test_refused_model_becomes_the_jobs_error(monkeypatch):
+    def refuse(model, engine):
+        raise BundleNotFound("There is no model named 'x'.")
+
+    monkeypatch.setattr("ui.batch.job.load", refuse)
+    job = Job(queue(b"ok"), "x").start()
+    assert job.wait(10)
+    assert "no model" in job.error
+    assert job.results == []
+
+
+def test_real_photo_gets_a_small_thumbnail():
+    job = Job([QueuedPhoto("a.jpg", None, lambda: encoded(drawn(400, 300)))]).start()
+    assert job.wait(60)
+    assert job.results[0].prediction is not None
+    assert 0 < len(job.results[0].thumbnail) < 6000

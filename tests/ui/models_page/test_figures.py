@@ -1,0 +1,72 @@
+"""``ui.models_page``: sentences and rows of a card's figures."""
+
+import pytest
+
+from model.bundle.card import ModelCard, ReliabilityBin
+from tests.model.tiny import CARD, COLOURS
+from ui.confusion import ConfusionMatrix
+from ui.models_page.figures import (
+    describe_mix_ups,
+    detector_rows,
+    format_auroc,
+    mistakes_frame,
+)
+from ui.models_page.reliability import describe_typical_bin
+
+LABELS = tuple(COLOURS)
+
+
+def mix_ups(*pairs, limit=3):
+    matrix = ConfusionMatrix(((LABELS[a], LABELS[b], count) for a, b, count in pairs), LABELS)
+    return describe_mix_ups(matrix, limit)
+
+
+def test_perfect_model_has_no_mix_ups():
+    assert mix_ups((0, 0, 7), (1, 1, 3)) == "**10 of 10 photos correct.**"
+
+
+def test_mix_ups_are_listed_most_frequent_first():
+    sentence = mix_ups((0, 0, 7), (0, 1, 2), (1, 0, 5), (2, 3, 1), limit=2)
+    assert sentence == (
+        "**7 of 15 photos correct.** "
+        "Most common mix-ups: green called red (5) and red called green (2)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("bins", "sentence"),
+    [
+        ([], ""),
+        ([(0.3, 0.2, 2)], "Of 2 answers at about 30% confidence, 20% were correct."),
+        # A bin of one photo is no example while there is a larger one.
+        (
+            [(0.8, 1, 1), (0.62, 0.6, 40), (0.97, 0.99, 400)],
+            "Of 400 answers at about 97% confidence, 99% were correct.",
+        ),
+    ],
+)
+def test_reliability_has_a_typical_example(bins, sentence):
+    points = [
+        ReliabilityBin(confidence=confidence, accuracy=accuracy, photos=photos)
+        for confidence, accuracy, photos in bins
+    ]
+    assert describe_typical_bin(points) == sentence
+
+
+def test_detectors_are_sorted_best_first():
+    rows = detector_rows(ModelCard.model_validate(CARD))
+    assert [row["AUROC"] for row in rows] == ["0.973", "0.882"]
+    assert rows[0]["Method"].endswith("(used)")
+    assert [row["Size"] for row in rows] == ["2 kB", "none"]
+
+
+def test_only_a_perfect_auroc_is_1():
+    assert [format_auroc(value) for value in (0.8024, 0.9995, 1.0)] == ["0.802", "0.999", "1.000"]
+
+
+def test_names_of_mistakes_are_no_formulas():
+    mistakes = [{"photo": "=cmd|x", "label": 0, "said": 1, "probability": 0.5}]
+    card = ModelCard.model_validate({**CARD, "mistakes": mistakes})
+    table = mistakes_frame(card, ("=1+1", "+cmd", *LABELS[2:]))
+    texts = table[["Actual", "Predicted", "Photo"]].to_numpy().flat
+    assert list(texts) == ["'=1+1", "'+cmd", "'=cmd|x"]

@@ -1,0 +1,84 @@
+"""Batches by an address of their own, so that a reload or a lost tab comes back to them."""
+
+import secrets
+import threading
+
+from ui.batch.job import Job
+
+__all__ = ["LIFETIME_SECONDS", "JobCache", "job_cache"]
+
+LIFETIME_SECONDS = 30 * 60
+"""How long a finished batch is kept once nobody watches it, in seconds."""
+
+MAX_BYTES = 48 * 2**20
+"""Memory for the results of all batches: five of 1,000 photos and 1,000 labels fit."""
+
+SWEEP_SECONDS = 15.0
+"""Time between two looks at what can be dropped, in seconds."""
+
+
+class JobCache:
+    """The batches of this process, each by a key that nobody can guess.
+
+    A finished batch is dropped when nobody has watched it for ``lifetime_seconds``. When all
+    results together exceed ``max_bytes``, finished batches leave earlier: those that nobody
+    watches first, and of these the oldest. A running batch always stays (it stops by itself when
+    nobody watches it), and so does the newest one. Photos that wait are not counted: they leave
+    as they are read.
+    """
+
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, lifetime_seconds: float = LIFETIME_SECONDS
+    ) -> None:
+        self.max_bytes, self.lifetime_seconds = max_bytes, lifetime_seconds
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._sweeper: threading.Thread | None = None
+
+    def add(self, job: Job) -> str:
+        """Keep a job; return its key, 128 random bits as URL-safe text."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._jobs[key] = job
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep_regularly, daemon=True)
+                self._sweeper.start()
+        self.sweep()
+        return key
+
+    def get(self, key: str) -> Job | None:
+        """Return the job with that key, or None if it was dropped or never existed."""
+        with self._lock:
+            return self._jobs.get(key)
+
+    def sweep(self) -> None:
+        """Drop finished batches that are past their lifetime or whose memory is needed."""
+        with self._lock:
+            unwatched = {key: job.unwatched_seconds() for key, job in self._jobs.items()}
+            finished = [key for key, job in self._jobs.items() if job.ended]
+            for key in finished:
+                if unwatched[key] > self.lifetime_seconds:
+                    del self._jobs[key]
+            # Dictionaries keep their order, so the oldest comes first and the newest last.
+            newest = next(reversed(self._jobs), None)
+            droppable = [key for key in finished if key in self._jobs and key != newest]
+            droppable.sort(key=lambda key: unwatched[key] == 0)
+            excess_bytes = sum(job.memory_bytes for job in self._jobs.values()) - self.max_bytes
+            for key in droppable:
+                if excess_bytes <= 0:
+                    break
+                excess_bytes -= self._jobs.pop(key).memory_bytes
+
+    def _sweep_regularly(self) -> None:
+        """Sweep until nothing is left, so that an idle server forgets batches as well."""
+        pause = threading.Event()
+        while True:
+            pause.wait(SWEEP_SECONDS)
+            self.sweep()
+            with self._lock:
+                if not self._jobs:
+                    self._sweeper = None
+                    return
+
+
+job_cache = JobCache()

@@ -1,0 +1,115 @@
+"""Whether a model's confidence can be believed: the reliability diagram and its example."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from model.bundle.card import ReliabilityBin
+from ui.charts import accent
+from ui.confusion import ink
+
+__all__ = ["describe_typical_bin", "draw_reliability"]
+
+SIDE_PX = 400
+"""Side of the diagram where there is room, in pixels."""
+
+TYPICAL_CONFIDENCE = 0.8
+"""The confidence whose bin serves as the example."""
+
+MIN_EXAMPLE_PHOTOS = 5
+"""Photos that a bin needs to serve as the example."""
+
+CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
+
+
+def describe_typical_bin(bins: Sequence[ReliabilityBin]) -> str:
+    """Return 'Of 18 answers at about 79% confidence, 78% were correct.'; empty without any."""
+    large = [item for item in bins if item.photos >= MIN_EXAMPLE_PHOTOS] or list(bins)
+    if not large:
+        return ""
+    typical = min(large, key=lambda item: abs(item.confidence - TYPICAL_CONFIDENCE))
+    answers = "1 answer" if typical.photos == 1 else f"{typical.photos:,} answers"
+    return (
+        f"Of {answers} at about {typical.confidence:.0%} confidence, "
+        f"{typical.accuracy:.0%} were correct."
+    )
+
+
+def draw_reliability(
+    calibrated: Sequence[ReliabilityBin], uncalibrated: Sequence[ReliabilityBin]
+) -> None:
+    """Draw accuracy by confidence, with the line where both agree."""
+    data = pd.DataFrame(
+        {
+            "series": series,
+            "confidence": item.confidence,
+            "accuracy": item.accuracy,
+            "photos": item.photos,
+        }
+        for series, bins in ((UNCALIBRATED, uncalibrated), (CALIBRATED, calibrated))
+        for item in bins
+    )
+    spec = _chart_spec(accent(), accent(sure=False), ink())
+    description = "; ".join(
+        f"{row.series}: {row.confidence:.0%} confidence, {row.accuracy:.0%} accuracy, "
+        f"{row.photos} photos"
+        for row in data.itertuples()
+    )
+    # As wide as it is high where there is room; a phone is narrower.
+    with st.container(width=SIDE_PX):
+        st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
+
+
+@lru_cache(maxsize=4)
+def _chart_spec(calibrated: str, uncalibrated: str, text: str) -> dict[str, Any]:
+    """Return the Vega-Lite specification without data: Altair takes 20 ms to build it."""
+
+    def axis(title: str) -> alt.Axis:
+        return alt.Axis(
+            title=title,
+            format=".0%",
+            values=[0, 0.25, 0.5, 0.75, 1],
+            labelColor=text,
+            titleColor=text,
+            labelFontSize=12,
+            labelFlush=False,
+            gridOpacity=0.5,
+        )
+
+    unit = alt.Scale(domain=[0, 1], nice=False)
+    base = alt.Chart(alt.NamedData("bins"), height=SIDE_PX - 60)
+    diagonal = base.mark_rule(color=text, strokeDash=[4, 4], strokeWidth=1).encode(
+        x=alt.datum(0, type="quantitative"),
+        y=alt.datum(0, type="quantitative"),
+        x2=alt.datum(1),
+        y2=alt.datum(1),
+    )
+    series = [CALIBRATED, UNCALIBRATED]
+    legend = alt.Legend(title=None, orient="top", labelColor=text, labelFontSize=12, symbolSize=90)
+    points = base.mark_point(filled=True, opacity=0.85).encode(
+        x=alt.X("confidence:Q", scale=unit, axis=axis("Stated confidence")),
+        y=alt.Y("accuracy:Q", scale=unit, axis=axis("Actual accuracy")),
+        color=alt.Color(
+            "series:N",
+            scale=alt.Scale(domain=series, range=[calibrated, uncalibrated]),
+            legend=legend,
+        ),
+        # The shape differs as well, for people who cannot tell the colours apart.
+        shape=alt.Shape(
+            "series:N", scale=alt.Scale(domain=series, range=["circle", "diamond"]), legend=legend
+        ),
+        size=alt.Size("photos:Q", scale=alt.Scale(rangeMin=50, rangeMax=420), legend=None),
+        tooltip=[
+            alt.Tooltip("series:N", title="Series"),
+            alt.Tooltip("confidence:Q", title="Confidence", format=".0%"),
+            alt.Tooltip("accuracy:Q", title="Accuracy", format=".0%"),
+            alt.Tooltip("photos:Q", title="Photos"),
+        ],
+    )
+    spec: dict[str, Any] = (diagonal + points).configure_view(stroke=None).to_dict()
+    del spec["data"]
+    return spec
