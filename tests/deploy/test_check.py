@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,15 @@ def test_validator_runs_on_a_copy_of_the_file(
 def test_validator_with_a_login_is_named() -> None:
     (note,) = [result for result in check_files(get_host("fly")) if result.state is State.NOTE]
     assert note.message == "not validated; with a login, run: fly config validate"
+
+
+def test_compose_file_matches_the_compose_specification(tmp_path: Path) -> None:
+    """Docker itself is too large a tool for a test."""
+    file = tmp_path / "compose.yaml"
+    file.write_text(make_files(get_host("vps-compose"))["compose.yaml"])
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_systemd_rates_the_unit_as_safe(tmp_path: Path) -> None:
