@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import click
 
-from .machine import describe
-from .places import RESULT, ROOT
+from .environment import describe
+from .paths import RESULT, ROOT
 from .registry import Benchmark, Figure, benchmarks
 from .report import table, verdict, write
 
@@ -14,29 +14,29 @@ __all__ = ["main"]
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Few readings: to try it, not to quote.")
+@click.option("--quick", is_flag=True, help="Take few readings: a trial run, not to be quoted.")
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 def main(names: tuple[str, ...], quick: bool) -> None:
-    """Measure the figures of those names, by default all of them.
+    """Measure the named figures, by default all of them.
 
-    Exits with 1 when one was missed or could not be measured.
+    Exits with 1 if a figure misses its target or can't be measured.
     """
     known = benchmarks()
-    if strange := [name for name in names if name not in known]:
-        raise click.UsageError(f"No figure {strange[0]!r}. There are: {', '.join(known)}.")
-    machine = describe()
-    found = dict(_measured([known[name] for name in names or known], quick))
-    print(table(found, known))
-    print("\n" + ", ".join(f"{name} {value}" for name, value in machine.items()))
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"No figure {unknown[0]!r}. Available: {', '.join(known)}.")
+    environment = describe()
+    figures = dict(_measure([known[name] for name in names or known], quick))
+    print(table(figures, known))
+    print("\n" + ", ".join(f"{name} {value}" for name, value in environment.items()))
     if quick:
-        print("\nQuick: few readings, not to be quoted.")
-    write(RESULT, found, known, machine, quick=quick)
+        print("\nQuick run: few readings, not to be quoted.")
+    write(RESULT, figures, known, environment, quick=quick)
     print(f"\nWritten to {RESULT.relative_to(ROOT)}", file=sys.stderr)
-    sys.exit(0 if all(figure.met for figure in found.values()) else 1)
+    sys.exit(0 if all(figure.met for figure in figures.values()) else 1)
 
 
-def _measured(wanted: list[Benchmark], quick: bool) -> Iterator[tuple[str, Figure]]:
-    for entry in wanted:
+def _measure(entries: list[Benchmark], quick: bool) -> Iterator[tuple[str, Figure]]:
+    for entry in entries:
         print(f"{entry.name} ...", end=" ", file=sys.stderr, flush=True)
         figure = entry.run(quick)
         print(verdict(figure), file=sys.stderr)

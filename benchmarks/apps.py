@@ -1,4 +1,4 @@
-"""The three apps that are measured, and where on their pages to look."""
+"""The three measured apps, and the elements of their pages to use."""
 
 import os
 import subprocess
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from .places import BUILD, MODEL, PEERS, ROOT
+from .paths import BUILD, MODEL, PEERS, ROOT
 from .reference import export
-from .registry import NoFigure
+from .registry import NotMeasured
 
 __all__ = ["GRADIO_VENV", "App", "gradio", "loupe", "streamlit"]
 
-# Where to look: a page's file input, and what appears with the answer.
+# Selectors: the file input of a page, and the element that appears with the answer.
 LOUPE_PAGE = "/?way=upload"
 LOUPE_INPUT = "input[type=file]"
 LOUPE_ANSWER = "h2:has-text('My best guess')"
@@ -29,10 +29,10 @@ GRADIO_VENV = ROOT / "build" / "gradio-venv"
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """How to start an app and how to use its page.
+    """The command that starts an app, and the elements of its page.
 
-    ``command`` takes the port. ``stays`` says that the next photo can be chosen
-    on the same page, where others are opened anew for each.
+    ``command`` takes the port. ``stays`` means that the page takes another photo; other apps
+    need a new page for each.
     """
 
     name: str
@@ -46,9 +46,9 @@ class App:
 
 
 def loupe() -> App:
-    """This app, as ``streamlit run`` starts it, with a data folder of its own."""
+    """Return this app, started by ``streamlit run`` with its own data folder."""
     if not (ROOT / "streamlit_app.py").is_file():
-        raise NoFigure("streamlit_app.py is missing")
+        raise NotMeasured("streamlit_app.py is missing")
     data = BUILD / "data"
     data.mkdir(parents=True, exist_ok=True)
     environment = {"LOUPE_DATA": str(data), "LOUPE_MODEL": MODEL, "LOUPE_ENGINE": "compiled"}
@@ -65,7 +65,7 @@ def loupe() -> App:
 
 @cache
 def streamlit() -> App:
-    """The Streamlit peer, with the packages of this environment."""
+    """Return the Streamlit peer, with the packages of this environment."""
     return App(
         "Streamlit",
         lambda port: _streamlit(str(PEERS / "streamlit_app.py"), port),
@@ -77,10 +77,10 @@ def streamlit() -> App:
 
 @cache
 def gradio() -> App:
-    """The Gradio peer, in an environment that is made the first time.
+    """Return the Gradio peer, in an environment that is created the first time.
 
     Raises:
-        NoFigure: the environment cannot be made.
+        NotMeasured: the environment can't be created.
     """
     python = _gradio_python()
     folder = export()
@@ -106,14 +106,16 @@ def _gradio_python() -> Path:
     python, made = GRADIO_VENV / folder / "python", GRADIO_VENV / ".made"
     if made.is_file():
         return python
-    print("Making an environment for Gradio (some minutes the first time) ...", file=sys.stderr)
+    print("Creating an environment for Gradio (takes minutes the first time) ...", file=sys.stderr)
     try:
         venv.create(GRADIO_VENV, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
         requirements = str(PEERS / "requirements-gradio.txt")
         subprocess.run([*pip, "-r", requirements], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        said = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1:]
-        raise NoFigure(f"Gradio's environment cannot be made: {' '.join(said)[:200]}") from error
+        message = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1:]
+        raise NotMeasured(
+            f"Gradio's environment can't be created: {' '.join(message)[:200]}"
+        ) from error
     made.touch()
     return python

@@ -1,4 +1,4 @@
-"""A visitor: opens a page in Chromium, chooses a photo, sees the answer."""
+"""Act as a visitor in Chromium: open a page, choose a photo, wait for the answer."""
 
 import os
 import shutil
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from .registry import NoFigure
+from .registry import NotMeasured
 from .servers import Server
 
-__all__ = ["answered", "chromium", "opened"]
+__all__ = ["chromium", "open_page", "time_answer"]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,23 +20,23 @@ ARGUMENTS = [
     "--disable-quic",
     "--no-first-run",
 ]
-PATIENCE = 120_000
-"""Milliseconds until a page that does not answer is given up."""
+TIMEOUT_MS = 120_000
+"""Longest wait for a page to answer, in milliseconds."""
 
-REST = 1.0
-"""Seconds that a page gets to come to rest before a photo is chosen."""
+SETTLE_SECONDS = 1.0
+"""Pause before a photo is chosen, so that the page has settled, in seconds."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Chromium without a window.
+    """Launch headless Chromium.
 
     Raises:
-        NoFigure: there is none: ``CHROMIUM`` names none, and none is on the path.
+        NotMeasured: neither ``CHROMIUM`` nor the path names one.
     """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
-        raise NoFigure("there is no Chromium; name one with CHROMIUM=/path")
+        raise NotMeasured("Chromium is not installed; install it or set CHROMIUM=/path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
@@ -46,34 +46,38 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, server: Server, *, rest: float = REST) -> Iterator[Page]:
-    """The app's page with its file input there, by a visitor who was never here before."""
+def open_page(
+    browser: Browser, server: Server, *, settle_seconds: float = SETTLE_SECONDS
+) -> Iterator[Page]:
+    """Open the app's page as a new visitor and wait for its file input."""
     context = browser.new_context()
     try:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        # Not "load": a page may wait there for fonts from the internet.
+        page.set_default_timeout(TIMEOUT_MS)
+        # Not "load": a page may be waiting for fonts from the internet.
         page.goto(server.url, wait_until="commit")
         page.locator(server.app.input).first.wait_for(state="attached")
-        time.sleep(rest)
+        time.sleep(settle_seconds)
         yield page
     finally:
         context.close()
 
 
-def answered(page: Page, server: Server, photo: Path, *, after: str = "") -> tuple[float, str]:
-    """Choose a photo and wait until an answer other than ``after`` is seen.
+def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> tuple[float, str]:
+    """Choose a photo and wait until an answer other than ``after`` is visible.
 
     Returns:
-        The seconds from one to the other, and the answer's words.
+        The seconds that took, and the text of the answer.
     """
     answer = page.locator(server.app.answer).first
-    chosen = page.locator(server.app.input).first
-    began = time.perf_counter()
-    chosen.set_input_files(photo)
+    file_input = page.locator(server.app.input).first
+    started = time.perf_counter()
+    file_input.set_input_files(photo)
     answer.wait_for(state="visible")
     while not (words := answer.inner_text().strip()) or words == after:
-        if time.perf_counter() > began + PATIENCE / 1000:
-            raise NoFigure(f"{server.app.name} still says {words!r} after {PATIENCE / 1000:.0f} s")
+        if time.perf_counter() > started + TIMEOUT_MS / 1000:
+            raise NotMeasured(
+                f"{server.app.name} still shows {words!r} after {TIMEOUT_MS / 1000:.0f} s"
+            )
         page.wait_for_timeout(20)
-    return time.perf_counter() - began, words
+    return time.perf_counter() - started, words

@@ -10,10 +10,10 @@ from PIL import Image
 
 from model.samples import samples
 
-from .places import BUILD
-from .registry import NoFigure
+from .paths import BUILD
+from .registry import NotMeasured
 
-__all__ = ["PHONE", "SMALL", "file", "many", "phone", "small"]
+__all__ = ["PHONE", "SMALL", "phone_photo", "small_photo", "small_photos", "write_photo"]
 
 SMALL = (500, 375)
 """Width and height of a small photo, pixels."""
@@ -25,12 +25,12 @@ GRAIN = 5.0
 """Noise of a phone's sensor, in levels of 255: it makes the file weigh what a phone's does."""
 
 
-def small(name: str = "cat") -> bytes:
+def small_photo(name: str = "cat") -> bytes:
     """A photo of 500 × 375 pixels as JPEG, about 50 kB."""
     return _jpeg(_opened(name).resize(SMALL, Image.Resampling.LANCZOS))
 
 
-def phone(name: str = "cat", turn: int = 0) -> bytes:
+def phone_photo(name: str = "cat", turn: int = 0) -> bytes:
     """A photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` moves its noise."""
     image = _opened(name).resize(PHONE, Image.Resampling.BICUBIC)
     noise = np.roll(_noise(), 97 * turn, axis=0)
@@ -38,7 +38,7 @@ def phone(name: str = "cat", turn: int = 0) -> bytes:
     return _jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
 
 
-def many(count: int) -> list[bytes]:
+def small_photos(count: int) -> list[bytes]:
     """``count`` different small photos: crops of the samples, always the same ones."""
     chance = np.random.default_rng(0)
     names = [sample.name for sample in samples()] or [""]
@@ -56,7 +56,7 @@ def many(count: int) -> list[bytes]:
     return [crop(number) for number in range(count)]
 
 
-def file(name: str, data: bytes) -> Path:
+def write_photo(name: str, data: bytes) -> Path:
     """``data`` as a file of that name in the build folder."""
     path = BUILD / "photos" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _opened(name: str) -> Image.Image:
     """A sample cut to 4 : 3 around its centre."""
     sample = next((sample for sample in samples() if sample.name == name), None)
     if sample is None:
-        raise NoFigure("scikit-image, which brings the photographs, is not installed")
+        raise NotMeasured("scikit-image, which brings the photographs, is not installed")
     image = sample.open().convert("RGB")
     width = min(image.width, image.height * 4 // 3)
     height = width * 3 // 4

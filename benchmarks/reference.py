@@ -1,4 +1,4 @@
-"""The same model as a fastai learner: what the figures are compared with."""
+"""The measured model, and the same model as a fastai learner to compare with."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ import model
 from model import Classifier
 from model.bundle.manifest import Manifest
 
-from .places import BUILD, MODEL
-from .registry import NoFigure
+from .paths import BUILD, MODEL
+from .registry import NotMeasured
 
 __all__ = ["classifier", "export", "learner", "predict"]
 
@@ -18,25 +18,25 @@ FOLDER = BUILD / "peers"
 
 
 def classifier() -> Classifier:
-    """The model that is measured, with the compiled engine whatever the settings say."""
+    """Return the measured model on the compiled engine, whatever the settings say."""
     return model.load(MODEL, "compiled")
 
 
 def learner() -> Any:
-    """The learner of the same bundle: its weights, and its recipe in parts of fastai.
+    """Return the bundle's learner: its weights, and its preprocessing in fastai's transforms.
 
-    Its loss is fastai's own: ``learn.predict`` asks the loss how to turn logits
-    into probabilities and a label.
+    Its loss is fastai's own, because ``learn.predict`` uses the loss to turn logits into
+    probabilities and a label.
 
     Raises:
-        NoFigure: fastai is not installed.
+        NotMeasured: fastai is not installed.
     """
     try:
         from fastai.losses import CrossEntropyLossFlat
 
         from model.learner.rebuild import rebuild
     except ImportError as error:
-        raise NoFigure(f"the learner's packages are not installed: {error}") from error
+        raise NotMeasured(f"the learner's packages are not installed: {error}") from error
     learn = rebuild(classifier().bundle)
     learn.loss_func = CrossEntropyLossFlat()
     learn.dls = _loaders(classifier().bundle.manifest)
@@ -44,7 +44,7 @@ def learner() -> Any:
 
 
 def predict(learn: Any, photo: bytes) -> tuple[str, Any]:
-    """What fastai answers to a JPEG: the label and all probabilities."""
+    """Return fastai's prediction for a JPEG: the label and all probabilities."""
     from fastai.vision.all import PILImage
 
     label, _, probabilities = learn.predict(PILImage.create(photo))
@@ -52,7 +52,7 @@ def predict(learn: Any, photo: bytes) -> tuple[str, Any]:
 
 
 def export() -> Path:
-    """The folder with the learner as ``export.pkl``, which the peers load."""
+    """Write the learner as ``export.pkl``, which the peers load, and return its folder."""
     learn = learner()
     learn.path = FOLDER
     learn.export("export.pkl")
@@ -60,14 +60,14 @@ def export() -> Path:
 
 
 def _loaders(manifest: Manifest) -> Any:
-    """Data of parts that can be pickled, over two blank pictures."""
+    """Return data loaders of picklable parts, over two blank images."""
     from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, Normalize
 
     from model.learner.rebuild import item_transforms
 
     transforms = item_transforms(manifest.recipe)
     for place, transform in enumerate(transforms):
-        # fastai sorts by this, and by default it would crop before it resizes.
+        # fastai sorts by this; by default it would crop before resizing.
         transform.order = place
     mean, std = manifest.architecture.mean, manifest.architecture.std
     block = DataBlock(
@@ -82,7 +82,7 @@ def _loaders(manifest: Manifest) -> Any:
 
 
 def _rows(labels: tuple[str, ...]) -> Any:
-    """Two rows, the fewest that make a training and a validation set."""
+    """Return two rows, the fewest that make a training and a validation set."""
     import pandas as pd
 
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,23 +1,23 @@
-"""What is measured, by name; the files in ``figures/`` fill it."""
+"""The benchmarks by name, registered by the modules in ``figures/``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-__all__ = ["Benchmark", "Figure", "NoFigure", "benchmark", "benchmarks"]
+__all__ = ["Benchmark", "Figure", "NotMeasured", "benchmark", "benchmarks"]
 
 Run = Callable[[bool], tuple[float, str]]
-"""Takes whether to be quick; gives the value and how it came about."""
+"""Takes ``quick``; returns the value and a description of the measurement."""
 
 
-class NoFigure(Exception):
-    """The figure cannot be had here; the message says why."""
+class NotMeasured(Exception):
+    """A figure can't be measured on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was found. ``value`` is None where nothing was measured: ``detail`` says why."""
+    """A measured value and its target; ``value`` is None if it wasn't measured, for ``detail``."""
 
     value: float | None
     target: float
@@ -26,7 +26,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None where nothing was measured."""
+        """Whether the target is met; None if nothing was measured."""
         if self.value is None:
             return None
         return self.value >= self.target if self.at_least else self.value <= self.target
@@ -34,9 +34,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A figure that can be measured.
+    """A named measurement with its target.
 
-    ``target`` is in ``unit`` and an upper bound, or a lower one with ``at_least``.
+    ``target`` is in ``unit``: an upper bound, or a lower one with ``at_least``.
     """
 
     name: str
@@ -47,12 +47,16 @@ class Benchmark:
     work: Run
 
     def run(self, quick: bool = False) -> Figure:
-        """Measure, or say why that cannot be done. ``quick`` takes few, noisy readings."""
+        """Return the figure, or one without a value if it can't be measured.
+
+        Args:
+            quick: take few, noisy readings.
+        """
         try:
             value, detail = self.work(quick)
-        except NoFigure as reason:
+        except NotMeasured as reason:
             return Figure(None, self.target, str(reason), self.at_least)
-        except Exception as error:  # noqa: BLE001 - the other figures are still wanted
+        except Exception as error:  # noqa: BLE001 - one failure must not lose the other figures
             detail = f"{type(error).__name__}: {str(error).strip()[:300]}"
             return Figure(None, self.target, detail, self.at_least)
         return Figure(value, self.target, detail, self.at_least)
@@ -64,11 +68,11 @@ _registry: dict[str, Benchmark] = {}
 def benchmark(
     name: str, measures: str, *, target: float, unit: str = "×", at_least: bool = False
 ) -> Callable[[Run], Run]:
-    """Register the function below as the figure ``name``."""
+    """Register the decorated function as the benchmark ``name``."""
 
     def register(work: Run) -> Run:
         if name in _registry:
-            raise ValueError(f"two figures are named {name!r}")
+            raise ValueError(f"there are two benchmarks named {name!r}")
         _registry[name] = Benchmark(name, measures, target, unit, at_least, work)
         return work
 
@@ -76,9 +80,9 @@ def benchmark(
 
 
 def benchmarks() -> dict[str, Benchmark]:
-    """All figures by name, as the files in ``figures/`` define them."""
+    """Return all benchmarks by name, importing the modules in ``figures/``."""
     from . import figures
 
-    for module in sorted(found.name for found in iter_modules(figures.__path__)):
+    for module in sorted(module.name for module in iter_modules(figures.__path__)):
         import_module(f"{figures.__name__}.{module}")
     return dict(_registry)

@@ -1,4 +1,4 @@
-"""Figures as a Markdown table and as JSON."""
+"""Report figures as a Markdown table and as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from .registry import Benchmark, Figure
 __all__ = ["table", "verdict", "write"]
 
 
-def table(found: Mapping[str, Figure], known: Mapping[str, Benchmark]) -> str:
-    """A Markdown table, one figure a row."""
-    rows = ["| figure | what | found | target | | how |", "|---|---|---:|---:|---|---|"]
-    for name, figure in found.items():
+def table(figures: Mapping[str, Figure], known: Mapping[str, Benchmark]) -> str:
+    """Return a Markdown table, one figure per row."""
+    rows = ["| figure | what | measured | target | | how |", "|---|---|---:|---:|---|---|"]
+    for name, figure in figures.items():
         entry = known[name]
         target = f"{'≥' if figure.at_least else '≤'} {number(figure.target, entry.unit)}"
         value = "–" if figure.value is None else number(figure.value, entry.unit)
@@ -23,12 +23,12 @@ def table(found: Mapping[str, Figure], known: Mapping[str, Benchmark]) -> str:
 
 
 def verdict(figure: Figure) -> str:
-    """A figure against its target, in a word or two."""
+    """Return “met”, “missed” or “not measured”."""
     return {True: "met", False: "missed", None: "not measured"}[figure.met]
 
 
 def number(value: float, unit: str) -> str:
-    """A value with its unit, with the digits that mean something."""
+    """Return a value with its unit, in its significant digits."""
     if unit == "×":
         return f"{value:.2f}"
     return f"{value:.0f} {unit}" if value else "0"
@@ -36,21 +36,23 @@ def number(value: float, unit: str) -> str:
 
 def write(
     path: Path,
-    found: Mapping[str, Figure],
+    figures: Mapping[str, Figure],
     known: Mapping[str, Benchmark],
-    machine: Mapping[str, str],
+    environment: Mapping[str, str],
     *,
     quick: bool,
 ) -> None:
-    """Write all of it to ``path`` as JSON."""
-    figures = [
+    """Write figures and environment to ``path`` as JSON."""
+    rows = [
         {"name": name, "measures": known[name].measures, "unit": known[name].unit}
         | asdict(figure)
         | {"met": figure.met}
-        for name, figure in found.items()
+        for name, figure in figures.items()
     ]
     text = json.dumps(
-        {"machine": dict(machine), "quick": quick, "figures": figures}, indent=1, ensure_ascii=False
+        {"machine": dict(environment), "quick": quick, "figures": rows},
+        indent=1,
+        ensure_ascii=False,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")

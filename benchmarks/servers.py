@@ -1,4 +1,4 @@
-"""An app as a process of its own: started, waited for, weighed, ended."""
+"""Run an app in its own process, wait for it and measure its memory."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ import psutil
 from deploy.ports import free_port
 
 from .apps import App
-from .places import BUILD
-from .registry import NoFigure
+from .paths import BUILD
+from .registry import NotMeasured
 
-__all__ = ["Server", "serving"]
+__all__ = ["Server", "serve"]
 
-PATIENCE = 120
-"""Seconds until an app that does not answer is given up."""
+TIMEOUT_SECONDS = 120
+"""Longest wait for an app to answer, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +48,30 @@ class Server:
         """Wait until the server accepts connections.
 
         Raises:
-            NoFigure: it ended, or did not within 120 seconds.
+            NotMeasured: it ended, or did not within 120 seconds.
         """
-        while time.perf_counter() < self.began + PATIENCE:
+        while time.perf_counter() < self.began + TIMEOUT_SECONDS:
             if self.process.poll() is not None:
-                raise NoFigure(f"{self.app.name} ended at once: {self._last_words()}")
+                raise NotMeasured(f"{self.app.name} ended at once: {self._last_words()}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
-        raise NoFigure(f"{self.app.name} did not start in {PATIENCE} s: {self._last_words()}")
+        raise NotMeasured(
+            f"{self.app.name} did not start in {TIMEOUT_SECONDS} s: {self._last_words()}"
+        )
 
     def wait_ready(self) -> None:
         """Wait until the server gives its page."""
         self.wait()
-        while time.perf_counter() < self.began + PATIENCE:
+        while time.perf_counter() < self.began + TIMEOUT_SECONDS:
             try:
                 with urlopen(self.url, timeout=10) as response:
                     response.read()
                 return
             except (URLError, OSError):
                 time.sleep(0.1)
-        raise NoFigure(f"{self.app.name} gives no page: {self._last_words()}")
+        raise NotMeasured(f"{self.app.name} gives no page: {self._last_words()}")
 
     def memory_mb(self) -> float:
         """Resident memory of the process and its children, MB."""
@@ -91,8 +93,8 @@ class Server:
 
 
 @contextmanager
-def serving(app: App) -> Iterator[Server]:
-    """Start an app on a free port, and end it with its children afterwards."""
+def serve(app: App) -> Iterator[Server]:
+    """Start an app on a free port; kill it and its children afterwards."""
     port = free_port()
     log = BUILD / f"{app.name.lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,51 +1,51 @@
-"""Two things timed by turns, so that a machine that slows down slows both."""
+"""Paired timing: two functions measured alternately, so that a slow spell slows both."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Pairs", "pairs", "timed"]
+__all__ = ["Pairs", "measure_pairs", "timer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Readings taken by turns, in seconds."""
+    """Alternating readings, in seconds."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
 
     @property
     def ratio(self) -> float:
-        """The median of each pair's own ratio, ours to theirs."""
+        """The median over pairs of ours divided by theirs."""
         return median(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
     def __str__(self) -> str:
-        """Both medians, for a table."""
+        """Return both medians, for a table."""
         ours, theirs = median(self.ours), median(self.theirs)
         return f"{_seconds(ours)} against {_seconds(theirs)}, medians of {len(self.ours)} pairs"
 
 
-def pairs(
+def measure_pairs(
     ours: Callable[[], float], theirs: Callable[[], float], count: int, *, warm: int = 1
 ) -> Pairs:
-    """Call both by turns ``count`` times; each gives its seconds.
+    """Call both functions alternately ``count`` times; each returns its seconds.
 
-    The first ``warm`` pairs are not kept.
+    The first ``warm`` pairs are discarded.
     """
     readings = [(ours(), theirs()) for _ in range(warm + count)][warm:]
     return Pairs(tuple(first for first, _ in readings), tuple(second for _, second in readings))
 
 
-def timed(
+def timer(
     work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
 ) -> Callable[[], float]:
-    """``work`` as a function that gives the seconds it took."""
+    """Return a function that runs ``work`` and returns the seconds it took."""
 
     def run() -> float:
-        began = clock()
+        started = clock()
         work()
-        return clock() - began
+        return clock() - started
 
     return run
 

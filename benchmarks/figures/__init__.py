@@ -1,1 +1,1 @@
-"""One file a figure or a family of them; each is found by being here."""
+"""One module per figure or family of figures; ``benchmarks()`` finds them all."""

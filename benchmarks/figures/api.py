@@ -1,4 +1,4 @@
-"""The API under many clients: how much it gets done, how even, and the screen beside it."""
+"""The API under many clients: throughput, tail latency, and the page at the same time."""
 
 import threading
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from statistics import median
 from model import resources
 
 from ..apps import loupe
-from ..browser import answered, chromium, opened
-from ..load import Load, load
-from ..photos import file, many, small
-from ..places import BUILD
-from ..registry import NoFigure, benchmark
-from ..servers import Server, serving
-from ..timing import pairs, timed
-from .folder import by_hand
+from ..browser import chromium, open_page, time_answer
+from ..load_client import LoadResult, run_load
+from ..paths import BUILD
+from ..photos import small_photo, small_photos, write_photo
+from ..registry import NotMeasured, benchmark
+from ..servers import Server, serve
+from ..timing import measure_pairs, timer
+from .folder import baseline_loop
 
 __all__ = ["rate", "screen", "tail"]
 
@@ -31,88 +31,92 @@ PATH = "/api/v1/identify?top=5"
     at_least=True,
 )
 def rate(quick: bool) -> tuple[float, str]:
-    """32 clients beside the server on the same cores, against the faster of two loops."""
-    photos = many(40 if quick else 400)
-    paths = [file(f"api/{at:04}.jpg", data) for at, data in enumerate(photos)]
-    with _served() as server:
-        rivals = [by_hand(paths, threads) for threads in {1, resources.cores()}]
-        found = [
-            pairs(lambda: _asked(server, photos).seconds, timed(rival), 2 if quick else 7)
-            for rival in rivals
+    """Run 32 clients on the server's own cores, against the faster of two hand-written loops."""
+    photos = small_photos(40 if quick else 400)
+    paths = [write_photo(f"api/{at:04}.jpg", data) for at, data in enumerate(photos)]
+    with _serve_app() as server:
+        baselines = [baseline_loop(paths, threads) for threads in {1, resources.cores()}]
+        readings = [
+            measure_pairs(lambda: _post(server, photos).seconds, timer(baseline), 2 if quick else 7)
+            for baseline in baselines
         ]
-    worst = max(found, key=lambda seconds: seconds.ratio)
+    worst = max(readings, key=lambda pair: pair.ratio)
     return 1 / worst.ratio, f"{worst} of {len(photos)} photos; the clients use the same cores"
 
 
 @benchmark(
     "api-tail",
-    f"the API's slowest hundredth with {CLIENTS} clients, p99 against p50",
+    f"the API's p99 latency with {CLIENTS} clients, against its p50",
     target=4,
 )
 def tail(quick: bool) -> tuple[float, str]:
-    """The ratio of quantiles of the waits, median over rounds."""
-    photos = many(60 if quick else 600)
-    with _served() as server:
-        _asked(server, photos)
-        rounds = [_asked(server, photos) for _ in range(2 if quick else 5)]
-    ratios = [one.quantile(0.99) / one.quantile(0.5) for one in rounds]
-    p50, p99 = (median(one.quantile(share) for one in rounds) for share in (0.5, 0.99))
-    waits = f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
-    return median(ratios), f"{waits}; {len(rounds)} rounds of {len(photos)} photos"
+    """Return p99 divided by p50, the median over rounds."""
+    photos = small_photos(60 if quick else 600)
+    with _serve_app() as server:
+        _post(server, photos)
+        rounds = [_post(server, photos) for _ in range(2 if quick else 5)]
+    ratios = [result.quantile(0.99) / result.quantile(0.5) for result in rounds]
+    p50, p99 = (median(result.quantile(share) for result in rounds) for share in (0.5, 0.99))
+    latencies = f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
+    return median(ratios), f"{latencies}; {len(rounds)} rounds of {len(photos)} photos"
 
 
 @benchmark(
     "api-screen",
-    f"photo chosen → answer seen in Chromium while {CLIENTS} clients ask the API, against alone",
+    f"photo chosen → answer visible in Chromium beside {CLIENTS} API clients, against alone",
     target=6,
 )
 def screen(quick: bool) -> tuple[float, str]:
-    """A visitor of the screen beside clients that never pause."""
-    photo, count = file("cat-small.jpg", small()), 2 if quick else 9
-    with _served() as server, chromium() as browser:
+    """Time a visitor of the page beside clients that never pause."""
+    photo, count = write_photo("cat-small.jpg", small_photo()), 2 if quick else 9
+    with _serve_app() as server, chromium() as browser:
 
         def visit() -> float:
-            with opened(browser, server) as page:
-                return answered(page, server, photo)[0]
+            with open_page(browser, server) as page:
+                return time_answer(page, server, photo)[0]
 
         def beside() -> float:
-            with _flooded(server):
+            with _flood(server):
                 return visit()
 
-        found = pairs(beside, visit, count)
-    return found.ratio, f"{found}; the clients use the same cores"
+        readings = measure_pairs(beside, visit, count)
+    return readings.ratio, f"{readings}; the clients use the same cores"
 
 
-def _asked(server: Server, photos: list[bytes]) -> Load:
-    found = load(f"http://127.0.0.1:{server.port}{PATH}", photos, CLIENTS)
-    if found.refused:
-        raise NoFigure(f"{found.refused} photos were refused")
-    return found
+def _post(server: Server, photos: list[bytes]) -> LoadResult:
+    result = run_load(f"http://127.0.0.1:{server.port}{PATH}", photos, CLIENTS)
+    if result.errors:
+        raise NotMeasured(f"{result.errors} photos got an error")
+    return result
 
 
 @contextmanager
-def _served() -> Iterator[Server]:
-    """This app, warm, with a queue that takes all clients."""
+def _serve_app() -> Iterator[Server]:
+    """Start this app, warmed up, with a queue that holds all clients."""
     app = loupe()
-    longer = {**app.environment, "LOUPE_QUEUE": str(CLIENTS), "LOUPE_DATA": str(BUILD / "data")}
-    with serving(replace(app, environment=longer)) as server:
+    environment = {
+        **app.environment,
+        "LOUPE_QUEUE": str(CLIENTS),
+        "LOUPE_DATA": str(BUILD / "data"),
+    }
+    with serve(replace(app, environment=environment)) as server:
         server.wait_ready()
-        _asked(server, many(4))
+        _post(server, small_photos(4))
         yield server
 
 
 @contextmanager
-def _flooded(server: Server) -> Iterator[None]:
-    photos, enough = many(40), threading.Event()
+def _flood(server: Server) -> Iterator[None]:
+    photos, stop = small_photos(40), threading.Event()
 
-    def ask() -> None:
-        while not enough.is_set():
-            _asked(server, photos)
+    def post() -> None:
+        while not stop.is_set():
+            _post(server, photos)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    client = threading.Thread(target=post)
+    client.start()
     try:
         yield
     finally:
-        enough.set()
-        asking.join()
+        stop.set()
+        client.join()

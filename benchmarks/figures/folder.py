@@ -1,4 +1,4 @@
-"""A folder of photos, against the fastest loop that can be written by hand."""
+"""Throughput on a folder of photos, against the fastest hand-written loop."""
 
 import os
 from collections.abc import Callable
@@ -17,47 +17,47 @@ from model.photo_files import list_photos, map_ordered
 from model.prediction import Prediction
 from model.preprocess import FILTERS
 
-from ..photos import file, many, phone
-from ..places import BUILD
+from ..paths import BUILD
+from ..photos import phone_photo, small_photos, write_photo
 from ..reference import classifier
 from ..registry import benchmark
-from ..timing import Pairs, pairs, timed
+from ..timing import Pairs, measure_pairs, timer
 
-__all__ = ["by_hand", "folder"]
+__all__ = ["baseline_loop", "folder"]
 
 
 @benchmark(
     "folder",
-    "photos a second from a folder, against decoder and bare ONNX Runtime run flat out",
+    "photos per second from a folder, against decoder and bare ONNX Runtime run flat out",
     target=0.85,
     at_least=True,
 )
 def folder(quick: bool) -> tuple[float, str]:
-    """Two folders, small and phone photos; the worse one counts."""
+    """Measure small and phone photos; the worse ratio counts."""
     count, rounds = (8, 2) if quick else (200, 7)
-    found = {
-        "500 × 375": _measured(_small_photos(count), rounds),
-        "12 megapixels": _measured(_phone_photos(3 if quick else 8, 1 if quick else 3), rounds),
+    readings = {
+        "500 × 375": _measure(_small_photos(count), rounds),
+        "12 megapixels": _measure(_phone_photos(3 if quick else 8, 1 if quick else 3), rounds),
     }
-    rates = {name: 1 / seconds.ratio for name, seconds in found.items()}
-    details = [f"{name} {rates[name]:.2f} ({seconds})" for name, seconds in found.items()]
+    rates = {name: 1 / pair.ratio for name, pair in readings.items()}
+    details = [f"{name} {rates[name]:.2f} ({pair})" for name, pair in readings.items()]
     return min(rates.values()), f"the worse of {'; '.join(details)}; {resources.cores()} cores"
 
 
-def _measured(photos: list[Path], rounds: int) -> Pairs:
-    """Ours against the faster of two loops: a session with one thread, or with one a core."""
+def _measure(photos: list[Path], rounds: int) -> Pairs:
+    """Compare with the faster of two loops: sessions with one thread, or one thread per core."""
     ours = classifier()
 
     def identify() -> list[Prediction]:
         return list(map_ordered(partial(ours.identify, patient=True), photos))
 
-    rivals = [by_hand(photos, threads) for threads in {1, resources.cores()}]
-    found = [pairs(timed(identify), timed(rival), rounds) for rival in rivals]
-    return max(found, key=lambda seconds: seconds.ratio)
+    baselines = [baseline_loop(photos, threads) for threads in {1, resources.cores()}]
+    readings = [measure_pairs(timer(identify), timer(loop), rounds) for loop in baselines]
+    return max(readings, key=lambda pair: pair.ratio)
 
 
-def by_hand(photos: list[Path], session_threads: int) -> Callable[[], list[Any]]:
-    """Decode, resize, run: a thread a core, and nothing else. Gives all probabilities."""
+def baseline_loop(photos: list[Path], session_threads: int) -> Callable[[], list[Any]]:
+    """Return a loop that decodes, resizes and runs on one thread per core, and nothing else."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = session_threads
     bundle = classifier().bundle
@@ -74,7 +74,7 @@ def by_hand(photos: list[Path], session_threads: int) -> Callable[[], list[Any]]
 
 
 def _pixels(photo: Path) -> Any:
-    """The recipe for this model by hand: a centre square, resized, its middle cut out."""
+    """Preprocess by hand as this model's config says: centre square, resize, centre crop."""
     recipe = classifier().bundle.manifest.recipe
     resize, crop = recipe.resize[0], recipe.size[0]
     with Image.open(photo) as image:
@@ -88,14 +88,19 @@ def _pixels(photo: Path) -> Any:
 
 
 def _small_photos(count: int) -> list[Path]:
-    return [file(f"folder/small/{at:04}.jpg", data) for at, data in enumerate(many(count))]
+    return [
+        write_photo(f"folder/small/{at:04}.jpg", data)
+        for at, data in enumerate(small_photos(count))
+    ]
 
 
 def _phone_photos(different: int, copies: int) -> list[Path]:
-    """Phone photos in a folder of their own, each several times under other names."""
+    """Write phone photos to their own folder, each several times under different names."""
     where = BUILD / "photos" / "folder" / "phone"
     for turn in range(different):
-        first = file(f"folder/phone/{turn:02}-0.jpg", phone(("cat", "coffee")[turn % 2], turn))
+        first = write_photo(
+            f"folder/phone/{turn:02}-0.jpg", phone_photo(("cat", "coffee")[turn % 2], turn)
+        )
         for copy in range(1, copies):
             other = where / f"{turn:02}-{copy}.jpg"
             other.unlink(missing_ok=True)

@@ -1,38 +1,38 @@
-"""What Loupe adds to the network once a photo is decoded."""
+"""Time that Loupe adds to the network once a photo is decoded."""
 
 import onnxruntime as ort
 
 from model.engines.compiled import GRAPH, NEEDED, OnnxEngine
 from model.preprocess import preprocess
 
-from ..photos import phone, small
+from ..photos import phone_photo, small_photo
 from ..reference import classifier
 from ..registry import benchmark
-from ..timing import Pairs, pairs, timed
+from ..timing import Pairs, measure_pairs, timer
 
 __all__ = ["overhead"]
 
 
 @benchmark(
     "overhead",
-    "everything but decoding, against bare ONNX Runtime on the same tensor",
+    "everything except decoding, against bare ONNX Runtime on the same tensor",
     target=1.3,
 )
 def overhead(quick: bool) -> tuple[float, str]:
-    """Time a decoded photo → answer, and the session alone with the engine's own options."""
+    """Time decoded photo → answer, and the session alone with the engine's options."""
     count = 10 if quick else 200
-    of_small, of_phone = _measured(small(), count), _measured(phone(), count)
-    return of_small.ratio, f"{of_small}; of a 12-megapixel photo {of_phone.ratio:.2f}: {of_phone}"
+    small, phone = _measure(small_photo(), count), _measure(phone_photo(), count)
+    return small.ratio, f"{small}; 12 megapixels {phone.ratio:.2f}: {phone}"
 
 
-def _measured(photo: bytes, count: int) -> Pairs:
+def _measure(photo: bytes, count: int) -> Pairs:
     ours = classifier()
     session = _bare()
     decoded = ours.photo(photo)
     pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
-    return pairs(
-        timed(lambda: ours.identify(decoded)),
-        timed(lambda: session.run(list(NEEDED), {"pixels": pixels})),
+    return measure_pairs(
+        timer(lambda: ours.identify(decoded)),
+        timer(lambda: session.run(list(NEEDED), {"pixels": pixels})),
         count,
         warm=5,
     )
@@ -41,7 +41,7 @@ def _measured(photo: bytes, count: int) -> Pairs:
 def _bare() -> ort.InferenceSession:
     engine = classifier().engine
     assert isinstance(engine, OnnxEngine)
-    # Read from the engine's session, so that the two cannot come to differ.
+    # Read from the engine's session, so that the two can't drift apart.
     options = engine._session.get_session_options()  # noqa: SLF001
     graph = engine.bundle.read(GRAPH)
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

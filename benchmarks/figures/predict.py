@@ -1,13 +1,13 @@
-"""A photo's bytes → an answer, against fastai's own ``learn.predict``."""
+"""Photo bytes → answer, against fastai's own ``learn.predict``."""
 
 from typing import Any
 
 import numpy as np
 
-from ..photos import phone, small
+from ..photos import phone_photo, small_photo
 from ..reference import classifier, learner, predict
 from ..registry import benchmark
-from ..timing import pairs, timed
+from ..timing import measure_pairs, timer
 
 __all__ = ["predict_phone", "predict_small"]
 
@@ -19,7 +19,7 @@ __all__ = ["predict_phone", "predict_small"]
 )
 def predict_small(quick: bool) -> tuple[float, str]:
     """Time both on a small photo."""
-    return _against_fastai(small(), 5 if quick else 100)
+    return _against_fastai(small_photo(), 5 if quick else 100)
 
 
 @benchmark(
@@ -29,27 +29,28 @@ def predict_small(quick: bool) -> tuple[float, str]:
 )
 def predict_phone(quick: bool) -> tuple[float, str]:
     """Time both on a phone's photo."""
-    return _against_fastai(phone(), 3 if quick else 40)
+    return _against_fastai(phone_photo(), 3 if quick else 40)
 
 
 def _against_fastai(photo: bytes, count: int) -> tuple[float, str]:
     ours, learn = classifier(), learner()
     with learn.no_bar():
-        found = pairs(
-            timed(lambda: ours.identify(photo)),
-            timed(lambda: predict(learn, photo)),
+        readings = measure_pairs(
+            timer(lambda: ours.identify(photo)),
+            timer(lambda: predict(learn, photo)),
             count,
             warm=3,
         )
-        same = _compared(photo, learn)
-    return found.ratio, f"{found}; {len(photo) / 1e6:.2g} MB; fastai without its bar; {same}"
+        comparison = _compare(photo, learn)
+    details = f"{len(photo) / 1e6:.2g} MB; fastai without its progress bar; {comparison}"
+    return readings.ratio, f"{readings}; {details}"
 
 
-def _compared(photo: bytes, learn: Any) -> str:
-    """How far the two answers are apart: a fast wrong answer would be no figure."""
+def _compare(photo: bytes, learn: Any) -> str:
+    """Say how far apart the two answers are: speed means nothing if the answer is wrong."""
     ours = classifier().identify(photo)
     label, probabilities = predict(learn, photo)
     apart = float(np.abs(ours.probabilities - probabilities).max())
-    first = ours.top(1)[0].label
-    both = f"both say {label!r}" if first == label else f"{first!r} against {label!r}"
+    top_label = ours.top(1)[0].label
+    both = f"both say {label!r}" if top_label == label else f"{top_label!r} against {label!r}"
     return f"{both}, probabilities differ by at most {apart:.1g}"

@@ -1,40 +1,40 @@
-"""From nothing to the first answer."""
+"""From process start to the first answer."""
 
 from playwright.sync_api import Browser
 
 from ..apps import App, loupe, streamlit
-from ..browser import answered, chromium, opened
-from ..photos import file, small
+from ..browser import chromium, open_page, time_answer
+from ..photos import small_photo, write_photo
 from ..registry import benchmark
-from ..servers import serving
-from ..timing import pairs
+from ..servers import serve
+from ..timing import measure_pairs
 
 __all__ = ["start"]
 
 
 @benchmark(
     "start",
-    "start of the process → first answer in Chromium, "
+    "process start → first answer in Chromium, "
     "against a ten-line Streamlit app with `load_learner`",
     target=0.5,
 )
 def start(quick: bool) -> tuple[float, str]:
-    """Start both by turns; a visitor comes as soon as the server listens."""
+    """Start both alternately; a visitor arrives as soon as the server listens."""
     ours, theirs = loupe(), streamlit()
     with chromium() as browser:
-        found = pairs(
+        readings = measure_pairs(
             lambda: _first_answer(browser, ours),
             lambda: _first_answer(browser, theirs),
             1 if quick else 5,
         )
-    return found.ratio, f"{found}; Chromium was open already"
+    return readings.ratio, f"{readings}; Chromium was already running"
 
 
 def _first_answer(browser: Browser, app: App) -> float:
-    """Seconds from the start of the process to the answer."""
-    photo = file("cat-small.jpg", small())
-    with serving(app) as server:
+    """Return the seconds from process start to the answer."""
+    photo = write_photo("cat-small.jpg", small_photo())
+    with serve(app) as server:
         server.wait()
-        with opened(browser, server, rest=0) as page:
-            answered(page, server, photo)
+        with open_page(browser, server, settle_seconds=0) as page:
+            time_answer(page, server, photo)
             return server.seconds()

@@ -1,10 +1,10 @@
-"""The photos are of the sizes they are called by, and the same every time."""
+"""``benchmarks.photos``: sizes as named, and the same photos every time."""
 
 from io import BytesIO
 
 from PIL import Image
 
-from benchmarks.photos import PHONE, SMALL, many, phone, small
+from benchmarks.photos import PHONE, SMALL, phone_photo, small_photo, small_photos
 
 
 def opened(data: bytes) -> Image.Image:
@@ -13,19 +13,19 @@ def opened(data: bytes) -> Image.Image:
     return image
 
 
-def test_a_small_photo() -> None:
-    image = opened(small())
+def test_small_photo_has_its_size() -> None:
+    image = opened(small_photo())
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SMALL)
 
 
-def test_a_phone_photo_weighs_what_a_phone_makes_it_weigh() -> None:
-    data = phone()
+def test_phone_photo_is_as_large_as_from_a_phone() -> None:
+    data = phone_photo()
     assert opened(data).size == PHONE
     assert 3e6 <= len(data) <= 5e6
 
 
-def test_many_photos_differ_and_come_back_the_same() -> None:
-    photos = many(12)
+def test_small_photos_differ_and_are_reproducible() -> None:
+    photos = small_photos(12)
     assert len(set(photos)) == 12
-    assert photos == many(12)
+    assert photos == small_photos(12)
     assert {opened(photo).size for photo in photos} == {SMALL}

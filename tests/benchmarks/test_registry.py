@@ -1,8 +1,8 @@
-"""Every figure has a name, words, a target and a unit; nothing is measured here."""
+"""``benchmarks.registry``: each figure has a name, a description, a target and a unit."""
 
 import pytest
 
-from benchmarks import Benchmark, Figure, NoFigure, benchmark, benchmarks
+from benchmarks import Benchmark, Figure, NotMeasured, benchmark, benchmarks
 
 NAMES = {
     "answer-12mp",
@@ -20,12 +20,12 @@ NAMES = {
 }
 
 
-def test_every_figure_is_listed() -> None:
+def test_all_figures_are_registered() -> None:
     assert set(benchmarks()) == NAMES
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_figure_says_what_it_is(name: str) -> None:
+def test_figure_is_described(name: str) -> None:
     entry = benchmarks()[name]
     assert entry.name == name
     assert len(entry.measures) > 20
@@ -34,7 +34,7 @@ def test_a_figure_says_what_it_is(name: str) -> None:
     assert entry.at_least == (name in ("folder", "api-rate"))
 
 
-def test_a_name_is_given_once() -> None:
+def test_duplicate_name_is_an_error() -> None:
     benchmarks()
     with pytest.raises(ValueError, match="'folder'"):
         benchmark("folder", "once more", target=1.0)(lambda quick: (1.0, ""))
@@ -44,20 +44,20 @@ def test_a_name_is_given_once() -> None:
     ("value", "at_least", "met"),
     [(0.8, False, True), (0.9, False, False), (0.9, True, True), (0.7, True, False)],
 )
-def test_a_target_is_a_bound_on_one_side(value: float, at_least: bool, met: bool) -> None:
+def test_target_is_a_one_sided_bound(value: float, at_least: bool, met: bool) -> None:
     assert Figure(value, 0.8, "", at_least).met is met
 
 
-def test_what_cannot_be_measured_is_not_invented() -> None:
+def test_unmeasurable_figure_has_no_value() -> None:
     def absent(quick: bool) -> tuple[float, str]:
-        raise NoFigure("there is no Chromium")
+        raise NotMeasured("there is no Chromium")
 
     figure = Benchmark("none", "nothing", 1.0, "×", False, absent).run()
     assert figure == Figure(None, 1.0, "there is no Chromium")
     assert figure.met is None
 
 
-def test_a_failure_leaves_the_other_figures() -> None:
+def test_failure_is_reported_as_a_figure_without_value() -> None:
     def broken(quick: bool) -> tuple[float, str]:
         raise RuntimeError("the page fell over")
 

@@ -1,4 +1,4 @@
-"""The table and the JSON say what was found, what was not, and where."""
+"""``benchmarks.report``: the table and the JSON file."""
 
 import json
 from pathlib import Path
@@ -12,23 +12,23 @@ def entry(name: str, unit: str = "×") -> Benchmark:
 
 
 KNOWN = {"fast": entry("fast"), "slow": entry("slow"), "gone": entry("gone", "MB")}
-FOUND = {
+FIGURES = {
     "fast": Figure(0.254, 0.5, "a | b"),
     "slow": Figure(0.75, 0.5, ""),
     "gone": Figure(None, 330, "no browser"),
 }
 
 
-def test_the_table_has_a_row_a_figure() -> None:
-    rows = table(FOUND, KNOWN).splitlines()
+def test_table_has_one_row_per_figure() -> None:
+    rows = table(FIGURES, KNOWN).splitlines()
     assert rows[2] == "| fast | what fast is | 0.25 | ≤ 0.50 | met | a \\| b |"
     assert "| 0.75 | ≤ 0.50 | missed |" in rows[3]
     assert "| – | ≤ 330 MB | not measured | no browser |" in rows[4]
 
 
-def test_the_json_can_be_read_back(tmp_path: Path) -> None:
+def test_json_can_be_read_back(tmp_path: Path) -> None:
     path = tmp_path / "new" / "bench.json"
-    write(path, FOUND, KNOWN, {"cores": "2"}, quick=True)
+    write(path, FIGURES, KNOWN, {"cores": "2"}, quick=True)
     read = json.loads(path.read_text())
     assert read["machine"] == {"cores": "2"}
     assert read["quick"] is True

@@ -1,4 +1,4 @@
-"""Where the benchmarks find things and put them."""
+"""Paths and names that the benchmarks share."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ __all__ = ["BUILD", "MODEL", "PEERS", "RESULT", "ROOT"]
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 BUILD = ROOT / "build" / "bench"
-"""What can be made again: photos, the peers' export.pkl, logs."""
+"""Generated files: photos, the peers' ``export.pkl``, logs."""
 
 RESULT = ROOT / "build" / "bench.json"
 MODEL = "imagenet"
-"""The bundle that is measured."""
+"""Name of the model that is measured."""

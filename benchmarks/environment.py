@@ -1,4 +1,4 @@
-"""The machine that figures were measured on; a figure without it says little."""
+"""The machine and the package versions that figures were measured on."""
 
 import os
 import platform
@@ -16,20 +16,20 @@ PACKAGES = ("onnxruntime", "pillow", "streamlit", "fastai", "torch", "timm")
 
 
 def describe() -> dict[str, str]:
-    """CPU, cores, memory, system and the versions that matter, as text."""
-    found = {
+    """Return CPU, cores, memory, system and package versions, as text."""
+    facts = {
         "CPU": _processor(),
         "cores": str(resources.cores()),
         "memory": f"{resources.memory_mb() / 1024:.0f} GB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
     }
-    found |= {name: _version(name) for name in PACKAGES}
-    return found | {"gradio": _gradio(), "load": _load()}
+    facts |= {name: _version(name) for name in PACKAGES}
+    return facts | {"gradio": _gradio(), "load": _load()}
 
 
 def _processor() -> str:
-    """The processor's own name, or its kind where the system does not say."""
+    """Return the processor's name, or its architecture if the system doesn't name it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -47,14 +47,14 @@ def _version(package: str) -> str:
 
 
 def _gradio() -> str:
-    """Gradio's version in its own environment."""
+    """Return Gradio's version in its own environment."""
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    places = [GRADIO_VENV / "lib" / python / "site-packages", GRADIO_VENV / "Lib/site-packages"]
-    for found in distributions(name="gradio", path=[str(place) for place in places]):
-        return found.version
+    folders = [GRADIO_VENV / "lib" / python / "site-packages", GRADIO_VENV / "Lib/site-packages"]
+    for gradio in distributions(name="gradio", path=[str(folder) for folder in folders]):
+        return gradio.version
     return "not installed"
 
 
 def _load() -> str:
-    """What else ran: the mean number of processes that wanted a core in the last minute."""
+    """Return the load average of the last minute."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
