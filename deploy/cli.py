@@ -57,14 +57,14 @@ def show_command(host: str) -> None:
     click.echo("Limits, set by these files:" if own_server else "Limits, as documented:")
     for fact, name in _facts(chosen.limits):
         click.echo(f"  {fact}  ({chosen.sources[name].citation})")
-    for remark in chosen.remarks:
+    for remark in chosen.remark_list:
         click.echo(f"  - {remark}")
     limit = chosen.max_instances_via
     click.echo(f"\nMax instances: 1, {f'set by {limit}' if limit else 'fixed by the host'}")
     click.echo(f"Sticky sessions: {chosen.sticky_sessions_via or 'not available'}")
     click.echo(f"Budget alert: {chosen.budget_alert}\n")
     click.echo("Steps:")
-    for number, step in enumerate(chosen.steps, 1):
+    for number, step in enumerate(chosen.step_list, 1):
         click.echo(f"  {number}. {step}")
     click.echo(f"\nFiles that `python -m deploy write {chosen.name}` makes:")
     for path in make_files(chosen):

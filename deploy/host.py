@@ -1,7 +1,9 @@
 """The description of a host: its limits with sources, its files, how it starts the app."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from typing import Literal
 
 from .options import DeploymentOption
@@ -94,8 +96,8 @@ class Host(DeploymentOption):
     """
     budget_alert: str
     """How to be warned, or stopped, before a bill surprises."""
-    steps: tuple[str, ...]
-    """Commands and clicks in order; a command begins with ``$``."""
+    steps: str
+    """Commands, beginning with ``$``, and clicks: one per line, continued by indented lines."""
     make_files: Callable[[AppSpec], dict[str, str]]
     """Function that makes the host's files, by their paths."""
     manifest: ManifestPaths
@@ -104,8 +106,18 @@ class Host(DeploymentOption):
     """Text in the files or steps that limits the instances; None if there can only be one."""
     sticky_sessions_via: str | None = None
     """What keeps a visitor on one instance; None if there is no such setting."""
-    remarks: tuple[str, ...] = ()
-    """Further facts to know before choosing it."""
+    remarks: str = ""
+    """Further facts to know before choosing it, one per line."""
+
+    @property
+    def step_list(self) -> list[str]:
+        """The steps, each on one line."""
+        return _split_lines(self.steps)
+
+    @property
+    def remark_list(self) -> list[str]:
+        """The remarks, each on one line."""
+        return _split_lines(self.remarks)
 
     @property
     def sleeps(self) -> bool:
@@ -116,3 +128,8 @@ class Host(DeploymentOption):
     def keeps_files(self) -> bool:
         """True if the data folder survives a restart."""
         return self.limits.keeps_files
+
+
+def _split_lines(text: str) -> list[str]:
+    """Split a block of text into lines; an indented line continues the one above it."""
+    return re.sub(r"\n +", " ", cleandoc(text)).splitlines()

@@ -71,24 +71,22 @@ HOST = Host(
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={**SERVER.sources, "manifest": REFERENCE},
     budget_alert=ALERT,
-    steps=(
-        f"Budget alert: {ALERT}",
-        "$ python -m deploy write cloud-init",
-        "Replace YOU and loupe.example.org in cloud-init.yaml.",
-        "Create a machine with 2 GB (Debian 13 or Ubuntu 24.04) and the file as its user data.",
-        "Open ports 80 and 443 in its firewall.",
-        "Point the domain at its address. On the machine:",
-        "$ cloud-init status --wait",
-        (
-            "$ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
-            "/etc/loupe.env && sudo systemctl restart loupe"
-        ),
-    ),
+    steps=f"""
+        Budget alert: {ALERT}
+        $ python -m deploy write cloud-init
+        Replace YOU and loupe.example.org in cloud-init.yaml.
+        Create a machine with 2 GB (Debian 13 or Ubuntu 24.04) and the file as its user data.
+        Open ports 80 and 443 in its firewall.
+        Point the domain at its address. On the machine:
+        $ cloud-init status --wait
+        $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin /etc/loupe.env
+            && sudo systemctl restart loupe
+    """,
     make_files=make_files,
     manifest=ManifestPaths(UNIT, environment="Environment", memory="MemoryMax"),
     start=StartCommand(runner="unit"),
-    remarks=(
-        "Limited to one machine: there is no autoscaling.",
-        "It is charged until it is deleted; its disk is charged even when it is off.",
-    ),
+    remarks="""
+        Limited to one machine: there is no autoscaling.
+        It is charged until it is deleted; its disk is charged even when it is off.
+    """,
 )

@@ -93,26 +93,21 @@ HOST = Host(
         "manifest": REFERENCE,
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write cloud-run",
-        "Replace REGION and PROJECT in service.yaml and below.",
-        "$ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION",
-        "$ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve",
-        f"Budget alert: {ALERT}",
-        f"$ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-",
-        "$ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')",
-        (
-            f"$ gcloud secrets add-iam-policy-binding {SECRET} "
-            "--role=roles/secretmanager.secretAccessor "
-            "--member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com"
-        ),
-        "To keep corrections, do the same for LOUPE_DATABASE: a secret and its env entry.",
-        "$ gcloud run services replace service.yaml --region REGION",
-        (
-            "$ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers "
-            "--role=roles/run.invoker"
-        ),
-    ),
+    steps=f"""
+        $ python -m deploy write cloud-run
+        Replace REGION and PROJECT in service.yaml and below.
+        $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
+        $ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve
+        Budget alert: {ALERT}
+        $ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-
+        $ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')
+        $ gcloud secrets add-iam-policy-binding {SECRET} --role=roles/secretmanager.secretAccessor
+            --member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com
+        To keep corrections, do the same for LOUPE_DATABASE: a secret and its env entry.
+        $ gcloud run services replace service.yaml --region REGION
+        $ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers
+            --role=roles/run.invoker
+    """,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,
@@ -122,9 +117,9 @@ HOST = Host(
     ),
     max_instances_via="autoscaling.knative.dev/maxScale: '1'",
     sticky_sessions_via="run.googleapis.com/sessionAffinity",
-    remarks=(
-        "A page's web socket is cut after an hour; the page reconnects automatically.",
-        "Session affinity is best effort.",
-        "A zip of more than 32 MB does not get through.",
-    ),
+    remarks="""
+        A page's web socket is cut after an hour; the page reconnects automatically.
+        Session affinity is best effort.
+        A zip of more than 32 MB does not get through.
+    """,
 )

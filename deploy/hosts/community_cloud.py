@@ -42,21 +42,21 @@ HOST = Host(
         "manifest": Source(f"{DOCS}/deploy-your-app/secrets-management", READ, first_hand=False),
     },
     budget_alert=ALERT,
-    steps=(
-        "Push this repository to GitHub.",
-        "On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.",
-        "In Advanced settings choose Python 3.12 and paste the file's lines into Secrets.",
-        "For PostgreSQL add psycopg[binary] to requirements.txt, the list that it installs.",
-        f"Budget alert: {ALERT}",
-        "Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.",
-    ),
+    steps=f"""
+        Push this repository to GitHub.
+        On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.
+        In Advanced settings choose Python 3.12 and paste the file's lines into Secrets.
+        For PostgreSQL add psycopg[binary] to requirements.txt, the list that it installs.
+        Budget alert: {ALERT}
+        Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.
+    """,
     make_files=make_files,
     manifest=ManifestPaths(FILE, environment=""),
     start=StartCommand(runner="streamlit", port_variable="STREAMLIT_SERVER_PORT"),
-    remarks=(
-        "Limited to one instance.",
-        "Files are lost when the app sleeps; corrections need an external database.",
-        "XSRF protection can't be turned off there, and need not be.",
-        "It also installs torch, which makes the first start slow.",
-    ),
+    remarks="""
+        Limited to one instance.
+        Files are lost when the app sleeps; corrections need an external database.
+        XSRF protection can't be turned off there, and need not be.
+        It also installs torch, which makes the first start slow.
+    """,
 )

@@ -93,15 +93,15 @@ HOST = Host(
         "manifest": REFERENCE,
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write fly",
-        "Change app and primary_region in fly.toml.",
-        "$ fly apps create YOUR-NAME",
-        "$ fly secrets set LOUPE_SECRET=$(openssl rand -hex 32)",
-        "$ fly deploy --ha=false",
-        "$ fly scale count 1",
-        f"Budget alert: {ALERT}",
-    ),
+    steps=f"""
+        $ python -m deploy write fly
+        Change app and primary_region in fly.toml.
+        $ fly apps create YOUR-NAME
+        $ fly secrets set LOUPE_SECRET=$(openssl rand -hex 32)
+        $ fly deploy --ha=false
+        $ fly scale count 1
+        Budget alert: {ALERT}
+    """,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,
@@ -112,9 +112,9 @@ HOST = Host(
     ),
     max_instances_via="fly scale count 1",
     sticky_sessions_via="fly-replay",
-    remarks=(
-        "`fly scale count` sets the number of machines; fly.toml has no key for it.",
-        "Sticky sessions need fly-replay, which Loupe doesn't send: keep it at one machine.",
-        "The machine's volume holds the corrections.",
-    ),
+    remarks="""
+        `fly scale count` sets the number of machines; fly.toml has no key for it.
+        Sticky sessions need fly-replay, which Loupe doesn't send: keep it at one machine.
+        The machine's volume holds the corrections.
+    """,
 )

@@ -62,27 +62,24 @@ HOST = Host(
         "manifest": MANIFEST,
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write heroku",
-        "Commit heroku.yml and app.json.",
-        "$ heroku create --stack container",
-        (
-            "$ heroku config:set LOUPE_LOG=json LOUPE_MEMORY_MB=512 "
-            "LOUPE_SECRET=$(openssl rand -hex 32)"
-        ),
-        "$ heroku features:enable http-session-affinity",
-        "$ git push heroku main",
-        "$ heroku ps:scale web=1:eco",
-        f"Budget alert: {ALERT}",
-    ),
+    steps=f"""
+        $ python -m deploy write heroku
+        Commit heroku.yml and app.json.
+        $ heroku create --stack container
+        $ heroku config:set LOUPE_LOG=json LOUPE_MEMORY_MB=512 LOUPE_SECRET=$(openssl rand -hex 32)
+        $ heroku features:enable http-session-affinity
+        $ git push heroku main
+        $ heroku ps:scale web=1:eco
+        Budget alert: {ALERT}
+    """,
     make_files=make_files,
     manifest=ManifestPaths("app.json", environment="env"),
     max_instances_via="heroku ps:scale web=1",
     sticky_sessions_via="http-session-affinity",
-    remarks=(
-        "app.json serves Heroku's button and review apps; otherwise the commands do the same.",
-        "It has no health check of its own: the app must only listen within 60 seconds.",
-        "A request that takes more than 30 seconds is cut: split large batches.",
-        "Files are lost at least once a day: set LOUPE_DATABASE.",
-    ),
+    remarks="""
+        app.json serves Heroku's button and review apps; otherwise the commands do the same.
+        It has no health check of its own: the app must only listen within 60 seconds.
+        A request that takes more than 30 seconds is cut: split large batches.
+        Files are lost at least once a day: set LOUPE_DATABASE.
+    """,
 )

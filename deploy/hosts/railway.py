@@ -54,24 +54,24 @@ HOST = Host(
         "manifest": REFERENCE,
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write railway",
-        "Commit railway.toml and push.",
-        "On https://railway.com choose New Project and the repository.",
-        f"Budget alert: {ALERT}",
-        "$ railway login && railway link",
-        "$ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512",
-        "Set LOUPE_SECRET and LOUPE_DATABASE under Variables.",
-        "Choose Settings, Networking, Generate Domain.",
-    ),
+    steps=f"""
+        $ python -m deploy write railway
+        Commit railway.toml and push.
+        On https://railway.com choose New Project and the repository.
+        Budget alert: {ALERT}
+        $ railway login && railway link
+        $ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512
+        Set LOUPE_SECRET and LOUPE_DATABASE under Variables.
+        Choose Settings, Networking, Generate Domain.
+    """,
     make_files=make_files,
     manifest=ManifestPaths(FILE, health="deploy.healthcheckPath"),
     max_instances_via="numReplicas = 1",
-    remarks=(
-        "Running around the clock, Loupe's memory costs about $2 a month, more than the free $1.",
-        "The limits are those of the free plan, with 0.5 GB; Hobby has up to 48 GB.",
-        "No sticky sessions: keep it at one instance.",
-        "Files are lost at every deploy unless a volume is mounted at /data.",
-        "A volume belongs to root: set RAILWAY_RUN_UID=0, and the entry point hands it to the app.",
-    ),
+    remarks="""
+        Running around the clock, Loupe's memory costs about $2 a month, more than the free $1.
+        The limits are those of the free plan, with 0.5 GB; Hobby has up to 48 GB.
+        No sticky sessions: keep it at one instance.
+        Files are lost at every deploy unless a volume is mounted at /data.
+        A volume belongs to root: set RAILWAY_RUN_UID=0, and the entry point hands it to the app.
+    """,
 )

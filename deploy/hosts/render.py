@@ -61,21 +61,21 @@ HOST = Host(
         "manifest": Source("https://render.com/docs/blueprint-spec", READ, first_hand=False),
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write render",
-        "Commit render.yaml and push.",
-        "On https://dashboard.render.com choose New, Blueprint, and the repository.",
-        f"Budget alert: {ALERT}",
-        "To keep corrections, add LOUPE_DATABASE under Environment.",
-    ),
+    steps=f"""
+        $ python -m deploy write render
+        Commit render.yaml and push.
+        On https://dashboard.render.com choose New, Blueprint, and the repository.
+        Budget alert: {ALERT}
+        To keep corrections, add LOUPE_DATABASE under Environment.
+    """,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE, environment="services.0.envVars", health="services.0.healthCheckPath"
     ),
     max_instances_via="numInstances: 1",
-    remarks=(
-        "The first visitor after a pause waits for a start on a tenth of a core.",
-        "Free services lose their files at every stop and can't have a disk.",
-        "No sticky sessions: keep it at one instance.",
-    ),
+    remarks="""
+        The first visitor after a pause waits for a start on a tenth of a core.
+        Free services lose their files at every stop and can't have a disk.
+        No sticky sessions: keep it at one instance.
+    """,
 )

@@ -84,53 +84,39 @@ HOST = Host(
         "manifest": API,
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write sagemaker",
-        "Replace ACCOUNT, REGION and ROLE in sagemaker/model.json and below.",
-        "Budget alert: the next command sends an e-mail at 80% of 50 dollars a month.",
-        (
-            "$ aws budgets create-budget --account-id ACCOUNT "
-            "--budget file://sagemaker/budget.json --notifications-with-subscribers "
-            "'Notification={NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80},"
-            "Subscribers=[{SubscriptionType=EMAIL,Address=YOU@example.org}]'"
-        ),
-        "Build the image with root in the container, as SageMaker requires:",
-        (
-            "$ docker build --build-arg RUN_AS=root "
-            "-t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve ."
-        ),
-        "$ aws ecr create-repository --repository-name loupe",
-        (
-            "$ aws ecr get-login-password | docker login --username AWS --password-stdin "
-            "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
-        ),
-        "$ docker push ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve",
-        "$ aws sagemaker create-model --cli-input-json file://sagemaker/model.json",
-        (
-            "$ aws sagemaker create-endpoint-config "
-            "--cli-input-json file://sagemaker/endpoint-config.json"
-        ),
-        "$ aws sagemaker create-endpoint --cli-input-json file://sagemaker/endpoint.json",
-        "$ aws sagemaker wait endpoint-in-service --endpoint-name loupe",
-        (
-            "$ aws application-autoscaling register-scalable-target "
-            "--cli-input-json file://sagemaker/scaling.json"
-        ),
-        (
-            "$ aws sagemaker-runtime invoke-endpoint --endpoint-name loupe "
-            "--body fileb://photo.jpg --content-type image/jpeg answer.json"
-        ),
-        "When you no longer need it, delete it:",
-        "$ aws sagemaker delete-endpoint --endpoint-name loupe",
-    ),
+    steps="""
+        $ python -m deploy write sagemaker
+        Replace ACCOUNT, REGION and ROLE in sagemaker/model.json and below.
+        Budget alert: the next command sends an e-mail at 80% of 50 dollars a month.
+        $ aws budgets create-budget --account-id ACCOUNT --budget file://sagemaker/budget.json
+            --notifications-with-subscribers
+            'Notification={NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80},Subscribers=[{SubscriptionType=EMAIL,Address=YOU@example.org}]'
+        Build the image with root in the container, as SageMaker requires:
+        $ docker build --build-arg RUN_AS=root -t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve .
+        $ aws ecr create-repository --repository-name loupe
+        $ aws ecr get-login-password | docker login --username AWS --password-stdin
+            ACCOUNT.dkr.ecr.REGION.amazonaws.com
+        $ docker push ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve
+        $ aws sagemaker create-model --cli-input-json file://sagemaker/model.json
+        $ aws sagemaker create-endpoint-config
+            --cli-input-json file://sagemaker/endpoint-config.json
+        $ aws sagemaker create-endpoint --cli-input-json file://sagemaker/endpoint.json
+        $ aws sagemaker wait endpoint-in-service --endpoint-name loupe
+        $ aws application-autoscaling register-scalable-target
+            --cli-input-json file://sagemaker/scaling.json
+        $ aws sagemaker-runtime invoke-endpoint --endpoint-name loupe
+            --body fileb://photo.jpg --content-type image/jpeg answer.json
+        When you no longer need it, delete it:
+        $ aws sagemaker delete-endpoint --endpoint-name loupe
+    """,
     make_files=make_files,
     manifest=ManifestPaths(f"{FOLDER}/model.json", environment="PrimaryContainer.Environment"),
     start=StartCommand(
         arguments=("serve",), port_variable="SAGEMAKER_BIND_TO_PORT", protocol="sagemaker"
     ),
     max_instances_via='"MaxCapacity": 1',
-    remarks=(
-        "No public page: programs call it with AWS credentials.",
-        "A photo of more than 6 MB does not get through.",
-    ),
+    remarks="""
+        No public page: programs call it with AWS credentials.
+        A photo of more than 6 MB does not get through.
+    """,
 )

@@ -60,26 +60,26 @@ HOST = Host(
         "manifest": REFERENCE,
     },
     budget_alert=ALERT,
-    steps=(
-        "Create a Space with the SDK Docker on https://huggingface.co/new-space.",
-        "$ git clone https://huggingface.co/spaces/YOU/loupe ../loupe-space",
-        "$ git archive HEAD | tar -x -C ../loupe-space",
-        "$ python -m deploy write spaces && cp spaces/README.md ../loupe-space/README.md",
-        "$ cd ../loupe-space",
-        "$ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.png'",
-        "$ git add . && git commit -m Loupe && git push",
-        f"Budget alert: {ALERT}",
-        "Add LOUPE_SECRET and LOUPE_DATABASE as secrets in the Space's Settings.",
-    ),
+    steps=f"""
+        Create a Space with the SDK Docker on https://huggingface.co/new-space.
+        $ git clone https://huggingface.co/spaces/YOU/loupe ../loupe-space
+        $ git archive HEAD | tar -x -C ../loupe-space
+        $ python -m deploy write spaces && cp spaces/README.md ../loupe-space/README.md
+        $ cd ../loupe-space
+        $ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.png'
+        $ git add . && git commit -m Loupe && git push
+        Budget alert: {ALERT}
+        Add LOUPE_SECRET and LOUPE_DATABASE as secrets in the Space's Settings.
+    """,
     make_files=make_files,
     manifest=ManifestPaths(FILE, port="app_port"),
     # The entry point turns XSRF protection off where this variable is set.
     start=StartCommand(provided_env={"SPACE_ID": "you/loupe"}),
-    remarks=(
-        "The frame is on another domain, where XSRF protection would make uploads fail with 403.",
-        "deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.",
-        "Files are lost at every restart unless the Space has storage at /data.",
-        f"Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain",
-        "Limited to one instance.",
-    ),
+    remarks=f"""
+        The frame is on another domain, where XSRF protection would make uploads fail with 403.
+        deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
+        Files are lost at every restart unless the Space has storage at /data.
+        Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
+        Limited to one instance.
+    """,
 )

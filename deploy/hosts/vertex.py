@@ -44,15 +44,12 @@ def make_files(app: AppSpec) -> dict[str, str]:
     }
 
 
-def _post(body: str, url: str) -> str:
-    """Return a command that posts a body with the user's access token."""
-    return (
-        'curl --fail -H "Authorization: Bearer $(gcloud auth print-access-token)" '
-        f"-H 'Content-Type: application/json' -d @{body} {url}"
-    )
-
-
-REST = "https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION"
+CURL = (
+    'curl --fail -H "Authorization: Bearer $(gcloud auth print-access-token)" '
+    "-H 'Content-Type: application/json'"
+)
+LOCATION = "projects/PROJECT/locations/REGION"
+REST = f"https://REGION-aiplatform.googleapis.com/v1/{LOCATION}"
 
 HOST = Host(
     name="vertex",
@@ -73,27 +70,25 @@ HOST = Host(
         "manifest": Source(f"{DOCS}/docs/predictions/use-custom-container", READ),
     },
     budget_alert=ALERT,
-    steps=(
-        "$ python -m deploy write vertex",
-        f"Budget alert: {ALERT}",
-        "Replace REGION and PROJECT in vertex/*.json and below.",
-        "$ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION",
-        "$ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve",
-        f"$ {_post(MODEL, f'{REST}/models:upload')}",
-        f"$ {_post(ENDPOINT, f'{REST}/endpoints')}",
-        "Put the model's number into vertex/deploy.json, and the endpoint's in place of ENDPOINT:",
-        f"$ {_post(DEPLOY, f'{REST}/endpoints/ENDPOINT:deployModel')}",
-        "Put its address in place of DNS below (the shared address takes no predictions for it):",
-        (
-            "$ gcloud ai endpoints describe ENDPOINT --region=REGION "
-            "--format='value(dedicatedEndpointDns)'"
-        ),
-        """$ printf '{"instances":[{"image_bytes":{"b64":"%s"}}],"parameters":{"top":5}}' """
-        "\"$(base64 < photo.jpg | tr -d '\\n')\" | "
-        + _post("-", "https://DNS/v1/projects/PROJECT/locations/REGION/endpoints/ENDPOINT:predict"),
-        "When you no longer need it, undeploy it:",
-        "$ gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=ID --region=REGION",
-    ),
+    steps=f"""
+        $ python -m deploy write vertex
+        Budget alert: {ALERT}
+        Replace REGION and PROJECT in vertex/*.json and below.
+        $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
+        $ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve
+        $ {CURL} -d @{MODEL} {REST}/models:upload
+        $ {CURL} -d @{ENDPOINT} {REST}/endpoints
+        Put the model's number into vertex/deploy.json, and the endpoint's in place of ENDPOINT:
+        $ {CURL} -d @{DEPLOY} {REST}/endpoints/ENDPOINT:deployModel
+        Put its address in place of DNS below (the shared address takes no predictions for it):
+        $ gcloud ai endpoints describe ENDPOINT --region=REGION
+            --format='value(dedicatedEndpointDns)'
+        $ printf '{{"instances":[{{"image_bytes":{{"b64":"%s"}}}}],"parameters":{{"top":5}}}}'
+            "$(base64 < photo.jpg | tr -d '\\n')" |
+            {CURL} -d @- https://DNS/v1/{LOCATION}/endpoints/ENDPOINT:predict
+        When you no longer need it, undeploy it:
+        $ gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=ID --region=REGION
+    """,
     make_files=make_files,
     manifest=ManifestPaths(
         MODEL, environment="model.containerSpec.env", health="model.containerSpec.healthRoute"
@@ -104,8 +99,8 @@ HOST = Host(
         protocol="vertex",
     ),
     max_instances_via='"maxReplicaCount": 1',
-    remarks=(
-        "No public page: programs call it with Google credentials.",
-        "Photos travel as base64, a third larger: of 10 MB, 7.5 MB of photos remain.",
-    ),
+    remarks="""
+        No public page: programs call it with Google credentials.
+        Photos travel as base64, a third larger: of 10 MB, 7.5 MB of photos remain.
+    """,
 )

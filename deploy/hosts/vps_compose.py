@@ -91,18 +91,18 @@ HOST = Host(
         "manifest": COMPOSE,
     },
     budget_alert=FIXED_MONTHLY_PRICE,
-    steps=(
-        "On your own machine, write the files, then commit and push:",
-        "$ python -m deploy write vps-compose",
-        f"Budget alert: {FIXED_MONTHLY_PRICE}",
-        "Point a domain at the server and open ports 80 and 443.",
-        "Install Docker with the Compose plugin: https://docs.docker.com/engine/install/",
-        "$ git clone https://github.com/YOU/loupe.git && cd loupe",
-        "$ echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && chmod 600 .env.loupe",
-        "$ echo SITE=YOUR.DOMAIN > .env",
-        "$ docker compose up --detach --build",
-        "$ docker compose ps",
-    ),
+    steps=f"""
+        On your own machine, write the files, then commit and push:
+        $ python -m deploy write vps-compose
+        Budget alert: {FIXED_MONTHLY_PRICE}
+        Point a domain at the server and open ports 80 and 443.
+        Install Docker with the Compose plugin: https://docs.docker.com/engine/install/
+        $ git clone https://github.com/YOU/loupe.git && cd loupe
+        $ echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && chmod 600 .env.loupe
+        $ echo SITE=YOUR.DOMAIN > .env
+        $ docker compose up --detach --build
+        $ docker compose ps
+    """,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,
@@ -111,8 +111,8 @@ HOST = Host(
         memory="services.loupe.mem_limit",
     ),
     max_instances_via="scale: 1",
-    remarks=(
-        "System updates, the firewall and backups are up to you.",
-        "compose.yaml grants the memory: raise mem_limit and LOUPE_MEMORY_MB together.",
-    ),
+    remarks="""
+        System updates, the firewall and backups are up to you.
+        compose.yaml grants the memory: raise mem_limit and LOUPE_MEMORY_MB together.
+    """,
 )

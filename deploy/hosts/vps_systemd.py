@@ -51,32 +51,27 @@ HOST = Host(
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
     sources={"memory_mb": MEMORY, "body_mb": PROXY_BODY, "keeps_files": UNIT, "manifest": UNIT},
     budget_alert=FIXED_MONTHLY_PRICE,
-    steps=(
-        f"Budget alert: {FIXED_MONTHLY_PRICE}",
-        "Point a domain at the server and open ports 80 and 443.",
-        "$ sudo apt install git python3-venv caddy",
-        "$ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe",
-        (
-            "$ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt "
-            f"'{APP.postgres_driver}'"
-        ),
-        "$ sudo useradd --system --home-dir /var/lib/loupe loupe",
-        "$ sudo .venv/bin/python -m deploy write vps-systemd",
-        "$ sudo cp systemd/loupe.service /etc/systemd/system/",
-        "$ sudo cp systemd/Caddyfile /etc/caddy/",
-        "$ sudo sed -i s/loupe.example.org/YOUR.DOMAIN/ /etc/caddy/Caddyfile",
-        (
-            "$ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin "
-            "/etc/loupe.env"
-        ),
-        "$ sudo systemctl enable --now loupe && sudo systemctl reload caddy",
-        "$ systemctl status loupe",
-    ),
+    steps=f"""
+        Budget alert: {FIXED_MONTHLY_PRICE}
+        Point a domain at the server and open ports 80 and 443.
+        $ sudo apt install git python3-venv caddy
+        $ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe
+        $ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt
+            '{APP.postgres_driver}'
+        $ sudo useradd --system --home-dir /var/lib/loupe loupe
+        $ sudo .venv/bin/python -m deploy write vps-systemd
+        $ sudo cp systemd/loupe.service /etc/systemd/system/
+        $ sudo cp systemd/Caddyfile /etc/caddy/
+        $ sudo sed -i s/loupe.example.org/YOUR.DOMAIN/ /etc/caddy/Caddyfile
+        $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin /etc/loupe.env
+        $ sudo systemctl enable --now loupe && sudo systemctl reload caddy
+        $ systemctl status loupe
+    """,
     make_files=make_files,
     manifest=ManifestPaths(FILE, environment="Environment", memory="MemoryMax"),
     start=StartCommand(runner="unit"),
-    remarks=(
-        "Limited to one process on one server.",
-        "System updates, the firewall and backups of /var/lib/loupe are up to you.",
-    ),
+    remarks="""
+        Limited to one process on one server.
+        System updates, the firewall and backups of /var/lib/loupe are up to you.
+    """,
 )

@@ -49,7 +49,14 @@ def test_list_fits_a_small_terminal() -> None:
 def test_show_prints_everything_known(host: Host) -> None:
     result = call("show", host.name)
     assert result.exit_code == 0
-    facts = (host.title, host.summary, host.price, host.budget_alert, *host.steps, *host.remarks)
+    facts = (
+        host.title,
+        host.summary,
+        host.price,
+        host.budget_alert,
+        *host.step_list,
+        *host.remark_list,
+    )
     for text in (*facts, *make_files(host)):
         assert text in result.stdout
     for name, source in host.sources.items():

@@ -35,7 +35,7 @@ PHONE_PHOTO_MB = 5
 
 
 def all_text(host: Host) -> str:
-    return "\n".join([*make_files(host).values(), *host.steps, *host.remarks])
+    return "\n".join([*make_files(host).values(), *host.step_list, *host.remark_list])
 
 
 def test_hosts_are_discovered_one_per_module() -> None:
@@ -89,7 +89,7 @@ def test_hosts_with_sticky_sessions_use_them() -> None:
 @every_host
 def test_budget_alert_is_in_steps_and_files(host: Host) -> None:
     assert host.budget_alert
-    assert any(step.startswith("Budget alert: ") for step in host.steps)
+    assert any(step.startswith("Budget alert: ") for step in host.step_list)
     for path, text in make_files(host).items():
         # JSON has no comments.
         if not path.endswith((".json", "Caddyfile")):
@@ -130,9 +130,9 @@ def test_settings_exist_and_no_secret_is_in_a_file(host: Host) -> None:
 
 @every_host
 def test_steps_write_the_files_and_mark_commands(host: Host) -> None:
-    assert len(host.steps) >= 3
-    assert f"deploy write {host.name}" in " ".join(host.steps) or host.name == "community-cloud"
-    for step in host.steps:
+    assert len(host.step_list) >= 3
+    assert f"deploy write {host.name}" in " ".join(host.step_list) or host.name == "community-cloud"
+    for step in host.step_list:
         assert step.startswith("$ ") or "$" not in step
 
 

@@ -76,7 +76,7 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     at = open_page(budget="by use", traffic="a few people", knows="yes", expanded=[f"steps-{name}"])
     code = [element.value for element in at.code]
     assert {content.strip() for content in make_files(host).values()} <= set(code)
-    commands = {step.removeprefix("$ ") for step in host.steps if step.startswith("$ ")}
+    commands = {step.removeprefix("$ ") for step in host.step_list if step.startswith("$ ")}
     assert commands <= set(code)
     assert any("Budget alert: " in element.value.replace("\\", "") for element in at.info)
     assert all(source.url in text(at) for source in host.sources.values())

@@ -87,9 +87,9 @@ def _host(host: Host) -> None:
     if not expander.open:
         return
     with expander:
-        for number, step in enumerate(host.steps, 1):
+        for number, step in enumerate(host.step_list, 1):
             _step(number, step)
-        for remark in host.remarks:
+        for remark in host.remark_list:
             st.caption(escaped(remark))
         for path, text in make_files(host).items():
             st.markdown(f"**{escaped(path)}**")
