@@ -51,12 +51,13 @@ def show_command(host: str) -> None:
     """Show HOST: limits, sources, steps, files."""
     chosen = get_host(host)
     click.echo(f"{chosen.title} ({chosen.kind})\n{chosen.summary}\n")
-    source = chosen.sources.get("price")
+    source = chosen.find_source("price")
     click.echo(f"Price: {chosen.price}" + (f"  ({source.citation})" if source else "") + "\n")
     own_server = chosen.is_private
     click.echo("Limits, set by these files:" if own_server else "Limits, as documented:")
     for fact, name in _facts(chosen.limits):
-        click.echo(f"  {fact}  ({chosen.sources[name].citation})")
+        source = chosen.find_source(name)
+        click.echo(f"  {fact}" + (f"  ({source.citation})" if source else ""))
     for remark in chosen.remark_list:
         click.echo(f"  - {remark}")
     limit = chosen.max_instances_via

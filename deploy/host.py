@@ -12,12 +12,18 @@ from .spec import AppSpec
 __all__ = ["Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
 
 
+READ = "2026-11-25"
+"""Day on which sources were looked up, unless a source says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A page of documentation and the day it was looked up."""
 
     url: str
-    read: str
+    facts: str
+    """Names of the limits it documents, ``price`` and ``manifest``, separated by spaces."""
+    read: str = READ
     """ISO date."""
     first_hand: bool = True
     """False if the page could not be opened and the figure comes from others who cite it."""
@@ -89,8 +95,8 @@ class Host(DeploymentOption):
 
     summary: str
     limits: Limits
-    sources: Mapping[str, Source]
-    """The page that documents each limit that is set, ``manifest`` and ``price``.
+    sources: tuple[Source, ...]
+    """Pages that document the limits that are set, the manifest and the price.
 
     A server has no price page: the price is its provider's.
     """
@@ -108,6 +114,10 @@ class Host(DeploymentOption):
     """What keeps a visitor on one instance; None if there is no such setting."""
     remarks: str = ""
     """Further facts to know before choosing it, one per line."""
+
+    def find_source(self, fact: str) -> Source | None:
+        """Return the page that documents a fact, None if there is none."""
+        return next((source for source in self.sources if fact in source.facts.split()), None)
 
     @property
     def step_list(self) -> list[str]:

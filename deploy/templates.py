@@ -36,7 +36,7 @@ PROXY_BODY_MB = 200
 
 PROXY_BODY = Source(
     "https://caddyserver.com/docs/caddyfile/directives/request_body",
-    "2026-11-25",
+    "body_mb",
     first_hand=False,
 )
 

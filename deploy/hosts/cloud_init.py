@@ -9,9 +9,7 @@ from .vps_systemd import HOST as SERVER
 
 __all__ = ["HOST"]
 
-REFERENCE = Source(
-    "https://cloudinit.readthedocs.io/en/latest/reference/modules.html", "2026-11-25"
-)
+MODULES = "https://cloudinit.readthedocs.io/en/latest/reference/modules.html"
 FILE = "cloud-init.yaml"
 UNIT = "/etc/systemd/system/loupe.service"
 ALERT = (
@@ -69,7 +67,7 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
-    sources={**SERVER.sources, "manifest": REFERENCE},
+    sources=(Source(MODULES, "manifest"), *SERVER.sources),
     budget_alert=ALERT,
     steps=f"""
         Budget alert: {ALERT}

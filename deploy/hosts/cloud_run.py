@@ -7,11 +7,8 @@ from ..templates import budget_comment, name_value_list, probe, yaml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
 DOCS = "https://cloud.google.com/run"
-REFERENCE = Source(f"{DOCS}/docs/reference/yaml/v1", READ)
-QUOTAS = Source(f"{DOCS}/quotas", READ)
-OVERVIEW = Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", READ)
+REFERENCE = f"{DOCS}/docs/reference/yaml/v1"
 FILE = "service.yaml"
 CONTAINER = "spec.template.spec.containers.0"
 MEMORY_MB = 1024
@@ -55,7 +52,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "spec": {"template": {"metadata": {"annotations": annotations}, "spec": revision}},
     }
     comments = (
-        f"Cloud Run: {REFERENCE.url}",
+        f"Cloud Run: {REFERENCE}",
         budget_comment(ALERT),
         "Files are in memory: set LOUPE_DATABASE to keep corrections, and before raising maxScale.",
     )
@@ -82,16 +79,13 @@ HOST = Host(
         body_mb=32,
         socket_minutes=60,
     ),
-    sources={
-        "memory_mb": REFERENCE,
-        "cpu": REFERENCE,
-        "stops_idle": OVERVIEW,
-        "start_seconds": QUOTAS,
-        "body_mb": QUOTAS,
-        "socket_minutes": Source(f"{DOCS}/docs/triggering/websockets", READ),
-        "price": Source(f"{DOCS}/pricing", READ),
-        "manifest": REFERENCE,
-    },
+    sources=(
+        Source(REFERENCE, "memory_mb cpu manifest"),
+        Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", "stops_idle"),
+        Source(f"{DOCS}/quotas", "start_seconds body_mb"),
+        Source(f"{DOCS}/docs/triggering/websockets", "socket_minutes"),
+        Source(f"{DOCS}/pricing", "price"),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write cloud-run

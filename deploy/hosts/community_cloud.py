@@ -7,9 +7,7 @@ from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
 DOCS = "https://docs.streamlit.io/deploy/streamlit-community-cloud"
-MANAGE = Source(f"{DOCS}/manage-your-app", READ)
 FILE = ".streamlit/secrets.community-cloud.toml.example"
 MEMORY_MB = 690
 ALERT = "not needed. You can't be charged; an app over its limits is stopped."
@@ -34,13 +32,12 @@ HOST = Host(
     budget=Budget.NOTHING,
     traffic=Traffic.FEW,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps_minutes=12 * 60),
-    sources={
-        "memory_mb": MANAGE,
-        "cpu": MANAGE,
-        "sleeps_minutes": Source("https://github.com/streamlit/docs/pull/1268", READ),
-        "price": Source(DOCS, READ),
-        "manifest": Source(f"{DOCS}/deploy-your-app/secrets-management", READ, first_hand=False),
-    },
+    sources=(
+        Source(f"{DOCS}/manage-your-app", "memory_mb cpu"),
+        Source("https://github.com/streamlit/docs/pull/1268", "sleeps_minutes"),
+        Source(DOCS, "price"),
+        Source(f"{DOCS}/deploy-your-app/secrets-management", "manifest", first_hand=False),
+    ),
     budget_alert=ALERT,
     steps=f"""
         Push this repository to GitHub.

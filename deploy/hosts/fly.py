@@ -7,14 +7,11 @@ from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
-REFERENCE = Source("https://fly.io/docs/reference/configuration/", READ)
-STOP = Source("https://fly.io/docs/reference/fly-proxy-autostop-autostart", READ)
-IMAGE = Source(
+IMAGE_SIZE = (
     "https://community.fly.io/t/we-are-going-to-start-collecting-charges-for-stopped-machines-"
-    "rootfs-starting-april-25th/17825",
-    READ,
+    "rootfs-starting-april-25th/17825"
 )
+REFERENCE = "https://fly.io/docs/reference/configuration/"
 FILE = "fly.toml"
 MEMORY_MB = 512
 ALERT = (
@@ -63,7 +60,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "vm": [{"size": "shared-cpu-1x", "memory": f"{MEMORY_MB}mb"}],
     }
     comments = (
-        f"fly.toml: {REFERENCE.url}",
+        f"fly.toml: {REFERENCE}",
         (
             f"At most {app.max_instances} machine: fly deploy --ha=false, fly scale count "
             f"{app.max_instances}. More need LOUPE_DATABASE and fly-replay."
@@ -84,14 +81,12 @@ HOST = Host(
     expertise=Expertise.SOME,
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, stops_idle=True, image_mb=8192, keeps_files=True),
-    sources={
-        "memory_mb": REFERENCE,
-        "stops_idle": STOP,
-        "image_mb": IMAGE,
-        "keeps_files": REFERENCE,
-        "price": Source("https://fly.io/docs/about/pricing/", READ, first_hand=False),
-        "manifest": REFERENCE,
-    },
+    sources=(
+        Source(REFERENCE, "memory_mb keeps_files manifest"),
+        Source("https://fly.io/docs/reference/fly-proxy-autostop-autostart", "stops_idle"),
+        Source(IMAGE_SIZE, "image_mb"),
+        Source("https://fly.io/docs/about/pricing/", "price", first_hand=False),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write fly

@@ -7,9 +7,8 @@ from ..templates import budget_comment, json_text, yaml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
-MANIFEST = Source("https://devcenter.heroku.com/articles/build-docker-images-heroku-yml", READ)
-START = Source("https://devcenter.heroku.com/articles/dynos#web-dynos", READ, first_hand=False)
+DOCS = "https://devcenter.heroku.com/articles"
+MANIFEST = f"{DOCS}/build-docker-images-heroku-yml"
 MEMORY_MB = 512
 ALERT = (
     "Heroku documents none; the bill is the number of dynos, which only `heroku ps:scale` "
@@ -27,7 +26,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     settings["LOUPE_SECRET"] = {"description": "Signs share links.", "generator": "secret"}
     build = yaml_text(
         {"build": {"docker": {"web": app.dockerfile}}},
-        f"Heroku: {MANIFEST.url}",
+        f"Heroku: {MANIFEST}",
         budget_comment(ALERT),
         "Sticky sessions: heroku features:enable http-session-affinity",
     )
@@ -51,16 +50,14 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, sleeps_minutes=30, start_seconds=60, request_seconds=30),
-    sources={
-        "memory_mb": Source("https://devcenter.heroku.com/articles/dyno-types", READ),
-        "sleeps_minutes": Source(
-            "https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work", READ
-        ),
-        "start_seconds": START,
-        "request_seconds": Source("https://devcenter.heroku.com/articles/limits", READ),
-        "price": Source("https://www.heroku.com/dynos", READ),
-        "manifest": MANIFEST,
-    },
+    sources=(
+        Source(f"{DOCS}/dyno-types", "memory_mb"),
+        Source("https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work", "sleeps_minutes"),
+        Source(f"{DOCS}/dynos#web-dynos", "start_seconds", first_hand=False),
+        Source(f"{DOCS}/limits", "request_seconds"),
+        Source("https://www.heroku.com/dynos", "price"),
+        Source(MANIFEST, "manifest"),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write heroku

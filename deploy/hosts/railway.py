@@ -7,9 +7,7 @@ from ..templates import budget_comment, toml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
-PLANS = Source("https://docs.railway.com/pricing/plans", READ)
-REFERENCE = Source("https://docs.railway.com/config-as-code/reference", READ)
+REFERENCE = "https://docs.railway.com/config-as-code/reference"
 FILE = "railway.toml"
 ALERT = (
     "Workspace, Usage, Set Usage Limits sets a custom e-mail alert and a hard limit; at the hard "
@@ -31,7 +29,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "drainingSeconds": app.stop_seconds,
         },
     }
-    return {FILE: toml_text(document, f"Railway: {REFERENCE.url}", budget_comment(ALERT))}
+    return {FILE: toml_text(document, f"Railway: {REFERENCE}", budget_comment(ALERT))}
 
 
 HOST = Host(
@@ -45,14 +43,10 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(memory_mb=512, cpu=1, start_seconds=300, image_mb=4096),
-    sources={
-        "memory_mb": PLANS,
-        "cpu": PLANS,
-        "image_mb": PLANS,
-        "start_seconds": REFERENCE,
-        "price": PLANS,
-        "manifest": REFERENCE,
-    },
+    sources=(
+        Source("https://docs.railway.com/pricing/plans", "memory_mb cpu image_mb price"),
+        Source(REFERENCE, "start_seconds manifest"),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write railway

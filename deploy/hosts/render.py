@@ -7,9 +7,6 @@ from ..templates import budget_comment, name_value_list, yaml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
-FREE = Source("https://render.com/docs/free", READ)
-PRICING = Source("https://render.com/pricing", READ, first_hand=False)
 FILE = "render.yaml"
 MEMORY_MB = 512
 ALERT = (
@@ -53,13 +50,11 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.1, sleeps_minutes=15),
-    sources={
-        "memory_mb": PRICING,
-        "cpu": PRICING,
-        "sleeps_minutes": FREE,
-        "price": FREE,
-        "manifest": Source("https://render.com/docs/blueprint-spec", READ, first_hand=False),
-    },
+    sources=(
+        Source("https://render.com/pricing", "memory_mb cpu", first_hand=False),
+        Source("https://render.com/docs/free", "sleeps_minutes price"),
+        Source("https://render.com/docs/blueprint-spec", "manifest", first_hand=False),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write render

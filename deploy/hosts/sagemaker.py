@@ -7,11 +7,9 @@ from ..templates import json_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
 DOCS = "https://docs.aws.amazon.com/sagemaker/latest"
-HOSTING = Source(f"{DOCS}/dg/hosting-faqs.html", READ)
-API = Source(f"{DOCS}/APIReference/API_CreateEndpointConfig.html", READ, first_hand=False)
-PRICING = Source("https://aws.amazon.com/sagemaker/pricing/", READ, first_hand=False)
+API = f"{DOCS}/APIReference/API_CreateEndpointConfig.html"
+PRICING = "https://aws.amazon.com/sagemaker/pricing/"
 FOLDER = "sagemaker"
 VARIANT = "all"
 MEMORY_MB = 8192
@@ -74,15 +72,11 @@ HOST = Host(
     expertise=Expertise.YES,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300, body_mb=6, request_seconds=60),
-    sources={
-        "memory_mb": PRICING,
-        "cpu": PRICING,
-        "start_seconds": API,
-        "body_mb": HOSTING,
-        "request_seconds": HOSTING,
-        "price": PRICING,
-        "manifest": API,
-    },
+    sources=(
+        Source(PRICING, "memory_mb cpu price", first_hand=False),
+        Source(API, "start_seconds manifest", first_hand=False),
+        Source(f"{DOCS}/dg/hosting-faqs.html", "body_mb request_seconds"),
+    ),
     budget_alert=ALERT,
     steps="""
         $ python -m deploy write sagemaker

@@ -7,12 +7,7 @@ from ..templates import budget_comment, yaml_text
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
 DOCS = "https://huggingface.co/docs/hub"
-REFERENCE = Source(f"{DOCS}/spaces-config-reference", READ)
-OVERVIEW = Source(f"{DOCS}/spaces-overview", READ)
-# Only the current reference has it; the copy that was read is older.
-START = Source(f"{DOCS}/spaces-config-reference", READ, first_hand=False)
 # At the top of the repository it would replace this project's own README.
 FILE = "spaces/README.md"
 ALERT = (
@@ -51,14 +46,13 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=16 * 1024, cpu=2, sleeps_minutes=48 * 60, start_seconds=30 * 60),
-    sources={
-        "memory_mb": OVERVIEW,
-        "cpu": OVERVIEW,
-        "sleeps_minutes": Source(f"{DOCS}/spaces-gpus#sleep-time", READ),
-        "start_seconds": START,
-        "price": OVERVIEW,
-        "manifest": REFERENCE,
-    },
+    sources=(
+        Source(f"{DOCS}/spaces-overview", "memory_mb cpu price"),
+        Source(f"{DOCS}/spaces-gpus#sleep-time", "sleeps_minutes"),
+        # Only the current reference has it; the copy that was read is older.
+        Source(f"{DOCS}/spaces-config-reference", "start_seconds", first_hand=False),
+        Source(f"{DOCS}/spaces-config-reference", "manifest"),
+    ),
     budget_alert=ALERT,
     steps=f"""
         Create a Space with the SDK Docker on https://huggingface.co/new-space.

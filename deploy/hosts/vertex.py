@@ -7,9 +7,7 @@ from ..templates import json_text, name_value_list
 
 __all__ = ["HOST"]
 
-READ = "2026-11-25"
 DOCS = "https://cloud.google.com/vertex-ai"
-MACHINES = Source(f"{DOCS}/docs/predictions/configure-compute", READ)
 MEMORY_MB = 7680
 HEALTH, PREDICT = "/vertex/health", "/vertex/predict"
 MODEL, ENDPOINT, DEPLOY = (f"vertex/{name}.json" for name in ("model", "endpoint", "deploy"))
@@ -62,13 +60,12 @@ HOST = Host(
     expertise=Expertise.YES,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, body_mb=10),
-    sources={
-        "memory_mb": MACHINES,
-        "cpu": MACHINES,
-        "body_mb": Source(f"{DOCS}/docs/predictions/using-dedicated-endpoints", READ),
-        "price": Source(f"{DOCS}/pricing", READ),
-        "manifest": Source(f"{DOCS}/docs/predictions/use-custom-container", READ),
-    },
+    sources=(
+        Source(f"{DOCS}/docs/predictions/configure-compute", "memory_mb cpu"),
+        Source(f"{DOCS}/docs/predictions/using-dedicated-endpoints", "body_mb"),
+        Source(f"{DOCS}/pricing", "price"),
+        Source(f"{DOCS}/docs/predictions/use-custom-container", "manifest"),
+    ),
     budget_alert=ALERT,
     steps=f"""
         $ python -m deploy write vertex

@@ -14,7 +14,7 @@ from ..templates import (
 
 __all__ = ["HOST"]
 
-COMPOSE = Source("https://docs.docker.com/reference/compose-file/services/", "2026-11-25")
+SERVICES = "https://docs.docker.com/reference/compose-file/services/"
 FILE = "compose.yaml"
 MEMORY_MB = 1024
 
@@ -84,12 +84,10 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
-    sources={
-        "memory_mb": COMPOSE,
-        "body_mb": PROXY_BODY,
-        "keeps_files": COMPOSE,
-        "manifest": COMPOSE,
-    },
+    sources=(
+        Source(SERVICES, "memory_mb keeps_files manifest"),
+        PROXY_BODY,
+    ),
     budget_alert=FIXED_MONTHLY_PRICE,
     steps=f"""
         On your own machine, write the files, then commit and push:

@@ -14,10 +14,7 @@ from ..templates import (
 
 __all__ = ["CHECKOUT_DIR", "HOST", "MEMORY_MB"]
 
-READ = "2026-11-25"
 MANUAL = "https://www.freedesktop.org/software/systemd/man/latest"
-UNIT = Source(f"{MANUAL}/systemd.exec.html", READ, first_hand=False)
-MEMORY = Source(f"{MANUAL}/systemd.resource-control.html", READ, first_hand=False)
 CHECKOUT_DIR = "/opt/loupe"
 MEMORY_MB = 1024
 FILE = "systemd/loupe.service"
@@ -49,7 +46,11 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
-    sources={"memory_mb": MEMORY, "body_mb": PROXY_BODY, "keeps_files": UNIT, "manifest": UNIT},
+    sources=(
+        Source(f"{MANUAL}/systemd.resource-control.html", "memory_mb", first_hand=False),
+        PROXY_BODY,
+        Source(f"{MANUAL}/systemd.exec.html", "keeps_files manifest", first_hand=False),
+    ),
     budget_alert=FIXED_MONTHLY_PRICE,
     steps=f"""
         Budget alert: {FIXED_MONTHLY_PRICE}

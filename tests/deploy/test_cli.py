@@ -59,8 +59,8 @@ def test_show_prints_everything_known(host: Host) -> None:
     )
     for text in (*facts, *make_files(host)):
         assert text in result.stdout
-    for name, source in host.sources.items():
-        assert source.citation in result.stdout or name == "manifest"
+    for source in host.sources:
+        assert source.citation in result.stdout or source.facts == "manifest"
     assert "None" not in result.stdout
 
 

@@ -79,7 +79,7 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     commands = {step.removeprefix("$ ") for step in host.step_list if step.startswith("$ ")}
     assert commands <= set(code)
     assert any("Budget alert: " in element.value.replace("\\", "") for element in at.info)
-    assert all(source.url in text(at) for source in host.sources.values())
+    assert all(source.url in text(at) for source in host.sources)
 
 
 def test_app_is_measured_beside_the_limits():

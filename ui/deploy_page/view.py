@@ -98,7 +98,7 @@ def _host(host: Host) -> None:
             scrolls = text.count("\n") >= SCROLLED_LINES
             height: Literal["content"] | int = 480 if scrolls else "content"
             st.code(text, language=None, height=height, wrap_lines=True)
-        for source in {source.url: source for source in host.sources.values()}.values():
+        for source in host.sources:
             # Not a caption: links in it are too pale to read.
             how = source.citation.removeprefix(source.url)
             st.markdown(f"{linked(source.url)}{escaped(how)}")
