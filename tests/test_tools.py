@@ -35,9 +35,12 @@ def run_without_tools(folder: Path, *arguments: str, **environment: str) -> tupl
 
 def test_tests_without_their_tools_skip(tmp_path: Path) -> None:
     """Browsers, servers, databases, and the two that read hosts' files."""
-    places = ["tests/browser", "tests/operating", "tests/deploy/test_hosts.py"]
+    places = ["tests/browser", "tests/operating", "tests/deploy/test_check.py"]
     status, summary = run_without_tools(
-        tmp_path, *places, "-k", "browser or operating or systemd_takes or caddy_takes"
+        tmp_path,
+        *places,
+        "-k",
+        "browser or operating or validator_reports or systemd_rates or caddyfile_is",
     )
     assert status == 0
     assert "skipped" in summary
@@ -45,8 +48,8 @@ def test_tests_without_their_tools_skip(tmp_path: Path) -> None:
 
 
 def test_tests_without_their_tools_fail_in_ci(tmp_path: Path) -> None:
-    test = "tests/deploy/test_hosts.py"
-    status, summary = run_without_tools(tmp_path, test, "-k", "caddy_takes", CI="true")
+    test = "tests/deploy/test_check.py"
+    status, summary = run_without_tools(tmp_path, test, "-k", "caddyfile_is", CI="true")
     assert status == 1
     assert "2 failed" in summary
 
