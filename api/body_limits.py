@@ -13,8 +13,8 @@ from model.errors import Busy, LoupeError, PhotoTooLarge
 from model.photo import MAX_BYTES
 from model.settings import settings
 
+from .dispatcher import dispatcher
 from .problems import BodyTooSlow, Malformed, Stopping
-from .work_queue import line
 
 __all__ = ["BATCH_BYTES", "PHOTO_BYTES", "arriving", "limited_body"]
 
@@ -106,7 +106,7 @@ async def arriving(receive: Receive, until: float) -> Message | None:
         receive: see ASGI.
         until: when it is late, s on the monotonic clock.
     """
-    while not line().stopping and (left := until - time.monotonic()) > 0:
+    while not dispatcher().stopping and (left := until - time.monotonic()) > 0:
         # Not wait_for, which until Python 3.12 makes a task each time.
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, GLANCE)):
@@ -115,7 +115,7 @@ async def arriving(receive: Receive, until: float) -> Message | None:
 
 
 def _given_up() -> LoupeError:
-    if line().stopping:
+    if dispatcher().stopping:
         return Stopping("This server is stopping. Send the photo again: another one answers.")
     return BodyTooSlow("The photo did not arrive in time. Send a smaller one.")
 

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 
 from model import LoupeError, load
 
-from .work_queue import line
+from .dispatcher import dispatcher
 
 __all__ = ["live", "ready"]
 
@@ -23,7 +23,7 @@ async def ready(_: Request) -> JSONResponse:
 
     And 503 again once the server is stopping, so that a proxy sends visitors elsewhere.
     """
-    if line().stopping:
+    if dispatcher().stopping:
         return JSONResponse({"status": "not ready", "code": "stopping"}, 503, headers=FRESH)
     try:
         classifier = await run_in_threadpool(load)

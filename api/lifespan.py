@@ -13,7 +13,7 @@ from model.resources import limit_malloc_arenas
 from model.settings import settings
 
 from . import shutdown, telemetry
-from .work_queue import line
+from .dispatcher import dispatcher
 
 __all__ = ["warm"]
 
@@ -44,7 +44,7 @@ async def warm(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             log.error("%s: %s", error.code, error)
         yield None
         shutdown.begin()
-        line().close()
+        dispatcher().close()
         log.info("stopped")
 
 

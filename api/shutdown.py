@@ -7,7 +7,7 @@ import threading
 import time
 from types import FrameType
 
-from .work_queue import line
+from .dispatcher import dispatcher
 
 __all__ = ["begin", "watch"]
 
@@ -20,7 +20,7 @@ log = logging.getLogger("loupe")
 
 def begin() -> None:
     """Refuse what comes from now on; what was let in is finished."""
-    line().stopping = True
+    dispatcher().stopping = True
 
 
 def watch() -> None:

@@ -28,8 +28,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from model.admission import admission_queue
 from model.events import Event
 
-from .work_queue import line
-
 __all__ = [
     "Metrics",
     "TelemetryMiddleware",
@@ -74,10 +72,10 @@ class Metrics:
         waiting = Gauge(
             "loupe_waiting", "Photos that wait for their turn.", ("where",), registry=self.registry
         )
-        waiting.labels("screen").set_function(lambda: admission_queue().waiting)
-        waiting.labels("api").set_function(lambda: line().waiting)
+        waiting.labels("screen").set_function(lambda: admission_queue().waiting("screen"))
+        waiting.labels("api").set_function(lambda: admission_queue().waiting("api"))
         inside = Gauge("loupe_inside", "Photos that are looked at now.", registry=self.registry)
-        inside.set_function(lambda: admission_queue().inside)
+        inside.set_function(lambda: admission_queue().active)
         # Memory, CPU time and open files of the process, where the system tells them.
         ProcessCollector(registry=self.registry)
 

@@ -1,99 +1,359 @@
-"""As many photos at once as there are cores, a short queue, then "busy"."""
+"""The admission queue: one for the screen, the API and batches, with one deadline.
+
+CPU-bound work on photos waits here until a core is free. A photo waits once: a large
+one, which is known only after its header was read, trades its slot for the permit of
+large photos under the deadline that it came with.
+"""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
+from typing import Final, Generic, Literal, TypeVar, get_args
 
 from .errors import Busy
 from .settings import settings
 
-__all__ = ["AdmissionQueue", "admission_queue"]
+__all__ = [
+    "DEADLINE",
+    "Admission",
+    "AdmissionCancelled",
+    "AdmissionQueue",
+    "Lane",
+    "Submission",
+    "admission_queue",
+]
+
+T = TypeVar("T")
+
+Lane = Literal["screen", "api", "batch"]
+"""Where a caller waits. A free slot goes to the lanes in turn, so that a visitor of the
+screen waits for one or two photos of the API and not for all of them."""
+
+DEADLINE: Final = -1.0
+"""Stands for the queue's own deadline where a timeout is given."""
+
+CANCEL_POLL_SECONDS = 0.1
+"""Longest time until a caller that waits notices that it was cancelled, in seconds."""
+
+
+class AdmissionCancelled(Exception):
+    """The caller was cancelled while it waited."""
+
+
+class Admission:
+    """One caller's turn: it waits for a slot, then holds it.
+
+    Args:
+        lane: where it waits.
+        timeout_seconds: longest wait in all; None waits for as long as it takes.
+        is_cancelled: asked while it waits.
+        needs_slot: False for work outside the slots, which takes only the large-photo permit.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        timeout_seconds: float | None,
+        is_cancelled: Callable[[], bool] | None = None,
+        *,
+        needs_slot: bool = True,
+    ) -> None:
+        self.lane, self.timeout_seconds = lane, timeout_seconds
+        self.is_cancelled, self.needs_slot = is_cancelled, needs_slot
+        self.has_slot = False
+        self.large_wait_seconds = 0.0
+        """How long it waited for the permit of large photos, after it had a slot."""
+        self.granted = threading.Event()
+        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts towards the queue's bound: patient callers bound themselves."""
+        return self.timeout_seconds is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def late_error(self) -> Busy:
+        """Return the error of a caller whose deadline passed."""
+        return Busy(f"Still busy after {self.timeout_seconds:g} s. Try again in a moment.")
+
+    def grant(self) -> None:
+        """Let it go on; called with the queue's lock held."""
+        self.has_slot = self.needs_slot
+        self.granted.set()
+
+    def wait(self) -> bool:
+        """Wait until it is granted; return False once it is late or cancelled."""
+        poll_seconds = None if self.is_cancelled is None else CANCEL_POLL_SECONDS
+        while not self.granted.wait(self.seconds_left(poll_seconds)):
+            if self.is_late or (self.is_cancelled is not None and self.is_cancelled()):
+                return False
+        return True
+
+    def seconds_left(self, most: float | None = None) -> float | None:
+        """Return the seconds until the deadline, at most ``most``; None if there is neither."""
+        if self._deadline is None:
+            return most
+        left = max(0.0, self._deadline - time.monotonic())
+        return left if most is None else min(left, most)
+
+
+class Submission(Admission, Generic[T]):
+    """Work that runs in an executor once it has a slot; nobody blocks meanwhile."""
+
+    def __init__(self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor) -> None:
+        self._is_cancelled = False
+        super().__init__("api", queue.deadline_seconds, lambda: self._is_cancelled)
+        self._queue, self._work, self._executor = queue, work, executor
+        self.is_begun = False
+        self.future: Future[T] = Future()
+
+    def grant(self) -> None:
+        """Begin the work, or go on after the wait for other large photos."""
+        super().grant()
+        if not self.is_begun:
+            self.is_begun = True
+            self._executor.submit(self._run)
+
+    def cancel(self) -> bool:
+        """Leave the queue; return whether the work had not begun.
+
+        Work that waits for other large photos ends with ``AdmissionCancelled``. Other work
+        that has begun is finished.
+        """
+        self._is_cancelled = True
+        if self._queue.withdraw(self):
+            self.future.cancel()
+        return not self.is_begun
+
+    def expire(self) -> None:
+        """Leave the queue with ``Busy`` once the deadline has passed."""
+        if self.is_late and not self.is_begun and self._queue.withdraw(self):
+            self.future.set_exception(self.late_error())
+
+    def _run(self) -> None:
+        is_wanted = self.future.set_running_or_notify_cancel()
+        result, failure = None, None
+        with self._queue.hold(self):
+            if is_wanted:
+                try:
+                    result = self._work()
+                except BaseException as error:  # noqa: BLE001 - handed on by the future
+                    failure = error
+        # Set after the slot is given back: the next photo need not wait for the event loop.
+        if failure is not None:
+            self.future.set_exception(failure)
+        elif is_wanted:
+            self.future.set_result(result)  # type: ignore[arg-type]
 
 
 class AdmissionQueue:
-    """Bounds work that many threads ask for at once; who came first goes in first.
+    """First-in, first-out admission for CPU-bound work, bounded in slots, length and wait.
 
-    A semaphore would let in whoever asks just when a place comes free: under load
-    some would wait many times as long as most.
+    A semaphore may wake any waiter, so under load some would wait many times the median.
+    At most one large photo is decoded at a time, so that their peaks of memory don't add
+    up. One that must wait for another gives its slot to the next photo, and gets the first
+    free slot when it is its turn.
 
     Args:
-        places: how many may be inside.
-        queue: how many may wait.
-        deadline: seconds that one may wait.
+        slots: how many may be active at once.
+        queue: how many may wait in each lane.
+        deadline_seconds: how long one may wait in all.
     """
 
-    def __init__(self, places: int, queue: int, deadline: float) -> None:
-        self.places, self.queue, self.deadline = places, queue, deadline
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._line: deque[threading.Event] = deque()
-        self._waiting = 0
+    def __init__(self, slots: int, queue: int, deadline_seconds: float) -> None:
+        self.slots, self.queue, self.deadline_seconds = slots, queue, deadline_seconds
+        # Reentrant: what counts or withdraws is called with it and without it.
+        self._lock = threading.RLock()
+        self._active = 0
+        self._lanes: dict[Lane, deque[Admission]] = {lane: deque() for lane in get_args(Lane)}
+        self._turns: deque[Lane] = deque(self._lanes)
+        self._large_waiting: deque[Admission] = deque()
+        self._is_large_active = False
+        self._local = threading.local()
 
     @property
-    def inside(self) -> int:
-        """How many are inside."""
-        return self._inside
+    def active(self) -> int:
+        """How many hold a slot."""
+        return self._active
 
     @property
-    def waiting(self) -> int:
-        """How many wait in the queue; the patient are not counted."""
-        return self._waiting
+    def contended(self) -> bool:
+        """Whether others are active or wait: then each should take one core."""
+        return self._active > 1 or bool(self._large_waiting) or any(self._lanes.values())
 
-    @property
-    def crowded(self) -> bool:
-        """Whether somebody else is inside or waits: then each should take one core."""
-        return self._inside > 1 or bool(self._line)
+    def waiting(self, lane: Lane) -> int:
+        """Return how many wait in a lane, with those that wait for other large photos."""
+        with self._lock:
+            waiting = chain(self._lanes[lane], self._large_waiting)
+            return sum(other.is_counted and other.lane == lane for other in waiting)
+
+    def check(self, lane: Lane) -> None:
+        """Raise ``Busy`` if a caller that came now would be refused."""
+        with self._lock:
+            if self._active >= self.slots and self.waiting(lane) >= self.queue:
+                raise _full_error()
 
     @contextmanager
-    def enter(self, *, patient: bool = False) -> Iterator[None]:
-        """Hold a place; ``patient`` callers (a batch) wait outside the queue, for ever.
+    def acquire(
+        self,
+        timeout: float | None = DEADLINE,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Admission]:
+        """Hold a slot; in a thread that holds one already, go on with that one.
+
+        Args:
+            timeout: longest wait in seconds, by default the queue's deadline. None waits for
+                as long as it takes, in the lane of batches, outside the bound.
+            is_cancelled: asked while the caller waits.
 
         Raises:
             Busy: the queue is full, or the deadline passed.
+            AdmissionCancelled: ``is_cancelled`` returned True.
         """
-        turn = self._arrive(patient)
-        if turn is not None:
-            self._wait(turn, patient)
+        current: Admission | None = getattr(self._local, "admission", None)
+        if current is not None:
+            yield current
+            return
+        timeout = self.deadline_seconds if timeout == DEADLINE else timeout
+        admission = Admission("batch" if timeout is None else "screen", timeout, is_cancelled)
+        self._enter(admission)
+        self._wait(admission)
+        with self.hold(admission):
+            yield admission
+
+    def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
+        """Run ``work`` in the executor once it has a slot; it waits in the lane of the API.
+
+        Args:
+            work: what to run; an ``acquire`` inside it goes on with the same slot.
+            executor: has a thread for each slot and for each photo that may wait.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        submission = Submission(self, work, executor)
+        self._enter(submission)
+        return submission
+
+    @contextmanager
+    def large_photo(self) -> Iterator[None]:
+        """Hold the permit of large photos while one is decoded.
+
+        A thread without a slot (a training, a calibration) waits for as long as it takes.
+
+        Raises:
+            Busy: the deadline of this thread's admission passed.
+            AdmissionCancelled: its admission was cancelled.
+        """
+        current: Admission | None = getattr(self._local, "admission", None)
+        admission = current or Admission("batch", None, needs_slot=False)
+        if not self._try_large(admission):
+            began = time.monotonic()
+            self._wait(admission)
+            admission.large_wait_seconds += time.monotonic() - began
         try:
             yield
         finally:
-            self._leave()
+            with self._lock:
+                self._is_large_active = False
+                self._dispatch()
 
-    def _arrive(self, patient: bool) -> threading.Event | None:
-        """Take a place, or stand in line: the event is set when it is one's turn."""
-        with self._lock:
-            if self._inside < self.places and not self._line:
-                self._inside += 1
-                return None
-            if not patient and self._waiting >= self.queue:
-                raise Busy(f"All {self.places} places are taken and the queue is full. Try again.")
-            self._waiting += not patient
-            turn = threading.Event()
-            self._line.append(turn)
-            return turn
+    @contextmanager
+    def hold(self, admission: Admission) -> Iterator[None]:
+        """Hold the slot of a granted admission in this thread, and give it back."""
+        self._local.admission = admission
+        try:
+            yield
+        finally:
+            self._local.admission = None
+            with self._lock:
+                # One that waited for other large photos in vain has none any more.
+                if admission.has_slot:
+                    admission.has_slot = False
+                    self._active -= 1
+                    self._dispatch()
 
-    def _wait(self, turn: threading.Event, patient: bool) -> None:
-        came = turn.wait(None if patient else self.deadline)
+    def withdraw(self, admission: Admission) -> bool:
+        """Take a caller out of its lane; return False if it is not there any more."""
         with self._lock:
-            self._waiting -= not patient
-            # Whoever left may have given the place just as the deadline passed.
-            if came or turn.is_set():
+            for line in (self._lanes[admission.lane], self._large_waiting):
+                if admission in line:
+                    line.remove(admission)
+                    # The next large photo may be one that needs no slot.
+                    self._dispatch()
+                    return True
+            return False
+
+    def _enter(self, admission: Admission) -> None:
+        with self._lock:
+            if admission.is_counted:
+                self.check(admission.lane)
+            self._lanes[admission.lane].append(admission)
+            self._dispatch()
+
+    def _wait(self, admission: Admission) -> None:
+        if admission.wait():
+            return
+        with self._lock:
+            # A slot may have come just as the deadline passed.
+            if admission.granted.is_set():
                 return
-            self._line.remove(turn)
-        raise Busy(f"No place came free in {self.deadline:g} s. Try again.")
+            self.withdraw(admission)
+        raise admission.late_error() if admission.is_late else AdmissionCancelled
 
-    def _leave(self) -> None:
+    def _try_large(self, admission: Admission) -> bool:
+        """Take the permit of large photos; or give the slot away, stand in line, return False."""
         with self._lock:
-            if self._line:
-                # The place goes from hand to hand, so that nobody slips in between.
-                self._line.popleft().set()
-            else:
-                self._inside -= 1
+            if not (self._is_large_active or self._large_waiting):
+                self._is_large_active = True
+                return True
+            # While small photos have free slots, only this bounds how many large ones wait.
+            if admission.is_counted and self.waiting(admission.lane) >= self.slots + self.queue:
+                raise _full_error()
+            admission.granted.clear()
+            self._large_waiting.append(admission)
+            if admission.has_slot:
+                admission.has_slot = False
+                self._active -= 1
+            self._dispatch()
+            return False
+
+    def _dispatch(self) -> None:
+        """Grant what can be granted; a large photo whose turn it is comes first."""
+        while self._large_waiting and not self._is_large_active:
+            if self._large_waiting[0].needs_slot and self._active >= self.slots:
+                break
+            self._is_large_active = True
+            admission = self._large_waiting.popleft()
+            self._active += admission.needs_slot
+            admission.grant()
+        while self._active < self.slots and (waiting := self._pop_next()) is not None:
+            self._active += 1
+            waiting.grant()
+
+    def _pop_next(self) -> Admission | None:
+        for _ in self._lanes:
+            lane = self._turns[0]
+            self._turns.rotate(-1)
+            if self._lanes[lane]:
+                return self._lanes[lane].popleft()
+        return None
+
+
+def _full_error() -> Busy:
+    return Busy("Too many photos are waiting right now. Try again in a moment.")
 
 
 @lru_cache(maxsize=1)
 def admission_queue() -> AdmissionQueue:
-    """The gate of this process."""
+    """Return the admission queue of this process."""
     return AdmissionQueue(settings().threads, settings().queue, settings().deadline)

@@ -1,28 +1,22 @@
-"""Bundle + engine → answers. Every door comes through here."""
+"""A bundle run by an engine: from a photo to a prediction, the same for every entry point."""
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from . import decision
-from .admission import admission_queue
+from .admission import DEADLINE, admission_queue
 from .bundle.bundle import Bundle
 from .bundle.registry import Mark, fingerprint, get_bundle
 from .engines import Engine, start
 from .engines.base import EngineOutput
-from .errors import (
-    Busy,
-    DamagedPhoto,
-    GoldenMismatch,
-    LoupeError,
-    MissingPhoto,
-    PhotoTooLarge,
-)
+from .errors import DamagedPhoto, GoldenMismatch, LoupeError, MissingPhoto, PhotoTooLarge
 from .events import Event, emit, emit_error
 from .photo import MAX_BYTES, Photo, read
 from .prediction import Milliseconds, Prediction
@@ -36,15 +30,15 @@ Source = str | Path | bytes | Image.Image | Photo
 """A path, a file's bytes, a PIL image, or a photo that was read already."""
 
 TOLERANCE = 1e-4
-"""How far a probability may be from its golden answer."""
+"""Largest difference of a probability from its golden output."""
 
-NOVELTY_TOLERANCE = 1e-3
-"""The same for the novelty, relative where that is more than one."""
+OOD_SCORE_TOLERANCE = 1e-3
+"""Largest difference of an OOD score from its golden output; relative above one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """An answer with what it was given for; ``pixels`` uint8 [height, width, 3]."""
+    """A prediction with the photo and the pixels, uint8 [height, width, 3], that it is for."""
 
     photo: Photo
     pixels: Pixels
@@ -52,75 +46,84 @@ class Identification:
 
 
 class Classifier:
-    """A bundle run by an engine. Made by ``load``; safe under threads."""
+    """A bundle run by an engine, safe under threads. ``load`` returns one.
+
+    Example:
+        >>> load("imagenet").identify("cat.jpg").top(5)
+    """
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self.bundle, self.engine = bundle, engine
-        self.milliseconds = float("nan")
-        """Median of the engine alone for a photo, known once the golden answers were checked."""
+        self.engine_ms = float("nan")
+        """Median time of the engine alone for one photo, in ms; NaN before the golden test."""
 
-    def identify(self, source: Source, *, patient: bool = False) -> Prediction:
-        """Answer for one photo.
+    def identify(self, source: Source, *, timeout: float | None = DEADLINE) -> Prediction:
+        """Return the prediction for one photo.
 
         Args:
-            source: what to look at.
-            patient: wait for a place as long as it takes (for a batch).
+            source: the photo.
+            timeout: longest wait for a free core in seconds, by default ``LOUPE_DEADLINE``;
+                None waits for as long as it takes (for a batch).
 
         Raises:
             PhotoError: the photo cannot be read.
-            Busy: all places are taken and the queue is full.
+            Busy: the admission queue is full, or no core came free in time.
         """
-        return self.identify_detailed(source, patient=patient).prediction
+        return self.identify_detailed(source, timeout=timeout).prediction
 
     def identify_detailed(
-        self, source: Source, *, patient: bool = False, single_thread: bool = False
+        self,
+        source: Source,
+        *,
+        timeout: float | None = DEADLINE,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> Identification:
-        """As ``identify``, with the photo and the pixels that the answer was given for.
+        """Return the prediction for one photo, with the photo and its pixels.
 
         Args:
-            source: what to look at.
-            patient: see ``identify``.
-            single_thread: others come right after this one, so it should take one core.
+            source: the photo.
+            timeout: see ``identify``.
+            is_cancelled: asked while the photo waits.
+
+        Raises:
+            PhotoError, Busy: see ``identify``.
+            AdmissionCancelled: ``is_cancelled`` returned True.
         """
         try:
-            examined = self._examine(source, patient, single_thread)
+            identification = self._identify(source, timeout, is_cancelled)
         except LoupeError as error:
             emit_error(error, self.bundle.name, self.engine.name)
             raise
-        found = examined.prediction
-        assert found.milliseconds is not None  # it was measured just now
-        emit(
-            Event(
-                found.model,
-                found.engine,
-                seconds=found.milliseconds.total / 1000,
-                known=found.known,
-            )
-        )
-        return examined
+        prediction = identification.prediction
+        assert prediction.milliseconds is not None
+        seconds = prediction.milliseconds.total / 1000
+        emit(Event(prediction.model, prediction.engine, seconds=seconds, known=prediction.known))
+        return identification
 
-    def _examine(self, source: Source, patient: bool, single_thread: bool) -> Identification:
+    def _identify(
+        self, source: Source, timeout: float | None, is_cancelled: Callable[[], bool] | None
+    ) -> Identification:
         data = read_file(Path(source)) if isinstance(source, str | Path) else source
-        with admission_queue().enter(patient=patient):
-            began = time.perf_counter()
-            photo = self._patient_photo(data) if patient else self.photo(data)
+        with admission_queue().acquire(timeout, is_cancelled) as admission:
+            started = time.perf_counter()
+            photo = self.read_photo(data)
+            # Waiting for another large photo is no part of decoding.
+            started += admission.large_wait_seconds
             decoded = time.perf_counter()
             pixels = preprocess(photo.image, self.bundle.manifest.recipe)
-            ready = time.perf_counter()
-            prediction = self._answer(
-                pixels, began, decoded, ready, single_thread=patient or single_thread
-            )
-            return Identification(photo, pixels, prediction)
+            preprocessed = time.perf_counter()
+            output = self._run_engine(pixels, is_batch=timeout is None)
+            finished = time.perf_counter()
+        times = Milliseconds(
+            decode=(decoded - started) * 1000,
+            preprocess=(preprocessed - decoded) * 1000,
+            engine=(finished - preprocessed) * 1000,
+            total=(finished - started) * 1000,
+        )
+        return Identification(photo, pixels, self._to_prediction(output, times))
 
-    def _patient_photo(self, source: bytes | Image.Image | Photo) -> Photo:
-        """As ``photo``, waiting for other large photos as long as it takes."""
-        while True:
-            # Each try waits for the deadline, so this is no busy loop.
-            with suppress(Busy):
-                return self.photo(source)
-
-    def photo(self, source: bytes | Image.Image | Photo) -> Photo:
-        """Read a photo as large as this model's recipe needs it.
+    def read_photo(self, source: bytes | Image.Image | Photo) -> Photo:
+        """Return a photo, decoded no larger than this model's preprocessing needs.
 
         Raises:
             PhotoError: the photo cannot be read.
@@ -131,139 +134,127 @@ class Classifier:
             return Photo.from_image(source)
         return read(source, resize=self.bundle.manifest.recipe.least)
 
-    def answer(self, pixels: Pixels) -> Prediction:
-        """Answer for pixels, uint8 [height, width, 3] of the recipe's size.
+    def identify_pixels(self, pixels: Pixels) -> Prediction:
+        """Return the prediction for pixels, uint8 [height, width, 3], of the graph's size.
 
         Raises:
-            Busy: all places are taken and the queue is full.
+            Busy: the admission queue is full, or no core came free in time.
         """
-        with admission_queue().enter():
-            now = time.perf_counter()
-            return self._answer(pixels, now, now, now)
+        with admission_queue().acquire():
+            started = time.perf_counter()
+            output = self._run_engine(pixels)
+            engine_ms = (time.perf_counter() - started) * 1000
+        times = Milliseconds(decode=0.0, preprocess=0.0, engine=engine_ms, total=engine_ms)
+        return self._to_prediction(output, times)
 
-    def _answer(
-        self,
-        pixels: Pixels,
-        began: float,
-        decoded: float,
-        ready: float,
-        *,
-        single_thread: bool = False,
-    ) -> Prediction:
-        # A photo a core gets more done than all cores on one photo after the other.
-        output = self.engine.run(
-            pixels[None], single_thread=single_thread or admission_queue().crowded
-        )
-        done = time.perf_counter()
-        times = Milliseconds(
-            decode=(decoded - began) * 1000,
-            preprocess=(ready - decoded) * 1000,
-            engine=(done - ready) * 1000,
-            total=(done - began) * 1000,
-        )
-        return self._prediction(output, times)
+    def _run_engine(self, pixels: Pixels, *, is_batch: bool = False) -> EngineOutput:
+        # Under load, one core per photo has higher throughput than all cores on one photo.
+        single_thread = is_batch or admission_queue().contended
+        return self.engine.run(pixels[None], single_thread=single_thread)
 
-    def _prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
+    def _to_prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
         manifest = self.bundle.manifest
-        probabilities = output.probabilities[0]
-        novelty = None if output.novelty is None else float(output.novelty[0])
+        ood_score = None if output.novelty is None else float(output.novelty[0])
         prediction = Prediction(
             model=manifest.name,
             version=self.bundle.version,
             engine=self.engine.name,
             labels=manifest.labels,
-            probabilities=probabilities,
+            probabilities=output.probabilities[0],
             milliseconds=times,
             language=manifest.language,
             multilabel=manifest.multilabel,
             calibrated=manifest.confidence is not None,
         )
-        return decision.apply_thresholds(prediction, novelty, manifest.confidence)
+        return decision.apply_thresholds(prediction, ood_score, manifest.confidence)
 
-    def check_golden(self) -> float:
-        """Compare the golden answers; returns the largest difference in a probability.
+    def run_golden_test(self) -> float:
+        """Compare the engine with the golden outputs; return the largest difference.
 
         Raises:
-            GoldenMismatch: one differs by more than 1e-4, or another label comes first.
+            GoldenMismatch: a probability differs by more than 1e-4, or the top label differs.
         """
         golden = self.bundle.golden
-        worst, times = 0.0, []
-        for place, (pixels, wanted) in enumerate(
-            zip(golden.pixels, golden.probabilities, strict=True)
-        ):
-            began = time.perf_counter()
+        largest, times_ms = 0.0, []
+        for index, pixels in enumerate(golden.pixels):
+            started = time.perf_counter()
             output = self.engine.run(pixels[None])
-            found = output.probabilities[0]
-            times.append((time.perf_counter() - began) * 1000)
-            if found.shape != wanted.shape:
-                raise GoldenMismatch(
-                    f"{self.bundle.folder}: the engine {self.engine.name!r} answers for "
-                    f"{found.size} labels where the model has {wanted.size}. "
-                    "Build or import the model again."
-                )
-            difference = float(np.abs(found - wanted).max())
-            # Written so that NaN is a mismatch, too.
-            if not (difference <= TOLERANCE and found.argmax() == wanted.argmax()):
-                raise GoldenMismatch(
-                    f"{self.bundle.folder}: the engine {self.engine.name!r} does not give the "
-                    f"golden answers (a probability differs by {difference:.2g}). Do not trust "
-                    "it: build or import the model again on this machine."
-                )
-            self._check_novelty(output, place)
-            worst = max(worst, difference)
-        self.milliseconds = float(np.median(times))
-        return worst
+            times_ms.append((time.perf_counter() - started) * 1000)
+            largest = max(largest, self._check_probabilities(output, golden.probabilities[index]))
+            self._check_ood_score(output, index)
+        self.engine_ms = float(np.median(times_ms))
+        return largest
 
-    def _check_novelty(self, output: EngineOutput, place: int) -> None:
-        golden, confidence = self.bundle.golden.novelty, self.bundle.manifest.confidence
-        needed = confidence is not None and confidence.novelty is not None
-        if golden is None and not needed:
+    def _check_probabilities(self, output: EngineOutput, expected: NDArray[np.float32]) -> float:
+        actual = output.probabilities[0]
+        if actual.shape != expected.shape:
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: the engine {self.engine.name!r} returns {actual.size} "
+                f"probabilities, but the model has {expected.size} labels. "
+                "Build or import the model again."
+            )
+        difference = float(np.abs(actual - expected).max())
+        # Written so that NaN is a mismatch, too.
+        if not (difference <= TOLERANCE and actual.argmax() == expected.argmax()):
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
+                f"golden outputs (a probability differs by {difference:.2g}). Don't trust it: "
+                "build or import the model again on this machine."
+            )
+        return difference
+
+    def _check_ood_score(self, output: EngineOutput, index: int) -> None:
+        golden, calibration = self.bundle.golden.novelty, self.bundle.manifest.confidence
+        is_needed = calibration is not None and calibration.novelty is not None
+        if golden is None and not is_needed:
             return
         if golden is None or output.novelty is None:
             raise GoldenMismatch(
-                f"{self.bundle.folder}: it has a threshold for what is unknown, but "
+                f"{self.bundle.folder}: the model has an OOD threshold, but "
                 f"{'golden.npz' if golden is None else 'the graph'} has no 'novelty'. "
                 "Build or import the model again."
             )
-        found, wanted = float(output.novelty[0]), float(golden[place])
-        if not abs(found - wanted) <= NOVELTY_TOLERANCE * max(1.0, abs(wanted)):
+        actual, expected = float(output.novelty[0]), float(golden[index])
+        if not abs(actual - expected) <= OOD_SCORE_TOLERANCE * max(1.0, abs(expected)):
             raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} says that a golden photo "
-                f"has a novelty of {found:.5g} where it is {wanted:.5g}. Build or import the "
+                f"{self.bundle.folder}: the engine {self.engine.name!r} gives a golden photo an "
+                f"OOD score of {actual:.5g} instead of {expected:.5g}. Build or import the "
                 "model again."
             )
 
 
 def read_file(path: Path) -> bytes:
-    """A photo file's bytes.
+    """Return the bytes of a photo file.
 
     Raises:
-        MissingPhoto, PhotoTooLarge, DamagedPhoto: it cannot or need not be read.
+        MissingPhoto, PhotoTooLarge, DamagedPhoto: it is missing, too large or not readable.
     """
     try:
-        # One byte over the limit is enough to refuse: a device or a pipe may never end.
+        # One byte over the limit is enough to reject it: a device or a pipe may never end.
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise MissingPhoto(f"There is no file {path}. Check its name.") from None
     except OSError as error:
-        raise DamagedPhoto(f"{path} cannot be read: {error.strerror}.") from None
+        raise DamagedPhoto(f"{path} can't be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
         raise PhotoTooLarge(
-            f"{path} is larger than {MAX_BYTES // 2**20} MB. Send a smaller version of it."
+            f"{path} is larger than {MAX_BYTES // 2**20} MB. Send a smaller version."
         )
     return data
 
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, str, str], Classifier] = {}
-_marked: dict[tuple[str, str], tuple[Mark, Classifier]] = {}
-"""The classifier by name and engine, with what its files looked like: reading a manifest for
+"""Classifiers by name, version and engine."""
+
+_by_fingerprint: dict[tuple[str, str], tuple[Mark, Classifier]] = {}
+"""Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
 each photo takes as long as resizing one."""
 
 
 def load(name: str | None = None, engine: str | None = None) -> Classifier:
-    """The model of that name, ready to answer; loaded once per process.
+    """Return the model of that name, ready to use; loaded once per process.
 
     Args:
         name: by default the one in the settings.
@@ -271,35 +262,34 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
 
     Raises:
         BundleNotFound: there is no such model.
-        BundleError: its files are damaged, newer, or its golden answers do not hold.
+        BundleError: its files are damaged, too new, or fail the golden test.
         EngineUnavailable: the engine's packages are not installed.
     """
     name, engine = name or settings().model, engine or settings().engine
-    # Taken before the files are read: what changes in between is found the next time.
-    now = fingerprint(name)
-    known = _marked.get((name, engine))
-    if known and known[0] == now:
-        return known[1]
-    bundle = get_bundle(name)
-    classifier = _ready(bundle, engine)
-    _marked[name, engine] = now, classifier
+    # Taken before the files are read: a change in between is noticed the next time.
+    current = fingerprint(name)
+    cached = _by_fingerprint.get((name, engine))
+    if cached and cached[0] == current:
+        return cached[1]
+    classifier = _load_bundle(get_bundle(name), engine)
+    _by_fingerprint[name, engine] = current, classifier
     return classifier
 
 
-def _ready(bundle: Bundle, engine: str) -> Classifier:
+def _load_bundle(bundle: Bundle, engine: str) -> Classifier:
     key = (bundle.name, bundle.version, engine)
-    # Without the lock: while one visitor waits for torch, the others go on.
-    if found := _loaded.get(key):
-        return found
+    # Checked outside the lock: other sessions must not wait while one loads torch.
+    if classifier := _loaded.get(key):
+        return classifier
     with _lock:
         if key not in _loaded:
             classifier = Classifier(bundle, start(bundle, engine))
             if engine != "fake":
-                classifier.check_golden()
-            # A bundle that was replaced leaves with its old version.
-            for old in [old for old in _loaded if old[0] == key[0] and old[1] != key[1]]:
-                del _loaded[old]
+                classifier.run_golden_test()
+            # The previous version of a bundle is dropped from memory.
+            for other in [other for other in _loaded if other[0] == key[0] and other[1] != key[1]]:
+                del _loaded[other]
             _loaded[key] = classifier
-            # Reading a model leaves twice its size behind.
+            # Loading leaves twice the model's size behind as freed memory.
             trim_memory()
         return _loaded[key]

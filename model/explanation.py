@@ -47,7 +47,7 @@ def occlusion_map(
     cover = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - plain
     heat = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
-    with admission_queue().enter():
+    with admission_queue().acquire():
         before = _score(classifier, pixels, label)
         # One by one: a batch is no faster on few cores, and its memory stays taken.
         for grid in GRIDS:

@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import Busy
 from .photo.formats import SIGNATURE_SIZE, SUFFIXES, detect_format
 from .settings import settings
 
-__all__ = ["SUFFIXES", "is_photo", "list_photos", "map_ordered", "printable", "retry_while_busy"]
+__all__ = ["SUFFIXES", "is_photo", "list_photos", "map_ordered", "printable"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,18 +63,6 @@ def _read_signature(path: Path) -> bytes:
 def printable(path: Path) -> str:
     """Return a path with forward slashes that can be printed, whatever bytes its name is of."""
     return path.as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-def retry_while_busy(work: Callable[[T], R], item: T) -> R:
-    """Return ``work(item)``, tried again and again while the machine is busy.
-
-    Large photos are decoded one at a time, and each try waits until the deadline.
-    """
-    while True:
-        try:
-            return work(item)
-        except Busy:
-            continue
 
 
 def map_ordered(

@@ -37,7 +37,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setenv("LOUPE_DATA", str(folder))
     monkeypatch.setattr(settings_module, "SECRETS", tmp_path / "secrets.toml")
     monkeypatch.setattr(classifier, "_loaded", {})
-    monkeypatch.setattr(classifier, "_marked", {})
+    monkeypatch.setattr(classifier, "_by_fingerprint", {})
     _forget()
     yield folder
     _forget()

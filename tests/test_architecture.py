@@ -13,7 +13,7 @@ import model
 from model.settings import ROOT
 
 ROOMS = ("model", "ui", "api", "deploy", "pages")
-MOST_LINES = 350
+MOST_LINES = 500
 HEAVY = ("streamlit", "torch", "fastai", "sqlalchemy", "pandas")
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from model.admission import admission_queue
 from model.photo import MAX_BYTES
 from model.settings import settings
 
@@ -17,7 +18,6 @@ from ..health import ready
 from ..problems import Malformed
 from ..v1.identify import answered
 from ..v1.params import IdentifyParams, with_fields
-from ..work_queue import line
 
 __all__ = ["routes"]
 
@@ -43,7 +43,7 @@ async def parameters(_: Request) -> JSONResponse:
     Their product may be 100 MB at most, as the contract has it.
     """
     megabytes = MAX_BYTES // 2**20
-    at_once = max(1, min(line().places, 100 // megabytes))
+    at_once = max(1, min(admission_queue().slots, 100 // megabytes))
     return JSONResponse(
         {
             "MaxConcurrentTransforms": at_once,

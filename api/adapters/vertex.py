@@ -16,11 +16,11 @@ from starlette.routing import Route
 from model import LoupeError, load
 
 from ..body_limits import PHOTO_BYTES, limited_body
+from ..dispatcher import dispatcher
 from ..health import ready
 from ..problems import Malformed
 from ..v1.identify import identified
 from ..v1.params import IdentifyParams
-from ..work_queue import line
 
 __all__ = ["routes"]
 
@@ -58,7 +58,7 @@ class Instances(BaseModel):
 
 async def predict(request: Request) -> JSONResponse:
     """``{"predictions": [...]}`` with an answer, or an ``error``, for each instance."""
-    line().check()
+    dispatcher().check()
     # In base64 four bytes stand for three; it lies there as it came, as text and decoded.
     async with limited_body(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
         # Not body(), which would keep a copy for as long as the request lives.
@@ -73,7 +73,7 @@ async def predict(request: Request) -> JSONResponse:
 async def _answer(instance: Instance, asked: IdentifyParams, request: Request) -> dict[str, Any]:
     try:
         data = _decoded(instance.image_bytes.b64)
-        return await line().run(lambda: identified(data, "-", asked), request.is_disconnected)
+        return await dispatcher().run(lambda: identified(data, "-", asked), request.is_disconnected)
     except LoupeError as error:
         return {"photo": "-", "error": {"code": error.code, "message": str(error)}}
 

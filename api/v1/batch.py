@@ -1,6 +1,7 @@
 """Many photos of one request: looked at as the command line's, answered as they are ready."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from model import Classifier, LoupeError, load
+from model.admission import AdmissionCancelled
 from model.errors import MissingPhoto
 from model.photo_files import map_ordered
 from model.settings import settings
 from model.zips import open_photos
 
 from ..body_limits import BATCH_BYTES, limited_body
+from ..dispatcher import dispatcher
 from ..problems import Malformed, Stopping
-from ..work_queue import line
 from .params import FILE, BatchParams, body_of, fields_of, form_of, is_form, shown, with_fields
 
 __all__ = ["BODY", "BatchResponse", "begin"]
@@ -57,10 +59,11 @@ class BatchResponse(StreamingResponse):
         self,
         answers: Generator[dict[str, Any], None, None],
         held: AsyncExitStack,
+        ended: threading.Event,
         *,
         lines: bool,
     ) -> None:
-        self._answers, self._held = answers, held
+        self._answers, self._held, self._ended = answers, held, ended
         if lines:
             super().__init__(self._lines(), media_type="application/x-ndjson")
         else:
@@ -74,7 +77,8 @@ class BatchResponse(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # What was not begun is not begun.
+            # Photos that still wait leave the queue.
+            self._ended.set()
             await run_in_threadpool(self._answers.close)
             await self._held.aclose()
 
@@ -95,16 +99,21 @@ class BatchResponse(StreamingResponse):
 
 
 def _answers(
-    classifier: Classifier, items: list[Item], top: int
+    classifier: Classifier, items: list[Item], top: int, ended: threading.Event
 ) -> Generator[dict[str, Any], None, None]:
-    yield from map_ordered(partial(_answer, classifier, top), items)
+    yield from map_ordered(partial(_answer, classifier, top, ended), items)
 
 
-def _answer(classifier: Classifier, top: int, item: Item) -> dict[str, Any]:
+def _answer(classifier: Classifier, top: int, ended: threading.Event, item: Item) -> dict[str, Any]:
     try:
-        if line().stopping:
+        if dispatcher().stopping:
             raise Stopping("The server stopped before this photo. Send it again.")
-        return classifier.identify(item.read(), patient=True).to_dict(item.name, top)
+        identification = classifier.identify_detailed(
+            item.read(), timeout=None, is_cancelled=ended.is_set
+        )
+        return identification.prediction.to_dict(item.name, top)
+    except AdmissionCancelled:
+        return {}
     except LoupeError as error:
         return {"photo": item.name, "error": {"code": error.code, "message": str(error)}}
 
@@ -117,7 +126,7 @@ async def begin(request: Request, asked: BatchParams) -> BatchResponse:
             or busy.
     """
     async with AsyncExitStack() as stack:
-        line().check_batch()
+        dispatcher().check_batch()
         body = await stack.enter_async_context(limited_body(request, BATCH_BYTES))
         if is_form(request):
             form = await stack.enter_async_context(form_of(body, settings().batch))
@@ -131,11 +140,12 @@ async def begin(request: Request, asked: BatchParams) -> BatchResponse:
             items = await _zipped(body, stack)
         if not items:
             raise MissingPhoto("There is no file in the form. Send each photo as 'photos'.")
-        await stack.enter_async_context(line().batch())
+        await stack.enter_async_context(dispatcher().batch())
         classifier = await run_in_threadpool(load, asked.model)
-        answers = _answers(classifier, items, asked.top)
+        ended = threading.Event()
+        answers = _answers(classifier, items, asked.top, ended)
         lines = "application/x-ndjson" in request.headers.get("accept", "")
-        return BatchResponse(answers, stack.pop_all(), lines=lines)
+        return BatchResponse(answers, stack.pop_all(), ended, lines=lines)
 
 
 async def _zipped(body: Request, stack: AsyncExitStack) -> list[Item]:

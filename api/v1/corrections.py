@@ -3,13 +3,15 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import load
+from model.classifier import Identification
 
+from ..dispatcher import dispatcher
 from ..problems import Invalid
-from ..work_queue import line
 from .identify import photo_body
 from .params import CorrectionParams, photo_in, with_fields
 from .schemas import Corrections, problems
@@ -31,22 +33,31 @@ async def correct(request: Request, said: Annotated[CorrectionParams, Query()]) 
     """The photo is looked at again, so that what is kept is what the model says and not
     what somebody claims that it said. The photo itself is kept only with `keep`.
     """
-    line().check()
+    dispatcher().check()
     async with photo_in(request) as sent:
         said = with_fields(said, sent.fields)
-        kept = await line().run(lambda: _kept(sent.data, said), request.is_disconnected)
-        return JSONResponse(kept, 201)
+        label = await run_in_threadpool(_label, said)
+        identification = await dispatcher().run(
+            lambda: load(said.model).identify_detailed(sent.data), request.is_disconnected
+        )
+        # Not in a slot: a database that is slow must not keep photos waiting.
+        return JSONResponse(await run_in_threadpool(_kept, identification, label, said), 201)
 
 
-def _kept(data: bytes, said: CorrectionParams) -> dict[str, Any]:
-    # Opening a database is for those who keep something in it.
-    from model.corrections import correction_store
+def _label(said: CorrectionParams) -> str:
+    # Imported only here: opening a database costs memory that most processes don't need.
     from model.corrections.store import clean
 
     label = clean(said.label)
     if not label:
         raise Invalid("label: it is missing. Say what the photo shows.")
-    examined = load(said.model).identify_detailed(data)
+    return label
+
+
+def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[str, Any]:
+    from model.corrections import correction_store
+    from model.corrections.store import clean
+
     prediction = examined.prediction
     photo = examined.photo.to_jpeg() if said.keep else None
     number = correction_store().add_correction(prediction, label, photo)

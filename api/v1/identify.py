@@ -15,7 +15,7 @@ from model import Classifier, load
 from model.classifier import Identification
 from model.explanation import occlusion_map, render_overlay
 
-from ..work_queue import line
+from ..dispatcher import dispatcher
 from . import batch
 from .params import FILE, BatchParams, IdentifyParams, body_of, photo_in, with_fields
 from .schemas import Answer, Batch, problems
@@ -64,12 +64,12 @@ async def answered(request: Request, asked: IdentifyParams) -> JSONResponse:
         LoupeError, pydantic.ValidationError: see ``photo_in``, ``Line.run``, ``identified`` and
             ``with_fields``.
     """
-    line().check()
+    dispatcher().check()
     async with photo_in(request) as sent:
         work = partial(identified, sent.data, sent.name, with_fields(asked, sent.fields))
         # A plain answer: checking it field by field against its own description takes
         # longer than resizing a photo.
-        return JSONResponse(await line().run(work, request.is_disconnected))
+        return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
 def identified(data: bytes, name: str, asked: IdentifyParams) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def identified(data: bytes, name: str, asked: IdentifyParams) -> dict[str, Any]:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
     classifier = load(asked.model)
-    examined = classifier.identify_detailed(data, single_thread=line().crowded)
+    examined = classifier.identify_detailed(data)
     answer = examined.prediction.to_dict(name, asked.top)
     if asked.explain:
         answer["explanation"] = _explained(classifier, examined)

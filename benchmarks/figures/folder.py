@@ -49,7 +49,7 @@ def _measure(photos: list[Path], rounds: int) -> Pairs:
     ours = classifier()
 
     def identify() -> list[Prediction]:
-        return list(map_ordered(partial(ours.identify, patient=True), photos))
+        return list(map_ordered(partial(ours.identify, timeout=None), photos))
 
     baselines = [baseline_loop(photos, threads) for threads in {1, resources.cores()}]
     readings = [measure_pairs(timer(identify), timer(loop), rounds) for loop in baselines]

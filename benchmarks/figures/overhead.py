@@ -28,7 +28,7 @@ def overhead(quick: bool) -> tuple[float, str]:
 def _measure(photo: bytes, count: int) -> Pairs:
     ours = classifier()
     session = _bare()
-    decoded = ours.photo(photo)
+    decoded = ours.read_photo(photo)
     pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
     return measure_pairs(
         timer(lambda: ours.identify(decoded)),

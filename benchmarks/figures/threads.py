@@ -32,7 +32,7 @@ def threads(quick: bool) -> tuple[float, str]:
 
     def answers(first: int = 0) -> list[Answer]:
         rotated = [photos[(first + step) % len(photos)] for step in range(len(photos))]
-        outputs = [model.identify(photo, patient=True).probabilities for photo in rotated]
+        outputs = [model.identify(photo, timeout=None).probabilities for photo in rotated]
         return outputs[len(photos) - first :] + outputs[: len(photos) - first]
 
     serial = answers()

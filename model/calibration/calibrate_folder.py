@@ -15,7 +15,7 @@ from ..engines import start
 from ..errors import DataError, PhotoError
 from ..evaluation.evaluate import labelled_photos
 from ..evaluation.tables import require_single_label
-from ..photo_files import list_photos, map_ordered, printable, retry_while_busy
+from ..photo_files import list_photos, map_ordered, printable
 from ..preprocess import preprocess
 from ..settings import settings
 from .apply import write_calibration
@@ -129,7 +129,7 @@ def _run_classifier(
         name = printable(path.relative_to(folder))
         try:
             data = read_file(path)
-            photo = retry_while_busy(classifier.photo, data)
+            photo = classifier.read_photo(data)
         except PhotoError:
             return name
         output = classifier.engine.run(preprocess(photo.image, config)[None], single_thread=True)

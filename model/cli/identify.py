@@ -73,7 +73,7 @@ def _expanded(photo: str) -> Iterator[str]:
 def _answer(classifier: Classifier, photo: str) -> Prediction | LoupeError:
     try:
         source = sys.stdin.buffer.read(MAX_BYTES + 1) if photo == "-" else Path(photo)
-        return classifier.identify(source, patient=True)
+        return classifier.identify(source, timeout=None)
     except LoupeError as error:
         return error
 

@@ -77,7 +77,7 @@ def _verified(bundle: Bundle) -> str:
     said = [f"{len(bundle.manifest.files)} files as hashed"]
     for engine in bundle.manifest.engines:
         try:
-            worst = Classifier(bundle, start(bundle, engine)).check_golden()
+            worst = Classifier(bundle, start(bundle, engine)).run_golden_test()
             said.append(f"{engine} gives the golden answers (within {worst:.1g})")
         except EngineUnavailable:
             said.append(f"{engine} not checked (its packages are not installed)")

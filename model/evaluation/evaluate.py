@@ -49,7 +49,7 @@ def evaluate(
         photo, label = item
         name = printable(photo.relative_to(folder))
         try:
-            return name, label, classifier.identify(photo, patient=True)
+            return name, label, classifier.identify(photo, timeout=None)
         except PhotoError as error:
             return name, label, error
 

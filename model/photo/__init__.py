@@ -1,22 +1,24 @@
 """A file's bytes as an upright RGB photo, or a ``PhotoError`` that says what to do."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 
 from PIL import AvifImagePlugin, Image, ImageFile
 
+from ..admission import admission_queue
 from ..errors import EmptyPhoto, PhotoTooLarge
 from ..settings import settings
 from .exif import apply_orientation, image_orientation, swaps_sides
 from .formats import FORMAT_NAMES, FORMATS, prepare
 from .limits import (
     BYTES_PER_PIXEL,
+    LARGE_MB,
     MAX_PIXELS,
     check_memory,
     check_size,
     decoding_bytes,
-    large_photo_lock,
 )
 from .prepared import PreparedImage, damaged, translate_decoder_errors
 
@@ -94,7 +96,8 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         UnsupportedFormat: another kind of file.
         TooManyPixels: more than 50 megapixels, or more than fit in the memory.
         DamagedPhoto: incomplete or broken.
-        Busy: other large photos kept this one waiting beyond the deadline.
+        Busy: other large photos kept this one waiting beyond the deadline; only in a
+            thread that holds a slot of the admission queue. Others wait.
 
     Example:
         >>> photo = read(Path("cat.jpg").read_bytes())
@@ -122,7 +125,8 @@ def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
     check_memory(size, needed, memory_mb)
     opened = [image]
     del image
-    with large_photo_lock(needed, settings().deadline):
+    is_large = needed > LARGE_MB * 2**20
+    with admission_queue().large_photo() if is_large else nullcontext():
         upright = apply_orientation(_to_rgb(_load(opened)), orientation)
     upright.info = {}
     return Photo(upright, prepared.format, size[::-1] if swaps_sides(orientation) else size)

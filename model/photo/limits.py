@@ -1,22 +1,19 @@
 """What one photo may cost in pixels, memory and places at the decoder."""
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from PIL import Image
 
-from ..errors import Busy, TooManyPixels
+from ..errors import TooManyPixels
 from .prepared import PreparedImage, damaged
 
 __all__ = [
     "BYTES_PER_PIXEL",
+    "LARGE_MB",
     "MAX_PIXELS",
     "check_memory",
     "check_size",
     "decoding_bytes",
-    "large_photo_lock",
 ]
 
 MAX_PIXELS = 50_000_000
@@ -51,8 +48,6 @@ BYTES_PER_PIXEL_TURNED = 8.1
 
 BYTES_PER_PIXEL_444 = 2.0
 """Additional bytes per pixel where a HEIC holds colour at full resolution."""
-
-_large = threading.Lock()
 
 
 def decoding_bytes(prepared: PreparedImage, image: Image.Image, orientation: int) -> float:
@@ -97,17 +92,3 @@ def check_memory(size: tuple[int, int], needed_bytes: float, memory_mb: int) -> 
             f"This photo has {size[0] * size[1] / 1e6:,.1f} megapixels, more than this server "
             "has memory for. Send a smaller version, or a standard JPEG."
         )
-
-
-@contextmanager
-def large_photo_lock(needed: float, deadline: float) -> Iterator[None]:
-    """Let one large photo be decoded at a time, so that their peaks don't add up."""
-    if needed <= LARGE_MB * 2**20:
-        yield
-        return
-    if not _large.acquire(timeout=deadline):
-        raise Busy("Other large photos are being read just now. Try again in a moment.")
-    try:
-        yield
-    finally:
-        _large.release()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from ..admission import AdmissionCancelled
 from ..errors import DamagedPhoto, LoupeError, TooManyPixels, UnsupportedFormat
 
 __all__ = [
@@ -74,7 +75,7 @@ def translate_decoder_errors() -> Iterator[None]:
     """
     try:
         yield
-    except LoupeError:
+    except (LoupeError, AdmissionCancelled):
         raise
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooManyPixels(

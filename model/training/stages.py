@@ -18,7 +18,7 @@ from ..errors import DataError, PhotoError
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
 from ..photo import read
-from ..photo_files import map_ordered, printable, retry_while_busy
+from ..photo_files import map_ordered, printable
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from .backbones import Backbone, load_pretrained
 from .config import Hyperparameters, TrainingConfig
@@ -172,7 +172,7 @@ def pixels_of(
     def one(path: Path) -> Pixels | None:
         try:
             data = read_file(path)
-            image = retry_while_busy(lambda bytes_: read(bytes_, resize=recipe.least).image, data)
+            image = read(data, resize=recipe.least).image
         except PhotoError as error:
             if all_of_them:
                 raise DataError(f"{printable(path)}: {error}") from error

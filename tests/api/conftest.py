@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from api import body_limits, telemetry, work_queue
+from api import body_limits, dispatcher, telemetry
 from api.app import routes
 from api.lifespan import warm
 from tests.conftest import _forget
@@ -18,7 +18,7 @@ Serve = Callable[..., TestClient]
 
 def forget() -> None:
     """What the process keeps of its settings."""
-    for cached in (work_queue.line, body_limits.memory_budget, telemetry.metrics):
+    for cached in (dispatcher.dispatcher, body_limits.memory_budget, telemetry.metrics):
         cached.cache_clear()
 
 

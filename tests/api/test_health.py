@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from api.dispatcher import dispatcher
 from api.lifespan import warm
-from api.work_queue import line
 from model.bundle.bundle import BUILTIN_DIR
 from tests.model.tiny import tiny
 
@@ -35,7 +35,7 @@ def test_ready_names_what_answers(client, imagenet):
 
 
 def test_who_is_on_the_way_out_is_not_ready(client):
-    line().stopping = True
+    dispatcher().stopping = True
     answer = client.get("/api/ready")
     assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
     assert client.get("/api/live").status_code == 200

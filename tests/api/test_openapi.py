@@ -54,7 +54,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
         for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
             patch.setenv(f"LOUPE_{name}", value)
         patch.setattr(classifier, "_loaded", {})
-        patch.setattr(classifier, "_marked", {})
+        patch.setattr(classifier, "_by_fingerprint", {})
         _forget()
         forget()
         tiny(folder / "models", confidence=CALIBRATED)

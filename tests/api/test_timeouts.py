@@ -8,8 +8,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 
 from api import timeouts
 from api.body_limits import memory_budget
+from api.dispatcher import MAX_BATCHES, dispatcher
 from api.timeouts import SlowClientMiddleware
-from api.work_queue import BATCHES, line
 from model.samples import samples
 from tests.api.raw import Wire
 from tests.browser.server import Server
@@ -218,10 +218,10 @@ def test_who_takes_nothing_gives_the_place_of_his_batch_back(
             if message["type"] == "http.response.body":
                 await asyncio.sleep(60)
 
-        for _ in range(BATCHES + 1):
+        for _ in range(MAX_BATCHES + 1):
             left[:] = [body]
             await asyncio.wait_for(app(dict(given), receive, send), 10)
-        assert not line()._batches.locked()
+        assert not dispatcher()._batches.locked()
         assert memory_budget().held == 0
 
     asyncio.run(ask())

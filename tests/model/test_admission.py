@@ -1,134 +1,182 @@
-"""The gate: so many places, so many who wait, and a deadline for those."""
+"""``model.admission``: slots, lanes, one deadline, and one large photo at a time."""
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from model.admission import AdmissionQueue, admission_queue
+from model.admission import DEADLINE, AdmissionCancelled, AdmissionQueue, admission_queue
 from model.errors import Busy
 from model.settings import settings
+from tests.model.slots import held, large_waiting, wait_until
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.002)
-
-
-def enter(gate: AdmissionQueue, *, patient: bool = False) -> str:
+def enter(queue: AdmissionQueue, timeout: float | None = DEADLINE) -> str:
     try:
-        with gate.enter(patient=patient):
+        with queue.acquire(timeout):
             return "in"
     except Busy as busy:
         return str(busy)
 
 
-def waiting(gate: AdmissionQueue) -> int:
-    return gate.waiting
+def enter_large(queue: AdmissionQueue) -> str:
+    try:
+        with queue.acquire(), queue.large_photo():
+            return "in"
+    except Busy as busy:
+        return str(busy)
 
 
-def test_beyond_places_and_queue_it_is_busy_at_once() -> None:
-    door = AdmissionQueue(places=1, queue=1, deadline=5)
+def test_queue_rejects_when_full() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
     with ThreadPoolExecutor(1) as pool:
-        with door.enter():
-            second: Future[str] = pool.submit(enter, door)
-            until(lambda: waiting(door) == 1)
-            began = time.perf_counter()
-            assert enter(door) == "All 1 places are taken and the queue is full. Try again."
-            assert time.perf_counter() - began < 0.5
+        with held(queue):
+            second: Future[str] = pool.submit(enter, queue)
+            wait_until(lambda: queue.waiting("screen") == 1)
+            started = time.perf_counter()
+            assert enter(queue).startswith("Too many photos are waiting right now.")
+            assert time.perf_counter() - started < 0.5
+            with pytest.raises(Busy):
+                queue.check("screen")
+            # Each lane has its own bound.
+            queue.check("api")
             assert not second.done()
         assert second.result(5) == "in"
-    assert waiting(door) == 0
+    assert queue.waiting("screen") == 0
 
 
-def test_without_a_queue_nobody_waits() -> None:
-    door = AdmissionQueue(places=2, queue=0, deadline=5)
-    with door.enter(), door.enter():
-        assert "queue is full" in enter(door)
-    assert enter(door) == "in"
+def test_queue_of_zero_lets_nobody_wait() -> None:
+    queue = AdmissionQueue(slots=2, queue=0, deadline_seconds=5)
+    with held(queue, 2):
+        assert enter(queue).startswith("Too many photos")
+    assert enter(queue) == "in"
 
 
-def test_who_waits_too_long_is_told_so() -> None:
-    door = AdmissionQueue(places=1, queue=1, deadline=0.05)
-    with door.enter():
-        began = time.perf_counter()
-        assert enter(door) == "No place came free in 0.05 s. Try again."
-        assert 0.04 < time.perf_counter() - began < 2
-        # The place in the queue is free again.
-        assert waiting(door) == 0
-        assert "No place came free" in enter(door)
+def test_waiting_past_the_deadline_raises_busy() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
+    with held(queue):
+        started = time.perf_counter()
+        assert enter(queue) == "Still busy after 0.05 s. Try again in a moment."
+        assert 0.04 < time.perf_counter() - started < 2
+        # Its place in the queue is free again.
+        assert queue.waiting("screen") == 0
+        assert enter(queue).startswith("Still busy")
 
 
-def test_the_patient_wait_outside_the_queue_and_beyond_the_deadline() -> None:
-    door = AdmissionQueue(places=1, queue=1, deadline=0.05)
+def test_callers_without_timeout_wait_past_bound_and_deadline() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
     with ThreadPoolExecutor(3) as pool:
-        with door.enter():
-            patient = [pool.submit(enter, door, patient=True) for _ in range(3)]
-            time.sleep(0.15)
-            assert not any(one.done() for one in patient)
-            assert waiting(door) == 0
-        assert [one.result(5) for one in patient] == ["in"] * 3
+        with held(queue):
+            patient = [pool.submit(enter, queue, None) for _ in range(3)]
+            wait_until(lambda: len(queue._lanes["batch"]) == 3)
+            assert enter(queue).startswith("Still busy")
+            assert not any(call.done() for call in patient)
+            assert queue.waiting("batch") == 0
+        assert [call.result(5) for call in patient] == ["in"] * 3
 
 
-def test_a_failure_inside_leaves_the_place() -> None:
-    door = AdmissionQueue(places=1, queue=0, deadline=1)
+def test_cancelled_caller_leaves_the_queue() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        with queue.acquire(None, cancelled.is_set):
+            raise AssertionError("a cancelled caller got a slot")
+
+    with held(queue), ThreadPoolExecutor(1) as pool:
+        call = pool.submit(wait)
+        wait_until(lambda: len(queue._lanes["batch"]) == 1)
+        cancelled.set()
+        with pytest.raises(AdmissionCancelled):
+            call.result(5)
+        assert not queue._lanes["batch"]
+
+
+def test_failure_inside_releases_the_slot() -> None:
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
     for _ in range(5):
-        with pytest.raises(RuntimeError), door.enter():
+        with pytest.raises(RuntimeError), queue.acquire():
             raise RuntimeError
-    assert enter(door) == "in"
+    assert enter(queue) == "in"
 
 
-def test_there_are_never_more_inside_than_places() -> None:
-    door = AdmissionQueue(places=3, queue=100, deadline=20)
-    lock, inside, most = threading.Lock(), 0, 0
+def test_thread_with_a_slot_goes_on_with_it() -> None:
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
+    with queue.acquire() as outer:
+        with queue.acquire() as inner:
+            assert inner is outer
+            assert queue.active == 1
+        assert queue.active == 1
+    assert queue.active == 0
+
+
+def test_active_never_exceeds_slots() -> None:
+    queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
+    lock, active, most = threading.Lock(), 0, 0
 
     def visit(number: int) -> None:
-        nonlocal inside, most
-        with door.enter(patient=number % 2 == 0):
+        nonlocal active, most
+        with queue.acquire(None if number % 2 else DEADLINE):
             with lock:
-                inside += 1
-                most = max(most, inside)
+                active += 1
+                most = max(most, active)
             time.sleep(0.001)
             with lock:
-                inside -= 1
+                active -= 1
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(visit, range(100)))
-    assert (inside, most) == (0, 3)
+    assert (active, most) == (0, 3)
 
 
-def test_who_came_first_goes_in_first() -> None:
-    door, order = AdmissionQueue(places=1, queue=100, deadline=20), []
+def test_each_lane_is_first_in_first_out() -> None:
+    queue = AdmissionQueue(slots=1, queue=100, deadline_seconds=20)
+    order: list[int] = []
 
     def visit(number: int) -> None:
-        with door.enter(patient=number % 3 == 0):
+        with queue.acquire():
             order.append(number)
 
-    with ThreadPoolExecutor(20) as pool:
-        with door.enter():
-            for number in range(20):
-                pool.submit(visit, number)
-                until(lambda number=number: len(door._line) == number + 1)
-            assert door.crowded
-        # Nobody who comes now overtakes those who wait.
-        with door.enter():
-            assert order == list(range(20))
-    assert not door.crowded
-    assert (door.inside, door.waiting) == (0, 0)
+    with ThreadPoolExecutor(20) as pool, held(queue):
+        for number in range(20):
+            pool.submit(visit, number)
+            wait_until(lambda number=number: queue.waiting("screen") == number + 1)
+        assert queue.contended
+    assert order == list(range(20))
+    assert not queue.contended
+    assert (queue.active, queue.waiting("screen")) == (0, 0)
 
 
-def test_a_place_given_as_the_deadline_passes_is_not_lost() -> None:
-    door = AdmissionQueue(places=1, queue=50, deadline=0.002)
+def test_lanes_take_turns() -> None:
+    """A visitor of the screen does not wait for all clients of the API."""
+    queue = AdmissionQueue(slots=1, queue=100, deadline_seconds=20)
+    order: list[str] = []
+
+    def visit() -> None:
+        with queue.acquire():
+            order.append("screen")
+
+    with ThreadPoolExecutor(20) as pool, ThreadPoolExecutor(12) as api:
+        with held(queue):
+            submissions = [queue.submit(lambda: order.append("api"), api) for _ in range(10)]
+            assert queue.waiting("api") == 10
+            visitors = [pool.submit(visit) for _ in range(3)]
+            wait_until(lambda: queue.waiting("screen") == 3)
+        for submission in submissions:
+            submission.future.result(5)
+        for visitor in visitors:
+            visitor.result(5)
+    assert order[:6].count("screen") == 3
+
+
+def test_slot_granted_as_the_deadline_passes_is_not_lost() -> None:
+    queue = AdmissionQueue(slots=1, queue=50, deadline_seconds=0.002)
     with ThreadPoolExecutor(16) as pool:
 
         def visit(_: int) -> str:
             try:
-                with door.enter():
+                with queue.acquire():
                     time.sleep(0.0019)
                     return "in"
             except Busy:
@@ -136,10 +184,177 @@ def test_a_place_given_as_the_deadline_passes_is_not_lost() -> None:
 
         results = set(pool.map(visit, range(400)))
     assert results == {"in", "busy"}
-    assert (door.inside, door.waiting, len(door._line)) == (0, 0, 0)
+    assert (queue.active, queue.waiting("screen"), queue.contended) == (0, 0, False)
 
 
-def test_the_gate_of_the_process_is_as_set(
+def test_one_large_photo_is_decoded_at_a_time() -> None:
+    queue = AdmissionQueue(slots=4, queue=100, deadline_seconds=20)
+    lock, large, most = threading.Lock(), 0, 0
+
+    def visit(number: int) -> None:
+        nonlocal large, most
+        with queue.acquire(None if number % 3 == 0 else DEADLINE), queue.large_photo():
+            with lock:
+                large += 1
+                most = max(most, large)
+            time.sleep(0.001)
+            with lock:
+                large -= 1
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(visit, range(60)))
+    assert (large, most) == (0, 1)
+    assert (queue.active, large_waiting(queue)) == (0, 0)
+
+
+def test_waiting_large_photo_leaves_its_slot_to_a_small_one() -> None:
+    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
+    with ThreadPoolExecutor(1) as pool:
+        with held(queue, large=True):
+            second = pool.submit(enter_large, queue)
+            wait_until(lambda: large_waiting(queue) == 1)
+            assert queue.active == 1
+            assert queue.waiting("screen") == 1
+            assert enter(queue) == "in"
+            assert not second.done()
+        assert second.result(5) == "in"
+
+
+def test_large_photo_waits_once_and_within_one_deadline() -> None:
+    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=0.6)
+
+    def arrive() -> tuple[str, float]:
+        started = time.perf_counter()
+        return enter_large(queue), time.perf_counter() - started
+
+    with held(queue, large=True), ThreadPoolExecutor(1) as pool:
+        with held(queue):
+            late = pool.submit(arrive)
+            wait_until(lambda: queue.waiting("screen") == 1)
+            time.sleep(0.3)
+        # It has a slot after half of its deadline, and the other half is left for the permit.
+        message, seconds = late.result(5)
+        assert message == "Still busy after 0.6 s. Try again in a moment."
+        assert 0.55 < seconds < 0.9
+    assert (queue.active, large_waiting(queue)) == (0, 0)
+    assert enter_large(queue) == "in"
+
+
+def test_large_photo_is_not_starved_by_small_ones() -> None:
+    queue = AdmissionQueue(slots=2, queue=100, deadline_seconds=20)
+    end = threading.Event()
+
+    def small() -> None:
+        while not end.is_set():
+            with queue.acquire():
+                time.sleep(0.001)
+
+    with ThreadPoolExecutor(10) as pool:
+        try:
+            with held(queue, large=True):
+                smalls = [pool.submit(small) for _ in range(8)]
+                large = pool.submit(enter_large, queue)
+                wait_until(lambda: large_waiting(queue) == 1)
+            assert large.result(2) == "in"
+        finally:
+            end.set()
+        for call in smalls:
+            call.result(5)
+
+
+def test_large_photos_that_wait_are_bounded() -> None:
+    queue = AdmissionQueue(slots=2, queue=1, deadline_seconds=20)
+    waiting = []
+    with ThreadPoolExecutor(5) as pool:
+        with held(queue, large=True):
+            for count in range(1, 4):
+                waiting.append(pool.submit(enter_large, queue))
+                wait_until(lambda count=count: large_waiting(queue) == count)
+            assert enter_large(queue).startswith("Too many photos")
+        assert [call.result(5) for call in waiting] == ["in"] * 3
+
+
+def test_cancelled_large_photo_leaves_the_queue() -> None:
+    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        with queue.acquire(None, cancelled.is_set), queue.large_photo():
+            raise AssertionError("a cancelled photo was decoded")
+
+    with held(queue, large=True), ThreadPoolExecutor(1) as pool:
+        call = pool.submit(wait)
+        wait_until(lambda: large_waiting(queue) == 1)
+        cancelled.set()
+        with pytest.raises(AdmissionCancelled):
+            call.result(5)
+        assert (queue.active, large_waiting(queue)) == (1, 0)
+    assert queue.active == 0
+
+
+def test_large_photo_without_a_slot_waits_past_the_deadline() -> None:
+    """A training reads photos outside the slots, and must not lose one to a busy server."""
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=0.01)
+    decoded = threading.Event()
+
+    def decode() -> None:
+        with queue.large_photo():
+            decoded.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with held(queue, large=True):
+            call = pool.submit(decode)
+            wait_until(lambda: large_waiting(queue) == 1)
+            assert not decoded.wait(0.1)
+        call.result(5)
+    assert queue.active == 0
+
+
+def test_submitted_work_holds_its_slot_and_releases_it() -> None:
+    queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
+
+    def work() -> int:
+        # What runs inside goes on with the slot of the submission.
+        with queue.acquire(), queue.large_photo():
+            return queue.active
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    with ThreadPoolExecutor(3) as pool:
+        failing, working = queue.submit(fail, pool), queue.submit(work, pool)
+        with pytest.raises(RuntimeError, match="broken"):
+            failing.future.result(5)
+        assert working.future.result(5) == 1
+        wait_until(lambda: queue.active == 0)
+
+
+def test_cancelled_submission_is_not_begun() -> None:
+    queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
+    with ThreadPoolExecutor(3) as pool:
+        with held(queue):
+            submission = queue.submit(lambda: pytest.fail("it was begun"), pool)
+            assert submission.cancel()
+            assert queue.waiting("api") == 0
+        assert submission.future.cancelled()
+
+
+def test_submission_that_waits_for_a_large_photo_can_be_cancelled() -> None:
+    queue = AdmissionQueue(slots=2, queue=2, deadline_seconds=20)
+
+    def work() -> None:
+        with queue.large_photo():
+            pytest.fail("it was decoded")
+
+    with held(queue, large=True), ThreadPoolExecutor(3) as pool:
+        submission = queue.submit(work, pool)
+        wait_until(lambda: large_waiting(queue) == 1)
+        assert not submission.cancel()
+        with pytest.raises(AdmissionCancelled):
+            submission.future.result(5)
+
+
+def test_queue_of_the_process_follows_the_settings(
     data_folder: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_THREADS", "3")
@@ -147,9 +362,6 @@ def test_the_gate_of_the_process_is_as_set(
     monkeypatch.setenv("LOUPE_DEADLINE", "1.5")
     settings.cache_clear()
     admission_queue.cache_clear()
-    assert (admission_queue().places, admission_queue().queue, admission_queue().deadline) == (
-        3,
-        5,
-        1.5,
-    )
-    assert admission_queue() is admission_queue()
+    queue = admission_queue()
+    assert (queue.slots, queue.queue, queue.deadline_seconds) == (3, 5, 1.5)
+    assert admission_queue() is queue

@@ -2,9 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 from PIL import Image
 
 from model import Bundle, Classifier, Photo, load
-from model.admission import admission_queue
+from model.admission import AdmissionCancelled, admission_queue
 from model.bundle.bundle import GoldenOutputs
 from model.classifier import TOLERANCE
 from model.engines import Engine, EngineOutput
@@ -30,6 +28,7 @@ from model.errors import (
 from model.photo import MAX_BYTES
 from model.preprocess import Pixels, preprocess
 from model.samples import samples
+from tests.model.slots import held, large_waiting, wait_until
 from tests.model.tiny import COLOURS, colour
 from tests.photos import drawn, encoded
 
@@ -41,7 +40,7 @@ def test_a_path_bytes_and_an_image_have_the_same_answer(
     data = encoded(image, "PNG")
     path = tmp_path / "photo.png"
     path.write_bytes(data)
-    read = imagenet.photo(data)
+    read = imagenet.read_photo(data)
     assert isinstance(read, Photo)
     first, *others = [
         imagenet.identify(source)
@@ -88,7 +87,7 @@ def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> 
     assert examined.photo.size == (90, 60)
     assert examined.pixels.shape == (32, 32, 3)
     assert examined.pixels.dtype == np.uint8
-    again = colours.answer(examined.pixels)
+    again = colours.identify_pixels(examined.pixels)
     np.testing.assert_array_equal(again.probabilities, examined.prediction.probabilities)
     np.testing.assert_array_equal(
         preprocess(examined.photo.image, colours.bundle.manifest.recipe), examined.pixels
@@ -126,7 +125,7 @@ def test_a_file_that_is_no_photo_is_refused(
 def test_a_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
     with pytest.raises(MissingPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
         colours.identify(tmp_path / "nowhere.jpg")
-    with pytest.raises(DamagedPhoto, match="cannot be read"):
+    with pytest.raises(DamagedPhoto, match="can't be read"):
         colours.identify(tmp_path)
 
 
@@ -142,7 +141,7 @@ def test_an_endless_file_is_refused(colours: Classifier, tmp_path: Path) -> None
 
 
 def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
-    for _ in range(3 * admission_queue().places + admission_queue().queue):
+    for _ in range(3 * admission_queue().slots + admission_queue().queue):
         with pytest.raises(UnsupportedFormat):
             colours.identify(b"no photo")
     assert colours.identify(colour("red")).answer == "red"
@@ -151,39 +150,48 @@ def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
 def test_a_full_gate_says_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_queue(), "queue", 0)
     pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
-    with all_places_taken():
-        for ask in (lambda: colours.identify(colour("red")), lambda: colours.answer(pixels)):
+    with held(admission_queue(), admission_queue().slots):
+        for ask in (
+            lambda: colours.identify(colour("red")),
+            lambda: colours.identify_pixels(pixels),
+        ):
             with pytest.raises(Busy):
                 ask()
-    assert colours.answer(pixels).answer == "red"
+    assert colours.identify_pixels(pixels).answer == "red"
 
 
-def test_the_patient_wait_for_another_large_photo(
+def test_batch_waits_for_another_large_photo_past_the_deadline(
     colours: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a batch no photo is refused because others before it were slow to read."""
-    from model.photo import limits
-    from model.settings import settings
-
-    monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
-    settings.cache_clear()
-    admission_queue.cache_clear()
+    """In a batch no photo is rejected because others before it were slow to read."""
+    queue = admission_queue()
+    monkeypatch.setattr(queue, "slots", 2)
+    monkeypatch.setattr(queue, "deadline_seconds", 0.05)
     large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
-    limits._large.acquire()
-    release = threading.Timer(0.4, limits._large.release)
-    release.start()
-    try:
-        assert colours.identify(large, patient=True).answer == "red"
-    finally:
-        release.join()
+    with ThreadPoolExecutor(1) as pool:
+        with held(queue, large=True):
+            with pytest.raises(Busy, match=r"Still busy after 0\.05 s"):
+                colours.identify(large)
+            patient = pool.submit(colours.identify_detailed, large, timeout=None)
+            wait_until(lambda: large_waiting(queue) == 1)
+            # A small photo takes the slot meanwhile.
+            assert colours.identify(colour("red")).answer == "red"
+            assert not patient.done()
+        times = patient.result(30).prediction.milliseconds
+    assert times is not None
+    assert times.total == pytest.approx(times.decode + times.preprocess + times.engine)
 
 
-@contextmanager
-def all_places_taken() -> Iterator[None]:
-    with ExitStack() as held:
-        for _ in range(admission_queue().places):
-            held.enter_context(admission_queue().enter())
-        yield
+def test_cancelled_batch_leaves_the_wait_for_a_large_photo(
+    colours: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = admission_queue()
+    monkeypatch.setattr(queue, "slots", 2)
+    large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
+    with held(queue, large=True), pytest.raises(AdmissionCancelled):
+        colours.identify_detailed(
+            large, timeout=None, is_cancelled=lambda: large_waiting(queue) == 1
+        )
 
 
 @pytest.fixture
@@ -252,7 +260,7 @@ def test_sixteen_threads_answer_as_one(colours: Classifier) -> None:
         # Each thread begins elsewhere, so that different photos meet.
         order = [(thread * 3 + step) % 50 for step in range(50)]
         return sum(
-            not np.array_equal(colours.identify(photos[i], patient=True).probabilities, serial[i])
+            not np.array_equal(colours.identify(photos[i], timeout=None).probabilities, serial[i])
             for i in order
         )
 
@@ -264,10 +272,10 @@ def test_sixteen_threads_answer_as_one_also_on_a_real_network(imagenet: Classifi
     pixels = [
         preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
     ]
-    serial = [imagenet.answer(one).probabilities for one in pixels]
+    serial = [imagenet.identify_pixels(one).probabilities for one in pixels]
 
     def ask(thread: int) -> float:
-        with admission_queue().enter(patient=True):
+        with admission_queue().acquire(None):
             found = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
         return float(np.abs(found - serial[thread % 6]).max())
 
@@ -276,7 +284,7 @@ def test_sixteen_threads_answer_as_one_also_on_a_real_network(imagenet: Classifi
 
 
 def test_the_model_that_ships_gives_its_golden_answers(imagenet: Classifier) -> None:
-    assert 0 <= imagenet.check_golden() <= 1e-4 == TOLERANCE
+    assert 0 <= imagenet.run_golden_test() <= 1e-4 == TOLERANCE
 
 
 class Wrong(Engine):
@@ -307,10 +315,10 @@ def test_answers_that_are_wrong_are_no_golden_ones(tiny_bundle: Bundle, found: l
     wanted = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
     pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
     tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, wanted, wanted)
-    with pytest.raises(GoldenMismatch, match="'wrong' does not give the golden answers"):
-        Classifier(tiny_bundle, Wrong(tiny_bundle, found)).check_golden()
+    with pytest.raises(GoldenMismatch, match="'wrong' doesn't reproduce the golden outputs"):
+        Classifier(tiny_bundle, Wrong(tiny_bundle, found)).run_golden_test()
     right = Classifier(tiny_bundle, Wrong(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
-    assert right.check_golden() == 0
+    assert right.run_golden_test() == 0
 
 
 def test_an_image_in_hand_is_left_as_it_is(colours: Classifier) -> None:

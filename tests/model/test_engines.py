@@ -204,7 +204,7 @@ def test_a_graph_reads_no_other_file(
 @pytest.mark.torch
 def test_compiled_and_learner_agree(imagenet: Classifier) -> None:
     learner = load("imagenet", "learner")
-    assert learner.check_golden() <= 1e-4
+    assert learner.run_golden_test() <= 1e-4
     assert learner.engine.name == "learner"
     for sample in samples():
         compiled, eager = imagenet.identify(sample.path), learner.identify(sample.path)

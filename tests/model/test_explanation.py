@@ -1,7 +1,6 @@
 """Why: a model that looks at one corner only is explained by that corner."""
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from model.admission import admission_queue
 from model.errors import Busy
 from model.explanation import occlusion_map, render_overlay
 from model.preprocess import Pixels
+from tests.model.slots import held
 from tests.model.tiny import tiny
 
 SIDE = 64
@@ -33,7 +33,7 @@ def picture(corner: tuple[int, int, int], rest: tuple[int, int, int]) -> Pixels:
 
 def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
-    assert cornered.answer(pixels).answer == "red"
+    assert cornered.identify_pixels(pixels).answer == "red"
     heat = occlusion_map(cornered, pixels, 0)
     assert heat.shape == (SIDE, SIDE)
     assert heat.dtype == np.float32
@@ -63,13 +63,12 @@ def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> 
     assert heat[: SIDE // 4, : SIDE // 4].mean() > heat[SIDE // 2 :, SIDE // 2 :].mean()
 
 
-def test_it_waits_its_turn(cornered: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_occlusion_map_waits_in_the_admission_queue(
+    cornered: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(admission_queue(), "queue", 0)
-    with ExitStack() as held:
-        for _ in range(admission_queue().places):
-            held.enter_context(admission_queue().enter())
-        with pytest.raises(Busy):
-            occlusion_map(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
+    with held(admission_queue(), admission_queue().slots), pytest.raises(Busy):
+        occlusion_map(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
 
 
 def test_it_works_with_every_size_and_leaves_the_pixels(

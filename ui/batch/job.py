@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from model import Classifier, LoupeError, Prediction, load
-from model.classifier import Identification
-from model.errors import Busy
+from model.admission import AdmissionCancelled
 from model.evaluation import PhotoFailure
 from model.photo_files import map_ordered
 
@@ -174,12 +173,16 @@ class Job:
     def _identify(self, classifier: Classifier, photo: QueuedPhoto) -> PhotoResult | None:
         """Return a photo's result; None when the job was stopped before its turn."""
         try:
-            identification = self._identify_patiently(classifier, photo)
-            if identification is None:
+            if self.stopping:
                 return None
+            identification = classifier.identify_detailed(
+                photo.read(), timeout=None, is_cancelled=lambda: self.stopping
+            )
             thumbnail = identification.photo.to_jpeg(THUMBNAIL_PX, quality=70)
             prediction = identification.prediction
             return PhotoResult(photo.name, photo.folder, prediction, thumbnail=thumbnail)
+        except AdmissionCancelled:
+            return None
         except LoupeError as error:
             failure = PhotoFailure.of(photo.name, error)
         except Exception:
@@ -188,16 +191,3 @@ class Job:
             message = "The server hit an error on this photo. Try it on its own."
             failure = PhotoFailure(photo.name, LoupeError.code, message)
         return PhotoResult(photo.name, photo.folder, failure=failure)
-
-    def _identify_patiently(
-        self, classifier: Classifier, photo: QueuedPhoto
-    ) -> Identification | None:
-        data = None
-        while not self.stopping:
-            data = photo.read() if data is None else data
-            try:
-                return classifier.identify_detailed(data, patient=True)
-            except Busy:
-                # Each try waits until the deadline: large photos are decoded one at a time.
-                continue
-        return None

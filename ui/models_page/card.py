@@ -182,7 +182,7 @@ def _describe_speed(bundle: Bundle) -> str:
     except (LoupeError, IndexError) as error:
         return f"not measured ({getattr(error, 'code', 'no engine')})"
     engine = classifier.engine.name
-    return f"{classifier.milliseconds:.1f} ms per photo ({engine} engine, without decoding)"
+    return f"{classifier.engine_ms:.1f} ms per photo ({engine} engine, without decoding)"
 
 
 @st.fragment

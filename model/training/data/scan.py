@@ -13,7 +13,7 @@ from PIL import Image
 from ...classifier import read_file
 from ...errors import PhotoError
 from ...photo import read
-from ...photo_files import map_ordered, retry_while_busy
+from ...photo_files import map_ordered
 from .discover import LabelledPhoto
 
 __all__ = ["HASH_BITS", "PhotoScan", "scan_photos"]
@@ -93,7 +93,7 @@ def _look(
     size, changed = state.st_size, state.st_mtime_ns
     try:
         data = read_file(photo.path)
-        image = retry_while_busy(lambda bytes_: read(bytes_, resize=side).image, data)
+        image = read(data, resize=side).image
     except PhotoError as error:
         return PhotoScan(photo.name, size, changed, refusal=str(error))
     copy = hashlib.sha256(photo.name.encode()).hexdigest()[:24] + ".jpg"

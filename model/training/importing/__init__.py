@@ -181,7 +181,7 @@ def _placed(
 
     try:
         classifier = Classifier(trial := publish(values, room / "shelf", fill), OnnxEngine(trial))
-        classifier.check_golden()
+        classifier.run_golden_test()
     except (OSError, ValidationError) as error:
         raise ExportRefused(f"What came out is no bundle: {error}") from None
     compared = compare(classifier, photos, _answers(out))

@@ -146,4 +146,4 @@ def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32])
 
 
 def _answer(classifier: Classifier, source: bytes | Image.Image) -> NDArray[np.float32]:
-    return np.asarray(classifier.identify(source, patient=True).probabilities, dtype=np.float32)
+    return np.asarray(classifier.identify(source, timeout=None).probabilities, dtype=np.float32)

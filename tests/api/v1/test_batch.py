@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.work_queue import BATCHES, line
+from api.dispatcher import MAX_BATCHES, dispatcher
 from model.samples import samples
 from tests.api.v1.test_identify import is_problem, without_times
 from tests.model.tiny import COLOURS, colour
@@ -105,23 +105,23 @@ def test_a_form_without_photos_or_for_no_model(api: TestClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="top"\r\n\r\n1\r\n--x--\r\n'
     is_problem(api.post(URL, content=body, headers=boundary), 400, "missing")
     is_problem(api.post(f"{URL}?model=nobody", files=parts(PHOTOS)), 404, "no-such-model")
-    assert not line()._batches.locked()
+    assert not dispatcher()._batches.locked()
 
 
 def test_two_batches_at_a_time(api: TestClient) -> None:
-    places, line()._batches = line()._batches, asyncio.Semaphore(0)
+    places, dispatcher()._batches = dispatcher()._batches, asyncio.Semaphore(0)
     is_problem(api.post(URL, files=parts(PHOTOS)), 503, "busy")
     # One photo is still answered.
     assert api.post("/api/v1/identify", content=PHOTOS["red.png"]).status_code == 200
-    line()._batches = places
-    for _ in range(BATCHES + 1):
+    dispatcher()._batches = places
+    for _ in range(MAX_BATCHES + 1):
         assert api.post(URL, files=parts(PHOTOS)).status_code == 200
     assert not places.locked()
 
 
 def test_a_batch_that_the_server_stops_in_says_which_photos_are_missing(api: TestClient) -> None:
     with api.stream("POST", URL, files=parts(PHOTOS)) as answer:
-        line().stopping = True
+        dispatcher().stopping = True
         found = json.loads(b"".join(answer.iter_bytes()))["answers"]
     assert [one["photo"] for one in found] == list(PHOTOS)
     codes = [one.get("error", {}).get("code") for one in found]

@@ -11,10 +11,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api.v1 import params
-from api.work_queue import line
 from model.admission import admission_queue
 from model.cli import main
 from model.samples import samples
+from tests.model.slots import held
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 
@@ -175,15 +175,11 @@ def test_why_is_told_where_asked_for(api: TestClient) -> None:
 
 def test_a_full_line_says_when_to_ask_again(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_QUEUE="0")
-    line()._under_way = line().places
-    answer = client.post(URL, content=RED)
-    is_problem(answer, 503, "busy")
-    assert int(answer.headers["retry-after"]) >= 1
-    line()._under_way = 0
+    with held(admission_queue(), admission_queue().slots):
+        answer = client.post(URL, content=RED)
+        is_problem(answer, 503, "busy")
+        assert int(answer.headers["retry-after"]) >= 1
     assert client.post(URL, content=RED).status_code == 200
-    # The screen's visitors hold all places and the queue.
-    with admission_queue().enter(), admission_queue().enter():
-        is_problem(client.post(URL, content=RED), 503, "busy")
 
 
 def test_other_sites_may_not_call_it_unless_they_are_named(serve: Any, tiny_bundle: Any) -> None:

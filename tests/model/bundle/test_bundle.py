@@ -284,7 +284,7 @@ def test_answers_within_the_tolerance_are_golden(shelf: Path) -> None:
         arrays["probabilities"] += np.float32(5e-5)
 
     tiny(shelf, golden_change=change)
-    assert 3e-5 < load("tiny").check_golden() < 7e-5
+    assert 3e-5 < load("tiny").run_golden_test() < 7e-5
 
 
 def test_a_graph_that_answers_nothing_is_refused(shelf: Path) -> None:

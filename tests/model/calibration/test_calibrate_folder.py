@@ -65,7 +65,7 @@ def test_a_bundle_is_calibrated_and_the_former_version_stays(
         "calibration_error_before",
     }
     assert "of 60 strangers in greys" in output
-    assert load("tiny").check_golden() < 1e-4
+    assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).known is True
     assert run("verify", "tiny")[0] == 0
 

@@ -102,7 +102,7 @@ def test_corrections_are_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     found = run("corrections", file)
     assert (found.exit_code, found.stdout) == (0, f"0 corrections in {file}\n")
     classifier = load(tiny_bundle.name)
-    photo = classifier.photo(colour("red"))
+    photo = classifier.read_photo(colour("red"))
     correction_store().add_correction(classifier.identify(photo), "scarlet", photo.to_jpeg())
     found = run("corrections", file)
     assert found.stdout == f"1 correction in {file}\n"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from model import photo as module
-from model.errors import Busy, TooManyPixels
+from model.errors import TooManyPixels
 from model.photo import FORMATS, MAX_PIXELS, limits, read
 from tests.photos import drawn, encoded, png
 
@@ -91,16 +91,6 @@ def largest_together(data: bytes, most: list[int]) -> int:
     for thread in threads:
         thread.join()
     return max(most)
-
-
-def test_waiting_past_the_deadline_raises_busy() -> None:
-    with limits._large:
-        with pytest.raises(Busy), limits.large_photo_lock(1e9, 0.05):
-            pass
-        with limits.large_photo_lock(1e6, 0.05):
-            pass
-    with limits.large_photo_lock(1e9, 0.05):
-        pass
 
 
 def test_threads_read_what_one_thread_reads() -> None:

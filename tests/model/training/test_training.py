@@ -108,7 +108,7 @@ def test_both_engines_give_the_golden_answers(engine: str, trained: tuple[Bundle
     from model.engines import start
 
     classifier = Classifier(trained[0], start(trained[0], engine))
-    assert classifier.check_golden() < 1e-4
+    assert classifier.run_golden_test() < 1e-4
     one = classifier.identify(picture("disc", 77_777))
     assert one.novelty is not None
     assert one.plausible

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from model.errors import BundleNotFound, Busy, DamagedPhoto
+from model.errors import BundleNotFound, DamagedPhoto
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, make_prediction
 from ui.batch.job import Job, QueuedPhoto
@@ -15,20 +15,18 @@ class FakeClassifier:
 
     def __init__(self):
         self.go, self.reached = threading.Event(), threading.Event()
-        self.bundle, self.calls = self, 0
+        self.bundle = self
         self.labels = LABELS
         self.prediction = make_prediction()
         self.photo = self
 
-    def identify_detailed(self, data, *, patient):
-        assert patient
+    def identify_detailed(self, data, *, timeout, is_cancelled):
+        assert timeout is None
+        assert not is_cancelled()
         self.reached.set()
         assert self.go.wait(10)
-        self.calls += 1
         if data == b"bug":
             raise ZeroDivisionError
-        if data == b"busy" and self.calls == 1:
-            raise Busy("Try again.")
         if data == b"bad":
             raise DamagedPhoto("Broken.")
         return self
@@ -67,7 +65,7 @@ def test_job_gives_every_photo_a_result_in_order(classifier, caplog):
 
     classifier.go.set()
     zipped = QueuedPhoto("zip.jpg", "f", read_damaged)
-    job = Job([*queue(b"busy", b"bad", b"bug"), zipped, *queue(b"ok")]).start()
+    job = Job([*queue(b"fine", b"bad", b"bug"), zipped, *queue(b"ok")]).start()
     assert job.wait(10)
     codes = [result.failure and result.failure.code for result in job.results]
     assert codes == [None, "damaged", "error", "damaged", None]

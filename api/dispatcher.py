@@ -1,0 +1,127 @@
+"""The API's photos on their way through the admission queue, and the flag that it is stopping."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect
+
+from model.admission import AdmissionCancelled, Submission, admission_queue
+from model.errors import Busy
+from model.settings import settings
+
+from .problems import Stopping
+
+__all__ = ["Dispatcher", "dispatcher"]
+
+T = TypeVar("T")
+
+MAX_BATCHES = 2
+"""Batches that may run at once."""
+
+DISCONNECT_POLL_SECONDS = 0.25
+"""Longest time until a client that hung up is noticed, in seconds."""
+
+
+class Dispatcher:
+    """Runs the API's photos in threads of its own, as the admission queue lets them in."""
+
+    def __init__(self) -> None:
+        queue = admission_queue()
+        self.stopping = False
+        self._batches = asyncio.Semaphore(MAX_BATCHES)
+        # Those that are active, and large ones that wait for another large one.
+        self._threads = ThreadPoolExecutor(2 * queue.slots + queue.queue, thread_name_prefix="api")
+
+    def check(self) -> None:
+        """Reject immediately what would be rejected later, before its body is read.
+
+        Raises:
+            Stopping: the server is shutting down.
+            Busy: the admission queue is full.
+        """
+        if self.stopping:
+            raise Stopping("This server is shutting down. Try again to reach another one.")
+        admission_queue().check("api")
+
+    async def run(
+        self,
+        work: Callable[[], T],
+        is_disconnected: Callable[[], Awaitable[bool]] | None = None,
+    ) -> T:
+        """Run ``work`` in a thread that holds a slot, in the order of arrival.
+
+        Args:
+            work: what to run; once begun it is finished.
+            is_disconnected: as ``Request.is_disconnected``: a client that hangs up leaves
+                the queue.
+
+        Raises:
+            Stopping, Busy: see ``check``, or the deadline passed.
+            ClientDisconnect: the client hung up.
+        """
+        self.check()
+        submission = admission_queue().submit(work, self._threads)
+        result = asyncio.wrap_future(submission.future)
+        try:
+            while not (await asyncio.wait({result}, timeout=_poll_seconds(submission)))[0]:
+                submission.expire()
+                if is_disconnected is not None and await is_disconnected() and submission.cancel():
+                    raise ClientDisconnect
+            return result.result()
+        except AdmissionCancelled:
+            # It was waiting for other large photos as the client hung up.
+            raise ClientDisconnect from None
+        finally:
+            submission.cancel()
+
+    def check_batch(self) -> None:
+        """Reject a batch before its photos are read.
+
+        Raises:
+            Stopping: the server is shutting down.
+            Busy: two batches are running, or the admission queue is full.
+        """
+        self.check()
+        if self._batches.locked():
+            raise _batches_error()
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[None]:
+        """Hold one of the places for batches; for when the photos have arrived.
+
+        Raises:
+            Stopping, Busy: see ``check_batch``, and no place came free within the deadline.
+        """
+        try:
+            await asyncio.wait_for(self._batches.acquire(), settings().deadline)
+        except TimeoutError:
+            raise _batches_error() from None
+        try:
+            self.check()
+            yield
+        finally:
+            self._batches.release()
+
+    def close(self) -> None:
+        """End the threads once their work is done."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _poll_seconds(submission: Submission[T]) -> float | None:
+    # Once begun it has no deadline.
+    most = DISCONNECT_POLL_SECONDS
+    return most if submission.is_begun else submission.seconds_left(most)
+
+
+def _batches_error() -> Busy:
+    return Busy("Two batches are already running. Try again in a moment.")
+
+
+@lru_cache(maxsize=1)
+def dispatcher() -> Dispatcher:
+    """Return the dispatcher of this process."""
+    return Dispatcher()

@@ -1,0 +1,47 @@
+"""Slots of an admission queue, held by other threads."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from model.admission import AdmissionQueue
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition never held"
+        time.sleep(0.002)
+
+
+def large_waiting(queue: AdmissionQueue) -> int:
+    return len(queue._large_waiting)
+
+
+@contextmanager
+def held(queue: AdmissionQueue, count: int = 1, *, large: bool = False) -> Iterator[None]:
+    """Slots held by other threads, since a thread that holds one goes on with it."""
+    release, entered = threading.Event(), threading.Semaphore(0)
+
+    def hold() -> None:
+        with queue.acquire():
+            if large:
+                with queue.large_photo():
+                    entered.release()
+                    assert release.wait(30)
+            else:
+                entered.release()
+                assert release.wait(30)
+
+    with ThreadPoolExecutor(count) as pool:
+        holders = [pool.submit(hold) for _ in range(count)]
+        try:
+            assert all(entered.acquire(timeout=5) for _ in holders)
+            yield
+        finally:
+            release.set()
+        for holder in holders:
+            holder.result(5)
