@@ -5,6 +5,7 @@
     │   ├── MissingPhoto         missing
     │   ├── EmptyPhoto           empty
     │   ├── PhotoTooLarge        too-large
+    │   ├── PhotoTooSmall        too-small
     │   ├── TooManyPixels        too-many-pixels
     │   ├── UnsupportedFormat    unsupported-format
     │   └── DamagedPhoto         damaged
@@ -44,6 +45,7 @@ __all__ = [
     "MissingPhoto",
     "PhotoError",
     "PhotoTooLarge",
+    "PhotoTooSmall",
     "SettingRefused",
     "TooManyPixels",
     "UnsupportedFormat",
@@ -81,6 +83,12 @@ class PhotoTooLarge(PhotoError):
     """More bytes than are read."""
 
     code = "too-large"
+
+
+class PhotoTooSmall(PhotoError):
+    """Too few pixels to show anything."""
+
+    code = "too-small"
 
 
 class TooManyPixels(PhotoError):

@@ -94,6 +94,7 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         EmptyPhoto: no bytes.
         PhotoTooLarge: more than 20 MB.
         UnsupportedFormat: another kind of file.
+        PhotoTooSmall: less than 16 pixels on a side.
         TooManyPixels: more than 50 megapixels, or more than fit in the memory.
         DamagedPhoto: incomplete or broken.
         Busy: other large photos kept this one waiting beyond the deadline; only in a

@@ -4,7 +4,7 @@ import math
 
 from PIL import Image
 
-from ..errors import TooManyPixels
+from ..errors import PhotoTooSmall, TooManyPixels
 from .prepared import PreparedImage, damaged
 
 __all__ = [
@@ -18,6 +18,9 @@ __all__ = [
 
 MAX_PIXELS = 50_000_000
 """Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
+
+MIN_SIDE = 16
+"""Pixels of the shorter side: on fewer, nothing can be seen."""
 
 SERVER_MB = 320
 """What the serving process holds beside the photo, MB."""
@@ -65,15 +68,21 @@ def decoding_bytes(prepared: PreparedImage, image: Image.Image, orientation: int
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse a photo without pixels, or with more than are ever read.
+    """Refuse a photo with too few pixels to show anything, or with more than are ever read.
 
     Raises:
         DamagedPhoto: no pixels.
+        PhotoTooSmall: a side of less than ``MIN_SIDE``.
         TooManyPixels: more than ``MAX_PIXELS``.
     """
     pixels = size[0] * size[1]
     if pixels < 1:
         raise damaged()
+    if min(size) < MIN_SIDE:
+        raise PhotoTooSmall(
+            f"This photo has only {size[0]} × {size[1]} pixels, too few to show anything. "
+            f"Send one with at least {MIN_SIDE} pixels on each side."
+        )
     if pixels > MAX_PIXELS:
         raise TooManyPixels(
             f"This photo has {math.ceil(pixels / 1e6):,} megapixels; the limit is "

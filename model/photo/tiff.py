@@ -170,7 +170,12 @@ def _strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
     if sum(lengths) > len(data):
         raise damaged()
     view = memoryview(data)
-    return [view[at : at + length] for at, length in zip(offsets, lengths, strict=True)]
+    strips = [view[at : at + length] for at, length in zip(offsets, lengths, strict=True)]
+    if tags[_COMPRESSION][0] == _NO_COMPRESSION:
+        # One strip: Pillow takes a second for 50,000.
+        tags[_STRIP_ROWS] = (height,)
+        return [memoryview(b"".join(strips))]
+    return strips
 
 
 def _write(order: str, tags: Tags, strips: list[memoryview]) -> bytes:

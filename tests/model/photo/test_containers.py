@@ -162,6 +162,9 @@ def test_tiff_with_a_strip_per_row_is_read_in_time() -> None:
     tall |= {STRIP_ROWS: ("I", (1,)), STRIP_OFFSETS: ("I", offsets)}
     tall |= {STRIP_BYTES: ("I", (1,) * 50_000)}
     assert isinstance(read_or_error(tiff(tall, bytes(50_000))), Photo)
+    packed = {**tall, COMPRESSION: ("H", (32_773,)), STRIP_BYTES: ("I", (2,) * 50_000)}
+    packed |= {STRIP_OFFSETS: ("I", tuple(range(8, 100_008, 2)))}
+    assert isinstance(read_or_error(tiff(packed, bytes(100_000))), Photo)
     tall |= {HEIGHT: ("I", (50_001,))}
     assert isinstance(read_or_error(tiff(tall, bytes(50_001))), DamagedPhoto)
 

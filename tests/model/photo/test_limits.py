@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from model import photo as module
-from model.errors import TooManyPixels
-from model.photo import FORMATS, MAX_PIXELS, limits, read
+from model.errors import PhotoTooSmall, TooManyPixels
+from model.photo import FORMATS, MAX_PIXELS, Photo, limits, read
 from tests.photos import drawn, encoded, png
 
 
@@ -24,6 +24,19 @@ def test_largest_phone_photo_is_within_the_limit() -> None:
     photo = read(data, memory_mb=512)
     assert photo.size == (8160, 6120)
     assert photo.image.size == (1020, 765)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (15, 200), (200, 15)])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
+def test_photo_of_a_few_pixels_is_rejected(
+    size: tuple[int, int], format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIN_SIDE", 16)
+    with pytest.raises(PhotoTooSmall, match=rf"{size[0]} × {size[1]} pixels.*at least 16 pixels"):
+        read(encoded(drawn(*size), format))
+    with pytest.raises(PhotoTooSmall):
+        Photo.from_image(drawn(*size))
+    assert read(encoded(drawn(16, 16), format)).size == (16, 16)
 
 
 def test_photo_over_the_pixel_limit_is_rejected() -> None:

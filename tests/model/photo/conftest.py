@@ -1,0 +1,15 @@
+"""Fixtures for tests of photos."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from model.photo import limits
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _tiny_photos() -> Iterator[None]:
+    """Let tests compare pixels on photos of a few pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "MIN_SIDE", 1)
+        yield
