@@ -95,10 +95,10 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def empty_postgres(postgres: str) -> str:
     """The same, without corrections."""
-    from model.corrections.database import connect, parse
+    from model.corrections.database import connect, parse_url
     from model.corrections.store import TABLE
 
-    engine = connect(parse(postgres))
+    engine = connect(parse_url(postgres))
     TABLE.drop(engine, checkfirst=True)
     engine.dispose()
     return postgres

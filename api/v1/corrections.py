@@ -46,9 +46,9 @@ async def correct(request: Request, said: Annotated[CorrectionParams, Query()]) 
 
 def _label(said: CorrectionParams) -> str:
     # Imported only here: opening a database costs memory that most processes don't need.
-    from model.corrections.store import clean
+    from model.corrections.store import clean_label
 
-    label = clean(said.label)
+    label = clean_label(said.label)
     if not label:
         raise Invalid("label: it is missing. Say what the photo shows.")
     return label
@@ -56,7 +56,7 @@ def _label(said: CorrectionParams) -> str:
 
 def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[str, Any]:
     from model.corrections import correction_store
-    from model.corrections.store import clean
+    from model.corrections.store import clean_label
 
     prediction = examined.prediction
     photo = examined.photo.to_jpeg() if said.keep else None
@@ -67,6 +67,6 @@ def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[
         "version": prediction.version,
         "predicted": None if prediction.known is False else prediction.top(1)[0].label,
         "label": label,
-        "known": label in map(clean, prediction.labels),
+        "known": label in map(clean_label, prediction.labels),
         "kept": said.keep,
     }

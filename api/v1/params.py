@@ -32,7 +32,7 @@ __all__ = [
 
 FIELDS = 20
 MAX_NAME = 200
-MAX_LABEL = 200
+MAX_LABEL_LENGTH = 200
 """As the records have it; importing them would load a database."""
 
 UNREADABLE = "The form does not parse. Send it as a browser does."
@@ -73,7 +73,8 @@ class CorrectionParams(BaseModel):
 
     model: Which = None
     label: Annotated[
-        str, Field(max_length=MAX_LABEL, description="What the photo shows; it must be given.")
+        str,
+        Field(max_length=MAX_LABEL_LENGTH, description="What the photo shows; it must be given."),
     ] = ""
     keep: Annotated[
         bool, Field(description="The visitor agrees that the photo is kept, scaled down.")

@@ -120,14 +120,18 @@ def poured(source: str, target: str) -> Iterator[int]:
     from sqlalchemy import func, insert, select, text
 
     from ..corrections import CorrectionStore
-    from ..corrections.database import connect, parse, plain
+    from ..corrections.database import connect, parse_url, translate_database_errors
     from ..corrections.store import TABLE
 
     CorrectionStore(target).close()
-    origin, goal = connect(parse(source)), connect(parse(target))
+    origin, goal = connect(parse_url(source)), connect(parse_url(target))
     count, last = 0, 0
     try:
-        with plain("copied"), origin.connect() as reading, goal.begin() as writing:
+        with (
+            translate_database_errors("copied"),
+            origin.connect() as reading,
+            goal.begin() as writing,
+        ):
             if origin.dialect.name == "postgresql":
                 reading.execution_options(isolation_level="REPEATABLE READ")
             else:

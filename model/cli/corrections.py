@@ -1,4 +1,4 @@
-"""``corrections``: what visitors said, as a zip."""
+"""The ``corrections`` command: visitors' corrections as a zip."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ __all__ = ["corrections_command"]
 
 
 @click.command("corrections")
+@click.option("--force", is_flag=True, help="Replace FILE.zip even if it is another kind of file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.zip")
-def corrections_command(file: Path) -> None:
-    """Export all corrections into FILE.zip: photos in a folder a label, and corrections.csv."""
-    from ..corrections import correction_store
+def corrections_command(file: Path, force: bool) -> None:
+    """Export all corrections to FILE.zip: one folder of photos per label, and corrections.csv."""
+    from ..corrections import correction_store, export_corrections
 
-    count = correction_store().export(file)
+    count = export_corrections(correction_store(), file, overwrite=force)
     click.echo(f"{count:,} {'correction' if count == 1 else 'corrections'} in {file}")

@@ -1,4 +1,4 @@
-"""What visitors said of answers: kept in SQLite or PostgreSQL, exported as a zip.
+"""Visitors' corrections: kept in SQLite or PostgreSQL, exported as a zip.
 
     from model.corrections import correction_store
 
@@ -7,6 +7,13 @@
 Imports SQLAlchemy; ``import model`` alone does not.
 """
 
-from .store import MAX_LABEL, Correction, CorrectionStore, correction_store
+from .export import export_corrections
+from .store import MAX_LABEL_LENGTH, Correction, CorrectionStore, correction_store
 
-__all__ = ["MAX_LABEL", "Correction", "CorrectionStore", "correction_store"]
+__all__ = [
+    "MAX_LABEL_LENGTH",
+    "Correction",
+    "CorrectionStore",
+    "correction_store",
+    "export_corrections",
+]

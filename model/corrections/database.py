@@ -1,4 +1,4 @@
-"""A database by its URL, and its refusals in plain words.
+"""A database by its URL, and its errors in plain words.
 
 The URL may hold a password: nothing here shows it or keeps it in an error.
 """
@@ -13,32 +13,33 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import DataError
 
-__all__ = ["connect", "parse", "plain"]
+__all__ = ["connect", "parse_url", "translate_database_errors"]
 
-WAIT = 30
-"""Seconds that a writer waits for others, and that a connection is waited for."""
+TIMEOUT_SECONDS = 30
+"""How long a writer waits for others, and how long a connection may take, in seconds."""
 
 REASONS = {
     ("disk is full", "no space left", "diskfull"): "the disk is full. Free some space.",
     ("readonly", "read-only"): "the database is read-only. Let this user write to it.",
-    ("unable to open",): "its file cannot be opened. Check that LOUPE_DATA can be written to.",
-    ("locked",): "others kept it busy for too long. Try again.",
-    ("malformed", "not a database"): "its file is damaged. Restore it from a copy.",
+    ("unable to open",): "its file can't be opened. Check that LOUPE_DATA can be written to.",
+    ("locked",): "other processes kept it busy for too long. Try again.",
+    ("malformed", "not a database"): "its file is damaged. Restore it from a backup.",
     (
         "password authentication",
         "no password",
     ): "the user name or password in LOUPE_DATABASE is wrong.",
-    ("does not exist",): "the database that LOUPE_DATABASE names, or its table, is not there.",
-    ("permission denied",): "its user may not make or write tables. Grant it that.",
-    ("connection", "timeout"): "the database does not answer. Check LOUPE_DATABASE.",
+    ("does not exist",): "the database in LOUPE_DATABASE, or its table, doesn't exist.",
+    ("permission denied",): "its user isn't allowed to create or write tables. Grant it that.",
+    ("connection", "timeout"): "the database doesn't respond. Check LOUPE_DATABASE.",
 }
+"""Reasons by what drivers write, in lower case; the first that fits."""
 
 
-def parse(url: str) -> URL:
-    """The URL with its driver; ``postgres://`` and ``postgresql://`` mean psycopg.
+def parse_url(url: str) -> URL:
+    """Return the URL with its driver; ``postgres://`` and ``postgresql://`` mean psycopg.
 
     Raises:
-        DataError: it is no URL, or of another database.
+        DataError: it is no URL, or of another kind of database.
     """
     try:
         parsed = make_url(url)
@@ -50,67 +51,69 @@ def parse(url: str) -> URL:
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed.set(drivername="sqlite")
     raise DataError(
-        "LOUPE_DATABASE is not a URL that records can be kept at. Write sqlite:////folder/file "
-        "or postgresql://user:password@host/database."
+        "LOUPE_DATABASE is not a supported database URL. Use sqlite:////folder/file or "
+        "postgresql://user:password@host/database."
     )
 
 
 def connect(url: URL) -> Engine:
-    """An engine for a parsed URL; connects when first used.
+    """Return an engine for a parsed URL; it connects when first used.
 
     Raises:
-        DataError: the driver is missing, or the folder of the file cannot be made.
+        DataError: the driver is missing, or the folder of the file can't be created.
     """
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url)
+        return _connect_sqlite(url)
     try:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_timeout=WAIT,
+            pool_timeout=TIMEOUT_SECONDS,
             hide_parameters=True,
             connect_args={"connect_timeout": 10},
         )
     except ImportError:
         raise DataError(
-            "Keeping records in PostgreSQL needs a driver that is not installed here: "
-            'pip install "psycopg[binary]"'
+            'PostgreSQL needs a driver. Install it with: pip install "psycopg[binary]"'
         ) from None
 
 
-def _sqlite(url: URL) -> Engine:
+def _connect_sqlite(url: URL) -> Engine:
     folder = Path(url.database or "").parent
-    # A "file:" address is SQLite's own: its folder is not made for it.
+    # A "file:" address is parsed by SQLite itself, which creates no folder for it.
     if not str(url.database).startswith("file:"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(
-                f"The folder of the records cannot be made: {error.strerror}. "
+                f"The folder for corrections can't be created: {error.strerror}. "
                 "Check that LOUPE_DATA can be written to."
             ) from None
     engine = create_engine(
-        url, pool_timeout=WAIT, hide_parameters=True, connect_args={"timeout": WAIT}
+        url,
+        pool_timeout=TIMEOUT_SECONDS,
+        hide_parameters=True,
+        connect_args={"timeout": TIMEOUT_SECONDS},
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _set_pragmas)
     return engine
 
 
-def _prepare(connection: Any, _: object) -> None:
+def _set_pragmas(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    # Readers and a writer don't wait for each other.
+    # With a write-ahead log, readers and a writer don't wait for each other.
     cursor.execute("PRAGMA journal_mode=WAL")
-    # What is deleted is overwritten: it may be somebody's photo.
+    # Deleted rows are overwritten, because they may hold a visitor's photo.
     cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 
 @contextmanager
-def plain(done: str) -> Iterator[None]:
-    """Say in plain words what a database refuses.
+def translate_database_errors(action: str) -> Iterator[None]:
+    """Turn any error of the database into plain words.
 
     Args:
-        done: what the records cannot be, as "written".
+        action: what can't be done to the corrections, as "written".
 
     Raises:
         DataError: instead of any error of the database.
@@ -118,15 +121,15 @@ def plain(done: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        # "from None": what the driver says may hold parts of the URL.
-        raise DataError(f"The records cannot be {done}: {reason(error)}") from None
+        # "from None", because the driver's message may hold parts of the URL.
+        raise DataError(f"The corrections can't be {action}: {_reason(error)}") from None
 
 
-def reason(error: SQLAlchemyError) -> str:
-    """Why, in words that are ours alone."""
+def _reason(error: SQLAlchemyError) -> str:
+    """Return why, without repeating anything of the driver's message."""
     origin = error.orig if isinstance(error, DBAPIError) else error
-    said = f"{type(origin).__name__} {origin}".lower()
-    for signs, words in REASONS.items():
-        if any(sign in said for sign in signs):
-            return words
-    return f"the database refuses ({type(origin).__name__}). Check LOUPE_DATABASE."
+    message = f"{type(origin).__name__} {origin}".lower()
+    for signs, reason in REASONS.items():
+        if any(sign in message for sign in signs):
+            return reason
+    return f"the database reports {type(origin).__name__}. Check LOUPE_DATABASE."

@@ -1,21 +1,22 @@
-"""Corrections as a zip: a folder of photos a label, and all rows in one table."""
+"""Corrections as a zip: one folder of photos per label, and all rows in one table."""
 
-import csv
-import io
-import re
 import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from pathvalidate import sanitize_filename
+from pathvalidate.handler import ReservedNameHandler
+
+from ..atomic import replace_atomically
 from ..errors import DataError
+from ..spreadsheet import escape_formula, write_csv
+from .store import Correction, CorrectionStore
 
-if TYPE_CHECKING:
-    from .store import Correction, CorrectionStore
+__all__ = ["CSV_NAME", "FolderNames", "export_corrections"]
 
-__all__ = ["Folders", "cell", "export"]
-
-CSV = "corrections.csv"
+CSV_NAME = "corrections.csv"
 
 COLUMNS = (
     "id",
@@ -30,103 +31,117 @@ COLUMNS = (
     "file",
 )
 
-RESERVED = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE
-)
-FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-
-MAX_BYTES = 180
-"""UTF-8 bytes of a folder's name; most file systems end at 255."""
+MAX_NAME_BYTES = 180
+"""Longest name of a folder, in UTF-8 bytes; most file systems end at 255."""
 
 
-class Folders:
-    """A safe folder's name for each label; never one for two labels."""
+class FolderNames:
+    """A safe folder name for each label; never the same one for two labels."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         # A folder must not take the table's name.
-        self._taken = {_key(CSV)}
+        self._taken = {_disk_key(CSV_NAME)}
 
-    def of(self, label: str) -> str:
-        """The label's folder; two labels that look alike on a disk get different ones."""
+    def get_name(self, label: str) -> str:
+        """Return the label's folder; labels that look alike on a disk get different ones."""
         if label not in self._names:
-            safe, count = _safe(label), 1
-            name = safe
-            while _key(name) in self._taken:
+            base, count = _to_safe_name(label), 1
+            name = base
+            while _disk_key(name) in self._taken:
                 count += 1
-                name = f"{safe} ({count})"
-            self._taken.add(_key(name))
+                name = f"{base} ({count})"
+            self._taken.add(_disk_key(name))
             self._names[label] = name
         return self._names[label]
 
 
-def export(records: "CorrectionStore", file: Path | BinaryIO) -> int:
-    """See ``Records.export``. A path is replaced only once the zip is whole."""
+def export_corrections(
+    store: CorrectionStore, file: Path | BinaryIO, *, overwrite: bool = False
+) -> int:
+    """Write all corrections and photos into a zip; return the number of corrections.
+
+    ``corrections.csv`` has every row; a row's photo is in its label's folder, as ``LABEL/ID.jpg``,
+    so that the zip unpacks to one folder per label. A path is replaced only once the zip is
+    complete, and only if it is an earlier export.
+
+    Args:
+        store: where the corrections are.
+        file: a path, or an open binary file.
+        overwrite: replace any file, not only an earlier export.
+
+    Raises:
+        DataError: the database can't be read, or the file not written or not replaced.
+    """
     if not isinstance(file, Path):
-        return _write(records, file)
-    part = file.with_name(file.name + ".part")
+        return _write_zip(store, file)
     try:
-        try:
-            with part.open("wb") as opened:
-                count = _write(records, opened)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        if not overwrite and file.is_file() and not _is_export(file):
+            raise DataError(
+                f"{file} exists and is not an export of corrections, so it is not replaced. "
+                "Choose another name, or add --force."
+            )
+        with replace_atomically(file) as temporary, temporary.open("wb") as part:
+            return _write_zip(store, part)
     except OSError as error:
-        raise DataError(f"{file} cannot be written: {error.strerror}.") from error
-    return count
+        raise DataError(f"{file} can't be written: {error.strerror}.") from error
 
 
-def cell(text: str | None) -> str:
-    """Text that a spreadsheet does not take for a formula."""
-    text = text or ""
-    # Some spreadsheets take full-width signs, too.
-    first = unicodedata.normalize("NFKC", text[:1])
-    return f"'{text}" if first and first in "=+-@\t\r" else text
+def _is_export(file: Path) -> bool:
+    """Return True for a zip whose table has our columns."""
+    header = ",".join(COLUMNS).encode()
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(CSV_NAME) as table:
+            return table.read(len(header)) == header
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, ValueError):
+        return False
 
 
-def _write(records: "CorrectionStore", file: BinaryIO) -> int:
-    folders, table, count = Folders(), io.StringIO(newline=""), 0
-    rows = csv.writer(table)
-    rows.writerow(COLUMNS)
+def _write_zip(store: CorrectionStore, file: BinaryIO) -> int:
+    folders, rows = FolderNames(), []
     with zipfile.ZipFile(file, "w") as archive:
-        for correction in records.corrections():
+        for correction in store.iter_corrections():
             path = ""
             # A photo may have been deleted since its row was read.
-            if correction.has_photo and (photo := records.photo(correction.id)):
-                path = f"{folders.of(correction.label)}/{correction.id}.jpg"
-                when = correction.created.timetuple()[:6]
-                archive.writestr(zipfile.ZipInfo(path, when), photo)
-            rows.writerow(_row(correction, path))
-            count += 1
-        archive.writestr(CSV, table.getvalue(), zipfile.ZIP_DEFLATED)
-    return count
+            if correction.has_photo and (photo := store.get_photo(correction.id)):
+                path = f"{folders.get_name(correction.label)}/{correction.id}.jpg"
+                timestamp = correction.created.timetuple()[:6]
+                archive.writestr(zipfile.ZipInfo(path, timestamp), photo)
+            rows.append(_to_row(correction, path))
+        archive.writestr(CSV_NAME, write_csv(COLUMNS, rows), zipfile.ZIP_DEFLATED)
+    return len(rows)
 
 
-def _row(correction: "Correction", path: str) -> tuple[object, ...]:
+def _to_row(correction: Correction, path: str) -> tuple[object, ...]:
     return (
         correction.id,
         correction.created.isoformat(timespec="seconds"),
-        cell(correction.model),
-        cell(correction.version),
-        cell(correction.engine),
-        cell(correction.predicted),
+        correction.model,
+        correction.version,
+        correction.engine,
+        correction.predicted,
         f"{correction.probability:.6f}",
-        cell(correction.label),
+        correction.label,
         int(correction.known),
         path,
     )
 
 
-def _safe(label: str) -> str:
-    """A name that every usual system takes, and that stays inside its folder."""
-    name = FORBIDDEN.sub("_", unicodedata.normalize("NFC", label))
-    name = name.encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore")
-    # Windows drops spaces and dots at the end; a dot in front hides a folder.
-    name = name.lstrip(". ").rstrip(". ") or "_"
-    return f"_{name}" if RESERVED.fullmatch(name) or name != cell(name) else name
+def _to_safe_name(label: str) -> str:
+    """Return a name that every common system accepts and that stays inside its folder."""
+    text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
+    # A dot in front hides a folder; sanitize_filename strips those at the end.
+    name = sanitize_filename(
+        text.lstrip(". "),
+        replacement_text="_",
+        platform="universal",
+        max_len=MAX_NAME_BYTES,
+        reserved_name_handler=ReservedNameHandler.add_leading_underscore,
+    ).strip()
+    # A name that a spreadsheet or a shell takes for a formula or an option gets an underscore.
+    return f"_{name}" if not name or name != escape_formula(name) else name
 
 
-def _key(name: str) -> str:
-    """Equal for names that are one on a disk that ignores case or composes accents."""
+def _disk_key(name: str) -> str:
+    """Return equal keys for names that are one on a disk that ignores case or composes accents."""
     return unicodedata.normalize("NFKD", name).casefold()

@@ -1,13 +1,11 @@
-"""The table of corrections."""
+"""The table of corrections, and the store that reads and writes it."""
 
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import (
     Boolean,
@@ -30,15 +28,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import DataError
 from ..prediction import Prediction
 from ..settings import settings
-from .database import connect, parse, plain
+from .database import connect, parse_url, translate_database_errors
 
-__all__ = ["MAX_LABEL", "Correction", "CorrectionStore", "clean", "correction_store"]
+__all__ = [
+    "LABEL_SEPARATOR",
+    "MAX_LABEL_LENGTH",
+    "Correction",
+    "CorrectionStore",
+    "clean_label",
+    "correction_store",
+]
 
-MAX_LABEL = 200
-"""Characters of a label."""
+MAX_LABEL_LENGTH = 200
+"""Longest label, in characters."""
 
-PAGE = 500
-"""Rows read at a time: whoever goes through them may be slow."""
+MAX_LABELS = 20
+"""Most labels of one correction."""
+
+LABEL_SEPARATOR = "; "
+"""What joins several labels of one photo; no label of several may contain a semicolon."""
+
+ROWS_PER_PAGE = 500
+"""Rows read at a time, because a caller may go through them slowly."""
 
 TABLE = Table(
     "corrections",
@@ -53,18 +64,21 @@ TABLE = Table(
     Column("label", Text, nullable=False),
     Column("known", Boolean, nullable=False),
     Column("photo", LargeBinary),
-    # An id is never given twice, also after a deletion: exports name photos by it.
+    # An id is never used twice, even after a deletion: exports name photos by it.
     sqlite_autoincrement=True,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a visitor said of one answer.
+    """The label that a visitor gave instead of the model's.
 
-    ``created`` is in UTC. ``predicted`` is the model's first label, None when it
-    answered "none of these"; ``probability`` is that label's, or the nearest
-    one's. ``label`` is what the visitor says, ``known`` whether the model has it.
+    Attributes:
+        created: in UTC.
+        predicted: the model's top label; None when it said "none of these".
+        probability: of the top label, also when the model said "none of these".
+        label: what the visitor says; several labels are joined by ``LABEL_SEPARATOR``.
+        known: True if the model has the label, or all of several.
     """
 
     id: int
@@ -83,155 +97,160 @@ class CorrectionStore:
     """The corrections in one database. Safe under threads and several processes."""
 
     def __init__(self, url: str) -> None:
-        """Open the database; its folder and table are made if they are not there.
+        """Open the database; create its folder and table if they are missing.
 
         Args:
             url: SQLAlchemy's, of SQLite (``sqlite:///file``) or PostgreSQL.
 
         Raises:
-            DataError: the URL, its driver or the database cannot be used.
+            DataError: the URL, its driver or the database can't be used.
         """
-        self._engine = connect(parse(url))
-        with plain("opened"):
-            self._make_table()
+        self._engine = connect(parse_url(url))
+        with translate_database_errors("opened"):
+            self._create_table()
 
-    def add_correction(self, prediction: Prediction, label: str, photo: bytes | None = None) -> int:
-        """Keep what a visitor says; returns the row's id.
+    def add_correction(
+        self, prediction: Prediction, label: str | Sequence[str], photo: bytes | None = None
+    ) -> int:
+        """Keep what a visitor says; return the row's id.
 
         Args:
-            prediction: the answer that it is about.
-            label: what the photo shows, in the visitor's words or the model's.
+            prediction: the prediction that is corrected.
+            label: what the photo shows, in the visitor's words or the model's; several labels
+                for a model that gives several.
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
 
         Raises:
-            DataError: the label is empty or longer than 200 characters, the photo is
-                no JPEG, or the database cannot be written to.
+            DataError: a label is empty or longer than 200 characters, the photo is no JPEG, or
+                the database can't be written to.
         """
-        said = _checked(label)
+        labels = _check_labels([label] if isinstance(label, str) else label)
         if photo is not None and not photo.startswith(b"\xff\xd8"):
-            raise DataError("That photo is not a JPEG, the only form in which photos are kept.")
-        first = prediction.top(1)[0]
+            raise DataError("This photo is not a JPEG, the only format that corrections keep.")
+        top = prediction.top(1)[0]
+        known_labels = set(map(clean_label, prediction.labels))
         values = {
             "created": datetime.now(UTC),
             "model": prediction.model,
             "version": prediction.version,
             "engine": prediction.engine,
-            "predicted": None if prediction.known is False else clean(first.label),
-            "probability": first.probability,
-            "label": said,
-            "known": said in map(clean, prediction.labels),
+            "predicted": None if prediction.known is False else clean_label(top.label),
+            "probability": top.probability,
+            "label": LABEL_SEPARATOR.join(labels),
+            "known": known_labels.issuperset(labels),
             "photo": photo,
         }
-        with plain("written"), self._engine.begin() as connection:
+        with translate_database_errors("written"), self._engine.begin() as connection:
             key = connection.execute(insert(TABLE).values(values)).inserted_primary_key
         assert key is not None  # a single row was inserted
         return int(key[0])
 
-    def corrections(self) -> Iterator[Correction]:
-        """All corrections, oldest first, without their photos.
+    def iter_corrections(self) -> Iterator[Correction]:
+        """Yield all corrections, oldest first, without their photos.
 
         Raises:
-            DataError: the database cannot be read.
+            DataError: the database can't be read.
         """
         columns = [column for column in TABLE.c if column.name != "photo"]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
-        page = select(*columns, has_photo).order_by(TABLE.c.id).limit(PAGE)
-        last = 0
+        page = select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
+        last_id = 0
         while True:
-            with plain("read"), self._engine.connect() as connection:
-                rows = connection.execute(page.where(TABLE.c.id > last)).mappings().all()
+            with translate_database_errors("read"), self._engine.connect() as connection:
+                rows = connection.execute(page.where(TABLE.c.id > last_id)).mappings().all()
             for row in rows:
-                yield Correction(**{**row, "created": _utc(row["created"])})
-            if len(rows) < PAGE:
+                yield Correction(**{**row, "created": _to_utc(row["created"])})
+            if len(rows) < ROWS_PER_PAGE:
                 return
-            last = rows[-1]["id"]
+            last_id = rows[-1]["id"]
 
-    def photo(self, number: int) -> bytes | None:
-        """The JPEG of the correction with that id; None without one.
+    def get_photo(self, correction_id: int) -> bytes | None:
+        """Return the JPEG of the correction with that id; None without one.
 
         Raises:
-            DataError: the database cannot be read.
+            DataError: the database can't be read.
         """
-        with plain("read"), self._engine.connect() as connection:
-            found = connection.scalar(select(TABLE.c.photo).where(TABLE.c.id == number))
-        return None if found is None else bytes(found)
+        query = select(TABLE.c.photo).where(TABLE.c.id == correction_id)
+        with translate_database_errors("read"), self._engine.connect() as connection:
+            photo = connection.scalar(query)
+        return None if photo is None else bytes(photo)
 
     def count(self) -> int:
-        """How many corrections there are.
+        """Return the number of corrections.
 
         Raises:
-            DataError: the database cannot be read.
+            DataError: the database can't be read.
         """
-        with plain("read"), self._engine.connect() as connection:
+        with translate_database_errors("read"), self._engine.connect() as connection:
             return connection.scalar(select(func.count()).select_from(TABLE)) or 0
 
-    def delete(self, number: int) -> bool:
-        """Forget the correction with that id and its photo; False when there was none.
+    def delete(self, correction_id: int) -> bool:
+        """Delete the correction with that id and its photo; return False if there was none.
 
         Raises:
-            DataError: the database cannot be written to.
+            DataError: the database can't be written to.
         """
-        with plain("written"), self._engine.begin() as connection:
-            return connection.execute(delete(TABLE).where(TABLE.c.id == number)).rowcount > 0
-
-    def export(self, file: Path | BinaryIO) -> int:
-        """Write all corrections and photos into a zip; returns how many corrections.
-
-        ``corrections.csv`` has every row; a row's photo is in its label's folder, as
-        ``LABEL/ID.jpg``, so that the zip unpacks to a folder a label.
-
-        Raises:
-            DataError: the database cannot be read, or the file not written.
-        """
-        from .export import export
-
-        return export(self, file)
+        query = delete(TABLE).where(TABLE.c.id == correction_id)
+        with translate_database_errors("written"), self._engine.begin() as connection:
+            return connection.execute(query).rowcount > 0
 
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""
         self._engine.dispose()
 
-    def _make_table(self) -> None:
-        for left in reversed(range(50)):
+    def _create_table(self) -> None:
+        for attempts_left in reversed(range(50)):
             try:
                 TABLE.create(self._engine, checkfirst=True)
                 return
             except SQLAlchemyError as error:
-                # Another process may have made it in between, or be at it just now.
+                # Another process may have created it in between, or be about to.
                 locked = "locked" in str(error)
-                if not left or not (locked or inspect(self._engine).has_table(TABLE.name)):
+                created = locked or inspect(self._engine).has_table(TABLE.name)
+                if not attempts_left or not created:
                     raise
                 time.sleep(0.1)
 
 
 @lru_cache(maxsize=1)
 def correction_store() -> CorrectionStore:
-    """The records of this process, in the settings' database; opened on first use.
+    """Return the store of this process, in the settings' database; it is opened on first use.
 
     Raises:
-        DataError: the database cannot be used; the next call tries again.
+        DataError: the database can't be used; the next call tries again.
     """
     return CorrectionStore(settings().database_url)
 
 
-def clean(label: str) -> str:
-    """A label without control characters, its spaces single and its accents composed."""
+def clean_label(label: str) -> str:
+    """Return a label without control characters, its spaces single and its accents composed."""
     text = " ".join(label.split())
-    kept = (char for char in text if unicodedata.category(char) not in ("Cc", "Cs"))
-    # Marks that turn the text around could show another label than the one kept.
-    plain_text = "".join(char for char in kept if not "\u202a" <= char <= "\u202e")
-    return unicodedata.normalize("NFC", plain_text).strip()
+    visible = (char for char in text if unicodedata.category(char) not in ("Cc", "Cs"))
+    # Marks that reverse the text around them could show another label than the one kept.
+    plain = "".join(char for char in visible if not "\u202a" <= char <= "\u202e")
+    return unicodedata.normalize("NFC", plain).strip()
 
 
-def _checked(label: str) -> str:
-    said = clean(label[: 10 * MAX_LABEL])
-    if max(len(said), len(label)) > MAX_LABEL:
-        raise DataError(f"That label is longer than {MAX_LABEL} characters. Use a shorter one.")
-    if not said:
-        raise DataError("That label is empty. Say what the photo shows.")
-    return said
+def _check_labels(labels: Sequence[str]) -> list[str]:
+    checked = [_check_label(label) for label in labels]
+    if not checked:
+        raise DataError("The label is empty. Type what the photo shows.")
+    if len(checked) > MAX_LABELS:
+        raise DataError(f"There are {len(checked)} labels; the limit is {MAX_LABELS}. Use fewer.")
+    if len(checked) > 1 and any(";" in label for label in checked):
+        raise DataError("One of several labels contains a semicolon. Use a label without one.")
+    return checked
 
 
-def _utc(moment: datetime) -> datetime:
+def _check_label(label: str) -> str:
+    cleaned = clean_label(label[: 10 * MAX_LABEL_LENGTH])
+    if max(len(cleaned), len(label)) > MAX_LABEL_LENGTH:
+        raise DataError(f"The label is longer than {MAX_LABEL_LENGTH} characters. Shorten it.")
+    if not cleaned:
+        raise DataError("The label is empty. Type what the photo shows.")
+    return cleaned
+
+
+def _to_utc(moment: datetime) -> datetime:
     # SQLite keeps no time zone: what was written is UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

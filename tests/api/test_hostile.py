@@ -134,7 +134,7 @@ def test_words_as_corrections_are_kept_as_they_are(server: Server) -> None:
         assert reply.status == 201, word
         kept.append(reply.json["label"])
     with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
-        found = [one.label for one in records.corrections()]
+        found = [one.label for one in records.iter_corrections()]
     assert found == kept
     assert "'; DROP TABLE corrections; --" in found
     assert not list(ROOT.glob("marker"))

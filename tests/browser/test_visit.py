@@ -41,12 +41,12 @@ def test_a_correction_is_kept_and_the_photo_only_when_told(page, server):
     correct(page, "teapot", keep=False)
     correct(page, "my own word", keep=True)
     with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
-        first, second = records.corrections()
+        first, second = records.iter_corrections()
         assert (first.label, first.known, first.has_photo) == ("teapot", True, False)
         assert (second.label, second.known, second.has_photo) == ("my own word", False, True)
         assert first.predicted == "espresso"
-        assert records.photo(first.id) is None
-        with Image.open(io.BytesIO(records.photo(second.id))) as kept:
+        assert records.get_photo(first.id) is None
+        with Image.open(io.BytesIO(records.get_photo(second.id))) as kept:
             assert (kept.format, kept.size) == ("JPEG", (600, 400))
             assert not kept.getexif()
 

@@ -160,7 +160,7 @@ def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) 
             operated.back(one)
             more()
     with closing(CorrectionStore(operated.database)) as kept:
-        labels = [one.label for one in kept.corrections()]
+        labels = [one.label for one in kept.iter_corrections()]
     assert set(client.accepted) <= set(labels)
     # What was sent when a replica died may be there twice, or without an answer: no more than that.
     assert len(labels) - len(client.accepted) <= client.refused

@@ -121,7 +121,13 @@ def _start_leftover(files: object, key: str) -> None:
 def _on_upload(key: str) -> None:
     """Start a batch with the uploaded files."""
     value = st.session_state.get(key)
-    files: list[UploadedFile] = value if isinstance(value, list) else [value] if value else []
+    # A busy server may be asked twice: by then Streamlit has released the files of the first call
+    # and puts DeletedFile objects in their place.
+    files = [
+        file
+        for file in (value if isinstance(value, list) else [value])
+        if isinstance(file, UploadedFile)
+    ]
     if not files:
         return
     st.session_state[REFUSAL] = ""

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.v1 import params
-from model.corrections import MAX_LABEL, correction_store
+from model.corrections import MAX_LABEL_LENGTH, correction_store
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -27,7 +27,7 @@ def _own_records() -> Any:
 def test_a_correction_is_kept_with_what_the_model_says(api: TestClient, tiny_bundle: Any) -> None:
     answer = api.post(f"{URL}?label=green", content=RED)
     assert answer.status_code == 201
-    (kept,) = correction_store().corrections()
+    (kept,) = correction_store().iter_corrections()
     assert answer.json() == {
         "id": kept.id,
         "model": "tiny",
@@ -45,7 +45,7 @@ def test_a_photo_is_kept_only_where_the_visitor_agrees(api: TestClient) -> None:
     answer = api.post(URL, files={"photo": ("red.png", RED)}, data=form).json()
     assert (answer["label"], answer["known"], answer["kept"]) == ("a crimson thing", False, True)
     # What is kept is a new picture, never the bytes that were sent.
-    photo = correction_store().photo(answer["id"])
+    photo = correction_store().get_photo(answer["id"])
     assert photo is not None
     assert photo.startswith(b"\xff\xd8")
 
@@ -83,4 +83,4 @@ def test_records_that_cannot_be_used_tell_no_secret(serve: Any, tiny_bundle: Any
 
 
 def test_the_longest_label_is_the_records() -> None:
-    assert params.MAX_LABEL == MAX_LABEL
+    assert params.MAX_LABEL_LENGTH == MAX_LABEL_LENGTH

@@ -21,7 +21,7 @@ def said(count: int, word: str = "word") -> None:
 
 def labels(data: Path) -> list[str]:
     with closing(CorrectionStore(f"sqlite:///{data / RECORDS}")) as kept:
-        return [one.label for one in kept.corrections()]
+        return [one.label for one in kept.iter_corrections()]
 
 
 def whole(data: Path) -> dict[str, str]:

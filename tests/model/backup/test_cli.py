@@ -13,7 +13,7 @@ from model import load
 from model.backup import restore, swapping
 from model.cli import main
 from model.corrections import CorrectionStore, correction_store
-from model.corrections.database import connect, parse
+from model.corrections.database import connect, parse_url
 from model.corrections.store import TABLE
 from model.errors import DataError
 from model.settings import ROOT, settings
@@ -42,7 +42,7 @@ def correct(*words: str) -> None:
 
 
 def kept() -> list[str]:
-    found = [one.label for one in correction_store().corrections()]
+    found = [one.label for one in correction_store().iter_corrections()]
     correction_store().close()
     return found
 
@@ -219,7 +219,7 @@ def test_a_volume_keeps_its_place(own: Path, tmp_path: Path) -> None:
 
 
 def emptied(url: str) -> None:
-    engine = connect(parse(url))
+    engine = connect(parse_url(url))
     TABLE.drop(engine)
     engine.dispose()
 
@@ -229,7 +229,7 @@ def test_corrections_are_taken_from_there_and_brought_back(
 ) -> None:
     elsewhere(monkeypatch, database_url)
     correct(*map(str, range(45)))
-    before = list(correction_store().corrections())
+    before = list(correction_store().iter_corrections())
     correction_store().close()
     file = tmp_path / "b.zip"
     assert "and 45 corrections" in cli("backup", file).stdout
@@ -240,9 +240,12 @@ def test_corrections_are_taken_from_there_and_brought_back(
     assert len(kept()) == 45
     emptied(database_url)
     cli("restore", file)
-    assert list(correction_store().corrections()) == before
+    assert list(correction_store().iter_corrections()) == before
     correct("the next")
-    assert [one.id for one in correction_store().corrections()] == [*(one.id for one in before), 46]
+    assert [one.id for one in correction_store().iter_corrections()] == [
+        *(one.id for one in before),
+        46,
+    ]
     correction_store().close()
     # Without the other database they stand in the data folder.
     elsewhere(monkeypatch, "")

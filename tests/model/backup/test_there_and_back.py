@@ -40,10 +40,14 @@ def test_a_new_machine_answers_as_the_former_one(
     assert [
         (one.version, one.current, one.made.replace(microsecond=0)) for one in versions("tiny")
     ] == current
-    assert [one.label for one in correction_store().corrections()] == ["word 0", "word 1", "word 2"]
-    assert correction_store().photo(2) == JPEG
+    assert [one.label for one in correction_store().iter_corrections()] == [
+        "word 0",
+        "word 1",
+        "word 2",
+    ]
+    assert correction_store().get_photo(2) == JPEG
     said(1, "the next")
-    assert [one.id for one in correction_store().corrections()] == [1, 2, 3, 4]
+    assert [one.id for one in correction_store().iter_corrections()] == [1, 2, 3, 4]
     assert beside(done.data.parent) == ["machine"]
 
 
@@ -69,7 +73,7 @@ def test_an_id_that_was_deleted_is_not_given_again(own: Path, tmp_path: Path) ->
     correction_store().close()
     restore(tmp_path / "b.zip")
     said(1)
-    assert [one.id for one in correction_store().corrections()] == [1, 2, 4]
+    assert [one.id for one in correction_store().iter_corrections()] == [1, 2, 4]
 
 
 def test_the_file_is_a_plain_zip_for_its_owner_alone(own: Path, file: Path) -> None:

@@ -1,0 +1,193 @@
+"""``model.corrections.store``: corrections are kept, read and deleted, in both databases."""
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from model import Photo, Prediction
+from model.corrections import MAX_LABEL_LENGTH, CorrectionStore, correction_store
+from model.errors import DataError
+from model.settings import ROOT
+from tests.model.tiny import colour
+
+JPEG = Photo.from_image(colour("red")).to_jpeg()
+
+
+def test_corrections_are_read_back(store: CorrectionStore, red: Prediction) -> None:
+    first = store.add_correction(red, "  scarlet \n pillar\tbox ", JPEG)
+    second = store.add_correction(red, "green", None)
+    own_word, known_label = store.iter_corrections()
+    assert (own_word.id, own_word.label) == (first, "scarlet pillar box")
+    assert (own_word.known, own_word.has_photo) == (False, True)
+    assert (known_label.id, known_label.label) == (second, "green")
+    assert (known_label.known, known_label.has_photo) == (True, False)
+    assert (own_word.model, own_word.version) == (red.model, red.version)
+    assert own_word.engine == red.engine
+    assert own_word.predicted == "red"
+    assert own_word.probability == pytest.approx(red.top(1)[0].probability)
+    assert own_word.created.tzinfo is UTC
+    assert abs(datetime.now(UTC) - own_word.created) < timedelta(minutes=1)
+    assert store.get_photo(first) == JPEG
+    assert store.get_photo(second) is None
+    assert store.get_photo(999) is None
+    assert store.count() == 2
+
+
+def test_none_of_these_is_stored_without_a_predicted_label(
+    store: CorrectionStore, red: Prediction
+) -> None:
+    store.add_correction(replace(red, known=False), "brick", None)
+    (correction,) = store.iter_corrections()
+    assert correction.predicted is None
+
+
+def test_rows_survive_reopening(database_url: str, red: Prediction) -> None:
+    for count in (1, 2):
+        opened = CorrectionStore(database_url)
+        opened.add_correction(red, "a", None)
+        assert opened.count() == count
+        opened.close()
+
+
+def test_delete_removes_row_and_photo_and_never_reuses_the_id(
+    store: CorrectionStore, red: Prediction
+) -> None:
+    ids = [store.add_correction(red, "a", JPEG) for _ in range(2)]
+    assert store.delete(ids[1])
+    assert not store.delete(ids[1])
+    assert (store.count(), store.get_photo(ids[1])) == (1, None)
+    assert store.add_correction(red, "a", None) > ids[1]
+
+
+def test_many_rows_are_read_page_by_page(
+    store: CorrectionStore, red: Prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.corrections.store.ROWS_PER_PAGE", 3)
+    for count in range(7):
+        assert [correction.label for correction in store.iter_corrections()] == [
+            str(i) for i in range(count)
+        ]
+        store.add_correction(red, str(count), None)
+
+
+@pytest.mark.parametrize(
+    "label", ["", " \n ", "\x00\x1b", "x" * (MAX_LABEL_LENGTH + 1), " " * 5000]
+)
+def test_empty_and_overlong_labels_are_rejected(
+    store: CorrectionStore, red: Prediction, label: str
+) -> None:
+    with pytest.raises(DataError, match="label"):
+        store.add_correction(red, label, None)
+    assert store.count() == 0
+
+
+def test_longest_label_and_unusual_characters_are_stored(
+    store: CorrectionStore, red: Prediction
+) -> None:
+    labels = {
+        "\U0001f98a" * MAX_LABEL_LENGTH: "\U0001f98a" * MAX_LABEL_LENGTH,
+        "a\x00b\x1b[0m": "ab[0m",
+        "\ud800x": "x",
+        "gpj\u202eexe": "gpjexe",
+        "u\u0308ber": "\u00fcber",
+        "'; DROP TABLE corrections; --": "'; DROP TABLE corrections; --",
+    }
+    for label in labels:
+        store.add_correction(red, label, None)
+    assert [correction.label for correction in store.iter_corrections()] == list(labels.values())
+
+
+def test_photo_that_is_no_jpeg_is_rejected(store: CorrectionStore, red: Prediction) -> None:
+    with pytest.raises(DataError, match="JPEG"):
+        store.add_correction(red, "a", b"\x89PNG\r\n")
+
+
+def test_sixteen_threads_store_every_correction(store: CorrectionStore, red: Prediction) -> None:
+    def write(number: int) -> list[int]:
+        return [store.add_correction(red, f"{number} {i}", JPEG) for i in range(15)]
+
+    with ThreadPoolExecutor(16) as pool:
+        ids = [number for written in pool.map(write, range(16)) for number in written]
+    assert len(set(ids)) == store.count() == 16 * 15
+    assert {correction.label for correction in store.iter_corrections()} == {
+        f"{number} {i}" for number in range(16) for i in range(15)
+    }
+
+
+WRITER = """
+import sys
+import numpy as np
+from model.prediction import Milliseconds, Prediction
+from model.corrections import CorrectionStore
+
+times = Milliseconds(0, 0, 0, 0)
+prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)
+print("ready", flush=True)
+sys.stdin.readline()
+store = CorrectionStore(sys.argv[1])
+for number in range(20):
+    store.add_correction(prediction, str(number), None)
+"""
+
+
+def test_four_processes_create_one_database_at_the_same_time(database_url: str) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    opened = CorrectionStore(database_url)
+    assert opened.count() == 80
+    opened.close()
+
+
+def test_several_labels_are_joined_and_known_if_the_model_has_all(
+    store: CorrectionStore, red: Prediction
+) -> None:
+    store.add_correction(red, ["red", " green "], None)
+    store.add_correction(red, ["red", "teapot"], None)
+    stored = [(correction.label, correction.known) for correction in store.iter_corrections()]
+    assert stored == [("red; green", True), ("red; teapot", False)]
+
+
+@pytest.mark.parametrize("labels", [[], ["red", ""], ["red", "a;b"], ["red"] * 21])
+def test_ambiguous_or_empty_label_lists_are_rejected(
+    store: CorrectionStore, red: Prediction, labels: list[str]
+) -> None:
+    with pytest.raises(DataError, match="label"):
+        store.add_correction(red, labels, None)
+    assert store.count() == 0
+
+
+def test_process_has_one_store_in_the_data_folder(data_folder: Path, red: Prediction) -> None:
+    correction_store.cache_clear()
+    correction_store().add_correction(red, "a", None)
+    assert correction_store() is correction_store()
+    assert (data_folder / "records.sqlite").is_file()
+    with sqlite3.connect(data_folder / "records.sqlite") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    correction_store().close()
+    correction_store.cache_clear()
