@@ -1,4 +1,4 @@
-"""Photographs to measure with, made from the free ones in scikit-image's wheel."""
+"""Photographs to measure with, made from the samples."""
 
 from functools import cache
 from io import BytesIO
@@ -11,7 +11,6 @@ from PIL import Image
 from model.samples import samples
 
 from .paths import BUILD
-from .registry import NotMeasured
 
 __all__ = ["PHONE", "SMALL", "phone_photo", "small_photo", "small_photos", "write_photo"]
 
@@ -41,7 +40,7 @@ def phone_photo(name: str = "cat", turn: int = 0) -> bytes:
 def small_photos(count: int) -> list[bytes]:
     """``count`` different small photos: crops of the samples, always the same ones."""
     chance = np.random.default_rng(0)
-    names = [sample.name for sample in samples()] or [""]
+    names = [sample.name for sample in samples()]
     whole = {name: _opened(name) for name in names}
 
     def crop(number: int) -> bytes:
@@ -72,9 +71,7 @@ def _noise() -> NDArray[np.int16]:
 
 def _opened(name: str) -> Image.Image:
     """A sample cut to 4 : 3 around its centre."""
-    sample = next((sample for sample in samples() if sample.name == name), None)
-    if sample is None:
-        raise NotMeasured("scikit-image, which brings the photographs, is not installed")
+    sample = next(sample for sample in samples() if sample.name == name)
     image = sample.open().convert("RGB")
     width = min(image.width, image.height * 4 // 3)
     height = width * 3 // 4

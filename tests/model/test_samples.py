@@ -1,56 +1,41 @@
-"""Photographs to try: in the package, free, and found without importing it."""
-
-import subprocess
-import sys
+"""Tests of ``model.samples``: the photographs in the repository, and the drawn pictures."""
 
 import numpy as np
 import pytest
 
 from model.photo import read
-from model.samples import ALL, Sample, samples, shapes
+from model.samples import Sample, samples, shapes
 from model.settings import ROOT
 
-
-def test_all_of_them_are_in_the_installed_package() -> None:
-    assert samples() == ALL
-    assert len({sample.name for sample in ALL}) == len(ALL)
+README = (ROOT / "model/samples/README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.name)
-def test_each_is_a_photo_with_its_origin(sample: Sample) -> None:
+def test_samples_are_five_small_files_with_unique_names() -> None:
+    assert len({sample.name for sample in samples()}) == len(samples()) == 5
+    files = {path.name for path in (ROOT / "model/samples").glob("*.jpg")}
+    assert files == {sample.path.name for sample in samples()}
+    assert all(sample.path.stat().st_size <= 150_000 for sample in samples())
+
+
+@pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
+def test_sample_is_a_photo_with_author_licence_and_source(sample: Sample) -> None:
     photo = read(sample.read())
     assert min(photo.size) > 200
     with sample.open() as image:
         assert image.size == photo.size
     assert sample.licence in {"CC0", "Public domain"}
     assert sample.source.startswith("https://")
-    assert sample.author
-    assert sample.alt
-    assert sample.title
-
-
-def test_without_the_package_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import PackageNotFoundError
-
-    def missing(name: str) -> None:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("model.samples.distribution", missing)
-    assert samples() == ()
-
-
-def test_looking_does_not_import_the_package() -> None:
-    code = (
-        "import sys; from model.samples import samples; assert len(samples()) > 3; "
-        "[s.read() for s in samples()]; sys.exit('skimage' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert all([sample.author, sample.alt, sample.title])
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{sample.path.name}`")]
+    assert sample.author in row
+    assert sample.source in row
+    assert sample.licence.lower() in row.lower()
 
 
 def test_shapes_are_the_same_every_time() -> None:
-    first, again = shapes(64), shapes(64)
+    first, second = shapes(64), shapes(64)
     assert [image.size for image in first] == [(64, 64)] * 3
     assert {image.mode for image in first} == {"RGB"}
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    for image, again in zip(first, second, strict=True):
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(again))
     assert len({image.tobytes() for image in first}) == 3

@@ -101,7 +101,7 @@ def _shipped() -> list[tuple[str, bytes, str]]:
     found = [(one.name, one.read(), one.path.suffix[1:]) for one in samples()]
     drawn = dict(zip(("disc", "stripes", "noise"), shapes(), strict=True))
     found += [(name, _encoded(image, "PNG"), "png") for name, image in drawn.items()]
-    first = samples()[0].open().convert("RGB") if samples() else drawn["disc"]
+    first = samples()[0].open().convert("RGB")
     for size in SIDES:
         name = f"{size[0]} × {size[1]} pixels"
         found.append((name, _encoded(first.resize(size), "JPEG"), "jpg"))
