@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from benchmarks.load import load
+from benchmarks.load_client import run_load
 from model.samples import samples
 from tests.browser.drive import answered, attach, guarded, settled
 from tests.browser.server import serving
@@ -22,7 +22,7 @@ def test_the_screen_is_answered(browser, served):
 
     def ask() -> None:
         while not enough.is_set():
-            refused.append(load(f"{served.url}/api/v1/identify", [photo] * 64, 32).refused)
+            refused.append(run_load(f"{served.url}/api/v1/identify", [photo] * 64, 32).errors)
 
     with guarded(browser, {"base_url": served.url}) as page:
         page.goto("/?way=upload")

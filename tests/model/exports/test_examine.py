@@ -163,10 +163,13 @@ def test_what_students_do_is_not_called_dangerous(
         write(loss_func=LabelSmoothingCrossEntropyFlat(), opt_func=ranger),
         write(loss_func=FocalLossFlat(), opt_func=partial(Adam, eps=0.1)),
     ]
+    # From Python 3.12 pickle names a method's class by the module of the method. A class that this
+    # module has through a star import is taken for missing.
+    by_pickle = {"missing-names"} if sys.version_info >= (3, 12) else set()
     for path in exports:
         export = examine(path)
         assert codes(export, fatal=True) == set(), [one.message for one in export.problems]
-        assert codes(export) <= {"carried-code", "other-code"}
+        assert codes(export) <= {"carried-code", "other-code", *by_pickle}
 
 
 @pytest.mark.parametrize(

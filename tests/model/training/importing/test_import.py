@@ -122,8 +122,10 @@ def from_windows(path: Path) -> None:
         for name in old.namelist():
             data = old.read(name)
             if name.endswith("data.pkl"):
-                assert b"cpathlib\nPosixPath\n" in data
-                data = data.replace(b"cpathlib\nPosixPath\n", b"cpathlib\nWindowsPath\n")
+                # Python 3.13 writes pathlib._local, other versions pathlib.
+                posix = f"c{Path.__module__}\nPosixPath\n".encode()
+                assert posix in data
+                data = data.replace(posix, posix.replace(b"Posix", b"Windows"))
             new.writestr(name, data)
     shutil.move(changed, path)
 
