@@ -261,7 +261,7 @@ def test_nothing_is_swapped_or_kept_when_the_other_database_refuses(
     elsewhere(monkeypatch, f"postgresql://user:{SECRET}@127.0.0.1:1/x")
     for words in (("backup", tmp_path / "c.zip"), ("restore", tmp_path / "b.zip")):
         result = cli(*words, code=2)
-        assert "The records cannot be" in result.stderr
+        assert "The corrections can't be" in result.stderr
         assert SECRET not in result.stdout + result.stderr
     cli("backup", tmp_path / "c.zip", "--without-records")
     assert (own / "models" / "younger").is_dir()
