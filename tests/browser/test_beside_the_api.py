@@ -9,6 +9,8 @@ from model.samples import samples
 from tests.browser.drive import answered, attach, guarded, settled
 from tests.browser.server import serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, chromium):

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import answered, pick, source_line
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FIRST_LOAD = 90_000
 
 

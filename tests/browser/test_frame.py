@@ -15,6 +15,7 @@ ENTRIES = [entry for group in PAGES.values() for entry in group]
 SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-downloads"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, *_ in ENTRIES])
 def test_a_fresh_server_opens_any_page_within_the_frame(browser, tmp_path, name):
     with (
@@ -62,6 +63,7 @@ def host(framed, name):
             thread.join()
 
 
+@pytest.mark.slow
 def test_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,

@@ -11,6 +11,8 @@ from tests.pages.hostile import LABELS, shelve
 from tests.photos import encoded
 from ui.phrasing import shorten
 
+pytestmark = pytest.mark.slow
+
 # Of formatting: emphasis inside emphasis, formulas, links, colours and icons.
 MADE = "em em, strong, code, del, .katex, a, [data-testid=stIconMaterial], .stMarkdownColoredText"
 

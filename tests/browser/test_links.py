@@ -124,6 +124,7 @@ def test_a_version_that_is_not_here_cannot_be_shown(page):
     expect(headline(page)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_hostile_links_are_refused(page, imagenet):
     page.goto("/")
     for value in HOSTILE:

@@ -19,6 +19,8 @@ from tests.browser.drive import (
 )
 from ui.navigation import PAGES
 
+pytestmark = pytest.mark.slow
+
 SCREENSHOTS = HERE / "screenshots"
 NAMES = [name for group in PAGES.values() for name, *_ in group]
 # What cannot be read: text whose contrast with what is behind it is under 4.5 to 1,

@@ -5,6 +5,7 @@ import re
 from contextlib import closing
 
 import psutil
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -79,6 +80,7 @@ def test_why_shows_where_the_model_looked(page):
     )
 
 
+@pytest.mark.slow
 def test_thirty_large_photos_leave_no_memory_behind(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
     page.goto("/")

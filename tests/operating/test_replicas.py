@@ -140,6 +140,7 @@ def asking(client: Client) -> Iterator[None]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) -> None:
     client = Client(operated.url)
 
@@ -167,6 +168,7 @@ def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) 
     assert client.refused < len(client.accepted)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_visitor_goes_on_after_their_replica_died(operated: Operated) -> None:
     path = require_tool("chromium")

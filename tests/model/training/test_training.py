@@ -78,6 +78,7 @@ def started(data: Path, *words: object) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 def test_it_tells_discs_from_squares_and_says_how_well(trained: tuple[Bundle, str]) -> None:
     bundle, output = trained
     accuracy = bundle.manifest.metric("accuracy")
@@ -90,6 +91,7 @@ def test_it_tells_discs_from_squares_and_says_how_well(trained: tuple[Bundle, st
     assert "of 50 strangers in noise" in output
 
 
+@pytest.mark.slow
 def test_the_card_is_whole(trained: tuple[Bundle, str]) -> None:
     manifest = trained[0].manifest
     assert manifest.card
@@ -102,6 +104,7 @@ def test_the_card_is_whole(trained: tuple[Bundle, str]) -> None:
     assert {"torch", "fastai", "timm"} <= set(manifest.made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "learner"])
 def test_both_engines_give_the_golden_answers(engine: str, trained: tuple[Bundle, str]) -> None:
     from model import Classifier
@@ -114,6 +117,7 @@ def test_both_engines_give_the_golden_answers(engine: str, trained: tuple[Bundle
     assert one.plausible
 
 
+@pytest.mark.slow
 def test_no_photo_and_no_pickle_is_in_the_bundle(trained: tuple[Bundle, str]) -> None:
     bundle = trained[0]
     assert {path.name for path in bundle.folder.iterdir()} == {
@@ -165,6 +169,7 @@ def test_what_cannot_be_trained_is_refused(
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_what_was_refused_can_be_asked_again(photos: Path, data_folder: Path) -> None:
     assert run("train", photos / "train" / "disc", "--name", "forms")[0] == 2
     again = run("train", photos, "--name", "forms", "--size", "64", "--epochs", "0")
@@ -194,6 +199,7 @@ def test_a_training_goes_on_with_its_own_photos_only(tmp_path: Path, data_folder
     assert not unfinished("forms").exists()
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_folder: Path) -> None:
     former = tiny(data_folder / "models", "forms")
     words = (photos, "--name", "forms", "--size", "64", "--epochs", "200")
@@ -235,6 +241,7 @@ def wait_for_epoch(process: "subprocess.Popen[str]", least: int) -> None:
     pytest.fail("it ended without an epoch")
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_bundle_is_written_leaves_the_former_model(
     photos: Path, data_folder: Path
 ) -> None:
@@ -267,6 +274,7 @@ def test_two_trainings_of_a_name_do_not_meet(photos: Path, data_folder: Path) ->
     assert "Another process is training 'forms' now" in output
 
 
+@pytest.mark.slow
 def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
     began = time.monotonic()
     code, output = run(
@@ -277,6 +285,7 @@ def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
     assert get_bundle("forms").manifest.metric("accuracy")
 
 
+@pytest.mark.slow
 def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> None:
     from model.training.config import Hyperparameters, TrainingConfig
     from model.training.train import train, unfinished
@@ -305,6 +314,7 @@ def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> No
     assert bundle.version == get_bundle("forms").version
 
 
+@pytest.mark.slow
 def test_a_test_folder_is_measured_apart(photos: Path, data_folder: Path, tmp_path: Path) -> None:
     folder = parted(tmp_path / "three", 12, 5)
     folder_of(folder / "test", 8, 9000)

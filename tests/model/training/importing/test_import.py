@@ -192,6 +192,7 @@ def multilabel(folder: Path, own: Any) -> Any:
     return Learner(data, own.OwnNet(), loss_func=BCEWithLogitsLossFlat())
 
 
+@pytest.mark.slow
 def test_an_own_network_and_what_its_code_can_see(
     folder: Path,
     own: Any,
