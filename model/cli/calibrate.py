@@ -6,8 +6,8 @@ import click
 
 from ..bundle.registry import get_bundle
 from ..errors import EngineUnavailable
-from .identify import progress_bar
-from .train import Shown, told, typed
+from .progress import StageProgress, progress_bar
+from .train import told, typed
 
 __all__ = ["calibrate_command"]
 
@@ -40,9 +40,14 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
         raise EngineUnavailable(
             f"Calibrating needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
-    with progress_bar(shown=True) as bar:
+    with progress_bar() as bar:
         made, _ = calibrate_bundle(
-            bundle, folder, unknown, coverage=coverage, command=typed(), progress=Shown(bar).stage
+            bundle,
+            folder,
+            unknown,
+            coverage=coverage,
+            command=typed(),
+            progress=StageProgress(bar).update,
         )
     for note in made.manifest.card.notes if made.manifest.card else ():
         click.echo(note)

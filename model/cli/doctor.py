@@ -99,12 +99,10 @@ def _print(path: Path, export: Export) -> None:
     console.print(Text(shown(str(path)), style="bold"))
     console.print(_rows(_about(export)))
     if export.inferred:
-        console.print(Text("\nInferred from traces in the file, and may be wrong", style="bold"))
+        console.print(Text("\nInferred from the file; may be wrong", style="bold"))
         rows = [(INFERRED[key], export.inferred[key]) for key in INFERRED if key in export.inferred]
         console.print(_rows(rows))
-    console.print(
-        Text("\nWhat loading it would look up (marked () where it is called)", style="bold")
-    )
+    console.print(Text("\nNames it would load (those it calls are marked with ())", style="bold"))
     console.print(_rows(list(_names(export))))
     _print_problems(console, export)
     _print_next(console, path, export)
@@ -165,7 +163,7 @@ def _described(name: Name) -> str:
 
 def _print_problems(console: Console, export: Export) -> None:
     for fatal, title in (
-        (True, "\nAn import would fail, or must not be tried"),
+        (True, "\nBlocking: an import would fail or be unsafe"),
         (False, "\nNotes"),
     ):
         chosen = [problem for problem in export.problems if problem.fatal is fatal]
@@ -178,15 +176,13 @@ def _print_problems(console: Console, export: Export) -> None:
 
 def _print_next(console: Console, path: Path, export: Export) -> None:
     if not export.fatal:
-        console.print(
-            Text("\nNothing was found that stands in the way. To import it", style="bold")
-        )
+        console.print(Text("\nNo problems found. To import it:", style="bold"))
         command = f"python -m model import {shlex.quote(shown(str(path)))} --name NAME --trust"
         console.print(Text(f"  {command}"), soft_wrap=True)
     console.print(
         Text(
-            "\nThis is no proof that the file is safe. Importing an export runs code from it: do "
-            "that only with files whose author you trust, as --trust says.",
+            "\nThis doesn't prove the file is safe. Importing runs code from it, so use --trust "
+            "only for authors you trust.",
             style="dim",
         )
     )

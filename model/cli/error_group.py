@@ -1,5 +1,6 @@
-"""Refusals at a terminal: one line and exit 2, never a traceback."""
+"""Errors at a terminal: one line and exit 2, never a traceback; Ctrl-C is exit 130."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,24 +9,41 @@ import click
 
 from ..errors import LoupeError
 from ..photo_files import printable
+from ..settings import settings
 
 __all__ = ["ErrorGroup"]
 
+ADVICE = {
+    errno.ENOSPC: "Free some disk space, or set LOUPE_DATA to a folder on another disk.",
+    errno.EACCES: "Choose a folder that you can write to.",
+    errno.EPERM: "Choose a folder that you can write to.",
+    errno.EROFS: "Choose a folder that you can write to.",
+}
+
 
 class ErrorGroup(click.Group):
-    """A group of commands that words what they refuse."""
+    """A group whose commands print errors in Click's own form, with the error's code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except LoupeError as error:
-            click.echo(f"{error.code}: {error}", err=True)
+            click.echo(f"Error: {error} [{error.code}]", err=True)
             sys.exit(2)
         except BrokenPipeError:
             raise
         except OSError as error:
-            # A full disk, a folder that may not be written to: nothing that code can mend.
-            what = printable(Path(error.filename)) if error.filename else "A file"
-            click.echo(f"file: {what}: {error.strerror or error}.", err=True)
+            click.echo(f"Error: {_describe(error)} [file]", err=True)
             sys.exit(2)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Stopped.", err=True)
+            sys.exit(130)
+
+
+def _describe(error: OSError) -> str:
+    """Return the file or folder, what is wrong with it, and what to do."""
+    # A failed write names no file; what fills up is the data folder.
+    path = Path(error.filename) if error.filename else settings().data
+    advice = ADVICE.get(error.errno or 0, "")
+    return f"{printable(path)}: {error.strerror or error}. {advice}".rstrip()

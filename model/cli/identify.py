@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +15,9 @@ from ..errors import LoupeError
 from ..photo import MAX_BYTES
 from ..photo_files import list_photos, map_ordered
 from ..prediction import Prediction
+from .progress import progress_bar
 
-__all__ = ["identify_command", "progress_bar"]
+__all__ = ["identify_command"]
 
 Answer = tuple[str, Prediction | LoupeError]
 
@@ -47,20 +47,6 @@ def identify_command(
             refused += isinstance(answer, LoupeError)
             _print_json(photo, answer, top) if as_json else _print_table(photo, answer, top)
     sys.exit(1 if refused else 0)
-
-
-def progress_bar(*, shown: bool) -> Progress:
-    """A bar with the time left, on standard error and only on a terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
 
 
 def _expanded(photo: str) -> Iterator[str]:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from ..disk import name_full_disk, require_writable
 from ..errors import EngineUnavailable
 from ..exports import Export, examine
+from ..settings import settings
 from .train import warn_if_shadowing
 
 __all__ = ["import_command"]
@@ -56,7 +58,12 @@ def import_command(
         raise EngineUnavailable(
             f"Importing needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
-    imported = import_export(export, name, title=title, licence=licence, photos=photos, say=_say)
+    models_dir = settings().data / "models"
+    require_writable(models_dir)
+    with name_full_disk(models_dir):
+        imported = import_export(
+            export, name, title=title, licence=licence, photos=photos, say=_say
+        )
     manifest = imported.bundle.manifest
     if imported.left_out:
         _say(
@@ -64,7 +71,7 @@ def import_command(
             "fastai does not open."
         )
     if imported.stubs:
-        click.echo(f"missing here and not needed: {_list(imported.stubs)}")
+        click.echo(f"not installed, not needed: {_list(imported.stubs)}")
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
     click.echo(f"{len(manifest.labels)} labels: {_list(manifest.labels)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")

@@ -5,15 +5,14 @@ import sys
 from pathlib import Path
 
 import click
-from rich.progress import Progress, TaskID
 
 from ..bundle.bundle import BUILTIN_DIR, MANIFEST, Bundle
 from ..bundle.card import ModelCard
 from ..bundle.manifest import Manifest
 from ..errors import EngineUnavailable
-from .identify import progress_bar
+from .progress import StageProgress, progress_bar
 
-__all__ = ["Shown", "summary", "told", "train_command", "typed", "warn_if_shadowing"]
+__all__ = ["summary", "told", "train_command", "typed", "warn_if_shadowing"]
 
 
 @click.command("train")
@@ -61,6 +60,7 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         raise click.UsageError("--resume goes on as it began: beside --name it takes --minutes.")
     try:
         from ..training.config import TrainingConfig
+        from ..training.progress import TrainingProgress
         from ..training.train import train, unfinished
     except ImportError as error:
         raise EngineUnavailable(
@@ -71,9 +71,15 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         plan = kept.model_copy(update=given)
     else:
         plan = TrainingConfig.of(folder=folder, name=name, command=typed(), **given)
-    with progress_bar(shown=True) as bar:
+    with progress_bar() as bar:
+        stages = StageProgress(bar)
+
+        def show(step: TrainingProgress) -> None:
+            stages.note(step.note)
+            stages.update(step.stage, step.done, step.total)
+
         try:
-            bundle = train(plan, resume=resume, watch=Shown(bar))
+            bundle = train(plan, resume=resume, watch=show)
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Go on with: python -m model train --name {name} --resume")
@@ -104,30 +110,6 @@ def warn_if_shadowing(bundle: Bundle) -> None:
 def typed() -> str:
     """The command as it was typed."""
     return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
-
-
-class Shown:
-    """Shows steps on a bar, and notes above it."""
-
-    def __init__(self, bar: Progress) -> None:
-        self.bar = bar
-        self.tasks: dict[str, TaskID] = {}
-
-    def __call__(self, step: object) -> None:
-        """See ``model.training.progress.Watch``."""
-        if note := getattr(step, "note", ""):
-            click.echo(note, err=True)
-        self.stage(getattr(step, "stage", ""), getattr(step, "done", 0), getattr(step, "total", 0))
-
-    def stage(self, stage: str, done: int, total: int) -> None:
-        """Show how many are done of the one stage, and no other."""
-        if not total:
-            return
-        if stage not in self.tasks:
-            for task in self.tasks.values():
-                self.bar.update(task, visible=False)
-            self.tasks[stage] = self.bar.add_task(stage, total=total)
-        self.bar.update(self.tasks[stage], completed=done, total=total)
 
 
 def summary(manifest: Manifest) -> str:

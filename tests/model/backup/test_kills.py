@@ -124,7 +124,8 @@ def test_a_full_disk_leaves_everything_as_it_was(own: Path, file: Path) -> None:
     before, former = whole(own), file.read_bytes()
     for command in ("backup", "restore"):
         code, said_by_it = run(command, file, "limit", "3000")
-        assert (code, said_by_it.split(":")[0]) == (2, "data-refused"), said_by_it
+        assert code == 2, said_by_it
+        assert "[data-refused]" in said_by_it
         assert "Traceback" not in said_by_it
         assert (whole(own), file.read_bytes()) == (before, former)
         assert beside(file.parent) == ["data", "loupe.zip"]
@@ -154,7 +155,7 @@ def test_a_folder_that_may_not_be_written_to_is_said(own: Path, file: Path) -> N
     shut.mkdir(0o555)
     code, said_by_it = limited("backup", shut / "b.zip")
     assert code == 2
-    assert said_by_it.startswith("data-refused: ")
+    assert said_by_it.endswith("[data-refused]\n")
     assert "Permission denied" in said_by_it
     for place in (own, own.parent):
         place.chmod(0o555)
@@ -164,7 +165,7 @@ def test_a_folder_that_may_not_be_written_to_is_said(own: Path, file: Path) -> N
         for place in (own, own.parent):
             place.chmod(0o755)
     assert code == 2
-    assert said_by_it.startswith("data-refused: ")
+    assert said_by_it.endswith("[data-refused]\n")
     assert whole(own) == before
 
 

@@ -209,7 +209,7 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["identify", "--model", "dogs", "x.jpg"], "no-such-model: There is no model named 'dogs'"),
+        (["identify", "--model", "dogs", "x.jpg"], "Error: There is no model named 'dogs'"),
         (["identify", "--model", "tiny", "--engine", "learner", "x.jpg"], "engine-unavailable"),
         (["identify", "--model", "tiny", "--engine", "fake", "x.jpg"], "Invalid value"),
         (["identify", "--model", "tiny", "--top", "0", "x.jpg"], "Invalid value"),

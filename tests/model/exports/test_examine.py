@@ -431,9 +431,9 @@ def test_doctor_reads_well(write: Write) -> None:
         "vision learner",
         "one label a photo",
         "2: cat, dog",
-        "Inferred from traces in the file, and may be wrong",
+        "Inferred from the file; may be wrong",
         "fastai 2.8 or later",
-        "no proof that the file is safe",
+        "doesn't prove the file is safe",
         "--name NAME --trust",
     ):
         assert words in said

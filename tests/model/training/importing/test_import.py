@@ -155,7 +155,7 @@ def test_an_export_of_a_notebook_on_windows(
     Image.open(folder / "cat" / "0.png").resize((1600, 1200)).save(photos / "large.jpg")
     result = run("import", path, "--name", "notebook", "--trust", "--photos", photos)
     assert result.exit_code == 0, result.stderr
-    assert "missing here and not needed: __main__.label" in result.stdout
+    assert "not installed, not needed: __main__.label" in result.stdout
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
     assert "Compared 13 photos through fastai and through Loupe: at most" in result.stderr

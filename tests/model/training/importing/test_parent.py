@@ -336,7 +336,7 @@ def test_the_command_prints_what_was_made(
     assert result.exit_code == 0
     folder = load("own").bundle.folder
     assert result.stdout.splitlines() == [
-        "missing here and not needed: __main__.label",
+        "not installed, not needed: __main__.label",
         f"own {folder.name} in {folder}",
         "6 labels: red, green, blue, yellow, white, black",
         "engines: compiled",
@@ -353,7 +353,7 @@ def test_a_refusal_is_one_line_and_exit_2(
     child(monkeypatch, colours, LIES["other answers"])
     result = run("import", export, "--name", "own", "--trust")
     assert result.exit_code == 2
-    assert "export-refused: Loupe would answer differently from fastai" in result.stderr
+    assert "Error: Loupe would answer differently from fastai" in result.stderr
 
 
 @pytest.mark.parametrize("trust", [False, True], ids=["looked at", "trusted"])

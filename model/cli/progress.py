@@ -1,0 +1,51 @@
+"""Progress bars of the commands, on standard error and only on a terminal."""
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["StageProgress", "progress_bar"]
+
+
+def progress_bar(*, shown: bool = True) -> Progress:
+    """Return a bar with the time left, to be used as a context manager."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+
+
+class StageProgress:
+    """One stage at a time on a bar, and notes above it."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.tasks: dict[str, TaskID] = {}
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        if text:
+            click.echo(text, err=True)
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """Show how many steps of a stage are done; hide the other stages."""
+        if not total:
+            return
+        if stage not in self.tasks:
+            for task in self.tasks.values():
+                self.bar.update(task, visible=False)
+            self.tasks[stage] = self.bar.add_task(stage, total=total)
+        self.bar.update(self.tasks[stage], completed=done, total=total)

@@ -1,0 +1,57 @@
+"""Disk checks: can a folder be written to, and did an error come from a full disk?"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["name_full_disk", "require_writable"]
+
+FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+def require_writable(folder: Path) -> None:
+    """Check that files can be written to a folder, or that the folder can be created.
+
+    Hours of work should not end with a folder that turns out to be read-only.
+
+    Raises:
+        OSError: they can't; ``filename`` is the folder or the parent that stands in the way.
+    """
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+
+
+@contextmanager
+def name_full_disk(folder: Path) -> Iterator[None]:
+    """Turn errors that come from a full disk into an ``OSError`` that names the folder.
+
+    torch and safetensors raise errors of their own, and a failed ``write`` names no file.
+
+    Raises:
+        OSError: the disk is full; ``filename`` is the file, if it is known, or ``folder``.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        path = getattr(error, "filename", None) or str(folder)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        # safetensors passes the system's message on, but not its number.
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

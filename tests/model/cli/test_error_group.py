@@ -1,0 +1,94 @@
+"""The error group: errors at a terminal are one line, with the path and what to do."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from model import errors
+from model.cli.error_group import ErrorGroup
+from model.settings import ROOT
+
+ENDLESS_COMMAND = """
+import signal
+import click
+from model.cli.error_group import ErrorGroup
+
+@click.command()
+def wait():
+    print("ready", flush=True)
+    signal.pause()
+
+ErrorGroup(commands=[wait])(["wait"])
+"""
+
+
+def run(command: str) -> Result:
+    return CliRunner().invoke(group, [command])
+
+
+@click.group(cls=ErrorGroup)
+def group() -> None:
+    """Commands that fail."""
+
+
+@group.command()
+def refuse() -> None:
+    raise errors.DataError("The folder is empty. Add photos.")
+
+
+@group.command()
+def fill() -> None:
+    with Path("/dev/full").open("w") as file:
+        file.write("x")
+
+
+@group.command()
+def lock() -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/models/forms")
+
+
+def test_loupe_error_is_one_line_with_its_code() -> None:
+    result = run("refuse")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: The folder is empty. Add photos. [data-refused]\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full, as Linux has")
+def test_full_disk_names_the_data_folder_and_a_remedy(data_folder: Path) -> None:
+    result = run("fill")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"Error: {data_folder}: No space left on device. Free some disk space, or set LOUPE_DATA "
+        "to a folder on another disk. [file]\n"
+    )
+
+
+def test_locked_folder_is_named_with_a_remedy() -> None:
+    result = run("lock")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: /models/forms: Permission denied. Choose a folder that you can write to. [file]\n"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a child process")
+def test_ctrl_c_exits_with_130() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS_COMMAND],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, "Stopped.\n")
