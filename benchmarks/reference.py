@@ -7,7 +7,7 @@ from PIL import Image
 
 import model
 from model import Classifier
-from model.bundle.manifest import Manifest
+from model.bundle import Manifest
 
 from .paths import BUILD, MODEL
 from .registry import NotMeasured

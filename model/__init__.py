@@ -7,8 +7,7 @@
 Importing it loads neither streamlit nor torch nor fastai.
 """
 
-from .bundle.bundle import Bundle
-from .bundle.registry import list_models
+from .bundle import Bundle, list_models
 from .classifier import Classifier, load
 from .errors import LoupeError, PhotoError
 from .photo import Photo

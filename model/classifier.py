@@ -12,8 +12,7 @@ from PIL import Image
 
 from . import decision
 from .admission import DEADLINE, admission_queue
-from .bundle.bundle import Bundle
-from .bundle.registry import Mark, fingerprint, get_bundle
+from .bundle import Bundle, Fingerprint, fingerprint, get_bundle
 from .engines import Engine, start
 from .engines.base import EngineOutput
 from .errors import DamagedPhoto, GoldenMismatch, LoupeError, MissingPhoto, PhotoTooLarge
@@ -97,7 +96,14 @@ class Classifier:
         prediction = identification.prediction
         assert prediction.milliseconds is not None
         seconds = prediction.milliseconds.total / 1000
-        emit(Event(prediction.model, prediction.engine, seconds=seconds, known=prediction.known))
+        emit(
+            Event(
+                prediction.model,
+                prediction.engine,
+                seconds=seconds,
+                known=prediction.in_distribution,
+            )
+        )
         return identification
 
     def _identify(
@@ -154,7 +160,7 @@ class Classifier:
 
     def _to_prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
         manifest = self.bundle.manifest
-        ood_score = None if output.novelty is None else float(output.novelty[0])
+        ood_score = None if output.ood_score is None else float(output.ood_score[0])
         prediction = Prediction(
             model=manifest.name,
             version=self.bundle.version,
@@ -164,9 +170,9 @@ class Classifier:
             milliseconds=times,
             language=manifest.language,
             multilabel=manifest.multilabel,
-            calibrated=manifest.confidence is not None,
+            calibrated=manifest.calibration is not None,
         )
-        return decision.apply_thresholds(prediction, ood_score, manifest.confidence)
+        return decision.apply_thresholds(prediction, ood_score, manifest.calibration)
 
     def run_golden_test(self) -> float:
         """Compare the engine with the golden outputs; return the largest difference.
@@ -204,17 +210,17 @@ class Classifier:
         return difference
 
     def _check_ood_score(self, output: EngineOutput, index: int) -> None:
-        golden, calibration = self.bundle.golden.novelty, self.bundle.manifest.confidence
-        is_needed = calibration is not None and calibration.novelty is not None
+        golden, calibration = self.bundle.golden.ood_score, self.bundle.manifest.calibration
+        is_needed = calibration is not None and calibration.ood_threshold is not None
         if golden is None and not is_needed:
             return
-        if golden is None or output.novelty is None:
+        if golden is None or output.ood_score is None:
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the model has an OOD threshold, but "
                 f"{'golden.npz' if golden is None else 'the graph'} has no 'novelty'. "
                 "Build or import the model again."
             )
-        actual, expected = float(output.novelty[0]), float(golden[index])
+        actual, expected = float(output.ood_score[0]), float(golden[index])
         if not abs(actual - expected) <= OOD_SCORE_TOLERANCE * max(1.0, abs(expected)):
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the engine {self.engine.name!r} gives a golden photo an "
@@ -248,7 +254,7 @@ _lock = threading.Lock()
 _loaded: dict[tuple[str, str, str], Classifier] = {}
 """Classifiers by name, version and engine."""
 
-_by_fingerprint: dict[tuple[str, str], tuple[Mark, Classifier]] = {}
+_by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 """Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
 each photo takes as long as resizing one."""
 

@@ -1,4 +1,4 @@
-"""What probabilities mean: the plausible set, known or unknown, the words' degree."""
+"""Thresholds applied to probabilities: prediction set, in or out of distribution, certainty."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -6,16 +6,16 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle.manifest import Calibration
+from .bundle import Calibration
 from .prediction import Prediction, ranking
 
 __all__ = ["Certainty", "apply_thresholds", "certainty", "is_in_distribution", "prediction_set"]
 
-SURE = 0.9
+LIKELY_FROM = 0.9
 
 
 class Certainty(StrEnum):
-    """How sure the words may sound."""
+    """How certain the headline may sound."""
 
     LIKELY = "likely"
     PROBABLE = "probable"
@@ -27,58 +27,61 @@ class Certainty(StrEnum):
     NOTHING = "nothing"
 
 
-def is_in_distribution(novelty: float | None, confidence: Calibration | None) -> bool | None:
-    """Whether a photo is of a kind that the model knows; None where it cannot tell."""
-    if novelty is None or confidence is None or confidence.novelty is None:
+def is_in_distribution(ood_score: float | None, calibration: Calibration | None) -> bool | None:
+    """Return whether the OOD score is within the threshold; None if the bundle has none."""
+    if ood_score is None or calibration is None or calibration.ood_threshold is None:
         return None
-    return novelty <= confidence.novelty
+    return ood_score <= calibration.ood_threshold
 
 
 def prediction_set(
-    probabilities: NDArray[np.float32], confidence: Calibration | None
+    probabilities: NDArray[np.float32], calibration: Calibration | None
 ) -> tuple[int, ...] | None:
-    """Indices of the labels whose probability reaches their floor, best first.
+    """Return the indices of the labels that reach their threshold, best first.
 
-    The first label is always among them, and so is every one that is likelier than
-    another among them.
+    The top label is always included, and so is every label that is likelier than another
+    one in the set. Returns None without calibration.
 
     Args:
         probabilities: float32 [labels], calibrated.
+        calibration: the bundle's.
 
     Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
     Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).
     """
-    if confidence is None or confidence.plausible is None:
+    if calibration is None or calibration.prediction_set is None:
         return None
     order = ranking(probabilities)
-    floors = np.array(confidence.plausible.floors)
-    reached = probabilities[order] >= floors[order]
-    reached[0] = True
-    return tuple(int(index) for index in order[: np.flatnonzero(reached)[-1] + 1])
+    thresholds = np.array(calibration.prediction_set.label_thresholds)
+    included = probabilities[order] >= thresholds[order]
+    included[0] = True
+    return tuple(int(index) for index in order[: np.flatnonzero(included)[-1] + 1])
 
 
 def certainty(prediction: Prediction) -> Certainty:
-    """The degree of certainty that the words must express."""
-    if prediction.known is False:
+    """Return how certain the headline for a prediction may sound."""
+    if prediction.in_distribution is False:
         return Certainty.UNKNOWN
     if prediction.multilabel:
         return Certainty.SEVERAL if prediction.answer else Certainty.NOTHING
-    if not prediction.calibrated or prediction.plausible is None:
+    if not prediction.calibrated or prediction.prediction_set is None:
         return Certainty.GUESS
-    if len(prediction.plausible) == 1:
-        sure = prediction.plausible[0].probability >= SURE
-        return Certainty.LIKELY if sure else Certainty.PROBABLE
-    return Certainty.FEW if len(prediction.plausible) <= 3 else Certainty.HARD
+    if len(prediction.prediction_set) == 1:
+        likely = prediction.prediction_set[0].probability >= LIKELY_FROM
+        return Certainty.LIKELY if likely else Certainty.PROBABLE
+    return Certainty.FEW if len(prediction.prediction_set) <= 3 else Certainty.HARD
 
 
 def apply_thresholds(
-    prediction: Prediction, novelty: float | None, confidence: Calibration | None
+    prediction: Prediction, ood_score: float | None, calibration: Calibration | None
 ) -> Prediction:
-    """The prediction with what calibration has to say of it."""
-    found = prediction_set(prediction.probabilities, confidence)
+    """Return the prediction completed with everything that calibration adds."""
+    indices = prediction_set(prediction.probabilities, calibration)
     return replace(
         prediction,
-        novelty=novelty if confidence is not None else None,
-        known=is_in_distribution(novelty, confidence),
-        plausible=None if found is None else tuple(prediction.candidate(i) for i in found),
+        ood_score=ood_score if calibration is not None else None,
+        in_distribution=is_in_distribution(ood_score, calibration),
+        prediction_set=(
+            None if indices is None else tuple(prediction.candidate(index) for index in indices)
+        ),
     )

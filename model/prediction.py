@@ -1,4 +1,4 @@
-"""An answer: ranked candidates, what is plausible, known or unknown."""
+"""The result for one photo: ranked candidates, prediction set, in or out of distribution."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -9,10 +9,10 @@ __all__ = ["Candidate", "Milliseconds", "Prediction", "ranking"]
 
 
 def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Indices of the labels, the most probable first.
+    """Return the label indices, the most probable first.
 
-    Labels whose probabilities agree to four digits stand in the bundle's order:
-    two engines differ in the sixth, and must not rank a tie differently.
+    Labels whose probabilities agree to four digits keep the bundle's order: two engines
+    differ in the sixth digit and must not rank a tie differently.
     """
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), 1e-30))
     return np.argsort(-np.round(logarithms, 4), kind="stable")
@@ -20,7 +20,7 @@ def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A label with its probability; ``index`` is its place in the bundle."""
+    """A label with its probability; ``index`` is its position in the bundle's labels."""
 
     index: int
     label: str
@@ -29,7 +29,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Milliseconds:
-    """Where the time went; ``total`` holds the other three and what is between them."""
+    """Time per step; ``total`` covers the other three and the gaps between them."""
 
     decode: float
     preprocess: float
@@ -39,14 +39,14 @@ class Milliseconds:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one engine of one version of one model says of a photo.
+    """The result of one engine, one model and one version for a photo.
 
     Attributes:
         probabilities: float32, shape [labels], in the bundle's order.
-        known: False for "none of these"; None where the bundle cannot tell.
-        novelty: higher is stranger; None where the bundle cannot tell.
-        plausible: the labels of the conformal set; None without calibration.
-        milliseconds: None for an answer that came by link.
+        in_distribution: False for "none of these"; None if the bundle cannot tell.
+        ood_score: higher is more likely out of distribution; None if the bundle has none.
+        prediction_set: the labels of the conformal set; None without calibration.
+        milliseconds: None for a prediction from a share link.
     """
 
     model: str
@@ -58,28 +58,28 @@ class Prediction:
     language: str = "en"
     multilabel: bool = False
     calibrated: bool = False
-    known: bool | None = None
-    novelty: float | None = None
-    plausible: tuple[Candidate, ...] | None = None
+    in_distribution: bool | None = None
+    ood_score: float | None = None
+    prediction_set: tuple[Candidate, ...] | None = None
 
     def top(self, count: int = 5) -> list[Candidate]:
-        """The ``count`` most probable labels, best first."""
+        """Return the ``count`` most probable labels, best first."""
         order = ranking(self.probabilities)[: max(0, count)]
         return [self.candidate(int(index)) for index in order]
 
     def candidate(self, index: int) -> Candidate:
-        """The label at ``index`` with its probability."""
+        """Return the label at ``index`` with its probability."""
         return Candidate(index, self.labels[index], float(self.probabilities[index]))
 
     @property
     def answer(self) -> str | list[str] | None:
-        """The first label; None when unknown; for a multi-label model a list (0.5 or more)."""
+        """The top label; None if out of distribution; a list (0.5 or more) for multi-label."""
         if self.multilabel:
-            return [found.label for found in self.top(len(self.labels)) if found.probability >= 0.5]
-        return None if self.known is False else self.top(1)[0].label
+            return [item.label for item in self.top(len(self.labels)) if item.probability >= 0.5]
+        return None if self.in_distribution is False else self.top(1)[0].label
 
     def to_dict(self, photo: str, top: int = 5) -> dict[str, object]:
-        """What the command line and the API print for a photo."""
+        """Return the JSON object that the command line and the API print for a photo."""
         return {
             "photo": photo,
             "model": self.model,
@@ -87,14 +87,14 @@ class Prediction:
             "engine": self.engine,
             "answer": self.answer,
             "candidates": [
-                {"label": found.label, "probability": round(found.probability, 6)}
-                for found in self.top(top)
+                {"label": item.label, "probability": round(item.probability, 6)}
+                for item in self.top(top)
             ],
-            "known": self.known,
-            "novelty": self.novelty,
+            "known": self.in_distribution,
+            "novelty": self.ood_score,
             "plausible": None
-            if self.plausible is None
-            else [found.label for found in self.plausible],
+            if self.prediction_set is None
+            else [item.label for item in self.prediction_set],
             "milliseconds": None
             if self.milliseconds is None
             else {name: round(ms, 2) for name, ms in asdict(self.milliseconds).items()},

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from itsdangerous import BadSignature, Signer
 
-from .bundle.bundle import Bundle
-from .bundle.registry import get_bundle
+from .bundle import Bundle, get_bundle
 from .errors import BundleError, LinkError
 from .prediction import Prediction
 from .settings import settings
@@ -48,8 +47,10 @@ def encode(prediction: Prediction) -> str:
     pairs = "_".join(
         f"{found.index}-{round(found.probability * 1000)}" for found in prediction.top(MOST)
     )
-    known = next(letter for letter, value in KNOWN.items() if value is prediction.known)
-    plausible = "x" if prediction.plausible is None else str(min(99, len(prediction.plausible)))
+    known = next(letter for letter, value in KNOWN.items() if value is prediction.in_distribution)
+    plausible = (
+        "x" if prediction.prediction_set is None else str(min(99, len(prediction.prediction_set)))
+    )
     token = "~".join(
         [prediction.model, prediction.version, prediction.engine[0], known, plausible, pairs]
     )
@@ -80,8 +81,8 @@ def decode(token: str) -> SharedPrediction:
         milliseconds=None,
         language=manifest.language,
         multilabel=manifest.multilabel,
-        calibrated=manifest.confidence is not None,
-        known=KNOWN[known],
+        calibrated=manifest.calibration is not None,
+        in_distribution=KNOWN[known],
     )
     return SharedPrediction(_with_plausible(prediction, plausible), checked)
 
@@ -91,7 +92,7 @@ def _with_plausible(prediction: Prediction, plausible: str) -> Prediction:
 
     if plausible == "x" or not prediction.calibrated:
         return prediction
-    return replace(prediction, plausible=tuple(prediction.top(max(1, int(plausible)))))
+    return replace(prediction, prediction_set=tuple(prediction.top(max(1, int(plausible)))))
 
 
 def _probabilities(pairs: str, bundle: Bundle) -> "np.typing.NDArray[np.float32]":

@@ -7,7 +7,7 @@ import streamlit as st
 from PIL import Image
 
 from model import LoupeError, Prediction, load
-from model.bundle.registry import get_bundle
+from model.bundle import get_bundle
 from model.decision import Certainty, certainty
 from model.explanation import occlusion_map, render_overlay
 from ui.charts import candidates_chart

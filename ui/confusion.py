@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from model.bundle.card import ModelCard
+from model.bundle import ModelCard
 from model.evaluation import Confused, Evaluation, LabelScore
 from model.spreadsheet import escape_formula
 from ui.charts import accent

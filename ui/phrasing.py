@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from model.bundle.card import LabelOutcome, ModelCard
-from model.bundle.manifest import Manifest
+from model.bundle import LabelOutcome, Manifest, ModelCard
 from model.decision import Certainty, certainty
 from model.errors import BundleError, LoupeError
 from model.prediction import Candidate, Prediction
@@ -44,7 +43,7 @@ def headline(prediction: Prediction) -> str:
     """The answer in words, as Markdown with every label escaped."""
     found = certainty(prediction)
     first = prediction.top(1)[0]
-    plausible = prediction.plausible or ()
+    plausible = prediction.prediction_set or ()
     match found:
         case Certainty.LIKELY:
             return f"Very likely {_said(first, prediction)}"
@@ -83,18 +82,18 @@ def called(label: str, language: str, most: int = 60) -> str:
 
 def record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
     """How often an answer was right on held-out photos, and what it is taken for, as Markdown."""
-    said, name = card.said(index), called(labels[index], language, 40)
+    said, name = card.outcome(index), called(labels[index], language, 40)
     if said is None:
         return (
             f"None of the {card.photos:,} held-out photos was called {name}, so nobody knows how "
             "often that is right."
         )
-    other = called(labels[said.other[0]], language, 40) if said.other else ""
+    other = called(labels[said.confused_with[0]], language, 40) if said.confused_with else ""
     if said.count == 1:
-        verdict = "right" if said.right else f"wrong: it showed {other}"
+        verdict = "right" if said.correct else f"wrong: it showed {other}"
         return f"It called one held-out photo {name}, and that was {verdict}."
     right = {said.count: "all were right", 0: "none was right", 1: "one was right"}.get(
-        said.right, f"{said.right:,} were right"
+        said.correct, f"{said.correct:,} were right"
     )
     return (
         f"Of {said.count:,} held-out photos that it called {name}, {right}{_others(said, other)}."
@@ -115,18 +114,18 @@ def turned_away(manifest: Manifest) -> str:
 
 def _others(said: LabelOutcome, other: str) -> str:
     """What the wrong ones truly were, as the end of a sentence."""
-    wrong, most = said.count - said.right, said.other[1] if said.other else 0
+    wrong, most = said.count - said.correct, said.confused_with[1] if said.confused_with else 0
     if not wrong:
         return ""
     if wrong == 1:
         return f"; the other showed {other}"
     if most == wrong:
-        return f"; all showed {other}" if not said.right else f"; the others all showed {other}"
+        return f"; all showed {other}" if not said.correct else f"; the others all showed {other}"
     if most * 2 > wrong:
-        return f"; most {'of the others ' if said.right else ''}showed {other}"
+        return f"; most {'of the others ' if said.correct else ''}showed {other}"
     if most > 1:
-        return f"; the {'others' if said.right else 'photos'} most often showed {other}"
-    return f"; {'the others' if said.right else 'they'} showed a different thing each"
+        return f"; the {'others' if said.correct else 'photos'} most often showed {other}"
+    return f"; {'the others' if said.correct else 'they'} showed a different thing each"
 
 
 def an(label: str) -> str:

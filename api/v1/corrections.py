@@ -65,7 +65,7 @@ def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[
         "id": number,
         "model": prediction.model,
         "version": prediction.version,
-        "predicted": None if prediction.known is False else prediction.top(1)[0].label,
+        "predicted": None if prediction.in_distribution is False else prediction.top(1)[0].label,
         "label": label,
         "known": label in map(clean_label, prediction.labels),
         "kept": said.keep,

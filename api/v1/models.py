@@ -11,10 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from model import Bundle, list_models
-from model.bundle.bundle import MANIFEST
-from model.bundle.manifest import Name
-from model.bundle.registry import get_bundle
-from model.bundle.versions import versions
+from model.bundle import MANIFEST, Name, get_bundle, list_versions
 from model.engines import available
 from model.settings import settings
 
@@ -60,7 +57,7 @@ def models() -> JSONResponse:
             "version": bundle.version,
             "labels": len(bundle.labels),
             "engines": list(available(bundle)),
-            "calibrated": bundle.manifest.confidence is not None,
+            "calibrated": bundle.manifest.calibration is not None,
             "default": bundle.name == settings().model,
         }
         for bundle in found
@@ -125,7 +122,7 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
         path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
     elif settings().downloads and file in bundle.manifest.files:
         # Not one that was damaged since: others would keep it for a year under this hash.
-        path, tag = bundle.whole(file), f'"{bundle.manifest.files[file].sha256}"'
+        path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
     else:
         raise HTTPException(404)
     headers = {"Cache-Control": FOREVER, "ETag": tag, "X-Content-Type-Options": "nosniff"}
@@ -150,11 +147,11 @@ def _check_range(request: Request, size: int) -> None:
 
 
 def _version(name: str, version: str) -> Bundle:
-    for one in versions(name):
+    for one in list_versions(name):
         # A manifest that was edited in place is of another version than its folder says.
-        if one.version == version == getattr(one.found, "version", None):
-            assert isinstance(one.found, Bundle)
-            return one.found
+        if one.version == version == getattr(one.bundle, "version", None):
+            assert isinstance(one.bundle, Bundle)
+            return one.bundle
     raise HTTPException(404)
 
 

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from model.bundle.manifest import Name
+from model.bundle import Name
 from model.errors import MissingPhoto
 
 from ..body_limits import PHOTO_BYTES, limited_body

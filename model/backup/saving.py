@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..atomic import fsync_path
-from ..bundle.registry import ABANDONED, CURRENT_FILE
+from ..bundle import ABANDONED_SECONDS, CURRENT_FILE
 from ..errors import DataError, LoupeError
 from ..settings import settings
 from .contents import CONTENTS, FORMAT, MAX_FILES, PARTS, RECORDS, Contents, Entry, clash, odd
@@ -94,7 +94,7 @@ def _check_target(file: Path, data: Path) -> None:
 def _workshop(folder: Path) -> Iterator[Path]:
     """A folder of one's own beside the target; what a kill left there a day ago is removed."""
     for left in folder.glob(f"{PREFIX}*"):
-        if time.time() - left.stat().st_mtime > ABANDONED:
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder) as made:
         yield Path(made)

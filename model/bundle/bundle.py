@@ -1,7 +1,7 @@
-"""A model on disk: a folder with ``bundle.json`` and the files that it vouches for.
+"""A model on disk: a folder with ``bundle.json``, which holds the hash of every other file.
 
-No file of a bundle is executed or unpickled. The bundle's version is the hash
-of ``bundle.json``, which holds the hash of every other file.
+No file of a bundle is executed or unpickled. A bundle's version is the hash of its
+``bundle.json``.
 """
 
 import hashlib
@@ -23,26 +23,26 @@ __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
 
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
 MANIFEST = "bundle.json"
-MANIFEST_BYTES = 16 * 2**20
+MAX_MANIFEST_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenOutputs:
-    """Pixel arrays and the learner's own answers to them.
+    """Recorded inputs with the learner's outputs for them.
 
-    ``pixels`` uint8 [K, height, width, 3]; ``logits`` and ``probabilities``
-    float32 [K, labels]; ``novelty`` float32 [K], where the bundle has it.
+    ``pixels`` uint8 [K, height, width, 3]; ``logits`` and ``probabilities`` float32
+    [K, labels]; ``ood_score`` float32 [K], or None if the bundle has no OOD detector.
     """
 
     pixels: Pixels
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
-    novelty: NDArray[np.float32] | None = None
+    ood_score: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: its manifest is checked, its files on reading."""
+    """An opened bundle: the manifest is checked, each file when it is read."""
 
     folder: Path
     manifest: Manifest
@@ -50,23 +50,22 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
-        """Read and check ``bundle.json``, and that every file is there in full.
+        """Read and check ``bundle.json``, and that every file exists in full size.
 
         Raises:
             BundleNotFound: there is no bundle in ``folder``.
             BundleTooNew: a newer Loupe wrote it.
-            BundleDamaged: the manifest or a file is not as it should be.
+            BundleDamaged: the manifest is invalid, or a file is missing or cut short.
         """
-        text = _manifest_bytes(folder / MANIFEST)
-        manifest = _parse(text, folder / MANIFEST)
-        bundle = cls(folder, manifest, hashlib.sha256(text).hexdigest()[:12])
+        manifest, version = _read_manifest(folder / MANIFEST)
+        bundle = cls(folder, manifest, version)
         for name, file in manifest.files.items():
             bundle._check_size(name, file)
         return bundle
 
     @property
     def name(self) -> str:
-        """The name that links and commands use."""
+        """The model's name in links and commands."""
         return self.manifest.name
 
     @property
@@ -76,44 +75,44 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Size of all files, in bytes."""
         return sum(file.bytes for file in self.manifest.files.values())
 
     def read(self, name: str) -> bytes:
-        """A file's bytes, once their hash is as the manifest says.
+        """Return a file's bytes after checking their hash.
 
         Raises:
-            BundleDamaged: the file was changed, cut short or taken away.
+            BundleDamaged: the file was changed, cut short or removed.
         """
         path, file = self.folder / name, self.manifest.files[name]
         self._check_size(name, file)
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise BundleDamaged(
-                f"{path} was changed after the model was made: its SHA-256 differs from "
-                f"the one in {MANIFEST}. {_remedy(self.folder)}"
+                f"{path} doesn't match its SHA-256 in {MANIFEST}: it was changed after the model "
+                f"was created. {_remedy(self.folder)}"
             )
         return data
 
-    def whole(self, name: str) -> Path:
-        """Where a file is, once its hash is as the manifest says; hashed again when it changes.
+    def verified_path(self, name: str) -> Path:
+        """Return a file's path after checking its hash, which is cached until the file changes.
 
         Raises:
-            BundleDamaged: the file was changed, cut short or taken away.
+            BundleDamaged: the file was changed, cut short or removed.
         """
         path, file = self.folder / name, self.manifest.files[name]
         self._check_size(name, file)
-        found = path.stat()
-        if _hashed(path, found.st_mtime_ns, found.st_ino) != file.sha256:
+        status = path.stat()
+        if _sha256(path, status.st_mtime_ns, status.st_ino) != file.sha256:
             self.read(name)
         return path
 
     @cached_property
     def golden(self) -> GoldenOutputs:
-        """The golden answers.
+        """The golden outputs.
 
         Raises:
-            BundleDamaged: the file is not as it should be.
+            BundleDamaged: the file can't be read or doesn't fit the manifest.
         """
         path, data = self.folder / "golden.npz", self.read("golden.npz")
         try:
@@ -126,30 +125,32 @@ class Bundle:
                 )
             count = len(golden.pixels)
         except Exception as error:  # zipfile, zlib and NumPy each raise their own
-            raise BundleDamaged(
-                f"{path} cannot be read: {error}. {_remedy(self.folder)}"
-            ) from error
-        labels = len(self.labels)
-        shapes = (golden.pixels.shape, golden.logits.shape, golden.probabilities.shape)
-        wanted = ((count, *self.manifest.recipe.size, 3), (count, labels), (count, labels))
-        novelty = np.zeros(count, np.float32) if golden.novelty is None else golden.novelty
-        numbers = {golden.logits.dtype, golden.probabilities.dtype, novelty.dtype} == {
-            np.dtype(np.float32)
-        }
-        fits = shapes == wanted and novelty.shape == (count,) and golden.pixels.dtype == np.uint8
-        if not (fits and numbers and count):
-            raise BundleDamaged(
-                f"{path} holds arrays of shapes {shapes} where the manifest asks for {wanted}, "
-                "uint8 and float32. "
-                f"{_remedy(self.folder)}"
-            )
+            raise BundleDamaged(f"{path} can't be read: {error}. {_remedy(self.folder)}") from error
+        self._check_golden_arrays(golden, count)
         return golden
 
+    def _check_golden_arrays(self, golden: GoldenOutputs, count: int) -> None:
+        labels = len(self.labels)
+        scores = np.zeros(count, np.float32) if golden.ood_score is None else golden.ood_score
+        arrays = (golden.pixels, golden.logits, golden.probabilities, scores)
+        expected = (
+            ((count, *self.manifest.recipe.size, 3), "uint8"),
+            ((count, labels), "float32"),
+            ((count, labels), "float32"),
+            ((count,), "float32"),
+        )
+        actual = tuple((array.shape, str(array.dtype)) for array in arrays)
+        if not count or actual != expected:
+            raise BundleDamaged(
+                f"{self.folder / 'golden.npz'} has arrays of {actual}, but the manifest needs "
+                f"{expected}. {_remedy(self.folder)}"
+            )
+
     def verify(self) -> None:
-        """Read every file and compare its hash.
+        """Read every file and check its hash.
 
         Raises:
-            BundleDamaged: a file differs.
+            BundleDamaged: a file doesn't match.
         """
         for name in self.manifest.files:
             self.read(name)
@@ -160,39 +161,48 @@ class Bundle:
             raise BundleDamaged(f"{path} is missing. {_remedy(self.folder)}")
         if (size := path.stat().st_size) != file.bytes:
             raise BundleDamaged(
-                f"{path} has {size:,} bytes where {file.bytes:,} are expected: it was cut short "
-                f"or changed. {_remedy(self.folder)}"
+                f"{path} has {size:,} bytes instead of {file.bytes:,}: it was cut short or "
+                f"changed. {_remedy(self.folder)}"
             )
 
 
 @lru_cache(maxsize=64)
-def _hashed(path: Path, _changed: int, _inode: int) -> str:
+def _sha256(path: Path, _mtime_ns: int, _inode: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _manifest_bytes(path: Path) -> bytes:
+def _read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Return a manifest and its version; parsed once until the file changes."""
     try:
-        with path.open("rb") as file:
-            text = file.read(MANIFEST_BYTES + 1)
+        status = path.stat()
+        return _parsed_manifest(path, status.st_mtime_ns, status.st_ino, status.st_size)
     except FileNotFoundError:
         raise BundleNotFound(f"There is no model in {path.parent}: {path} is missing.") from None
     except OSError as error:
-        raise BundleDamaged(f"{path} cannot be read: {error.strerror}.") from error
-    if len(text) > MANIFEST_BYTES:
+        raise BundleDamaged(f"{path} can't be read: {error.strerror}.") from error
+
+
+# Every rerun of a page lists the models, and parsing one manifest takes as long as resizing
+# half a photo.
+@lru_cache(maxsize=256)
+def _parsed_manifest(path: Path, _mtime_ns: int, _inode: int, _size: int) -> tuple[Manifest, str]:
+    with path.open("rb") as file:
+        text = file.read(MAX_MANIFEST_BYTES + 1)
+    if len(text) > MAX_MANIFEST_BYTES:
         raise BundleDamaged(f"{path} is larger than any manifest. {_remedy(path.parent)}")
-    return text
+    return _parse(text, path), hashlib.sha256(text).hexdigest()[:12]
 
 
 def _parse(text: bytes, path: Path) -> Manifest:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BundleDamaged(f"{path} is not whole JSON: {error}. {_remedy(path.parent)}") from error
+        raise BundleDamaged(f"{path} is not valid JSON: {error}. {_remedy(path.parent)}") from error
     written = values.get("format") if isinstance(values, dict) else None
     if isinstance(written, int) and written > FORMAT:
         raise BundleTooNew(
-            f"{path} has format {written}, and this Loupe reads up to {FORMAT}. "
+            f"{path} has format {written}, and this version of Loupe reads up to {FORMAT}. "
             "Update Loupe, or build the model again with this version."
         )
     try:

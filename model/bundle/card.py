@@ -1,8 +1,8 @@
-"""A model's card: what was found out about it on photos that it did not learn from.
+"""The model card: what was measured on photos that the model was not trained on.
 
-It stands in ``bundle.json``. All figures are out of fold: what calibration fits
-(temperature, floors, threshold, the choice of a score) was fitted on other photos than
-those counted. Where training chose its epoch by the same photos, the notes and the
+It is a part of ``bundle.json``. Every figure is out of fold: the temperature, the label
+thresholds, the OOD threshold and the choice of a detector were fitted on other photos than
+those that are counted. If training chose its epoch by the same photos, the notes and the
 metrics say so.
 """
 
@@ -12,26 +12,47 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DetectorResult", "LabelOutcome", "Mistake", "ModelCard", "OodResult", "ReliabilityBin"]
+__all__ = [
+    "MAX_MISTAKES",
+    "DetectorResult",
+    "LabelOutcome",
+    "Mistake",
+    "ModelCard",
+    "OodResult",
+    "ReliabilityBin",
+    "StrictModel",
+]
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-MOST_MISTAKES = 50
-GUESSING = 0.6
+
+MAX_MISTAKES = 50
+"""Mistakes that a card lists at most."""
+
+NEAR_CHANCE_AUROC = 0.6
 
 
 class StrictModel(BaseModel):
-    """Frozen, and strict about what it does not know."""
+    """Frozen data that refuses unknown keys and is read and written by its public keys.
+
+    An attribute with another name than its key says so: ``Annotated[…, Field(alias=key)]``.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
     )
 
 
 class ReliabilityBin(StrictModel):
-    """Answers of about one probability: their mean probability, and how many were right."""
+    """Predictions of similar confidence: their mean probability and their accuracy."""
 
     confidence: Share
     accuracy: Share
@@ -39,61 +60,60 @@ class ReliabilityBin(StrictModel):
 
 
 class Mistake(StrictModel):
-    """A wrong answer: the photo's name in its folder, indices of labels, probability."""
+    """A wrong prediction: the photo's path in its folder, two label indices, a probability."""
 
     photo: Line
     label: Count
-    said: Count
+    predicted: Annotated[Count, Field(alias="said")]
     probability: Share
 
 
 class DetectorResult(StrictModel):
-    """A way to tell strangers that was compared: mean AUROC, and its numbers' bytes."""
+    """An OOD detector that was compared: mean AUROC, OOD accept rate, bytes of its arrays."""
 
     name: Line
     auroc: Share
-    let_in: Share
+    ood_accept_rate: Annotated[Share, Field(alias="let_in")]
     bytes: Count
-    kept: bool
+    selected: Annotated[bool, Field(alias="kept")]
 
 
 class OodResult(StrictModel):
-    """Photos of none of the labels: AUROC against known photos, and the share let in.
+    """A set of OOD photos: AUROC against ID photos, and the OOD accept rate.
 
-    ``low`` and ``high`` are the 95 % interval of ``let_in``.
+    ``low`` and ``high`` are the 95% interval of the accept rate.
     """
 
     name: Line
     photos: Annotated[int, Field(ge=1)]
     auroc: Share
-    let_in: Share
+    ood_accept_rate: Annotated[Share, Field(alias="let_in")]
     low: Share
     high: Share
 
     @property
-    def guessed(self) -> bool:
-        """Whether it is hardly told better than by a coin toss."""
-        return self.auroc < GUESSING
+    def near_chance(self) -> bool:
+        """Whether the detector is hardly better than a coin toss on these photos."""
+        return self.auroc < NEAR_CHANCE_AUROC
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutcome:
-    """Photos that were given one label: ``count``, of them ``right``.
+    """Photos that were given one label: ``count`` of them, ``correct`` of those correct.
 
-    ``other`` is the label they most often truly had instead, with how many.
+    ``confused_with`` is the label that the others most often had, with their number.
     """
 
-    right: int
+    correct: int
     count: int
-    other: tuple[int, int] | None
+    confused_with: tuple[int, int] | None
 
 
 class ModelCard(StrictModel):
-    """How a model did on held-out photos.
+    """Results on held-out photos.
 
-    ``confusion`` holds (label, label said, photos), right answers too;
-    ``before`` is the reliability without a temperature; ``scores`` are the
-    ways to tell strangers that were compared.
+    ``confusion`` holds (true label, predicted label, photos), correct ones included;
+    ``reliability_uncalibrated`` is the reliability diagram before temperature scaling.
     """
 
     on: Line
@@ -101,31 +121,33 @@ class ModelCard(StrictModel):
     folds: Annotated[int, Field(ge=2)]
     confusion: tuple[tuple[Count, Count, Annotated[int, Field(ge=1)]], ...]
     reliability: tuple[ReliabilityBin, ...] = ()
-    before: tuple[ReliabilityBin, ...] = ()
-    mistakes: Annotated[tuple[Mistake, ...], Field(max_length=MOST_MISTAKES)] = ()
-    scores: tuple[DetectorResult, ...] = ()
-    strangers: tuple[OodResult, ...] = ()
+    reliability_uncalibrated: Annotated[tuple[ReliabilityBin, ...], Field(alias="before")] = ()
+    mistakes: Annotated[tuple[Mistake, ...], Field(max_length=MAX_MISTAKES)] = ()
+    detectors: Annotated[tuple[DetectorResult, ...], Field(alias="scores")] = ()
+    ood_sets: Annotated[tuple[OodResult, ...], Field(alias="strangers")] = ()
     command: Text
     seed: int | None = None
     notes: tuple[Line, ...] = ()
 
     @model_validator(mode="after")
-    def _counted(self) -> Self:
-        if (counted := sum(count for _, _, count in self.confusion)) != self.photos:
-            raise ValueError(f"confusion counts {counted} photos of {self.photos}")
+    def _check_total(self) -> Self:
+        if (total := sum(count for _, _, count in self.confusion)) != self.photos:
+            raise ValueError(f"confusion counts {total} photos of {self.photos}")
         return self
 
-    def said(self, label: int) -> LabelOutcome | None:
-        """Of the photos that were given this label: how many rightly; None if none was."""
-        truths = Counter({truth: count for truth, said, count in self.confusion if said == label})
+    def outcome(self, label: int) -> LabelOutcome | None:
+        """Return how photos that were given this label turned out; None if there were none."""
+        truths = Counter(
+            {truth: count for truth, predicted, count in self.confusion if predicted == label}
+        )
         if not truths:
             return None
         others = [pair for pair in truths.most_common() if pair[0] != label]
         return LabelOutcome(truths[label], truths.total(), others[0] if others else None)
 
     @property
-    def highest(self) -> int:
-        """The highest index of a label that it speaks of."""
-        indices = [index for truth, said, _ in self.confusion for index in (truth, said)]
-        indices += [index for one in self.mistakes for index in (one.label, one.said)]
+    def highest_label(self) -> int:
+        """The highest label index in the card."""
+        indices = [index for truth, predicted, _ in self.confusion for index in (truth, predicted)]
+        indices += [i for mistake in self.mistakes for i in (mistake.label, mistake.predicted)]
         return max(indices, default=0)

@@ -1,9 +1,10 @@
-"""``bundle.json``: what a bundle says of itself, checked field by field."""
+"""``bundle.json``, the manifest: what a bundle says about itself, checked field by field."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ..engine_info import ENGINES, ServerEngine
 from ..preprocess import PreprocessConfig
 from .card import ModelCard, StrictModel
 
@@ -15,24 +16,24 @@ __all__ = [
     "Data",
     "File",
     "Manifest",
+    "ManifestDraft",
     "Metric",
     "Name",
     "PredictionSetRule",
 ]
 
-FORMAT = 2
-"""The format that this Loupe writes; it reads this one and all older ones.
+FORMAT: Final = 2
+"""The format that this Loupe writes. It reads this one and all older ones.
 
-2 brought the card, the name of the novelty's score, networks without a name, and photos
-decoded in full.
+Format 2 added the card, the name of the OOD detector, custom networks and full-size decoding.
 """
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 NAME_RULE = (
-    "A model's name is of small letters, digits, - and _, begins with a letter or digit and has 64 "
-    "characters at most, such as my-flowers."
+    "A model's name has up to 64 lower-case letters, digits, - and _, and starts with a letter "
+    "or digit, for example my-flowers."
 )
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -41,9 +42,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Architecture(StrictModel):
     """The network by name: enough to rebuild the learner around its weights.
 
-    ``head`` *linear* is pooling and one layer, as the body's own classifier;
-    *fastai* is ``vision_learner``'s head. A *custom* network cannot be rebuilt by
-    name: it has its graph alone, and ``body`` is what its class was called.
+    A *linear* head is pooling and one layer, like the body's own classifier; *fastai* is
+    ``vision_learner``'s head. A *custom* network cannot be rebuilt by name: only its graph
+    exists, and ``body`` is the name of its class.
     """
 
     library: Literal["timm", "torchvision", "custom"]
@@ -56,7 +57,7 @@ class Architecture(StrictModel):
 
 
 class Data(StrictModel):
-    """What the model was trained on."""
+    """The photos that the model was trained on."""
 
     title: Line
     source: Text
@@ -65,9 +66,9 @@ class Data(StrictModel):
 
 
 class Metric(StrictModel):
-    """A figure with its 95 % interval and what it was measured on.
+    """A figure with its 95% interval and the photos it was measured on.
 
-    Calibration errors have no interval: both ends are the figure.
+    Calibration errors have no interval: both ends are the figure itself.
     """
 
     name: Literal[
@@ -82,40 +83,40 @@ class Metric(StrictModel):
 
 
 class PredictionSetRule(StrictModel):
-    """Split-conformal set: every label whose probability reaches its floor, the first, and
-    all that are likelier than one of these.
+    """Split-conformal prediction set: the labels that reach their threshold, the top label, and
+    every label that is likelier than one of these.
 
-    ``floors`` has one for each label, in the labels' order.
+    ``label_thresholds`` has one for each label, in the order of the labels.
     """
 
     coverage: Share
-    floors: Annotated[tuple[Share, ...], Field(min_length=1)]
+    label_thresholds: Annotated[tuple[Share, ...], Field(alias="floors", min_length=1)]
 
 
 class Calibration(StrictModel):
-    """What calibration found: without it a model answers with a best guess.
+    """What calibration fitted: a model without it can only give its best guess.
 
-    ``novelty`` is the threshold above which a photo is of none of the labels;
-    ``score`` names how the graph computes it.
+    ``ood_threshold`` is the OOD score above which a photo is out of distribution;
+    ``ood_detector`` names how the graph computes that score.
     """
 
     temperature: Annotated[float, Field(gt=0)]
-    plausible: PredictionSetRule | None = None
-    novelty: float | None = None
-    score: Line | None = None
+    prediction_set: Annotated[PredictionSetRule | None, Field(alias="plausible")] = None
+    ood_threshold: Annotated[float | None, Field(alias="novelty")] = None
+    ood_detector: Annotated[Line | None, Field(alias="score")] = None
 
 
 class File(StrictModel):
-    """Bytes and SHA-256 of one file beside ``bundle.json``."""
+    """Size and SHA-256 of one file beside ``bundle.json``."""
 
     bytes: Annotated[int, Field(ge=0, le=2**31)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Manifest(StrictModel):
-    """The whole of ``bundle.json``."""
+class ManifestDraft(StrictModel):
+    """A manifest before its files exist: everything except ``files``."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2] = FORMAT
     name: Name
     title: Line
     description: Text
@@ -124,33 +125,46 @@ class Manifest(StrictModel):
     multilabel: bool = False
     recipe: PreprocessConfig
     architecture: Architecture
-    engines: Annotated[tuple[Literal["compiled", "learner"], ...], Field(min_length=1)]
+    engines: Annotated[tuple[ServerEngine, ...], Field(min_length=1)]
     licence: Line
     data: Data
     metrics: tuple[Metric, ...] = ()
-    confidence: Calibration | None = None
+    calibration: Annotated[Calibration | None, Field(alias="confidence")] = None
     card: ModelCard | None = None
-    made: dict[Line, Line]
-    files: dict[FileName, File]
+    provenance: Annotated[dict[Line, Line], Field(alias="made")]
 
     @model_validator(mode="after")
-    def _whole(self) -> "Manifest":
+    def _check_consistency(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
-            raise ValueError("two labels are the same")
-        needed = {"golden.npz"}
-        needed |= {"graph.onnx"} if "compiled" in self.engines else set()
-        needed |= {"weights.safetensors"} if "learner" in self.engines else set()
-        if missing := needed - self.files.keys():
-            raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
+            raise ValueError("labels: two are the same")
         if "learner" in self.engines and self.architecture.library == "custom":
-            raise ValueError("engines: a network without a name cannot be rebuilt as a learner")
-        plausible = self.confidence and self.confidence.plausible
-        if plausible and len(plausible.floors) != len(self.labels):
-            raise ValueError("confidence: there must be one floor a label")
-        if self.card and self.card.highest >= len(self.labels):
-            raise ValueError("card: it speaks of a label that there is not")
+            raise ValueError("engines: a custom network cannot be rebuilt as a learner")
+        rule = self.calibration and self.calibration.prediction_set
+        if rule and len(rule.label_thresholds) != len(self.labels):
+            raise ValueError("confidence: floors must have one value per label")
+        if self.card and self.card.highest_label >= len(self.labels):
+            raise ValueError("card: it names a label that the model does not have")
         return self
 
     def metric(self, name: str) -> Metric | None:
-        """The first metric of that name, if the bundle has one."""
+        """Return the first metric of that name, or None."""
         return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+class Manifest(ManifestDraft):
+    """All of ``bundle.json``."""
+
+    format: Literal[1, 2]
+    files: dict[FileName, File]
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        needed = {"golden.npz", *(ENGINES[engine].needs for engine in self.engines)}
+        if missing := needed - self.files.keys():
+            raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
+        return self
+
+    def to_draft(self) -> ManifestDraft:
+        """Return the manifest without its files, as the start of the next version."""
+        values = self.model_dump(mode="json", exclude={"files", "format"})
+        return ManifestDraft.model_validate(values)

@@ -1,4 +1,8 @@
-"""Where models stand: those that ship, and the owner's own in the data folder."""
+"""The model registry: built-in models, the owner's models in the data folder, their versions.
+
+A model of the owner is a folder with its versions side by side and a file that names the
+current one. A built-in model is one folder, because git keeps its previous versions.
+"""
 
 import hashlib
 import json
@@ -9,227 +13,357 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..atomic import fsync_path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
-from .manifest import FORMAT
+from .manifest import FORMAT, ManifestDraft
 
 __all__ = [
+    "ABANDONED_SECONDS",
     "CURRENT_FILE",
-    "Mark",
+    "Fingerprint",
+    "Version",
     "current_version",
     "fingerprint",
     "get_bundle",
     "list_models",
+    "list_versions",
     "model_dir",
     "open_bundle",
     "publish",
+    "roll_back",
     "set_current",
 ]
 
-NAMED = re.compile(r"[^/\\\0]+")
-"""What can be a folder's name on a shelf."""
+FOLDER_NAME = re.compile(r"[^/\\\0]+")
+VERSION = re.compile(r"[0-9a-f]{12}")
 
-Mark = tuple[tuple[str, int, int, int] | None, ...]
+Fingerprint = tuple[tuple[str, int, int, int] | None, ...]
 
 CURRENT_FILE = "current"
-"""The file beside a model's versions that names the one in use."""
+"""The file beside a model's versions that names the current one."""
 
-ABANDONED = 24 * 3600
-"""Seconds after which a folder that is being written counts as left behind."""
+ABANDONED_SECONDS = 24 * 3600
+"""Age from which a half-written folder counts as left behind by a killed process, in seconds."""
 
 
-def _shelves() -> list[Path]:
-    """Folders that hold models, the owner's own first."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model: its bundle, or the error that opening it raised.
+
+    ``created`` is when its ``bundle.json`` was written, UTC; ``current`` marks the version
+    that answers.
+    """
+
+    version: str
+    created: datetime
+    current: bool
+    bundle: Bundle | BundleError
+
+
+def _model_roots() -> list[Path]:
+    """Return the folders that hold models, the owner's first."""
     return [settings().data / "models", BUILTIN_DIR]
 
 
 def list_models() -> dict[str, Bundle | BundleError]:
-    """Every model by name; one that is refused is there with its refusal."""
-    found: dict[str, Bundle | BundleError] = {}
-    for shelf in _shelves():
-        for folder in _models(shelf):
-            if folder.name in found:
-                continue
-            try:
-                found[folder.name] = _open(folder)
-            except BundleError as error:
-                found[folder.name] = error
-    return found
+    """Return every model by name; one that can't be opened is there with its error."""
+    models: dict[str, Bundle | BundleError] = {}
+    for root in _model_roots():
+        for folder in _model_folders(root):
+            if folder.name not in models:
+                models[folder.name] = _bundle_or_error(_open, folder)
+    return models
 
 
 def get_bundle(name: str) -> Bundle:
-    """The model of that name.
+    """Open the current version of a model.
 
     Raises:
-        BundleNotFound: there is none; the message lists those there are.
-        BundleError: it is refused.
+        BundleNotFound: there is no such model; the message lists the others.
+        BundleError: it can't be opened.
     """
     return _open(model_dir(name))
 
 
-def fingerprint(name: str) -> Mark:
-    """What tells one state of a model's files from the next, without reading them.
+def fingerprint(name: str) -> Fingerprint:
+    """Return a cheap fingerprint (inode, size, mtime) of a model's files.
 
-    Two marks are equal while neither the pointer to the current version nor a manifest was
-    written again. For any name, also one that is on no shelf.
+    Equal fingerprints mean that neither the current version nor a manifest was rewritten.
+    Accepts unknown names.
     """
-    folders = [shelf / name for shelf in _shelves()] if NAMED.fullmatch(name) else []
+    folders = [root / name for root in _model_roots()] if FOLDER_NAME.fullmatch(name) else []
     return tuple(_stat(folder / file) for folder in folders for file in (CURRENT_FILE, MANIFEST))
 
 
 def _stat(path: Path) -> tuple[str, int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return str(path), found.st_ino, found.st_size, found.st_mtime_ns
+    return str(path), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def model_dir(name: str) -> Path:
-    """The folder of the model of that name: a bundle, or its versions.
+    """Return the folder of a model: a bundle, or its versions.
 
     Raises:
-        BundleNotFound: there is none; the message lists those there are.
+        BundleNotFound: there is no such model; the message lists the others.
     """
-    for shelf in _shelves():
-        # Compared with the names on the shelf, so that no name can leave it.
-        if name in {folder.name for folder in _models(shelf)}:
-            return shelf / name
+    for root in _model_roots():
+        # Compared with the folder's entries, so that no name can lead out of it.
+        if name in {folder.name for folder in _model_folders(root)}:
+            return root / name
     names = ", ".join(list_models()) or "none"
-    raise BundleNotFound(f"There is no model named {name!r}. Models here: {names}.")
+    raise BundleNotFound(f"No model named {name!r}. Available: {names}.")
 
 
-def _models(shelf: Path) -> list[Path]:
-    """The shelf's models by name; a folder that a first write left without any file is none."""
-    if not shelf.is_dir():
+def _model_folders(root: Path) -> list[Path]:
+    """Return the models' folders by name, without those that a first write left empty."""
+    if not root.is_dir():
         return []
     return [
         folder
-        for folder in sorted(shelf.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".") and _visible_file(folder)
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".") and _has_visible_file(folder)
     ]
 
 
-def _visible_file(folder: Path) -> bool:
+def _has_visible_file(folder: Path) -> bool:
     return any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _open(folder: Path) -> Bundle:
-    """Open a shelf's folder: a bundle, or versions with a file that names the current one."""
+    """Open a model's folder: the bundle in it, or its current version."""
     version = current_version(folder)
     if version is None:
         return open_bundle(folder, folder.name)
     if version not in {path.name for path in folder.iterdir() if path.is_dir()}:
-        raise BundleDamaged(f"{folder / CURRENT_FILE} names {version!r}, which is not there.")
+        raise BundleDamaged(f"{folder / CURRENT_FILE} names {version!r}, which is missing.")
     return open_bundle(folder / version, folder.name)
 
 
+def _bundle_or_error(opener: Callable[..., Bundle], *args: object) -> Bundle | BundleError:
+    try:
+        return opener(*args)
+    except BundleError as error:
+        return error
+
+
 def open_bundle(folder: Path, name: str) -> Bundle:
-    """The bundle in a folder, which must say that it is the model of that name.
+    """Open the bundle in a folder, which must be of the model of that name.
 
     Raises:
-        BundleError: it is refused.
+        BundleError: it can't be opened, or is another model.
     """
     bundle = Bundle.open(folder)
     if bundle.name != name:
         raise BundleDamaged(
-            f"{bundle.folder / MANIFEST} says that this model is {bundle.name!r}, but its folder "
-            f"is {name!r}. Rename the folder."
+            f"{bundle.folder / MANIFEST} names the model {bundle.name!r}, but its folder is "
+            f"{name!r}. Rename the folder."
         )
     return bundle
 
 
 def current_version(folder: Path) -> str | None:
-    """What a model's folder says its current version is; None where it has no versions."""
-    pointer = folder / CURRENT_FILE
-    if not pointer.is_file():
+    """Return the current version that a model's folder names; None without versions."""
+    current_file = folder / CURRENT_FILE
+    if not current_file.is_file():
         return None
-    return pointer.read_bytes()[:100].decode(errors="replace").strip()
+    return current_file.read_bytes()[:100].decode(errors="replace").strip()
 
 
-def publish(values: dict[str, object], shelf: Path, fill: Callable[[Path], None]) -> Bundle:
-    """Write a bundle and put it into place only when it is whole.
+def publish(
+    draft: ManifestDraft | dict[str, Any],
+    models_dir: Path,
+    write_files: Callable[[Path], ManifestDraft | None],
+) -> Bundle:
+    """Write a bundle and move it into place once it is complete and verified.
 
     Args:
-        values: the manifest without ``files`` and ``format``.
-        shelf: where it goes. Versions stand beside each other, so that the
-            former one stays; among the models that ship the folder is replaced,
-            because git keeps the former.
-        fill: writes all other files into the folder it is given.
+        draft: the manifest without its files.
+        models_dir: the folder for models. Versions stay side by side there; among the built-in
+            models the folder is replaced, because git keeps the previous one.
+        write_files: writes all other files into the folder that it is given. It may return a
+            draft that replaces ``draft``, such as one with figures measured on the files.
 
     Raises:
         BundleDamaged: what was written does not pass its own check.
     """
-    shelf = shelf.resolve()
-    shelf.mkdir(parents=True, exist_ok=True)
-    _sweep(shelf)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
+    models_dir = models_dir.resolve()
+    models_dir.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(models_dir)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=models_dir))
     try:
-        fill(new)
-        files = {
-            path.name: {
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            }
-            for path in sorted(new.iterdir())
-        }
-        text = json.dumps(
-            {"format": FORMAT, **values, "files": files}, indent=1, ensure_ascii=False
-        )
-        (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        _write_manifest(write_files(new) or draft, new)
         bundle = Bundle.open(new)
         bundle.verify()
         for path in new.iterdir():
             path.chmod(0o644)
             fsync_path(path)
         new.chmod(0o755)
-        return Bundle.open(_place(new, shelf / bundle.name, bundle.version))
+        return Bundle.open(_move_into_place(new, models_dir / bundle.name, bundle.version))
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _place(new: Path, folder: Path, version: str) -> Path:
+def _write_manifest(draft: ManifestDraft | dict[str, Any], folder: Path) -> None:
+    files = {
+        path.name: {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.iterdir())
+    }
+    values = draft.model_dump(mode="json") if isinstance(draft, ManifestDraft) else draft
+    manifest = {"format": FORMAT, **values, "files": files}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _move_into_place(new: Path, folder: Path, version: str) -> Path:
     if folder.parent == BUILTIN_DIR:
-        former = folder.with_name(f".former-{folder.name}")
-        shutil.rmtree(former, ignore_errors=True)
+        previous = folder.with_name(f".previous-{folder.name}")
+        shutil.rmtree(previous, ignore_errors=True)
         if folder.exists():
-            folder.rename(former)
+            folder.rename(previous)
         new.rename(folder)
-        shutil.rmtree(former, ignore_errors=True)
+        shutil.rmtree(previous, ignore_errors=True)
         return folder
     folder.mkdir(exist_ok=True)
+    previous = new.with_name(f"{new.name}-previous")
     if (folder / version).exists():
-        # The same version again, perhaps because a file of it was damaged.
-        (folder / version).rename(new.with_name(f"{new.name}-former"))
+        # The same version again, perhaps because one of its files was damaged.
+        (folder / version).rename(previous)
     new.rename(folder / version)
     set_current(folder, version)
-    shutil.rmtree(new.with_name(f"{new.name}-former"), ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
     return folder / version
 
 
 def set_current(folder: Path, version: str) -> None:
-    """Make a version the current one by one rename: whoever looks finds the former or it."""
-    # A name of its own, so that two that write at once do not take each other's away.
-    pointer = folder / f".{CURRENT_FILE}-{secrets.token_hex(4)}"
+    """Make a version the current one by one rename: readers see the previous one or it."""
+    # Unique temporary name, so that concurrent writers don't delete each other's file.
+    temporary = folder / f".{CURRENT_FILE}-{secrets.token_hex(4)}"
     try:
-        pointer.write_text(version)
-        fsync_path(pointer)
-        pointer.replace(folder / CURRENT_FILE)
+        temporary.write_text(version)
+        fsync_path(temporary)
+        temporary.replace(folder / CURRENT_FILE)
     finally:
-        pointer.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     fsync_path(folder)
 
 
-def _sweep(shelf: Path) -> None:
-    """Remove what writes that were killed left behind; one that is under way is younger."""
-    for folder in shelf.glob(".new-*"):
-        if time.time() - folder.stat().st_mtime > ABANDONED:
+def _remove_abandoned(models_dir: Path) -> None:
+    """Remove what killed writers left behind; a write in progress is younger."""
+    for folder in models_dir.glob(".new-*"):
+        if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
-    for pointer in shelf.glob(f"*/.{CURRENT_FILE}-*"):
+    for temporary in models_dir.glob(f"*/.{CURRENT_FILE}-*"):
         with suppress(FileNotFoundError):
-            if time.time() - pointer.stat().st_mtime > ABANDONED:
-                pointer.unlink()
+            if time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS:
+                temporary.unlink()
+
+
+def list_versions(name: str) -> list[Version]:
+    """Return all versions of a model, the newest first.
+
+    A model without versions, such as a built-in one, has one. A model of the owner that has
+    the name of a built-in one also lists that.
+
+    Raises:
+        BundleNotFound: there is no such model.
+    """
+    folder = model_dir(name)
+    current = current_version(folder)
+    if current is None:
+        bundle = _bundle_or_error(open_bundle, folder, name)
+        version = bundle.version if isinstance(bundle, Bundle) else ""
+        return [Version(version, _created(folder), current=True, bundle=bundle)]
+    versions = [
+        Version(
+            version,
+            _created(path),
+            version == current,
+            _bundle_or_error(open_bundle, path, name),
+        )
+        for version, path in _version_folders(folder).items()
+    ]
+    return sorted(versions, key=lambda item: (item.created, item.version), reverse=True)
+
+
+def roll_back(name: str, version: str) -> Bundle:
+    """Make a version of a model the current one, once all its hashes match.
+
+    The next request for the model gets it: the current version is read each time.
+
+    Raises:
+        BundleNotFound: there is no such model or version.
+        BundleError: the version can't be opened; the current one stays.
+    """
+    folder = model_dir(name)
+    # Compared with the folder's entries, so that no version can lead out of it.
+    folders = _version_folders(folder) if current_version(folder) else {}
+    if version not in folders:
+        raise BundleNotFound(_no_such_version(name, version, folders))
+    bundle = open_bundle(folders[version], name)
+    if bundle.version != version:
+        raise BundleDamaged(
+            f"{bundle.folder / MANIFEST} was changed after the model was created: its version "
+            f"is now {bundle.version}. Import or build the model again."
+        )
+    bundle.verify()
+    if bundle.folder.parent != folder:
+        bundle = _copy_builtin(bundle, folder)
+    set_current(folder, version)
+    return bundle
+
+
+def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
+    """Copy a built-in bundle beside the owner's versions of it, dates included."""
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    try:
+        for name in (MANIFEST, *bundle.manifest.files):
+            shutil.copy2(bundle.folder / name, new / name)
+        new.chmod(0o755)
+        new.rename(folder / bundle.version)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return open_bundle(folder / bundle.version, bundle.name)
+
+
+def _no_such_version(name: str, version: str, folders: dict[str, Path]) -> str:
+    if not folders:
+        return f"{name} has a single version, so there is none to roll back to."
+    return (
+        f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
+        f"(python -m model versions {name})."
+    )
+
+
+def _version_folders(folder: Path) -> dict[str, Path]:
+    """Return the folder of each version; the built-in model of that name comes last."""
+    # Links don't count, since they may lead elsewhere.
+    folders = {
+        path.name: path
+        for path in folder.iterdir()
+        if VERSION.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    }
+    builtin = BUILTIN_DIR / folder.name
+    if (builtin / MANIFEST).is_file():
+        bundle = _bundle_or_error(open_bundle, builtin, folder.name)
+        if isinstance(bundle, Bundle):
+            folders.setdefault(bundle.version, builtin)
+    return folders
+
+
+def _created(folder: Path) -> datetime:
+    manifest = folder / MANIFEST
+    seconds = (manifest if manifest.is_file() else folder).stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC)

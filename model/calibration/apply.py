@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..bundle.card import ModelCard
+from ..bundle import ModelCard
 from ..evaluation.metrics import wilson_interval
 from .fit import CalibrationResult
 from .graph_head import attach_head
@@ -62,10 +62,10 @@ def write_calibration(
         folds=result.folds,
         confusion=result.confusion,
         reliability=result.reliability,
-        before=result.reliability_uncalibrated,
+        reliability_uncalibrated=result.reliability_uncalibrated,
         mistakes=result.mistakes,
-        scores=result.detectors,
-        strangers=result.ood_sets,
+        detectors=result.detectors,
+        ood_sets=result.ood_sets,
         command=command,
         seed=seed,
         notes=notes,

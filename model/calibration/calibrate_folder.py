@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..bundle.bundle import Bundle
-from ..bundle.manifest import FORMAT
-from ..bundle.registry import publish
+from ..bundle import FORMAT, Bundle, publish
 from ..classifier import Classifier, read_file
 from ..engines import start
 from ..errors import DataError, PhotoError

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.card import MOST_MISTAKES, DetectorResult, Mistake, OodResult, ReliabilityBin
+from ..bundle import MAX_MISTAKES, DetectorResult, Mistake, OodResult, ReliabilityBin
 from ..evaluation.metrics import wilson_interval
 from .graph_outputs import GraphOutputs
 from .ood_detectors import Detector, FoldResult
@@ -42,10 +42,10 @@ def worst_mistakes(
         Mistake(
             photo=outputs.names[place][-MAX_NAME_LENGTH:] if outputs.names else f"photo {place}",
             label=int(outputs.targets[place]),
-            said=int(predicted[place]),
+            predicted=int(predicted[place]),
             probability=round(float(confidence[place]), 4),
         )
-        for place in wrong[:MOST_MISTAKES]
+        for place in wrong[:MAX_MISTAKES]
     )
 
 
@@ -57,7 +57,7 @@ def ood_result(name: str, folds: Sequence[FoldResult]) -> OodResult:
         name=name,
         photos=pooled.count,
         auroc=round(pooled.auroc, 4),
-        let_in=round(pooled.accepted / pooled.count, 4),
+        ood_accept_rate=round(pooled.accepted / pooled.count, 4),
         low=round(low, 4),
         high=round(high, 4),
     )
@@ -71,9 +71,9 @@ def detector_result(
     return DetectorResult(
         name=detector.name,
         auroc=round(float(np.mean([fold.auroc for fold in pooled])), 4),
-        let_in=round(float(np.mean([fold.accepted / fold.count for fold in pooled])), 4),
+        ood_accept_rate=round(float(np.mean([fold.accepted / fold.count for fold in pooled])), 4),
         bytes=detector.size_bytes,
-        kept=selected,
+        selected=selected,
     )
 
 

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.card import DetectorResult, Mistake, OodResult, ReliabilityBin
-from ..bundle.manifest import Calibration, PredictionSetRule
+from ..bundle import (
+    Calibration,
+    DetectorResult,
+    Mistake,
+    OodResult,
+    PredictionSetRule,
+    ReliabilityBin,
+)
 from ..errors import DataError
 from ..evaluation.metrics import expected_calibration_error
 from .card_rows import detector_result, ood_result, reliability_bins, worst_mistakes
@@ -284,10 +290,12 @@ class _CrossValidation:
 def _calibration(fit: _Fit, coverage: float) -> Calibration:
     return Calibration(
         temperature=round(fit.temperature, 4),
-        plausible=PredictionSetRule(
+        prediction_set=PredictionSetRule(
             coverage=coverage,
-            floors=tuple(round(float(threshold), 6) for threshold in fit.label_thresholds),
+            label_thresholds=tuple(
+                round(float(threshold), 6) for threshold in fit.label_thresholds
+            ),
         ),
-        novelty=round(fit.best.threshold, 6),
-        score=fit.best.detector.name,
+        ood_threshold=round(fit.best.threshold, 6),
+        ood_detector=fit.best.detector.name,
     )

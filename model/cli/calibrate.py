@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..bundle.registry import get_bundle
+from ..bundle import get_bundle
 from ..errors import EngineUnavailable
 from .progress import StageProgress, progress_bar
 from .train import told, typed

@@ -81,10 +81,10 @@ def _print_table(photo: str, answer: Prediction | LoupeError, top: int) -> None:
     if isinstance(answer, LoupeError):
         console.print(Text(f"  refused ({answer.code}): {answer}"))
         return
-    if answer.known is False:
+    if answer.in_distribution is False:
         console.print(Text("  none of the things that this model knows; the nearest:"))
-    elif answer.plausible and len(answer.plausible) > 1:
-        names = " or ".join(candidate.label for candidate in answer.plausible)
+    elif answer.prediction_set and len(answer.prediction_set) > 1:
+        names = " or ".join(candidate.label for candidate in answer.prediction_set)
         console.print(Text(f"  {names}:"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(justify="right")

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle.bundle import Bundle
-from ..bundle.registry import get_bundle, list_models
+from ..bundle import Bundle, get_bundle, list_models
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
 

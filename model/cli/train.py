@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..bundle.bundle import BUILTIN_DIR, MANIFEST, Bundle
-from ..bundle.card import ModelCard
-from ..bundle.manifest import Manifest
+from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard
 from ..errors import EngineUnavailable
 from .progress import StageProgress, progress_bar
 
@@ -126,22 +124,23 @@ def summary(manifest: Manifest) -> str:
     )
     if before and after:
         lines.append(f"calibration error {after.value:.1%} (before: {before.value:.1%})")
-    confidence = manifest.confidence
+    confidence = manifest.calibration
     if confidence is None:
         return "\n".join([*lines, "not calibrated: it always names something"])
-    if confidence.plausible and (metric := manifest.metric("coverage")):
+    if confidence.prediction_set and (metric := manifest.metric("coverage")):
         lines.append(
             f"the plausible labels hold the right one for {metric.value:.1%} "
-            f"(meant: {confidence.plausible.coverage:.0%})"
+            f"(meant: {confidence.prediction_set.coverage:.0%})"
         )
     return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
 
 
 def _strangers(card: ModelCard) -> list[str]:
-    if not card.strangers:
+    if not card.ood_sets:
         return ["“none of these” was not measured: give --unknown FOLDER"]
     return [
-        f"of {one.photos:,} strangers in {one.name}, {one.let_in:.1%} are taken for known ones "
-        f"(AUROC {one.auroc:.4f}{', no better than guessing' if one.guessed else ''})"
-        for one in card.strangers
+        f"of {one.photos:,} strangers in {one.name}, {one.ood_accept_rate:.1%} are taken for "
+        f"known ones (AUROC {one.auroc:.4f}"
+        f"{', no better than guessing' if one.near_chance else ''})"
+        for one in card.ood_sets
     ]

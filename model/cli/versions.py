@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle.versions import roll_back, versions
+from ..bundle import list_versions, roll_back
 from ..errors import BundleError
 from .models import accuracy
 
@@ -20,14 +20,14 @@ def versions_command(name: str) -> None:
     for column in ("", "version", "made (UTC)", "accuracy", "title"):
         table.add_column(column, no_wrap=column != "title")
     refused = []
-    for one in versions(name):
-        if isinstance(one.found, BundleError):
-            refused.append(f"{one.version}: {one.found}")
-        whole = None if isinstance(one.found, BundleError) else one.found
+    for one in list_versions(name):
+        if isinstance(one.bundle, BundleError):
+            refused.append(f"{one.version}: {one.bundle}")
+        whole = None if isinstance(one.bundle, BundleError) else one.bundle
         table.add_row(
             "current" if one.current else "",
             Text(one.version),
-            f"{one.made:%Y-%m-%d %H:%M}",
+            f"{one.created:%Y-%m-%d %H:%M}",
             accuracy(whole) if whole else "refused",
             Text(whole.manifest.title if whole else ""),
         )
@@ -44,7 +44,7 @@ def rollback_command(name: str, version: str) -> None:
 
     A running app answers with it from the next photo on.
     """
-    former = next((one.version for one in versions(name) if one.current), None)
+    former = next((one.version for one in list_versions(name) if one.current), None)
     bundle = roll_back(name, version)
     click.echo(f"{name} is now {bundle.version} ({bundle.manifest.title}).")
     if former and former != bundle.version:

@@ -134,7 +134,7 @@ class CorrectionStore:
             "model": prediction.model,
             "version": prediction.version,
             "engine": prediction.engine,
-            "predicted": None if prediction.known is False else clean_label(top.label),
+            "predicted": None if prediction.in_distribution is False else clean_label(top.label),
             "probability": top.probability,
             "label": LABEL_SEPARATOR.join(labels),
             "known": known_labels.issuperset(labels),

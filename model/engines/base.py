@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle.bundle import Bundle
+from ..bundle import Bundle
 from ..preprocess import Pixels
 
 __all__ = ["Engine", "EngineOutput"]
@@ -23,7 +23,7 @@ class EngineOutput:
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32]
-    novelty: NDArray[np.float32] | None = None
+    ood_score: NDArray[np.float32] | None = None
 
 
 class Engine(ABC):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import onnxruntime as ort
 
-from ..bundle.bundle import Bundle
+from ..bundle import Bundle
 from ..errors import BundleDamaged
 from ..preprocess import Pixels
 from ..resources import limited

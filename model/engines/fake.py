@@ -1,4 +1,4 @@
-"""An engine for tests of the screen: instant, deterministic, of no worth as an answer."""
+"""An engine for tests: instant, deterministic and meaningless."""
 
 from typing import ClassVar
 
@@ -7,11 +7,11 @@ import numpy as np
 from ..preprocess import Pixels
 from .base import Engine, EngineOutput
 
-__all__ = ["Fake"]
+__all__ = ["FakeEngine"]
 
 
-class Fake(Engine):
-    """Answers with a label drawn from the pixels' mean. No bundle lists it."""
+class FakeEngine(Engine):
+    """Derives the top label from the mean of the pixels. No bundle lists it."""
 
     name: ClassVar[str] = "fake"
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import onnxruntime as ort
 import torch
 
-from ..bundle.bundle import Bundle
+from ..bundle import Bundle
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import rebuild
 from ..preprocess import Pixels
@@ -51,7 +51,7 @@ class LearnerEngine(Engine):
     @staticmethod
     def _trust(bundle: Bundle) -> ort.InferenceSession | None:
         """The graph's last nodes: calibration has one definition, for all engines."""
-        if bundle.manifest.confidence is None:
+        if bundle.manifest.calibration is None:
             return None
         from ..calibration.graph_head import extract_head
 

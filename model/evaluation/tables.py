@@ -136,7 +136,7 @@ class EvaluationCounter:
         require_single_label(row.prediction.multilabel)
         self._last = row.prediction
         top5 = row.prediction.top(5)
-        displayed = None if row.prediction.known is False else top5[0].label
+        displayed = None if row.prediction.in_distribution is False else top5[0].label
         self._pairs[row.label, displayed] += 1
         self._in_top5 += row.label in {candidate.label for candidate in top5}
         self._confidence.append(top5[0].probability)

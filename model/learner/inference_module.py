@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..bundle.manifest import Manifest
+from ..bundle import ManifestDraft
 
 __all__ = ["InferenceModule", "Scale"]
 
@@ -38,7 +38,7 @@ class InferenceModule(nn.Module):
 
     @classmethod
     def around(
-        cls, model: nn.Module, manifest: Manifest, scale: "Scale | None" = None
+        cls, model: nn.Module, manifest: ManifestDraft, scale: "Scale | None" = None
     ) -> "InferenceModule":
         """Wrap a fastai model.
 
@@ -55,7 +55,7 @@ class InferenceModule(nn.Module):
             _split(model) or HookedNetwork(model, recipe.inside or recipe.size),
             manifest.architecture.mean,
             manifest.architecture.std,
-            manifest.confidence.temperature if manifest.confidence else 1.0,
+            manifest.calibration.temperature if manifest.calibration else 1.0,
             manifest.multilabel,
             scale,
         )

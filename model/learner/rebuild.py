@@ -5,8 +5,7 @@ from typing import Any
 from PIL import Image
 from torch import nn
 
-from ..bundle.bundle import Bundle
-from ..bundle.manifest import Manifest
+from ..bundle import Bundle, ManifestDraft
 from ..errors import BundleDamaged, EngineUnavailable
 from ..preprocess import FILTERS, PreprocessConfig
 
@@ -36,7 +35,7 @@ def rebuild(bundle: Bundle) -> Any:
     return learner
 
 
-def empty_learner(manifest: Manifest, loaders: Any = None, **network: Any) -> Any:
+def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) -> Any:
     """A ``Learner`` of the manifest's architecture and pipeline with random weights.
 
     Args:
@@ -102,7 +101,7 @@ def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequenti
     return nn.Sequential(*pool, nn.Linear(features, labels))
 
 
-def _loaders(manifest: Manifest) -> Any:
+def _loaders(manifest: ManifestDraft) -> Any:
     """Data loaders with the recipe's transforms and the labels, over one blank picture."""
     from fastai.vision.all import (
         AffineCoordTfm,

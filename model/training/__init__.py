@@ -8,7 +8,7 @@ train_folder("photos", "flowers", minutes=20)
 from pathlib import Path
 from typing import Any
 
-from ..bundle.bundle import Bundle
+from ..bundle import Bundle
 
 __all__ = ["train_folder"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..bundle.manifest import Architecture
+from ..bundle import Architecture
 from ..errors import DataError, EngineUnavailable
 from ..preprocess import PreprocessConfig
 

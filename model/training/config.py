@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..bundle.manifest import NAME_RULE, Name
+from ..bundle import NAME_RULE, Name
 from ..errors import DataError
 
 __all__ = ["PLAN", "Hyperparameters", "TrainingConfig"]

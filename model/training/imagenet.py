@@ -5,9 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..bundle.bundle import Bundle
-from ..bundle.manifest import FORMAT
-from ..bundle.registry import publish
+from ..bundle import FORMAT, Bundle, publish
 from ..evaluation.metrics import wilson_interval
 from ..learner.rebuild import empty_learner
 from .backbones import load_pretrained_package

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..bundle.manifest import Manifest
+from ..bundle import ManifestDraft
 from ..learner.inference_module import InferenceModule, Scale
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
@@ -18,14 +18,14 @@ from ..samples import samples, shapes
 __all__ = ["export_onnx", "golden_pixels", "manifest_of"]
 
 
-def manifest_of(values: dict[str, Any]) -> Manifest:
-    """A manifest that can be used before its files are there."""
-    empty = {"bytes": 0, "sha256": "0" * 64}
-    names = ("graph.onnx", "weights.safetensors", "golden.npz")
-    return Manifest.model_validate({**values, "files": dict.fromkeys(names, empty)})
+def manifest_of(values: dict[str, Any]) -> ManifestDraft:
+    """Return the draft of a manifest."""
+    return ManifestDraft.model_validate(values)
 
 
-def export_onnx(learner: Any, manifest: Manifest, folder: Path, scale: Scale | None = None) -> None:
+def export_onnx(
+    learner: Any, manifest: ManifestDraft, folder: Path, scale: Scale | None = None
+) -> None:
     """Write ``graph.onnx`` and ``golden.npz`` into ``folder``, and ``weights.safetensors``
     where the manifest has the engine that needs it.
 
@@ -52,7 +52,7 @@ def export_onnx(learner: Any, manifest: Manifest, folder: Path, scale: Scale | N
     _compile(module, pixels[:2], folder / "graph.onnx")
 
 
-def golden_pixels(manifest: Manifest) -> Pixels:
+def golden_pixels(manifest: ManifestDraft) -> Pixels:
     """Shipped samples and drawn shapes by the recipe: uint8 [K, height, width, 3]."""
     images = [sample.open() for sample in samples()] + shapes()
     return np.stack([preprocess(image.convert("RGB"), manifest.recipe) for image in images])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..bundle.manifest import FORMAT
+from ..bundle import FORMAT
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..learner.inference_module import InferenceModule

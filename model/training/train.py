@@ -10,8 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..bundle.bundle import Bundle
-from ..bundle.registry import publish
+from ..bundle import Bundle, publish
 from ..calibration import CalibrationResult, GraphOutputs, calibrate, write_calibration
 from ..calibration.apply import proportion_metric
 from ..calibration.calibrate_folder import list_ood_photos

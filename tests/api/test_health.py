@@ -8,7 +8,7 @@ import pytest
 
 from api.dispatcher import dispatcher
 from api.lifespan import warm
-from model.bundle.bundle import BUILTIN_DIR
+from model.bundle import BUILTIN_DIR
 from tests.model.tiny import tiny
 
 

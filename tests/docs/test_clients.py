@@ -163,7 +163,7 @@ def test_the_python_client_does_the_rest(server: Server, photos: Path) -> None:
     with pytest.raises(loupe().Problem) as caught:
         client.identify(photos / "red.png", model="gone")
     assert (caught.value.status, caught.value.code) == (404, "no-such-model")
-    assert "Models here" in caught.value.detail
+    assert "Available" in caught.value.detail
 
 
 def test_patience_has_a_bound(server: Server, photos: Path) -> None:

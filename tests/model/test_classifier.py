@@ -11,7 +11,7 @@ from PIL import Image
 
 from model import Bundle, Classifier, Photo, load
 from model.admission import AdmissionCancelled, admission_queue
-from model.bundle.bundle import GoldenOutputs
+from model.bundle import GoldenOutputs
 from model.classifier import TOLERANCE
 from model.engines import Engine, EngineOutput
 from model.errors import (
@@ -65,21 +65,21 @@ def test_every_colour_has_its_name(colours: Classifier, name: str) -> None:
     assert prediction.model == "tiny"
     assert prediction.version == colours.bundle.version
     assert prediction.engine == "compiled"
-    assert prediction.known is None
-    assert prediction.plausible is None
+    assert prediction.in_distribution is None
+    assert prediction.prediction_set is None
     assert not prediction.calibrated
 
 
 def test_a_calibrated_model_says_when_it_does_not_know(calibrated_bundle: Bundle) -> None:
     classifier = load("calibrated")
     red, grey = classifier.identify(colour("red")), classifier.identify(colour((128, 128, 128)))
-    assert (red.known, red.answer) == (True, "red")
-    assert red.plausible is not None
-    assert [found.label for found in red.plausible] == ["red"]
-    assert (grey.known, grey.answer) == (False, None)
-    assert grey.novelty is not None
-    assert red.novelty is not None
-    assert grey.novelty > 0.5 > red.novelty
+    assert (red.in_distribution, red.answer) == (True, "red")
+    assert red.prediction_set is not None
+    assert [found.label for found in red.prediction_set] == ["red"]
+    assert (grey.in_distribution, grey.answer) == (False, None)
+    assert grey.ood_score is not None
+    assert red.ood_score is not None
+    assert grey.ood_score > 0.5 > red.ood_score
 
 
 def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> None:
@@ -241,9 +241,9 @@ def test_the_model_in_the_settings_is_the_default(
 
 
 def test_an_unknown_model_or_engine_is_refused(tiny_bundle: Bundle) -> None:
-    with pytest.raises(BundleNotFound, match=r"no model named 'dogs'. Models here: tiny"):
+    with pytest.raises(BundleNotFound, match=r"No model named .dogs.. Available: tiny"):
         load("dogs")
-    with pytest.raises(EngineUnavailable, match="has no engine 'learner'. It has: compiled"):
+    with pytest.raises(EngineUnavailable, match="has no engine 'learner'. Available: compiled"):
         load("tiny", "learner")
     with pytest.raises(EngineUnavailable, match="has no engine 'magic'"):
         load("tiny", "magic")

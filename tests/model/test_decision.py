@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Candidate
-from model.bundle.manifest import Calibration, PredictionSetRule
+from model.bundle import Calibration, PredictionSetRule
 from model.decision import (
     Certainty,
     apply_thresholds,
@@ -20,8 +20,8 @@ from tests.model.test_prediction import prediction
 
 
 def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
-    plausible = PredictionSetRule(coverage=0.9, floors=floors or (0.2, 0.2))
-    return Calibration(temperature=1.0, plausible=plausible, novelty=novelty)
+    plausible = PredictionSetRule(coverage=0.9, label_thresholds=floors or (0.2, 0.2))
+    return Calibration(temperature=1.0, prediction_set=plausible, ood_threshold=novelty)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_without_calibration_nothing_is_claimed() -> None:
     assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
     assert is_in_distribution(0.3, None) is None
     judged = apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
-    assert (judged.known, judged.novelty, judged.plausible) == (None, None, None)
+    assert (judged.in_distribution, judged.ood_score, judged.prediction_set) == (None, None, None)
     assert certainty(judged) == Certainty.GUESS
 
 
@@ -89,14 +89,14 @@ def test_judging_adds_what_calibration_says() -> None:
     judged = apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
-    assert judged.known is True
-    assert judged.novelty == 0.2
-    assert judged.plausible is not None
-    assert [one.label for one in judged.plausible] == ["b", "c"]
+    assert judged.in_distribution is True
+    assert judged.ood_score == 0.2
+    assert judged.prediction_set is not None
+    assert [one.label for one in judged.prediction_set] == ["b", "c"]
     strange = apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
-    assert (strange.known, strange.answer) == (False, None)
+    assert (strange.in_distribution, strange.answer) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_judging_adds_what_calibration_says() -> None:
         (2, 0.5, {}, Certainty.FEW),
         (3, 0.4, {}, Certainty.FEW),
         (4, 0.3, {}, Certainty.HARD),
-        (1, 0.99, {"known": False}, Certainty.UNKNOWN),
-        (4, 0.3, {"known": False}, Certainty.UNKNOWN),
-        (1, 0.95, {"known": True}, Certainty.LIKELY),
+        (1, 0.99, {"in_distribution": False}, Certainty.UNKNOWN),
+        (4, 0.3, {"in_distribution": False}, Certainty.UNKNOWN),
+        (1, 0.95, {"in_distribution": True}, Certainty.LIKELY),
         (1, 0.95, {"calibrated": False}, Certainty.GUESS),
         (None, 0.95, {}, Certainty.GUESS),
         (None, 0.95, {"multilabel": True}, Certainty.SEVERAL),
         (None, 0.2, {"multilabel": True}, Certainty.NOTHING),
-        (None, 0.95, {"multilabel": True, "known": False}, Certainty.UNKNOWN),
+        (None, 0.95, {"multilabel": True, "in_distribution": False}, Certainty.UNKNOWN),
     ],
 )
 def test_the_words_are_as_sure_as_the_numbers(
@@ -125,5 +125,5 @@ def test_the_words_are_as_sure_as_the_numbers(
     answer = prediction([first, *[min(rest, 0.3)] * 4], **{"calibrated": True, **options})
     if labels is not None:
         inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
-        answer = replace(answer, plausible=inside)
+        answer = replace(answer, prediction_set=inside)
     assert certainty(answer) is wanted

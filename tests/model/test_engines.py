@@ -11,8 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from model import Bundle, Classifier, load
-from model.bundle.bundle import BUILTIN_DIR
-from model.bundle.registry import get_bundle
+from model.bundle import BUILTIN_DIR, get_bundle
 from model.engines import ENGINES, Engine, available, start
 from model.errors import BundleDamaged, BundleError, EngineUnavailable, LoupeError
 from model.preprocess import Pixels, preprocess
@@ -73,9 +72,9 @@ def test_every_engine_keeps_its_promise(shelf: Path, engine: str, kind: str) -> 
     assert (together.probabilities <= 1).all()
     if not bundle.manifest.multilabel or engine == "fake":
         np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, atol=1e-5)
-    if together.novelty is not None:
-        assert together.novelty.shape == (3,)
-        assert together.novelty.dtype == np.float32
+    if together.ood_score is not None:
+        assert together.ood_score.shape == (3,)
+        assert together.ood_score.dtype == np.float32
     for index in range(3):
         alone = started.run(pixels[index : index + 1])
         np.testing.assert_allclose(alone.probabilities[0], together.probabilities[index], atol=1e-4)
@@ -90,7 +89,7 @@ def test_every_engine_keeps_its_promise(shelf: Path, engine: str, kind: str) -> 
 def test_probabilities_are_the_calibrated_logits(shelf: Path, kind: str) -> None:
     bundle = KINDS[kind](shelf)
     output = start(bundle, "compiled").run(pictures(bundle))
-    confidence = bundle.manifest.confidence
+    confidence = bundle.manifest.calibration
     scaled = output.logits.astype(np.float64) / (confidence.temperature if confidence else 1.0)
     if kind == "multilabel":
         wanted = 1 / (1 + np.exp(-scaled))
@@ -103,8 +102,8 @@ def test_probabilities_are_the_calibrated_logits(shelf: Path, kind: str) -> None
 def test_novelty_comes_with_calibration(shelf: Path) -> None:
     plain, calibrated = tiny(shelf, "plain"), tiny(shelf, "calibrated", confidence=CALIBRATED)
     pixels = pictures(plain)
-    assert start(plain, "compiled").run(pixels).novelty is None
-    assert start(calibrated, "compiled").run(pixels).novelty is not None
+    assert start(plain, "compiled").run(pixels).ood_score is None
+    assert start(calibrated, "compiled").run(pixels).ood_score is not None
 
 
 def test_the_fake_is_deterministic_and_depends_on_the_photo(tiny_bundle: Bundle) -> None:
@@ -123,15 +122,19 @@ def test_a_model_can_be_loaded_with_the_fake(tiny_bundle: Bundle) -> None:
 def test_what_is_not_installed_is_named(
     imagenet: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.engines.find_spec", lambda name: None if name == "fastai" else name)
+    monkeypatch.setattr(
+        "model.engine_info.find_spec", lambda name: None if name == "fastai" else name
+    )
     assert available(imagenet.bundle) == ("compiled",)
-    with pytest.raises(EngineUnavailable, match=r"needs fastai, not installed.*requirements\.txt"):
+    with pytest.raises(
+        EngineUnavailable, match=r"needs fastai, which isn.t installed.*requirements\.txt"
+    ):
         start(imagenet.bundle, "learner")
 
 
 def test_a_model_without_an_engine_says_which_it_has(tiny_bundle: Bundle) -> None:
     assert available(tiny_bundle) == ("compiled",)
-    with pytest.raises(EngineUnavailable, match="It has: compiled"):
+    with pytest.raises(EngineUnavailable, match="Available: compiled"):
         start(tiny_bundle, "learner")
 
 

@@ -38,7 +38,7 @@ def test_there_are_as_many_as_wanted_and_there(count: int, length: int) -> None:
 
 @pytest.mark.parametrize(("known", "answer"), [(None, "b"), (True, "b"), (False, None)])
 def test_what_is_unknown_has_no_answer(known: bool | None, answer: str | None) -> None:
-    assert prediction([0.1, 0.9], known=known).answer == answer
+    assert prediction([0.1, 0.9], in_distribution=known).answer == answer
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_it_is_plain_json() -> None:
     whole = prediction(
         [0.1234567, 0.8765433],
         milliseconds=Milliseconds(1.23456, 2, 3, 6.5),
-        known=True,
-        novelty=0.25,
-        plausible=(Candidate(1, "b", 0.8765433),),
+        in_distribution=True,
+        ood_score=0.25,
+        prediction_set=(Candidate(1, "b", 0.8765433),),
     )
     assert json.loads(json.dumps(whole.to_dict("a photo.jpg", 1))) == {
         "photo": "a photo.jpg",

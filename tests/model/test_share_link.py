@@ -44,11 +44,13 @@ def test_an_answer_comes_back(answer: Prediction) -> None:
     assert [one.label for one in back.top(3)] == [one.label for one in answer.top(3)]
     np.testing.assert_allclose(back.probabilities, answer.probabilities, atol=0.0005 + 1e-6)
     assert back.milliseconds is None
-    assert back.known is answer.known
+    assert back.in_distribution is answer.in_distribution
     assert back.calibrated
-    assert answer.plausible is not None
-    assert back.plausible is not None
-    assert [one.label for one in back.plausible] == [one.label for one in answer.plausible]
+    assert answer.prediction_set is not None
+    assert back.prediction_set is not None
+    assert [one.label for one in back.prediction_set] == [
+        one.label for one in answer.prediction_set
+    ]
 
 
 @pytest.mark.parametrize("grey", [(128, 128, 128), (120, 130, 125)])
@@ -56,7 +58,7 @@ def test_an_unknown_one_stays_unknown(
     calibrated_bundle: Bundle, grey: tuple[int, int, int]
 ) -> None:
     back = decode(encode(load("calibrated").identify(colour(grey)))).prediction
-    assert back.known is False
+    assert back.in_distribution is False
     assert back.answer is None
 
 
@@ -76,7 +78,7 @@ def test_every_kind_of_model_has_links(shelf: object, imagenet: Classifier) -> N
 def test_rounding_changes_no_order(answer: Prediction) -> None:
     """Two labels that are equal once rounded: the first one stays the answer."""
     close = np.array([0.4001, 0.0, 0.4003, 0.1996, 0.0, 0.0], dtype=np.float32)
-    found = replace(answer, probabilities=close, known=True, plausible=None)
+    found = replace(answer, probabilities=close, in_distribution=True, prediction_set=None)
     assert found.answer == "blue"
     back = decode(encode(found)).prediction
     assert back.answer == "blue"

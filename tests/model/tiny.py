@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from model.bundle.bundle import Bundle
-from model.bundle.registry import publish
+from model.bundle import Bundle, publish
 from model.samples import shapes
 
 __all__ = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from model.bundle.registry import publish
+from model.bundle import publish
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
 __all__ = ["CARD_NAME", "LABELS", "shelve"]

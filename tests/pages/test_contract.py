@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import LoupeError
-from model.bundle.bundle import BUILTIN_DIR
+from model.bundle import BUILTIN_DIR
 from model.photo import MAX_BYTES, read
 from model.settings import settings
 from tests.model.tiny import COLOURS, colour

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import classifier
-from model.bundle.bundle import BUILTIN_DIR
+from model.bundle import BUILTIN_DIR
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, shelve

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model.bundle.versions import roll_back
+from model.bundle import roll_back
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from ui.navigation import ROOT

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.bundle.card import ModelCard
+from model.bundle import ModelCard
 from tests.model.tiny import COLOURS
 from tests.ui.batch.results import LABELS, make_result
 from ui.batch.table import evaluate_folders
@@ -44,7 +44,7 @@ def test_labels_without_a_row_and_none_of_these_have_a_column_each():
     results = [
         make_result(0, folder="shirt"),
         make_result(2, folder="shirt"),
-        make_result(0, folder="hat", known=False),
+        make_result(0, folder="hat", in_distribution=False),
         make_result(1, folder="hat"),
     ]
     counted = ConfusionMatrix.from_evaluation(evaluate_folders(results, LABELS), LABELS)

@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.bundle.card import ModelCard
-from model.bundle.manifest import Metric
-from model.bundle.registry import get_bundle
+from model.bundle import Metric, ModelCard, get_bundle
 from model.decision import Certainty, certainty
 from model.prediction import Prediction
 from ui.phrasing import an, escaped, headline, linked, listed, percent, record, spoken, turned_away
@@ -22,7 +20,7 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
     if plausible is None:
         return start
     found = tuple(start.candidate(place) for place in plausible)
-    return replace(start, calibrated=True, plausible=found)
+    return replace(start, calibrated=True, prediction_set=found)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +35,7 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
         (prediction(3, 0.5, [3, 0]), Certainty.FEW, "Shoes or a shirt"),
         (prediction(0, 0.3, range(4)), Certainty.HARD, "Hard to say: perhaps a shirt"),
         (
-            prediction(plausible=[0], known=False),
+            prediction(plausible=[0], in_distribution=False),
             Certainty.UNKNOWN,
             "None of the ten things I know (nearest: shirt)",
         ),

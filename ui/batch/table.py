@@ -178,7 +178,7 @@ def _csv_row(result: PhotoResult) -> list[object]:
     return [
         *start,
         None if prediction.answer is None else ", ".join(predicted_labels(prediction)),
-        {True: "yes", False: "no", None: None}[prediction.known],
+        {True: "yes", False: "no", None: None}[prediction.in_distribution],
         *top,
         *[None] * (6 - len(top)),
         prediction.milliseconds and round(prediction.milliseconds.total, 2),

@@ -3,9 +3,7 @@
 import streamlit as st
 
 from model import Bundle, LoupeError, load
-from model.bundle.manifest import Manifest
-from model.bundle.registry import current_version, get_bundle, model_dir
-from model.bundle.versions import Version, versions
+from model.bundle import Manifest, Version, current_version, get_bundle, list_versions, model_dir
 from model.engines import available
 from model.errors import BundleError
 from ui.confusion import ConfusionMatrix
@@ -78,11 +76,11 @@ def _show_metrics(manifest: Manifest) -> None:
 
 def _describe_calibration(manifest: Manifest) -> str:
     """Return in a sentence or two whether the model can say “none of these”."""
-    if manifest.confidence is None:
+    if manifest.calibration is None:
         return "Not calibrated: this model always names something and can't say “none of these”."
-    if manifest.confidence.novelty is None:
+    if manifest.calibration.ood_threshold is None:
         return "Calibrated: it says how sure it is. It can't say “none of these”."
-    if manifest.card and not manifest.card.strangers:
+    if manifest.card and not manifest.card.ood_sets:
         return (
             "Calibrated. It can say “none of these”, but that hasn't been tested on photos of "
             "other things."
@@ -164,7 +162,9 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "Size": f"{bundle.size / 1e6:.0f} MB",
         "Engines": _describe_engines(bundle),
         "Speed on this server": _describe_speed(bundle),
-        "Built with": ", ".join(f"{name} {version}" for name, version in manifest.made.items()),
+        "Built with": ", ".join(
+            f"{name} {version}" for name, version in manifest.provenance.items()
+        ),
         "Version": bundle.version,
     }
 
@@ -198,7 +198,7 @@ def _show_versions(name: str) -> None:
         return
     with expander:
         try:
-            all_versions = versions(name)
+            all_versions = list_versions(name)
         except BundleError as error:
             st.warning(refusal(error))
             return
@@ -216,11 +216,11 @@ def _show_versions(name: str) -> None:
 
 
 def _version_row(version: Version) -> dict[str, str]:
-    bundle = version.found if isinstance(version.found, Bundle) else None
+    bundle = version.bundle if isinstance(version.bundle, Bundle) else None
     metric = bundle.manifest.metric("accuracy") if bundle else None
     accuracy = f"{metric.value:.1%}" if metric else "not measured"
     return {
         "Version": f"`{version.version}`" + (" **current**" if version.current else ""),
-        "Created (UTC)": f"{version.made:%Y-%m-%d %H:%M}",
+        "Created (UTC)": f"{version.created:%Y-%m-%d %H:%M}",
         "Accuracy": accuracy if bundle else "can't be used",
     }

@@ -9,9 +9,7 @@ import streamlit as st
 from PIL import ImageOps
 
 from model import Bundle, LoupeError, Photo
-from model.bundle.card import Mistake, ModelCard, OodResult
-from model.bundle.manifest import Metric
-from model.bundle.registry import get_bundle
+from model.bundle import Metric, Mistake, ModelCard, OodResult, get_bundle
 from model.mistake_photos import mistake_photo
 from model.settings import settings
 from model.spreadsheet import escape_formula
@@ -79,8 +77,10 @@ def show_figures(name: str) -> None:
 
 def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
     """Return the figures that a card has, by title."""
-    confidence = bundle.manifest.confidence
-    rejects = card.strangers or card.scores or (confidence and confidence.novelty is not None)
+    confidence = bundle.manifest.calibration
+    rejects = (
+        card.ood_sets or card.detectors or (confidence and confidence.ood_threshold is not None)
+    )
     return {
         "Mix-ups": _show_mix_ups,
         **({"Calibration": _show_calibration} if card.reliability else {}),
@@ -111,10 +111,10 @@ def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
 def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
     manifest = bundle.manifest
     st.write(f"**{describe_typical_bin(card.reliability)}**")
-    if card.before:
-        example = describe_typical_bin(card.before)
+    if card.reliability_uncalibrated:
+        example = describe_typical_bin(card.reliability_uncalibrated)
         st.write(f"Before calibration: {example[:1].lower()}{example[1:]}")
-    draw_reliability(card.reliability, card.before)
+    draw_reliability(card.reliability, card.reliability_uncalibrated)
     st.caption(
         "On the dashed line, confidence matches accuracy. Below it the model is overconfident, "
         "above it underconfident. Larger points stand for more photos."
@@ -127,7 +127,7 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
             f"this far from its actual accuracy.{before}"
         )
     if coverage := manifest.metric("coverage"):
-        rule = manifest.confidence and manifest.confidence.plausible
+        rule = manifest.calibration and manifest.calibration.prediction_set
         target = f"; target {percent(rule.coverage)}" if rule else ""
         st.write(
             f"**For {percent(coverage.value)} of photos, the right label is among its plausible "
@@ -141,23 +141,23 @@ def _show_labels(bundle: Bundle, card: ModelCard) -> None:
 
 
 def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
-    confidence = bundle.manifest.confidence
+    confidence = bundle.manifest.calibration
     if accepted := bundle.manifest.metric("kept"):
         st.write(
             f"**It accepts {percent(accepted.value)}** of photos of things it knows "
             f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
-    if not card.strangers:
+    if not card.ood_sets:
         st.write("Not yet tested on photos of things it doesn't know.")
-    for result in card.strangers:
+    for result in card.ood_sets:
         st.write(_describe_ood(result))
-    if card.scores:
+    if card.detectors:
         st.write("Detection methods compared:")
         st.table(detector_rows(card), border="horizontal", hide_index=True)
     threshold = (
-        f" “None of these” starts above {confidence.novelty:.4g} of "
-        f"*{escaped(confidence.score or 'its score')}*."
-        if confidence and confidence.novelty is not None
+        f" “None of these” starts above {confidence.ood_threshold:.4g} of "
+        f"*{escaped(confidence.ood_detector or 'its score')}*."
+        if confidence and confidence.ood_threshold is not None
         else ""
     )
     st.caption(
@@ -169,10 +169,10 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
 def _describe_ood(result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
     name = f"*{escaped(shorten(result.name, 80))}*"
-    warning = f"On {name} it is no better than guessing. " if result.guessed else ""
+    warning = f"On {name} it is no better than guessing. " if result.near_chance else ""
     return (
-        f"{warning}**It accepts {percent_or_zero(result.let_in)}** of the {result.photos:,} photos "
-        f"in {name} and gives them a wrong label "
+        f"{warning}**It accepts {percent_or_zero(result.ood_accept_rate)}** of the "
+        f"{result.photos:,} photos in {name} and gives them a wrong label "
         f"({percent_range(result.low, result.high)}; AUROC {format_auroc(result.auroc)})."
     )
 
@@ -181,12 +181,14 @@ def detector_rows(card: ModelCard) -> list[dict[str, str]]:
     """Return the compared detection methods as Markdown, the best first."""
     return [
         {
-            "Method": f"**{escaped(score.name)}** (used)" if score.kept else escaped(score.name),
+            "Method": f"**{escaped(score.name)}** (used)"
+            if score.selected
+            else escaped(score.name),
             "AUROC": format_auroc(score.auroc),
-            "False accepts": percent_or_zero(score.let_in),
+            "False accepts": percent_or_zero(score.ood_accept_rate),
             "Size": f"{max(1, round(score.bytes / 1000)):,} kB" if score.bytes else "none",
         }
-        for score in sorted(card.scores, key=lambda score: -score.auroc)
+        for score in sorted(card.detectors, key=lambda score: -score.auroc)
     ]
 
 
@@ -224,7 +226,7 @@ def _show_mistake(bundle: Bundle, mistake: Mistake) -> None:
     if picture is None:
         return
     label, predicted = (
-        shorten(bundle.labels[index], 24) for index in (mistake.label, mistake.said)
+        shorten(bundle.labels[index], 24) for index in (mistake.label, mistake.predicted)
     )
     with st.container(width=TILE_PX, gap="xsmall"):
         st.image(picture, alt=f"{label}, called {predicted}", width="stretch")
@@ -238,7 +240,7 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Actual": escape_formula(labels[mistake.label]),
-            "Predicted": escape_formula(labels[mistake.said]),
+            "Predicted": escape_formula(labels[mistake.predicted]),
             "Confidence": 100 * mistake.probability,
             "Photo": escape_formula(mistake.photo),
         }

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model.bundle.card import ReliabilityBin
+from model.bundle import ReliabilityBin
 from ui.charts import accent
 from ui.confusion import ink
 

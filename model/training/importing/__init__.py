@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ...bundle.bundle import Bundle
-from ...bundle.manifest import NAME_RULE, Name
-from ...bundle.registry import publish
+from ...bundle import NAME_RULE, Bundle, Name, publish
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused

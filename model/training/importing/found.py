@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...bundle.card import StrictModel
-from ...bundle.manifest import FORMAT, Architecture, Manifest
+from ...bundle import Architecture, ManifestDraft, StrictModel
 from ...preprocess import PreprocessConfig
 
 __all__ = ["FOUND", "Found", "installed"]
@@ -44,13 +43,9 @@ class Found(StrictModel):
             **said,
         }
 
-    def manifest(self) -> Manifest:
+    def manifest(self) -> ManifestDraft:
         """The manifest that compiling needs, before there are files."""
-        empty = {"bytes": 0, "sha256": "0" * 64}
-        names = ("graph.onnx", "golden.npz", "weights.safetensors")
-        return Manifest.model_validate(
-            {"format": FORMAT, **self.values("imported"), "files": dict.fromkeys(names, empty)}
-        )
+        return ManifestDraft.model_validate(self.values("imported"))
 
 
 def installed() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
-from ...bundle.manifest import Architecture
+from ...bundle import Architecture
 from ...errors import ExportRefused, LoupeError
 from ...learner.inference_module import InferenceModule
 from ...learner.rebuild import empty_learner

@@ -26,7 +26,7 @@ ANSWERS = "answers.npz"
 """What the child writes into ``out``: what it is at, or why it cannot, or fastai's answers."""
 
 PREFIX = "loupe-import-"
-ABANDONED = 24 * 3600
+ABANDONED_SECONDS = 24 * 3600
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """Variables that the child gets as they are: none of them is a secret."""
 
@@ -48,7 +48,7 @@ def _sweep() -> None:
     """Remove what imports that were killed left behind; one that is under way is younger."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > ABANDONED and not folder.is_symlink():
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS and not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
 
 

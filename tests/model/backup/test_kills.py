@@ -12,7 +12,7 @@ import pytest
 
 from model.backup import back_up, restore, restoring
 from model.backup.opening import opened
-from model.bundle.registry import get_bundle
+from model.bundle import get_bundle
 from model.corrections import correction_store
 from model.errors import DataError
 from model.settings import ROOT

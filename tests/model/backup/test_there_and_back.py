@@ -11,7 +11,7 @@ import pytest
 from model import load
 from model.backup import FORMAT, back_up, restore
 from model.backup.contents import CONTENTS, RECORDS
-from model.bundle.versions import versions
+from model.bundle import list_versions
 from model.corrections import correction_store
 from model.settings import settings
 from tests.model.backup.parts import JPEG, beside, labels, said, whole
@@ -24,7 +24,8 @@ def test_a_new_machine_answers_as_the_former_one(
     before = whole(own)
     answers = [load("tiny").identify(colour(name)).answer for name in ("red", "blue")]
     current = [
-        (one.version, one.current, one.made.replace(microsecond=0)) for one in versions("tiny")
+        (one.version, one.current, one.created.replace(microsecond=0))
+        for one in list_versions("tiny")
     ]
     saved = back_up(tmp_path / "b.zip")
     assert (saved.contents.models, saved.contents.corrections) == (("calibrated", "tiny"), 3)
@@ -38,7 +39,8 @@ def test_a_new_machine_answers_as_the_former_one(
     assert whole(done.data) == before
     assert [load("tiny").identify(colour(name)).answer for name in ("red", "blue")] == answers
     assert [
-        (one.version, one.current, one.made.replace(microsecond=0)) for one in versions("tiny")
+        (one.version, one.current, one.created.replace(microsecond=0))
+        for one in list_versions("tiny")
     ] == current
     assert [one.label for one in correction_store().iter_corrections()] == [
         "word 0",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.bundle.manifest import Manifest
+from model.bundle import Manifest
 from tests.model.tiny import CALIBRATED, values
 
 
@@ -25,9 +25,9 @@ def manifest(**changes: object) -> dict[str, Any]:
 def test_a_manifest_survives_writing_and_reading() -> None:
     read = Manifest.model_validate(manifest())
     assert Manifest.model_validate_json(read.model_dump_json()) == read
-    assert read.confidence is not None
-    assert read.confidence.plausible is not None
-    assert read.confidence.plausible.floors == (0.2,) * 6
+    assert read.calibration is not None
+    assert read.calibration.prediction_set is not None
+    assert read.calibration.prediction_set.label_thresholds == (0.2,) * 6
     assert read.language == "en"
 
 

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from model import Bundle, list_models, load
-from model.bundle.bundle import BUILTIN_DIR
-from model.bundle.registry import fingerprint, get_bundle, publish
-from model.bundle.versions import roll_back
+from model.bundle import BUILTIN_DIR, fingerprint, get_bundle, publish, roll_back
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from model.settings import ROOT
 from tests.model.tiny import colour, edit, files, tiny, values
@@ -139,7 +137,7 @@ def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None
     ],
 )
 def test_no_name_leaves_the_shelf(tiny_bundle: Bundle, name: str) -> None:
-    with pytest.raises(BundleNotFound, match="Models here: .*tiny"):
+    with pytest.raises(BundleNotFound, match="Available: .*tiny"):
         get_bundle(name)
 
 

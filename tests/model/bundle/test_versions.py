@@ -9,9 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model import Bundle, load
-from model.bundle.bundle import BUILTIN_DIR
-from model.bundle.registry import get_bundle, set_current
-from model.bundle.versions import roll_back, versions
+from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back, set_current
 from model.cli import main
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from tests.model.tiny import colour, edit, tiny
@@ -34,25 +32,25 @@ def cli(*words: str) -> Result:
 
 def test_the_newest_comes_first_and_the_current_one_is_marked(two: tuple[Bundle, Bundle]) -> None:
     former, current = two
-    found = versions("tiny")
+    found = list_versions("tiny")
     assert [(one.version, one.current) for one in found] == [
         (current.version, True),
         (former.version, False),
     ]
-    assert (found[0].made - found[1].made).total_seconds() >= 3600
-    assert found[0].made.utcoffset() is not None
-    assert [one.found.manifest.title for one in found if isinstance(one.found, Bundle)] == [
+    assert (found[0].created - found[1].created).total_seconds() >= 3600
+    assert found[0].created.utcoffset() is not None
+    assert [one.bundle.manifest.title for one in found if isinstance(one.bundle, Bundle)] == [
         "Current",
         "Former",
     ]
 
 
 def test_what_ships_has_one(data_folder: Path) -> None:
-    (only,) = versions("imagenet")
+    (only,) = list_versions("imagenet")
     assert only.current
-    assert isinstance(only.found, Bundle)
-    assert only.found.folder == BUILTIN_DIR / "imagenet"
-    with pytest.raises(BundleNotFound, match="no versions beside each other"):
+    assert isinstance(only.bundle, Bundle)
+    assert only.bundle.folder == BUILTIN_DIR / "imagenet"
+    with pytest.raises(BundleNotFound, match="has a single version"):
         roll_back("imagenet", only.version)
 
 
@@ -61,7 +59,7 @@ def test_a_refused_version_is_listed_and_hides_no_other(two: tuple[Bundle, Bundl
     (former.folder / "bundle.json").write_text("{")
     (former.folder.parent / ".new-left").mkdir()
     (former.folder.parent / "notes").mkdir()
-    found = {one.version: one.found for one in versions("tiny")}
+    found = {one.version: one.bundle for one in list_versions("tiny")}
     assert len(found) == 2
     assert isinstance(found[former.version], BundleError)
 
@@ -92,7 +90,7 @@ def test_the_current_one_again_changes_nothing(two: tuple[Bundle, Bundle]) -> No
 )
 def test_no_version_leaves_the_folder(two: tuple[Bundle, Bundle], version: str) -> None:
     former, current = two
-    with pytest.raises(BundleNotFound, match="Versions here"):
+    with pytest.raises(BundleNotFound, match="Available"):
         roll_back("tiny", version.format(former.version))
     assert get_bundle("tiny").version == current.version
 
@@ -162,8 +160,8 @@ def test_a_pointer_that_a_killed_write_left_is_swept_up_a_day_later(shelf: Path)
 
 
 def test_an_unknown_model_has_no_versions(data_folder: Path) -> None:
-    for ask in (lambda: versions("../.."), lambda: roll_back("gone", "0" * 12)):
-        with pytest.raises(BundleNotFound, match="Models here"):
+    for ask in (lambda: list_versions("../.."), lambda: roll_back("gone", "0" * 12)):
+        with pytest.raises(BundleNotFound, match="Available"):
             ask()
 
 
@@ -203,7 +201,7 @@ def test_what_ships_comes_back_after_an_own_model_of_its_name(
     ships = get_bundle("imagenet")
     own = tiny(shelf, "imagenet")
     assert get_bundle("imagenet").version == own.version
-    assert {one.version: one.current for one in versions("imagenet")} == {
+    assert {one.version: one.current for one in list_versions("imagenet")} == {
         own.version: True,
         ships.version: False,
     }
@@ -211,5 +209,5 @@ def test_what_ships_comes_back_after_an_own_model_of_its_name(
     back = get_bundle("imagenet")
     assert (back.version, back.folder) == (ships.version, shelf / "imagenet" / ships.version)
     back.verify()
-    assert {one.version for one in versions("imagenet")} == {own.version, ships.version}
+    assert {one.version for one in list_versions("imagenet")} == {own.version, ships.version}
     assert roll_back("imagenet", own.version).version == own.version

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from model import Bundle, load
-from model.bundle.registry import get_bundle
+from model.bundle import get_bundle
 from model.cli import main
 from tests.model.tiny import COLOURS, colour, tiny
 
@@ -52,11 +52,11 @@ def test_a_bundle_is_calibrated_and_the_former_version_stays(
     made = get_bundle("tiny")
     assert made.version != tiny_bundle.version
     assert (tiny_bundle.folder / "bundle.json").is_file()
-    confidence, card = made.manifest.confidence, made.manifest.card
+    confidence, card = made.manifest.calibration, made.manifest.card
     assert confidence
     assert card
     assert card.photos == 72
-    assert card.strangers[0].name == "greys"
+    assert card.ood_sets[0].name == "greys"
     assert {metric.name for metric in made.manifest.metrics} == {
         "accuracy",
         "coverage",
@@ -66,7 +66,7 @@ def test_a_bundle_is_calibrated_and_the_former_version_stays(
     }
     assert "of 60 strangers in greys" in output
     assert load("tiny").run_golden_test() < 1e-4
-    assert load("tiny").identify(colour("red")).known is True
+    assert load("tiny").identify(colour("red")).in_distribution is True
     assert run("verify", "tiny")[0] == 0
 
 
@@ -76,10 +76,10 @@ def test_calibrating_again_replaces_what_was_there(tiny_bundle: Bundle, photos: 
     assert run("calibrate", "tiny", photos, "--coverage", "0.8")[0] == 0
     second = get_bundle("tiny")
     assert len(second.manifest.metrics) == len(first.manifest.metrics)
-    confidence = second.manifest.confidence
+    confidence = second.manifest.calibration
     assert confidence
-    assert confidence.plausible
-    assert confidence.plausible.coverage == 0.8
+    assert confidence.prediction_set
+    assert confidence.prediction_set.coverage == 0.8
     assert first.read("graph.onnx") == second.read("graph.onnx")
 
 

@@ -21,20 +21,24 @@ def result() -> CalibrationResult:
 
 def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) -> None:
     new, fitted = id_outputs(3000, 9, sharpness=3.0), result.calibration
-    assert fitted.plausible
+    assert fitted.prediction_set
     calibrated = probabilities(new.logits, fitted.temperature)
     correct = new.logits.argmax(axis=1) == new.targets
     assert result.correct / result.photos == pytest.approx(correct.mean(), abs=0.05)
     assert result.ece < 0.05 < result.ece_uncalibrated
     assert expected_calibration_error(calibrated.max(axis=1), correct) < 0.04
-    covered, _ = contains_label(calibrated, new.targets, np.array(fitted.plausible.floors))
+    covered, _ = contains_label(
+        calibrated, new.targets, np.array(fitted.prediction_set.label_thresholds)
+    )
     assert covered.mean() == pytest.approx(result.covered / result.photos, abs=0.04)
     assert covered.mean() > 0.88
     id_scores, ood_scores = result.detector(new), result.detector(ood_outputs(1000, 11))
-    assert (id_scores <= fitted.novelty).mean() == pytest.approx(0.95, abs=0.03)
+    assert (id_scores <= fitted.ood_threshold).mean() == pytest.approx(0.95, abs=0.03)
     measured = result.ood_sets[0]
     assert measured.auroc == pytest.approx(auroc(id_scores, ood_scores), abs=0.05)
-    assert measured.let_in == pytest.approx((ood_scores <= fitted.novelty).mean(), abs=0.1)
+    assert measured.ood_accept_rate == pytest.approx(
+        (ood_scores <= fitted.ood_threshold).mean(), abs=0.1
+    )
 
 
 def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> None:
@@ -42,14 +46,18 @@ def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> Non
     assert sum(bin_.photos for bin_ in result.reliability) == 600
     assert sum(count for label, said, count in result.confusion if label == said) == result.correct
     assert result.ood_sets[0].photos == 200
-    assert all(mistake.label != mistake.said for mistake in result.mistakes)
+    assert all(mistake.label != mistake.predicted for mistake in result.mistakes)
     confidences = [mistake.probability for mistake in result.mistakes]
     assert confidences == sorted(confidences, reverse=True)
 
 
 def test_best_detector_is_selected_among_the_small_ones(result: CalibrationResult) -> None:
-    selected = [row for row in result.detectors if row.kept]
-    assert [row.name for row in selected] == [result.detector.name] == [result.calibration.score]
+    selected = [row for row in result.detectors if row.selected]
+    assert (
+        [row.name for row in selected]
+        == [result.detector.name]
+        == [result.calibration.ood_detector]
+    )
     assert selected[0].bytes <= MAX_DETECTOR_BYTES
     small = [row.auroc for row in result.detectors if row.bytes <= MAX_DETECTOR_BYTES]
     assert selected[0].auroc >= max(small) - 0.01
@@ -58,7 +66,7 @@ def test_best_detector_is_selected_among_the_small_ones(result: CalibrationResul
 def test_calibration_without_reference_and_ood_photos_uses_the_default_detector() -> None:
     result = calibrate(id_outputs(120))
     assert result.ood_sets == () == result.detectors
-    assert result.calibration.score == "margin, gated by residual"
+    assert result.calibration.ood_detector == "margin, gated by residual"
     assert result.id_accepted / result.photos > 0.8
 
 
@@ -72,8 +80,8 @@ def test_label_with_a_single_photo_is_calibrated() -> None:
     targets = np.where(photos.targets == 3, 0, photos.targets)
     targets[0] = 3
     result = calibrate(replace(photos, targets=targets), None, {"far": ood_outputs(7)})
-    assert result.calibration.plausible
-    assert len(result.calibration.plausible.floors) == LABELS
+    assert result.calibration.prediction_set
+    assert len(result.calibration.prediction_set.label_thresholds) == LABELS
 
 
 @pytest.mark.parametrize(("labels", "each"), [(20, 4), (60, 1), (16, 4)])

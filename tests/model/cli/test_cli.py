@@ -100,7 +100,7 @@ def test_verify_says_what_is_wrong(tiny_bundle: Bundle) -> None:
 def test_verify_of_an_unknown_model_fails(tiny_bundle: Bundle) -> None:
     result = run("verify", "dogs")
     assert result.exit_code in (1, 2)
-    assert "There is no model named 'dogs'" in result.stderr
+    assert "No model named 'dogs'" in result.stderr
 
 
 def test_identify_prints_one_json_object_a_photo(photos: Path, tiny_bundle: Bundle) -> None:
@@ -209,7 +209,7 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["identify", "--model", "dogs", "x.jpg"], "Error: There is no model named 'dogs'"),
+        (["identify", "--model", "dogs", "x.jpg"], "Error: No model named 'dogs'"),
         (["identify", "--model", "tiny", "--engine", "learner", "x.jpg"], "engine-unavailable"),
         (["identify", "--model", "tiny", "--engine", "fake", "x.jpg"], "Invalid value"),
         (["identify", "--model", "tiny", "--top", "0", "x.jpg"], "Invalid value"),

@@ -44,7 +44,7 @@ def exported(store: CorrectionStore) -> tuple[list[str], list[dict[str, str]]]:
 def test_none_of_these_is_exported_as_an_empty_prediction(
     store: CorrectionStore, red: Prediction
 ) -> None:
-    store.add_correction(replace(red, known=False), "brick", None)
+    store.add_correction(replace(red, in_distribution=False), "brick", None)
     ((), (row,)) = exported(store)
     assert row["predicted"] == ""
 

@@ -42,7 +42,7 @@ def test_corrections_are_read_back(store: CorrectionStore, red: Prediction) -> N
 def test_none_of_these_is_stored_without_a_predicted_label(
     store: CorrectionStore, red: Prediction
 ) -> None:
-    store.add_correction(replace(red, known=False), "brick", None)
+    store.add_correction(replace(red, in_distribution=False), "brick", None)
     (correction,) = store.iter_corrections()
     assert correction.predicted is None
 

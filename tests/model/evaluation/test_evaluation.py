@@ -29,7 +29,7 @@ def said(
     for place, label in enumerate(order):
         shares[labels.index(label)] = sure * 0.5**place
     return Prediction(
-        "m", "v", "compiled", tuple(labels), shares, Milliseconds(1, 1, 1, 3), known=known
+        "m", "v", "compiled", tuple(labels), shares, Milliseconds(1, 1, 1, 3), in_distribution=known
     )
 
 

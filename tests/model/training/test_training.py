@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from model import Bundle, load
-from model.bundle.registry import get_bundle
+from model.bundle import get_bundle
 from model.cli import main
 from model.errors import DataError
 from model.settings import ROOT
@@ -95,13 +95,15 @@ def test_it_tells_discs_from_squares_and_says_how_well(trained: tuple[Bundle, st
 def test_the_card_is_whole(trained: tuple[Bundle, str]) -> None:
     manifest = trained[0].manifest
     assert manifest.card
-    assert manifest.confidence
+    assert manifest.calibration
     assert manifest.card.photos == 60
-    assert manifest.card.strangers[0].photos == 50
+    assert manifest.card.ood_sets[0].photos == 50
     assert manifest.card.seed == 0
-    assert manifest.confidence.score in {one.name for one in manifest.card.scores if one.kept}
-    assert manifest.made["seed"] == "0"
-    assert {"torch", "fastai", "timm"} <= set(manifest.made)
+    assert manifest.calibration.score in {
+        one.name for one in manifest.card.detectors if one.selected
+    }
+    assert manifest.provenance["seed"] == "0"
+    assert {"torch", "fastai", "timm"} <= set(manifest.provenance)
 
 
 @pytest.mark.slow
@@ -113,8 +115,8 @@ def test_both_engines_give_the_golden_answers(engine: str, trained: tuple[Bundle
     classifier = Classifier(trained[0], start(trained[0], engine))
     assert classifier.run_golden_test() < 1e-4
     one = classifier.identify(picture("disc", 77_777))
-    assert one.novelty is not None
-    assert one.plausible
+    assert one.ood_score is not None
+    assert one.prediction_set
 
 
 @pytest.mark.slow
@@ -137,9 +139,9 @@ def test_from_python_in_three_lines(photos: Path, data_folder: Path, tmp_path: P
     bundle = train_folder(folder, "forms", size=64, epochs=0)
     assert load("forms").identify(picture("square", 99_999)).answer in LABELS
     # Six photos are too few to calibrate with, and it says so.
-    assert bundle.manifest.confidence is None
+    assert bundle.manifest.calibration is None
     assert bundle.manifest.metric("accuracy")
-    assert bundle.manifest.made["command"].endswith("'forms', size=64, epochs=0)")
+    assert bundle.manifest.provenance["command"].endswith("'forms', size=64, epochs=0)")
     assert not (data_folder / "training" / "forms").exists()
 
 

@@ -42,7 +42,7 @@ def test_csv_has_a_row_per_photo_and_no_formula():
     results = [
         make_result(1, "=cmd|' /C calc'!A0.jpg", "-hats"),
         make_failure("@bad.jpg"),
-        make_result(known=False),
+        make_result(in_distribution=False),
         make_result(labels=("a", "b")),
     ]
     text = to_csv(results).decode("utf-8-sig")
@@ -77,7 +77,7 @@ def test_frame_has_predictions_and_failures():
 def test_labels_are_counted_most_frequent_first():
     results = [make_result(2), make_result(), make_result(2), make_failure()]
     assert count_labels(results) == [("shoes", 2), ("shirt", 1)]
-    assert count_labels([make_result(), make_result(known=False)]) == [
+    assert count_labels([make_result(), make_result(in_distribution=False)]) == [
         (NONE_OF_THESE, 1),
         ("shirt", 1),
     ]
@@ -86,14 +86,16 @@ def test_labels_are_counted_most_frequent_first():
 def test_predicted_labels_of_several_labels_and_of_none():
     assert predicted_labels(make_prediction(multilabel=True)) == ["shirt"]
     assert predicted_labels(make_prediction(multilabel=True, probability=0.4)) == [NONE_OF_THESE]
-    assert predicted_labels(make_prediction(known=False)) == [NONE_OF_THESE]
+    assert predicted_labels(make_prediction(in_distribution=False)) == [NONE_OF_THESE]
 
 
 def test_unsure_predictions_need_a_person():
     shirt, hat = Candidate(0, "shirt", 0.9), Candidate(1, "hat", 0.05)
-    assert not is_unsure(make_prediction(calibrated=True, plausible=(shirt,)))
-    assert is_unsure(make_prediction(calibrated=True, plausible=(shirt, hat)))
-    assert is_unsure(make_prediction(calibrated=True, plausible=(shirt,), known=False))
+    assert not is_unsure(make_prediction(calibrated=True, prediction_set=(shirt,)))
+    assert is_unsure(make_prediction(calibrated=True, prediction_set=(shirt, hat)))
+    assert is_unsure(
+        make_prediction(calibrated=True, prediction_set=(shirt,), in_distribution=False)
+    )
     assert not is_unsure(make_prediction())
     assert is_unsure(make_prediction(probability=0.4))
 
@@ -103,7 +105,7 @@ def test_folders_are_compared_with_predictions():
         make_result(0, folder="Shirt"),
         make_result(1, folder="Shirt"),
         make_result(1, folder="hat"),
-        make_result(0, folder="hat", known=False),
+        make_result(0, folder="hat", in_distribution=False),
         make_result(2, folder="holiday"),
         make_result(2),
         make_failure(folder="hat"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.bundle.card import ModelCard, ReliabilityBin
+from model.bundle import ModelCard, ReliabilityBin
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (

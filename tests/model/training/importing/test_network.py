@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model import Bundle
-from model.bundle.registry import publish
+from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from tests.model.training.importing.learners import loaders, pictures, vision

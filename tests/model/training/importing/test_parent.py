@@ -117,7 +117,7 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
     assert manifest.engines == ("compiled",)
-    assert manifest.made["fastai"]
+    assert manifest.provenance["fastai"]
     assert imported.stubs == ("__main__.label",)
     assert imported.compared.photos == 10
     assert imported.compared.whole <= 1e-6

@@ -1,0 +1,89 @@
+"""The table of engines: their names, where they run and what they need.
+
+It stands below bundles and settings, which both name engines. To add an engine: a row in
+``ENGINES``; for one in the server's process also its name in ``ServerEngine`` and a module
+with a subclass of ``model.engines.Engine``.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+__all__ = ["ENGINES", "SERVER_ENGINES", "EngineInfo", "ServerEngine"]
+
+ServerEngine = Literal["compiled", "learner"]
+"""Engines that manifests, settings, the command line and the API name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """One way to run a bundle.
+
+    Attributes:
+        name: as manifests, commands and query parameters have it.
+        letter: stands for it in share links.
+        caption: one line for the screen.
+        needs: the bundle's file that it runs; a bundle without it does not have the engine.
+        runs_in: *server* for an engine in the app's process, *device* for one on the visitor's
+            device. The server has no ``Engine`` class for the latter and cannot load it.
+        packages: what must be installed on the server.
+        implementation: module and class of the ``Engine``; None on the device.
+        in_manifest: whether a bundle's manifest lists it. The device runs the graph of any
+            bundle, so older manifests stay valid, and the fake engine belongs to tests.
+    """
+
+    name: str
+    letter: str
+    caption: str
+    needs: str
+    runs_in: Literal["server", "device"] = "server"
+    packages: tuple[str, ...] = ()
+    implementation: tuple[str, str] | None = None
+    in_manifest: bool = False
+
+    @property
+    def missing_packages(self) -> list[str]:
+        """The packages that are not installed."""
+        return [package for package in self.packages if find_spec(package) is None]
+
+
+ENGINES = {
+    info.name: info
+    for info in (
+        EngineInfo(
+            name="compiled",
+            letter="c",
+            caption="Fast: the model compiled for ONNX Runtime",
+            needs="graph.onnx",
+            packages=("onnxruntime",),
+            implementation=("model.engines.compiled", "OnnxEngine"),
+            in_manifest=True,
+        ),
+        EngineInfo(
+            name="learner",
+            letter="l",
+            caption="Reference: the original fastai learner",
+            needs="weights.safetensors",
+            packages=("torch", "fastai", "safetensors"),
+            implementation=("model.engines.learner", "LearnerEngine"),
+            in_manifest=True,
+        ),
+        EngineInfo(
+            name="wasm",
+            letter="w",
+            caption="On this device: the graph in the browser",
+            needs="graph.onnx",
+            runs_in="device",
+        ),
+        EngineInfo(
+            name="fake",
+            letter="f",
+            caption="For tests: instant and meaningless",
+            needs="graph.onnx",
+            implementation=("model.engines.fake", "FakeEngine"),
+        ),
+    )
+}
+
+SERVER_ENGINES = tuple(info.name for info in ENGINES.values() if info.in_manifest)
+"""Names of the engines that a manifest may list, the default first."""
