@@ -1,220 +1,219 @@
-"""Photos inside a zip that somebody sent.
+"""Zips from other people, opened and read with the checks that ``zipfile`` lacks.
 
-Nothing is ever unpacked to a disk: names are for display, and a photo's bytes
-are read one at a time, up to a limit, whatever the zip says of them.
+``zipfile`` builds an object for every entry before anything can be checked, believes
+sizes that contradict each other, and unpacks as much as there is. Photos, fastai
+exports and backups come in zips, and all three are read through this module.
 """
 
 import copy
+import os
 import struct
-import unicodedata
 import zipfile
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from io import BytesIO
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO
 
-from .errors import ArchiveError, DamagedPhoto, PhotoTooLarge, UnsupportedFormat
-from .photo import MAX_BYTES
-from .photo_files import SUFFIXES
+__all__ = [
+    "MemberTooLarge",
+    "MembersOverlap",
+    "TooManyEntries",
+    "UnsupportedMember",
+    "ZipDamaged",
+    "ZipIncomplete",
+    "check_layout",
+    "check_overlap",
+    "is_encrypted",
+    "open_zip",
+    "read_member",
+    "translate_zip_errors",
+]
 
-__all__ = ["ZipPhoto", "open_photos"]
+MAX_GAP = 24
+"""Bytes after a member: its sizes once more, where they were not known before."""
 
-MAX_TOTAL = 2**30
-"""Bytes that all members together may say that they hold."""
+MAX_COMMENT = 2**16
+"""Bytes of a comment at a zip's end, and one more."""
 
-MAX_RATIO = 100
-"""How many times smaller a zip of photos may be than the photos: they hardly shrink."""
+END = struct.Struct("<4s4H2LH")
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR64 = struct.Struct("<4sLQL")
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
-RATIO_FROM = 10 * 2**20
-"""Bytes below which a ratio proves nothing: a plain drawing shrinks a lot."""
+END_SIGNATURE, END64_SIGNATURE, LOCATOR64_SIGNATURE = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+LOCAL_SIGNATURE = b"PK\x03\x04"
 
-MAX_NAME = 200
-"""Characters of a name that are shown."""
-
-ENTRY = b"PK\x01\x02"
-HEADER = 30
-ENCRYPTED = 0x1
-UTF8 = 0x800
-
-
-@dataclass(frozen=True, slots=True)
-class ZipPhoto:
-    """A photo in a zip: ``name`` to show, ``label`` its folder's name, if it has one.
-
-    Neither is a path: parts that lead out of a folder are gone.
-    """
-
-    name: str
-    label: str | None
-    _zip: zipfile.ZipFile = field(repr=False, compare=False)
-    _info: zipfile.ZipInfo = field(repr=False, compare=False)
-
-    def read(self) -> bytes:
-        """The photo's bytes; safe to call from several threads at once.
-
-        Raises:
-            PhotoTooLarge: more than 20 MB, by what the zip says or in truth.
-            UnsupportedFormat: compressed in a way that is not read.
-            DamagedPhoto: it does not unpack to what the zip says.
-        """
-        if self._info.file_size > MAX_BYTES:
-            raise _too_large()
-        if self._info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UnsupportedFormat(
-                "That photo is compressed in a way that I do not read. "
-                "Zip the photos again without special settings."
-            )
-        # zipfile stops at the size that the header gives; the true one is wanted.
-        info = copy.copy(self._info)
-        info.file_size = MAX_BYTES + 2
-        try:
-            with self._zip.open(info) as file:
-                data = file.read(MAX_BYTES + 1)
-        except Exception:  # noqa: BLE001 - zipfile raises nearly anything
-            raise _damaged() from None
-        if len(data) > MAX_BYTES:
-            raise _too_large()
-        if len(data) != self._info.file_size:
-            raise _damaged()
-        return data
+_ENCRYPTED = 0x1
 
 
-def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
-    """The photos in a zip, in its order; their bytes are read later, one by one.
+class ZipDamaged(ValueError):
+    """A zip that is damaged, incomplete or contradicts itself."""
 
-    Folders, hidden files, what macOS adds, zips in the zip and all else that is
-    no photo are left out.
+
+class ZipIncomplete(ZipDamaged):
+    """A zip whose end is missing: cut short, or no zip at all."""
+
+
+class TooManyEntries(ZipDamaged):
+    """A zip with more entries than were allowed; ``entries`` is how many it states."""
+
+    def __init__(self, entries: int) -> None:
+        super().__init__(f"{entries} entries")
+        self.entries = entries
+
+
+class MembersOverlap(ZipDamaged):
+    """Members that share bytes: so a small zip unpacks to petabytes."""
+
+
+class UnsupportedMember(ZipDamaged):
+    """A member that is encrypted, or compressed by something else than Deflate."""
+
+
+class MemberTooLarge(ZipDamaged):
+    """A member larger than was allowed, by what the zip says or in truth."""
+
+
+@contextmanager
+def translate_zip_errors() -> Iterator[None]:
+    """Turn whatever ``zipfile`` raises into ``ZipDamaged``; it raises nearly anything."""
+    try:
+        yield
+    except ZipDamaged:
+        raise
+    except Exception as error:
+        raise ZipDamaged(str(error)) from error
+
+
+def open_zip(
+    file: BinaryIO, *, max_entries: int, max_directory_bytes: int, strict: bool = True
+) -> zipfile.ZipFile:
+    """Open a zip, once its directory is known to be small enough to be read.
 
     Args:
-        data: the zip's bytes, or an open file that stays open while photos are read.
-        limit: how many photos there may be.
+        file: stays open while members are read.
+        max_entries: how many members there may be.
+        max_directory_bytes: size of the central directory, which is read at once.
+        strict: refuse a comment or other bytes behind the directory. Some tools write
+            them; programs that look for the directory from the start are misled by them.
 
     Raises:
-        ArchiveError: damaged, protected by a password, without photos, or made to
-            exhaust the machine: too many members, too large, absurdly compressed,
-            or with members that overlap.
+        TooManyEntries: there are more.
+        ZipIncomplete: it is no zip, or its end is missing.
+        ZipDamaged: it contradicts itself.
     """
-    file = BytesIO(data) if isinstance(data, bytes) else data
-    opened = _opened(file, limit)
-    infos = opened.infolist()
-    _check_sizes(infos)
-    _check_overlap(infos, opened.start_dir)
-    photos = [(parts, info) for info in infos if (parts := _photo(info))]
-    if len(photos) > limit:
-        raise _too_many(limit)
-    if any(info.flag_bits & ENCRYPTED for _, info in photos):
-        raise ArchiveError("This zip is protected by a password. Send one without.")
-    if not photos:
-        raise ArchiveError(
-            "There is no photo in this zip. Photos end in " + ", ".join(sorted(SUFFIXES)) + "."
-        )
-    return [
-        ZipPhoto(_short("/".join(parts)), _short(parts[-2]) if parts[:-1] else None, opened, info)
-        for parts, info in photos
-    ]
+    with translate_zip_errors():
+        size = file.seek(0, os.SEEK_END)
+        entries, directory_bytes = _read_end(file, size, strict)
+        if directory_bytes > size:
+            raise ZipDamaged("a directory larger than the file")
+        if entries > max_entries or directory_bytes > max_directory_bytes:
+            raise TooManyEntries(entries)
+        file.seek(0)
+        opened = zipfile.ZipFile(file)
+    # The number at the end may be a lie; the size bounds what was built for the entries.
+    if len(opened.infolist()) > max_entries:
+        raise TooManyEntries(len(opened.infolist()))
+    return opened
 
 
-def _opened(file: BinaryIO, limit: int) -> zipfile.ZipFile:
-    try:
-        # Opening builds an object an entry: they are counted before. Beside photos
-        # there may be folders, hidden files and the entries of zips in the zip.
-        if _entries(file) > 10 * limit + 100:
-            raise _too_many(limit)
-        return zipfile.ZipFile(file)
-    except (
-        zipfile.BadZipFile,
-        struct.error,
-        EOFError,
-        IndexError,
-        NotImplementedError,
-        OSError,
-        OverflowError,
-        ValueError,
-    ):
-        raise ArchiveError(
-            "This file is not a whole zip. Zip the photos again and send that."
-        ) from None
+def _read_end(file: BinaryIO, size: int, strict: bool) -> tuple[int, int]:
+    """Return the number of entries and the bytes of the directory, as the zip's end states."""
+    tail_size = END64.size + LOCATOR64.size + END.size + (0 if strict else MAX_COMMENT)
+    file.seek(max(size - tail_size, 0))
+    tail = file.read()
+    at = len(tail) - END.size
+    if not strict and not (tail[at:].startswith(END_SIGNATURE) and tail.endswith(b"\0\0")):
+        at = tail.rfind(END_SIGNATURE)
+    if at < 0:
+        raise ZipIncomplete("no end of central directory")
+    signature, *_, entries, directory_bytes, _, comment = END.unpack_from(tail, at)
+    if signature != END_SIGNATURE:
+        raise ZipIncomplete("no end of central directory")
+    if strict and comment:
+        raise ZipDamaged("a comment")
+    locator = tail[max(at - LOCATOR64.size, 0) : at]
+    if not locator.startswith(LOCATOR64_SIGNATURE):
+        return entries, directory_bytes
+    # A large zip says it in a wider record, which zipfile believes wherever it is.
+    _, _, place, _ = LOCATOR64.unpack(locator)
+    at -= LOCATOR64.size + END64.size
+    if at < 0:
+        raise ZipDamaged("no zip64 end of central directory")
+    signature, *_, entries, directory_bytes, _ = END64.unpack_from(tail, at)
+    if signature != END64_SIGNATURE or (strict and place != size - len(tail) + at):
+        raise ZipDamaged("no zip64 end of central directory")
+    return entries, directory_bytes
 
 
-def _entries(file: BinaryIO) -> int:
-    """At least as many as the zip has entries, by their signature: headers may lie."""
-    file.seek(0)
-    count, kept = 0, b""
-    while chunk := file.read(2**20):
-        count += (kept + chunk).count(ENTRY)
-        # Shorter than a signature, so that none is counted twice.
-        kept = chunk[-len(ENTRY) + 1 :]
-    file.seek(0)
-    return count
+def is_encrypted(info: zipfile.ZipInfo) -> bool:
+    """Return whether a member is protected by a password."""
+    return bool(info.flag_bits & _ENCRYPTED)
 
 
-def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
-    total = sum(info.file_size for info in infos)
-    packed = sum(info.compress_size for info in infos)
-    if total > MAX_TOTAL:
-        raise ArchiveError(
-            f"This zip holds {total / 2**30:,.1f} GB, and at most {MAX_TOTAL / 2**30:.0f} GB is "
-            "read. Send fewer photos at once."
-        )
-    if total > RATIO_FROM and total > MAX_RATIO * packed:
-        raise ArchiveError(
-            "This zip says that it unpacks to more than a hundred times its size, as no "
-            "photos do. Zip the photos again and send that."
-        )
+def check_overlap(opened: zipfile.ZipFile) -> None:
+    """Refuse members that share bytes.
 
-
-def _check_overlap(infos: Sequence[zipfile.ZipInfo], end: int) -> None:
-    """Refuse members that share bytes: that is how a small zip unpacks to petabytes."""
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    ends = [info.header_offset for info in ordered[1:]] + [end]
+    Raises:
+        MembersOverlap: some do, or lie before the start.
+    """
+    ordered = _by_offset(opened)
+    ends = [info.header_offset for info in ordered[1:]] + [opened.start_dir]
     for info, limit in zip(ordered, ends, strict=False):
-        if info.header_offset < 0 or info.header_offset + HEADER + info.compress_size > limit:
-            raise ArchiveError(
-                "Files in this zip overlap, as in no zip made by a usual tool. "
-                "Zip the photos again and send that."
+        end = info.header_offset + LOCAL_HEADER.size + info.compress_size
+        if info.header_offset < 0 or end > limit:
+            raise MembersOverlap(info.filename)
+
+
+def check_layout(file: BinaryIO, opened: zipfile.ZipFile) -> None:
+    """Refuse a zip in which two programs could see two different files.
+
+    Some go by the directory, others from header to header. Members must lie one behind
+    the other, and each must be called at its place as in the directory.
+
+    Raises:
+        ZipDamaged: they do not.
+    """
+    with translate_zip_errors():
+        at = 0
+        for info in _by_offset(opened):
+            file.seek(info.header_offset)
+            header = file.read(LOCAL_HEADER.size)
+            signature, _, flags, method, *_, name_size, extra_size = LOCAL_HEADER.unpack(header)
+            name = file.read(name_size)
+            names = [info.orig_filename.encode(codec, "replace") for codec in ("cp437", "utf-8")]
+            same = (signature, method, flags) == (
+                *(LOCAL_SIGNATURE, info.compress_type, info.flag_bits),
             )
+            if not same or name not in names or not 0 <= info.header_offset - at <= MAX_GAP:
+                raise ZipDamaged(info.filename)
+            at = file.tell() + extra_size + info.compress_size
+        if not 0 <= opened.start_dir - at <= MAX_GAP:
+            raise ZipDamaged("bytes before the directory")
 
 
-def _photo(info: zipfile.ZipInfo) -> tuple[str, ...]:
-    """The parts of a photo's name, fit to be shown; none for what is no photo."""
-    parts = tuple(
-        part for part in map(_shown, _name(info).split("/")) if part not in ("", ".", "..")
-    )
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    # Not info.is_dir(): that fails on a name that begins with a zero byte.
-    if not parts or hidden or info.orig_filename.endswith("/"):
-        return ()
-    return parts if PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES else ()
+def _by_offset(opened: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
+    return sorted(opened.infolist(), key=lambda info: info.header_offset)
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    name = info.orig_filename
-    if not info.flag_bits & UTF8:
-        # macOS writes UTF-8 without saying so.
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
+def read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """Return the bytes of a member; safe to call from several threads at once.
 
-
-def _shown(part: str) -> str:
-    """Without characters that are not seen, or that turn the text around."""
-    seen = (char for char in part if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
-    return unicodedata.normalize("NFC", "".join(seen)).strip()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_NAME else "…" + text[-MAX_NAME:]
-
-
-def _too_many(limit: int) -> ArchiveError:
-    return ArchiveError(f"This zip has too many files: at most {limit:,} photos are read at once.")
-
-
-def _too_large() -> PhotoTooLarge:
-    return PhotoTooLarge("That photo is larger than 20 MB. Send a smaller version of it.")
-
-
-def _damaged() -> DamagedPhoto:
-    return DamagedPhoto("That photo is damaged inside the zip. Zip the photos again.")
+    Raises:
+        UnsupportedMember: encrypted, or neither stored nor deflated.
+        MemberTooLarge: more than ``max_bytes``, by what the zip says or in truth.
+        ZipDamaged: it does not unpack to what the zip says.
+    """
+    if is_encrypted(info) or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnsupportedMember(info.filename)
+    if info.file_size > max_bytes:
+        raise MemberTooLarge(info.filename)
+    # zipfile stops at the size that the directory states; this finds the true one.
+    unbounded = copy.copy(info)
+    unbounded.file_size = max_bytes + 2
+    with translate_zip_errors(), opened.open(unbounded) as member:
+        data = member.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise MemberTooLarge(info.filename)
+    if len(data) != info.file_size:
+        raise ZipDamaged(info.filename)
+    return data

@@ -5,12 +5,12 @@ and ignores upper and lower case, others go from header to header. A zip in whic
 could differ is refused, as torch never writes one.
 """
 
-import struct
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from .. import zips
 from ..errors import ExportRefused
 from .foreign import AGAIN, foreign_zip
 from .report import Problem, shown
@@ -34,14 +34,6 @@ MAX_MEMBERS = 50_000
 MAX_DIRECTORY = 16 * 2**20
 """Bytes of the central directory, which is read whole."""
 
-END = struct.Struct("<4s4H2LH")
-END64 = struct.Struct("<4sQ2H2L4Q")
-LOCATOR = struct.Struct("<4sLQL")
-HEADER = struct.Struct("<4s5H3L2H")
-
-MAX_GAP = 24
-"""Bytes after a member: its sizes once more, where they were not known before."""
-
 PLAIN_RECORDS = {"version", "byteorder", "data.pkl"}
 
 
@@ -55,21 +47,14 @@ class Contents:
     problems: tuple[Problem, ...]
 
 
-def contents(file: BinaryIO, size: int) -> Contents:
+def contents(file: BinaryIO) -> Contents:
     """What is in a torch zip.
 
     Raises:
         ExportRefused: cut short, not torch's, contradictory, or a bomb.
     """
-    _check_end(file, size)
-    try:
-        opened = zipfile.ZipFile(file)
-        infos = opened.infolist()
-        _check_places(file, infos, opened.start_dir)
-    except ExportRefused:
-        raise
-    except Exception:  # noqa: BLE001 - zipfile raises nearly anything
-        raise _damaged() from None
+    opened = _open(file)
+    infos = opened.infolist()
     names = [info.filename for info in infos]
     found = [info for info in infos if info.filename.lower().rsplit("/", 1)[-1] == "data.pkl"]
     if not found or len(found[0].filename.split("/")) != 2:
@@ -94,6 +79,25 @@ def contents(file: BinaryIO, size: int) -> Contents:
         frozenset(inner),
         tuple(_problems(found, names, inner, top)),
     )
+
+
+def _open(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        opened = zips.open_zip(file, max_entries=MAX_MEMBERS, max_directory_bytes=MAX_DIRECTORY)
+        zips.check_layout(file, opened)
+    except zips.ZipIncomplete:
+        raise ExportRefused(
+            "This file is cut short, or was changed at its end: the list of its parts is missing. "
+            "Download or copy it again, and compare its size with the original's."
+        ) from None
+    except zips.TooManyEntries as error:
+        raise ExportRefused(
+            f"This file says that it has {error.entries:,} parts, more than any export. It is "
+            f"damaged, or made to exhaust the machine. {AGAIN}"
+        ) from None
+    except zips.ZipDamaged:
+        raise _damaged() from None
+    return opened
 
 
 def _problems(
@@ -141,75 +145,18 @@ def _problems(
     return problems
 
 
-def _check_end(file: BinaryIO, size: int) -> None:
-    """Whether the zip ends as torch ends it, and its directory may be read."""
-    file.seek(max(0, size - END.size - LOCATOR.size))
-    tail = file.read(END.size + LOCATOR.size)
-    if len(tail) < END.size or not tail[-END.size :].startswith(b"PK\x05\x06"):
-        raise ExportRefused(
-            "This file is cut short, or was changed at its end: the list of its parts is missing. "
-            "Download or copy it again, and compare its size with the original's."
-        )
-    *_, entries, directory, _, comment = END.unpack(tail[-END.size :])
-    if comment:
-        raise _damaged()
-    if tail.startswith(b"PK\x06\x07"):
-        _, _, place, _ = LOCATOR.unpack(tail[: LOCATOR.size])
-        file.seek(min(place, size))
-        packed = file.read(END64.size)
-        if len(packed) < END64.size or not packed.startswith(b"PK\x06\x06"):
-            raise _damaged()
-        *_, entries, directory, _ = END64.unpack(packed)
-    if entries > MAX_MEMBERS or directory > MAX_DIRECTORY:
-        raise ExportRefused(
-            f"This file says that it has {entries:,} parts, more than any export. It is damaged, "
-            f"or made to exhaust the machine. {AGAIN}"
-        )
-
-
-def _check_places(file: BinaryIO, infos: Sequence[zipfile.ZipInfo], end: int) -> None:
-    """Whether the parts lie one behind the other, and are called at their places as in the list."""
-    at = 0
-    for info in sorted(infos, key=lambda info: info.header_offset):
-        file.seek(info.header_offset)
-        header = file.read(HEADER.size)
-        signature, _, flags, method, *_, named, extra = HEADER.unpack(header)
-        name = file.read(named)
-        same = (
-            signature == b"PK\x03\x04"
-            and method == info.compress_type
-            and flags == info.flag_bits
-            and name in (info.orig_filename.encode("cp437", "replace"), _utf8(info.orig_filename))
-        )
-        if not same or not 0 <= info.header_offset - at <= MAX_GAP:
-            raise _damaged()
-        at = info.header_offset + HEADER.size + named + extra + info.compress_size
-    if not 0 <= end - at <= MAX_GAP:
-        raise _damaged()
-
-
-def _utf8(name: str) -> bytes:
-    return name.encode("utf-8", "replace")
-
-
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """A part's bytes, as many as the list says and no more."""
-    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ExportRefused(f"Parts of this file are encrypted or packed strangely. {AGAIN}")
     if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
         raise _bomb(info.file_size)
-    declared, info.file_size = info.file_size, MAX_PICKLE + 2
     try:
-        # zipfile stops at the size that the list gives; the true one is wanted.
-        with opened.open(info) as part:
-            data = part.read(declared + 1)
-    except Exception:  # noqa: BLE001 - zipfile raises nearly anything
+        return zips.read_member(opened, info, info.file_size)
+    except zips.UnsupportedMember:
+        raise ExportRefused(
+            f"Parts of this file are encrypted or packed strangely. {AGAIN}"
+        ) from None
+    except zips.ZipDamaged:
         raise _damaged() from None
-    finally:
-        info.file_size = declared
-    if len(data) != declared:
-        raise _damaged()
-    return data
 
 
 def _bomb(size: int) -> ExportRefused:

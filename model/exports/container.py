@@ -46,7 +46,7 @@ def opened(path: Path) -> Opened:
                 raise ExportRefused(message)
             # torch decides by these bytes, too: anything before the zip makes it a pickle.
             if head.startswith(b"PK\x03\x04"):
-                return _zip(contents(file, status.st_size), status.st_size)
+                return _zip(contents(file), status.st_size)
             file.seek(0)
             return _pickles(file, status.st_size)
     except (OSError, ValueError) as error:

@@ -9,9 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError
 from model.errors import DataError
-from model.photo_files import SUFFIXES
+from model.photo_files import SUFFIXES, open_photos
 from model.settings import settings
-from model.zips import open_photos
 from ui.batch.job import Job, QueuedPhoto
 from ui.batch.job_cache import job_cache
 from ui.session import release_upload

@@ -1,0 +1,285 @@
+"""Tests of ``model.photo_files.open_photos``: photos in a zip, and zips made to do harm."""
+
+import io
+import struct
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from model import photo_files
+from model.errors import ArchiveError, DamagedPhoto, PhotoError, PhotoTooLarge, UnsupportedFormat
+from model.photo_files import open_photos
+from tests.photos import drawn, encoded
+
+MB = 2**20
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip of those files, in that order."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as opened:
+        for name, data in files.items():
+            opened.writestr(name, data)
+    return file.getvalue()
+
+
+def central(data: bytes, name: str, at: int, packed: bytes) -> bytes:
+    """The zip with bytes of one member's central header replaced, ``at`` from its start."""
+    headers = [0]
+    while (found := data.find(b"PK\x01\x02", headers[-1] + 1)) >= 0:
+        headers.append(found)
+    for header in headers[1:]:
+        if data[header + 46 :].startswith(name.encode()):
+            return data[: header + at] + packed + data[header + at + len(packed) :]
+    raise AssertionError(name)
+
+
+def test_photos_keep_their_order_name_label_and_bytes() -> None:
+    data = zipped({"b/two.PNG": b"2", "a/x/one.jpg": b"1", "loose.heic": b"3"})
+    found = open_photos(data, 10)
+    assert [(one.name, one.label, one.read()) for one in found] == [
+        ("b/two.PNG", "b", b"2"),
+        ("a/x/one.jpg", "x", b"1"),
+        ("loose.heic", None, b"3"),
+    ]
+
+
+def test_open_photos_accepts_an_open_file() -> None:
+    assert open_photos(io.BytesIO(zipped({"a.jpg": b"1"})), 1)[0].read() == b"1"
+
+
+def test_other_files_are_left_out() -> None:
+    names = ["notes.txt", "__MACOSX/a/._one.jpg", ".hidden.jpg", ".git/two.jpg", "folder.jpg/"]
+    data = zipped({**dict.fromkeys(names, b"x"), "a/1.jpg": b"x"})
+    assert [one.name for one in open_photos(data, 1)] == ["a/1.jpg"]
+
+
+def test_zip_in_a_zip_is_listed_as_unreadable() -> None:
+    inner = zipped({"deep.jpg": b"x"})
+    nested, photo = open_photos(zipped({"in.zip": inner, "b.jpg": b"y"}), 2)
+    assert (nested.name, photo.read()) == ("in.zip", b"y")
+    with pytest.raises(UnsupportedFormat, match=r"zip inside a zip.*Unpack it"):
+        nested.read()
+    with pytest.raises(ArchiveError, match=r"another zip and no photos.*Unpack it"):
+        open_photos(zipped({"in.zip": inner}), 2)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_photos_of_other_suffixes_are_found_by_content(method: int) -> None:
+    files = {"IMG_1": "JPEG", "windows.jfif": "JPEG", "upload.tmp": "PNG", "raw.dng": "TIFF"}
+    data = zipped({name: encoded(drawn(20, 20), form) for name, form in files.items()}, method)
+    names = [photo.name for photo in open_photos(data, 5)]
+    expected = ["windows.jfif"] if method == zipfile.ZIP_BZIP2 else [*files][:3]
+    assert names == expected
+
+
+def test_zip_without_photos_is_rejected() -> None:
+    with pytest.raises(ArchiveError, match="contains no photos. Supported files: JPEG, PNG"):
+        open_photos(zipped({"a.txt": b"x"}), 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "label"),
+    [
+        ("../../etc/passwd.jpg", "etc/passwd.jpg", "etc"),
+        ("/abs/./x.jpg", "abs/x.jpg", "abs"),
+        ("..\\..\\windows\\x.jpg", "windows/x.jpg", "windows"),
+        ("a\x1b[31m/x\n.jpg", "a[31m/x.jpg", "a[31m"),
+        ("a/\u202egpj.exe.jpg", "a/gpj.exe.jpg", "a"),
+        ("u\u0308ber/x.jpg", "\u00fcber/x.jpg", "\u00fcber"),
+    ],
+)
+def test_names_are_harmless(name: str, shown: str, label: str) -> None:
+    (found,) = open_photos(zipped({name: b"x"}), 1)
+    assert (found.name, found.label) == (shown, label)
+
+
+def test_long_name_keeps_its_end() -> None:
+    (found,) = open_photos(zipped({"d" * 30_000 + "/end.jpg": b"x"}), 1)
+    assert len(found.name) <= photo_files.MAX_NAME + 1
+    assert found.name.endswith("/end.jpg")
+
+
+def test_utf8_names_without_the_flag_are_read() -> None:
+    data = zipped({"b\u00fccher/x.jpg": b"x"})
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.index(signature) + at
+        data = data[:place] + b"\0\0" + data[place + 2 :]
+    assert open_photos(data, 1)[0].label == "b\u00fccher"
+
+
+def test_photos_over_the_limit_are_rejected() -> None:
+    data = zipped({f"{i}.jpg": b"x" for i in range(5)})
+    assert len(open_photos(data, 5)) == 5
+    with pytest.raises(ArchiveError, match="at most 4 photos"):
+        open_photos(data, 4)
+
+
+def test_zip_of_countless_entries_is_rejected_before_zipfile_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = zipped({f"{i}.txt": b"" for i in range(2000)})
+    # The number of entries at the end may be a lie; the size of their list is not.
+    lying = data[:-14] + struct.pack("<HH", 1, 1) + data[-10:]
+    opened: list[object] = []
+    monkeypatch.setattr(zipfile, "ZipFile", opened.append)
+    for countless in (data, lying):
+        with pytest.raises(ArchiveError, match="too many"):
+            open_photos(countless, 5)
+    assert not opened
+
+
+def test_entries_are_counted_though_the_end_lies() -> None:
+    data = zipped({f"{i}.txt": b"" for i in range(200)})
+    with pytest.raises(ArchiveError, match="too many"):
+        open_photos(data[:-14] + struct.pack("<HH", 1, 1) + data[-10:], 5)
+
+
+def test_photo_that_states_too_large_a_size_is_rejected_alone() -> None:
+    big, small = open_photos(zipped({"big.jpg": bytes(20 * MB + 1), "small.jpg": b"y"}), 2)
+    assert small.read() == b"y"
+    with pytest.raises(PhotoTooLarge):
+        big.read()
+
+
+def test_photo_of_twenty_megabytes_is_read() -> None:
+    (found,) = open_photos(zipped({"a.jpg": bytes(20 * MB)}), 1)
+    assert len(found.read()) == 20 * MB
+
+
+def test_photo_larger_than_stated_is_rejected_without_unpacking_it() -> None:
+    data = zipped({"bomb.jpg": bytes(60 * MB)}, zipfile.ZIP_DEFLATED)
+    for signature, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        place = data.index(signature) + at
+        data = data[:place] + struct.pack("<I", 1000) + data[place + 4 :]
+    (found,) = open_photos(data, 1)
+    with pytest.raises(PhotoTooLarge):
+        found.read()
+
+
+def test_photo_of_another_size_than_stated_is_damaged() -> None:
+    data = central(zipped({"a.jpg": b"x" * 50}), "a.jpg", 24, struct.pack("<I", 49))
+    with pytest.raises(DamagedPhoto):
+        open_photos(data, 1)[0].read()
+
+
+def test_changed_byte_damages_one_photo() -> None:
+    data = zipped({"a.jpg": b"x" * 50, "b.jpg": b"y"})
+    first, second = open_photos(data.replace(b"xxx", b"xzx", 1), 2)
+    assert second.read() == b"y"
+    with pytest.raises(DamagedPhoto):
+        first.read()
+
+
+def test_more_than_a_gigabyte_is_rejected() -> None:
+    data = zipped({f"{i}.jpg": b"x" for i in range(2)})
+    for name in ("0.jpg", "1.jpg"):
+        data = central(data, name, 24, struct.pack("<I", 600 * MB))
+    with pytest.raises(ArchiveError, match="1 GB"):
+        open_photos(data, 2)
+
+
+def test_absurd_compression_ratio_is_rejected() -> None:
+    data = zipped({"a.jpg": bytes(15 * MB)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ArchiveError, match="100 times"):
+        open_photos(data, 1)
+
+
+def test_plain_drawing_may_shrink_a_lot() -> None:
+    (found,) = open_photos(zipped({"a.png": bytes(MB)}, zipfile.ZIP_DEFLATED), 1)
+    assert found.read() == bytes(MB)
+
+
+def test_overlapping_members_are_rejected() -> None:
+    data = zipped({f"{i}.jpg": bytes(1000) for i in range(3)})
+    overlapping = central(data, "2.jpg", 42, struct.pack("<I", 0))
+    with pytest.raises(ArchiveError, match="overlap"):
+        open_photos(overlapping, 3)
+
+
+def test_better_zip_bomb_is_rejected() -> None:
+    """Each file's data begins with the next one's header, quoted in a stored block."""
+    kernel = zlib.compressobj(wbits=-15)
+    packed = kernel.compress(bytes(MB)) + kernel.flush()
+    names = [f"{i}.jpg".encode() for i in range(4)]
+    local = [
+        struct.pack("<IHHHHHIIIHH", 0x04034B50, 20, 0, 8, 0, 33, 0, 0, 0, len(name), 0) + name
+        for name in names
+    ]
+    body, starts = b"", []
+    for header, following in pairwise([*local, b""]):
+        starts.append(len(body))
+        quote = struct.pack("<BHH", 0, len(following), ~len(following) & 0xFFFF)
+        body += header + (quote if following else b"")
+    body += packed
+    entries = b"".join(
+        struct.pack(
+            "<IHHHHHHIIIHHHHHII",
+            *(0x02014B50, 20, 20, 0, 8, 0, 33, 0),
+            *(len(body) - start - 30 - len(name), MB, len(name), 0, 0, 0, 0, 0, start),
+        )
+        + name
+        for name, start in zip(names, starts, strict=True)
+    )
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 4, 4, len(entries), len(body), 0)
+    with pytest.raises(ArchiveError, match="overlap"):
+        open_photos(body + entries + end, 10)
+
+
+def test_password_is_rejected() -> None:
+    data = central(zipped({"a.jpg": b"x" * 20}), "a.jpg", 8, struct.pack("<H", 1))
+    with pytest.raises(ArchiveError, match="password"):
+        open_photos(data, 1)
+
+
+def test_unsupported_compression_rejects_its_photo_alone() -> None:
+    data = zipped({"a.jpg": b"x" * 2000}, zipfile.ZIP_LZMA)
+    with pytest.raises(UnsupportedFormat):
+        open_photos(data, 1)[0].read()
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"not a zip at all", b"PK\x05\x06" + b"\xff" * 18])
+def test_other_files_than_zips_are_rejected(data: bytes) -> None:
+    with pytest.raises(ArchiveError, match="damaged or incomplete"):
+        open_photos(data, 10)
+
+
+def test_truncated_zip_is_rejected_at_every_length() -> None:
+    data = zipped({"a/1.jpg": b"x" * 40, "a/2.jpg": b"y" * 40}, zipfile.ZIP_DEFLATED)
+    for length in range(len(data)):
+        with pytest.raises(ArchiveError):
+            open_photos(data[:length], 10)
+
+
+def test_bytes_before_the_zip_are_ignored() -> None:
+    (found,) = open_photos(b"#!/bin/sh\n" * 10 + zipped({"a.jpg": b"x" * 100}), 1)
+    assert found.read() == b"x" * 100
+
+
+WHOLE = zipped({"a/1.jpg": b"x" * 200, "b/2.png": bytes(300)}, zipfile.ZIP_DEFLATED)
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=8))
+def test_any_damage_gives_photos_or_an_archive_error(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(WHOLE)
+    for place, value in changes:
+        data[place] = value
+    with suppress(ArchiveError):
+        for found in open_photos(bytes(data), 10):
+            with suppress(PhotoError):
+                assert len(found.read()) <= 20 * MB
+
+
+def test_threads_may_read_one_zip() -> None:
+    contents = {f"{i}.jpg": bytes([i]) * 5000 for i in range(60)}
+    found = open_photos(zipped(contents, zipfile.ZIP_DEFLATED), 60)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda one: one.read(), found)) == list(contents.values())
