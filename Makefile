@@ -77,7 +77,7 @@ define compile
 	@$(UV) pip compile pyproject.toml --all-extras --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
 	@$(UV) pip compile pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements.txt >/dev/null
 	@$(UV) pip compile pyproject.toml -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-serve.txt >/dev/null
-	@sed -i.old -e '/^# The following packages were excluded/,$$d' -e 's/, -c [^,]*//' -e 's/-c [^,]*, //' \
+	@sed -i.old -e '/^# The following packages were excluded/,$$d' -e 's/, -c [^,]*//g' -e 's/-c [^,]*, //' \
 	  $(1)/requirements*.txt && rm $(1)/requirements*.old
 	@for file in $(1)/requirements.txt $(1)/requirements-dev.txt; do \
 	  echo "# Not locked: builds for CPU and for CUDA come from different indexes." >> $$file; \
