@@ -32,7 +32,7 @@ if job is None:
         show_settings_menu()
     if is_expired():
         st.info(
-            "This batch is no longer here: results are kept for 30 minutes at most. "
+            "This batch is no longer here: results are kept for up to 30 minutes after you leave. "
             "Upload the photos again to get them back.",
             icon=":material/history_toggle_off:",
         )

@@ -1,4 +1,4 @@
-"""Beside an answer: how often such a one is right, where that was measured."""
+"""The sentence beside an answer: how often such an answer was right in testing."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,28 +15,28 @@ ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 
 @pytest.fixture
 def measured(shelf, monkeypatch):
-    """The model of colours with a card, which the first screen opens."""
+    """The model of colours with a card, as the default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     return tiny(shelf, confidence=CALIBRATED, card=CARD)
 
 
-def asked(what):
+def identify(what):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     at.file_uploader[0].set_value(("photo.png", encoded(colour(what), "PNG"), "image/png")).run()
     assert not at.exception
     return at
 
 
-def lines(at):
-    return [one.value for one in at.caption if "held-out" in one.value]
+def records(at):
+    return [caption.value for caption in at.caption if "held-out" in caption.value]
 
 
 @pytest.mark.parametrize(
-    ("what", "words", "said"),
+    ("what", "words", "sentences"),
     [
         ("red", "Very likely a red", [RED]),
         (ORANGE, "A yellow or a red", [YELLOW]),
-        # Nothing held out was called black.
+        # No held-out photo was called black.
         (
             "black",
             "Very likely a black",
@@ -47,47 +47,47 @@ def lines(at):
                 )
             ],
         ),
-        # Of what it does not know, its answers for what it knows say nothing.
+        # Answers for known things say nothing about an unknown one.
         (GREY, "None of the six things I know (nearest: white)", []),
     ],
 )
-def test_an_answer_says_how_often_it_is_right(measured, what, words, said):
-    at = asked(what)
+def test_answer_shows_how_often_it_was_right(measured, what, words, sentences):
+    at = identify(what)
     assert at.header[0].value == words
-    assert lines(at) == said
+    assert records(at) == sentences
 
 
-def test_a_shared_answer_says_it_too(measured):
-    token = asked("red").query_params["answer"]
+def test_shared_answer_shows_its_record(measured):
+    token = identify("red").query_params["answer"]
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
     at.query_params["answer"] = token
     at.run()
     assert at.header[0].value == "Very likely a red"
-    assert lines(at) == [RED]
+    assert records(at) == [RED]
 
 
-def test_without_a_card_nothing_is_said(shelf, monkeypatch):
+def test_model_without_a_card_shows_no_record(shelf, monkeypatch):
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     tiny(shelf, confidence=CALIBRATED)
-    at = asked("red")
+    at = identify("red")
     assert at.header[0].value == "Very likely a red"
-    assert not lines(at)
+    assert not records(at)
 
 
-def test_an_answer_of_another_version_is_not_judged_by_this_ones_card(measured, shelf):
-    at = asked("red")
+def test_answer_of_another_version_shows_no_record(measured, shelf):
+    at = identify("red")
     tiny(shelf, confidence=CALIBRATED, card={**CARD, "notes": ["Measured again."]})
     at.run()
     assert at.header[0].value == "Very likely a red"
-    assert not lines(at)
+    assert not records(at)
     roll_back("tiny", measured.version)
     at.run()
-    assert lines(at) == [RED]
+    assert records(at) == [RED]
 
 
-def test_a_model_that_was_taken_away_says_nothing(measured):
-    at = asked("red")
+def test_removed_model_shows_no_record(measured):
+    at = identify("red")
     (measured.folder.parent / "current").write_text("gone")
     at.run()
     assert not at.exception
-    assert not lines(at)
+    assert not records(at)

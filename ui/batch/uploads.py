@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError
 from model.errors import DataError
+from model.photo.formats import FORMAT_NAMES
 from model.photo_files import SUFFIXES, open_photos
 from model.settings import settings
 from ui.batch.job import Job, QueuedPhoto
@@ -184,9 +185,7 @@ def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
         ]
     photos = [photo for file in files if (photo := _queue_photo(file))]
     if not photos:
-        raise DataError(
-            "None of these files is a photo. Choose JPEG, PNG, WebP, HEIC or AVIF files."
-        )
+        raise DataError(f"None of these files is a photo. Choose {FORMAT_NAMES} files.")
     return photos
 
 

@@ -170,10 +170,12 @@ def _describe_ood(result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
     name = f"*{escaped(shorten(result.name, 80))}*"
     warning = f"On {name} it is no better than guessing. " if result.near_chance else ""
+    rate = result.ood_accept_rate
+    mistaken = " and gives them a wrong label" if rate else ""
+    interval = percent_range(result.low, result.high)
     return (
-        f"{warning}**It accepts {percent_or_zero(result.ood_accept_rate)}** of the "
-        f"{result.photos:,} photos in {name} and gives them a wrong label "
-        f"({percent_range(result.low, result.high)}; AUROC {format_auroc(result.auroc)})."
+        f"{warning}**It accepts {percent(rate) if rate else 'none'}** of the {result.photos:,} "
+        f"photos in {name}{mistaken} ({interval}; AUROC {format_auroc(result.auroc)})."
     )
 
 
