@@ -111,7 +111,7 @@ class ConfusionMatrix:
                 "Recall": score.recall and 100 * score.recall.value,
                 "Photos": score.support,
                 "Correct": score.right,
-                "Interval": score.recall and percent_range(score.recall.low, score.recall.high),
+                "Interval": _recall_interval(score),
                 "Precision": None if score.precision is None else 100 * score.precision,
                 "Most confused with": _most_confused_with(mistaken_for.get(score.label)),
             }
@@ -153,6 +153,10 @@ class ConfusionMatrix:
 def _recall(score: LabelScore) -> float:
     # Labels without a photo come last.
     return score.recall.value if score.recall else 2.0
+
+
+def _recall_interval(score: LabelScore) -> str:
+    return percent_range(score.recall.low, score.recall.high) if score.recall else ""
 
 
 def _most_confused_with(pair: Confused | None) -> str:

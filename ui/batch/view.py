@@ -301,7 +301,7 @@ def show_accuracy(job: Job) -> None:
     )
     if unmatched:
         st.warning(
-            f"Skipped, because no label is called {_list_folders(unmatched)}.",
+            f"Folders skipped, because no label has their name: {_list_folders(unmatched)}.",
             icon=":material/folder_off:",
         )
     matrix = ConfusionMatrix.from_evaluation(evaluation, job.labels)
