@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from ui.batch.uploads import SOURCES, current_job, is_expired, refusal, upload_widget
+from ui.batch.uploads import SOURCES, current_job, is_batch_expired, refusal, upload_widget
 from ui.batch.view import (
-    headline,
     show_accuracy,
     show_downloads,
+    show_headline,
     show_labels_chart,
     show_last_batch,
     show_progress,
@@ -30,7 +30,7 @@ if job is None:
         )
         st.space("stretch")
         show_settings_menu()
-    if is_expired():
+    if is_batch_expired():
         st.info(
             "This batch is no longer here: results are kept for up to 30 minutes after you leave. "
             "Upload the photos again to get them back.",
@@ -48,7 +48,7 @@ if job is None:
 elif not job.ended:
     show_progress(job)
 else:
-    headline(job)
+    show_headline(job)
     show_labels_chart(job)
     show_table(job)
     show_downloads(job)

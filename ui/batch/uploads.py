@@ -19,7 +19,7 @@ from ui.session import release_upload
 __all__ = [
     "SOURCES",
     "current_job",
-    "is_expired",
+    "is_batch_expired",
     "last_job",
     "leave_batch",
     "open_batch",
@@ -46,7 +46,7 @@ def current_job() -> Job | None:
     return job
 
 
-def is_expired() -> bool:
+def is_batch_expired() -> bool:
     """Return True if the address names a batch that is not kept, or never was."""
     key = st.query_params.get(PARAMETER, "")
     return bool(key) and job_cache.get(key) is None

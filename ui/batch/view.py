@@ -12,6 +12,7 @@ from ui.batch.job import Job, PhotoResult
 from ui.batch.table import (
     NONE_OF_THESE,
     count_labels,
+    describe_cut,
     evaluate_folders,
     format_progress,
     is_unsure,
@@ -28,9 +29,9 @@ from ui.phrasing import escaped, listed, percent
 from ui.settings_menu import bundles, engine_choice, model_choice
 
 __all__ = [
-    "headline",
     "show_accuracy",
     "show_downloads",
+    "show_headline",
     "show_labels_chart",
     "show_last_batch",
     "show_progress",
@@ -98,7 +99,7 @@ def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
         st.caption(escaped(answer if len(answer) < 24 else f"{answer[:22]}…"))
 
 
-def headline(job: Job) -> None:
+def show_headline(job: Job) -> None:
     """Show what became of the photos, in words, and the way to the next batch."""
     failures = [result.failure for result in job.results if result.failure]
     identified = len(job.results) - len(failures)
@@ -145,7 +146,7 @@ def show_labels_chart(job: Job) -> None:
     if not counts:
         return
     st.subheader("What's in the photos", anchor=False)
-    # With one label too many, its bar takes no more room than the sentence about it.
+    # A 16th label gets a bar as well: the sentence about it would take no less room.
     shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
     bars(
         [label for label, _ in shown],
@@ -155,18 +156,8 @@ def show_labels_chart(job: Job) -> None:
         first=accent(sure=shown[0][0] != NONE_OF_THESE),
         value_title="Photos",
     )
-    if others := counts[len(shown) :]:
-        st.caption(_describe_others(others))
-
-
-def _describe_others(others: list[tuple[str, int]]) -> str:
-    """Return what the chart leaves out: how many labels, and how many photos each."""
-    most, least = others[0][1], others[-1][1]
-    each = _photos(most) if most == least else f"{least:,} to {_photos(most)}"
-    return (
-        f"The {MAX_BARS} most common labels. {len(others):,} others have {each} each; "
-        "the table and downloads have them all."
-    )
+    if len(counts) > len(shown):
+        st.caption(describe_cut(counts, len(shown)))
 
 
 def show_table(job: Job) -> None:

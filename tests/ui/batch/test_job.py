@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from model.admission import AdmissionCancelled
 from model.errors import BundleNotFound, DamagedPhoto
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, make_prediction
@@ -84,6 +85,23 @@ def test_stopped_job_takes_no_further_photo_and_keeps_its_results(classifier):
     assert job.wait(10)
     assert 0 < len(job.results) < 500
     assert not job.is_abandoned
+
+
+def test_stop_does_not_wait_for_a_photo_in_the_queue(classifier, monkeypatch):
+    waiting, pause = threading.Event(), threading.Event()
+
+    def wait_for_a_slot(data, *, timeout, is_cancelled):
+        waiting.set()
+        while not is_cancelled():
+            pause.wait(0.001)
+        raise AdmissionCancelled
+
+    monkeypatch.setattr(classifier, "identify_detailed", wait_for_a_slot)
+    job = Job(queue(b"large", b"large")).start()
+    assert waiting.wait(10)
+    job.stop()
+    assert job.wait(10)
+    assert not job.results
 
 
 def test_job_stops_when_nobody_has_watched_it_for_long(classifier):
