@@ -102,16 +102,20 @@ def _run_validator(command: list[str], path: str, text: str, fix: str) -> CheckR
         file = Path(folder) / PurePosixPath(path).name
         # systemd looks for the unit's command, which is in this checkout and not on the server.
         file.write_text(text.replace("=/opt/loupe/", f"={ROOT}/"), encoding="utf-8")
-        done = subprocess.run(
-            [str(file) if word == "FILE" else word for word in command],
-            cwd=folder,
-            # compose.yaml and the Caddyfile read SITE; Caddy writes below HOME.
-            env={**os.environ, "SITE": "loupe.example.org", "HOME": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=VALIDATOR_TIMEOUT_SECONDS,
-        )
+        try:
+            done = subprocess.run(
+                [str(file) if word == "FILE" else word for word in command],
+                cwd=folder,
+                # compose.yaml and the Caddyfile read SITE; Caddy writes below HOME.
+                env={**os.environ, "SITE": "loupe.example.org", "HOME": folder},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=VALIDATOR_TIMEOUT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            message = f"not validated: no reply from {command[0]} in {VALIDATOR_TIMEOUT_SECONDS} s"
+            return CheckResult(path, State.NOTE, message)
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         message = "; ".join(lines[-2:]).replace(str(file), file.name)

@@ -69,7 +69,7 @@ def plan_start(host: Host, texts: Mapping[str, str] | None = None) -> StartPlan:
     if host.start.runner == "image":
         command = (str(ROOT / APP.entrypoint), *host.start.arguments)
     elif host.start.runner == "unit":
-        command = _unit_command(documents[paths.file])
+        command = _unit_command(documents.get(paths.file) or {})
     else:
         # What Community Cloud runs is documented, and is in no file.
         command = ("streamlit", "run", "streamlit_app.py")

@@ -1,4 +1,7 @@
-"""The questions of the Deploy page; all answers are in the address, so the page can be shared."""
+"""The questions of the Deploy page; all answers are in the address, so the page can be shared.
+
+Streamlit puts labels, not values, into the address: rewording a label breaks links.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
