@@ -1,149 +1,246 @@
-"""A result as a link: label indices, rounded probabilities, the model's version.
+"""Share links: a prediction as a URL token of label indices, probabilities and a version.
 
-Never text and never the photo: the names come from the bundle that the link
-names, so a link can show nothing that the bundle does not hold. A link signed
-with ``LOUPE_SECRET`` came from this app; any other is shown as not checked.
+A token holds no text and no photo. Names come from the bundle that it names, so a link can show
+nothing that the bundle does not hold. Tokens are signed with ``LOUPE_SECRET``; without it a
+secret is made once and kept in the data folder.
 """
 
+import hashlib
+import hmac
+import logging
+import os
 import re
-from dataclasses import dataclass
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from itsdangerous import BadSignature, Signer
+from numpy.typing import NDArray
 
+from .atomic import fsync_path
 from .bundle import Bundle, get_bundle
+from .engine_info import ENGINES
 from .errors import BundleError, LinkError
 from .prediction import Prediction
 from .settings import settings
 
-__all__ = ["MOST", "SharedPrediction", "decode", "encode"]
+__all__ = ["KEY_FILE", "MAX_LABELS", "SharedPrediction", "Signature", "decode", "encode"]
 
-MOST = 10
-"""Labels that a link holds."""
+MAX_LABELS = 10
+"""Labels that a link holds at most."""
 
-APART = 0.9998
-"""What keeps two probabilities apart that were rounded to the same number."""
+MAX_TOKEN_LENGTH = 1000
 
-# model~version~engine~known~plausible~index-permille_index-permille_...[.signature]
+TIE_RATIO = 0.9998
+"""Factor that keeps two probabilities apart which were rounded to the same number."""
+
+KEY_FILE = "link.key"
+"""The file in the data folder that holds the secret, where ``LOUPE_SECRET`` is not set."""
+
+# model~version~engine~known~plausible~index-permille_index-permille_...[[.key id].signature]
 TOKEN = re.compile(
-    r"([a-z0-9][a-z0-9_-]{0,63})~([0-9a-f]{12})~([clf])~([ynx])~(\d{1,2}|x)"
+    r"([a-z0-9][a-z0-9_-]{0,63})~([0-9a-f]{12})~([a-z])~([ynx])~(\d{1,2}|x)"
     r"~((?:\d{1,6}-\d{1,4}_){0,9}\d{1,6}-\d{1,4})",
     re.ASCII,
 )
-ENGINES = {"c": "compiled", "l": "learner", "f": "fake"}
-KNOWN = {"y": True, "n": False, "x": None}
+ENGINES_BY_LETTER = {info.letter: info.name for info in ENGINES.values()}
+IN_DISTRIBUTION = {"y": True, "n": False, "x": None}
+
+log = logging.getLogger("loupe.share_link")
+
+
+class Signature(StrEnum):
+    """What the signature of a link shows."""
+
+    VALID = "valid"
+    """This app signed it."""
+    CHANGED = "changed"
+    """It names this app's key, but its content was changed afterwards."""
+    OTHER_KEY = "other key"
+    """Another key signed it, so this app cannot check it."""
+    MISSING = "missing"
+    """It is not signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPrediction:
-    """An answer that came by link; ``checked`` when this app signed it."""
+    """A prediction that came by link, and what its signature shows."""
 
     prediction: Prediction
-    checked: bool
+    signature: Signature
 
 
 def encode(prediction: Prediction) -> str:
-    """The link's token, signed where there is a secret."""
+    """Return the link's token, signed unless no secret can be kept."""
     pairs = "_".join(
-        f"{found.index}-{round(found.probability * 1000)}" for found in prediction.top(MOST)
+        f"{item.index}-{round(item.probability * 1000)}" for item in prediction.top(MAX_LABELS)
     )
-    known = next(letter for letter, value in KNOWN.items() if value is prediction.in_distribution)
-    plausible = (
-        "x" if prediction.prediction_set is None else str(min(99, len(prediction.prediction_set)))
+    known = next(
+        letter for letter, value in IN_DISTRIBUTION.items() if value is prediction.in_distribution
     )
-    token = "~".join(
-        [prediction.model, prediction.version, prediction.engine[0], known, plausible, pairs]
-    )
-    signer = _signer()
-    return signer.sign(token).decode() if signer else token
+    labels = prediction.prediction_set
+    plausible = "x" if labels is None else str(min(99, len(labels)))
+    letter = ENGINES[prediction.engine].letter
+    token = "~".join([prediction.model, prediction.version, letter, known, plausible, pairs])
+    secret = _secret()
+    return _signer(secret).sign(f"{token}.{_key_id(secret)}").decode() if secret else token
 
 
 def decode(token: str) -> SharedPrediction:
-    """The answer in a link.
+    """Return the prediction in a link.
 
     Raises:
-        LinkError: it is broken, or names a model or version that is not here.
+        LinkError: it is incomplete or damaged, or this app lacks the model or version.
     """
-    text, checked = _unsigned(token[:1000])
-    match = TOKEN.fullmatch(text)
-    if not match:
-        raise LinkError("This link is broken: a part of it is missing. Ask for it again.")
-    model, version, engine, known, plausible, pairs = match.groups()
-    bundle = _bundle(model, version)
-    probabilities = _probabilities(pairs, bundle)
-    manifest = bundle.manifest
+    content, signature = _check_signature(token[:MAX_TOKEN_LENGTH])
+    match = TOKEN.fullmatch(content)
+    if not match or match[3] not in ENGINES_BY_LETTER:
+        raise LinkError("This link is incomplete. Ask for it to be sent again.")
+    model, version, letter, known, plausible, pairs = match.groups()
+    bundle = _get_bundle(model, version)
     prediction = Prediction(
         model=model,
         version=version,
-        engine=ENGINES[engine],
+        engine=ENGINES_BY_LETTER[letter],
         labels=bundle.labels,
-        probabilities=probabilities,
+        probabilities=_parse_probabilities(pairs, bundle),
         milliseconds=None,
-        language=manifest.language,
-        multilabel=manifest.multilabel,
-        calibrated=manifest.calibration is not None,
-        in_distribution=KNOWN[known],
+        language=bundle.manifest.language,
+        multilabel=bundle.manifest.multilabel,
+        calibrated=bundle.manifest.calibration is not None,
+        in_distribution=IN_DISTRIBUTION[known],
     )
-    return SharedPrediction(_with_plausible(prediction, plausible), checked)
+    if plausible != "x" and prediction.calibrated:
+        labels = tuple(prediction.top(max(1, int(plausible))))
+        prediction = replace(prediction, prediction_set=labels)
+    return SharedPrediction(prediction, signature)
 
 
-def _with_plausible(prediction: Prediction, plausible: str) -> Prediction:
-    from dataclasses import replace
-
-    if plausible == "x" or not prediction.calibrated:
-        return prediction
-    return replace(prediction, prediction_set=tuple(prediction.top(max(1, int(plausible)))))
-
-
-def _probabilities(pairs: str, bundle: Bundle) -> "np.typing.NDArray[np.float32]":
-    """float32 [labels]: what the link says, zero for the rest."""
-    found = [pair.split("-") for pair in pairs.split("_")]
-    indices = [int(index) for index, _ in found]
-    permilles = [int(permille) for _, permille in found]
-    whole = 1000 * len(found) if bundle.manifest.multilabel else 1000 + len(found)
+def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:
+    """Return float32 [labels]: the link's probabilities, zero for all other labels."""
+    numbers = [pair.split("-") for pair in pairs.split("_")]
+    indices = [int(index) for index, _ in numbers]
+    permilles = [int(permille) for _, permille in numbers]
+    # Rounding may add half a permille per label.
+    limit = 1000 * len(numbers) if bundle.manifest.multilabel else 1000 + len(numbers)
     if (
         len(set(indices)) != len(indices)
         or max(indices) >= len(bundle.labels)
         or max(permilles) > 1000
-        or sum(permilles) > whole
+        or sum(permilles) > limit
         or permilles != sorted(permilles, reverse=True)
     ):
-        raise LinkError("This link is broken: its numbers cannot be an answer. Ask for it again.")
+        raise LinkError(
+            "This link is damaged: its numbers don't add up. Ask for it to be sent again."
+        )
     probabilities = np.zeros(len(bundle.labels), dtype=np.float32)
-    before = np.inf
+    previous = np.inf
     for index, permille in zip(indices, permilles, strict=True):
-        # Rounding made equals of labels that were not: the link's order is the answer's.
-        before = probabilities[index] = min(max(permille / 1000, 1e-5), before * APART)
+        # Rounding may make labels equal, so the link's order decides, as the prediction's did.
+        previous = min(max(permille / 1000, 1e-5), previous * TIE_RATIO)
+        probabilities[index] = previous
     return probabilities
 
 
-def _bundle(model: str, version: str) -> Bundle:
+def _get_bundle(model: str, version: str) -> Bundle:
     try:
         bundle = get_bundle(model)
     except BundleError:
         raise LinkError(
-            f"This answer was given by a model that is not here ({model}), "
-            "so it cannot be shown. Send the photo again to get a new answer."
+            f"This answer came from a model this app doesn't have ({model}). "
+            "Send the photo again for a new answer."
         ) from None
     if bundle.version != version:
         raise LinkError(
-            f"This answer was given by version {version} of {model}; here is version "
-            f"{bundle.version}, so it cannot be shown. Send the photo again to get a new answer."
+            f"This answer came from version {version} of {model}, and this app now runs version "
+            f"{bundle.version}. Send the photo again for a new answer."
         )
     return bundle
 
 
-def _signer() -> Signer | None:
-    secret = settings().secret.get_secret_value()
-    return Signer(secret, salt="loupe.answer") if secret else None
+def _check_signature(token: str) -> tuple[str, Signature]:
+    """Return a token's content and what its signature shows.
+
+    Links from before key ids carry a signature alone. One that does not fit may come from
+    another key, so only a wrong signature under this app's key id proves a change.
+    """
+    content, *signed_parts = token.split(".")
+    if not signed_parts or len(signed_parts) > 2:
+        return token, Signature.MISSING
+    secret = _secret()
+    if secret is None:
+        return content, Signature.OTHER_KEY
+    with suppress(BadSignature, UnicodeError):
+        _signer(secret).unsign(token)
+        return content, Signature.VALID
+    is_our_key = len(signed_parts) == 2 and signed_parts[0] == _key_id(secret)
+    return content, Signature.CHANGED if is_our_key else Signature.OTHER_KEY
 
 
-def _unsigned(token: str) -> tuple[str, bool]:
-    """The token without its signature, and whether that is ours."""
-    signer = _signer()
-    if signer:
+def _signer(secret: str) -> Signer:
+    return Signer(secret, salt="loupe.answer")
+
+
+def _key_id(secret: str) -> str:
+    """Return six hex digits that tell one secret from another and reveal nothing about it."""
+    return hmac.new(secret.encode(), b"loupe.answer.key-id", hashlib.sha256).hexdigest()[:6]
+
+
+def _secret() -> str | None:
+    """Return the secret that signs links; None if the data folder cannot keep one."""
+    if secret := settings().secret.get_secret_value():
+        return secret
+    try:
+        return _kept_secret(settings().data / KEY_FILE)
+    except OSError as error:
+        _warn_unsigned(str(error))
+        return None
+
+
+@lru_cache(maxsize=8)
+def _kept_secret(path: Path) -> str:
+    """Return the secret in a file, which is made if it does not exist.
+
+    All processes that start at the same time agree on one secret.
+
+    Raises:
+        OSError: the file cannot be read or made, or is empty.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_secret(path, secrets.token_urlsafe(32))
+    secret = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not secret:
+        raise OSError(f"{path} is empty: delete it, and a new secret is made")
+    return secret
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """Write the file for its owner alone, unless another process was first."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret + "\n")
+        fsync_path(temporary)
         try:
-            return signer.unsign(token).decode(), True
-        except (BadSignature, UnicodeError):
-            pass
-    return token.rpartition(".")[0] if "." in token else token, False
+            # A link fails if the file exists; a rename would replace the first one's secret.
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+        except OSError:
+            # Some network file systems know no hard links.
+            if not path.exists():
+                temporary.replace(path)
+        fsync_path(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _warn_unsigned(reason: str) -> None:
+    log.warning("Share links are not signed: no secret can be kept (%s). Set LOUPE_SECRET.", reason)

@@ -6,7 +6,7 @@ from model import LoupeError
 from model.share_link import decode
 from ui.answer_view import actions, chart, photo, recent_photos, source_line, words
 from ui.capture import WAYS, capture
-from ui.phrasing import refusal
+from ui.phrasing import SIGNATURE_NOTES, refusal
 from ui.session import session
 from ui.settings_menu import check_model, settings_menu
 
@@ -46,10 +46,7 @@ if answer := here.find(token):
 elif token:
     try:
         shared = decode(token)
-        if shared.checked:
-            st.info("An answer that this app gave. The photo is not in the link.")
-        else:
-            st.info("A shared answer, not checked: anybody can write such a link.")
+        st.info(SIGNATURE_NOTES[shared.signature])
         words(shared.prediction)
         chart(shared.prediction, top)
         source_line(shared.prediction)

@@ -7,8 +7,10 @@ from model.bundle import LabelOutcome, Manifest, ModelCard
 from model.decision import Certainty, certainty
 from model.errors import BundleError, LoupeError
 from model.prediction import Candidate, Prediction
+from model.share_link import Signature
 
 __all__ = [
+    "SIGNATURE_NOTES",
     "an",
     "called",
     "escaped",
@@ -22,6 +24,15 @@ __all__ = [
     "spoken",
     "turned_away",
 ]
+
+SIGNATURE_NOTES = {
+    Signature.VALID: "This app gave this answer. The link doesn't include the photo.",
+    Signature.CHANGED: "This link was changed after it was made. Don't rely on this answer.",
+    Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
+    "can't check it.",
+    Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
+}
+"""What a shared answer's signature means, in words."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Vowels that sound like a consonant, and consonants that sound like a vowel. The
