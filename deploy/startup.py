@@ -28,7 +28,7 @@ from .host import Host
 from .ports import free_port
 from .spec import APP
 
-__all__ = ["StartPlan", "check_start", "plan_start", "run_plan"]
+__all__ = ["StartPlan", "check_start", "peak_memory_mb", "plan_start", "run_plan"]
 
 READY_TIMEOUT_SECONDS = 120
 """Longest wait for the app, where the host documents none."""
@@ -231,14 +231,14 @@ def _check_first_answer(photo: Request) -> CheckResult:
 
 def _check_memory(pid: int, limit_mb: int | None) -> CheckResult:
     """Compare the peak memory of the app so far with the host's limit."""
-    peak_mb = _peak_memory_mb(pid)
+    peak_mb = peak_memory_mb(pid)
     message = f"{peak_mb:.0f} MB of {limit_mb} MB"
     if limit_mb is not None and peak_mb > limit_mb:
         return CheckResult("memory in use", State.FAILED, message, "Choose a larger plan.")
     return CheckResult("memory in use", State.OK, message)
 
 
-def _peak_memory_mb(pid: int) -> float:
+def peak_memory_mb(pid: int) -> float:
     """Return a process's peak memory; where the system records none, its current memory."""
     status = Path(f"/proc/{pid}/status")
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None

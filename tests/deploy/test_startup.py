@@ -12,7 +12,7 @@ from deploy.errors import DeployError, Unreadable
 from deploy.files import make_files
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
-from deploy.startup import StartPlan, check_start, plan_start, run_plan
+from deploy.startup import StartPlan, check_start, peak_memory_mb, plan_start, run_plan
 from model.settings import ROOT
 
 
@@ -143,3 +143,8 @@ def test_start_hides_the_settings_of_this_machine(
     assert not {"LOUPE_MODEL", "AIP_HTTP_PORT"} & set(names)
     assert Path(names["LOUPE_DATA"]).name == "data"
     assert names["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_peak_memory_of_a_process() -> None:
+    assert peak_memory_mb(os.getpid()) > 20
+    assert peak_memory_mb(2**22 - 1) == 0

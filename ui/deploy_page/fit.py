@@ -15,6 +15,7 @@ import psutil
 import streamlit as st
 
 from deploy.host import Host
+from deploy.startup import peak_memory_mb
 from model import LoupeError, load
 from model.samples import samples
 from model.settings import settings
@@ -33,7 +34,7 @@ class Measurement:
 
     Attributes:
         memory_mb: resident memory of this process now.
-        peak_mb: its peak so far, None where the system doesn't tell.
+        peak_mb: its peak so far; on other systems than Linux, the same as now.
         torch: True if torch is loaded, which takes several hundred MB.
         milliseconds: median time of an answer to a sample, on all cores of this machine.
         core_seconds: median CPU time of such an answer; an upper bound while others are served.
@@ -41,7 +42,7 @@ class Measurement:
     """
 
     memory_mb: float
-    peak_mb: float | None
+    peak_mb: float
     torch: bool
     milliseconds: float
     core_seconds: float
@@ -69,26 +70,16 @@ def measure_app() -> Measurement | None:
             cpu.append(time.process_time() - cpu_began)
     except (LoupeError, IndexError):
         return None
-    memory_mb, peak_mb = psutil.Process().memory_info().rss / 2**20, _peak_mb()
+    memory_mb = psutil.Process().memory_info().rss / 2**20
     return Measurement(
         memory_mb=memory_mb,
         # The system's peak lags behind by a few pages.
-        peak_mb=peak_mb and max(memory_mb, peak_mb),
+        peak_mb=max(memory_mb, peak_memory_mb(os.getpid())),
         torch="torch" in sys.modules,
         milliseconds=median(times) * 1000,
         core_seconds=median(cpu),
         cores=settings().threads,
     )
-
-
-def _peak_mb() -> float | None:
-    if os.name == "nt":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in kB, macOS in bytes.
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def show_fit(hosts: Sequence[Host]) -> None:
@@ -99,7 +90,7 @@ def show_fit(hosts: Sequence[Host]) -> None:
         st.warning("No model can be loaded, so nothing was measured.", icon=":material/block:")
         return
     st.write(_describe(measured))
-    _memory_chart(hosts, measured.peak_mb or measured.memory_mb)
+    _memory_chart(hosts, measured.peak_mb)
     st.caption("Bars stop at 2 GB.")
     rows = [
         {
@@ -119,7 +110,7 @@ def show_fit(hosts: Sequence[Host]) -> None:
 
 
 def _describe(measured: Measurement) -> str:
-    higher = measured.peak_mb is not None and round(measured.peak_mb) > round(measured.memory_mb)
+    higher = round(measured.peak_mb) > round(measured.memory_mb)
     peak = f" (peak {measured.peak_mb:,.0f} MB)" if higher else ""
     torch = ", including torch, which the small image doesn't have," if measured.torch else ""
     cores = "core" if measured.cores == 1 else "cores"
