@@ -17,8 +17,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
 
     from api.app import routes
-    from api.lifespan import warm
-    from api.no_gzip import NoGzipMiddleware
+    from api.lifecycle import lifespan
+    from api.middleware import NoGzipMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
 
@@ -27,6 +27,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
     except SettingRefused as error:
         # One line for who started it, not the whole way that led here.
         raise SystemExit(f"{error.code}: {error}") from None
-    app = st.App(FRAME, routes=routes(), lifespan=warm, middleware=[Middleware(NoGzipMiddleware)])
+    app = st.App(
+        FRAME, routes=routes(), lifespan=lifespan, middleware=[Middleware(NoGzipMiddleware)]
+    )
 else:
     runpy.run_path(str(FRAME), run_name="__main__")

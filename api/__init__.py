@@ -1,1 +1,1 @@
-"""HTTP routes over ``model``; nothing here knows the screen."""
+"""The HTTP API: routes over ``model``, without Streamlit."""

@@ -1,4 +1,4 @@
-"""All routes that stand beside the screen."""
+"""All HTTP routes that the server answers beside the pages."""
 
 from typing import Any
 
@@ -9,21 +9,25 @@ from starlette.types import Receive, Scope, Send
 from model.settings import settings
 
 from .adapters import adapters
-from .health import live, ready
-from .problems import problem
-from .telemetry import TelemetryMiddleware, exposition
-from .timeouts import SlowClientMiddleware
+from .lifecycle import live, ready
+from .middleware import SlowClientMiddleware, TelemetryMiddleware
+from .problems import NO_ROUTE, problem
+from .telemetry import exposition
 from .v1 import application
 
 __all__ = ["routes"]
 
+OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
+"""Paths that programs poll. Where they are switched off they must answer 404, because the
+page that Streamlit serves there would read as success."""
+
 
 def routes() -> list[BaseRoute]:
-    """The routes of this process, as its settings ask for them."""
-    measured = [Route(settings().metrics, exposition)] if settings().metrics else []
-    # What an owner or a platform names may lie anywhere, so it comes first.
+    """Return the routes of this process, as its settings ask for them."""
+    metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
+    # The owner or a platform chooses these paths, so they are matched first.
     return [
-        *measured,
+        *metrics,
         *adapters(),
         Route("/api/live", live),
         Route("/api/ready", ready),
@@ -32,31 +36,25 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-ASKED = ("/metrics", "/ping", "/invocations", "/execution-parameters")
-"""What programs ask for where it is off: the screen's page would tell them that all is well."""
-
-
 class ApiNotFound(BaseRoute):
-    """What is left under ``/api``: without this the screen would answer there, with 200.
+    """A 404 for every other path below ``/api``, where Streamlit would answer with a page.
 
-    No ``Mount``: its pattern does not match an address with a line break in it.
+    Not a ``Mount``, whose pattern does not match a path with a line break.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path, where the server has it, is ``/api`` or below, or often asked for."""
+        """Match HTTP paths at or below ``/api``, and the optional ones."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        ours = scope["type"] == "http" and (
-            path == "/api" or path.startswith("/api/") or path in ASKED
+        is_match = scope["type"] == "http" and (
+            path == "/api" or path.startswith("/api/") or path in OPTIONAL_PATHS
         )
-        return (Match.FULL if ours else Match.NONE), {}
+        return (Match.FULL if is_match else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """It has no name to be found by."""
+        """Raise: this route has no name."""
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """404, as a problem."""
-        answer = problem(
-            "not-found", "There is nothing at this address. The API stands at /api/v1/docs."
-        )
-        await SlowClientMiddleware(TelemetryMiddleware(answer))(scope, receive, send)
+        """Respond with a 404 problem."""
+        response = problem("not-found", NO_ROUTE)
+        await SlowClientMiddleware(TelemetryMiddleware(response))(scope, receive, send)

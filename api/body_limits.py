@@ -1,4 +1,8 @@
-"""Bodies of requests: bounded in bytes and seconds, whatever their headers say."""
+"""Limits on request bodies: bytes, seconds, and memory for all of them together.
+
+Starlette's ``RequestBodyLimitMiddleware`` counts bytes as well. It replaces the response to
+an announced length that is too large by plain text, where clients expect a problem.
+"""
 
 import asyncio
 import time
@@ -16,52 +20,57 @@ from model.settings import settings
 from .dispatcher import dispatcher
 from .problems import BodyTooSlow, Malformed, Stopping
 
-__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "arriving", "limited_body"]
+__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "limited_body", "memory_budget", "receive_in_time"]
 
 PHOTO_BYTES = MAX_BYTES + 2**16
-"""Bytes of a request with one photo: the photo, and what a form puts around it."""
+"""Most bytes of a request with one photo: the photo and the form around it."""
 
 BATCH_BYTES = 100 * 2**20
-"""Bytes of a request with many photos, or a zip of them."""
+"""Most bytes of a request with many photos, or a zip of them."""
 
-PAUSE = 20.0
-"""Seconds without a byte after which a body is given up."""
+IDLE_TIMEOUT_SECONDS = 20.0
+"""Longest wait between two body chunks, in seconds."""
 
-LONGEST = 300.0
-"""Seconds in all: 20 MB at the pace of a bad mobile network."""
+BODY_TIMEOUT_SECONDS = 300.0
+"""Longest time for a whole body, in seconds: 20 MB over a bad mobile network."""
 
-GLANCE = 0.5
-"""Seconds between two looks whether the server is stopping."""
+STOP_POLL_SECONDS = 0.5
+"""Longest time until an upload notices that the server is stopping, in seconds."""
 
 
 class MemoryBudget:
-    """Bytes that all bodies under way may hold together; a small machine has few."""
+    """Bytes that all bodies being received may hold together; a small machine has few."""
 
-    def __init__(self, most: int) -> None:
-        self.most, self.held = most, 0
+    def __init__(self, limit: int) -> None:
+        self.limit, self.used = limit, 0
 
     def take(self, count: int) -> None:
-        """Hold ``count`` more bytes.
+        """Take ``count`` more bytes.
 
         Raises:
-            Busy: the bodies of others are in the way.
+            Busy: other bodies hold too much of the memory.
         """
-        if self.held + count > self.most:
-            raise Busy("Too many photos are arriving at once. Try again.")
-        self.held += count
+        if self.used + count > self.limit:
+            raise Busy("Too many uploads at the same time. Try again in a moment.")
+        self.used += count
+
+    def give_back(self, count: int) -> None:
+        """Give ``count`` bytes back."""
+        self.used -= count
 
 
 @lru_cache(maxsize=1)
 def memory_budget() -> MemoryBudget:
-    """The budget of this process: a quarter of its memory, at least one batch."""
+    """Return the budget of this process: a quarter of its memory, at least one batch."""
     return MemoryBudget(max(BATCH_BYTES + PHOTO_BYTES, settings().memory_mb * 2**20 // 4))
 
 
 @asynccontextmanager
 async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIterator[Request]:
-    """The request with a body that ends at ``limit`` bytes; whoever reads it gets the refusal.
+    """Wrap a request so that reading past ``limit`` bytes raises.
 
-    Counted is what arrives: a chunked body has no length, and a length may lie.
+    Counts bytes on arrival, because chunked bodies have no Content-Length and the header
+    can lie.
 
     Args:
         request: as it came.
@@ -70,57 +79,60 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
 
     Raises:
         PhotoTooLarge: more than ``limit`` bytes, announced or sent.
-        BodyTooSlow: it paused for 20 s, or took 300 s.
-        Busy: the bodies of others fill the memory.
-        Stopping: the server is on its way out, and the body is not all here.
+        BodyTooSlow: no byte for 20 s, or not complete after 300 s.
+        Busy: other bodies hold too much of the memory.
+        Stopping: the server is stopping, and the body is not complete.
     """
     announced = request.headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
         raise Malformed("Content-Length is not a number.")
     if int(announced) > limit:
-        raise _too_large(limit)
-    until, received, held = time.monotonic() + LONGEST, 0, memory_budget()
+        raise _too_large_error(limit)
+    deadline, received = time.monotonic() + BODY_TIMEOUT_SECONDS, 0
+    budget = memory_budget()
 
     async def receive() -> Message:
         nonlocal received
-        message = await arriving(request.receive, min(time.monotonic() + PAUSE, until))
+        idle_deadline = time.monotonic() + IDLE_TIMEOUT_SECONDS
+        message = await receive_in_time(request.receive, min(idle_deadline, deadline))
         if message is None:
-            raise _given_up()
+            raise _interrupted_error()
         count = len(message.get("body", b""))
         if received + count > limit:
-            raise _too_large(limit)
-        held.take(count * weight)
+            raise _too_large_error(limit)
+        budget.take(count * weight)
         received += count
         return message
 
     try:
         yield Request(request.scope, receive)
     finally:
-        held.held -= received * weight
+        budget.give_back(received * weight)
 
 
-async def arriving(receive: Receive, until: float) -> Message | None:
-    """The next part of a body; None when it is late, or the server is stopping.
+async def receive_in_time(receive: Receive, deadline: float) -> Message | None:
+    """Return the next part of a body; None past the deadline, or if the server is stopping.
 
     Args:
         receive: see ASGI.
-        until: when it is late, s on the monotonic clock.
+        deadline: in seconds on the monotonic clock.
     """
-    while not dispatcher().stopping and (left := until - time.monotonic()) > 0:
-        # Not wait_for, which until Python 3.12 makes a task each time.
+    while not dispatcher().stopping and (left := deadline - time.monotonic()) > 0:
+        # Not wait_for, which creates a task each time until Python 3.12.
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(left, GLANCE)):
+            async with asyncio.timeout(min(left, STOP_POLL_SECONDS)):
                 return await receive()
     return None
 
 
-def _given_up() -> LoupeError:
+def _interrupted_error() -> LoupeError:
     if dispatcher().stopping:
-        return Stopping("This server is stopping. Send the photo again: another one answers.")
-    return BodyTooSlow("The photo did not arrive in time. Send a smaller one.")
+        return Stopping("This server is shutting down. Send the photo again to reach another one.")
+    return BodyTooSlow("The upload timed out. Try a smaller photo or a better connection.")
 
 
-def _too_large(limit: int) -> PhotoTooLarge:
+def _too_large_error(limit: int) -> PhotoTooLarge:
     return PhotoTooLarge(
-        f"The request is larger than {limit // 2**20} MB. Send a smaller photo, or fewer at once."
+        f"The request is larger than {limit // 2**20} MB. Send a smaller photo, or fewer photos "
+        "per request."
     )

@@ -1,4 +1,4 @@
-"""Refusals as RFC 9457 problems: ``application/problem+json`` with intake's codes."""
+"""Errors as RFC 9457 problems: ``application/problem+json`` with the codes of ``model.errors``."""
 
 import logging
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from model.errors import Busy
 from model.events import emit_error
 
 __all__ = [
+    "NO_ROUTE",
     "STATUSES",
     "BodyTooSlow",
     "CrossSite",
@@ -23,44 +24,45 @@ __all__ = [
     "Malformed",
     "Problem",
     "Stopping",
-    "handle",
+    "add_error_handlers",
+    "error_response",
     "problem",
-    "refusal",
-    "status_of",
 ]
 
 log = logging.getLogger("loupe.api")
 
-RETRY_SECONDS = 2
-"""When to ask again: a full queue of photos is answered by then on two cores."""
+RETRY_AFTER_SECONDS = 2
+"""When a client should try again: two cores have worked through a full queue by then."""
+
+NO_ROUTE = "No such route. See /api/v1/docs."
 
 
 class BodyTooSlow(LoupeError):
-    """The body did not come in time."""
+    """A body that did not arrive in time."""
 
     code = "too-slow"
 
 
 class Invalid(LoupeError):
-    """A parameter has a value that is not usable."""
+    """A parameter with an invalid name or value."""
 
     code = "invalid"
 
 
 class CrossSite(LoupeError):
-    """A page of a site that may not ask."""
+    """A request from a page of another site."""
 
     code = "cross-site"
 
 
 class Malformed(LoupeError):
-    """The body or a parameter is not what it says that it is."""
+    """A body or header that can't be parsed."""
 
     code = "malformed"
 
 
 class Stopping(Busy):
-    """The server is on its way out: another one, or the next, answers."""
+    """A request to a server that is shutting down."""
 
     code = "stopping"
 
@@ -89,115 +91,113 @@ STATUSES = {
     "bundle-too-new": 503,
     "golden-mismatch": 503,
 }
-"""The status of each code; what is not named here is a 500."""
+"""HTTP status of each code, 500 for all others."""
 
 TITLES = {
-    "malformed": "The request cannot be read",
-    "missing": "There is no photo in the request",
-    "empty": "The photo is empty",
-    "cross-site": "Pages of other sites may not ask",
-    "no-such-model": "There is no such model",
-    "not-found": "There is nothing here",
-    "too-slow": "The photo came too slowly",
+    "malformed": "Malformed request",
+    "missing": "No photo in the request",
+    "empty": "Empty photo",
+    "cross-site": "Cross-site request blocked",
+    "no-such-model": "No such model",
+    "not-found": "Not found",
+    "too-slow": "Upload timed out",
     "too-large": "Too many bytes",
     "too-many-pixels": "Too many pixels",
-    "unsupported-format": "Not a kind of photo that is read",
+    "unsupported-format": "Unsupported file type",
     "too-small": "Too few pixels",
-    "damaged": "The photo is damaged",
-    "invalid": "A parameter is not usable",
-    "archive-refused": "The zip is refused",
+    "damaged": "Damaged photo",
+    "invalid": "Invalid parameter",
+    "archive-refused": "Zip rejected",
     "busy": "Busy",
-    "stopping": "Stopping",
-    "data-refused": "The records cannot be used",
+    "stopping": "Shutting down",
+    "data-refused": "Corrections unavailable",
 }
 
-OURS = ("bundle", "golden", "engine")
-"""Beginnings of codes whose messages name files of this machine."""
+PRIVATE_PREFIXES = ("bundle", "golden", "engine")
+"""Prefixes of codes whose messages name files of this machine."""
 
 
 class Problem(BaseModel):
-    """A refusal (RFC 9457). ``code`` is stable and for programs, ``detail`` for people."""
+    """An error (RFC 9457). ``code`` is stable and for programs, ``detail`` for people."""
 
-    type: str = Field(description="urn:loupe: and the code")
+    type: str = Field(description="urn:loupe:, then the code")
     title: str
     status: int
-    detail: str = Field(description="What was wrong and what to do about it")
+    detail: str = Field(description="What happened and what to do")
     code: str
 
 
 def problem(code: str, detail: str, status: int | None = None, **headers: str) -> JSONResponse:
-    """The answer to a refused request."""
+    """Return the response to a request that failed."""
     status = status or STATUSES.get(code, 500)
     title = TITLES.get(code) or HTTPStatus(status).phrase
     body = Problem(type=f"urn:loupe:{code}", title=title, status=status, detail=detail, code=code)
-    sent = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
+    all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
     if status == 503:
-        sent.setdefault("Retry-After", str(RETRY_SECONDS))
-    return JSONResponse(body.model_dump(), status, sent, media_type="application/problem+json")
+        all_headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return JSONResponse(
+        body.model_dump(), status, all_headers, media_type="application/problem+json"
+    )
 
 
-def status_of(error: LoupeError) -> int:
-    """The HTTP status of a refusal."""
-    return STATUSES.get(error.code, 500)
-
-
-def refusal(error: LoupeError) -> JSONResponse:
-    """A refusal of ours as a problem; what is only for the owner goes to the log."""
+def error_response(error: LoupeError) -> JSONResponse:
+    """Return an error as a problem; what only the owner may read goes to the log."""
     emit_error(error)
-    if error.code.startswith(OURS):
+    if error.code.startswith(PRIVATE_PREFIXES):
         log.error("%s: %s", error.code, error)
         return problem(
             error.code,
-            "That model cannot be used here. Whoever runs this server reads the reason with: "
+            "This model can't be used right now. If you run this server, the reason is printed by: "
             "python -m model verify",
         )
     return problem(error.code, str(error))
 
 
-def handle(app: Starlette) -> None:
+def add_error_handlers(app: Starlette) -> None:
     """Make every error of an application a problem."""
-    app.add_exception_handler(LoupeError, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ValidationError, _invalid)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(LoupeError, _loupe_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ValidationError, _validation_error)
+    app.add_exception_handler(ClientDisconnect, _client_closed)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
-async def _refused(_: Request, error: Any) -> JSONResponse:
-    return refusal(error)
+async def _loupe_error(_: Request, error: Any) -> JSONResponse:
+    return error_response(error)
 
 
-async def _http(_: Request, error: Any) -> JSONResponse:
-    """What the framework refuses: an unknown path, a method, a form that does not parse."""
+async def _http_error(_: Request, error: Any) -> JSONResponse:
+    """Handle what the framework rejects: an unknown path, a method, a malformed form."""
     codes = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 416: "no-such-range"}
     details = {
-        400: "The body does not parse as what its Content-Type says. Send the photo's bytes "
-        "alone, or a form as a browser sends it.",
-        404: "There is nothing at this address. The addresses are listed at /api/v1/docs.",
-        405: "This address takes another method. See /api/v1/docs.",
-        416: "The file has no such range. Content-Range says how many bytes it has.",
+        400: "The body doesn't match its Content-Type. Send the photo's bytes, or a form as "
+        "multipart/form-data.",
+        404: NO_ROUTE,
+        405: "This route doesn't accept that method. See /api/v1/docs.",
+        416: "The file has no such range. Content-Range gives its size in bytes.",
     }
     status = error.status_code
     detail = details.get(status, HTTPStatus(status).phrase)
     return problem(codes.get(status, "error"), detail, status, **dict(error.headers or {}))
 
 
-async def _invalid(_: Request, error: Any) -> JSONResponse:
+async def _validation_error(_: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return refusal(Malformed("The body does not parse as JSON."))
-    where = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
-    # The value is not said back: it is a stranger's.
-    said = f"{' '.join(where)[:100]}: {first['msg']}" if where else first["msg"]
-    return refusal(Invalid(f"{said}. See /api/v1/docs."))
+        return error_response(Malformed("The body is not valid JSON."))
+    path = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
+    # The value is never repeated: it is a client's text.
+    message = f"{' '.join(path)[:100]}: {first['msg']}" if path else first["msg"]
+    end = "" if message.endswith((".", "?")) else "."
+    return error_response(Invalid(f"{message}{end} See /api/v1/docs."))
 
 
-async def _gone(_: Request, __: Any) -> Response:
-    # Nobody reads this: it is no fault of ours, and counted and logged as proxies do.
+async def _client_closed(_: Request, __: Any) -> Response:
+    # The client is gone and reads nothing. 499 is what proxies log for it.
     return Response(status_code=499)
 
 
-async def _failed(_: Request, __: Any) -> JSONResponse:
-    # The server's own log has the traceback, the client only that it is our fault.
-    return problem("error", "Something failed here. It is in the server's log.", 500)
+async def _unexpected_error(_: Request, __: Any) -> JSONResponse:
+    # The server's log has the traceback.
+    return problem("error", "Internal error. The server log has the details.", 500)

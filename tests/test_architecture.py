@@ -117,7 +117,7 @@ def test_models_load_nothing_heavy(code: str) -> None:
 
 
 def test_the_api_loads_neither_the_screen_nor_torch() -> None:
-    loaded = loaded_by("import api.app, api.lifespan")
+    loaded = loaded_by("import api.app, api.lifecycle")
     assert loaded & {"streamlit", "torch", "fastai", "ui", "pages"} == set()
 
 

@@ -1,15 +1,14 @@
-"""Other platforms' ways to ask a model, over the same answers.
+"""Routes that speak other platforms' contracts.
 
-To add one: a module with ``routes()``, which gives none where the platform is not, and its
-name here.
+To add one: a module with ``routes()``, which returns none on other platforms, and its name
+in ``ADAPTERS``.
 """
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from ..problems import handle
-from ..telemetry import TelemetryMiddleware
-from ..timeouts import SlowClientMiddleware
+from ..middleware import SlowClientMiddleware, TelemetryMiddleware
+from ..problems import add_error_handlers
 from . import sagemaker, vertex
 
 __all__ = ["adapters"]
@@ -18,14 +17,14 @@ ADAPTERS = (sagemaker, vertex)
 
 
 def adapters() -> list[BaseRoute]:
-    """The routes of the platforms that this process runs on."""
-    found: list[BaseRoute] = []
+    """Return the routes of the platforms that this process runs on."""
+    mounted: list[BaseRoute] = []
     for adapter in ADAPTERS:
         for route in adapter.routes():
-            # A small application each, so that errors are problems and requests are counted.
+            # An application for each, so that errors are problems and requests are counted.
             app = Starlette(routes=[route])
-            handle(app)
+            add_error_handlers(app)
             app.add_middleware(TelemetryMiddleware)
             app.add_middleware(SlowClientMiddleware)
-            found.append(Route(route.path, app, name=route.path))
-    return found
+            mounted.append(Route(route.path, app, name=route.path))
+    return mounted

@@ -14,51 +14,55 @@ from model.admission import admission_queue
 from model.photo import MAX_BYTES
 from model.settings import settings
 
-from ..health import ready
+from ..lifecycle import ready
 from ..problems import Malformed
-from ..v1.identify import answered
-from ..v1.params import IdentifyParams, with_fields
+from ..v1.identify import identify_request
+from ..v1.params import IdentifyParams
 
 __all__ = ["routes"]
 
-ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
-"""The one header that InvokeEndpoint hands on: there are no parameters in the address."""
+ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
+"""The only header that InvokeEndpoint forwards; there are no query parameters."""
+
+MAX_TRANSFORM_MB = 100
+"""Most that concurrent transforms may send together, in MB, by SageMaker's contract."""
 
 
 async def invocations(request: Request) -> JSONResponse:
-    """The answer to a photo, as ``/api/v1/identify`` gives it.
+    """Identify a photo as ``/api/v1/identify`` does.
 
-    Parameters come as custom attributes, ``model=clothing&top=3``.
+    Parameters come as custom attributes, ``model=clothing&top=3``. Others are ignored:
+    callers put identifiers of their own there.
     """
     try:
-        given = dict(parse_qsl(request.headers.get(ATTRIBUTES, ""), max_num_fields=20))
+        text = request.headers.get(ATTRIBUTES_HEADER, "")
+        attributes = dict(parse_qsl(text, max_num_fields=20))
     except ValueError:
-        raise Malformed("The custom attributes do not read as model=clothing&top=3.") from None
-    return await answered(request, with_fields(IdentifyParams(), given))
+        raise Malformed(
+            "The custom attributes couldn't be parsed. Write them as model=clothing&top=3."
+        ) from None
+    return await identify_request(request, IdentifyParams.from_known(attributes))
 
 
-async def parameters(_: Request) -> JSONResponse:
-    """What a batch transform asks before it begins: photos at once, and how large each may be.
-
-    Their product may be 100 MB at most, as the contract has it.
-    """
-    megabytes = MAX_BYTES // 2**20
-    at_once = max(1, min(admission_queue().slots, 100 // megabytes))
+async def execution_parameters(_: Request) -> JSONResponse:
+    """Tell a batch transform how many photos to send at once, and their size limit."""
+    payload_mb = MAX_BYTES // 2**20
+    concurrent = max(1, min(admission_queue().slots, MAX_TRANSFORM_MB // payload_mb))
     return JSONResponse(
         {
-            "MaxConcurrentTransforms": at_once,
+            "MaxConcurrentTransforms": concurrent,
             "BatchStrategy": "SINGLE_RECORD",
-            "MaxPayloadInMB": megabytes,
+            "MaxPayloadInMB": payload_mb,
         }
     )
 
 
 def routes() -> list[Route]:
-    """The routes, where the setting asks for them."""
+    """Return the routes, where the setting asks for them."""
     if not settings().sagemaker:
         return []
     return [
         Route("/ping", ready),
         Route("/invocations", invocations, methods=["POST"]),
-        Route("/execution-parameters", parameters),
+        Route("/execution-parameters", execution_parameters),
     ]

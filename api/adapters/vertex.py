@@ -17,19 +17,19 @@ from model import LoupeError, load
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..dispatcher import dispatcher
-from ..health import ready
+from ..lifecycle import ready
 from ..problems import Malformed
-from ..v1.identify import identified
+from ..v1.identify import identify_photo
 from ..v1.params import IdentifyParams
 
 __all__ = ["routes"]
 
-MOST = 100
-"""Instances of one request."""
+MAX_INSTANCES = 100
+"""Most photos of one request."""
 
 
 class Base64(BaseModel):
-    """Bytes, as Google's own examples write them."""
+    """Bytes, as Google's examples write them."""
 
     b64: str
 
@@ -43,53 +43,57 @@ class Instance(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare(cls, given: Any) -> Any:
-        return {"image_bytes": given} if isinstance(given, dict) and "b64" in given else given
+    def _wrap_bare(cls, instance: Any) -> Any:
+        is_bare = isinstance(instance, dict) and "b64" in instance
+        return {"image_bytes": instance} if is_bare else instance
 
 
-class Instances(BaseModel):
+class PredictRequest(BaseModel):
     """The body of a request; ``parameters`` are those of ``/api/v1/identify``."""
 
     model_config = ConfigDict(extra="ignore")
 
-    instances: list[Instance] = Field(min_length=1, max_length=MOST)
-    parameters: IdentifyParams | None = None
+    instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
+    parameters: dict[str, Any] | None = None
 
 
 async def predict(request: Request) -> JSONResponse:
-    """``{"predictions": [...]}`` with an answer, or an ``error``, for each instance."""
+    """Respond with ``{"predictions": [...]}``: a prediction or an ``error`` for each instance."""
     dispatcher().check()
-    # In base64 four bytes stand for three; it lies there as it came, as text and decoded.
+    # Four bytes of base64 stand for three, and are held as they came and as text.
     async with limited_body(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
         # Not body(), which would keep a copy for as long as the request lives.
-        asked = Instances.model_validate_json(b"".join([part async for part in body.stream()]))
-        options = asked.parameters or IdentifyParams()
-        # One that is not there is no fault of a photo.
-        await run_in_threadpool(load, options.model)
-        predictions = [await _answer(one, options, request) for one in asked.instances]
+        content = b"".join([chunk async for chunk in body.stream()])
+        parsed = PredictRequest.model_validate_json(content)
+        params = IdentifyParams.from_known(parsed.parameters or {})
+        # A missing model is an error of the request and not of each photo.
+        await run_in_threadpool(load, params.model)
+        predictions = [await _predict(photo, params, request) for photo in parsed.instances]
         return JSONResponse({"predictions": predictions})
 
 
-async def _answer(instance: Instance, asked: IdentifyParams, request: Request) -> dict[str, Any]:
+async def _predict(instance: Instance, params: IdentifyParams, request: Request) -> dict[str, Any]:
     try:
-        data = _decoded(instance.image_bytes.b64)
-        return await dispatcher().run(lambda: identified(data, "-", asked), request.is_disconnected)
+        data = _decode_base64(instance.image_bytes.b64)
+        return await dispatcher().run(
+            lambda: identify_photo(data, "-", params), request.is_disconnected
+        )
     except LoupeError as error:
         return {"photo": "-", "error": {"code": error.code, "message": str(error)}}
 
 
-def _decoded(text: str) -> bytes:
-    """Base64 in either alphabet, in lines or in one."""
+def _decode_base64(text: str) -> bytes:
+    """Decode base64 in either alphabet, with or without line breaks and padding."""
     try:
-        whole = "".join(text.split()).translate({ord("-"): "+", ord("_"): "/"})
-        return base64.b64decode(whole + "=" * (-len(whole) % 4), validate=True)
+        joined = "".join(text.split()).translate({ord("-"): "+", ord("_"): "/"})
+        return base64.b64decode(joined + "=" * (-len(joined) % 4), validate=True)
     except ValueError:
-        raise Malformed("image_bytes.b64 is not base64.") from None
+        raise Malformed("image_bytes.b64 is not valid base64.") from None
 
 
 def routes() -> list[Route]:
-    """The two routes, where Vertex AI has named them."""
-    health, answers = os.environ.get("AIP_HEALTH_ROUTE"), os.environ.get("AIP_PREDICT_ROUTE")
-    if not (health and answers):
+    """Return the two routes, where Vertex AI has named them."""
+    health, prediction = os.environ.get("AIP_HEALTH_ROUTE"), os.environ.get("AIP_PREDICT_ROUTE")
+    if not (health and prediction):
         return []
-    return [Route(health, ready), Route(answers, predict, methods=["POST"])]
+    return [Route(health, ready), Route(prediction, predict, methods=["POST"])]

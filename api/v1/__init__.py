@@ -9,40 +9,38 @@ from fastapi_offline import FastAPIOffline
 
 from model.settings import settings
 
-from ..csrf import CsrfMiddleware
-from ..problems import handle
-from ..telemetry import TelemetryMiddleware
-from ..timeouts import SlowClientMiddleware
+from ..middleware import CsrfMiddleware, SlowClientMiddleware, TelemetryMiddleware
+from ..problems import add_error_handlers
 from . import corrections, identify, models
 
 __all__ = ["application"]
 
 ROUTERS = (identify.router, models.router, corrections.router)
 
-ABOUT = """
-Send a photo, get a ranked, honest answer: the same that the screen and the command line give.
+DESCRIPTION = """
+Send a photo, get ranked labels: the same result as on the page and the command line.
 
-Refusals are problems (RFC 9457) with a stable `code`. 503 says by `Retry-After` when to ask again.
+Errors are problems (RFC 9457) with a stable `code`. With 503, `Retry-After` says when to try again.
 """
 
 
 def application() -> FastAPI:
-    """The application that stands at ``/api/v1``; reads the settings."""
+    """Return the application mounted at ``/api/v1``, by the settings."""
     app: FastAPI = FastAPIOffline(
         title="Loupe",
         version="1",
-        description=ABOUT,
+        description=DESCRIPTION,
         docs_url="/docs",
         redoc_url=None,
         static_url="/docs-files",
-        # A redirect would name http and the host as the proxy in front sees them.
+        # A redirect would name the scheme and host of this server, not those of its proxy.
         redirect_slashes=False,
     )
     for router in ROUTERS:
         app.include_router(router)
-    handle(app)
+    add_error_handlers(app)
     app.add_middleware(CsrfMiddleware)
-    # The last one added is the first to see a request.
+    # The middleware added last sees a request first.
     if settings().origins:
         app.add_middleware(
             CORSMiddleware,

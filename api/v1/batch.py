@@ -1,4 +1,4 @@
-"""Many photos of one request: looked at as the command line's, answered as they are ready."""
+"""Batches: many photos of one request, answered as they are ready."""
 
 import json
 import threading
@@ -24,139 +24,152 @@ from model.settings import settings
 from ..body_limits import BATCH_BYTES, limited_body
 from ..dispatcher import dispatcher
 from ..problems import Malformed, Stopping
-from .params import FILE, BatchParams, body_of, fields_of, form_of, is_form, shown, with_fields
+from .params import (
+    FILE_SCHEMA,
+    BatchParams,
+    display_name,
+    form_schema,
+    is_form,
+    parse_form,
+    text_fields,
+)
 
-__all__ = ["BODY", "BatchResponse", "begin"]
+__all__ = ["BATCH_BODY", "BatchResponse", "start_batch"]
 
-SPOOL = 2**20
-"""Bytes of a zip above which it lies on the disk."""
+SPOOL_BYTES = 2**20
+"""Size above which a zip is kept on disk, in bytes."""
 
-BODY: dict[str, Any] = {
+BATCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": body_of(BatchParams, "photos", many=True)},
-            "application/zip": {"schema": FILE},
+            "multipart/form-data": {"schema": form_schema(BatchParams, "photos", many=True)},
+            "application/zip": {"schema": FILE_SCHEMA},
         },
     }
 }
-"""The request's body, for OpenAPI."""
+"""The request body, for OpenAPI."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A photo: the name to show, and its bytes, read when it is looked at."""
+class BatchPhoto:
+    """A photo: the name to show, and its bytes, read when its turn comes."""
 
     name: str
     read: Callable[[], bytes]
 
 
-class BatchResponse(StreamingResponse):
-    """A batch under way: answers as they are ready, as lines or as one object."""
+class BatchRun:
+    """The results of a batch in the order of its photos, computed while they are read."""
 
-    def __init__(
-        self,
-        answers: Generator[dict[str, Any], None, None],
-        held: AsyncExitStack,
-        ended: threading.Event,
-        *,
-        lines: bool,
-    ) -> None:
-        self._answers, self._held, self._ended = answers, held, ended
-        if lines:
-            super().__init__(self._lines(), media_type="application/x-ndjson")
+    def __init__(self, classifier: Classifier, photos: list[BatchPhoto], top: int) -> None:
+        self._classifier, self._top = classifier, top
+        self._ended = threading.Event()
+        self._results = self._map(photos)
+
+    def next(self) -> dict[str, Any] | None:
+        """Return the next result; None after the last one."""
+        return next(self._results, None)
+
+    def close(self) -> None:
+        """Stop: photos that still wait leave the queue."""
+        self._ended.set()
+        self._results.close()
+
+    def _map(self, photos: list[BatchPhoto]) -> Generator[dict[str, Any], None, None]:
+        yield from map_ordered(self._identify, photos)
+
+    def _identify(self, photo: BatchPhoto) -> dict[str, Any]:
+        try:
+            if dispatcher().stopping:
+                raise Stopping("The server stopped before this photo. Send it again.")
+            identification = self._classifier.identify_detailed(
+                photo.read(), timeout=None, is_cancelled=self._ended.is_set
+            )
+            return identification.prediction.to_dict(photo.name, self._top)
+        except AdmissionCancelled:
+            # The client is gone and nobody reads this result.
+            return {}
+        except LoupeError as error:
+            return {"photo": photo.name, "error": {"code": error.code, "message": str(error)}}
+
+
+class BatchResponse(StreamingResponse):
+    """Results as they are ready, one JSON object per line or all in one object."""
+
+    def __init__(self, run: BatchRun, resources: AsyncExitStack, *, as_lines: bool) -> None:
+        self._run, self._resources = run, resources
+        if as_lines:
+            super().__init__(self._iter_lines(), media_type="application/x-ndjson")
         else:
-            super().__init__(self._object(), media_type="application/json")
+            super().__init__(self._iter_object(), media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI; its files and its place are given back however it ends.
+        """See ASGI; give back the batch's files and its place however it ends.
 
-        Not at the end of the generators: whoever stops asking one leaves it as it is.
+        Not at the end of the generators, which are left where they are when the client goes.
         """
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # Photos that still wait leave the queue.
-            self._ended.set()
-            await run_in_threadpool(self._answers.close)
-            await self._held.aclose()
+            await run_in_threadpool(self._run.close)
+            await self._resources.aclose()
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        async for answer in self._encoded():
-            yield answer + b"\n"
+    async def _iter_lines(self) -> AsyncIterator[bytes]:
+        async for result in self._iter_results():
+            yield result + b"\n"
 
-    async def _object(self) -> AsyncIterator[bytes]:
-        before = b'{"answers":['
-        async for answer in self._encoded():
-            yield before + answer
-            before = b","
+    async def _iter_object(self) -> AsyncIterator[bytes]:
+        separator = b'{"answers":['
+        async for result in self._iter_results():
+            yield separator + result
+            separator = b","
         yield b"]}"
 
-    async def _encoded(self) -> AsyncIterator[bytes]:
-        while (answer := await run_in_threadpool(next, self._answers, None)) is not None:
-            yield json.dumps(answer, ensure_ascii=False).encode()
+    async def _iter_results(self) -> AsyncIterator[bytes]:
+        while (result := await run_in_threadpool(self._run.next)) is not None:
+            yield json.dumps(result, ensure_ascii=False).encode()
 
 
-def _answers(
-    classifier: Classifier, items: list[Item], top: int, ended: threading.Event
-) -> Generator[dict[str, Any], None, None]:
-    yield from map_ordered(partial(_answer, classifier, top, ended), items)
-
-
-def _answer(classifier: Classifier, top: int, ended: threading.Event, item: Item) -> dict[str, Any]:
-    try:
-        if dispatcher().stopping:
-            raise Stopping("The server stopped before this photo. Send it again.")
-        identification = classifier.identify_detailed(
-            item.read(), timeout=None, is_cancelled=ended.is_set
-        )
-        return identification.prediction.to_dict(item.name, top)
-    except AdmissionCancelled:
-        return {}
-    except LoupeError as error:
-        return {"photo": item.name, "error": {"code": error.code, "message": str(error)}}
-
-
-async def begin(request: Request, asked: BatchParams) -> BatchResponse:
-    """Receive the photos and begin.
+async def start_batch(request: Request, params: BatchParams) -> BatchResponse:
+    """Receive the photos of a batch and start it.
 
     Raises:
-        LoupeError: no photo, too many, too large, a zip that is refused, no such model,
-            or busy.
+        LoupeError: no photo, too many, too large, a rejected zip, no such model, or busy.
     """
     async with AsyncExitStack() as stack:
         dispatcher().check_batch()
         body = await stack.enter_async_context(limited_body(request, BATCH_BYTES))
         if is_form(request):
-            form = await stack.enter_async_context(form_of(body, settings().batch))
-            items = [
-                Item(shown(part.filename), partial(_read, part))
+            form = await stack.enter_async_context(parse_form(body, settings().batch))
+            photos = [
+                BatchPhoto(display_name(part.filename), partial(_read_part, part))
                 for _, part in form.multi_items()
                 if isinstance(part, UploadFile)
             ]
-            asked = with_fields(asked, fields_of(form))
+            params = params.with_fields(text_fields(form))
         else:
-            items = await _zipped(body, stack)
-        if not items:
-            raise MissingPhoto("There is no file in the form. Send each photo as 'photos'.")
+            photos = await _read_zip(body, stack)
+        if not photos:
+            raise MissingPhoto("The form has no file. Send each photo as 'photos'.")
+        # Only now: a client that sends slowly holds no place.
         await stack.enter_async_context(dispatcher().batch())
-        classifier = await run_in_threadpool(load, asked.model)
-        ended = threading.Event()
-        answers = _answers(classifier, items, asked.top, ended)
-        lines = "application/x-ndjson" in request.headers.get("accept", "")
-        return BatchResponse(answers, stack.pop_all(), ended, lines=lines)
+        classifier = await run_in_threadpool(load, params.model)
+        run = BatchRun(classifier, photos, params.top)
+        as_lines = "application/x-ndjson" in request.headers.get("accept", "")
+        return BatchResponse(run, stack.pop_all(), as_lines=as_lines)
 
 
-async def _zipped(body: Request, stack: AsyncExitStack) -> list[Item]:
-    file = stack.enter_context(SpooledTemporaryFile(max_size=SPOOL))  # noqa: SIM115 - it does
+async def _read_zip(body: Request, stack: AsyncExitStack) -> list[BatchPhoto]:
+    file = stack.enter_context(SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115
     async for chunk in body.stream():
         file.write(chunk)
     if file.tell() == 0:
         raise Malformed("The body is empty. Send a form with photos, or a zip of them.")
-    found = await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
-    return [Item(member.name, member.read) for member in found]
+    members = await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
+    return [BatchPhoto(member.name, member.read) for member in members]
 
 
-def _read(part: UploadFile) -> bytes:
+def _read_part(part: UploadFile) -> bytes:
     part.file.seek(0)
     return part.file.read()

@@ -1,4 +1,4 @@
-"""``POST corrections``: what a visitor says of an answer."""
+"""``POST corrections``: save what a photo shows, next to what the model predicts."""
 
 from typing import Annotated, Any
 
@@ -13,8 +13,8 @@ from model.classifier import Identification
 from ..dispatcher import dispatcher
 from ..problems import Invalid
 from .identify import photo_body
-from .params import CorrectionParams, photo_in, with_fields
-from .schemas import Corrections, problems
+from .params import CorrectionParams, read_upload
+from .schemas import CorrectionResponse, problem_responses
 
 __all__ = ["router"]
 
@@ -24,42 +24,47 @@ router = APIRouter(tags=["corrections"])
 @router.post(
     "/corrections",
     status_code=201,
-    response_model=Corrections,
-    responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
+    response_model=CorrectionResponse,
+    responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 503),
     openapi_extra=photo_body(CorrectionParams),
-    summary="Say what a photo shows",
+    summary="Save a correction",
 )
-async def correct(request: Request, said: Annotated[CorrectionParams, Query()]) -> JSONResponse:
-    """The photo is looked at again, so that what is kept is what the model says and not
-    what somebody claims that it said. The photo itself is kept only with `keep`.
+async def add_correction(
+    request: Request, params: Annotated[CorrectionParams, Query()]
+) -> JSONResponse:
+    """Send the photo and the label that it should have had.
+
+    The photo is identified again, so that what is saved is the model's prediction and not a
+    client's claim. The photo itself is saved only with `keep`.
     """
     dispatcher().check()
-    async with photo_in(request) as sent:
-        said = with_fields(said, sent.fields)
-        label = await run_in_threadpool(_label, said)
+    async with read_upload(request) as upload:
+        params = params.with_fields(upload.fields)
+        label = await run_in_threadpool(_clean_label, params)
         identification = await dispatcher().run(
-            lambda: load(said.model).identify_detailed(sent.data), request.is_disconnected
+            lambda: load(params.model).identify_detailed(upload.data), request.is_disconnected
         )
-        # Not in a slot: a database that is slow must not keep photos waiting.
-        return JSONResponse(await run_in_threadpool(_kept, identification, label, said), 201)
+        # Outside the slot: a slow database must not keep photos waiting.
+        saved = await run_in_threadpool(_save, identification, label, keep_photo=params.keep)
+        return JSONResponse(saved, 201)
 
 
-def _label(said: CorrectionParams) -> str:
-    # Imported only here: opening a database costs memory that most processes don't need.
+def _clean_label(params: CorrectionParams) -> str:
+    # Imported here: a database costs memory that most processes never need.
     from model.corrections.store import clean_label
 
-    label = clean_label(said.label)
+    label = clean_label(params.label)
     if not label:
-        raise Invalid("label: it is missing. Say what the photo shows.")
+        raise Invalid("label: the label is missing. Say what the photo shows.")
     return label
 
 
-def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[str, Any]:
+def _save(identification: Identification, label: str, *, keep_photo: bool) -> dict[str, Any]:
     from model.corrections import correction_store
     from model.corrections.store import clean_label
 
-    prediction = examined.prediction
-    photo = examined.photo.to_jpeg() if said.keep else None
+    prediction = identification.prediction
+    photo = identification.photo.to_jpeg() if keep_photo else None
     number = correction_store().add_correction(prediction, label, photo)
     return {
         "id": number,
@@ -68,5 +73,5 @@ def _kept(examined: Identification, label: str, said: CorrectionParams) -> dict[
         "predicted": None if prediction.in_distribution is False else prediction.top(1)[0].label,
         "label": label,
         "known": label in map(clean_label, prediction.labels),
-        "kept": said.keep,
+        "kept": keep_photo,
     }

@@ -16,106 +16,115 @@ from model.classifier import Identification
 from model.explanation import occlusion_map, render_overlay
 
 from ..dispatcher import dispatcher
-from . import batch
-from .params import FILE, BatchParams, IdentifyParams, body_of, photo_in, with_fields
-from .schemas import Answer, Batch, problems
+from .batch import BATCH_BODY, BatchResponse, start_batch
+from .params import FILE_SCHEMA, BatchParams, IdentifyParams, form_schema, read_upload
+from .schemas import BatchResult, IdentifyResponse, problem_responses
 
-__all__ = ["answered", "identified", "photo_body", "router"]
+__all__ = ["identify_photo", "identify_request", "photo_body", "router"]
 
 router = APIRouter(tags=["identify"])
-CELLS = 16
-PICTURE = 448
 
-LINES: dict[int | str, dict[str, Any]] = {
+MAP_CELLS = 16
+"""Rows and columns of an occlusion map in JSON."""
+
+OVERLAY_PX = 448
+"""Side of the picture of an occlusion map, in pixels."""
+
+LINES_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
-"""The other form of a batch's answers, for OpenAPI."""
+"""The other form of a batch's results, for OpenAPI."""
 
 
-def photo_body(options: type[BaseModel]) -> dict[str, Any]:
-    """The body of a request with one photo, for OpenAPI."""
+def photo_body(params: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI body of a request with one photo."""
     content = {
-        "multipart/form-data": {"schema": body_of(options, "photo")},
-        "image/*": {"schema": FILE},
-        "application/octet-stream": {"schema": FILE},
+        "multipart/form-data": {"schema": form_schema(params, "photo")},
+        "image/*": {"schema": FILE_SCHEMA},
+        "application/octet-stream": {"schema": FILE_SCHEMA},
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
     "/identify",
-    response_model=Answer,
-    responses=problems(400, 403, 404, 408, 413, 415, 422, 503),
+    response_model=IdentifyResponse,
+    responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 503),
     openapi_extra=photo_body(IdentifyParams),
-    summary="What is on a photo",
+    summary="Identify a photo",
 )
-async def identify(request: Request, asked: Annotated[IdentifyParams, Query()]) -> JSONResponse:
+async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Send the photo's bytes, or a form with the photo as `photo`.
 
-    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB; nothing of it is kept.
+    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB. Nothing of it is saved.
     """
-    return await answered(request, asked)
+    return await identify_request(request, params)
 
 
-async def answered(request: Request, asked: IdentifyParams) -> JSONResponse:
-    """The answer to the photo of a request; fields of its form win over ``asked``.
+async def identify_request(request: Request, params: IdentifyParams) -> JSONResponse:
+    """Identify the photo of a request; fields of its form override ``params``.
 
     Raises:
-        LoupeError, pydantic.ValidationError: see ``photo_in``, ``Line.run``, ``identified`` and
-            ``with_fields``.
+        LoupeError, pydantic.ValidationError: see ``read_upload``, ``Dispatcher.run``,
+            ``identify_photo`` and ``Params.with_fields``.
     """
     dispatcher().check()
-    async with photo_in(request) as sent:
-        work = partial(identified, sent.data, sent.name, with_fields(asked, sent.fields))
-        # A plain answer: checking it field by field against its own description takes
-        # longer than resizing a photo.
+    async with read_upload(request) as upload:
+        work = partial(identify_photo, upload.data, upload.name, params.with_fields(upload.fields))
+        # Skip response validation: it takes longer than resizing a photo.
         return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
-def identified(data: bytes, name: str, asked: IdentifyParams) -> dict[str, Any]:
-    """The answer to one photo as the command line prints it.
+def identify_photo(data: bytes, name: str, params: IdentifyParams) -> dict[str, Any]:
+    """Return the prediction for one photo, in the command line's JSON.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
-    classifier = load(asked.model)
-    examined = classifier.identify_detailed(data)
-    answer = examined.prediction.to_dict(name, asked.top)
-    if asked.explain:
-        answer["explanation"] = _explained(classifier, examined)
-    return answer
+    classifier = load(params.model)
+    identification = classifier.identify_detailed(data)
+    result = identification.prediction.to_dict(name, params.top)
+    if params.explain:
+        result["explanation"] = _explain(classifier, identification)
+    return result
 
 
-def _explained(classifier: Classifier, examined: Identification) -> dict[str, Any]:
-    first = examined.prediction.top(1)[0]
-    heat = occlusion_map(classifier, examined.pixels, first.index)
-    rows = np.linspace(0, heat.shape[0], CELLS + 1).astype(int)
-    columns = np.linspace(0, heat.shape[1], CELLS + 1).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(heat, rows[:-1], axis=0), columns[:-1], axis=1)
-    cells = sums / np.outer(np.diff(rows), np.diff(columns))
-    file = BytesIO()
-    render_overlay(examined.pixels, heat, PICTURE).save(file, "JPEG", quality=85)
-    picture = base64.b64encode(file.getvalue()).decode()
+def _explain(classifier: Classifier, identification: Identification) -> dict[str, Any]:
+    label = identification.prediction.top(1)[0]
+    importance = occlusion_map(classifier, identification.pixels, label.index)
+    picture = BytesIO()
+    overlay = render_overlay(identification.pixels, importance, OVERLAY_PX)
+    overlay.save(picture, "JPEG", quality=85)
+    encoded = base64.b64encode(picture.getvalue()).decode()
     return {
-        "label": first.label,
-        "heat": [[round(float(cell), 3) for cell in row] for row in cells],
-        "picture": f"data:image/jpeg;base64,{picture}",
+        "label": label.label,
+        "heat": [[round(float(cell), 3) for cell in row] for row in _mean_cells(importance)],
+        "picture": f"data:image/jpeg;base64,{encoded}",
     }
+
+
+def _mean_cells(importance: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+    """Average a map, float32 [height, width], over ``MAP_CELLS`` rows and columns."""
+    rows = np.linspace(0, importance.shape[0], MAP_CELLS + 1).astype(int)
+    columns = np.linspace(0, importance.shape[1], MAP_CELLS + 1).astype(int)
+    row_sums = np.add.reduceat(importance, rows[:-1], axis=0)
+    sums = np.add.reduceat(row_sums, columns[:-1], axis=1)
+    return sums / np.outer(np.diff(rows), np.diff(columns))
 
 
 @router.post(
     "/identify/batch",
-    response_model=Batch,
-    responses={**LINES, **problems(400, 403, 404, 408, 413, 422, 503)},
-    openapi_extra=batch.BODY,
-    summary="What is on many photos",
+    response_model=BatchResult,
+    responses={**LINES_RESPONSE, **problem_responses(400, 403, 404, 408, 413, 422, 503)},
+    openapi_extra=BATCH_BODY,
+    summary="Identify a batch of photos",
 )
 async def identify_batch(
-    request: Request, asked: Annotated[BatchParams, Query()]
-) -> batch.BatchResponse:
+    request: Request, params: Annotated[BatchParams, Query()]
+) -> BatchResponse:
     """Send a form with several files, or a zip of photos; 100 MB at most.
 
-    Answers come while later photos are still looked at; a refused photo has an `error`
-    in its place. With `Accept: application/x-ndjson` each line is one object.
+    Results arrive while later photos are still being processed. A photo that can't be read
+    has an `error` in its place. With `Accept: application/x-ndjson` each line is one object.
     """
-    return await batch.begin(request, asked)
+    return await start_batch(request, params)

@@ -15,21 +15,21 @@ from model.bundle import MANIFEST, Name, get_bundle, list_versions
 from model.engines import available
 from model.settings import settings
 
-from .schemas import Model, Models, problems
+from .schemas import ModelList, ModelResponse, problem_responses
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["models"])
 
-FOREVER = "public, max-age=31536000, immutable"
-"""A version is the hash of its content: what is at such an address never changes."""
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""A version is the hash of its content, so a file at its URL never changes."""
 
 
 class Segment(StringConvertor):
     """One part of a path, never empty.
 
-    Not Starlette's own: fastai imports python-fasthtml, which makes that one match nothing, too,
-    for the whole process, so a route would depend on whether torch was loaded before it.
+    Starlette's own converter is changed by python-fasthtml, which fastai imports: it then
+    matches an empty part as well, so a route would depend on whether fastai was loaded first.
     """
 
     regex = "[^/]+"
@@ -38,18 +38,18 @@ class Segment(StringConvertor):
 register_url_convertor("segment", Segment())
 
 RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
-RANGES = 16
-"""Of one request; with more it is sent whole."""
+MAX_RANGES = 16
+"""Most ranges of one request; with more the whole file is sent."""
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 
 
 @router.head("/models", include_in_schema=False)
-@router.get("/models", response_model=Models, summary="The models that can be used here")
+@router.get("/models", response_model=ModelList, summary="List the models")
 def models() -> JSONResponse:
-    """Those that ship and the owner's own; one whose `bundle.json` cannot be read is left out."""
-    found = [found for found in list_models().values() if isinstance(found, Bundle)]
-    lines = [
+    """Built-in models and the owner's own. One whose `bundle.json` can't be read is left out."""
+    bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
+    summaries = [
         {
             "name": bundle.name,
             "title": bundle.manifest.title,
@@ -60,32 +60,32 @@ def models() -> JSONResponse:
             "calibrated": bundle.manifest.calibration is not None,
             "default": bundle.name == settings().model,
         }
-        for bundle in found
+        for bundle in bundles
     ]
-    return JSONResponse({"models": lines}, headers={"Cache-Control": "no-cache"})
+    return JSONResponse({"models": summaries}, headers={"Cache-Control": "no-cache"})
 
 
 @router.head("/models/{name:segment}", include_in_schema=False)
 @router.get(
     "/models/{name:segment}",
-    response_model=Model,
-    responses=problems(404, 422, 503),
-    summary="All that a model says of itself",
+    response_model=ModelResponse,
+    responses=problem_responses(404, 422, 503),
+    summary="Describe a model",
 )
 def model(request: Request, name: Name) -> Response:
-    """Labels, recipe, licence, data, figures, and where its files are."""
-    answer = JSONResponse(
-        _described(request, get_bundle(name)), headers={"Cache-Control": "no-cache"}
+    """Labels, preprocessing, licence, data, measured figures, and the URLs of its files."""
+    response = JSONResponse(
+        _describe(request, get_bundle(name)), headers={"Cache-Control": "no-cache"}
     )
-    # Of all that is said: engines and settings change it, too, not only the version.
-    tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:32]}"'
-    answer.headers["ETag"] = tag
-    if _has(request, tag):
+    # A hash of the whole body: engines and settings change it as well as the version.
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    response.headers["ETag"] = tag
+    if _has_etag(request, tag):
         return Response(status_code=304, headers={"Cache-Control": "no-cache", "ETag": tag})
-    return answer
+    return response
 
 
-def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
+def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
     base = f"{request.scope.get('root_path', '')}/models/{bundle.name}/{bundle.version}"
     return {
         "version": bundle.version,
@@ -109,56 +109,54 @@ def _described(request: Request, bundle: Bundle) -> dict[str, Any]:
     response_class=FileResponse,
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The file"},
-        206: {"description": "A part of it, where a range was asked for"},
-        304: {"description": "It is as the ETag in If-None-Match says"},
-        **problems(404, 416, 422, 503),
+        206: {"description": "The requested range of the file"},
+        304: {"description": "The client has this version of the file"},
+        **problem_responses(404, 416, 422, 503),
     },
-    summary="A file of a model",
+    summary="Download a file of a model",
 )
 def file(request: Request, name: Name, version: Version, file: str) -> Response:
-    """Its ETag is its SHA-256. A version's files never change, so they may be kept for ever."""
-    bundle = _version(name, version)
+    """Its ETag is its SHA-256. A version's files never change and may be cached for ever."""
+    bundle = _get_version(name, version)
     if file == MANIFEST:
         path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
     elif settings().downloads and file in bundle.manifest.files:
-        # Not one that was damaged since: others would keep it for a year under this hash.
+        # Checked again: a damaged file would be cached for a year under this hash.
         path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
     else:
         raise HTTPException(404)
-    headers = {"Cache-Control": FOREVER, "ETag": tag, "X-Content-Type-Options": "nosniff"}
-    if _has(request, tag):
+    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    if _has_etag(request, tag):
         return Response(status_code=304, headers=headers)
     _check_range(request, path.stat().st_size)
-    kind = "application/json" if file.endswith(".json") else "application/octet-stream"
-    return FileResponse(path, headers=headers, media_type=kind)
+    media_type = "application/json" if file.endswith(".json") else "application/octet-stream"
+    return FileResponse(path, headers=headers, media_type=media_type)
 
 
 def _check_range(request: Request, size: int) -> None:
-    """Leave out a range that says nothing; refuse one that is not there (RFC 9110, 14.2)."""
-    said = request.headers.get("range", "")
-    parts = [RANGE.fullmatch(part.strip()) for part in said.removeprefix("bytes=").split(",")]
+    """Drop a malformed range; raise 416 for one outside the file (RFC 9110, 14.2)."""
+    header = request.headers.get("range", "")
+    parts = [RANGE.fullmatch(part.strip()) for part in header.removeprefix("bytes=").split(",")]
     spans = [(part[1], part[2]) for part in parts if part and (part[1] or part[2])]
-    read = said.startswith("bytes=") and len(spans) == len(parts) <= RANGES
-    if not read or any(first and last and int(last) < int(first) for first, last in spans):
-        kept = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
-        request.scope["headers"] = kept
+    is_valid = header.startswith("bytes=") and len(spans) == len(parts) <= MAX_RANGES
+    if not is_valid or any(first and last and int(last) < int(first) for first, last in spans):
+        headers = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+        request.scope["headers"] = headers
     elif not any(int(first) < size if first else int(last) for first, last in spans):
         raise HTTPException(416, headers={"Content-Range": f"bytes */{size}"})
 
 
-def _version(name: str, version: str) -> Bundle:
-    for one in list_versions(name):
-        # A manifest that was edited in place is of another version than its folder says.
-        if one.version == version == getattr(one.bundle, "version", None):
-            assert isinstance(one.bundle, Bundle)
-            return one.bundle
+def _get_version(name: str, version: str) -> Bundle:
+    for entry in list_versions(name):
+        # A manifest that was edited in place has another version than its folder's name.
+        if entry.version == version == getattr(entry.bundle, "version", None):
+            assert isinstance(entry.bundle, Bundle)
+            return entry.bundle
     raise HTTPException(404)
 
 
-def _has(request: Request, tag: str) -> bool:
-    """Whether the client says that it has what the tag names (RFC 9110, weak comparison)."""
-    sent = request.headers.get("if-none-match", "")
-    wanted = tag.removeprefix("W/")
-    return sent.strip() == "*" or wanted in (
-        one.strip().removeprefix("W/") for one in sent.split(",")
-    )
+def _has_etag(request: Request, tag: str) -> bool:
+    """Return whether If-None-Match has this ETag (RFC 9110, weak comparison)."""
+    header = request.headers.get("if-none-match", "")
+    sent_tags = (sent.strip().removeprefix("W/") for sent in header.split(","))
+    return header.strip() == "*" or tag.removeprefix("W/") in sent_tags

@@ -1,12 +1,15 @@
-"""What a request holds: photos and parameters, raw or as a form."""
+"""What a request holds: a photo and parameters, as raw bytes or as a form."""
 
+import difflib
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,66 +21,106 @@ from ..body_limits import PHOTO_BYTES, limited_body
 from ..problems import Malformed
 
 __all__ = [
-    "FILE",
+    "FILE_SCHEMA",
     "BatchParams",
     "CorrectionParams",
     "IdentifyParams",
+    "Params",
     "Upload",
-    "body_of",
-    "form_of",
-    "photo_in",
-    "shown",
-    "with_fields",
+    "display_name",
+    "form_schema",
+    "is_form",
+    "parse_form",
+    "read_upload",
+    "text_fields",
 ]
 
-FIELDS = 20
-MAX_NAME = 200
+MAX_FIELDS = 20
+MAX_NAME_LENGTH = 200
+MAX_FIELD_BYTES = 2**16
+
 MAX_LABEL_LENGTH = 200
-"""As the records have it; importing them would load a database."""
+"""As in ``model.corrections``, whose import would load a database."""
 
-UNREADABLE = "The form does not parse. Send it as a browser does."
+FORM_ERROR = "The form couldn't be parsed. Send it as multipart/form-data."
 
-FILE = {"type": "string", "format": "binary"}
-"""Bytes, for OpenAPI."""
+FILE_SCHEMA = {"type": "string", "format": "binary"}
+"""A file's bytes, for OpenAPI."""
 
-RAW = "-"
-"""The name of a photo that came without one, as the command line calls standard input."""
+UNNAMED = "-"
+"""Name of a photo that came without one, as the command line calls standard input."""
 
-Options = TypeVar("Options", bound=BaseModel)
-
-
-Which = Annotated[Name | None, Field(description="The model; by default the server's.")]
+ModelName = Annotated[Name | None, Field(description="The model; by default the server's.")]
 
 
-class BatchParams(BaseModel):
+class Params(BaseModel):
+    """Parameters of a route, from the query string and the form. Unknown ones are rejected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reject_unknown(cls, values: Any) -> Any:
+        # A typo must not be answered with the default model.
+        for name in values if isinstance(values, Mapping) else ():
+            if name not in cls.model_fields:
+                message = _unknown_message(str(name), list(cls.model_fields))
+                raise PydanticCustomError("unknown_parameter", "{message}", {"message": message})
+        return values
+
+    @classmethod
+    def from_known(cls, values: Mapping[str, Any]) -> Self:
+        """Return parameters from those of ``values`` that are known; the others are ignored."""
+        return cls.model_validate({k: v for k, v in values.items() if k in cls.model_fields})
+
+    def with_fields(self, fields: Mapping[str, str]) -> Self:
+        """Return these parameters with a form's fields, which win.
+
+        An empty field is one that was not filled in.
+
+        Raises:
+            pydantic.ValidationError: a field has an invalid name or value.
+        """
+        known = type(self).model_fields
+        filled = {name: text for name, text in fields.items() if text or name not in known}
+        if not filled:
+            return self
+        return type(self).model_validate({**self.model_dump(exclude_unset=True), **filled})
+
+
+def _unknown_message(name: str, known: list[str]) -> str:
+    # A client's text is repeated only if it can be nothing but a name.
+    quoted = f" '{name}'" if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) else ""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+    return f"Unknown parameter{quoted}. {hint}"
+
+
+class BatchParams(Params):
     """Parameters of ``identify/batch``."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    model: Which = None
-    top: Annotated[int, Field(ge=1, le=1000, description="Labels to give.")] = 5
+    model: ModelName = None
+    top: Annotated[int, Field(ge=1, le=1000, description="Number of labels to return.")] = 5
 
 
 class IdentifyParams(BatchParams):
     """Parameters of ``identify``."""
 
     explain: Annotated[
-        bool, Field(description="Say which parts of the photo the answer rests on (0.7 s more).")
+        bool,
+        Field(description="Return an occlusion map: how much each region matters (0.7 s more)."),
     ] = False
 
 
-class CorrectionParams(BaseModel):
+class CorrectionParams(Params):
     """Parameters of ``corrections``."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    model: Which = None
+    model: ModelName = None
     label: Annotated[
-        str,
-        Field(max_length=MAX_LABEL_LENGTH, description="What the photo shows; it must be given."),
+        str, Field(max_length=MAX_LABEL_LENGTH, description="What the photo shows; required.")
     ] = ""
     keep: Annotated[
-        bool, Field(description="The visitor agrees that the photo is kept, scaled down.")
+        bool, Field(description="Save a smaller copy of the photo; needs the visitor's consent.")
     ] = False
 
 
@@ -91,101 +134,89 @@ class Upload:
 
 
 @asynccontextmanager
-async def photo_in(request: Request) -> AsyncIterator[Upload]:
-    """The one photo of a request; its bytes count against the budget until the end.
+async def read_upload(request: Request) -> AsyncIterator[Upload]:
+    """Read the one photo of a request; its bytes count against the memory budget until the end.
 
     Raises:
-        PhotoTooLarge, BodyTooSlow, Busy: see ``bounded``.
-        MissingPhoto: a form without a photo.
-        Malformed: a form that is none, or with two photos.
+        PhotoTooLarge, BodyTooSlow, Busy: see ``limited_body``.
+        MissingPhoto: the form has no photo.
+        Malformed: the form can't be parsed, or has two photos.
     """
     async with limited_body(request, PHOTO_BYTES) as body:
         if not is_form(request):
-            yield Upload(await body.body(), RAW, {})
+            yield Upload(await body.body(), UNNAMED, {})
             return
-        async with form_of(body, files=1) as form:
+        async with parse_form(body, max_files=1) as form:
             files = [part for part in form.values() if isinstance(part, UploadFile)]
             if not files:
-                raise MissingPhoto("There is no file in the form. Send the photo as 'photo'.")
-            yield Upload(await files[0].read(), shown(files[0].filename), fields_of(form))
+                raise MissingPhoto("The form has no file. Send the photo as 'photo'.")
+            name = display_name(files[0].filename)
+            yield Upload(await files[0].read(), name, text_fields(form))
 
 
 @asynccontextmanager
-async def form_of(request: Request, files: int) -> AsyncIterator[FormData]:
-    """The request's form with at most ``files`` files; large ones lie on the disk meanwhile.
+async def parse_form(request: Request, max_files: int) -> AsyncIterator[FormData]:
+    """Parse the request's form; large files are on disk until the block ends.
 
     Raises:
-        Malformed: it does not parse, or has more files or fields.
+        Malformed: it can't be parsed, or has too many files or fields.
     """
     try:
-        form = await request.form(max_files=files, max_fields=FIELDS, max_part_size=2**16)
+        form = await request.form(
+            max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        )
     except HTTPException as error:
-        raise Malformed(_why(str(error.detail), files)) from None
+        raise Malformed(_form_message(str(error.detail), max_files)) from None
     except (KeyError, ValueError, AssertionError, LookupError, UnicodeError):
-        # What the parser raises at headers made to confuse it.
-        raise Malformed(UNREADABLE) from None
+        # The parser raises these at headers that were made to confuse it.
+        raise Malformed(FORM_ERROR) from None
     try:
         yield form
     finally:
         await form.close()
 
 
-def _why(said: str, files: int) -> str:
-    """What is wrong with a form; the parser's words are for those who wrote it."""
-    if said.startswith("Too many files"):
-        one = "one photo" if files == 1 else f"{files:,} photos"
-        return f"The form has more files than it may: send {one} at most."
-    if said.startswith("Too many fields"):
-        return f"The form has more than {FIELDS} fields."
-    if said.startswith("Part exceeded"):
+def _form_message(detail: str, max_files: int) -> str:
+    """Return what is wrong with a form; the parser's own words are for developers."""
+    if detail.startswith("Too many files"):
+        most = "one photo" if max_files == 1 else f"{max_files:,} photos"
+        return f"Too many files in the form: send at most {most}."
+    if detail.startswith("Too many fields"):
+        return f"Too many fields in the form: send at most {MAX_FIELDS}."
+    if detail.startswith("Part exceeded"):
         return "A field of the form is too long. Send a photo as a file, with a file name."
-    return UNREADABLE
+    return FORM_ERROR
 
 
-def body_of(options: type[BaseModel], name: str, *, many: bool = False) -> dict[str, Any]:
-    """A form with photos and parameters, for OpenAPI."""
-    photo = {"type": "array", "items": FILE} if many else FILE
-    fields = options.model_json_schema()["properties"]
+def form_schema(params: type[BaseModel], name: str, *, many: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI schema of a form with photos and parameters."""
+    photo = {"type": "array", "items": FILE_SCHEMA} if many else FILE_SCHEMA
+    fields = params.model_json_schema()["properties"]
     for field in fields.values():
-        # Else the page fills in what it makes up from the pattern.
+        # Otherwise the documentation page fills in a text made up from the pattern.
         field["example"] = "" if field["default"] is None else field["default"]
     return {
         "type": "object",
         "properties": {name: photo, **fields},
         "required": [name],
+        "additionalProperties": False,
     }
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body says that it is a form with files."""
+    """Return whether the body is declared as a form with files."""
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
-def fields_of(form: FormData) -> dict[str, str]:
-    """A form's fields that are no files."""
+def text_fields(form: FormData) -> dict[str, str]:
+    """Return a form's fields that are not files."""
     return {name: part for name, part in form.items() if isinstance(part, str)}
 
 
-def with_fields(options: Options, fields: Mapping[str, str]) -> Options:
-    """Parameters from the address with those of the form, which win, put in.
-
-    An empty field is one that was not filled in.
-
-    Raises:
-        pydantic.ValidationError: one is not usable.
-    """
-    known = type(options).model_fields
-    own = {name: text for name, text in fields.items() if name in known and text}
-    if not own:
-        return options
-    given: dict[str, Any] = options.model_dump(exclude_unset=True)
-    return type(options).model_validate({**given, **own})
-
-
-def shown(name: str | None) -> str:
-    """A file's name as sent, fit to be shown: no path, nothing that is not seen."""
-    # What a form cannot hold its sender writes so (WHATWG, multipart/form-data encoding).
-    plain = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
-    last = plain.replace("\\", "/").rsplit("/", 1)[-1]
-    seen = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
-    return unicodedata.normalize("NFC", seen).strip()[-MAX_NAME:] or RAW
+def display_name(name: str | None) -> str:
+    """Return a file's name fit to be shown: without a path or invisible characters."""
+    # Senders escape what a form cannot hold (WHATWG, multipart/form-data encoding).
+    unescaped = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
+    last = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    return unicodedata.normalize("NFC", visible).strip()[-MAX_NAME_LENGTH:] or UNNAMED

@@ -1,4 +1,4 @@
-"""The JSON that the API answers with: the command line's, described for OpenAPI."""
+"""The JSON of the API's responses, described for OpenAPI."""
 
 from typing import Any, Literal
 
@@ -7,14 +7,14 @@ from pydantic import BaseModel, Field
 from ..problems import Problem
 
 __all__ = [
-    "Answer",
-    "Batch",
-    "Corrections",
-    "Model",
+    "BatchResult",
+    "CorrectionResponse",
+    "IdentifyResponse",
     "ModelFile",
-    "ModelLine",
-    "Models",
-    "problems",
+    "ModelList",
+    "ModelResponse",
+    "ModelSummary",
+    "problem_responses",
 ]
 
 
@@ -26,7 +26,7 @@ class Candidate(BaseModel):
 
 
 class Milliseconds(BaseModel):
-    """Where the time went, in ms."""
+    """Time of each step, in ms."""
 
     decode: float
     preprocess: float
@@ -35,85 +35,94 @@ class Milliseconds(BaseModel):
 
 
 class Explanation(BaseModel):
-    """Which parts of the photo the first label rests on."""
+    """An occlusion map: how much each region of the photo matters for the top label."""
 
     label: str
     heat: list[list[float]] = Field(
         description="16 rows of 16 numbers from the top left, 0 (matters least) to 1, over the "
-        "part of the photo that the model looks at."
+        "part of the photo that the model sees."
     )
-    picture: str = Field(description="That part as a JPEG, what matters bright: a data: URL.")
+    picture: str = Field(
+        description="That part as a JPEG data: URL; regions that matter are bright."
+    )
 
 
-class Answer(BaseModel):
-    """What a model says of a photo."""
+class IdentifyResponse(BaseModel):
+    """The prediction for a photo."""
 
-    photo: str = Field(description="The file's name as sent; - where it came without one.")
+    photo: str = Field(description="The file's name as sent; - if it had none.")
     model: str
-    version: str = Field(description="Hash of the model's content.")
+    version: str = Field(description="The model's version, a hash of its content.")
     engine: Literal["compiled", "learner"]
     answer: str | list[str] | None = Field(
-        description="The first label; null for none of these; a list for several labels a photo."
+        description="The top label; null for none of these; a list for models with several "
+        "labels per photo."
     )
-    candidates: list[Candidate] = Field(description="The most probable labels, best first.")
-    known: bool | None = Field(description="false: none of these; null: the model cannot tell.")
-    novelty: float | None = Field(description="Higher is stranger.")
+    candidates: list[Candidate] = Field(
+        description="The most probable labels, most probable first."
+    )
+    known: bool | None = Field(
+        description="false: none of these (out of distribution); null: the model can't tell."
+    )
+    novelty: float | None = Field(
+        description="OOD score: higher means less like the photos it knows."
+    )
     plausible: list[str] | None = Field(
-        description="Labels of which one is right as often as the model's card says."
+        description="Prediction set: contains the right label as often as the model card states."
     )
     milliseconds: Milliseconds | None
-    explanation: Explanation | None = Field(default=None, description="Only where asked for.")
+    explanation: Explanation | None = Field(default=None, description="Only with explain.")
 
 
-class Fault(BaseModel):
-    """Why a photo was refused."""
+class PhotoProblem(BaseModel):
+    """Why a photo was rejected."""
 
     code: str
     message: str
 
 
-class Refused(BaseModel):
-    """A photo of a batch that was refused."""
+class RejectedPhoto(BaseModel):
+    """A photo of a batch that was rejected."""
 
     photo: str
-    error: Fault
+    error: PhotoProblem
 
 
-class Batch(BaseModel):
-    """Answers in the order of the photos."""
+class BatchResult(BaseModel):
+    """Results in the order of the photos."""
 
-    answers: list[Answer | Refused]
+    answers: list[IdentifyResponse | RejectedPhoto]
 
 
-class ModelLine(BaseModel):
+class ModelSummary(BaseModel):
     """A model in the list."""
 
     name: str
     title: str
     description: str
     version: str
-    labels: int = Field(description="How many.")
-    engines: list[str] = Field(description="Those that are installed here.")
+    labels: int = Field(description="Number of labels.")
+    engines: list[str] = Field(description="Engines that are installed on this server.")
     calibrated: bool
-    default: bool = Field(description="Whether it answers where none is named.")
+    default: bool = Field(description="Whether it is used where no model is named.")
 
 
-class Models(BaseModel):
-    """The models that can be used here."""
+class ModelList(BaseModel):
+    """The models of this server."""
 
-    models: list[ModelLine]
+    models: list[ModelSummary]
 
 
 class ModelFile(BaseModel):
-    """A file of a model; ``url`` is null where this server hands out none."""
+    """A file of a model; ``url`` is null where downloads are switched off."""
 
     url: str | None
     bytes: int
     sha256: str
 
 
-class Model(BaseModel):
-    """What ``bundle.json`` says, with the version and where the files are."""
+class ModelResponse(BaseModel):
+    """A model's manifest, its version and the URLs of its files."""
 
     version: str
     engines: list[str]
@@ -122,30 +131,32 @@ class Model(BaseModel):
     manifest: dict[str, Any] = Field(description="bundle.json without its list of files.")
 
 
-class Corrections(BaseModel):
-    """A correction that was kept."""
+class CorrectionResponse(BaseModel):
+    """A correction that was saved."""
 
     id: int
     model: str
     version: str
-    predicted: str | None = Field(description="What the model says; null for none of these.")
+    predicted: str | None = Field(description="The model's top label; null for none of these.")
     label: str
-    known: bool = Field(description="Whether the model has that label.")
-    kept: bool = Field(description="Whether the photo was kept.")
+    known: bool = Field(description="Whether the model has this label.")
+    kept: bool = Field(description="Whether the photo was saved.")
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route, as OpenAPI describes them."""
-    said = {
-        400: "The body or the request cannot be read",
-        403: "A page of another site asks, and is not allowed to",
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the errors of a route for OpenAPI."""
+    descriptions = {
+        400: "The request or its body can't be parsed",
+        403: "Cross-site request blocked",
         404: "No such model",
-        408: "The body came too slowly",
+        408: "The upload timed out",
         413: "Too many bytes or pixels",
-        416: "It has no such range",
-        415: "Not a kind of photo that is read",
-        422: "Damaged, or a parameter is not usable",
-        503: "Busy or stopping: Retry-After says when to ask again",
+        416: "No such range",
+        415: "Unsupported file type",
+        422: "Damaged photo, or an invalid parameter",
+        503: "Busy or shutting down: Retry-After says when to try again",
     }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {status: {"description": said[status], "content": content} for status in statuses}
+    return {
+        status: {"description": descriptions[status], "content": content} for status in statuses
+    }

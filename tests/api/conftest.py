@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
 from api.app import routes
-from api.lifespan import warm
+from api.lifecycle import lifespan
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -32,7 +32,7 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
             monkeypatch.setenv(name, value)
         _forget()
         forget()
-        app = Starlette(routes=routes(), lifespan=warm)
+        app = Starlette(routes=routes(), lifespan=lifespan)
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)

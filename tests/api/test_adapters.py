@@ -68,7 +68,7 @@ def instances(*photos: bytes) -> list[dict[str, Any]]:
 
 def test_vertex(vertex: TestClient) -> None:
     assert vertex.get("/health").status_code == 200
-    body = {"instances": instances(RED, b"text", BLUE), "parameters": {"top": 1}}
+    body = {"instances": instances(RED, b"text", BLUE), "parameters": {"top": 1, "other": 2}}
     found = vertex.post("/v1/predict:all", json=body).json()["predictions"]
     assert [one.get("answer") for one in found] == ["red", None, "blue"]
     assert found[1]["error"]["code"] == "unsupported-format"
@@ -114,15 +114,15 @@ def test_vertex_says_once_that_there_is_no_such_model(vertex: TestClient) -> Non
 
 
 def test_vertex_counts_a_photo_until_its_answer(vertex: TestClient) -> None:
-    memory_budget().held = memory_budget().most - 100
+    memory_budget().used = memory_budget().limit - 100
     try:
         answer = vertex.post("/v1/predict:all", json={"instances": instances(RED)})
         is_problem(answer, 503, "busy")
-        assert memory_budget().held == memory_budget().most - 100
+        assert memory_budget().used == memory_budget().limit - 100
     finally:
-        memory_budget().held = 0
+        memory_budget().used = 0
     assert vertex.post("/v1/predict:all", json={"instances": instances(RED)}).status_code == 200
-    assert memory_budget().held == 0
+    assert memory_budget().used == 0
 
 
 def test_vertex_names_what_is_no_base64(vertex: TestClient) -> None:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from api.dispatcher import dispatcher
-from api.lifespan import warm
+from api.lifecycle import lifespan
 from model.bundle import BUILTIN_DIR
 from tests.model.tiny import tiny
 
@@ -86,7 +86,7 @@ def test_not_ready_without_its_model_and_no_path_is_told(serve, shelf, caplog, h
 
 
 async def started():
-    async with warm(None):
+    async with lifespan(None):
         pass
 
 

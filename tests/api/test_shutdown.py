@@ -139,10 +139,10 @@ def test_a_photo_that_is_still_being_sent_is_refused(server: Server) -> None:
 
 def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
     code = (
-        "import threading, api.shutdown as stop\n"
-        "stop.GRACE, signalled = 0.1, threading.Event()\n"
+        "import threading, api.lifecycle as stop\n"
+        "stop.SHUTDOWN_SECONDS, signalled = 0.1, threading.Event()\n"
         "signalled.set()\n"
-        "stop._end(signalled)"
+        "stop._exit_after(signalled)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 128 + signal.SIGTERM

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from api.telemetry import discreet
+from api.telemetry import remove_personal_data
 from model import load
 from model.corrections import correction_store
 from model.errors import LoupeError, SettingRefused
@@ -113,7 +113,7 @@ def test_the_log_is_json_without_photos_names_or_secrets(
 
 def test_the_log_names_no_visitor(caplog: pytest.LogCaptureFixture) -> None:
     """The server's own line for each open page, and a library's for each odd form."""
-    discreet()
+    remove_personal_data()
     server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
     with caplog.at_level(logging.INFO):
         server.info('%s - "WebSocket %s" [accepted]', "192.0.2.7:1", "/_stcore/stream?secret=x")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from api import timeouts
+from api import middleware
 from api.body_limits import memory_budget
 from api.dispatcher import MAX_BATCHES, dispatcher
-from api.timeouts import SlowClientMiddleware
+from api.middleware import SlowClientMiddleware
 from model.samples import samples
 from tests.api.raw import Wire
 from tests.browser.server import Server
@@ -66,7 +66,7 @@ def test_who_asks_first_is_not_invited_to_send() -> None:
 def test_a_refused_body_is_read_for_a_while_after_the_refusal_went_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timeouts, "LINGER", 0.6)
+    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.6)
     sent, read = asked(PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"})
     assert closes(sent)
     assert read == 3
@@ -97,7 +97,7 @@ def test_a_refused_body_that_is_here_at_once_costs_no_connection() -> None:
 
 
 def test_a_file_is_sent_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "TAKING", 0.05)
+    monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     got = []
 
     async def ask() -> None:
@@ -134,7 +134,7 @@ def test_a_body_without_an_end_is_not_read_for_ever() -> None:
 
 
 def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "TAKING", 0.1)
+    monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
     ended = False
 
     async def lines() -> Any:
@@ -199,7 +199,7 @@ def test_a_refusal_arrives_though_its_body_was_not_wanted(server: Server) -> Non
 def test_who_takes_nothing_gives_the_place_of_his_batch_back(
     serve: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "TAKING", 0.1)
+    monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
     app = serve(LOUPE_MODEL="tiny").app
     head = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.png"\r\n\r\n'
     body = head + PHOTO + b"\r\n--x--\r\n"
@@ -222,6 +222,6 @@ def test_who_takes_nothing_gives_the_place_of_his_batch_back(
             left[:] = [body]
             await asyncio.wait_for(app(dict(given), receive, send), 10)
         assert not dispatcher()._batches.locked()
-        assert memory_budget().held == 0
+        assert memory_budget().used == 0
 
     asyncio.run(ask())

@@ -96,7 +96,7 @@ def test_there_may_be_so_many(serve: Any, tiny_bundle: Any) -> None:
     assert client.post(URL, files=parts(dict(list(PHOTOS.items())[:3]))).status_code == 200
     answer = client.post(URL, files=parts(PHOTOS))
     is_problem(answer, 400, "malformed")
-    assert "send 3 photos at most" in answer.json()["detail"]
+    assert "send at most 3 photos" in answer.json()["detail"]
     is_problem(client.post(URL, content=zipped(PHOTOS)), 422, "archive-refused")
 
 

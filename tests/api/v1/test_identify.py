@@ -119,6 +119,32 @@ def test_a_parameter_that_is_not_usable_is_named(api: TestClient, query: str) ->
         assert not value or value not in answer.json()["detail"].removeprefix(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("modle", "Unknown parameter 'modle'. Did you mean 'model'? See /api/v1/docs."),
+        ("engine", "Unknown parameter 'engine'. Known: model, top, explain. See /api/v1/docs."),
+        ("<b>", "Unknown parameter. Known: model, top, explain. See /api/v1/docs."),
+    ],
+)
+def test_unknown_parameter_is_rejected_and_the_nearest_is_named(
+    api: TestClient, name: str, message: str
+) -> None:
+    """A typo must not be answered by the default model."""
+    for answer in (
+        api.post(URL, params={name: "tiny"}, content=RED),
+        api.post(URL, files={"photo": RED}, data={name: "tiny"}),
+    ):
+        is_problem(answer, 422, "invalid")
+        assert answer.json()["detail"] == message
+
+
+@pytest.mark.parametrize("route", ["identify/batch", "corrections"])
+def test_other_routes_reject_unknown_parameters(api: TestClient, route: str) -> None:
+    answer = api.post(f"/api/v1/{route}?label=red&modle=tiny", files={"photos": RED})
+    is_problem(answer, 422, "invalid")
+
+
 def test_there_is_no_such_model(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?model=nobody", content=RED), 404, "no-such-model")
 
@@ -154,7 +180,7 @@ def test_other_methods_and_addresses_are_problems(api: TestClient) -> None:
     ],
 )
 def test_a_files_name_is_only_ever_shown(sent: str, said: str) -> None:
-    assert params.shown(sent) == said
+    assert params.display_name(sent) == said
 
 
 def test_why_is_told_where_asked_for(api: TestClient) -> None:
@@ -209,7 +235,7 @@ def test_an_empty_field_is_one_that_was_not_filled_in(api: TestClient) -> None:
 def test_a_form_with_two_photos_is_told_so(api: TestClient) -> None:
     answer = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
     is_problem(answer, 400, "malformed")
-    assert "send one photo at most" in answer.json()["detail"]
+    assert "send at most one photo" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])

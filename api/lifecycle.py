@@ -1,0 +1,146 @@
+"""Start, health and graceful stop of the server."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from types import FrameType
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from model import LoupeError, load
+from model.events import subscribe
+from model.resources import limit_malloc_arenas
+from model.settings import settings
+
+from . import telemetry
+from .dispatcher import dispatcher
+
+__all__ = ["lifespan", "live", "ready"]
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+SHUTDOWN_SECONDS = 25.0
+"""Longest time from the signal to the end, in seconds: hosts kill after 30."""
+
+log = logging.getLogger("loupe")
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
+    """Load the default model and run its golden test before the first visitor; stop in order.
+
+    A model that can't be loaded does not stop the app: the page says what is wrong, and
+    ``/api/ready`` stays at 503.
+    """
+    limit_malloc_arenas()
+    telemetry.remove_personal_data()
+    watch_signals()
+    with ExitStack() as stack:
+        stack.callback(subscribe(telemetry.metrics().count))
+        if settings().log == "json":
+            telemetry.log_json()
+            stack.callback(subscribe(telemetry.log_event))
+        if settings().database.get_secret_value():
+            # In a thread: photos are identified without a database.
+            threading.Thread(target=_open_database, name="corrections", daemon=True).start()
+        try:
+            await asyncio.to_thread(load)
+        except LoupeError as error:
+            log.error("%s: %s", error.code, error)
+        yield None
+        dispatcher().stopping = True
+        dispatcher().close()
+        log.info("stopped")
+
+
+def _open_database() -> None:
+    """Log at the start, and not with the first correction, that the database is unreachable.
+
+    Only for a database that is set: opening the default file costs memory that most
+    processes never need.
+    """
+    from model.corrections import correction_store
+
+    try:
+        correction_store()
+    except LoupeError as error:
+        log.error("%s: %s", error.code, error)
+
+
+async def live(_: Request) -> JSONResponse:
+    """Respond with 200 while the process runs."""
+    return JSONResponse({"status": "live"}, headers=NO_STORE)
+
+
+async def ready(_: Request) -> JSONResponse:
+    """Respond with 200 once the default model has passed its golden test, else with 503.
+
+    Also with 503 once the server is stopping, so that a proxy sends visitors elsewhere.
+    """
+    if dispatcher().stopping:
+        return _not_ready("stopping")
+    try:
+        classifier = await run_in_threadpool(load)
+    except LoupeError as error:
+        # The message names files of this machine and belongs in the log.
+        return _not_ready(error.code)
+    bundle = classifier.bundle
+    return JSONResponse(
+        {
+            "status": "ready",
+            "model": bundle.name,
+            "version": bundle.version,
+            "engine": classifier.engine.name,
+        },
+        headers=NO_STORE,
+    )
+
+
+def _not_ready(code: str) -> JSONResponse:
+    return JSONResponse({"status": "not ready", "code": code}, 503, headers=NO_STORE)
+
+
+def watch_signals() -> None:
+    """Begin to stop as soon as the process is signalled, before the server's own handler runs.
+
+    Between the signal and the moment when the server closes its sockets, requests still
+    arrive on open connections. They would be accepted and then waited for. To be called
+    after the server has set its handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    # Started now: a thread must not be started from within a signal handler.
+    signalled = threading.Event()
+    threading.Thread(target=_exit_after, args=(signalled,), name="stop", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+
+        def stop(signum: int, frame: FrameType | None, previous: object = previous) -> None:
+            dispatcher().stopping = True
+            signalled.set()
+            if callable(previous):
+                previous(signum, frame)
+
+        if callable(previous):
+            signal.signal(number, stop)
+
+
+def _exit_after(signalled: threading.Event) -> None:
+    """End the process ``SHUTDOWN_SECONDS`` after the signal.
+
+    The server waits for each connection, and a client that never reads its response keeps
+    one open for as long as it likes.
+    """
+    signalled.wait()
+    time.sleep(SHUTDOWN_SECONDS)
+    log.warning("Still not stopped after %g s: a client does not read.", SHUTDOWN_SECONDS)
+    logging.shutdown()
+    os._exit(128 + signal.SIGTERM)

@@ -1,0 +1,217 @@
+"""ASGI middleware of the API: cross-site requests, slow clients, counting, compression."""
+
+import asyncio
+import logging
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from model.settings import settings
+
+from .body_limits import PHOTO_BYTES, receive_in_time
+from .problems import CrossSite, error_response
+from .telemetry import metrics
+
+__all__ = ["CsrfMiddleware", "NoGzipMiddleware", "SlowClientMiddleware", "TelemetryMiddleware"]
+
+log = logging.getLogger("loupe.api")
+
+SEND_TIMEOUT_SECONDS = 60.0
+"""Longest time in which a client must take what was written, in seconds.
+
+Only for responses that hold a place in the queue. A file may be fetched over a slow line,
+which takes minutes to drain the megabytes that the system buffers, and keeps nobody waiting.
+"""
+
+EARLY_DRAIN_SECONDS = 0.2
+"""How long an early error waits for a body that has arrived already: it saves the connection."""
+
+DRAIN_SECONDS = 5.0
+"""How long the rest of a rejected body is read and discarded, at most a photo's bytes."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class CsrfMiddleware:
+    """Reject requests that pages of other sites make, unless ``LOUPE_CORS`` names the site.
+
+    CORS keeps another site's page from reading a response, not from sending a form.
+    Browsers say where a request comes from; programs say nothing and pass. The rule is
+    that of Filippo Valsorda, "Cross-Site Request Forgery", 2025 (Go's
+    ``http.CrossOriginProtection``).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        is_safe = scope["type"] != "http" or scope["method"] in SAFE_METHODS
+        if is_safe or _is_allowed(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+            return
+        error = CrossSite(
+            "Requests from other sites are blocked. The owner of this server can allow one "
+            "with LOUPE_CORS."
+        )
+        await error_response(error)(scope, receive, send)
+
+
+def _is_allowed(headers: Headers) -> bool:
+    origin, fetch_site = headers.get("origin"), headers.get("sec-fetch-site")
+    if {origin, "*"} & set(settings().origins):
+        return True
+    if fetch_site is not None:
+        return fetch_site in ("same-origin", "none")
+    # Over plain HTTP, and before 2023, browsers send only the origin. Programs send neither.
+    return origin is None or _is_same_origin(origin, headers.get("host", ""))
+
+
+def _is_same_origin(origin: str, host: str) -> bool:
+    """Return whether an origin has this host and port, by default the scheme's port."""
+    try:
+        page, server = urlsplit(origin), urlsplit(f"//{host}")
+        default = DEFAULT_PORTS.get(page.scheme)
+        return bool(page.hostname) and (page.hostname, page.port or default) == (
+            server.hostname,
+            server.port or default,
+        )
+    except ValueError:
+        return False
+
+
+class NoGzipMiddleware:
+    """Keep the server around the API from compressing its responses.
+
+    Streamlit's server compresses whatever it sends. That would hold back the lines of a
+    batch until a block is full, and cost half a second for each download of weights,
+    which hardly shrink.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and "/api/" in scope["path"]:
+            headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+            scope = {**scope, "headers": headers}
+        await self.app(scope, receive, send)
+
+
+class TelemetryMiddleware:
+    """Count and log each request by its route, and set the headers that every response needs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def send_response(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if scope["method"] == "POST":
+                    # A prediction belongs to the client that sent the photo.
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_response)
+        finally:
+            # The path is a client's text: only the route is fit to be counted and logged.
+            route = getattr(scope.get("route"), "path_format", "none")
+            metrics().requests.labels(route, str(status)).inc()
+            ms = round((time.perf_counter() - started) * 1000, 1)
+            fields = {"method": scope["method"], "route": route, "status": status, "ms": ms}
+            log.info("request", extra=fields)
+
+
+class ClientTimeout(Exception):
+    """The client does not read its response."""
+
+
+class SlowClientMiddleware:
+    """Time out clients that stop reading, and drain the body briefly after an early error.
+
+    Closing the socket during an upload resets it, and the client never sees the error;
+    reading to the end might never finish. So input is discarded for ``DRAIN_SECONDS``, and
+    then the connection is closed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = RequestBody(Headers(scope=scope), receive)
+        timeout_seconds = SEND_TIMEOUT_SECONDS if scope["method"] == "POST" else None
+
+        async def send_and_drain(message: Message) -> None:
+            if message["type"] == "http.response.start" and not body.is_complete:
+                await body.discard(EARLY_DRAIN_SECONDS)
+                if not body.is_complete:
+                    MutableHeaders(scope=message)["Connection"] = "close"
+            is_last = message["type"] == "http.response.body" and not message.get("more_body")
+            if is_last and not body.is_complete:
+                await _send_in_time(send, {**message, "more_body": True}, timeout_seconds)
+                await body.discard(DRAIN_SECONDS)
+                message = {"type": "http.response.body", "body": b""}
+            await _send_in_time(send, message, timeout_seconds)
+
+        try:
+            await self.app(scope, body.receive, send_and_drain)
+        except ClientTimeout:
+            log.info("stalled", extra={"method": scope["method"]})
+
+
+class RequestBody:
+    """The body of a request, and whether all of it has been read."""
+
+    def __init__(self, headers: Headers, receive: Receive) -> None:
+        # Reading invites a client that asked first (Expect: 100-continue) to send its body.
+        self._receive, self._bytes_left = receive, 0 if "expect" in headers else PHOTO_BYTES
+        self.is_complete = (
+            headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        )
+
+    async def receive(self) -> Message:
+        """See ASGI."""
+        self._bytes_left = PHOTO_BYTES
+        return await self._receive_next()
+
+    async def _receive_next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self.is_complete = True
+        return message
+
+    async def discard(self, seconds: float) -> None:
+        """Read what still arrives within ``seconds``, and throw it away."""
+        deadline = time.monotonic() + seconds
+        while not self.is_complete and self._bytes_left > 0:
+            message = await receive_in_time(self._receive_next, deadline)
+            if message is None:
+                return
+            self._bytes_left -= len(message.get("body", b""))
+
+
+async def _send_in_time(send: Send, message: Message, timeout_seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await send(message)
+    except TimeoutError:
+        raise ClientTimeout from None
