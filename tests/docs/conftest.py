@@ -1,4 +1,4 @@
-"""A server, photos, and another site whose pages use the API."""
+"""A server, photos, and another site whose pages call the API."""
 
 import json
 import threading
@@ -15,18 +15,18 @@ import pytest
 from PIL import Image
 
 from tests.browser.server import Server, serving
-from tests.docs.parts import CLIENTS, command
+from tests.docs.client_runner import CLIENTS, command
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Hands out the folder of the clients, and logs nothing."""
+class ClientFiles(SimpleHTTPRequestHandler):
+    """The folder of the clients, served without a log."""
 
     extensions_map: ClassVar[dict[str, str]] = {".mjs": "text/javascript", "": "text/plain"}
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given, directory=str(CLIENTS))
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments, directory=str(CLIENTS))
 
     def log_message(self, *_: object) -> None:
         pass
@@ -34,8 +34,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    """Another site, whose pages use the API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
+    """Another site, whose pages call the API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), ClientFiles) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
@@ -52,13 +52,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Serv
 
 @pytest.fixture(params=["python", "javascript"])
 def client(request: pytest.FixtureRequest) -> list[str]:
-    """How a client is started."""
+    """The command that starts a client."""
     return command(request.param)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder with photos of a red, a blue and an unknown colour, and what is none."""
+    """Photos of a red, a blue and an unknown colour, and files that are not photos."""
     for name in ("red", "blue"):
         (tmp_path / f"{name}.png").write_bytes(encoded(colour(name), "PNG"))
     (tmp_path / 'gr"ey ü.png').write_bytes(encoded(Image.new("RGB", (48, 48), (128,) * 3), "PNG"))
@@ -70,7 +70,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def described(server: Server) -> dict[str, Any]:
-    """What the server says of itself."""
+    """The server's OpenAPI description."""
     with urlopen(f"{server.url}/api/v1/openapi.json", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+        openapi: dict[str, Any] = json.load(answer)
+    return openapi

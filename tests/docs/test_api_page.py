@@ -1,4 +1,4 @@
-"""The page about the API names what there is."""
+"""``docs/api.md`` against the API: codes, routes, curl commands."""
 
 import json
 import os
@@ -14,32 +14,32 @@ from tests.browser.server import Server
 from tests.tools import require_tool
 
 
-def test_the_page_names_every_code_with_its_status() -> None:
+def test_page_lists_every_code_with_its_status() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d{3}) \| (.*?) \|", text, re.M)
     listed = {
         code: int(status) for status, codes in rows for code in re.findall(r"`([\w-]+)`", codes)
     }
-    unsaid = {"bundle"}  # the base of the others, which nothing raises itself
-    assert {code: status for code, status in STATUSES.items() if code not in unsaid} == {
+    unlisted = {"bundle"}  # the base class of the others, never raised itself
+    assert {code: status for code, status in STATUSES.items() if code not in unlisted} == {
         code: status
         for code, status in listed.items()
         if code not in ("error", "method-not-allowed", "no-such-range")
     }
 
 
-def test_the_page_names_every_route(described: dict[str, Any]) -> None:
+def test_page_lists_every_route(described: dict[str, Any]) -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", text, re.M))
-    there = {
-        (method.upper(), re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), path))
+    listed = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", text, re.M))
+    actual = {
+        (method.upper(), re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), path))
         for path, methods in described["paths"].items()
         for method in methods
     }
-    assert named == there
+    assert listed == actual
 
 
-def test_the_lines_with_curl_work(server: Server, photos: Path) -> None:
+def test_curl_commands_of_the_page_work(server: Server, photos: Path) -> None:
     require_tool("curl")
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     for name, source in (("photo.jpg", "red"), ("a.jpg", "blue"), ("b.png", "red")):
@@ -49,7 +49,7 @@ def test_the_lines_with_curl_work(server: Server, photos: Path) -> None:
     assert len(commands) == 5
     for command in commands:
         line = command.replace("http://localhost:8501", server.url)
-        done = subprocess.run(
+        completed = subprocess.run(
             ["bash", "-c", line.replace("curl", "curl -sS --fail", 1).replace("clothing", "tiny")],
             cwd=photos,
             capture_output=True,
@@ -58,6 +58,6 @@ def test_the_lines_with_curl_work(server: Server, photos: Path) -> None:
             timeout=60,
             env={**os.environ, "no_proxy": "localhost"},
         )
-        first = json.loads(done.stdout.splitlines()[0])
-        said = first["answers"][0] if "answers" in first else first
-        assert said.get("answer", said.get("predicted")) in ("red", "blue"), command
+        first = json.loads(completed.stdout.splitlines()[0])
+        result = first["answers"][0] if "answers" in first else first
+        assert result.get("answer", result.get("predicted")) in ("red", "blue"), command

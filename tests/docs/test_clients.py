@@ -1,7 +1,8 @@
-"""The clients in the documentation, as somebody who copies them runs them."""
+"""The clients in ``docs/clients``, run as a reader would copy them."""
 
 import importlib.util
 import json
+import re
 import threading
 from base64 import b64encode
 from functools import cache
@@ -20,29 +21,29 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from tests.browser.server import Server
-from tests.docs.parts import CLIENTS, run
+from tests.docs.client_runner import CLIENTS, run
 from tests.tools import require_tool
 
 
-def test_a_photo_is_identified(client: list[str], server: Server, photos: Path) -> None:
+def test_client_identifies_a_photo(client: list[str], server: Server, photos: Path) -> None:
     (answer,), errors, code = run(client, server.url, photos / "red.png")
     assert (answer["answer"], answer["model"], answer["known"]) == ("red", "tiny", True)
     assert (errors, code) == ("", 0)
 
 
-def test_a_batch_comes_line_by_line(client: list[str], server: Server, photos: Path) -> None:
+def test_client_reads_a_batch_line_by_line(client: list[str], server: Server, photos: Path) -> None:
     names = ["blue.png", "notes.jpg", 'gr"ey ü.png', "large.jpg", "red.png"]
     answers, _, code = run(client, server.url, *(photos / name for name in names))
     assert code == 0
-    said = [one.get("answer", one.get("error", {}).get("code")) for one in answers]
-    assert said == ["blue", "unsupported-format", None, "too-large", "red"]
-    assert [one["photo"].replace("%22", '"') for one in answers] == names
+    results = [a.get("answer", a.get("error", {}).get("code")) for a in answers]
+    assert results == ["blue", "unsupported-format", None, "too-large", "red"]
+    assert [answer["photo"].replace("%22", '"') for answer in answers] == names
 
 
 @pytest.mark.parametrize(
     ("name", "code"), [("notes.jpg", "unsupported-format"), ("large.jpg", "too-large")]
 )
-def test_a_refusal_has_its_code(
+def test_rejected_photo_prints_its_code(
     client: list[str], server: Server, photos: Path, name: str, code: str
 ) -> None:
     answers, errors, status = run(client, server.url, photos / name)
@@ -52,37 +53,37 @@ def test_a_refusal_has_its_code(
 
 
 class Proxy(ThreadingHTTPServer):
-    """Stands before the app and refuses the first requests, as a busy one does."""
+    """A proxy in front of the app that rejects the first requests, as a busy server does."""
 
-    def __init__(self, behind: str, refusals: list[tuple[int, str, str]]) -> None:
-        super().__init__(("127.0.0.1", 0), Passing)
-        self.behind, self.refusals, self.seen = behind, refusals, 0
+    def __init__(self, upstream: str, rejections: list[tuple[int, str, str]]) -> None:
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
+        self.upstream, self.rejections, self.requests = upstream, rejections, 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Passing(BaseHTTPRequestHandler):
+class ProxyHandler(BaseHTTPRequestHandler):
     server: Proxy
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen += 1
-        if len(self.server.refusals) >= self.server.seen:
-            status, kind, text = self.server.refusals[self.server.seen - 1]
+        self.server.requests += 1
+        if len(self.server.rejections) >= self.server.requests:
+            status, kind, text = self.server.rejections[self.server.requests - 1]
             headers = {"Content-Type": kind, "Retry-After": "0"}
-            return self.give(status, headers, text.encode())
+            return self.respond(status, headers, text.encode())
         kind = self.headers["Content-Type"]
-        request = Request(self.server.behind + self.path, body, {"Content-Type": kind})
+        request = Request(self.server.upstream + self.path, body, {"Content-Type": kind})
         try:
             with urlopen(request, timeout=30) as answer:
-                self.give(answer.status, {"Content-Type": "application/json"}, answer.read())
+                self.respond(answer.status, {"Content-Type": "application/json"}, answer.read())
         except HTTPError as error:
             with error:
-                self.give(error.code, dict(error.headers), error.read())
+                self.respond(error.code, dict(error.headers), error.read())
 
-    def give(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -94,56 +95,58 @@ class Passing(BaseHTTPRequestHandler):
         pass
 
 
-def refused(
-    client: list[str], server: Server, photo: Path, *refusals: tuple[int, str, str]
+def run_behind_proxy(
+    client: list[str], server: Server, photo: Path, *rejections: tuple[int, str, str]
 ) -> tuple[int, list[dict[str, Any]], str]:
-    """How often a client asked, its answers and errors."""
-    with Proxy(server.url, list(refusals)) as proxy:
+    """Return the number of requests, the client's results and its errors."""
+    with Proxy(server.url, list(rejections)) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         answers, errors, _ = run(client, proxy.url, photo)
         proxy.shutdown()
-        return proxy.seen, answers, errors
+        return proxy.requests, answers, errors
 
 
-def told(code: str) -> tuple[int, str, str]:
-    said = {
+def problem_503(code: str) -> tuple[int, str, str]:
+    problem = {
         "type": f"urn:loupe:{code}",
         "title": "",
         "status": 503,
         "detail": "Wait.",
         "code": code,
     }
-    return 503, "application/problem+json", json.dumps(said)
+    return 503, "application/problem+json", json.dumps(problem)
 
 
-PAGE = (503, "text/html", "<html>A proxy's own page</html>")
+PROXY_PAGE = (503, "text/html", "<html>A proxy's own page</html>")
 
 
-def test_a_busy_server_is_asked_again(client: list[str], server: Server, photos: Path) -> None:
-    seen, (answer,), errors = refused(
-        client, server, photos / "red.png", told("busy"), PAGE, told("stopping")
+def test_client_retries_while_the_server_is_busy(
+    client: list[str], server: Server, photos: Path
+) -> None:
+    seen, (answer,), errors = run_behind_proxy(
+        client, server, photos / "red.png", problem_503("busy"), PROXY_PAGE, problem_503("stopping")
     )
     assert (seen, answer["answer"], errors) == (4, "red", "")
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("rejection", "message"),
     [
-        (told("golden-mismatch"), "golden-mismatch: Wait."),
-        (told("data-refused"), "data-refused: Wait."),
-        ((502, "text/html", "<html>"), "error: The server answered 502."),
-        ((500, "application/json", '"words"'), "error: The server answered 500."),
+        (problem_503("golden-mismatch"), "golden-mismatch: Wait."),
+        (problem_503("data-refused"), "data-refused: Wait."),
+        ((502, "text/html", "<html>"), "error: The server responded with 502."),
+        ((500, "application/json", '"words"'), "error: The server responded with 500."),
     ],
 )
-def test_what_waiting_does_not_mend_is_not_asked_again(
-    client: list[str], server: Server, photos: Path, refusal: tuple[int, str, str], said: str
+def test_client_does_not_retry_other_errors(
+    client: list[str], server: Server, photos: Path, rejection: tuple[int, str, str], message: str
 ) -> None:
-    seen, answers, errors = refused(client, server, photos / "red.png", refusal)
-    assert (seen, answers, errors.strip()) == (1, [], said)
+    seen, answers, errors = run_behind_proxy(client, server, photos / "red.png", rejection)
+    assert (seen, answers, errors.strip()) == (1, [], message)
 
 
 @cache
-def loupe() -> ModuleType:
+def python_client() -> ModuleType:
     spec = importlib.util.spec_from_file_location("loupe_client", CLIENTS / "python.py")
     assert spec is not None
     assert spec.loader is not None
@@ -152,27 +155,31 @@ def loupe() -> ModuleType:
     return module
 
 
-def test_the_python_client_does_the_rest(server: Server, photos: Path) -> None:
-    client = loupe().Loupe(server.url)
+def test_python_client_explains_corrects_and_lists_models(server: Server, photos: Path) -> None:
+    client = python_client().Loupe(server.url)
     answer = client.identify(photos / "red.png", model="tiny", top=2, explain=True)
     assert len(answer["candidates"]) == 2
     assert answer["explanation"]["label"] == "red"
-    assert "tiny" in {one["name"] for one in client.models()}
-    kept = client.correct((photos / "red.png").read_bytes(), "pillar box", keep=True)
-    assert (kept["label"], kept["predicted"], kept["kept"]) == ("pillar box", "red", True)
-    with pytest.raises(loupe().Problem) as caught:
+    assert "tiny" in {model["name"] for model in client.models()}
+    correction = client.correct((photos / "red.png").read_bytes(), "pillar box", keep=True)
+    assert (correction["label"], correction["predicted"], correction["kept"]) == (
+        "pillar box",
+        "red",
+        True,
+    )
+    with pytest.raises(python_client().Problem) as caught:
         client.identify(photos / "red.png", model="gone")
     assert (caught.value.status, caught.value.code) == (404, "no-such-model")
     assert "Available" in caught.value.detail
 
 
-def test_patience_has_a_bound(server: Server, photos: Path) -> None:
-    with Proxy(server.url, [told("busy")] * 100) as proxy:
+def test_python_client_stops_retrying_after_its_patience(server: Server, photos: Path) -> None:
+    with Proxy(server.url, [problem_503("busy")] * 100) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        with pytest.raises(loupe().Problem, match="busy: Wait"):
-            loupe().Loupe(proxy.url, patience=1.0).identify(photos / "red.png")
+        with pytest.raises(python_client().Problem, match="busy: Wait"):
+            python_client().Loupe(proxy.url, patience=1.0).identify(photos / "red.png")
         proxy.shutdown()
-        assert proxy.seen in (1, 2)
+        assert proxy.requests in (1, 2)
 
 
 IN_A_PAGE = """
@@ -197,7 +204,7 @@ async ([server, red, blue]) => {
 
 
 @pytest.mark.browser
-def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path) -> None:
+def test_page_of_an_allowed_site_calls_the_api(server: Server, site: str, photos: Path) -> None:
     chromium = require_tool("chromium")
     urls = [
         f"data:image/png;base64,{b64encode((photos / name).read_bytes()).decode()}"
@@ -208,7 +215,7 @@ def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path)
         page = browser.new_page()
         page.goto(site)
         said = page.evaluate(IN_A_PAGE, [server.url, *urls])
-        # Who is not on the list reads nothing.
+        # A site that LOUPE_CORS does not name reads nothing.
         page.goto(site.replace("127.0.0.1", "localhost"))
         with pytest.raises(PlaywrightError, match="Failed to fetch"):
             page.evaluate(IN_A_PAGE, [server.url, *urls])
@@ -217,3 +224,12 @@ def test_a_page_of_another_site_uses_it(server: Server, site: str, photos: Path)
         *("red", "red.png red", "blue.png blue", "red", True),
         *(True, "unsupported-format"),
     ]
+
+
+@pytest.mark.parametrize("name", ["python.py", "javascript.mjs"])
+def test_clients_call_routes_that_exist(described: dict[str, Any], name: str) -> None:
+    text = (CLIENTS / name).read_text(encoding="utf-8")
+    paths = set(re.findall(r"[\"/](/?(?:identify(?:/batch)?|corrections|models))[\"?]", text))
+    routes = {f"/{path.strip('/')}" for path in paths}
+    assert len(routes) == 4
+    assert routes <= described["paths"].keys()

@@ -1,4 +1,4 @@
-"""What the clients say where no whole answer came: a typed error, never another."""
+"""The clients in ``docs/clients`` without a complete response: always a typed error."""
 
 import json
 import socket
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.browser.server import Server
-from tests.docs.parts import CLIENTS, run
+from tests.docs.client_runner import CLIENTS, run
 from tests.tools import require_tool
 
 
-def cut_short(listening: socket.socket, line: bytes, *, chunked: bool) -> None:
-    """A server that goes away after one answer of a batch."""
+def serve_incomplete_batch(listening: socket.socket, line: bytes, *, chunked: bool) -> None:
+    """Serve one result of a batch, then close the connection."""
     connection, _ = listening.accept()
     with connection, connection.makefile("rb") as received:
         length = 0
@@ -32,24 +32,25 @@ def cut_short(listening: socket.socket, line: bytes, *, chunked: bool) -> None:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_batch_that_is_cut_short_is_no_whole_one(
-    client: list[str], photos: Path, chunked: bool
-) -> None:
+def test_incomplete_batch_raises_cut(client: list[str], photos: Path, chunked: bool) -> None:
     line = b'{"photo":"red.png","answer":"red"}\n{"photo":"bl'
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = threading.Thread(
-            target=cut_short, args=(listening, line), kwargs={"chunked": chunked}, daemon=True
+            target=serve_incomplete_batch,
+            args=(listening, line),
+            kwargs={"chunked": chunked},
+            daemon=True,
         )
         serving.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         answers, errors, code = run(client, url, photos / "red.png", photos / "blue.png")
-    assert [one["answer"] for one in answers] == ["red"]
+    assert [answer["answer"] for answer in answers] == ["red"]
     assert code == 1
     assert errors.splitlines()[-1].startswith("cut: ")
 
 
-def refused_in_part(listening: socket.socket) -> None:
-    """A server whose refusal breaks off, each time it is asked."""
+def serve_incomplete_errors(listening: socket.socket) -> None:
+    """Respond to each request with an incomplete error."""
     while True:
         connection, _ = listening.accept()
         with connection:
@@ -57,9 +58,9 @@ def refused_in_part(listening: socket.socket) -> None:
             connection.sendall(b'HTTP/1.1 422 No\r\nContent-Length: 500\r\n\r\n{"code": "da')
 
 
-def test_a_refusal_that_is_cut_short_is_typed_too(client: list[str], photos: Path) -> None:
+def test_incomplete_error_is_still_typed(client: list[str], photos: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=refused_in_part, args=(listening,), daemon=True).start()
+        threading.Thread(target=serve_incomplete_errors, args=(listening,), daemon=True).start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         answers, errors, code = run(client, url, photos / "red.png")
     assert (answers, code) == ([], 1)
@@ -67,23 +68,32 @@ def test_a_refusal_that_is_cut_short_is_typed_too(client: list[str], photos: Pat
     assert "Traceback" not in errors
 
 
-def test_a_server_that_is_not_there_is_typed_too(client: list[str], photos: Path) -> None:
+def test_missing_server_raises_unreachable(client: list[str], photos: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     for names in (["red.png"], ["red.png", "blue.png"]):
         answers, errors, code = run(client, url, *(photos / name for name in names))
         assert (answers, code) == ([], 1)
         assert errors.splitlines() == [errors.strip()]
-        assert errors.startswith(f"unreachable: No answer from {url}/api/v1: ")
+        assert errors.startswith(f"unreachable: No response from {url}/api/v1: ")
 
 
-def test_more_than_a_batch_may_have_is_not_even_sent(client: list[str], tmp_path: Path) -> None:
+def test_too_large_batch_is_not_sent(client: list[str], tmp_path: Path) -> None:
     for number in range(6):
         with (tmp_path / f"{number}.jpg").open("wb") as file:
             file.truncate(18 * 2**20)
     answers, errors, code = run(client, "http://127.0.0.1:9", *sorted(tmp_path.iterdir()))
     assert (answers, code) == ([], 1)
     assert errors.startswith("too-large: ")
+
+
+def test_client_without_arguments_prints_usage(client: list[str]) -> None:
+    for arguments in ([], ["http://127.0.0.1:9"]):
+        answers, errors, code = run(client, *arguments)
+        assert (answers, code) == ([], 2)
+        usage, example = errors.splitlines()
+        assert usage.startswith("Usage: ")
+        assert example.startswith("Example: ")
 
 
 IN_NODE = """
@@ -94,17 +104,17 @@ for await (const answer of new Loupe(%(server)s).batch(files)) console.log(answe
 """
 
 
-def test_javascript_takes_the_files_of_a_form_and_starts_through_a_link(
+def test_javascript_accepts_a_file_list_and_runs_through_a_symlink(
     server: Server, photos: Path, tmp_path: Path
 ) -> None:
-    """A FileList can be gone through, and is no array."""
+    """A FileList is iterable and not an array."""
     node = require_tool("node")
-    given = {"client": CLIENTS / "javascript.mjs", "server": server.url}
-    (tmp_path / "form.mjs").write_text(IN_NODE % {k: json.dumps(str(v)) for k, v in given.items()})
-    done = subprocess.run(
+    values = {"client": CLIENTS / "javascript.mjs", "server": server.url}
+    (tmp_path / "form.mjs").write_text(IN_NODE % {k: json.dumps(str(v)) for k, v in values.items()})
+    completed = subprocess.run(
         [node, str(tmp_path / "form.mjs")], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "unsupported-format\n"
+    assert completed.stdout == "unsupported-format\n"
     (tmp_path / "link.mjs").symlink_to(CLIENTS / "javascript.mjs")
     (answer,), _, code = run([node, str(tmp_path / "link.mjs")], server.url, photos / "red.png")
     assert (answer["answer"], code) == ("red", 0)
