@@ -143,8 +143,7 @@ def _check_values(host: Host, documents: Mapping[str, Any]) -> Iterator[CheckRes
     granted_mb = host.limits.memory_mb
     if paths.memory is not None:
         granted_mb = parse_memory_mb(get_value(documents, paths.file, paths.memory))
-    if granted_mb is not None:
-        yield from _check_memory(granted_mb, environment.get("LOUPE_MEMORY_MB"))
+    yield from _check_memory(granted_mb, environment.get("LOUPE_MEMORY_MB"))
 
 
 def _check_equal(subject: str, actual: Any, expected: str) -> CheckResult:

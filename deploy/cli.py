@@ -37,7 +37,7 @@ def list_command() -> None:
         table.add_row(
             Text(host.name),
             host.kind.value,
-            "–" if limits.memory_mb is None else f"{limits.memory_mb:,} MB",
+            f"{limits.memory_mb:,} MB",
             _sleep(limits) or ("when idle" if limits.stops_idle else "–"),
             Text(host.price),
         )

@@ -39,7 +39,8 @@ class Source:
 class Limits:
     """Documented limits of a host; None where the documentation gives none."""
 
-    memory_mb: int | None = None
+    memory_mb: int
+    """Memory of the plan that the files request."""
     cpu: float | None = None
     """Cores."""
     sleeps_minutes: int | None = None

@@ -46,7 +46,7 @@ class StartPlan:
     command: tuple[str, ...]
     environment: dict[str, str]
     port_variable: str
-    memory_mb: int | None
+    memory_mb: int
     timeout_seconds: int
     stop_seconds: int = APP.stop_seconds
 
@@ -229,11 +229,11 @@ def _check_first_answer(photo: Request) -> CheckResult:
     return CheckResult(subject, State.OK, f"{path}: {label[1]}")
 
 
-def _check_memory(pid: int, limit_mb: int | None) -> CheckResult:
+def _check_memory(pid: int, limit_mb: int) -> CheckResult:
     """Compare the peak memory of the app so far with the host's limit."""
     peak_mb = peak_memory_mb(pid)
     message = f"{peak_mb:.0f} MB of {limit_mb} MB"
-    if limit_mb is not None and peak_mb > limit_mb:
+    if peak_mb > limit_mb:
         return CheckResult("memory in use", State.FAILED, message, "Choose a larger plan.")
     return CheckResult("memory in use", State.OK, message)
 

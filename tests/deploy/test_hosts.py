@@ -58,7 +58,6 @@ def test_host_files_pass_the_check(host: Host) -> None:
 @every_host
 def test_host_is_large_enough_for_the_app(host: Host) -> None:
     limits = host.limits
-    assert limits.memory_mb is not None
     assert limits.memory_mb >= APP.memory_mb
     assert limits.start_seconds is None or limits.start_seconds >= APP.start_seconds
     assert limits.body_mb is None or limits.body_mb >= PHONE_PHOTO_MB

@@ -130,7 +130,7 @@ def _sleep(host: Host) -> str:
 
 def _memory_chart(hosts: Sequence[Host], app_mb: float) -> None:
     """Draw each host's memory as a bar, and the app's as a line across them."""
-    memory = [(host.title, host.limits.memory_mb) for host in hosts if host.limits.memory_mb]
+    memory = [(host.title, host.limits.memory_mb) for host in hosts]
     labels = [f"{mb:,} MB" if mb < 1024 else f"{mb / 1024:g} GB" for _, mb in memory]
     data = pd.DataFrame(
         {
