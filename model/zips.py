@@ -8,10 +8,13 @@ exports and backups come in zips, and all three are read through this module.
 import copy
 import os
 import struct
+import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
+
+from pathvalidate import is_valid_filename
 
 __all__ = [
     "MemberTooLarge",
@@ -22,7 +25,9 @@ __all__ = [
     "ZipIncomplete",
     "check_layout",
     "check_overlap",
+    "find_clash",
     "is_encrypted",
+    "is_portable_path",
     "open_zip",
     "read_member",
     "translate_zip_errors",
@@ -33,6 +38,9 @@ MAX_GAP = 24
 
 MAX_COMMENT = 2**16
 """Bytes of a comment at a zip's end, and one more."""
+
+MAX_PATH_BYTES = 500
+"""Bytes of a portable path in UTF-8."""
 
 END = struct.Struct("<4s4H2LH")
 END64 = struct.Struct("<4sQ2H2L4Q")
@@ -217,3 +225,30 @@ def read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) 
     if len(data) != info.file_size:
         raise ZipDamaged(info.filename)
     return data
+
+
+def is_portable_path(path: str) -> bool:
+    """Return whether a path with forward slashes stays in its folder and suits every system."""
+    parts = path.split("/")
+    return (
+        len(path.encode("utf-8", "surrogatepass")) <= MAX_PATH_BYTES
+        and not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
+        and not any(part.startswith(".") or part != part.strip() for part in parts)
+        and all(is_valid_filename(part, platform="universal") for part in parts)
+    )
+
+
+def find_clash(paths: Iterable[str]) -> str | None:
+    """Return a path that is another's, or another's folder, on some disk; None without one."""
+    files: set[str] = set()
+    folders: set[str] = set()
+    for path in paths:
+        # The same file on a disk that ignores case or composes accents.
+        key = unicodedata.normalize("NFKD", path).casefold()
+        parts = key.split("/")
+        parents = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        if key in files or key in folders or parents & files:
+            return path
+        files.add(key)
+        folders |= parents
+    return None

@@ -11,44 +11,54 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("backup")
-@click.option("--with-training", is_flag=True, help="Unfinished trainings, too: they are large.")
+@click.option("--with-training", is_flag=True, help="Include unfinished training runs (large).")
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
 def backup_command(file: Path, with_training: bool, without_records: bool) -> None:
     """Save models and corrections into FILE.zip, while the app runs.
 
-    Exits with 1 when something in the data folder was left out.
+    Exits with 1 if something in the data folder was left out.
     """
     from ..backup import back_up
 
-    saved = back_up(file, training=with_training, records=not without_records)
-    click.echo(f"{_said(saved.contents.corrections, saved.contents.models)} in {file}")
-    click.echo(f"{saved.bytes / 1e6:,.1f} MB; keep it private: visitors' photos may be in it.")
-    for path in saved.left_out:
+    result = back_up(file, training=with_training, records=not without_records)
+    click.echo(f"{_summary(result.models, result.corrections)} in {file}")
+    click.echo(f"{result.bytes / 1e6:,.1f} MB. Keep it private: it may contain visitors' photos.")
+    for path in result.left_out:
         click.echo(f"left out: {path}", err=True)
-    sys.exit(1 if saved.left_out else 0)
+    sys.exit(1 if result.left_out else 0)
 
 
 @click.command("restore")
-@click.option("--without-records", is_flag=True, help="Leave the present corrections as they are.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A new or empty folder. Default: the data folder, if it is empty.",
+)
+@click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
-def restore_command(file: Path, without_records: bool) -> None:
-    """Put FILE.zip in the place of the data folder, once all of it is found whole.
+def restore_command(file: Path, folder: Path | None, without_records: bool) -> None:
+    """Unpack FILE.zip into a new folder, every file checked against its hash.
 
-    Stop the app first. The former data are kept in a folder beside, which is named.
+    Nothing is overwritten. Set LOUPE_DATA to the folder and start the app.
     """
     from ..backup import restore
+    from ..settings import settings
 
-    done = restore(file, records=not without_records)
-    said = _said(done.corrections, done.contents.models)
-    click.echo(f"{said}, saved {done.contents.made:%Y-%m-%d %H:%M} UTC, are in {done.data}")
-    if done.former:
-        click.echo(f"The former data are in {done.former}: delete them once all is well.")
+    result = restore(file, folder, records=not without_records)
+    click.echo(
+        f"{_summary(result.models, result.corrections)}, saved {result.made:%Y-%m-%d %H:%M} UTC, "
+        f"restored into {result.folder}"
+    )
+    if result.folder != settings().data.absolute():
+        click.echo(f"To use it, start the app with LOUPE_DATA={result.folder}")
 
 
-def _said(corrections: int | None, models: tuple[str, ...]) -> str:
+def _summary(models: tuple[str, ...], corrections: int | None) -> str:
     names = f" ({', '.join(models)})" if models else ""
-    said = f"{len(models)} {'model' if len(models) == 1 else 'models'}{names}"
+    summary = f"{len(models)} {'model' if len(models) == 1 else 'models'}{names}"
     if corrections is None:
-        return f"{said}, no corrections,"
-    return f"{said} and {corrections:,} {'correction' if corrections == 1 else 'corrections'}"
+        return f"{summary}, no corrections,"
+    return f"{summary} and {corrections:,} {'correction' if corrections == 1 else 'corrections'}"

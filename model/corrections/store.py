@@ -159,7 +159,7 @@ class CorrectionStore:
             with translate_database_errors("read"), self._engine.connect() as connection:
                 rows = connection.execute(page.where(TABLE.c.id > last_id)).mappings().all()
             for row in rows:
-                yield Correction(**{**row, "created": _to_utc(row["created"])})
+                yield Correction(**{**row, "created": to_utc(row["created"])})
             if len(rows) < ROWS_PER_PAGE:
                 return
             last_id = rows[-1]["id"]
@@ -251,6 +251,7 @@ def _check_label(label: str) -> str:
     return cleaned
 
 
-def _to_utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, also one that SQLite gave back without a time zone."""
     # SQLite keeps no time zone: what was written is UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

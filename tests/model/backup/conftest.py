@@ -5,29 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from model.backup import back_up
+from model.backup import LINK_KEY, back_up
 from model.corrections import correction_store
-from tests.model.backup.parts import said
+from tests.model.backup.helpers import add_corrections
 from tests.model.tiny import CALIBRATED, tiny
 
 
 @pytest.fixture
-def own(data_folder: Path, shelf: Path) -> Iterator[Path]:
-    """A data folder in use: two models, one with two versions, and three corrections."""
+def data(data_folder: Path, shelf: Path) -> Iterator[Path]:
+    """A data folder: two models, one with two versions, three corrections, and a key."""
     correction_store.cache_clear()
-    tiny(shelf, title="Former")
+    tiny(shelf, title="Previous")
     tiny(shelf)
     tiny(shelf, "calibrated", confidence=CALIBRATED)
-    said(3)
+    add_corrections("one", "two", "three")
+    (data_folder / LINK_KEY).write_text("a key that signs links")
     yield data_folder
     correction_store().close()
     correction_store.cache_clear()
 
 
 @pytest.fixture
-def file(own: Path, tmp_path: Path) -> Path:
-    """A backup of that folder, which nobody has open any more."""
-    target = tmp_path / "loupe.zip"
-    back_up(target)
-    correction_store().close()
-    return target
+def backup(data: Path, tmp_path: Path) -> Path:
+    """A backup of that folder."""
+    file = tmp_path / "loupe.zip"
+    back_up(file)
+    return file

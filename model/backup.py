@@ -1,0 +1,494 @@
+"""The data folder in one file, and back into a new folder.
+
+    from model.backup import back_up, restore
+
+    back_up(Path("loupe.zip"))
+    restore(Path("loupe.zip"), Path("new-data"))
+
+The file is a zip that compresses nothing, so that it cannot be a bomb, with
+``loupe-backup.json`` inside: format, date, and size and SHA-256 of every file. Hashes
+show damage, not forgery: restore only what you saved yourself.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from . import zips
+from .atomic import fsync_path
+from .bundle.registry import ABANDONED_SECONDS, CURRENT_FILE
+from .errors import ArchiveError, DataError, LoupeError
+from .settings import settings
+
+__all__ = ["BackupResult", "RestoreResult", "back_up", "restore"]
+
+FORMAT = 1
+CONTENTS = "loupe-backup.json"
+RECORDS = "records.sqlite"
+LINK_KEY = "share-link.key"
+"""The key that signs share links, where no LOUPE_SECRET is set."""
+
+FILES = (RECORDS, LINK_KEY)
+FOLDERS = ("models", "training")
+"""With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
+
+MAX_FILES = 20_000
+"""Files in a backup; a version of a model has four."""
+
+MAX_CONTENTS_BYTES = 8 * 2**20
+"""Bytes of the zip's directory and of ``loupe-backup.json``, which are read at once."""
+
+RESERVED_BYTES = 64 * 2**20
+"""Bytes of the disk that a restore leaves free."""
+
+CHUNK_BYTES = 2**20
+BACKUP_PREFIX, RESTORE_PREFIX = ".loupe-backup-", ".loupe-restore-"
+
+
+class _Entry(BaseModel):
+    """A file: its path with forward slashes, and when it was changed, in Unix seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Annotated[str, Field(min_length=1)]
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    modified: Annotated[int, Field(ge=0, lt=2**40)]
+
+
+class _Contents(BaseModel):
+    """``loupe-backup.json``. ``corrections`` is None where they were left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Annotated[int, Field(strict=True)]
+    made: AwareDatetime
+    versions: dict[str, str]
+    corrections: Annotated[int, Field(ge=0)] | None
+    files: tuple[_Entry, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        parts = (entry.path.split("/") for entry in self.files)
+        return tuple(sorted({part[1] for part in parts if part[0] == "models"}))
+
+
+@dataclass(frozen=True, slots=True)
+class BackupResult:
+    """What a backup holds, and its size.
+
+    ``corrections`` is None where they were left out. ``left_out`` names, as paths in the
+    data folder, what is there and not in the file.
+    """
+
+    models: tuple[str, ...]
+    corrections: int | None
+    bytes: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What was restored into ``folder``; ``corrections`` is None where they were left out."""
+
+    models: tuple[str, ...]
+    corrections: int | None
+    made: datetime
+    folder: Path
+
+
+def back_up(file: Path, *, training: bool = False, records: bool = True) -> BackupResult:
+    """Save models and corrections into a zip, which is replaced once the new one is complete.
+
+    Safe while the app runs: a version of a model never changes, the name of the current one
+    is read before versions are listed, and corrections are copied as they are at one moment,
+    also from the database in ``LOUPE_DATABASE``.
+
+    Args:
+        file: the zip, readable by its owner alone, since photos and a key are in it.
+        training: with unfinished training runs, which are large.
+        records: False leaves the corrections out.
+
+    Raises:
+        DataError: there is nothing to save, the file may not be written there, something
+            cannot be read or written, or a training run wrote meanwhile.
+    """
+    data = settings().data.resolve()
+    file = file.parent.resolve() / file.name
+    _check_target(file, data)
+    try:
+        _remove_abandoned(file.parent)
+        with tempfile.TemporaryDirectory(prefix=BACKUP_PREFIX, dir=file.parent) as scratch:
+            zip_file = Path(scratch, "backup.zip")
+            result = _write_backup(zip_file, data, training, records)
+            zip_file.replace(file)
+        fsync_path(file.parent)
+    except OSError as error:
+        path = error.filename or file
+        raise DataError(f"{path} can't be read or written: {error.strerror}.") from error
+    return result
+
+
+def _check_target(file: Path, data: Path) -> None:
+    if file.is_relative_to(data):
+        raise DataError(
+            f"{file} is inside the data folder that is being saved. Name another folder, best on "
+            "another disk."
+        )
+    if file.exists():
+        try:
+            with _open_backup(file):
+                return
+        except LoupeError:
+            raise DataError(
+                f"{file} exists and isn't a backup, so it isn't replaced. Name another file."
+            ) from None
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed backup left behind a day ago."""
+    for path in folder.glob(f"{BACKUP_PREFIX}*"):
+        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_backup(file: Path, data: Path, training: bool, records: bool) -> BackupResult:
+    corrections, copy = None, file.with_name(RECORDS)
+    if records:
+        corrections = _copy_records(data, copy)
+    before = _states(data / "training") if training else {}
+    sources, left_out = _sources(data, training)
+    if corrections is not None:
+        sources[RECORDS] = copy
+    if not sources:
+        raise DataError(f"There is nothing to save in {data}.")
+    if len(sources) > MAX_FILES:
+        raise DataError(
+            f"{data} holds {len(sources):,} files; a backup holds at most {MAX_FILES:,}. Delete "
+            "versions of models that you don't need."
+        )
+    with (
+        os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw,
+        zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as zipped,
+    ):
+        contents = _Contents(
+            format=FORMAT,
+            made=datetime.now(UTC).replace(microsecond=0),
+            versions={"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+            corrections=corrections,
+            files=tuple(_add(zipped, path, source) for path, source in sources.items()),
+        )
+        zipped.writestr(zipfile.ZipInfo(CONTENTS), contents.model_dump_json(indent=1))
+    fsync_path(file)
+    if training and _states(data / "training") != before:
+        raise DataError(
+            "A training run wrote into its folder meanwhile. Try again, stop the run first (it can "
+            "be resumed), or leave out --with-training."
+        )
+    return BackupResult(contents.models, corrections, file.stat().st_size, tuple(left_out))
+
+
+def _copy_records(data: Path, copy: Path) -> int | None:
+    """Copy this app's corrections into a SQLite file; None if there are none yet."""
+    from .corrections.snapshot import copy_corrections, copy_sqlite
+
+    source = data / RECORDS
+    if settings().database.get_secret_value():
+        source = copy.with_name("elsewhere.sqlite")
+        with copy_corrections(settings().database_url, f"sqlite:///{source}"):
+            pass
+    return copy_sqlite(source, copy) if source.is_file() else None
+
+
+def _sources(data: Path, training: bool) -> tuple[dict[str, Path | bytes], list[str]]:
+    """Return what is to be saved by its path in the backup, and the paths that are left out."""
+    candidates: dict[str, Path | bytes] = {}
+    for model in _visible(data / "models"):
+        # Read before versions are listed, so that the one it names is among them.
+        current = model / CURRENT_FILE
+        if current.is_file() and not current.is_symlink():
+            candidates[f"models/{model.name}/{CURRENT_FILE}"] = current.read_bytes()
+    tops = ["models", *(["training"] if training else []), LINK_KEY]
+    for path in (path for top in tops for path in _walk(data / top)):
+        candidates.setdefault(path.relative_to(data).as_posix(), path)
+    known = (*FOLDERS, *FILES, *(f"{RECORDS}{suffix}" for suffix in ("-wal", "-shm", "-journal")))
+    left_out = [path.name for path in _visible(data) if path.name not in known]
+    sources = {}
+    for name, source in candidates.items():
+        is_plain = isinstance(source, bytes) or (source.is_file() and not source.is_symlink())
+        if is_plain and _is_ours(name):
+            sources[name] = source
+        else:
+            left_out.append(name)
+    if duplicate := zips.find_clash(sources):
+        raise DataError(
+            f"{data / duplicate} has the same name as another file on many disks. Rename one."
+        )
+    return sources, left_out
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether a path may be in a backup: part of a data folder, safe on every disk."""
+    top, _, below = path.partition("/")
+    return top in (FOLDERS if below else FILES) and zips.is_portable_path(path)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return what is in a folder; hidden files are being written, or were left behind."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield all files and links below a path, or the path itself if it is one."""
+    if top.is_symlink() or not top.is_dir():
+        if top.is_symlink() or top.exists():
+            yield top
+        return
+    for path in _visible(top):
+        yield from _walk(path)
+
+
+def _states(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Return size and time of every file below a folder."""
+    stats = {path: path.lstat() for path in _walk(folder)}
+    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+def _add(zipped: zipfile.ZipFile, path: str, source: Path | bytes) -> _Entry:
+    """Copy a file into the zip and return what was copied."""
+    digest, count, modified = hashlib.sha256(), 0, int(time.time())
+    info = zipfile.ZipInfo(path)
+    info.external_attr = 0o600 << 16
+    with zipped.open(info, "w", force_zip64=True) as member:
+        if isinstance(source, bytes):
+            member.write(source)
+            digest.update(source)
+            count = len(source)
+        else:
+            with source.open("rb") as file:
+                modified = max(0, int(os.fstat(file.fileno()).st_mtime))
+                while chunk := file.read(CHUNK_BYTES):
+                    member.write(chunk)
+                    digest.update(chunk)
+                    count += len(chunk)
+    return _Entry(path=path, bytes=count, sha256=digest.hexdigest(), modified=modified)
+
+
+def restore(file: Path, folder: Path | None = None, *, records: bool = True) -> RestoreResult:
+    """Unpack a backup into a new or empty folder, every file checked against its hash.
+
+    Where ``LOUPE_DATABASE`` is set, corrections are copied there instead; it must hold none.
+
+    Args:
+        file: what ``back_up`` wrote.
+        folder: by default the data folder.
+        records: False leaves the corrections out.
+
+    Raises:
+        ArchiveError: the backup is damaged, hostile, or of another format.
+        DataError: the folder holds something, the disk is full or refuses, or the database
+            of ``LOUPE_DATABASE`` holds corrections already.
+    """
+    folder = (folder or settings().data).absolute()
+    with _open_backup(file) as (zipped, contents):
+        records = records and contents.corrections is not None
+        entries = [entry for entry in contents.files if records or entry.path != RECORDS]
+        try:
+            _check_folder(folder)
+            with _scratch_folder(folder) as scratch:
+                _check_space(scratch, sum(entry.bytes for entry in entries))
+                for entry in entries:
+                    _unpack(zipped, entry, scratch / entry.path)
+                _finish(scratch, folder, records)
+        except OSError as error:
+            path = error.filename or folder
+            raise DataError(f"{path} can't be written: {error.strerror}.") from error
+    corrections = contents.corrections if records else None
+    return RestoreResult(contents.models, corrections, contents.made, folder)
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file. Name a new folder with --to.")
+    paths = list(folder.iterdir()) if folder.exists() else []
+    if any(not path.name.startswith(RESTORE_PREFIX) for path in paths):
+        raise DataError(
+            f"{folder} isn't empty, and nothing in it is overwritten. Restore into a new folder "
+            "with --to, then set LOUPE_DATA to it."
+        )
+    for path in paths:
+        # A killed restore left it behind.
+        shutil.rmtree(path)
+
+
+@contextmanager
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder inside ``folder``, which is created; both are removed if the block raises."""
+    is_new = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=RESTORE_PREFIX, dir=folder))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _check_space(folder: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed_bytes + RESERVED_BYTES > free:
+        raise DataError(
+            f"This backup needs {(needed_bytes + RESERVED_BYTES) / 1e6:,.0f} MB, but only "
+            f"{free / 1e6:,.0f} MB are free. Free some disk space."
+        )
+
+
+def _unpack(zipped: zipfile.ZipFile, entry: _Entry, path: Path) -> None:
+    """Write a file, readable by its owner alone, and compare its hash.
+
+    Raises:
+        ArchiveError: it differs.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        for chunk in _chunks(zipped, entry.path):
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    os.utime(path, (entry.modified, entry.modified))
+    if digest.hexdigest() != entry.sha256:
+        raise ArchiveError(f"{entry.path} in this backup is damaged. Copy the file again.")
+
+
+def _chunks(zipped: zipfile.ZipFile, path: str) -> Iterator[bytes]:
+    with _translate_damage(), zipped.open(path) as member:
+        while chunk := member.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _finish(scratch: Path, folder: Path, records: bool) -> None:
+    """Give everything to the owner of the folder and move it to its place."""
+    with ExitStack() as stack:
+        if records:
+            from .corrections.snapshot import check_sqlite, copy_corrections
+
+            check_sqlite(scratch / RECORDS)
+            if settings().database.get_secret_value():
+                source = f"sqlite:///{scratch / RECORDS}"
+                stack.enter_context(copy_corrections(source, settings().database_url))
+                (scratch / RECORDS).unlink()
+        owner = folder.stat()
+        for parent, _, names in os.walk(scratch):
+            for path in (Path(parent), *(Path(parent, name) for name in names)):
+                # As root, for an app that runs as somebody else.
+                if hasattr(os, "chown") and path.stat().st_uid != owner.st_uid:
+                    os.chown(path, owner.st_uid, owner.st_gid)
+            fsync_path(Path(parent))
+        for path in scratch.iterdir():
+            path.rename(folder / path.name)
+        fsync_path(folder)
+
+
+@contextmanager
+def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, _Contents]]:
+    """Yield a backup whose structure is checked: names, sizes, format. No file is read yet.
+
+    Raises:
+        ArchiveError: it is no backup, damaged, hostile, or of another format.
+        DataError: the file cannot be read.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+    with file, _open_zip(file) as zipped:
+        contents = _read_contents(zipped)
+        _check_members(zipped, contents)
+        yield zipped, contents
+
+
+def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
+    with _translate_damage():
+        zipped = zips.open_zip(
+            file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_CONTENTS_BYTES
+        )
+        zips.check_layout(file, zipped)
+        return zipped
+
+
+@contextmanager
+def _translate_damage() -> Iterator[None]:
+    try:
+        with zips.translate_zip_errors():
+            yield
+    except zips.TooManyEntries:
+        raise ArchiveError("This backup lists more files than Loupe writes.") from None
+    except zips.ZipDamaged:
+        raise ArchiveError(
+            "This Loupe backup is damaged or incomplete. Copy the file again."
+        ) from None
+
+
+def _read_contents(zipped: zipfile.ZipFile) -> _Contents:
+    if CONTENTS not in zipped.namelist():
+        raise ArchiveError(f"This file isn't a Loupe backup: it has no {CONTENTS}.")
+    with _translate_damage():
+        data = zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES)
+        try:
+            values = json.loads(data)
+        except RecursionError:
+            values = None
+    stated = values.get("format") if isinstance(values, dict) else None
+    if isinstance(stated, int) and stated != FORMAT:
+        remedy = "Update Loupe." if stated > FORMAT else "Restore it with the Loupe that wrote it."
+        raise ArchiveError(
+            f"This backup has format {stated}, and this Loupe reads format {FORMAT}. {remedy}"
+        )
+    try:
+        return _Contents.model_validate(values)
+    except ValidationError as error:
+        field = ".".join(str(step) for step in error.errors()[0]["loc"]) or CONTENTS
+        raise ArchiveError(f"{CONTENTS} in this backup is invalid: {field}.") from None
+
+
+def _check_members(zipped: zipfile.ZipFile, contents: _Contents) -> None:
+    for entry in contents.files:
+        if not _is_ours(entry.path):
+            raise ArchiveError(
+                f"This backup names {entry.path[:100]!r}, which isn't a file of a data folder."
+            )
+    if duplicate := zips.find_clash(entry.path for entry in contents.files):
+        raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
+    infos = {info.filename: info for info in zipped.infolist()}
+    listed = {entry.path: entry.bytes for entry in contents.files}
+    stored = {name: info.file_size for name, info in infos.items() if name != CONTENTS}
+    if listed != stored or len(zipped.infolist()) != len(infos):
+        raise ArchiveError(
+            f"This backup holds other files than its {CONTENTS} says. Copy the file again."
+        )
+    for info in infos.values():
+        is_stored = info.compress_type == zipfile.ZIP_STORED
+        if zips.is_encrypted(info) or not is_stored or info.file_size != info.compress_size:
+            raise ArchiveError(
+                "This backup was repacked with compression or a password. Use the file as Loupe "
+                "wrote it."
+            )

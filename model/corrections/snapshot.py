@@ -1,0 +1,122 @@
+"""Copies of all corrections: of SQLite's file, and from one database into another."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from ..errors import ArchiveError, DataError
+from .database import connect, parse_url, translate_database_errors
+from .store import TABLE, CorrectionStore, to_utc
+
+__all__ = ["check_sqlite", "copy_corrections", "copy_sqlite"]
+
+MAX_WAIT_SECONDS = 60
+"""How long a copy waits for a writer who keeps the whole file locked, in seconds."""
+
+PAGE_ROWS = 20
+"""Rows copied at a time: each may hold a photo."""
+
+
+def copy_sqlite(source: Path, target: Path) -> int:
+    """Copy SQLite's file as it is at one moment, while others write; return its corrections.
+
+    Raises:
+        DataError: the file is damaged, locked for a minute, or cannot be read or written.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=rw", uri=True)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            # All pages in one step: one moment, and in WAL mode nobody waits for it.
+            live.backup(copy, progress=_deadline())
+            # A single file, without a log beside it.
+            copy.execute("PRAGMA journal_mode=DELETE")
+        return check_sqlite(target)
+    except (sqlite3.Error, ArchiveError) as error:
+        raise DataError(f"The corrections in {source} can't be saved: {error}") from error
+
+
+def check_sqlite(file: Path) -> int:
+    """Return how many corrections are in SQLite's file, once it is found complete.
+
+    Raises:
+        ArchiveError: it is damaged, or holds code that SQLite would run.
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA trusted_schema=OFF")
+            schema = dict(database.execute("SELECT name, type FROM sqlite_schema"))
+            if set(schema.values()) - {"table", "index"}:
+                raise ArchiveError("Its corrections hold a view or a trigger; Loupe writes none.")
+            if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise ArchiveError("Its corrections are damaged: SQLite's own check finds faults.")
+            if "corrections" not in schema:
+                return 0
+            return int(database.execute("SELECT count(*) FROM corrections").fetchone()[0])
+    except sqlite3.Error as error:
+        raise ArchiveError(f"Its corrections aren't a complete SQLite file: {error}.") from error
+
+
+@contextmanager
+def copy_corrections(source_url: str, target_url: str) -> Iterator[int]:
+    """Copy all corrections of one database into another, committed when the block succeeds.
+
+    Args:
+        source_url: SQLAlchemy's URL.
+        target_url: the same; its table is created, and must be empty.
+
+    Raises:
+        DataError: a database refuses, or the target holds corrections.
+    """
+    CorrectionStore(target_url).close()
+    source, target = connect(parse_url(source_url)), connect(parse_url(target_url))
+    try:
+        with (
+            translate_database_errors("copied"),
+            source.connect() as reading,
+            target.begin() as writing,
+        ):
+            # One moment of the source, however long the copy takes.
+            if source.dialect.name == "postgresql":
+                reading.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                reading.exec_driver_sql("BEGIN")
+            yield _copy_rows(reading, writing)
+    finally:
+        source.dispose()
+        target.dispose()
+
+
+def _copy_rows(reading: Connection, writing: Connection) -> int:
+    if writing.scalar(select(func.count()).select_from(TABLE)):
+        raise DataError(
+            "The database in LOUPE_DATABASE already holds corrections, and they aren't "
+            "overwritten. Use an empty one, or add --without-records."
+        )
+    count, last_id = 0, 0
+    page = select(TABLE).order_by(TABLE.c.id).limit(PAGE_ROWS)
+    while rows := reading.execute(page.where(TABLE.c.id > last_id)).mappings().all():
+        writing.execute(insert(TABLE), [{**row, "created": to_utc(row["created"])} for row in rows])
+        count, last_id = count + len(rows), rows[-1]["id"]
+    if count and writing.dialect.name == "postgresql":
+        writing.execute(
+            text("SELECT setval(pg_get_serial_sequence('corrections', 'id'), :last_id)"),
+            {"last_id": last_id},
+        )
+    return count
+
+
+def _deadline() -> Callable[[int, int, int], None]:
+    """Return a progress callback that stops a copy: Python's loop over a busy file never ends."""
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+
+    def check(*_: int) -> None:
+        if time.monotonic() > deadline:
+            raise DataError("The corrections were locked for too long. Try again.")
+
+    return check

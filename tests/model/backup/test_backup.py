@@ -1,0 +1,254 @@
+"""Tests of ``model.backup``: a data folder in one file, made while others write, and back."""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from model import backup as module
+from model import load
+from model.backup import CONTENTS, FORMAT, LINK_KEY, RECORDS, back_up, restore
+from model.bundle import list_versions
+from model.corrections import correction_store
+from model.errors import DataError
+from model.settings import ROOT, settings
+from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
+from tests.model.tiny import colour, tiny
+
+
+def versions() -> list[tuple]:
+    return [
+        (version.version, version.current, version.created.replace(microsecond=0))
+        for version in list_versions("tiny")
+    ]
+
+
+def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the app use another data folder."""
+    correction_store().close()
+    correction_store.cache_clear()
+    monkeypatch.setenv("LOUPE_DATA", str(folder))
+    settings.cache_clear()
+
+
+def test_restored_folder_answers_as_the_saved_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, saved_versions = state(data), versions()
+    answers = [load("tiny").identify(colour(name)).answer for name in ("red", "blue")]
+    saved = back_up(tmp_path / "b.zip")
+    assert (saved.models, saved.corrections) == (("calibrated", "tiny"), 3)
+    assert saved.left_out == ()
+    folder = tmp_path / "new" / "machine"
+    restored = restore(tmp_path / "b.zip", folder)
+    assert (restored.folder, restored.corrections) == (folder, 3)
+    assert state(folder) == before
+    assert (folder / LINK_KEY).read_text() == "a key that signs links"
+    use(folder, monkeypatch)
+    assert versions() == saved_versions
+    assert [load("tiny").identify(colour(name)).answer for name in ("red", "blue")] == answers
+    assert correction_store().get_photo(2) == JPEG
+    add_corrections("the next")
+    corrections = [(kept.id, kept.label) for kept in correction_store().iter_corrections()]
+    assert corrections == [(1, "one"), (2, "two"), (3, "three"), (4, "the next")]
+    assert names(folder.parent) == ["machine"]
+
+
+def test_restore_fills_an_empty_data_folder(
+    data: Path, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(data)
+    for name in ("absent", "empty"):
+        folder = tmp_path / name
+        if name == "empty":
+            folder.mkdir()
+        use(folder, monkeypatch)
+        assert restore(backup).folder == folder
+        assert state(folder) == before
+
+
+def test_restore_overwrites_nothing(data: Path, backup: Path, tmp_path: Path) -> None:
+    before = state(data)
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "notes.txt").write_text("mine")
+    for folder in (None, data, tmp_path / "used"):
+        with pytest.raises(DataError, match=r"isn't empty.*new folder with --to, then set LOUPE"):
+            restore(backup, folder)
+    with pytest.raises(DataError, match="is a file"):
+        restore(backup, backup)
+    assert state(data) == before
+    assert names(tmp_path / "used") == ["notes.txt"]
+    assert names(tmp_path) == ["data", "loupe.zip", "used"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_restored_files_are_private(backup: Path, tmp_path: Path) -> None:
+    folder = restore(backup, tmp_path / "new").folder
+    for path in (folder, *folder.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == 0o600 if path.is_file() else path != folder or mode == 0o700
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_restored_files_belong_to_the_owner_of_the_folder(backup: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    os.chown(folder, 1234, 1234)
+    restore(backup, folder)
+    assert {path.stat().st_uid for path in folder.rglob("*")} == {1234}
+
+
+def test_deleted_ids_are_not_given_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correction_store().delete(3)
+    back_up(tmp_path / "b.zip")
+    use(restore(tmp_path / "b.zip", tmp_path / "new").folder, monkeypatch)
+    add_corrections("more")
+    assert [kept.id for kept in correction_store().iter_corrections()] == [1, 2, 4]
+
+
+def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> None:
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600 or os.name == "nt"
+    with zipfile.ZipFile(backup) as opened:
+        assert opened.testzip() is None
+        assert {info.compress_type for info in opened.infolist()} == {zipfile.ZIP_STORED}
+        contents = json.loads(opened.read(CONTENTS))
+        assert contents["format"] == FORMAT
+        assert {entry["path"]: entry["bytes"] for entry in contents["files"]} == {
+            info.filename: info.file_size for info in opened.infolist() if info.filename != CONTENTS
+        }
+        (entry,) = (entry for entry in contents["files"] if entry["path"] == RECORDS)
+        assert hashlib.sha256(opened.read(RECORDS)).hexdigest() == entry["sha256"]
+    assert names(backup.parent) == ["data", "loupe.zip"]
+
+
+def test_backup_leaves_out_what_is_not_ours(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_SECRET", "hidden-word")
+    settings.cache_clear()
+    for name in (".streamlit/secrets.toml", "notes/keys.txt", "models/.new-half/graph.onnx"):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_text("hidden-word")
+    (data / "models" / "linked").symlink_to(tmp_path)
+    (data / "models" / "tiny" / "link.txt").symlink_to("/etc/hostname")
+    os.mkfifo(data / "models" / "tiny" / "pipe")
+    (data / "training" / "big").mkdir(parents=True)
+    (data / "training" / "big" / "plan.json").write_text("{}")
+    saved = back_up(tmp_path / "b.zip")
+    assert saved.left_out == ("notes", "models/linked", "models/tiny/link.txt", "models/tiny/pipe")
+    with zipfile.ZipFile(tmp_path / "b.zip") as opened:
+        assert "training/big/plan.json" not in opened.namelist()
+    assert b"hidden-word" not in (tmp_path / "b.zip").read_bytes()
+    back_up(tmp_path / "b.zip", training=True)
+    with zipfile.ZipFile(tmp_path / "b.zip") as opened:
+        assert "training/big/plan.json" in opened.namelist()
+
+
+def test_corrections_can_be_left_out(data: Path, backup: Path, tmp_path: Path) -> None:
+    assert back_up(tmp_path / "b.zip", records=False).corrections is None
+    for number, (file, records) in enumerate([(tmp_path / "b.zip", True), (backup, False)]):
+        restored = restore(file, tmp_path / str(number), records=records)
+        assert restored.corrections is None
+        assert not (restored.folder / RECORDS).exists()
+        assert (restored.folder / "models").is_dir()
+
+
+# While others write
+
+
+@contextmanager
+def in_another_thread(work: Callable[[], None], ended: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_backup_is_consistent_while_corrections_are_written(data: Path, tmp_path: Path) -> None:
+    ended, written = threading.Event(), []
+
+    def write() -> None:
+        red = load("tiny").identify(colour("red"))
+        while not ended.is_set():
+            written.append(correction_store().add_correction(red, f"{len(written)}", JPEG))
+
+    counts: list[int] = []
+    with in_another_thread(write, ended):
+        while len(counts) < 5 or counts[-1] == counts[0]:
+            before = len(written)
+            saved = back_up(tmp_path / f"{len(counts)}.zip")
+            assert saved.corrections is not None
+            assert 3 + before <= saved.corrections <= 3 + len(written) + 1
+            counts.append(saved.corrections)
+    correction_store().close()
+    for number, count in enumerate(counts):
+        folder = restore(tmp_path / f"{number}.zip", tmp_path / str(number)).folder
+        # The first of them, without a gap.
+        assert labels(folder)[3:] == [str(index) for index in range(count - 3)]
+
+
+def test_backup_holds_the_version_that_is_current_in_it(data: Path, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def write() -> None:
+        for number in range(200):
+            if ended.is_set():
+                return
+            tiny(data / "models", title=f"Number {number}")
+
+    with in_another_thread(write, ended):
+        for number in range(5):
+            back_up(tmp_path / f"{number}.zip")
+    for number in range(5):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip") as saved:
+            version = saved.read("models/tiny/current").decode()
+            assert f"models/tiny/{version}/bundle.json" in saved.namelist()
+
+
+def test_backup_rejects_a_training_run_that_writes_meanwhile(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = data / "training" / "flowers" / "epoch.bin"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"one")
+    add = module._add
+
+    def add_and_train(*arguments: object) -> object:
+        checkpoint.write_bytes(b"another")
+        return add(*arguments)
+
+    monkeypatch.setattr(module, "_add", add_and_train)
+    with pytest.raises(DataError, match="training run wrote"):
+        back_up(tmp_path / "b.zip", training=True)
+    assert names(tmp_path) == ["data"]
+
+
+def test_backup_holds_what_a_killed_app_left_in_its_log(data: Path, tmp_path: Path) -> None:
+    script = """
+import os, signal
+from model import load
+from model.corrections import correction_store
+from tests.model.tiny import colour
+correction_store().add_correction(load("tiny").identify(colour("red")), "last words", None)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert (data / f"{RECORDS}-wal").stat().st_size
+    assert back_up(tmp_path / "b.zip").corrections == 4
+    assert labels(restore(tmp_path / "b.zip", tmp_path / "new").folder)[-1] == "last words"
