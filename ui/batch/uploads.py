@@ -1,4 +1,4 @@
-"""The ways of many photos into the app: photos, a folder, a zip; and the address of their batch."""
+"""Uploads of a batch (photos, a folder or a zip), and the address of the batch they start."""
 
 from collections.abc import Callable, Sequence
 
@@ -63,7 +63,7 @@ def open_batch() -> None:
 
 
 def leave_batch() -> None:
-    """Go to the ways in; the batch is kept for its lifetime from now on."""
+    """Go back to the uploader; the batch is kept for its lifetime from now on."""
     if job := current_job():
         job.remove_viewer(_connection()[0])
     st.query_params.pop(PARAMETER, None)
