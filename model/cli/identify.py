@@ -1,8 +1,9 @@
-"""``identify``: answers for photos, folders, or standard input."""
+"""``identify``: predictions for photos, folders, or standard input."""
 
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -19,83 +20,92 @@ from .progress import progress_bar
 
 __all__ = ["identify_command"]
 
-Answer = tuple[str, Prediction | LoupeError]
-
 
 @click.command("identify")
 @click.option("--model", "name", help="The model; by default LOUPE_MODEL.")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Labels to give.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of labels."
+)
 @click.option("--engine", type=click.Choice(["compiled", "learner"]), help="By default compiled.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|- ...")
 def identify_command(
     name: str | None, top: int, engine: str | None, as_json: bool, photos: tuple[str, ...]
 ) -> None:
-    """Say what is on photos. A folder stands for all photos in it, - for standard input.
+    """Identify photos. A folder means every photo in it; - reads standard input.
 
-    Exits with 0 when all photos were read, 1 when some were refused.
+    Exits with 0 if all photos were read, 1 if some couldn't be, 130 after Ctrl-C.
     """
     classifier = load(name, engine)
-    found = [path for photo in photos for path in _expanded(photo)]
-    if not found:
-        raise click.UsageError("There is no photo in what was named.")
-    answers = map_ordered(lambda photo: (photo, _answer(classifier, photo)), found)
-    many = any(Path(photo).is_dir() for photo in photos if photo != "-")
-    refused = 0
-    with progress_bar(shown=many) as bar:
-        for photo, answer in bar.track(answers, total=len(found), description="Identifying"):
-            refused += isinstance(answer, LoupeError)
-            _print_json(photo, answer, top) if as_json else _print_table(photo, answer, top)
-    sys.exit(1 if refused else 0)
+    paths = [path for photo in photos for path in _expand(photo)]
+    if not paths:
+        raise click.UsageError("No photos found in the given paths.")
+    has_folder = any(Path(photo).is_dir() for photo in photos if photo != "-")
+    print_result = _print_json if as_json else _print_table
+    results = map_ordered(lambda path: (path, _identify(classifier, path)), paths)
+    done = rejected = 0
+    try:
+        with progress_bar(shown=has_folder) as bar, closing(results):  # type: ignore[type-var]
+            for path, result in bar.track(results, len(paths), description="Identifying"):
+                print_result(path, result, top)
+                done += 1
+                rejected += isinstance(result, LoupeError)
+    finally:
+        if len(paths) > 1:
+            click.echo(_summary(done, rejected, len(paths)), err=True)
+    sys.exit(1 if rejected else 0)
 
 
-def _expanded(photo: str) -> Iterator[str]:
+def _expand(photo: str) -> Iterator[str]:
     if photo != "-" and Path(photo).is_dir():
         yield from map(str, list_photos(Path(photo)))
     else:
         yield photo
 
 
-def _answer(classifier: Classifier, photo: str) -> Prediction | LoupeError:
+def _identify(classifier: Classifier, path: str) -> Prediction | LoupeError:
     try:
-        source = sys.stdin.buffer.read(MAX_BYTES + 1) if photo == "-" else Path(photo)
+        source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else Path(path)
         return classifier.identify(source, timeout=None)
     except LoupeError as error:
         return error
 
 
-def _print_json(photo: str, answer: Prediction | LoupeError, top: int) -> None:
-    if isinstance(answer, LoupeError):
-        line: dict[str, object] = {
-            "photo": photo,
-            "error": {"code": answer.code, "message": str(answer)},
-        }
+def _summary(done: int, rejected: int, total: int) -> str:
+    parts = [f"{done - rejected:,} identified"]
+    if rejected:
+        parts.append(f"{rejected:,} couldn't be read")
+    if done < total:
+        parts.append(f"{total - done:,} not reached")
+    return f"{total:,} photos: {', '.join(parts)}."
+
+
+def _print_json(path: str, result: Prediction | LoupeError, top: int) -> None:
+    if isinstance(result, LoupeError):
+        error = {"code": result.code, "message": str(result)}
+        line: dict[str, object] = {"photo": path, "error": error}
     else:
-        line = answer.to_dict(photo, top)
+        line = result.to_dict(path, top)
     click.echo(json.dumps(line, ensure_ascii=False))
 
 
-def _print_table(photo: str, answer: Prediction | LoupeError, top: int) -> None:
+def _print_table(path: str, result: Prediction | LoupeError, top: int) -> None:
     console = Console()
-    console.print(Text(photo, style="bold"))
-    if isinstance(answer, LoupeError):
-        console.print(Text(f"  refused ({answer.code}): {answer}"))
+    console.print(Text(path, style="bold"))
+    if isinstance(result, LoupeError):
+        console.print(Text(f"  couldn't be read ({result.code}): {result}"))
         return
-    if answer.in_distribution is False:
-        console.print(Text("  none of the things that this model knows; the nearest:"))
-    elif answer.prediction_set and len(answer.prediction_set) > 1:
-        names = " or ".join(candidate.label for candidate in answer.prediction_set)
-        console.print(Text(f"  {names}:"))
+    if result.in_distribution is False:
+        console.print(Text("  none of the things this model knows; closest:"))
+    elif result.prediction_set and len(result.prediction_set) > 1:
+        labels = " or ".join(candidate.label for candidate in result.prediction_set)
+        console.print(Text(f"  {labels}:"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(justify="right")
-    for candidate in answer.top(top):
+    for candidate in result.top(top):
         table.add_row(f"{candidate.probability:.1%}", Text(candidate.label))
     console.print(table)
-    console.print(
-        Text(
-            f"  {answer.milliseconds.total if answer.milliseconds else 0:.0f} ms, {answer.engine}, "
-            f"{answer.model} {answer.version}"
-            f"{'' if answer.calibrated else ' (not calibrated: a best guess)'}\n",
-            style="dim",
-        )
-    )
+    total_ms = result.milliseconds.total if result.milliseconds else 0
+    guess = "" if result.calibrated else " (not calibrated: a best guess)"
+    footer = f"  {total_ms:.0f} ms, {result.engine}, {result.model} {result.version}{guess}\n"
+    console.print(Text(footer, style="dim"))

@@ -1,7 +1,9 @@
 """The command line: what it prints, and how it ends."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -190,7 +192,8 @@ def test_without_json_it_is_for_people(photos: Path) -> None:
     result = run("identify", "--model", "tiny", photos / "red.png", photos / "broken.jpg")
     assert result.exit_code == 1
     assert re.search(r"99\.9%\s+red", result.stdout)
-    assert "refused (unsupported-format)" in result.stdout
+    assert "couldn't be read (unsupported-format)" in result.stdout
+    assert result.stderr == "2 photos: 1 identified, 1 couldn't be read.\n"
 
 
 @pytest.mark.parametrize(
@@ -231,11 +234,11 @@ def test_what_cannot_be_done_is_said_and_exit_2(
     assert result.stdout == ""
 
 
-def test_a_folder_without_photos_is_said(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_folder_without_photos_is_a_usage_error(tiny_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     result = run("identify", "--model", "tiny", tmp_path / "nothing")
     assert result.exit_code == 2
-    assert "There is no photo in what was named" in result.stderr
+    assert "No photos found in the given paths" in result.stderr
 
 
 def test_the_command_itself(photos: Path) -> None:
@@ -248,7 +251,7 @@ def test_the_command_itself(photos: Path) -> None:
         timeout=60,
     )
     assert result.returncode == 0
-    assert result.stderr == b""
+    assert result.stderr == b"7 photos: 7 identified.\n"
     printed = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["answer"] for line in printed] == [
         "blue",
@@ -260,3 +263,24 @@ def test_the_command_itself(photos: Path) -> None:
         "blue",
     ]
     assert all(list(line) == KEYS for line in printed)
+
+
+def test_ctrl_c_prints_a_summary_and_exits_with_130(photos: Path) -> None:
+    # Reading a pipe that nobody writes to keeps the command at its second photo.
+    pipe = photos / "pipe.jpg"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json"]
+    with subprocess.Popen(
+        [*command, photos / "red.png", pipe],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["answer"] == "red"
+        process.send_signal(signal.SIGINT)
+        pipe.write_bytes(b"")
+        _, stderr = process.communicate(timeout=30)
+    assert stderr == "2 photos: 1 identified, 1 not reached.\nStopped.\n"
+    assert process.returncode == 130
