@@ -57,8 +57,8 @@ class LoupeError(Exception):
 
     code: ClassVar[str] = "error"
 
-    told: bool = False
-    """Whether those who keep count were told of it."""
+    emitted: bool = False
+    """Whether an event was emitted for it; see ``model.events``."""
 
 
 class PhotoError(LoupeError):

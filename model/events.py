@@ -1,6 +1,6 @@
-"""What happens to photos, told to whoever keeps count: metrics and logs listen here.
+"""Events: what happens to photos, for metrics and logs.
 
-Only numbers, names of models and codes of refusals are told, never a photo.
+Events carry numbers, names of models and codes of errors, never a photo.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ __all__ = ["Event", "emit", "emit_error", "subscribe"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A photo was answered, or refused with ``code``.
+    """A photo that was identified, or rejected with ``code``.
 
-    ``seconds`` is what the answer took inside the gate; None for a refusal. ``known``
-    is as in ``Prediction``.
+    ``seconds`` is the time without waiting, None for a rejected photo. ``known`` is
+    ``Prediction.in_distribution``.
     """
 
     model: str
@@ -30,22 +30,23 @@ _listeners: list[Callable[[Event], None]] = []
 
 
 def subscribe(listener: Callable[[Event], None]) -> Callable[[], None]:
-    """Have ``listener`` called with each event, in the thread that answers; returns the end of it.
+    """Call ``listener`` with each event; return a function that unsubscribes it.
 
-    It must be quick, safe under threads, and raise nothing.
+    It is called in the thread that identified the photo, so it must be fast, thread-safe
+    and raise nothing.
     """
     _listeners.append(listener)
     return lambda: _listeners.remove(listener)
 
 
 def emit_error(error: LoupeError, model: str = "", engine: str = "") -> None:
-    """Tell of a refusal, once, through however many doors it goes."""
-    if not error.told:
-        error.told = True
+    """Emit an error once, however many callers it passes on its way."""
+    if not error.emitted:
+        error.emitted = True
         emit(Event(model, engine, code=error.code))
 
 
 def emit(event: Event) -> None:
-    """Tell all who listen."""
+    """Call all listeners."""
     for listener in tuple(_listeners):
         listener(event)

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from ..bundle import Bundle
 from ..errors import BundleDamaged
 from ..preprocess import Pixels
-from ..resources import limited
+from ..resources import has_cpu_limit
 from ..settings import settings
 from .base import Engine, EngineOutput
 
@@ -43,7 +43,7 @@ class OnnxEngine(Engine):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         # Threads that spin while they wait answer a tenth faster, but burn a quota.
-        spin = "0" if limited() else "1"
+        spin = "0" if has_cpu_limit() else "1"
         options.add_session_config_entry("session.intra_op.allow_spinning", spin)
         # The arena keeps what a run took: 10 MB for no measurable speed.
         options.enable_cpu_mem_arena = False

@@ -29,11 +29,11 @@ def own_group(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
         except OSError:
             return ""
 
-    monkeypatch.setattr(resources, "_text", text)
+    monkeypatch.setattr(resources, "_read_text", text)
 
 
 @pytest.mark.parametrize(
-    ("limit", "wanted"),
+    ("limit", "expected"),
     [
         ("150000 100000\n", 2),
         ("100000 100000\n", 1),
@@ -47,36 +47,38 @@ def own_group(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
         ("0 100000\n", 8),
     ],
 )
-def test_cores_by_version_2(tmp_path: Path, limit: str, wanted: int) -> None:
+def test_cores_follow_cgroup_version_2(tmp_path: Path, limit: str, expected: int) -> None:
     (tmp_path / "cpu.max").write_text(limit)
-    assert cores(tmp_path) == wanted
+    assert cores(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
-    ("quota", "period", "wanted"),
+    ("quota", "period", "expected"),
     [("50000", "100000", 1), ("250000", "100000", 3), ("-1", "100000", 8), ("100000", "0", 8)],
 )
-def test_cores_by_version_1(tmp_path: Path, quota: str, period: str, wanted: int) -> None:
+def test_cores_follow_cgroup_version_1(
+    tmp_path: Path, quota: str, period: str, expected: int
+) -> None:
     folder = tmp_path / "cpu"
     folder.mkdir()
     (folder / "cpu.cfs_quota_us").write_text(quota + "\n")
     (folder / "cpu.cfs_period_us").write_text(period + "\n")
-    assert cores(tmp_path) == wanted
+    assert cores(tmp_path) == expected
 
 
-def test_without_limits_it_is_the_machine(tmp_path: Path) -> None:
+def test_no_limit_means_the_machines_resources(tmp_path: Path) -> None:
     assert cores(tmp_path) == 8
     assert memory_mb(tmp_path) == 16384
 
 
-def test_the_affinity_mask_limits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_affinity_mask_limits_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cpu.max").write_text("400000 100000")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
     assert cores(tmp_path) == 1
 
 
 @pytest.mark.parametrize(
-    ("limit", "wanted"),
+    ("limit", "expected"),
     [
         (str(512 * 2**20), 512),
         (str(64 * 2**20), 128),
@@ -86,21 +88,21 @@ def test_the_affinity_mask_limits_too(tmp_path: Path, monkeypatch: pytest.Monkey
         ("", 16384),
     ],
 )
-def test_memory_by_version_2(tmp_path: Path, limit: str, wanted: int) -> None:
+def test_memory_follows_cgroup_version_2(tmp_path: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory.max").write_text(limit + "\n")
-    assert memory_mb(tmp_path) == wanted
+    assert memory_mb(tmp_path) == expected
 
 
-@pytest.mark.parametrize(("limit", "wanted"), [(str(2**30), 1024), (HUGE, 16384), ("-1", 16384)])
-def test_memory_by_version_1(tmp_path: Path, limit: str, wanted: int) -> None:
+@pytest.mark.parametrize(("limit", "expected"), [(str(2**30), 1024), (HUGE, 16384), ("-1", 16384)])
+def test_memory_follows_cgroup_version_1(tmp_path: Path, limit: str, expected: int) -> None:
     folder = tmp_path / "memory"
     folder.mkdir()
     (folder / "memory.limit_in_bytes").write_text(limit + "\n")
-    assert memory_mb(tmp_path) == wanted
+    assert memory_mb(tmp_path) == expected
 
 
 @pytest.mark.parametrize("tighter", ["own", "parent"])
-def test_the_tightest_of_the_group_and_its_parents_counts(
+def test_tightest_limit_of_the_group_and_its_parents_applies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tighter: str
 ) -> None:
     own_group(monkeypatch, "/system.slice/loupe.service")
@@ -115,6 +117,6 @@ def test_the_tightest_of_the_group_and_its_parents_counts(
     assert cores(tmp_path) == 1
 
 
-def test_this_machine_has_some() -> None:
+def test_this_machine_has_cores_and_memory() -> None:
     assert cores() >= 1
     assert memory_mb() >= 128
