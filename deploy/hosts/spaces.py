@@ -60,7 +60,7 @@ HOST = Host(
         $ git archive HEAD | tar -x -C ../loupe-space
         $ python -m deploy write spaces && cp spaces/README.md ../loupe-space/README.md
         $ cd ../loupe-space
-        $ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.png'
+        $ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.jpg' '*.png'
         $ git add . && git commit -m Loupe && git push
         Budget alert: {ALERT}
         Add LOUPE_SECRET and LOUPE_DATABASE as secrets in the Space's Settings.

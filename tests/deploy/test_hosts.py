@@ -160,3 +160,11 @@ def test_only_spaces_turns_xsrf_protection_off() -> None:
     assert not any(
         variable in text for host in hosts().values() for text in make_files(host).values()
     )
+
+
+def test_space_tracks_every_binary_file_with_lfs() -> None:
+    """A Space refuses a push with binary files outside LFS."""
+    files = [path for name in ("model", "docs") for path in (ROOT / name).rglob("*.*")]
+    binary = {path.suffix for path in files if path.is_file() and b"\0" in path.read_bytes()}
+    tracked = set(re.findall(r"'\*(\.\w+)'", get_host("spaces").steps))
+    assert binary - {".pyc"} == tracked
