@@ -25,30 +25,30 @@ GRAIN = 5.0
 
 
 def small_photo(name: str = "cat") -> bytes:
-    """A photo of 500 × 375 pixels as JPEG, about 50 kB."""
-    return _jpeg(_opened(name).resize(SMALL, Image.Resampling.LANCZOS))
+    """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
+    return _jpeg(_cropped_sample(name).resize(SMALL, Image.Resampling.LANCZOS))
 
 
 def phone_photo(name: str = "cat", turn: int = 0) -> bytes:
-    """A photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` moves its noise."""
-    image = _opened(name).resize(PHONE, Image.Resampling.BICUBIC)
+    """Return a photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` moves its noise."""
+    image = _cropped_sample(name).resize(PHONE, Image.Resampling.BICUBIC)
     noise = np.roll(_noise(), 97 * turn, axis=0)
     pixels = np.asarray(image).astype(np.int16) + noise[:, :, None]
     return _jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
 
 
 def small_photos(count: int) -> list[bytes]:
-    """``count`` different small photos: crops of the samples, always the same ones."""
-    chance = np.random.default_rng(0)
+    """Return ``count`` different small photos: crops of the samples, always the same ones."""
+    random = np.random.default_rng(0)
     names = [sample.name for sample in samples()]
-    whole = {name: _opened(name) for name in names}
+    pictures = {name: _cropped_sample(name) for name in names}
 
     def crop(number: int) -> bytes:
-        image = whole[names[number % len(names)]]
-        width = int(chance.integers(image.width // 2, image.width + 1))
+        image = pictures[names[number % len(names)]]
+        width = int(random.integers(image.width // 2, image.width + 1))
         height = width * 3 // 4
-        left = int(chance.integers(0, image.width - width + 1))
-        top = int(chance.integers(0, image.height - height + 1))
+        left = int(random.integers(0, image.width - width + 1))
+        top = int(random.integers(0, image.height - height + 1))
         box = (left, top, left + width, top + height)
         return _jpeg(image.resize(SMALL, Image.Resampling.BICUBIC, box))
 
@@ -56,7 +56,7 @@ def small_photos(count: int) -> list[bytes]:
 
 
 def write_photo(name: str, data: bytes) -> Path:
-    """``data`` as a file of that name in the build folder."""
+    """Write ``data`` to a file of that name in the build folder and return its path."""
     path = BUILD / "photos" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -69,8 +69,8 @@ def _noise() -> NDArray[np.int16]:
     return np.rint(noise).astype(np.int16)
 
 
-def _opened(name: str) -> Image.Image:
-    """A sample cut to 4 : 3 around its centre."""
+def _cropped_sample(name: str) -> Image.Image:
+    """Return a sample cut to 4 : 3 around its centre."""
     sample = next(sample for sample in samples() if sample.name == name)
     image = sample.open().convert("RGB")
     width = min(image.width, image.height * 4 // 3)

@@ -33,16 +33,14 @@ from .atomic import fsync_path
 from .bundle.registry import ABANDONED_SECONDS, CURRENT_FILE
 from .errors import ArchiveError, DataError, LoupeError
 from .settings import settings
+from .share_link import KEY_FILE
 
 __all__ = ["BackupResult", "RestoreResult", "back_up", "restore"]
 
 FORMAT = 1
 CONTENTS = "loupe-backup.json"
 RECORDS = "records.sqlite"
-LINK_KEY = "share-link.key"
-"""The key that signs share links, where no LOUPE_SECRET is set."""
-
-FILES = (RECORDS, LINK_KEY)
+FILES = (RECORDS, KEY_FILE)
 FOLDERS = ("models", "training")
 """With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
 
@@ -222,7 +220,7 @@ def _sources(data: Path, training: bool) -> tuple[dict[str, Path | bytes], list[
         current = model / CURRENT_FILE
         if current.is_file() and not current.is_symlink():
             candidates[f"models/{model.name}/{CURRENT_FILE}"] = current.read_bytes()
-    tops = ["models", *(["training"] if training else []), LINK_KEY]
+    tops = ["models", *(["training"] if training else []), KEY_FILE]
     for path in (path for top in tops for path in _walk(data / top)):
         candidates.setdefault(path.relative_to(data).as_posix(), path)
     known = (*FOLDERS, *FILES, *(f"{RECORDS}{suffix}" for suffix in ("-wal", "-shm", "-journal")))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.backup import LINK_KEY, back_up
+from model.backup import back_up
 from model.corrections import correction_store
+from model.share_link import KEY_FILE
 from tests.model.backup.helpers import add_corrections
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -19,7 +20,7 @@ def data(data_folder: Path, shelf: Path) -> Iterator[Path]:
     tiny(shelf)
     tiny(shelf, "calibrated", confidence=CALIBRATED)
     add_corrections("one", "two", "three")
-    (data_folder / LINK_KEY).write_text("a key that signs links")
+    (data_folder / KEY_FILE).write_text("a key that signs links")
     yield data_folder
     correction_store().close()
     correction_store.cache_clear()

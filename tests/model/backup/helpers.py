@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from model import Photo, load
-from model.backup import LINK_KEY, RECORDS
+from model.backup import RECORDS
 from model.corrections import CorrectionStore, correction_store
 from tests.model.tiny import colour
 
@@ -44,6 +44,3 @@ def state(folder: Path) -> dict[str, str]:
 def names(folder: Path) -> list[str]:
     """Return what is in a folder, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
-
-
-__all__ = ["JPEG", "LINK_KEY", "RECORDS", "add_corrections", "labels", "names", "state"]

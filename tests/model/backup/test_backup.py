@@ -17,11 +17,12 @@ import pytest
 
 from model import backup as module
 from model import load
-from model.backup import CONTENTS, FORMAT, LINK_KEY, RECORDS, back_up, restore
+from model.backup import CONTENTS, FORMAT, RECORDS, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
 from model.settings import ROOT, settings
+from model.share_link import KEY_FILE
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
 
@@ -53,7 +54,7 @@ def test_restored_folder_answers_as_the_saved_one(
     restored = restore(tmp_path / "b.zip", folder)
     assert (restored.folder, restored.corrections) == (folder, 3)
     assert state(folder) == before
-    assert (folder / LINK_KEY).read_text() == "a key that signs links"
+    assert (folder / KEY_FILE).read_text() == "a key that signs links"
     use(folder, monkeypatch)
     assert versions() == saved_versions
     assert [load("tiny").identify(colour(name)).answer for name in ("red", "blue")] == answers

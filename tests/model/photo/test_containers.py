@@ -94,6 +94,13 @@ def test_big_endian_tiff_is_read() -> None:
     assert image.convert("L").tobytes() == b"\x12\xab"
 
 
+def test_16_bit_colour_tiff_keeps_the_upper_bits() -> None:
+    body = struct.pack(">3H", 0x1234, 0x5678, 0x9ABC)
+    tags = {**grey_tags(1, 1), BITS: ("H", (16,) * 3), PHOTOMETRIC: ("H", (2,))}
+    tags |= {277: ("H", (3,)), STRIP_BYTES: ("I", (6,))}
+    assert read(tiff(dict(sorted(tags.items())), body, ">")).image.tobytes() == b"\x12\x56\x9a"
+
+
 def rare_tiffs() -> dict[str, bytes]:
     """Return TIFFs that other programs may write and Loupe doesn't read."""
     plain = grey_tags()
