@@ -158,9 +158,11 @@ def _parse_unit(text: str) -> dict[str, Any]:
     Sections are dropped, since no directive that is read occurs in two of them.
     """
     lines = [line for line in text.splitlines() if "=" in line and line[0] not in "#;"]
-    unit: dict[str, Any] = dict(line.split("=", 1) for line in lines)
-    variables = shlex.split(unit.get("Environment", ""))
-    return {**unit, "Environment": dict(variable.split("=", 1) for variable in variables)}
+    directives = [line.split("=", 1) for line in lines]
+    # The only directive read that may be repeated.
+    variables = shlex.split(" ".join(value for name, value in directives if name == "Environment"))
+    environment = dict(variable.split("=", 1) for variable in variables)
+    return {**dict(directives), "Environment": environment}
 
 
 def get_value(documents: Mapping[str, Any], file: str, path: str | None) -> Any:

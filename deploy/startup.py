@@ -141,12 +141,9 @@ def _requests(host: Host, base_url: str) -> tuple[Request, Request]:
             media_type = "application/json"
         case "api":
             health, route = APP.ready_path, f"{APP.identify_path}?top=1"
-    return (
-        Request(base_url + health),  # noqa: S310 - this machine's own server
-        Request(  # noqa: S310
-            base_url + route, data=body, headers={"Content-Type": media_type}
-        ),
-    )
+    headers = {"Content-Type": media_type}
+    # This machine's own server, so the scheme is safe.
+    return Request(base_url + health), Request(base_url + route, body, headers)  # noqa: S310
 
 
 def _launch(plan: StartPlan, port: int, data: Path, log: Path) -> subprocess.Popen[bytes]:

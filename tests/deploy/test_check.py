@@ -66,7 +66,7 @@ def test_wrong_value_fails(name: str, before: str, after: str, subject: str, mes
     ("name", "before", "after"),
     [
         ("vps-compose", "    - data:/data", "    - ./x:/x\n    - data:/data"),
-        ("vps-systemd", "[Service]", "; mine\n[Service]"),
+        ("vps-systemd", "[Service]", "; mine\n[Service]\nEnvironment=LOUPE_MODEL=mine"),
         ("fly", "512mb", "1gb"),
         ("cloud-init", "write_files:", "write_files:\n- path: /etc/motd"),
     ],
