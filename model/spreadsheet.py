@@ -6,18 +6,21 @@ in front, as OWASP lists them) and serves tables on the screen, which browsers s
 """
 
 import io
+import unicodedata
 from collections.abc import Iterable
 
 from defusedcsv import csv
 
 __all__ = ["escape_formula", "write_csv"]
 
-FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
 
 
 def escape_formula(text: str) -> str:
     """Return text that no spreadsheet takes for a formula: an apostrophe goes in front."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) else text
+    # NFKC turns full-width and small signs into plain ones, as some spreadsheets do.
+    first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
+    return f"'{text}" if first.startswith(FORMULA_SIGNS) else text
 
 
 def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

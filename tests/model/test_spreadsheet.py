@@ -7,7 +7,7 @@ import pytest
 
 from model.spreadsheet import escape_formula, write_csv
 
-FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x", "  =x", "＝x", "|x", "%x"]
+FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x", "  =x", "＝x", "﹢x", "|x", "%x"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)

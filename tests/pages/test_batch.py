@@ -115,6 +115,13 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON"]
 
 
+def test_photo_without_a_suffix_is_read_by_its_content(page):
+    send(page, ("photo", JPEG), ("letter.pdf", b"%PDF-1.4"))
+    finish(page)
+    assert page.header[0].value == "1 of 2 photos identified"
+    assert "This file type" in messages(page)
+
+
 def test_streamlit_releases_uploads(page):
     send(page, ("one.jpg", JPEG))
     finish(page)

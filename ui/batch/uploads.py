@@ -77,10 +77,10 @@ def refusal() -> str:
 def upload_widget(source: str) -> None:
     """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files are here."""
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
-    photos = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
     limit = f"{settings().batch:,} photos"
+    files: object
     if source == "Zip":
-        file = st.file_uploader(
+        files = st.file_uploader(
             f"Choose a zip of up to {limit}",
             type="zip",
             max_upload_size=ZIP_MB,
@@ -89,23 +89,34 @@ def upload_widget(source: str) -> None:
             args=(key,),
             help="Name folders after labels to see how often the model is right.",
         )
-        _start_leftover(file, key)
-        return
-    files = st.file_uploader(
-        f"Choose up to {limit}" if source == "Photos" else f"Choose a folder of up to {limit}",
-        type=photos,
-        accept_multiple_files="directory" if source == "Folder" else True,
-        max_upload_size=PHOTO_MB,
-        key=key,
-        on_change=_on_upload,
-        args=(key,),
-    )
-    _start_leftover(files, key)
-    if source == "Folder":
+    elif source == "Folder":
+        files = st.file_uploader(
+            f"Choose a folder of up to {limit}",
+            type=[suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
+            accept_multiple_files="directory",
+            max_upload_size=PHOTO_MB,
+            key=key,
+            on_change=_on_upload,
+            args=(key,),
+        )
         st.caption(
             "Name folders after labels to see how often the model is right. "
             "Most phones can't upload a folder: choose Photos or Zip instead."
         )
+    else:
+        files = st.file_uploader(
+            f"Choose up to {limit}",
+            # Any file: photos without a suffix are read by their content, and other files become
+            # rows that say why they couldn't be read.
+            type=None,
+            accept_multiple_files=True,
+            max_upload_size=PHOTO_MB,
+            key=key,
+            on_change=_on_upload,
+            args=(key,),
+        )
+        st.caption(f"{FORMAT_NAMES}, up to {PHOTO_MB} MB each.")
+    _start_leftover(files, key)
 
 
 def _start_leftover(files: object, key: str) -> None:
