@@ -42,8 +42,8 @@ if job is None:
     show_last_batch()
     st.caption(
         "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "
-        "listed with the reason. Results stay in the server's memory for 30 minutes, and nothing "
-        "is saved to disk."
+        "listed with the reason. Results stay in the server's memory for up to 30 minutes after "
+        "you leave; nothing is saved to disk."
     )
 elif not job.ended:
     show_progress(job)

@@ -262,8 +262,8 @@ def show_downloads(job: Job) -> None:
             help="JSON Lines, the same as the command line prints",
         )
     st.caption(
-        "This page's address brings you back to these results for 30 minutes, less if the server "
-        "needs the memory. Anyone with the address can see them."
+        "This page's address brings you back to these results for up to 30 minutes after you "
+        "leave, less if the server needs the memory. Anyone with the address can see them."
     )
 
 

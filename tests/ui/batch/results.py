@@ -1,4 +1,4 @@
-"""Results of a batch, made up for tests."""
+"""Results of a batch and a clock, made up for tests."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,9 +9,19 @@ from model.evaluation import PhotoFailure
 from model.prediction import Prediction
 from ui.batch.job import PhotoResult
 
-__all__ = ["LABELS", "make_failure", "make_prediction", "make_result"]
+__all__ = ["LABELS", "Clock", "make_failure", "make_prediction", "make_result"]
 
 LABELS = ("shirt", "hat", "shoes")
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.now
 
 
 def make_prediction(

@@ -7,7 +7,7 @@ import pytest
 from model.admission import AdmissionCancelled
 from model.errors import BundleNotFound, DamagedPhoto
 from tests.photos import drawn, encoded
-from tests.ui.batch.results import LABELS, make_prediction
+from tests.ui.batch.results import LABELS, Clock, make_prediction
 from ui.batch.job import Job, QueuedPhoto
 
 
@@ -42,15 +42,6 @@ def classifier(monkeypatch):
     monkeypatch.setattr("ui.batch.job.load", lambda model, engine: fake)
     yield fake
     fake.go.set()
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def queue(*contents):

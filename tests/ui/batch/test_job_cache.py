@@ -2,17 +2,9 @@
 
 import pytest
 
+from tests.ui.batch.results import Clock
 from ui.batch.job import Job
 from ui.batch.job_cache import JobCache
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -108,4 +100,5 @@ def test_sweeper_ends_when_nothing_is_left(make_job, clock, monkeypatch):
     # The next batch gets a sweeper of its own.
     cache.add(make_job())
     assert cache._sweeper is not None
+    # Let it end as well.
     clock.now = 5000
