@@ -138,7 +138,7 @@ class Classifier:
             return source
         if isinstance(source, Image.Image):
             return Photo.from_image(source)
-        return read(source, resize=self.bundle.manifest.recipe.least)
+        return read(source, resize=self.bundle.manifest.recipe.min_decode_size)
 
     def identify_pixels(self, pixels: Pixels) -> Prediction:
         """Return the prediction for pixels, uint8 [height, width, 3], of the graph's size.

@@ -1,4 +1,4 @@
-"""A photo → the pixels a graph takes, by the bundle's own recipe and nothing else."""
+"""Resize and crop a photo to the pixels that a graph takes, by the bundle's own recipe."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,8 @@ __all__ = ["Pixels", "PreprocessConfig", "fit_aspect", "preprocess"]
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
 
-MOST_PADDED = 4
-"""Times its own pixels that a photo may be padded to: longer strips are scaled down."""
+MAX_PADDING_RATIO = 4
+"""Pixels after padding per pixel before; longer strips are scaled down first."""
 
 Side = Annotated[int, Field(ge=8, le=2048)]
 FILTERS = {
@@ -25,7 +25,7 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
-"""How far a filter reaches, in pixels of the result."""
+"""Reach of each filter, in pixels of the result."""
 
 PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
     "zeros": "constant",
@@ -33,23 +33,27 @@ PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
     "reflection": "reflect",
 }
 
-
 NO_DOWNSCALE = 2**16
-"""Pixels that no photo has: nothing is scaled for them."""
+"""Shorter side that no photo has, in pixels: decoders never scale below it."""
 
 
 class PreprocessConfig(BaseModel):
-    """What fastai's validation pipeline does to a photo, as data.
+    """fastai's validation pipeline as data.
 
-    ``resize`` is (height, width), reached by ``method``: *crop* cuts the centre
-    to that shape first, *pad* adds what is missing, *squish* distorts. ``crop``
-    then cuts the centre; None keeps everything. ``inside`` is (height, width) that
-    the graph itself scales the pixels to, as fastai's batch transforms do with
-    ``size``; None where it takes them as they are. ``decoding`` *whole* keeps the
-    decoder from scaling large JPEGs, for networks that take offence at it.
+    ``resize`` is (height, width), reached by ``method``: *crop* cuts the centre to that aspect
+    ratio first, *pad* pads, *squish* distorts. ``crop`` then cuts the centre; None keeps
+    everything. ``graph_size`` is the (height, width) to which the graph resizes the pixels, as
+    fastai's batch transforms do with ``size``; None if it doesn't. ``decoding`` *whole* keeps
+    decoders from scaling large JPEGs, for networks that are sensitive to it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
 
     resize: tuple[Side, Side]
     method: Literal["crop", "pad", "squish"] = "crop"
@@ -58,27 +62,27 @@ class PreprocessConfig(BaseModel):
         "bilinear"
     )
     crop: tuple[Side, Side] | None = None
-    inside: tuple[Side, Side] | None = None
+    graph_size: Annotated[tuple[Side, Side] | None, Field(alias="inside")] = None
     decoding: Literal["scaled", "whole"] = "scaled"
 
     @property
-    def least(self) -> int:
-        """As small as the shorter side may be decoded, for ``model.photo.read``."""
+    def min_decode_size(self) -> int:
+        """Shorter side below which a photo must not be decoded, in pixels."""
         return NO_DOWNSCALE if self.decoding == "whole" else max(self.resize)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the pixels that come out."""
+        """Height and width of the resulting pixels."""
         return self.crop or self.resize
 
 
 def preprocess(image: Image.Image, recipe: PreprocessConfig) -> Pixels:
-    """Turn an upright RGB image into the pixels of ``recipe``.
+    """Return the pixels of an upright RGB image by ``recipe``.
 
     Returns:
         uint8, shape [height, width, 3] with ``recipe.size``.
 
-    Source: fastai's ``Resize`` and ``CropPad`` at validation, to the pixel.
+    Source: fastai's ``Resize`` and ``CropPad`` at validation, reproduced pixel for pixel.
     """
     image = fit_aspect(image, recipe)
     filter_ = FILTERS[recipe.interpolation]
@@ -87,17 +91,17 @@ def preprocess(image: Image.Image, recipe: PreprocessConfig) -> Pixels:
         return np.asarray(image.resize((width, height), filter_, box=box), dtype=np.uint8)
     image = image.resize((recipe.resize[1], recipe.resize[0]), filter_)
     if recipe.crop:
-        image = _centre(image, recipe.crop)
+        image = _crop_centre(image, recipe.crop)
     return np.asarray(image, dtype=np.uint8)
 
 
 def _inner_box(
     image: Image.Image, recipe: PreprocessConfig
 ) -> tuple[float, float, float, float] | None:
-    """The part of a shaped image that ends up in the crop, when it can be resized alone.
+    """Return the box that ends up in the crop, if resizing it alone gives the same pixels.
 
-    The same pixels in less time. Only where the filter does not reach over the
-    image's edge, because there it would see less, and where the box is exact.
+    That takes less time. It is not possible if the filter would reach over the edge of the box
+    where the image goes on, or if Pillow would round the box.
     """
     if not recipe.crop:
         return None
@@ -109,25 +113,25 @@ def _inner_box(
             return None
     left, top = margins[0] * scales[0], margins[1] * scales[1]
     box = left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]
-    # Pillow keeps a box in single precision: what is rounded there changes pixels.
+    # Pillow keeps boxes in single precision, and rounding one changes pixels.
     return box if all(float(np.float32(edge)) == edge for edge in box) else None
 
 
-def _cut(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the centre with the aspect ratio of ``recipe.resize``."""
+def _centre_box(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of the centre in the aspect ratio of the recipe."""
     height, width = recipe.resize
     scale = min(image.width / width, image.height / height)
-    # Rounded down as fastai does, but never to nothing: a photo may be one pixel wide.
+    # Rounded down as fastai does, but never to zero: a photo may be one pixel wide.
     wide, high = max(1, int(scale * width)), max(1, int(scale * height))
     return int((image.width - wide) / 2), int((image.height - high) / 2), wide, high
 
 
 def fit_aspect(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
-    """Cut or pad to the aspect ratio of ``recipe.resize``, the centre kept."""
+    """Crop or pad an image to the aspect ratio of ``recipe.resize``, around its centre."""
     if recipe.method == "squish":
         return image
     if recipe.method == "crop":
-        left, top, wide, high = _cut(image, recipe)
+        left, top, wide, high = _centre_box(image, recipe)
         return image.crop((left, top, left + wide, top + high))
     height, width = recipe.resize
     scale = max(image.width / width, image.height / height)
@@ -136,11 +140,11 @@ def fit_aspect(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
 
 
 def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
-    """Add what ``image`` lacks to ``wide`` × ``high`` pixels, half on each side."""
-    most = max(MOST_PADDED * image.width * image.height, 2**22)
-    if wide * high > most:
-        # A strip of a photo would fill the memory with padding: it is scaled down first.
-        scale = (most / (wide * high)) ** 0.5
+    """Pad an image to ``wide`` × ``high`` pixels, half on each side."""
+    max_pixels = max(MAX_PADDING_RATIO * image.width * image.height, 2**22)
+    if wide * high > max_pixels:
+        # Padding a long strip would fill the memory, so it is scaled down first.
+        scale = (max_pixels / (wide * high)) ** 0.5
         image = image.resize(
             (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
             Image.Resampling.BOX,
@@ -154,7 +158,7 @@ def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _centre(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Cut ``size`` (height, width) out of the middle, black where there is nothing."""
+def _crop_centre(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Crop ``size`` (height, width) around the centre, black beyond the edges."""
     top, left = (image.height - size[0]) // 2, (image.width - size[1]) // 2
     return image.crop((left, top, left + size[1], top + size[0]))

@@ -2,7 +2,7 @@
 
 import onnxruntime as ort
 
-from model.engines.compiled import GRAPH, NEEDED, OnnxEngine
+from model.engines.compiled import GRAPH, REQUIRED_OUTPUTS, OnnxEngine
 from model.preprocess import preprocess
 
 from ..photos import phone_photo, small_photo
@@ -32,7 +32,7 @@ def _measure(photo: bytes, count: int) -> Pairs:
     pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
     return measure_pairs(
         timer(lambda: ours.identify(decoded)),
-        timer(lambda: session.run(list(NEEDED), {"pixels": pixels})),
+        timer(lambda: session.run(list(REQUIRED_OUTPUTS), {"pixels": pixels})),
         count,
         warm=5,
     )
@@ -42,6 +42,6 @@ def _bare() -> ort.InferenceSession:
     engine = classifier().engine
     assert isinstance(engine, OnnxEngine)
     # Read from the engine's session, so that the two can't drift apart.
-    options = engine._session.get_session_options()  # noqa: SLF001
+    options = engine._ort_session.get_session_options()  # noqa: SLF001
     graph = engine.bundle.read(GRAPH)
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

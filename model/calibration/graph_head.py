@@ -2,14 +2,12 @@
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, parser, utils
+from onnx import TensorProto, helper, numpy_helper, parser
 
 from ..errors import BundleDamaged
 from .ood_detectors import OPSET, Detector
 
-__all__ = ["attach_head", "extract_head"]
-
-HEAD_OUTPUTS = {"probabilities", "novelty"}
+__all__ = ["attach_head"]
 
 
 def attach_head(
@@ -51,14 +49,6 @@ def attach_head(
         )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
-
-
-def extract_head(graph: bytes) -> bytes:
-    """Return the part after ``logits`` and ``features`` as a graph of its own."""
-    model = onnx.load_from_string(graph)
-    outputs = [output.name for output in model.graph.output if output.name in HEAD_OUTPUTS]
-    head = utils.Extractor(model).extract_model(["logits", "features"], outputs)
-    return bytes(head.SerializeToString())
 
 
 def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an engine is: pixels in, the four outputs of the graph out."""
+"""The interface of an engine in the server's process: pixels in, outputs of the graph out."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ __all__ = ["Engine", "EngineOutput"]
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:
-    """For N photos, all float32: ``logits`` [N, labels], ``features`` [N, D],
-    ``probabilities`` [N, labels] (calibrated where the bundle is), ``novelty`` [N]
-    or None.
+    """The outputs for N photos, all float32.
+
+    ``logits`` [N, labels], ``features`` [N, D], ``probabilities`` [N, labels] (calibrated if the
+    bundle is), ``ood_score`` [N] or None.
     """
 
     logits: NDArray[np.float32]
@@ -27,7 +28,7 @@ class EngineOutput:
 
 
 class Engine(ABC):
-    """A way to run a bundle. Safe to call from several threads at once."""
+    """A way to run a bundle on the server. Safe to call from several threads."""
 
     name: ClassVar[str]
 
@@ -36,8 +37,9 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
-        """Answer for pixels, uint8 [N, height, width, 3] of the recipe's size.
+        """Return the outputs for pixels, uint8 [N, height, width, 3] of the recipe's size.
 
         Args:
-            single_thread: these are some of many photos, and others keep the other cores busy.
+            pixels: preprocessed photos.
+            single_thread: use one core, because other photos keep the others busy.
         """

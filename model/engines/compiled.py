@@ -1,4 +1,4 @@
-"""``graph.onnx`` in ONNX Runtime: the default."""
+"""``graph.onnx`` in ONNX Runtime: the default engine."""
 
 import threading
 from functools import cached_property
@@ -13,75 +13,88 @@ from ..resources import has_cpu_limit
 from ..settings import settings
 from .base import Engine, EngineOutput
 
-__all__ = ["OnnxEngine"]
+__all__ = ["GRAPH", "REQUIRED_OUTPUTS", "OnnxEngine", "extract_head"]
 
 GRAPH = "graph.onnx"
-NEEDED = ("logits", "features", "probabilities")
+REQUIRED_OUTPUTS = ("logits", "features", "probabilities")
+HEAD_OUTPUTS = {"probabilities", "novelty"}
 
 
 class OnnxEngine(Engine):
-    """The learner compiled: several times faster than the eager module, and small."""
+    """The compiled graph: several times faster than the eager module, and small."""
 
     name: ClassVar[str] = "compiled"
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
         self._lock = threading.Lock()
-        self._session = self._start(settings().threads)
+        self._ort_session = self._start(settings().threads)
         self._check_input()
-        outputs = [output.name for output in self._session.get_outputs()]
-        if missing := [name for name in NEEDED if name not in outputs]:
+        outputs = [output.name for output in self._ort_session.get_outputs()]
+        if missing := [name for name in REQUIRED_OUTPUTS if name not in outputs]:
             raise BundleDamaged(
                 f"{bundle.folder / GRAPH} has no output {missing[0]!r}. "
                 "Build or import the model again."
             )
-        self._outputs = [*NEEDED, *(["novelty"] if "novelty" in outputs else [])]
+        self._outputs = [*REQUIRED_OUTPUTS, *(["novelty"] if "novelty" in outputs else [])]
 
     def _start(self, threads: int) -> ort.InferenceSession:
-        """A session whose runs use ``threads`` cores each."""
+        """Start an ONNX Runtime session whose runs use ``threads`` cores each."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Threads that spin while they wait answer a tenth faster, but burn a quota.
-        spin = "0" if has_cpu_limit() else "1"
-        options.add_session_config_entry("session.intra_op.allow_spinning", spin)
-        # The arena keeps what a run took: 10 MB for no measurable speed.
+        # Threads that spin while they wait are a tenth faster, but use up a container's quota.
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0" if has_cpu_limit() else "1"
+        )
+        # The arena never returns what a run needed: 10 MB for no measurable speed.
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
-        # The bytes that were hashed are the bytes that run.
+        # Load the bytes that were hashed: the file may change after the check.
         data = self.bundle.read(GRAPH)
         try:
             return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has no public base for what it raises
+        except Exception as error:  # ONNX Runtime's errors have no public base class
             raise BundleDamaged(
-                f"{self.bundle.folder / GRAPH} cannot be run: {error}. "
+                f"{self.bundle.folder / GRAPH} can't be loaded: {error}. "
                 "Build or import the model again."
             ) from error
 
     @cached_property
-    def _single(self) -> ort.InferenceSession:
-        """For batches: a photo a core gets more done than all cores on one photo.
+    def _single_thread_session(self) -> ort.InferenceSession:
+        """A session for batches, where one core per photo has higher throughput.
 
-        Started with the first batch, because it takes the model's size in memory again.
+        It starts with the first batch, because it needs the model's memory a second time.
         """
-        return self._session if settings().threads == 1 else self._start(1)
+        return self._ort_session if settings().threads == 1 else self._start(1)
 
     def _check_input(self) -> None:
-        """Refuse a graph that takes anything but the recipe's pixels."""
+        """Refuse a graph that takes anything but pixels of the recipe's size."""
         height, width = self.bundle.manifest.recipe.size
-        inputs = self._session.get_inputs()
-        found = [(part.name, part.type, list(part.shape[1:])) for part in inputs]
-        if found != [("pixels", "tensor(uint8)", [height, width, 3])]:
+        inputs = [
+            (node.name, node.type, list(node.shape[1:])) for node in self._ort_session.get_inputs()
+        ]
+        if inputs != [("pixels", "tensor(uint8)", [height, width, 3])]:
             raise BundleDamaged(
-                f"{self.bundle.folder / GRAPH} takes {found}, not pixels of {height} × {width}. "
+                f"{self.bundle.folder / GRAPH} takes {inputs}, not pixels of {height} × {width}. "
                 "Build or import the model again."
             )
 
     def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
-        """See ``Engine.run``; a session may run in many threads at once."""
+        """See ``Engine.run``. A session can run in many threads at the same time."""
+        session = self._ort_session
         if single_thread:
             with self._lock:
-                session = self._single
-        else:
-            session = self._session
+                session = self._single_thread_session
         return EngineOutput(*session.run(self._outputs, {"pixels": pixels}))
+
+
+def extract_head(graph: bytes) -> bytes:
+    """Return the nodes after ``logits`` and ``features`` as a graph of their own."""
+    # Imported when needed, because the default engine runs without the onnx package.
+    import onnx.utils
+
+    model = onnx.load_from_string(graph)
+    outputs = [output.name for output in model.graph.output if output.name in HEAD_OUTPUTS]
+    head = onnx.utils.Extractor(model).extract_model(["logits", "features"], outputs)
+    return bytes(head.SerializeToString())

@@ -1,1 +1,1 @@
-"""The fastai learner of a bundle: rebuilt from its files, and as the module that becomes ONNX."""
+"""The fastai learner of a bundle: rebuilding it, and the module that is exported to ONNX."""

@@ -1,4 +1,4 @@
-"""The module that both engines run: everything after the pixels, in one place."""
+"""The module that is exported to ONNX and that the learner engine runs: pixels to outputs."""
 
 import math
 from typing import cast
@@ -15,10 +15,11 @@ Stats = tuple[float, float, float]
 
 
 class InferenceModule(nn.Module):
-    """Pixels in, answers out: scaling, normalisation, network, temperature, probabilities.
+    """Scaling, normalisation, network and activation, without calibration.
 
-    Takes ``pixels`` uint8 [N, height, width, 3]; returns float32 ``logits``
-    [N, labels], ``features`` [N, D] and ``probabilities`` [N, labels].
+    Takes ``pixels`` uint8 [N, height, width, 3]; returns float32 ``logits`` [N, labels],
+    ``features`` [N, D] and ``probabilities`` [N, labels]. Calibration is defined in the graph
+    head alone, which replaces these probabilities.
     """
 
     def __init__(
@@ -26,7 +27,6 @@ class InferenceModule(nn.Module):
         network: "FeatureSplit | HookedNetwork",
         mean: Stats,
         std: Stats,
-        temperature: float = 1.0,
         multilabel: bool = False,
         scale: "Scale | None" = None,
     ) -> None:
@@ -34,7 +34,7 @@ class InferenceModule(nn.Module):
         self.network, self.scale = network, scale
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-        self.temperature, self.multilabel = temperature, multilabel
+        self.multilabel = multilabel
 
     @classmethod
     def around(
@@ -42,20 +42,21 @@ class InferenceModule(nn.Module):
     ) -> "InferenceModule":
         """Wrap a fastai model.
 
-        Of ``Sequential(body, head)`` whose head ends in a linear layer the features
-        are what that layer gets; of any other, what the linear layer gets that runs last.
+        Features are the input of the last linear layer: of the head's last layer in a
+        ``Sequential(body, head)``, else of the linear layer that runs last.
 
         Args:
-            scale: where the recipe cannot say how the graph scales its pixels.
+            model: the learner's network.
+            manifest: has the recipe, the normalisation and ``multilabel``.
+            scale: for graphs that scale pixels in a way that the recipe cannot express.
         """
         recipe = manifest.recipe
-        if scale is None and recipe.inside:
-            scale = Scale.between(recipe.size, recipe.inside)
+        if scale is None and recipe.graph_size:
+            scale = Scale.between(recipe.size, recipe.graph_size)
         return cls(
-            _split(model) or HookedNetwork(model, recipe.inside or recipe.size),
+            _split(model) or HookedNetwork(model, recipe.graph_size or recipe.size),
             manifest.architecture.mean,
             manifest.architecture.std,
-            manifest.calibration.temperature if manifest.calibration else 1.0,
             manifest.multilabel,
             scale,
         )
@@ -66,13 +67,12 @@ class InferenceModule(nn.Module):
         if self.scale is not None:
             images = self.scale(images)
         logits, features = self.network((images - cast(Tensor, self.mean)) / cast(Tensor, self.std))
-        calibrated = logits / self.temperature
-        probabilities = calibrated.sigmoid() if self.multilabel else calibrated.softmax(dim=1)
+        probabilities = logits.sigmoid() if self.multilabel else logits.softmax(dim=1)
         return logits, features, probabilities
 
 
 class FeatureSplit(nn.Module):
-    """A network whose last layer is linear: images → its logits and what it gets."""
+    """A network with a linear last layer: images → logits and the input of that layer."""
 
     def __init__(self, features: nn.Module, classifier: nn.Module) -> None:
         super().__init__()
@@ -85,10 +85,10 @@ class FeatureSplit(nn.Module):
 
 
 class HookedNetwork(nn.Module):
-    """A network of any shape: images → its logits and what its last linear layer gets.
+    """A network of any shape: images → logits and the input of its last linear layer.
 
-    Without a linear layer the logits stand for the features. Not for several
-    threads at once: the layer is listened to while it runs.
+    Without a linear layer the features are the logits. Not thread-safe, because a hook is set
+    while it runs.
     """
 
     def __init__(self, model: nn.Module, size: tuple[int, int]) -> None:
@@ -101,21 +101,21 @@ class HookedNetwork(nn.Module):
         if self.last is None:
             logits = self.model(images)
             return logits, logits
-        # A list and no attribute: torch.export lets no module keep a tensor.
-        given: list[Tensor] = []
-        hook = self.last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+        # A list instead of an attribute: torch.export does not let modules keep tensors.
+        features: list[Tensor] = []
+        hook = self.last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
         try:
             logits = self.model(images)
         finally:
             hook.remove()
-        return logits, given[-1]
+        return logits, features[-1]
 
 
 class Scale(nn.Module):
-    """Images scaled within the graph, one axis after the other.
+    """Resizing inside the graph, one axis after the other.
 
-    Takes and returns float32 [N, 3, height, width]. ``rows`` [new height, height]
-    and ``columns`` [new width, width] hold how much of each pixel goes into each.
+    Takes and returns float32 [N, 3, height, width]. ``rows`` [new height, height] and
+    ``columns`` [new width, width] hold the weight of each old pixel in each new one.
     """
 
     rows: Tensor
@@ -127,15 +127,15 @@ class Scale(nn.Module):
         self.register_buffer("columns", columns.contiguous())
 
     @classmethod
-    def between(cls, size: tuple[int, int], inside: tuple[int, int]) -> "Scale":
-        """From ``size`` to ``inside`` (height, width) as fastai's batch transforms do.
+    def between(cls, size: tuple[int, int], new_size: tuple[int, int]) -> "Scale":
+        """Resize from ``size`` to ``new_size`` (height, width) as fastai's batch transforms do.
 
-        Source: fastai's ``_grid_sample``: bilinear between the centres of the outer
-        pixels; where both sides shrink to less than half, areas are averaged first.
+        Source: fastai's ``_grid_sample``: bilinear between the centres of the outer pixels;
+        if both sides shrink to less than half, areas are averaged first.
         """
-        shrink = min(old / new for old, new in zip(size, inside, strict=True)) / 2
+        shrink = min(old / new for old, new in zip(size, new_size, strict=True)) / 2
         axes = []
-        for old, new in zip(size, inside, strict=True):
+        for old, new in zip(size, new_size, strict=True):
             lines = torch.eye(old)[None]
             if shrink > 1:
                 lines = functional.adaptive_avg_pool1d(lines, math.floor(old * (1 / shrink)))
@@ -149,8 +149,8 @@ class Scale(nn.Module):
 
 
 def _split(model: nn.Module) -> FeatureSplit | None:
-    """The model as features and a linear layer, if it is built that way."""
-    # Only the plain class runs its parts one after the other and nothing else.
+    """Return the model as features and a linear layer, if it is built that way."""
+    # A subclass of Sequential may do more than run its parts in order.
     if type(model) is not nn.Sequential or len(model) != 2:
         return None
     body, head = model
@@ -160,22 +160,22 @@ def _split(model: nn.Module) -> FeatureSplit | None:
 
 
 def _last_linear(model: nn.Module, size: tuple[int, int]) -> nn.Linear | None:
-    """The linear layer that runs last and gets one vector a photo."""
+    """Return the linear layer that runs last and gets one vector per photo."""
     called: list[nn.Linear] = []
 
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if isinstance(layer, nn.Linear) and inputs[0].ndim == 2 and len(inputs[0]) == 2:
             called.append(layer)
 
     hooks = [
-        part.register_forward_pre_hook(note)
+        part.register_forward_pre_hook(record)
         for part in model.modules()
         if isinstance(part, nn.Linear)
     ]
     training = model.training
     try:
         with torch.inference_mode():
-            # Two photos, so that a vector a photo can be told from any other.
+            # Two photos tell one vector per photo from vectors per patch.
             model.eval()(torch.zeros(2, 3, *size))
     finally:
         model.train(training)

@@ -1,4 +1,4 @@
-"""A bundle → its fastai ``Learner``, without unpickling anything."""
+"""The fastai ``Learner`` of a bundle, rebuilt without unpickling anything."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ __all__ = ["empty_learner", "rebuild"]
 
 
 def rebuild(bundle: Bundle) -> Any:
-    """The fastai ``Learner`` of a bundle, in evaluation mode, with its weights.
+    """Return the fastai ``Learner`` of a bundle, in evaluation mode, with its weights.
 
     Raises:
-        EngineUnavailable: the architecture's name is unknown to the installed library.
+        EngineUnavailable: the installed library does not know the architecture.
         BundleDamaged: the weights do not fit the architecture.
     """
     import safetensors.torch
@@ -25,9 +25,9 @@ def rebuild(bundle: Bundle) -> Any:
     weights = bundle.read("weights.safetensors")
     try:
         learner.model.load_state_dict(safetensors.torch.load(weights), strict=True)
-    except Exception as error:  # safetensors and torch raise their own kinds
+    except Exception as error:  # safetensors and torch raise their own errors
         raise BundleDamaged(
-            f"{bundle.folder / 'weights.safetensors'} does not fit "
+            f"{bundle.folder / 'weights.safetensors'} doesn't fit "
             f"{bundle.manifest.architecture.body}: {str(error)[:300]}. "
             "Build or import the model again."
         ) from error
@@ -36,15 +36,15 @@ def rebuild(bundle: Bundle) -> Any:
 
 
 def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) -> Any:
-    """A ``Learner`` of the manifest's architecture and pipeline with random weights.
+    """Return a ``Learner`` of the manifest's architecture and pipeline with random weights.
 
     Args:
         manifest: names the architecture, the recipe and the labels.
-        loaders: fastai ``DataLoaders`` to learn from; by default one blank picture's.
-        network: what the network's own builder takes, such as ``drop_path_rate``.
+        loaders: fastai ``DataLoaders`` to train on; by default of one blank picture.
+        network: arguments of the network's own builder, such as ``drop_path_rate``.
 
     Raises:
-        EngineUnavailable: the architecture's name is unknown to the installed library.
+        EngineUnavailable: the installed library does not know the architecture.
     """
     from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
 
@@ -58,20 +58,20 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
             pretrained=False,
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
-            # The flat ones bring the activation that learn.predict needs.
+            # fastai's flat losses bring the activation that learn.predict needs.
             loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
             **network,
         )
-    except Exception as error:  # whatever a network's own code raises
+    except Exception as error:  # a network's own code may raise anything
         raise EngineUnavailable(
-            f"The network {architecture.body!r} cannot be rebuilt here: {error}"
+            f"The network {architecture.body!r} can't be rebuilt: {error}"
         ) from error
 
 
 def _body(library: str, name: str) -> Any:
-    """What ``vision_learner`` takes: timm's by name, torchvision's as a function.
+    """Return what ``vision_learner`` takes: timm's by name, torchvision's as a function.
 
-    Only names that the library lists: timm would also fetch a name from a hub.
+    Only names that the library lists count, because timm would also fetch a name from a hub.
     """
     if library == "timm":
         import timm
@@ -83,11 +83,11 @@ def _body(library: str, name: str) -> Any:
 
         if name in torchvision.models.list_models(module=torchvision.models):
             return torchvision.models.get_model_builder(name)
-    raise EngineUnavailable(f"The installed {library} knows no network {name!r}.")
+    raise EngineUnavailable(f"The installed {library} has no network {name!r}.")
 
 
 def _pooled(body: Any) -> bool:
-    """Whether fastai takes a map from the body, so that its head must pool it."""
+    """Return whether fastai gets a feature map from the body, so that its head must pool."""
     if not isinstance(body, str):
         return True
     import timm
@@ -102,7 +102,7 @@ def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequenti
 
 
 def _loaders(manifest: ManifestDraft) -> Any:
-    """Data loaders with the recipe's transforms and the labels, over one blank picture."""
+    """Return data loaders with the recipe's transforms and the labels, over one blank picture."""
     from fastai.vision.all import (
         AffineCoordTfm,
         CategoryBlock,
@@ -113,7 +113,7 @@ def _loaders(manifest: ManifestDraft) -> Any:
         PILImage,
     )
 
-    labels, inside = list(manifest.labels), manifest.recipe.inside
+    labels, graph_size = list(manifest.labels), manifest.recipe.graph_size
     target = (
         MultiCategoryBlock(vocab=labels)
         if manifest.multilabel
@@ -126,7 +126,7 @@ def _loaders(manifest: ManifestDraft) -> Any:
         splitter=lambda items: ([0], [0]),
         item_tfms=item_transforms(manifest.recipe),
         batch_tfms=[
-            *([AffineCoordTfm(size=inside, align_corners=True)] if inside else []),
+            *([AffineCoordTfm(size=graph_size, align_corners=True)] if graph_size else []),
             Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False),
         ],
     )
@@ -134,7 +134,7 @@ def _loaders(manifest: ManifestDraft) -> Any:
 
 
 def item_transforms(recipe: PreprocessConfig) -> list[Any]:
-    """fastai's own transforms for a recipe."""
+    """Return fastai's own transforms for a recipe."""
     from fastai.vision.all import CropPad, PadMode, Resize, ResizeMethod
 
     method = {
@@ -156,6 +156,6 @@ def item_transforms(recipe: PreprocessConfig) -> list[Any]:
     if not recipe.crop:
         return [resize]
     crop = CropPad(recipe.crop)
-    # fastai sorts transforms by their order, and would cut before it resizes.
+    # fastai sorts transforms by their order and would crop before it resizes.
     crop.order = resize.order + 1
     return [resize, crop]

@@ -172,7 +172,7 @@ def pixels_of(
     def one(path: Path) -> Pixels | None:
         try:
             data = read_file(path)
-            image = read(data, resize=recipe.least).image
+            image = read(data, resize=recipe.min_decode_size).image
         except PhotoError as error:
             if all_of_them:
                 raise DataError(f"{printable(path)}: {error}") from error

@@ -6,8 +6,9 @@ import onnxruntime as ort
 import pytest
 
 from model.calibration import GraphOutputs
-from model.calibration.graph_head import attach_head, extract_head
+from model.calibration.graph_head import attach_head
 from model.calibration.ood_detectors import DETECTORS
+from model.engines.compiled import extract_head
 from model.errors import BundleDamaged
 from tests.model.tiny import graph
 

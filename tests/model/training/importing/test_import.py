@@ -162,7 +162,7 @@ def test_an_export_of_a_notebook_on_windows(
     assert list(temporary.glob("loupe-*")) == []
     manifest = load("notebook").bundle.manifest
     assert (manifest.architecture.library, manifest.architecture.body) == ("timm", "test_byobnet")
-    assert manifest.recipe.inside == (48, 48)
+    assert manifest.recipe.graph_size == (48, 48)
     photo = folder / "dog" / "1.png"
     with reference.no_bar(), reference.no_logging():
         wanted = reference.predict(photo)[2]

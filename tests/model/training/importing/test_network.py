@@ -116,7 +116,7 @@ def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: 
 
     sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
     bundle = _bundle(shelf, vision(sized, "test_byobnet"))
-    assert bundle.manifest.recipe.inside == (40, 40)
+    assert bundle.manifest.recipe.graph_size == (40, 40)
     answers = [start(bundle, name).run(bundle.golden.pixels) for name in ("compiled", "learner")]
     for output in answers:
         np.testing.assert_allclose(output.probabilities, bundle.golden.probabilities, atol=1e-4)

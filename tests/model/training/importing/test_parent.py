@@ -319,7 +319,7 @@ def test_scaled_decoding_is_told_apart_from_a_difference(
     assert compared.whole == 0
     assert compared.difference > 0
     recipe = colours.bundle.manifest.recipe.model_copy(update={"decoding": "whole"})
-    assert read(path.read_bytes(), resize=recipe.least).image.size == (1200, 900)
+    assert read(path.read_bytes(), resize=recipe.min_decode_size).image.size == (1200, 900)
 
 
 def run(*words: object) -> Any:
