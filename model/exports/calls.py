@@ -203,15 +203,13 @@ def _inner(trace: Trace, maker: Global, args: Args) -> Value:
 
 def _nested(trace: Trace, maker: Global, args: Args) -> None:
     """Read into pickles that are unpickled by a pickle."""
-    from .reading import follow_row
-
     roots, trace.depth = len(trace.roots), trace.depth + 1
     for data in args:
         trace.nested += 1
         if not isinstance(data, bytes) or trace.nested > MAX_NESTED or trace.depth > MAX_DEPTH:
             trace.see(maker).alarm = True
             continue
-        follow_row(data, trace)
+        trace.follow_nested(data, trace)
         if trace.broken:
             trace.see(maker).alarm = True
     del trace.roots[roots:]

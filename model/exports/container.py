@@ -57,7 +57,7 @@ def opened(path: Path) -> Opened:
 
 
 def _zip(found: Contents, size: int) -> Opened:
-    trace = Trace()
+    trace = Trace(follow_row)
     roots: list[Value] = []
     broken = ""
     for data in found.pickles:
@@ -92,7 +92,7 @@ def _zip(found: Contents, size: int) -> Opened:
 def _pickles(file: BinaryIO, size: int) -> Opened:
     """Pickles in a row: torch's older format, or none of torch's."""
     data = file.read(MAX_PICKLE + 1)
-    trace = Trace()
+    trace = Trace(follow_row)
     at, legacy = follow_row(data, trace)
     if trace.broken and len(data) > MAX_PICKLE:
         trace.limit = f"it has more than {MAX_PICKLE / 2**20:.0f} MB before its weights"

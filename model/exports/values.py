@@ -1,6 +1,7 @@
 """Placeholders that stand for objects while a pickle is followed, and what is noted of it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -81,6 +82,8 @@ class Trace:
     ``broken`` says where a pickle ended that is not whole, ``limit`` which limit was met.
     """
 
+    follow_nested: Callable[[bytes, "Trace"], object]
+    """Reads a pickle inside a pickle."""
     globals: dict[Global, Seen] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
