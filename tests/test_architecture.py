@@ -1,4 +1,4 @@
-"""Who may know whom: pages → ui → deploy → model, api → model, and never back."""
+"""The dependency rule: pages → ui → deploy → model, api → model, never back, no cycles."""
 
 import ast
 import re
@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 
 import model
+from model.engines import ENGINES
 from model.settings import ROOT
 
-ROOMS = ("model", "ui", "api", "deploy", "pages")
+PACKAGES = ("model", "ui", "api", "deploy", "pages")
 MAX_LINES = 500
 HEAVY = ("streamlit", "torch", "fastai", "sqlalchemy", "pandas")
 
 
-def python_files(*rooms: str) -> list[Path]:
-    return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
+def python_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def tree() -> list[Path]:
-    """All files of the project; those that git ignores are left out."""
+def tracked_files() -> list[Path]:
+    """Return all files of the project except those that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -35,8 +36,8 @@ def tree() -> list[Path]:
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The full names of what a file imports, wherever in it."""
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the full names that a file imports, in functions as well."""
     package = path.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -48,17 +49,17 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
-def offenders(rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+def forbidden_imports(folders: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
     return [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in python_files(*rooms)
-        for name in imported(path)
+        for path in python_files(*folders)
+        for name in imported_names(path)
         if any(name == word or name.startswith(f"{word}.") for word in forbidden)
     ]
 
 
 @pytest.mark.parametrize(
-    ("rooms", "forbidden"),
+    ("folders", "forbidden"),
     [
         (
             ("model",),
@@ -68,30 +69,116 @@ def offenders(rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
         (("ui",), ("pages", "api", "benchmarks", "tests")),
         (("api",), ("streamlit", "ui", "pages", "deploy", "benchmarks", "tests")),
         (("pages",), ("api", "pages", "benchmarks", "tests", "model.engines", "model.training")),
+        # Inside model/: photo, bundle → engines → calibration → training.
+        (
+            ("model/photo", "model/bundle"),
+            ("model.engines", "model.learner", "model.calibration", "model.training"),
+        ),
+        (("model/engines", "model/learner"), ("model.calibration", "model.training")),
+        (("model/calibration", "model/evaluation"), ("model.training",)),
     ],
-    ids=lambda value: value[0],
+    ids=lambda value: " and ".join(value) if "/" in value[0] else value[0],
 )
-def test_no_room_knows_one_above_it(rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
-    assert python_files(*rooms)
-    assert offenders(rooms, forbidden) == []
+def test_package_imports_nothing_above_it(
+    folders: tuple[str, ...], forbidden: tuple[str, ...]
+) -> None:
+    assert python_files(*folders)
+    assert forbidden_imports(folders, forbidden) == []
 
 
-def test_the_rule_finds_an_offender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     (tmp_path / "model" / "deep").mkdir(parents=True)
     (tmp_path / "model" / "deep" / "a.py").write_text(
         "def f():\n    import streamlit as st\nfrom ui import phrasing\nfrom ..b import c\n"
     )
-    assert offenders(("model",), ("ui", "streamlit")) == [
+    assert forbidden_imports(("model",), ("ui", "streamlit")) == [
         "model/deep/a.py imports ui.phrasing",
         "model/deep/a.py imports streamlit",
     ]
-    assert list(imported(tmp_path / "model/deep/a.py"))[-1] == "streamlit"
-    assert "model.b.c" in imported(tmp_path / "model/deep/a.py")
+    assert list(imported_names(tmp_path / "model/deep/a.py"))[-1] == "streamlit"
+    assert "model.b.c" in imported_names(tmp_path / "model/deep/a.py")
 
 
-def loaded_by(code: str) -> set[str]:
-    """What is loaded after ``code`` in a fresh process."""
+def import_graph() -> dict[str, set[str]]:
+    """Return which modules of the project each module imports, in functions as well."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in python_files(*PACKAGES)
+    }
+
+    def module_of(name: str) -> str:
+        while name and name not in modules:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        module: {module_of(name) for name in imported_names(path)} - {module, ""}
+        for module, path in modules.items()
+    }
+
+
+def by_package(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return the same graph between the packages and single modules right below ``model``."""
+
+    def package(module: str) -> str:
+        return ".".join(module.split(".")[: 2 if module.startswith("model.") else 1])
+
+    merged: dict[str, set[str]] = {}
+    for module, imports in graph.items():
+        merged.setdefault(package(module), set()).update(map(package, imports))
+    return {module: imports - {module, "model"} for module, imports in merged.items()}
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of an import cycle, the first one repeated at the end; or nothing."""
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module not in done:
+            for imported in sorted(graph.get(module, ())):
+                if cycle := visit(imported, [*path, module]):
+                    return cycle
+            done.add(module)
+        return []
+
+    return next(filter(None, (visit(module, []) for module in sorted(graph))), [])
+
+
+def test_no_modules_import_each_other() -> None:
+    assert find_cycle(import_graph()) == []
+
+
+def test_no_packages_import_each_other() -> None:
+    graph = by_package(import_graph())
+    assert {"model.bundle", "model.engines", "ui"} <= graph.keys()
+    assert find_cycle(graph) == []
+
+
+def test_import_cycle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, text in {
+        "a/__init__": "",
+        "a/one": "from ..b import two\n",
+        "b/__init__": "from .three import x\n",
+        "b/two": "from . import three\n",
+        "b/three": "def lazy():\n    from model.c import four\n",
+        "c/four": "import model.b.two\n",
+    }.items():
+        path = tmp_path / "model" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    cycle = ["model.b.two", "model.b.three", "model.c.four", "model.b.two"]
+    assert find_cycle(import_graph()) == cycle
+    assert find_cycle(by_package(import_graph())) == ["model.b", "model.c", "model.b"]
+    (tmp_path / "model/c/four.py").unlink()
+    assert find_cycle(import_graph()) == []
+
+
+def loaded_modules(code: str) -> set[str]:
+    """Return what is loaded after ``code`` in a fresh process."""
     result = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, sep='\\n')"],
         cwd=ROOT,
@@ -112,55 +199,53 @@ def loaded_by(code: str) -> set[str]:
         "import model.share_link, model.photo_files, model.samples, model.explanation",
     ],
 )
-def test_models_load_nothing_heavy(code: str) -> None:
-    assert loaded_by(code) & set(HEAVY) == set()
+def test_model_package_loads_nothing_heavy(code: str) -> None:
+    assert loaded_modules(code) & set(HEAVY) == set()
 
 
-def test_the_api_loads_neither_the_screen_nor_torch() -> None:
-    loaded = loaded_by("import api.app, api.lifecycle")
+def test_api_loads_neither_streamlit_nor_torch() -> None:
+    loaded = loaded_modules("import api.app, api.lifecycle")
     assert loaded & {"streamlit", "torch", "fastai", "ui", "pages"} == set()
 
 
 @pytest.mark.parametrize("path", python_files("pages"), ids=lambda path: path.name)
-def test_a_page_names_no_engine_and_no_file(path: Path) -> None:
+def test_page_names_no_engine_and_no_file(path: Path) -> None:
     texts = [
         node.value
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    engines = {"compiled", "learner", "fake"}
     files = re.compile(r"^[\w/-]+\.(onnx|safetensors|npz|json|pkl|sqlite|toml|py)$")
-    assert [text for text in texts if text in engines or files.match(text)] == []
+    assert [text for text in texts if text in ENGINES or files.match(text)] == []
 
 
 @pytest.mark.parametrize("path", python_files("pages"), ids=lambda path: path.name)
-def test_a_page_is_a_script(path: Path) -> None:
-    """Read from top to bottom: no main guard, no class."""
+def test_page_is_a_plain_script(path: Path) -> None:
+    """It is read from top to bottom: no main guard, no class."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
     assert not [node for node in body if isinstance(node, ast.ClassDef)]
     assert "__main__" not in path.read_text(encoding="utf-8")
 
 
-def test_no_file_is_long() -> None:
+def test_no_file_is_longer_than_500_lines() -> None:
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
-        for path in tree()
-        # Tests are lists of cases, and may be longer.
-        if path.suffix == ".py" and not path.is_relative_to(ROOT / "tests")
+        for path in tracked_files()
+        if path.suffix == ".py"
     }
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def test_no_file_names_a_folder_of_one_machine() -> None:
-    own = re.compile(rb"(?<![\w.~$}<-])/(?:work|Users)/\w")
+def test_no_file_contains_a_path_of_one_machine() -> None:
+    machine_path = re.compile(rb"(?<![\w.~$}<-])/(?:work|Users)/\w")
     assert [
         str(path.relative_to(ROOT))
-        for path in tree()
-        if path.stat().st_size < 2**20 and own.search(path.read_bytes())
+        for path in tracked_files()
+        if path.stat().st_size < 2**20 and machine_path.search(path.read_bytes())
     ] == []
 
 
-def test_public_names_are_there() -> None:
+def test_public_names_of_model_exist() -> None:
     assert sorted(model.__all__) == list(model.__all__)
     for name in model.__all__:
         assert getattr(model, name).__module__.startswith("model."), name
@@ -182,7 +267,7 @@ def test_public_names_are_there() -> None:
     python_files("model", "ui", "api", "deploy"),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_a_file_says_what_it_is_and_what_is_public(path: Path) -> None:
+def test_module_has_a_docstring_and_lists_only_names_it_defines(path: Path) -> None:
     module = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(module)
     defined = (
@@ -214,7 +299,7 @@ def test_a_file_says_what_it_is_and_what_is_public(path: Path) -> None:
             assert set(ast.literal_eval(node.value)) <= defined
 
 
-def test_every_refusal_is_in_the_tree_with_a_code_of_its_own() -> None:
+def test_every_error_is_in_the_tree_with_a_code_of_its_own() -> None:
     from model import errors
 
     kinds = [getattr(errors, name) for name in errors.__all__]
