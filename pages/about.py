@@ -1,54 +1,58 @@
-"""About: how it works, what is kept and what is not."""
+"""About: how it works, what is saved and what is not."""
 
 import streamlit as st
 
+from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
 from model.settings import settings
-from ui.settings_menu import say_what_is_missing
+from ui.phrasing import spell_number
+from ui.session import MAX_PHOTOS
+from ui.settings_menu import usable_bundles, warn_if_serving_install
+
+cores = "1 core" if settings().threads == 1 else f"{settings().threads} cores"
 
 st.header("About Loupe", anchor=False)
 st.write(
-    "Point a phone at something; a model says what it is, and says so when it does not know. "
-    "The model is the owner's own: an image classifier made with fastai."
+    "Point your phone at something and a model tells you what it is, or that it doesn't know. "
+    "The model is an image classifier made with fastai, chosen by the owner of this app."
 )
 
 st.subheader("How it works", anchor=False)
 st.write(
-    "1. Your photo is sent to this app and read there: its size and kind are checked, it is "
-    "turned upright, and everything else that a phone writes into it (place, time, serial "
-    "number) is left behind.\n"
-    "2. It is scaled down the way the model's training photos were.\n"
-    "3. The model gives a probability to each label that it knows. The chart shows the first ones."
+    "1. Your photo is sent to this app's server. Its size and type are checked, it is turned "
+    "upright, and everything else your phone stores in it (place, time, serial number) is "
+    "dropped.\n"
+    "2. It is resized and cropped the way the model expects.\n"
+    "3. The model gives every label it knows a probability. The chart shows the highest."
 )
 st.write(
-    "A model that is *calibrated* has been measured on photos that it had not seen: it can say "
-    "how often such an answer is right, and when a photo shows none of the things it knows. "
-    "One that is not says “my best guess”, and always names something."
+    "A *calibrated* model was tested on photos it had never seen. It can tell you how often an "
+    "answer like this is right, and when a photo shows none of the things it knows. Any other "
+    "model says “my best guess” and always names something."
 )
 
-st.subheader("What is kept", anchor=False)
+st.subheader("What is saved", anchor=False)
 st.write(
-    "- **Your photo is not kept.** It is in the server's memory while your visit lasts, scaled "
-    "down for the last eight, and gone after it. No service outside this app sees it.\n"
-    "- **A correction is kept** when you press Save on “It's something else…”: your word, the "
-    "model's answer, the time. The photo is kept with it only if you tick that box.\n"
-    "- **A link to an answer** holds label numbers and rounded probabilities. No photo, no name, "
-    "no text of yours.\n"
-    "- Looking a label up opens another site, which then sees that label."
+    f"- **Your photo isn't saved.** Smaller copies of your last {spell_number(MAX_PHOTOS)} photos "
+    "stay in the server's memory until your session ends, and the last photo in full for a "
+    "while. No other service sees them.\n"
+    "- **Corrections are saved** when you press Save: your label, the model's answer and the "
+    "time. Your photo is saved only if you tick the box.\n"
+    "- **Share links** contain label numbers and rounded probabilities: no photo, no name, "
+    "nothing you typed.\n"
+    "- *Look it up* opens another site, which then sees the label."
 )
 
-st.subheader("Which photos it reads", anchor=False)
+st.subheader("Supported photos", anchor=False)
 st.write(
-    "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF, up to 20 MB and 50 megapixels; of an "
-    "animation the first picture. Large photos that are not ordinary JPEGs may be refused on a "
-    f"machine with little memory (this one may use {settings().memory_mb:,} MB on "
-    f"{settings().threads} {'core' if settings().threads == 1 else 'cores'})."
+    f"{FORMAT_NAMES}, up to {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} megapixels. For "
+    "animations, the first frame is used. Large files other than standard JPEGs may not fit in "
+    f"memory (this server has {settings().memory_mb:,} MB and {cores})."
 )
 
-say_what_is_missing()
+warn_if_serving_install(usable_bundles())
 
 st.subheader("How far to trust it", anchor=False)
 st.write(
-    "An answer is a guess from one photo. Do not decide anything by it that matters: which "
-    "mushroom to eat, which pill this is, who a person is. What each model was measured on "
-    "stands on its card under *Models*."
+    "Every answer is a guess from one photo. Don't rely on it for anything that matters: which "
+    "mushroom to eat, what a pill is, who someone is. *Models* shows how each model was tested."
 )

@@ -1,61 +1,72 @@
-"""Identify: a photo goes in, an honest answer comes out."""
+"""Identify: a photo goes in, an answer comes out."""
 
 import streamlit as st
 
 from model import LoupeError
 from model.share_link import decode
-from ui.answer_view import actions, chart, photo, recent_photos, source_line, words
-from ui.capture import WAYS, capture
-from ui.phrasing import SIGNATURE_NOTES, refusal
-from ui.session import session
-from ui.settings_menu import check_model, settings_menu
+from ui.answer_view import (
+    show_actions,
+    show_chart,
+    show_origin,
+    show_photo,
+    show_recent_photos,
+    show_source_line,
+    show_words,
+)
+from ui.capture import SOURCES, capture
+from ui.phrasing import label_summary, phrase_error
+from ui.session import current_session, open_token
+from ui.settings_menu import settings_menu, usable_bundles, warn_if_default_model_missing
 
-here = session()
-token = st.query_params.get("answer", "")
+session, token, bundles = current_session(), open_token(), usable_bundles()
 with st.container(horizontal=True, vertical_alignment="center"):
-    way = st.segmented_control(
-        "How the photo comes in",
-        WAYS,
-        default=WAYS[0],
+    source = st.segmented_control(
+        "Photo source",
+        SOURCES,
+        default=SOURCES[0],
         required=True,
         key="way",
         bind="query-params",
         label_visibility="collapsed",
     )
     st.space("stretch")
-    top = settings_menu()
+    bundle, top_k = settings_menu(bundles)
+warn_if_default_model_missing(bundles)
 
-check_model()
-capture(way, answered=bool(token))
-if here.refusal and not token:
-    st.warning(here.refusal, icon=":material/broken_image:")
-if st.session_state.pop("thanks", False):
-    st.toast("Thank you. It is kept.", icon=":material/check:")
+if not token and not session.error:
+    st.title("Identify a photo", anchor=False)
+    st.write("Take or upload a photo to see what it is. Photos aren't saved unless you choose to.")
+    if bundle:
+        st.caption(f"This model knows {label_summary(bundle.labels)}.")
 
-if answer := here.find(token):
+# A photo that comes in is submitted, classified and remembered (ui/session.py) before the page
+# is drawn, so ``token`` is already that of its answer.
+capture(source, is_answered=bool(token))
+
+if session.error and not token:
+    st.warning(session.error, icon=":material/broken_image:")
+if st.session_state.pop("correction_saved", False):
+    st.toast("Thanks. Your correction is saved.", icon=":material/check:")
+
+if photo := session.get_photo(token):
     # Side by side where there is room; a phone shows one below the other.
     left, right = st.columns(2, gap="medium")
     with right:
-        words(answer.prediction)
+        show_words(photo.prediction)
     with left:
-        photo(answer)
+        show_photo(photo)
     with right:
-        chart(answer.prediction, top)
-    actions(answer)
-    source_line(answer.prediction)
+        show_chart(photo.prediction, top_k)
+    show_actions(photo)
+    show_source_line(photo.prediction)
 elif token:
     try:
         shared = decode(token)
-        st.info(SIGNATURE_NOTES[shared.signature])
-        words(shared.prediction)
-        chart(shared.prediction, top)
-        source_line(shared.prediction)
+        show_origin(shared.signature, token)
+        show_words(shared.prediction)
+        show_chart(shared.prediction, top_k)
+        show_source_line(shared.prediction)
     except LoupeError as error:
-        st.warning(refusal(error), icon=":material/link_off:")
-elif not here.refusal:
-    st.caption(
-        "A model that runs right here says what is on your photo. "
-        "Nothing is kept unless you say so."
-    )
+        st.warning(phrase_error(error), icon=":material/link_off:")
 
-recent_photos(token)
+show_recent_photos(token)

@@ -1,201 +1,258 @@
-"""An answer on the screen: words, chart, actions, the line that says where it came from."""
+"""An answer on the screen: photo, words, chart, actions, and the line that says its source."""
 
-from io import BytesIO
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import streamlit as st
-from PIL import Image
 
 from model import LoupeError, Prediction, load
 from model.bundle import get_bundle
 from model.decision import Certainty, certainty
 from model.explanation import occlusion_map, render_overlay
+from model.share_link import Signature
 from ui.charts import candidates_chart
-from ui.phrasing import escaped, headline, percent, record, refusal, shorten, turned_away
-from ui.session import SessionPhoto, session
+from ui.phrasing import (
+    SIGNATURE_NOTES,
+    escape_markdown,
+    format_percent,
+    headline,
+    phrase_error,
+    phrase_false_rejections,
+    phrase_track_record,
+    shorten,
+    spell_number,
+)
+from ui.session import MAX_PHOTOS, SessionPhoto, current_session, open_answer
 
-__all__ = ["actions", "chart", "photo", "recent_photos", "share_link", "source_line", "words"]
+__all__ = [
+    "correction_dialog",
+    "show_actions",
+    "show_chart",
+    "show_origin",
+    "show_photo",
+    "show_recent_photos",
+    "show_source_line",
+    "show_words",
+]
 
-SURE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL, Certainty.GUESS}
-# Answers of one label: only of such the card can say how often they are right.
-ONE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.FEW, Certainty.HARD, Certainty.GUESS}
+NAMES_A_LABEL = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL, Certainty.GUESS}
+"""Certainties whose first bar is teal, if it is long enough."""
+
+ONE_LABEL = {
+    Certainty.LIKELY,
+    Certainty.PROBABLE,
+    Certainty.FEW,
+    Certainty.HARD,
+    Certainty.GUESS,
+}
+"""Certainties of single-label answers: only of these does a card say how often they are right."""
+
+NO_LABEL = {Certainty.UNKNOWN, Certainty.NOTHING}
+
 EVEN = 0.5
-HEIGHT = 290
-"""Pixels of a photo that is not wide: on a phone the words and a few bars fit below it."""
 
-PLACES = {
+PHOTO_HEIGHT_PX = 290
+"""Height of a photo that is not wide: on a phone the words and a few bars fit below it."""
+
+LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
-    "Pictures": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
-    "The web": "https://duckduckgo.com/?q=",
+    "Images": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
+    "Web search": "https://duckduckgo.com/?q=",
 }
 
 
-def photo(answer: SessionPhoto) -> None:
-    """The photo, low enough that the answer is seen without scrolling."""
-    width, height = _size(answer.picture)
-    # A width in pixels limits the height of a tall or square photo. Streamlit encodes such a one
-    # anew each time, so the others just fill the column.
-    narrow = max(64, round(HEIGHT * width / height))
-    st.image(answer.picture, alt=answer.alt, width=narrow if height >= width else "stretch")
+def show_photo(photo: SessionPhoto) -> None:
+    """Show the photo, low enough that the answer is seen without scrolling."""
+    width, height = photo.size_px
+    if height > 2 * width:
+        # Scaled to the height it would be a sliver, so it scrolls in a box.
+        with st.container(height=PHOTO_HEIGHT_PX, border=False):
+            st.image(photo.picture, alt=photo.alt, width="stretch")
+        return
+    # A width in pixels limits the height of a tall or square photo. Streamlit re-encodes such a
+    # photo each time, so the others just fill the column.
+    narrow = round(PHOTO_HEIGHT_PX * width / height)
+    st.image(photo.picture, alt=photo.alt, width=narrow if height >= width else "stretch")
 
 
-def _size(picture: bytes) -> tuple[int, int]:
-    with Image.open(BytesIO(picture), formats=["JPEG"]) as image:
-        return image.size
-
-
-def words(prediction: Prediction) -> None:
-    """The headline and what to make of it."""
+def show_words(prediction: Prediction) -> None:
+    """Show the headline and what to make of it."""
     st.header(headline(prediction), anchor=False)
     if certainty(prediction) is Certainty.GUESS:
-        first = prediction.top(1)[0]
+        share = format_percent(prediction.top(1)[0].probability)
         st.caption(
-            f"{percent(first.probability)} by its own count. This model is not calibrated: "
-            "it always names something, also for things that it does not know."
+            f"This model says {share}, but it isn't calibrated: it always names something, even "
+            "when it doesn't know."
         )
-    if said := _record(prediction):
-        st.caption(said)
+    if track_record := _track_record(prediction):
+        st.caption(track_record)
 
 
-def _record(prediction: Prediction) -> str:
-    """What held-out photos showed of such an answer; nothing where that is not known."""
-    said = certainty(prediction)
-    if said not in ONE and said is not Certainty.UNKNOWN:
+def _track_record(prediction: Prediction) -> str:
+    """Return how often such an answer was right on held-out photos; empty if that is unknown."""
+    degree = certainty(prediction)
+    if degree not in ONE_LABEL and degree is not Certainty.UNKNOWN:
         return ""
     try:
         bundle = get_bundle(prediction.model)
     except LoupeError:
         return ""
     card = bundle.manifest.card
-    # Of an answer that a former version gave, the card of this one says nothing.
+    # This version's card says nothing of answers that a previous version gave.
     if card is None or bundle.version != prediction.version:
         return ""
-    if said is Certainty.UNKNOWN:
-        return turned_away(bundle.manifest)
-    first = prediction.top(1)[0]
-    return record(card, first.index, prediction.labels, prediction.language)
+    if degree is Certainty.UNKNOWN:
+        return phrase_false_rejections(bundle.manifest)
+    index = prediction.top(1)[0].index
+    return phrase_track_record(card, index, prediction.labels, prediction.language)
 
 
-def chart(prediction: Prediction, top: int) -> None:
-    """The top labels as bars, amber where the model is not sure."""
-    sure = certainty(prediction) in SURE and prediction.top(1)[0].probability >= EVEN
-    candidates_chart(prediction.top(top), sure=sure)
+def show_chart(prediction: Prediction, top_k: int) -> None:
+    """Show the top labels as bars, amber if the model is not sure."""
+    sure = certainty(prediction) in NAMES_A_LABEL and prediction.top(1)[0].probability >= EVEN
+    candidates_chart(prediction.top(top_k), sure=sure)
 
 
-def actions(answer: SessionPhoto) -> None:
-    """What one can do with an answer."""
-    prediction = answer.prediction
-    first = prediction.top(1)[0]
+def show_actions(photo: SessionPhoto) -> None:
+    """Show what can be done with an answer."""
     with st.container(horizontal=True):
         if st.button("Why?", icon=":material/visibility:", key="why"):
-            _why(answer)
+            _why_dialog(photo)
         if st.button("It's something else…", icon=":material/edit:", key="correct"):
-            _correction(answer)
+            correction_dialog(photo)
         if st.button("Share", icon=":material/share:", key="share"):
-            _share(answer)
-        with st.popover("Look it up", icon=":material/menu_book:"):
-            for name, address in PLACES.items():
-                label = first.label.replace("(", "").replace(")", "")
-                st.link_button(name, address + quote(label), width="stretch")
+            _share_dialog(photo.token)
+        if certainty(photo.prediction) not in NO_LABEL:
+            label = photo.prediction.top(1)[0].label.replace("(", "").replace(")", "")
+            with st.popover("Look it up", icon=":material/menu_book:"):
+                for name, url in LOOK_UP_URLS.items():
+                    st.link_button(name, url + quote(label), width="stretch")
 
 
-def source_line(prediction: Prediction) -> None:
-    """How long it took, the engine, the version."""
+def show_source_line(prediction: Prediction) -> None:
+    """Show how long the answer took, where it ran, the engine and the version."""
     parts = [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     if prediction.milliseconds:
-        spent = prediction.milliseconds.total
-        parts.insert(0, f"{spent:.0f} ms here" if spent >= 1 else "under 1 ms here")
+        total = prediction.milliseconds.total
+        parts.insert(0, f"On the server in {f'{total:.0f}' if total >= 1 else 'under 1'} ms")
     st.caption(" · ".join(parts))
 
 
+def show_origin(signature: Signature, token: str) -> None:
+    """Say where an answer without its photo comes from, and what to do."""
+    if token in current_session().dropped_tokens:
+        st.info(
+            "You got this answer earlier, but only your last "
+            f"{spell_number(MAX_PHOTOS)} photos are kept. Send the photo again to see why, or to "
+            "correct it."
+        )
+    elif signature is Signature.CHANGED:
+        st.warning(SIGNATURE_NOTES[signature], icon=":material/link_off:")
+    else:
+        st.info(SIGNATURE_NOTES[signature])
+
+
 @st.dialog("Why this answer")
-def _why(answer: SessionPhoto) -> None:
-    first = answer.prediction.top(1)[0]
+def _why_dialog(photo: SessionPhoto) -> None:
+    top_label = photo.prediction.top(1)[0]
     try:
-        with st.spinner("Covering parts of the photo in turn …"):
-            classifier = load(answer.prediction.model, answer.prediction.engine)
-            pixels = answer.pixels
+        with st.spinner("Covering one part of the photo at a time…"):
+            classifier = load(photo.prediction.model, photo.prediction.engine)
+            pixels = photo.pixels
             if pixels is None:
-                pixels = classifier.identify_detailed(answer.picture).pixels
-            heat = occlusion_map(classifier, pixels, first.index)
+                pixels = classifier.identify_detailed(photo.picture).pixels
+            importance = occlusion_map(classifier, pixels, top_label.index)
     except LoupeError as error:
-        st.warning(refusal(error))
+        st.warning(phrase_error(error))
         return
     st.image(
-        render_overlay(pixels, heat),
-        alt=f"The photo with the parts that speak for {first.label} bright and the rest dark",
+        render_overlay(pixels, importance),
+        alt=f"The photo, with the areas that point to {top_label.label} bright and the rest dark",
     )
     st.write(
-        f"Bright: covering this part makes the model less sure of *{escaped(first.label)}*. "
-        "Dark: covering it changes little. It shows the part of the photo that the model saw, "
-        "and where it looked; not that it is right."
+        "This is the part of your photo the model saw. Bright areas matter: cover them and it is "
+        f"less sure of *{escape_markdown(top_label.label)}*. Dark areas hardly matter. The "
+        "picture shows where the model looked, not whether it was right."
     )
 
 
 @st.dialog("It's something else")
-def _correction(answer: SessionPhoto) -> None:
-    prediction = answer.prediction
-    label = st.selectbox(
-        "What is it?",
-        sorted(prediction.labels, key=str.casefold),
-        index=None,
-        accept_new_options=True,
-        placeholder="Choose, or type your own word",
-    )
-    keep = st.checkbox(
-        "Keep the photo, too",
-        help="Scaled down, and without the place and time that a phone writes into it.",
-    )
-    st.caption("Kept for whoever runs this app: your word, the model's answer, the time.")
-    if st.button("Save", type="primary", disabled=not label) and label:
-        # SQLAlchemy takes 20 MB: only whoever corrects an answer needs it.
-        from model.corrections import correction_store
+def correction_dialog(photo: SessionPhoto) -> None:
+    """Ask for the right label and save it."""
+    # A form, because a word that was typed is sent by pressing Save, and not lost.
+    with st.form("correction", border=False):
+        labels = _label_fields(photo.prediction)
+        keeps_photo = st.checkbox(
+            "Save my photo as well",
+            help="A smaller copy, without the location and time your phone adds.",
+        )
+        st.caption("Saved for the owner of this app: your label, the model's answer and the time.")
+        is_submitted = st.form_submit_button("Save", type="primary")
+    if not is_submitted:
+        return
+    if not labels:
+        st.warning("Choose a label or type your own, then press Save.")
+        return
+    # SQLAlchemy takes 20 MB: only whoever corrects an answer needs it.
+    from model.corrections import correction_store
 
-        try:
-            correction_store().add_correction(prediction, label, answer.picture if keep else None)
-        except LoupeError as error:
-            st.error(refusal(error))
-            return
-        st.session_state["thanks"] = True
-        st.rerun()
+    try:
+        picture = photo.picture if keeps_photo else None
+        correction_store().add_correction(photo.prediction, labels, picture)
+    except LoupeError as error:
+        st.error(phrase_error(error))
+        return
+    st.session_state["correction_saved"] = True
+    st.rerun()
+
+
+def _label_fields(prediction: Prediction) -> list[str]:
+    """Show the fields for the right label, or labels, and return what they hold."""
+    options = sorted(prediction.labels, key=str.casefold)
+    if prediction.multilabel:
+        chosen = st.multiselect("What is it?", options, placeholder="Choose labels")
+    else:
+        choice = st.selectbox("What is it?", options, index=None, placeholder="Choose a label")
+        chosen = [choice] if choice else []
+    typed = st.text_input("Or type your own").strip()
+    if typed and not prediction.multilabel:
+        return [typed]
+    return [*chosen, typed] if typed else chosen
 
 
 @st.dialog("Share this answer")
-def _share(answer: SessionPhoto) -> None:
-    st.write("This link shows the answer and its chart. The photo is not in it.")
-    st.code(share_link(answer.token), language=None, wrap_lines=True)
+def _share_dialog(token: str) -> None:
+    st.write("Anyone with this link sees the answer and the chart, but not your photo.")
+    st.code(_share_url(token), language=None, wrap_lines=True)
 
 
-def share_link(token: str) -> str:
-    """The address of an answer, as the visitor's browser sees this app."""
-    address = urlsplit(st.context.url or "")
+def _share_url(token: str) -> str:
+    """Return the URL of an answer, as the visitor's browser sees this app."""
+    url = urlsplit(st.context.url or "")
     # Community Cloud frames the app under this path; links go to the app's own address.
-    path = address.path.replace("/~/+", "", 1) or "/"
-    query = parse_qs(address.query)
+    path = url.path.replace("/~/+", "", 1) or "/"
+    query = parse_qs(url.query)
     query["answer"] = [token]
-    return address._replace(path=path, query=urlencode(query, doseq=True), fragment="").geturl()
+    return url._replace(path=path, query=urlencode(query, doseq=True), fragment="").geturl()
 
 
-def recent_photos(shown: str) -> None:
-    """The last answers of this visit, each a way back to it; ``shown`` is the open one."""
-    answers = session().answers
-    if len(answers) < 2:
+def show_recent_photos(token: str) -> None:
+    """Show the session's photos, each a way back to its answer; ``token`` is the open one."""
+    photos = current_session().recent_photos(token)
+    if len(photos) < 2:
         return
-    st.subheader("This visit", anchor=False)
+    st.subheader("Recent photos", anchor=False)
     with st.container(horizontal=True):
-        for place, old in enumerate(answers):
+        for position, photo in enumerate(photos):
             with st.container(width=104, gap="xsmall"):
-                st.image(old.thumbnail, alt=old.alt, width="stretch")
-                name = old.prediction.top(1)[0].label
+                st.image(photo.thumbnail, alt=photo.alt, width="stretch")
+                label = photo.prediction.top(1)[0].label
                 st.button(
-                    escaped(shorten(name, 16)),
-                    type="primary" if old.token == shown else "secondary",
-                    key=f"strip-{place}",
-                    on_click=_open,
-                    args=(old.token,),
+                    escape_markdown(shorten(label, 16)),
+                    type="primary" if photo.token == token else "secondary",
+                    key=f"recent-{position}",
+                    on_click=open_answer,
+                    args=(photo.token,),
                     width="stretch",
                 )
-
-
-def _open(token: str) -> None:
-    st.query_params["answer"] = token
+    if len(photos) == MAX_PHOTOS:
+        st.caption(f"Only your last {spell_number(MAX_PHOTOS)} photos are kept, until you leave.")

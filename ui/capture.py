@@ -1,91 +1,113 @@
-"""The ways of a photo into the app: upload, camera, sample."""
+"""The sources of a photo: upload, camera, samples."""
 
 from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.samples import Sample, samples
-from ui.session import release_upload, submit, widget_key
+from ui.session import close_answer, release_upload, square_thumbnail, submit, widget_key
 
-__all__ = ["WAYS", "capture", "is_secure"]
+__all__ = ["SOURCES", "capture", "is_secure"]
 
-WAYS = ("Upload", "Camera", "Sample")
-PHOTO_MB = 20
+SOURCES = ("Upload", "Camera", "Sample")
 
 
-def capture(way: str, *, answered: bool) -> None:
-    """The chosen way; a photo that comes in is answered before the page is drawn."""
-    if way == "Camera":
-        _camera(answered=answered)
-    elif way == "Sample":
-        _samples(pictures=not answered)
+def capture(source: str, *, is_answered: bool) -> None:
+    """Show the chosen source; a photo that comes in is answered before the page is drawn."""
+    if source == "Camera":
+        _camera(is_answered=is_answered)
+    elif source == "Sample":
+        _sample_buttons(has_pictures=not is_answered)
     else:
-        _upload()
+        _upload(is_answered=is_answered)
 
 
-def _upload() -> None:
-    # On a phone this opens its own camera or gallery, with the rear camera and in full size.
-    key, alt = widget_key("upload"), "The photo that you sent"
+def _upload(*, is_answered: bool) -> None:
+    key, alt = widget_key("upload"), "The photo you uploaded"
     file = st.file_uploader(
         "Take a photo or choose one",
-        # "image" makes phones offer the camera; the rest are kinds that systems do not know.
-        type=["image", "heic", "heif", "avif"],
-        max_upload_size=PHOTO_MB,
+        # Any file, so that phones offer the camera beside photos and files (on Android a
+        # list of picture types leaves it out), and the bytes decide, not the name's ending.
+        type=None,
+        max_upload_size=MAX_BYTES // 2**20,
         key=key,
-        on_change=_taken,
+        on_change=_on_upload,
         args=(key, alt),
-        help="With the focus on the button, Ctrl+V pastes a picture.",
+        help="To paste a picture, select this button and press Ctrl+V (⌘V on a Mac).",
     )
-    _left_over(file, key, alt)
+    if not is_answered:
+        st.caption(f"{FORMAT_NAMES}, up to {MAX_BYTES // 2**20} MB.")
+    _submit_leftover(file, key, alt)
 
 
-def _camera(*, answered: bool) -> None:
+def _camera(*, is_answered: bool) -> None:
     if not is_secure():
         st.info(
-            "Browsers give a page the camera only over https, and this page came over plain "
-            "http. Upload instead: on a phone it opens the camera.",
+            "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
+            "Use Upload: on a phone it opens your camera.",
             icon=":material/no_photography:",
         )
-        _upload()
+        _upload(is_answered=is_answered)
         return
-    if answered:
-        st.button("Take another photo", icon=":material/photo_camera:", on_click=_again)
+    if is_answered:
+        st.button("Take another photo", icon=":material/photo_camera:", on_click=close_answer)
         return
-    key, alt = widget_key("camera"), "The photo that you took"
+    key, alt = widget_key("camera"), "The photo you took"
     file = st.camera_input(
         "Point the camera at it",
         resolution="1080p",
         key=key,
-        on_change=_taken,
+        on_change=_on_upload,
         args=(key, alt),
     )
-    _left_over(file, key, alt)
+    _submit_leftover(file, key, alt)
 
 
-def _samples(*, pictures: bool) -> None:
-    found = samples()
+def _on_upload(key: str, alt: str) -> None:
+    file = st.session_state.get(key)
+    # A file that was released a moment ago comes back without its bytes.
+    if isinstance(file, UploadedFile):
+        data = file.getvalue()
+        release_upload(file)
+        submit(data, alt)
+
+
+def _submit_leftover(file: UploadedFile | None, key: str, alt: str) -> None:
+    """Submit a file for which no callback ran, because its widget is new to this session."""
+    if isinstance(file, UploadedFile):
+        _on_upload(key, alt)
+        st.rerun()
+
+
+def _sample_buttons(*, has_pictures: bool) -> None:
     with st.container(horizontal=True):
-        for sample in found:
-            with st.container(width=104 if pictures else "content", gap="xsmall"):
-                if pictures:
-                    st.image(_thumbnail(sample), alt=sample.alt, width="stretch")
-                clicked = st.button(
+        for sample in samples():
+            with st.container(width=104 if has_pictures else "content", gap="xsmall"):
+                if has_pictures:
+                    st.image(_sample_thumbnail(sample), alt=sample.alt, width="stretch")
+                is_clicked = st.button(
                     sample.title,
                     key=f"sample-{sample.name}",
-                    on_click=_sampled,
+                    on_click=_submit_sample,
                     args=(sample,),
                     width="stretch",
                 )
-            # As for a file that is left over: a click that nothing was called for.
-            if clicked and st.session_state.pop("sampled", None) != sample.name:
-                _sampled(sample)
+            # As with a leftover file: a click for which no callback ran.
+            if is_clicked and st.session_state.pop("sample", None) != sample.name:
+                _submit_sample(sample)
                 st.rerun()
-    if pictures:
-        _licences(found)
+    if has_pictures:
+        _sample_licences()
 
 
-def _licences(found: tuple[Sample, ...]) -> None:
+def _submit_sample(sample: Sample) -> None:
+    st.session_state["sample"] = sample.name
+    submit(sample.read(), sample.alt)
+
+
+def _sample_licences() -> None:
     with st.expander("Where these photographs come from"):
         st.dataframe(
             [
@@ -95,7 +117,7 @@ def _licences(found: tuple[Sample, ...]) -> None:
                     "Licence": sample.licence,
                     "Source": sample.source,
                 }
-                for sample in found
+                for sample in samples()
             ],
             hide_index=True,
             column_config={"Source": st.column_config.LinkColumn(display_text="open")},
@@ -103,46 +125,16 @@ def _licences(found: tuple[Sample, ...]) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _thumbnail(sample: Sample) -> bytes:
-    """A square JPEG of 208 px."""
-    from io import BytesIO
-
-    from PIL import ImageOps
-
-    file = BytesIO()
+def _sample_thumbnail(sample: Sample) -> bytes:
     with sample.open() as image:
-        ImageOps.fit(image.convert("RGB"), (208, 208)).save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-def _taken(key: str, alt: str) -> None:
-    file = st.session_state.get(key)
-    # A file that was let go a moment ago comes back without its bytes.
-    if isinstance(file, UploadedFile):
-        data = file.getvalue()
-        release_upload(file)
-        submit(data, alt)
-
-
-def _left_over(file: UploadedFile | None, key: str, alt: str) -> None:
-    """Take a file that nothing was called for: its widget is new to this visit (``round_key``)."""
-    if isinstance(file, UploadedFile):
-        _taken(key, alt)
-        st.rerun()
-
-
-def _sampled(sample: Sample) -> None:
-    st.session_state["sampled"] = sample.name
-    submit(sample.read(), sample.alt)
-
-
-def _again() -> None:
-    st.query_params.pop("answer", None)
+        return square_thumbnail(image.convert("RGB"))
 
 
 def is_secure() -> bool:
-    """Whether the browser counts the page as secure, so that it gives the camera."""
-    address = urlsplit(st.context.url or "")
-    host = address.hostname or "localhost"
-    local = host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
-    return address.scheme == "https" or local
+    """Return whether the browser counts the page as secure, so that it allows the camera."""
+    url = urlsplit(st.context.url or "")
+    host = url.hostname or "localhost"
+    is_local = (
+        host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
+    )
+    return url.scheme == "https" or is_local

@@ -1,4 +1,4 @@
-"""The frame around every page: title, navigation, which page came before."""
+"""The frame around every page: title, icon, navigation, what the page showed before."""
 
 import sys
 from pathlib import Path
@@ -11,25 +11,16 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from model.resources import trim_memory  # noqa: E402 - the path comes first
-from ui.brand import mark  # noqa: E402
-from ui.navigation import pages  # noqa: E402
-from ui.session import restore_query, save_query  # noqa: E402
+from ui.navigation import ICON, group_pages  # noqa: E402
+from ui.session import restore_page, save_page  # noqa: E402
 
-# Before the navigation: it would take a page's icon for the tab, from another server.
-st.set_page_config(page_title="Loupe", page_icon=mark())
-page = st.navigation(pages(), position="top")
-st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=mark())
-st.logo(mark(), size="large")
-came_from = st.session_state.get("page", page.url_path)
-st.session_state["page"] = page.url_path
-if came_from != page.url_path:
-    # The address is the former page's until this run ends: what is written into it now
-    # would end up in that page's history.
-    st.session_state["returned"] = True
-    st.rerun()
-if st.session_state.pop("returned", False):
-    restore_query(page.url_path)
+# Before the navigation, which would fetch a page's icon for the tab from another server.
+st.set_page_config(page_title="Loupe", page_icon=ICON)
+page = st.navigation(group_pages(), position="top")
+st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=ICON)
+st.logo(ICON, size="large")
+restore_page(page.url_path)
 page.run()
-save_query(page.url_path)
-# Last, when the page is drawn: what a photo took leaves a few megabytes behind each time.
+save_page(page.url_path)
+# Last, once the page is drawn: each photo leaves a few megabytes behind.
 trim_memory()

@@ -1,6 +1,6 @@
-"""All pages, in the groups in which the navigation shows them.
+"""The pages and the groups in which the navigation shows them.
 
-To add a page: a file in ``pages/`` and an entry here.
+To add a page: a file in ``pages/`` and an entry in ``PAGES``.
 """
 
 from pathlib import Path
@@ -8,11 +8,14 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-__all__ = ["PAGES", "page", "pages"]
+__all__ = ["ICON", "PAGES", "ROOT", "get_page", "group_pages"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# group → (file in pages/, title, icon); the first page of all is the one at the root.
+ICON = str(ROOT / "ui" / "icon.png")
+"""The app's icon: a file of its own, so that no page asks another server for one."""
+
+# Group → (file in pages/, title, icon). The first page is the one at the root.
 PAGES = {
     "Use": [
         ("identify", "Identify", ":material/photo_camera:"),
@@ -26,13 +29,13 @@ PAGES = {
 }
 
 
-def pages() -> dict[str, list[StreamlitPage]]:
-    """What ``st.navigation`` takes."""
+def group_pages() -> dict[str, list[StreamlitPage]]:
+    """Return all pages by group, as ``st.navigation`` takes them."""
     return {group: [_page(*entry) for entry in entries] for group, entries in PAGES.items()}
 
 
-def page(name: str) -> StreamlitPage:
-    """The page of that name, to link to; a path would depend on the main script's place."""
+def get_page(name: str) -> StreamlitPage:
+    """Return a page to link to; a path would depend on where the main script is."""
     entries = [entry for group in PAGES.values() for entry in group]
     return _page(*next(entry for entry in entries if entry[0] == name))
 

@@ -1,4 +1,4 @@
-"""What the screen says: sentences first, numbers beside them."""
+"""What the screen says of a prediction: sentences first, numbers beside them."""
 
 import re
 from collections.abc import Sequence
@@ -11,192 +11,207 @@ from model.share_link import Signature
 
 __all__ = [
     "SIGNATURE_NOTES",
-    "an",
-    "called",
-    "escaped",
+    "add_article",
+    "article",
+    "escape_markdown",
+    "format_percent",
     "headline",
-    "linked",
-    "listed",
-    "percent",
-    "record",
-    "refusal",
+    "join_words",
+    "label_summary",
+    "link_urls",
+    "phrase_error",
+    "phrase_false_rejections",
+    "phrase_track_record",
     "shorten",
-    "spoken",
-    "turned_away",
+    "spell_number",
 ]
 
 SIGNATURE_NOTES = {
-    Signature.VALID: "This app gave this answer. The link doesn't include the photo.",
+    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don't include "
+    "it, and a reload drops it. Send the photo again to see why, or to correct it.",
     Signature.CHANGED: "This link was changed after it was made. Don't rely on this answer.",
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
     "can't check it.",
     Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
 }
-"""What a shared answer's signature means, in words."""
+"""What the signature of a shared answer means, in words."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Vowels that sound like a consonant, and consonants that sound like a vowel. The
-# libraries that know more cost 29 MB and a second of start: too much for an article.
+# Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
+# know more cost 29 MB of memory and a second at start, which is too much for an article.
 AN = re.compile(
     r"(?i:(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|hour|honest|heir)"
     r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
-ADDRESS = re.compile(r"https://[\w./~%?=&#+-]+")
+URL = re.compile(r"https://[\w./~%?=&#+-]+")
 # "an outwear" is nothing that people say.
-UNCOUNTED = re.compile(r"(?i)wear$")
+MASS_NOUN = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
 # Marks that turn the direction of the text around them.
-TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+DIRECTION_MARKS = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
 NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split()
 
 
 def headline(prediction: Prediction) -> str:
-    """The answer in words, as Markdown with every label escaped."""
-    found = certainty(prediction)
-    first = prediction.top(1)[0]
-    plausible = prediction.prediction_set or ()
-    match found:
+    """Return the answer in words, as Markdown with every label escaped."""
+    top_label = _name(prediction.top(1)[0], prediction)
+    match certainty(prediction):
         case Certainty.LIKELY:
-            return f"Very likely {_said(first, prediction)}"
+            return f"Very likely {top_label}"
         case Certainty.PROBABLE:
-            return f"Probably {_said(first, prediction)}"
+            return f"Probably {top_label}"
         case Certainty.FEW:
-            words = [_said(candidate, prediction) for candidate in plausible]
-            return _capital(f"{', '.join(words[:-1])} or {words[-1]}")
+            names = [_name(candidate, prediction) for candidate in prediction.prediction_set or ()]
+            return _capitalize(join_words(names, "or"))
         case Certainty.HARD:
-            return f"Hard to say: perhaps {_said(first, prediction)}"
+            return f"Hard to say. Maybe {top_label}"
         case Certainty.UNKNOWN:
-            count = len(prediction.labels)
-            nearest = f"(nearest: {escaped(shorten(first.label))})"
-            return f"None of the {spoken(count)} things I know {nearest}"
+            closest = escape_markdown(shorten(prediction.top(1)[0].label))
+            count = spell_number(len(prediction.labels))
+            return f"None of the {count} things I know (closest: {closest})"
         case Certainty.SEVERAL:
-            names = [escaped(name) for name in prediction.answer or []]
-            return f"I see {listed(names)}"
+            names = [add_article(label, prediction.language) for label in prediction.answer or []]
+            return f"I see {join_words(names)}"
         case Certainty.NOTHING:
-            return "I see none of the things I know"
+            return "I don't see anything I know"
         case _:
-            return f"My best guess: {_said(first, prediction)}"
+            return f"My best guess: {top_label}"
 
 
-def _said(candidate: Candidate, prediction: Prediction) -> str:
-    return called(candidate.label, prediction.language)
+def _name(candidate: Candidate, prediction: Prediction) -> str:
+    return add_article(candidate.label, prediction.language)
 
 
-def called(label: str, language: str, most: int = 60) -> str:
-    """A label with its article where it takes one, as Markdown.
+def add_article(label: str, language: str, max_length: int = 60) -> str:
+    """Return a label with its article if it takes one, as Markdown.
 
     Not in italics: their font would be fetched just when the answer is to be read.
     """
-    article = an(label) if language == "en" else ""
-    return f"{article} {escaped(shorten(label, most))}".strip()
+    prefix = article(label) if language == "en" else ""
+    return f"{prefix} {escape_markdown(shorten(label, max_length))}".strip()
 
 
-def record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
-    """How often an answer was right on held-out photos, and what it is taken for, as Markdown."""
-    said, name = card.outcome(index), called(labels[index], language, 40)
-    if said is None:
-        return (
-            f"None of the {card.photos:,} held-out photos was called {name}, so nobody knows how "
-            "often that is right."
-        )
-    other = called(labels[said.confused_with[0]], language, 40) if said.confused_with else ""
-    if said.count == 1:
-        verdict = "right" if said.correct else f"wrong: it showed {other}"
-        return f"It called one held-out photo {name}, and that was {verdict}."
-    right = {said.count: "all were right", 0: "none was right", 1: "one was right"}.get(
-        said.correct, f"{said.correct:,} were right"
-    )
-    return (
-        f"Of {said.count:,} held-out photos that it called {name}, {right}{_others(said, other)}."
-    )
-
-
-def turned_away(manifest: Manifest) -> str:
-    """How often "none of these" was said of what the model does know."""
-    kept = manifest.metric("kept")
-    if kept is None:
-        return ""
-    wrong = kept.photos - round(kept.value * kept.photos)
-    how_many = {0: "none", 1: "one"}.get(wrong, f"{wrong:,}")
-    return (
-        f"It also said so of {how_many} of {kept.photos:,} held-out photos of things that it knows."
-    )
-
-
-def _others(said: LabelOutcome, other: str) -> str:
-    """What the wrong ones truly were, as the end of a sentence."""
-    wrong, most = said.count - said.correct, said.confused_with[1] if said.confused_with else 0
-    if not wrong:
-        return ""
-    if wrong == 1:
-        return f"; the other showed {other}"
-    if most == wrong:
-        return f"; all showed {other}" if not said.correct else f"; the others all showed {other}"
-    if most * 2 > wrong:
-        return f"; most {'of the others ' if said.correct else ''}showed {other}"
-    if most > 1:
-        return f"; the {'others' if said.correct else 'photos'} most often showed {other}"
-    return f"; {'the others' if said.correct else 'they'} showed a different thing each"
-
-
-def an(label: str) -> str:
-    """'a' or 'an'; nothing before a plural, a mass noun or a label in another script."""
+def article(label: str) -> str:
+    """Return 'a' or 'an'; empty for a plural, a mass noun or a label in another script."""
     words = re.sub(r"\s*\(.*\)$", "", label).split()
     if not words or not label.isascii():
         return ""
     last = words[-1]
-    if UNCOUNTED.search(last):
+    if MASS_NOUN.search(last):
         return ""
     if last.lower().endswith("s") and not SINGULAR_S.search(last):
         return ""
     return "an" if AN.match(words[0]) else "a"
 
 
-def escaped(text: str) -> str:
-    """Text for Markdown that stays text: no emphasis, link, formula, colour or icon."""
-    flat = " ".join(TURNING.sub("", text).split())
+def label_summary(labels: Sequence[str]) -> str:
+    """Return how many labels there are and the first few, as Markdown."""
+    names = [escape_markdown(shorten(label, 30)) for label in labels]
+    if len(names) > 4:
+        names = [*names[:3], f"{spell_number(len(names) - 3)} more"]
+    things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"
+    return f"{things}: {join_words(names)}"
+
+
+def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
+    """Return how often an answer was right on held-out photos, as Markdown."""
+    outcome, name = card.outcome(index), add_article(labels[index], language, 40)
+    if outcome is None:
+        return (
+            f"In testing, none of {card.photos:,} photos was called {name}, so this answer has "
+            "no track record yet."
+        )
+    other, _ = outcome.confused_with or (index, 0)
+    mistakes = _phrase_mistakes(outcome, add_article(labels[other], language, 40))
+    if outcome.count == 1:
+        verdict = ", correctly." if outcome.correct else f", and that photo {mistakes}."
+        return f"In testing, it called only one photo {name}{verdict}"
+    photos = f"{outcome.count:,} photos it called {name}"
+    if not mistakes:
+        return f"In testing, all {photos} were right."
+    number = {0: "none", 1: "one"}.get(outcome.correct, f"{outcome.correct:,}")
+    verb = "was" if outcome.correct < 2 else "were"
+    return f"In testing, {number} of the {photos} {verb} right; {mistakes}."
+
+
+def _phrase_mistakes(outcome: LabelOutcome, other: str) -> str:
+    """Return what the wrong ones showed, the end of a sentence; empty if none was wrong."""
+    wrong = outcome.count - outcome.correct
+    if not wrong:
+        return ""
+    most = outcome.confused_with[1] if outcome.confused_with else 0
+    subject = "the others" if outcome.correct else "they"
+    if wrong == 1:
+        return f"the other showed {other}" if outcome.correct else f"showed {other}"
+    if most == wrong:
+        return f"{subject} all showed {other}"
+    if most * 2 > wrong:
+        return f"most of {'the others' if outcome.correct else 'them'} showed {other}"
+    if most > 1:
+        return f"{subject} most often showed {other}"
+    return f"{subject} were all different"
+
+
+def phrase_false_rejections(manifest: Manifest) -> str:
+    """Return how often the model said "none of these" of things it knows; empty if unknown."""
+    metric = manifest.metric("kept")
+    if metric is None:
+        return ""
+    rejected = metric.photos - round(metric.value * metric.photos)
+    number = {0: "none", 1: "one"}.get(rejected, f"{rejected:,}")
+    return (
+        f"In testing, it also said this about {number} of {metric.photos:,} photos of things "
+        "it does know."
+    )
+
+
+def phrase_error(error: LoupeError) -> str:
+    """Return what a visitor reads of an error, as Markdown.
+
+    An error of a model names files of the server, which are for its owner only. The other
+    errors hold no text of a visitor's and are shown unchanged.
+    """
+    if isinstance(error, BundleError):
+        return (
+            f"This model can't be used right now ({error.code}). If you run this app, "
+            "`python -m model verify` tells you why."
+        )
+    return str(error)
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown leaves alone: no emphasis, link, formula, colour or icon."""
+    flat = " ".join(DIRECTION_MARKS.sub("", text).split())
     # Escapes do not stop addresses from turning into links; an invisible joiner does.
     flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")
     return PUNCTUATION.sub(r"\\\1", flat)
 
 
-def refusal(error: LoupeError) -> str:
-    """What a visitor reads of a refusal, as Markdown.
-
-    A model's refusal names files of the server: those are for its owner. The others
-    hold no text of a visitor's, and stand as they are.
-    """
-    if isinstance(error, BundleError):
-        return (
-            f"This model cannot be used now ({error.code}). Whoever runs this app reads the "
-            "reason with `python -m model verify`."
-        )
-    return str(error)
-
-
-def linked(text: str) -> str:
-    """Text of a manifest for Markdown: escaped, but whole https addresses stay links."""
+def link_urls(text: str) -> str:
+    """Return text of a manifest as Markdown: escaped, but complete https URLs stay links."""
     words = text.split()
-    return " ".join(f"<{word}>" if ADDRESS.fullmatch(word) else escaped(word) for word in words)
+    return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 
-def shorten(text: str, most: int = 60) -> str:
-    """Text of at most ``most`` characters, with an ellipsis where some are left out."""
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+def shorten(text: str, max_length: int = 60) -> str:
+    """Return text of at most ``max_length`` characters, with an ellipsis if it was cut."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1].rstrip()}…"
 
 
-def listed(words: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+    """Return 'a', 'a and b', 'a, b and c'."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
-def spoken(count: int) -> str:
-    """A number in words up to twelve, with separators above."""
+def spell_number(count: int) -> str:
+    """Return a number in words up to twelve, with separators above."""
     return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
 
 
-def percent(share: float) -> str:
-    """A share as a person reads it: 94 %, 3.1 %, under 0.1 %."""
+def format_percent(share: float) -> str:
+    """Return a share as a person reads it: 94%, 3.1%, under 0.1%."""
     if share >= 0.995:
         return f"{min(share, 0.999):.1%}" if share < 1 else "100%"
     if share < 0.001:
@@ -204,5 +219,10 @@ def percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+# Names before the renaming, for modules that still use them.
+escaped, listed, linked, percent = escape_markdown, join_words, link_urls, format_percent
+refusal, record = phrase_error, phrase_track_record

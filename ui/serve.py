@@ -14,9 +14,9 @@ __all__ = ["addresses", "main"]
 
 
 def main() -> None:
-    """Print where the app is, then become the server."""
+    """Print the app's addresses, then become the server."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8501, help="the first port to try")
+    parser.add_argument("--port", type=int, default=8501, help="first port to try")
     try:
         port = free_port(parser.parse_args().port)
     except OSError as error:
@@ -25,28 +25,28 @@ def main() -> None:
     print(f"\n  Loupe on this machine:  {local}")
     if network:
         print(f"  on the same network:    {network}\n")
-        # Two modules a character: a phone reads it from a small terminal, too.
+        # Two modules per character, so that a phone can read it from a small terminal.
         segno.make(network, error="m").terminal(compact=True, border=2)
         print(
-            "  Scan it with a phone. Over plain http a browser gives no live camera;\n"
-            "  Upload opens the phone's own camera.\n"
+            "  Scan this with your phone. Over plain HTTP browsers block the live camera;\n"
+            "  Upload still opens your camera app.\n"
         )
     sys.stdout.flush()
     os.chdir(ROOT)
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--server.port={port}", "--server.headless=true"]
-    # Its own banner would print the same addresses again.
+    # Streamlit's own banner would print the same addresses again.
     os.execv(sys.executable, [*command, "--logger.hideWelcomeMessage=true"])  # noqa: S606
 
 
 def addresses(port: int) -> tuple[str, str | None]:
-    """This machine's address, and the network's where there is one."""
-    network = _network_address()
-    return f"http://localhost:{port}", f"http://{network}:{port}" if network else None
+    """Return the app's URL on this machine, and on the network if there is one."""
+    host = _network_address()
+    return f"http://localhost:{port}", f"http://{host}:{port}" if host else None
 
 
 def _network_address() -> str | None:
-    """The address that others on the network reach; no packet is sent to find it."""
+    """Return this machine's address on its network; finding it sends no packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

@@ -1,165 +1,262 @@
-"""What one visitor's visit holds: the last answers, never anybody else's.
+"""The state of a session, which is one browser tab: its recent photos and what is open.
 
-A photo is kept scaled down and re-encoded. The newest one's own bytes stay on a
-shelf of the process for a while, so that another model can look at it.
+Sessions see nothing of each other. Of a photo, a scaled-down JPEG is kept. The newest one's
+own bytes stay in a cache of the process for a while, so that another model can identify it.
 """
 
-from collections.abc import Callable
+import math
+import secrets
+import weakref
+from collections import deque
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from zlib import crc32
 
 import streamlit as st
+from PIL import Image, ImageOps
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from model import Classifier, LoupeError, Prediction, load
+from model import LoupeError, Prediction, load
 from model.preprocess import Pixels
 from model.share_link import encode
-from ui.phrasing import refusal
-from ui.upload_cache import originals
+from ui.phrasing import phrase_error
+from ui.upload_cache import upload_cache
 
 __all__ = [
+    "MAX_PHOTOS",
     "Session",
     "SessionPhoto",
+    "close_answer",
+    "current_session",
+    "open_answer",
+    "open_token",
     "reclassify",
     "release_upload",
-    "restore_query",
-    "save_query",
-    "session",
+    "restore_page",
+    "save_page",
+    "square_thumbnail",
     "submit",
     "widget_key",
 ]
 
-KEPT = 8
-SIDE = 800
-"""Pixels of the longer side of a picture that is kept: a phone's screen shows 720."""
+MAX_PHOTOS = 8
+"""Photos that a session keeps."""
 
-THUMBNAIL = 208
+MAX_ANSWERS = 32
+"""Answers that a session keeps: a photo has several if several models or engines saw it."""
 
-PARAMETER = "answer"
+PICTURE_SIDE_PX = 800
+"""Longest side of a kept picture; a phone's screen shows 720 pixels."""
+
+THUMBNAIL_SIDE_PX = 208
+
+ANSWER = "answer"
+"""The query parameter that holds the token of the open answer."""
 
 
 @dataclass(frozen=True)
 class SessionPhoto:
-    """A photo of this visit with its answer; ``token`` is its link."""
+    """A photo of this session with one of its answers; ``token`` is the answer's link.
+
+    ``size_px`` is the picture's width and height, ``pixels`` what the model was given.
+    Several answers to one photo share its ``photo_id``.
+    """
 
     token: str
     prediction: Prediction
     picture: bytes = field(repr=False)
+    size_px: tuple[int, int]
     thumbnail: bytes = field(repr=False)
     pixels: Pixels | None = field(repr=False)
     alt: str
-    original: str = field(repr=False, default="")
+    photo_id: str = field(repr=False)
 
 
-@dataclass
 class Session:
-    """The visit's answers, newest first."""
+    """A session's photos, newest first, and what it needs to come back to a page."""
 
-    answers: list[SessionPhoto] = field(default_factory=list)
-    refusal: str = ""
-    again: int = 0
-    """Photos since the address last changed: sent twice, or refused."""
-    addresses: dict[str, dict[str, str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.photos: list[SessionPhoto] = []
+        self.dropped_tokens: deque[str] = deque(maxlen=200)
+        self.error = ""
+        self.resubmissions = 0
+        """Photos since the address last changed: sent twice, or not readable."""
+        self.page: str | None = None
+        """URL path of the page on the screen."""
+        self.page_params: dict[str, dict[str, str]] = {}
+        self.restored_params: dict[str, str] = {}
+        self._upload_key, self._uploaded_id = secrets.token_urlsafe(16), ""
+        # The upload leaves the cache when Streamlit drops this session.
+        weakref.finalize(self, upload_cache.drop, self._upload_key)
 
-    def find(self, token: str) -> SessionPhoto | None:
-        """The answer with that link, if it was given in this visit."""
-        return next((answer for answer in self.answers if answer.token == token), None)
+    def get_photo(self, token: str) -> SessionPhoto | None:
+        """Return the photo with the answer of that token, if this session keeps it."""
+        return next((photo for photo in self.photos if photo.token == token), None)
 
-    def keep(self, answer: SessionPhoto) -> None:
-        """Put an answer first; the eighth before it leaves.
+    def recent_photos(self, token: str) -> list[SessionPhoto]:
+        """Return each photo once: with the answer of that token, or else with its newest."""
+        shown: dict[str, SessionPhoto] = {}
+        for photo in self.photos:
+            if photo.photo_id not in shown or photo.token == token:
+                shown[photo.photo_id] = photo
+        return list(shown.values())
 
-        Of older ones the picture stays: a visit is a megabyte, and many are remembered.
+    def remember(self, new: SessionPhoto) -> None:
+        """Put a photo with its newest answer first; photos beyond ``MAX_PHOTOS`` are dropped.
+
+        Of older answers the pixels are dropped, so that a session takes about a megabyte.
         """
-        for old in self.answers:
-            if old.original != answer.original:
-                originals.drop(old.original)
-        others = [replace(old, pixels=None) for old in self.answers if old.token != answer.token]
-        self.answers = [answer, *others][:KEPT]
+        older = [replace(photo, pixels=None) for photo in self.photos if photo.token != new.token]
+        photos = [new, *older]
+        kept_ids = list(dict.fromkeys(photo.photo_id for photo in photos))[:MAX_PHOTOS]
+        self.photos = [photo for photo in photos if photo.photo_id in kept_ids][:MAX_ANSWERS]
+        kept_tokens = {photo.token for photo in self.photos}
+        self.dropped_tokens += [photo.token for photo in photos if photo.token not in kept_tokens]
+
+    def keep_upload(self, data: bytes, photo_id: str) -> None:
+        """Keep a photo as it was sent, in place of the one before."""
+        upload_cache.put(self._upload_key, data)
+        self._uploaded_id = photo_id
+
+    def get_upload(self, photo_id: str) -> bytes | None:
+        """Return a photo as it was sent, if it is the newest and still in the cache."""
+        return upload_cache.get(self._upload_key) if photo_id == self._uploaded_id else None
 
 
-def session() -> Session:
-    """This session's visit."""
-    if "visit" not in st.session_state:
-        st.session_state["visit"] = Session()
-    found: Session = st.session_state["visit"]
-    return found
-
-
-def restore_query(path: str) -> None:
-    """Give a page the address it had: its answer and choices, which Streamlit forgets.
-
-    A link that names anything itself is left as it is.
-    """
-    if not st.query_params:
-        st.query_params.from_dict(session().addresses.get(path, {}))
-
-
-def save_query(path: str) -> None:
-    """Keep a page's address for when the visitor comes back to it."""
-    session().addresses[path] = st.query_params.to_dict()
+def current_session() -> Session:
+    """Return the state of this session."""
+    if "session" not in st.session_state:
+        st.session_state["session"] = Session()
+    session: Session = st.session_state["session"]
+    return session
 
 
 def submit(data: bytes, alt: str) -> None:
-    """Answer for a photo with the chosen model, and open the answer's link.
+    """Identify a photo with the chosen model, and open its answer or show its error.
 
-    A refusal is kept for the page to show.
+    Args:
+        data: the file as it was sent.
+        alt: what the photo is, for a screen reader.
     """
-    here, before = session(), st.query_params.get(PARAMETER)
-    here.refusal = ""
-    _try(lambda: _answer(data, alt, originals.put(data)))
-    here.again = here.again + 1 if st.query_params.get(PARAMETER) == before else 0
-
-
-def widget_key(kind: str) -> str:
-    """A widget's key that is another one after each photo, so that it lets go of its file.
-
-    It is made of the address. A browser whose server was started again, or whose replica
-    died, acts on what it shows before anything is drawn anew: the new visit, which knows
-    nothing but the address, then draws a widget of the same key and takes the photo.
-    """
-    return f"{kind}-{crc32(st.query_params.get(PARAMETER, '').encode())}-{session().again}"
+    session, previous_token = current_session(), st.query_params.get(ANSWER)
+    photo_id = secrets.token_urlsafe(8)
+    if _identify(data, alt, photo_id):
+        session.keep_upload(data, photo_id)
+    changed = st.query_params.get(ANSWER) != previous_token
+    session.resubmissions = 0 if changed else session.resubmissions + 1
 
 
 def reclassify() -> None:
-    """Answer for the photo on the screen again: the model or the engine was changed.
+    """Identify the open photo again, because another model or engine was chosen.
 
-    Where the photo as it was sent has left, its scaled-down picture stands in for it.
+    If the upload has left the cache, the scaled-down picture is used.
     """
-    shown = session().find(st.query_params.get(PARAMETER, ""))
-    if shown:
-        data = originals.get(shown.original) or shown.picture
-        _try(lambda: _answer(data, shown.alt, shown.original))
+    session = current_session()
+    if photo := session.get_photo(open_token()):
+        data = session.get_upload(photo.photo_id) or photo.picture
+        _identify(data, photo.alt, photo.photo_id)
 
 
-def _try(work: Callable[[], None]) -> None:
+def _identify(data: bytes, alt: str, photo_id: str) -> bool:
+    """Classify a photo, remember it and open its answer; return False if it failed."""
+    session = current_session()
+    session.error = ""
     try:
-        with st.spinner("Looking at the photo …"):
-            work()
+        with st.spinner("Looking at your photo…"):
+            photo = _classify(data, alt, photo_id)
     except LoupeError as error:
-        session().refusal = refusal(error)
-        st.query_params.pop(PARAMETER, None)
+        session.error = phrase_error(error)
+        close_answer()
+        return False
+    session.remember(photo)
+    open_answer(photo.token)
+    return True
 
 
-def _answer(data: bytes, alt: str, original: str) -> None:
-    classifier: Classifier = load(st.session_state.get("model"), st.session_state.get("engine"))
-    examined = classifier.identify_detailed(data)
-    answer = SessionPhoto(
-        token=encode(examined.prediction),
-        prediction=examined.prediction,
-        picture=examined.photo.to_jpeg(SIDE),
-        thumbnail=examined.photo.to_jpeg(THUMBNAIL),
-        pixels=examined.pixels,
+def _classify(data: bytes, alt: str, photo_id: str) -> SessionPhoto:
+    classifier = load(st.session_state.get("model"), st.session_state.get("engine"))
+    identification = classifier.identify_detailed(data)
+    photo = identification.photo.scale(_picture_side(identification.photo.image.size))
+    return SessionPhoto(
+        token=encode(identification.prediction),
+        prediction=identification.prediction,
+        picture=photo.to_jpeg(side=max(photo.image.size)),
+        size_px=photo.image.size,
+        thumbnail=square_thumbnail(photo.image),
+        pixels=identification.pixels,
         alt=alt,
-        original=original,
+        photo_id=photo_id,
     )
-    session().keep(answer)
-    st.query_params[PARAMETER] = answer.token
+
+
+def _picture_side(size: tuple[int, int]) -> int:
+    """Return the longest side of a kept picture, longer for a narrow one: it must be readable."""
+    return round(PICTURE_SIDE_PX * math.sqrt(max(1.0, max(size) / min(size) / 2)))
+
+
+def open_token() -> str:
+    """Return the token of the open answer; empty if none is open."""
+    return get_param(ANSWER)
+
+
+def open_answer(token: str) -> None:
+    """Show an answer and write it into the address."""
+    st.query_params[ANSWER] = token
+
+
+def close_answer() -> None:
+    """Show the empty page."""
+    current_session().restored_params.pop(ANSWER, None)
+    st.query_params.pop(ANSWER, None)
+
+
+def save_page(path: str) -> None:
+    """Remember a page's query parameters for when the visitor comes back to it."""
+    session = current_session()
+    session.page_params[path] = session.restored_params | st.query_params.to_dict()
+
+
+def restore_page(path: str) -> None:
+    """Restore what a page showed before the visitor went to another one.
+
+    The parameters are not written into the address: Streamlit would add an entry without
+    them to the browser's history, and Back would show an empty page. A link with parameters
+    of its own shows what it says.
+    """
+    session = current_session()
+    if session.page not in (None, path):
+        saved = session.page_params.get(path, {})
+        session.restored_params = {} if st.query_params else dict(saved)
+    session.page = path
+
+
+def get_param(name: str) -> str:
+    """Return a query parameter of the address, or else the one that was restored."""
+    return st.query_params.get(name) or current_session().restored_params.get(name, "")
+
+
+def widget_key(kind: str) -> str:
+    """Return a widget key that changes after each photo, which clears the uploader.
+
+    Derived from the URL, not the session, so that a new process after a restart computes
+    the same key and still receives the file.
+    """
+    token = st.query_params.get(ANSWER, "")
+    return f"{kind}-{crc32(token.encode())}-{current_session().resubmissions}"
 
 
 def release_upload(file: UploadedFile) -> None:
-    """Let the server forget an upload now, not when the visit ends."""
+    """Free an upload's memory now; Streamlit itself would keep it until the session ends."""
     context = get_script_run_ctx()
-    forget = getattr(context and context.uploaded_file_mgr, "remove_file", None)
-    if context and forget:
-        forget(session_id=context.session_id, file_id=file.file_id)
+    # Nothing public does this, and not every upload manager has this method.
+    remove_file = getattr(context and context.uploaded_file_mgr, "remove_file", None)
+    if context and remove_file:
+        remove_file(session_id=context.session_id, file_id=file.file_id)
+
+
+def square_thumbnail(image: Image.Image) -> bytes:
+    """Return the middle of an RGB image as a square JPEG of ``THUMBNAIL_SIDE_PX``."""
+    file = BytesIO()
+    ImageOps.fit(image, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX)).save(file, "JPEG", quality=85)
+    return file.getvalue()

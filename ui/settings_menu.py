@@ -1,100 +1,99 @@
-"""What one changes rarely, behind one button: model, number of answers, engine."""
+"""The settings a visitor rarely changes, behind one button: model, results, engine."""
 
 import streamlit as st
 
 from model import Bundle, list_models
-from model.engines import available
+from model.engines import ENGINES, available
 from model.settings import settings
-from ui.phrasing import escaped
+from ui.phrasing import escape_markdown
 from ui.session import reclassify
 
-__all__ = ["bundles", "check_model", "say_what_is_missing", "settings_menu"]
+__all__ = [
+    "engine_choice",
+    "model_choice",
+    "settings_menu",
+    "usable_bundles",
+    "warn_if_default_model_missing",
+    "warn_if_serving_install",
+]
 
-MOST = 10
+MAX_RESULTS = 10
 
 
-def bundles() -> dict[str, Bundle]:
-    """The models that can be used, by name."""
-    return {name: found for name, found in list_models().items() if isinstance(found, Bundle)}
+def usable_bundles() -> dict[str, Bundle]:
+    """Return the models that can be used, by name."""
+    models = list_models()
+    return {name: bundle for name, bundle in models.items() if isinstance(bundle, Bundle)}
 
 
-def settings_menu() -> int:
-    """The menu; returns how many labels to show.
+def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
+    """Show the menu; return the chosen model and how many results to show.
 
-    All three choices are in the link. Another model or engine looks at the
-    newest photo again.
+    All three choices are in the address. Another model or engine identifies the open photo
+    again.
     """
-    found = bundles()
-    with st.popover("", icon=":material/tune:", help="Model, number of answers, engine"):
-        name = model_choice(found)
-        top = st.slider("Answers to show", 1, MOST, 5, key="top", bind="query-params")
-        engine_choice(found, name)
-    return top
+    with st.popover("", icon=":material/tune:", help="Model, engine and number of results"):
+        name = model_choice(bundles)
+        top_k = st.slider("Results to show", 1, MAX_RESULTS, 5, key="top", bind="query-params")
+        engine_choice(bundles, name)
+    return bundles.get(name or ""), top_k
 
 
-def check_model() -> None:
-    """Say so where the model that this app is set to open cannot be used."""
-    if settings().model not in bundles():
-        st.warning(
-            f"The model *{escaped(settings().model)}*, which this app is set to open, cannot be "
-            "used here. Whoever runs the app reads the reason with `python -m model verify`.",
-            icon=":material/block:",
-        )
-
-
-def model_choice(found: dict[str, Bundle]) -> str | None:
-    """Which model answers."""
-    names = list(found)
-    first = names.index(settings().model) if settings().model in names else 0
-    # Options are names, not titles: they stand in the link as they are shown.
+def model_choice(bundles: dict[str, Bundle]) -> str | None:
+    """Show the choice of a model and return its name."""
+    names = list(bundles)
+    default = settings().model
+    # Options are names, not titles, because the address shows them as they are.
     name = st.selectbox(
         "Model",
         names,
-        index=first,
+        index=names.index(default) if default in names else 0,
         key="model",
         bind="query-params",
         on_change=reclassify,
     )
     if name:
-        st.caption(escaped(found[name].manifest.title))
+        st.caption(escape_markdown(bundles[name].manifest.title))
     return name
 
 
-def engine_choice(found: dict[str, Bundle], name: str | None) -> str | None:
-    """Which engine runs the model; only those that are installed are offered."""
-    engines = list(available(found[name])) if name else ["compiled"]
-    first = engines.index(settings().engine) if settings().engine in engines else 0
+def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
+    """Show the choice of an engine, only of those that are installed, and return its name."""
+    engines = list(available(bundles[name])) if name else ["compiled"]
+    default = settings().engine
     engine = st.radio(
         "Engine",
         engines,
-        index=first,
+        index=engines.index(default) if default in engines else 0,
         key="engine",
         bind="query-params",
         on_change=reclassify,
-        captions=[
-            {
-                "compiled": "The learner compiled: fast",
-                "learner": "The fastai learner itself: the reference",
-            }[engine]
-            for engine in engines
-        ],
+        captions=[ENGINES[engine].caption for engine in engines],
     )
-    if name and len(engines) < len(found[name].manifest.engines):
-        st.caption("The learner needs requirements.txt, which is not installed here.")
+    if name and len(engines) < len(bundles[name].manifest.engines):
+        st.caption("The learner engine needs the full install (requirements.txt).")
     return engine
 
 
-def say_what_is_missing() -> None:
-    """Say which parts of the app need more than what answers photos."""
-    lacking = [
-        found.manifest.title
-        for found in bundles().values()
-        if len(available(found)) < len(found.manifest.engines)
-    ]
-    if lacking:
+def warn_if_default_model_missing(bundles: dict[str, Bundle]) -> None:
+    """Warn if the model that this app opens by default can't be used."""
+    if settings().model not in bundles:
+        st.warning(
+            f"This app's default model, *{escape_markdown(settings().model)}*, can't be loaded. "
+            "If you run this app, `python -m model verify` tells you why.",
+            icon=":material/block:",
+        )
+
+
+def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:
+    """Say which parts of the app need the full install, if it is missing."""
+    if any(len(available(bundle)) < len(bundle.manifest.engines) for bundle in bundles.values()):
         st.info(
-            "Installed here is the part that answers photos (requirements-serve.txt): Identify, "
-            "Batch and Models work with the compiled engine. The learner engine, and building "
-            "models, need the rest (requirements.txt).",
+            "This is the serving install (requirements-serve.txt): Identify, Batch and Models run "
+            "on the compiled engine. The learner engine and training need the full install "
+            "(requirements.txt).",
             icon=":material/inventory_2:",
         )
+
+
+bundles = usable_bundles

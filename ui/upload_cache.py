@@ -1,44 +1,43 @@
-"""The last photos as they were sent, so that another model can look at one again.
+"""The newest photos as they were sent, so that another model can identify one again."""
 
-One small shelf for the whole process: visits end minutes after the phone is put
-away, and a photo a visit would be what fills a small machine.
-"""
-
-import secrets
 import threading
-from collections import OrderedDict
 
-__all__ = ["UploadCache", "originals"]
+from cachetools import LRUCache
 
-SHELF_BYTES = 12 * 2**20
+__all__ = ["UploadCache", "upload_cache"]
+
+MAX_BYTES = 12 * 2**20
+"""Uploads that the process keeps, in bytes."""
 
 
 class UploadCache:
-    """Photos by a key that nobody can guess; the oldest leave when ``most`` bytes are full."""
+    """Uploads by a key that cannot be guessed; the least recently used leave when it is full.
 
-    def __init__(self, most: int = SHELF_BYTES) -> None:
-        self.most = most
-        self._photos: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = threading.Lock()
+    There is one for the process: sessions end minutes after the phone is put away, and an
+    upload for each would fill a small server.
+    """
 
-    def put(self, data: bytes) -> str:
-        """Keep a photo; returns its key."""
-        key = secrets.token_urlsafe(16)
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._uploads: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
+        # Re-entrant, because garbage collection may drop a session while this thread holds it.
+        self._lock = threading.RLock()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep an upload in place of the one before, unless it is larger than the cache."""
         with self._lock:
-            self._photos[key] = data
-            while sum(map(len, self._photos.values())) > self.most:
-                self._photos.popitem(last=False)
-        return key
+            self._uploads.pop(key, None)
+            if len(data) <= self._uploads.maxsize:
+                self._uploads[key] = data
 
     def get(self, key: str) -> bytes | None:
-        """The photo, if it has not left."""
+        """Return an upload if it is still kept."""
         with self._lock:
-            return self._photos.get(key)
+            return self._uploads.get(key)
 
     def drop(self, key: str) -> None:
-        """Let a photo go."""
+        """Forget an upload."""
         with self._lock:
-            self._photos.pop(key, None)
+            self._uploads.pop(key, None)
 
 
-originals = UploadCache()
+upload_cache = UploadCache()

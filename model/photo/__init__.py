@@ -1,7 +1,7 @@
 """A file's bytes as an upright RGB photo, or a ``PhotoError`` that says what to do."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 
@@ -64,18 +64,22 @@ class Photo:
             name = "JPEG" if image.format == "MPO" else image.format or ""
             return cls(upright, name, upright.size)
 
+    def scale(self, side: int) -> "Photo":
+        """Return the photo with a longest side of at most ``side`` pixels, never larger."""
+        if max(self.image.size) <= side:
+            return self
+        factor = side / max(self.image.size)
+        width, height = (max(1, round(length * factor)) for length in self.image.size)
+        image = self.image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return replace(self, image=image)
+
     def to_jpeg(self, side: int = 1280, quality: int = 85) -> bytes:
         """Return the photo as a new JPEG without metadata, the only form that is ever shown.
 
         Its longest side is at most ``side`` pixels; smaller photos keep their size.
         """
-        image = self.image
-        if max(image.size) > side:
-            scale = side / max(image.size)
-            width, height = (max(1, round(length * scale)) for length in image.size)
-            image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
         file = BytesIO()
-        image.save(file, "JPEG", quality=quality)
+        self.scale(side).image.save(file, "JPEG", quality=quality)
         return file.getvalue()
 
 

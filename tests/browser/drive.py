@@ -100,7 +100,10 @@ def answered(screen: Screen, *labels: str, engine: str = "compiled") -> str:
     expect(headline(screen)).to_have_text(re.compile(rf"^My best guess: (an? )?({words})$"))
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
-        re.compile(rf"^(?:\d+|under 1) ms here · {engine} engine · [a-z0-9_-]+ [0-9a-f]{{12}}$")
+        re.compile(
+            r"^On the server in (?:\d+|under 1) ms · "
+            rf"{engine} engine · [a-z0-9_-]+ [0-9a-f]{{12}}$"
+        )
     )
     return headline(screen).inner_text()
 

@@ -15,7 +15,7 @@ def test_camera(page):
     page.goto("/?way=Camera")
     page.get_by_test_id("stCameraInputButton").click()
     answered(page, *COFFEE)
-    expect(photo(page)).to_have_attribute("alt", "The photo that you took")
+    expect(photo(page)).to_have_attribute("alt", "The photo you took")
     # The camera is let go of, and comes back with one press.
     expect(page.locator("video")).to_have_count(0)
     page.get_by_role("button", name="Take another photo").click()
@@ -86,7 +86,7 @@ def tab_to(page, wanted):
 def test_plain_http_has_no_camera_and_says_why(page, server):
     page.goto(server.url.replace("localhost", "phone.test") + "/?way=Camera")
     notice = page.get_by_test_id("stAlert")
-    expect(notice).to_contain_text("only over https")
+    expect(notice).to_contain_text("only allow camera access over HTTPS")
     expect(page.get_by_test_id("stCameraInput")).to_have_count(0)
     attach(page, sample("coffee").read(), "coffee.png")
     answered(page, *COFFEE)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.drive import (
     DESK,
     answered,
+    attach,
     chart,
     go,
     guarded,
@@ -111,6 +112,22 @@ def test_back_reload_and_other_pages_keep_the_answer(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
+@pytest.mark.parametrize("title", ["Models", "About"])
+def test_back_after_another_page_leads_to_that_page_and_never_to_an_empty_one(page, title):
+    page.goto("/")
+    attach(page, sample("coffee").read())
+    words = answered(page)
+    address = page.url
+    open_page(page, title)
+    open_page(page, "Identify")
+    expect(headline(page)).to_have_text(words)
+    page.go_back()
+    expect(headline(page).first).to_contain_text(title)
+    page.go_back()
+    expect(headline(page)).to_have_text(words)
+    assert page.url == address
+
+
 def open_page(page, title):
     go(page, title)
     path = "" if title == "Identify" else title.lower()
@@ -128,7 +145,7 @@ def test_a_version_that_is_not_here_cannot_be_shown(page):
 def test_hostile_links_are_refused(page, imagenet):
     page.goto("/")
     for value in HOSTILE:
-        expect(page.get_by_text("A model that runs right here")).to_be_visible()
+        expect(page.get_by_text("Take or upload a photo")).to_be_visible()
         # As the Back button brings it, which is faster than opening the page anew.
         open_link(page, f"/?answer={quote(value.replace('{version}', imagenet.bundle.version))}")
         refused(page, value)

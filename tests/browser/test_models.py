@@ -119,13 +119,13 @@ def test_versions_and_origin_are_read(look, measured):
 @pytest.mark.parametrize(
     ("name", "rgb", "words", "line"),
     [
-        ("likely", (255, 0, 0), "Very likely a red", "Of 9 held-out photos that it called a red"),
-        ("few", (255, 128, 0), "A yellow or a red", "Of 11 held-out photos"),
+        ("likely", (255, 0, 0), "Very likely a red", "In testing, 8 of the 9 photos"),
+        ("few", (255, 128, 0), "A yellow or a red", "In testing, 9 of the 11 photos"),
         (
             "unknown",
             (128, 128, 128),
-            "None of the six things I know (nearest: white)",
-            "It also said so",
+            "None of the six things I know (closest: white)",
+            "it also said this",
         ),
     ],
 )
@@ -138,7 +138,7 @@ def test_an_answer_and_how_often_it_is_right_are_seen_at_one_glance(look, name, 
     settled(page)
     height = page.viewport_size["height"]
     assert photo(page).bounding_box()["height"] <= 0.45 * height
-    said = page.get_by_test_id("stCaptionContainer").filter(has_text="held-out photos")
+    said = page.get_by_test_id("stCaptionContainer").filter(has_text="In testing")
     expect(said).to_contain_text(line)
     below = said.bounding_box()
     assert below["y"] > headline(page).bounding_box()["y"]

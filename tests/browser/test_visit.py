@@ -24,7 +24,7 @@ def test_two_visitors_never_see_each_other(visitor):
             attach(page, sample(name).read(), f"{name}.png")
         for page, name in zip((mine, theirs), names, strict=True):
             if place:
-                expect(page.get_by_text("This visit")).to_be_visible()
+                expect(page.get_by_text("Recent photos")).to_be_visible()
             seen[page, name] = (answered(page), photo(page).get_attribute("src"))
     assert len({words for words, _ in seen.values()}) == 4
     for page in (mine, theirs):
@@ -53,18 +53,17 @@ def test_a_correction_is_kept_and_the_photo_only_when_told(page, server):
 
 
 def correct(page, word, *, keep):
+    """Save a correction: a label of the model, or a typed word without pressing Enter."""
     page.get_by_role("button", name="It's something else…").click()
     dialog = page.get_by_role("dialog")
-    save = dialog.get_by_role("button", name="Save")
-    expect(save).to_be_disabled()
-    field = dialog.get_by_role("combobox", name="What is it?")
-    field.fill(word)
-    field.press("Enter")
     if keep:
-        dialog.get_by_text("Keep the photo, too").click()
-    expect(save).to_be_enabled()
-    save.click()
-    expect(page.get_by_test_id("stToast").last).to_contain_text("It is kept")
+        dialog.get_by_role("textbox", name="Or type your own").fill(word)
+        dialog.get_by_text("Save my photo as well").click()
+    else:
+        dialog.get_by_role("combobox", name="What is it?").fill(word)
+        page.get_by_role("option", name=word, exact=True).click()
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_test_id("stToast").last).to_contain_text("Your correction is saved")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(headline(page)).to_contain_text("My best guess")
 
@@ -76,7 +75,7 @@ def test_why_shows_where_the_model_looked(page):
     page.get_by_role("button", name="Why?").click()
     overlay = page.get_by_role("dialog").locator("img")
     expect(overlay).to_have_attribute(
-        "alt", re.compile("^The photo with the parts that speak for ")
+        "alt", re.compile("^The photo, with the areas that point to ")
     )
 
 

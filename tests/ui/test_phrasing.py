@@ -1,4 +1,4 @@
-"""Sentences: every degree of certainty, articles, and labels that stay text."""
+"""``ui.phrasing``: headlines for every certainty, articles, track records, escaped labels."""
 
 from dataclasses import replace
 
@@ -8,7 +8,18 @@ import pytest
 from model.bundle import Metric, ModelCard, get_bundle
 from model.decision import Certainty, certainty
 from model.prediction import Prediction
-from ui.phrasing import an, escaped, headline, linked, listed, percent, record, spoken, turned_away
+from ui.phrasing import (
+    article,
+    escape_markdown,
+    format_percent,
+    headline,
+    join_words,
+    label_summary,
+    link_urls,
+    phrase_false_rejections,
+    phrase_track_record,
+    spell_number,
+)
 
 LABELS = ("shirt", "t-shirt", "umbrella", "shoes", "hat", "Hemd", "boot", "bag", "coat", "dress")
 
@@ -19,12 +30,12 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
     start = Prediction("clothing", "0123456789ab", "compiled", labels, numbers, None, **fields)
     if plausible is None:
         return start
-    found = tuple(start.candidate(place) for place in plausible)
-    return replace(start, calibrated=True, prediction_set=found)
+    candidates = tuple(start.candidate(place) for place in plausible)
+    return replace(start, calibrated=True, prediction_set=candidates)
 
 
 @pytest.mark.parametrize(
-    ("answer", "found", "words"),
+    ("answer", "degree", "words"),
     [
         (prediction(plausible=[0]), Certainty.LIKELY, "Very likely a shirt"),
         (prediction(3, plausible=[3]), Certainty.LIKELY, "Very likely shoes"),
@@ -33,42 +44,42 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
         (prediction(2, 0.5, [2, 3]), Certainty.FEW, "An umbrella or shoes"),
         (prediction(0, 0.5, [0, 1, 4]), Certainty.FEW, r"A shirt, a t\-shirt or a hat"),
         (prediction(3, 0.5, [3, 0]), Certainty.FEW, "Shoes or a shirt"),
-        (prediction(0, 0.3, range(4)), Certainty.HARD, "Hard to say: perhaps a shirt"),
+        (prediction(0, 0.3, range(4)), Certainty.HARD, "Hard to say. Maybe a shirt"),
         (
             prediction(plausible=[0], in_distribution=False),
             Certainty.UNKNOWN,
-            "None of the ten things I know (nearest: shirt)",
+            "None of the ten things I know (closest: shirt)",
         ),
         (prediction(), Certainty.GUESS, "My best guess: a shirt"),
         (prediction(2), Certainty.GUESS, "My best guess: an umbrella"),
-        (prediction(multilabel=True), Certainty.SEVERAL, "I see shirt"),
+        (prediction(multilabel=True), Certainty.SEVERAL, "I see a shirt"),
         (
             prediction(share=0.4, multilabel=True),
             Certainty.NOTHING,
-            "I see none of the things I know",
+            "I don't see anything I know",
         ),
     ],
 )
-def test_the_headline_of_every_degree(answer, found, words):
-    assert certainty(answer) is found
+def test_headline_matches_certainty(answer, degree, words):
+    assert certainty(answer) is degree
     assert headline(answer) == words
 
 
-def test_no_degree_is_without_words():
-    tried = test_the_headline_of_every_degree.pytestmark[0].args[1]
-    assert {found for _, found, _ in tried} == set(Certainty)
+def test_every_certainty_has_a_headline():
+    cases = test_headline_matches_certainty.pytestmark[0].args[1]
+    assert {degree for _, degree, _ in cases} == set(Certainty)
 
 
-def test_several_labels_are_listed():
+def test_headline_lists_several_labels():
     numbers = np.array([0.9, 0.8, 0.7], np.float32)
     several = replace(
         prediction(multilabel=True), labels=("hat", "coat", "bag"), probabilities=numbers
     )
-    assert headline(several) == "I see hat, coat and bag"
+    assert headline(several) == "I see a hat, a coat and a bag"
 
 
 @pytest.mark.parametrize(
-    ("label", "article"),
+    ("label", "expected"),
     [
         ("shirt", "a"),
         ("umbrella", "an"),
@@ -94,22 +105,22 @@ def test_several_labels_are_listed():
         ("SUV", "an"),
         ("T-shirt", "a"),
         ("Apple", "an"),
-        # Plurals have none.
+        # Plurals take no article.
         ("shoes", ""),
         ("pants", ""),
         ("sunglasses", ""),
         ("trousers", ""),
-        # Stuffs have none.
+        # Mass nouns take no article.
         ("outwear", ""),
         ("Footwear", ""),
-        # These end in s and are one.
+        # Singular nouns that end in s.
         ("bus", "a"),
         ("compass", "a"),
         ("compass (old)", "a"),
         ("lens", "a"),
         ("iris", "an"),
         ("triceratops", "a"),
-        # Other scripts have no English article.
+        # Labels in other scripts take no English article.
         ("猫", ""),
         ("кошка", ""),
         ("قطة", ""),
@@ -118,16 +129,16 @@ def test_several_labels_are_listed():
         ("(in brackets)", ""),
     ],
 )
-def test_articles(label, article):
-    assert an(label) == article
+def test_article_fits_label(label, expected):
+    assert article(label) == expected
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja"])
-def test_other_languages_have_no_english_article(language):
+def test_headline_in_other_languages_has_no_english_article(language):
     assert headline(prediction(5, language=language)) == "My best guess: Hemd"
 
 
-def test_labels_in_other_scripts():
+def test_headline_keeps_labels_in_other_scripts():
     labels = ("猫", "犬", "鳥")
     assert headline(prediction(labels=labels)) == "My best guess: 猫"
     assert headline(prediction(0, 0.5, [0, 1], labels)) == "猫 or 犬"
@@ -150,47 +161,66 @@ def test_labels_in_other_scripts():
         "|",
     ],
 )
-def test_no_mark_survives(text):
-    kept = escaped(text)
-    assert kept.replace("\\", "") == text
-    assert all(kept[place - 1] == "\\" for place, char in enumerate(kept) if char in "*_$:[<`#~-|")
+def test_escape_markdown_escapes_every_mark(text):
+    escaped = escape_markdown(text)
+    assert escaped.replace("\\", "") == text
+    marks = [index for index, char in enumerate(escaped) if char in "*_$:[<`#~-|"]
+    assert all(escaped[index - 1] == "\\" for index in marks)
 
 
-def test_escaped_text_is_one_line_and_no_address():
-    assert escaped("a\n\n# b\tc") == r"a \# b c"
+def test_escaped_text_is_one_line_without_urls():
+    assert escape_markdown("a\n\n# b\tc") == r"a \# b c"
     for address in ("https://evil.example", "www.evil.example", "a@evil.example"):
-        assert "\u2060" in escaped(address)
+        assert "\u2060" in escape_markdown(address)
 
 
-def test_escaped_text_is_not_turned_around():
-    assert escaped("\u202eab\u202c \u2066cd\u2069") == "ab cd"
+def test_escaped_text_has_no_direction_marks():
+    assert escape_markdown("\u202eab\u202c \u2066cd\u2069") == "ab cd"
     # Scripts that are written from right to left stay so, and so do joined emoji.
-    assert escaped("עברית 🐻\u200d❄️") == "עברית 🐻\u200d❄️"
+    assert escape_markdown("עברית 🐻\u200d❄️") == "עברית 🐻\u200d❄️"
 
 
-def test_only_whole_https_addresses_of_a_manifest_are_links():
-    said = linked("see https://fine.example/a_b and [x](javascript:alert(1)) http://plain.example")
-    assert "<https://fine.example/a_b>" in said
-    assert "javascript\\:" in said
-    assert "<http:" not in said
-    assert linked("https://a.example/<script>") == escaped("https://a.example/<script>")
+def test_link_urls_links_only_complete_https_urls():
+    text = link_urls(
+        "see https://fine.example/a_b and [x](javascript:alert(1)) http://plain.example"
+    )
+    assert "<https://fine.example/a_b>" in text
+    assert "javascript\\:" in text
+    assert "<http:" not in text
+    assert link_urls("https://a.example/<script>") == escape_markdown("https://a.example/<script>")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
 )
-def test_lists(words, said):
-    assert listed(words) == said
-
-
-@pytest.mark.parametrize(("count", "said"), [(0, "none"), (10, "ten"), (13, "13"), (1000, "1,000")])
-def test_numbers(count, said):
-    assert spoken(count) == said
+def test_join_words_puts_the_conjunction_before_the_last(words, expected):
+    assert join_words(words) == expected
+    assert join_words(words, "or") == expected.replace("and", "or")
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("count", "expected"), [(0, "none"), (10, "ten"), (13, "13"), (1000, "1,000")]
+)
+def test_spell_number_uses_words_up_to_twelve(count, expected):
+    assert spell_number(count) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "one thing: shirt"),
+        (2, r"two things: shirt and t\-shirt"),
+        (4, r"four things: shirt, t\-shirt, umbrella and shoes"),
+        (10, r"ten things: shirt, t\-shirt, umbrella and seven more"),
+    ],
+)
+def test_label_summary_names_the_first_labels(count, expected):
+    assert label_summary(LABELS[:count]) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
     [
         (1.0, "100%"),
         (0.99996, "99.9%"),
@@ -201,8 +231,8 @@ def test_numbers(count, said):
         (0.0, "under 0.1%"),
     ],
 )
-def test_shares(share, said):
-    assert percent(share) == said
+def test_format_percent_never_rounds_to_certainty(share, expected):
+    assert format_percent(share) == expected
 
 
 def card(*confusion):
@@ -216,93 +246,69 @@ def card(*confusion):
 
 
 @pytest.mark.parametrize(
-    ("confusion", "said"),
+    ("confusion", "expected"),
     [
-        # Right for all, for some, for one, for none.
-        ([(0, 0, 29)], "Of 29 held-out photos that it called a shirt, all were right."),
+        ([(0, 0, 29)], "all 29 photos it called a shirt were right."),
         (
             [(0, 0, 24), (1, 0, 4), (4, 0, 1), (0, 1, 9)],
             (
-                r"Of 29 held-out photos that it called a shirt, 24 were right; most of the others "
-                r"showed a t\-shirt."
+                "24 of the 29 photos it called a shirt were right; most of the others showed "
+                r"a t\-shirt."
             ),
         ),
         (
             [(0, 0, 1), (2, 0, 1)],
-            (
-                "Of 2 held-out photos that it called a shirt, one was right; the other showed an "
-                "umbrella."
-            ),
+            "one of the 2 photos it called a shirt was right; the other showed an umbrella.",
         ),
         (
             [(0, 0, 1200), (3, 0, 34)],
-            (
-                "Of 1,234 held-out photos that it called a shirt, 1,200 were right; the others all "
-                "showed shoes."
-            ),
+            "1,200 of the 1,234 photos it called a shirt were right; the others all showed shoes.",
         ),
         (
             [(0, 0, 7), (3, 0, 2), (2, 0, 1), (4, 0, 1)],
-            (
-                "Of 11 held-out photos that it called a shirt, 7 were right; the others most often "
-                "showed shoes."
-            ),
+            "7 of the 11 photos it called a shirt were right; the others most often showed shoes.",
         ),
         (
             [(0, 0, 7), (3, 0, 1), (2, 0, 1)],
-            (
-                "Of 9 held-out photos that it called a shirt, 7 were right; the others showed a "
-                "different thing each."
-            ),
+            "7 of the 9 photos it called a shirt were right; the others were all different.",
         ),
-        (
-            [(3, 0, 2)],
-            "Of 2 held-out photos that it called a shirt, none was right; all showed shoes.",
-        ),
+        ([(3, 0, 2)], "none of the 2 photos it called a shirt was right; they all showed shoes."),
         (
             [(3, 0, 2), (2, 0, 1)],
-            "Of 3 held-out photos that it called a shirt, none was right; most showed shoes.",
+            "none of the 3 photos it called a shirt was right; most of them showed shoes.",
         ),
-        # One photo alone.
-        ([(0, 0, 1)], "It called one held-out photo a shirt, and that was right."),
-        (
-            [(2, 0, 1)],
-            "It called one held-out photo a shirt, and that was wrong: it showed an umbrella.",
-        ),
-        # None called so.
+        ([(0, 0, 1)], "it called only one photo a shirt, correctly."),
+        ([(2, 0, 1)], "it called only one photo a shirt, and that photo showed an umbrella."),
         (
             [(0, 1, 3), (1, 1, 9)],
-            (
-                "None of the 12 held-out photos was called a shirt, so nobody knows how often that "
-                "is right."
-            ),
+            "none of 12 photos was called a shirt, so this answer has no track record yet.",
         ),
     ],
 )
-def test_how_often_an_answer_is_right(confusion, said):
-    assert record(card(*confusion), 0, LABELS, "en") == said
+def test_track_record_counts_right_answers_and_mistakes(confusion, expected):
+    sentence = phrase_track_record(card(*confusion), 0, LABELS, "en")
+    assert sentence == f"In testing, {expected}"
 
 
-def test_how_often_speaks_of_a_label_in_another_script():
-    said = record(card((0, 0, 3), (1, 0, 2)), 0, ("猫", "犬"), "ja")
-    assert said == (
-        "Of 5 held-out photos that it called 猫, 3 were right; the others all showed 犬."
+def test_track_record_keeps_labels_in_another_script():
+    sentence = phrase_track_record(card((0, 0, 3), (1, 0, 2)), 0, ("猫", "犬"), "ja")
+    assert sentence == (
+        "In testing, 3 of the 5 photos it called 猫 were right; the others all showed 犬."
     )
 
 
-def test_how_often_keeps_labels_text_and_short():
+def test_track_record_escapes_and_shortens_labels():
     labels = ("**b** <img src=x>", "[a](javascript:alert(1)) " + "long " * 30)
-    said = record(card((0, 0, 3), (1, 0, 2)), 0, labels, "en")
-    assert r"\*\*b\*\* \<img" in said
-    assert "](" not in said.replace(r"\]\(", "")
-    assert len(said) < 200
+    sentence = phrase_track_record(card((0, 0, 3), (1, 0, 2)), 0, labels, "en")
+    assert r"\*\*b\*\* \<img" in sentence
+    assert "](" not in sentence.replace(r"\]\(", "")
+    assert len(sentence) < 200
 
 
-@pytest.mark.parametrize(("kept", "wrong"), [(1.0, "none"), (0.995, "one"), (0.95, "10")])
-def test_how_often_none_of_these_is_wrong(kept: float, wrong: str) -> None:
+@pytest.mark.parametrize(("kept", "rejected"), [(1.0, "none"), (0.995, "one"), (0.95, "10")])
+def test_false_rejections_are_counted(kept, rejected):
     metric = Metric(name="kept", value=kept, low=0, high=1, photos=200, on="x", by="x")
-    bundle = get_bundle("clothing").manifest
-    assert f"so of {wrong} of 200 held-out" in turned_away(
-        bundle.model_copy(update={"metrics": (metric,)})
-    )
-    assert turned_away(bundle.model_copy(update={"metrics": ()})) == ""
+    manifest = get_bundle("clothing").manifest
+    sentence = phrase_false_rejections(manifest.model_copy(update={"metrics": (metric,)}))
+    assert f"said this about {rejected} of 200 photos" in sentence
+    assert phrase_false_rejections(manifest.model_copy(update={"metrics": ()})) == ""

@@ -1,4 +1,4 @@
-"""``make run``: a port that is free, and addresses that a phone can open."""
+"""``ui.serve`` (``make run``): a free port, and addresses that a phone can open."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
             serve.main()
 
 
-def test_addresses(monkeypatch):
+def test_addresses_name_this_machine_and_the_network(monkeypatch):
     local, network = addresses(8501)
     assert local == "http://localhost:8501"
     assert network is None or re.fullmatch(r"http://[\d.]+:8501", network)
@@ -31,40 +31,43 @@ def test_addresses(monkeypatch):
     assert addresses(80) == ("http://localhost:80", None)
 
 
-class Probe(socket.socket):
-    """A socket that says which way it would go."""
+class RoutedSocket(socket.socket):
+    """A socket with a given local address, None for a machine without a network."""
 
-    way: str | None = None
+    local_address: str | None = None
 
     def connect(self, address):
-        if self.way is None:
+        if self.local_address is None:
             raise OSError("Network is unreachable")
 
     def getsockname(self):
-        return self.way, 1
+        return self.local_address, 1
 
 
 @pytest.mark.parametrize(
-    ("way", "found"), [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)]
+    ("local_address", "expected"),
+    [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)],
 )
-def test_the_network_address(monkeypatch, way, found):
-    monkeypatch.setattr(Probe, "way", way)
-    monkeypatch.setattr(serve.socket, "socket", Probe)
-    assert serve._network_address() == found
+def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
+    monkeypatch.setattr(RoutedSocket, "local_address", local_address)
+    monkeypatch.setattr(serve.socket, "socket", RoutedSocket)
+    assert serve._network_address() == expected
 
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
-def test_it_prints_the_addresses_and_becomes_the_server(monkeypatch, capsys, network):
-    became = []
+def test_serve_prints_the_addresses_and_becomes_the_server(monkeypatch, capsys, network):
+    processes = []
     monkeypatch.setattr(serve, "_network_address", lambda: network)
-    monkeypatch.setattr(serve.os, "execv", lambda path, command: became.append((path, command)))
+    monkeypatch.setattr(serve.os, "execv", lambda path, command: processes.append((path, command)))
     monkeypatch.setattr(serve.os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
-    said = capsys.readouterr().out
-    ((path, command),) = became
+    output = capsys.readouterr().out
+    ((path, command),) = processes
     port = re.search(r"--server.port=(\d+)", " ".join(command)).group(1)
     assert path == sys.executable
     assert command[1:5] == ["-m", "streamlit", "run", "streamlit_app.py"]
-    assert f"http://localhost:{port}" in said
-    assert ("http://192.0.2.7" in said) == ("Scan it with a phone" in said) == bool(network)
+    assert f"http://localhost:{port}" in output
+    assert (
+        ("http://192.0.2.7" in output) == ("Scan this with your phone" in output) == bool(network)
+    )

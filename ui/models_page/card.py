@@ -8,7 +8,7 @@ from model.engines import available
 from model.errors import BundleError
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import format_interval, show_figures
-from ui.navigation import page
+from ui.navigation import get_page
 from ui.phrasing import escaped, linked, record, refusal
 
 __all__ = ["show_card", "show_refused_card"]
@@ -40,7 +40,7 @@ def show_card(bundle: Bundle) -> None:
         if current_version(bundle.folder.parent) is not None:
             _show_versions(bundle.name)
         st.page_link(
-            page("identify"),
+            get_page("identify"),
             label="Try this model",
             icon=":material/photo_camera:",
             query_params={"model": bundle.name},
