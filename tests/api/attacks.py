@@ -1,4 +1,4 @@
-"""What is sent to confuse: forms, addresses and words."""
+"""Hostile input: forms, paths and words."""
 
 from collections.abc import Iterator
 

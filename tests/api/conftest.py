@@ -1,4 +1,4 @@
-"""The routes as the server has them, in this process."""
+"""The API in this process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -181,10 +181,13 @@ BODIES: Mapping[str, tuple[bytes, str]] = {
 
 FORMS: Mapping[str, tuple[bytes, bytes, str]] = {
     **{
-        f"kind: {name}": (GOOD, b"Content-Type: multipart/form-data" + kind, said)
-        for name, (kind, said) in KINDS.items()
+        f"kind: {name}": (GOOD, b"Content-Type: multipart/form-data" + kind, outcome)
+        for name, (kind, outcome) in KINDS.items()
     },
-    **{f"head: {name}": (form(part(*head)), KIND, said) for name, (head, said) in HEADS.items()},
-    **{f"body: {name}": (body, KIND, said) for name, (body, said) in BODIES.items()},
+    **{
+        f"head: {name}": (form(part(*head)), KIND, outcome)
+        for name, (head, outcome) in HEADS.items()
+    },
+    **{f"body: {name}": (body, KIND, outcome) for name, (body, outcome) in BODIES.items()},
 }
 """By name: a body, its Content-Type, and ``red`` where a photo is read, else the code."""

@@ -1,4 +1,4 @@
-"""Requests byte for byte, as no client library would send them."""
+"""HTTP requests byte for byte, as no client library would send them."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ class Reply:
     status: int
     head: str
     body: bytes
-    rest: bytes
+    remainder: bytes
 
     @property
     def json(self) -> Any:
@@ -76,12 +76,12 @@ class Wire:
 
 
 def _whole(chunked: bytes) -> bytes:
-    found, rest = b"", chunked
+    body, remainder = b"", chunked
     while True:
-        size, _, rest = rest.partition(b"\r\n")
+        size, _, remainder = remainder.partition(b"\r\n")
         if not (length := int(size or b"0", 16)):
-            return found
-        found, rest = found + rest[:length], rest[length + 2 :]
+            return body
+        body, remainder = body + remainder[:length], remainder[length + 2 :]
 
 
 def form(*parts: bytes, boundary: bytes = b"x") -> bytes:

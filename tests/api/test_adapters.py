@@ -1,4 +1,4 @@
-"""SageMaker and Vertex AI: their addresses, the same answers."""
+"""``api.adapters``: the contracts of SageMaker and Vertex AI."""
 
 import base64
 from typing import Any
@@ -28,51 +28,53 @@ def vertex(serve: Any, tiny_bundle: Any) -> TestClient:
     return client
 
 
-def test_elsewhere_there_are_none(api: TestClient) -> None:
+def test_adapters_are_off_by_default(api: TestClient) -> None:
     assert api.get("/ping").status_code == 404
     assert api.post("/invocations", content=RED).status_code == 404
     is_problem(api.get("/execution-parameters"), 404, "not-found")
 
 
-def test_sagemaker(sagemaker: TestClient) -> None:
+def test_sagemaker_routes_respond_as_its_contract_says(sagemaker: TestClient) -> None:
     assert sagemaker.get("/ping").status_code == 200
-    answer = sagemaker.post(
+    response = sagemaker.post(
         "/invocations", content=RED, headers={ATTRIBUTES: "top=2&model=tiny&other=x"}
     )
-    wanted = sagemaker.post("/api/v1/identify?top=2", content=RED)
-    assert without_times(answer.json()) == without_times(wanted.json())
+    expected = sagemaker.post("/api/v1/identify?top=2", content=RED)
+    assert without_times(response.json()) == without_times(expected.json())
 
 
-def test_sagemaker_refuses_as_the_api_does(sagemaker: TestClient) -> None:
+def test_sagemaker_errors_are_those_of_the_api(sagemaker: TestClient) -> None:
     is_problem(sagemaker.post("/invocations", content=b"text"), 415, "unsupported-format")
     is_problem(sagemaker.post("/invocations", content=b"0" * (21 * 2**20)), 413, "too-large")
     for attributes in ("top=none", "model=../x"):
-        answer = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
-        is_problem(answer, 422, "invalid")
+        response = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
+        is_problem(response, 422, "invalid")
     for attributes in ("&&&=", "top", ";" * 1000, "=&" * 1000):
-        answer = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
-        assert answer.status_code in (200, 400, 422)
+        response = sagemaker.post("/invocations", content=RED, headers={ATTRIBUTES: attributes})
+        assert response.status_code in (200, 400, 422)
     assert sagemaker.get("/invocations").status_code == 405
 
 
-def test_sagemaker_asks_how_to_send_a_batch_transform(sagemaker: TestClient) -> None:
-    said = sagemaker.get("/execution-parameters").json()
-    assert said["BatchStrategy"] == "SINGLE_RECORD"
-    assert said["MaxPayloadInMB"] == 20
-    assert 1 <= said["MaxConcurrentTransforms"] * said["MaxPayloadInMB"] <= 100
+def test_sagemaker_reports_batch_transform_limits(sagemaker: TestClient) -> None:
+    limits = sagemaker.get("/execution-parameters").json()
+    assert limits["BatchStrategy"] == "SINGLE_RECORD"
+    assert limits["MaxPayloadInMB"] == 20
+    assert 1 <= limits["MaxConcurrentTransforms"] * limits["MaxPayloadInMB"] <= 100
 
 
 def instances(*photos: bytes) -> list[dict[str, Any]]:
     return [{"image_bytes": {"b64": base64.b64encode(photo).decode()}} for photo in photos]
 
 
-def test_vertex(vertex: TestClient) -> None:
+def test_vertex_predicts_each_instance(vertex: TestClient) -> None:
     assert vertex.get("/health").status_code == 200
     body = {"instances": instances(RED, b"text", BLUE), "parameters": {"top": 1, "other": 2}}
-    found = vertex.post("/v1/predict:all", json=body).json()["predictions"]
-    assert [one.get("answer") for one in found] == ["red", None, "blue"]
-    assert found[1]["error"]["code"] == "unsupported-format"
-    assert [len(one["candidates"]) for one in found if "candidates" in one] == [1, 1]
+    predictions = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert [prediction.get("answer") for prediction in predictions] == ["red", None, "blue"]
+    assert predictions[1]["error"]["code"] == "unsupported-format"
+    assert [
+        len(prediction["candidates"]) for prediction in predictions if "candidates" in prediction
+    ] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -86,16 +88,16 @@ def test_vertex(vertex: TestClient) -> None:
         b'{"instances": [' + b",".join([b'{"image_bytes": {"b64": ""}}'] * 101) + b"]}",
     ],
 )
-def test_vertex_refuses_what_is_not_its_json(vertex: TestClient, body: bytes) -> None:
+def test_vertex_rejects_json_of_another_shape(vertex: TestClient, body: bytes) -> None:
     is_problem(vertex.post("/v1/predict:all", content=body), 422, "invalid")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"instances": ' + b"[" * 100_000 + b"}", b"\xff"])
-def test_vertex_refuses_what_is_no_json(vertex: TestClient, body: bytes) -> None:
+def test_vertex_rejects_malformed_json(vertex: TestClient, body: bytes) -> None:
     is_problem(vertex.post("/v1/predict:all", content=body), 400, "malformed")
 
 
-def test_vertex_takes_base64_in_every_common_form(vertex: TestClient) -> None:
+def test_vertex_accepts_every_common_form_of_base64(vertex: TestClient) -> None:
     plain = base64.b64encode(RED).decode()
     lines = "\n".join(plain[at : at + 76] for at in range(0, len(plain), 76))
     forms = [
@@ -104,20 +106,20 @@ def test_vertex_takes_base64_in_every_common_form(vertex: TestClient) -> None:
         {"image_bytes": {"b64": base64.urlsafe_b64encode(RED).decode().rstrip("=")}},
     ]
     body = {"instances": forms, "parameters": None}
-    found = vertex.post("/v1/predict:all", json=body).json()["predictions"]
-    assert [one["answer"] for one in found] == ["red"] * 3
+    predictions = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert [prediction["answer"] for prediction in predictions] == ["red"] * 3
 
 
-def test_vertex_says_once_that_there_is_no_such_model(vertex: TestClient) -> None:
+def test_vertex_reports_a_missing_model_once(vertex: TestClient) -> None:
     body = {"instances": instances(RED, BLUE), "parameters": {"model": "nobody"}}
     is_problem(vertex.post("/v1/predict:all", json=body), 404, "no-such-model")
 
 
-def test_vertex_counts_a_photo_until_its_answer(vertex: TestClient) -> None:
+def test_vertex_counts_bytes_until_the_response(vertex: TestClient) -> None:
     memory_budget().used = memory_budget().limit - 100
     try:
-        answer = vertex.post("/v1/predict:all", json={"instances": instances(RED)})
-        is_problem(answer, 503, "busy")
+        response = vertex.post("/v1/predict:all", json={"instances": instances(RED)})
+        is_problem(response, 503, "busy")
         assert memory_budget().used == memory_budget().limit - 100
     finally:
         memory_budget().used = 0
@@ -125,7 +127,7 @@ def test_vertex_counts_a_photo_until_its_answer(vertex: TestClient) -> None:
     assert memory_budget().used == 0
 
 
-def test_vertex_names_what_is_no_base64(vertex: TestClient) -> None:
+def test_vertex_reports_malformed_base64(vertex: TestClient) -> None:
     body = {"instances": [{"image_bytes": {"b64": "*"}}]}
-    (found,) = vertex.post("/v1/predict:all", json=body).json()["predictions"]
-    assert found["error"]["code"] == "malformed"
+    (predictions,) = vertex.post("/v1/predict:all", json=body).json()["predictions"]
+    assert predictions["error"]["code"] == "malformed"

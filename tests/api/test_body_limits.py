@@ -1,4 +1,4 @@
-"""Bodies end where they must: announced or not, lied about, slow, or left half-way."""
+"""``api.body_limits``: bodies that are too large, slow, malformed or never complete."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ def still_answers(server: Server) -> None:
         assert wire.reply().status == 200
 
 
-def test_what_is_announced_as_too_large_is_not_waited_for(server: Server) -> None:
+def test_announced_length_over_the_limit_is_rejected_immediately(server: Server) -> None:
     with Wire(server.url) as wire:
         wire.send(HEAD + b"Content-Length: 99999999999\r\n\r\n")
         reply = wire.reply()
@@ -43,7 +43,7 @@ def test_what_is_announced_as_too_large_is_not_waited_for(server: Server) -> Non
     still_answers(server)
 
 
-def test_a_body_without_an_end_is_refused_at_the_limit(server: Server) -> None:
+def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
     chunk, sent = b"100000\r\n" + bytes(2**20) + b"\r\n", 0
@@ -74,7 +74,7 @@ def test_a_body_without_an_end_is_refused_at_the_limit(server: Server) -> None:
         b"Content-Length: 5\r\n continued",
     ],
 )
-def test_a_length_that_is_none_is_refused(server: Server, header: bytes) -> None:
+def test_malformed_length_is_rejected(server: Server, header: bytes) -> None:
     with Wire(server.url, timeout=3) as wire:
         wire.send(HEAD + header + b"\r\n\r\nhello")
         try:
@@ -86,7 +86,7 @@ def test_a_length_that_is_none_is_refused(server: Server, header: bytes) -> None
     still_answers(server)
 
 
-def test_what_follows_a_body_is_no_part_of_it(server: Server) -> None:
+def test_bytes_after_a_body_are_not_part_of_it(server: Server) -> None:
     """A length that is too small: the rest is not another request's body, nor its answer."""
     inner = b"GET /api/live HTTP/1.1\r\nHost: here\r\n\r\n"
     with Wire(server.url) as wire:
@@ -101,7 +101,7 @@ def test_what_follows_a_body_is_no_part_of_it(server: Server) -> None:
     still_answers(server)
 
 
-def test_a_slow_client_keeps_nobody_waiting(server: Server) -> None:
+def test_slow_client_does_not_delay_others(server: Server) -> None:
     with Wire(server.url) as slow:
         slow.send(HEAD + b"Content-Length: 1000\r\n\r\n")
         for _ in range(5):
@@ -125,20 +125,20 @@ def request(*chunks: bytes | float, headers: tuple[tuple[bytes, bytes], ...] = (
     return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
 
 
-async def read(asked: Request, limit: int = 100) -> bytes:
-    async with limited_body(asked, limit) as body:
+async def read(original: Request, limit: int = 100) -> bytes:
+    async with limited_body(original, limit) as body:
         return await body.body()
 
 
 @pytest.fixture
-def purse(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
+def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
     """A budget of 250 bytes."""
-    made = MemoryBudget(250)
-    monkeypatch.setattr(body_limits, "memory_budget", lambda: made)
-    return made
+    budget = MemoryBudget(250)
+    monkeypatch.setattr(body_limits, "memory_budget", lambda: budget)
+    return budget
 
 
-def test_the_limit_is_to_the_byte(purse: MemoryBudget) -> None:
+def test_limit_is_exact_to_the_byte(budget: MemoryBudget) -> None:
     assert asyncio.run(read(request(b"x" * 60, b"x" * 40))) == b"x" * 100
     with pytest.raises(PhotoTooLarge):
         asyncio.run(read(request(b"x" * 60, b"x" * 41)))
@@ -147,40 +147,42 @@ def test_the_limit_is_to_the_byte(purse: MemoryBudget) -> None:
     for length in (b"-1", b"", b"1_0", b"\xb2"):
         with pytest.raises(Malformed):
             asyncio.run(read(request(headers=((b"content-length", length),))))
-    assert purse.used == 0
+    assert budget.used == 0
 
 
-def test_who_pauses_is_given_up(purse: MemoryBudget, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_or_slow_upload_raises_body_too_slow(
+    budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(body_limits, "IDLE_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(BodyTooSlow):
         asyncio.run(read(request(b"x", 5.0, b"y")))
     monkeypatch.setattr(body_limits, "IDLE_TIMEOUT_SECONDS", 5.0)
     monkeypatch.setattr(body_limits, "BODY_TIMEOUT_SECONDS", 0.1)
-    began = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(BodyTooSlow):
         asyncio.run(read(request(*([b"x", 0.03] * 50))))
-    assert time.monotonic() - began < 2
-    assert purse.used == 0
+    assert time.monotonic() - started < 2
+    assert budget.used == 0
 
 
-def test_all_bodies_share_a_budget_and_give_it_back(purse: MemoryBudget) -> None:
+def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
     async def three() -> None:
         async with limited_body(request(b"x" * 100), 100) as first:
             await first.body()
             async with limited_body(request(b"x" * 100), 100) as second:
                 await second.body()
-                assert purse.used == 200
+                assert budget.used == 200
                 with pytest.raises(Busy):
                     await read(request(b"x" * 51))
                 assert await read(request(b"x" * 50)) == b"x" * 50
-            assert purse.used == 100
+            assert budget.used == 100
             assert await read(request(b"x" * 100)) == b"x" * 100
 
     asyncio.run(three())
-    assert purse.used == 0
+    assert budget.used == 0
 
 
-def test_a_failure_gives_the_budget_back(purse: MemoryBudget) -> None:
+def test_failure_gives_the_budget_back(budget: MemoryBudget) -> None:
     async def fail() -> None:
         async with limited_body(request(b"x" * 100), 100) as body:
             await body.body()
@@ -188,16 +190,16 @@ def test_a_failure_gives_the_budget_back(purse: MemoryBudget) -> None:
 
     with pytest.raises(RuntimeError):
         asyncio.run(fail())
-    assert purse.used == 0
+    assert budget.used == 0
 
 
-def test_a_photo_of_twenty_megabytes_fits_with_what_a_form_puts_around_it() -> None:
+def test_photo_of_20_mb_fits_with_the_form_around_it() -> None:
     assert PHOTO_BYTES - 20 * 2**20 >= 2**15
     assert body_limits.memory_budget().limit >= body_limits.BATCH_BYTES
     body_limits.memory_budget.cache_clear()
 
 
-def test_clients_that_leave_half_way_give_their_bytes_back(server: Server) -> None:
+def test_clients_that_disconnect_give_their_bytes_back(server: Server) -> None:
     for _ in range(40):
         with Wire(server.url) as wire:
             wire.send(HEAD + b"Content-Length: 15000000\r\n\r\n" + bytes(2**20))

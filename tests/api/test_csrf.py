@@ -1,4 +1,4 @@
-"""Pages of other sites: refused unless the owner named them; programs and own pages pass."""
+"""``CsrfMiddleware``: pages of other sites are rejected, programs and own pages pass."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ EVIL = "https://evil.example"
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_a_page_of_another_site_is_refused(api: TestClient, headers: dict[str, str]) -> None:
+def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, str]) -> None:
     for route in ROUTES:
-        answer = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
-        is_problem(answer, 403, "cross-site")
-        assert "access-control-allow-origin" not in answer.headers
+        response = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
+        is_problem(response, 403, "cross-site")
+        assert "access-control-allow-origin" not in response.headers
     # Reading is what CORS is for.
     assert api.get("/api/v1/models", headers=headers).status_code == 200
 
@@ -50,21 +50,23 @@ def test_programs_and_own_pages_pass(api: TestClient, headers: dict[str, str]) -
     assert api.post("/api/v1/identify", content=RED, headers=headers).status_code == 200
 
 
-def test_a_site_that_is_named_passes_and_can_ask_again_by_tag(serve: Any, tiny_bundle: Any) -> None:
+def test_allowed_site_passes_and_may_send_conditional_requests(
+    serve: Any, tiny_bundle: Any
+) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_CORS=f"{EVIL}, https://b.example/")
     headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
-    answer = client.post("/api/v1/identify", content=RED, headers=headers)
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == EVIL
-    asked = {"Access-Control-Request-Method": "GET"}
-    asked["Access-Control-Request-Headers"] = "if-none-match, range"
-    answer = client.options("/api/v1/models/tiny", headers=headers | asked)
-    assert answer.status_code == 200
+    response = client.post("/api/v1/identify", content=RED, headers=headers)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == EVIL
+    preflight = {"Access-Control-Request-Method": "GET"}
+    preflight["Access-Control-Request-Headers"] = "if-none-match, range"
+    response = client.options("/api/v1/models/tiny", headers=headers | preflight)
+    assert response.status_code == 200
     other = {"Origin": "https://c.example", "Sec-Fetch-Site": "cross-site"}
     is_problem(client.post("/api/v1/identify", content=RED, headers=other), 403, "cross-site")
 
 
-def test_every_site_may_ask_where_the_owner_says_so(serve: Any, tiny_bundle: Any) -> None:
+def test_star_allows_every_site(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_CORS="*")
     headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
     assert client.post("/api/v1/identify", content=RED, headers=headers).status_code == 200

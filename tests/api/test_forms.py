@@ -26,7 +26,7 @@ def _unharmed(server: Server) -> Iterator[None]:
     """After each there is no traceback in the log, and a photo is answered."""
     yield
     assert not server.tracebacks()
-    assert said(post(server, GOOD)) == "red"
+    assert outcome(post(server, GOOD)) == "red"
 
 
 def post(server: Server, body: bytes, kind: bytes = KIND, to: str = "identify") -> Reply:
@@ -37,57 +37,57 @@ def post(server: Server, body: bytes, kind: bytes = KIND, to: str = "identify") 
         return wire.reply()
 
 
-def said(reply: Reply) -> str:
+def outcome(reply: Reply) -> str:
     """The answer, or the code of the refusal."""
     assert 200 <= reply.status < 500, reply
     assert not any(inside in reply.body for inside in (b"Traceback", b'File "', b".py")), reply
-    found = json.loads(reply.body)
+    result = json.loads(reply.body)
     if reply.status < 300:
         assert reply.header("content-type") == "application/json"
-        return str(found.get("answer", found.get("predicted")))
+        return str(result.get("answer", result.get("predicted")))
     assert reply.header("content-type") == "application/problem+json"
-    assert (found["status"], STATUSES[found["code"]]) == (reply.status, reply.status)
-    return str(found["code"])
+    assert (result["status"], STATUSES[result["code"]]) == (reply.status, reply.status)
+    return str(result["code"])
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_a_form_is_read_or_refused_for_its_reason(server: Server, name: str) -> None:
-    body, kind, wanted = FORMS[name]
-    assert said(post(server, body, kind)) == wanted
+def test_form_is_read_or_rejected_with_its_code(server: Server, name: str) -> None:
+    body, kind, expected = FORMS[name]
+    assert outcome(post(server, body, kind)) == expected
 
 
-def test_corrections_take_the_same_forms(server: Server) -> None:
-    for name, (body, kind, wanted) in FORMS.items():
-        found = said(post(server, body, kind, "corrections?label=red"))
+def test_corrections_accept_the_same_forms(server: Server) -> None:
+    for name, (body, kind, expected) in FORMS.items():
+        result = outcome(post(server, body, kind, "corrections?label=red"))
         # "top" is not a parameter there.
-        expected = "invalid" if name == "body: a field twice" else wanted
-        assert found == expected, name
+        expected_here = "invalid" if name == "body: a field twice" else expected
+        assert result == expected_here, name
 
 
-def test_a_batch_takes_what_one_photo_takes(server: Server) -> None:
-    for name, (body, kind, wanted) in FORMS.items():
+def test_batch_accepts_the_same_forms(server: Server) -> None:
+    for name, (body, kind, expected) in FORMS.items():
         reply = post(server, body, kind, "identify/batch")
         if reply.status == 200:
             # The rest may be a matter of one photo, but without a photo there is no batch.
-            assert wanted != "missing", name
+            assert expected != "missing", name
         else:
-            assert said(reply) != "red", name
-            assert wanted != "red", name
+            assert outcome(reply) != "red", name
+            assert expected != "red", name
 
 
-def test_a_form_that_is_cut_anywhere_holds_no_photo(server: Server) -> None:
+def test_incomplete_form_has_no_photo(server: Server) -> None:
     for cut in range(len(GOOD) - len(b"\r\n")):
-        assert said(post(server, GOOD[:cut])) == "missing", GOOD[:cut]
-    assert said(post(server, GOOD.removesuffix(b"\r\n"))) == "red"
+        assert outcome(post(server, GOOD[:cut])) == "missing", GOOD[:cut]
+    assert outcome(post(server, GOOD.removesuffix(b"\r\n"))) == "red"
 
 
-def test_a_form_with_turned_bytes_is_refused_or_read(server: Server) -> None:
-    chance, found = random.Random(7), set()
+def test_form_with_random_bytes_is_read_or_rejected(server: Server) -> None:
+    chance, outcomes = random.Random(7), set()
     begin = GOOD.index(RED)
     places = [*range(begin), *range(begin + len(RED), len(GOOD))]
     for _ in range(300):
         body = bytearray(GOOD)
         for place in chance.sample(places, chance.randint(1, 3)):
             body[place] = chance.choice(b'\0\r\n\t "-:;=\\\x7f\xff')
-        found.add(said(post(server, bytes(body))))
-    assert found == {"red", "malformed", "missing"}
+        outcomes.add(outcome(post(server, bytes(body))))
+    assert outcomes == {"red", "malformed", "missing"}

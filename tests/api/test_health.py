@@ -1,4 +1,4 @@
-"""Alive, and ready: what hosts ask before they send visitors."""
+"""``/api/live`` and ``/api/ready``: what hosts poll before they send visitors."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ def client(serve):
     return serve()
 
 
-def test_live(client):
-    answer = client.get("/api/live")
-    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
-    assert answer.headers["cache-control"] == "no-store"
+def test_live_responds_with_200(client):
+    response = client.get("/api/live")
+    assert (response.status_code, response.json()) == (200, {"status": "live"})
+    assert response.headers["cache-control"] == "no-store"
 
 
-def test_ready_names_what_answers(client, imagenet):
-    answer = client.get("/api/ready")
-    assert answer.status_code == 200
-    assert answer.json() == {
+def test_ready_names_model_version_and_engine(client, imagenet):
+    response = client.get("/api/ready")
+    assert response.status_code == 200
+    assert response.json() == {
         "status": "ready",
         "model": "imagenet",
         "version": imagenet.bundle.version,
@@ -34,10 +34,10 @@ def test_ready_names_what_answers(client, imagenet):
     }
 
 
-def test_who_is_on_the_way_out_is_not_ready(client):
+def test_stopping_server_is_not_ready(client):
     dispatcher().stopping = True
-    answer = client.get("/api/ready")
-    assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
+    response = client.get("/api/ready")
+    assert (response.status_code, response.json()["code"]) == (503, "stopping")
     assert client.get("/api/live").status_code == 200
 
 
@@ -71,13 +71,13 @@ def other_golden_answers(shelf):
         (other_golden_answers, "golden-mismatch"),
     ],
 )
-def test_not_ready_without_its_model_and_no_path_is_told(serve, shelf, caplog, harm, code):
+def test_ready_reports_a_broken_model_without_paths(serve, shelf, caplog, harm, code):
     harm(shelf)
     client = serve(LOUPE_MODEL="mine")
-    answer = client.get("/api/ready")
-    assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "code": code}
-    assert str(shelf) not in answer.text
+    response = client.get("/api/ready")
+    assert response.status_code == 503
+    assert response.json() == {"status": "not ready", "code": code}
+    assert str(shelf) not in response.text
     assert client.get("/api/live").status_code == 200
     # The app starts all the same: its screen says what is wrong.
     with caplog.at_level(logging.ERROR, logger="loupe"):
@@ -90,11 +90,11 @@ async def started():
         pass
 
 
-def test_the_model_that_ships_is_not_ready_once_tampered_with(serve, shelf):
+def test_ready_rejects_a_tampered_built_in_model(serve, shelf):
     shutil.copytree(BUILTIN_DIR / "imagenet", shelf / "imagenet")
     graph = shelf / "imagenet" / "graph.onnx"
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1
     graph.write_bytes(data)
-    answer = serve().get("/api/ready")
-    assert (answer.status_code, answer.json()["code"]) == (503, "bundle-damaged")
+    response = serve().get("/api/ready")
+    assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")

@@ -1,4 +1,4 @@
-"""Attacks on the running server: 4xx, no trace of what is inside, no script, and it goes on."""
+"""Attacks on a running server: 4xx, no trace of its inside, no script, and it keeps running."""
 
 import urllib.parse
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def get(server: Server, path: str) -> Reply:
         return wire.reply()
 
 
-def is_refused(reply: Reply, what: str) -> None:
+def is_rejected(reply: Reply, what: str) -> None:
     assert 400 <= reply.status < 500, f"{what}: {reply}"
     text = reply.body.decode(errors="replace")
     assert not [word for word in INSIDE if word in text], what
@@ -62,27 +62,27 @@ def is_refused(reply: Reply, what: str) -> None:
         assert text in ("Bad Request", "Invalid HTTP request received."), f"{what}: {text}"
 
 
-def test_there_are_as_many_as_there_should_be() -> None:
+def test_attacks_are_numerous() -> None:
     assert len({(kind, body) for _, kind, body in FORMS}) >= 100
     assert len(set(ADDRESSES)) >= 50
     assert len(set(WORDS)) >= 40
 
 
 @pytest.mark.parametrize("route", ["identify", "identify/batch", "corrections?label=x"])
-def test_malformed_forms(server: Server, route: str) -> None:
+def test_malformed_forms_are_rejected(server: Server, route: str) -> None:
     for what, kind, body in FORMS:
         reply = post(server, f"/api/v1/{route}", kind, body)
         if route == "identify/batch" and reply.status == 200:
             # A form that reads, of files that are no photos: each is refused in its place.
             answers = reply.json["answers"]
             assert answers, what
-            assert all("error" in one for one in answers), what
+            assert all("error" in answer for answer in answers), what
             continue
-        is_refused(reply, f"{route}: {what}")
+        is_rejected(reply, f"{route}: {what}")
 
 
 @pytest.mark.parametrize("base", ["/api/v1/", "/api/", "/"])
-def test_addresses_that_lead_elsewhere(server: Server, base: str) -> None:
+def test_paths_that_lead_elsewhere_are_rejected(server: Server, base: str) -> None:
     for address in ADDRESSES:
         reply = get(server, base + address)
         if base == "/":
@@ -90,26 +90,26 @@ def test_addresses_that_lead_elsewhere(server: Server, base: str) -> None:
             text = reply.body.decode(errors="replace")
             assert not [word for word in INSIDE if word in text], address
             continue
-        is_refused(reply, address)
+        is_rejected(reply, address)
 
 
-def test_words_as_parameters_names_and_headers(server: Server) -> None:
+def test_hostile_words_in_parameters_paths_and_headers_are_rejected(server: Server) -> None:
     for word in WORDS:
         quoted = urllib.parse.quote(word)
         for name in ("model", "top", "explain"):
-            is_refused(
+            is_rejected(
                 post(server, f"/api/v1/identify?{name}={quoted}", b"image/jpeg", PHOTO), word
             )
-        is_refused(get(server, f"/api/v1/models/{quoted}"), word)
+        is_rejected(get(server, f"/api/v1/models/{quoted}"), word)
         header = word.encode().replace(b"\r", b" ").replace(b"\n", b" ").replace(b"\x00", b" ")
         reply = post(
             server, "/api/v1/identify", b"image/jpeg", b"x", b"Accept: " + header, b"X-A: " + header
         )
-        is_refused(reply, word)
+        is_rejected(reply, word)
         assert word not in reply.head + reply.body.decode()
 
 
-def test_words_as_names_of_files_are_shown_as_json_and_no_more(server: Server) -> None:
+def test_hostile_file_names_come_back_as_plain_json(server: Server) -> None:
     for word in WORDS:
         # As browsers write it: these three are escaped, and nothing else.
         name = word.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
@@ -123,18 +123,18 @@ def test_words_as_names_of_files_are_shown_as_json_and_no_more(server: Server) -
         assert not set(shown) & set("\r\n\x00/\\\u202e")
 
 
-def test_words_as_corrections_are_kept_as_they_are(server: Server) -> None:
-    kept = []
+def test_hostile_labels_are_saved_unchanged(server: Server) -> None:
+    saved = []
     for word in WORDS:
         quoted = urllib.parse.quote(word)
         reply = post(server, f"/api/v1/corrections?label={quoted}", b"image/jpeg", PHOTO)
         if len(word) > 200:
-            is_refused(reply, word[:50])
+            is_rejected(reply, word[:50])
             continue
         assert reply.status == 201, word
-        kept.append(reply.json["label"])
+        saved.append(reply.json["label"])
     with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
-        found = [one.label for one in records.iter_corrections()]
-    assert found == kept
-    assert "'; DROP TABLE corrections; --" in found
+        labels = [correction.label for correction in records.iter_corrections()]
+    assert labels == saved
+    assert "'; DROP TABLE corrections; --" in labels
     assert not list(ROOT.glob("marker"))

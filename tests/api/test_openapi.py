@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API does: tried by requests that are made from it."""
+"""The OpenAPI document against the API, by requests generated from it."""
 
 import re
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def document(app: Starlette) -> schemathesis.BaseSchema:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), sorted(OPERATIONS))
-def test_what_is_answered_is_as_described(
+def test_responses_match_the_openapi_document(
     document: schemathesis.BaseSchema, method: str, path: str, mode: GenerationMode
 ) -> None:
     """Requests as described, and requests that are not."""
@@ -99,52 +99,56 @@ def test_what_is_answered_is_as_described(
     ask()
 
 
-def test_all_that_there_is_is_described(app: Starlette) -> None:
+def test_document_describes_every_route(app: Starlette) -> None:
     paths = TestClient(app).get("/api/v1/openapi.json").json()["paths"]
-    assert {(method, path) for path, found in paths.items() for method in found} == OPERATIONS
-    for found in paths.values():
-        for operation in found.values():
+    assert {
+        (method, path) for path, operations in paths.items() for method in operations
+    } == OPERATIONS
+    for operations in paths.values():
+        for operation in operations.values():
             assert operation["summary"]
             assert operation["description"]
-            refused = {
-                status: answer for status, answer in operation["responses"].items() if status >= "4"
+            errors = {
+                status: response
+                for status, response in operation["responses"].items()
+                if status >= "4"
             }
-            for answer in refused.values():
-                content = answer.get("content", {})
+            for response in errors.values():
+                content = response.get("content", {})
                 assert not content or list(content) == ["application/problem+json"]
             if "requestBody" in operation:
-                assert {"400", "413", "422", "503"} <= refused.keys()
+                assert {"400", "413", "422", "503"} <= errors.keys()
 
 
-def test_its_page_takes_nothing_from_another_site(app: Starlette) -> None:
+def test_docs_page_loads_nothing_from_another_site(app: Starlette) -> None:
     client = TestClient(app)
     page = client.get("/api/v1/docs")
     assert page.status_code == 200
     addresses = re.findall(r"(?:src|href)=\"([^\"]+)\"|url: '([^']+)'", page.text)
-    found = ["".join(pair) for pair in addresses]
-    assert len(found) >= 3
-    for address in found:
+    operations = ["".join(pair) for pair in addresses]
+    assert len(operations) >= 3
+    for address in operations:
         assert address.startswith("/api/v1/")
         assert client.get(address).status_code == 200
 
 
-def test_nothing_here_names_this_machine(app: Starlette) -> None:
+def test_document_does_not_name_this_machine(app: Starlette) -> None:
     text = TestClient(app).get("/api/v1/openapi.json").text
     for word in (str(Path.cwd()), str(Path.home()), "localhost"):
         assert word not in text
 
 
 @pytest.mark.browser
-def test_its_page_shows_every_route(tmp_path: Path) -> None:
+def test_docs_page_shows_every_route_and_sends_requests(tmp_path: Path) -> None:
     chromium = require_tool("chromium")
     from playwright.sync_api import sync_playwright
 
-    wrong, asked = [], []
+    page_errors, requested = [], []
     with serving(tmp_path, LOUPE_MODEL="imagenet") as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: page_errors.append(str(error)))
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(f"{server.url}/api/v1/docs")
         page.locator(".opblock").first.wait_for()
         summaries = page.locator(".opblock-summary").all()
@@ -161,12 +165,12 @@ def test_its_page_shows_every_route(tmp_path: Path) -> None:
         block.get_by_role("button", name="Try it out").click()
         block.locator('input[type="file"]').first.set_input_files(samples()[0].path)
         block.get_by_role("button", name="Execute").click()
-        answer = block.locator(".live-responses-table tbody .response-col_status").first
-        answer.wait_for(timeout=30_000)
-        status = answer.inner_text().split()[0]
+        response = block.locator(".live-responses-table tbody .response-col_status").first
+        response.wait_for(timeout=30_000)
+        status = response.inner_text().split()[0]
         browser.close()
         assert status == "200"
         assert not server.tracebacks()
-        assert [url for url in asked if not url.startswith(f"{server.url}/api/v1/")] == []
+        assert [url for url in requested if not url.startswith(f"{server.url}/api/v1/")] == []
     assert shown == OPERATIONS
-    assert not wrong
+    assert not page_errors

@@ -1,4 +1,4 @@
-"""SIGTERM to a real server: what was let in is finished, the rest is refused, nothing is lost."""
+"""SIGTERM to a real server: accepted requests finish, others are rejected, nothing is lost."""
 
 import http.client
 import json
@@ -18,6 +18,7 @@ from model.samples import samples
 from model.settings import ROOT
 from tests.api.raw import Wire
 from tests.browser.server import Server, serving
+from tests.model.slots import wait_until
 from tests.tools import require_tool
 
 PHOTO = samples()[0].read()
@@ -35,7 +36,7 @@ Connect = Callable[[], http.client.HTTPConnection]
 
 @pytest.fixture
 def connected(server: Server) -> Iterator[Connect]:
-    """Connections that were used once and are kept."""
+    """Connections that were used once and kept open."""
     address, opened = urlsplit(server.url), []
     assert address.hostname
 
@@ -52,92 +53,108 @@ def connected(server: Server) -> Iterator[Connect]:
 
 
 def batch(count: int) -> tuple[bytes, dict[str, str]]:
-    """A form with so many photos, as lines are asked for."""
+    """Return the body and headers of a batch with results as lines."""
     part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="%d.png"\r\n\r\n'
     body = b"".join(part % at + PHOTO + b"\r\n" for at in range(count)) + b"--x--\r\n"
     kind = "multipart/form-data; boundary=x"
     return body, {"Content-Type": kind, "Accept": "application/x-ndjson"}
 
 
-def ended(server: Server) -> int:
-    """How the process ended, by itself."""
+def wait_for_exit(server: Server) -> int:
+    """Return the exit status of the process, which ends without help."""
     return server.process.wait(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_let_in_is_finished_and_the_rest_refused(
+def test_shutdown_finishes_accepted_requests_and_rejects_others(
     server: Server, connected: Connect, sign: int
 ) -> None:
     answers: list[tuple[int, dict[str, object]]] = []
 
     def ask(connection: http.client.HTTPConnection) -> None:
         connection.request("POST", "/api/v1/identify?top=1", PHOTO)
-        answer = connection.getresponse()
-        answers.append((answer.status, json.loads(answer.read())))
+        response = connection.getresponse()
+        answers.append((response.status, json.loads(response.read())))
 
-    asking = [threading.Thread(target=ask, args=(connected(),)) for _ in range(12)]
+    threads = [threading.Thread(target=ask, args=(connected(),)) for _ in range(12)]
     body, headers = batch(150)
     streamed = connected()
     streamed.request("POST", "/api/v1/identify/batch?top=1", body, headers)
     lines = streamed.getresponse()
     first = json.loads(lines.readline())
-    late = connected()
-    for one in asking:
-        one.start()
-    time.sleep(0.05)
+    probe, late = connected(), connected()
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: bool(answers))
     os.kill(server.process.pid, sign)
-    refused = after(late)
-    rest = [json.loads(line) for line in lines.read().splitlines()]
-    for one in asking:
-        one.join()
-    code = ended(server)
+    wait_until(lambda: is_stopping(probe))
+    late_response = identify(late)
+    others = [json.loads(line) for line in lines.read().splitlines()]
+    for thread in threads:
+        thread.join()
+    code = wait_for_exit(server)
 
-    # Whole answers, or the refusal that says to ask again: never half of one.
+    # A complete response, or an error that says to try again: never half of one.
     assert len(answers) == 12
-    for status, answer in answers:
-        assert (status, answer.get("code", "")) in [(200, ""), (503, "stopping")]
-    # Each photo of the batch has its line: those after the signal say that they were not seen.
-    photos = [first, *rest]
-    assert [one["photo"] for one in photos] == [f"{at}.png" for at in range(150)]
-    codes = [one.get("error", {}).get("code") for one in photos]
+    for status, response in answers:
+        assert (status, response.get("code", "")) in [(200, ""), (503, "stopping")]
+    # Each photo of the batch has its line; those after the signal were not reached.
+    photos = [first, *others]
+    assert [photo["photo"] for photo in photos] == [f"{at}.png" for at in range(150)]
+    codes = [photo.get("error", {}).get("code") for photo in photos]
     assert set(codes) == {None, "stopping"}
     assert codes == sorted(codes, key=lambda code: code is not None)
-    # A connection that was open is closed, or told to go elsewhere.
-    assert refused in (None, (503, "stopping"))
-    # Ctrl-C ends as a command that was interrupted.
+    # An open connection is closed, or its next request is rejected.
+    assert late_response in (None, (503, "stopping"))
+    # Ctrl-C ends the process as any interrupted command.
     assert code in ((0, -sign) if sign == signal.SIGTERM else (0, 1, -sign))
     assert "Traceback" not in server.log()
 
 
-def after(connection: http.client.HTTPConnection) -> tuple[int, str] | None:
-    """What a request after the signal is told; None where the connection was closed."""
-    time.sleep(0.02)
+def is_stopping(connection: http.client.HTTPConnection) -> bool:
+    """Return whether the server says so, or has closed the connection."""
+    try:
+        connection.request("GET", "/api/ready")
+        response = connection.getresponse()
+        response.read()
+    except (ConnectionError, http.client.HTTPException):
+        return True
+    return response.status == 503
+
+
+def identify(connection: http.client.HTTPConnection) -> tuple[int, str] | None:
+    """Return the status and code of a photo; None if the connection was closed."""
     try:
         connection.request("POST", "/api/v1/identify", PHOTO)
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
+        response = connection.getresponse()
+        body = json.loads(response.read())
     except (ConnectionError, http.client.HTTPException):
         return None
-    assert answer.status == 200 or answer.headers["retry-after"]
-    return answer.status, said.get("code", "")
+    assert response.status == 200 or response.headers["retry-after"]
+    return response.status, body.get("code", "")
 
 
-def test_a_photo_that_is_still_being_sent_is_refused(server: Server) -> None:
+def test_shutdown_rejects_an_upload_in_progress(server: Server) -> None:
     with Wire(server.url) as wire:
-        head = f"POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
-        wire.send(head.encode() + PHOTO[:1000])
-        time.sleep(0.3)
-        began = time.monotonic()
+        head = (
+            "POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(PHOTO)}\r\n\r\n"
+        )
+        wire.send(head.encode())
+        # The server invites the body once it reads it.
+        assert wire.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        wire.send(PHOTO[:1000])
+        started = time.monotonic()
         os.kill(server.process.pid, signal.SIGTERM)
         reply = wire.reply()
         assert (reply.status, reply.json["code"]) == (503, "stopping")
-        assert ended(server) in (0, -signal.SIGTERM)
-    # Not as long as a body may take.
-    assert time.monotonic() - began < 15
+        assert wait_for_exit(server) in (0, -signal.SIGTERM)
+    # Sooner than a body may take.
+    assert time.monotonic() - started < 15
     assert "Traceback" not in server.log()
 
 
-def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
+def test_shutdown_ends_despite_a_client_that_never_reads() -> None:
     code = (
         "import threading, api.lifecycle as stop\n"
         "stop.SHUTDOWN_SECONDS, signalled = 0.1, threading.Event()\n"
@@ -150,7 +167,7 @@ def test_the_end_comes_even_if_somebody_never_takes_his_answer() -> None:
 
 
 @pytest.mark.browser
-def test_an_open_page_does_not_hold_it_up(server: Server) -> None:
+def test_shutdown_does_not_wait_for_an_open_page(server: Server) -> None:
     from playwright.sync_api import sync_playwright
 
     chromium = require_tool("chromium")
@@ -160,6 +177,6 @@ def test_an_open_page_does_not_hold_it_up(server: Server) -> None:
         page.goto(f"{server.url}/about")
         page.get_by_role("heading", name="About Loupe").wait_for()
         os.kill(server.process.pid, signal.SIGTERM)
-        assert ended(server) in (0, -signal.SIGTERM)
+        assert wait_for_exit(server) in (0, -signal.SIGTERM)
         browser.close()
     assert "Traceback" not in server.log()

@@ -1,4 +1,4 @@
-"""Metrics and logs: everything is counted once, and nothing is told of people or photos."""
+"""``api.telemetry``: everything is counted once, and nothing reveals people or photos."""
 
 import json
 import logging
@@ -22,11 +22,11 @@ SECRET = "hidden-word"
 
 def read(client: TestClient) -> dict[tuple[str, ...], float]:
     """All samples, by name and the values of their labels, in the order of the labels' names."""
-    answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=")
+    response = client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
 
@@ -37,11 +37,11 @@ def measured(serve: Any, tiny_bundle: Any) -> TestClient:
     return client
 
 
-def test_there_are_none_by_default(api: TestClient) -> None:
+def test_metrics_are_off_by_default(api: TestClient) -> None:
     assert api.get("/metrics").status_code == 404
 
 
-def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> None:
+def test_each_photo_is_counted_once(measured: TestClient) -> None:
     for _ in range(3):
         measured.post("/api/v1/identify", content=RED)
     measured.post("/api/v1/identify", content=b"text")
@@ -54,20 +54,22 @@ def test_each_answer_and_each_refusal_is_counted_once(measured: TestClient) -> N
     load("tiny").identify(RED)
     with pytest.raises(LoupeError):
         load("tiny").identify(b"")
-    found = read(measured)
-    assert found["loupe_answers_total", "compiled", "cannot tell", "tiny"] == 5
-    refusals = {key[1]: value for key, value in found.items() if key[0] == "loupe_refusals_total"}
+    samples = read(measured)
+    assert samples["loupe_answers_total", "compiled", "cannot tell", "tiny"] == 5
+    rejections = {
+        key[1]: value for key, value in samples.items() if key[0] == "loupe_refusals_total"
+    }
     once = ("too-large", "no-such-model", "empty", "invalid", "cross-site")
-    assert refusals == {"unsupported-format": 2, **dict.fromkeys(once, 1)}
-    assert found["loupe_answer_seconds_count",] == 5
-    assert found["loupe_requests_total", "/identify", "200"] == 3
-    assert found["loupe_requests_total", "/identify", "415"] == 1
-    assert found["loupe_waiting", "api"] == found["loupe_waiting", "screen"] == 0
-    assert found["loupe_inside",] == 0
-    assert found["process_resident_memory_bytes",] > 2**20
+    assert rejections == {"unsupported-format": 2, **dict.fromkeys(once, 1)}
+    assert samples["loupe_answer_seconds_count",] == 5
+    assert samples["loupe_requests_total", "/identify", "200"] == 3
+    assert samples["loupe_requests_total", "/identify", "415"] == 1
+    assert samples["loupe_waiting", "api"] == samples["loupe_waiting", "screen"] == 0
+    assert samples["loupe_inside",] == 0
+    assert samples["process_resident_memory_bytes",] > 2**20
 
 
-def test_what_a_stranger_writes_is_no_label(measured: TestClient) -> None:
+def test_paths_of_clients_are_not_metric_labels(measured: TestClient) -> None:
     for path in ("wp-login.php", "models/none-such", f"models/{'a' * 60}"):
         measured.get(f"/api/v1/{path}")
     routes = {key[1] for key in read(measured) if key[0] == "loupe_requests_total"}
@@ -76,17 +78,17 @@ def test_what_a_stranger_writes_is_no_label(measured: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["metrics", "/me trics", "/a?b", "/a/../b/", "//"])
-def test_a_path_that_is_none_is_refused(serve: Any, path: str) -> None:
+def test_invalid_metrics_path_is_rejected(serve: Any, path: str) -> None:
     with pytest.raises(SettingRefused, match="LOUPE_METRICS"):
         serve(LOUPE_METRICS=path)
 
 
-def test_the_log_is_json_without_photos_names_or_secrets(
+def test_json_log_has_no_photos_names_or_secrets(
     serve: Any, tiny_bundle: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loggers = [logging.getLogger(name) for name in ("loupe", "uvicorn", "uvicorn.error")]
     loggers += [logging.getLogger("streamlit")]
-    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     try:
         client = serve(LOUPE_MODEL="tiny", LOUPE_LOG="json", LOUPE_SECRET=SECRET)
         url = "/api/v1/identify"
@@ -94,24 +96,24 @@ def test_the_log_is_json_without_photos_names_or_secrets(
         client.post(f"{url}?model={SECRET}", content=b"text")
         client.get(f"/api/v1/{SECRET}")
     finally:
-        for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
-            one.handlers, one.propagate = handlers, propagate
-            one.setLevel(level)
+        for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
     text = capsys.readouterr().err
     lines = [json.loads(line) for line in text.splitlines()]
     for word in (SECRET, "aunt-mary", "testclient", "127.0.0.1"):
         assert word not in text
-    said = [line for line in lines if line["message"] == "request"]
-    assert [(line["route"], line["status"]) for line in said][:2] == [
+    requests = [line for line in lines if line["message"] == "request"]
+    assert [(line["route"], line["status"]) for line in requests][:2] == [
         ("/identify", 200),
         ("/identify", 404),
     ]
-    (answer,) = [line for line in lines if line["message"] == "answer"]
-    assert (answer["model"], answer["engine"]) == ("tiny", "compiled")
-    assert {"time", "level", "logger", "message"} <= answer.keys()
+    (response,) = [line for line in lines if line["message"] == "answer"]
+    assert (response["model"], response["engine"]) == ("tiny", "compiled")
+    assert {"time", "level", "logger", "message"} <= response.keys()
 
 
-def test_the_log_names_no_visitor(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_has_no_addresses_of_visitors(caplog: pytest.LogCaptureFixture) -> None:
     """The server's own line for each open page, and a library's for each odd form."""
     remove_personal_data()
     server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
@@ -122,18 +124,18 @@ def test_the_log_names_no_visitor(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == ["Uvicorn running"]
 
 
-def test_what_is_asked_for_in_vain_is_counted_and_is_no_page(serve: Any) -> None:
+def test_unknown_routes_are_counted_and_respond_with_404(serve: Any) -> None:
     client = serve(LOUPE_METRICS="/counted")
     for path in ("/api", "/api/nope", "/metrics", "/ping"):
-        answer = client.get(path)
-        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+        response = client.get(path)
+        assert (response.status_code, response.json()["code"]) == (404, "not-found")
     families = text_string_to_metric_families(client.get("/counted").text)
-    requests = next(one for one in families if one.name == "loupe_requests")
-    found = {sample.labels["status"] for sample in requests.samples}
-    assert "404" in found
+    requests = next(logger for logger in families if logger.name == "loupe_requests")
+    samples = {sample.labels["status"] for sample in requests.samples}
+    assert "404" in samples
 
 
-def test_a_database_out_of_reach_is_said_at_the_start(
+def test_unreachable_database_is_logged_at_the_start(
     serve: Any,
     tiny_bundle: Any,
     caplog: pytest.LogCaptureFixture,

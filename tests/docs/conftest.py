@@ -32,7 +32,7 @@ class ClientFiles(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """Another site, whose pages call the API."""
     with ThreadingHTTPServer(("127.0.0.1", 0), ClientFiles) as running:
@@ -41,7 +41,7 @@ def site() -> Iterator[str]:
         running.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Server]:
     """The app with a small calibrated model that answers by default."""
     folder = tmp_path_factory.mktemp("clients")
@@ -68,7 +68,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def described(server: Server) -> dict[str, Any]:
     """The server's OpenAPI description."""
     with urlopen(f"{server.url}/api/v1/openapi.json", timeout=30) as answer:

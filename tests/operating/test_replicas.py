@@ -1,4 +1,4 @@
-"""Two replicas behind nginx, PostgreSQL below: each is killed in turn while people use the app."""
+"""Two replicas behind nginx with PostgreSQL: each is killed in turn while clients use the app."""
 
 import json
 import threading
@@ -25,107 +25,107 @@ RED = encoded(colour("red"), "PNG")
 
 
 @dataclass(frozen=True)
-class Operated:
-    """The proxy's address, what it logged, the database, and the replicas."""
+class Deployment:
+    """The proxy's URL and log, the database, and the replicas."""
 
     url: str
     log: Path
     database: str
     replicas: tuple[Replica, Replica]
 
-    def answered(self) -> dict[int, int]:
-        """How many requests each replica answered with success, by its port."""
+    def success_counts(self) -> dict[int, int]:
+        """Return how many requests each replica answered with success, by its port."""
         lines = [line.split() for line in self.log.read_text().splitlines()]
         return {
-            one.port: sum(
+            replica.port: sum(
                 # A request that was passed on names both; the last one answered.
-                words[-2] in ("200", "201") and words[-3].endswith(f":{one.port}")
+                words[-2] in ("200", "201") and words[-3].endswith(f":{replica.port}")
                 for words in lines
             )
-            for one in self.replicas
+            for replica in self.replicas
         }
 
-    def back(self, one: Replica) -> None:
-        """Start a replica again and wait until the proxy asks it by itself."""
-        one.start()
-        one.ready()
-        before = self.answered()[one.port]
+    def restart(self, replica: Replica) -> None:
+        """Start a replica again and wait until the proxy sends requests to it."""
+        replica.start()
+        replica.ready()
+        before = self.success_counts()[replica.port]
 
-        def asked() -> bool:
+        def is_used() -> bool:
             with urlopen(f"{self.url}/api/live", timeout=5):
-                return self.answered()[one.port] > before
+                return self.success_counts()[replica.port] > before
 
-        until(asked, self.log.read_text)
+        until(is_used, self.log.read_text)
 
 
 @pytest.fixture(scope="module")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
-    """Everything up."""
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Both replicas behind the proxy, started."""
     require_tool("nginx")
-    folder = tmp_path_factory.mktemp("operated")
+    folder = tmp_path_factory.mktemp("deployment")
     with ExitStack() as stack:
         database = stack.enter_context(postgresql())
         replicas = Replica(folder / "one", database), Replica(folder / "two", database)
-        for one in replicas:
-            stack.callback(one.kill)
-            one.start()
-        for one in replicas:
-            one.ready()
+        for replica in replicas:
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in replicas:
+            replica.ready()
         url, log = stack.enter_context(nginx(folder, (replicas[0].port, replicas[1].port)))
-        yield Operated(url, log, database, replicas)
+        yield Deployment(url, log, database, replicas)
 
 
-def test_only_the_screen_gives_a_cookie_and_metrics_stay_inside(operated: Operated) -> None:
-    """What anybody may keep for a year carries no visitor's cookie."""
+def test_only_pages_set_a_cookie_and_metrics_stay_private(deployment: Deployment) -> None:
+    """A response that caches may keep for a year carries no visitor's cookie."""
     for path, cookie in (("/", True), ("/api/v1/models", False), ("/api/live", False)):
-        with urlopen(f"{operated.url}{path}", timeout=10) as answer:
+        with urlopen(f"{deployment.url}{path}", timeout=10) as answer:
             assert ("loupe_replica=" in answer.headers.get("set-cookie", "")) is cookie, path
     with pytest.raises(HTTPError, match="404"):
-        urlopen(f"{operated.url}/metrics", timeout=10)
+        urlopen(f"{deployment.url}/metrics", timeout=10)
 
 
 @dataclass
 class Client:
-    """Asks again and again, whatever comes; remembers what it was told."""
+    """A client that repeats requests, whatever happens, and counts the responses."""
 
     url: str
     accepted: list[str] = field(default_factory=list)
     identified: int = 0
-    refused: int = 0
+    failures: int = 0
 
     def correct(self, ended: threading.Event) -> None:
         """Send corrections, each until it is accepted."""
         number = 0
         while not ended.is_set():
             label = f"word {number}"
-            told = self._ask("corrections", label=label)
-            if told is not None:
+            response = self._post("corrections", label=label)
+            if response is not None:
                 self.accepted.append(label)
                 number += 1
 
     def identify(self, ended: threading.Event) -> None:
         """Send photos."""
         while not ended.is_set():
-            told = self._ask("identify", top=1)
-            if told is not None:
-                assert told["answer"] == "red"
+            response = self._post("identify", top=1)
+            if response is not None:
+                assert response["answer"] == "red"
                 self.identified += 1
 
-    def _ask(self, route: str, **asked: object) -> dict[str, Any] | None:
-        address = f"{self.url}/api/v1/{route}?{urlencode(asked)}"
+    def _post(self, route: str, **params: object) -> dict[str, Any] | None:
+        address = f"{self.url}/api/v1/{route}?{urlencode(params)}"
         try:
             with urlopen(
                 Request(address, RED, {"Content-Type": "image/png"}), timeout=10
             ) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
+                body: dict[str, Any] = json.load(answer)
+                return body
         except (URLError, OSError):
-            self.refused += 1
+            self.failures += 1
             return None
 
 
 @contextmanager
-def asking(client: Client) -> Iterator[None]:
+def running(client: Client) -> Iterator[None]:
     ended = threading.Event()
     threads = [
         threading.Thread(target=work, args=(ended,)) for work in (client.correct, client.identify)
@@ -141,8 +141,8 @@ def asking(client: Client) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) -> None:
-    client = Client(operated.url)
+def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployment) -> None:
+    client = Client(deployment.url)
 
     def more(count: int = 15) -> None:
         accepted, identified = len(client.accepted), client.identified
@@ -152,51 +152,51 @@ def test_no_accepted_correction_is_lost_whichever_is_killed(operated: Operated) 
             )
         )
 
-    with asking(client):
+    with running(client):
         more()
-        assert all(operated.answered().values())
-        for one in operated.replicas:
-            one.kill()
+        assert all(deployment.success_counts().values())
+        for replica in deployment.replicas:
+            replica.kill()
             more()
-            operated.back(one)
+            deployment.restart(replica)
             more()
-    with closing(CorrectionStore(operated.database)) as kept:
-        labels = [one.label for one in kept.iter_corrections()]
+    with closing(CorrectionStore(deployment.database)) as store:
+        labels = [correction.label for correction in store.iter_corrections()]
     assert set(client.accepted) <= set(labels)
-    # What was sent when a replica died may be there twice, or without an answer: no more than that.
-    assert len(labels) - len(client.accepted) <= client.refused
-    assert client.refused < len(client.accepted)
+    # Only what was sent while a replica died may be there twice or without a response.
+    assert len(labels) - len(client.accepted) <= client.failures
+    assert client.failures < len(client.accepted)
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_visitor_goes_on_after_their_replica_died(operated: Operated) -> None:
+def test_visitor_continues_on_the_other_replica(deployment: Deployment) -> None:
     path = require_tool("chromium")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        with guarded(browser, {"base_url": operated.url}) as page:
-            one, other = operated.replicas
+        with guarded(browser, {"base_url": deployment.url}) as page:
+            first, second = deployment.replicas
             page.goto("/")
             attach(page, RED, "red.png")
             answered(page, "red")
-            # One of the two is theirs. No reload: the page finds the other by itself, which
-            # knows nothing of the visit, and takes the photo that is sent to it.
-            for replica, name in ((one, "blue"), (other, "green")):
+            # The visitor is on one of them. Without a reload the page connects to the other,
+            # which knows nothing of the session and takes the next photo.
+            for replica, name in ((first, "blue"), (second, "green")):
                 _lose(page, replica)
                 attach(page, encoded(colour(name), "PNG"), f"{name}.png")
                 answered(page, name)
-                operated.back(replica)
+                deployment.restart(replica)
             page.goto("/?way=Sample")
             pick(page, "Coffee")
             answered(page)
-            for replica, title in ((one, "Rocket"), (other, "Cat")):
+            for replica, title in ((first, "Rocket"), (second, "Cat")):
                 before = page.url
                 _lose(page, replica)
                 pick(page, title)
                 page.wait_for_function("before => location.href !== before", arg=before)
                 answered(page)
-                operated.back(replica)
+                deployment.restart(replica)
         browser.close()
 
 

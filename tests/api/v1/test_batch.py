@@ -1,4 +1,4 @@
-"""``POST identify/batch``: many photos, in their order, the refused ones in their places."""
+"""``POST identify/batch``: many photos in order, rejected ones in their places."""
 
 import asyncio
 import io
@@ -31,52 +31,53 @@ def zipped(photos: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def test_answers_stand_in_the_order_of_the_photos(api: TestClient) -> None:
-    answer = api.post(f"{URL}?top=1", files=parts(PHOTOS))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-    found = answer.json()["answers"]
-    assert [(one["photo"], one["answer"]) for one in found] == [
+def test_results_keep_the_order_of_the_photos(api: TestClient) -> None:
+    response = api.post(f"{URL}?top=1", files=parts(PHOTOS))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    results = response.json()["answers"]
+    assert [(result["photo"], result["answer"]) for result in results] == [
         (f"{name}.png", name) for name in COLOURS
     ]
-    assert {len(one["candidates"]) for one in found} == {1}
+    assert {len(result["candidates"]) for result in results} == {1}
 
 
-def test_an_answer_is_as_the_one_alone(api: TestClient) -> None:
+def test_result_equals_that_of_a_single_photo(api: TestClient) -> None:
     photo = samples()[1].read()
     batch = api.post(f"{URL}?model=imagenet", files=parts({"a": photo})).json()["answers"]
     alone = api.post("/api/v1/identify?model=imagenet", files={"photo": ("a", photo)}).json()
-    for one in (*batch, alone):
-        one["candidates"] = [
-            {**found, "probability": round(found["probability"], 4)} for found in one["candidates"]
+    for result in (*batch, alone):
+        result["candidates"] = [
+            {**candidate, "probability": round(candidate["probability"], 4)}
+            for candidate in result["candidates"]
         ]
-    assert [without_times(one) for one in batch] == [without_times(alone)]
+    assert [without_times(result) for result in batch] == [without_times(alone)]
 
 
-def test_a_refused_photo_costs_no_other(api: TestClient) -> None:
+def test_rejected_photo_does_not_affect_others(api: TestClient) -> None:
     photos = {"a.png": PHOTOS["red.png"], "b.txt": b"no photo", "c.png": b"", "d.png": b"\x89PNG"}
-    found = api.post(URL, files=parts({**photos, "e.png": PHOTOS["blue.png"]})).json()["answers"]
-    assert [one["photo"] for one in found] == ["a.png", "b.txt", "c.png", "d.png", "e.png"]
-    assert [one.get("error", {}).get("code") for one in found][1:3] == [
+    results = api.post(URL, files=parts({**photos, "e.png": PHOTOS["blue.png"]})).json()["answers"]
+    assert [result["photo"] for result in results] == ["a.png", "b.txt", "c.png", "d.png", "e.png"]
+    assert [result.get("error", {}).get("code") for result in results][1:3] == [
         "unsupported-format",
         "empty",
     ]
-    assert [one.get("answer") for one in found] == ["red", None, None, None, "blue"]
-    assert set(found[1]) == {"photo", "error"}
+    assert [result.get("answer") for result in results] == ["red", None, None, None, "blue"]
+    assert set(results[1]) == {"photo", "error"}
 
 
-def test_a_line_an_answer_where_lines_are_asked_for(api: TestClient) -> None:
-    answer = api.post(URL, files=parts(PHOTOS), headers={"Accept": "application/x-ndjson"})
-    assert answer.headers["content-type"] == "application/x-ndjson"
-    lines = answer.text.splitlines()
+def test_ndjson_has_one_line_per_result(api: TestClient) -> None:
+    response = api.post(URL, files=parts(PHOTOS), headers={"Accept": "application/x-ndjson"})
+    assert response.headers["content-type"] == "application/x-ndjson"
+    lines = response.text.splitlines()
     assert [json.loads(line)["answer"] for line in lines] == list(COLOURS)
 
 
-def test_a_zip(api: TestClient) -> None:
+def test_zip_is_identified(api: TestClient) -> None:
     photos = {f"folder/{name}": data for name, data in PHOTOS.items()}
-    answer = api.post(URL, content=zipped({**photos, "notes.txt": b"x", ".hidden.png": b"x"}))
-    assert [one["answer"] for one in answer.json()["answers"]] == list(COLOURS)
-    assert answer.json()["answers"][0]["photo"] == "folder/red.png"
+    response = api.post(URL, content=zipped({**photos, "notes.txt": b"x", ".hidden.png": b"x"}))
+    assert [result["answer"] for result in response.json()["answers"]] == list(COLOURS)
+    assert response.json()["answers"][0]["photo"] == "folder/red.png"
 
 
 @pytest.mark.parametrize(
@@ -87,20 +88,20 @@ def test_a_zip(api: TestClient) -> None:
         (zipped({"notes.txt": b"x"}), 422, "archive-refused"),
     ],
 )
-def test_a_zip_that_is_refused(api: TestClient, body: bytes, status: int, code: str) -> None:
+def test_invalid_zip_is_rejected(api: TestClient, body: bytes, status: int, code: str) -> None:
     is_problem(api.post(URL, content=body), status, code)
 
 
-def test_there_may_be_so_many(serve: Any, tiny_bundle: Any) -> None:
+def test_batch_over_the_limit_is_rejected(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_BATCH="3")
     assert client.post(URL, files=parts(dict(list(PHOTOS.items())[:3]))).status_code == 200
-    answer = client.post(URL, files=parts(PHOTOS))
-    is_problem(answer, 400, "malformed")
-    assert "send at most 3 photos" in answer.json()["detail"]
+    response = client.post(URL, files=parts(PHOTOS))
+    is_problem(response, 400, "malformed")
+    assert "send at most 3 photos" in response.json()["detail"]
     is_problem(client.post(URL, content=zipped(PHOTOS)), 422, "archive-refused")
 
 
-def test_a_form_without_photos_or_for_no_model(api: TestClient) -> None:
+def test_batch_without_photos_or_with_an_unknown_model_is_rejected(api: TestClient) -> None:
     boundary = {"Content-Type": "multipart/form-data; boundary=x"}
     body = b'--x\r\nContent-Disposition: form-data; name="top"\r\n\r\n1\r\n--x--\r\n'
     is_problem(api.post(URL, content=body, headers=boundary), 400, "missing")
@@ -108,7 +109,7 @@ def test_a_form_without_photos_or_for_no_model(api: TestClient) -> None:
     assert not dispatcher()._batches.locked()
 
 
-def test_two_batches_at_a_time(api: TestClient) -> None:
+def test_third_batch_is_busy(api: TestClient) -> None:
     places, dispatcher()._batches = dispatcher()._batches, asyncio.Semaphore(0)
     is_problem(api.post(URL, files=parts(PHOTOS)), 503, "busy")
     # One photo is still answered.
@@ -119,10 +120,10 @@ def test_two_batches_at_a_time(api: TestClient) -> None:
     assert not places.locked()
 
 
-def test_a_batch_that_the_server_stops_in_says_which_photos_are_missing(api: TestClient) -> None:
-    with api.stream("POST", URL, files=parts(PHOTOS)) as answer:
+def test_stopped_batch_names_the_photos_not_reached(api: TestClient) -> None:
+    with api.stream("POST", URL, files=parts(PHOTOS)) as response:
         dispatcher().stopping = True
-        found = json.loads(b"".join(answer.iter_bytes()))["answers"]
-    assert [one["photo"] for one in found] == list(PHOTOS)
-    codes = [one.get("error", {}).get("code") for one in found]
+        results = json.loads(b"".join(response.iter_bytes()))["answers"]
+    assert [result["photo"] for result in results] == list(PHOTOS)
+    codes = [result.get("error", {}).get("code") for result in results]
     assert set(codes) <= {None, "stopping"}

@@ -24,12 +24,12 @@ def _own_records() -> Any:
     correction_store.cache_clear()
 
 
-def test_a_correction_is_kept_with_what_the_model_says(api: TestClient, tiny_bundle: Any) -> None:
-    answer = api.post(f"{URL}?label=green", content=RED)
-    assert answer.status_code == 201
-    (kept,) = correction_store().iter_corrections()
-    assert answer.json() == {
-        "id": kept.id,
+def test_correction_is_saved_with_the_prediction(api: TestClient, tiny_bundle: Any) -> None:
+    response = api.post(f"{URL}?label=green", content=RED)
+    assert response.status_code == 201
+    (correction,) = correction_store().iter_corrections()
+    assert response.json() == {
+        "id": correction.id,
         "model": "tiny",
         "version": tiny_bundle.version,
         "predicted": "red",
@@ -37,50 +37,61 @@ def test_a_correction_is_kept_with_what_the_model_says(api: TestClient, tiny_bun
         "known": True,
         "kept": False,
     }
-    assert (kept.predicted, kept.label, kept.known, kept.has_photo) == ("red", "green", True, False)
+    assert (correction.predicted, correction.label, correction.known, correction.has_photo) == (
+        "red",
+        "green",
+        True,
+        False,
+    )
 
 
-def test_a_photo_is_kept_only_where_the_visitor_agrees(api: TestClient) -> None:
+def test_photo_is_saved_only_with_consent(api: TestClient) -> None:
     form = {"label": " a  crimson\tthing ", "keep": "true", "model": "tiny"}
-    answer = api.post(URL, files={"photo": ("red.png", RED)}, data=form).json()
-    assert (answer["label"], answer["known"], answer["kept"]) == ("a crimson thing", False, True)
+    response = api.post(URL, files={"photo": ("red.png", RED)}, data=form).json()
+    assert (response["label"], response["known"], response["kept"]) == (
+        "a crimson thing",
+        False,
+        True,
+    )
     # What is kept is a new picture, never the bytes that were sent.
-    photo = correction_store().get_photo(answer["id"])
+    photo = correction_store().get_photo(response["id"])
     assert photo is not None
     assert photo.startswith(b"\xff\xd8")
 
 
-def test_none_of_these_can_be_corrected(serve: Any, calibrated_bundle: Any) -> None:
+def test_out_of_distribution_prediction_can_be_corrected(
+    serve: Any, calibrated_bundle: Any
+) -> None:
     client = serve(LOUPE_MODEL="calibrated")
     grey = encoded(colour("white").point(lambda value: value // 2), "PNG")
-    answer = client.post(f"{URL}?label=grey", content=grey).json()
-    assert (answer["predicted"], answer["known"]) == (None, False)
+    response = client.post(f"{URL}?label=grey", content=grey).json()
+    assert (response["predicted"], response["known"]) == (None, False)
 
 
 @pytest.mark.parametrize("query", ["", "label=", "label=%20%09", f"label={'x' * 201}"])
-def test_a_label_must_be_given_and_short(api: TestClient, query: str) -> None:
-    answer = api.post(f"{URL}?{query}", content=RED)
-    is_problem(answer, 422, "invalid")
-    assert answer.json()["detail"].startswith("label: ")
+def test_label_is_required_and_limited(api: TestClient, query: str) -> None:
+    response = api.post(f"{URL}?{query}", content=RED)
+    is_problem(response, 422, "invalid")
+    assert response.json()["detail"].startswith("label: ")
     assert correction_store().count() == 0
 
 
-def test_a_label_of_what_is_not_seen_is_refused(api: TestClient) -> None:
+def test_invisible_label_is_rejected(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?label=%00%07", content=RED), 422, "invalid")
 
 
-def test_a_refused_photo_is_no_correction(api: TestClient) -> None:
+def test_rejected_photo_saves_no_correction(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?label=red", content=b"text"), 415, "unsupported-format")
     assert correction_store().count() == 0
 
 
-def test_records_that_cannot_be_used_tell_no_secret(serve: Any, tiny_bundle: Any) -> None:
+def test_unusable_database_reveals_no_secret(serve: Any, tiny_bundle: Any) -> None:
     url = "postgresql://owner:hidden-word@127.0.0.1:9/records"
     client = serve(LOUPE_MODEL="tiny", LOUPE_DATABASE=url)
-    answer = client.post(f"{URL}?label=red", content=RED)
-    is_problem(answer, 503, "data-refused")
-    assert "hidden-word" not in answer.text
+    response = client.post(f"{URL}?label=red", content=RED)
+    is_problem(response, 503, "data-refused")
+    assert "hidden-word" not in response.text
 
 
-def test_the_longest_label_is_the_records() -> None:
+def test_label_limit_equals_that_of_the_store() -> None:
     assert params.MAX_LABEL_LENGTH == MAX_LABEL_LENGTH

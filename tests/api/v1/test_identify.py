@@ -1,4 +1,4 @@
-"""``POST identify``: the same answer as at every other door, or a problem."""
+"""``POST identify``: the same result as everywhere else, or a problem."""
 
 import base64
 import io
@@ -22,35 +22,39 @@ URL = "/api/v1/identify"
 RED = encoded(colour("red"), "PNG")
 
 
-def without_times(answer: dict[str, Any]) -> dict[str, Any]:
-    assert set(answer["milliseconds"]) == {"decode", "preprocess", "engine", "total"}
-    return {key: value for key, value in answer.items() if key != "milliseconds"}
+def without_times(response: dict[str, Any]) -> dict[str, Any]:
+    assert set(response["milliseconds"]) == {"decode", "preprocess", "engine", "total"}
+    return {key: value for key, value in response.items() if key != "milliseconds"}
 
 
-def is_problem(answer: Any, status: int, code: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    said = answer.json()
-    assert list(said) == ["type", "title", "status", "detail", "code"]
-    assert (said["code"], said["status"], said["type"]) == (code, status, f"urn:loupe:{code}")
-    assert said["detail"].endswith((".", "verify"))
-    assert answer.headers["cache-control"] == "no-store"
+def is_problem(response: Any, status: int, code: str) -> None:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert list(body) == ["type", "title", "status", "detail", "code"]
+    assert (body["code"], body["status"], body["type"]) == (
+        code,
+        status,
+        f"urn:loupe:{code}",
+    )
+    assert body["detail"].endswith((".", "verify"))
+    assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("model", ["tiny", "imagenet"])
-def test_the_answer_is_the_command_lines(api: TestClient, model: str) -> None:
+def test_response_equals_the_command_lines_json(api: TestClient, model: str) -> None:
     photo = samples()[0].read()
     printed = CliRunner().invoke(
         main, ["identify", "--json", "--model", model, "--top", "3", "-"], input=photo
     )
-    answer = api.post(f"{URL}?model={model}&top=3", content=photo)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-    assert list(answer.json()) == list(json.loads(printed.stdout))
-    assert without_times(answer.json()) == without_times(json.loads(printed.stdout))
+    response = api.post(f"{URL}?model={model}&top=3", content=photo)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert list(response.json()) == list(json.loads(printed.stdout))
+    assert without_times(response.json()) == without_times(json.loads(printed.stdout))
 
 
-def test_raw_and_form_give_the_same(api: TestClient) -> None:
+def test_raw_body_and_form_give_the_same_result(api: TestClient) -> None:
     raw = api.post(f"{URL}?top=2", content=RED, headers={"Content-Type": "image/png"}).json()
     form = api.post(URL, files={"photo": ("red.png", RED)}, data={"top": "2"}).json()
     assert (raw["photo"], form["photo"]) == ("-", "red.png")
@@ -62,20 +66,20 @@ def test_raw_and_form_give_the_same(api: TestClient) -> None:
 @pytest.mark.parametrize(
     "kind", ["", "text/plain", "application/x-www-form-urlencoded", "image/jpeg", "video/mp4"]
 )
-def test_the_photo_decides_what_it_is_and_not_its_header(api: TestClient, kind: str) -> None:
-    answer = api.post(URL, content=RED, headers={"Content-Type": kind})
-    assert (answer.status_code, answer.json()["answer"]) == (200, "red")
+def test_file_type_comes_from_the_bytes_not_the_header(api: TestClient, kind: str) -> None:
+    response = api.post(URL, content=RED, headers={"Content-Type": kind})
+    assert (response.status_code, response.json()["answer"]) == (200, "red")
 
 
-def test_a_form_wins_over_the_address(api: TestClient) -> None:
-    answer = api.post(
+def test_form_fields_override_the_query(api: TestClient) -> None:
+    response = api.post(
         f"{URL}?model=nobody&top=9", files={"photo": RED}, data={"model": "tiny", "top": "1"}
     )
-    assert answer.status_code == 200
-    assert len(answer.json()["candidates"]) == 1
+    assert response.status_code == 200
+    assert len(response.json()["candidates"]) == 1
 
 
-def test_the_default_model_is_the_servers(api: TestClient) -> None:
+def test_default_model_is_that_of_the_server(api: TestClient) -> None:
     assert api.post(URL, content=RED).json()["model"] == "tiny"
 
 
@@ -91,14 +95,12 @@ def test_the_default_model_is_the_servers(api: TestClient) -> None:
     ],
     ids=["empty", "text", "half", "svg", "a byte over 20 MB", "over the body's limit"],
 )
-def test_a_photo_that_is_refused_is_a_problem(
-    api: TestClient, body: bytes, status: int, code: str
-) -> None:
+def test_rejected_photo_is_a_problem(api: TestClient, body: bytes, status: int, code: str) -> None:
     is_problem(api.post(URL, content=body), status, code)
     is_problem(api.post(URL, files={"photo": ("a.jpg", body)}), status, code)
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(api: TestClient) -> None:
+def test_bomb_is_rejected_before_decoding(api: TestClient) -> None:
     file = io.BytesIO()
     Image.new("1", (40_000, 40_000)).save(file, "PNG")
     is_problem(api.post(URL, content=file.getvalue()), 413, "too-many-pixels")
@@ -108,15 +110,15 @@ def test_a_bomb_is_refused_before_it_is_decoded(api: TestClient) -> None:
     "query",
     ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x"],
 )
-def test_a_parameter_that_is_not_usable_is_named(api: TestClient, query: str) -> None:
+def test_invalid_parameter_is_named(api: TestClient, query: str) -> None:
     name, _, value = query.partition("=")
-    for answer in (
+    for response in (
         api.post(f"{URL}?{query}", content=RED),
         api.post(URL, files={"photo": RED}, data={name: value}),
     ):
-        is_problem(answer, 422, "invalid")
-        assert answer.json()["detail"].startswith(f"{name}: ")
-        assert not value or value not in answer.json()["detail"].removeprefix(name)
+        is_problem(response, 422, "invalid")
+        assert response.json()["detail"].startswith(f"{name}: ")
+        assert not value or value not in response.json()["detail"].removeprefix(name)
 
 
 @pytest.mark.parametrize(
@@ -131,43 +133,43 @@ def test_unknown_parameter_is_rejected_and_the_nearest_is_named(
     api: TestClient, name: str, message: str
 ) -> None:
     """A typo must not be answered by the default model."""
-    for answer in (
+    for response in (
         api.post(URL, params={name: "tiny"}, content=RED),
         api.post(URL, files={"photo": RED}, data={name: "tiny"}),
     ):
-        is_problem(answer, 422, "invalid")
-        assert answer.json()["detail"] == message
+        is_problem(response, 422, "invalid")
+        assert response.json()["detail"] == message
 
 
 @pytest.mark.parametrize("route", ["identify/batch", "corrections"])
 def test_other_routes_reject_unknown_parameters(api: TestClient, route: str) -> None:
-    answer = api.post(f"/api/v1/{route}?label=red&modle=tiny", files={"photos": RED})
-    is_problem(answer, 422, "invalid")
+    response = api.post(f"/api/v1/{route}?label=red&modle=tiny", files={"photos": RED})
+    is_problem(response, 422, "invalid")
 
 
-def test_there_is_no_such_model(api: TestClient) -> None:
+def test_unknown_model_is_a_404(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?model=nobody", content=RED), 404, "no-such-model")
 
 
-def test_a_damaged_model_tells_no_path(api: TestClient, shelf: Any) -> None:
+def test_damaged_model_reveals_no_path(api: TestClient, shelf: Any) -> None:
     folder = tiny(shelf, "broken").folder
     (folder / "graph.onnx").write_bytes(b"short")
-    answer = api.post(f"{URL}?model=broken", content=RED)
-    is_problem(answer, 503, "bundle-damaged")
-    assert str(shelf) not in answer.text
-    assert "graph" not in answer.text
+    response = api.post(f"{URL}?model=broken", content=RED)
+    is_problem(response, 503, "bundle-damaged")
+    assert str(shelf) not in response.text
+    assert "graph" not in response.text
 
 
-def test_other_methods_and_addresses_are_problems(api: TestClient) -> None:
-    answer = api.get(URL)
-    is_problem(answer, 405, "method-not-allowed")
-    assert answer.headers["allow"] == "POST"
+def test_unknown_methods_and_paths_are_problems(api: TestClient) -> None:
+    response = api.get(URL)
+    is_problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "POST"
     for address in ("/api/v1/nothing", "/api/nothing", "/api/v2/identify", "/api"):
         is_problem(api.get(address), 404, "not-found")
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "expected"),
     [
         ("../../etc/passwd", "passwd"),
         ("C:\\photos\\a.jpg", "a.jpg"),
@@ -179,18 +181,18 @@ def test_other_methods_and_addresses_are_problems(api: TestClient) -> None:
         ("e\u0301.jpg", "é.jpg"),
     ],
 )
-def test_a_files_name_is_only_ever_shown(sent: str, said: str) -> None:
-    assert params.display_name(sent) == said
+def test_file_name_is_made_safe_to_show(sent: str, expected: str) -> None:
+    assert params.display_name(sent) == expected
 
 
-def test_why_is_told_where_asked_for(api: TestClient) -> None:
+def test_explanation_is_returned_on_request(api: TestClient) -> None:
     half = Image.new("RGB", (64, 64), "black")
     half.paste((255, 0, 0), (0, 0, 32, 64))
     plain = api.post(URL, content=encoded(half, "PNG")).json()
     assert "explanation" not in plain
-    answer = api.post(f"{URL}?explain=true", content=encoded(half, "PNG")).json()
-    why = answer["explanation"]
-    assert why["label"] == answer["candidates"][0]["label"]
+    response = api.post(f"{URL}?explain=true", content=encoded(half, "PNG")).json()
+    why = response["explanation"]
+    assert why["label"] == response["candidates"][0]["label"]
     assert [len(row) for row in why["heat"]] == [16] * 16
     assert all(0 <= cell <= 1 for row in why["heat"] for cell in row)
     assert max(map(max, why["heat"])) > 0.5
@@ -199,47 +201,47 @@ def test_why_is_told_where_asked_for(api: TestClient) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(data))).format == "JPEG"
 
 
-def test_a_full_line_says_when_to_ask_again(serve: Any, tiny_bundle: Any) -> None:
+def test_full_queue_responds_with_retry_after(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_QUEUE="0")
     with held(admission_queue(), admission_queue().slots):
-        answer = client.post(URL, content=RED)
-        is_problem(answer, 503, "busy")
-        assert int(answer.headers["retry-after"]) >= 1
+        response = client.post(URL, content=RED)
+        is_problem(response, 503, "busy")
+        assert int(response.headers["retry-after"]) >= 1
     assert client.post(URL, content=RED).status_code == 200
 
 
-def test_other_sites_may_not_call_it_unless_they_are_named(serve: Any, tiny_bundle: Any) -> None:
-    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+def test_cors_allows_only_named_sites(serve: Any, tiny_bundle: Any) -> None:
+    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     off = serve(LOUPE_MODEL="tiny")
-    assert off.options(URL, headers=asked).status_code == 405
-    answer = off.post(URL, content=RED, headers={"Origin": "https://shop.example"})
-    assert "access-control-allow-origin" not in answer.headers
+    assert off.options(URL, headers=headers).status_code == 405
+    response = off.post(URL, content=RED, headers={"Origin": "https://shop.example"})
+    assert "access-control-allow-origin" not in response.headers
     on = serve(LOUPE_CORS="https://shop.example, https://other.example/")
-    allowed = on.options(URL, headers=asked)
+    allowed = on.options(URL, headers=headers)
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
-    asked["Origin"] = "https://evil.example"
-    assert "access-control-allow-origin" not in on.options(URL, headers=asked).headers
+    headers["Origin"] = "https://evil.example"
+    assert "access-control-allow-origin" not in on.options(URL, headers=headers).headers
     refused = on.post(URL, content=b"", headers={"Origin": "https://other.example"})
     assert refused.headers["access-control-allow-origin"] == "https://other.example"
 
 
-def test_an_empty_field_is_one_that_was_not_filled_in(api: TestClient) -> None:
+def test_empty_form_field_means_the_default(api: TestClient) -> None:
     photo = {"photo": ("a.png", RED)}
-    wanted = without_times(api.post(URL, files=photo).json())
+    expected = without_times(api.post(URL, files=photo).json())
     empty = api.post(URL, files=photo, data={"model": "", "top": "", "explain": ""})
-    assert without_times(empty.json()) == wanted
+    assert without_times(empty.json()) == expected
     is_problem(api.post(f"{URL}?model=", content=RED), 422, "invalid")
 
 
-def test_a_form_with_two_photos_is_told_so(api: TestClient) -> None:
-    answer = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
-    is_problem(answer, 400, "malformed")
-    assert "send at most one photo" in answer.json()["detail"]
+def test_form_with_two_photos_is_rejected(api: TestClient) -> None:
+    response = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
+    is_problem(response, 400, "malformed")
+    assert "send at most one photo" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])
-def test_a_name_comes_back_as_its_sender_knows_it(api: TestClient, name: str) -> None:
+def test_file_name_is_returned_as_the_sender_knows_it(api: TestClient, name: str) -> None:
     # As browsers and the clients write what a form cannot hold.
     sent = name.replace('"', "%22").replace("\n", "%0A")
     head = f'Content-Disposition: form-data; name="photo"; filename="{sent}"\r\n\r\n'

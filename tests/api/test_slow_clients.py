@@ -1,4 +1,4 @@
-"""Clients that take their time, to send or to take: nobody else waits for them."""
+"""``SlowClientMiddleware``: clients that are slow to send or to read delay nobody else."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,9 @@ def scope(**headers: str) -> dict[str, Any]:
     return {"type": "http", "method": "POST", "path": "/", "headers": pairs}
 
 
-def asked(app: Any, parts: list[bytes], **headers: str) -> tuple[list[dict[str, Any]], int]:
+def run_middleware(
+    app: Any, parts: list[bytes], **headers: str
+) -> tuple[list[dict[str, Any]], int]:
     """What was sent, and how many parts of the body were read."""
     sent, read = [], 0
 
@@ -49,25 +51,27 @@ def closes(sent: list[dict[str, Any]]) -> bool:
     return (b"connection", b"close") in sent[0]["headers"]
 
 
-def test_an_answer_to_a_whole_body_leaves_the_connection_open() -> None:
-    sent, read = asked(PlainTextResponse("no"), [], **{"content-length": "0"})
+def test_response_to_a_complete_body_keeps_the_connection() -> None:
+    sent, read = run_middleware(PlainTextResponse("no"), [], **{"content-length": "0"})
     assert not closes(sent)
     assert read == 0
     assert len(sent) == 2
 
 
-def test_who_asks_first_is_not_invited_to_send() -> None:
-    asking = {"content-length": "500", "expect": "100-continue"}
-    sent, read = asked(PlainTextResponse("no"), [b"x" * 100] * 3, **asking)
+def test_rejected_client_is_not_invited_to_send_its_body() -> None:
+    headers = {"content-length": "500", "expect": "100-continue"}
+    sent, read = run_middleware(PlainTextResponse("no"), [b"x" * 100] * 3, **headers)
     assert closes(sent)
     assert read == 0
 
 
-def test_a_refused_body_is_read_for_a_while_after_the_refusal_went_out(
+def test_rejected_body_is_drained_after_the_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.6)
-    sent, read = asked(PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"})
+    sent, read = run_middleware(
+        PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"}
+    )
     assert closes(sent)
     assert read == 3
     # All of the refusal, then the wait, then the end.
@@ -76,29 +80,29 @@ def test_a_refused_body_is_read_for_a_while_after_the_refusal_went_out(
     assert sent[2] == {"type": "http.response.body", "body": b""}
 
 
-def test_a_refused_body_that_is_here_at_once_costs_no_connection() -> None:
+def test_rejected_body_that_has_arrived_keeps_the_connection() -> None:
     app, whole = PlainTextResponse("no"), [b"x" * 100] * 3
 
     async def ask() -> list[dict[str, Any]]:
         sent: list[dict[str, Any]] = []
-        left = list(whole)
+        pending = list(whole)
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+            return {"type": "http.request", "body": pending.pop(), "more_body": bool(pending)}
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
         await SlowClientMiddleware(app)(scope(**{"content-length": "300"}), receive, send)
-        assert not left
+        assert not pending
         return sent
 
     assert not closes(asyncio.run(ask()))
 
 
-def test_a_file_is_sent_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_over_a_slow_line_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
-    got = []
+    received = []
 
     async def ask() -> None:
         async def receive() -> dict[str, Any]:
@@ -107,33 +111,35 @@ def test_a_file_is_sent_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch
 
         async def send(message: dict[str, Any]) -> None:
             await asyncio.sleep(0.1)
-            got.append(message)
+            received.append(message)
 
         await SlowClientMiddleware(PlainTextResponse("file"))(
             scope() | {"method": "GET"}, receive, send
         )
 
     asyncio.run(ask())
-    assert got[-1]["body"] == b"file"
+    assert received[-1]["body"] == b"file"
 
 
-def test_who_was_invited_to_send_is_read_from() -> None:
+def test_invited_client_is_drained() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await PlainTextResponse("no")(scope, receive, send)
 
-    asking = {"content-length": "300", "expect": "100-continue"}
-    _, read = asked(app, [b"x" * 100] * 3, **asking)
+    headers = {"content-length": "300", "expect": "100-continue"}
+    _, read = run_middleware(app, [b"x" * 100] * 3, **headers)
     assert read == 3
 
 
-def test_a_body_without_an_end_is_not_read_for_ever() -> None:
+def test_endless_rejected_body_is_not_drained_forever() -> None:
     part = bytes(2**20)
-    _, read = asked(PlainTextResponse("no"), [part] * 500, **{"transfer-encoding": "chunked"})
+    _, read = run_middleware(
+        PlainTextResponse("no"), [part] * 500, **{"transfer-encoding": "chunked"}
+    )
     assert 20 <= read < 30
 
 
-def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_stops_reading_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
     ended = False
 
@@ -154,16 +160,16 @@ def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             if message["type"] == "http.response.body":
                 await asyncio.sleep(60)
 
-        given = scope(**{"content-length": "0"}) | {"asgi": {"spec_version": "2.3"}}
+        request_scope = scope(**{"content-length": "0"}) | {"asgi": {"spec_version": "2.3"}}
         await asyncio.wait_for(
-            SlowClientMiddleware(StreamingResponse(lines()))(given, receive, send), 5
+            SlowClientMiddleware(StreamingResponse(lines()))(request_scope, receive, send), 5
         )
 
     asyncio.run(ask())
     assert ended
 
 
-def test_two_who_send_slowly_do_not_keep_others_from_their_batch(server: Server) -> None:
+def test_slow_uploads_do_not_hold_places_of_batches(server: Server) -> None:
     head = (
         b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
         b"Content-Type: application/zip\r\n\r\nP"
@@ -186,7 +192,7 @@ def test_two_who_send_slowly_do_not_keep_others_from_their_batch(server: Server)
         assert third.reply().status == 200
 
 
-def test_a_refusal_arrives_though_its_body_was_not_wanted(server: Server) -> None:
+def test_early_error_reaches_the_client(server: Server) -> None:
     head = b"POST /api/v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
     body = bytes(5 * 2**20)
     for _ in range(5):
@@ -196,31 +202,33 @@ def test_a_refusal_arrives_though_its_body_was_not_wanted(server: Server) -> Non
         assert (reply.status, reply.json["code"]) == (404, "not-found")
 
 
-def test_who_takes_nothing_gives_the_place_of_his_batch_back(
+def test_batch_of_a_client_that_stops_reading_gives_its_place_back(
     serve: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
     app = serve(LOUPE_MODEL="tiny").app
     head = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.png"\r\n\r\n'
     body = head + PHOTO + b"\r\n--x--\r\n"
-    given = scope(**{"content-type": "multipart/form-data; boundary=x", "content-length": "9"})
-    given |= {"path": "/api/v1/identify/batch", "query_string": b"", "http_version": "1.1"}
+    request_scope = scope(
+        **{"content-type": "multipart/form-data; boundary=x", "content-length": "9"}
+    )
+    request_scope |= {"path": "/api/v1/identify/batch", "query_string": b"", "http_version": "1.1"}
 
     async def ask() -> None:
-        left = [body]
+        pending = [body]
 
         async def receive() -> dict[str, Any]:
-            if not left:
+            if not pending:
                 await asyncio.sleep(60)
-            return {"type": "http.request", "body": left.pop()}
+            return {"type": "http.request", "body": pending.pop()}
 
         async def send(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.body":
                 await asyncio.sleep(60)
 
         for _ in range(MAX_BATCHES + 1):
-            left[:] = [body]
-            await asyncio.wait_for(app(dict(given), receive, send), 10)
+            pending[:] = [body]
+            await asyncio.wait_for(app(dict(request_scope), receive, send), 10)
         assert not dispatcher()._batches.locked()
         assert memory_budget().used == 0
 
