@@ -186,12 +186,12 @@ def test_copies_keep_what_an_answer_cuts_off() -> None:
 
 def test_what_is_no_photo_is_reported(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", 3)
-    (folder / "disc" / "old.bmp").write_bytes(b"BM")
+    (folder / "disc" / "old.pdf").write_bytes(b"%PDF-1.7")
     (folder / "star").mkdir()
-    (folder / "star" / "one.jfif").write_bytes(b"\xff\xd8")
+    (folder / "star" / "one.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     (folder / "disc" / ".DS_Store").write_text("")
     told = codes(seen(folder, tmp_path / "copies"))
-    assert told["ignored"] == ("disc/old.bmp", "star/one.jfif")
+    assert told["ignored"] == ("disc/old.pdf", "star/one.mp4")
     assert told["empty"] == ("star",)
 
 

@@ -123,7 +123,8 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     assert imported.compared.whole <= 1e-6
     assert imported.compared.difference <= 1e-3
     apart = f"{imported.compared.difference:.0e}"
-    assert said == [
+    # The fifth line may be one about large JPEGs.
+    assert [*said[:4], said[-1]] == [
         "Reading export.pkl without running it ...",
         "Loading it in a process of its own (no network, none of your secrets) ...",
         "Compiling ...",
