@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from model.prediction import Milliseconds
+
 from ..problems import Problem
 
 __all__ = [
@@ -23,15 +25,6 @@ class Candidate(BaseModel):
 
     label: str
     probability: float = Field(ge=0, le=1)
-
-
-class Milliseconds(BaseModel):
-    """Time of each step, in ms."""
-
-    decode: float
-    preprocess: float
-    engine: float
-    total: float
 
 
 class Explanation(BaseModel):

@@ -1,4 +1,4 @@
-"""One answer for one photo: whatever it comes as, however many ask at once."""
+"""``model.classifier``: one prediction per photo, whatever its source and however many threads."""
 
 import io
 import threading
@@ -33,7 +33,7 @@ from tests.model.tiny import COLOURS, colour
 from tests.photos import drawn, encoded
 
 
-def test_a_path_bytes_and_an_image_have_the_same_answer(
+def test_path_bytes_and_image_give_the_same_prediction(
     imagenet: Classifier, tmp_path: Path
 ) -> None:
     image = drawn(300, 260)
@@ -52,14 +52,14 @@ def test_a_path_bytes_and_an_image_have_the_same_answer(
         np.testing.assert_array_equal(other.probabilities, first.probabilities)
 
 
-def test_it_names_what_is_on_a_photo(imagenet: Classifier) -> None:
+def test_built_in_model_identifies_samples(imagenet: Classifier) -> None:
     by_name = {sample.name: imagenet.identify(sample.path) for sample in samples()}
     assert by_name["cat"].top(1)[0].label in {"tabby", "tiger cat", "Egyptian cat"}
     assert by_name["coffee"].top(1)[0].label in {"espresso", "cup", "coffee mug"}
 
 
 @pytest.mark.parametrize("name", COLOURS)
-def test_every_colour_has_its_name(colours: Classifier, name: str) -> None:
+def test_classifier_identifies_each_colour(colours: Classifier, name: str) -> None:
     prediction = colours.identify(colour(name))
     assert prediction.answer == name
     assert prediction.model == "tiny"
@@ -70,19 +70,19 @@ def test_every_colour_has_its_name(colours: Classifier, name: str) -> None:
     assert not prediction.calibrated
 
 
-def test_a_calibrated_model_says_when_it_does_not_know(calibrated_bundle: Bundle) -> None:
+def test_calibrated_model_detects_out_of_distribution_photos(calibrated_bundle: Bundle) -> None:
     classifier = load("calibrated")
     red, grey = classifier.identify(colour("red")), classifier.identify(colour((128, 128, 128)))
     assert (red.in_distribution, red.answer) == (True, "red")
     assert red.prediction_set is not None
-    assert [found.label for found in red.prediction_set] == ["red"]
+    assert [candidate.label for candidate in red.prediction_set] == ["red"]
     assert (grey.in_distribution, grey.answer) == (False, None)
     assert grey.ood_score is not None
     assert red.ood_score is not None
     assert grey.ood_score > 0.5 > red.ood_score
 
 
-def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> None:
+def test_identification_holds_photo_and_pixels(colours: Classifier) -> None:
     examined = colours.identify_detailed(encoded(drawn(90, 60), "PNG"))
     assert examined.photo.size == (90, 60)
     assert examined.pixels.shape == (32, 32, 3)
@@ -94,7 +94,7 @@ def test_examine_hands_on_what_the_answer_was_given_for(colours: Classifier) -> 
     )
 
 
-def test_times_add_up(colours: Classifier) -> None:
+def test_total_time_is_the_sum_of_its_steps(colours: Classifier) -> None:
     times = colours.identify(encoded(drawn(640, 480))).milliseconds
     assert times is not None
     parts = times.decode, times.preprocess, times.engine
@@ -112,7 +112,7 @@ def test_times_add_up(colours: Classifier) -> None:
     ],
     ids=["missing", "empty", "text", "half"],
 )
-def test_a_file_that_is_no_photo_is_refused(
+def test_invalid_file_raises_its_photo_error(
     colours: Classifier, tmp_path: Path, content: bytes | None, error: type[Exception]
 ) -> None:
     path = tmp_path / "photo.jpg"
@@ -122,14 +122,14 @@ def test_a_file_that_is_no_photo_is_refused(
         colours.identify(path)
 
 
-def test_a_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
+def test_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
     with pytest.raises(MissingPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
         colours.identify(tmp_path / "nowhere.jpg")
     with pytest.raises(DamagedPhoto, match="can't be read"):
         colours.identify(tmp_path)
 
 
-def test_an_endless_file_is_refused(colours: Classifier, tmp_path: Path) -> None:
+def test_endless_file_is_rejected(colours: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
@@ -140,14 +140,14 @@ def test_an_endless_file_is_refused(colours: Classifier, tmp_path: Path) -> None
             colours.identify("/dev/zero")
 
 
-def test_a_refused_photo_leaves_its_place(colours: Classifier) -> None:
+def test_rejected_photo_releases_its_slot(colours: Classifier) -> None:
     for _ in range(3 * admission_queue().slots + admission_queue().queue):
         with pytest.raises(UnsupportedFormat):
             colours.identify(b"no photo")
     assert colours.identify(colour("red")).answer == "red"
 
 
-def test_a_full_gate_says_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_queue_raises_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_queue(), "queue", 0)
     pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
     with held(admission_queue(), admission_queue().slots):
@@ -196,7 +196,7 @@ def test_cancelled_batch_leaves_the_wait_for_a_large_photo(
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The engines that were started, by name."""
+    """Names of the engines that were started."""
     from model import classifier
 
     names: list[str] = []
@@ -210,14 +210,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_it_is_loaded_once(tiny_bundle: Bundle, started: list[str]) -> None:
+def test_second_load_returns_the_same_classifier(tiny_bundle: Bundle, started: list[str]) -> None:
     first = load("tiny")
     assert load("tiny") is first
     assert load("tiny", "compiled") is first
     assert started == ["compiled"]
 
 
-def test_it_is_loaded_once_also_for_threads(tiny_bundle: Bundle, started: list[str]) -> None:
+def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[str]) -> None:
     start = threading.Barrier(16)
 
     def ask(_: int) -> Classifier:
@@ -230,7 +230,7 @@ def test_it_is_loaded_once_also_for_threads(tiny_bundle: Bundle, started: list[s
     assert started == ["compiled"]
 
 
-def test_the_model_in_the_settings_is_the_default(
+def test_default_model_comes_from_the_settings(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from model.settings import settings
@@ -240,7 +240,7 @@ def test_the_model_in_the_settings_is_the_default(
     assert load().bundle.name == "tiny"
 
 
-def test_an_unknown_model_or_engine_is_refused(tiny_bundle: Bundle) -> None:
+def test_unknown_model_or_engine_raises(tiny_bundle: Bundle) -> None:
     with pytest.raises(BundleNotFound, match=r"No model named .dogs.. Available: tiny"):
         load("dogs")
     with pytest.raises(EngineUnavailable, match="has no engine 'learner'. Available: compiled"):
@@ -249,7 +249,7 @@ def test_an_unknown_model_or_engine_is_refused(tiny_bundle: Bundle) -> None:
         load("tiny", "magic")
 
 
-def test_sixteen_threads_answer_as_one(colours: Classifier) -> None:
+def test_sixteen_threads_agree_with_one(colours: Classifier) -> None:
     photos = [encoded(drawn(40 + seed, 50, seed), "PNG") for seed in range(50)]
     serial = [colours.identify(photo).probabilities for photo in photos]
     assert len({array.tobytes() for array in serial}) > 40
@@ -268,27 +268,27 @@ def test_sixteen_threads_answer_as_one(colours: Classifier) -> None:
         assert list(pool.map(all_of_them, range(16))) == [0] * 16
 
 
-def test_sixteen_threads_answer_as_one_also_on_a_real_network(imagenet: Classifier) -> None:
+def test_sixteen_threads_agree_with_one_on_a_real_network(imagenet: Classifier) -> None:
     pixels = [
         preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
     ]
-    serial = [imagenet.identify_pixels(one).probabilities for one in pixels]
+    serial = [imagenet.identify_pixels(photo).probabilities for photo in pixels]
 
     def ask(thread: int) -> float:
         with admission_queue().acquire(None):
-            found = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
-        return float(np.abs(found - serial[thread % 6]).max())
+            output = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
+        return float(np.abs(output - serial[thread % 6]).max())
 
     with ThreadPoolExecutor(16) as pool:
         assert max(pool.map(ask, range(48))) < 1e-5
 
 
-def test_the_model_that_ships_gives_its_golden_answers(imagenet: Classifier) -> None:
+def test_built_in_model_passes_the_golden_test(imagenet: Classifier) -> None:
     assert 0 <= imagenet.run_golden_test() <= 1e-4 == TOLERANCE
 
 
-class Wrong(Engine):
-    """Answers every photo with the same probabilities."""
+class WrongEngine(Engine):
+    """An engine that returns the same probabilities for every photo."""
 
     name = "wrong"
 
@@ -301,7 +301,7 @@ class Wrong(Engine):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "probabilities",
     [
         [np.nan] * 6,
         [0.5, np.nan, 0, 0, 0, 0],
@@ -311,24 +311,26 @@ class Wrong(Engine):
     ],
     ids=["all NaN", "a NaN", "off", "another first", "infinite"],
 )
-def test_answers_that_are_wrong_are_no_golden_ones(tiny_bundle: Bundle, found: list[float]) -> None:
-    wanted = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
+def test_wrong_probabilities_fail_the_golden_test(
+    tiny_bundle: Bundle, probabilities: list[float]
+) -> None:
+    expected = np.array([[0.50005, 0.49995, 0, 0, 0, 0]], dtype=np.float32)
     pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
-    tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, wanted, wanted)
+    tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, expected, expected)
     with pytest.raises(GoldenMismatch, match="'wrong' doesn't reproduce the golden outputs"):
-        Classifier(tiny_bundle, Wrong(tiny_bundle, found)).run_golden_test()
-    right = Classifier(tiny_bundle, Wrong(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
+        Classifier(tiny_bundle, WrongEngine(tiny_bundle, probabilities)).run_golden_test()
+    right = Classifier(tiny_bundle, WrongEngine(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
     assert right.run_golden_test() == 0
 
 
-def test_an_image_in_hand_is_left_as_it_is(colours: Classifier) -> None:
+def test_source_image_is_not_changed(colours: Classifier) -> None:
     image = Image.new("RGBA", (40, 40), (255, 0, 0, 255))
     before = image.tobytes()
     assert colours.identify(image).answer == "red"
     assert (image.mode, image.tobytes()) == ("RGBA", before)
 
 
-def test_a_rotated_photo_is_turned_upright(colours: Classifier) -> None:
+def test_rotated_photo_is_turned_upright(colours: Classifier) -> None:
     from tests.photos import turned
 
     image = Image.new("RGB", (64, 32), (0, 0, 255))
@@ -337,14 +339,14 @@ def test_a_rotated_photo_is_turned_upright(colours: Classifier) -> None:
     assert colours.identify_detailed(file.getvalue()).photo.size == (32, 64)
 
 
-def test_what_is_loaded_is_given_while_another_model_loads(tiny_bundle: Bundle) -> None:
-    """A visitor who waits for torch keeps nobody else waiting."""
+def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> None:
+    """Other sessions must not wait while one loads torch."""
     from model import classifier
 
     ready = load("tiny")
     with classifier._lock:
-        found: list[Classifier] = []
-        visitor = threading.Thread(target=lambda: found.append(load("tiny")), daemon=True)
+        loaded: list[Classifier] = []
+        visitor = threading.Thread(target=lambda: loaded.append(load("tiny")), daemon=True)
         visitor.start()
         visitor.join(timeout=5)
-        assert found == [ready]
+        assert loaded == [ready]

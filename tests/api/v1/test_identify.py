@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from api.v1 import params
 from model.admission import admission_queue
 from model.cli import main
 from model.samples import samples
-from tests.model.slots import held
+from tests.model.slots import held, large_waiting, wait_until
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 
@@ -208,6 +210,21 @@ def test_full_queue_responds_with_retry_after(serve: Any, tiny_bundle: Any) -> N
         is_problem(response, 503, "busy")
         assert int(response.headers["retry-after"]) >= 1
     assert client.post(URL, content=RED).status_code == 200
+
+
+def test_large_photo_waits_for_one_deadline_and_lets_small_ones_pass(
+    serve: Any, tiny_bundle: Any
+) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_DEADLINE="0.5", LOUPE_THREADS="2", LOUPE_QUEUE="2")
+    large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
+    started = time.monotonic()
+    with held(admission_queue(), large=True), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.post, URL, content=large)
+        wait_until(lambda: large_waiting(admission_queue()) == 1)
+        assert client.post(URL, content=RED).status_code == 200
+        is_problem(waiting.result(10), 503, "busy")
+    assert time.monotonic() - started < 5
+    assert client.post(URL, content=large).json()["answer"] == "red"
 
 
 def test_cors_allows_only_named_sites(serve: Any, tiny_bundle: Any) -> None:
