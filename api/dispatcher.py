@@ -1,4 +1,4 @@
-"""The API's photos on their way through the admission queue, and the flag that it is stopping."""
+"""The API's photos on their way through the admission queue; the flag of a server that stops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +33,7 @@ class Dispatcher:
         queue = admission_queue()
         self.stopping = False
         self._batches = asyncio.Semaphore(MAX_BATCHES)
-        # Those that are active, and large ones that wait for another large one.
+        # A thread for each active photo, and for each large one that waits for another.
         self._threads = ThreadPoolExecutor(2 * queue.slots + queue.queue, thread_name_prefix="api")
 
     def check(self) -> None:
@@ -55,7 +55,7 @@ class Dispatcher:
         """Run ``work`` in a thread that holds a slot, in the order of arrival.
 
         Args:
-            work: what to run; once begun it is finished.
+            work: what to run; once started, it is finished.
             is_disconnected: as ``Request.is_disconnected``: a client that hangs up leaves
                 the queue.
 
@@ -73,7 +73,7 @@ class Dispatcher:
                     raise ClientDisconnect
             return result.result()
         except AdmissionCancelled:
-            # It was waiting for other large photos as the client hung up.
+            # The client hung up while its large photo waited for another one.
             raise ClientDisconnect from None
         finally:
             submission.cancel()
@@ -112,9 +112,9 @@ class Dispatcher:
 
 
 def _poll_seconds(submission: Submission[T]) -> float | None:
-    # Once begun it has no deadline.
+    # Work that has started has no deadline.
     most = DISCONNECT_POLL_SECONDS
-    return most if submission.is_begun else submission.seconds_left(most)
+    return most if submission.is_started else submission.seconds_left(most)
 
 
 def _batches_error() -> Busy:

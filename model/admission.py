@@ -1,8 +1,8 @@
 """The admission queue: one for the screen, the API and batches, with one deadline.
 
-CPU-bound work on photos waits here until a core is free. A photo waits once: a large
-one, which is known only after its header was read, trades its slot for the permit of
-large photos under the deadline that it came with.
+CPU-bound work on photos waits here until a core is free. A photo waits under one deadline:
+if its header shows that it is large, it trades its slot for the large-photo permit, and the
+time that it has waited already counts.
 """
 
 import threading
@@ -31,26 +31,26 @@ __all__ = [
 T = TypeVar("T")
 
 Lane = Literal["screen", "api", "batch"]
-"""Where a caller waits. A free slot goes to the lanes in turn, so that a visitor of the
-screen waits for one or two photos of the API and not for all of them."""
+"""Where a caller waits. Free slots go to the lanes in turn, so that a visitor waits for one or
+two photos of the API and not for all of them."""
 
 DEADLINE: Final = -1.0
 """Stands for the queue's own deadline where a timeout is given."""
 
 CANCEL_POLL_SECONDS = 0.1
-"""Longest time until a caller that waits notices that it was cancelled, in seconds."""
+"""Longest time until a waiting caller notices that it was cancelled, in seconds."""
 
 
 class AdmissionCancelled(Exception):
-    """The caller was cancelled while it waited."""
+    """A caller that was cancelled while it waited."""
 
 
 class Admission:
-    """One caller's turn: it waits for a slot, then holds it.
+    """One caller's place: first in a lane, then in a slot.
 
     Args:
         lane: where it waits.
-        timeout_seconds: longest wait in all; None waits for as long as it takes.
+        timeout_seconds: longest total wait; None waits for as long as it takes.
         is_cancelled: asked while it waits.
         needs_slot: False for work outside the slots, which takes only the large-photo permit.
     """
@@ -67,13 +67,13 @@ class Admission:
         self.is_cancelled, self.needs_slot = is_cancelled, needs_slot
         self.has_slot = False
         self.large_wait_seconds = 0.0
-        """How long it waited for the permit of large photos, after it had a slot."""
+        """How long it waited for the large-photo permit after it had a slot."""
         self.granted = threading.Event()
         self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     @property
     def is_counted(self) -> bool:
-        """Whether it counts towards the queue's bound: patient callers bound themselves."""
+        """Whether it counts towards the queue's length: batches limit themselves."""
         return self.timeout_seconds is not None
 
     @property
@@ -86,7 +86,7 @@ class Admission:
         return Busy(f"Still busy after {self.timeout_seconds:g} s. Try again in a moment.")
 
     def grant(self) -> None:
-        """Let it go on; called with the queue's lock held."""
+        """Let the caller continue; called with the queue's lock held."""
         self.has_slot = self.needs_slot
         self.granted.set()
 
@@ -107,36 +107,36 @@ class Admission:
 
 
 class Submission(Admission, Generic[T]):
-    """Work that runs in an executor once it has a slot; nobody blocks meanwhile."""
+    """Work that runs in an executor once it has a slot; no thread blocks while it waits."""
 
     def __init__(self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor) -> None:
         self._is_cancelled = False
         super().__init__("api", queue.deadline_seconds, lambda: self._is_cancelled)
         self._queue, self._work, self._executor = queue, work, executor
-        self.is_begun = False
+        self.is_started = False
         self.future: Future[T] = Future()
 
     def grant(self) -> None:
-        """Begin the work, or go on after the wait for other large photos."""
+        """Start the work, or continue it after the wait for another large photo."""
         super().grant()
-        if not self.is_begun:
-            self.is_begun = True
+        if not self.is_started:
+            self.is_started = True
             self._executor.submit(self._run)
 
     def cancel(self) -> bool:
-        """Leave the queue; return whether the work had not begun.
+        """Leave the queue; return whether the work had not started.
 
-        Work that waits for other large photos ends with ``AdmissionCancelled``. Other work
-        that has begun is finished.
+        Work that waits for another large photo ends with ``AdmissionCancelled``. Other work
+        that has started is finished.
         """
         self._is_cancelled = True
         if self._queue.withdraw(self):
             self.future.cancel()
-        return not self.is_begun
+        return not self.is_started
 
     def expire(self) -> None:
         """Leave the queue with ``Busy`` once the deadline has passed."""
-        if self.is_late and not self.is_begun and self._queue.withdraw(self):
+        if self.is_late and not self.is_started and self._queue.withdraw(self):
             self.future.set_exception(self.late_error())
 
     def _run(self) -> None:
@@ -148,7 +148,7 @@ class Submission(Admission, Generic[T]):
                     result = self._work()
                 except BaseException as error:  # noqa: BLE001 - handed on by the future
                     failure = error
-        # Set after the slot is given back: the next photo need not wait for the event loop.
+        # Set after the slot is released: the next photo must not wait for the event loop.
         if failure is not None:
             self.future.set_exception(failure)
         elif is_wanted:
@@ -156,22 +156,22 @@ class Submission(Admission, Generic[T]):
 
 
 class AdmissionQueue:
-    """First-in, first-out admission for CPU-bound work, bounded in slots, length and wait.
+    """First-in, first-out admission for CPU-bound work with bounded slots, length and wait.
 
     A semaphore may wake any waiter, so under load some would wait many times the median.
-    At most one large photo is decoded at a time, so that their peaks of memory don't add
-    up. One that must wait for another gives its slot to the next photo, and gets the first
-    free slot when it is its turn.
+    At most one large photo is decoded at a time, so that their memory peaks do not add up.
+    One that has to wait gives its slot to the next photo, and gets the first free slot once
+    its turn comes.
 
     Args:
         slots: how many may be active at once.
         queue: how many may wait in each lane.
-        deadline_seconds: how long one may wait in all.
+        deadline_seconds: longest total wait.
     """
 
     def __init__(self, slots: int, queue: int, deadline_seconds: float) -> None:
         self.slots, self.queue, self.deadline_seconds = slots, queue, deadline_seconds
-        # Reentrant: what counts or withdraws is called with it and without it.
+        # Reentrant: some methods are called both with the lock held and without it.
         self._lock = threading.RLock()
         self._active = 0
         self._lanes: dict[Lane, deque[Admission]] = {lane: deque() for lane in get_args(Lane)}
@@ -187,17 +187,17 @@ class AdmissionQueue:
 
     @property
     def contended(self) -> bool:
-        """Whether others are active or wait: then each should take one core."""
+        """Whether other callers are active or waiting: then each should use one core."""
         return self._active > 1 or bool(self._large_waiting) or any(self._lanes.values())
 
     def waiting(self, lane: Lane) -> int:
-        """Return how many wait in a lane, with those that wait for other large photos."""
+        """Return how many wait in a lane, including those that wait for another large photo."""
         with self._lock:
             waiting = chain(self._lanes[lane], self._large_waiting)
             return sum(other.is_counted and other.lane == lane for other in waiting)
 
     def check(self, lane: Lane) -> None:
-        """Raise ``Busy`` if a caller that came now would be refused."""
+        """Raise ``Busy`` if a new caller would be rejected."""
         with self._lock:
             if self._active >= self.slots and self.waiting(lane) >= self.queue:
                 raise _full_error()
@@ -208,7 +208,7 @@ class AdmissionQueue:
         timeout: float | None = DEADLINE,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[Admission]:
-        """Hold a slot; in a thread that holds one already, go on with that one.
+        """Hold a slot; a thread that holds one already reuses it.
 
         Args:
             timeout: longest wait in seconds, by default the queue's deadline. None waits for
@@ -231,11 +231,11 @@ class AdmissionQueue:
             yield admission
 
     def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
-        """Run ``work`` in the executor once it has a slot; it waits in the lane of the API.
+        """Run ``work`` in the executor once it has a slot; it waits in the API's lane.
 
         Args:
-            work: what to run; an ``acquire`` inside it goes on with the same slot.
-            executor: has a thread for each slot and for each photo that may wait.
+            work: what to run; ``acquire`` inside it reuses the slot.
+            executor: needs a thread for each slot and for each large photo that may wait.
 
         Raises:
             Busy: the queue is full.
@@ -246,7 +246,7 @@ class AdmissionQueue:
 
     @contextmanager
     def large_photo(self) -> Iterator[None]:
-        """Hold the permit of large photos while one is decoded.
+        """Hold the large-photo permit while a large photo is decoded.
 
         A thread without a slot (a training, a calibration) waits for as long as it takes.
 
@@ -257,9 +257,9 @@ class AdmissionQueue:
         current: Admission | None = getattr(self._local, "admission", None)
         admission = current or Admission("batch", None, needs_slot=False)
         if not self._try_large(admission):
-            began = time.monotonic()
+            started = time.monotonic()
             self._wait(admission)
-            admission.large_wait_seconds += time.monotonic() - began
+            admission.large_wait_seconds += time.monotonic() - started
         try:
             yield
         finally:
@@ -269,21 +269,21 @@ class AdmissionQueue:
 
     @contextmanager
     def hold(self, admission: Admission) -> Iterator[None]:
-        """Hold the slot of a granted admission in this thread, and give it back."""
+        """Hold the slot of a granted admission in this thread, then release it."""
         self._local.admission = admission
         try:
             yield
         finally:
             self._local.admission = None
             with self._lock:
-                # One that waited for other large photos in vain has none any more.
+                # It has none if it gave up waiting for another large photo.
                 if admission.has_slot:
                     admission.has_slot = False
                     self._active -= 1
                     self._dispatch()
 
     def withdraw(self, admission: Admission) -> bool:
-        """Take a caller out of its lane; return False if it is not there any more."""
+        """Remove a waiting caller; return False if it is no longer waiting."""
         with self._lock:
             for line in (self._lanes[admission.lane], self._large_waiting):
                 if admission in line:
@@ -304,19 +304,19 @@ class AdmissionQueue:
         if admission.wait():
             return
         with self._lock:
-            # A slot may have come just as the deadline passed.
+            # A slot may have been granted just as the deadline passed.
             if admission.granted.is_set():
                 return
             self.withdraw(admission)
         raise admission.late_error() if admission.is_late else AdmissionCancelled
 
     def _try_large(self, admission: Admission) -> bool:
-        """Take the permit of large photos; or give the slot away, stand in line, return False."""
+        """Take the large-photo permit, or release the slot, join the line and return False."""
         with self._lock:
             if not (self._is_large_active or self._large_waiting):
                 self._is_large_active = True
                 return True
-            # While small photos have free slots, only this bounds how many large ones wait.
+            # Large photos in this line hold no slot, so the check on entry does not bound it.
             if admission.is_counted and self.waiting(admission.lane) >= self.slots + self.queue:
                 raise _full_error()
             admission.granted.clear()
@@ -328,7 +328,7 @@ class AdmissionQueue:
             return False
 
     def _dispatch(self) -> None:
-        """Grant what can be granted; a large photo whose turn it is comes first."""
+        """Fill free slots; a large photo whose turn has come goes first."""
         while self._large_waiting and not self._is_large_active:
             if self._large_waiting[0].needs_slot and self._active >= self.slots:
                 break
