@@ -27,7 +27,7 @@ __all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"
 MAX_BYTES = 20 * 2**20
 """Bytes of one file."""
 
-TILE_SIDE = 1024
+TILE_SIDE_PX = 1024
 """Pixels by which the tiles of a HEIC may reach beyond its right and lower edge."""
 
 
@@ -152,7 +152,7 @@ def _open(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:
         check_size(image.size)
     elif prepared.size != image.size:
         raise damaged()
-    if prepared.coded_pixels > (image.width + TILE_SIDE) * (image.height + TILE_SIDE):
+    if prepared.coded_pixels > (image.width + TILE_SIDE_PX) * (image.height + TILE_SIDE_PX):
         # All that is coded would be decoded, then cut or scaled to what the file claims.
         raise damaged()
     return image

@@ -19,7 +19,7 @@ __all__ = [
 MAX_PIXELS = 50_000_000
 """Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
 
-MIN_SIDE = 16
+MIN_SIDE_PX = 16
 """Pixels of the shorter side: on fewer, nothing can be seen."""
 
 SERVER_MB = 320
@@ -72,16 +72,16 @@ def check_size(size: tuple[int, int]) -> None:
 
     Raises:
         DamagedPhoto: no pixels.
-        PhotoTooSmall: a side of less than ``MIN_SIDE``.
+        PhotoTooSmall: a side of less than ``MIN_SIDE_PX``.
         TooManyPixels: more than ``MAX_PIXELS``.
     """
     pixels = size[0] * size[1]
     if pixels < 1:
         raise damaged()
-    if min(size) < MIN_SIDE:
+    if min(size) < MIN_SIDE_PX:
         raise PhotoTooSmall(
             f"This photo has only {size[0]} × {size[1]} pixels, too few to show anything. "
-            f"Send one with at least {MIN_SIDE} pixels on each side."
+            f"Send one with at least {MIN_SIDE_PX} pixels on each side."
         )
     if pixels > MAX_PIXELS:
         raise TooManyPixels(

@@ -7,6 +7,7 @@ Tiles, separate planes, BigTIFF, fax, JPEG and raw files (whose first picture is
 thumbnail) are refused as rare.
 """
 
+import itertools
 import struct
 
 from .exif import parse_orientation
@@ -174,6 +175,9 @@ def _strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
     if tags[_COMPRESSION][0] == _NO_COMPRESSION:
         # One strip: Pillow takes a second for 50,000.
         tags[_STRIP_ROWS] = (height,)
+        start = offsets[0]
+        if offsets == tuple(itertools.accumulate(lengths[:-1], initial=start)):
+            return [view[start : start + sum(lengths)]]
         return [memoryview(b"".join(strips))]
     return strips
 

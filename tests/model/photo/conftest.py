@@ -11,5 +11,5 @@ from model.photo import limits
 def _tiny_photos() -> Iterator[None]:
     """Let tests compare pixels on photos of a few pixels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "MIN_SIDE", 1)
+        patch.setattr(limits, "MIN_SIDE_PX", 1)
         yield

@@ -100,6 +100,7 @@ def too_many_pixels() -> dict[str, bytes]:
     rows = zlib.compress(bytes(20_000_000), 9)
     head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     avif = encoded(flat(640, 480), "AVIF")
+    gif = encoded(flat(64, 64), "GIF")
     return {
         "jpeg": jpeg_bomb(65_500),
         "jpeg progressive": jpeg_bomb(65_500, progressive=True),
@@ -110,6 +111,7 @@ def too_many_pixels() -> dict[str, bytes]:
         "webp lossy": webp_bomb(b"VP8 "),
         "webp lossless": webp_bomb(b"VP8L"),
         "webp canvas": webp_bomb(b"VP8X"),
+        "gif": gif[:6] + b"\xff" * 4 + gif[10:],
         "avif": lying(avif, (640, 480), (16_000, 16_000)),
     }
 

@@ -181,6 +181,13 @@ def test_tiff_of_too_many_pixels_is_rejected_by_its_header() -> None:
     assert isinstance(read_or_error(tiff(large, bytes(12))), TooManyPixels)
 
 
+def test_tiff_strips_in_any_order_are_read() -> None:
+    tags = grey_tags(2, 3) | {STRIP_ROWS: ("I", (1,)), STRIP_BYTES: ("I", (2,) * 3)}
+    for offsets, expected in (((8, 10, 12), b"abcdef"), ((12, 8, 10), b"efabcd")):
+        data = tiff({**tags, STRIP_OFFSETS: ("I", offsets)}, b"abcdef")
+        assert read(data).image.convert("L").tobytes() == expected
+
+
 def test_only_the_first_picture_of_a_tiff_is_read() -> None:
     data = encoded(PICTURE, "TIFF", save_all=True, append_images=[drawn(50, 40, 1)])
     assert read(data).image.tobytes() == PICTURE.tobytes()

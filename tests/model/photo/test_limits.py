@@ -31,7 +31,7 @@ def test_largest_phone_photo_is_within_the_limit() -> None:
 def test_photo_of_a_few_pixels_is_rejected(
     size: tuple[int, int], format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MIN_SIDE", 16)
+    monkeypatch.setattr(limits, "MIN_SIDE_PX", 16)
     with pytest.raises(PhotoTooSmall, match=rf"{size[0]} × {size[1]} pixels.*at least 16 pixels"):
         read(encoded(drawn(*size), format))
     with pytest.raises(PhotoTooSmall):
