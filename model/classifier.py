@@ -13,7 +13,7 @@ from PIL import Image
 from . import decision
 from .admission import DEADLINE, admission_queue
 from .bundle import Bundle, Fingerprint, fingerprint, get_bundle
-from .engines import Engine, start
+from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
 from .errors import DamagedPhoto, GoldenMismatch, LoupeError, MissingPhoto, PhotoTooLarge
 from .events import Event, emit, emit_error
@@ -290,7 +290,7 @@ def _load_bundle(bundle: Bundle, engine: str) -> Classifier:
     with _lock:
         if key not in _loaded:
             classifier = Classifier(bundle, start(bundle, engine))
-            if engine != "fake":
+            if ENGINES[engine].in_manifest:
                 classifier.run_golden_test()
             # The previous version of a bundle is dropped from memory.
             for other in [other for other in _loaded if other[0] == key[0] and other[1] != key[1]]:

@@ -1,6 +1,6 @@
-"""Why: which parts of a photo an answer rests on, by covering them in turn.
+"""Occlusion maps: which regions of a photo a prediction depends on, by covering each.
 
-Works with every engine alike, because it only asks for answers.
+They work with every engine of the server, because they need only its outputs.
 Source: occlusion sensitivity (Zeiler and Fergus, Visualizing and Understanding
 Convolutional Networks, 2014), with blurred patches instead of grey ones.
 """
@@ -20,75 +20,81 @@ from .preprocess import Pixels
 __all__ = ["occlusion_map", "render_overlay"]
 
 GRIDS = (5, 7, 9)
-SECONDS = 0.7
+BUDGET_SECONDS = 0.7
+"""Time for the finer grids, in seconds."""
 
 
 def occlusion_map(
-    classifier: Classifier, pixels: Pixels, label: int, seconds: float = SECONDS
+    classifier: Classifier, pixels: Pixels, label: int, seconds: float = BUDGET_SECONDS
 ) -> NDArray[np.float32]:
-    """How much the answer loses where the photo is covered.
+    """Return how much covering each region lowers the score of a label.
 
-    Coarse grids come first, finer ones as long as ``seconds`` last; the first is
-    always finished.
+    Coarse grids come first, then finer ones until ``seconds`` have passed; the first grid is
+    always completed.
 
     Args:
-        pixels: uint8 [height, width, 3] as the engine gets them.
+        classifier: the model and engine that made the prediction.
+        pixels: uint8 [height, width, 3], the engine's input.
         label: index of the label to explain.
+        seconds: time for the finer grids.
 
     Returns:
-        float32 [height, width], 0 (the sixth of the photo that matters least) to 1 (most).
+        float32 [height, width], from 0 (the least important sixth) to 1 (the most important).
 
     Raises:
-        Busy: all places are taken and the queue is full.
+        Busy: all slots are taken and the queue is full.
     """
-    until = time.perf_counter() + seconds
-    plain = pixels.astype(np.float32)
+    deadline = time.perf_counter() + seconds
+    original = pixels.astype(np.float32)
     blur = ImageFilter.GaussianBlur(pixels.shape[0] / 10)
-    cover = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - plain
-    heat = np.zeros(pixels.shape[:2], dtype=np.float32)
+    difference = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - original
+    importance = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
     with admission_queue().acquire():
-        before = _score(classifier, pixels, label)
-        # One by one: a batch is no faster on few cores, and its memory stays taken.
+        uncovered = _score(classifier, pixels, label)
+        # One at a time: a batch is no faster on few cores and needs more memory.
         for grid in GRIDS:
             for mask in _masks(grid, *pixels.shape[:2]):
-                if grid != GRIDS[0] and time.perf_counter() > until:
+                if grid != GRIDS[0] and time.perf_counter() > deadline:
                     break
-                covered = (plain + mask[..., None] * cover).astype(np.uint8)
-                heat += max(0.0, before - _score(classifier, covered, label)) * mask
+                covered = (original + mask[..., None] * difference).astype(np.uint8)
+                importance += max(0.0, uncovered - _score(classifier, covered, label)) * mask
                 weight += mask
-    heat /= weight
-    low, high = np.percentile(heat, (15, 97))
+    importance /= weight
+    low, high = np.percentile(importance, (15, 97))
     spread = max(float(high - low), 1e-6)
-    return np.asarray(np.clip((heat - low) / spread, 0, 1), dtype=np.float32)
+    return np.asarray(np.clip((importance - low) / spread, 0, 1), dtype=np.float32)
 
 
 def _score(classifier: Classifier, pixels: Pixels, label: int) -> float:
-    """Log-odds of the label: they still move where probabilities are near 1."""
+    """Return the log-odds of a label, which still change where probabilities are near 1."""
     probability = float(classifier.engine.run(pixels[None]).probabilities[0, label])
     probability = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(probability / (1 - probability))
 
 
 def _masks(grid: int, height: int, width: int) -> Iterator[NDArray[np.float32]]:
-    """Soft patches on a grid, float32 [height, width], 0 to 1.
+    """Yield soft patches on a grid, float32 [height, width], 0 to 1.
 
-    In a fixed mixed order: when time runs out, what is missing is spread out.
+    The order is shuffled and fixed, so that gaps are spread out when time runs out.
     """
-    rows, columns = _bumps(grid, height), _bumps(grid, width)
-    for place in np.random.default_rng(0).permutation(grid * grid):
-        yield np.outer(rows[place // grid], columns[place % grid])
+    rows, columns = _soft_steps(grid, height), _soft_steps(grid, width)
+    for cell in np.random.default_rng(0).permutation(grid * grid):
+        yield np.outer(rows[cell // grid], columns[cell % grid])
 
 
-def _bumps(grid: int, length: int) -> NDArray[np.float32]:
+def _soft_steps(grid: int, length: int) -> NDArray[np.float32]:
+    """Return one soft step per grid line, float32 [grid, length]."""
     centres = (np.arange(grid) + 0.5) * length / grid
     distance = np.abs(np.arange(length)[None, :] + 0.5 - centres[:, None])
     reach = length / grid
     return np.clip(1.5 - distance / reach, 0, 1).astype(np.float32)
 
 
-def render_overlay(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -> Image.Image:
-    """The pixels with what matters left bright and the rest dark: readable in any eye.
+def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 672) -> Image.Image:
+    """Return the photo with important regions bright and the rest dark and grey.
+
+    Brightness is readable with any kind of colour vision.
 
     Returns:
         RGB, ``side`` pixels high.
@@ -96,6 +102,8 @@ def render_overlay(pixels: Pixels, heat: NDArray[np.float32], side: int = 672) -
     scale = side / pixels.shape[0]
     size = (round(pixels.shape[1] * scale), side)
     picture = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
-    light = Image.fromarray((heat * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    light = Image.fromarray((importance * 255).astype(np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
     dark = picture.convert("L").point(lambda value: value * 0.25).convert("RGB")
     return Image.composite(picture, dark, light)

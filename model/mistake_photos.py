@@ -1,4 +1,4 @@
-"""Held-out photos that the owner lets be seen: those that a model's card names as mistakes."""
+"""Held-out photos that a model got wrong, as far as the owner shows them."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ __all__ = ["mistake_photo"]
 
 
 def mistake_photo(model: str, name: str, *, side: int = 256) -> Photo | None:
-    """A held-out photo of a model, about as small as asked; None where no folder is set.
+    """Return a held-out photo of a model; None if ``LOUPE_PHOTOS`` is not set.
 
-    It is looked for in the folder's subfolder of the model's name, then in the folder.
+    It is searched in the folder's subfolder with the model's name, then in the folder.
 
     Args:
         model: the model's name.
-        name: the photo's path below one of the two, as a card has it. Anybody may
-            have written that card: a path that leads out of the folder is not followed.
-        side: pixels of the shorter side that are enough.
+        name: the photo's path below one of the two, as the card has it. Cards are untrusted, so
+            a path that leads out of the folder is not followed.
+        side: shorter side that suffices, in pixels.
 
     Raises:
-        PhotoError: it is not there, or cannot be read.
+        PhotoError: it is missing or can't be read.
     """
     folder = settings().photos
     if folder is None:
@@ -30,17 +30,17 @@ def mistake_photo(model: str, name: str, *, side: int = 256) -> Photo | None:
     for start in (folder / model, folder):
         if path := _within(folder, start, name):
             return read(read_file(path), resize=side)
-    raise MissingPhoto("This photo is not among the held-out photos here.")
+    raise MissingPhoto("This photo isn't in the folder of held-out photos.")
 
 
 def _within(folder: Path, start: Path, name: str) -> Path | None:
-    """The file of that name below ``start``; links are followed as far as ``folder`` holds them."""
+    """Return the file of that name below ``start``, unless a link leads out of ``folder``."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return None
     try:
         path = (start / name).resolve(strict=True)
-        # Only a plain file is opened: a pipe would be waited for.
+        # Only regular files: opening a pipe would block.
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
     except (OSError, ValueError, RuntimeError):
-        # Not there, a name with a zero in it, links that go round in a circle.
+        # It is missing, its name contains a zero byte, or its links form a circle.
         return None

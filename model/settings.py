@@ -1,4 +1,4 @@
-"""The one settings object: read from the environment, then from secrets.toml."""
+"""Settings: one frozen object, read from the environment, then from ``secrets.toml``."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from . import resources
+from .engine_info import ServerEngine
 from .errors import SettingRefused
 
 __all__ = ["ROOT", "Settings", "settings"]
@@ -24,9 +25,9 @@ SECRETS = ROOT / ".streamlit" / "secrets.toml"
 
 
 class Settings(BaseSettings):
-    """All that an owner can set, as ``LOUPE_NAME`` or in ``.streamlit/secrets.toml``.
+    """The owner's settings, as ``LOUPE_NAME`` or in ``.streamlit/secrets.toml``.
 
-    The defaults serve a laptop with nothing set. Secrets are masked in ``repr``.
+    The defaults suit a laptop. Secrets are masked in ``repr``.
     """
 
     model_config = SettingsConfigDict(
@@ -35,59 +36,62 @@ class Settings(BaseSettings):
 
     data: Path = Field(
         default_factory=lambda: user_data_path("loupe"),
-        description="The one folder that is written to: records, models that are not shipped.",
+        description="The only folder that Loupe writes to: corrections, the owner's models, the "
+        "signing key.",
     )
     database: SecretStr = Field(
         default=SecretStr(""),
-        description="SQLAlchemy URL of the records; empty means SQLite in the data folder.",
+        description="SQLAlchemy URL for corrections; empty means SQLite in the data folder.",
     )
     secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Signs result links, so that they can be shown as checked.",
+        description="Signs share links; empty means a secret that is kept in the data folder.",
     )
-    model: str = Field(default="imagenet", description="The model that the first screen opens.")
-    engine: Literal["compiled", "learner"] = Field(
-        default="compiled", description="The engine that the first screen opens."
+    model: str = Field(default="imagenet", description="The model that the app opens first.")
+    engine: ServerEngine = Field(
+        default="compiled", description="The engine that the app uses first."
     )
     threads: int = Field(
         default_factory=resources.cores,
         ge=1,
         le=256,
-        description="Cores to use; by default the cgroup's quota.",
+        description="Number of cores to use; by default the cgroup's quota.",
     )
     memory_mb: int = Field(
         default_factory=resources.memory_mb,
         ge=128,
-        description="Memory of this process in MB; by default the cgroup's limit. "
+        description="Memory for the process in MB; by default the cgroup's limit. "
         "Photos that would not fit are refused.",
     )
     queue: int = Field(
-        default=8, ge=0, le=1000, description="Photos that may wait while all cores are at work."
+        default=8,
+        ge=0,
+        le=1000,
+        description="Number of photos that may wait while all cores are busy.",
     )
     deadline: float = Field(
-        default=10.0, gt=0, le=300, description="Seconds that a photo may wait before 'busy'."
+        default=10.0,
+        gt=0,
+        le=300,
+        description="Seconds that a photo may wait before the answer is 'busy'.",
     )
-    batch: int = Field(
-        default=1000, ge=1, le=100_000, description="Photos that one batch may hold."
-    )
+    batch: int = Field(default=1000, ge=1, le=100_000, description="Number of photos in one batch.")
     photos: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
         default=None,
-        description="Folder with held-out photos; set, visitors see those that a model got wrong.",
+        description="Folder with held-out photos, to show visitors those a model got wrong.",
     )
     cors: str = Field(
         default="",
-        description="Other sites that may call the API from a browser, separated by commas.",
+        description="Sites whose pages may call the API from a browser, separated by commas.",
     )
-    downloads: bool = Field(
-        default=True, description="Whether the API hands out the files of models."
-    )
+    downloads: bool = Field(default=True, description="Whether the API serves the files of models.")
     metrics: str = Field(
         default="",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path of the Prometheus metrics, as /metrics; empty means none.",
+        description="Path of the Prometheus metrics, such as /metrics; empty means none.",
     )
     log: Literal["text", "json"] = Field(
-        default="text", description="How the log is written; json is one object a line."
+        default="text", description="Format of the log; json is one object per line."
     )
     sagemaker: bool = Field(
         default=False, description="Adds SageMaker's routes, /ping and /invocations."
@@ -100,7 +104,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the records."""
+        """SQLAlchemy URL for corrections."""
         return (
             self.database.get_secret_value()
             or f"sqlite:///{self.data.resolve() / 'records.sqlite'}"
@@ -115,7 +119,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before file: a host's own settings win."""
+        """Return the sources in order: the environment wins over the file."""
         return init_settings, env_settings, SecretsFile(settings_cls, SECRETS)
 
 
@@ -134,21 +138,19 @@ class SecretsFile(TomlConfigSettingsSource):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once.
+    """Return the settings of this process, read once.
 
     Raises:
-        SettingRefused: a value is not usable; the message names the setting.
+        SettingRefused: a value is invalid; the message names the setting.
     """
     try:
         return Settings()
     except ValidationError as error:
-        # The value is not said back: it may be a secret.
-        said = "; ".join(
-            f"LOUPE_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False)
+        # The message leaves the value out, because it may be a secret.
+        problems = "; ".join(
+            f"LOUPE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
         )
-        raise SettingRefused(
-            f"{said}. The README's table, Settings, has what each takes."
-        ) from None
+        raise SettingRefused(f"{problems}. See the table in docs/settings.md.") from None
     except TOMLDecodeError as error:
-        raise SettingRefused(f"{SECRETS} is not whole TOML: {error}.") from None
+        raise SettingRefused(f"{SECRETS} is not valid TOML: {error}.") from None

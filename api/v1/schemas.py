@@ -1,9 +1,10 @@
 """The JSON of the API's responses, described for OpenAPI."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from model.engine_info import ServerEngine
 from model.prediction import Milliseconds
 
 from ..problems import Problem
@@ -46,7 +47,7 @@ class IdentifyResponse(BaseModel):
     photo: str = Field(description="The file's name as sent; - if it had none.")
     model: str
     version: str = Field(description="The model's version, a hash of its content.")
-    engine: Literal["compiled", "learner"]
+    engine: ServerEngine
     answer: str | list[str] | None = Field(
         description="The top label; null for none of these; a list for models with several "
         "labels per photo."

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classifier import load
+from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
 from .progress import progress_bar
 
@@ -24,9 +25,7 @@ MAX_ROWS = 20
 @click.command("evaluate")
 @click.argument("name")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--engine", type=click.Choice(["compiled", "learner"]), help="Engine to run.  [compiled]"
-)
+@click.option("--engine", type=click.Choice(SERVER_ENGINES), help="Engine to run.  [compiled]")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one JSON object.")
 def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool) -> None:
     """Measure the model NAME on FOLDER, which holds one folder of photos per label.

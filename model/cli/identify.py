@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classifier import Classifier, load
+from ..engine_info import SERVER_ENGINES
 from ..errors import LoupeError
 from ..photo import MAX_BYTES
 from ..photo_files import list_photos, map_ordered
@@ -26,7 +27,7 @@ __all__ = ["identify_command"]
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of labels."
 )
-@click.option("--engine", type=click.Choice(["compiled", "learner"]), help="By default compiled.")
+@click.option("--engine", type=click.Choice(SERVER_ENGINES), help="By default compiled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|- ...")
 def identify_command(

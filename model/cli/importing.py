@@ -31,7 +31,13 @@ LISTED = 12
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
 @click.option("--title", default="", help="What people read; by default the name.")
-@click.option("--licence", default="", help="The model's licence; by default 'not stated'.")
+@click.option(
+    "--licence",
+    "--license",
+    "licence",
+    default="",
+    help="The model's licence; by default 'not stated'.",
+)
 def import_command(
     export: Path, name: str, trust: bool, photos: Path | None, title: str, licence: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""``list``, ``show`` and ``verify``."""
+"""``list``, ``show``, ``verify``, ``versions`` and ``rollback``."""
 
 import json
 import sys
@@ -8,84 +8,141 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Bundle, get_bundle, list_models
+from ..bundle import Bundle, get_bundle, list_models, list_versions, roll_back
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
 
-__all__ = ["list_command", "show_command", "verify_command"]
+__all__ = [
+    "list_command",
+    "rollback_command",
+    "show_command",
+    "verify_command",
+    "versions_command",
+]
 
 
 @click.command("list")
 def list_command() -> None:
-    """List the models: those that ship and those in the data folder."""
-    table = Table(box=None)
-    for column in ("model", "labels", "accuracy", "size", "version", "engines"):
-        table.add_column(column, no_wrap=column != "engines")
-    refused = []
+    """List the built-in models and those in the data folder."""
+    # Only names wrap: on 80 columns a long one must not push the last column out.
+    table = Table("model", box=None)
+    table.columns[0].overflow = "fold"
+    for column in ("labels", "accuracy", "size", "version", "engines"):
+        table.add_column(column, no_wrap=True)
+    errors = {}
     for name, bundle in list_models().items():
         if isinstance(bundle, BundleError):
-            refused.append(f"{name}: {bundle}")
+            errors[name] = bundle
             continue
         table.add_row(
             Text(name),
             f"{len(bundle.labels):,}",
-            accuracy(bundle),
+            _format_accuracy(bundle),
             f"{bundle.size / 1e6:.0f} MB",
             bundle.version,
             ", ".join(available(bundle)),
         )
     Console().print(table)
-    for line in refused:
-        click.echo(f"refused: {line}", err=True)
+    _print_errors(errors)
 
 
 @click.command("show")
 @click.argument("name")
 def show_command(name: str) -> None:
-    """Print a model's manifest as JSON, with its version and where it is."""
+    """Print the manifest of model NAME as JSON, with its version and folder."""
     bundle = get_bundle(name)
-    values = {"version": bundle.version, "folder": str(bundle.folder)}
-    click.echo(
-        json.dumps(
-            {**values, **bundle.manifest.model_dump(mode="json")}, indent=1, ensure_ascii=False
-        )
-    )
+    values = {
+        "version": bundle.version,
+        "folder": str(bundle.folder),
+        **bundle.manifest.model_dump(mode="json"),
+    }
+    click.echo(json.dumps(values, indent=1, ensure_ascii=False))
 
 
 @click.command("verify")
 @click.argument("name", required=False)
 def verify_command(name: str | None) -> None:
-    """Check every file's hash and every engine's golden answers, of one model or of all."""
-    failed = False
-    if name and name not in list_models():
-        get_bundle(name)  # refuses, and says which models there are
-    for found in [name] if name else list(list_models()):
+    """Check the hashes of all files and run the golden test of every engine.
+
+    Checks model NAME, or all models.
+    """
+    models = list_models()
+    if name and name not in models:
+        get_bundle(name)  # raises an error that lists the models
+    errors = {}
+    for model in [name] if name else models:
         try:
-            click.echo(f"{found}: {_verified(get_bundle(found))}")
+            click.echo(f"{model}: {_verify(get_bundle(model))}")
         except BundleError as error:
-            failed = True
-            click.echo(f"{found}: refused: {error}", err=True)
-    sys.exit(1 if failed else 0)
+            errors[model] = error
+    _print_errors(errors)
+    sys.exit(1 if errors else 0)
 
 
-def _verified(bundle: Bundle) -> str:
+def _verify(bundle: Bundle) -> str:
     from ..classifier import Classifier
     from ..engines import start
 
     bundle.verify()
-    said = [f"{len(bundle.manifest.files)} files as hashed"]
+    results = [f"{len(bundle.manifest.files)} files match their hashes"]
     for engine in bundle.manifest.engines:
         try:
-            worst = Classifier(bundle, start(bundle, engine)).run_golden_test()
-            said.append(f"{engine} gives the golden answers (within {worst:.1g})")
+            difference = Classifier(bundle, start(bundle, engine)).run_golden_test()
+            results.append(f"{engine}: golden outputs match (max difference {difference:.1g})")
         except EngineUnavailable:
-            said.append(f"{engine} not checked (its packages are not installed)")
-    return "; ".join(said)
+            results.append(f"{engine}: not checked (its packages aren't installed)")
+    return "; ".join(results)
 
 
-def accuracy(bundle: Bundle) -> str:
-    """The accuracy with its interval, in per cent; a dash without one."""
+@click.command("versions")
+@click.argument("name")
+def versions_command(name: str) -> None:
+    """List the versions of model NAME, the newest first."""
+    table = Table(box=None)
+    for column in ("", "version", "created (UTC)", "accuracy", "title"):
+        table.add_column(column, no_wrap=column != "title")
+    errors = {}
+    for version in list_versions(name):
+        if isinstance(version.bundle, BundleError):
+            errors[version.version] = version.bundle
+            accuracy, title = "can't be used", ""
+        else:
+            accuracy = _format_accuracy(version.bundle)
+            title = version.bundle.manifest.title
+        table.add_row(
+            "current" if version.current else "",
+            Text(version.version),
+            f"{version.created:%Y-%m-%d %H:%M}",
+            accuracy,
+            Text(title),
+        )
+    Console().print(table)
+    _print_errors(errors)
+
+
+@click.command("rollback")
+@click.argument("name")
+@click.argument("version")
+def rollback_command(name: str, version: str) -> None:
+    """Make VERSION the current version of model NAME, once all its hashes match.
+
+    A running app uses it from the next photo on.
+    """
+    previous = next((item.version for item in list_versions(name) if item.current), None)
+    bundle = roll_back(name, version)
+    click.echo(f"{name} is now {bundle.version} ({bundle.manifest.title}).")
+    if previous and previous != bundle.version:
+        click.echo(f"To undo: python -m model rollback {name} {previous}")
+
+
+def _print_errors(errors: dict[str, BundleError]) -> None:
+    for name, error in errors.items():
+        click.echo(f"{name}: {error} [{error.code}]", err=True)
+
+
+def _format_accuracy(bundle: Bundle) -> str:
+    """Return the accuracy with its 95% interval; a dash if it was not measured."""
     metric = bundle.manifest.metric("accuracy")
     if metric is None:
         return "–"
-    return f"{metric.value:.1%} ({metric.low:.1%} to {metric.high:.1%})"
+    return f"{metric.value:.1%} ({metric.low * 100:.1f}–{metric.high:.1%})"

@@ -137,7 +137,9 @@ def open_page(page, title):
 
 def test_a_version_that_is_not_here_cannot_be_shown(page):
     page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("so it cannot be shown")
+    expect(page.get_by_test_id("stAlert")).to_contain_text(
+        "This answer came from version 000000000000"
+    )
     expect(headline(page)).to_have_count(0)
 
 

@@ -141,7 +141,7 @@ def test_a_secret_of_the_wrong_kind_is_not_printed(secrets_file: Path, line: str
 
 def test_a_file_of_secrets_that_cannot_be_read_is_named(secrets_file: Path) -> None:
     secrets_file.write_text("LOUPE_SECRET = ")
-    with pytest.raises(SettingRefused, match="is not whole TOML"):
+    with pytest.raises(SettingRefused, match="is not valid TOML"):
         settings()
 
 

@@ -180,7 +180,7 @@ def test_the_commands(two: tuple[Bundle, Bundle]) -> None:
     assert get_bundle("tiny").version == former.version
     (current.folder / "graph.onnx").unlink()
     listed = cli("versions", "tiny")
-    assert f"refused: {current.version}" in listed.stderr
+    assert f"{current.version}: " in listed.stderr
     for version in (current.version, "0" * 12):
         refused = cli("rollback", "tiny", version)
         assert refused.exit_code == 2
