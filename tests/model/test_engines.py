@@ -220,7 +220,7 @@ def test_weights_that_do_not_fit_are_refused(
     imagenet: Classifier, shelf: Path, tmp_path: Path
 ) -> None:
     bundle = _with_weights(tiny(shelf, "misfit"), b"no safetensors")
-    with pytest.raises(BundleDamaged, match=r"weights\.safetensors does not fit"):
+    with pytest.raises(BundleDamaged, match=r"weights\.safetensors doesn't fit"):
         start(bundle, "learner")
 
 
