@@ -215,13 +215,14 @@ def _copy_records(data: Path, copy: Path) -> int | None:
 def _sources(data: Path, training: bool) -> tuple[dict[str, Path | bytes], list[str]]:
     """Return what is to be saved by its path in the backup, and the paths that are left out."""
     candidates: dict[str, Path | bytes] = {}
-    for model in _visible(data / "models"):
+    models = _visible(data / "models")
+    for model in models:
         # Read before versions are listed, so that the one it names is among them.
         current = model / CURRENT_FILE
         if current.is_file() and not current.is_symlink():
             candidates[f"models/{model.name}/{CURRENT_FILE}"] = current.read_bytes()
-    tops = ["models", *(["training"] if training else []), KEY_FILE]
-    for path in (path for top in tops for path in _walk(data / top)):
+    runs = _visible(data / "training") if training else []
+    for path in (path for top in (*models, *runs, data / KEY_FILE) for path in _walk(top)):
         candidates.setdefault(path.relative_to(data).as_posix(), path)
     known = (*FOLDERS, *FILES, *(f"{RECORDS}{suffix}" for suffix in ("-wal", "-shm", "-journal")))
     left_out = [path.name for path in _visible(data) if path.name not in known]
