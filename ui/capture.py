@@ -38,7 +38,7 @@ def _upload(*, is_answered: bool) -> None:
         help="To paste a picture, select this button and press Ctrl+V (⌘V on a Mac).",
     )
     if not is_answered:
-        st.caption(f"{FORMAT_NAMES}, up to {MAX_BYTES // 2**20} MB.")
+        st.caption(f"{FORMAT_NAMES}.")
     _submit_leftover(file, key, alt)
 
 
