@@ -1,4 +1,4 @@
-"""Every way of a photo into the app ends in an answer."""
+"""Photo sources in the browser: upload, paste, camera, samples, keyboard."""
 
 import base64
 
@@ -11,12 +11,12 @@ from tests.photos import encoded
 COFFEE = ("espresso", "cup", "coffee mug")
 
 
-def test_camera(page):
+def test_camera_photo_is_identified(page):
     page.goto("/?way=Camera")
     page.get_by_test_id("stCameraInputButton").click()
     answered(page, *COFFEE)
     expect(photo(page)).to_have_attribute("alt", "The photo you took")
-    # The camera is let go of, and comes back with one press.
+    # The camera is released and comes back with one press.
     expect(page.locator("video")).to_have_count(0)
     page.get_by_role("button", name="Take another photo").click()
     expect(page.get_by_test_id("stCameraInputButton")).to_be_visible()
@@ -24,7 +24,7 @@ def test_camera(page):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "HEIF"])
-def test_upload(page, format):
+def test_uploads_are_identified_one_after_the_other(page, format):
     page.goto("/")
     attach(page, encoded(sample("cat").open().convert("RGB"), format), f"cat.{format.lower()}")
     assert "cat" in answered(page)
@@ -34,7 +34,7 @@ def test_upload(page, format):
     answered(page, *COFFEE)
 
 
-def test_paste(page):
+def test_pasted_picture_is_identified(page):
     page.goto("/")
     button = uploader(page)
     button.wait_for()
@@ -52,7 +52,7 @@ def test_paste(page):
     answered(page, *COFFEE)
 
 
-def test_sample(page):
+def test_samples_are_identified(page):
     page.goto("/?way=Sample")
     pick(page, "Coffee")
     answered(page, *COFFEE)
@@ -62,7 +62,7 @@ def test_sample(page):
     assert "cat" in answered(page)
 
 
-def test_keyboard_alone(page):
+def test_keyboard_reaches_the_uploader_and_the_samples(page):
     page.goto("/")
     upload = uploader(page)
     upload.wait_for()
@@ -75,15 +75,15 @@ def test_keyboard_alone(page):
     answered(page, *COFFEE)
 
 
-def tab_to(page, wanted):
+def tab_to(page, target):
     for _ in range(30):
         page.keyboard.press("Tab")
-        if wanted.evaluate("element => element === document.activeElement"):
+        if target.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError("The Tab key does not reach it.")
+    raise AssertionError("The Tab key does not reach the target.")
 
 
-def test_plain_http_has_no_camera_and_says_why(page, server):
+def test_camera_over_plain_http_explains_and_offers_upload(page, server):
     page.goto(server.url.replace("localhost", "phone.test") + "/?way=Camera")
     notice = page.get_by_test_id("stAlert")
     expect(notice).to_contain_text("only allow camera access over HTTPS")

@@ -1,4 +1,4 @@
-"""The compiled model and the learner itself, chosen by link and on the page."""
+"""The choice of an engine, by link and on the page."""
 
 import re
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FIRST_LOAD = 90_000
 
 
-def test_both_engines(page):
+def test_engines_agree_and_the_address_names_the_chosen_one(page):
     page.goto("/?engine=learner&way=Sample")
     pick(page, "Coffee")
     # The first one in this process imports torch.

@@ -1,4 +1,4 @@
-"""The frame around the pages: deep links, path prefixes, other people's sites."""
+"""The frame around the pages: deep links, path prefixes, frames of other sites."""
 
 import threading
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-downlo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, *_ in ENTRIES])
-def test_a_fresh_server_opens_any_page_within_the_frame(browser, tmp_path, name):
+def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
     with (
         serving(tmp_path) as fresh,
         guarded(browser, {"base_url": fresh.url}) as page,
@@ -64,7 +64,7 @@ def host(framed, name):
 
 
 @pytest.mark.slow
-def test_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
+def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
         host(f"{prefixed.url}/?way=Sample", "127.0.0.1") as address,
@@ -87,7 +87,7 @@ def test_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
         assert not prefixed.tracebacks()
 
 
-def test_upload_in_a_frame_of_another_origin(browser, server):
+def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
     with host(f"{server.url}/", "localhost") as address, guarded(browser, {}) as page:

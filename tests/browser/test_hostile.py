@@ -1,4 +1,4 @@
-"""A model's own text, and file names, stay text on every screen."""
+"""Hostile labels, model texts and file names in the browser: they stay text."""
 
 import re
 
@@ -24,7 +24,7 @@ def hostile(server):
 
 
 @pytest.mark.parametrize("place", range(len(LABELS) // len(COLOURS)))
-def test_labels_stay_text(page, hostile, place):
+def test_hostile_labels_stay_text(page, hostile, place):
     page.goto(f"/?model={hostile[place]}")
     leaks = []
     for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):

@@ -1,4 +1,4 @@
-"""An answer's link: what it shows, to whom, and what it refuses."""
+"""Share links in the browser: what they show, the Back button, links that are refused."""
 
 import re
 from urllib.parse import quote
@@ -62,7 +62,7 @@ def coffee(page):
     return page
 
 
-def test_a_link_shows_the_answer_to_others_and_never_the_photo(coffee, visitor):
+def test_link_shows_others_the_answer_but_not_the_photo(coffee, visitor):
     said = headline(coffee).inner_text()
     media = photo(coffee).get_attribute("src")
     other = visitor()
@@ -75,7 +75,7 @@ def test_a_link_shows_the_answer_to_others_and_never_the_photo(coffee, visitor):
     expect(other.get_by_test_id("stMain").locator("img")).to_have_count(0)
 
 
-def test_the_dialog_gives_that_link(coffee, visitor):
+def test_share_dialog_shows_the_link(coffee, visitor):
     coffee.get_by_role("button", name="Share").click()
     link = coffee.get_by_role("dialog").locator("code").inner_text().strip()
     assert token(coffee) in link
@@ -84,7 +84,7 @@ def test_the_dialog_gives_that_link(coffee, visitor):
     expect(headline(other)).to_have_text(re.compile("My best guess"))
 
 
-def test_back_reload_and_other_pages_keep_the_answer(coffee):
+def test_answer_survives_back_reload_and_other_pages(coffee):
     first = headline(coffee).inner_text()
     pick(coffee, "Cat")
     expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
@@ -113,7 +113,7 @@ def test_back_reload_and_other_pages_keep_the_answer(coffee):
 
 
 @pytest.mark.parametrize("title", ["Models", "About"])
-def test_back_after_another_page_leads_to_that_page_and_never_to_an_empty_one(page, title):
+def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     page.goto("/")
     attach(page, sample("coffee").read())
     words = answered(page)
@@ -135,11 +135,9 @@ def open_page(page, title):
     settled(page)
 
 
-def test_a_version_that_is_not_here_cannot_be_shown(page):
+def test_link_to_another_version_is_refused(page):
     page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
-    expect(page.get_by_test_id("stAlert")).to_contain_text(
-        "This answer came from version 000000000000"
-    )
+    expect(page.get_by_test_id("stAlert")).to_contain_text("came from version 000000000000")
     expect(headline(page)).to_have_count(0)
 
 
@@ -176,7 +174,7 @@ def refused(page, value):
     assert main.locator("script, img, a, strong, em, .katex").count() == 0, value
 
 
-def test_page_says_what_the_signature_of_a_link_shows(browser, tmp_path):
+def test_page_says_what_a_links_signature_shows(browser, tmp_path):
     with (
         serving(tmp_path, LOUPE_SECRET="a secret of the tests") as signing,
         guarded(browser, {"base_url": signing.url, "viewport": DESK}) as page,

@@ -1,4 +1,4 @@
-"""Every page on a phone and at a desk, in light and dark: it fits, and can be read."""
+"""The look of every page on a phone and a desktop, light and dark: width, contrast, names."""
 
 from dataclasses import dataclass
 
@@ -129,13 +129,13 @@ def look(request, browser, server):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_as_it_opens(look, name):
+def test_page_fits_and_is_readable_when_opened(look, name):
     look.page.goto("/" if name == NAMES[0] else f"/{name}")
     expect(look.page.get_by_test_id("stMain").locator("h2, section").first).to_be_visible()
     look.check(name)
 
 
-def test_an_answer_is_seen_at_one_glance(look):
+def test_answer_is_visible_without_scrolling(look):
     look.page.goto("/?way=Sample")
     pick(look.page, "Cat")
     answered(look.page)
@@ -148,7 +148,7 @@ def test_an_answer_is_seen_at_one_glance(look):
     look.check("identify-answer")
 
 
-def test_a_refusal_is_read(look):
+def test_error_is_readable(look):
     look.page.goto("/")
     attach(look.page, b"no photo at all", "letter.jpg")
     expect(look.page.get_by_test_id("stAlert")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What every page promises, through the front door and without a browser."""
+"""The contract of every page, without a browser: content, escaping, errors as warnings."""
 
 import re
 
@@ -42,7 +42,7 @@ def hostile(shelf):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_page_has_something_to_show(name):
+def test_every_page_shows_content(name):
     at = opened(name)
     assert not at.exception
     assert at.header or at.file_uploader
@@ -60,7 +60,7 @@ def test_every_page_survives_hostile_and_broken_models(hostile, name):
     assert at.header or at.file_uploader
 
 
-def test_a_broken_model_is_shown_as_refused(hostile):
+def test_broken_model_is_shown_with_a_warning(hostile):
     at = opened("models")
     refused = [one.value for one in at.warning if "bundle-damaged" in one.value]
     assert len(refused) == 1
@@ -88,7 +88,7 @@ def test_hostile_labels_are_escaped_in_every_sentence(hostile, place):
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_every_refusal_of_a_photo_is_a_warning(code):
+def test_every_photo_error_is_a_warning(code):
     data = REFUSED[code]
     with pytest.raises(LoupeError) as caught:
         read(data)
@@ -103,7 +103,7 @@ def test_every_refusal_of_a_photo_is_a_warning(code):
 
 
 @pytest.mark.parametrize("code", ["no-such-model", "bundle-damaged"])
-def test_a_default_model_that_cannot_be_used_is_no_traceback(shelf, monkeypatch, code):
+def test_unusable_default_model_raises_no_exception(shelf, monkeypatch, code):
     name = "broken" if code == "bundle-damaged" else "nowhere"
     monkeypatch.setenv("LOUPE_MODEL", name)
     with shelve(shelf):
@@ -112,7 +112,7 @@ def test_a_default_model_that_cannot_be_used_is_no_traceback(shelf, monkeypatch,
         send(at, encoded(drawn(320, 240)))
 
 
-def test_a_first_model_that_is_missing_is_said(monkeypatch, data_folder):
+def test_missing_default_model_shows_a_warning(monkeypatch, data_folder):
     monkeypatch.setenv("LOUPE_MODEL", "gone")
     settings.cache_clear()
     at = opened()

@@ -1,4 +1,4 @@
-"""What a visit holds: never another's, corrections only when told, and no memory kept."""
+"""Sessions in the browser: separate visitors, corrections, *Why?* and memory."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from tests.browser.drive import answered, attach, headline, photo, pick, sample
 from tests.photos import drawn, encoded
 
 
-def test_two_visitors_never_see_each_other(visitor):
+def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     seen = {}
     for page in (mine, theirs):
@@ -35,7 +35,7 @@ def test_two_visitors_never_see_each_other(visitor):
                 assert words.removeprefix("My best guess: ") not in text
 
 
-def test_a_correction_is_kept_and_the_photo_only_when_told(page, server):
+def test_correction_is_saved_and_its_photo_only_if_the_box_is_ticked(page, server):
     page.goto("/?way=Sample")
     pick(page, "Coffee")
     answered(page)
@@ -69,7 +69,7 @@ def correct(page, word, *, keep):
     expect(headline(page)).to_contain_text("My best guess")
 
 
-def test_why_shows_where_the_model_looked(page):
+def test_why_shows_the_occlusion_map(page):
     page.goto("/?way=Sample")
     pick(page, "Cat")
     answered(page)
@@ -81,16 +81,16 @@ def test_why_shows_where_the_model_looked(page):
 
 
 @pytest.mark.slow
-def test_thirty_large_photos_leave_no_memory_behind(page, server, tmp_path):
+def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
     page.goto("/")
-    held, photo_file = [], tmp_path / "photo.jpg"
+    memory_mb, photo_file = [], tmp_path / "photo.jpg"
     for seed in range(30):
         before = page.url
         # As phones append a film to a photo.
         photo_file.write_bytes(encoded(drawn(640, 480, seed)) + bytes(3 * 2**20))
         attach(page, photo_file)
         page.wait_for_function("before => location.href !== before", arg=before)
-        held.append(process.memory_info().rss / 2**20)
-    # The first ten fill what a visit keeps; 60 MB came after them.
-    assert held[29] - held[9] < 25, [round(one) for one in held]
+        memory_mb.append(process.memory_info().rss / 2**20)
+    # The first ten fill what a session keeps; 60 MB of uploads came after them.
+    assert memory_mb[29] - memory_mb[9] < 25, [round(value) for value in memory_mb]
