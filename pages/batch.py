@@ -14,7 +14,7 @@ from ui.batch.view import (
     show_source_line,
     show_table,
 )
-from ui.phrasing import escaped
+from ui.phrasing import escape_markdown
 
 job = current_job()
 if job is None:
@@ -38,7 +38,7 @@ if job is None:
         )
     upload_widget(source)
     if refusal():
-        st.warning(escaped(refusal()), icon=":material/folder_off:")
+        st.warning(escape_markdown(refusal()), icon=":material/folder_off:")
     show_last_batch()
     st.caption(
         "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "

@@ -14,7 +14,7 @@ from model.bundle import ModelCard
 from model.evaluation import Confused, Evaluation, LabelScore
 from model.spreadsheet import escape_formula
 from ui.charts import accent
-from ui.phrasing import percent
+from ui.phrasing import format_percent
 
 __all__ = [
     "ConfusionMatrix",
@@ -165,7 +165,7 @@ def _most_confused_with(pair: Confused | None) -> str:
 
 def percent_or_zero(share: float) -> str:
     """Return ``percent``, but '0%' for exactly nothing instead of 'under 0.1%'."""
-    return percent(share) if share else "0%"
+    return format_percent(share) if share else "0%"
 
 
 def percent_range(low: float, high: float, digits: int = 0) -> str:

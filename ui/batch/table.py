@@ -16,7 +16,7 @@ from model.evaluation import Evaluation, Row, match, summarise
 from model.prediction import Prediction
 from model.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
-from ui.phrasing import percent
+from ui.phrasing import format_percent
 
 __all__ = [
     "NONE_OF_THESE",
@@ -145,7 +145,7 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         return row
     first, *others = result.prediction.top(3)
     times = result.prediction.milliseconds
-    runners_up = ", ".join(f"{other.label} {percent(other.probability)}" for other in others)
+    runners_up = ", ".join(f"{other.label} {format_percent(other.probability)}" for other in others)
     return row | {
         "picture": _data_uri(result.thumbnail, "jpeg"),
         "answer": escape_formula(", ".join(predicted_labels(result.prediction))),

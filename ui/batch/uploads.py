@@ -14,7 +14,7 @@ from model.photo_files import SUFFIXES, open_photos
 from model.settings import settings
 from ui.batch.job import Job, QueuedPhoto
 from ui.batch.job_cache import job_cache
-from ui.session import release_upload
+from ui.session import current_session, get_param, release_upload
 
 __all__ = [
     "SOURCES",
@@ -35,20 +35,33 @@ MAX_NAME_LENGTH = 200
 PARAMETER = "batch"
 """The query parameter that holds the key of the batch on the screen."""
 
-LAST_JOB, REFUSAL, ROUND = "batch-last", "batch-refusal", "batch-round"
+LAST_JOB, REFUSAL, ROUND, RETURN = "batch-last", "batch-refusal", "batch-round", "batch-return"
 
 
 def current_job() -> Job | None:
     """Return the batch that the address names, running or finished, if it is still kept."""
-    job = job_cache.get(st.query_params.get(PARAMETER, ""))
+    _restore_address()
+    job = job_cache.get(get_param(PARAMETER))
     if job:
         job.add_viewer(*_connection())
     return job
 
 
+def _restore_address() -> None:
+    """Write the batch into the address again when the visitor returns from another page.
+
+    Otherwise a reload would lose it. Once for each return, or Back would never leave the page.
+    """
+    restored = current_session().restored_params
+    is_new = st.session_state.get(RETURN) is not restored
+    if is_new and PARAMETER in restored and PARAMETER not in st.query_params:
+        st.session_state[RETURN] = restored
+        st.query_params[PARAMETER] = restored[PARAMETER]
+
+
 def is_batch_expired() -> bool:
     """Return True if the address names a batch that is not kept, or never was."""
-    key = st.query_params.get(PARAMETER, "")
+    key = get_param(PARAMETER)
     return bool(key) and job_cache.get(key) is None
 
 
@@ -64,8 +77,13 @@ def open_batch() -> None:
 
 def leave_batch() -> None:
     """Go back to the uploader; the batch is kept for its lifetime from now on."""
-    if job := current_job():
+    if job := job_cache.get(get_param(PARAMETER)):
         job.remove_viewer(_connection()[0])
+    _clear_address()
+
+
+def _clear_address() -> None:
+    current_session().restored_params.pop(PARAMETER, None)
     st.query_params.pop(PARAMETER, None)
 
 
@@ -142,7 +160,7 @@ def _on_upload(key: str) -> None:
     if not files:
         return
     st.session_state[REFUSAL] = ""
-    st.query_params.pop(PARAMETER, None)
+    _clear_address()
     # A new round means a new widget, so the old one releases its files.
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     photos: list[QueuedPhoto] = []

@@ -25,7 +25,7 @@ from ui.batch.table import (
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent, bars
 from ui.confusion import ConfusionMatrix, percent_range, show_confusion, show_label_table
-from ui.phrasing import escaped, listed, percent
+from ui.phrasing import escape_markdown, format_percent, join_words
 from ui.settings_menu import bundles, engine_choice, model_choice
 
 __all__ = [
@@ -96,7 +96,7 @@ def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
     ):
         # Squares, so that nothing jumps from one update to the next.
         st.image(ImageOps.fit(image, square), alt=result.name)
-        st.caption(escaped(answer if len(answer) < 24 else f"{answer[:22]}…"))
+        st.caption(escape_markdown(answer if len(answer) < 24 else f"{answer[:22]}…"))
 
 
 def show_headline(job: Job) -> None:
@@ -110,7 +110,7 @@ def show_headline(job: Job) -> None:
         st.header(title, anchor=False, width="content")
         st.button("New batch", icon=":material/add:", key="batch-new", on_click=leave_batch)
     if job.error:
-        st.warning(escaped(job.error), icon=":material/error:")
+        st.warning(escape_markdown(job.error), icon=":material/error:")
     elif (missing := job.total - len(job.results)) > 0:
         reason = "Nobody had this page open for a while. " if job.is_abandoned else ""
         verb = "was" if missing == 1 else "were"
@@ -128,7 +128,7 @@ def show_headline(job: Job) -> None:
         st.warning(
             f"{_photos(len(failures))} couldn't be read"
             + (
-                f": {escaped(failures[0].message)}"
+                f": {escape_markdown(failures[0].message)}"
                 if len(failures) == 1
                 else ". See the table for the reasons."
             ),
@@ -273,7 +273,7 @@ def show_accuracy(job: Job) -> None:
     try:
         evaluation = evaluate_folders(job.results, job.labels)
     except DataError as error:
-        st.info(escaped(str(error)))
+        st.info(escape_markdown(str(error)))
         return
     if evaluation is None:
         # A single folder just holds the photos; several are meant as labels.
@@ -286,8 +286,8 @@ def show_accuracy(job: Job) -> None:
     st.subheader("Accuracy by folder", anchor=False)
     answered = evaluation.answered
     st.write(
-        f"**{answered.right:,} of {_photos(answered.count)} correct**: {percent(answered.value)}. "
-        "On many more photos like these, expect "
+        f"**{answered.right:,} of {_photos(answered.count)} correct**: "
+        f"{format_percent(answered.value)}. On many more photos like these, expect "
         f"{percent_range(answered.low, answered.high)} (95% CI)."
     )
     if unmatched:
@@ -303,8 +303,8 @@ def show_accuracy(job: Job) -> None:
 
 def _list_folders(folders: list[str]) -> str:
     more = len(folders) - MAX_FOLDERS_NAMED
-    shown = [f"*{escaped(name)}*" for name in folders[:MAX_FOLDERS_NAMED]]
-    return listed([*shown, f"{more:,} more"] if more > 0 else shown)
+    shown = [f"*{escape_markdown(name)}*" for name in folders[:MAX_FOLDERS_NAMED]]
+    return join_words([*shown, f"{more:,} more"] if more > 0 else shown)
 
 
 def show_source_line(job: Job) -> None:

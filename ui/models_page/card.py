@@ -9,7 +9,7 @@ from model.errors import BundleError
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import format_interval, show_figures
 from ui.navigation import get_page
-from ui.phrasing import escaped, linked, record, refusal
+from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
 
 __all__ = ["show_card", "show_refused_card"]
 
@@ -29,8 +29,8 @@ def show_card(bundle: Bundle) -> None:
     """Show what a model knows, how good it is and on what, and where it comes from."""
     manifest = bundle.manifest
     with st.container(border=True):
-        st.subheader(escaped(manifest.title), anchor=False)
-        st.write(escaped(manifest.description))
+        st.subheader(escape_markdown(manifest.title), anchor=False)
+        st.write(escape_markdown(manifest.description))
         _show_metrics(manifest)
         st.caption(_describe_calibration(manifest))
         _show_labels(bundle)
@@ -50,8 +50,8 @@ def show_card(bundle: Bundle) -> None:
 def show_refused_card(name: str, error: BundleError) -> None:
     """Show a model that can't be used, and what its owner can do."""
     with st.container(border=True):
-        st.subheader(escaped(name), anchor=False)
-        st.warning(refusal(error), icon=":material/block:")
+        st.subheader(escape_markdown(name), anchor=False)
+        st.warning(phrase_error(error), icon=":material/block:")
         if current_version(model_dir(name)) is not None:
             _show_versions(name)
 
@@ -65,11 +65,11 @@ def _show_metrics(manifest: Manifest) -> None:
     for position, metric in enumerate(metrics):
         st.write(
             f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
-            f"({format_interval(metric)}, {metric.photos:,} photos: {escaped(metric.on)})"
+            f"({format_interval(metric)}, {metric.photos:,} photos: {escape_markdown(metric.on)})"
         )
         # The source appears once for all metrics that share it; a card has its command.
         if not manifest.card and metric.by not in [other.by for other in metrics[position + 1 :]]:
-            st.write(linked(metric.by))
+            st.write(link_urls(metric.by))
     if not metrics:
         st.write("**Accuracy** not measured.")
 
@@ -100,7 +100,7 @@ def _show_labels(bundle: Bundle) -> None:
         key=f"labels-{bundle.name}",
     )
     if label:
-        st.write(f"Yes, it knows *{escaped(label)}*. {_describe_record(bundle, label)}")
+        st.write(f"Yes, it knows *{escape_markdown(label)}*. {_describe_record(bundle, label)}")
     expander = st.expander(
         "All labels", icon=":material/list:", on_change="rerun", key=f"all-{bundle.name}"
     )
@@ -122,7 +122,7 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     photos, correct = matrix.support[label], matrix.correct[label]
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
     index = bundle.labels.index(label)
-    return f"{recall} {record(card, index, bundle.labels, bundle.manifest.language)}"
+    return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
 
 
 @st.fragment
@@ -141,9 +141,9 @@ def _show_origin(name: str) -> None:
         try:
             facts = _facts(get_bundle(name))
         except LoupeError as error:
-            st.warning(refusal(error))
+            st.warning(phrase_error(error))
             return
-        st.table({key: linked(value) for key, value in facts.items()}, border="horizontal")
+        st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
@@ -200,7 +200,7 @@ def _show_versions(name: str) -> None:
         try:
             all_versions = list_versions(name)
         except BundleError as error:
-            st.warning(refusal(error))
+            st.warning(phrase_error(error))
             return
         st.table(
             [_version_row(version) for version in all_versions],

@@ -21,7 +21,7 @@ from ui.confusion import (
     show_label_table,
 )
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
-from ui.phrasing import escaped, listed, percent, refusal, shorten
+from ui.phrasing import escape_markdown, format_percent, join_words, phrase_error, shorten
 
 __all__ = [
     "describe_mix_ups",
@@ -56,7 +56,7 @@ def show_figures(name: str) -> None:
         try:
             bundle = get_bundle(name)
         except LoupeError as error:
-            st.warning(refusal(error))
+            st.warning(phrase_error(error))
             return
         card = bundle.manifest.card
         if card is None:
@@ -101,11 +101,14 @@ def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
     """Return how many photos are correct and the most common mix-ups, as Markdown."""
     correct = f"**{matrix.correct.total():,} of {matrix.photos:,} photos correct.**"
     pairs = [
-        f"{escaped(shorten(pair.label, 40))} called {escaped(shorten(pair.predicted or '', 40))} "
-        f"({pair.count:,})"
+        f"{_short(pair.label)} called {_short(pair.predicted or '')} ({pair.count:,})"
         for pair in matrix.mistakes[:limit]
     ]
-    return f"{correct} Most common mix-ups: {listed(pairs)}." if pairs else correct
+    return f"{correct} Most common mix-ups: {join_words(pairs)}." if pairs else correct
+
+
+def _short(label: str) -> str:
+    return escape_markdown(shorten(label, 40))
 
 
 def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
@@ -121,17 +124,19 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
     )
     if error := manifest.metric("calibration_error"):
         uncalibrated = manifest.metric("calibration_error_before")
-        before = f" Before calibration: {percent(uncalibrated.value)}." if uncalibrated else ""
-        st.write(
-            f"**Calibration error {percent(error.value)}**: on average, its stated confidence is "
-            f"this far from its actual accuracy.{before}"
+        sentence = (
+            f"**Calibration error {format_percent(error.value)}**: on average, its stated "
+            "confidence is this far from its actual accuracy."
         )
+        if uncalibrated:
+            sentence += f" Before calibration: {format_percent(uncalibrated.value)}."
+        st.write(sentence)
     if coverage := manifest.metric("coverage"):
         rule = manifest.calibration and manifest.calibration.prediction_set
-        target = f"; target {percent(rule.coverage)}" if rule else ""
+        target = f"; target {format_percent(rule.coverage)}" if rule else ""
         st.write(
-            f"**For {percent(coverage.value)} of photos, the right label is among its plausible "
-            f"ones** ({format_interval(coverage)}{target})."
+            f"**For {format_percent(coverage.value)} of photos, the right label is among its "
+            f"plausible ones** ({format_interval(coverage)}{target})."
         )
 
 
@@ -144,7 +149,7 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
     confidence = bundle.manifest.calibration
     if accepted := bundle.manifest.metric("kept"):
         st.write(
-            f"**It accepts {percent(accepted.value)}** of photos of things it knows "
+            f"**It accepts {format_percent(accepted.value)}** of photos of things it knows "
             f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
     if not card.ood_sets:
@@ -156,7 +161,7 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
         st.table(detector_rows(card), border="horizontal", hide_index=True)
     threshold = (
         f" “None of these” starts above {confidence.ood_threshold:.4g} of "
-        f"*{escaped(confidence.ood_detector or 'its score')}*."
+        f"*{escape_markdown(confidence.ood_detector or 'its score')}*."
         if confidence and confidence.ood_threshold is not None
         else ""
     )
@@ -168,13 +173,14 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
 
 def _describe_ood(result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
-    name = f"*{escaped(shorten(result.name, 80))}*"
+    name = f"*{escape_markdown(shorten(result.name, 80))}*"
     warning = f"On {name} it is no better than guessing. " if result.near_chance else ""
     rate = result.ood_accept_rate
     mistaken = " and gives them a wrong label" if rate else ""
+    share = format_percent(rate) if rate else "none"
     interval = percent_range(result.low, result.high)
     return (
-        f"{warning}**It accepts {percent(rate) if rate else 'none'}** of the {result.photos:,} "
+        f"{warning}**It accepts {share}** of the {result.photos:,} "
         f"photos in {name}{mistaken} ({interval}; AUROC {format_auroc(result.auroc)})."
     )
 
@@ -183,9 +189,9 @@ def detector_rows(card: ModelCard) -> list[dict[str, str]]:
     """Return the compared detection methods as Markdown, the best first."""
     return [
         {
-            "Method": f"**{escaped(score.name)}** (used)"
+            "Method": f"**{escape_markdown(score.name)}** (used)"
             if score.selected
-            else escaped(score.name),
+            else escape_markdown(score.name),
             "AUROC": format_auroc(score.auroc),
             "False accepts": percent_or_zero(score.ood_accept_rate),
             "Size": f"{max(1, round(score.bytes / 1000)):,} kB" if score.bytes else "none",
@@ -233,7 +239,8 @@ def _show_mistake(bundle: Bundle, mistake: Mistake) -> None:
     with st.container(width=TILE_PX, gap="xsmall"):
         st.image(picture, alt=f"{label}, called {predicted}", width="stretch")
         st.caption(
-            f"{escaped(label)}, called **{escaped(predicted)}** ({percent(mistake.probability)})"
+            f"{escape_markdown(label)}, called **{escape_markdown(predicted)}** "
+            f"({format_percent(mistake.probability)})"
         )
 
 
@@ -276,12 +283,12 @@ def _make_thumbnail(_folder: Path, model: str, name: str) -> bytes | None:
 
 def _show_method(_: Bundle, card: ModelCard) -> None:
     st.write(
-        f"On {card.photos:,} photos ({escaped(card.on)}). Measured with {card.folds}-fold "
+        f"On {card.photos:,} photos ({escape_markdown(card.on)}). Measured with {card.folds}-fold "
         "cross-validation: temperature, plausible labels and the “none of these” threshold are "
         "never fitted on the photos they are scored on."
     )
     if card.notes:
-        st.write("\n".join(f"- {escaped(note)}" for note in card.notes))
+        st.write("\n".join(f"- {escape_markdown(note)}" for note in card.notes))
     st.write("The command" + (f", with seed {card.seed}:" if card.seed is not None else ":"))
     st.code(card.command or "not recorded", language=None, wrap_lines=True)
 
