@@ -1,9 +1,9 @@
-"""What every engine owes, held for all of them over all kinds of bundles."""
+"""Engines: the contract of each over all kinds of bundles, and the table of engines."""
 
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -12,10 +12,12 @@ from onnx import TensorProto, helper
 
 from model import Bundle, Classifier, load
 from model.bundle import BUILTIN_DIR, get_bundle
+from model.engine_info import SERVER_ENGINES, ServerEngine
 from model.engines import ENGINES, Engine, available, start
 from model.errors import BundleDamaged, BundleError, EngineUnavailable, LoupeError
 from model.preprocess import Pixels, preprocess
 from model.samples import samples, shapes
+from model.settings import Settings
 from tests.model.tiny import CALIBRATED, edit, graph, replace, tiny
 
 KINDS: dict[str, Callable[[Path], Bundle]] = {
@@ -36,21 +38,22 @@ def _pairs() -> list[Any]:
             engine, kind, id=f"{engine}-{kind}", marks=[pytest.mark.torch] * (engine == "learner")
         )
         for kind in KINDS
-        for engine in ENGINES
+        for engine, info in ENGINES.items()
+        if info.runs_in == "server"
         if engine != "learner" or kind not in ("tiny", "calibrated", "multilabel", "oblong")
     ]
 
 
 def pictures(bundle: Bundle) -> Pixels:
-    """Three different photos as the bundle takes them."""
+    """Return the pixels of three different photos by the bundle's recipe."""
     return np.stack([preprocess(image, bundle.manifest.recipe) for image in shapes(80)])
 
 
 @pytest.mark.parametrize(("engine", "kind"), _pairs())
-def test_every_engine_keeps_its_promise(shelf: Path, engine: str, kind: str) -> None:
+def test_engine_keeps_its_contract(shelf: Path, engine: str, kind: str) -> None:
     bundle = KINDS[kind](shelf)
     if engine != "fake" and engine not in bundle.manifest.engines:
-        pytest.skip("the bundle lacks it, and says so")
+        pytest.skip("the bundle lacks this engine")
     started = start(bundle, engine)
     assert isinstance(started, Engine)
     assert started.name == engine
@@ -86,40 +89,40 @@ def test_every_engine_keeps_its_promise(shelf: Path, engine: str, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["tiny", "calibrated", "multilabel"])
-def test_probabilities_are_the_calibrated_logits(shelf: Path, kind: str) -> None:
+def test_probabilities_are_calibrated_logits(shelf: Path, kind: str) -> None:
     bundle = KINDS[kind](shelf)
     output = start(bundle, "compiled").run(pictures(bundle))
-    confidence = bundle.manifest.calibration
-    scaled = output.logits.astype(np.float64) / (confidence.temperature if confidence else 1.0)
+    calibration = bundle.manifest.calibration
+    scaled = output.logits.astype(np.float64) / (calibration.temperature if calibration else 1.0)
     if kind == "multilabel":
-        wanted = 1 / (1 + np.exp(-scaled))
+        expected = 1 / (1 + np.exp(-scaled))
     else:
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        wanted = powers / powers.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(output.probabilities, wanted, atol=1e-5)
+        expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(output.probabilities, expected, atol=1e-5)
 
 
-def test_novelty_comes_with_calibration(shelf: Path) -> None:
+def test_ood_score_comes_with_calibration(shelf: Path) -> None:
     plain, calibrated = tiny(shelf, "plain"), tiny(shelf, "calibrated", confidence=CALIBRATED)
     pixels = pictures(plain)
     assert start(plain, "compiled").run(pixels).ood_score is None
     assert start(calibrated, "compiled").run(pixels).ood_score is not None
 
 
-def test_the_fake_is_deterministic_and_depends_on_the_photo(tiny_bundle: Bundle) -> None:
+def test_fake_engine_is_deterministic_and_depends_on_the_photo(tiny_bundle: Bundle) -> None:
     pixels = np.stack([np.full((32, 32, 3), value, dtype=np.uint8) for value in range(6)])
     first = start(tiny_bundle, "fake").run(pixels).probabilities
     np.testing.assert_array_equal(first, start(tiny_bundle, "fake").run(pixels).probabilities)
     assert len(set(first.argmax(axis=1))) > 1
 
 
-def test_a_model_can_be_loaded_with_the_fake(tiny_bundle: Bundle) -> None:
+def test_model_can_be_loaded_with_the_fake_engine(tiny_bundle: Bundle) -> None:
     prediction = load("tiny", "fake").identify(shapes(64)[0])
     assert prediction.engine == "fake"
     assert prediction.answer in tiny_bundle.labels
 
 
-def test_what_is_not_installed_is_named(
+def test_missing_package_of_an_engine_is_named(
     imagenet: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -132,14 +135,39 @@ def test_what_is_not_installed_is_named(
         start(imagenet.bundle, "learner")
 
 
-def test_a_model_without_an_engine_says_which_it_has(tiny_bundle: Bundle) -> None:
+def test_model_without_an_engine_names_those_it_has(tiny_bundle: Bundle) -> None:
     assert available(tiny_bundle) == ("compiled",)
     with pytest.raises(EngineUnavailable, match="Available: compiled"):
         start(tiny_bundle, "learner")
 
 
+def test_device_engine_cannot_be_loaded_on_the_server(tiny_bundle: Bundle) -> None:
+    assert ENGINES["wasm"].runs_in == "device"
+    assert ENGINES["wasm"].implementation is None
+    assert available(tiny_bundle) == ("compiled",)
+    with pytest.raises(EngineUnavailable, match="runs on the visitor's device, not on the server"):
+        load("tiny", "wasm")
+
+
+def test_unknown_engine_is_refused(tiny_bundle: Bundle) -> None:
+    with pytest.raises(EngineUnavailable, match="has no engine 'abacus'. Available: compiled"):
+        load("tiny", "abacus")
+
+
+def test_table_of_engines_is_consistent() -> None:
+    letters = [info.letter for info in ENGINES.values()]
+    assert len(set(letters)) == len(letters)
+    assert all(len(letter) == 1 and letter.islower() for letter in letters)
+    assert get_args(ServerEngine) == SERVER_ENGINES
+    for name, info in ENGINES.items():
+        assert info.name == name
+        assert (info.implementation is None) == (info.runs_in == "device"), name
+        assert not info.in_manifest or info.runs_in == "server", name
+    assert Settings.model_fields["engine"].default in SERVER_ENGINES
+
+
 def _external(path: str) -> bytes:
-    """The graph with a number that lies in a file elsewhere."""
+    """Return the graph with one array in an external file."""
     model = onnx.load_from_string(graph())
     for tensor in model.graph.initializer:
         if tensor.name == "bias":
@@ -150,7 +178,7 @@ def _external(path: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _of_two_photos() -> bytes:
+def _with_another_input() -> bytes:
     pixels = helper.make_tensor_value_info("photos", TensorProto.UINT8, ["N", 32, 32, 3])
     model = onnx.load_from_string(graph())
     model.graph.input[0].CopyFrom(pixels)
@@ -166,18 +194,18 @@ def _of_two_photos() -> bytes:
         graph()[:300],
         graph(drop=["features"]),
         graph(side=(16, 16)),
-        _of_two_photos(),
+        _with_another_input(),
     ],
     ids=["empty", "text", "half", "without features", "other size", "other input"],
 )
-def test_a_graph_that_cannot_run_is_refused(tiny_bundle: Bundle, data: bytes) -> None:
+def test_graph_that_cannot_run_is_refused(tiny_bundle: Bundle, data: bytes) -> None:
     replace(tiny_bundle, "graph.onnx", data)
     with pytest.raises(BundleDamaged, match="again") as caught:
         load("tiny")
     assert str(tiny_bundle.folder / "graph.onnx") in str(caught.value)
 
 
-def test_a_graph_of_fewer_labels_is_refused(tiny_bundle: Bundle) -> None:
+def test_graph_with_fewer_labels_is_refused(tiny_bundle: Bundle) -> None:
     model = onnx.load_from_string(graph())
     model.graph.node.append(
         helper.make_node("Slice", ["all", "zero", "five", "axis"], ["probabilities"])
@@ -193,7 +221,7 @@ def test_a_graph_of_fewer_labels_is_refused(tiny_bundle: Bundle) -> None:
         load("tiny")
 
 
-def test_a_graph_reads_no_other_file(
+def test_graph_cannot_read_other_files(
     tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -205,22 +233,20 @@ def test_a_graph_reads_no_other_file(
 
 
 @pytest.mark.torch
-def test_compiled_and_learner_agree(imagenet: Classifier) -> None:
+def test_compiled_and_learner_engine_agree(imagenet: Classifier) -> None:
     learner = load("imagenet", "learner")
     assert learner.run_golden_test() <= 1e-4
     assert learner.engine.name == "learner"
     for sample in samples():
         compiled, eager = imagenet.identify(sample.path), learner.identify(sample.path)
-        assert [one.label for one in compiled.top(5)] == [one.label for one in eager.top(5)]
+        assert [item.label for item in compiled.top(5)] == [item.label for item in eager.top(5)]
         assert float(np.abs(compiled.probabilities - eager.probabilities).max()) <= 1e-4
 
 
 @pytest.mark.torch
-def test_weights_that_do_not_fit_are_refused(
-    imagenet: Classifier, shelf: Path, tmp_path: Path
-) -> None:
+def test_weights_that_do_not_fit_are_refused(shelf: Path) -> None:
     bundle = _with_weights(tiny(shelf, "misfit"), b"no safetensors")
-    with pytest.raises(BundleDamaged, match=r"weights\.safetensors doesn't fit"):
+    with pytest.raises(BundleDamaged, match=r"weights\.safetensors doesn.t fit"):
         start(bundle, "learner")
 
 
@@ -236,18 +262,18 @@ def test_weights_that_do_not_fit_are_refused(
         ("timm", "local-dir:/etc"),
     ],
 )
-def test_an_unknown_network_is_refused_without_asking_the_network(
+def test_unknown_architecture_is_refused_without_network_access(
     shelf: Path, monkeypatch: pytest.MonkeyPatch, library: str, body: str
 ) -> None:
-    asked = []
+    connections = []
 
     def refuse(*args: object, **_: object) -> None:
-        asked.append(args)
+        connections.append(args)
         raise OSError("no network in this test")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    # Whoever tries again need not wait here.
+    # Libraries that retry must not wait.
     monkeypatch.setattr("time.sleep", lambda _: None)
     bundle = _with_weights(tiny(shelf, "other"), b"")
     edit(
@@ -262,11 +288,11 @@ def test_an_unknown_network_is_refused_without_asking_the_network(
         with pytest.raises(LoupeError, match="network|architecture"):
             start(Bundle.open(bundle.folder), "learner")
     finally:
-        assert asked == []
+        assert connections == []
 
 
 def _with_weights(bundle: Bundle, data: bytes) -> Bundle:
-    """The bundle as one that says it has a learner."""
+    """Return the bundle with weights and a manifest that lists the learner engine."""
     replace(bundle, "weights.safetensors", data)
     body = {**bundle.manifest.architecture.model_dump(mode="json"), "body": "resnet18"}
     edit(bundle, engines=["compiled", "learner"], architecture={**body, "features": 512})

@@ -1,4 +1,4 @@
-"""A bundle that is damaged in any way is refused in words that name the file and the remedy."""
+"""Bundles on disk: every kind of damage is refused, with the file and the remedy named."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ def npz(**arrays: object) -> bytes:
     return file.getvalue()
 
 
-def test_a_bundle_is_what_it_says(tiny_bundle: Bundle) -> None:
+def test_bundle_matches_its_manifest(tiny_bundle: Bundle) -> None:
     bundle = Bundle.open(tiny_bundle.folder)
     bundle.verify()
     text = (bundle.folder / "bundle.json").read_bytes()
@@ -44,9 +44,7 @@ def test_a_bundle_is_what_it_says(tiny_bundle: Bundle) -> None:
 
 @pytest.mark.parametrize("name", ["graph.onnx", "golden.npz"])
 @pytest.mark.parametrize("how", ["missing", "cut short", "longer", "symlink", "folder"])
-def test_a_file_that_is_not_there_in_full_is_refused_on_opening(
-    tiny_bundle: Bundle, name: str, how: str
-) -> None:
+def test_incomplete_file_is_refused_on_opening(tiny_bundle: Bundle, name: str, how: str) -> None:
     path = tiny_bundle.folder / name
     data = path.read_bytes()
     path.unlink()
@@ -67,12 +65,12 @@ def test_a_file_that_is_not_there_in_full_is_refused_on_opening(
 
 
 @pytest.mark.parametrize("name", ["graph.onnx", "golden.npz"])
-def test_a_flipped_bit_is_found(tiny_bundle: Bundle, name: str) -> None:
+def test_flipped_bit_is_found(tiny_bundle: Bundle, name: str) -> None:
     path = tiny_bundle.folder / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    # Sizes are right, so that opening, which is to be quick, lets it pass.
+    # Opening checks sizes only, to be quick.
     bundle = Bundle.open(tiny_bundle.folder)
     with pytest.raises(BundleDamaged, match="SHA-256") as caught:
         bundle.verify()
@@ -110,7 +108,7 @@ def test_a_flipped_bit_is_found(tiny_bundle: Bundle, name: str) -> None:
         "string",
     ],
 )
-def test_a_manifest_that_is_none_is_refused(tiny_bundle: Bundle, text: bytes) -> None:
+def test_invalid_manifest_is_refused(tiny_bundle: Bundle, text: bytes) -> None:
     path = tiny_bundle.folder / "bundle.json"
     path.write_bytes(text)
     with pytest.raises(BundleDamaged, match="again") as caught:
@@ -119,7 +117,7 @@ def test_a_manifest_that_is_none_is_refused(tiny_bundle: Bundle, text: bytes) ->
     assert len(str(caught.value)) < 1000
 
 
-def test_a_manifest_of_20_mb_is_not_read(tiny_bundle: Bundle) -> None:
+def test_manifest_of_20_mb_is_refused(tiny_bundle: Bundle) -> None:
     path = tiny_bundle.folder / "bundle.json"
     with path.open("r+b") as file:
         file.truncate(20 * 2**20)
@@ -127,13 +125,13 @@ def test_a_manifest_of_20_mb_is_not_read(tiny_bundle: Bundle) -> None:
         Bundle.open(tiny_bundle.folder)
 
 
-def test_a_missing_manifest_is_no_model(tmp_path: Path) -> None:
+def test_folder_without_manifest_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(BundleNotFound, match=r"bundle\.json is missing"):
         Bundle.open(tmp_path)
 
 
 @pytest.mark.parametrize("how", ["folder", "file as folder"])
-def test_a_manifest_that_cannot_be_read_is_refused(tiny_bundle: Bundle, how: str) -> None:
+def test_unreadable_manifest_is_refused(tiny_bundle: Bundle, how: str) -> None:
     (tiny_bundle.folder / "bundle.json").unlink()
     folder = tiny_bundle.folder
     if how == "folder":
@@ -144,7 +142,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(tiny_bundle: Bundle, how: str
         Bundle.open(folder)
 
 
-def test_a_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
+def test_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
     edit(tiny_bundle, format=3, tomorrow="unknown")
     with pytest.raises(
         BundleTooNew, match=r"format 3, and this version of Loupe reads up to 2\. Update"
@@ -152,7 +150,7 @@ def test_a_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
         Bundle.open(tiny_bundle.folder)
 
 
-def test_two_labels_that_are_the_same_are_refused(tiny_bundle: Bundle) -> None:
+def test_repeated_label_is_refused(tiny_bundle: Bundle) -> None:
     edit(tiny_bundle, labels=["red", "red", "blue", "yellow", "white", "black"])
     with pytest.raises(BundleDamaged, match="two are the same"):
         Bundle.open(tiny_bundle.folder)
@@ -171,7 +169,7 @@ def test_two_labels_that_are_the_same_are_refused(tiny_bundle: Bundle) -> None:
         "é.npz",
     ],
 )
-def test_no_listed_file_can_leave_the_folder(tiny_bundle: Bundle, name: str) -> None:
+def test_listed_file_cannot_leave_the_folder(tiny_bundle: Bundle, name: str) -> None:
     listed = json.loads((tiny_bundle.folder / "bundle.json").read_text())["files"]
     edit(tiny_bundle, files={**listed, name: {"bytes": 0, "sha256": "0" * 64}})
     with pytest.raises(BundleDamaged, match="is not a valid manifest: files"):
@@ -214,7 +212,7 @@ def _words(arrays: Arrays) -> None:
     "change",
     [_wrong_size, _wrong_labels, _wrong_count, _floats, _none, _number, _incomplete, _words],
 )
-def test_golden_arrays_of_other_shapes_are_refused(
+def test_golden_outputs_of_other_shapes_are_refused(
     shelf: Path, change: Callable[[Arrays], None]
 ) -> None:
     bundle = tiny(shelf, golden_change=change)
@@ -224,7 +222,7 @@ def test_golden_arrays_of_other_shapes_are_refused(
 
 
 class Marker:
-    """Unpickled, it leaves a file."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -233,7 +231,7 @@ class Marker:
         return os.mkdir, (str(self.path),)
 
 
-def test_golden_answers_are_never_unpickled(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_golden_outputs_are_never_unpickled(tiny_bundle: Bundle, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     payload = np.array([Marker(marker)], dtype=object)
     attacks = [
@@ -245,14 +243,14 @@ def test_golden_answers_are_never_unpickled(tiny_bundle: Bundle, tmp_path: Path)
         with pytest.raises(BundleDamaged, match=r"golden\.npz can.t be read"):
             load("tiny")
         assert not marker.exists()
-    # The payload is a real one.
+    # The payload does work where pickles are allowed.
     with pytest.raises(TypeError):
         len(np.load(io.BytesIO(attacks[0]), allow_pickle=True)["pixels"][0])
     assert marker.exists()
 
 
 @pytest.mark.parametrize("how", ["empty", "text", "one array", "broken zip", "broken inside"])
-def test_golden_answers_that_are_no_archive_are_refused(tiny_bundle: Bundle, how: str) -> None:
+def test_golden_outputs_that_are_no_archive_are_refused(tiny_bundle: Bundle, how: str) -> None:
     whole = (tiny_bundle.folder / "golden.npz").read_bytes()
     one = io.BytesIO()
     np.save(one, np.zeros(3))
@@ -271,7 +269,7 @@ def test_golden_answers_that_are_no_archive_are_refused(tiny_bundle: Bundle, how
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 2e-4])
-def test_answers_that_are_not_golden_are_refused(shelf: Path, value: float) -> None:
+def test_mismatch_with_golden_outputs_is_refused(shelf: Path, value: float) -> None:
     def change(arrays: Arrays) -> None:
         arrays["probabilities"][4, 2] += value
 
@@ -281,7 +279,7 @@ def test_answers_that_are_not_golden_are_refused(shelf: Path, value: float) -> N
     assert str(bundle.folder) in str(caught.value)
 
 
-def test_answers_within_the_tolerance_are_golden(shelf: Path) -> None:
+def test_difference_within_the_tolerance_is_accepted(shelf: Path) -> None:
     def change(arrays: Arrays) -> None:
         arrays["probabilities"] += np.float32(5e-5)
 
@@ -289,15 +287,26 @@ def test_answers_within_the_tolerance_are_golden(shelf: Path) -> None:
     assert 3e-5 < load("tiny").run_golden_test() < 7e-5
 
 
-def test_a_graph_that_answers_nothing_is_refused(shelf: Path) -> None:
-    """Infinity less infinity: no probability is a number, neither found nor golden."""
+def test_graph_that_returns_nan_is_refused(shelf: Path) -> None:
+    """Both the outputs and the golden outputs are NaN."""
     tiny(shelf, confidence={"temperature": 1e-45, "novelty": 1.0})
     with pytest.raises(GoldenMismatch):
         load("tiny")
 
 
-def test_a_copy_is_the_same_version(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_copy_has_the_same_version(tiny_bundle: Bundle, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "copy"))
     assert Bundle.open(copy).version == tiny_bundle.version
     edit(Bundle.open(copy), description="changed")
     assert Bundle.open(copy).version != tiny_bundle.version
+
+
+def test_manifest_is_parsed_once_until_it_changes(tiny_bundle: Bundle) -> None:
+    first = Bundle.open(tiny_bundle.folder).manifest
+    assert Bundle.open(tiny_bundle.folder).manifest is first
+    edit(tiny_bundle, title="Changed in place")
+    assert Bundle.open(tiny_bundle.folder).manifest.title == "Changed in place"
+    # A file that goes missing later is still noticed.
+    (tiny_bundle.folder / "graph.onnx").unlink()
+    with pytest.raises(BundleDamaged, match=r"graph\.onnx is missing"):
+        Bundle.open(tiny_bundle.folder)

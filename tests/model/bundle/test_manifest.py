@@ -1,4 +1,4 @@
-"""``bundle.json`` field by field: what is wrong is named, what is unknown is refused."""
+"""The manifest field by field: wrong values are named, unknown keys are refused."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.bundle import Manifest
+from model.bundle import FORMAT, Calibration, Manifest, ManifestDraft
 from tests.model.tiny import CALIBRATED, values
 
 
@@ -22,7 +22,7 @@ def manifest(**changes: object) -> dict[str, Any]:
     }
 
 
-def test_a_manifest_survives_writing_and_reading() -> None:
+def test_manifest_survives_writing_and_reading() -> None:
     read = Manifest.model_validate(manifest())
     assert Manifest.model_validate_json(read.model_dump_json()) == read
     assert read.calibration is not None
@@ -74,14 +74,14 @@ def test_a_manifest_survives_writing_and_reading() -> None:
         ("unknown", 1),
     ],
 )
-def test_what_is_wrong_is_named(field: str, value: object) -> None:
+def test_wrong_value_is_named(field: str, value: object) -> None:
     with pytest.raises(ValidationError) as caught:
         Manifest.model_validate(manifest(**{field: value}))
     assert any(error["loc"][:1] in ((field,), ()) for error in caught.value.errors())
 
 
 @pytest.mark.parametrize("field", sorted(manifest().keys() - {"multilabel", "confidence"}))
-def test_no_field_may_be_missing(field: str) -> None:
+def test_required_field_cannot_be_missing(field: str) -> None:
     without = manifest()
     del without[field]
     with pytest.raises(ValidationError):
@@ -90,19 +90,19 @@ def test_no_field_may_be_missing(field: str) -> None:
 
 @pytest.mark.parametrize("statistic", ["mean", "std"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
-def test_normalisation_is_by_numbers(statistic: str, value: float | None) -> None:
+def test_normalisation_must_be_finite(statistic: str, value: float | None) -> None:
     wrong = manifest()
     wrong["architecture"] = {**wrong["architecture"], statistic: [0.5, 0.5, value]}
     with pytest.raises(ValidationError):
         Manifest.model_validate(wrong)
 
 
-def test_it_cannot_be_changed(tiny_bundle: Bundle) -> None:
+def test_manifest_is_frozen(tiny_bundle: Bundle) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         tiny_bundle.manifest.title = "other"
 
 
-def test_metrics_are_found_by_name() -> None:
+def test_metric_is_found_by_name() -> None:
     metric = {
         "name": "accuracy",
         "value": 0.9,
@@ -113,19 +113,40 @@ def test_metrics_are_found_by_name() -> None:
         "by": "us",
     }
     read = Manifest.model_validate(manifest(metrics=[metric]))
-    found = read.metric("accuracy")
-    assert found is not None
-    assert found.value == 0.9
+    accuracy = read.metric("accuracy")
+    assert accuracy is not None
+    assert accuracy.value == 0.9
     assert read.metric("top5") is None
     for name, value in (("value", 1.1), ("photos", 0), ("name", "beauty"), ("low", math.nan)):
         with pytest.raises(ValidationError):
             Manifest.model_validate(manifest(metrics=[{**metric, name: value}]))
 
 
-def test_a_manifest_is_plain_json(tiny_bundle: Bundle) -> None:
-    """So that a browser, which knows no NaN, reads it as well."""
+def test_manifest_is_plain_json(tiny_bundle: Bundle) -> None:
+    """Browsers do not read NaN."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
     json.loads((tiny_bundle.folder / "bundle.json").read_bytes(), parse_constant=refuse)
+
+
+def test_draft_is_a_manifest_without_files(tiny_bundle: Bundle) -> None:
+    draft = tiny_bundle.manifest.to_draft()
+    assert type(draft) is ManifestDraft
+    assert draft.model_dump() == tiny_bundle.manifest.model_dump(exclude={"files"})
+    assert ManifestDraft.model_validate(values()).format == FORMAT
+    with pytest.raises(ValidationError, match="files"):
+        ManifestDraft.model_validate(manifest())
+
+
+def test_attributes_and_keys_are_both_accepted() -> None:
+    by_name = Calibration(temperature=2.0, ood_threshold=0.5, ood_detector="margin")
+    assert by_name == Calibration.model_validate(
+        {"temperature": 2.0, "novelty": 0.5, "score": "margin"}
+    )
+    assert by_name.model_dump(exclude_none=True) == {
+        "temperature": 2.0,
+        "novelty": 0.5,
+        "score": "margin",
+    }
