@@ -14,7 +14,7 @@ GOOD = form(FILE + b"\r\n\r\n" + PHOTO)
 
 
 def forms() -> Iterator[tuple[str, bytes, bytes]]:
-    """Malformed forms: what is wrong, Content-Type, body. None holds a readable photo."""
+    """Yield malformed forms: name, Content-Type, body. None holds a readable photo."""
     text = FILE + b"\r\n\r\nno photo"
     whole = form(text)
     for name, kind in {
@@ -31,7 +31,7 @@ def forms() -> Iterator[tuple[str, bytes, bytes]]:
         "a star": b"multipart/form-data; boundary*=utf-8''%78%79",
     }.items():
         yield f"boundary: {name}", kind, whole
-    # Cut everywhere: each place where a parser changes its state is among them.
+    # Cut at every byte, so that every state of the parser is covered.
     for cut in range(1, len(whole)):
         yield f"cut after {cut}", TYPE, whole[:cut]
     heads = {
@@ -106,7 +106,7 @@ UP = (
 
 
 def addresses() -> Iterator[str]:
-    """Paths that would leave their folder, below the API's."""
+    """Yield paths that would leave their folder."""
     for up in UP:
         for secret in SECRETS:
             yield f"models/{up}/{up}/{up}/{up}/{secret}"

@@ -17,7 +17,7 @@ Serve = Callable[..., TestClient]
 
 
 def forget() -> None:
-    """What the process keeps of its settings."""
+    """Clear what the process caches by its settings."""
     for cached in (dispatcher.dispatcher, body_limits.memory_budget, telemetry.metrics):
         cached.cache_clear()
 
@@ -47,5 +47,5 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
 
 @pytest.fixture
 def api(serve: Serve, tiny_bundle: Any) -> TestClient:
-    """The API with the model of colours as its own."""
+    """The API with the model of colours as its default."""
     return serve(LOUPE_MODEL="tiny")

@@ -1,4 +1,4 @@
-"""Forms, each with what is to be said of it: what holds a photo is read, the rest refused."""
+"""Forms with the expected result of each: a photo's label, or the code of the error."""
 
 import base64
 import gzip
@@ -19,12 +19,12 @@ BROKEN, MISSING, INVALID = "malformed", "missing", "invalid"
 
 
 def part(*head: bytes, content: bytes = RED) -> bytes:
-    """A part with these lines before its content."""
+    """Return a part with these header lines and this content."""
     return b"\r\n".join(head) + b"\r\n\r\n" + content
 
 
 def field(name: bytes, content: bytes = b"") -> bytes:
-    """A part that is no file."""
+    """Return a part that is not a file."""
     return part(b'Content-Disposition: form-data; name="%s"' % name, content=content)
 
 
@@ -41,7 +41,7 @@ END = b"\r\n--x--\r\n"
 INNER = form(_photo(RED), boundary=b"y")
 MB = 2**20
 
-# What follows "multipart/form-data" in Content-Type, over a good form.
+# Text after "multipart/form-data" in Content-Type, sent with a valid form.
 KINDS: Mapping[str, tuple[bytes, str]] = {
     "no boundary": (b"", BROKEN),
     "only a semicolon": (b";", BROKEN),
@@ -72,7 +72,7 @@ KINDS: Mapping[str, tuple[bytes, str]] = {
     },
 }
 
-# The lines before the photo in the only part.
+# Header lines of the only part.
 HEADS: Mapping[str, tuple[tuple[bytes, ...], str]] = {
     "no headers": ((), BROKEN),
     "no colon": ((_named(b":", b""),), BROKEN),
@@ -106,11 +106,11 @@ HEADS: Mapping[str, tuple[tuple[bytes, ...], str]] = {
     "a kind that is none": ((NAMED, b"Content-Type: \xff/;;;="), READ),
     "another kind": ((NAMED, b"Content-Type: text/html; charset=utf-16"), READ),
     "a length that lies": ((NAMED, b"Content-Length: 99999999999"), READ),
-    # RFC 7578 has no transfer encoding: what is sent is the photo.
+    # RFC 7578 has no transfer encoding: the bytes as sent are the photo.
     "a transfer encoding": ((NAMED, b"Content-Transfer-Encoding: base64"), READ),
     "a transfer encoding that is none": ((NAMED, b"Content-Transfer-Encoding: \xff"), READ),
     "filename and filename*": ((NAMED + b"; filename*=utf-16''%ff",), READ),
-    # Nor the extended syntax: what has no plain file name is no file.
+    # RFC 7578 has no extended syntax either: a part without a plain file name is not a file.
     **{
         f"file name {value!r}": (
             (b'Content-Disposition: form-data; name="photo"; filename' + value,),

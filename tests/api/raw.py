@@ -11,7 +11,7 @@ __all__ = ["Reply", "Wire", "form"]
 
 @dataclass(frozen=True)
 class Reply:
-    """The first answer to what was sent; status 0 where the connection was closed instead."""
+    """The first response on a connection; status 0 if the connection was closed instead."""
 
     status: int
     head: str
@@ -20,11 +20,11 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """Its body."""
+        """The parsed body."""
         return json.loads(self.body)
 
     def header(self, name: str) -> str:
-        """A header's value, or nothing."""
+        """Return a header's value, or an empty string."""
         for line in self.head.splitlines()[1:]:
             key, _, value = line.partition(":")
             if key.lower() == name:
@@ -46,7 +46,7 @@ class Wire:
         self.socket.close()
 
     def send(self, data: bytes) -> bool:
-        """Send; False where the server has closed the connection."""
+        """Send bytes; return False if the server has closed the connection."""
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
@@ -54,7 +54,7 @@ class Wire:
         return True
 
     def reply(self) -> Reply:
-        """Read one answer, whole."""
+        """Read one complete response."""
         received = b""
         try:
             while b"\r\n\r\n" not in received and (data := self.socket.recv(65536)):
@@ -85,7 +85,7 @@ def _whole(chunked: bytes) -> bytes:
 
 
 def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
-    """A form's body of parts that are each a head, a blank line and a content."""
+    """Return a form's body; each part is its headers, a blank line and its content."""
     return b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--\r\n" % (
         boundary
     )

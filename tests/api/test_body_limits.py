@@ -52,7 +52,7 @@ def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
         while sent < 200 and wire.send(chunk):
             sent += 1
         reply = wire.reply()
-    # The connection is closed under the client's hands, or its answer arrives.
+    # Either the connection is closed while the client sends, or the response arrives.
     assert reply.status in (0, 413)
     assert sent < 100
     assert process.memory_info().rss - before < 80 * 2**20
@@ -80,21 +80,21 @@ def test_malformed_length_is_rejected(server: Server, header: bytes) -> None:
         try:
             reply = wire.reply()
         except TimeoutError:
-            # It waits for the rest of what it takes for a body; nothing was answered.
+            # The server waits for the rest of the body and has not responded.
             return
     assert reply.status == 0 or 400 <= reply.status < 500
     still_answers(server)
 
 
 def test_bytes_after_a_body_are_not_part_of_it(server: Server) -> None:
-    """A length that is too small: the rest is not another request's body, nor its answer."""
+    """With a length that is too small, the excess is not taken for another request."""
     inner = b"GET /api/live HTTP/1.1\r\nHost: here\r\n\r\n"
     with Wire(server.url) as wire:
         wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % (len(PHOTO) // 2) + PHOTO)
         reply = wire.reply()
-        # Half a photo is damaged; or the server looks ahead, and refuses all of it.
+        # Half a photo is damaged; or the server looks ahead and rejects the whole request.
         assert reply.status in (400, 422)
-        # The second half is no HTTP: the connection ends, whatever stands behind it.
+        # The second half is not HTTP, so the connection ends and the inner request is not run.
         wire.send(inner)
         second = wire.reply()
     assert second.status in (0, 400)
@@ -110,7 +110,7 @@ def test_slow_client_does_not_delay_others(server: Server) -> None:
 
 
 def request(*chunks: bytes | float, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Request:
-    """A request whose body comes in these pieces; a number is a pause in seconds."""
+    """Return a request whose body arrives in these pieces; a number is a pause in seconds."""
     waiting = list(chunks)
 
     async def receive() -> dict[str, Any]:
@@ -203,6 +203,6 @@ def test_clients_that_disconnect_give_their_bytes_back(server: Server) -> None:
     for _ in range(40):
         with Wire(server.url) as wire:
             wire.send(HEAD + b"Content-Length: 15000000\r\n\r\n" + bytes(2**20))
-    # 40 MB a time: had they been kept, the fourth round would be refused.
+    # 40 MB in all: if they were still counted, some of these would be rejected.
     for _ in range(4):
         still_answers(server)

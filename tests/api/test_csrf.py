@@ -28,7 +28,7 @@ def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, st
         response = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
         is_problem(response, 403, "cross-site")
         assert "access-control-allow-origin" not in response.headers
-    # Reading is what CORS is for.
+    # Reading is left to CORS.
     assert api.get("/api/v1/models", headers=headers).status_code == 200
 
 
@@ -38,10 +38,10 @@ def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, st
         {},
         {"Origin": "http://testserver"},
         {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
-        # A proxy that changes Host: the browser's own word counts.
+        # Behind a proxy that changes Host, the browser's Sec-Fetch-Site counts.
         {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
-        # A proxy that spells the port which a browser leaves out.
+        # A proxy may add the default port, which browsers leave out.
         {"Origin": "http://testserver", "Host": "testserver:80"},
         {"Origin": "https://testserver", "Host": "testserver:443"},
     ],

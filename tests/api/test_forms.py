@@ -1,4 +1,4 @@
-"""Forms as no browser writes them: read where a photo is in them, else refused for the reason."""
+"""Forms as no browser writes them: read if they hold a photo, rejected with the reason if not."""
 
 import json
 import random
@@ -68,7 +68,7 @@ def test_batch_accepts_the_same_forms(server: Server) -> None:
     for name, (body, kind, expected) in FORMS.items():
         reply = post(server, body, kind, "identify/batch")
         if reply.status == 200:
-            # The rest may be a matter of one photo, but without a photo there is no batch.
+            # Other errors concern one photo of the batch, but a batch needs a photo.
             assert expected != "missing", name
         else:
             assert outcome(reply) != "red", name

@@ -79,7 +79,7 @@ def test_ready_reports_a_broken_model_without_paths(serve, shelf, caplog, harm, 
     assert response.json() == {"status": "not ready", "code": code}
     assert str(shelf) not in response.text
     assert client.get("/api/live").status_code == 200
-    # The app starts all the same: its screen says what is wrong.
+    # The app still starts, and its page says what is wrong.
     with caplog.at_level(logging.ERROR, logger="loupe"):
         asyncio.run(started())
     assert code in caplog.text

@@ -58,7 +58,7 @@ def is_rejected(reply: Reply, what: str) -> None:
         assert reply.header("x-content-type-options") == "nosniff"
         assert {"type", "title", "status", "detail", "code"} == reply.json.keys()
     else:
-        # The server around the API refused before it: a plain word, nothing of what was sent.
+        # The server around the API rejected it in plain text, without repeating any input.
         assert text in ("Bad Request", "Invalid HTTP request received."), f"{what}: {text}"
 
 
@@ -73,7 +73,7 @@ def test_malformed_forms_are_rejected(server: Server, route: str) -> None:
     for what, kind, body in FORMS:
         reply = post(server, f"/api/v1/{route}", kind, body)
         if route == "identify/batch" and reply.status == 200:
-            # A form that reads, of files that are no photos: each is refused in its place.
+            # A valid form whose files are not photos: each is rejected in its place.
             answers = reply.json["answers"]
             assert answers, what
             assert all("error" in answer for answer in answers), what
@@ -86,7 +86,7 @@ def test_paths_that_lead_elsewhere_are_rejected(server: Server, base: str) -> No
     for address in ADDRESSES:
         reply = get(server, base + address)
         if base == "/":
-            # Not the API's: Streamlit shows its page, or refuses.
+            # Not a path of the API: Streamlit shows its page or rejects it.
             text = reply.body.decode(errors="replace")
             assert not [word for word in INSIDE if word in text], address
             continue
@@ -111,7 +111,7 @@ def test_hostile_words_in_parameters_paths_and_headers_are_rejected(server: Serv
 
 def test_hostile_file_names_come_back_as_plain_json(server: Server) -> None:
     for word in WORDS:
-        # As browsers write it: these three are escaped, and nothing else.
+        # Browsers escape only these three characters.
         name = word.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         head = f'Content-Disposition: form-data; name="photo"; filename="{name[:500]}"'
         reply = post(server, "/api/v1/identify", TYPE, form(head.encode() + b"\r\n\r\n" + PHOTO))

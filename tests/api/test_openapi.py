@@ -48,7 +48,7 @@ OPERATIONS = {
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
-    """The routes alone, for as long as all examples last."""
+    """The routes without a server, shared by all examples."""
     folder = tmp_path_factory.mktemp("openapi")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
@@ -65,7 +65,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
 
 @pytest.fixture(scope="module")
 def document(app: Starlette) -> schemathesis.BaseSchema:
-    """The document as a client gets it."""
+    """The OpenAPI document as a client receives it."""
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
 
@@ -74,7 +74,7 @@ def document(app: Starlette) -> schemathesis.BaseSchema:
 def test_responses_match_the_openapi_document(
     document: schemathesis.BaseSchema, method: str, path: str, mode: GenerationMode
 ) -> None:
-    """Requests as described, and requests that are not."""
+    """Generated requests are valid (positive) or invalid (negative)."""
 
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     @settings(
@@ -87,9 +87,9 @@ def test_responses_match_the_openapi_document(
     )
     def ask(case: Case) -> None:
         response = case.call()
-        # 503 is described, and no fault, as long as it says when to come back.
+        # 503 is documented, and correct as long as Retry-After is set.
         assert response.status_code < 500 or "retry-after" in response.headers
-        # In a form all is text: what is no string for JSON Schema is as good a label as any.
+        # Form fields are text, so a value that is no string in JSON Schema is a valid label.
         form = "multipart" in (case.media_type or "")
         checks = [one for one in CHECKS if not (form and one is negative_data_rejection)]
         case.validate_response(response, checks=checks)
@@ -159,7 +159,7 @@ def test_docs_page_shows_every_route_and_sends_requests(tmp_path: Path) -> None:
             )
             for one in summaries
         }
-        # Tried as it comes: a photo is chosen and nothing else touched.
+        # Send a request with a photo and the values that the page fills in.
         block = page.locator(".opblock", has=page.locator('[data-path="/identify"]'))
         block.locator(".opblock-summary-control").click()
         block.get_by_role("button", name="Try it out").click()

@@ -30,7 +30,7 @@ def scope(**headers: str) -> dict[str, Any]:
 def run_middleware(
     app: Any, parts: list[bytes], **headers: str
 ) -> tuple[list[dict[str, Any]], int]:
-    """What was sent, and how many parts of the body were read."""
+    """Return the messages sent, and how many parts of the body were read."""
     sent, read = [], 0
 
     async def receive() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_rejected_body_is_drained_after_the_error(
     )
     assert closes(sent)
     assert read == 3
-    # All of the refusal, then the wait, then the end.
+    # The whole error, then the drain, then the end.
     assert sent[1]["body"] == b"no"
     assert sent[1]["more_body"]
     assert sent[2] == {"type": "http.response.body", "body": b""}

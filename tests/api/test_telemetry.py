@@ -50,7 +50,7 @@ def test_each_photo_is_counted_once(measured: TestClient) -> None:
     measured.post("/api/v1/identify?top=0", content=RED)
     measured.post("/api/v1/identify", content=RED, headers={"Origin": "https://evil.example"})
     measured.post("/api/v1/identify/batch", files=[("photos", RED), ("photos", b"text")])
-    # Another door: the screen and the command line come through here.
+    # The same counters serve pages and the command line.
     load("tiny").identify(RED)
     with pytest.raises(LoupeError):
         load("tiny").identify(b"")
@@ -142,7 +142,7 @@ def test_unreachable_database_is_logged_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     secret = "correct-horse-battery-staple"
-    # Another test's may be kept in this process, and its log be caught elsewhere.
+    # Another test may have left a store in this process, and a handler on the logger.
     correction_store.cache_clear()
     monkeypatch.setattr(logging.getLogger("loupe"), "propagate", True)
     url = f"postgresql://nobody:{secret}@127.0.0.1:1/none"
@@ -154,5 +154,5 @@ def test_unreachable_database_is_logged_at_the_start(
     assert "data-refused: " in caplog.text
     assert secret not in caplog.text
     correction_store.cache_clear()
-    # Photos are answered all the same.
+    # Photos are identified without a database.
     assert client.get("/api/ready").status_code == 200

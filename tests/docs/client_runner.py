@@ -12,7 +12,7 @@ CLIENTS = ROOT / "docs" / "clients"
 
 
 def command(language: str) -> list[str]:
-    """Return how the client in a language is started."""
+    """Return the command that starts the client in a language."""
     if language == "javascript":
         return [require_tool("node"), str(CLIENTS / "javascript.mjs")]
     return [sys.executable, str(CLIENTS / "python.py")]

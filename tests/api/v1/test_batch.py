@@ -112,7 +112,7 @@ def test_batch_without_photos_or_with_an_unknown_model_is_rejected(api: TestClie
 def test_third_batch_is_busy(api: TestClient) -> None:
     places, dispatcher()._batches = dispatcher()._batches, asyncio.Semaphore(0)
     is_problem(api.post(URL, files=parts(PHOTOS)), 503, "busy")
-    # One photo is still answered.
+    # A single photo is still identified.
     assert api.post("/api/v1/identify", content=PHOTOS["red.png"]).status_code == 200
     dispatcher()._batches = places
     for _ in range(MAX_BATCHES + 1):

@@ -1,4 +1,4 @@
-"""``POST corrections``: what is kept, and only what was agreed to."""
+"""``POST corrections``: what is saved, and only with consent."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_photo_is_saved_only_with_consent(api: TestClient) -> None:
         False,
         True,
     )
-    # What is kept is a new picture, never the bytes that were sent.
+    # A new picture is saved, never the bytes that were sent.
     photo = correction_store().get_photo(response["id"])
     assert photo is not None
     assert photo.startswith(b"\xff\xd8")

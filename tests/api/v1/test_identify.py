@@ -259,7 +259,7 @@ def test_form_with_two_photos_is_rejected(api: TestClient) -> None:
 
 @pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])
 def test_file_name_is_returned_as_the_sender_knows_it(api: TestClient, name: str) -> None:
-    # As browsers and the clients write what a form cannot hold.
+    # Browsers and the clients escape these characters.
     sent = name.replace('"', "%22").replace("\n", "%0A")
     head = f'Content-Disposition: form-data; name="photo"; filename="{sent}"\r\n\r\n'
     body = b"--x\r\n" + head.encode() + RED + b"\r\n--x--\r\n"

@@ -1,4 +1,4 @@
-"""``GET models``: what there is, what it says of itself, and its files."""
+"""``GET models``: the list, the description of a model, and its files."""
 
 import hashlib
 from typing import Any
@@ -90,7 +90,7 @@ def test_head_is_supported_wherever_get_is(api: TestClient) -> None:
         ("bytes=-1", 206),
         ("bytes=5-", 206),
         ("bytes=0-1,4-5", 206),
-        # What says nothing is left out.
+        # A malformed range is ignored.
         ("lines=1-2", 200),
         ("bytes=5-2", 200),
         ("bytes=", 200),
@@ -148,7 +148,7 @@ def test_downloads_can_be_switched_off(serve: Any, tiny_bundle: Any) -> None:
 def test_only_files_of_the_manifest_are_served(
     serve: Any, tiny_bundle: Any, path: str, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The second is what python-fasthtml makes of it, which fastai imports.
+    # python-fasthtml, which fastai imports, changes the pattern to the second one.
     monkeypatch.setattr(StringConvertor, "regex", pattern)
     api = serve(LOUPE_MODEL="tiny")
     response = api.get(f"{URL}/{path.format(version=tiny_bundle.version)}")
