@@ -2,12 +2,11 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from ..bundle import ModelCard
+from ..bundle import ManifestDraft, Metric, ModelCard
 from ..evaluation.metrics import wilson_interval
 from .fit import CalibrationResult
 from .graph_head import attach_head
@@ -19,7 +18,7 @@ MEASURED_BY = "measured by Loupe"
 
 
 def write_calibration(
-    values: dict[str, Any],
+    draft: ManifestDraft,
     folder: Path,
     result: CalibrationResult,
     *,
@@ -28,12 +27,11 @@ def write_calibration(
     command: str,
     seed: int | None = None,
     notes: tuple[str, ...] = (),
-) -> None:
-    """Rewrite ``graph.onnx`` and ``golden.npz`` in ``folder`` and complete ``values``.
+) -> ManifestDraft:
+    """Rewrite ``graph.onnx`` and ``golden.npz`` in ``folder``, and return the new draft.
 
     Args:
-        values: the manifest without ``files``; gets the calibration, the card and its
-            metrics. Metrics measured by others stay.
+        draft: the manifest without the calibration. Metrics measured by others stay.
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
         on: the held-out photos, in words.
@@ -47,16 +45,8 @@ def write_calibration(
     graph = attach_head(path.read_bytes(), temperature, result.detector, multilabel=False)
     path.write_bytes(graph)
     _rewrite_golden(folder / "golden.npz", graph, temperature)
-    values["confidence"] = result.calibration.model_dump(mode="json")
-    values["metrics"] = [
-        *_metrics(result, on, by),
-        *[
-            metric
-            for metric in values.get("metrics", ())
-            if not metric["by"].startswith(MEASURED_BY)
-        ],
-    ]
-    values["card"] = ModelCard(
+    others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
+    card = ModelCard(
         on=on,
         photos=result.photos,
         folds=result.folds,
@@ -69,7 +59,14 @@ def write_calibration(
         command=command,
         seed=seed,
         notes=notes,
-    ).model_dump(mode="json")
+    )
+    return draft.model_copy(
+        update={
+            "calibration": result.calibration,
+            "metrics": (*_metrics(result, on, by), *others),
+            "card": card,
+        }
+    )
 
 
 def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
@@ -91,28 +88,30 @@ def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
     )
 
 
-def proportion_metric(name: str, count: int, photos: int, on: str, by: str) -> dict[str, Any]:
-    """Return the metric of ``count`` in ``photos`` with its 95% interval, for the manifest."""
+def proportion_metric(name: str, count: int, photos: int, on: str, by: str) -> Metric:
+    """Return the metric of ``count`` in ``photos`` with its 95% interval."""
     low, high = wilson_interval(count, photos)
     return _metric(name, (count / photos, low, high), photos, on, by)
 
 
 def _metric(
     name: str, figures: tuple[float, float, float], photos: int, on: str, by: str
-) -> dict[str, Any]:
+) -> Metric:
     value, low, high = (round(figure, 4) for figure in figures)
-    return {
-        "name": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "photos": photos,
-        "on": on,
-        "by": by,
-    }
+    return Metric.model_validate(
+        {
+            "name": name,
+            "value": value,
+            "low": low,
+            "high": high,
+            "photos": photos,
+            "on": on,
+            "by": by,
+        }
+    )
 
 
-def _metrics(result: CalibrationResult, on: str, by: str) -> list[dict[str, Any]]:
+def _metrics(result: CalibrationResult, on: str, by: str) -> list[Metric]:
     counts = {
         "accuracy": result.correct,
         "coverage": result.covered,

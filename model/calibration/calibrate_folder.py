@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..bundle import FORMAT, Bundle, publish
+from ..bundle import Bundle, ManifestDraft, publish
 from ..classifier import Classifier, read_file
 from ..engines import start
 from ..errors import DataError, PhotoError
@@ -32,7 +32,7 @@ def calibrate_bundle(
     *,
     coverage: float = TARGET_COVERAGE,
     command: str = "",
-    registry: Path | None = None,
+    models_dir: Path | None = None,
     progress: OnStage = lambda stage, done, total: None,
 ) -> tuple[Bundle, CalibrationResult]:
     """Calibrate a bundle and publish the result as a new version of it.
@@ -43,7 +43,7 @@ def calibrate_bundle(
         unknown: folders with photos of none of the labels.
         coverage: target share of photos whose prediction set holds the true label.
         command: the command line that was used, for the card.
-        registry: where to publish; by default the data folder's models.
+        models_dir: where to publish; by default the data folder's models.
         progress: called with the stage, the number of photos done, and their total.
 
     Raises:
@@ -73,16 +73,16 @@ def calibrate_bundle(
         )
     progress("Calibrating", 0, 0)
     result = calibrate(held_out, None, ood_sets, coverage=coverage)
-    values: dict[str, Any] = manifest.model_dump(mode="json", exclude={"files"})
-    values["format"] = FORMAT
 
-    def fill(new: Path) -> None:
+    def write_files(new: Path) -> ManifestDraft:
         for name in manifest.files:
             (new / name).write_bytes(bundle.read(name))
-        on = f"held out, in {printable(Path(folder.absolute().name))}"[:200]
-        write_calibration(values, new, result, on=on, command=command, notes=notes)
+        on = f"held-out photos in {printable(Path(folder.absolute().name))}"[:200]
+        draft = manifest.to_draft()
+        return write_calibration(draft, new, result, on=on, command=command, notes=notes)
 
-    return publish(values, registry or settings().data / "models", fill), result
+    models_dir = models_dir or settings().data / "models"
+    return publish(manifest.to_draft(), models_dir, write_files), result
 
 
 def _notes(folders: Sequence[str], unread: Sequence[str]) -> tuple[str, ...]:

@@ -22,12 +22,12 @@ __all__ = ["build_command"]
 def build_command(name: str, shelf: Path | None) -> None:
     """Build the model NAME from published weights (needs requirements.txt)."""
     try:
-        from ..training.imagenet import build
+        from ..training.imagenet import build_imagenet
     except ImportError as error:
         raise EngineUnavailable(
             f"Building needs {error.name}, not installed here: pip install -r requirements.txt"
         ) from error
     click.echo(f"Building {name} ...", err=True)
-    bundle = build(shelf or settings().data / "models")
+    bundle = build_imagenet(shelf or settings().data / "models")
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     sys.exit(0)

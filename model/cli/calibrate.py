@@ -1,4 +1,4 @@
-"""``calibrate``: what a model's answers are worth, found on photos that it did not learn from."""
+"""``calibrate``: fit and measure a model's calibration on held-out photos."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import click
 from ..bundle import get_bundle
 from ..errors import EngineUnavailable
 from .progress import StageProgress, progress_bar
-from .train import told, typed
+from .train import command_line, print_summary
 
 __all__ = ["calibrate_command"]
 
@@ -26,29 +26,30 @@ __all__ = ["calibrate_command"]
     type=click.FloatRange(0.5, 0.99),
     default=0.9,
     show_default=True,
-    help="Share of photos whose plausible labels are to hold the right one.",
+    help="Target share of photos whose plausible labels hold the right one.",
 )
 def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], coverage: float) -> None:
-    """Calibrate the model NAME on FOLDER, which holds one folder of held-out photos a label.
+    """Calibrate the model NAME on FOLDER, which holds one folder of held-out photos per label.
 
-    The result is a new version of it; the former one stays for a roll-back.
+    The result is a new version of the model; the previous one stays for a rollback.
     """
     bundle = get_bundle(name)
     try:
         from ..calibration import calibrate_bundle
     except ImportError as error:
         raise EngineUnavailable(
-            f"Calibrating needs {error.name}, not installed here: pip install -r requirements.txt"
+            f"Calibrating needs {error.name}, which isn't installed. Run pip install -r "
+            "requirements.txt"
         ) from error
     with progress_bar() as bar:
-        made, _ = calibrate_bundle(
+        calibrated, _ = calibrate_bundle(
             bundle,
             folder,
             unknown,
             coverage=coverage,
-            command=typed(),
+            command=command_line(),
             progress=StageProgress(bar).update,
         )
-    for note in made.manifest.card.notes if made.manifest.card else ():
+    for note in calibrated.manifest.card.notes if calibrated.manifest.card else ():
         click.echo(note)
-    told(made)
+    print_summary(calibrated)

@@ -10,7 +10,13 @@ from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard
 from ..errors import EngineUnavailable
 from .progress import StageProgress, progress_bar
 
-__all__ = ["summary", "told", "train_command", "typed", "warn_if_shadowing"]
+__all__ = [
+    "command_line",
+    "print_summary",
+    "summary",
+    "train_command",
+    "warn_if_shadowing",
+]
 
 
 @click.command("train")
@@ -19,128 +25,127 @@ __all__ = ["summary", "told", "train_command", "typed", "warn_if_shadowing"]
 )
 @click.option("--name", required=True, help="The model's name, for links and commands.")
 @click.option("--arch", help="lite0, lite1, lite2, or a name of timm or torchvision.  [lite0]")
-@click.option("--size", "side", type=int, help="Pixels a side that it sees; by default its own.")
+@click.option("--size", type=int, help="Pixels per side of its input; default: the network's own.")
 @click.option("--epochs", type=int, help="Epochs of fine-tuning, at most.  [8]")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Time for all of it; by default as long as it takes.",
+    help="Time for the whole run; default: no limit.",
 )
-@click.option("--search", type=float, help="Minutes of looking for better settings first (Optuna).")
-@click.option("--seed", type=int, help="Of the split and the training.  [0]")
+@click.option("--search", type=float, help="Minutes of tuning hyperparameters first (Optuna).")
+@click.option("--seed", type=int, help="Seed of the split and the training.  [0]")
 @click.option(
     "--unknown",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos of none of the labels, to measure 'none of these' with. Repeatable.",
 )
-@click.option("--title", help="What people read; by default the name as words.")
+@click.option("--title", help="The title that people read; default: the name as words.")
 @click.option("--description", help="One or two sentences for the card.")
-@click.option("--licence", help="The photos' and the model's licence.")
-@click.option("--source", help="Where the photos are from.")
+@click.option("--licence", "--license", help="Licence of the photos and the model.")
+@click.option("--source", help="Where the photos come from.")
 @click.option(
     "--to",
-    "shelf",
+    "models_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to put it in; by default the data folder's models.",
+    help="The folder to put it in; default: the data folder's models.",
 )
-@click.option("--resume", is_flag=True, help="Go on with an unfinished training of that name.")
+@click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:
-    """Train a model on FOLDER, which holds one folder of photos a label.
+    """Train a model on FOLDER, which holds one folder of photos per label.
 
-    Folders train and validation (and test) inside it are followed. Ctrl-C ends it; what
-    was done is kept, and --resume goes on.
+    Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
+    the run, and --resume continues it.
     """
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if folder is None and not resume:
-        raise click.UsageError("Name the FOLDER with the photos, or --resume.")
+        raise click.UsageError("Name the FOLDER with the photos, or use --resume.")
     if resume and (folder or given.keys() - {"minutes"}):
-        raise click.UsageError("--resume goes on as it began: beside --name it takes --minutes.")
+        raise click.UsageError(
+            "--resume reuses the original options; add only --name and --minutes."
+        )
     try:
         from ..training.config import TrainingConfig
         from ..training.progress import TrainingProgress
-        from ..training.train import train, unfinished
+        from ..training.train import train
     except ImportError as error:
         raise EngineUnavailable(
-            f"Training needs {error.name}, not installed here: pip install -r requirements.txt"
+            f"Training needs {error.name}, which isn't installed. Run pip install -r "
+            "requirements.txt"
         ) from error
-    if resume:
-        kept = TrainingConfig.kept(unfinished(TrainingConfig.of(folder=Path(), name=name).name))
-        plan = kept.model_copy(update=given)
-    else:
-        plan = TrainingConfig.of(folder=folder, name=name, command=typed(), **given)
+    config = TrainingConfig.create(
+        folder=folder or Path(), name=name, command=command_line(), **given
+    )
     with progress_bar() as bar:
         stages = StageProgress(bar)
 
-        def show(step: TrainingProgress) -> None:
-            stages.note(step.note)
-            stages.update(step.stage, step.done, step.total)
+        def show(progress: TrainingProgress) -> None:
+            stages.note(progress.note)
+            stages.update(progress.stage, progress.done, progress.total)
 
         try:
-            bundle = train(plan, resume=resume, watch=show)
+            bundle = train(config, resume=resume, on_progress=show)
         except KeyboardInterrupt:
             bar.stop()
-            click.echo(f"Stopped. Go on with: python -m model train --name {name} --resume")
+            click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
             sys.exit(130)
-    told(bundle)
+    print_summary(bundle)
 
 
-def told(bundle: Bundle) -> None:
-    """Say what was made, how good it is, and what it hides."""
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
+
+
+def print_summary(bundle: Bundle) -> None:
+    """Print where a new model is, how good it is, and which built-in one it replaces."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
     warn_if_shadowing(bundle)
 
 
 def warn_if_shadowing(bundle: Bundle) -> None:
-    """Say that a model stands before one that ships, where it does."""
-    ships = BUILTIN_DIR / bundle.name
-    if not (ships / MANIFEST).is_file():
+    """Print how to go back if a model replaces a built-in one of the same name."""
+    builtin = BUILTIN_DIR / bundle.name
+    if not (builtin / MANIFEST).is_file():
         return
-    version = Bundle.open(ships).version
+    version = Bundle.open(builtin).version
     if version != bundle.version:
         click.echo(
-            f"It answers instead of the {bundle.name} that ships with Loupe. Back to that one: "
+            f"It replaces the built-in {bundle.name}. To go back: "
             f"python -m model rollback {bundle.name} {version}"
         )
 
 
-def typed() -> str:
-    """The command as it was typed."""
-    return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
-
-
 def summary(manifest: Manifest) -> str:
-    """How good a model is and what it does not know, in lines for a person."""
+    """Return how good a model is and how it treats unknown photos, in lines."""
     lines = []
     if metric := manifest.metric("accuracy"):
         lines.append(
-            f"right for {metric.value:.1%} of {metric.photos:,} photos "
-            f"({metric.low:.1%} to {metric.high:.1%}; {metric.on})"
+            f"{metric.value:.1%} of {metric.photos:,} photos correct "
+            f"(95% CI {100 * metric.low:.1f}–{100 * metric.high:.1f}%; {metric.on})"
         )
-    before, after = (
-        manifest.metric("calibration_error_before"),
-        manifest.metric("calibration_error"),
-    )
+    before = manifest.metric("calibration_error_before")
+    after = manifest.metric("calibration_error")
     if before and after:
-        lines.append(f"calibration error {after.value:.1%} (before: {before.value:.1%})")
-    confidence = manifest.calibration
-    if confidence is None:
+        lines.append(f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})")
+    calibration = manifest.calibration
+    if calibration is None:
         return "\n".join([*lines, "not calibrated: it always names something"])
-    if confidence.prediction_set and (metric := manifest.metric("coverage")):
+    if calibration.prediction_set and (metric := manifest.metric("coverage")):
         lines.append(
-            f"the plausible labels hold the right one for {metric.value:.1%} "
-            f"(meant: {confidence.prediction_set.coverage:.0%})"
+            f"the right label is among the plausible ones for {metric.value:.1%} "
+            f"(target {calibration.prediction_set.coverage:.0%})"
         )
-    return "\n".join([*lines, *(_strangers(manifest.card) if manifest.card else ())])
+    return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
 
 
-def _strangers(card: ModelCard) -> list[str]:
+def _ood_lines(card: ModelCard) -> list[str]:
     if not card.ood_sets:
-        return ["“none of these” was not measured: give --unknown FOLDER"]
+        return ["“none of these” was not measured: add --unknown FOLDER"]
     return [
-        f"of {one.photos:,} strangers in {one.name}, {one.ood_accept_rate:.1%} are taken for "
-        f"known ones (AUROC {one.auroc:.4f}"
-        f"{', no better than guessing' if one.near_chance else ''})"
-        for one in card.ood_sets
+        f"of {result.photos:,} out-of-distribution photos in {result.name}, "
+        f"{result.ood_accept_rate:.1%} are wrongly accepted (AUROC {result.auroc:.4f}"
+        f"{', no better than guessing' if result.near_chance else ''})"
+        for result in card.ood_sets
     ]

@@ -1,4 +1,4 @@
-"""Where fastai lives: training, rebuilding a learner, compiling it, importing an export.
+"""Training, importing and exporting: everything that needs fastai.
 
 from model.training import train_folder
 
@@ -14,27 +14,24 @@ __all__ = ["train_folder"]
 
 
 def train_folder(folder: str | Path, name: str, *, resume: bool = False, **options: Any) -> Bundle:
-    """Train a model on a folder with a folder a label, and put it on the shelf.
+    """Train a model on a folder with one folder per label, and publish it.
 
     Args:
         folder: ``folder/LABEL/…``, or ``folder/train/LABEL/…`` with ``validation`` beside it.
-        name: what links and commands will call it.
-        resume: go on with an unfinished training of that name.
-        options: fields of ``model.training.config.Plan``, such as ``minutes=20``; ``side``
-            may be called ``size``, as on the command line.
+        name: the model's name, for links and commands.
+        resume: continue the unfinished run of that name.
+        options: fields of ``model.training.config.TrainingConfig``, such as ``minutes=20``;
+            ``image_size`` may be called ``size``, as on the command line.
 
     Raises:
-        DataError: the photos or the options will not do.
-        EngineUnavailable: published weights are not to be had.
+        DataError: the photos or the options don't allow it.
+        EngineUnavailable: pretrained weights are neither installed nor downloadable.
     """
     from .config import TrainingConfig
-    from .progress import spoken
+    from .progress import print_notes
     from .train import train
 
-    given = "".join(f", {key}={value!r}" for key, value in options.items())
-    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{given})")
-    if "size" in options:
-        options["side"] = options.pop("size")
-    return train(
-        TrainingConfig.of(folder=Path(folder), name=name, **options), resume=resume, watch=spoken
-    )
+    typed = "".join(f", {key}={value!r}" for key, value in options.items())
+    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{typed})")
+    config = TrainingConfig.create(folder=Path(folder), name=name, **options)
+    return train(config, resume=resume, on_progress=print_notes)

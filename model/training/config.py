@@ -1,24 +1,25 @@
-"""What is to be trained, and how: enough to go on after a kill."""
+"""What to train and how: enough to resume after a kill."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from ..atomic import replace_atomically
 from ..bundle import NAME_RULE, Name
 from ..errors import DataError
 
-__all__ = ["PLAN", "Hyperparameters", "TrainingConfig"]
+__all__ = ["CONFIG_FILE", "Hyperparameters", "TrainingConfig"]
 
-PLAN = "plan.json"
-HYPER = "hyper.json"
+CONFIG_FILE = "plan.json"
+HYPERPARAMETERS_FILE = "hyper.json"
 
 
 class Hyperparameters(BaseModel):
-    """What ``--search`` looks for; the defaults come from trials on clothes.
+    """What ``--search`` tunes; the defaults come from trials on clothes.
 
-    ``lr`` None is found by fastai's ``lr_find``; ``magnitude`` is RandAugment's
-    (of 10); ``min_scale`` the smallest part of a photo's area that is shown.
+    ``lr`` None is found by fastai's ``lr_find``; ``magnitude`` is RandAugment's (of 10);
+    ``min_scale`` is the smallest part of a photo's area that a crop shows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,28 +31,36 @@ class Hyperparameters(BaseModel):
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
-    def keep(self, state: Path) -> None:
-        """Write it into the folder of an unfinished training."""
-        (state / HYPER).write_text(self.model_dump_json(), encoding="utf-8")
+    def save(self, run_dir: Path) -> None:
+        """Write them into the folder of a training run."""
+        with replace_atomically(run_dir / HYPERPARAMETERS_FILE) as temporary:
+            temporary.write_text(self.model_dump_json(), encoding="utf-8")
 
     @classmethod
-    def kept(cls, state: Path) -> Self | None:
-        """What an unfinished training has chosen already, if it has."""
+    def load(cls, run_dir: Path) -> Self | None:
+        """Return what a training run has chosen, or None if it hasn't yet."""
         try:
-            return cls.model_validate_json((state / HYPER).read_bytes())
+            return cls.model_validate_json((run_dir / HYPERPARAMETERS_FILE).read_bytes())
         except (OSError, ValueError):
             return None
 
 
 class TrainingConfig(BaseModel):
-    """One training. ``side`` in pixels; ``minutes`` for all of it, None without a limit."""
+    """One training run.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
+    ``search`` is in minutes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     folder: Path
     name: Name
     arch: str = "lite0"
-    side: Annotated[int, Field(ge=32, le=1024)] | None = None
+    image_size: Annotated[
+        int | None,
+        Field(ge=32, le=1024, validation_alias=AliasChoices("size", "image_size", "side")),
+    ] = None
     epochs: Annotated[int, Field(ge=0, le=1000)] = 8
     minutes: Annotated[float, Field(gt=0)] | None = None
     search: Annotated[float, Field(ge=0)] = 0.0
@@ -62,53 +71,53 @@ class TrainingConfig(BaseModel):
     licence: Annotated[str, Field(min_length=1, max_length=200)] = "not stated"
     source: Annotated[str, Field(max_length=4000)] = ""
     command: str = ""
-    shelf: Path | None = None
+    models_dir: Annotated[
+        Path | None, Field(validation_alias=AliasChoices("models_dir", "shelf"))
+    ] = None
 
     @classmethod
-    def of(cls, **values: Any) -> Self:
-        """A plan of these values.
+    def create(cls, **values: Any) -> Self:
+        """Return a configuration with absolute paths.
 
         Raises:
-            DataError: one will not do; the message names it.
+            DataError: a value is invalid; the message names it.
         """
         try:
-            plan = cls(**values)
+            config = cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(step) for step in first["loc"])
-            said = NAME_RULE if where == "name" else f"{first['msg']}."
-            raise DataError(f"{where}: {said}") from None
-        if plan.minutes is not None and plan.search >= plan.minutes:
+            field = ".".join(str(step) for step in first["loc"])
+            message = NAME_RULE if field == "name" else f"{first['msg']}."
+            raise DataError(f"{field}: {message}") from None
+        if config.minutes is not None and config.search >= config.minutes:
             raise DataError(
-                f"A search of {plan.search:g} minutes leaves none of {plan.minutes:g} for the "
+                f"A search of {config.search:g} minutes leaves none of {config.minutes:g} for the "
                 "training. Give --minutes more, or --search less."
             )
-        # Whoever goes on may stand in another folder.
-        where_from = {
-            "folder": plan.folder.resolve(),
-            "unknown": tuple(one.resolve() for one in plan.unknown),
-            "shelf": plan.shelf and plan.shelf.resolve(),
+        # Absolute, because --resume may be called from another folder.
+        absolute = {
+            "folder": config.folder.resolve(),
+            "unknown": tuple(folder.resolve() for folder in config.unknown),
+            "models_dir": config.models_dir and config.models_dir.resolve(),
         }
-        return plan.model_copy(update=where_from)
+        return config.model_copy(update=absolute)
 
-    def keep(self, state: Path) -> None:
-        """Write it into the folder of an unfinished training."""
-        state.mkdir(parents=True, exist_ok=True)
-        new = state / f".{PLAN}"
-        new.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        new.replace(state / PLAN)
+    def save(self, run_dir: Path) -> None:
+        """Write it into the folder of a training run."""
+        with replace_atomically(run_dir / CONFIG_FILE) as temporary:
+            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod
-    def kept(cls, state: Path) -> Self:
-        """The plan of an unfinished training.
+    def load(cls, run_dir: Path) -> Self:
+        """Return the configuration of an unfinished training run.
 
         Raises:
             DataError: there is none.
         """
         try:
-            return cls.model_validate_json((state / PLAN).read_bytes())
+            return cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
         except (OSError, ValueError):
             raise DataError(
-                f"There is no unfinished training of {state.name!r} to go on with. Start one "
-                f"without --resume: python -m model train FOLDER --name {state.name}"
+                f"There is no unfinished training run of {run_dir.name!r} to resume. Start one "
+                f"without --resume: python -m model train FOLDER --name {run_dir.name}"
             ) from None

@@ -1,4 +1,4 @@
-"""Fine-tuning: fastai's loop from a fitted head, with a budget, an average and checkpoints."""
+"""Fine-tuning: fastai's loop from a fitted head, within a time limit, with checkpoints."""
 
 import time
 from collections.abc import Callable
@@ -13,30 +13,29 @@ import torch
 from torch import nn
 
 from .callbacks import (
-    CHECKPOINT,
+    CHECKPOINT_FILE,
     Checkpointer,
     FrozenBatchNorm,
     ProgressReporter,
     WeightEma,
-    checkpoint,
+    load_checkpoint,
 )
 from .config import Hyperparameters
-from .progress import TrainingProgress, Watch
+from .progress import OnProgress, TrainingProgress
 
 __all__ = ["FineTuneResult", "fine_tune", "set_seeds"]
 
-FROZEN = 0.2
-"""Share of the parameter tensors, the first ones, that stay as published. They see
-edges and colours, and learning them again would double the time of a step."""
+FROZEN_SHARE = 0.2
+"""Share of the parameter tensors, the first ones, that stay as pretrained. They detect
+edges and colours, and training them again would double the time of a step."""
 
-SLOWEST, FASTEST = 4e-4, 1e-3
-"""Bounds of the learning rate: ``lr_find`` is unsure when the head fits already."""
+MIN_LR, MAX_LR = 4e-4, 1e-3
+"""Bounds of the learning rate: ``lr_find`` is unreliable when the head already fits."""
 
-PATIENCE = 4
-FIND = 40
-"""Steps of ``lr_find``."""
-BRIEF = 8
-"""Steps of it where only the time is asked for."""
+PATIENCE_EPOCHS = 4
+LR_FIND_STEPS = 40
+TIMING_STEPS = 8
+"""Steps of ``lr_find`` if only the time of a step is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,138 +58,140 @@ def set_seeds(seed: int) -> None:
 
 def fine_tune(
     build: Callable[[], Any],
-    hyper: Hyperparameters,
+    hyperparameters: Hyperparameters,
     epochs: int,
-    state: Path,
+    run_dir: Path,
     *,
     seed: int = 0,
     deadline: float | None = None,
-    watch: Watch,
+    on_progress: OnProgress,
 ) -> FineTuneResult | None:
-    """Fine-tune a learner; goes on where a former call in the same folder ended.
+    """Fine-tune a learner, continuing from the checkpoint in ``run_dir`` if there is one.
 
     Args:
         build: makes the ``Learner``, with the fitted head.
-        hyper: what to vary.
-        epochs: at most; fewer where the time would not do.
-        state: the folder for checkpoints.
+        hyperparameters: learning rate and weight decay.
+        epochs: at most; fewer if the time is short.
+        run_dir: the folder for checkpoints.
+        seed: of Python, NumPy and torch.
         deadline: on the monotonic clock, seconds.
+        on_progress: called after each batch and epoch.
 
     Returns:
-        the best average, or None where there was no time for an epoch.
+        The best average, or None if there was no time for an epoch.
     """
-    former = checkpoint(state / CHECKPOINT)
-    late = deadline is not None and time.monotonic() > deadline
-    if not former and (late or not epochs):
+    checkpoint = load_checkpoint(run_dir / CHECKPOINT_FILE)
+    is_late = deadline is not None and time.monotonic() > deadline
+    if not checkpoint and (is_late or not epochs):
         return None
-    start = former["next"] if former else 0
+    start = checkpoint["next"] if checkpoint else 0
     set_seeds(seed + start)
     learner = build()
-    _freeze_first(learner.model, FROZEN)
+    _freeze_first(learner.model, FROZEN_SHARE)
     learner.model.to(memory_format=torch.channels_last)
-    averaged = WeightEma()
+    ema = WeightEma()
     with learner.no_bar(), learner.no_logging():
-        if former:
-            epochs, lr = former["epochs"], former["lr"]
-            _go_on(learner, averaged, former)
+        if checkpoint:
+            epochs, lr = checkpoint["epochs"], checkpoint["lr"]
+            _restore(learner, ema, checkpoint)
         else:
-            lr, seconds = _learning_rate(learner, hyper, deadline is not None, watch)
-            epochs = _affordable(learner, epochs, seconds, deadline)
-        saved = Checkpointer(
-            state / CHECKPOINT, averaged, start, epochs, lr, former and former["best"]
-        )
-        if epochs > start and not _stopped(former):
+            is_timed = deadline is not None
+            lr, seconds = _learning_rate(learner, hyperparameters, is_timed, on_progress)
+            epochs = _affordable_epochs(learner, epochs, seconds, deadline)
+        best = checkpoint and checkpoint["best"]
+        checkpointer = Checkpointer(run_dir / CHECKPOINT_FILE, ema, start, epochs, lr, best)
+        if epochs > start and not _has_stopped(checkpoint):
             learner.fit(
                 epochs - start,
                 lr,
-                wd=hyper.decay,
+                wd=hyperparameters.decay,
                 cbs=[
                     _one_cycle(lr, start, epochs),
                     FrozenBatchNorm(),
-                    averaged,
-                    saved,
-                    ProgressReporter(watch, deadline, start, epochs),
-                    _stops_early(former, watch),
+                    ema,
+                    checkpointer,
+                    ProgressReporter(on_progress, deadline, start, epochs),
+                    _early_stopping(checkpoint, on_progress),
                 ],
             )
-    best = saved.best
+    best = checkpointer.best
     if "state" not in best:
         return None
     return FineTuneResult(float(best["accuracy"]), int(best["epoch"]), epochs, lr, best["state"])
 
 
 def _one_cycle(lr: float, start: int, epochs: int) -> Any:
-    """fastai's one-cycle policy, from epoch ``start`` of ``epochs`` on.
+    """Return fastai's one-cycle schedule, from epoch ``start`` of ``epochs`` on.
 
-    ``fit_one_cycle`` has a ``start_epoch`` of its own, but reports epochs that it
-    skipped as if they had happened, and early stopping then fails on them.
+    ``fit_one_cycle`` has a ``start_epoch`` of its own, but reports the epochs that it
+    skips as if they had happened, and early stopping then fails on them.
     """
     from fastai.callback.schedule import ParamScheduler, combined_cos
 
-    whole = {
+    schedules = {
         "lr": combined_cos(0.25, lr / 25, lr, lr / 1e5),
         "mom": combined_cos(0.25, 0.95, 0.85, 0.95),
     }
 
-    def rest(schedule: Callable[[float], float]) -> Callable[[float], float]:
+    def from_start(schedule: Callable[[float], float]) -> Callable[[float], float]:
         return lambda done: schedule((start + done * (epochs - start)) / epochs)
 
-    return ParamScheduler({name: rest(schedule) for name, schedule in whole.items()})
+    return ParamScheduler({name: from_start(schedule) for name, schedule in schedules.items()})
 
 
-def _stops_early(former: dict[str, Any] | None, watch: Watch) -> Any:
-    """Stop once ``PATIENCE`` epochs were no better, counted from before a kill on."""
+def _early_stopping(checkpoint: dict[str, Any] | None, on_progress: OnProgress) -> Any:
+    """Stop after ``PATIENCE_EPOCHS`` without improvement, those before a kill included."""
     from fastai.callback.core import CancelFitException
     from fastai.callback.tracker import EarlyStoppingCallback
 
-    class StopsEarly(EarlyStoppingCallback):  # type: ignore[misc]
-        """Last of all, so that the epoch that it stops after is compared and told, too."""
+    class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]
+        """Runs last, so that the final epoch is checkpointed and reported too."""
 
         order = 90
 
         def before_fit(self) -> None:
             super().before_fit()
-            if former:
-                self.best, self.wait = former["best"]["accuracy"], _waited(former)
+            if checkpoint:
+                self.best = checkpoint["best"]["accuracy"]
+                self.wait = _epochs_since_best(checkpoint)
 
         def after_epoch(self) -> None:
             try:
-                # It prints epochs as it counts them itself.
+                # fastai prints the epoch, counted from the last resume.
                 with redirect_stdout(StringIO()):
                     super().after_epoch()
             except CancelFitException:
-                note = f"No better for {PATIENCE} epochs: it stops here."
-                watch(TrainingProgress("Fine-tuning", note=note))
+                note = f"No improvement for {PATIENCE_EPOCHS} epochs; stopping early."
+                on_progress(TrainingProgress("Fine-tuning", note=note))
                 raise
 
-    return StopsEarly(monitor="accuracy", patience=PATIENCE)
+    return EarlyStopping(monitor="accuracy", patience=PATIENCE_EPOCHS)
 
 
-def _waited(former: dict[str, Any]) -> int:
-    """Epochs since the best one."""
-    return int(former["next"] - 1 - former["best"]["epoch"])
+def _epochs_since_best(checkpoint: dict[str, Any]) -> int:
+    return int(checkpoint["next"] - 1 - checkpoint["best"]["epoch"])
 
 
-def _stopped(former: dict[str, Any] | None) -> bool:
-    return former is not None and _waited(former) >= PATIENCE
+def _has_stopped(checkpoint: dict[str, Any] | None) -> bool:
+    return checkpoint is not None and _epochs_since_best(checkpoint) >= PATIENCE_EPOCHS
 
 
-def _go_on(learner: Any, averaged: WeightEma, former: dict[str, Any]) -> None:
-    """Take a checkpoint's weights, average and optimizer."""
+def _restore(learner: Any, ema: WeightEma, checkpoint: dict[str, Any]) -> None:
+    """Load a checkpoint's weights, average and optimizer state."""
     from torch.optim.swa_utils import AveragedModel
 
-    # fastai moves the model when it begins to fit, but never what the optimizer remembers.
+    # fastai moves the model when it begins to fit, but not the optimizer's state.
     device = learner.dls.device
-    learner.model.to(device).load_state_dict(former["model"])
-    averaged.average = AveragedModel(learner.model, avg_fn=averaged.blend)
-    averaged.average.load_state_dict(former["average"])
+    learner.model.to(device).load_state_dict(checkpoint["model"])
+    ema.average = AveragedModel(learner.model, avg_fn=ema.blend)
+    ema.average.load_state_dict(checkpoint["average"])
     learner.create_opt()
-    remembered = former["optimizer"]
-    remembered["state"] = [
-        {key: value.to(device) if hasattr(value, "to") else value for key, value in one.items()}
-        for one in remembered["state"]
+    optimizer = checkpoint["optimizer"]
+    optimizer["state"] = [
+        {key: value.to(device) if hasattr(value, "to") else value for key, value in entry.items()}
+        for entry in optimizer["state"]
     ]
-    learner.opt.load_state_dict(remembered)
+    learner.opt.load_state_dict(optimizer)
 
 
 def _freeze_first(model: nn.Module, share: float) -> None:
@@ -200,31 +201,32 @@ def _freeze_first(model: nn.Module, share: float) -> None:
 
 
 def _learning_rate(
-    learner: Any, hyper: Hyperparameters, timed: bool, watch: Watch
+    learner: Any, hyperparameters: Hyperparameters, is_timed: bool, on_progress: OnProgress
 ) -> tuple[float, float]:
-    """The rate, given or found, and where that is ``timed`` the seconds that a batch takes.
+    """Return the rate, given or found, and, if ``is_timed``, the seconds per batch.
 
-    Source: Smith, Cyclical Learning Rates, 2017; fastai's *valley*.
+    Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017; fastai's
+    *valley*.
     """
-    batches = len(learner.dls.train)
-    if hyper.lr is not None and not timed:
-        return hyper.lr, 0.0
-    watch(TrainingProgress("Finding the learning rate"))
-    steps = min(FIND if hyper.lr is None else BRIEF, batches * 3)
+    if hyperparameters.lr is not None and not is_timed:
+        return hyperparameters.lr, 0.0
+    on_progress(TrainingProgress("Finding the learning rate"))
+    steps = LR_FIND_STEPS if hyperparameters.lr is None else TIMING_STEPS
+    steps = min(steps, len(learner.dls.train) * 3)
     began = time.monotonic()
-    found = learner.lr_find(end_lr=0.1, num_it=steps, show_plot=False)
+    suggested = learner.lr_find(end_lr=0.1, num_it=steps, show_plot=False)
     seconds = (time.monotonic() - began) / max(1, len(learner.recorder.lrs))
-    if hyper.lr is not None:
-        return hyper.lr, seconds
-    lr = float(np.clip(float(found.valley), SLOWEST, FASTEST))
-    watch(TrainingProgress("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
+    if hyperparameters.lr is not None:
+        return hyperparameters.lr, seconds
+    lr = float(np.clip(float(suggested.valley), MIN_LR, MAX_LR))
+    on_progress(TrainingProgress("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
     return lr, seconds
 
 
-def _affordable(learner: Any, epochs: int, seconds: float, deadline: float | None) -> int:
-    """As many epochs as the time is likely to allow: a cycle that is cut short ends badly."""
+def _affordable_epochs(learner: Any, epochs: int, seconds: float, deadline: float | None) -> int:
+    """Return as many epochs as fit: a cycle that is cut short ends with a bad model."""
     if deadline is None or not seconds:
         return epochs
-    # A third of a training step for a photo that is only measured.
-    each = seconds * (len(learner.dls.train) + len(learner.dls.valid) / 3)
-    return max(0, min(epochs, int((deadline - time.monotonic()) / each)))
+    # Measuring a photo takes a third of the time of training on it.
+    epoch_seconds = seconds * (len(learner.dls.train) + len(learner.dls.valid) / 3)
+    return max(0, min(epochs, int((deadline - time.monotonic()) / epoch_seconds)))

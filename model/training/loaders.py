@@ -1,4 +1,4 @@
-"""fastai data loaders over small copies: varied to learn from, exact to be measured on."""
+"""fastai data loaders: augmented small copies to train on, exact pixels to validate on."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -8,105 +8,79 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..preprocess import FILTERS, Pixels, PreprocessConfig, fit_aspect
+from ..preprocess import Pixels
 from ..resources import cores
 from .backbones import Backbone
 from .config import Hyperparameters
 
-__all__ = ["COPY", "copy_of", "loaders"]
+__all__ = ["build_loaders"]
 
-COPY = 1.25
-"""Side of a small copy, in sides of what the network sees."""
-
-LONGEST = 3
-"""Sides of a small copy, at most: a strip of a photo would stay large in one direction."""
-
-MANY = 500
-"""Photos from which on a process of its own prepares them."""
+BATCH_SIZE = 32
+MIN_PHOTOS_FOR_WORKERS = 500
+"""Photos from which worker processes prepare the batches."""
 
 
-def copy_of(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
-    """The small copy of a photo, somewhat larger than the recipe asks for.
-
-    What the recipe would cut off stays: it is learnt from, too.
-    """
-    height, width = (round(side * COPY) for side in recipe.resize)
-    if recipe.method != "crop":
-        return fit_aspect(image, recipe).resize((width, height), FILTERS[recipe.interpolation])
-    image = _middle(image, LONGEST)
-    scale = max(height / image.height, width / image.width)
-    size = round(image.width * scale), round(image.height * scale)
-    return image.resize(size, FILTERS[recipe.interpolation])
-
-
-def _middle(image: Image.Image, most: int) -> Image.Image:
-    """The middle of an image that is more than ``most`` times as long as wide."""
-    wide = min(image.width, most * image.height)
-    high = min(image.height, most * image.width)
-    left, top = (image.width - wide) // 2, (image.height - high) // 2
-    return image.crop((left, top, left + wide, top + high))
-
-
-def loaders(
+def build_loaders(
     copies: Sequence[Path],
     targets: Sequence[int],
     held_out: Pixels,
     held_out_targets: Sequence[int],
     labels: Sequence[str],
-    chosen: Backbone,
-    hyper: Hyperparameters,
-    batch: int = 32,
+    backbone: Backbone,
+    hyperparameters: Hyperparameters,
 ) -> Any:
-    """``DataLoaders`` whose training photos are varied and whose held-out ones are exact.
+    """Return ``DataLoaders`` with augmented training photos and exact held-out ones.
 
     Args:
-        copies: small copies to learn from.
+        copies: small copies to train on.
         targets: indices of their labels.
-        held_out: uint8 [N, height, width, 3], by the bundle's recipe.
+        held_out: uint8 [N, height, width, 3], as the bundle preprocesses them.
         held_out_targets: indices of their labels.
         labels: all labels, in the model's order.
+        backbone: its mean, standard deviation and interpolation are used.
+        hyperparameters: strength of the augmentation.
     """
     from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Normalize
 
-    side = held_out.shape[1]
-    everything = [*copies, *held_out]
+    photos = [*copies, *held_out]
     indices = [*targets, *held_out_targets]
-    first = len(copies)
+    count = len(copies)
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=list(labels), sort=False)),
-        get_x=lambda place: _picture(everything[place]),
+        get_x=lambda place: _open_photo(photos[place]),
         get_y=lambda place: labels[indices[place]],
-        splitter=lambda items: (list(range(first)), list(range(first, len(items)))),
-        item_tfms=[varied(side, chosen, hyper)],
-        batch_tfms=[Normalize.from_stats(chosen.mean, chosen.std)],
+        splitter=lambda items: (list(range(count)), list(range(count, len(items)))),
+        item_tfms=[_augmentation(held_out.shape[1], backbone, hyperparameters)],
+        batch_tfms=[Normalize.from_stats(backbone.mean, backbone.std)],
     )
+    use_workers = count >= MIN_PHOTOS_FOR_WORKERS and _can_fork()
     return block.dataloaders(
-        list(range(len(everything))),
-        bs=min(batch, max(2, first // 2)),
-        val_bs=batch,
-        num_workers=min(4, max(1, cores() - 1)) if first >= MANY and _forks() else 0,
+        list(range(len(photos))),
+        bs=min(BATCH_SIZE, max(2, count // 2)),
+        val_bs=BATCH_SIZE,
+        num_workers=min(4, max(1, cores() - 1)) if use_workers else 0,
         drop_last=True,
     )
 
 
-def _forks() -> bool:
-    """Whether a process of its own shares what is here; elsewhere fastai's blocks, which
-    hold functions, cannot be sent to it.
+def _can_fork() -> bool:
+    """Return whether worker processes inherit memory: fastai's blocks hold functions, which
+    cannot be pickled for a spawned one.
     """
     return multiprocessing.get_start_method() == "fork"
 
 
-def _picture(what: Path | Pixels) -> Any:
+def _open_photo(photo: Path | Pixels) -> Any:
     from fastai.vision.all import PILImage
 
-    if isinstance(what, Path):
-        with Image.open(what, formats=["JPEG"]) as copy:
+    if isinstance(photo, Path):
+        with Image.open(photo, formats=["JPEG"]) as copy:
             return PILImage.create(np.asarray(copy.convert("RGB")))
-    return PILImage.create(what)
+    return PILImage.create(photo)
 
 
-def varied(side: int, chosen: Backbone, hyper: Hyperparameters) -> Any:
-    """A fastai transform: a random part of a photo, mirrored or not, with RandAugment.
+def _augmentation(side: int, backbone: Backbone, hyperparameters: Hyperparameters) -> Any:
+    """Return a fastai transform: random crop, horizontal flip and RandAugment.
 
     Source: timm's own training transforms (Cubuk et al., RandAugment, 2020).
     """
@@ -115,28 +89,28 @@ def varied(side: int, chosen: Backbone, hyper: Hyperparameters) -> Any:
     from timm.data.transforms import RandomResizedCropAndInterpolation
     from torchvision.transforms import Compose, RandomHorizontalFlip
 
-    grey = tuple(round(255 * value) for value in chosen.mean)
-    changes = [
+    steps = [
         RandomResizedCropAndInterpolation(  # type: ignore[no-untyped-call]
-            side, scale=(hyper.min_scale, 1.0), interpolation=chosen.interpolation
+            side, scale=(hyperparameters.min_scale, 1.0), interpolation=backbone.interpolation
         ),
         RandomHorizontalFlip(),
     ]
-    if hyper.magnitude:
-        changes.append(
+    if hyperparameters.magnitude:
+        mean = tuple(round(255 * value) for value in backbone.mean)
+        steps.append(
             rand_augment_transform(
-                f"rand-m{hyper.magnitude}-mstd0.5-inc1",
-                {"translate_const": int(side * 0.3), "img_mean": grey},
+                f"rand-m{hyperparameters.magnitude}-mstd0.5-inc1",
+                {"translate_const": int(side * 0.3), "img_mean": mean},
             )
         )
-    change = Compose(changes)
+    augment = Compose(steps)
 
-    class Varied(Transform):  # type: ignore[misc]
-        """Training photos only."""
+    class Augmentation(Transform):  # type: ignore[misc]
+        """Augments training photos only."""
 
         split_idx = 0
 
         def encodes(self, image: PILImage) -> Any:
-            return PILImage.create(np.asarray(change(image)))
+            return PILImage.create(np.asarray(augment(image)))
 
-    return Varied()
+    return Augmentation()

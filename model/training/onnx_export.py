@@ -1,4 +1,4 @@
-"""A learner → the files of a bundle: weights, graph, golden answers."""
+"""Export a learner: weights, ONNX graph and golden outputs."""
 
 import contextlib
 import io
@@ -15,51 +15,48 @@ from ..learner.inference_module import InferenceModule, Scale
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
 
-__all__ = ["export_onnx", "golden_pixels", "manifest_of"]
-
-
-def manifest_of(values: dict[str, Any]) -> ManifestDraft:
-    """Return the draft of a manifest."""
-    return ManifestDraft.model_validate(values)
+__all__ = ["export_onnx", "golden_pixels"]
 
 
 def export_onnx(
     learner: Any, manifest: ManifestDraft, folder: Path, scale: Scale | None = None
 ) -> None:
-    """Write ``graph.onnx`` and ``golden.npz`` into ``folder``, and ``weights.safetensors``
-    where the manifest has the engine that needs it.
+    """Write ``graph.onnx``, ``golden.npz`` and, for the engine *learner*, its weights.
 
-    The golden answers are the eager module's, so that the graph is held to the
-    learner and not to itself.
+    The golden outputs are the eager module's, so that the graph is compared with the
+    learner and not with itself.
 
     Args:
-        scale: see ``Answering.around``.
+        learner: a fastai ``Learner``.
+        manifest: preprocessing, architecture and engines.
+        folder: where the files go.
+        scale: see ``InferenceModule.around``.
     """
     if "learner" in manifest.engines:
         import safetensors.torch
 
-        # Copies, because layers may share a tensor, which safetensors refuses.
-        state = {name: part.clone() for name, part in learner.model.state_dict().items()}
-        state = {name: part.contiguous() for name, part in state.items()}
+        # Clones, because safetensors refuses tensors that layers share.
+        state = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+        state = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
     module = InferenceModule.around(learner.model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
-        logits, _, probabilities = (part.numpy() for part in module(torch.from_numpy(pixels)))
+        logits, _, probabilities = (output.numpy() for output in module(torch.from_numpy(pixels)))
     np.savez_compressed(
         folder / "golden.npz", pixels=pixels, logits=logits, probabilities=probabilities
     )
-    _compile(module, pixels[:2], folder / "graph.onnx")
+    _export_graph(module, pixels[:2], folder / "graph.onnx")
 
 
 def golden_pixels(manifest: ManifestDraft) -> Pixels:
-    """Shipped samples and drawn shapes by the recipe: uint8 [K, height, width, 3]."""
+    """Return sample photos and drawn shapes, preprocessed: uint8 [K, height, width, 3]."""
     images = [sample.open() for sample in samples()] + shapes()
     return np.stack([preprocess(image.convert("RGB"), manifest.recipe) for image in images])
 
 
-def _compile(module: InferenceModule, example: Pixels, path: Path) -> None:
-    """Export to ONNX, self-contained, with a free number of photos."""
+def _export_graph(module: InferenceModule, example: Pixels, path: Path) -> None:
+    """Export to a single ONNX file that takes any number of photos."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

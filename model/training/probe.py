@@ -1,4 +1,4 @@
-"""The first answer: a linear head fitted to the features of a network as published."""
+"""Linear probe: a linear layer fitted to a pretrained network's frozen features."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from torch import nn
 
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from .progress import TrainingProgress, Watch
+from .progress import OnProgress, TrainingProgress
 
-__all__ = ["Probe", "features_of", "fit_probe"]
+__all__ = ["Probe", "compute_features", "fit_probe"]
 
-STRENGTH = 0.1
-"""Inverse of the regularisation: of 0.03, 0.1 and 0.3 the best on clothes."""
+INVERSE_REGULARIZATION = 0.1
+"""scikit-learn's ``C``: of 0.03, 0.1 and 0.3 the best on clothes."""
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +29,41 @@ class Probe:
     bias: NDArray[np.float32]
     accuracy: float
 
-    def put(self, layer: nn.Linear) -> None:
-        """Make it the weights of a layer."""
+    def copy_to(self, layer: nn.Linear) -> None:
+        """Copy weight and bias into a layer."""
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.weight))
             layer.bias.copy_(torch.from_numpy(self.bias))
 
 
-def features_of(
-    module: InferenceModule, photos: Iterable[Pixels], total: int, stage: str, watch: Watch
+def compute_features(
+    module: InferenceModule, photos: Iterable[Pixels], total: int, on_progress: OnProgress
 ) -> NDArray[np.float32]:
-    """The features of photos, float32 [N, D].
+    """Return the features of photos, float32 [N, D].
 
     Args:
         module: in evaluation mode.
         photos: uint8 [height, width, 3] each.
         total: how many there are.
-        stage: what is told to ``watch``.
+        on_progress: called after each batch.
     """
-    found, batch, done = [], list[Pixels](), 0
+    features, batch, done = [], list[Pixels](), 0
 
-    def run() -> None:
+    def run_batch() -> None:
         nonlocal done
         with torch.inference_mode():
-            found.append(module(torch.from_numpy(np.stack(batch)))[1].numpy())
+            features.append(module(torch.from_numpy(np.stack(batch)))[1].numpy())
         done += len(batch)
         batch.clear()
-        watch(TrainingProgress(stage, done, total))
+        on_progress(TrainingProgress("Features", done, total))
 
     for pixels in photos:
         batch.append(pixels)
-        if len(batch) == BATCH:
-            run()
+        if len(batch) == BATCH_SIZE:
+            run_batch()
     if batch:
-        run()
-    return np.concatenate(found)
+        run_batch()
+    return np.concatenate(features)
 
 
 def fit_probe(
@@ -78,10 +78,11 @@ def fit_probe(
     """
     from sklearn.linear_model import LogisticRegression
 
-    fitted: Any = LogisticRegression(C=STRENGTH, max_iter=1000).fit(features, targets)
-    weight, bias = fitted.coef_, fitted.intercept_
-    if len(fitted.classes_) == 2:
-        # One row stands for two labels: half of it for and half against.
+    model: Any = LogisticRegression(C=INVERSE_REGULARIZATION, max_iter=1000)
+    model.fit(features, targets)
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        # scikit-learn has one row for two labels; half of it goes to each.
         weight, bias = np.vstack([-weight / 2, weight / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    right = float(fitted.score(held_out, held_out_targets))
-    return Probe(weight.astype(np.float32), bias.astype(np.float32), right)
+    accuracy = float(model.score(held_out, held_out_targets))
+    return Probe(weight.astype(np.float32), bias.astype(np.float32), accuracy)

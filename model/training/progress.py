@@ -1,17 +1,17 @@
-"""How far a training is, for whoever watches."""
+"""Progress of a training run, as its callers see it."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["TrainingProgress", "Watch", "quiet", "spoken"]
+__all__ = ["OnProgress", "TrainingProgress", "ignore_progress", "print_notes"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """``done`` of ``total`` of one stage; ``note`` says more, as a line of its own.
+    """``done`` of ``total`` steps of one stage; ``note`` is a line of text.
 
-    ``total`` 0: nothing is counted, only the note is new.
+    With ``total`` 0 nothing is counted and only the note is new.
     """
 
     stage: str
@@ -20,14 +20,14 @@ class TrainingProgress:
     note: str = ""
 
 
-Watch = Callable[[TrainingProgress], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
-def quiet(_: TrainingProgress) -> None:
-    """Watch nothing."""
+def ignore_progress(_: TrainingProgress) -> None:
+    """Do nothing."""
 
 
-def spoken(step: TrainingProgress) -> None:
+def print_notes(progress: TrainingProgress) -> None:
     """Write notes to standard error, for notebooks and scripts."""
-    if step.note:
-        sys.stderr.write(f"{step.note}\n")
+    if progress.note:
+        sys.stderr.write(f"{progress.note}\n")

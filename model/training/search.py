@@ -1,96 +1,90 @@
-"""``--search``: Optuna tries what fine-tuning may vary, on training photos alone."""
+"""``--search``: tune hyperparameters with Optuna, on training photos alone."""
 
+import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .backbones import Backbone
-from .config import Hyperparameters, TrainingConfig
+from .config import Hyperparameters
 from .finetune import fine_tune
+from .prepare import PreparedData
 from .probe import Probe, fit_probe
-from .progress import TrainingProgress, Watch
-from .stages import FEATURES, PreparedData, learner_with_head
+from .progress import TrainingProgress, ignore_progress
+from .run import FEATURES_FILE, TrainingRun
 
-__all__ = ["search"]
+__all__ = ["search_hyperparameters"]
 
-STORE = "search.sqlite"
-EPOCHS = 2
+STUDY_FILE = "search.sqlite"
+TRIAL_EPOCHS = 2
 """Epochs of a trial: enough to tell a bad choice from a good one."""
 
 
-def search(
-    plan: TrainingConfig,
-    values: dict[str, Any],
-    chosen: Backbone,
-    photos: PreparedData,
-    state: Path,
-    watch: Watch,
-) -> Hyperparameters:
-    """The best choice found in ``plan.search`` minutes; goes on with what an earlier call tried.
+def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
+    """Return the best hyperparameters found in the search time, earlier calls included.
 
-    A fifth of the training photos judges the trials: the held-out ones are for the
-    card, and would flatter it if they had chosen this, too.
+    A fifth of the training photos judges the trials: the held-out photos are for the card
+    and would flatter it if they had chosen the hyperparameters.
 
-    Source: Optuna's tree-structured Parzen estimator (Bergstra et al., 2011). The
-    first trial is what is used without a search.
+    Source: Optuna's tree-structured Parzen estimator (Bergstra et al., Algorithms for
+    Hyper-Parameter Optimization, 2011). The first trial uses the defaults.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
-        study_name=plan.name,
-        storage=f"sqlite:///{state / STORE}",
+        study_name=run.config.name,
+        storage=f"sqlite:///{run.run_dir / STUDY_FILE}",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=plan.seed),
+        sampler=optuna.samplers.TPESampler(seed=run.config.seed),
     )
-    inner, head = _inner(photos, plan.seed, state)
-    deadline = time.monotonic() + plan.search * 60
+    inner_data, probe = _inner_split(run)
+    search_seconds = run.config.search * 60
+    deadline = time.monotonic() + search_seconds
     if not study.trials:
-        usual = Hyperparameters(lr=4e-4).model_dump(exclude={"decay"})
-        study.enqueue_trial(usual)
+        study.enqueue_trial(Hyperparameters(lr=4e-4).model_dump(exclude={"decay"}))
 
-    def accuracy(trial: Any) -> float:
-        hyper = _suggested(trial)
-        folder = state / f"trial-{trial.number}"
+    def run_trial(trial: Any) -> float:
+        hyperparameters = _suggest(trial)
+        folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)
+        inner = replace(run, data=inner_data, run_dir=folder, on_progress=ignore_progress)
         tuned = fine_tune(
-            lambda: learner_with_head(values, chosen, inner, head, hyper, folder),
-            hyper,
-            EPOCHS,
+            lambda: inner.build_learner(probe, hyperparameters),
+            hyperparameters,
+            TRIAL_EPOCHS,
             folder,
-            seed=plan.seed,
+            seed=run.config.seed,
             deadline=deadline,
-            watch=lambda step: None,
+            on_progress=ignore_progress,
         )
-        for path in folder.iterdir():
-            path.unlink() if path.is_file() else None
+        shutil.rmtree(folder, ignore_errors=True)
         if tuned is None:
             raise optuna.TrialPruned
         return tuned.accuracy
 
-    def told(_: Any, trial: Any) -> None:
+    def report_trial(_: Any, trial: Any) -> None:
         left = max(0.0, deadline - time.monotonic())
         time_left = f"{left / 60:.0f} minutes" if left > 120 else f"{left:.0f} s"
-        found = "not finished" if trial.value is None else f"{trial.value:.1%}"
-        note = f"Trial {trial.number + 1}: {found} (on some training photos), {time_left} left"
-        watch(TrainingProgress("Searching", note=note))
+        value = "not finished" if trial.value is None else f"{trial.value:.1%}"
+        note = f"Trial {trial.number + 1}: {value} (on some training photos), {time_left} left"
+        run.on_progress(TrainingProgress("Searching", note=note))
 
-    study.optimize(accuracy, timeout=max(1.0, plan.search * 60), callbacks=[told])
+    study.optimize(run_trial, timeout=max(1.0, search_seconds), callbacks=[report_trial])
     if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
-        watch(
-            TrainingProgress("Searching", note="No trial was finished: the usual choice is used.")
-        )
+        note = "No trial finished; using the default hyperparameters."
+        run.on_progress(TrainingProgress("Searching", note=note))
         return Hyperparameters()
-    found = Hyperparameters.model_validate(study.best_params)
-    watch(TrainingProgress("Searching", note=f"Best of {len(study.trials)} trials: {found}"))
-    return found
+    best = Hyperparameters.model_validate(study.best_params)
+    run.on_progress(
+        TrainingProgress("Searching", note=f"Best of {len(study.trials)} trials: {best}")
+    )
+    return best
 
 
-def _suggested(trial: Any) -> Hyperparameters:
+def _suggest(trial: Any) -> Hyperparameters:
     return Hyperparameters(
         lr=trial.suggest_float("lr", 1e-4, 1e-3, log=True),
         magnitude=trial.suggest_int("magnitude", 0, 9),
@@ -100,25 +94,27 @@ def _suggested(trial: Any) -> Hyperparameters:
     )
 
 
-def _inner(photos: PreparedData, seed: int, state: Path) -> tuple[PreparedData, Probe]:
-    """A split of the training photos, near duplicates together, and a head fitted to its
-    first part: the usual head has learnt the answers of both.
+def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
+    """Split the training photos, near duplicates together, and fit a probe to the first part.
+
+    The run's own probe has learnt the labels of both parts.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    targets = np.array(photos.targets)
-    groups = np.array([photos.report.groups[one.name] for one in photos.split.train])
+    data = run.data
+    targets = np.array(data.targets)
+    groups = np.array([data.report.groups[photo.name] for photo in data.split.train])
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
-    maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    learn, judge = next(iter(maker.split(targets, targets, groups)))
-    judged = replace(photos, copies=tuple(photos.copies[place] for place in judge))
-    features = np.load(state / FEATURES, allow_pickle=False)
-    head = fit_probe(features[learn], targets[learn], features[judge], targets[judge])
-    inner = replace(
-        photos,
-        copies=tuple(photos.copies[place] for place in learn),
-        targets=tuple(int(targets[place]) for place in learn),
-        held_out=np.stack(list(judged.seen())),
-        held_out_targets=tuple(int(targets[place]) for place in judge),
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=run.config.seed)
+    inside, outside = next(iter(splitter.split(targets, targets, groups)))
+    judging = replace(data, copies=tuple(data.copies[place] for place in outside))
+    features = np.load(run.run_dir / FEATURES_FILE, allow_pickle=False)
+    probe = fit_probe(features[inside], targets[inside], features[outside], targets[outside])
+    inner_data = replace(
+        data,
+        copies=tuple(data.copies[place] for place in inside),
+        targets=tuple(int(targets[place]) for place in inside),
+        held_out=np.stack(list(judging.training_pixels())),
+        held_out_targets=tuple(int(targets[place]) for place in outside),
     )
-    return inner, head
+    return inner_data, probe

@@ -1,19 +1,19 @@
-"""Photos to learn from: found, looked at, reported on, split."""
+"""Photos to train on: found, scanned, reported on and split."""
 
 from .discover import Dataset, LabelledPhoto, discover
-from .report import Finding, Report, report
+from .report import DataReport, Finding, report_on
 from .scan import PhotoScan, scan_photos
-from .split import Split, split
+from .split import Split, split_photos
 
 __all__ = [
+    "DataReport",
     "Dataset",
     "Finding",
     "LabelledPhoto",
     "PhotoScan",
-    "Report",
     "Split",
     "discover",
-    "report",
+    "report_on",
     "scan_photos",
-    "split",
+    "split_photos",
 ]

@@ -1,4 +1,4 @@
-"""A folder with a folder a label, or one of those for training and one held out."""
+"""Find photos and labels in a folder with one folder per label, split or not."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 from ...errors import DataError
 from ...photo_files import list_photos, printable
 
-__all__ = ["Dataset", "LabelledPhoto", "Part", "discover"]
+__all__ = ["Dataset", "LabelledPhoto", "Part", "discover", "list_some"]
 
 Part = Literal["train", "held out", "test"]
 PARTS: dict[str, Part] = {
@@ -15,11 +15,13 @@ PARTS: dict[str, Part] = {
     **dict.fromkeys(("valid", "validation", "val", "dev"), "held out"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+MAX_LISTED = 8
+"""Most names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A photo with its label. ``part`` is None where the folders do not say it."""
+    """A photo with its label; ``part`` is None if the folders are not split."""
 
     path: Path
     name: str
@@ -31,7 +33,7 @@ class LabelledPhoto:
 class Dataset:
     """All photos under a folder, and its labels in alphabetical order.
 
-    ``ignored`` are files that are no photos, ``empty`` folders without a photo.
+    ``ignored`` are files that are no photos; ``empty`` are folders without a photo.
     """
 
     labels: tuple[str, ...]
@@ -40,7 +42,7 @@ class Dataset:
     empty: tuple[str, ...] = ()
 
     @property
-    def parted(self) -> bool:
+    def is_split(self) -> bool:
         """Whether folders say which photos are held out."""
         return any(photo.part for photo in self.photos)
 
@@ -48,42 +50,48 @@ class Dataset:
 def discover(folder: Path) -> Dataset:
     """Find photos and labels by the names of folders.
 
-    Either ``folder/LABEL/…`` or ``folder/train/LABEL/…`` with ``valid`` (or
-    ``validation``, ``val``, ``dev``), and perhaps ``test``, beside ``train``.
-    With ``test`` alone beside ``train``, that one is held out.
+    Either ``folder/LABEL/…`` or ``folder/train/LABEL/…`` with ``valid`` (or ``validation``,
+    ``val``, ``dev``), and perhaps ``test``, beside ``train``. If only ``test`` is beside
+    ``train``, its photos are held out.
 
     Raises:
-        DataError: there are fewer than two labels, or a label that nothing is trained on.
+        DataError: there are fewer than two labels, or a label without training photos.
     """
-    parts = _parts(folder)
     photos, ignored, empty = list[LabelledPhoto](), list[str](), []
-    for part, where in parts:
-        for label in _folders(where):
-            found, name = list_photos(label), printable(Path(label.name))
+    for part, parent in _parts(folder):
+        for label_folder in _subfolders(parent):
+            paths, label = list_photos(label_folder), printable(Path(label_folder.name))
             photos += [
-                LabelledPhoto(path, printable(path.relative_to(folder)), name, part)
-                for path in found
+                LabelledPhoto(path, printable(path.relative_to(folder)), label, part)
+                for path in paths
             ]
-            ignored += [printable(path.relative_to(folder)) for path in _others(label, found)]
-            if not found:
-                empty.append(printable(label.relative_to(folder)))
+            others = _other_files(label_folder, paths)
+            ignored += [printable(path.relative_to(folder)) for path in others]
+            if not paths:
+                empty.append(printable(label_folder.relative_to(folder)))
     labels = sorted({photo.label for photo in photos if photo.part in (None, "train")})
     if len(labels) < 2:
+        count = "1 label" if labels else "no labels"
         raise DataError(
-            f"{folder} has photos of {len(labels)} labels, and a model needs two or more. Put the "
-            "photos into one folder a label: photos/cat/1.jpg, photos/dog/2.jpg, …"
+            f"{folder} has photos for {count}; a model needs at least two. Use one folder per "
+            "label: photos/cat/1.jpg, photos/dog/2.jpg, …"
         )
-    strange = sorted({photo.label for photo in photos} - set(labels))
-    if strange:
+    if untrained := sorted({photo.label for photo in photos} - set(labels)):
         raise DataError(
-            f"There are photos held out of {', '.join(strange)}, but none to learn it from. Name "
-            "the folders alike, or take that one away."
+            f"Photos of {list_some(untrained)} are held out, but there are none to train on. Use "
+            "the same folder names in each part, or remove those folders."
         )
     return Dataset(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
 
 
-def _others(folder: Path, photos: list[Path]) -> list[Path]:
-    """Files under a folder that are not among its photos; hidden ones do not count."""
+def list_some(names: list[str]) -> str:
+    """Join the first names with commas and count the others."""
+    more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more
+
+
+def _other_files(folder: Path, photos: list[Path]) -> list[Path]:
+    """Return files under a folder that are not among its photos, without hidden ones."""
     known = {*photos}
     return [
         path
@@ -94,7 +102,7 @@ def _others(folder: Path, photos: list[Path]) -> list[Path]:
     ]
 
 
-def _folders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> list[Path]:
     try:
         return sorted(
             path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
@@ -104,8 +112,8 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _parts(folder: Path) -> list[tuple[Part | None, Path]]:
-    named = {path: PARTS.get(path.name.casefold()) for path in _folders(folder)}
-    parts = [(part, path) for path, part in named.items() if part and _folders(path)]
+    named = {path: PARTS.get(path.name.casefold()) for path in _subfolders(folder)}
+    parts = [(part, path) for path, part in named.items() if part and _subfolders(path)]
     kinds = {part for part, _ in parts}
     if "train" not in kinds or len(kinds) < 2:
         return [(None, folder)]

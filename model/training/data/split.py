@@ -1,4 +1,4 @@
-"""Which photos are learnt from, and which are held out to measure."""
+"""Which photos are trained on, and which are held out."""
 
 import warnings
 from collections import Counter
@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from .discover import Dataset, LabelledPhoto
-from .report import Report
+from .discover import Dataset, LabelledPhoto, list_some
+from .report import DataReport
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "split_photos"]
 
 FOLDS = 5
-"""One fold of as many is held out where folders do not say it."""
+"""One fold of this many is held out if the folders are not split."""
 
-LEAST = 2
+MIN_TRAINING_PHOTOS = 2
+ADVICE = "Each label needs at least three valid photos that aren't duplicates, better ten."
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Photos by what they are for; ``how`` says in words how it was decided."""
+    """Photos by their purpose; ``how`` says in words how they were split."""
 
     labels: tuple[str, ...]
     train: tuple[LabelledPhoto, ...]
@@ -32,78 +33,76 @@ class Split:
 
     @property
     def unmeasured(self) -> tuple[str, ...]:
-        """Labels of which no photo is held out."""
+        """Labels without a held-out photo."""
         measured = {photo.label for photo in self.held_out}
         return tuple(label for label in self.labels if label not in measured)
 
 
-def split(found: Dataset, report: Report, seed: int = 0) -> Split:
-    """Follow the folders' names where they say it; else stratify with duplicates together.
+def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
+    """Follow the dataset's own folders, or else stratify and keep near duplicates together.
 
     Source: scikit-learn's ``StratifiedGroupKFold``.
 
     Raises:
-        DataError: a label has fewer than two photos to learn from, or none was held out.
+        DataError: a label has fewer than two photos to train on, or none is held out.
     """
-    photos = [photo for photo in found.photos if photo.name not in report.left_out]
-    if found.parted:
+    photos = [photo for photo in dataset.photos if photo.name not in report.left_out]
+    if dataset.is_split:
         result = Split(
-            found.labels,
+            dataset.labels,
             tuple(photo for photo in photos if photo.part == "train"),
             tuple(photo for photo in photos if photo.part == "held out"),
             tuple(photo for photo in photos if photo.part == "test"),
-            "as the folders are named",
+            "split by the dataset's own folders",
         )
     else:
-        result = _stratified(found.labels, photos, report, seed)
-    counts = Counter(photo.label for photo in result.train)
-    if poor := [label for label in found.labels if counts[label] < LEAST]:
-        raise DataError(
-            f"Too few photos to learn from: {', '.join(f'{x} ({counts[x]})' for x in poor)}. "
-            "Each label needs three or more that can be read and are not copies; ten make sense."
-        )
+        result = _stratified(dataset.labels, photos, report, seed)
+    _require_photos(dataset.labels, result.train, MIN_TRAINING_PHOTOS, "to train on")
     if not result.held_out:
-        raise DataError("There is no photo left to measure the model with. Add some.")
+        raise DataError("No photo is left to measure the model with. Add some.")
     return result
 
 
+def _require_photos(
+    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], minimum: int, purpose: str
+) -> None:
+    counts = Counter(photo.label for photo in photos)
+    if poor := [f"{label} ({counts[label]})" for label in labels if counts[label] < minimum]:
+        raise DataError(f"Too few photos {purpose}: {list_some(poor)}. {ADVICE}")
+
+
 def _stratified(
-    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: Report, seed: int
+    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
 ) -> Split:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    counts = Counter(photo.label for photo in photos)
-    if poor := [label for label in labels if counts[label] < LEAST + 1]:
-        raise DataError(
-            f"Too few photos: {', '.join(f'{label} ({counts[label]})' for label in poor)}. "
-            "Each label needs three or more that can be read and are not copies; ten make sense."
-        )
-    folds = min(FOLDS, max(counts.values()))
-    kinds = np.array([photo.label for photo in photos])
+    _require_photos(labels, photos, MIN_TRAINING_PHOTOS + 1, "to split")
+    folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
+    photo_labels = np.array([photo.label for photo in photos])
     groups = np.array([report.groups[photo.name] for photo in photos])
-    maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # A label with fewer photos than folds.
+        # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
-        _, places = next(iter(maker.split(kinds, kinds, groups)))
-    held_out = _of_every_label(kinds, groups, set(places.tolist()))
+        _, places = next(iter(splitter.split(photo_labels, photo_labels, groups)))
+    held_out = _with_every_label(photo_labels, groups, set(places.tolist()))
     return Split(
         labels,
         tuple(photo for place, photo in enumerate(photos) if place not in held_out),
         tuple(photo for place, photo in enumerate(photos) if place in held_out),
         (),
-        f"one photo in {folds}, of every label alike, near duplicates together (seed {seed})",
+        f"1 in {folds} of every label, near duplicates together (seed {seed})",
     )
 
 
-def _of_every_label(
-    kinds: NDArray[np.str_], groups: NDArray[np.intp], held_out: set[int]
+def _with_every_label(
+    labels: NDArray[np.str_], groups: NDArray[np.intp], held_out: set[int]
 ) -> set[int]:
-    """Held-out places with at least one group of each label that has two or more."""
-    for label in np.unique(kinds):
-        own = np.flatnonzero(kinds == label)
-        if held_out.isdisjoint(own.tolist()):
-            numbers, sizes = np.unique(groups[own], return_counts=True)
+    """Add the smallest group of each missing label that has two groups or more."""
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        if held_out.isdisjoint(places.tolist()):
+            numbers, sizes = np.unique(groups[places], return_counts=True)
             if len(numbers) > 1:
                 smallest = numbers[np.argmin(sizes)]
                 held_out |= set(np.flatnonzero(groups == smallest).tolist())

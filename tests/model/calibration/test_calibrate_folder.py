@@ -1,4 +1,4 @@
-"""``python -m model calibrate`` on a model of colours and folders of photos."""
+"""The command ``calibrate`` on a model of colours and folders of photos."""
 
 import json
 from pathlib import Path
@@ -44,33 +44,33 @@ def run(*words: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_a_bundle_is_calibrated_and_the_former_version_stays(
+def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     tiny_bundle: Bundle, photos: Path, greys: Path
 ) -> None:
     code, output = run("calibrate", "tiny", photos, "--unknown", greys)
     assert code == 0, output
-    made = get_bundle("tiny")
-    assert made.version != tiny_bundle.version
+    calibrated = get_bundle("tiny")
+    assert calibrated.version != tiny_bundle.version
     assert (tiny_bundle.folder / "bundle.json").is_file()
-    confidence, card = made.manifest.calibration, made.manifest.card
+    confidence, card = calibrated.manifest.calibration, calibrated.manifest.card
     assert confidence
     assert card
     assert card.photos == 72
     assert card.ood_sets[0].name == "greys"
-    assert {metric.name for metric in made.manifest.metrics} == {
+    assert {metric.name for metric in calibrated.manifest.metrics} == {
         "accuracy",
         "coverage",
         "kept",
         "calibration_error",
         "calibration_error_before",
     }
-    assert "of 60 strangers in greys" in output
+    assert "of 60 out-of-distribution photos in greys" in output
     assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).in_distribution is True
     assert run("verify", "tiny")[0] == 0
 
 
-def test_calibrating_again_replaces_what_was_there(tiny_bundle: Bundle, photos: Path) -> None:
+def test_calibrating_again_replaces_the_calibration(tiny_bundle: Bundle, photos: Path) -> None:
     assert run("calibrate", "tiny", photos)[0] == 0
     first = get_bundle("tiny")
     assert run("calibrate", "tiny", photos, "--coverage", "0.8")[0] == 0
@@ -83,7 +83,7 @@ def test_calibrating_again_replaces_what_was_there(tiny_bundle: Bundle, photos: 
     assert first.read("graph.onnx") == second.read("graph.onnx")
 
 
-def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
+def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     tiny_bundle: Bundle, photos: Path
 ) -> None:
     (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
@@ -100,7 +100,7 @@ def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["nobody", "{photos}"], "no-such-model"),
         (["tiny", "{empty}"], "no folders to take labels from"),
@@ -109,16 +109,16 @@ def test_damaged_photos_copies_and_other_labels_are_left_out_and_named(
         (["several", "{photos}"], "several labels"),
     ],
 )
-def test_what_cannot_be_calibrated_with_is_refused(
-    words: list[str], said: str, tiny_bundle: Bundle, shelf: Path, photos: Path, tmp_path: Path
+def test_unsuitable_photos_and_models_are_refused(
+    words: list[str], message: str, tiny_bundle: Bundle, shelf: Path, photos: Path, tmp_path: Path
 ) -> None:
     tiny(shelf, "several", multilabel=True)
     (tmp_path / "empty").mkdir()
     few = shades(tmp_path / "few", 2)
-    places = {"photos": photos, "empty": tmp_path / "empty", "few": few}
+    folders = {"photos": photos, "empty": tmp_path / "empty", "few": few}
     before = json.loads((tiny_bundle.folder / "bundle.json").read_text())
-    code, output = run("calibrate", *[word.format(**places) for word in words])
+    code, output = run("calibrate", *[word.format(**folders) for word in words])
     assert code == 2
-    assert said in output
+    assert message in output
     assert "Traceback" not in output
     assert json.loads((get_bundle("tiny").folder / "bundle.json").read_text()) == before

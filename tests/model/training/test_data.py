@@ -1,30 +1,52 @@
-"""What is found in folders, seen of photos, reported and split."""
+"""Training data: discovered, scanned, reported on and split."""
 
 import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
-from model.training.data import Report, discover, report, scan_photos, split
+from model.training.data import (
+    DataReport,
+    PhotoScan,
+    Split,
+    discover,
+    report_on,
+    scan_photos,
+    split_photos,
+)
+from model.training.data.scan import training_copy
 from tests.model.training.pictures import folder_of, parted, picture
 from tests.photos import drawn
 
-
-def seen(folder: Path, copies: Path) -> Report:
-    found = discover(folder)
-    return report(found, scan_photos(found.photos, copies, lambda image: image, side=64))
+CONFIG = PreprocessConfig(resize=(64, 64), method="crop")
 
 
-def codes(found: Report) -> dict[str, tuple[str, ...]]:
-    return {finding.code: finding.which for finding in found.findings}
+def scan(folder: Path, copies: Path) -> list[PhotoScan]:
+    return scan_photos(discover(folder).photos, copies, CONFIG)
+
+
+def make_report(folder: Path, copies: Path) -> DataReport:
+    return report_on(discover(folder), scan(folder, copies))
+
+
+def make_split(folder: Path, copies: Path, seed: int = 0) -> Split:
+    return split_photos(discover(folder), make_report(folder, copies), seed)
+
+
+def findings(report: DataReport) -> dict[str, tuple[str, ...]]:
+    return {finding.code: finding.which for finding in report.findings}
+
+
+# Discovering
 
 
 @pytest.mark.parametrize(
-    ("parts", "wanted"),
+    ("parts", "expected"),
     [
         (("train", "valid"), {"train": "train", "valid": "held out"}),
         (("Train", "val", "TEST"), {"Train": "train", "val": "held out", "TEST": "test"}),
@@ -32,41 +54,106 @@ def codes(found: Report) -> dict[str, tuple[str, ...]]:
         (("train", "dev"), {"train": "train", "dev": "held out"}),
     ],
 )
-def test_folders_say_what_is_held_out(
-    tmp_path: Path, parts: tuple[str, ...], wanted: dict[str, str]
+def test_folder_names_say_which_photos_are_held_out(
+    tmp_path: Path, parts: tuple[str, ...], expected: dict[str, str]
 ) -> None:
     for place, part in enumerate(parts):
         folder_of(tmp_path / part, 2, 100 * place)
-    found = discover(tmp_path)
-    assert found.labels == ("disc", "square")
-    assert found.parted
-    assert {(photo.name.split("/")[0], photo.part) for photo in found.photos} == set(wanted.items())
+    dataset = discover(tmp_path)
+    assert dataset.labels == ("disc", "square")
+    assert dataset.is_split
+    discovered = {(photo.name.split("/")[0], photo.part) for photo in dataset.photos}
+    assert discovered == set(expected.items())
 
 
-def test_a_label_may_be_called_train(tmp_path: Path) -> None:
+def test_label_may_be_called_train(tmp_path: Path) -> None:
     folder_of(tmp_path, 2, labels=("train", "bus"))
-    found = discover(tmp_path)
-    assert found.labels == ("bus", "train")
-    assert not found.parted
+    dataset = discover(tmp_path)
+    assert dataset.labels == ("bus", "train")
+    assert not dataset.is_split
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"), [((), "photos of 0 labels"), (("disc",), "photos of 1 labels")]
+    ("labels", "message"),
+    [((), "photos for no labels; a model needs"), (("disc",), "photos for 1 label; a model needs")],
 )
-def test_one_label_is_no_model(tmp_path: Path, labels: tuple[str, ...], said: str) -> None:
+def test_fewer_than_two_labels_are_refused(
+    tmp_path: Path, labels: tuple[str, ...], message: str
+) -> None:
     folder_of(tmp_path, 2, labels=labels)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         discover(tmp_path)
 
 
-def test_what_is_held_out_must_be_learnt(tmp_path: Path) -> None:
+def test_held_out_label_without_training_photos_is_refused(tmp_path: Path) -> None:
     folder_of(tmp_path / "train", 2)
     folder_of(tmp_path / "valid", 2, labels=("disc", "star"))
-    with pytest.raises(DataError, match="held out of star"):
+    with pytest.raises(DataError, match="Photos of star are held out, but there are none"):
         discover(tmp_path)
 
 
-def test_every_trouble_is_reported(tmp_path: Path) -> None:
+# Scanning
+
+
+def test_scanning_again_reuses_copies_that_are_there(tmp_path: Path) -> None:
+    folder, copies = folder_of(tmp_path / "photos", 3), tmp_path / "copies"
+    first = scan(folder, copies)
+    written = {path.name: path.stat().st_mtime_ns for path in copies.glob("*.jpg")}
+    assert len(written) == 6
+    assert scan(folder, copies) == first
+    assert {path.name: path.stat().st_mtime_ns for path in copies.glob("*.jpg")} == written
+    (copies / first[0].copy).unlink()
+    (copies / "looks.json").write_text("[{")
+    assert scan(folder, copies) == first
+    assert (copies / first[0].copy).is_file()
+
+
+def test_held_out_photos_are_kept_as_exact_pixels(tmp_path: Path) -> None:
+    folder = parted(tmp_path / "photos", 2, 2)
+    dataset = discover(folder)
+    for photo, result in zip(dataset.photos, scan(folder, tmp_path / "copies"), strict=True):
+        path = tmp_path / "copies" / result.copy
+        if photo.part == "train":
+            assert path.suffix == ".jpg"
+        else:
+            with Image.open(photo.path) as image:
+                expected = preprocess(image.convert("RGB"), CONFIG)
+            assert np.array_equal(np.load(path), expected)
+
+
+def test_training_copy_is_padded_like_photos_to_identify() -> None:
+    wide = Image.new("RGB", (200, 100), (255, 255, 255))
+    config = PreprocessConfig(resize=(64, 64), method="pad", padding="zeros")
+    copy = training_copy(wide, config)
+    assert copy.size == (80, 80)
+    assert copy.getpixel((40, 5)) == (0, 0, 0)
+    assert copy.getpixel((40, 40)) == (255, 255, 255)
+
+
+def test_training_copy_keeps_what_preprocessing_crops() -> None:
+    image = drawn(200, 100, 3)
+    copy = training_copy(image, CONFIG)
+    assert copy.size == (160, 80)
+    difference = preprocess(copy, CONFIG).astype(float) - preprocess(image, CONFIG)
+    assert abs(difference).mean() < 3
+    assert training_copy(Image.new("RGB", (3000, 10)), CONFIG).size == (240, 80)
+
+
+def test_file_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 3)
+    try:
+        (folder / "disc" / "0.jpg").rename(folder / "disc" / os.fsdecode(b"caf\xe9.jpg"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    scans = scan(folder, tmp_path / "copies")
+    assert "disc/caf\\udce9.jpg" in {result.name for result in scans if not result.refusal}
+    assert scan(folder, tmp_path / "copies") == scans
+
+
+# Reporting
+
+
+def test_report_lists_damaged_duplicate_and_leaked_photos(tmp_path: Path) -> None:
     folder = parted(tmp_path / "photos", 25, 4)
     train, held_out = folder / "train", folder / "validation"
     (train / "disc" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
@@ -81,161 +168,102 @@ def test_every_trouble_is_reported(tmp_path: Path) -> None:
     clash = drawn(300, 300, 9)
     clash.save(train / "disc" / "either.png")
     clash.save(train / "square" / "or.png")
-    found = seen(folder, tmp_path / "copies")
-    told = codes(found)
-    assert told["damaged"] == ("train/disc/broken.jpg", "train/disc/note.jpg")
-    assert told["same"] == ("train/disc/copy.jpg",)
-    assert told["both"] == ("train/disc/shared.png",)
-    assert told["clash"] == ("train/disc/either.png = train/square/or.png",)
-    assert "train/square/small.jpg" in told["near"]
-    assert found.left_out["train/disc/shared.png"] == "the same photo is held out"
-    parts = split(discover(folder), found)
-    names = {photo.name for photo in parts.train}
-    assert not names & set(found.left_out)
-    assert "validation/disc/again.jpg" in {photo.name for photo in parts.held_out}
+    report = make_report(folder, tmp_path / "copies")
+    by_code = findings(report)
+    assert by_code["damaged"] == ("train/disc/broken.jpg", "train/disc/note.jpg")
+    assert by_code["same"] == ("train/disc/copy.jpg",)
+    assert by_code["both"] == ("train/disc/shared.png",)
+    assert by_code["clash"] == ("train/disc/either.png = train/square/or.png",)
+    assert "train/square/small.jpg" in by_code["near"]
+    assert report.left_out["train/disc/shared.png"] == "the same photo is held out"
+    split = split_photos(discover(folder), report)
+    assert not {photo.name for photo in split.train} & set(report.left_out)
+    assert "validation/disc/again.jpg" in {photo.name for photo in split.held_out}
 
 
-def test_few_and_uneven_labels_are_reported(tmp_path: Path) -> None:
+def test_report_lists_rare_and_imbalanced_labels(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", 4, labels=("disc",))
     folder_of(tmp_path / "photos", 50, labels=("square",))
-    told = codes(seen(tmp_path / "photos", tmp_path / "copies"))
-    assert told["few"] == ("disc (4)",)
-    assert told["imbalance"] == ("disc (4)", "square (50)")
+    by_code = findings(make_report(tmp_path / "photos", tmp_path / "copies"))
+    assert by_code["few"] == ("disc (4)",)
+    assert by_code["imbalance"] == ("disc (4)", "square (50)")
 
 
-def test_different_pictures_are_not_near(tmp_path: Path) -> None:
+def test_report_has_no_near_duplicates_among_different_pictures(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", 60)
-    told = codes(seen(tmp_path / "photos", tmp_path / "copies"))
-    assert set(told) <= {"few"}
+    assert set(findings(make_report(tmp_path / "photos", tmp_path / "copies"))) <= {"few"}
 
 
-def test_a_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 40)
-    for number in range(10):
-        image = picture("disc", number)
-        for scale in (90, 100, 110):
-            image.resize((scale, scale)).save(folder / "disc" / f"like-{number}-{scale}.jpg")
-    found = discover(folder)
-    told = report(
-        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
-    )
-    parts = split(found, told, seed=1)
-    assert split(found, told, seed=1) == parts
-    assert split(found, told, seed=2) != parts
-    groups = told.groups
-    assert not {groups[one.name] for one in parts.train} & {
-        groups[one.name] for one in parts.held_out
-    }
-    assert {one.label for one in parts.held_out} == {"disc", "square"}
-    share = len(parts.held_out) / (len(parts.held_out) + len(parts.train))
-    assert share == pytest.approx(0.2, abs=0.06)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_too_few_photos_to_split_are_refused(tmp_path: Path, count: int) -> None:
-    folder_of(tmp_path / "photos", count, labels=("disc",))
-    folder_of(tmp_path / "photos", 9, labels=("square",))
-    found = discover(tmp_path / "photos")
-    told = report(
-        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
-    )
-    with pytest.raises(DataError, match=rf"Too few photos.*disc \({count}\)"):
-        split(found, told)
-
-
-def test_a_second_look_uses_what_the_first_left(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 3)
-    found, shaped = discover(folder), []
-
-    def shape(image: Image.Image) -> Image.Image:
-        shaped.append(image)
-        return image
-
-    first = scan_photos(found.photos, tmp_path / "copies", shape, side=64)
-    assert scan_photos(found.photos, tmp_path / "copies", shape, side=64) == first
-    assert len(shaped) == 6
-    (tmp_path / "copies" / first[0].copy).unlink()
-    (tmp_path / "copies" / "looks.json").write_text("[{")
-    assert scan_photos(found.photos, tmp_path / "copies", shape, side=64) == first
-
-
-def test_copies_are_shaped_as_answers_are() -> None:
-    pytest.importorskip("torch")
-    from model.training.loaders import copy_of
-
-    wide = Image.new("RGB", (200, 100), (255, 255, 255))
-    recipe = PreprocessConfig(resize=(64, 64), method="pad", padding="zeros")
-    copy = copy_of(wide, recipe)
-    assert copy.size == (80, 80)
-    assert copy.getpixel((40, 5)) == (0, 0, 0)
-    assert copy.getpixel((40, 40)) == (255, 255, 255)
-
-
-def test_copies_keep_what_an_answer_cuts_off() -> None:
-    pytest.importorskip("torch")
-    from model.training.loaders import copy_of
-
-    recipe = PreprocessConfig(resize=(64, 64), method="crop")
-    image = drawn(200, 100, 3)
-    copy = copy_of(image, recipe)
-    assert copy.size == (160, 80)
-    seen, answered = (preprocess(one, recipe).astype(float) for one in (copy, image))
-    assert abs(seen - answered).mean() < 3
-    assert copy_of(Image.new("RGB", (3000, 10)), recipe).size == (240, 80)
-
-
-def test_what_is_no_photo_is_reported(tmp_path: Path) -> None:
+def test_report_lists_other_files_and_empty_folders(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", 3)
     (folder / "disc" / "old.pdf").write_bytes(b"%PDF-1.7")
     (folder / "star").mkdir()
     (folder / "star" / "one.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     (folder / "disc" / ".DS_Store").write_text("")
-    told = codes(seen(folder, tmp_path / "copies"))
-    assert told["ignored"] == ("disc/old.pdf", "star/one.mp4")
-    assert told["empty"] == ("star",)
+    by_code = findings(make_report(folder, tmp_path / "copies"))
+    assert by_code["ignored"] == ("disc/old.pdf", "star/one.mp4")
+    assert by_code["empty"] == ("star",)
 
 
-def test_a_link_that_leads_nowhere_is_a_damaged_photo(tmp_path: Path) -> None:
+def test_report_counts_a_broken_link_as_a_damaged_photo(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", 3)
     (folder / "disc" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    assert codes(seen(folder, tmp_path / "copies"))["damaged"] == ("disc/gone.jpg",)
+    by_code = findings(make_report(folder, tmp_path / "copies"))
+    assert by_code["damaged"] == ("disc/gone.jpg",)
 
 
-def test_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 3)
-    try:
-        (folder / "disc" / "0.jpg").rename(folder / "disc" / os.fsdecode(b"caf\xe9.jpg"))
-    except OSError:
-        pytest.skip("this file system takes UTF-8 names only")
-    found = discover(folder)
-    looks = scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
-    assert "disc/caf\\udce9.jpg" in {one.name for one in looks if not one.refusal}
-    assert scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64) == looks
+# Splitting
 
 
-def test_a_rare_label_is_measured_and_makes_no_other_one_pay(tmp_path: Path) -> None:
+def test_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 40)
+    for number in range(10):
+        image = picture("disc", number)
+        for side in (90, 100, 110):
+            image.resize((side, side)).save(folder / "disc" / f"like-{number}-{side}.jpg")
+    dataset, report = discover(folder), make_report(folder, tmp_path / "copies")
+    split = split_photos(dataset, report, seed=1)
+    assert split_photos(dataset, report, seed=1) == split
+    assert split_photos(dataset, report, seed=2) != split
+    groups = report.groups
+    trained = {groups[photo.name] for photo in split.train}
+    assert not trained & {groups[photo.name] for photo in split.held_out}
+    assert {photo.label for photo in split.held_out} == {"disc", "square"}
+    share = len(split.held_out) / (len(split.held_out) + len(split.train))
+    assert share == pytest.approx(0.2, abs=0.06)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_label_with_too_few_photos_to_split_is_refused(tmp_path: Path, count: int) -> None:
+    folder_of(tmp_path / "photos", count, labels=("disc",))
+    folder_of(tmp_path / "photos", 9, labels=("square",))
+    with pytest.raises(DataError, match=rf"Too few photos.*disc \({count}\)\. Each label needs"):
+        make_split(tmp_path / "photos", tmp_path / "copies")
+
+
+def test_long_lists_of_poor_labels_are_shortened(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", 1, labels=tuple(f"label{number:02}" for number in range(12)))
+    with pytest.raises(DataError, match=r"label07 \(1\) and 4 more\. Each label needs"):
+        make_split(tmp_path / "photos", tmp_path / "copies")
+
+
+def test_rare_label_is_held_out_without_taking_from_others(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", 3, labels=("disc",))
     folder_of(tmp_path / "photos", 50, labels=("square",))
-    found = discover(tmp_path / "photos")
-    told = report(
-        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
-    )
+    dataset = discover(tmp_path / "photos")
+    report = make_report(tmp_path / "photos", tmp_path / "copies")
     for seed in range(5):
-        parts = split(found, told, seed)
-        counts = Counter(photo.label for photo in parts.held_out)
+        split = split_photos(dataset, report, seed)
+        counts = Counter(photo.label for photo in split.held_out)
         assert counts["disc"] >= 1
         assert counts["square"] <= 12
-        assert parts.unmeasured == ()
+        assert split.unmeasured == ()
 
 
-def test_a_label_of_like_photos_is_told_to_be_unmeasured(tmp_path: Path) -> None:
+def test_label_of_near_duplicates_may_be_unmeasured(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", 20, labels=("square", "star"))
     (folder / "disc").mkdir()
     for number in range(6):
         picture("disc", 1).resize((90 + number, 90)).save(folder / "disc" / f"{number}.png")
-    found = discover(folder)
-    told = report(
-        found, scan_photos(found.photos, tmp_path / "copies", lambda image: image, side=64)
-    )
-    seeds = [split(found, told, seed).unmeasured for seed in range(5)]
-    assert ("disc",) in seeds
+    dataset, report = discover(folder), make_report(folder, tmp_path / "copies")
+    assert ("disc",) in [split_photos(dataset, report, seed).unmeasured for seed in range(5)]

@@ -1,4 +1,4 @@
-"""``python -m model train``, whole: photos go in, a measured model comes out."""
+"""Training runs: photos go in, a measured model comes out; kills, resuming, time limits."""
 
 import io
 import os
@@ -44,12 +44,12 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     photos: Path, noise: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Bundle, str]:
-    shelf = tmp_path_factory.mktemp("shelf")
+    models = tmp_path_factory.mktemp("models")
     code, output = run(
-        "train", photos, "--name", "forms", *QUICK, "--unknown", noise, "--to", shelf
+        "train", photos, "--name", "forms", *QUICK, "--unknown", noise, "--to", models
     )
     assert code == 0, output
-    return Bundle.open(next((shelf / "forms").glob("*/bundle.json")).parent), output
+    return Bundle.open(next((models / "forms").glob("*/bundle.json")).parent), output
 
 
 def run(*words: object) -> tuple[int, str]:
@@ -57,19 +57,19 @@ def run(*words: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-# It goes on until it is told to end: on a busy machine it would be done before the signal.
-ENDLESS = """
+# Without early stopping, since on a busy machine a run could end before the signal.
+ENDLESS_COMMAND = """
 from model.cli import main
 from model.training import finetune
 
-finetune.PATIENCE = 10_000
+finetune.PATIENCE_EPOCHS = 10_000
 main()
 """
 
 
-def started(data: Path, *words: object) -> "subprocess.Popen[str]":
+def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, "train", *map(str, words)],
+        [sys.executable, "-c", ENDLESS_COMMAND, "train", *map(str, words)],
         cwd=ROOT,
         env={**os.environ, "LOUPE_DATA": str(data)},
         stdout=subprocess.PIPE,
@@ -78,49 +78,53 @@ def started(data: Path, *words: object) -> "subprocess.Popen[str]":
     )
 
 
+# The model
+
+
 @pytest.mark.slow
-def test_it_tells_discs_from_squares_and_says_how_well(trained: tuple[Bundle, str]) -> None:
+def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> None:
     bundle, output = trained
     accuracy = bundle.manifest.metric("accuracy")
     assert bundle.labels == LABELS
     assert accuracy
     assert accuracy.photos == 60
     assert accuracy.value > 0.8
-    assert f"right for {accuracy.value:.1%} of 60 photos" in output
-    assert "60 to learn from, 60 held out, split as the folders are named" in output
-    assert "of 50 strangers in noise" in output
+    assert f"{accuracy.value:.1%} of 60 photos correct" in output
+    assert "60 photos to train on, 60 held out (split by the dataset's own folders)" in output
+    assert "of 50 out-of-distribution photos in noise" in output
 
 
 @pytest.mark.slow
-def test_the_card_is_whole(trained: tuple[Bundle, str]) -> None:
+def test_card_has_the_figures_of_the_held_out_photos(trained: tuple[Bundle, str]) -> None:
     manifest = trained[0].manifest
     assert manifest.card
     assert manifest.calibration
     assert manifest.card.photos == 60
+    assert manifest.card.on == "held-out photos, split by the dataset's own folders"
     assert manifest.card.ood_sets[0].photos == 50
     assert manifest.card.seed == 0
-    assert manifest.calibration.score in {
-        one.name for one in manifest.card.detectors if one.selected
-    }
+    assert [row.name for row in manifest.card.detectors if row.selected] == [
+        manifest.calibration.ood_detector
+    ]
     assert manifest.provenance["seed"] == "0"
     assert {"torch", "fastai", "timm"} <= set(manifest.provenance)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "learner"])
-def test_both_engines_give_the_golden_answers(engine: str, trained: tuple[Bundle, str]) -> None:
+def test_both_engines_pass_the_golden_test(engine: str, trained: tuple[Bundle, str]) -> None:
     from model import Classifier
     from model.engines import start
 
     classifier = Classifier(trained[0], start(trained[0], engine))
     assert classifier.run_golden_test() < 1e-4
-    one = classifier.identify(picture("disc", 77_777))
-    assert one.ood_score is not None
-    assert one.prediction_set
+    prediction = classifier.identify(picture("disc", 77_777))
+    assert prediction.ood_score is not None
+    assert prediction.prediction_set
 
 
 @pytest.mark.slow
-def test_no_photo_and_no_pickle_is_in_the_bundle(trained: tuple[Bundle, str]) -> None:
+def test_bundle_holds_no_photo_and_no_pickle(trained: tuple[Bundle, str]) -> None:
     bundle = trained[0]
     assert {path.name for path in bundle.folder.iterdir()} == {
         "bundle.json",
@@ -132,100 +136,131 @@ def test_no_photo_and_no_pickle_is_in_the_bundle(trained: tuple[Bundle, str]) ->
         assert set(golden) == {"pixels", "logits", "probabilities", "novelty"}
 
 
-def test_from_python_in_three_lines(photos: Path, data_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_train_folder_trains_from_python(photos: Path, data_folder: Path, tmp_path: Path) -> None:
     from model.training import train_folder
 
     folder = folder_of(tmp_path / "few", 15)
     bundle = train_folder(folder, "forms", size=64, epochs=0)
     assert load("forms").identify(picture("square", 99_999)).answer in LABELS
-    # Six photos are too few to calibrate with, and it says so.
+    # Six held-out photos are too few to calibrate with.
     assert bundle.manifest.calibration is None
     assert bundle.manifest.metric("accuracy")
     assert bundle.manifest.provenance["command"].endswith("'forms', size=64, epochs=0)")
     assert not (data_folder / "training" / "forms").exists()
 
 
+@pytest.mark.slow
+def test_test_folder_is_measured_separately(
+    photos: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    folder = parted(tmp_path / "three", 12, 5)
+    folder_of(folder / "test", 8, 9000)
+    code, output = run("train", folder, "--name", "forms", "--size", "64", "--epochs", "0")
+    assert code == 0, output
+    metrics = get_bundle("forms").manifest.metrics
+    tested = [metric for metric in metrics if metric.on == "the test folder"]
+    assert [(metric.name, metric.photos) for metric in tested] == [("accuracy", 16)]
+
+
+# Refusals
+
+
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--name", "forms"], "Name the FOLDER"),
-        (["--name", "forms", "--resume"], "no unfinished training of 'forms'"),
-        (["--name", "forms", "--resume", "--epochs", "9"], "beside --name it takes --minutes"),
-        (["{photos}", "--name", "forms", "--resume"], "beside --name it takes --minutes"),
-        (["{photos}", "--name", "../forms"], "small letters"),
-        (["{photos}", "--name", "My Flowers"], "such as my-flowers"),
+        (["--name", "forms", "--resume"], "no unfinished training run of 'forms'"),
+        (["--name", "forms", "--resume", "--epochs", "9"], "add only --name and --minutes"),
+        (["{photos}", "--name", "forms", "--resume"], "add only --name and --minutes"),
+        (["{photos}", "--name", "../forms"], "name: "),
+        (["{photos}", "--name", "My Flowers"], "my-flowers"),
         (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves none"),
-        (["{photos}", "--name", "forms", "--arch", "vit_b_16"], "cannot be cut"),
+        (["{photos}", "--name", "forms", "--arch", "vit_b_16"], "can't replace the head"),
         (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "at least 50"),
         (["{photos}", "--name", "forms", "--arch", "lite9"], "no network 'lite9'"),
-        (["{photos}", "--name", "forms", "--size", "7"], "side: "),
-        (["{photos}/train/disc", "--name", "forms"], "photos of 0 labels"),
+        (["{photos}", "--name", "forms", "--size", "7"], "size: "),
+        (["{photos}", "--name", "forms", "--to", "{photos}/train/disc/0.jpg/models"], "0.jpg"),
+        (["{photos}/train/disc", "--name", "forms"], "photos for no labels"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(
-    words: list[str], said: str, photos: Path, data_folder: Path
+def test_refused_training_says_why_and_leaves_nothing_behind(
+    words: list[str], message: str, photos: Path, data_folder: Path
 ) -> None:
     code, output = run("train", *[word.format(photos=photos) for word in words])
     assert code == 2
-    assert said in output
+    assert message in output
     assert "Traceback" not in output
+    assert not (data_folder / "training" / "forms").exists()
 
 
-@pytest.mark.slow
-def test_what_was_refused_can_be_asked_again(photos: Path, data_folder: Path) -> None:
-    assert run("train", photos / "train" / "disc", "--name", "forms")[0] == 2
-    again = run("train", photos, "--name", "forms", "--size", "64", "--epochs", "0")
-    assert again[0] == 0, again[1]
+def test_second_run_of_a_name_is_refused_without_touching_the_first(
+    photos: Path, data_folder: Path
+) -> None:
+    from filelock import FileLock
+
+    run_dir = data_folder / "training" / "forms"
+    run_dir.mkdir(parents=True)
+    (run_dir / "plan.json").write_text("{}")
+    with FileLock(run_dir / ".lock"):
+        code, output = run("train", photos, "--name", "forms", *QUICK)
+    assert code == 2
+    assert "Another process is training 'forms' now" in output
+    code, output = run("train", photos, "--name", "forms", *QUICK)
+    assert code == 2
+    assert "Add --resume" in output
+    assert (run_dir / "plan.json").read_text() == "{}"
 
 
-def test_a_training_goes_on_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
+# Resuming
+
+
+def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
     from model.training.config import TrainingConfig
-    from model.training.train import train, unfinished
+    from model.training.progress import TrainingProgress
+    from model.training.train import get_run_dir, train
 
-    class Enough(Exception):
+    class Interrupted(Exception):
         pass
 
-    def stop(step: object) -> None:
-        if getattr(step, "stage", "") == "Features":
-            raise Enough
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.stage == "Features":
+            raise Interrupted
 
     folder = folder_of(tmp_path / "photos", 20)
-    plan = TrainingConfig.of(folder=folder, name="forms", side=64, epochs=0)
-    with pytest.raises(Enough):
-        train(plan, watch=stop)
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
+    with pytest.raises(Interrupted):
+        train(config, on_progress=interrupt)
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
-    with pytest.raises(DataError, match="moved or changed"):
-        train(plan, resume=True)
+    with pytest.raises(DataError, match="photos changed since this training run began"):
+        train(config, resume=True)
     (folder / "square" / "3-was-wrong.jpg").rename(folder / "disc" / "3.jpg")
-    assert train(plan, resume=True).labels == LABELS
-    assert not unfinished("forms").exists()
+    assert train(config, resume=True).labels == LABELS
+    assert not get_run_dir("forms").exists()
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_the_former_model_and_resume_goes_on(photos: Path, data_folder: Path) -> None:
-    former = tiny(data_folder / "models", "forms")
+def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_folder: Path) -> None:
+    previous = tiny(data_folder / "models", "forms")
     words = (photos, "--name", "forms", "--size", "64", "--epochs", "200")
-    process = started(data_folder, *words)
+    process = start_process(data_folder, *words)
     checkpoint = data_folder / "training" / "forms" / "checkpoint.pt"
-    wait_for(checkpoint, process)
+    wait_for_file(checkpoint, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert get_bundle("forms").version == former.version
+    assert get_bundle("forms").version == previous.version
     code, output = run("train", *words)
     assert code == 2
     assert "Add --resume" in output
-    # Going on, it reads the plan that was kept; a plan of fewer epochs ends soon.
-    plan = data_folder / "training" / "forms" / "plan.json"
-    assert '"epochs": 200' in plan.read_text() or '"epochs":200' in plan.read_text()
-    process = started(data_folder, "--name", "forms", "--resume")
+    process = start_process(data_folder, "--name", "forms", "--resume")
     wait_for_epoch(process, 2)
     process.send_signal(signal.SIGINT)
-    assert "Go on with: python -m model train --name forms --resume" in process.communicate()[0]
+    assert "Resume with: python -m model train --name forms --resume" in process.communicate()[0]
     assert process.returncode == 130
-    assert get_bundle("forms").version == former.version
+    assert get_bundle("forms").version == previous.version
 
 
-def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 120
     while not path.exists():
         assert process.poll() is None, process.communicate()[0]
@@ -233,51 +268,41 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.05)
 
 
-def wait_for_epoch(process: "subprocess.Popen[str]", least: int) -> None:
-    """Until it says that an epoch after those of the first run is done."""
+def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
+    """Read the output up to the first epoch, which must come after those of the first run."""
     assert process.stdout
     for line in process.stdout:
         if line.startswith("Epoch "):
-            assert int(line.split()[1]) >= least, line
+            assert int(line.split()[1]) >= minimum, line
             return
-    pytest.fail("it ended without an epoch")
+    pytest.fail("the process ended without an epoch")
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_bundle_is_written_leaves_the_former_model(
-    photos: Path, data_folder: Path
-) -> None:
-    former = tiny(data_folder / "models", "forms")
-    process = started(data_folder, photos, "--name", "forms", "--size", "64", "--epochs", "0")
+def test_kill_while_publishing_keeps_the_previous_model(photos: Path, data_folder: Path) -> None:
+    previous = tiny(data_folder / "models", "forms")
+    process = start_process(data_folder, photos, "--name", "forms", "--size", "64", "--epochs", "0")
     assert process.stdout
     for line in process.stdout:
         if line.startswith("Compiling"):
             process.send_signal(signal.SIGKILL)
             break
     process.communicate()
-    assert get_bundle("forms").version == former.version
+    assert get_bundle("forms").version == previous.version
     code, output = run("train", "--name", "forms", "--resume")
     assert code == 0, output
-    assert get_bundle("forms").version != former.version
+    assert get_bundle("forms").version != previous.version
     card = get_bundle("forms").manifest.card
     assert card
     assert card.command.startswith(f"python -m model train {photos} --name forms ")
-    assert (former.folder / "bundle.json").is_file()
+    assert (previous.folder / "bundle.json").is_file()
 
 
-def test_two_trainings_of_a_name_do_not_meet(photos: Path, data_folder: Path) -> None:
-    from filelock import FileLock
-
-    state = data_folder / "training" / "forms"
-    state.mkdir(parents=True)
-    with FileLock(state / ".lock"):
-        code, output = run("train", photos, "--name", "forms", *QUICK)
-    assert code == 2
-    assert "Another process is training 'forms' now" in output
+# Time and search
 
 
 @pytest.mark.slow
-def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
+def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
     began = time.monotonic()
     code, output = run(
         "train", photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8"
@@ -288,39 +313,29 @@ def test_the_minutes_are_kept(photos: Path, data_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_search_tries_chooses_and_goes_on(photos: Path, data_folder: Path) -> None:
+def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
     from model.training.config import Hyperparameters, TrainingConfig
-    from model.training.train import train, unfinished
+    from model.training.progress import TrainingProgress
+    from model.training.train import get_run_dir, train
 
-    def stop(step: object) -> None:
-        if "Trial 1: " in getattr(step, "note", ""):
+    def interrupt(progress: TrainingProgress) -> None:
+        if "Trial 1: " in progress.note:
             raise KeyboardInterrupt
 
-    plan = TrainingConfig.of(folder=photos, name="forms", side=64, epochs=1, search=9)
+    config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
-        train(plan, watch=stop)
-    # Little of the search is left, so that the one trial decides.
-    state = unfinished("forms")
-    plan.model_copy(update={"search": 0.001}).keep(state)
-    notes = []
-    chosen = []
+        train(config, on_progress=interrupt)
+    # Little of the search is left, so that the first trial decides.
+    run_dir = get_run_dir("forms")
+    config.model_copy(update={"search": 0.001}).save(run_dir)
+    notes, chosen = [], []
 
-    def hear(step: object) -> None:
-        notes.append(getattr(step, "note", ""))
-        chosen.append(Hyperparameters.kept(state))
+    def record(progress: TrainingProgress) -> None:
+        notes.append(progress.note)
+        chosen.append(Hyperparameters.load(run_dir))
 
-    bundle = train(plan, resume=True, watch=hear)
+    bundle = train(config, resume=True, on_progress=record)
     assert any(note.startswith("Best of ") for note in notes)
-    kept = next(one for one in chosen if one)
-    assert kept.lr == pytest.approx(4e-4)
+    best = next(hyperparameters for hyperparameters in chosen if hyperparameters)
+    assert best.lr == pytest.approx(4e-4)
     assert bundle.version == get_bundle("forms").version
-
-
-@pytest.mark.slow
-def test_a_test_folder_is_measured_apart(photos: Path, data_folder: Path, tmp_path: Path) -> None:
-    folder = parted(tmp_path / "three", 12, 5)
-    folder_of(folder / "test", 8, 9000)
-    code, output = run("train", folder, "--name", "forms", "--size", "64", "--epochs", "0")
-    assert code == 0, output
-    metrics = get_bundle("forms").manifest.metrics
-    assert [(one.name, one.photos) for one in metrics if "test" in one.on] == [("accuracy", 16)]
