@@ -4,6 +4,7 @@ import streamlit as st
 
 from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
 from model.settings import settings
+from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.phrasing import spell_number
 from ui.session import MAX_PHOTOS
 from ui.settings_menu import usable_bundles, warn_if_serving_install
@@ -35,6 +36,8 @@ st.write(
     f"- **Your photo isn't saved.** Smaller copies of your last {spell_number(MAX_PHOTOS)} photos "
     "stay in the server's memory until your session ends, and the last photo in full for a "
     "while. No other service sees them.\n"
+    "- **Batch results**, with small copies of the photos and their file names, stay in the "
+    f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave.\n"
     "- **Corrections are saved** when you press Save: your label, the model's answer and the "
     "time. Your photo is saved only if you tick the box.\n"
     "- **Share links** contain label numbers and rounded probabilities: no photo, no name, "

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.uploads import SOURCES, current_job, is_batch_expired, refusal, upload_widget
 from ui.batch.view import (
     show_accuracy,
@@ -32,7 +33,8 @@ if job is None:
         show_settings_menu()
     if is_batch_expired():
         st.info(
-            "This batch is no longer here: results are kept for up to 30 minutes after you leave. "
+            "This batch is no longer here: results are kept for up to "
+            f"{LIFETIME_MINUTES} minutes after you leave. "
             "Upload the photos again to get them back.",
             icon=":material/history_toggle_off:",
         )
@@ -42,8 +44,8 @@ if job is None:
     show_last_batch()
     st.caption(
         "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "
-        "listed with the reason. Results stay in the server's memory for up to 30 minutes after "
-        "you leave; nothing is saved to disk."
+        "listed with the reason. Results stay in the server's memory for up to "
+        f"{LIFETIME_MINUTES} minutes after you leave; nothing is saved to disk."
     )
 elif not job.ended:
     show_progress(job)

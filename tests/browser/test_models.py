@@ -1,4 +1,4 @@
-"""A model's card and the line beside an answer, on a phone and at a desk, in light and dark."""
+"""A model's card and an answer's track record, on a phone and at a desk, in light and dark."""
 
 import pytest
 from playwright.sync_api import expect
@@ -26,9 +26,9 @@ CHARTS = ("Mix-ups", "Calibration")
 def measured(server):
     """The model of colours in two versions, of which the second has a card."""
     shelf = server.data / "models"
-    tiny(shelf, "measured", confidence=CALIBRATED, title="Colours, the former")
+    tiny(shelf, "measured", confidence=CALIBRATED, title="Colours, the previous")
     yield tiny(shelf, "measured", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
-    # Other tests take the models that ship for all there are.
+    # Other tests expect the built-in models alone.
     (shelf / "measured").rename(server.data / "taken away")
 
 
@@ -56,7 +56,7 @@ def card(page, title):
 
 
 def show(page, part):
-    """Bring it below the page's head, once what was opened has grown to its height."""
+    """Scroll a part below the page's header, once an opened expander has reached its height."""
     page.mouse.move(0, 0)
     page.wait_for_function(
         """() => {
@@ -77,16 +77,16 @@ def show(page, part):
 
 def choose(page, box, figure):
     box.get_by_test_id("stButtonGroup").get_by_text(figure, exact=True).click()
-    # What is pointed at is drawn fainter for a moment, and a table gets a toolbar.
+    # Under the pointer, a button is drawn fainter for a moment and a table gets a toolbar.
     page.mouse.move(0, 0)
 
 
-def test_a_card_is_read(look):
+def test_card_and_its_figures_are_readable(look):
     page = look.page
     page.goto("/models")
     box = card(page, "Colours")
     expect(box.get_by_text("Accuracy 76.7%")).to_be_visible()
-    # Nothing of it is drawn before somebody asks.
+    # Nothing of it is drawn before it is opened.
     expect(box.get_by_test_id("stVegaLiteChart")).to_have_count(0)
     look.check("models-closed")
     box.get_by_text("How good is it?").click()
@@ -103,7 +103,7 @@ def test_a_card_is_read(look):
             assert drawn.bounding_box()["width"] <= wide["width"]
 
 
-def test_versions_and_origin_are_read(look, measured):
+def test_versions_and_origin_are_readable(look, measured):
     page = look.page
     page.goto("/models")
     box = card(page, "Colours")
@@ -129,7 +129,7 @@ def test_versions_and_origin_are_read(look, measured):
         ),
     ],
 )
-def test_an_answer_and_how_often_it_is_right_are_seen_at_one_glance(look, name, rgb, words, line):
+def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, line):
     page = look.page
     page.goto("/?model=measured")
     attach(page, encoded(colour(rgb), "PNG"))
@@ -147,7 +147,7 @@ def test_an_answer_and_how_often_it_is_right_are_seen_at_one_glance(look, name, 
     look.check(f"identify-{name}")
 
 
-def test_every_text_of_a_hostile_card_stays_text(page, server):
+def test_hostile_card_shows_plain_text(page, server):
     made = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
     with shelve(server.data / "models"):
         page.goto("/models")

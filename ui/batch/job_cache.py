@@ -5,10 +5,10 @@ import threading
 
 from ui.batch.job import Job
 
-__all__ = ["LIFETIME_SECONDS", "JobCache", "job_cache"]
+__all__ = ["LIFETIME_MINUTES", "JobCache", "job_cache"]
 
-LIFETIME_SECONDS = 30 * 60
-"""How long a finished batch is kept once nobody watches it, in seconds."""
+LIFETIME_MINUTES = 30
+"""How long a finished batch is kept once nobody watches it, in minutes."""
 
 MAX_BYTES = 48 * 2**20
 """Memory for the results of all batches: five of 1,000 photos and 1,000 labels fit."""
@@ -28,7 +28,7 @@ class JobCache:
     """
 
     def __init__(
-        self, max_bytes: int = MAX_BYTES, lifetime_seconds: float = LIFETIME_SECONDS
+        self, max_bytes: int = MAX_BYTES, lifetime_seconds: float = 60 * LIFETIME_MINUTES
     ) -> None:
         self.max_bytes, self.lifetime_seconds = max_bytes, lifetime_seconds
         self._jobs: dict[str, Job] = {}
@@ -41,7 +41,9 @@ class JobCache:
         with self._lock:
             self._jobs[key] = job
             if self._sweeper is None:
-                self._sweeper = threading.Thread(target=self._sweep_regularly, daemon=True)
+                self._sweeper = threading.Thread(
+                    target=self._sweep_regularly, name="batch-sweeper", daemon=True
+                )
                 self._sweeper.start()
         self.sweep()
         return key

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from model.errors import DataError
 from model.prediction import Prediction
 from ui.batch.job import Job, PhotoResult
+from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.table import (
     NONE_OF_THESE,
     count_labels,
@@ -262,8 +263,9 @@ def show_downloads(job: Job) -> None:
             help="JSON Lines, the same as the command line prints",
         )
     st.caption(
-        "This page's address brings you back to these results for up to 30 minutes after you "
-        "leave, less if the server needs the memory. Anyone with the address can see them."
+        f"This page's address brings you back to these results for up to {LIFETIME_MINUTES} "
+        "minutes after you leave, less if the server needs the memory. "
+        "Anyone with the address can see them."
     )
 
 
