@@ -170,7 +170,7 @@ class ExportRefused(LoupeError):
 
 
 class Busy(LoupeError):
-    """All places are taken and the queue is full, or its deadline passed."""
+    """The admission queue is full, or its deadline passed."""
 
     code = "busy"
 

@@ -105,6 +105,7 @@ HEADS: Mapping[str, tuple[tuple[bytes, ...], str]] = {
     "a form in the form": ((NAMED, b"Content-Type: multipart/mixed; boundary=y"), READ),
     "a kind that is none": ((NAMED, b"Content-Type: \xff/;;;="), READ),
     "another kind": ((NAMED, b"Content-Type: text/html; charset=utf-16"), READ),
+    "a negative length": ((NAMED, b"Content-Length: -5"), READ),
     "a length that lies": ((NAMED, b"Content-Length: 99999999999"), READ),
     # RFC 7578 has no transfer encoding: the bytes as sent are the photo.
     "a transfer encoding": ((NAMED, b"Content-Transfer-Encoding: base64"), READ),
@@ -173,6 +174,8 @@ BODIES: Mapping[str, tuple[bytes, str]] = {
     "a form in gzip": (gzip.compress(GOOD, mtime=0), BROKEN),
     "a form in base64": (base64.b64encode(GOOD), BROKEN),
     "a form in UTF-16": (GOOD.decode("latin-1").encode("utf-16"), BROKEN),
+    "nulls before the first boundary": (bytes(100) + GOOD, BROKEN),
+    "every byte": (bytes(range(256)) * 40, BROKEN),
     "an address's parameters": (b"photo=1&top=2", BROKEN),
     "JSON": (b'{"photo": 1}', BROKEN),
     "1 MB of NUL": (bytes(MB), BROKEN),

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from api.problems import STATUSES
+from model.settings import ROOT
 from tests.api.forms import FORMS, GOOD, KIND, RED
 from tests.api.raw import Reply, Wire
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
+
+INSIDE = (b"Traceback", b'File "', b".py", b"site-packages", b"root:x:", str(ROOT).encode())
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +26,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _unharmed(server: Server) -> Iterator[None]:
-    """After each there is no traceback in the log, and a photo is answered."""
+    """Check after each test that nothing was logged and a photo is still identified."""
     yield
     assert not server.tracebacks()
     assert outcome(post(server, GOOD)) == "red"
 
 
 def post(server: Server, body: bytes, kind: bytes = KIND, to: str = "identify") -> Reply:
-    """Send a form on a connection of its own."""
+    """Send a form on its own connection."""
     head = f"POST /api/v1/{to} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n"
     with Wire(server.url) as wire:
         wire.send(head.encode() + kind + b"\r\n\r\n" + body)
@@ -38,14 +41,16 @@ def post(server: Server, body: bytes, kind: bytes = KIND, to: str = "identify") 
 
 
 def outcome(reply: Reply) -> str:
-    """The answer, or the code of the refusal."""
+    """Return the label, or the code of the error."""
     assert 200 <= reply.status < 500, reply
-    assert not any(inside in reply.body for inside in (b"Traceback", b'File "', b".py")), reply
+    assert not any(inside in reply.body for inside in INSIDE), reply
+    assert reply.header("x-content-type-options") == "nosniff"
     result = json.loads(reply.body)
     if reply.status < 300:
         assert reply.header("content-type") == "application/json"
         return str(result.get("answer", result.get("predicted")))
     assert reply.header("content-type") == "application/problem+json"
+    assert {"type", "title", "status", "detail", "code"} == result.keys()
     assert (result["status"], STATUSES[result["code"]]) == (reply.status, reply.status)
     return str(result["code"])
 
