@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,8 @@ def publish(
             path.chmod(0o644)
             fsync_path(path)
         new.chmod(0o755)
-        return Bundle.open(_move_into_place(new, models_dir / bundle.name, bundle.version))
+        folder = _move_into_place(new, models_dir / bundle.name, bundle.version)
+        return replace(bundle, folder=folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

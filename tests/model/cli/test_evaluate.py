@@ -1,4 +1,4 @@
-"""``evaluate`` and ``corrections`` as people type them."""
+"""The commands ``evaluate`` and ``corrections``."""
 
 import json
 import re
@@ -41,48 +41,48 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_tables_say_it_all(tiny_bundle: Bundle, photos: Path) -> None:
-    found = run("evaluate", "tiny", photos)
-    assert found.exit_code == 0, found.output
-    lines = [" ".join(line.split()) for line in found.stdout.splitlines()]
+def test_tables_show_the_figures(tiny_bundle: Bundle, photos: Path) -> None:
+    result = run("evaluate", "tiny", photos)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert f"model tiny {tiny_bundle.version}, compiled" in lines
     assert "accuracy 66.7% (20.8–93.9%)" in lines
     labels = lines[lines.index("label, worst first photos recall (95% CI) precision F1") + 1 :]
     assert labels[0].startswith("red 2 50.0%")
     assert labels[1].startswith("green 1 100.0%")
     assert "red blue 1" in lines
-    assert found.stderr == ""
+    assert result.stderr == ""
 
 
-def test_json_is_one_object(tiny_bundle: Bundle, photos: Path) -> None:
-    found = run("evaluate", "tiny", photos, "--json", "--engine", "compiled")
-    assert found.exit_code == 0
-    values = json.loads(found.stdout)
+def test_json_option_prints_one_object(tiny_bundle: Bundle, photos: Path) -> None:
+    result = run("evaluate", "tiny", photos, "--json", "--engine", "compiled")
+    assert result.exit_code == 0
+    values = json.loads(result.stdout)
     assert values["accuracy"]["right"] == 2
     assert values["version"] == tiny_bundle.version
 
 
-def test_a_refused_photo_is_exit_1(tiny_bundle: Bundle, photos: Path) -> None:
+def test_unreadable_photo_exits_with_1(tiny_bundle: Bundle, photos: Path) -> None:
     (photos / "red" / "bad.jpg").write_bytes(b"no photo")
     (photos / "purple").mkdir()
-    found = run("evaluate", "tiny", photos)
-    assert found.exit_code == 1
-    assert "bad.jpg" in found.stderr
-    assert "(unsupported-format)" in found.stderr
-    assert "skipped folders" in found.stderr
-    assert "purple" in found.stderr
+    result = run("evaluate", "tiny", photos)
+    assert result.exit_code == 1
+    assert "bad.jpg" in result.stderr
+    assert "(unsupported-format)" in result.stderr
+    assert "skipped folders" in result.stderr
+    assert "purple" in result.stderr
     assert run("evaluate", "tiny", photos, "--json").exit_code == 1
 
 
-def test_unknown_answers_have_words(shelf: Path, photos: Path) -> None:
+def test_none_of_these_is_listed_among_mistakes(shelf: Path, photos: Path) -> None:
     tiny(shelf, "calibrated", confidence=CALIBRATED)
     colour((128, 128, 128)).save(photos / "green" / "grey.png")
-    found = run("evaluate", "calibrated", photos)
-    assert found.exit_code == 0
-    assert re.search(r"green +none of these +1", found.stdout)
+    result = run("evaluate", "calibrated", photos)
+    assert result.exit_code == 0
+    assert re.search(r"green +none of these +1", result.stdout)
 
 
-def test_wrong_use_is_exit_2(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+def test_wrong_use_exits_with_2(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
     for words in (
         ("evaluate",),
         ("evaluate", "tiny"),
@@ -92,29 +92,29 @@ def test_wrong_use_is_exit_2(tiny_bundle: Bundle, photos: Path, tmp_path: Path) 
     ):
         assert run(*words).exit_code == 2, words
     (tmp_path / "empty" / "purpel").mkdir(parents=True)
-    found = run("evaluate", "tiny", tmp_path / "empty")
-    assert found.exit_code == 2
-    assert found.stderr.startswith("Error: No folder matches any")
-    assert found.stderr.endswith("[data-refused]\n")
+    result = run("evaluate", "tiny", tmp_path / "empty")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: No folder matches any")
+    assert result.stderr.endswith("[data-refused]\n")
 
 
 @pytest.mark.usefixtures("_own_records")
 def test_corrections_are_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     file = tmp_path / "out.zip"
-    found = run("corrections", file)
-    assert (found.exit_code, found.stdout) == (0, f"0 corrections in {file}\n")
+    result = run("corrections", file)
+    assert (result.exit_code, result.stdout) == (0, f"0 corrections in {file}\n")
     classifier = load(tiny_bundle.name)
     photo = classifier.read_photo(colour("red"))
     correction_store().add_correction(classifier.identify(photo), "scarlet", photo.to_jpeg())
-    found = run("corrections", file)
-    assert found.stdout == f"1 correction in {file}\n"
+    result = run("corrections", file)
+    assert result.stdout == f"1 correction in {file}\n"
     with zipfile.ZipFile(file) as opened:
         assert opened.namelist() == ["scarlet/1.jpg", "corrections.csv"]
 
 
 @pytest.mark.usefixtures("_own_records")
 def test_corrections_that_cannot_be_written_are_exit_2(tmp_path: Path) -> None:
-    found = run("corrections", tmp_path / "nowhere" / "out.zip")
-    assert found.exit_code == 2
-    assert found.stderr.endswith(" [data-refused]\n")
+    result = run("corrections", tmp_path / "nowhere" / "out.zip")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(" [data-refused]\n")
     assert run("corrections").exit_code == 2
