@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Final, Generic, Literal, TypeVar, get_args
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from .errors import Busy
 from .settings import settings
@@ -116,12 +116,17 @@ class Submission(Admission, Generic[T]):
         self.is_started = False
         self.future: Future[T] = Future()
 
-    def grant(self) -> None:
-        """Start the work, or continue it after the wait for another large photo."""
+    def grant(self, *, in_this_thread: bool = False) -> None:
+        """Start the work, or continue it after the wait for another large photo.
+
+        Args:
+            in_this_thread: the caller runs it, so it needs no thread of the executor.
+        """
         super().grant()
         if not self.is_started:
             self.is_started = True
-            self._executor.submit(self._run)
+            if not in_this_thread:
+                self._executor.submit(self.run)
 
     def cancel(self) -> bool:
         """Leave the queue; return whether the work had not started.
@@ -139,20 +144,32 @@ class Submission(Admission, Generic[T]):
         if self.is_late and not self.is_started and self._queue.withdraw(self):
             self.future.set_exception(self.late_error())
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Run the work, then in the same thread whatever gets its slot.
+
+        Another thread would have to wake up for each photo, and compete for the GIL.
+        """
+        submission: Submission[Any] | None = self
+        while submission is not None:
+            submission = submission.run_once()
+
+    def run_once(self) -> "Submission[Any] | None":
+        """Run the work and release the slot; return the submission that gets it."""
         is_wanted = self.future.set_running_or_notify_cancel()
         result, failure = None, None
-        with self._queue.hold(self):
-            if is_wanted:
-                try:
-                    result = self._work()
-                except BaseException as error:  # noqa: BLE001 - handed on by the future
-                    failure = error
-        # Set after the slot is released: the next photo must not wait for the event loop.
+        self._queue.occupy(self)
+        if is_wanted:
+            try:
+                result = self._work()
+            except BaseException as error:  # noqa: BLE001 - handed on by the future
+                failure = error
+        # Released before the result is set: the next photo must not wait for the event loop.
+        follower = self._queue.release(self, take_next=True)
         if failure is not None:
             self.future.set_exception(failure)
         elif is_wanted:
             self.future.set_result(result)  # type: ignore[arg-type]
+        return follower
 
 
 class AdmissionQueue:
@@ -227,8 +244,11 @@ class AdmissionQueue:
         admission = Admission("batch" if timeout is None else "screen", timeout, is_cancelled)
         self._enter(admission)
         self._wait(admission)
-        with self.hold(admission):
+        self.occupy(admission)
+        try:
             yield admission
+        finally:
+            self.release(admission)
 
     def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
         """Run ``work`` in the executor once it has a slot; it waits in the API's lane.
@@ -267,20 +287,20 @@ class AdmissionQueue:
                 self._is_large_active = False
                 self._dispatch()
 
-    @contextmanager
-    def hold(self, admission: Admission) -> Iterator[None]:
-        """Hold the slot of a granted admission in this thread, then release it."""
+    def occupy(self, admission: Admission) -> None:
+        """Tie the slot of a granted admission to this thread."""
         self._local.admission = admission
-        try:
-            yield
-        finally:
-            self._local.admission = None
-            with self._lock:
-                # It has none if it gave up waiting for another large photo.
-                if admission.has_slot:
-                    admission.has_slot = False
-                    self._active -= 1
-                    self._dispatch()
+
+    def release(self, admission: Admission, *, take_next: bool = False) -> "Submission[Any] | None":
+        """Release the slot; with ``take_next``, return a submission to run in this thread."""
+        self._local.admission = None
+        with self._lock:
+            # It has no slot if it gave up waiting for another large photo.
+            if not admission.has_slot:
+                return None
+            admission.has_slot = False
+            self._active -= 1
+            return self._dispatch(take_next=take_next)
 
     def withdraw(self, admission: Admission) -> bool:
         """Remove a waiting caller; return False if it is no longer waiting."""
@@ -327,7 +347,7 @@ class AdmissionQueue:
             self._dispatch()
             return False
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, *, take_next: bool = False) -> "Submission[Any] | None":
         """Fill free slots; a large photo whose turn has come goes first."""
         while self._large_waiting and not self._is_large_active:
             if self._large_waiting[0].needs_slot and self._active >= self.slots:
@@ -336,9 +356,15 @@ class AdmissionQueue:
             admission = self._large_waiting.popleft()
             self._active += admission.needs_slot
             admission.grant()
+        follower = None
         while self._active < self.slots and (waiting := self._pop_next()) is not None:
             self._active += 1
-            waiting.grant()
+            if take_next and follower is None and isinstance(waiting, Submission):
+                follower = waiting
+                follower.grant(in_this_thread=True)
+            else:
+                waiting.grant()
+        return follower
 
     def _pop_next(self) -> Admission | None:
         for _ in self._lanes:

@@ -329,6 +329,16 @@ def test_submitted_work_holds_its_slot_and_releases_it() -> None:
         wait_until(lambda: queue.active == 0)
 
 
+def test_submissions_of_one_slot_run_in_one_thread() -> None:
+    """Waking another thread for each photo would cost time, and a stack for each client."""
+    queue = AdmissionQueue(slots=1, queue=20, deadline_seconds=5)
+    with ThreadPoolExecutor(20) as pool:
+        with held(queue):
+            submissions = [queue.submit(threading.get_ident, pool) for _ in range(20)]
+        assert len({submission.future.result(5) for submission in submissions}) == 1
+        wait_until(lambda: queue.active == 0)
+
+
 def test_cancelled_submission_is_not_begun() -> None:
     queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
     with ThreadPoolExecutor(3) as pool:
