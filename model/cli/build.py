@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import EngineUnavailable
 from ..settings import settings
+from .error_group import require_full_install
 
 __all__ = ["build_command"]
 
@@ -21,12 +21,8 @@ __all__ = ["build_command"]
 )
 def build_command(name: str, shelf: Path | None) -> None:
     """Build the model NAME from published weights (needs requirements.txt)."""
-    try:
+    with require_full_install("Building"):
         from ..training.imagenet import build_imagenet
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"Building needs {error.name}, not installed here: pip install -r requirements.txt"
-        ) from error
     click.echo(f"Building {name} ...", err=True)
     bundle = build_imagenet(shelf or settings().data / "models")
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..bundle import get_bundle
-from ..errors import EngineUnavailable
+from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
 from .train import command_line, print_summary
 
@@ -34,13 +34,8 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
     The result is a new version of the model; the previous one stays for a rollback.
     """
     bundle = get_bundle(name)
-    try:
+    with require_full_install("Calibrating"):
         from ..calibration import calibrate_bundle
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"Calibrating needs {error.name}, which isn't installed. Run pip install -r "
-            "requirements.txt"
-        ) from error
     with progress_bar() as bar:
         calibrated, _ = calibrate_bundle(
             bundle,

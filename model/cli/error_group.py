@@ -2,16 +2,18 @@
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import LoupeError
+from ..errors import EngineUnavailable, LoupeError
 from ..photo_files import printable
 from ..settings import settings
 
-__all__ = ["ErrorGroup"]
+__all__ = ["ErrorGroup", "require_full_install"]
 
 ADVICE = {
     errno.ENOSPC: "Free some disk space, or set LOUPE_DATA to a folder on another disk.",
@@ -47,3 +49,18 @@ def _describe(error: OSError) -> str:
     path = Path(error.filename) if error.filename else settings().data
     advice = ADVICE.get(error.errno or 0, "")
     return f"{printable(path)}: {error.strerror or error}. {advice}".rstrip()
+
+
+@contextmanager
+def require_full_install(task: str) -> Iterator[None]:
+    """Word the error of an import that only the full install satisfies.
+
+    Raises:
+        EngineUnavailable: a package is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"{task} needs {error.name}, which isn't installed. Run pip install -r requirements.txt"
+        ) from error

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from ..disk import name_full_disk, require_writable
-from ..errors import EngineUnavailable
 from ..exports import Export, examine
 from ..settings import settings
+from .error_group import require_full_install
 from .train import warn_if_shadowing
 
 __all__ = ["import_command"]
@@ -58,12 +58,8 @@ def import_command(
             err=True,
         )
         sys.exit(2)
-    try:
+    with require_full_install("Importing"):
         from ..training.importing import import_export
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"Importing needs {error.name}, not installed here: pip install -r requirements.txt"
-        ) from error
     models_dir = settings().data / "models"
     require_writable(models_dir)
     with name_full_disk(models_dir):

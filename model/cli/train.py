@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard
-from ..errors import EngineUnavailable
+from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
 
 __all__ = [
@@ -64,15 +64,10 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         raise click.UsageError(
             "--resume reuses the original options; add only --name and --minutes."
         )
-    try:
+    with require_full_install("Training"):
         from ..training.config import TrainingConfig
         from ..training.progress import TrainingProgress
         from ..training.train import train
-    except ImportError as error:
-        raise EngineUnavailable(
-            f"Training needs {error.name}, which isn't installed. Run pip install -r "
-            "requirements.txt"
-        ) from error
     config = TrainingConfig.create(
         folder=folder or Path(), name=name, command=command_line(), **given
     )

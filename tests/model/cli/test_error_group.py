@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model import errors
-from model.cli.error_group import ErrorGroup
+from model.cli.error_group import ErrorGroup, require_full_install
 from model.settings import ROOT
 
 ENDLESS_COMMAND = """
@@ -92,3 +93,11 @@ def test_ctrl_c_exits_with_130() -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (130, "Stopped.\n")
+
+
+def test_missing_package_is_named_with_the_install_command() -> None:
+    with (
+        pytest.raises(errors.EngineUnavailable, match=r"Training needs no_such_package, .* pip"),
+        require_full_install("Training"),
+    ):
+        import_module("no_such_package")
