@@ -106,9 +106,10 @@ def article(label: str) -> str:
 
 def label_summary(labels: Sequence[str]) -> str:
     """Return how many labels there are and the first few, as Markdown."""
-    names = [escape_markdown(shorten(label, 30)) for label in labels]
-    if len(names) > 4:
-        names = [*names[:3], f"{spell_number(len(names) - 3)} more"]
+    shown = labels if len(labels) <= 4 else labels[:3]
+    names = [escape_markdown(shorten(label, 30)) for label in shown]
+    if len(shown) < len(labels):
+        names.append(f"{spell_number(len(labels) - len(shown))} more")
     things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"
     return f"{things}: {join_words(names)}"
 
@@ -221,8 +222,3 @@ def format_percent(share: float) -> str:
 
 def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-# Names before the renaming, for modules that still use them.
-escaped, listed, linked, percent = escape_markdown, join_words, link_urls, format_percent
-refusal, record = phrase_error, phrase_track_record

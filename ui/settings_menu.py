@@ -94,6 +94,3 @@ def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:
             "(requirements.txt).",
             icon=":material/inventory_2:",
         )
-
-
-bundles = usable_bundles

@@ -27,7 +27,7 @@ from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent, bars
 from ui.confusion import ConfusionMatrix, percent_range, show_confusion, show_label_table
 from ui.phrasing import escape_markdown, format_percent, join_words
-from ui.settings_menu import bundles, engine_choice, model_choice
+from ui.settings_menu import engine_choice, model_choice, usable_bundles
 
 __all__ = [
     "show_accuracy",
@@ -49,7 +49,7 @@ VIEWS = ("All", "Not sure", "Couldn't read")
 
 def show_settings_menu() -> None:
     """Show the menu that chooses the model and the engine of the next batch."""
-    models = bundles()
+    models = usable_bundles()
     with st.popover("", icon=":material/tune:", help="Model and engine"):
         engine_choice(models, model_choice(models))
 

@@ -9,7 +9,7 @@ from deploy.files import make_files, zip_files
 from deploy.host import Host
 from deploy.options import DEVICE
 from deploy.ranking import RankedOption
-from ui.phrasing import escaped, linked
+from ui.phrasing import escape_markdown, link_urls
 
 __all__ = ["show_ranking"]
 
@@ -33,8 +33,8 @@ def show_ranking(ranked: Sequence[RankedOption]) -> None:
         label = f"{len(excluded)} that don't fit, and why"
         with st.expander(label, icon=":material/block:"):
             for ranked_option in excluded:
-                title = escaped(ranked_option.option.title)
-                st.write(f"**{title}**: {escaped(ranked_option.cons[0])}")
+                title = escape_markdown(ranked_option.option.title)
+                st.write(f"**{title}**: {escape_markdown(ranked_option.cons[0])}")
 
 
 def _headline(fitting: Sequence[RankedOption]) -> None:
@@ -44,9 +44,9 @@ def _headline(fitting: Sequence[RankedOption]) -> None:
         return
     best = fitting[0]
     prefix = "Closest match, with a compromise" if best.compromise else "Best for you"
-    st.subheader(f"{prefix}: {escaped(best.option.title)}", anchor=False)
+    st.subheader(f"{prefix}: {escape_markdown(best.option.title)}", anchor=False)
     if best.compromise:
-        st.write(escaped(best.compromise))
+        st.write(escape_markdown(best.compromise))
 
 
 def _options(ranked: Sequence[RankedOption], *, first_place: int) -> None:
@@ -57,12 +57,13 @@ def _options(ranked: Sequence[RankedOption], *, first_place: int) -> None:
 
 def _option(ranked: RankedOption, place: int) -> None:
     option = ranked.option
-    st.markdown(f"**{place}. {escaped(option.title)}** :gray-badge[{escaped(option.kind.label)}]")
-    st.caption(escaped(option.price))
+    title, kind = escape_markdown(option.title), escape_markdown(option.kind.label)
+    st.markdown(f"**{place}. {title}** :gray-badge[{kind}]")
+    st.caption(escape_markdown(option.price))
     # A word rather than an icon: a screen reader says only the icon's name.
     for heading, reasons in (("Pros", ranked.pros), ("Cons", ranked.cons)):
         if reasons:
-            bullets = "\n".join(f"- {escaped(reason)}" for reason in reasons)
+            bullets = "\n".join(f"- {escape_markdown(reason)}" for reason in reasons)
             st.markdown(f"{heading}:\n{bullets}")
     if ranked.host:
         _host(ranked.host)
@@ -90,9 +91,9 @@ def _host(host: Host) -> None:
         for number, step in enumerate(host.step_list, 1):
             _step(number, step)
         for remark in host.remark_list:
-            st.caption(escaped(remark))
+            st.caption(escape_markdown(remark))
         for path, text in make_files(host).items():
-            st.markdown(f"**{escaped(path)}**")
+            st.markdown(f"**{escape_markdown(path)}**")
             # A scrolling box looks complete on a phone, so only long files get one. No syntax
             # colours: some of Streamlit's are too pale to read.
             scrolls = text.count("\n") >= SCROLLED_LINES
@@ -101,7 +102,7 @@ def _host(host: Host) -> None:
         for source in host.sources:
             # Not a caption: links in it are too pale to read.
             how = source.citation.removeprefix(source.url)
-            st.markdown(f"{linked(source.url)}{escaped(how)}")
+            st.markdown(f"{link_urls(source.url)}{escape_markdown(how)}")
 
 
 def _step(number: int, step: str) -> None:
@@ -109,6 +110,6 @@ def _step(number: int, step: str) -> None:
         st.write(f"{number}. In a terminal:")
         st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
     elif step.startswith(ALERT_STEP):
-        st.info(f"{number}. {linked(step)}", icon=":material/savings:")
+        st.info(f"{number}. {link_urls(step)}", icon=":material/savings:")
     else:
-        st.write(f"{number}. {linked(step)}")
+        st.write(f"{number}. {link_urls(step)}")
