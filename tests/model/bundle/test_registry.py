@@ -1,4 +1,4 @@
-"""Models on their shelves: found by name only, written whole or not at all."""
+"""The registry: models found by name only, published completely or not at all."""
 
 import shutil
 import signal
@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from model import Bundle, list_models, load
-from model.bundle import BUILTIN_DIR, fingerprint, get_bundle, publish, roll_back
+from model.bundle import BUILTIN_DIR, ManifestDraft, fingerprint, get_bundle, publish, roll_back
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from model.settings import ROOT
 from tests.model.tiny import colour, edit, files, tiny, values
 
 
-def test_what_ships_is_there_with_nothing_set(data_folder: Path) -> None:
+def test_builtin_models_exist_without_any_setting(data_folder: Path) -> None:
     assert not data_folder.exists()
     assert isinstance(list_models()["imagenet"], Bundle)
     assert get_bundle("imagenet").folder == BUILTIN_DIR / "imagenet"
-    # Looking writes nothing.
+    # Listing writes nothing.
     assert not data_folder.exists()
 
 
-def test_a_written_model_is_found_and_answers(tiny_bundle: Bundle, shelf: Path) -> None:
+def test_published_model_is_found_and_answers(tiny_bundle: Bundle, shelf: Path) -> None:
     assert tiny_bundle.folder == shelf.resolve() / "tiny" / tiny_bundle.version
     assert get_bundle("tiny").version == tiny_bundle.version
     assert load("tiny").identify(colour("blue")).answer == "blue"
@@ -32,18 +32,18 @@ def test_a_written_model_is_found_and_answers(tiny_bundle: Bundle, shelf: Path) 
     assert tiny_bundle.folder.stat().st_mode & 0o777 == 0o755
 
 
-def test_versions_stand_beside_each_other(shelf: Path) -> None:
+def test_previous_version_stays_beside_the_current_one(shelf: Path) -> None:
     first, second = tiny(shelf), tiny(shelf, title="Colours again")
     assert first.version != second.version
     assert get_bundle("tiny").version == second.version
-    former = Bundle.open(first.folder)
-    former.verify()
-    assert former.manifest.title == "Colours"
+    previous = Bundle.open(first.folder)
+    previous.verify()
+    assert previous.manifest.title == "Colours"
     (shelf / "tiny" / "current").write_text(first.version)
     assert get_bundle("tiny").version == first.version
 
 
-def test_the_same_again_is_the_same_version(shelf: Path) -> None:
+def test_same_content_has_the_same_version(shelf: Path) -> None:
     assert tiny(shelf).version == tiny(shelf).version
     assert sorted(path.name for path in (shelf / "tiny").iterdir()) == sorted(
         [get_bundle("tiny").version, "current"]
@@ -51,8 +51,8 @@ def test_the_same_again_is_the_same_version(shelf: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["changed", "missing"])
-def test_writing_it_again_mends_a_damaged_model(shelf: Path, how: str) -> None:
-    """Every refusal says to import or build the model again: that has to help."""
+def test_publishing_again_repairs_a_damaged_model(shelf: Path, how: str) -> None:
+    """Errors advise to import or build the model again, so that has to help."""
     bundle = tiny(shelf)
     path = bundle.folder / "graph.onnx"
     if how == "changed":
@@ -63,7 +63,7 @@ def test_writing_it_again_mends_a_damaged_model(shelf: Path, how: str) -> None:
     get_bundle("tiny").verify()
 
 
-def test_the_owners_model_wins_over_the_one_that_ships(shelf: Path) -> None:
+def test_owners_model_wins_over_the_builtin_one(shelf: Path) -> None:
     tiny(shelf, "imagenet")
     assert get_bundle("imagenet").manifest.title == "Colours"
     listed = list_models()["imagenet"]
@@ -71,7 +71,7 @@ def test_the_owners_model_wins_over_the_one_that_ships(shelf: Path) -> None:
     assert listed.manifest.title == "Colours"
 
 
-def test_a_flat_folder_is_a_model_too(tiny_bundle: Bundle, shelf: Path) -> None:
+def test_folder_without_versions_is_a_model(tiny_bundle: Bundle, shelf: Path) -> None:
     shutil.copytree(tiny_bundle.folder, shelf / "flat")
     edit(Bundle.open(shelf / "flat"), name="flat")
     assert get_bundle("flat").folder == shelf / "flat"
@@ -92,20 +92,20 @@ def test_a_folder_of_another_name_is_refused(tiny_bundle: Bundle, shelf: Path) -
     [b"", b"gone", b"..", b"../..", b"/etc", b".", b"\xff\xfe\x00", b"a\0b", b"x" * 5000],
     ids=["empty", "gone", "parent", "parents", "root", "dot", "no text", "zero", "long"],
 )
-def test_a_pointer_to_nothing_is_refused_and_hides_no_other(
+def test_broken_current_file_is_refused_and_hides_no_other_model(
     tiny_bundle: Bundle, shelf: Path, pointer: bytes
 ) -> None:
     tiny(shelf, "other")
     (shelf / "tiny" / "current").write_bytes(pointer)
-    found = list_models()
-    assert isinstance(found["tiny"], BundleDamaged)
-    assert isinstance(found["other"], Bundle)
-    assert isinstance(found["imagenet"], Bundle)
+    models = list_models()
+    assert isinstance(models["tiny"], BundleDamaged)
+    assert isinstance(models["other"], Bundle)
+    assert isinstance(models["imagenet"], Bundle)
     with pytest.raises(BundleDamaged, match="current"):
         get_bundle("tiny")
 
 
-def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None:
+def test_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None:
     for number, text in enumerate([b"", b"{", b"[" * 100_000, b"\xff"]):
         folder = shelf / f"broken-{number}"
         folder.mkdir()
@@ -113,10 +113,10 @@ def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None
     (shelf / "empty").mkdir()
     (shelf / "a file").write_text("")
     (shelf / ".hidden").mkdir()
-    found = list_models()
-    refused = {name for name, bundle in found.items() if isinstance(bundle, BundleError)}
+    models = list_models()
+    refused = {name for name, bundle in models.items() if isinstance(bundle, BundleError)}
     assert refused == {"broken-0", "broken-1", "broken-2", "broken-3"}
-    assert found.keys() - refused == {path.name for path in BUILTIN_DIR.iterdir()} | {"tiny"}
+    assert models.keys() - refused == {path.name for path in BUILTIN_DIR.iterdir()} | {"tiny"}
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_a_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None
         "a" * 9999,
     ],
 )
-def test_no_name_leaves_the_shelf(tiny_bundle: Bundle, name: str) -> None:
+def test_name_cannot_leave_the_registry(tiny_bundle: Bundle, name: str) -> None:
     with pytest.raises(BundleNotFound, match="Available: .*tiny"):
         get_bundle(name)
 
 
-def test_what_cannot_be_written_leaves_nothing(shelf: Path) -> None:
+def test_failed_write_leaves_nothing(shelf: Path) -> None:
     def fail(folder: Path) -> None:
         (folder / "graph.onnx").write_bytes(b"half")
         raise RuntimeError("the disk is full")
@@ -151,7 +151,7 @@ def test_what_cannot_be_written_leaves_nothing(shelf: Path) -> None:
     assert list(shelf.iterdir()) == []
 
 
-def test_what_does_not_pass_its_own_check_is_not_put_into_place(tiny_bundle: Bundle) -> None:
+def test_invalid_bundle_is_not_moved_into_place(tiny_bundle: Bundle) -> None:
     shelf = tiny_bundle.folder.parent.parent
     with pytest.raises(BundleDamaged, match="not listed"):
         publish(values(), shelf, lambda folder: None)
@@ -200,7 +200,7 @@ MOMENTS = ["fill", "sync", "before rename", "after rename", "before pointer", "a
 
 
 def killed(shelf: Path, tmp_path: Path, moment: str, name: str = "tiny") -> int:
-    """Write in a child process that is killed at that moment; its exit status."""
+    """Publish in a child process that is killed at that moment; return its exit status."""
     source = tmp_path / "source"
     source.mkdir()
     for file, data in files().items():
@@ -210,21 +210,21 @@ def killed(shelf: Path, tmp_path: Path, moment: str, name: str = "tiny") -> int:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_kill_leaves_a_whole_model(
+def test_kill_leaves_a_complete_model(
     tiny_bundle: Bundle, shelf: Path, tmp_path: Path, moment: str
 ) -> None:
     assert killed(shelf, tmp_path, moment) == -signal.SIGKILL
-    found = get_bundle("tiny")
-    found.verify()
-    assert (found.manifest.title == "The new one") == (moment == "after pointer")
+    bundle = get_bundle("tiny")
+    bundle.verify()
+    assert (bundle.manifest.title == "The new one") == (moment == "after pointer")
     assert load("tiny").identify(colour("green")).answer == "green"
     assert [name for name in list_models() if name.startswith(".")] == []
-    # The next one goes through.
+    # The next write succeeds.
     assert tiny(shelf, title="The next one").version == get_bundle("tiny").version
 
 
 @pytest.mark.parametrize("moment", ["before rename", "after rename"])
-def test_a_kill_leaves_a_whole_flat_model(
+def test_kill_leaves_a_complete_model_without_versions(
     tiny_bundle: Bundle, shelf: Path, tmp_path: Path, moment: str
 ) -> None:
     shutil.copytree(tiny_bundle.folder, shelf / "flat")
@@ -234,30 +234,30 @@ def test_a_kill_leaves_a_whole_flat_model(
 
 
 @pytest.mark.parametrize("moment", ["before rename", "after rename", "before pointer"])
-def test_a_kill_in_the_first_write_does_not_hide_what_ships(
+def test_kill_in_the_first_write_does_not_hide_a_builtin_model(
     shelf: Path, tmp_path: Path, moment: str
 ) -> None:
     assert killed(shelf, tmp_path, moment, "imagenet") == -signal.SIGKILL
     assert get_bundle("imagenet").folder == BUILTIN_DIR / "imagenet"
 
 
-def test_a_mark_tells_one_state_of_the_files_from_the_next(shelf: Path) -> None:
-    marks = [fingerprint("tiny")]
+def test_fingerprint_changes_with_the_files(shelf: Path) -> None:
+    fingerprints = [fingerprint("tiny")]
     first = tiny(shelf)
-    marks.append(fingerprint("tiny"))
+    fingerprints.append(fingerprint("tiny"))
     second = tiny(shelf, title="Colours again")
-    marks.append(fingerprint("tiny"))
+    fingerprints.append(fingerprint("tiny"))
     roll_back("tiny", first.version)
-    marks.append(fingerprint("tiny"))
-    assert len(set(marks)) == len(marks)
-    assert fingerprint("tiny") == marks[-1]
+    fingerprints.append(fingerprint("tiny"))
+    assert len(set(fingerprints)) == len(fingerprints)
+    assert fingerprint("tiny") == fingerprints[-1]
     assert second.version != first.version
-    # No name leaves the shelves, and none is refused before it is looked for.
+    # Unknown names are accepted, and none leads out of the registry.
     for name in ("../tiny", "a/b", "", "\0", "a\\b", "nobody"):
         assert set(fingerprint(name)) <= {None}
 
 
-def test_what_is_loaded_follows_the_shelf_at_once(shelf: Path) -> None:
+def test_load_follows_the_registry_immediately(shelf: Path) -> None:
     first = tiny(shelf)
     assert load("tiny") is load("tiny")
     second = tiny(shelf, title="Colours again")
@@ -269,7 +269,7 @@ def test_what_is_loaded_follows_the_shelf_at_once(shelf: Path) -> None:
         load("tiny")
 
 
-def test_a_model_replaced_while_loaded_is_loaded_anew(shelf: Path) -> None:
+def test_replaced_model_is_loaded_again(shelf: Path) -> None:
     tiny(shelf)
     before = load("tiny")
     tiny(shelf, sharpness=4.0)
@@ -278,3 +278,16 @@ def test_a_model_replaced_while_loaded_is_loaded_anew(shelf: Path) -> None:
     first, second = before.identify(colour("red")), after.identify(colour("red"))
     assert first.version != second.version
     assert not np.allclose(first.probabilities, second.probabilities)
+
+
+def test_draft_returned_by_the_writer_replaces_the_first_one(shelf: Path) -> None:
+    draft = ManifestDraft.model_validate(values())
+
+    def write_files(folder: Path) -> ManifestDraft:
+        for file, data in files().items():
+            (folder / file).write_bytes(data)
+        return draft.model_copy(update={"title": "Measured"})
+
+    bundle = publish(draft, shelf, write_files)
+    assert bundle.manifest.title == "Measured"
+    assert bundle.manifest.to_draft() == draft.model_copy(update={"title": "Measured"})
