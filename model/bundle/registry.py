@@ -222,7 +222,11 @@ def _write_manifest(draft: ManifestDraft | dict[str, Any], folder: Path) -> None
         }
         for path in sorted(folder.iterdir())
     }
-    values = draft.model_dump(mode="json") if isinstance(draft, ManifestDraft) else draft
+    values = (
+        draft.model_dump(mode="json", exclude_none=True)
+        if isinstance(draft, ManifestDraft)
+        else draft
+    )
     manifest = {"format": FORMAT, **values, "files": files}
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

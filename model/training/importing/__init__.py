@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ...bundle import NAME_RULE, Bundle, Name, publish
+from ...bundle import NAME_RULE, Bundle, ManifestDraft, Name, publish
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused
@@ -178,7 +178,8 @@ def _placed(
             _copy(out / name, folder / name)
 
     try:
-        classifier = Classifier(trial := publish(values, room / "shelf", fill), OnnxEngine(trial))
+        draft = ManifestDraft.model_validate(values)
+        classifier = Classifier(trial := publish(draft, room / "shelf", fill), OnnxEngine(trial))
         classifier.run_golden_test()
     except (OSError, ValidationError) as error:
         raise ExportRefused(f"What came out is no bundle: {error}") from None
@@ -188,8 +189,9 @@ def _placed(
             "Large JPEGs decoded at a smaller scale move a probability by up to "
             f"{compared.difference:.0e}, so this model decodes them in full, which takes longer."
         )
-        values["recipe"] = {**values["recipe"], "decoding": "whole"}
-        trial = publish(values, room / "shelf", fill)
+        recipe = draft.recipe.model_copy(update={"decoding": "whole"})
+        draft = draft.model_copy(update={"recipe": recipe})
+        trial = publish(draft, room / "shelf", fill)
         compared = compare(Classifier(trial, OnnxEngine(trial)), photos, _answers(out))
     if not compared.close:
         raise ExportRefused("From a photo's bytes Loupe would answer differently from fastai.")
@@ -197,7 +199,7 @@ def _placed(
         f"Compared {compared.photos} photos through fastai and through Loupe: at most "
         f"{compared.difference:.0e} apart."
     )
-    bundle = publish(values, settings().data / "models", fill)
+    bundle = publish(draft, settings().data / "models", fill)
     return Imported(bundle, found.stubs, compared, photos.left_out)
 
 
