@@ -16,13 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ..atomic import fsync_path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
-from .manifest import FORMAT, ManifestDraft
+from .manifest import ManifestDraft
 
 __all__ = [
     "ABANDONED_SECONDS",
@@ -180,7 +179,7 @@ def current_version(folder: Path) -> str | None:
 
 
 def publish(
-    draft: ManifestDraft | dict[str, Any],
+    draft: ManifestDraft,
     models_dir: Path,
     write_files: Callable[[Path], ManifestDraft | None],
 ) -> Bundle:
@@ -214,7 +213,7 @@ def publish(
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _write_manifest(draft: ManifestDraft | dict[str, Any], folder: Path) -> None:
+def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
     files = {
         path.name: {
             "bytes": path.stat().st_size,
@@ -222,12 +221,7 @@ def _write_manifest(draft: ManifestDraft | dict[str, Any], folder: Path) -> None
         }
         for path in sorted(folder.iterdir())
     }
-    values = (
-        draft.model_dump(mode="json", exclude_none=True)
-        if isinstance(draft, ManifestDraft)
-        else draft
-    )
-    manifest = {"format": FORMAT, **values, "files": files}
+    manifest = {**draft.model_dump(mode="json", exclude_none=True), "files": files}
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from model.bundle import Bundle, publish
+from model.bundle import Bundle, ManifestDraft, publish
 from model.samples import shapes
 
 __all__ = [
@@ -152,7 +152,7 @@ def tiny(shelf: Path, name: str = "tiny", **options: Any) -> Bundle:
         for file, data in made.items():
             (folder / file).write_bytes(data)
 
-    return publish(values(name, **options), shelf, fill)
+    return publish(ManifestDraft.model_validate(values(name, **options)), shelf, fill)
 
 
 def values(

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from model.bundle import publish
+from model.bundle import ManifestDraft, publish
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
 __all__ = ["CARD_NAME", "LABELS", "shelve"]
@@ -86,7 +86,7 @@ def _write(shelf: Path, name: str, labels: Sequence[str], **changes: Any) -> Non
         for file, data in files(confidence=changes.get("confidence")).items():
             (folder / file).write_bytes(data)
 
-    publish({**values(name), **every}, shelf, fill)
+    publish(ManifestDraft.model_validate({**values(name), **every}), shelf, fill)
 
 
 def _card() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model import Bundle
-from model.bundle import publish
+from model.bundle import ManifestDraft, publish
 from model.engines import start
 from model.errors import ExportRefused
 from tests.model.training.importing.learners import loaders, pictures, vision
@@ -108,7 +108,7 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
     found = found_in(learner)
     steps = read_steps(learner)
     fill = lambda folder: export_onnx(learner, found.manifest(), folder, steps.scale)  # noqa: E731
-    return publish(found.values("made"), shelf, fill)
+    return publish(ManifestDraft.model_validate(found.values("made")), shelf, fill)
 
 
 def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
