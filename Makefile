@@ -1,4 +1,4 @@
-# The commands for people and for CI.
+# Commands for people and for CI.
 #   make            .venv with everything the tests need
 #   make run        the app, with its addresses and a QR code
 #   make test       the tests (at most 8 minutes on two cores)
@@ -7,13 +7,13 @@
 #   make lock       requirements*.txt from pyproject.toml; UPGRADE=1 takes newer versions
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
-#   make bench      every figure in the README, measured again
-#   make build      the built-in models, built again
+#   make bench      every figure in docs/benchmarks.md, measured again
+#   make build      the built-in model imagenet, built again
 
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
-# Processes that run tests.
+# Number of processes that run tests.
 JOBS   ?= 2
 # The folder with the requirements*.txt to install.
 LOCKED := .
@@ -21,7 +21,7 @@ LOCKED := .
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
-# Torch's own index has wheels without CUDA; it is asked once, for three seconds.
+# Torch's own index has wheels without CUDA; one request, of three seconds at most, checks it.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -70,8 +70,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# One resolution, then its parts, so that all three files agree.
-# $(1) is the folder to write to, $(2) further options of uv.
+# Resolve everything once, then each part within it, so that all three files agree.
+# $(1) is the folder to write to, $(2) further options for uv.
 define compile
 	@test -x $(BIN)/uv || $(PIP) install "$$(grep -oE '^uv==[0-9.]+' requirements-dev.txt)"
 	@$(UV) pip compile pyproject.toml --all-extras --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null

@@ -34,11 +34,11 @@ class Commands(ErrorGroup):
     """Imports a command's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order in which a newcomer meets them."""
+        """Return all names, in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
+        """Return the command of that name."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"{__name__}.{COMMANDS[cmd_name]}")
@@ -48,4 +48,4 @@ class Commands(ErrorGroup):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Loupe's models: look at them, identify photos, measure."""
+    """Manage Loupe's models, identify photos and measure accuracy."""

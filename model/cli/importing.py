@@ -87,7 +87,7 @@ def import_command(
 
 
 def _print_examined(found: Export) -> None:
-    """What an examination found, in short; ``doctor`` has all of it."""
+    """Print the main findings; ``doctor`` prints all of them."""
     kind = "a file" if found.kind == "unknown" else f"a {found.kind} learner, {found.task}"
     click.echo(f"{found.file}: {kind}, {found.bytes:,} bytes")
     if found.labels:

@@ -122,7 +122,7 @@ def _groups_of_several(scans: Sequence[PhotoScan], groups: dict[str, int]) -> li
 
 
 def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
-    """Number groups of photos with similar hashes, also those linked through others."""
+    """Return each photo's group: similar hashes share one, even if linked only through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
