@@ -23,10 +23,13 @@ def test_camera_photo_is_identified(page):
     expect(headline(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "HEIF"])
-def test_uploads_are_identified_one_after_the_other(page, format):
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [("JPEG", "cat.jpeg"), ("HEIF", "cat.heif"), ("PNG", "cat without a suffix")],
+)
+def test_uploads_are_identified_one_after_the_other(page, format, name):
     page.goto("/")
-    attach(page, encoded(sample("cat").open().convert("RGB"), format), f"cat.{format.lower()}")
+    attach(page, encoded(sample("cat").open().convert("RGB"), format), name)
     assert "cat" in answered(page)
     # The uploader is ready for the next one, and holds no file.
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
