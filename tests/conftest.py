@@ -1,6 +1,7 @@
 """What several test files need: a data folder of their own, and models to ask."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from tests.model.tiny import CALIBRATED, tiny
 def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Neither the owner's settings nor the owner's models reach a test."""
     home = tmp_path_factory.mktemp("home")
+    # A shell starts background jobs with SIGINT ignored, and programs under test inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("LOUPE_")]:
             # What names a database for tests is meant for them.

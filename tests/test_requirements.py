@@ -53,6 +53,10 @@ LEARNER_ONLY = {
 """Imported by the learner engine and by training, and nowhere else."""
 
 
+IMPORTED_WHEN_NEEDED = {("model/engines/compiled.py", "onnx")}
+"""Imported inside functions that only training and calibration call."""
+
+
 distributions_by_import = cache(packages_distributions)
 
 
@@ -207,7 +211,11 @@ def test_installed_versions_are_within_their_ranges() -> None:
 def test_every_import_is_declared(path: Path) -> None:
     declared = ranges("requirements.txt" if needs_the_learner(path) else "requirements-serve.txt")
     for name in third_party_imports(path):
+        if (str(path.relative_to(ROOT)), name) in IMPORTED_WHEN_NEEDED:
+            continue
         packages = {canonicalize_name(item) for item in distributions_by_import().get(name, [])}
+        if "pydantic-core" in packages:  # pydantic's own documentation imports from it
+            packages.add("pydantic")
         assert packages & declared.keys(), f"{name}, from {sorted(packages)}"
 
 
@@ -217,7 +225,7 @@ def test_only_the_learner_imports_its_packages() -> None:
         for path in source_files()
         if not needs_the_learner(path)
         for name in third_party_imports(path)
-        if name in LEARNER_ONLY
+        if name in LEARNER_ONLY and (str(path.relative_to(ROOT)), name) not in IMPORTED_WHEN_NEEDED
     ] == []
 
 
