@@ -1,4 +1,4 @@
-"""Everything that Loupe refuses, in one tree.
+"""All errors of Loupe, in one tree.
 
     LoupeError
     ├── PhotoError               a photo that cannot be read
@@ -9,7 +9,7 @@
     │   ├── TooManyPixels        too-many-pixels
     │   ├── UnsupportedFormat    unsupported-format
     │   └── DamagedPhoto         damaged
-    ├── BundleError              a model that cannot be trusted or read
+    ├── BundleError              a model that cannot be used
     │   ├── BundleNotFound       no-such-model
     │   ├── BundleDamaged        bundle-damaged
     │   ├── BundleTooNew         bundle-too-new
@@ -22,8 +22,8 @@
     ├── SettingRefused           setting-refused
     └── Busy                     busy
 
-Every error has a stable ``code`` for programs and a message for people that
-says what was wrong and what to do about it.
+Every error has a stable ``code`` for programs and a message for people: what happened, then
+what to do.
 """
 
 from typing import ClassVar
@@ -53,7 +53,7 @@ __all__ = [
 
 
 class LoupeError(Exception):
-    """Base of all refusals; ``str(error)`` is fit to be shown to a person."""
+    """Base of all errors; ``str(error)`` can be shown to anyone."""
 
     code: ClassVar[str] = "error"
 
@@ -68,43 +68,43 @@ class PhotoError(LoupeError):
 
 
 class MissingPhoto(PhotoError):
-    """No file of that name; only where a photo is named by its path."""
+    """No file at that path."""
 
     code = "missing"
 
 
 class EmptyPhoto(PhotoError):
-    """No bytes at all."""
+    """A file without any bytes."""
 
     code = "empty"
 
 
 class PhotoTooLarge(PhotoError):
-    """More bytes than are read."""
+    """A file above the size limit."""
 
     code = "too-large"
 
 
 class PhotoTooSmall(PhotoError):
-    """Too few pixels to show anything."""
+    """A photo with too few pixels to show anything."""
 
     code = "too-small"
 
 
 class TooManyPixels(PhotoError):
-    """More pixels than this machine can decode safely."""
+    """A photo with more pixels than this machine can decode safely."""
 
     code = "too-many-pixels"
 
 
 class UnsupportedFormat(PhotoError):
-    """Not one of the formats that are read."""
+    """A file type that is not supported."""
 
     code = "unsupported-format"
 
 
 class DamagedPhoto(PhotoError):
-    """Cut short or broken inside."""
+    """A file that is incomplete or damaged."""
 
     code = "damaged"
 
@@ -116,7 +116,7 @@ class BundleError(LoupeError):
 
 
 class BundleNotFound(BundleError):
-    """No model of that name."""
+    """No model or version of that name."""
 
     code = "no-such-model"
 
@@ -128,43 +128,43 @@ class BundleDamaged(BundleError):
 
 
 class BundleTooNew(BundleError):
-    """Written by a newer Loupe."""
+    """A bundle written by a newer version of Loupe."""
 
     code = "bundle-too-new"
 
 
 class GoldenMismatch(BundleError):
-    """An engine does not give the answers that the bundle was made with."""
+    """An engine does not reproduce the golden outputs."""
 
     code = "golden-mismatch"
 
 
 class EngineUnavailable(LoupeError):
-    """The engine needs packages that are not installed, or the bundle lacks it."""
+    """An engine that is not installed, is not in the bundle or runs on the device."""
 
     code = "engine-unavailable"
 
 
 class ArchiveError(LoupeError):
-    """A zip that is damaged, too large inside, or a bomb."""
+    """A zip that is damaged, too large when unpacked, or a bomb."""
 
     code = "archive-refused"
 
 
 class LinkError(LoupeError):
-    """A result link that cannot be shown."""
+    """A share link that cannot be shown."""
 
     code = "link-refused"
 
 
 class DataError(LoupeError):
-    """A folder of photos that cannot be used as asked."""
+    """Data that cannot be used as requested, such as a folder of photos."""
 
     code = "data-refused"
 
 
 class ExportRefused(LoupeError):
-    """A fastai export that cannot be read, or is made to exhaust the machine."""
+    """A fastai export that cannot be read, or that would exhaust the machine."""
 
     code = "export-refused"
 
@@ -176,6 +176,6 @@ class Busy(LoupeError):
 
 
 class SettingRefused(LoupeError):
-    """A setting has a value that is not usable."""
+    """A setting with an invalid value."""
 
     code = "setting-refused"

@@ -22,7 +22,7 @@ def mistake_photo(model: str, name: str, *, side: int = 256) -> Photo | None:
         side: shorter side that suffices, in pixels.
 
     Raises:
-        PhotoError: it is missing or can't be read.
+        PhotoError: it is missing or cannot be read.
     """
     folder = settings().photos
     if folder is None:

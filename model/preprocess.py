@@ -43,7 +43,7 @@ class PreprocessConfig(BaseModel):
     ``resize`` is (height, width), reached by ``method``: *crop* cuts the centre to that aspect
     ratio first, *pad* pads, *squish* distorts. ``crop`` then cuts the centre; None keeps
     everything. ``graph_size`` is the (height, width) to which the graph resizes the pixels, as
-    fastai's batch transforms do with ``size``; None if it doesn't. ``decoding`` *whole* keeps
+    fastai's batch transforms do with ``size``; None if it does not. ``decoding`` *whole* keeps
     decoders from scaling large JPEGs, for networks that are sensitive to it.
     """
 

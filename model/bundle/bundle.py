@@ -112,7 +112,7 @@ class Bundle:
         """The golden outputs.
 
         Raises:
-            BundleDamaged: the file can't be read or doesn't fit the manifest.
+            BundleDamaged: the file cannot be read or does not fit the manifest.
         """
         path, data = self.folder / "golden.npz", self.read("golden.npz")
         try:

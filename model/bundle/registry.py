@@ -72,7 +72,7 @@ def _model_roots() -> list[Path]:
 
 
 def list_models() -> dict[str, Bundle | BundleError]:
-    """Return every model by name; one that can't be opened is there with its error."""
+    """Return every model by name; one that cannot be opened is there with its error."""
     models: dict[str, Bundle | BundleError] = {}
     for root in _model_roots():
         for folder in _model_folders(root):
@@ -86,7 +86,7 @@ def get_bundle(name: str) -> Bundle:
 
     Raises:
         BundleNotFound: there is no such model; the message lists the others.
-        BundleError: it can't be opened.
+        BundleError: it cannot be opened.
     """
     return _open(model_dir(name))
 
@@ -159,7 +159,7 @@ def open_bundle(folder: Path, name: str) -> Bundle:
     """Open the bundle in a folder, which must be of the model of that name.
 
     Raises:
-        BundleError: it can't be opened, or is another model.
+        BundleError: it cannot be opened, or is another model.
     """
     bundle = Bundle.open(folder)
     if bundle.name != name:
@@ -304,7 +304,7 @@ def roll_back(name: str, version: str) -> Bundle:
 
     Raises:
         BundleNotFound: there is no such model or version.
-        BundleError: the version can't be opened; the current one stays.
+        BundleError: the version cannot be opened; the current one stays.
     """
     folder = model_dir(name)
     # Compared with the folder's entries, so that no version can lead out of it.

@@ -1,4 +1,4 @@
-"""``build``: make a bundle that ships."""
+"""``build``: build a built-in model."""
 
 import sys
 from pathlib import Path
@@ -15,15 +15,15 @@ __all__ = ["build_command"]
 @click.argument("name", type=click.Choice(["imagenet"]))
 @click.option(
     "--to",
-    "shelf",
+    "models_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to put it in; by default the data folder's models.",
+    help="Folder for the model.  [the data folder's models]",
 )
-def build_command(name: str, shelf: Path | None) -> None:
-    """Build the model NAME from published weights (needs requirements.txt)."""
+def build_command(name: str, models_dir: Path | None) -> None:
+    """Build model NAME from published weights (needs requirements.txt)."""
     with require_full_install("Building"):
         from ..training.imagenet import build_imagenet
-    click.echo(f"Building {name} ...", err=True)
-    bundle = build_imagenet(shelf or settings().data / "models")
+    click.echo(f"Building {name}…", err=True)
+    bundle = build_imagenet(models_dir or settings().data / "models")
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""What probabilities mean: the plausible set, known or unknown, the words' degree."""
+"""Thresholds: prediction set, in or out of distribution, certainty."""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
         ([0.95, 0.03, 0.02], (0.1, 0.1, 0.1), (0,)),
         ([0.1, 0.6, 0.3], (0.5, 0.5, 0.5), (1,)),
         ([0.1, 0.6, 0.3], (0.2, 0.2, 0.2), (1, 2)),
-        # What is likelier than a plausible one is plausible, too.
+        # A label that is likelier than one in the set is in the set.
         ([0.1, 0.6, 0.3], (0.1, 0.9, 0.4), (1, 2, 0)),
         ([0.1, 0.6, 0.3], (0.0, 0.0, 0.0), (1, 2, 0)),
         ([0.2, 0.8], (1.0, 1.0), (1,)),
     ],
 )
-def test_labels_that_reach_their_floor_are_plausible_and_the_first_is(
+def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
     probabilities: list[float], floors: tuple[float, ...], wanted: tuple[int, ...]
 ) -> None:
     assert prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == wanted
@@ -45,7 +45,7 @@ def test_labels_that_reach_their_floor_are_plausible_and_the_first_is(
 @given(
     st.lists(st.tuples(st.floats(2**-10, 1, width=32), st.floats(0, 1)), min_size=1, max_size=40)
 )
-def test_the_set_is_ranked_and_holds_the_first(rows: list[tuple[float, float]]) -> None:
+def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, float]]) -> None:
     weights, floors = zip(*rows, strict=True)
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
     found = prediction_set(probabilities, calibrated(*floors))
@@ -58,7 +58,7 @@ def test_the_set_is_ranked_and_holds_the_first(rows: list[tuple[float, float]]) 
     assert all(probabilities[index] < floors[index] for index in others)
 
 
-def test_without_calibration_nothing_is_claimed() -> None:
+def test_uncalibrated_prediction_has_no_set() -> None:
     probabilities = np.array([0.99, 0.01], dtype=np.float32)
     assert prediction_set(probabilities, None) is None
     assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
@@ -79,13 +79,13 @@ def test_without_calibration_nothing_is_claimed() -> None:
         (-2.0, -1.0, True),
     ],
 )
-def test_what_is_stranger_than_the_threshold_is_unknown(
+def test_score_above_threshold_is_out_of_distribution(
     novelty: float | None, threshold: float | None, wanted: bool | None
 ) -> None:
     assert is_in_distribution(novelty, calibrated(novelty=threshold)) is wanted
 
 
-def test_judging_adds_what_calibration_says() -> None:
+def test_apply_thresholds_adds_score_and_set() -> None:
     judged = apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
@@ -118,7 +118,7 @@ def test_judging_adds_what_calibration_says() -> None:
         (None, 0.95, {"multilabel": True, "in_distribution": False}, Certainty.UNKNOWN),
     ],
 )
-def test_the_words_are_as_sure_as_the_numbers(
+def test_certainty_follows_the_prediction(
     labels: int | None, first: float, options: dict[str, bool], wanted: Certainty
 ) -> None:
     rest = (1 - first) / 4

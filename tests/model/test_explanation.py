@@ -1,4 +1,4 @@
-"""Why: a model that looks at one corner only is explained by that corner."""
+"""Occlusion maps, tried on a model that sees one corner only."""
 
 import time
 from pathlib import Path
@@ -31,7 +31,7 @@ def picture(corner: tuple[int, int, int], rest: tuple[int, int, int]) -> Pixels:
     return pixels
 
 
-def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
+def test_occlusion_map_is_bright_in_the_corner_the_model_sees(cornered: Classifier) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
     assert cornered.identify_pixels(pixels).answer == "red"
     heat = occlusion_map(cornered, pixels, 0)
@@ -46,14 +46,14 @@ def test_the_corner_that_is_looked_at_lights_up(cornered: Classifier) -> None:
     assert heat[SIDE // 2 :, SIDE // 2 :].max() < 0.05
 
 
-def test_it_is_finite_where_nothing_matters(cornered: Classifier) -> None:
+def test_occlusion_map_is_finite_where_nothing_matters(cornered: Classifier) -> None:
     heat = occlusion_map(cornered, picture((255, 0, 0), (255, 0, 0)), 0)
     assert np.isfinite(heat).all()
     assert 0 <= heat.min() <= heat.max() <= 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
-def test_it_takes_the_time_it_is_given(cornered: Classifier, seconds: float) -> None:
+def test_occlusion_map_keeps_to_its_time(cornered: Classifier, seconds: float) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
     occlusion_map(cornered, pixels, 0, seconds=0)
     began = time.perf_counter()
@@ -71,7 +71,7 @@ def test_occlusion_map_waits_in_the_admission_queue(
         occlusion_map(cornered, picture((255, 0, 0), (0, 0, 255)), 0)
 
 
-def test_it_works_with_every_size_and_leaves_the_pixels(
+def test_occlusion_map_has_the_size_of_the_pixels_and_keeps_them(
     shelf: Path, calibrated_bundle: Bundle
 ) -> None:
     tiny(shelf, "oblong", side=(24, 40))
@@ -87,7 +87,7 @@ def heat_in_a_corner() -> NDArray[np.float32]:
     return heat
 
 
-def test_the_spotlight_leaves_what_matters_bright() -> None:
+def test_overlay_keeps_important_regions_bright() -> None:
     pixels = np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
     lit = np.asarray(render_overlay(pixels, heat_in_a_corner(), side=256))
     assert lit.shape == (256, 256, 3)
@@ -95,6 +95,6 @@ def test_the_spotlight_leaves_what_matters_bright() -> None:
     assert lit[128:, 128:].mean() < 100
 
 
-def test_the_spotlight_keeps_the_shape() -> None:
+def test_overlay_keeps_the_aspect_ratio() -> None:
     pixels = np.zeros((24, 40, 3), dtype=np.uint8)
     assert render_overlay(pixels, np.zeros((24, 40), dtype=np.float32), side=240).size == (400, 240)

@@ -1,4 +1,4 @@
-"""One contract for every model that ships: it says how good it is, and on what."""
+"""Built-in models: one contract for their manifest, size and card."""
 
 import onnx
 import pytest
@@ -15,7 +15,7 @@ def bundle(request: pytest.FixtureRequest) -> Bundle:
     return get_bundle(request.param)
 
 
-def test_it_says_what_it_is(bundle: Bundle) -> None:
+def test_manifest_is_complete(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert manifest.engines == ("compiled", "learner")
     assert manifest.title != manifest.name
@@ -29,11 +29,11 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
     assert accuracy.low < accuracy.value < accuracy.high
 
 
-def test_it_is_no_larger_than_a_phone_wants(bundle: Bundle) -> None:
+def test_bundle_is_small(bundle: Bundle) -> None:
     assert bundle.size < 45_000_000
 
 
-def test_its_card_is_whole_or_it_says_that_it_is_not_calibrated(bundle: Bundle) -> None:
+def test_card_is_complete_or_the_model_is_uncalibrated(bundle: Bundle) -> None:
     manifest = bundle.manifest
     if manifest.calibration is None:
         assert manifest.card is None
@@ -56,7 +56,7 @@ def test_its_card_is_whole_or_it_says_that_it_is_not_calibrated(bundle: Bundle) 
     assert card.seed is not None
 
 
-def test_what_trust_adds_to_the_graph_is_small(bundle: Bundle) -> None:
+def test_graph_head_is_small(bundle: Bundle) -> None:
     graph = onnx.load_from_string(bundle.read("graph.onnx")).graph
     added = [one for one in graph.initializer if one.name.startswith("trust_")]
     assert sum(len(one.SerializeToString()) for one in added) <= MAX_DETECTOR_BYTES

@@ -1,4 +1,4 @@
-"""Held-out photos: shown where the owner set a folder, and never from outside it."""
+"""Mistake photos: shown if the owner set a folder, never from outside it."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def photos(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_nothing_is_shown_without_the_owners_consent(
+def test_no_photo_is_shown_without_a_folder(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
     if value is not None:
@@ -39,7 +39,7 @@ def test_nothing_is_shown_without_the_owners_consent(
     assert mistake_photo("clothing", "shirt/a.jpg") is None
 
 
-def test_a_photo_is_found_below_the_models_name_or_the_folder(photos: Path) -> None:
+def test_photo_is_found_below_the_models_name_or_the_folder(photos: Path) -> None:
     for name, size in (("shirt/a.jpg", (60, 40)), ("hat/b.jpg", (40, 60))):
         found = mistake_photo("clothing", name)
         assert found is not None
@@ -81,12 +81,12 @@ def test_a_photo_is_found_below_the_models_name_or_the_folder(photos: Path) -> N
         "．．/secret.jpg",
     ],
 )
-def test_no_name_leads_out_of_the_folder(photos: Path, tmp_path: Path, name: str) -> None:
+def test_name_cannot_leave_the_folder(photos: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(MissingPhoto):
         mistake_photo("clothing", name.format(folder=photos, outside=tmp_path))
 
 
-def test_no_link_leads_out_of_the_folder(photos: Path, tmp_path: Path) -> None:
+def test_link_cannot_leave_the_folder(photos: Path, tmp_path: Path) -> None:
     (photos / "out.jpg").symlink_to(tmp_path / "secret.jpg")
     (photos / "out").symlink_to(tmp_path)
     (photos / "round").symlink_to(photos / "round")
@@ -97,13 +97,13 @@ def test_no_link_leads_out_of_the_folder(photos: Path, tmp_path: Path) -> None:
     assert mistake_photo("clothing", "inside.jpg") is not None
 
 
-def test_a_models_folder_that_is_a_link_out_is_not_followed(photos: Path, tmp_path: Path) -> None:
+def test_linked_folder_of_a_model_is_not_followed(photos: Path, tmp_path: Path) -> None:
     (photos / "linked").symlink_to(tmp_path)
     with pytest.raises(MissingPhoto):
         mistake_photo("linked", "secret.jpg")
 
 
-def test_only_photos_are_read_and_a_pipe_is_not_waited_for(photos: Path) -> None:
+def test_pipe_is_not_opened(photos: Path) -> None:
     os.mkfifo(photos / "pipe.jpg")
     with pytest.raises(MissingPhoto):
         mistake_photo("clothing", "pipe.jpg")
@@ -111,7 +111,7 @@ def test_only_photos_are_read_and_a_pipe_is_not_waited_for(photos: Path) -> None
         mistake_photo("clothing", "notes.txt")
 
 
-def test_a_folder_that_is_not_there_holds_no_photo(
+def test_missing_folder_has_no_photos(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_PHOTOS", str(tmp_path / "gone"))

@@ -1,4 +1,4 @@
-"""An answer ranks, keeps silent when it does not know, and prints as plain JSON."""
+"""Predictions: ranking, the answer when in or out of distribution, JSON."""
 
 import json
 from typing import Any
@@ -21,23 +21,23 @@ def prediction(probabilities: list[float], **options: Any) -> Prediction:
     )
 
 
-def test_the_most_probable_come_first() -> None:
+def test_most_probable_labels_come_first() -> None:
     found = prediction([0.1, 0.6, 0.3]).top(2)
     assert [one.label for one in found] == ["b", "c"]
     assert found[0] == Candidate(1, "b", pytest.approx(0.6))  # type: ignore[arg-type]
 
 
-def test_equals_keep_the_bundles_order() -> None:
+def test_ties_keep_the_bundles_order() -> None:
     assert [one.label for one in prediction([0.2, 0.4, 0.4, 0.0, 0.0]).top()] == list("bcade")
 
 
 @pytest.mark.parametrize(("count", "length"), [(-1, 0), (0, 0), (1, 1), (3, 3), (99, 3)])
-def test_there_are_as_many_as_wanted_and_there(count: int, length: int) -> None:
+def test_top_returns_the_requested_number_of_labels(count: int, length: int) -> None:
     assert len(prediction([0.1, 0.6, 0.3]).top(count)) == length
 
 
 @pytest.mark.parametrize(("known", "answer"), [(None, "b"), (True, "b"), (False, None)])
-def test_what_is_unknown_has_no_answer(known: bool | None, answer: str | None) -> None:
+def test_ood_prediction_has_no_answer(known: bool | None, answer: str | None) -> None:
     assert prediction([0.1, 0.9], in_distribution=known).answer == answer
 
 
@@ -45,13 +45,13 @@ def test_what_is_unknown_has_no_answer(known: bool | None, answer: str | None) -
     ("probabilities", "answer"),
     [([0.5, 0.2, 0.9], ["c", "a"]), ([0.49, 0.1, 0.2], []), ([1, 1, 1], ["a", "b", "c"])],
 )
-def test_of_several_all_above_a_half_are_meant(
+def test_multilabel_answer_has_labels_from_one_half(
     probabilities: list[float], answer: list[str]
 ) -> None:
     assert prediction(probabilities, multilabel=True).answer == answer
 
 
-def test_it_is_plain_json() -> None:
+def test_prediction_is_plain_json() -> None:
     whole = prediction(
         [0.1234567, 0.8765433],
         milliseconds=Milliseconds(1.23456, 2, 3, 6.5),
@@ -73,10 +73,10 @@ def test_it_is_plain_json() -> None:
     }
 
 
-def test_what_is_not_known_is_null() -> None:
+def test_missing_values_are_null() -> None:
     bare = prediction([0.4, 0.6]).to_dict("-")
     assert [bare[key] for key in ("known", "novelty", "plausible", "milliseconds")] == [None] * 4
 
 
-def test_a_thousand_numbers_are_not_printed() -> None:
+def test_repr_leaves_out_the_probabilities() -> None:
     assert "probabilities" not in repr(prediction([0.4, 0.6]))

@@ -1,4 +1,4 @@
-"""A photo becomes the pixels that fastai would make of it, to the pixel."""
+"""Preprocessing: the same pixels as fastai's, one by one."""
 
 import tracemalloc
 from typing import Any
@@ -56,7 +56,7 @@ def by_fastai(image: Image.Image, recipe: PreprocessConfig) -> Any:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("recipe", RECIPES[:5], ids=named)
-def test_fastais_own_pipeline_makes_the_same_pixels(recipe: PreprocessConfig) -> None:
+def test_pixels_equal_those_of_fastais_pipeline(recipe: PreprocessConfig) -> None:
     """As ``Learner.predict`` and ``test_dl`` run it, which sort transforms by their ``order``."""
     from fastai.vision.all import PILImage, Pipeline
 
@@ -71,7 +71,7 @@ def test_fastais_own_pipeline_makes_the_same_pixels(recipe: PreprocessConfig) ->
 @pytest.mark.torch
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_pixels_are_fastais(recipe: PreprocessConfig, size: tuple[int, int]) -> None:
+def test_pixels_equal_fastais_formulas(recipe: PreprocessConfig, size: tuple[int, int]) -> None:
     image = drawn(*size)
     found = preprocess(image, recipe)
     assert found.shape == (*recipe.size, 3)
@@ -87,7 +87,7 @@ def test_pixels_are_fastais(recipe: PreprocessConfig, size: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (2, 333)], ids=str)
-def test_a_photo_of_one_pixel_has_pixels_too(
+def test_photo_of_one_pixel_is_preprocessed(
     recipe: PreprocessConfig, size: tuple[int, int]
 ) -> None:
     image = Image.new("RGB", size, (10, 200, 30))
@@ -97,7 +97,7 @@ def test_a_photo_of_one_pixel_has_pixels_too(
         assert {tuple(pixel) for pixel in found.reshape(-1, 3).tolist()} == {(10, 200, 30)}
 
 
-def test_the_photo_is_left_as_it_is() -> None:
+def test_photo_is_not_modified() -> None:
     image = drawn(120, 80)
     before = image.tobytes()
     for recipe in RECIPES:
@@ -105,12 +105,12 @@ def test_the_photo_is_left_as_it_is() -> None:
     assert (image.size, image.tobytes()) == ((120, 80), before)
 
 
-def test_the_size_is_the_crops_or_the_resizes() -> None:
+def test_size_is_that_of_the_crop_or_the_resize() -> None:
     assert PreprocessConfig(resize=(64, 48)).size == (64, 48)
     assert PreprocessConfig(resize=(64, 48), crop=(32, 40)).size == (32, 40)
 
 
-def test_a_crop_larger_than_the_photo_is_black_around_it() -> None:
+def test_crop_beyond_the_edges_is_black() -> None:
     recipe = PreprocessConfig(resize=(32, 32), crop=(40, 40))
     found = preprocess(Image.new("RGB", (50, 50), "white"), recipe)
     assert found.shape == (40, 40, 3)
@@ -119,7 +119,7 @@ def test_a_crop_larger_than_the_photo_is_black_around_it() -> None:
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-def test_padding_a_long_photo_takes_no_more_memory_than_reading_a_large_one(padding: str) -> None:
+def test_padding_a_long_photo_needs_bounded_memory(padding: str) -> None:
     """At 65,535 × 700 pixels, which are read, its square would be 12 GB."""
     image = Image.new("RGB", (6000, 60))
     recipe = PreprocessConfig.model_validate(

@@ -1,4 +1,4 @@
-"""Settings come from the environment, then from secrets.toml; secrets stay secret."""
+"""Settings: read from the environment, then from secrets.toml; secrets are masked."""
 
 import os
 import subprocess
@@ -22,9 +22,7 @@ def secrets_file(data_folder: Path) -> Path:
     return Path(settings_module.SECRETS)
 
 
-def test_the_defaults_serve_a_laptop_with_nothing_set(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_defaults_suit_a_laptop(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOUPE_DATA")
     found = settings()
     assert found.data.name == "loupe"
@@ -36,11 +34,11 @@ def test_the_defaults_serve_a_laptop_with_nothing_set(
     assert found.database_url == f"sqlite:///{found.data.resolve() / 'records.sqlite'}"
 
 
-def test_they_are_read_once(data_folder: Path) -> None:
+def test_settings_are_read_once(data_folder: Path) -> None:
     assert settings() is settings()
 
 
-def test_the_environment_sets_them(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_sets_settings(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "LOUPE_THREADS": "7",
         "LOUPE_QUEUE": "0",
@@ -64,7 +62,7 @@ def test_the_environment_sets_them(data_folder: Path, monkeypatch: pytest.Monkey
     assert found.database_url == f"postgresql://user:{SECRET}@host/loupe"
 
 
-def test_secrets_toml_sets_them_by_the_same_names(secrets_file: Path) -> None:
+def test_secrets_toml_sets_settings_by_the_same_names(secrets_file: Path) -> None:
     secrets_file.write_text(
         f'LOUPE_SECRET = "{SECRET}"\nLOUPE_THREADS = 3\nthreads = 9\nMODEL = "other"\n'
         '[auth]\nclient_secret = "of another"\n'
@@ -75,7 +73,7 @@ def test_secrets_toml_sets_them_by_the_same_names(secrets_file: Path) -> None:
     assert found.model == "imagenet"
 
 
-def test_the_environment_wins_over_the_file(
+def test_environment_wins_over_the_file(
     secrets_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets_file.write_text("LOUPE_THREADS = 3\nLOUPE_QUEUE = 4\n")
@@ -83,7 +81,7 @@ def test_the_environment_wins_over_the_file(
     assert (settings().threads, settings().queue) == (5, 4)
 
 
-def test_they_cannot_be_changed(data_folder: Path) -> None:
+def test_settings_are_frozen(data_folder: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         settings().threads = 1
 
@@ -119,7 +117,7 @@ def test_secrets_are_masked(data_folder: Path, monkeypatch: pytest.MonkeyPatch) 
         ("engine", "fake"),
     ],
 )
-def test_a_value_that_is_not_usable_is_named(
+def test_invalid_value_is_named(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"LOUPE_{name.upper()}", value)
@@ -131,7 +129,7 @@ def test_a_value_that_is_not_usable_is_named(
 
 
 @pytest.mark.parametrize("line", ["LOUPE_SECRET = 8151623427", 'LOUPE_SECRET = ["8151623427"]'])
-def test_a_secret_of_the_wrong_kind_is_not_printed(secrets_file: Path, line: str) -> None:
+def test_invalid_secret_is_not_printed(secrets_file: Path, line: str) -> None:
     secrets_file.write_text(line)
     with pytest.raises(SettingRefused) as caught:
         settings()
@@ -139,13 +137,13 @@ def test_a_secret_of_the_wrong_kind_is_not_printed(secrets_file: Path, line: str
     assert "8151623427" not in str(caught.value)
 
 
-def test_a_file_of_secrets_that_cannot_be_read_is_named(secrets_file: Path) -> None:
+def test_invalid_secrets_file_is_named(secrets_file: Path) -> None:
     secrets_file.write_text("LOUPE_SECRET = ")
     with pytest.raises(SettingRefused, match="is not valid TOML"):
         settings()
 
 
-def test_whoever_starts_the_app_reads_one_line_about_it(data_folder: Path) -> None:
+def test_app_with_an_invalid_setting_stops_with_one_line(data_folder: Path) -> None:
     environment = {**os.environ, "LOUPE_LOG": "yaml", "LOUPE_METRICS": "metrics"}
     command = ["streamlit", "run", "streamlit_app.py", "--server.headless=true"]
     done = subprocess.run(

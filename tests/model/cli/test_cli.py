@@ -1,4 +1,4 @@
-"""The command line: what it prints, and how it ends."""
+"""The command line: output and exit codes."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_help_names_every_command() -> None:
         assert run(name, "--help").exit_code == 0
 
 
-def test_list_shows_what_there_is(tiny_bundle: Bundle, shelf: Path) -> None:
+def test_list_shows_models_and_errors(tiny_bundle: Bundle, shelf: Path) -> None:
     (shelf / "broken").mkdir()
     (shelf / "broken" / "graph.onnx").write_bytes(b"half")
     result = run("list")
@@ -72,6 +72,22 @@ def test_list_shows_what_there_is(tiny_bundle: Bundle, shelf: Path) -> None:
     assert "75.1% (74.7–75.5%)" in result.stdout
     assert "compiled" in result.stdout
     assert "broken: There is no model in" in result.stderr
+
+
+def test_list_keeps_every_column_on_80_columns(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tiny(shelf, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
+    result = run("list")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert result.stdout.split("\n")[0].split()[-1] == "engines"
+    rows = [line.split() for line in result.stdout.splitlines()]
+    for row in rows:
+        if row[0] in ("clothing", "imagenet"):
+            assert "compiled" in " ".join(row)
+    names = "".join(row[0] for row in rows)
+    assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
 
 
 def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
@@ -84,13 +100,13 @@ def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
     assert set(shown["files"]) == {"graph.onnx", "golden.npz"}
 
 
-def test_verify_checks_files_and_answers(tiny_bundle: Bundle) -> None:
+def test_verify_checks_hashes_and_golden_outputs(tiny_bundle: Bundle) -> None:
     result = run("verify", "tiny")
     assert result.exit_code == 0
     assert "tiny: 2 files match their hashes; compiled: golden outputs match" in result.stdout
 
 
-def test_verify_says_what_is_wrong(tiny_bundle: Bundle) -> None:
+def test_verify_names_a_damaged_file(tiny_bundle: Bundle) -> None:
     path = tiny_bundle.folder / "graph.onnx"
     path.write_bytes(path.read_bytes()[::-1])
     result = run("verify", "tiny")
