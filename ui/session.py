@@ -29,6 +29,7 @@ __all__ = [
     "SessionPhoto",
     "close_answer",
     "current_session",
+    "get_param",
     "open_answer",
     "open_token",
     "reclassify",
@@ -191,7 +192,7 @@ def _classify(data: bytes, alt: str, photo_id: str) -> SessionPhoto:
 
 
 def _picture_side(size: tuple[int, int]) -> int:
-    """Return the longest side of a kept picture, longer for a narrow one: it must be readable."""
+    """Return the longest side of a kept picture, larger if it is narrow, to keep it readable."""
     return round(PICTURE_SIDE_PX * math.sqrt(max(1.0, max(size) / min(size) / 2)))
 
 
@@ -222,7 +223,7 @@ def restore_page(path: str) -> None:
 
     The parameters are not written into the address: Streamlit would add an entry without
     them to the browser's history, and Back would show an empty page. A link with parameters
-    of its own shows what it says.
+    of its own is followed instead.
     """
     session = current_session()
     if session.page not in (None, path):
