@@ -48,13 +48,13 @@ def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
 def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, float]]) -> None:
     weights, floors = zip(*rows, strict=True)
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
-    found = prediction_set(probabilities, calibrated(*floors))
-    assert found
-    assert len(set(found)) == len(found)
+    labels = prediction_set(probabilities, calibrated(*floors))
+    assert labels
+    assert len(set(labels)) == len(labels)
     # Labels that agree to four digits rank in the order of the bundle.
-    assert probabilities[found[0]] >= probabilities.max() / 1.0002
-    assert len(found) == 1 or probabilities[found[-1]] >= floors[found[-1]]
-    others = set(range(len(floors))) - set(found)
+    assert probabilities[labels[0]] >= probabilities.max() / 1.0002
+    assert len(labels) == 1 or probabilities[labels[-1]] >= floors[labels[-1]]
+    others = set(range(len(floors))) - set(labels)
     assert all(probabilities[index] < floors[index] for index in others)
 
 
@@ -92,7 +92,7 @@ def test_apply_thresholds_adds_score_and_set() -> None:
     assert judged.in_distribution is True
     assert judged.ood_score == 0.2
     assert judged.prediction_set is not None
-    assert [one.label for one in judged.prediction_set] == ["b", "c"]
+    assert [item.label for item in judged.prediction_set] == ["b", "c"]
     strange = apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
@@ -121,8 +121,8 @@ def test_apply_thresholds_adds_score_and_set() -> None:
 def test_certainty_follows_the_prediction(
     labels: int | None, first: float, options: dict[str, bool], wanted: Certainty
 ) -> None:
-    rest = (1 - first) / 4
-    answer = prediction([first, *[min(rest, 0.3)] * 4], **{"calibrated": True, **options})
+    other = (1 - first) / 4
+    answer = prediction([first, *[min(other, 0.3)] * 4], **{"calibrated": True, **options})
     if labels is not None:
         inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
         answer = replace(answer, prediction_set=inside)

@@ -48,9 +48,9 @@ def test_card_is_complete_or_the_model_is_uncalibrated(bundle: Bundle) -> None:
         metric = manifest.metric(name)
         assert metric, name
         assert metric.photos == card.photos
-    assert sum(one.photos for one in card.reliability) == card.photos
+    assert sum(item.photos for item in card.reliability) == card.photos
     assert len(card.ood_sets) >= 2
-    assert [one.name for one in card.detectors if one.selected] == [confidence.ood_detector]
+    assert [item.name for item in card.detectors if item.selected] == [confidence.ood_detector]
     assert {truth for truth, _, _ in card.confusion} == set(range(len(bundle.labels)))
     assert card.command
     assert card.seed is not None
@@ -58,6 +58,6 @@ def test_card_is_complete_or_the_model_is_uncalibrated(bundle: Bundle) -> None:
 
 def test_graph_head_is_small(bundle: Bundle) -> None:
     graph = onnx.load_from_string(bundle.read("graph.onnx")).graph
-    added = [one for one in graph.initializer if one.name.startswith("trust_")]
-    assert sum(len(one.SerializeToString()) for one in added) <= MAX_DETECTOR_BYTES
+    added = [item for item in graph.initializer if item.name.startswith("trust_")]
+    assert sum(len(item.SerializeToString()) for item in added) <= MAX_DETECTOR_BYTES
     assert bool(added) == (bundle.manifest.calibration is not None)

@@ -41,15 +41,15 @@ def test_no_photo_is_shown_without_a_folder(
 
 def test_photo_is_found_below_the_models_name_or_the_folder(photos: Path) -> None:
     for name, size in (("shirt/a.jpg", (60, 40)), ("hat/b.jpg", (40, 60))):
-        found = mistake_photo("clothing", name)
-        assert found is not None
-        assert found.size == size
+        photo = mistake_photo("clothing", name)
+        assert photo is not None
+        assert photo.size == size
     # What the model's own folder holds comes first.
     (photos / "shirt").mkdir()
     (photos / "shirt" / "a.jpg").write_bytes(encoded(drawn(20, 20)))
-    found = mistake_photo("clothing", "shirt/a.jpg")
-    assert found is not None
-    assert found.size == (60, 40)
+    photo = mistake_photo("clothing", "shirt/a.jpg")
+    assert photo is not None
+    assert photo.size == (60, 40)
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ def prediction(probabilities: list[float], **options: Any) -> Prediction:
 
 
 def test_most_probable_labels_come_first() -> None:
-    found = prediction([0.1, 0.6, 0.3]).top(2)
-    assert [one.label for one in found] == ["b", "c"]
-    assert found[0] == Candidate(1, "b", pytest.approx(0.6))  # type: ignore[arg-type]
+    top = prediction([0.1, 0.6, 0.3]).top(2)
+    assert [item.label for item in top] == ["b", "c"]
+    assert top[0] == Candidate(1, "b", pytest.approx(0.6))  # type: ignore[arg-type]
 
 
 def test_ties_keep_the_bundles_order() -> None:
-    assert [one.label for one in prediction([0.2, 0.4, 0.4, 0.0, 0.0]).top()] == list("bcade")
+    assert [item.label for item in prediction([0.2, 0.4, 0.4, 0.0, 0.0]).top()] == list("bcade")
 
 
 @pytest.mark.parametrize(("count", "length"), [(-1, 0), (0, 0), (1, 1), (3, 3), (99, 3)])

@@ -24,14 +24,14 @@ def secrets_file(data_folder: Path) -> Path:
 
 def test_defaults_suit_a_laptop(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOUPE_DATA")
-    found = settings()
-    assert found.data.name == "loupe"
-    assert found.model == "imagenet"
-    assert found.engine == "compiled"
-    assert found.threads == resources.cores()
-    assert found.memory_mb == resources.memory_mb()
-    assert found.secret.get_secret_value() == ""
-    assert found.database_url == f"sqlite:///{found.data.resolve() / 'records.sqlite'}"
+    config = settings()
+    assert config.data.name == "loupe"
+    assert config.model == "imagenet"
+    assert config.engine == "compiled"
+    assert config.threads == resources.cores()
+    assert config.memory_mb == resources.memory_mb()
+    assert config.secret.get_secret_value() == ""
+    assert config.database_url == f"sqlite:///{config.data.resolve() / 'records.sqlite'}"
 
 
 def test_settings_are_read_once(data_folder: Path) -> None:
@@ -50,16 +50,16 @@ def test_environment_sets_settings(data_folder: Path, monkeypatch: pytest.Monkey
         "LOUPE_DATABASE": f"postgresql://user:{SECRET}@host/loupe",
     }.items():
         monkeypatch.setenv(name, value)
-    found = settings()
-    assert found.data == data_folder
-    assert (found.threads, found.queue, found.deadline) == (7, 0, 2.5)
-    assert (found.engine, found.model, found.batch, found.memory_mb) == (
+    config = settings()
+    assert config.data == data_folder
+    assert (config.threads, config.queue, config.deadline) == (7, 0, 2.5)
+    assert (config.engine, config.model, config.batch, config.memory_mb) == (
         "learner",
         "birds",
         12,
         512,
     )
-    assert found.database_url == f"postgresql://user:{SECRET}@host/loupe"
+    assert config.database_url == f"postgresql://user:{SECRET}@host/loupe"
 
 
 def test_secrets_toml_sets_settings_by_the_same_names(secrets_file: Path) -> None:
@@ -67,10 +67,10 @@ def test_secrets_toml_sets_settings_by_the_same_names(secrets_file: Path) -> Non
         f'LOUPE_SECRET = "{SECRET}"\nLOUPE_THREADS = 3\nthreads = 9\nMODEL = "other"\n'
         '[auth]\nclient_secret = "of another"\n'
     )
-    found = settings()
-    assert found.secret.get_secret_value() == SECRET
-    assert found.threads == 3
-    assert found.model == "imagenet"
+    config = settings()
+    assert config.secret.get_secret_value() == SECRET
+    assert config.threads == 3
+    assert config.model == "imagenet"
 
 
 def test_environment_wins_over_the_file(
@@ -89,17 +89,17 @@ def test_settings_are_frozen(data_folder: Path) -> None:
 def test_secrets_are_masked(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_SECRET", SECRET)
     monkeypatch.setenv("LOUPE_DATABASE", f"postgresql://user:{SECRET}@host/loupe")
-    found = settings()
+    config = settings()
     for text in (
-        repr(found),
-        str(found),
-        f"{found}",
-        str(found.model_dump()),
-        found.model_dump_json(),
+        repr(config),
+        str(config),
+        f"{config}",
+        str(config.model_dump()),
+        config.model_dump_json(),
     ):
         assert SECRET not in text
         assert "horse" not in text
-    assert found.secret.get_secret_value() == SECRET
+    assert config.secret.get_secret_value() == SECRET
 
 
 @pytest.mark.parametrize(

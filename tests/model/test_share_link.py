@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 
 from model import Bundle, Classifier, Prediction, load, share_link
+from model.backup import back_up, restore
 from model.errors import LinkError
 from model.settings import ROOT, settings
 from model.share_link import KEY_FILE, MAX_LABELS, SharedPrediction, Signature, decode, encode
@@ -337,3 +338,15 @@ def test_forged_link_is_marked_as_unsigned(answer: Prediction) -> None:
     shared = decode(f"{head}~0-1000")
     assert shared.signature is Signature.MISSING
     assert shared.prediction.answer in (None, "red")
+
+
+def test_links_stay_valid_after_a_restore(
+    answer: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = encode(answer)
+    back_up(tmp_path / "backup.zip")
+    restore(tmp_path / "backup.zip", tmp_path / "restored")
+    monkeypatch.setenv("LOUPE_DATA", str(tmp_path / "restored"))
+    settings.cache_clear()
+    assert decode(token).signature is Signature.VALID
+    assert (tmp_path / "restored" / KEY_FILE).stat().st_mode & 0o777 == 0o600

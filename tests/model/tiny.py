@@ -295,10 +295,10 @@ def golden(data: bytes, side: tuple[int, int]) -> dict[str, NDArray[Any]]:
     images = [colour(name) for name in COLOURS] + shapes(64)
     pixels = np.stack([np.asarray(image.resize((width, height))) for image in images])
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    wanted = [part.name for part in session.get_outputs() if part.name != "features"]
+    names = [part.name for part in session.get_outputs() if part.name != "features"]
     return {
         "pixels": pixels,
-        **dict(zip(wanted, session.run(wanted, {"pixels": pixels}), strict=True)),
+        **dict(zip(names, session.run(names, {"pixels": pixels}), strict=True)),
     }
 
 

@@ -252,14 +252,14 @@ def test_golden_outputs_are_never_unpickled(tiny_bundle: Bundle, tmp_path: Path)
 @pytest.mark.parametrize("how", ["empty", "text", "one array", "broken zip", "broken inside"])
 def test_golden_outputs_that_are_no_archive_are_refused(tiny_bundle: Bundle, how: str) -> None:
     whole = (tiny_bundle.folder / "golden.npz").read_bytes()
-    one = io.BytesIO()
-    np.save(one, np.zeros(3))
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
     broken = bytearray(whole)
     broken[80:120] = b"\xff" * 40
     data = {
         "empty": b"",
         "text": b"golden",
-        "one array": one.getvalue(),
+        "one array": single.getvalue(),
         "broken zip": b"PK\x03\x04" + bytes(100),
         "broken inside": bytes(broken),
     }[how]

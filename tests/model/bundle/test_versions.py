@@ -59,9 +59,9 @@ def test_damaged_version_is_listed_and_hides_no_other(two: tuple[Bundle, Bundle]
     (previous.folder / "bundle.json").write_text("{")
     (previous.folder.parent / ".new-left").mkdir()
     (previous.folder.parent / "notes").mkdir()
-    found = {item.version: item.bundle for item in list_versions("tiny")}
-    assert len(found) == 2
-    assert isinstance(found[previous.version], BundleError)
+    versions = {item.version: item.bundle for item in list_versions("tiny")}
+    assert len(versions) == 2
+    assert isinstance(versions[previous.version], BundleError)
 
 
 def test_running_app_follows_a_rollback(two: tuple[Bundle, Bundle]) -> None:
@@ -199,19 +199,19 @@ def test_builtin_model_comes_back_after_the_owners_model_of_its_name(
     data_folder: Path, shelf: Path
 ) -> None:
     builtin = get_bundle("imagenet")
-    own = tiny(shelf, "imagenet")
-    assert get_bundle("imagenet").version == own.version
+    owners = tiny(shelf, "imagenet")
+    assert get_bundle("imagenet").version == owners.version
     assert {item.version: item.current for item in list_versions("imagenet")} == {
-        own.version: True,
+        owners.version: True,
         builtin.version: False,
     }
     assert roll_back("imagenet", builtin.version).version == builtin.version
     back = get_bundle("imagenet")
     assert (back.version, back.folder) == (builtin.version, shelf / "imagenet" / builtin.version)
     back.verify()
-    assert {item.version for item in list_versions("imagenet")} == {own.version, builtin.version}
+    assert {item.version for item in list_versions("imagenet")} == {owners.version, builtin.version}
     # A built-in model keeps its date when it is copied.
     dates = {item.version: item.created for item in list_versions("imagenet")}
     manifest = builtin.folder / "bundle.json"
     assert dates[builtin.version].timestamp() == pytest.approx(manifest.stat().st_mtime)
-    assert roll_back("imagenet", own.version).version == own.version
+    assert roll_back("imagenet", owners.version).version == owners.version
