@@ -5,12 +5,13 @@
     back_up(Path("loupe.zip"))
     restore(Path("loupe.zip"), Path("new-data"))
 
-The file is a zip that compresses nothing, so that it cannot be a bomb, with
-``loupe-backup.json`` inside: format, date, and size and SHA-256 of every file. Hashes
-show damage, not forgery: restore only what you saved yourself.
+The file is an uncompressed zip, so it can't be a zip bomb. Inside, ``loupe-backup.json``
+gives the format, the date, and size and SHA-256 of every file. Hashes show damage, not
+forgery: restore only what you saved yourself.
 """
 
 import hashlib
+import io
 import json
 import os
 import platform
@@ -19,12 +20,13 @@ import sqlite3
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import IO, Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,8 +41,8 @@ __all__ = ["BackupResult", "RestoreResult", "back_up", "restore"]
 
 FORMAT = 1
 CONTENTS = "loupe-backup.json"
-RECORDS = "records.sqlite"
-FILES = (RECORDS, KEY_FILE)
+CORRECTIONS_FILE = "records.sqlite"
+FILES = (CORRECTIONS_FILE, KEY_FILE)
 FOLDERS = ("models", "training")
 """With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
 
@@ -48,7 +50,7 @@ MAX_FILES = 20_000
 """Files in a backup; a version of a model has four."""
 
 MAX_CONTENTS_BYTES = 8 * 2**20
-"""Bytes of the zip's directory and of ``loupe-backup.json``, which are read at once."""
+"""Bytes of the zip's directory and of ``loupe-backup.json``, which are read into memory."""
 
 RESERVED_BYTES = 64 * 2**20
 """Bytes of the disk that a restore leaves free."""
@@ -58,7 +60,7 @@ BACKUP_PREFIX, RESTORE_PREFIX = ".loupe-backup-", ".loupe-restore-"
 
 
 class _Entry(BaseModel):
-    """A file: its path with forward slashes, and when it was changed, in Unix seconds."""
+    """A file: its path with forward slashes, and its time of change in Unix seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +71,7 @@ class _Entry(BaseModel):
 
 
 class _Contents(BaseModel):
-    """``loupe-backup.json``. ``corrections`` is None where they were left out."""
+    """``loupe-backup.json``; ``corrections`` is their number, None if they were left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,16 +83,16 @@ class _Contents(BaseModel):
 
     @property
     def models(self) -> tuple[str, ...]:
-        parts = (entry.path.split("/") for entry in self.files)
-        return tuple(sorted({part[1] for part in parts if part[0] == "models"}))
+        paths = (entry.path.split("/") for entry in self.files)
+        return tuple(sorted({parts[1] for parts in paths if parts[0] == "models"}))
 
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """What a backup holds, and its size.
+    """The contents of a backup and its size.
 
-    ``corrections`` is None where they were left out. ``left_out`` names, as paths in the
-    data folder, what is there and not in the file.
+    ``corrections`` is their number, None if they were left out. ``left_out`` lists paths in
+    the data folder that were not saved.
     """
 
     models: tuple[str, ...]
@@ -101,29 +103,29 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What was restored into ``folder``; ``corrections`` is None where they were left out."""
+    """The contents of ``folder``; ``corrections`` is None if they were left out."""
 
     models: tuple[str, ...]
     corrections: int | None
-    made: datetime
+    created: datetime
     folder: Path
 
 
-def back_up(file: Path, *, training: bool = False, records: bool = True) -> BackupResult:
-    """Save models and corrections into a zip, which is replaced once the new one is complete.
+def back_up(file: Path, *, training: bool = False, corrections: bool = True) -> BackupResult:
+    """Save models and corrections into a zip; an existing backup is replaced at the very end.
 
     Safe while the app runs: a version of a model never changes, the name of the current one
-    is read before versions are listed, and corrections are copied as they are at one moment,
-    also from the database in ``LOUPE_DATABASE``.
+    is read before versions are listed, and corrections are copied from one moment, even those
+    in ``LOUPE_DATABASE``.
 
     Args:
-        file: the zip, readable by its owner alone, since photos and a key are in it.
-        training: with unfinished training runs, which are large.
-        records: False leaves the corrections out.
+        file: the zip, readable by its owner alone, since it holds photos and a key.
+        training: include unfinished training runs, which are large.
+        corrections: include the corrections.
 
     Raises:
-        DataError: there is nothing to save, the file may not be written there, something
-            cannot be read or written, or a training run wrote meanwhile.
+        DataError: there is nothing to save, ``file`` may not be written, something cannot be
+            read or written, or a training run wrote meanwhile.
     """
     data = settings().data.resolve()
     file = file.parent.resolve() / file.name
@@ -132,7 +134,7 @@ def back_up(file: Path, *, training: bool = False, records: bool = True) -> Back
         _remove_abandoned(file.parent)
         with tempfile.TemporaryDirectory(prefix=BACKUP_PREFIX, dir=file.parent) as scratch:
             zip_file = Path(scratch, "backup.zip")
-            result = _write_backup(zip_file, data, training, records)
+            result = _write_backup(zip_file, data, training=training, corrections=corrections)
             zip_file.replace(file)
         fsync_path(file.parent)
     except OSError as error:
@@ -158,20 +160,19 @@ def _check_target(file: Path, data: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed backup left behind a day ago."""
+    """Remove what killed backups left in a folder more than a day ago."""
     for path in folder.glob(f"{BACKUP_PREFIX}*"):
         if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _write_backup(file: Path, data: Path, training: bool, records: bool) -> BackupResult:
-    corrections, copy = None, file.with_name(RECORDS)
-    if records:
-        corrections = _copy_records(data, copy)
-    before = _states(data / "training") if training else {}
-    sources, left_out = _sources(data, training)
-    if corrections is not None:
-        sources[RECORDS] = copy
+def _write_backup(file: Path, data: Path, *, training: bool, corrections: bool) -> BackupResult:
+    copy = file.with_name(CORRECTIONS_FILE)
+    count = _copy_corrections(data, copy) if corrections else None
+    before = _file_states(data / "training") if training else {}
+    sources, left_out = _collect_sources(data, training=training)
+    if count is not None:
+        sources[CORRECTIONS_FILE] = copy
     if not sources:
         raise DataError(f"There is nothing to save in {data}.")
     if len(sources) > MAX_FILES:
@@ -179,32 +180,29 @@ def _write_backup(file: Path, data: Path, training: bool, records: bool) -> Back
             f"{data} holds {len(sources):,} files; a backup holds at most {MAX_FILES:,}. Delete "
             "versions of models that you don't need."
         )
-    with (
-        os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw,
-        zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as zipped,
-    ):
+    with _create_private(file) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as zipped:
         contents = _Contents(
             format=FORMAT,
             made=datetime.now(UTC).replace(microsecond=0),
             versions={"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
-            corrections=corrections,
+            corrections=count,
             files=tuple(_add(zipped, path, source) for path, source in sources.items()),
         )
         zipped.writestr(zipfile.ZipInfo(CONTENTS), contents.model_dump_json(indent=1))
     fsync_path(file)
-    if training and _states(data / "training") != before:
+    if training and _file_states(data / "training") != before:
         raise DataError(
             "A training run wrote into its folder meanwhile. Try again, stop the run first (it can "
             "be resumed), or leave out --with-training."
         )
-    return BackupResult(contents.models, corrections, file.stat().st_size, tuple(left_out))
+    return BackupResult(contents.models, count, file.stat().st_size, tuple(left_out))
 
 
-def _copy_records(data: Path, copy: Path) -> int | None:
-    """Copy this app's corrections into a SQLite file; None if there are none yet."""
+def _copy_corrections(data: Path, copy: Path) -> int | None:
+    """Copy the corrections into a SQLite file; return their number, None without a database."""
     from .corrections.snapshot import copy_corrections, copy_sqlite
 
-    source = data / RECORDS
+    source = data / CORRECTIONS_FILE
     if settings().database.get_secret_value():
         source = copy.with_name("elsewhere.sqlite")
         with copy_corrections(settings().database_url, f"sqlite:///{source}"):
@@ -212,24 +210,25 @@ def _copy_records(data: Path, copy: Path) -> int | None:
     return copy_sqlite(source, copy) if source.is_file() else None
 
 
-def _sources(data: Path, training: bool) -> tuple[dict[str, Path | bytes], list[str]]:
-    """Return what is to be saved by its path in the backup, and the paths that are left out."""
+def _collect_sources(data: Path, *, training: bool) -> tuple[dict[str, Path | bytes], list[str]]:
+    """Return what to save, by its path in the backup, and the paths that are left out."""
     candidates: dict[str, Path | bytes] = {}
-    models = _visible(data / "models")
+    models = _list_visible(data / "models")
     for model in models:
-        # Read before versions are listed, so that the one it names is among them.
+        # Read before versions are listed, so that the version it names is among them.
         current = model / CURRENT_FILE
         if current.is_file() and not current.is_symlink():
             candidates[f"models/{model.name}/{CURRENT_FILE}"] = current.read_bytes()
-    runs = _visible(data / "training") if training else []
+    runs = _list_visible(data / "training") if training else []
     for path in (path for top in (*models, *runs, data / KEY_FILE) for path in _walk(top)):
         candidates.setdefault(path.relative_to(data).as_posix(), path)
-    known = (*FOLDERS, *FILES, *(f"{RECORDS}{suffix}" for suffix in ("-wal", "-shm", "-journal")))
-    left_out = [path.name for path in _visible(data) if path.name not in known]
+    suffixes = ("-wal", "-shm", "-journal")
+    expected = {*FOLDERS, *FILES, *(f"{CORRECTIONS_FILE}{suffix}" for suffix in suffixes)}
+    left_out = [path.name for path in _list_visible(data) if path.name not in expected]
     sources = {}
     for name, source in candidates.items():
         is_plain = isinstance(source, bytes) or (source.is_file() and not source.is_symlink())
-        if is_plain and _is_ours(name):
+        if is_plain and _is_allowed(name):
             sources[name] = source
         else:
             left_out.append(name)
@@ -240,14 +239,14 @@ def _sources(data: Path, training: bool) -> tuple[dict[str, Path | bytes], list[
     return sources, left_out
 
 
-def _is_ours(path: str) -> bool:
+def _is_allowed(path: str) -> bool:
     """Return whether a path may be in a backup: part of a data folder, safe on every disk."""
     top, _, below = path.partition("/")
     return top in (FOLDERS if below else FILES) and zips.is_portable_path(path)
 
 
-def _visible(folder: Path) -> list[Path]:
-    """Return what is in a folder; hidden files are being written, or were left behind."""
+def _list_visible(folder: Path) -> list[Path]:
+    """Return what is in a folder, without hidden files, which are temporary or abandoned."""
     if not folder.is_dir():
         return []
     return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
@@ -255,71 +254,78 @@ def _visible(folder: Path) -> list[Path]:
 
 def _walk(top: Path) -> Iterator[Path]:
     """Yield all files and links below a path, or the path itself if it is one."""
-    if top.is_symlink() or not top.is_dir():
-        if top.is_symlink() or top.exists():
-            yield top
-        return
-    for path in _visible(top):
-        yield from _walk(path)
+    if top.is_dir() and not top.is_symlink():
+        for path in _list_visible(top):
+            yield from _walk(path)
+    elif top.exists() or top.is_symlink():
+        yield top
 
 
-def _states(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Return size and time of every file below a folder."""
+def _file_states(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Return size and time of change of every file below a folder."""
     stats = {path: path.lstat() for path in _walk(folder)}
     return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
+def _create_private(path: Path) -> IO[bytes]:
+    """Create a file that only its owner can read, open for writing."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _copy_chunks(chunks: Iterable[bytes], target: IO[bytes]) -> tuple[int, str]:
+    """Write chunks to a file; return their bytes and SHA-256."""
+    digest, count = hashlib.sha256(), 0
+    for chunk in chunks:
+        target.write(chunk)
+        digest.update(chunk)
+        count += len(chunk)
+    return count, digest.hexdigest()
+
+
 def _add(zipped: zipfile.ZipFile, path: str, source: Path | bytes) -> _Entry:
-    """Copy a file into the zip and return what was copied."""
-    digest, count, modified = hashlib.sha256(), 0, int(time.time())
+    """Copy a file into the zip and return its entry."""
     info = zipfile.ZipInfo(path)
     info.external_attr = 0o600 << 16
-    with zipped.open(info, "w", force_zip64=True) as member:
-        if isinstance(source, bytes):
-            member.write(source)
-            digest.update(source)
-            count = len(source)
-        else:
-            with source.open("rb") as file:
-                modified = max(0, int(os.fstat(file.fileno()).st_mtime))
-                while chunk := file.read(CHUNK_BYTES):
-                    member.write(chunk)
-                    digest.update(chunk)
-                    count += len(chunk)
-    return _Entry(path=path, bytes=count, sha256=digest.hexdigest(), modified=modified)
+    modified = int(time.time() if isinstance(source, bytes) else source.stat().st_mtime)
+    with (
+        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+        zipped.open(info, "w", force_zip64=True) as member,
+    ):
+        count, sha256 = _copy_chunks(iter(partial(file.read, CHUNK_BYTES), b""), member)
+    return _Entry(path=path, bytes=count, sha256=sha256, modified=max(0, modified))
 
 
-def restore(file: Path, folder: Path | None = None, *, records: bool = True) -> RestoreResult:
+def restore(file: Path, folder: Path | None = None, *, corrections: bool = True) -> RestoreResult:
     """Unpack a backup into a new or empty folder, every file checked against its hash.
 
-    Where ``LOUPE_DATABASE`` is set, corrections are copied there instead; it must hold none.
+    If ``LOUPE_DATABASE`` is set, corrections are copied there instead; it must hold none.
 
     Args:
-        file: what ``back_up`` wrote.
+        file: a backup written by ``back_up``.
         folder: by default the data folder.
-        records: False leaves the corrections out.
+        corrections: restore the corrections as well.
 
     Raises:
         ArchiveError: the backup is damaged, hostile, or of another format.
-        DataError: the folder holds something, the disk is full or refuses, or the database
-            of ``LOUPE_DATABASE`` holds corrections already.
+        DataError: the folder isn't empty, it can't be written, the disk is full, or the
+            database in ``LOUPE_DATABASE`` already holds corrections.
     """
     folder = (folder or settings().data).absolute()
     with _open_backup(file) as (zipped, contents):
-        records = records and contents.corrections is not None
-        entries = [entry for entry in contents.files if records or entry.path != RECORDS]
+        corrections = corrections and contents.corrections is not None
+        entries = [e for e in contents.files if corrections or e.path != CORRECTIONS_FILE]
         try:
             _check_folder(folder)
             with _scratch_folder(folder) as scratch:
                 _check_space(scratch, sum(entry.bytes for entry in entries))
                 for entry in entries:
                     _unpack(zipped, entry, scratch / entry.path)
-                _finish(scratch, folder, records)
+                _move_into_place(scratch, folder, corrections=corrections)
         except OSError as error:
             path = error.filename or folder
             raise DataError(f"{path} can't be written: {error.strerror}.") from error
-    corrections = contents.corrections if records else None
-    return RestoreResult(contents.models, corrections, contents.made, folder)
+    count = contents.corrections if corrections else None
+    return RestoreResult(contents.models, count, contents.made, folder)
 
 
 def _check_folder(folder: Path) -> None:
@@ -332,7 +338,7 @@ def _check_folder(folder: Path) -> None:
             "with --to, then set LOUPE_DATA to it."
         )
     for path in paths:
-        # A killed restore left it behind.
+        # Left behind by a restore that was killed.
         shutil.rmtree(path)
 
 
@@ -360,48 +366,45 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
 
 
 def _unpack(zipped: zipfile.ZipFile, entry: _Entry, path: Path) -> None:
-    """Write a file, readable by its owner alone, and compare its hash.
+    """Write a file that only its owner can read, and compare its hash.
 
     Raises:
         ArchiveError: it differs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        for chunk in _chunks(zipped, entry.path):
-            digest.update(chunk)
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+    with _create_private(path) as file:
+        _, sha256 = _copy_chunks(_read_chunks(zipped, entry.path), file)
+    fsync_path(path)
     os.utime(path, (entry.modified, entry.modified))
-    if digest.hexdigest() != entry.sha256:
+    if sha256 != entry.sha256:
         raise ArchiveError(f"{entry.path} in this backup is damaged. Copy the file again.")
 
 
-def _chunks(zipped: zipfile.ZipFile, path: str) -> Iterator[bytes]:
+def _read_chunks(zipped: zipfile.ZipFile, path: str) -> Iterator[bytes]:
+    # A generator, so that errors of reading are translated and those of writing are not.
     with _translate_damage(), zipped.open(path) as member:
         while chunk := member.read(CHUNK_BYTES):
             yield chunk
 
 
-def _finish(scratch: Path, folder: Path, records: bool) -> None:
-    """Give everything to the owner of the folder and move it to its place."""
+def _move_into_place(scratch: Path, folder: Path, *, corrections: bool) -> None:
+    """Give everything to the owner of the folder and move it there."""
     with ExitStack() as stack:
-        if records:
+        if corrections:
             from .corrections.snapshot import check_sqlite, copy_corrections
 
-            check_sqlite(scratch / RECORDS)
+            check_sqlite(scratch / CORRECTIONS_FILE)
             if settings().database.get_secret_value():
-                source = f"sqlite:///{scratch / RECORDS}"
+                source = f"sqlite:///{scratch / CORRECTIONS_FILE}"
                 stack.enter_context(copy_corrections(source, settings().database_url))
-                (scratch / RECORDS).unlink()
+                (scratch / CORRECTIONS_FILE).unlink()
         owner = folder.stat()
-        for parent, _, names in os.walk(scratch):
-            for path in (Path(parent), *(Path(parent, name) for name in names)):
-                # As root, for an app that runs as somebody else.
-                if hasattr(os, "chown") and path.stat().st_uid != owner.st_uid:
-                    os.chown(path, owner.st_uid, owner.st_gid)
-            fsync_path(Path(parent))
+        for path in (scratch, *scratch.rglob("*")):
+            # Root may restore for an app that runs as another user.
+            if hasattr(os, "chown") and path.stat().st_uid != owner.st_uid:
+                os.chown(path, owner.st_uid, owner.st_gid)
+            if path.is_dir():
+                fsync_path(path)
         for path in scratch.iterdir():
             path.rename(folder / path.name)
         fsync_path(folder)
@@ -409,7 +412,7 @@ def _finish(scratch: Path, folder: Path, records: bool) -> None:
 
 @contextmanager
 def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, _Contents]]:
-    """Yield a backup whose structure is checked: names, sizes, format. No file is read yet.
+    """Yield a backup whose names, sizes and format are checked; no file in it is read yet.
 
     Raises:
         ArchiveError: it is no backup, damaged, hostile, or of another format.
@@ -419,19 +422,16 @@ def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, _Contents]]:
         file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
-    with file, _open_zip(file) as zipped:
-        contents = _read_contents(zipped)
-        _check_members(zipped, contents)
-        yield zipped, contents
-
-
-def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
-    with _translate_damage():
-        zipped = zips.open_zip(
-            file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_CONTENTS_BYTES
-        )
-        zips.check_layout(file, zipped)
-        return zipped
+    with file:
+        with _translate_damage():
+            zipped = zips.open_zip(
+                file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_CONTENTS_BYTES
+            )
+            zips.check_layout(file, zipped)
+        with zipped:
+            contents = _read_contents(zipped)
+            _check_members(zipped, contents)
+            yield zipped, contents
 
 
 @contextmanager
@@ -451,16 +451,12 @@ def _read_contents(zipped: zipfile.ZipFile) -> _Contents:
     if CONTENTS not in zipped.namelist():
         raise ArchiveError(f"This file isn't a Loupe backup: it has no {CONTENTS}.")
     with _translate_damage():
-        data = zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES)
-        try:
-            values = json.loads(data)
-        except RecursionError:
-            values = None
+        values = json.loads(zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES))
     stated = values.get("format") if isinstance(values, dict) else None
     if isinstance(stated, int) and stated != FORMAT:
-        remedy = "Update Loupe." if stated > FORMAT else "Restore it with the Loupe that wrote it."
+        fix = "Update Loupe." if stated > FORMAT else "Restore it with the Loupe that wrote it."
         raise ArchiveError(
-            f"This backup has format {stated}, and this Loupe reads format {FORMAT}. {remedy}"
+            f"This backup has format {stated}, and this Loupe reads format {FORMAT}. {fix}"
         )
     try:
         return _Contents.model_validate(values)
@@ -470,24 +466,26 @@ def _read_contents(zipped: zipfile.ZipFile) -> _Contents:
 
 
 def _check_members(zipped: zipfile.ZipFile, contents: _Contents) -> None:
-    for entry in contents.files:
-        if not _is_ours(entry.path):
+    """Check that the zip holds the listed files and no others, uncompressed."""
+    paths = [entry.path for entry in contents.files]
+    for path in paths:
+        if not _is_allowed(path):
             raise ArchiveError(
-                f"This backup names {entry.path[:100]!r}, which isn't a file of a data folder."
+                f"This backup names {path[:100]!r}, which isn't a file of a data folder."
             )
-    if duplicate := zips.find_clash(entry.path for entry in contents.files):
+    if duplicate := zips.find_clash(paths):
         raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
-    infos = {info.filename: info for info in zipped.infolist()}
+    infos = zipped.infolist()
     listed = {entry.path: entry.bytes for entry in contents.files}
-    stored = {name: info.file_size for name, info in infos.items() if name != CONTENTS}
-    if listed != stored or len(zipped.infolist()) != len(infos):
+    stored = {info.filename: info.file_size for info in infos if info.filename != CONTENTS}
+    if listed != stored or len(infos) != len(listed) + 1:
         raise ArchiveError(
-            f"This backup holds other files than its {CONTENTS} says. Copy the file again."
+            f"This backup doesn't hold the files that its {CONTENTS} lists. Copy the file again."
         )
-    for info in infos.values():
+    for info in infos:
         is_stored = info.compress_type == zipfile.ZIP_STORED
         if zips.is_encrypted(info) or not is_stored or info.file_size != info.compress_size:
             raise ArchiveError(
-                "This backup was repacked with compression or a password. Use the file as Loupe "
-                "wrote it."
+                "This backup was repacked with compression or a password. Use the file that Loupe "
+                "wrote."
             )

@@ -21,7 +21,7 @@ def backup_command(file: Path, with_training: bool, without_records: bool) -> No
     """
     from ..backup import back_up
 
-    result = back_up(file, training=with_training, records=not without_records)
+    result = back_up(file, training=with_training, corrections=not without_records)
     click.echo(f"{_summary(result.models, result.corrections)} in {file}")
     click.echo(f"{result.bytes / 1e6:,.1f} MB. Keep it private: it may contain visitors' photos.")
     for path in result.left_out:
@@ -47,10 +47,10 @@ def restore_command(file: Path, folder: Path | None, without_records: bool) -> N
     from ..backup import restore
     from ..settings import settings
 
-    result = restore(file, folder, records=not without_records)
+    result = restore(file, folder, corrections=not without_records)
+    summary = _summary(result.models, result.corrections)
     click.echo(
-        f"{_summary(result.models, result.corrections)}, saved {result.made:%Y-%m-%d %H:%M} UTC, "
-        f"restored into {result.folder}"
+        f"{summary}, saved {result.created:%Y-%m-%d %H:%M} UTC, restored into {result.folder}"
     )
     if result.folder != settings().data.absolute():
         click.echo(f"To use it, start the app with LOUPE_DATA={result.folder}")

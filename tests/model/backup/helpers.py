@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from model import Photo, load
-from model.backup import RECORDS
+from model.backup import CORRECTIONS_FILE
 from model.corrections import CorrectionStore, correction_store
 from tests.model.tiny import colour
 
@@ -23,7 +23,7 @@ def add_corrections(*words: str) -> None:
 
 def labels(folder: Path) -> list[str]:
     """Return the labels of all corrections in a data folder."""
-    with closing(CorrectionStore(f"sqlite:///{folder / RECORDS}")) as store:
+    with closing(CorrectionStore(f"sqlite:///{folder / CORRECTIONS_FILE}")) as store:
         return [correction.label for correction in store.iter_corrections()]
 
 
@@ -32,12 +32,12 @@ def state(folder: Path) -> dict[str, str]:
     hashes = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(RECORDS)
+        if path.is_file() and not path.name.startswith(CORRECTIONS_FILE)
     }
-    if (folder / RECORDS).exists():
-        with closing(sqlite3.connect(folder / RECORDS)) as database:
+    if (folder / CORRECTIONS_FILE).exists():
+        with closing(sqlite3.connect(folder / CORRECTIONS_FILE)) as database:
             rows = database.execute("SELECT * FROM corrections ORDER BY id").fetchall()
-        hashes[RECORDS] = hashlib.sha256(repr(rows).encode()).hexdigest()
+        hashes[CORRECTIONS_FILE] = hashlib.sha256(repr(rows).encode()).hexdigest()
     return hashes
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from model import backup as module
 from model import load
-from model.backup import CONTENTS, FORMAT, RECORDS, back_up, restore
+from model.backup import CONTENTS, CORRECTIONS_FILE, FORMAT, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
@@ -129,8 +129,8 @@ def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> 
         assert {entry["path"]: entry["bytes"] for entry in contents["files"]} == {
             info.filename: info.file_size for info in opened.infolist() if info.filename != CONTENTS
         }
-        (entry,) = (entry for entry in contents["files"] if entry["path"] == RECORDS)
-        assert hashlib.sha256(opened.read(RECORDS)).hexdigest() == entry["sha256"]
+        (entry,) = (entry for entry in contents["files"] if entry["path"] == CORRECTIONS_FILE)
+        assert hashlib.sha256(opened.read(CORRECTIONS_FILE)).hexdigest() == entry["sha256"]
     assert names(backup.parent) == ["data", "loupe.zip"]
 
 
@@ -158,11 +158,11 @@ def test_backup_leaves_out_what_is_not_ours(
 
 
 def test_corrections_can_be_left_out(data: Path, backup: Path, tmp_path: Path) -> None:
-    assert back_up(tmp_path / "b.zip", records=False).corrections is None
-    for number, (file, records) in enumerate([(tmp_path / "b.zip", True), (backup, False)]):
-        restored = restore(file, tmp_path / str(number), records=records)
+    assert back_up(tmp_path / "b.zip", corrections=False).corrections is None
+    for number, (file, corrections) in enumerate([(tmp_path / "b.zip", True), (backup, False)]):
+        restored = restore(file, tmp_path / str(number), corrections=corrections)
         assert restored.corrections is None
-        assert not (restored.folder / RECORDS).exists()
+        assert not (restored.folder / CORRECTIONS_FILE).exists()
         assert (restored.folder / "models").is_dir()
 
 
@@ -250,6 +250,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
-    assert (data / f"{RECORDS}-wal").stat().st_size
+    assert (data / f"{CORRECTIONS_FILE}-wal").stat().st_size
     assert back_up(tmp_path / "b.zip").corrections == 4
     assert labels(restore(tmp_path / "b.zip", tmp_path / "new").folder)[-1] == "last words"

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from model import zips
-from model.backup import CONTENTS, FORMAT, RECORDS, back_up, restore
+from model.backup import CONTENTS, CORRECTIONS_FILE, FORMAT, back_up, restore
 from model.errors import ArchiveError, DataError
 from tests.model.backup.helpers import JPEG, names
 
@@ -119,7 +119,7 @@ def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None
         (lambda values: values.update(more=1), "more"),
         (lambda values: values.update(made="yesterday"), "made"),
         (lambda values: values.update(corrections=-1), "corrections"),
-        (lambda values: values["files"][0].update(bytes=5), "other files than"),
+        (lambda values: values["files"][0].update(bytes=5), "doesn.t hold the files"),
         (lambda values: values["files"][0].update(bytes=-5), "files.0.bytes"),
         (
             lambda values: values["files"][0].update(sha256="0" * 64),
@@ -127,9 +127,9 @@ def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None
         ),
         (lambda values: values["files"][0].update(sha256="x"), "sha256"),
         (lambda values: values["files"][0].update(modified=2**70), "modified"),
-        (lambda values: values["files"].pop(), "other files than"),
+        (lambda values: values["files"].pop(), "doesn.t hold the files"),
         (lambda values: values["files"].append(values["files"][0]), "twice"),
-        (lambda values: values["files"][0].update(path="models/a/c"), "other files than"),
+        (lambda values: values["files"][0].update(path="models/a/c"), "doesn.t hold the files"),
     ],
 )
 def test_contents_that_do_not_fit_are_rejected(
@@ -196,7 +196,8 @@ def test_damaged_or_executable_corrections_are_rejected(data: Path, tmp_path: Pa
     evil, made = tmp_path / "evil.zip", tmp_path / "made"
     count: Callable[[dict[str, Any]], None] = lambda values: values.update(corrections=1)  # noqa: E731
     assert_rejected(
-        write_backup({RECORDS: b"no database" * 500}, evil, count), "aren't a complete SQLite file"
+        write_backup({CORRECTIONS_FILE: b"no database" * 500}, evil, count),
+        "aren't a complete SQLite file",
     )
     with closing(sqlite3.connect(made)) as database:
         database.execute("CREATE TABLE corrections (id INTEGER PRIMARY KEY)")
@@ -204,18 +205,21 @@ def test_damaged_or_executable_corrections_are_rejected(data: Path, tmp_path: Pa
             "CREATE TRIGGER t AFTER INSERT ON corrections BEGIN DELETE FROM corrections; END"
         )
         database.commit()
-    assert_rejected(write_backup({RECORDS: made.read_bytes()}, evil, count), "view or a trigger")
-    raw = bytearray((data / RECORDS).read_bytes())
+    assert_rejected(
+        write_backup({CORRECTIONS_FILE: made.read_bytes()}, evil, count), "view or a trigger"
+    )
+    raw = bytearray((data / CORRECTIONS_FILE).read_bytes())
     raw[4096:8192] = os.urandom(4096)
     assert_rejected(
-        write_backup({RECORDS: bytes(raw)}, evil, count), "damaged|aren't a complete SQLite"
+        write_backup({CORRECTIONS_FILE: bytes(raw)}, evil, count),
+        "damaged|aren't a complete SQLite",
     )
 
 
 def test_damaged_corrections_are_not_saved(data: Path, tmp_path: Path) -> None:
-    raw = bytearray((data / RECORDS).read_bytes())
+    raw = bytearray((data / CORRECTIONS_FILE).read_bytes())
     raw[:100] = os.urandom(100)
-    (data / RECORDS).write_bytes(raw)
+    (data / CORRECTIONS_FILE).write_bytes(raw)
     with pytest.raises(DataError, match=r"corrections in .* can't be saved"):
         back_up(tmp_path / "b.zip")
     assert names(tmp_path) == ["data"]

@@ -54,7 +54,7 @@ def run(place: str, when: str, *words: object) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("place", "when"),
-    [("_copy_records", "after"), ("_add", "after"), ("Path.replace", "before")],
+    [("_copy_corrections", "after"), ("_add", "after"), ("Path.replace", "before")],
 )
 def test_kill_leaves_the_previous_backup(data: Path, backup: Path, place: str, when: str) -> None:
     previous = backup.read_bytes()
@@ -68,7 +68,7 @@ def test_kill_leaves_the_previous_backup(data: Path, backup: Path, place: str, w
     assert names(backup.parent) == ["data", "loupe.zip"]
 
 
-@pytest.mark.parametrize(("place", "when"), [("_unpack", "after"), ("_finish", "before")])
+@pytest.mark.parametrize(("place", "when"), [("_unpack", "after"), ("_move_into_place", "before")])
 def test_kill_of_a_restore_leaves_nothing_in_the_way(
     data: Path, backup: Path, tmp_path: Path, place: str, when: str
 ) -> None:
