@@ -1,7 +1,7 @@
-"""Photos in folders and in zips, found by name or content, and work on many at once.
+"""Photos in folders and zips, recognised by name or content, and parallel work on many.
 
-A zip is never unpacked to a disk: names are for display, and a photo's bytes are read
-one at a time, up to a limit, whatever the zip says of them.
+A zip is never unpacked to disk: names are for display only, and photos are read one at
+a time, up to a limit, regardless of the size that the zip states.
 """
 
 import os
@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeVar
 from . import zips
 from .errors import ArchiveError, DamagedPhoto, PhotoTooLarge, UnsupportedFormat
 from .photo import FORMAT_NAMES, MAX_BYTES
-from .photo.formats import SIGNATURE_SIZE, SUFFIXES, detect_format
+from .photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from .settings import settings
 
 __all__ = [
@@ -33,20 +33,20 @@ __all__ = [
     "printable",
 ]
 
-MAX_TOTAL = 2**30
-"""Bytes that all members of a zip together may say that they hold."""
+MAX_TOTAL_BYTES = 2**30
+"""Most bytes that the members of a zip may state in total."""
 
 MAX_RATIO = 100
-"""How many times smaller a zip of photos may be than the photos: they hardly shrink."""
+"""Highest compression ratio of a zip of photos, which hardly shrink."""
 
-RATIO_FROM = 10 * 2**20
-"""Bytes below which a ratio proves nothing: a plain drawing shrinks a lot."""
+MIN_RATIO_BYTES = 10 * 2**20
+"""Bytes up to which the ratio is ignored: a plain drawing shrinks a lot."""
 
 MAX_ENTRY_BYTES = 300
-"""Bytes of a zip's directory for each entry, on average."""
+"""Most bytes of a zip's directory for each entry, on average."""
 
-MAX_NAME = 200
-"""Characters of a name that are shown."""
+MAX_NAME_CHARS = 200
+"""Most characters of a name that are shown."""
 
 UTF8_FLAG = 0x800
 
@@ -55,9 +55,9 @@ R = TypeVar("R")
 
 
 def list_photos(folder: Path) -> list[Path]:
-    """Return the photos in a folder and its subfolders, sorted by name; none that are hidden.
+    """Return the photos in a folder and its subfolders, sorted by name, without hidden ones.
 
-    Of a file whose suffix does not say that it is a photo, the first bytes are read.
+    If a file's suffix isn't that of a photo, its first bytes decide.
     """
     paths = []
     for parent, folders, names in os.walk(folder):
@@ -75,24 +75,24 @@ def is_photo(name: str, read_signature: Callable[[], bytes]) -> bool:
 
     Args:
         name: the file's name.
-        read_signature: returns the file's first ``SIGNATURE_SIZE`` bytes; called only
-            where the suffix does not decide.
+        read_signature: returns the file's first ``SIGNATURE_BYTES`` bytes; called only
+            if the suffix does not decide.
     """
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return True
     detected = detect_format(read_signature())
-    # Raw files of cameras are TIFFs that hold a thumbnail: their suffix says what they are.
+    # Cameras' raw files are TIFFs that hold a thumbnail; only their suffix tells them apart.
     return detected is not None and not (detected == "TIFF" and suffix)
 
 
 def _read_signature(path: Path) -> bytes:
-    """Return a file's first bytes; none if it cannot be read or is no regular file."""
+    """Return a file's first bytes, empty if it cannot be read or is no regular file."""
     try:
         if not path.is_file():
             return b""
         with path.open("rb") as file:
-            return file.read(SIGNATURE_SIZE)
+            return file.read(SIGNATURE_BYTES)
     except OSError:
         return b""
 
@@ -101,8 +101,8 @@ def _read_signature(path: Path) -> bytes:
 class ZipPhoto:
     """A photo in a zip.
 
-    ``name`` is fit to be shown; ``label`` is the name of its folder, if it has one.
-    Neither is a path: parts that lead out of a folder are gone.
+    ``name`` is safe to display; ``label`` is the name of its folder, if it has one.
+    Neither is a path: parts that lead out of a folder are removed.
     """
 
     name: str
@@ -114,9 +114,9 @@ class ZipPhoto:
         """Return the bytes of the photo; safe to call from several threads at once.
 
         Raises:
-            PhotoTooLarge: more than 20 MB, by what the zip says or in truth.
-            UnsupportedFormat: a zip in the zip, or compressed in a way that is not read.
-            DamagedPhoto: it does not unpack to what the zip says.
+            PhotoTooLarge: more than 20 MB, as stated in the zip or as read.
+            UnsupportedFormat: a zip inside the zip, or an unsupported compression.
+            DamagedPhoto: it does not unpack to the size that the zip states.
         """
         if _is_zip(self.name):
             raise UnsupportedFormat(
@@ -142,23 +142,23 @@ class ZipPhoto:
 def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
     """Return the photos in a zip, in its order; their bytes are read later, one by one.
 
-    Folders, hidden files, what macOS adds and all else that is no photo are left out.
-    A zip in the zip counts as a photo that cannot be read, so that it is not overlooked.
+    Folders, hidden files, files that macOS adds and other files are left out. A zip inside
+    the zip counts as a photo that cannot be read, so that it is not overlooked.
 
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.
-        limit: how many photos there may be.
+        limit: the largest number of photos.
 
     Raises:
         ArchiveError: damaged, protected by a password, without photos, or made to
             exhaust the machine: too many members, too large, absurdly compressed,
             or with members that overlap.
     """
-    opened = _open_zip(BytesIO(data) if isinstance(data, bytes) else data, limit)
+    zipped = _open_zip(BytesIO(data) if isinstance(data, bytes) else data, limit)
     members = [
         (parts, info)
-        for info in opened.infolist()
-        if (parts := _shown_parts(info)) and _counts(opened, info, parts[-1])
+        for info in zipped.infolist()
+        if (parts := _displayed_parts(info)) and _is_listed(zipped, info, parts[-1])
     ]
     if len(members) > limit:
         raise _too_many_files(limit)
@@ -172,24 +172,24 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
         )
     return [
         ZipPhoto(
-            _shorten("/".join(parts)), _shorten(parts[-2]) if parts[1:] else None, opened, info
+            _shorten("/".join(parts)), _shorten(parts[-2]) if parts[1:] else None, zipped, info
         )
         for parts, info in members
     ]
 
 
 def _open_zip(file: BinaryIO, limit: int) -> zipfile.ZipFile:
-    # Beside photos there may be folders, hidden files and what macOS adds.
+    # Besides photos there may be folders, hidden files and files that macOS adds.
     entries = 10 * limit + 100
     try:
-        opened = zips.open_zip(
+        zipped = zips.open_zip(
             file,
             max_entries=entries,
             max_directory_bytes=entries * MAX_ENTRY_BYTES,
             strict=False,
         )
-        _check_sizes(opened.infolist())
-        zips.check_overlap(opened)
+        _check_sizes(zipped.infolist())
+        zips.check_overlap(zipped)
     except zips.TooManyEntries:
         raise _too_many_files(limit) from None
     except zips.MembersOverlap:
@@ -201,55 +201,57 @@ def _open_zip(file: BinaryIO, limit: int) -> zipfile.ZipFile:
         raise ArchiveError(
             "This zip is damaged or incomplete. Zip the photos again and resend it."
         ) from None
-    return opened
+    return zipped
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
     total = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
-    if total > MAX_TOTAL:
+    if total > MAX_TOTAL_BYTES:
         raise ArchiveError(
-            f"This zip holds {total / 2**30:,.1f} GB; the limit is {MAX_TOTAL / 2**30:.0f} GB. "
-            "Send fewer photos at a time."
+            f"This zip holds {total / 2**30:,.1f} GB; the limit is "
+            f"{MAX_TOTAL_BYTES / 2**30:.0f} GB. Send fewer photos at a time."
         )
-    if total > RATIO_FROM and total > MAX_RATIO * packed:
+    if total > MIN_RATIO_BYTES and total > MAX_RATIO * packed:
         raise ArchiveError(
             "This zip claims to unpack to over 100 times its size, which photos never do. Zip "
             "the photos again and resend it."
         )
 
 
-def _counts(opened: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bool:
-    return _is_zip(name) or is_photo(name, partial(_member_signature, opened, info))
+def _is_listed(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bool:
+    return _is_zip(name) or is_photo(name, partial(_member_signature, zipped, info))
 
 
 def _is_zip(name: str) -> bool:
     return name.lower().endswith(".zip")
 
 
-def _member_signature(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return the first bytes of a member; none if it cannot be read."""
-    # Other compressions have no bound on what a few bytes unpack to.
+def _member_signature(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return the first bytes of a member, empty if it cannot be read."""
+    # With other compressions a few bytes can unpack to any size.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return b""
     try:
-        with zips.translate_zip_errors(), opened.open(info) as member:
-            return member.read(SIGNATURE_SIZE)
+        with zips.translate_zip_errors(), zipped.open(info) as member:
+            return member.read(SIGNATURE_BYTES)
     except zips.ZipDamaged:
         return b""
 
 
-def _shown_parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
-    """Return the parts of a file's name, fit to be shown; none for folders and hidden files."""
+def _displayed_parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    """Return the displayed parts of a file's name, empty for folders and hidden files."""
     parts = tuple(
-        part for part in map(_shown, _decoded_name(info).split("/")) if part not in ("", ".", "..")
+        part
+        for part in map(_clean_part, _decode_name(info).split("/"))
+        if part not in ("", ".", "..")
     )
     is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    # Not info.is_dir(): that fails on a name that begins with a zero byte.
+    # info.is_dir() fails on a name that begins with a zero byte.
     return () if is_hidden or info.orig_filename.endswith("/") else parts
 
 
-def _decoded_name(info: zipfile.ZipInfo) -> str:
+def _decode_name(info: zipfile.ZipInfo) -> str:
     name = info.orig_filename
     if not info.flag_bits & UTF8_FLAG:
         # macOS writes UTF-8 without saying so.
@@ -258,14 +260,14 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _shown(part: str) -> str:
-    """Return a part without characters that are invisible, or that turn the text around."""
+def _clean_part(part: str) -> str:
+    """Return a part without invisible characters and those that reverse the text's direction."""
     visible = (char for char in part if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
     return unicodedata.normalize("NFC", "".join(visible)).strip()
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_NAME else "…" + text[-MAX_NAME:]
+    return text if len(text) <= MAX_NAME_CHARS else "…" + text[-MAX_NAME_CHARS:]
 
 
 def _too_many_files(limit: int) -> ArchiveError:
@@ -275,7 +277,7 @@ def _too_many_files(limit: int) -> ArchiveError:
 
 
 def printable(path: Path) -> str:
-    """Return a path with forward slashes that can be printed, whatever bytes its name is of."""
+    """Return a path with forward slashes that can be printed even if its name isn't UTF-8."""
     return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
@@ -284,8 +286,8 @@ def map_ordered(
 ) -> Iterator[R]:
     """Yield the results of ``work`` on ``items``, run on all cores, in the order of the items.
 
-    A few items per core are in progress at a time: memory stays small however many
-    there are, and closing the iterator stops the others.
+    A few items per core are in progress at a time, so memory stays small however many there
+    are, and closing the iterator cancels the rest.
     """
     threads = threads or settings().threads
     pending: deque[Future[R]] = deque()

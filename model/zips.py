@@ -1,8 +1,8 @@
-"""Zips from other people, opened and read with the checks that ``zipfile`` lacks.
+"""Untrusted zips, opened and read with the checks that ``zipfile`` lacks.
 
-``zipfile`` builds an object for every entry before anything can be checked, believes
-sizes that contradict each other, and unpacks as much as there is. Photos, fastai
-exports and backups come in zips, and all three are read through this module.
+``zipfile`` builds an object for every entry before anything can be checked, accepts
+sizes that contradict each other, and unpacks without a limit. All zips (of photos,
+fastai exports and backups) are read through this module.
 """
 
 import copy
@@ -33,14 +33,14 @@ __all__ = [
     "translate_zip_errors",
 ]
 
-MAX_GAP = 24
-"""Bytes after a member: its sizes once more, where they were not known before."""
+MAX_GAP_BYTES = 24
+"""Most bytes after a member: a data descriptor repeats sizes not known in advance."""
 
-MAX_COMMENT = 2**16
-"""Bytes of a comment at a zip's end, and one more."""
+MAX_COMMENT_BYTES = 2**16
+"""Bytes at a zip's end that may hold its comment."""
 
 MAX_PATH_BYTES = 500
-"""Bytes of a portable path in UTF-8."""
+"""Longest portable path in UTF-8, in bytes."""
 
 END = struct.Struct("<4s4H2LH")
 END64 = struct.Struct("<4sQ2H2L4Q")
@@ -54,15 +54,15 @@ _ENCRYPTED = 0x1
 
 
 class ZipDamaged(ValueError):
-    """A zip that is damaged, incomplete or contradicts itself."""
+    """A zip that is damaged, incomplete or inconsistent."""
 
 
 class ZipIncomplete(ZipDamaged):
-    """A zip whose end is missing: cut short, or no zip at all."""
+    """A zip whose end is missing: cut short, or not a zip."""
 
 
 class TooManyEntries(ZipDamaged):
-    """A zip with more entries than were allowed; ``entries`` is how many it states."""
+    """A zip with more entries than allowed; ``entries`` is their stated number."""
 
     def __init__(self, entries: int) -> None:
         super().__init__(f"{entries} entries")
@@ -70,20 +70,20 @@ class TooManyEntries(ZipDamaged):
 
 
 class MembersOverlap(ZipDamaged):
-    """Members that share bytes: so a small zip unpacks to petabytes."""
+    """Members that share bytes, with which a small zip can unpack to petabytes."""
 
 
 class UnsupportedMember(ZipDamaged):
-    """A member that is encrypted, or compressed by something else than Deflate."""
+    """A member that is encrypted, or compressed by a method other than Deflate."""
 
 
 class MemberTooLarge(ZipDamaged):
-    """A member larger than was allowed, by what the zip says or in truth."""
+    """A member larger than allowed, as stated in the zip or as read."""
 
 
 @contextmanager
 def translate_zip_errors() -> Iterator[None]:
-    """Turn whatever ``zipfile`` raises into ``ZipDamaged``; it raises nearly anything."""
+    """Translate any exception of ``zipfile``, which raises almost any type, into ``ZipDamaged``."""
     try:
         yield
     except ZipDamaged:
@@ -95,19 +95,19 @@ def translate_zip_errors() -> Iterator[None]:
 def open_zip(
     file: BinaryIO, *, max_entries: int, max_directory_bytes: int, strict: bool = True
 ) -> zipfile.ZipFile:
-    """Open a zip, once its directory is known to be small enough to be read.
+    """Open a zip after checking that its directory is small enough to be read.
 
     Args:
         file: stays open while members are read.
-        max_entries: how many members there may be.
-        max_directory_bytes: size of the central directory, which is read at once.
-        strict: refuse a comment or other bytes behind the directory. Some tools write
-            them; programs that look for the directory from the start are misled by them.
+        max_entries: largest number of members.
+        max_directory_bytes: largest size of the central directory, which is read into memory.
+        strict: reject a comment or other bytes after the directory. Some tools write them,
+            but they mislead programs that search for the directory from the start.
 
     Raises:
-        TooManyEntries: there are more.
-        ZipIncomplete: it is no zip, or its end is missing.
-        ZipDamaged: it contradicts itself.
+        TooManyEntries: there are more entries, or the directory is larger.
+        ZipIncomplete: the file is no zip, or its end is missing.
+        ZipDamaged: the zip is inconsistent.
     """
     with translate_zip_errors():
         size = file.seek(0, os.SEEK_END)
@@ -117,16 +117,16 @@ def open_zip(
         if entries > max_entries or directory_bytes > max_directory_bytes:
             raise TooManyEntries(entries)
         file.seek(0)
-        opened = zipfile.ZipFile(file)
-    # The number at the end may be a lie; the size bounds what was built for the entries.
-    if len(opened.infolist()) > max_entries:
-        raise TooManyEntries(len(opened.infolist()))
-    return opened
+        zipped = zipfile.ZipFile(file)
+    # The stated number may be wrong; the directory's size has limited the objects built so far.
+    if len(zipped.infolist()) > max_entries:
+        raise TooManyEntries(len(zipped.infolist()))
+    return zipped
 
 
 def _read_end(file: BinaryIO, size: int, strict: bool) -> tuple[int, int]:
     """Return the number of entries and the bytes of the directory, as the zip's end states."""
-    tail_size = END64.size + LOCATOR64.size + END.size + (0 if strict else MAX_COMMENT)
+    tail_size = END64.size + LOCATOR64.size + END.size + (0 if strict else MAX_COMMENT_BYTES)
     file.seek(max(size - tail_size, 0))
     tail = file.read()
     at = len(tail) - END.size
@@ -142,7 +142,7 @@ def _read_end(file: BinaryIO, size: int, strict: bool) -> tuple[int, int]:
     locator = tail[max(at - LOCATOR64.size, 0) : at]
     if not locator.startswith(LOCATOR64_SIGNATURE):
         return entries, directory_bytes
-    # A large zip says it in a wider record, which zipfile believes wherever it is.
+    # A large zip states both in a zip64 record, which zipfile accepts at any place.
     _, _, place, _ = LOCATOR64.unpack(locator)
     at -= LOCATOR64.size + END64.size
     if at < 0:
@@ -158,67 +158,66 @@ def is_encrypted(info: zipfile.ZipInfo) -> bool:
     return bool(info.flag_bits & _ENCRYPTED)
 
 
-def check_overlap(opened: zipfile.ZipFile) -> None:
-    """Refuse members that share bytes.
+def check_overlap(zipped: zipfile.ZipFile) -> None:
+    """Reject members that share bytes.
 
     Raises:
-        MembersOverlap: some do, or lie before the start.
+        MembersOverlap: members share bytes, or one begins before the file does.
     """
-    ordered = _by_offset(opened)
-    ends = [info.header_offset for info in ordered[1:]] + [opened.start_dir]
+    ordered = _by_offset(zipped)
+    ends = [info.header_offset for info in ordered[1:]] + [zipped.start_dir]
     for info, limit in zip(ordered, ends, strict=False):
         end = info.header_offset + LOCAL_HEADER.size + info.compress_size
         if info.header_offset < 0 or end > limit:
             raise MembersOverlap(info.filename)
 
 
-def check_layout(file: BinaryIO, opened: zipfile.ZipFile) -> None:
-    """Refuse a zip in which two programs could see two different files.
+def check_layout(file: BinaryIO, zipped: zipfile.ZipFile) -> None:
+    """Reject a zip that two programs could read differently.
 
-    Some go by the directory, others from header to header. Members must lie one behind
-    the other, and each must be called at its place as in the directory.
+    Some programs read the directory, others go from header to header. Members must
+    follow each other, and each header must agree with the directory.
 
     Raises:
-        ZipDamaged: they do not.
+        ZipDamaged: there is a gap, or a header differs.
     """
     with translate_zip_errors():
         at = 0
-        for info in _by_offset(opened):
+        for info in _by_offset(zipped):
             file.seek(info.header_offset)
             header = file.read(LOCAL_HEADER.size)
             signature, _, flags, method, *_, name_size, extra_size = LOCAL_HEADER.unpack(header)
             name = file.read(name_size)
             names = [info.orig_filename.encode(codec, "replace") for codec in ("cp437", "utf-8")]
-            same = (signature, method, flags) == (
-                *(LOCAL_SIGNATURE, info.compress_type, info.flag_bits),
-            )
-            if not same or name not in names or not 0 <= info.header_offset - at <= MAX_GAP:
+            expected = LOCAL_SIGNATURE, info.compress_type, info.flag_bits
+            is_same = (signature, method, flags) == expected and name in names
+            if not is_same or not 0 <= info.header_offset - at <= MAX_GAP_BYTES:
                 raise ZipDamaged(info.filename)
             at = file.tell() + extra_size + info.compress_size
-        if not 0 <= opened.start_dir - at <= MAX_GAP:
+        if not 0 <= zipped.start_dir - at <= MAX_GAP_BYTES:
             raise ZipDamaged("bytes before the directory")
 
 
-def _by_offset(opened: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
-    return sorted(opened.infolist(), key=lambda info: info.header_offset)
+def _by_offset(zipped: zipfile.ZipFile) -> Sequence[zipfile.ZipInfo]:
+    return sorted(zipped.infolist(), key=lambda info: info.header_offset)
 
 
-def read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
-    """Return the bytes of a member; safe to call from several threads at once.
+def read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """Return the bytes of a member; safe to call from several threads.
 
     Raises:
         UnsupportedMember: encrypted, or neither stored nor deflated.
-        MemberTooLarge: more than ``max_bytes``, by what the zip says or in truth.
-        ZipDamaged: it does not unpack to what the zip says.
+        MemberTooLarge: more than ``max_bytes``, as stated in the zip or as read.
+        ZipDamaged: it does not unpack to the size that the zip states.
     """
     if is_encrypted(info) or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UnsupportedMember(info.filename)
     if info.file_size > max_bytes:
         raise MemberTooLarge(info.filename)
-    # zipfile stops at the size that the directory states; this finds the true one.
+    # zipfile stops at the stated size; a larger one reveals the actual size.
     unbounded = copy.copy(info)
     unbounded.file_size = max_bytes + 2
-    with translate_zip_errors(), opened.open(unbounded) as member:
+    with translate_zip_errors(), zipped.open(unbounded) as member:
         data = member.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise MemberTooLarge(info.filename)
@@ -228,7 +227,7 @@ def read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) 
 
 
 def is_portable_path(path: str) -> bool:
-    """Return whether a path with forward slashes stays in its folder and suits every system."""
+    """Return whether a path with forward slashes stays in its folder and is valid everywhere."""
     parts = path.split("/")
     return (
         len(path.encode("utf-8", "surrogatepass")) <= MAX_PATH_BYTES
@@ -239,11 +238,11 @@ def is_portable_path(path: str) -> bool:
 
 
 def find_clash(paths: Iterable[str]) -> str | None:
-    """Return a path that is another's, or another's folder, on some disk; None without one."""
+    """Return a path that some disk takes for another path or its folder; None if there is none."""
     files: set[str] = set()
     folders: set[str] = set()
     for path in paths:
-        # The same file on a disk that ignores case or composes accents.
+        # Some disks ignore case, or compose accents.
         key = unicodedata.normalize("NFKD", path).casefold()
         parts = key.split("/")
         parents = {"/".join(parts[:count]) for count in range(1, len(parts))}

@@ -1,4 +1,4 @@
-"""Copies of all corrections: of SQLite's file, and from one database into another."""
+"""Copies of all corrections: of the SQLite file, and from one database to another."""
 
 import sqlite3
 import time
@@ -15,26 +15,26 @@ from .store import TABLE, CorrectionStore, to_utc
 __all__ = ["check_sqlite", "copy_corrections", "copy_sqlite"]
 
 MAX_WAIT_SECONDS = 60
-"""How long a copy waits for a writer who keeps the whole file locked, in seconds."""
+"""Longest wait for a writer that keeps the file locked, in seconds."""
 
 PAGE_ROWS = 20
-"""Rows copied at a time: each may hold a photo."""
+"""Rows copied at a time; each may hold a photo."""
 
 
 def copy_sqlite(source: Path, target: Path) -> int:
-    """Copy SQLite's file as it is at one moment, while others write; return its corrections.
+    """Copy the SQLite file as of one moment, while others write; return the number of corrections.
 
     Raises:
-        DataError: the file is damaged, locked for a minute, or cannot be read or written.
+        DataError: the file is damaged, stays locked for a minute, or cannot be read or written.
     """
     try:
         with (
             closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=rw", uri=True)) as live,
             closing(sqlite3.connect(target)) as copy,
         ):
-            # All pages in one step: one moment, and in WAL mode nobody waits for it.
+            # All pages in one step, so from one moment; in WAL mode no writer waits for it.
             live.backup(copy, progress=_deadline())
-            # A single file, without a log beside it.
+            # A single file, without a write-ahead log beside it.
             copy.execute("PRAGMA journal_mode=DELETE")
         return check_sqlite(target)
     except (sqlite3.Error, ArchiveError) as error:
@@ -42,10 +42,10 @@ def copy_sqlite(source: Path, target: Path) -> int:
 
 
 def check_sqlite(file: Path) -> int:
-    """Return how many corrections are in SQLite's file, once it is found complete.
+    """Check a SQLite file and return its number of corrections.
 
     Raises:
-        ArchiveError: it is damaged, or holds code that SQLite would run.
+        ArchiveError: the file is damaged, or holds code that SQLite would run.
     """
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
@@ -64,14 +64,14 @@ def check_sqlite(file: Path) -> int:
 
 @contextmanager
 def copy_corrections(source_url: str, target_url: str) -> Iterator[int]:
-    """Copy all corrections of one database into another, committed when the block succeeds.
+    """Copy all corrections from one database to another; committed if the block succeeds.
 
     Args:
-        source_url: SQLAlchemy's URL.
-        target_url: the same; its table is created, and must be empty.
+        source_url: an SQLAlchemy URL.
+        target_url: an SQLAlchemy URL; the table is created, and must be empty.
 
     Raises:
-        DataError: a database refuses, or the target holds corrections.
+        DataError: a database fails, or the target already holds corrections.
     """
     CorrectionStore(target_url).close()
     source, target = connect(parse_url(source_url)), connect(parse_url(target_url))
@@ -81,7 +81,7 @@ def copy_corrections(source_url: str, target_url: str) -> Iterator[int]:
             source.connect() as reading,
             target.begin() as writing,
         ):
-            # One moment of the source, however long the copy takes.
+            # Read the source as of one moment, however long the copy takes.
             if source.dialect.name == "postgresql":
                 reading.execution_options(isolation_level="REPEATABLE READ")
             else:
@@ -112,7 +112,7 @@ def _copy_rows(reading: Connection, writing: Connection) -> int:
 
 
 def _deadline() -> Callable[[int, int, int], None]:
-    """Return a progress callback that stops a copy: Python's loop over a busy file never ends."""
+    """Return a progress callback that stops a copy; on a busy file it would retry forever."""
     deadline = time.monotonic() + MAX_WAIT_SECONDS
 
     def check(*_: int) -> None:

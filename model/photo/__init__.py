@@ -1,4 +1,4 @@
-"""A file's bytes as an upright RGB photo, or a ``PhotoError`` that says what to do."""
+"""From a file's bytes to an upright RGB photo, or a ``PhotoError`` that says what to do."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from .prepared import PreparedImage, damaged, translate_decoder_errors
 __all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
 
 MAX_BYTES = 20 * 2**20
-"""Bytes of one file."""
+"""Largest file, in bytes."""
 
 TILE_SIDE_PX = 1024
 """Pixels by which the tiles of a HEIC may reach beyond its right and lower edge."""
@@ -36,10 +36,10 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        image: upright RGB, 8 bits a channel, without metadata.
-        format: one of ``FORMATS``; empty for an image that came from no file.
-        size: width and height in pixels as sent, upright. ``image`` may be smaller,
-            where the decoder scaled it down.
+        image: upright RGB, 8 bits per channel, without metadata.
+        format: one of ``FORMATS``; empty if the image didn't come from a file.
+        size: upright width and height of the file's picture, in pixels. ``image`` is
+            smaller if the decoder scaled it down.
     """
 
     image: Image.Image
@@ -48,10 +48,10 @@ class Photo:
 
     @classmethod
     def from_image(cls, image: Image.Image) -> "Photo":
-        """Return a photo made from an image, which itself is not changed.
+        """Return a photo made from an image, which is left unchanged.
 
         Raises:
-            PhotoError: it has no pixels or too many, or its file cannot be decoded.
+            PhotoError: the image has no pixels or too many, or its file cannot be decoded.
         """
         with translate_decoder_errors():
             width, height = image.size
@@ -74,7 +74,7 @@ class Photo:
         return replace(self, image=image)
 
     def to_jpeg(self, side: int = 1280, quality: int = 85) -> bytes:
-        """Return the photo as a new JPEG without metadata, the only form that is ever shown.
+        """Return the photo as a new JPEG without metadata, the only form in which it is shown.
 
         Its longest side is at most ``side`` pixels; smaller photos keep their size.
         """
@@ -84,25 +84,25 @@ class Photo:
 
 
 def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Photo:
-    """Decode the photo in a file's bytes. The bytes decide its format, never a name.
+    """Decode the photo in a file's bytes, which also determine its format.
 
     Args:
-        data: the file, at most 20 MB, in one of ``FORMATS``. Of several pictures or
-            frames, the first is read.
-        resize: pixels of the shorter side that the model's recipe resizes to. A
-            JPEG is decoded at a half, quarter or eighth of its size where both
-            sides stay at least twice this: closer than that, answers change.
-        memory_mb: memory of this process, MB; by default the setting.
+        data: the file, at most 20 MB, in one of ``FORMATS``. If it holds several
+            pictures or frames, the first is read.
+        resize: length in pixels to which the model's preprocessing resizes the shorter
+            side. A JPEG is decoded at a half, quarter or eighth of its size as long as
+            both sides stay at least twice this: closer than that, answers change.
+        memory_mb: memory of this process in MB; by default the setting.
 
     Raises:
         EmptyPhoto: no bytes.
         PhotoTooLarge: more than 20 MB.
-        UnsupportedFormat: another kind of file.
+        UnsupportedFormat: another kind of file, or a rare encoding.
         PhotoTooSmall: less than 16 pixels on a side.
-        TooManyPixels: more than 50 megapixels, or more than fit in the memory.
+        TooManyPixels: more than 50 megapixels, or more than memory allows.
         DamagedPhoto: incomplete or broken.
-        Busy: other large photos kept this one waiting beyond the deadline; only in a
-            thread that holds a slot of the admission queue. Others wait.
+        Busy: this large photo waited for others beyond the deadline. Raised only in a
+            thread that holds a slot of the admission queue; other threads wait.
 
     Example:
         >>> photo = read(Path("cat.jpg").read_bytes())
@@ -153,7 +153,7 @@ def _open(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:
     elif prepared.size != image.size:
         raise damaged()
     if prepared.coded_pixels > (image.width + TILE_SIDE_PX) * (image.height + TILE_SIDE_PX):
-        # All that is coded would be decoded, then cut or scaled to what the file claims.
+        # The decoder would decode every coded pixel, then crop or scale to the size claimed.
         raise damaged()
     return image
 
@@ -173,7 +173,7 @@ def _register_decoders() -> None:
 def _load(opened: list[ImageFile.ImageFile]) -> Image.Image:
     """Return the decoded picture, taken out of the list so that its decoder is freed.
 
-    The picture and a decoder's own copies are never in memory beside later copies.
+    Otherwise the decoder's buffers would stay in memory beside later copies.
     """
     image = opened.pop()
     size = image.size
@@ -184,9 +184,9 @@ def _load(opened: list[ImageFile.ImageFile]) -> Image.Image:
 
 
 def _without_info(image: Image.Image) -> Image.Image:
-    """Return the same pixels, not copied, with no metadata but the transparency they need."""
+    """Return the same pixels, not copied, with no metadata except transparency."""
     image.load()
-    plain = image._new(image.im)  # noqa: SLF001 - everything public copies
+    plain = image._new(image.im)  # noqa: SLF001 - all public methods copy
     plain.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
     return plain
 

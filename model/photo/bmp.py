@@ -7,12 +7,12 @@ from .prepared import PreparedImage, damaged, incomplete, rare_encoding
 __all__ = ["DIB_HEADER_SIZES", "prepare_bmp"]
 
 DIB_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
-"""Bytes of the second header: its size is its version."""
+"""Possible sizes of the DIB header in bytes, one for each version of the format."""
 
-FILE_HEADER_SIZE = 14
+FILE_HEADER_BYTES = 14
 
 _RGB, _BITFIELDS = 0, 3
-"""Values of ``biCompression``. Run lengths, which Pillow unpacks in Python, are not read."""
+"""Values of ``biCompression``. Run-length encoding, which Pillow decodes in Python, is not read."""
 
 
 def prepare_bmp(data: bytes) -> PreparedImage:
@@ -23,7 +23,7 @@ def prepare_bmp(data: bytes) -> PreparedImage:
         UnsupportedFormat: compressed, or of an unknown depth.
     """
     header_size = int.from_bytes(data[14:18], "little")
-    if len(data) < FILE_HEADER_SIZE + header_size:
+    if len(data) < FILE_HEADER_BYTES + header_size:
         raise incomplete()
     offset = int.from_bytes(data[10:14], "little")
     if header_size == 12:
@@ -33,9 +33,9 @@ def prepare_bmp(data: bytes) -> PreparedImage:
         width, height, planes, depth, compression = struct.unpack_from("<2i2HI", data, 18)
     if compression not in (_RGB, _BITFIELDS) or depth not in (1, 4, 8, 16, 24, 32):
         raise rare_encoding("BMP")
-    # A negative height says that the rows go from top to bottom.
+    # A negative height means that the rows go from top to bottom.
     size = width, abs(height)
-    if width < 1 or not height or planes != 1 or offset < FILE_HEADER_SIZE + header_size:
+    if width < 1 or not height or planes != 1 or offset < FILE_HEADER_BYTES + header_size:
         raise damaged()
     end = offset + (width * depth + 31) // 32 * 4 * abs(height)
     if end > len(data):

@@ -1,8 +1,8 @@
 """EXIF orientation: the one piece of metadata that is read, and how it is applied.
 
-JPEG, PNG, WebP and TIFF carry it in an EXIF block or IFD that ``parse_orientation``
-reads from the bytes. AVIF's is read from the opened image. HEIC needs neither: its
-orientation is a property of the item, and libheif applies it while decoding.
+``parse_orientation`` reads it from the EXIF block or IFD of a JPEG, PNG, WebP or TIFF,
+and ``image_orientation`` from an opened AVIF. HEIC needs neither: its orientation is a
+property of the item, and libheif applies it while decoding.
 """
 
 import struct
@@ -20,7 +20,7 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a photo upright, by the value of the orientation tag."""
+"""The transposition that turns a photo upright, by the value of the orientation tag."""
 
 _SHORT = 3
 
@@ -45,13 +45,13 @@ def image_orientation(image: Image.Image) -> int:
     """Return the orientation, 1 to 8, of an opened image; 1 if absent or malformed."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - malformed EXIF must not cost the photo
+    except Exception:  # noqa: BLE001 - malformed EXIF must not fail the photo
         return 1
     return value if value in _TRANSPOSITIONS else 1
 
 
 def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
-    """Return the image turned upright: the same object if nothing is to be turned."""
+    """Return the image turned upright; the same object if it already is."""
     transposition = _TRANSPOSITIONS.get(orientation)
     return image if transposition is None else image.transpose(transposition)
 

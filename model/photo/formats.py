@@ -1,6 +1,6 @@
-"""The formats that are read, and how a file's bytes say which one it is.
+"""The table of supported formats, and their detection from a file's first bytes.
 
-Each format has a module that walks the container itself, in bounded time, and
+Each format has a module that parses the container itself, in bounded time, and
 passes on only the parts that hold pixels. Text, colour profiles, thumbnails,
 second pictures and animations never reach a decoder, so they cannot slow it
 down, fill the memory or crash it. Orientation is the one piece of metadata that
@@ -20,14 +20,14 @@ from .prepared import PreparedImage
 from .tiff import prepare_tiff
 from .webp import prepare_webp
 
-__all__ = ["FORMATS", "FORMAT_NAMES", "SIGNATURE_SIZE", "SUFFIXES", "detect_format", "prepare"]
+__all__ = ["FORMATS", "FORMAT_NAMES", "SIGNATURE_BYTES", "SUFFIXES", "detect_format", "prepare"]
 
-SIGNATURE_SIZE = 256
-"""Bytes from a file's beginning that ``detect_format`` looks at."""
+SIGNATURE_BYTES = 256
+"""Number of leading bytes that ``detect_format`` needs."""
 
 
 class _Format(NamedTuple):
-    """A format: its name for people, its usual suffixes, its walker."""
+    """A format: its displayed name, its usual suffixes, its parser."""
 
     title: str
     suffixes: tuple[str, ...]
@@ -48,12 +48,12 @@ _FORMATS = {
 FORMATS = tuple(_FORMATS)
 """The formats that are read, as Pillow and ``Photo.format`` name them."""
 
-_TITLES = [form.title for form in _FORMATS.values()]
+_TITLES = [entry.title for entry in _FORMATS.values()]
 FORMAT_NAMES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
-"""The formats as people know them, for messages: "JPEG, PNG, … or TIFF"."""
+"""The formats' displayed names, for messages: "JPEG, PNG, … or TIFF"."""
 
-SUFFIXES = frozenset(suffix for form in _FORMATS.values() for suffix in form.suffixes)
-"""Suffixes of file names that promise a photo, lower case. The bytes decide."""
+SUFFIXES = frozenset(suffix for entry in _FORMATS.values() for suffix in entry.suffixes)
+"""Lower-case suffixes of photos. They only select files: the format follows from the bytes."""
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -65,7 +65,7 @@ def prepare(data: bytes) -> PreparedImage:
 
     Raises:
         UnsupportedFormat: not one of ``FORMATS``, or in a rare encoding.
-        DamagedPhoto: one of those, but incomplete or broken.
+        DamagedPhoto: in a supported format, but incomplete or broken.
         TooManyPixels: a progressive JPEG that would take too long.
     """
     name = detect_format(data)
@@ -75,9 +75,9 @@ def prepare(data: bytes) -> PreparedImage:
 
 
 def detect_format(data: bytes) -> str | None:
-    """Return the format by a file's first bytes, None if it is none of ``FORMATS``.
+    """Return the format that a file's first bytes show, None if it is none of ``FORMATS``.
 
-    The first ``SIGNATURE_SIZE`` bytes are enough.
+    The first ``SIGNATURE_BYTES`` bytes are enough.
     """
     if data.startswith(b"\xff\xd8"):
         return "JPEG"
@@ -96,11 +96,11 @@ def detect_format(data: bytes) -> str | None:
 
 
 def _detect_isobmff(data: bytes) -> str | None:
-    """Return HEIF or AVIF by the brands that a box file claims, None for videos and the like."""
+    """Return HEIF or AVIF by the brands of a box file, None for videos and the like."""
     major = data[8:12]
     brands = {major}
     if major in _NEUTRAL_BRANDS:
-        end = min(int.from_bytes(data[:4], "big"), SIGNATURE_SIZE)
+        end = min(int.from_bytes(data[:4], "big"), SIGNATURE_BYTES)
         brands |= {data[at : at + 4] for at in range(16, end, 4)}
     if brands & _AVIF_BRANDS:
         return "AVIF"

@@ -1,9 +1,8 @@
 """The box structure of HEIC and AVIF files, checked before a decoder sees it.
 
-Their decoders trust what they should not: that an item is stored once, that a
-picture is made of a handful of tiles, that the coded picture is as large as the
-file says. A few kilobytes that lie about these keep them busy for minutes or
-fill gigabytes.
+Decoders assume that an item is stored once, that a picture has a handful of tiles,
+and that the coded picture is as large as the file says. A few kilobytes that break
+these assumptions keep a decoder busy for minutes or fill gigabytes.
 """
 
 import re
@@ -14,19 +13,19 @@ from .prepared import PreparedImage, damaged, incomplete
 __all__ = ["prepare_isobmff"]
 
 MAX_BOXES = 10_000
-"""Boxes side by side, or items in one file; a phone's photo has about a hundred."""
+"""Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
 
 MAX_TILES = 1000
-"""Pictures that one picture is put together from; 50 megapixels have about 200."""
+"""Most tiles of one picture; 50 megapixels have about 200."""
 
 MAX_DEPTH = 8
-"""Levels of pictures made of pictures; more is a circle or a trap."""
+"""Most levels of pictures within pictures; more is a cycle or an attack."""
 
 MAX_UNITS = 10_000
-"""Units (OBUs) of one AV1 picture; one or two dozen are usual."""
+"""Most units (OBUs) of one AV1 picture; one or two dozen are usual."""
 
-MAX_SEQUENCE_HEADER = 256
-"""Bytes of an AV1 sequence header that are read; usual ones have about 15."""
+MAX_SEQUENCE_HEADER_BYTES = 256
+"""Bytes of an AV1 sequence header that are read; about 15 are usual."""
 
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
@@ -46,7 +45,7 @@ Span = tuple[int, int]
 """Start and end of a box's content in the file."""
 
 References = dict[int, list[int]]
-"""The numbers of the items that each item refers to."""
+"""For each item, the numbers of the items that it refers to."""
 
 
 def prepare_isobmff(data: bytes, format: str) -> PreparedImage:
@@ -59,19 +58,19 @@ def prepare_isobmff(data: bytes, format: str) -> PreparedImage:
     coded_pixels: int | None = None
     for name, start, end in _boxes(data, 0, len(data)):
         if name == b"ftyp":
-            # Without its sequence the file is a still: a decoder would believe the other brand.
+            # The sequence is dropped below, so the brand must be that of a still picture.
             for at in range(start, end - 3, 4):
                 edited[at : at + 4] = _STILL_BRANDS.get(data[at : at + 4], data[at : at + 4])
         elif name == b"moov":
-            # The first frame of a sequence is also stored as a picture.
+            # The first frame of a sequence is also stored as a still picture.
             at = data.rfind(b"moov", 0, start)
             edited[at : at + 4] = b"free"
         elif name == b"meta":
             if coded_pixels is not None:
                 raise damaged()
             coded_pixels = _coded_pixels(data, start + 4, end)
-            # Decoders pass over items and references of a type that they don't know.
-            # pi_heif crashes where metadata that describes a picture has a strange type.
+            # Decoders skip items and references of unknown types. pi_heif crashes if the
+            # metadata of a picture has an unexpected type.
             meta = _METADATA.sub(rb"\1free", data[start:end])
             edited[start:end] = meta.replace(b"cdsc", b"free")
     if coded_pixels is None:
@@ -98,7 +97,7 @@ def _boxes(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]
 
 
 class _Numbers:
-    """Big-endian numbers one after another, never beyond the end."""
+    """Reader of consecutive big-endian numbers that never reads beyond the end."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
         self.data, self.at, self.end = data, at, end
@@ -111,7 +110,7 @@ class _Numbers:
 
 
 def _coded_pixels(data: bytes, start: int, end: int) -> int:
-    """Return the pixels that are decoded for the picture that a ``meta`` box describes."""
+    """Return how many pixels are decoded for the picture that a ``meta`` box describes."""
     spans: dict[bytes, Span] = {}
     for name, at, stop in _boxes(data, start, end):
         if name in spans and name in _UNIQUE_BOXES:
@@ -141,7 +140,7 @@ def _item_types(data: bytes, at: int, end: int) -> dict[int, bytes]:
 
 
 def _items(data: bytes, iloc: Span, idat: Span) -> list[tuple[int, bytes]]:
-    """Return number and bytes of each item; all of them together are no longer than the file."""
+    """Return number and bytes of each item; together they are no longer than the file."""
     numbers = _Numbers(data, *iloc)
     version = numbers.take(4) >> 24
     sizes = numbers.take(2)
@@ -171,7 +170,7 @@ def _items(data: bytes, iloc: Span, idat: Span) -> list[tuple[int, bytes]]:
 
 
 def _item_pixels(data: bytes, at: int, end: int) -> dict[int, int]:
-    """Return the pixels of each item by its number, as its properties say."""
+    """Return the number of pixels of each item, by item number, as its properties state."""
     properties: dict[int, int] = {}
     pixels: dict[int, int] = {}
     for name, start, stop in _boxes(data, at, end):
@@ -192,7 +191,7 @@ def _item_pixels(data: bytes, at: int, end: int) -> dict[int, int]:
 
 
 def _tiled_pixels(data: bytes, spans: dict[bytes, Span], pixels: dict[int, int]) -> int:
-    """Return the pixels of all tiles of the main picture, or of its transparency."""
+    """Return the pixels in all tiles of the main picture or of its transparency, the larger."""
     at, end = spans[b"pitm"]
     main = _Numbers(data, at + 4, end).take(4 if data[at] else 2)
     tiles_of, layers_of = _references(data, *spans[b"iref"]) if b"iref" in spans else ({}, {})
@@ -202,7 +201,7 @@ def _tiled_pixels(data: bytes, spans: dict[bytes, Span], pixels: dict[int, int])
 
 
 def _references(data: bytes, at: int, end: int) -> tuple[References, References]:
-    """Return what pictures are made of, and what they are layers of."""
+    """Return the tiles of each picture, and the pictures that each layer belongs to."""
     number_size = 4 if data[at] else 2
     tiles_of: References = {}
     layers_of: References = {}
@@ -217,14 +216,14 @@ def _references(data: bytes, at: int, end: int) -> tuple[References, References]
 
 
 class _TileCounter:
-    """Counts what is decoded for a picture made of pictures made of pictures."""
+    """Counter of what is decoded for a picture that may consist of other pictures."""
 
     def __init__(self, tiles_of: References, pixels: dict[int, int]) -> None:
         self.tiles_of, self.pixels = tiles_of, pixels
         self.counted: dict[int, tuple[int, int]] = {}
 
     def count(self, number: int, depth: int) -> tuple[int, int]:
-        """Return pictures and pixels of an item."""
+        """Return how many pictures and pixels are decoded for an item."""
         if number not in self.counted:
             if depth == 0:
                 raise damaged()
@@ -237,11 +236,11 @@ class _TileCounter:
         return self.counted[number]
 
 
-# AV1: how large a picture an item announces to its decoder.
+# AV1: the size of the picture that an item announces.
 
 
 class _Bits:
-    """Bits one after another, from the highest."""
+    """Reader of consecutive bits, from the highest."""
 
     def __init__(self, data: bytes) -> None:
         self.bits = int.from_bytes(data, "big")
@@ -255,7 +254,7 @@ class _Bits:
 
 
 def _sequence_pixels(item: bytes) -> int:
-    """Return the pixels that the sequence headers of an AV1 item announce, at most."""
+    """Return the most pixels that a sequence header of an AV1 item announces."""
     at = 0
     largest = 0
     for _ in range(MAX_UNITS):
@@ -267,7 +266,7 @@ def _sequence_pixels(item: bytes) -> int:
         if head & 2:
             size, at = _leb128(item, at)
         if head >> 3 & 15 == 1:
-            header = item[at : at + min(size, MAX_SEQUENCE_HEADER)]
+            header = item[at : at + min(size, MAX_SEQUENCE_HEADER_BYTES)]
             largest = max(largest, _sequence_header_pixels(header))
         at += size
     raise damaged()
@@ -284,7 +283,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _sequence_header_pixels(header: bytes) -> int:
-    """Return largest width times largest height: section 5.5.1 of the AV1 specification."""
+    """Return maximum width times maximum height (AV1 specification, section 5.5.1)."""
     bits = _Bits(header)
     bits.take(4)
     if bits.take(1):
@@ -305,7 +304,7 @@ def _sequence_header_pixels(header: bytes) -> int:
 
 
 def _skip_timing(bits: _Bits) -> int:
-    """Pass over the timing; return the bits of a buffer delay, 0 without a decoder model."""
+    """Skip the timing; return the bits of a buffer delay, 0 without a decoder model."""
     if not bits.take(1):
         return 0
     bits.take(64)

@@ -10,17 +10,17 @@ from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encodi
 
 __all__ = ["prepare_jpeg"]
 
-MAX_TABLES = 2**18
-"""Bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""
+MAX_TABLE_BYTES = 2**18
+"""Most bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""
 
 MAX_SCANS = 100
-"""Scans in one progressive JPEG; encoders write about ten."""
+"""Most scans in one progressive JPEG; encoders write about ten."""
 
 MAX_PIXEL_SCANS = 600_000_000
-"""Pixels times scans: each scan visits every pixel again, however few bytes it holds."""
+"""Limit on pixels times scans: each scan visits every pixel, even if it holds few bytes."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class _Frame:
 
     @property
     def coefficient_bytes(self) -> float:
-        """Bytes per pixel when all coefficients are held: two for each sample."""
+        """Bytes per pixel to hold all coefficients: two for each sample."""
         widest = max(h for h, _ in self.components.values())
         tallest = max(v for _, v in self.components.values())
         return 2 * sum(h * v for h, v in self.components.values()) / (widest * tallest)
@@ -56,13 +56,13 @@ def prepare_jpeg(data: bytes) -> PreparedImage:
     tables = 0
     at = 2
     for _ in range(MAX_PARTS):
-        marker, segment, start = _segment(data, at)
+        marker, segment, start = _next_segment(data, at)
         at = start + len(segment)
         if marker == 0xDA:
             if frame is None:
                 raise damaged()
-            return _coded_picture(data, header, frame, orientation or 1, start)
-        if marker in _FRAMES:
+            return _prepare_picture(data, header, frame, orientation or 1, start)
+        if marker in _FRAME_MARKERS:
             if frame is not None:
                 raise damaged()
             frame = _parse_frame(marker, segment)
@@ -72,12 +72,12 @@ def prepare_jpeg(data: bytes) -> PreparedImage:
             header.append(segment)
         elif marker == 0xE1 and segment[4:10] == b"Exif\0\0" and not orientation:
             orientation = parse_orientation(segment[10:])
-        if tables > MAX_TABLES:
+        if tables > MAX_TABLE_BYTES:
             raise damaged()
     raise damaged()
 
 
-def _segment(data: bytes, at: int) -> tuple[int, bytes, int]:
+def _next_segment(data: bytes, at: int) -> tuple[int, bytes, int]:
     """Return the next marker from ``at``, its segment with the marker, and where it starts."""
     match = _MARKER.search(data, at)
     if match is None:
@@ -111,14 +111,14 @@ def _parse_frame(marker: int, segment: bytes) -> _Frame:
     return _Frame((width, height), marker == 0xC2, components)
 
 
-def _coded_picture(
+def _prepare_picture(
     data: bytes, header: list[bytes], frame: _Frame, orientation: int, at: int
 ) -> PreparedImage:
     """Return the picture whose first scan begins at ``at``."""
-    _, scan, _ = _segment(data, at)
+    _, scan, _ = _next_segment(data, at)
     if not frame.progressive and scan[4] == len(frame.components):
-        # With an end marker, libjpeg silently fills what is missing with grey. Without one, an
-        # incomplete picture runs dry; a complete one only needs 64 bits to look ahead at.
+        # With an end marker, libjpeg silently fills missing rows with grey. Without one, an
+        # incomplete picture runs out of data; a complete one needs 64 bits of look-ahead.
         end = data.find(b"\xff\xd9", at + len(scan))
         end = len(data) if end < 0 else end
         body = b"".join([*header, data[at:end], b"\xff\x00" * 8])
@@ -138,12 +138,12 @@ def _count_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
     """Return where the picture ends and how many scans it has.
 
     Raises:
-        DamagedPhoto: a scan is missing. libjpeg accepts such a picture: blurred, or grey.
+        DamagedPhoto: a scan is missing; libjpeg would show a blurred or grey picture.
     """
     missing = {name: [1] + [0] * 63 for name in frame.components}
     count = 0
     for _ in range(MAX_PARTS):
-        marker, segment, start = _segment(data, at)
+        marker, segment, start = _next_segment(data, at)
         at = start + len(segment)
         if marker == 0xD9:
             if any(any(bits) for bits in missing.values()):
@@ -152,13 +152,13 @@ def _count_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:
         if marker == 0xDA:
             count += 1
             _note_scan(segment, missing)
-        elif marker in _FRAMES or marker == 0xD8:
+        elif marker in _FRAME_MARKERS or marker == 0xD8:
             raise damaged()
     raise damaged()
 
 
 def _note_scan(scan: bytes, missing: dict[int, list[int]]) -> None:
-    """Record which bits of which coefficients a scan leaves for later ones."""
+    """Record how many bits of each coefficient a scan leaves to later scans."""
     names = scan[5 : 5 + 2 * scan[4] : 2]
     if len(scan) != 8 + 2 * scan[4]:
         raise damaged()

@@ -1,4 +1,4 @@
-"""What one photo may cost in pixels, memory and places at the decoder."""
+"""Limits of one photo: its pixels, and the memory that decoding takes."""
 
 import math
 
@@ -17,19 +17,19 @@ __all__ = [
 ]
 
 MAX_PIXELS = 50_000_000
-"""Pixels of one photo: 8160 × 6120, the largest that phones take, fits."""
+"""Most pixels of one photo: 8160 × 6120, the largest size of phones' cameras, fits."""
 
 MIN_SIDE_PX = 16
-"""Pixels of the shorter side: on fewer, nothing can be seen."""
+"""Fewest pixels of the shorter side: fewer show nothing."""
 
 SERVER_MB = 320
-"""What the serving process holds beside the photo, MB."""
+"""Memory of the serving process without the photo, in MB."""
 
 MIN_PHOTO_MB = 48
-"""What a photo may take however small the machine, MB."""
+"""Memory that a photo may take even on the smallest machine, in MB."""
 
 LARGE_MB = 32
-"""Photos that take more than this, MB, are decoded one at a time."""
+"""Memory above which photos are decoded one at a time, in MB."""
 
 BYTES_PER_PIXEL = {
     "JPEG": (5.2, 8.3),
@@ -41,38 +41,38 @@ BYTES_PER_PIXEL = {
     "BMP": (5.4, 8.5),
     "TIFF": (5.4, 8.5),
 }
-"""Bytes per decoded pixel at the peak of decoding: grey or RGB, and anything else.
+"""Bytes per decoded pixel at the peak of decoding: for grey or RGB, and for other modes.
 
-Measured at 25 megapixels, with the copies that turning and conversion make.
+Measured at 25 megapixels, including the copies made by rotation and conversion.
 """
 
-BYTES_PER_PIXEL_TURNED = 8.1
-"""Bytes per pixel while a photo is turned: the old one and the new one."""
+BYTES_PER_PIXEL_ROTATED = 8.1
+"""Bytes per pixel while a photo is rotated: the original and the copy."""
 
 BYTES_PER_PIXEL_444 = 2.0
-"""Additional bytes per pixel where a HEIC holds colour at full resolution."""
+"""Additional bytes per pixel if a HEIC stores colour at full resolution."""
 
 
 def decoding_bytes(prepared: PreparedImage, image: Image.Image, orientation: int) -> float:
-    """Return the bytes that decoding takes at its peak; ``image`` is opened, not decoded."""
+    """Return the peak memory of decoding in bytes; ``image`` is opened, not decoded."""
     plain = image.mode in ("RGB", "L", "1", "P") and "transparency" not in image.info
     peak = BYTES_PER_PIXEL[prepared.format][0 if plain else 1]
     if image.info.get("chroma") == 444:
         peak += BYTES_PER_PIXEL_444
     if orientation != 1:
-        peak = max(peak, BYTES_PER_PIXEL_TURNED)
-    # ``draft`` may have made ``image`` smaller; coefficients are held for every pixel.
+        peak = max(peak, BYTES_PER_PIXEL_ROTATED)
+    # ``draft`` may have reduced ``image``, but the decoder holds coefficients for every pixel.
     width, height = prepared.size or image.size
     decoded = peak * max(image.width * image.height, prepared.coded_pixels)
     return decoded + prepared.extra_bytes_per_pixel * width * height
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse a photo with too few pixels to show anything, or with more than are ever read.
+    """Reject a photo with too few pixels to show anything, or with too many to read.
 
     Raises:
         DamagedPhoto: no pixels.
-        PhotoTooSmall: a side of less than ``MIN_SIDE_PX``.
+        PhotoTooSmall: a side is shorter than ``MIN_SIDE_PX``.
         TooManyPixels: more than ``MAX_PIXELS``.
     """
     pixels = size[0] * size[1]
@@ -91,10 +91,10 @@ def check_size(size: tuple[int, int]) -> None:
 
 
 def check_memory(size: tuple[int, int], needed_bytes: float, memory_mb: int) -> None:
-    """Refuse a photo that needs more bytes than this machine has left.
+    """Reject a photo that needs more memory than this machine has left.
 
     Raises:
-        TooManyPixels: it does.
+        TooManyPixels: too little memory is left.
     """
     if needed_bytes > max(MIN_PHOTO_MB, memory_mb - SERVER_MB) * 2**20:
         raise TooManyPixels(

@@ -1,4 +1,4 @@
-"""PNG: header, palette and picture, their checksums verified."""
+"""PNG: header, palette and picture, with verified checksums."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""The result of walking a photo's container, and the errors that all walkers share."""
+"""The result of parsing a photo's container, and the errors that all parsers share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,23 +19,23 @@ __all__ = [
 ]
 
 MAX_PARTS = 50_000
-"""Segments, chunks or strips in one file; a photo of 20 MB has a few thousand."""
+"""Most segments, chunks or strips in one file; a photo of 20 MB has a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """One picture without its surroundings, ready for a decoder.
+    """One picture without the rest of its file, ready for a decoder.
 
     Attributes:
         format: Pillow's name of the format.
-        data: a file with nothing in it but the picture.
-        size: width and height in pixels before turning upright; None if only the
-            decoder knows.
+        data: a file that holds only the picture.
+        size: width and height in pixels as stored, before rotation; None if only the
+            decoder can tell.
         orientation: EXIF's 1 to 8.
-        extra_bytes_per_pixel: what the decoder holds beside the picture.
-        scalable: the decoder can decode to a smaller size at a smaller cost.
-        coded_pixels: pixels that the coded picture itself announces; 0 for formats
-            in which it cannot differ from ``size``.
+        extra_bytes_per_pixel: memory that the decoder needs besides the picture.
+        scalable: whether the decoder can decode to a smaller size at a lower cost.
+        coded_pixels: number of pixels that the coded picture itself announces; 0 for
+            formats in which it cannot differ from ``size``.
     """
 
     format: str
@@ -60,7 +60,7 @@ def incomplete() -> DamagedPhoto:
 
 
 def rare_encoding(kind: str) -> UnsupportedFormat:
-    """Return the error for a known format in an encoding that is not read."""
+    """Return the error for a supported format in an unsupported encoding."""
     return UnsupportedFormat(
         f"This {kind} uses a rare encoding that isn't supported. Save it as a standard JPEG or a "
         "PNG."
@@ -69,9 +69,9 @@ def rare_encoding(kind: str) -> UnsupportedFormat:
 
 @contextmanager
 def translate_decoder_errors() -> Iterator[None]:
-    """Turn whatever a decoder raises into a ``PhotoError``.
+    """Translate any exception of a decoder into a ``PhotoError``.
 
-    Decoders raise nearly anything at files that were made to confuse them.
+    Malformed files make decoders raise almost any type.
     """
     try:
         yield

@@ -1,10 +1,10 @@
-"""TIFF: the first picture, written anew with nothing but the tags that decoding needs.
+"""TIFF: the first picture, rewritten with only the tags that decoding needs.
 
-libtiff reads what a file asks for: dozens of compressions, tiles larger than the
-picture, strips that overlap. Only what cameras, scanners and image editors write
-passes: strips of 1 to 16 bits per sample, uncompressed, PackBits, LZW or Deflate.
-Tiles, separate planes, BigTIFF, fax, JPEG and raw files (whose first picture is a
-thumbnail) are refused as rare.
+libtiff reads dozens of compressions, tiles larger than the picture and strips that
+overlap. Only what cameras, scanners and image editors usually write is accepted:
+strips of 1 to 16 bits per sample, uncompressed, PackBits, LZW or Deflate. Tiles,
+separate planes, BigTIFF, fax, JPEG and raw files (whose first picture is a thumbnail)
+are rejected as rare.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encodi
 __all__ = ["prepare_tiff"]
 
 MAX_TAGS = 1000
-"""Tags of one picture; cameras write about 50."""
+"""Most tags of one picture; cameras write about 50."""
 
 MAX_VALUES = 4 * MAX_PARTS
-"""Values of one tag."""
+"""Most values of one tag."""
 
 _SUBFILE_TYPE = 254
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -41,7 +41,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _INDEXED, _CMYK = 0, 1, 2, 3, 5
 _PHOTOMETRICS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _INDEXED, _CMYK)
 
 _FORMATS = {1: "B", 3: "H", 4: "I"}
-"""``struct``'s letter for the types of values that are read: BYTE, SHORT, LONG."""
+"""``struct``'s letters for the value types that are read: BYTE, SHORT, LONG."""
 
 Tags = dict[int, tuple[int, ...]]
 """The values of each tag."""
@@ -52,7 +52,7 @@ def prepare_tiff(data: bytes) -> PreparedImage:
 
     Raises:
         DamagedPhoto: incomplete, contradictory, or made to keep a decoder busy.
-        UnsupportedFormat: in an encoding that is not read.
+        UnsupportedFormat: in a rare encoding.
     """
     order = "<" if data[:2] == b"II" else ">"
     if len(data) < 8:
@@ -60,12 +60,12 @@ def prepare_tiff(data: bytes) -> PreparedImage:
     if struct.unpack_from(order + "H", data, 2)[0] != 42:
         raise rare_encoding("TIFF")
     tags = _read_tags(data, order)
-    size = _single(tags, _WIDTH), _single(tags, _HEIGHT)
+    size = _get_single(tags, _WIDTH), _get_single(tags, _HEIGHT)
     if not all(size):
         raise damaged()
     _check_encoding(tags)
-    body = _write(order, tags, _strips(data, tags, size))
-    # libtiff unpacks a strip beside the picture; rows that need no unpacking are copied.
+    body = _write_tiff(order, tags, _read_strips(data, tags, size))
+    # libtiff holds a decompressed strip beside the picture, or a copy of uncompressed data.
     strip_bytes = _row_bytes(tags) * tags[_STRIP_ROWS][0]
     if tags[_COMPRESSION][0] == _NO_COMPRESSION:
         strip_bytes = len(body)
@@ -99,7 +99,7 @@ def _read_tags(data: bytes, order: str) -> Tags:
     return tags
 
 
-def _single(tags: Tags, tag: int, default: int | None = None) -> int:
+def _get_single(tags: Tags, tag: int, default: int | None = None) -> int:
     if tag not in tags and default is not None:
         return default
     if len(tags.get(tag, ())) != 1:
@@ -108,23 +108,23 @@ def _single(tags: Tags, tag: int, default: int | None = None) -> int:
 
 
 def _check_encoding(tags: Tags) -> None:
-    """Refuse what is rare, and what would not be decoded as written.
+    """Reject rare encodings, and those that would be decoded wrongly.
 
     Raises:
-        UnsupportedFormat: it is.
-        DamagedPhoto: a palette does not fit.
+        UnsupportedFormat: the encoding is one of these.
+        DamagedPhoto: the palette has the wrong size.
     """
-    photometric = _single(tags, _PHOTOMETRIC)
-    samples = _single(tags, _SAMPLES, 1)
+    photometric = _get_single(tags, _PHOTOMETRIC)
+    samples = _get_single(tags, _SAMPLES, 1)
     bits = tags.get(_BITS, (1,))
-    rare = (
+    is_rare = (
         _TILE_WIDTH in tags
-        or _single(tags, _SUBFILE_TYPE, 0) & 1
-        or _single(tags, _COMPRESSION, _NO_COMPRESSION) not in _COMPRESSIONS
+        or _get_single(tags, _SUBFILE_TYPE, 0) & 1
+        or _get_single(tags, _COMPRESSION, _NO_COMPRESSION) not in _COMPRESSIONS
         or photometric not in _PHOTOMETRICS
-        or _single(tags, _FILL_ORDER, 1) != 1
-        or _single(tags, _PREDICTOR, 1) not in (1, 2)
-        or (samples > 1 and _single(tags, _PLANES, 1) != 1)
+        or _get_single(tags, _FILL_ORDER, 1) != 1
+        or _get_single(tags, _PREDICTOR, 1) not in (1, 2)
+        or (samples > 1 and _get_single(tags, _PLANES, 1) != 1)
         or not 1 <= samples <= 5
         or set(tags.get(_SAMPLE_FORMAT, (1,))) != {1}
         or len(set(bits)) != 1
@@ -132,7 +132,7 @@ def _check_encoding(tags: Tags) -> None:
         # Pillow reads these without inverting them.
         or (photometric == _WHITE_IS_ZERO and bits[0] > 8)
     )
-    if rare:
+    if is_rare:
         raise rare_encoding("TIFF")
     if photometric == _INDEXED and len(tags.get(_PALETTE, ())) != 3 << bits[0]:
         raise damaged()
@@ -145,14 +145,14 @@ def _row_bytes(tags: Tags) -> int:
     return (tags[_WIDTH][0] * sum(tags[_BITS]) + 7) // 8
 
 
-def _strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
+def _read_strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
     """Return the strips of the picture, which together are no longer than the file.
 
     Raises:
-        DamagedPhoto: some are missing, overlap or lie outside the file.
+        DamagedPhoto: strips are missing, overlap or lie outside the file.
     """
     height = size[1]
-    rows = min(_single(tags, _STRIP_ROWS, height), height)
+    rows = min(_get_single(tags, _STRIP_ROWS, height), height)
     count = -(-height // rows) if rows else 0
     if not 1 <= count <= MAX_PARTS:
         raise damaged()
@@ -173,7 +173,7 @@ def _strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
     view = memoryview(data)
     strips = [view[at : at + length] for at, length in zip(offsets, lengths, strict=True)]
     if tags[_COMPRESSION][0] == _NO_COMPRESSION:
-        # One strip: Pillow takes a second for 50,000.
+        # Join them into one strip: Pillow takes a second for 50,000.
         tags[_STRIP_ROWS] = (height,)
         start = offsets[0]
         if offsets == tuple(itertools.accumulate(lengths[:-1], initial=start)):
@@ -182,27 +182,29 @@ def _strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryview]:
     return strips
 
 
-def _write(order: str, tags: Tags, strips: list[memoryview]) -> bytes:
-    """Return a TIFF of one picture: header, tags, their values, strips."""
-    kept = {tag: tags[tag] for tag in sorted(_READ_TAGS & tags.keys() - {_SUBFILE_TYPE, _PLANES})}
-    kept[_STRIP_OFFSETS] = kept[_STRIP_BYTES] = (0,) * len(strips)
-    kept = dict(sorted(kept.items()))
+def _write_tiff(order: str, tags: Tags, strips: list[memoryview]) -> bytes:
+    """Return a TIFF with one picture: header, tags, their values, strips."""
+    output_tags = {
+        tag: tags[tag] for tag in sorted(_READ_TAGS & tags.keys() - {_SUBFILE_TYPE, _PLANES})
+    }
+    output_tags[_STRIP_OFFSETS] = output_tags[_STRIP_BYTES] = (0,) * len(strips)
+    output_tags = dict(sorted(output_tags.items()))
     formats = {
         tag: f"{order}{len(values)}{'I' if tag in _LONG_TAGS else 'H'}"
-        for tag, values in kept.items()
+        for tag, values in output_tags.items()
     }
-    values_start = 8 + 2 + 12 * len(kept) + 4
+    values_start = 8 + 2 + 12 * len(output_tags) + 4
     values_size = sum(size for form in formats.values() if (size := struct.calcsize(form)) > 4)
     at = values_start + values_size
     offsets = []
     for strip in strips:
         offsets.append(at)
         at += len(strip)
-    kept[_STRIP_OFFSETS] = tuple(offsets)
-    kept[_STRIP_BYTES] = tuple(len(strip) for strip in strips)
-    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(kept))
+    output_tags[_STRIP_OFFSETS] = tuple(offsets)
+    output_tags[_STRIP_BYTES] = tuple(len(strip) for strip in strips)
+    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(output_tags))
     entries, stored = [head], b""
-    for tag, values in kept.items():
+    for tag, values in output_tags.items():
         packed = struct.pack(formats[tag], *values)
         kind = 4 if tag in _LONG_TAGS else 3
         entry = struct.pack(order + "2HI", tag, kind, len(values))

@@ -8,7 +8,7 @@ from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete
 __all__ = ["prepare_webp"]
 
 LOSSLESS_BYTES_PER_PIXEL = 1.8
-"""Bytes per pixel that the lossless decoder holds beside the canvases."""
+"""Bytes per pixel that the lossless decoder needs besides the canvases."""
 
 
 def prepare_webp(data: bytes) -> PreparedImage:
@@ -33,7 +33,7 @@ def prepare_webp(data: bytes) -> PreparedImage:
             raise incomplete()
         chunk = data[at : at + 8 + length]
         if name == b"VP8X":
-            # Keep only the flags of transparency and animation: the rest is left out below.
+            # Keep only the flags for transparency and animation: other chunks are left out.
             chunk = chunk[:8] + bytes([chunk[8] & 0x12]) + chunk[9:] if length >= 10 else b""
         if name in (b"VP8X", b"ANIM", b"ALPH", b"VP8 ", b"VP8L") or (
             name == b"ANMF" and not animated

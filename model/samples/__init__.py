@@ -1,6 +1,6 @@
 """Five free photographs to try without a camera, and drawn pictures for comparisons.
 
-Their origin is in the README.md beside them, and in ``Sample`` for the page.
+README.md in this folder and ``Sample`` give the origin of each photograph.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ _SAMPLES = (
     Sample(
         "astronaut",
         "Astronaut",
-        "An astronaut in an orange suit before a model of the Space Shuttle",
+        "An astronaut in an orange suit in front of a model of the Space Shuttle",
         "NASA",
         "Public domain",
         "https://flic.kr/p/r9qvLn",
@@ -89,7 +89,7 @@ def samples() -> tuple[Sample, ...]:
 
 
 def shapes(side: int = 320) -> list[Image.Image]:
-    """Return three drawn pictures, the same everywhere: a disc, stripes and noise."""
+    """Return three drawn pictures, the same on every machine: a disc, stripes and noise."""
     disc = Image.new("RGB", (side, side), (240, 236, 226))
     edge = side // 6
     ImageDraw.Draw(disc).ellipse((edge, edge, side - edge, side - edge), fill=(200, 60, 40))

@@ -103,7 +103,7 @@ def test_names_are_harmless(name: str, shown: str, label: str) -> None:
 
 def test_long_name_keeps_its_end() -> None:
     (found,) = open_photos(zipped({"d" * 30_000 + "/end.jpg": b"x"}), 1)
-    assert len(found.name) <= photo_files.MAX_NAME + 1
+    assert len(found.name) <= photo_files.MAX_NAME_CHARS + 1
     assert found.name.endswith("/end.jpg")
 
 

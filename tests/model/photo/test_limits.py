@@ -56,8 +56,8 @@ def test_pixel_budget_follows_memory() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_twelve_megapixels_fit_a_small_host(format: str, orientation: int) -> None:
     """4032 × 3024 on 512 MB, judged by header alone."""
-    turned_peak = limits.BYTES_PER_PIXEL_TURNED if orientation > 1 else 0
-    peak = max(limits.BYTES_PER_PIXEL[format][0], turned_peak)
+    rotated_peak = limits.BYTES_PER_PIXEL_ROTATED if orientation > 1 else 0
+    peak = max(limits.BYTES_PER_PIXEL[format][0], rotated_peak)
     limits.check_memory((4032, 3024), peak * 4032 * 3024, 512)
 
 
