@@ -1,4 +1,4 @@
-"""Checks of a host's files: by the host's own validator, and against the app's description."""
+"""Checks of a host's files, by the host's own validator and against the app's description."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from .files import (
 from .host import Host
 from .spec import APP
 
-__all__ = ["CheckResult", "State", "check_files", "unknown_settings"]
+__all__ = ["CheckResult", "State", "check_files", "find_unknown_settings"]
 
 
 class State(StrEnum):
@@ -100,10 +100,10 @@ def _run_validator(command: list[str], path: str, text: str, fix: str) -> CheckR
         return CheckResult(path, State.NOTE, f"not validated: {command[0]} is not installed")
     with TemporaryDirectory(prefix="loupe-") as folder:
         file = Path(folder) / PurePosixPath(path).name
-        # systemd looks for the unit's command, which is in this checkout and not on the server.
+        # systemd checks that the unit's command exists: here it is in this checkout.
         file.write_text(text.replace("=/opt/loupe/", f"={ROOT}/"), encoding="utf-8")
         try:
-            done = subprocess.run(
+            completed = subprocess.run(
                 [str(file) if word == "FILE" else word for word in command],
                 cwd=folder,
                 # compose.yaml and the Caddyfile read SITE; Caddy writes below HOME.
@@ -116,8 +116,10 @@ def _run_validator(command: list[str], path: str, text: str, fix: str) -> CheckR
         except subprocess.TimeoutExpired:
             message = f"not validated: no reply from {command[0]} in {VALIDATOR_TIMEOUT_SECONDS} s"
             return CheckResult(path, State.NOTE, message)
-    if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    if completed.returncode:
+        lines = [
+            line for line in (completed.stderr or completed.stdout).splitlines() if line.strip()
+        ]
         message = "; ".join(lines[-2:]).replace(str(file), file.name)
         return CheckResult(path, State.FAILED, message, fix)
     return CheckResult(path, State.OK, f"valid for {command[0]}")
@@ -134,7 +136,7 @@ def _check_values(host: Host, documents: Mapping[str, Any]) -> Iterator[CheckRes
         health = get_value(documents, paths.file, paths.health)
         expected = host.start.provided_env.get("AIP_HEALTH_ROUTE", APP.ready_path)
         yield _check_equal("health path", health, expected)
-    unknown = unknown_settings(environment)
+    unknown = find_unknown_settings(environment)
     if unknown:
         message = f"Loupe has no setting named {', '.join(unknown)}"
         yield CheckResult("settings", State.FAILED, message, "Use the names in docs/settings.md.")
@@ -178,12 +180,12 @@ def _check_instances(host: Host, texts: Mapping[str, str]) -> Iterator[CheckResu
 
 
 def _has_setting(texts: Mapping[str, str], setting: str) -> bool:
-    """Return True if a line that is not a comment contains the setting."""
+    """Return whether a line that is not a comment contains the setting."""
     pattern = re.compile(rf"^(?!\s*#).*{re.escape(setting)}(?!\d)", re.MULTILINE)
     return any(pattern.search(text) for text in texts.values())
 
 
-def unknown_settings(names: Mapping[str, str]) -> list[str]:
+def find_unknown_settings(names: Mapping[str, str]) -> list[str]:
     """Return the names that begin with ``LOUPE_`` but are not settings."""
     known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
     return [name for name in names if name.startswith("LOUPE_") and name not in known]

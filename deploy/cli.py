@@ -38,7 +38,7 @@ def list_command() -> None:
             Text(host.name),
             host.kind.value,
             f"{limits.memory_mb:,} MB",
-            _sleep(limits) or ("when idle" if limits.stops_idle else "–"),
+            _format_sleep(limits) or ("when idle" if limits.stops_idle else "–"),
             Text(host.price),
         )
     Console().print(table)
@@ -53,9 +53,8 @@ def show_command(host: str) -> None:
     click.echo(f"{chosen.title} ({chosen.kind})\n{chosen.summary}\n")
     source = chosen.find_source("price")
     click.echo(f"Price: {chosen.price}" + (f"  ({source.citation})" if source else "") + "\n")
-    own_server = chosen.is_private
-    click.echo("Limits, set by these files:" if own_server else "Limits, as documented:")
-    for fact, name in _facts(chosen.limits):
+    click.echo("Limits, set by these files:" if chosen.is_private else "Limits, as documented:")
+    for fact, name in _list_limits(chosen.limits):
         source = chosen.find_source(name)
         click.echo(f"  {fact}" + (f"  ({source.citation})" if source else ""))
     for remark in chosen.remark_list:
@@ -115,7 +114,7 @@ def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Pat
     failed = False
     for chosen in hosts().values() if all_hosts else [get_host(host or "")]:
         click.echo(f"{chosen.title} ({chosen.name})")
-        for result in _check(chosen, folder, start=not no_start):
+        for result in _check_host(chosen, folder, start=not no_start):
             click.echo(f"  {result.state:6}  {result.subject}: {result.message}")
             if result.state is State.FAILED:
                 failed = True
@@ -123,14 +122,14 @@ def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Pat
     sys.exit(1 if failed else 0)
 
 
-def _check(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
-    made = make_files(host)
+def _check_host(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
+    generated = make_files(host)
     try:
         existing = read_files(host, folder)
     except DeployError as error:
         yield CheckResult("files", State.FAILED, str(error), "Write them again with --force.")
         return
-    for path, text in made.items():
+    for path, text in generated.items():
         if path not in existing:
             message = f"not in {folder}: checked as `write` would make it"
         elif existing[path] == text:
@@ -138,7 +137,7 @@ def _check(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
         else:
             message = f"edited, in {folder}: differs from what `write` makes"
         yield CheckResult(path, State.NOTE, message)
-    texts = made | existing
+    texts = generated | existing
     yield from check_files(host, texts)
     if start:
         from .startup import check_start
@@ -146,19 +145,19 @@ def _check(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
         yield from check_start(host, texts)
 
 
-def _sleep(limits: Limits) -> str | None:
+def _format_sleep(limits: Limits) -> str | None:
     minutes = limits.sleeps_minutes
     if minutes is None:
         return None
     return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"
 
 
-def _facts(limits: Limits) -> list[tuple[str, str]]:
+def _list_limits(limits: Limits) -> list[tuple[str, str]]:
     """Return the documented limits, each with the name of its source."""
     facts = [
         ("memory: {:,} MB", limits.memory_mb, "memory_mb"),
         ("cores: {:g}", limits.cpu, "cpu"),
-        ("sleeps without visitors after: {}", _sleep(limits), "sleeps_minutes"),
+        ("sleeps without visitors after: {}", _format_sleep(limits), "sleeps_minutes"),
         ("without visitors: stops", limits.stops_idle, "stops_idle"),
         ("must start within: {} s", limits.start_seconds, "start_seconds"),
         ("largest request: {:g} MB", limits.body_mb, "body_mb"),

@@ -155,11 +155,11 @@ def _parse(path: str, text: str) -> Any:
 def _parse_unit(text: str) -> dict[str, Any]:
     """Return a unit's directives; ``Environment`` becomes a mapping.
 
-    Sections are dropped, since no directive that is read occurs in two of them.
+    Sections are dropped, since no directive that is read occurs in two sections.
     """
     lines = [line for line in text.splitlines() if "=" in line and line[0] not in "#;"]
     directives = [line.split("=", 1) for line in lines]
-    # The only directive read that may be repeated.
+    # Of the directives that are read, only Environment may be repeated.
     variables = shlex.split(" ".join(value for name, value in directives if name == "Environment"))
     environment = dict(variable.split("=", 1) for variable in variables)
     return {**dict(directives), "Environment": environment}

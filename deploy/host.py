@@ -12,25 +12,25 @@ from .spec import AppSpec
 __all__ = ["Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
 
 
-READ = "2026-11-25"
-"""Day on which sources were looked up, unless a source says otherwise."""
+READ_DATE = "2026-11-25"
+"""Day on which sources were read, unless a source gives another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page of documentation and the day it was looked up."""
+    """A page of documentation and the day it was read."""
 
     url: str
     facts: str
     """Names of the limits it documents, ``price`` and ``manifest``, separated by spaces."""
-    read: str = READ
+    read: str = READ_DATE
     """ISO date."""
     first_hand: bool = True
-    """False if the page could not be opened and the figure comes from others who cite it."""
+    """False if the page could not be opened and the figure comes from pages that cite it."""
 
     @property
     def citation(self) -> str:
-        """Address, and how and when it was looked up."""
+        """Address, and how and when it was read."""
         how = "read" if self.first_hand else "cited by others, not read itself,"
         return f"{self.url}, {how} {self.read}"
 
@@ -99,10 +99,10 @@ class Host(DeploymentOption):
     sources: tuple[Source, ...]
     """Pages that document the limits that are set, the manifest and the price.
 
-    A server has no price page: the price is its provider's.
+    Your own server has no price page: its provider sets the price.
     """
     budget_alert: str
-    """How to be warned, or stopped, before a bill surprises."""
+    """How to get a warning or a hard stop before an unexpected bill."""
     steps: str
     """Commands, beginning with ``$``, and clicks: one per line, continued by indented lines."""
     make_files: Callable[[AppSpec], dict[str, str]]

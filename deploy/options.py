@@ -7,7 +7,7 @@ __all__ = ["DEVICE", "READY_MADE", "Budget", "DeploymentOption", "Expertise", "K
 
 
 class Kind(StrEnum):
-    """Form of hosting, from most under your own control to least."""
+    """Form of hosting, from the most control to the least."""
 
     DEVICE = "on the device"
     IAAS = "IaaS"
@@ -65,9 +65,9 @@ class DeploymentOption:
     kind: Kind
     price: str
     budget: Budget
-    """The least for which Loupe can run there."""
+    """Lowest budget on which Loupe runs there."""
     traffic: Traffic
-    """The most it can be scaled to."""
+    """Highest traffic it can be scaled to."""
     expertise: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False

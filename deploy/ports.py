@@ -1,18 +1,18 @@
-"""TCP ports that nothing listens on."""
+"""Free TCP ports."""
 
 import socket
 
 __all__ = ["free_port"]
 
 ATTEMPTS = 50
-"""Ports tried from the preferred one on."""
+"""Number of ports tried, starting at the preferred one."""
 
 
 def free_port(first: int | None = None) -> int:
-    """Return a port that nothing listens on: any, or the first from ``first`` on.
+    """Return a free port: any, or the first one from ``first`` upwards.
 
     Raises:
-        OSError: the ``ATTEMPTS`` ports from ``first`` on are all in use.
+        OSError: ``ATTEMPTS`` ports from ``first`` upwards are all in use.
     """
     if first is None:
         with socket.socket() as probe:

@@ -1,7 +1,7 @@
 """The ranking of deployment options: requirements in, a sorted list with reasons out.
 
-Pure functions. A requirement that an option cannot meet excludes it, and a reason says so;
-everything else moves it up or down.
+Pure functions. A requirement that an option cannot meet excludes the option and becomes a reason;
+everything else moves the option up or down.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -77,7 +77,7 @@ class RankedOption:
 
     @property
     def cons(self) -> list[str]:
-        """Reasons against it, the one that weighs most first."""
+        """Reasons against it, the weightiest first."""
         against = [reason for reason in self.reasons if reason.points < 0]
         return [reason.text for reason in sorted(against, key=lambda reason: reason.points)]
 
@@ -108,7 +108,7 @@ def rank(requirements: Requirements) -> list[RankedOption]:
 TextAndPoints = Iterator[tuple[str, int]]
 
 
-def _place(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
+def _rate_location(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
     if requirements.private and not option.is_private:
         yield "Photos go through someone else's machines.", EXCLUSION
     elif requirements.private and option is DEVICE:
@@ -122,10 +122,10 @@ def _place(option: DeploymentOption, requirements: Requirements) -> TextAndPoint
         yield "It can't be reached offline.", EXCLUSION
 
 
-def _budget(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
+def _rate_budget(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
     if option.budget is Budget.NOTHING:
         yield "Free to start.", 2
-    elif _level(option.budget) > _level(requirements.budget):
+    elif _get_level(option.budget) > _get_level(requirements.budget):
         by_use = option.budget is Budget.BY_USE
         cost = "Pay as you go, with no cap." if by_use else "A few dollars a month."
         # Endpoints are charged around the clock: never a few dollars.
@@ -135,21 +135,21 @@ def _budget(option: DeploymentOption, requirements: Requirements) -> TextAndPoin
         yield "Within your budget.", 1
 
 
-def _traffic(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
-    missing = _level(requirements.traffic) - _level(option.traffic)
+def _rate_traffic(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
+    missing = _get_level(requirements.traffic) - _get_level(option.traffic)
     if missing > 0:
         text = f"Built for {option.traffic}, not {requirements.traffic}."
         yield text, COMPROMISE * missing
     elif requirements.traffic is not Traffic.FEW:
         yield f"Can handle {requirements.traffic}.", 2
-    # With thousands of visitors an hour it is never idle for long enough.
+    # With thousands of visitors an hour it is never idle for long enough to sleep.
     if option.sleeps and requirements.traffic is not Traffic.THOUSANDS:
         text = "Sleeps when idle, so the next visitor waits for a start."
-        yield text, -1 - _level(requirements.traffic)
+        yield text, -1 - _get_level(requirements.traffic)
 
 
-def _expertise(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
-    missing = _level(option.expertise) - _level(requirements.expertise)
+def _rate_expertise(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
+    missing = _get_level(option.expertise) - _get_level(requirements.expertise)
     if missing > 0:
         needed = "some" if option.expertise is Expertise.SOME else "good"
         yield f"Needs {needed} server knowledge, and upkeep.", COMPROMISE * missing
@@ -161,13 +161,13 @@ def _expertise(option: DeploymentOption, requirements: Requirements) -> TextAndP
         yield "Matches your experience.", 2
 
 
-def _features(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
+def _rate_features(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
     if requirements.own_domain and option.own_domain:
         yield "Supports your own domain.", 3
     elif requirements.own_domain:
         yield "Doesn't support your own domain.", EXCLUSION
     if requirements.gpu:
-        yield _gpu(option)
+        yield _rate_gpu(option)
         if option is not READY_MADE:
             text = (
                 "Loupe runs inference on the CPU. A GPU only speeds up training and the learner "
@@ -176,7 +176,7 @@ def _features(option: DeploymentOption, requirements: Requirements) -> TextAndPo
             yield text, -1
 
 
-def _gpu(option: DeploymentOption) -> tuple[str, int]:
+def _rate_gpu(option: DeploymentOption) -> tuple[str, int]:
     if not option.gpu:
         return "No GPU.", EXCLUSION
     if option is DEVICE:
@@ -186,8 +186,8 @@ def _gpu(option: DeploymentOption) -> tuple[str, int]:
     return "GPU machines are available; these files request one without.", 4
 
 
-def _always(option: DeploymentOption, _: Requirements) -> TextAndPoints:
-    """Yield what holds whatever is required."""
+def _rate_in_general(option: DeploymentOption, _: Requirements) -> TextAndPoints:
+    """Yield the reasons that don't depend on requirements."""
     if isinstance(option, Host) and option.start.runner == "streamlit":
         yield "Runs the repository directly, with nothing to build.", 1
     if option is READY_MADE:
@@ -204,17 +204,17 @@ def _always(option: DeploymentOption, _: Requirements) -> TextAndPoints:
         yield "Files are lost on restart; corrections need an external database.", -1
 
 
-def _level(value: Enum) -> int:
-    """Return a value's place in its scale, from 0."""
+def _get_level(value: Enum) -> int:
+    """Return a value's position on its scale, from 0."""
     return list(type(value)).index(value)
 
 
 RULES: tuple[Callable[[DeploymentOption, Requirements], TextAndPoints], ...] = (
-    _place,
-    _budget,
-    _traffic,
-    _expertise,
-    _features,
-    _always,
+    _rate_location,
+    _rate_budget,
+    _rate_traffic,
+    _rate_expertise,
+    _rate_features,
+    _rate_in_general,
 )
 """To add a requirement, add a field to ``Requirements`` and a rule here."""

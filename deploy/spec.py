@@ -29,19 +29,18 @@ class AppSpec:
     """Entry point of the image and of the systemd unit."""
     requirements: str = "requirements-serve.txt"
     postgres_driver: str = "psycopg[binary]>=3.2,<4"
-    """Requirement for LOUPE_DATABASE, which both images have; a test compares the Dockerfile."""
+    """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
 
     data_dir: str = "/data"
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
     memory_mb: int = 330
-    """Memory in use: 324 MB after 200 answers to 20 visitors (README).
+    """Memory in use: 324 MB after 200 answers to 20 visitors (docs/benchmarks.md).
 
-    Several of the largest photos at once take what is left up to ``LOUPE_MEMORY_MB``, and are
-    refused beyond it.
+    Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """
     start_seconds: int = 15
-    """From process start to ready: 1.5 s on two cores, ten times that on a tenth of a core."""
+    """Process start to ready: 1.5 s on two cores, ten times that on a tenth of a core."""
     stop_seconds: int = 30
     """From SIGTERM to SIGKILL; requests in progress finish within it."""
     max_instances: int = 1
@@ -50,7 +49,7 @@ class AppSpec:
     """Open pages (web sockets) per instance."""
 
     secrets: tuple[str, ...] = ("LOUPE_SECRET", "LOUPE_DATABASE")
-    """Settings that must never be in a file; each host has a place for them."""
+    """Settings that must never be in a file; each host keeps them as secrets or variables."""
 
     def environment(self, memory_mb: int | None = None) -> dict[str, str]:
         """Return the settings that every host's manifest passes to the app.

@@ -1,4 +1,4 @@
-"""A start of the app as a host does it: to a first answer, within its memory, and to its end."""
+"""A trial start of the app, as a host does it: readiness, first answer, memory, shutdown."""
 
 import base64
 import contextlib
@@ -31,12 +31,12 @@ from .spec import APP
 __all__ = ["StartPlan", "check_start", "peak_memory_mb", "plan_start", "run_plan"]
 
 READY_TIMEOUT_SECONDS = 120
-"""Longest wait for the app, where the host documents none."""
+"""Longest wait for the app if the host documents no limit, in seconds."""
 ANSWER_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.1
 
-OTHER_SETTINGS = ("LOUPE_", "STREAMLIT_", "AIP_", "SPACE_", "SAGEMAKER_", "PORT")
-"""Prefixes of variables of this machine that must not reach the app."""
+EXCLUDED_PREFIXES = ("LOUPE_", "STREAMLIT_", "AIP_", "SPACE_", "SAGEMAKER_", "PORT")
+"""Prefixes of this machine's variables that must not reach the app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def plan_start(host: Host, texts: Mapping[str, str] | None = None) -> StartPlan:
     elif host.start.runner == "unit":
         command = _unit_command(documents.get(paths.file) or {})
     else:
-        # What Community Cloud runs is documented, and is in no file.
+        # Community Cloud's command is in its documentation, not in a file.
         command = ("streamlit", "run", "streamlit_app.py")
     return StartPlan(
         command=command,
@@ -92,7 +92,7 @@ def _unit_command(unit: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def check_start(host: Host, texts: Mapping[str, str] | None = None) -> Iterator[CheckResult]:
-    """Start the app as the host does, send it one photo and end it; yield each result.
+    """Start the app as the host does, send it one photo and stop it; yield each result.
 
     Args:
         host: the host.
@@ -105,14 +105,14 @@ def check_start(host: Host, texts: Mapping[str, str] | None = None) -> Iterator[
 
 
 def run_plan(host: Host, plan: StartPlan) -> Iterator[CheckResult]:
-    """Start the app by a plan, call it through the host's routes and end it.
+    """Start the app by a plan, call it through the host's routes and stop it.
 
     Raises:
         DeployError: the command cannot be run.
     """
     with TemporaryDirectory(prefix="loupe-") as folder:
         port, log = free_port(), Path(folder) / "log"
-        health, photo = _requests(host, f"http://127.0.0.1:{port}")
+        health, photo = _build_requests(host, f"http://127.0.0.1:{port}")
         process = _launch(plan, port, Path(folder) / "data", log)
         try:
             ready = _wait_until_ready(plan, process, health, log)
@@ -121,12 +121,12 @@ def run_plan(host: Host, plan: StartPlan) -> Iterator[CheckResult]:
                 yield _check_first_answer(photo)
                 yield _check_memory(process.pid, plan.memory_mb)
         finally:
-            end = _end(process, plan.stop_seconds)
+            end = _stop(process, plan.stop_seconds)
         if ready.state is State.OK:
             yield end
 
 
-def _requests(host: Host, base_url: str) -> tuple[Request, Request]:
+def _build_requests(host: Host, base_url: str) -> tuple[Request, Request]:
     """Return the host's health check, and a sample photo sent through the host's own route."""
     photo = samples()[0]
     body, media_type = photo.read(), f"image/{photo.path.suffix[1:].replace('jpg', 'jpeg')}"
@@ -152,7 +152,7 @@ def _launch(plan: StartPlan, port: int, data: Path, log: Path) -> subprocess.Pop
     Raises:
         DeployError: it cannot be run.
     """
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(OTHER_SETTINGS)}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(EXCLUDED_PREFIXES)}
     environment = {
         **clean,
         **plan.environment,
@@ -181,10 +181,10 @@ def _wait_until_ready(
     began, reply = time.monotonic(), ""
     command = " ".join(plan.command).replace(str(ROOT), ".")
     deadline = began + plan.timeout_seconds
-    while (left := deadline - time.monotonic()) > 0 and process.poll() is None:
+    while (remaining_seconds := deadline - time.monotonic()) > 0 and process.poll() is None:
         with contextlib.suppress(OSError):
             # The port opens before the app responds: this request lasts most of the start.
-            status, reply = _send(health, left)
+            status, reply = _send(health, remaining_seconds)
             if status == 200:
                 seconds = time.monotonic() - began
                 message = f"{command}: {health.selector} is ready after {seconds:.1f} s"
@@ -244,7 +244,7 @@ def peak_memory_mb(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss) / 2**20 if psutil.pid_exists(pid) else 0
 
 
-def _end(process: subprocess.Popen[bytes], timeout_seconds: int) -> CheckResult:
+def _stop(process: subprocess.Popen[bytes], timeout_seconds: int) -> CheckResult:
     """Send SIGTERM, and SIGKILL to the group if the process is still running."""
     began = time.monotonic()
     if process.poll() is None:

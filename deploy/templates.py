@@ -1,4 +1,4 @@
-"""Parts that several hosts' files share: text with comments, probes, a systemd unit, Caddy."""
+"""Parts shared by several hosts' files: commented text, probes, a systemd unit, Caddy."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,14 @@ __all__ = [
     "FIXED_MONTHLY_PRICE",
     "PROXY_BODY",
     "PROXY_BODY_MB",
-    "budget_comment",
-    "caddyfile",
-    "json_text",
-    "name_value_list",
-    "probe",
-    "toml_text",
-    "unit",
-    "yaml_text",
+    "dump_json",
+    "dump_toml",
+    "dump_yaml",
+    "format_budget_alert",
+    "make_caddyfile",
+    "make_probe",
+    "make_unit",
+    "to_name_value_list",
 ]
 
 
@@ -32,7 +32,7 @@ FIXED_MONTHLY_PRICE = (
 """The budget alert of your own server."""
 
 PROXY_BODY_MB = 200
-"""Largest request body Caddy accepts, for a zip of photos, as in .streamlit/config.toml."""
+"""Largest request body that Caddy accepts, a zip of photos, as in .streamlit/config.toml."""
 
 PROXY_BODY = Source(
     "https://caddyserver.com/docs/caddyfile/directives/request_body",
@@ -41,19 +41,19 @@ PROXY_BODY = Source(
 )
 
 
-def budget_comment(alert: str) -> str:
+def format_budget_alert(alert: str) -> str:
     """Return the comment line that names the budget alert."""
     return f"Budget alert: {alert}"
 
 
-def yaml_text(document: Any, *comments: str) -> str:
-    """Return YAML in the document's order, under its comments."""
+def dump_yaml(document: Any, *comments: str) -> str:
+    """Return a document as YAML, in its own order, after comments."""
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return _comment(comments) + text
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML with multi-line strings as blocks, so that a file in it can be read."""
+    """YAML with multi-line strings as blocks, so that files inside it stay readable."""
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -64,13 +64,13 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def toml_text(document: Mapping[str, Any], *comments: str) -> str:
-    """Return TOML under its comments."""
+def dump_toml(document: Mapping[str, Any], *comments: str) -> str:
+    """Return a document as TOML, after comments."""
     return _comment(comments) + tomli_w.dumps(document)
 
 
-def json_text(document: Any) -> str:
-    """Return JSON; it has no comments, so notes belong in the steps."""
+def dump_json(document: Any) -> str:
+    """Return a document as JSON; it has no comments, so notes belong in the steps."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -78,12 +78,12 @@ def _comment(lines: Iterable[str]) -> str:
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
-def name_value_list(environment: Mapping[str, str], key: str = "name") -> list[dict[str, str]]:
-    """Return variables as Kubernetes lists them: ``[{name, value}]``."""
+def to_name_value_list(environment: Mapping[str, str], key: str = "name") -> list[dict[str, str]]:
+    """Return variables as a list, as in Kubernetes: ``[{name, value}]``."""
     return [{key: name, "value": value} for name, value in environment.items()]
 
 
-def probe(app: AppSpec, path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
+def make_probe(app: AppSpec, path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
     """Return a probe in Kubernetes' form."""
     return {
         "httpGet": {"path": path, "port": app.port},
@@ -93,7 +93,7 @@ def probe(app: AppSpec, path: str, *, period_seconds: int, failures: int) -> dic
     }
 
 
-def caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> str:
+def make_caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> str:
     """Return Caddy's configuration: HTTPS with an automatic certificate in front of the app."""
     return _comment(comments) + (
         f"{site} {{\n"
@@ -102,7 +102,7 @@ def caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> str:
         f"\t\tmax_size {PROXY_BODY_MB}MB\n"
         "\t}\n"
         # While the app restarts, Caddy retries requests without a body: pages, not photos. With
-        # only one app behind it, health checks would just keep it out of service for longer.
+        # only one app behind Caddy, health checks would only prolong the outage.
         f"\treverse_proxy {upstream} {{\n"
         f"\t\tlb_try_duration {app.start_seconds}s\n"
         "\t}\n"
@@ -110,13 +110,13 @@ def caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> str:
     )
 
 
-def unit(app: AppSpec, checkout_dir: str, memory_mb: int, *comments: str) -> str:
+def make_unit(app: AppSpec, checkout_dir: str, memory_mb: int, *comments: str) -> str:
     """Return a systemd unit that runs a checkout as a user who may write to one folder.
 
     Args:
         app: the app.
         checkout_dir: the checkout, with its virtual environment in ``.venv``.
-        memory_mb: the memory at which systemd kills it.
+        memory_mb: the memory above which systemd kills it.
         comments: lines above it.
     """
     environment = {

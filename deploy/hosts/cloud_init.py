@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import PROXY_BODY_MB, budget_comment, caddyfile, unit, yaml_text
+from ..templates import PROXY_BODY_MB, dump_yaml, format_budget_alert, make_caddyfile, make_unit
 from .vps_systemd import CHECKOUT_DIR, MEMORY_MB
 from .vps_systemd import HOST as SERVER
 
@@ -20,9 +20,9 @@ ALERT = (
 
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return user data: the files of the server with systemd, and the commands around them."""
-    proxy = caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
+    proxy = make_caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
     contents = {
-        UNIT: unit(app, CHECKOUT_DIR, MEMORY_MB),
+        UNIT: make_unit(app, CHECKOUT_DIR, MEMORY_MB),
         "/etc/caddy/Caddyfile": proxy.expandtabs(4),
     }
     pip = f"{CHECKOUT_DIR}/.venv/bin/pip"
@@ -48,11 +48,11 @@ def make_files(app: AppSpec) -> dict[str, str]:
     }
     comments = (
         "User data for Debian 13 or Ubuntu 24.04, on a machine with 2 GB.",
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
         "Replace YOU, and loupe.example.org with a domain that points at the machine.",
         "One machine: no autoscaling group.",
     )
-    return {FILE: "#cloud-config\n" + yaml_text(document, *comments)}
+    return {FILE: "#cloud-config\n" + dump_yaml(document, *comments)}
 
 
 HOST = Host(

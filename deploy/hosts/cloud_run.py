@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, name_value_list, probe, yaml_text
+from ..templates import dump_yaml, format_budget_alert, make_probe, to_name_value_list
 
 __all__ = ["HOST"]
 
@@ -26,12 +26,12 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.image_stage}",
         "ports": [{"name": "http1", "containerPort": app.port}],
         "env": [
-            *name_value_list(app.environment(MEMORY_MB)),
+            *to_name_value_list(app.environment(MEMORY_MB)),
             {"name": app.secrets[0], "valueFrom": {"secretKeyRef": secret}},
         ],
         "resources": {"limits": {"cpu": "1", "memory": f"{MEMORY_MB}Mi"}},
-        "startupProbe": probe(app, app.ready_path, period_seconds=5, failures=24),
-        "livenessProbe": probe(app, app.live_path, period_seconds=30, failures=3),
+        "startupProbe": make_probe(app, app.ready_path, period_seconds=5, failures=24),
+        "livenessProbe": make_probe(app, app.live_path, period_seconds=30, failures=3),
     }
     annotations = {
         "autoscaling.knative.dev/minScale": "0",
@@ -53,17 +53,17 @@ def make_files(app: AppSpec) -> dict[str, str]:
     }
     comments = (
         f"Cloud Run: {REFERENCE}",
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
         "Files are in memory: set LOUPE_DATABASE to keep corrections, and before raising maxScale.",
     )
-    return {FILE: yaml_text(document, *comments)}
+    return {FILE: dump_yaml(document, *comments)}
 
 
 HOST = Host(
     name="cloud-run",
     title="Google Cloud Run",
     kind=Kind.PAAS,
-    summary="Runs the image while there are requests, and nothing in between.",
+    summary="Runs the image only while there are requests.",
     price="Pay as you go, to a tenth of a second, with a free monthly allowance; an open page "
     "counts as use.",
     budget=Budget.BY_USE,
@@ -114,6 +114,6 @@ HOST = Host(
     remarks="""
         A page's web socket is cut after an hour; the page reconnects automatically.
         Session affinity is best effort.
-        A zip of more than 32 MB does not get through.
+        A zip larger than 32 MB is rejected.
     """,
 )

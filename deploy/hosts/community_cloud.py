@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, toml_text
+from ..templates import dump_toml, format_budget_alert
 
 __all__ = ["HOST"]
 
@@ -17,10 +17,10 @@ def make_files(app: AppSpec) -> dict[str, str]:
     """Return what to paste into the app's secrets; the rest is the repository itself."""
     comments = (
         "Streamlit Community Cloud: paste into Advanced settings, Secrets.",
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
         f"Add on that page, never in a file: {', '.join(app.secrets)}.",
     )
-    return {FILE: toml_text(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments)}
+    return {FILE: dump_toml(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments)}
 
 
 HOST = Host(
@@ -28,7 +28,7 @@ HOST = Host(
     title="Streamlit Community Cloud",
     kind=Kind.PAAS,
     summary="Runs streamlit_app.py from a GitHub repository and installs its requirements.txt.",
-    price="Free. The limits may change without notice; the least is 690 MB, the most 2.7 GB.",
+    price="Free. Memory is at least 690 MB and at most 2.7 GB; limits may change without notice.",
     budget=Budget.NOTHING,
     traffic=Traffic.FEW,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps_minutes=12 * 60),
@@ -43,7 +43,7 @@ HOST = Host(
         Push this repository to GitHub.
         On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.
         In Advanced settings choose Python 3.12 and paste the file's lines into Secrets.
-        For PostgreSQL add psycopg[binary] to requirements.txt, the list that it installs.
+        For PostgreSQL add psycopg[binary] to requirements.txt, which it installs.
         Budget alert: {ALERT}
         Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.
     """,
@@ -53,7 +53,7 @@ HOST = Host(
     remarks="""
         Limited to one instance.
         Files are lost when the app sleeps; corrections need an external database.
-        XSRF protection can't be turned off there, and need not be.
+        XSRF protection can't be turned off there and doesn't need to be.
         It also installs torch, which makes the first start slow.
     """,
 )

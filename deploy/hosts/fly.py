@@ -1,9 +1,9 @@
-"""Fly.io: one small machine that stops when nobody visits."""
+"""Fly.io: one small machine that stops while there are no visitors."""
 
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, toml_text
+from ..templates import dump_toml, format_budget_alert
 
 __all__ = ["HOST"]
 
@@ -65,16 +65,16 @@ def make_files(app: AppSpec) -> dict[str, str]:
             f"At most {app.max_instances} machine: fly deploy --ha=false, fly scale count "
             f"{app.max_instances}. More need LOUPE_DATABASE and fly-replay."
         ),
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
     )
-    return {FILE: toml_text(document, *comments)}
+    return {FILE: dump_toml(document, *comments)}
 
 
 HOST = Host(
     name="fly",
     title="Fly.io",
     kind=Kind.PAAS,
-    summary="Runs the image in a small virtual machine that stops while nobody visits.",
+    summary="Runs the image in a small virtual machine that stops while there are no visitors.",
     price="Pay as you go; a stopped machine costs only its disk. No permanent free tier.",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,

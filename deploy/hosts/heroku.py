@@ -1,9 +1,9 @@
-"""Heroku, by container: torch does not fit into a slug."""
+"""Heroku, as a container: torch does not fit into a slug."""
 
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, json_text, yaml_text
+from ..templates import dump_json, dump_yaml, format_budget_alert
 
 __all__ = ["HOST"]
 
@@ -11,7 +11,7 @@ DOCS = "https://devcenter.heroku.com/articles"
 MANIFEST = f"{DOCS}/build-docker-images-heroku-yml"
 MEMORY_MB = 512
 ALERT = (
-    "Heroku documents none; the bill is the number of dynos, which only `heroku ps:scale` "
+    "Heroku documents none; the bill depends on the number of dynos, which only `heroku ps:scale` "
     "changes. Account, Billing shows the month so far."
 )
 
@@ -22,12 +22,12 @@ def make_files(app: AppSpec) -> dict[str, str]:
         name: {"description": "Set by deploy/hosts/heroku.py.", "value": value}
         for name, value in app.environment(MEMORY_MB).items()
     }
-    # Heroku generates it, and nobody else knows it.
+    # Heroku generates it, so it appears in no file.
     settings["LOUPE_SECRET"] = {"description": "Signs share links.", "generator": "secret"}
-    build = yaml_text(
+    build = dump_yaml(
         {"build": {"docker": {"web": app.dockerfile}}},
         f"Heroku: {MANIFEST}",
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
         "Sticky sessions: heroku features:enable http-session-affinity",
     )
     description = {
@@ -37,7 +37,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "env": settings,
         "formation": {"web": {"quantity": app.max_instances, "size": "eco"}},
     }
-    return {"heroku.yml": build, "app.json": json_text(description)}
+    return {"heroku.yml": build, "app.json": dump_json(description)}
 
 
 HOST = Host(

@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, toml_text
+from ..templates import dump_toml, format_budget_alert
 
 __all__ = ["HOST"]
 
@@ -29,7 +29,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "drainingSeconds": app.stop_seconds,
         },
     }
-    return {FILE: toml_text(document, f"Railway: {REFERENCE}", budget_comment(ALERT))}
+    return {FILE: dump_toml(document, f"Railway: {REFERENCE}", format_budget_alert(ALERT))}
 
 
 HOST = Host(

@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, name_value_list, yaml_text
+from ..templates import dump_yaml, format_budget_alert, to_name_value_list
 
 __all__ = ["HOST"]
 
@@ -27,17 +27,17 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "healthCheckPath": app.ready_path,
         "numInstances": app.max_instances,
         "envVars": [
-            *name_value_list(app.environment(MEMORY_MB), "key"),
-            # Render generates it, and nobody else knows it.
+            *to_name_value_list(app.environment(MEMORY_MB), "key"),
+            # Render generates it, so it appears in no file.
             {"key": "LOUPE_SECRET", "generateValue": True},
         ],
     }
     comments = (
         "Render blueprint: https://render.com/docs/blueprint-spec",
-        budget_comment(ALERT),
+        format_budget_alert(ALERT),
         "For more than one instance, set LOUPE_DATABASE first (Environment).",
     )
-    return {FILE: yaml_text({"services": [service]}, *comments)}
+    return {FILE: dump_yaml({"services": [service]}, *comments)}
 
 
 HOST = Host(

@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import json_text
+from ..templates import dump_json
 
 __all__ = ["HOST"]
 
@@ -58,7 +58,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "BudgetLimit": {"Amount": "50", "Unit": "USD"},
         },
     }
-    return {f"{FOLDER}/{name}.json": json_text(request) for name, request in requests.items()}
+    return {f"{FOLDER}/{name}.json": dump_json(request) for name, request in requests.items()}
 
 
 HOST = Host(
@@ -111,6 +111,6 @@ HOST = Host(
     max_instances_via='"MaxCapacity": 1',
     remarks="""
         No public page: programs call it with AWS credentials.
-        A photo of more than 6 MB does not get through.
+        A photo larger than 6 MB is rejected.
     """,
 )

@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import budget_comment, yaml_text
+from ..templates import dump_yaml, format_budget_alert
 
 __all__ = ["HOST"]
 
@@ -18,7 +18,7 @@ ALERT = (
 
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return the README whose front matter configures a Space."""
-    front_matter = yaml_text(
+    front_matter = dump_yaml(
         {
             "title": app.title,
             "emoji": "🔎",
@@ -30,7 +30,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "license": "apache-2.0",
         }
     )
-    body = f"# {app.title}\n\n{app.summary}\n\n<!-- {budget_comment(ALERT)} -->\n"
+    body = f"# {app.title}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
     return {FILE: f"---\n{front_matter}---\n\n{body}"}
 
 

@@ -3,7 +3,7 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import json_text, name_value_list
+from ..templates import dump_json, to_name_value_list
 
 __all__ = ["HOST"]
 
@@ -21,7 +21,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     """Return the bodies of three REST requests."""
     container = {
         "imageUri": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.image_stage}",
-        "env": name_value_list(app.environment(MEMORY_MB)),
+        "env": to_name_value_list(app.environment(MEMORY_MB)),
         "ports": [{"containerPort": 8080}],
         "healthRoute": HEALTH,
         "predictRoute": PREDICT,
@@ -36,9 +36,9 @@ def make_files(app: AppSpec) -> dict[str, str]:
         },
     }
     return {
-        MODEL: json_text({"model": {"displayName": app.name, "containerSpec": container}}),
-        ENDPOINT: json_text({"displayName": app.name, "dedicatedEndpointEnabled": True}),
-        DEPLOY: json_text({"deployedModel": deployment, "trafficSplit": {"0": 100}}),
+        MODEL: dump_json({"model": {"displayName": app.name, "containerSpec": container}}),
+        ENDPOINT: dump_json({"displayName": app.name, "dedicatedEndpointEnabled": True}),
+        DEPLOY: dump_json({"deployedModel": deployment, "trafficSplit": {"0": 100}}),
     }
 
 
@@ -77,7 +77,7 @@ HOST = Host(
         $ {CURL} -d @{ENDPOINT} {REST}/endpoints
         Put the model's number into vertex/deploy.json, and the endpoint's in place of ENDPOINT:
         $ {CURL} -d @{DEPLOY} {REST}/endpoints/ENDPOINT:deployModel
-        Put its address in place of DNS below (the shared address takes no predictions for it):
+        Put its address in place of DNS below (the shared address doesn't serve this endpoint):
         $ gcloud ai endpoints describe ENDPOINT --region=REGION
             --format='value(dedicatedEndpointDns)'
         $ printf '{{"instances":[{{"image_bytes":{{"b64":"%s"}}}}],"parameters":{{"top":5}}}}'
@@ -98,6 +98,6 @@ HOST = Host(
     max_instances_via='"maxReplicaCount": 1',
     remarks="""
         No public page: programs call it with Google credentials.
-        Photos travel as base64, a third larger: of 10 MB, 7.5 MB of photos remain.
+        Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of photos.
     """,
 )

@@ -7,9 +7,9 @@ from ..templates import (
     FIXED_MONTHLY_PRICE,
     PROXY_BODY,
     PROXY_BODY_MB,
-    budget_comment,
-    caddyfile,
-    yaml_text,
+    dump_yaml,
+    format_budget_alert,
+    make_caddyfile,
 )
 
 __all__ = ["HOST"]
@@ -62,13 +62,15 @@ def make_files(app: AppSpec) -> dict[str, str]:
     }
     comments = (
         "echo SITE=loupe.example.org > .env, then docker compose up --detach --build",
-        budget_comment(FIXED_MONTHLY_PRICE),
+        format_budget_alert(FIXED_MONTHLY_PRICE),
         "Keep the volume 'data': it holds corrections and your own models.",
     )
     upstream = f"{app.name}:{app.port}"
     return {
-        FILE: yaml_text(document, *comments),
-        "Caddyfile": caddyfile(app, "{$SITE}", upstream, "HTTPS for the site that .env names."),
+        FILE: dump_yaml(document, *comments),
+        "Caddyfile": make_caddyfile(
+            app, "{$SITE}", upstream, "HTTPS for the site that .env names."
+        ),
     }
 
 
@@ -77,7 +79,7 @@ HOST = Host(
     title="A server with Docker Compose",
     kind=Kind.VPS,
     summary="Any Linux server with Docker, rented or your own; Caddy gets the certificate.",
-    price="Whatever the server costs a month; the software is free.",
+    price="The server's monthly price; the software is free.",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.THOUSANDS,
     expertise=Expertise.SOME,
@@ -111,6 +113,6 @@ HOST = Host(
     max_instances_via="scale: 1",
     remarks="""
         System updates, the firewall and backups are up to you.
-        compose.yaml grants the memory: raise mem_limit and LOUPE_MEMORY_MB together.
+        compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.
     """,
 )

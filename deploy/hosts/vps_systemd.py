@@ -7,9 +7,9 @@ from ..templates import (
     FIXED_MONTHLY_PRICE,
     PROXY_BODY,
     PROXY_BODY_MB,
-    budget_comment,
-    caddyfile,
-    unit,
+    format_budget_alert,
+    make_caddyfile,
+    make_unit,
 )
 
 __all__ = ["CHECKOUT_DIR", "HOST", "MEMORY_MB"]
@@ -24,13 +24,13 @@ def make_files(app: AppSpec) -> dict[str, str]:
     """Return the unit and Caddy's configuration."""
     unit_comments = (
         f"Copy to /etc/systemd/system/{app.name}.service",
-        budget_comment(FIXED_MONTHLY_PRICE),
+        format_budget_alert(FIXED_MONTHLY_PRICE),
     )
     proxy_comment = "Copy to /etc/caddy/Caddyfile and replace loupe.example.org with your domain."
     upstream = f"127.0.0.1:{app.port}"
     return {
-        FILE: unit(app, CHECKOUT_DIR, MEMORY_MB, *unit_comments),
-        "systemd/Caddyfile": caddyfile(app, "loupe.example.org", upstream, proxy_comment),
+        FILE: make_unit(app, CHECKOUT_DIR, MEMORY_MB, *unit_comments),
+        "systemd/Caddyfile": make_caddyfile(app, "loupe.example.org", upstream, proxy_comment),
     }
 
 
@@ -39,7 +39,7 @@ HOST = Host(
     title="A server with systemd",
     kind=Kind.VPS,
     summary="Linux with Python 3.11 to 3.13, without Docker; the steps are for Debian and Ubuntu.",
-    price="Whatever the server costs a month; the software is free.",
+    price="The server's monthly price; the software is free.",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.THOUSANDS,
     expertise=Expertise.YES,

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from deploy.check import State, check_files, unknown_settings
+from deploy.check import State, check_files, find_unknown_settings
 from deploy.errors import UnknownHost
 from deploy.files import get_value, make_files, parse_files, parse_variables
 from deploy.host import Host
@@ -117,8 +117,10 @@ def test_settings_exist_and_no_secret_is_in_a_file(host: Host) -> None:
     text, paths = "\n".join(make_files(host).values()), host.manifest
     documents = parse_files(make_files(host))
     variables = parse_variables(get_value(documents, paths.file, paths.environment))
-    assert unknown_settings(variables) == []
-    assert unknown_settings(dict.fromkeys(re.findall(r"LOUPE_[A-Z_]+", all_text(host)), "")) == []
+    assert find_unknown_settings(variables) == []
+    assert (
+        find_unknown_settings(dict.fromkeys(re.findall(r"LOUPE_[A-Z_]+", all_text(host)), "")) == []
+    )
     assert not set(variables) & set(APP.secrets)
     assert not re.search(r"(?i)(password|token|api_?key)\s*[:=]\s*\S", text)
     assert not re.search(r"://[^/\s]+:[^/\s]+@", text)

@@ -1,1 +1,1 @@
-"""The parts of the Deploy page: requirements, the ranking, and how this app fits each host."""
+"""The parts of the Deploy page: the questions, the ranking, and the app's fit with each host."""

@@ -1,4 +1,4 @@
-"""How this app fits each host: its memory and speed, measured here, beside the hosts' limits."""
+"""This app's memory and speed on this machine, next to the limits of each host."""
 
 import os
 import sys
@@ -24,6 +24,7 @@ from ui.charts import accent
 __all__ = ["Measurement", "measure_app", "show_fit"]
 
 ANSWERS = 5
+"""Answers whose median time is measured."""
 AXIS_MB = 2048
 """End of the memory axis, in MB: a host with more has enough."""
 
@@ -34,7 +35,7 @@ class Measurement:
 
     Attributes:
         memory_mb: resident memory of this process now.
-        peak_mb: its peak so far; on other systems than Linux, the same as now.
+        peak_mb: its peak so far; on systems other than Linux, the same as now.
         torch: True if torch is loaded, which takes several hundred MB.
         milliseconds: median time of an answer to a sample, on all cores of this machine.
         core_seconds: median CPU time of such an answer; an upper bound while others are served.
@@ -83,20 +84,20 @@ def measure_app() -> Measurement | None:
 
 
 def show_fit(hosts: Sequence[Host]) -> None:
-    """Show this app's memory and speed beside the limits of the hosts."""
+    """Show this app's memory and speed next to the hosts' limits."""
     st.subheader("Does it fit?", anchor=False)
-    measured = measure_app()
-    if measured is None:
+    measurement = measure_app()
+    if measurement is None:
         st.warning("No model can be loaded, so nothing was measured.", icon=":material/block:")
         return
-    st.write(_describe(measured))
-    _memory_chart(hosts, measured.peak_mb)
+    st.write(_describe(measurement))
+    _show_memory_chart(hosts, measurement.peak_mb)
     st.caption("Bars stop at 2 GB.")
     rows = [
         {
             "Host": host.title,
-            "Answer": measured.estimate(host.limits.cpu) if host.limits.cpu else "varies",
-            "Sleeps": _sleep(host),
+            "Answer": measurement.estimate(host.limits.cpu) if host.limits.cpu else "varies",
+            "Sleeps": _format_sleep(host),
             "Files": "kept" if host.keeps_files else "lost",
         }
         for host in hosts
@@ -109,26 +110,26 @@ def show_fit(hosts: Sequence[Host]) -> None:
     )
 
 
-def _describe(measured: Measurement) -> str:
-    higher = round(measured.peak_mb) > round(measured.memory_mb)
-    peak = f" (peak {measured.peak_mb:,.0f} MB)" if higher else ""
-    torch = ", including torch, which the small image doesn't have," if measured.torch else ""
-    cores = "core" if measured.cores == 1 else "cores"
+def _describe(measurement: Measurement) -> str:
+    higher = round(measurement.peak_mb) > round(measurement.memory_mb)
+    peak = f" (peak {measurement.peak_mb:,.0f} MB)" if higher else ""
+    torch = ", including torch, which the small image doesn't have," if measurement.torch else ""
+    cores = "core" if measurement.cores == 1 else "cores"
     return (
-        f"Measured just now: **{measured.memory_mb:,.0f} MB** of memory{peak}{torch} and "
-        f"**{measured.milliseconds:.0f} ms** per answer on {measured.cores} {cores}. The line "
-        "across the bars marks this app."
+        f"Measured just now: **{measurement.memory_mb:,.0f} MB** of memory{peak}{torch} and "
+        f"**{measurement.milliseconds:.0f} ms** per answer on {measurement.cores} {cores}. "
+        "The line across the bars marks this app."
     )
 
 
-def _sleep(host: Host) -> str:
+def _format_sleep(host: Host) -> str:
     minutes = host.limits.sleeps_minutes
     if minutes is None:
         return "when idle" if host.sleeps else "no"
     return f"after {minutes}\u00a0min" if minutes < 120 else f"after {minutes // 60}\u00a0h"
 
 
-def _memory_chart(hosts: Sequence[Host], app_mb: float) -> None:
+def _show_memory_chart(hosts: Sequence[Host], app_mb: float) -> None:
     """Draw each host's memory as a bar, and the app's as a line across them."""
     memory = [(host.title, host.limits.memory_mb) for host in hosts]
     labels = [f"{mb:,} MB" if mb < 1024 else f"{mb / 1024:g} GB" for _, mb in memory]
@@ -144,13 +145,13 @@ def _memory_chart(hosts: Sequence[Host], app_mb: float) -> None:
     hosts_text = "; ".join(
         f"{title}: {label}" for (title, _), label in zip(memory, labels, strict=True)
     )
-    spec = _chart_spec(accent(), accent(sure=False), dark=st.context.theme.type == "dark")
+    spec = _build_chart(accent(), accent(sure=False), dark=st.context.theme.type == "dark")
     description = f"This app uses {app_mb:.0f} MB. {hosts_text}"
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=4)
-def _chart_spec(fits_color: str, short_color: str, *, dark: bool) -> dict[str, Any]:
+def _build_chart(fits_color: str, short_color: str, *, dark: bool) -> dict[str, Any]:
     ink = "#E7F0EE" if dark else "#3D4B49"
     axis = alt.Axis(labelLimit=170, labelColor=ink, labelFontSize=13, ticks=False, domain=False)
     base = alt.Chart(alt.NamedData("hosts"), height=alt.Step(28)).encode(

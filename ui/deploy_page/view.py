@@ -13,7 +13,7 @@ from ui.phrasing import escape_markdown, link_urls
 
 __all__ = ["show_ranking"]
 
-SHOWN = 3
+OPTIONS_SHOWN = 3
 SCROLLED_LINES = 30
 """Longest file shown without scrolling, in lines."""
 
@@ -24,11 +24,11 @@ def show_ranking(ranked: Sequence[RankedOption]) -> None:
     """Show the best options in full, the others that fit folded, and why the rest don't."""
     fitting = [option for option in ranked if option.fits]
     excluded = [option for option in ranked if not option.fits]
-    _headline(fitting)
-    _options(fitting[:SHOWN], first_place=1)
-    if len(fitting) > SHOWN:
-        with st.expander(f"{len(fitting) - SHOWN} more that fit", icon=":material/list:"):
-            _options(fitting[SHOWN:], first_place=SHOWN + 1)
+    _show_headline(fitting)
+    _show_options(fitting[:OPTIONS_SHOWN], first_place=1)
+    if len(fitting) > OPTIONS_SHOWN:
+        with st.expander(f"{len(fitting) - OPTIONS_SHOWN} more that fit", icon=":material/list:"):
+            _show_options(fitting[OPTIONS_SHOWN:], first_place=OPTIONS_SHOWN + 1)
     if excluded:
         label = f"{len(excluded)} that don't fit, and why"
         with st.expander(label, icon=":material/block:"):
@@ -37,7 +37,7 @@ def show_ranking(ranked: Sequence[RankedOption]) -> None:
                 st.write(f"**{title}**: {escape_markdown(ranked_option.cons[0])}")
 
 
-def _headline(fitting: Sequence[RankedOption]) -> None:
+def _show_headline(fitting: Sequence[RankedOption]) -> None:
     if not fitting:
         st.subheader("Nothing matches everything", anchor=False)
         st.write("Each option below says what it lacks. Relax a requirement to see matches.")
@@ -49,13 +49,13 @@ def _headline(fitting: Sequence[RankedOption]) -> None:
         st.write(escape_markdown(best.compromise))
 
 
-def _options(ranked: Sequence[RankedOption], *, first_place: int) -> None:
+def _show_options(ranked: Sequence[RankedOption], *, first_place: int) -> None:
     for place, ranked_option in enumerate(ranked, first_place):
         with st.container(border=True):
-            _option(ranked_option, place)
+            _show_option(ranked_option, place)
 
 
-def _option(ranked: RankedOption, place: int) -> None:
+def _show_option(ranked: RankedOption, place: int) -> None:
     option = ranked.option
     title, kind = escape_markdown(option.title), escape_markdown(option.kind.label)
     st.markdown(f"**{place}. {title}** :gray-badge[{kind}]")
@@ -66,12 +66,12 @@ def _option(ranked: RankedOption, place: int) -> None:
             bullets = "\n".join(f"- {escape_markdown(reason)}" for reason in reasons)
             st.markdown(f"{heading}:\n{bullets}")
     if ranked.host:
-        _host(ranked.host)
+        _show_host(ranked.host)
     elif option is DEVICE:
         st.code("make run", language=None)
 
 
-def _host(host: Host) -> None:
+def _show_host(host: Host) -> None:
     st.download_button(
         f"Download files for {host.title}",
         lambda: zip_files(host),
@@ -89,7 +89,7 @@ def _host(host: Host) -> None:
         return
     with expander:
         for number, step in enumerate(host.step_list, 1):
-            _step(number, step)
+            _show_step(number, step)
         for remark in host.remark_list:
             st.caption(escape_markdown(remark))
         for path, text in make_files(host).items():
@@ -105,7 +105,7 @@ def _host(host: Host) -> None:
             st.markdown(f"{link_urls(source.url)}{escape_markdown(how)}")
 
 
-def _step(number: int, step: str) -> None:
+def _show_step(number: int, step: str) -> None:
     if step.startswith("$ "):
         st.write(f"{number}. In a terminal:")
         st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
