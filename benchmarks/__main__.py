@@ -8,7 +8,7 @@ import click
 from .environment import describe
 from .paths import RESULT, ROOT
 from .registry import Benchmark, Figure, benchmarks
-from .report import table, verdict, write
+from .report import format_table, verdict, write_report
 
 __all__ = ["main"]
 
@@ -26,11 +26,11 @@ def main(names: tuple[str, ...], quick: bool) -> None:
         raise click.UsageError(f"No figure {unknown[0]!r}. Available: {', '.join(known)}.")
     environment = describe()
     figures = dict(_measure([known[name] for name in names or known], quick))
-    print(table(figures, known))
+    print(format_table(figures, known))
     print("\n" + ", ".join(f"{name} {value}" for name, value in environment.items()))
     if quick:
         print("\nQuick run: few readings, not to be quoted.")
-    write(RESULT, figures, known, environment, quick=quick)
+    write_report(RESULT, figures, known, environment, quick=quick)
     print(f"\nWritten to {RESULT.relative_to(ROOT)}", file=sys.stderr)
     sys.exit(0 if all(figure.met for figure in figures.values()) else 1)
 

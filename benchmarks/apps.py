@@ -1,4 +1,4 @@
-"""The three measured apps, and the elements of their pages to use."""
+"""The three measured apps, and the page elements that a visitor uses."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ GRADIO_VENV = ROOT / "build" / "gradio-venv"
 class App:
     """The command that starts an app, and the elements of its page.
 
-    ``command`` takes the port. ``stays`` means that the page takes another photo; other apps
+    ``command`` takes the port. ``stays`` means that one page takes several photos; other apps
     need a new page for each.
     """
 
@@ -77,7 +77,7 @@ def streamlit() -> App:
 
 @cache
 def gradio() -> App:
-    """Return the Gradio peer, in an environment that is created the first time.
+    """Return the Gradio peer, in its own environment, which is created on first use.
 
     Raises:
         NotMeasured: the environment can't be created.
@@ -103,8 +103,8 @@ def _streamlit(script: str, port: int) -> list[str]:
 
 def _gradio_python() -> Path:
     folder = "Scripts" if os.name == "nt" else "bin"
-    python, made = GRADIO_VENV / folder / "python", GRADIO_VENV / ".made"
-    if made.is_file():
+    python, marker = GRADIO_VENV / folder / "python", GRADIO_VENV / ".marker"
+    if marker.is_file():
         return python
     print("Creating an environment for Gradio (takes minutes the first time) ...", file=sys.stderr)
     try:
@@ -117,5 +117,5 @@ def _gradio_python() -> Path:
         raise NotMeasured(
             f"Gradio's environment can't be created: {' '.join(message)[:200]}"
         ) from error
-    made.touch()
+    marker.touch()
     return python

@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
     """Launch headless Chromium.
 
     Raises:
-        NotMeasured: neither ``CHROMIUM`` nor the path names one.
+        NotMeasured: Chromium is neither in ``CHROMIUM`` nor on PATH.
     """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
@@ -54,7 +54,7 @@ def open_page(
     try:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
-        # Not "load": a page may be waiting for fonts from the internet.
+        # "load" could take long: a page may be waiting for fonts from the internet.
         page.goto(server.url, wait_until="commit")
         page.locator(server.app.input).first.wait_for(state="attached")
         time.sleep(settle_seconds)

@@ -1,4 +1,4 @@
-"""A load generator for the API: many connections from one thread, to use little CPU."""
+"""A load generator for the API: many connections on one thread, so that it uses little CPU."""
 
 import selectors
 import socket
@@ -41,12 +41,12 @@ class Connection:
     closing: bool = False
     sent_at: float = 0.0
     received: bytearray = field(default_factory=bytearray)
-    left: int | None = None
+    response_end: int | None = None
     status: int = 0
 
     def send(self, request: bytes) -> None:
         """Send a request."""
-        self.sent_at, self.left = time.perf_counter(), None
+        self.sent_at, self.response_end = time.perf_counter(), None
         self.received.clear()
         self.socket.sendall(request)
 
@@ -56,7 +56,7 @@ class Connection:
         if not data:
             raise NotMeasured("the server closed a connection")
         self.received += data
-        if self.left is None:
+        if self.response_end is None:
             end = self.received.find(b"\r\n\r\n")
             if end < 0:
                 return False
@@ -64,8 +64,8 @@ class Connection:
             self.status = int(head.split(b" ", 2)[1])
             self.closing = b"\r\nconnection: close" in head
             length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
-            self.left = end + 4 + int(length)
-        return len(self.received) >= self.left
+            self.response_end = end + 4 + int(length)
+        return len(self.received) >= self.response_end
 
 
 def run_load(url: str, photos: Sequence[bytes], clients: int) -> LoadResult:

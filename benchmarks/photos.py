@@ -12,33 +12,40 @@ from model.samples import samples
 
 from .paths import BUILD
 
-__all__ = ["PHONE", "SMALL", "phone_photo", "small_photo", "small_photos", "write_photo"]
+__all__ = [
+    "PHONE_SIZE_PX",
+    "SMALL_SIZE_PX",
+    "phone_photo",
+    "small_photo",
+    "small_photos",
+    "write_photo",
+]
 
-SMALL = (500, 375)
-"""Width and height of a small photo, pixels."""
+SMALL_SIZE_PX = (500, 375)
+"""Width and height of a small photo, in pixels."""
 
-PHONE = (4000, 3000)
-"""Width and height of a phone's photo, pixels: 12 megapixels."""
+PHONE_SIZE_PX = (4000, 3000)
+"""Width and height of a phone's photo, in pixels: 12 megapixels."""
 
 GRAIN = 5.0
-"""Noise of a phone's sensor, in levels of 255: it makes the file weigh what a phone's does."""
+"""Noise of a phone's sensor, in levels of 255; with it, files are as large as a phone's."""
 
 
 def small_photo(name: str = "cat") -> bytes:
     """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
-    return _jpeg(_cropped_sample(name).resize(SMALL, Image.Resampling.LANCZOS))
+    return _jpeg(_cropped_sample(name).resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
 
 
 def phone_photo(name: str = "cat", turn: int = 0) -> bytes:
-    """Return a photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` moves its noise."""
-    image = _cropped_sample(name).resize(PHONE, Image.Resampling.BICUBIC)
+    """Return a photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` shifts its noise."""
+    image = _cropped_sample(name).resize(PHONE_SIZE_PX, Image.Resampling.BICUBIC)
     noise = np.roll(_noise(), 97 * turn, axis=0)
     pixels = np.asarray(image).astype(np.int16) + noise[:, :, None]
     return _jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
 
 
 def small_photos(count: int) -> list[bytes]:
-    """Return ``count`` different small photos: crops of the samples, always the same ones."""
+    """Return ``count`` different small photos: crops of the samples, the same in every run."""
     random = np.random.default_rng(0)
     names = [sample.name for sample in samples()]
     pictures = {name: _cropped_sample(name) for name in names}
@@ -50,7 +57,7 @@ def small_photos(count: int) -> list[bytes]:
         left = int(random.integers(0, image.width - width + 1))
         top = int(random.integers(0, image.height - height + 1))
         box = (left, top, left + width, top + height)
-        return _jpeg(image.resize(SMALL, Image.Resampling.BICUBIC, box))
+        return _jpeg(image.resize(SMALL_SIZE_PX, Image.Resampling.BICUBIC, box))
 
     return [crop(number) for number in range(count)]
 
@@ -65,7 +72,7 @@ def write_photo(name: str, data: bytes) -> Path:
 
 @cache
 def _noise() -> NDArray[np.int16]:
-    noise = np.random.default_rng(0).normal(0, GRAIN, (PHONE[1], PHONE[0]))
+    noise = np.random.default_rng(0).normal(0, GRAIN, (PHONE_SIZE_PX[1], PHONE_SIZE_PX[0]))
     return np.rint(noise).astype(np.int16)
 
 

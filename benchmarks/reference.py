@@ -1,4 +1,4 @@
-"""The measured model, and the same model as a fastai learner to compare with."""
+"""The measured model, and the same model as a fastai learner for comparison."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ FOLDER = BUILD / "peers"
 
 
 def classifier() -> Classifier:
-    """Return the measured model on the compiled engine, whatever the settings say."""
+    """Return the measured model on the compiled engine, regardless of the settings."""
     return model.load(MODEL, "compiled")
 
 
@@ -60,14 +60,14 @@ def export() -> Path:
 
 
 def _loaders(manifest: Manifest) -> Any:
-    """Return data loaders of picklable parts, over two blank images."""
+    """Return data loaders with picklable parts, over two blank images."""
     from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, Normalize
 
     from model.learner.rebuild import item_transforms
 
     transforms = item_transforms(manifest.recipe)
     for place, transform in enumerate(transforms):
-        # fastai sorts by this; by default it would crop before resizing.
+        # fastai sorts transforms by this; by default it would crop before resizing.
         transform.order = place
     mean, std = manifest.architecture.mean, manifest.architecture.std
     block = DataBlock(

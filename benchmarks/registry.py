@@ -17,7 +17,10 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value and its target; ``value`` is None if it wasn't measured, for ``detail``."""
+    """A measured value and its target.
+
+    ``value`` is None if it wasn't measured; ``detail`` then says why.
+    """
 
     value: float | None
     target: float
@@ -26,7 +29,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None if nothing was measured."""
+        """True if the target is met; None if nothing was measured."""
         if self.value is None:
             return None
         return self.value >= self.target if self.at_least else self.value <= self.target

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from .registry import Benchmark, Figure
 
-__all__ = ["table", "verdict", "write"]
+__all__ = ["format_table", "verdict", "write_report"]
 
 
-def table(figures: Mapping[str, Figure], known: Mapping[str, Benchmark]) -> str:
+def format_table(figures: Mapping[str, Figure], known: Mapping[str, Benchmark]) -> str:
     """Return a Markdown table, one figure per row."""
     rows = ["| figure | what | measured | target | | how |", "|---|---|---:|---:|---|---|"]
     for name, figure in figures.items():
         entry = known[name]
-        target = f"{'≥' if figure.at_least else '≤'} {number(figure.target, entry.unit)}"
-        value = "–" if figure.value is None else number(figure.value, entry.unit)
+        target = f"{'≥' if figure.at_least else '≤'} {format_value(figure.target, entry.unit)}"
+        value = "–" if figure.value is None else format_value(figure.value, entry.unit)
         cells = [name, entry.measures, value, target, verdict(figure), figure.detail]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
@@ -27,14 +27,14 @@ def verdict(figure: Figure) -> str:
     return {True: "met", False: "missed", None: "not measured"}[figure.met]
 
 
-def number(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Return a value with its unit, in its significant digits."""
     if unit == "×":
         return f"{value:.2f}"
     return f"{value:.0f} {unit}" if value else "0"
 
 
-def write(
+def write_report(
     path: Path,
     figures: Mapping[str, Figure],
     known: Mapping[str, Benchmark],

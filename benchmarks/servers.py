@@ -22,12 +22,12 @@ from .registry import NotMeasured
 __all__ = ["Server", "serve"]
 
 TIMEOUT_SECONDS = 120
-"""Longest wait for an app to answer, in seconds."""
+"""Longest wait for an app to start, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running app; ``began`` is when its process was started, by ``time.perf_counter``."""
+    """A running app; ``began`` is the start of its process, by ``time.perf_counter``."""
 
     app: App
     process: psutil.Popen
@@ -41,28 +41,28 @@ class Server:
         return f"http://127.0.0.1:{self.port}{self.app.page}"
 
     def seconds(self) -> float:
-        """Seconds since the process was started."""
+        """Return the seconds since the process was started."""
         return time.perf_counter() - self.began
 
     def wait(self) -> None:
         """Wait until the server accepts connections.
 
         Raises:
-            NotMeasured: it ended, or did not within 120 seconds.
+            NotMeasured: the process ended, or didn't listen within 120 seconds.
         """
         while time.perf_counter() < self.began + TIMEOUT_SECONDS:
             if self.process.poll() is not None:
-                raise NotMeasured(f"{self.app.name} ended at once: {self._last_words()}")
+                raise NotMeasured(f"{self.app.name} ended immediately: {self._log_tail()}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
         raise NotMeasured(
-            f"{self.app.name} did not start in {TIMEOUT_SECONDS} s: {self._last_words()}"
+            f"{self.app.name} did not start in {TIMEOUT_SECONDS} s: {self._log_tail()}"
         )
 
     def wait_ready(self) -> None:
-        """Wait until the server gives its page."""
+        """Wait until the server serves its page."""
         self.wait()
         while time.perf_counter() < self.began + TIMEOUT_SECONDS:
             try:
@@ -71,24 +71,24 @@ class Server:
                 return
             except (URLError, OSError):
                 time.sleep(0.1)
-        raise NotMeasured(f"{self.app.name} gives no page: {self._last_words()}")
+        raise NotMeasured(f"{self.app.name} serves no page: {self._log_tail()}")
 
     def memory_mb(self) -> float:
-        """Resident memory of the process and its children, MB."""
-        return sum(process.memory_info().rss for process in self._family()) / 2**20
+        """Return the resident memory of the process and its children, in MB."""
+        return sum(process.memory_info().rss for process in self._processes()) / 2**20
 
-    def holds(self, library: str) -> bool:
-        """Whether a file of that name is mapped into the process or a child."""
+    def maps_library(self, library: str) -> bool:
+        """Return whether a library of that name is mapped into the process or a child."""
         return any(
             library in Path(mapped.path).name
-            for process in self._family()
+            for process in self._processes()
             for mapped in process.memory_maps()
         )
 
-    def _family(self) -> list[psutil.Process]:
+    def _processes(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         return " ".join(self.log.read_text(errors="replace").split())[-300:]
 
 
@@ -113,10 +113,10 @@ def serve(app: App) -> Iterator[Server]:
         try:
             yield server
         finally:
-            _end(process)
+            _kill_tree(process)
 
 
-def _end(process: psutil.Popen) -> None:
+def _kill_tree(process: psutil.Popen) -> None:
     try:
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:

@@ -15,10 +15,10 @@ from ..servers import Server, serve
 __all__ = ["memory"]
 
 PHOTOS_PER_SESSION = 10
-"""Photos per visitor. A session's memory outlives its page for a while."""
+"""Photos per visitor. A session's memory is kept for a while after its page is closed."""
 
 PAUSE_SECONDS = 0.3
-"""Pause before the next photo, in seconds: people don't choose faster."""
+"""Pause before the next photo, in seconds: no visitor chooses faster."""
 
 
 @benchmark(
@@ -38,7 +38,7 @@ def memory(quick: bool) -> tuple[float, str]:
         with serve(loupe()) as server:
             _answer(browser, server, photos, ours)
             used = server.memory_mb()
-            if server.holds("libtorch"):
+            if server.maps_library("libtorch"):
                 raise NotMeasured(f"torch was loaded in the serving process ({used:.0f} MB)")
         beside = [_peer(browser, peer, photos, peers) for peer in (gradio, streamlit)]
     text = (

@@ -41,7 +41,7 @@ def _measure(photo: bytes, count: int) -> Pairs:
 def _bare() -> ort.InferenceSession:
     engine = classifier().engine
     assert isinstance(engine, OnnxEngine)
-    # Read from the engine's session, so that the two can't drift apart.
+    # Options are read from the engine's session, so that the two can't differ.
     options = engine._ort_session.get_session_options()  # noqa: SLF001
     graph = engine.bundle.read(GRAPH)
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

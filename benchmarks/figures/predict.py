@@ -47,7 +47,7 @@ def _against_fastai(photo: bytes, count: int) -> tuple[float, str]:
 
 
 def _compare(photo: bytes, learn: Any) -> str:
-    """Say how far apart the two answers are: speed means nothing if the answer is wrong."""
+    """Describe how far apart the two answers are: speed means nothing if the answer is wrong."""
     ours = classifier().identify(photo)
     label, probabilities = predict(learn, photo)
     apart = float(np.abs(ours.probabilities - probabilities).max())

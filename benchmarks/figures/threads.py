@@ -1,4 +1,4 @@
-"""Answers under concurrency: they must equal the serial ones."""
+"""Answers under concurrency, which must equal the serial ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from benchmarks.photos import PHONE, SMALL, phone_photo, small_photo, small_photos
+from benchmarks.photos import PHONE_SIZE_PX, SMALL_SIZE_PX, phone_photo, small_photo, small_photos
 
 
 def opened(data: bytes) -> Image.Image:
@@ -15,12 +15,12 @@ def opened(data: bytes) -> Image.Image:
 
 def test_small_photo_has_its_size() -> None:
     image = opened(small_photo())
-    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SMALL)
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SMALL_SIZE_PX)
 
 
 def test_phone_photo_is_as_large_as_from_a_phone() -> None:
     data = phone_photo()
-    assert opened(data).size == PHONE
+    assert opened(data).size == PHONE_SIZE_PX
     assert 3e6 <= len(data) <= 5e6
 
 
@@ -28,4 +28,4 @@ def test_small_photos_differ_and_are_reproducible() -> None:
     photos = small_photos(12)
     assert len(set(photos)) == 12
     assert photos == small_photos(12)
-    assert {opened(photo).size for photo in photos} == {SMALL}
+    assert {opened(photo).size for photo in photos} == {SMALL_SIZE_PX}

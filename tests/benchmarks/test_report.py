@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from benchmarks import Benchmark, Figure
-from benchmarks.report import table, write
+from benchmarks.report import format_table, write_report
 
 
 def entry(name: str, unit: str = "×") -> Benchmark:
@@ -20,7 +20,7 @@ FIGURES = {
 
 
 def test_table_has_one_row_per_figure() -> None:
-    rows = table(FIGURES, KNOWN).splitlines()
+    rows = format_table(FIGURES, KNOWN).splitlines()
     assert rows[2] == "| fast | what fast is | 0.25 | ≤ 0.50 | met | a \\| b |"
     assert "| 0.75 | ≤ 0.50 | missed |" in rows[3]
     assert "| – | ≤ 330 MB | not measured | no browser |" in rows[4]
@@ -28,7 +28,7 @@ def test_table_has_one_row_per_figure() -> None:
 
 def test_json_can_be_read_back(tmp_path: Path) -> None:
     path = tmp_path / "new" / "bench.json"
-    write(path, FIGURES, KNOWN, {"cores": "2"}, quick=True)
+    write_report(path, FIGURES, KNOWN, {"cores": "2"}, quick=True)
     read = json.loads(path.read_text())
     assert read["machine"] == {"cores": "2"}
     assert read["quick"] is True
