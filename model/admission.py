@@ -1,8 +1,8 @@
-"""The admission queue: one for the screen, the API and batches, with one deadline.
+"""The admission queue, in which CPU-bound work on photos waits until a core is free.
 
-CPU-bound work on photos waits here until a core is free. A photo waits under one deadline:
-if its header shows that it is large, it trades its slot for the large-photo permit, and the
-time that it has waited already counts.
+Pages, the API and batches wait in a lane each. One deadline covers a photo's whole wait: if its
+header shows that it is large, it may have to trade its slot for a place in the line of large
+photos, and the time it has already waited counts.
 """
 
 import threading
@@ -31,11 +31,11 @@ __all__ = [
 T = TypeVar("T")
 
 Lane = Literal["screen", "api", "batch"]
-"""Where a caller waits. Free slots go to the lanes in turn, so that a visitor waits for one or
-two photos of the API and not for all of them."""
+"""The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
+two of the API's photos, not for all of them."""
 
 DEADLINE: Final = -1.0
-"""Stands for the queue's own deadline where a timeout is given."""
+"""Timeout that stands for the queue's own deadline."""
 
 CANCEL_POLL_SECONDS = 0.1
 """Longest time until a waiting caller notices that it was cancelled, in seconds."""
@@ -51,7 +51,7 @@ class Admission:
     Args:
         lane: where it waits.
         timeout_seconds: longest total wait; None waits for as long as it takes.
-        is_cancelled: asked while it waits.
+        is_cancelled: polled while it waits; True makes it leave.
         needs_slot: False for work outside the slots, which takes only the large-photo permit.
     """
 
@@ -67,18 +67,18 @@ class Admission:
         self.is_cancelled, self.needs_slot = is_cancelled, needs_slot
         self.has_slot = False
         self.large_wait_seconds = 0.0
-        """How long it waited for the large-photo permit after it had a slot."""
+        """Time spent waiting for the large-photo permit after it had a slot, in seconds."""
         self.granted = threading.Event()
         self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     @property
     def is_counted(self) -> bool:
-        """Whether it counts towards the queue's length: batches limit themselves."""
+        """True if it counts towards the queue's length: batches limit themselves."""
         return self.timeout_seconds is not None
 
     @property
     def is_late(self) -> bool:
-        """Whether its deadline has passed."""
+        """True once its deadline has passed."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def late_error(self) -> Busy:
@@ -98,12 +98,12 @@ class Admission:
                 return False
         return True
 
-    def seconds_left(self, most: float | None = None) -> float | None:
-        """Return the seconds until the deadline, at most ``most``; None if there is neither."""
+    def seconds_left(self, limit_seconds: float | None = None) -> float | None:
+        """Return the seconds until the deadline, at most the limit; None if there is neither."""
         if self._deadline is None:
-            return most
+            return limit_seconds
         left = max(0.0, self._deadline - time.monotonic())
-        return left if most is None else min(left, most)
+        return left if limit_seconds is None else min(left, limit_seconds)
 
 
 class Submission(Admission, Generic[T]):
@@ -120,7 +120,7 @@ class Submission(Admission, Generic[T]):
         """Start the work, or continue it after the wait for another large photo.
 
         Args:
-            in_this_thread: the caller runs it, so it needs no thread of the executor.
+            in_this_thread: the caller runs the work, so the executor need not.
         """
         super().grant()
         if not self.is_started:
@@ -145,9 +145,9 @@ class Submission(Admission, Generic[T]):
             self.future.set_exception(self.late_error())
 
     def run(self) -> None:
-        """Run the work, then in the same thread whatever gets its slot.
+        """Run the work, then in the same thread each submission that gets its slot.
 
-        Another thread would have to wake up for each photo, and compete for the GIL.
+        A thread per photo would have to wake up first, and compete for the GIL.
         """
         submission: Submission[Any] | None = self
         while submission is not None:
@@ -163,7 +163,8 @@ class Submission(Admission, Generic[T]):
                 result = self._work()
             except BaseException as error:  # noqa: BLE001 - handed on by the future
                 failure = error
-        # Released before the result is set: the next photo must not wait for the event loop.
+        # Release the slot before setting the result: the next photo must not wait for the event
+        # loop.
         follower = self._queue.release(self, take_next=True)
         if failure is not None:
             self.future.set_exception(failure)
@@ -181,8 +182,8 @@ class AdmissionQueue:
     its turn comes.
 
     Args:
-        slots: how many may be active at once.
-        queue: how many may wait in each lane.
+        slots: most callers that may be active at the same time.
+        queue: most callers that may wait in the lane of pages, and in that of the API.
         deadline_seconds: longest total wait.
     """
 
@@ -199,16 +200,16 @@ class AdmissionQueue:
 
     @property
     def active(self) -> int:
-        """How many hold a slot."""
+        """Number of callers that hold a slot."""
         return self._active
 
     @property
     def contended(self) -> bool:
-        """Whether other callers are active or waiting: then each should use one core."""
+        """True if other callers are active or waiting: then each should use one core."""
         return self._active > 1 or bool(self._large_waiting) or any(self._lanes.values())
 
     def waiting(self, lane: Lane) -> int:
-        """Return how many wait in a lane, including those that wait for another large photo."""
+        """Return the callers in a lane, with those that wait for another large photo."""
         with self._lock:
             waiting = chain(self._lanes[lane], self._large_waiting)
             return sum(other.is_counted and other.lane == lane for other in waiting)
@@ -230,7 +231,7 @@ class AdmissionQueue:
         Args:
             timeout: longest wait in seconds, by default the queue's deadline. None waits for
                 as long as it takes, in the lane of batches, outside the bound.
-            is_cancelled: asked while the caller waits.
+            is_cancelled: polled while the caller waits.
 
         Raises:
             Busy: the queue is full, or the deadline passed.
@@ -295,7 +296,7 @@ class AdmissionQueue:
         """Release the slot; with ``take_next``, return a submission to run in this thread."""
         self._local.admission = None
         with self._lock:
-            # It has no slot if it gave up waiting for another large photo.
+            # It has no slot if it timed out or was cancelled behind another large photo.
             if not admission.has_slot:
                 return None
             admission.has_slot = False
@@ -305,9 +306,9 @@ class AdmissionQueue:
     def withdraw(self, admission: Admission) -> bool:
         """Remove a waiting caller; return False if it is no longer waiting."""
         with self._lock:
-            for line in (self._lanes[admission.lane], self._large_waiting):
-                if admission in line:
-                    line.remove(admission)
+            for waiting in (self._lanes[admission.lane], self._large_waiting):
+                if admission in waiting:
+                    waiting.remove(admission)
                     # The next large photo may be one that needs no slot.
                     self._dispatch()
                     return True
@@ -336,7 +337,7 @@ class AdmissionQueue:
             if not (self._is_large_active or self._large_waiting):
                 self._is_large_active = True
                 return True
-            # Large photos in this line hold no slot, so the check on entry does not bound it.
+            # Waiting large photos hold no slot, so the check on entry does not bound their number.
             if admission.is_counted and self.waiting(admission.lane) >= self.slots + self.queue:
                 raise _full_error()
             admission.granted.clear()
@@ -357,13 +358,13 @@ class AdmissionQueue:
             self._active += admission.needs_slot
             admission.grant()
         follower = None
-        while self._active < self.slots and (waiting := self._pop_next()) is not None:
+        while self._active < self.slots and (next_admission := self._pop_next()) is not None:
             self._active += 1
-            if take_next and follower is None and isinstance(waiting, Submission):
-                follower = waiting
+            if take_next and follower is None and isinstance(next_admission, Submission):
+                follower = next_admission
                 follower.grant(in_this_thread=True)
             else:
-                waiting.grant()
+                next_admission.grant()
         return follower
 
     def _pop_next(self) -> Admission | None:

@@ -26,7 +26,7 @@ from .settings import settings
 __all__ = ["Classifier", "Identification", "Source", "load"]
 
 Source = str | Path | bytes | Image.Image | Photo
-"""A path, a file's bytes, a PIL image, or a photo that was read already."""
+"""A path, a file's bytes, a PIL image, or a photo that has already been read."""
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from its golden output."""
@@ -82,7 +82,7 @@ class Classifier:
         Args:
             source: the photo.
             timeout: see ``identify``.
-            is_cancelled: asked while the photo waits.
+            is_cancelled: polled while the photo waits.
 
         Raises:
             PhotoError, Busy: see ``identify``.
@@ -113,7 +113,7 @@ class Classifier:
         with admission_queue().acquire(timeout, is_cancelled) as admission:
             started = time.perf_counter()
             photo = self.read_photo(data)
-            # Waiting for another large photo is no part of decoding.
+            # The wait for another large photo is not part of decoding.
             started += admission.large_wait_seconds
             decoded = time.perf_counter()
             pixels = preprocess(photo.image, self.bundle.manifest.recipe)
@@ -200,7 +200,7 @@ class Classifier:
                 "Build or import the model again."
             )
         difference = float(np.abs(actual - expected).max())
-        # Written so that NaN is a mismatch, too.
+        # Written so that NaN counts as a mismatch.
         if not (difference <= TOLERANCE and actual.argmax() == expected.argmax()):
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
@@ -233,7 +233,7 @@ def read_file(path: Path) -> bytes:
     """Return the bytes of a photo file.
 
     Raises:
-        MissingPhoto, PhotoTooLarge, DamagedPhoto: it is missing, too large or not readable.
+        MissingPhoto, PhotoTooLarge, DamagedPhoto: it is missing, too large or unreadable.
     """
     try:
         # One byte over the limit is enough to reject it: a device or a pipe may never end.
@@ -272,7 +272,7 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         EngineUnavailable: the engine's packages are not installed.
     """
     name, engine = name or settings().model, engine or settings().engine
-    # Taken before the files are read: a change in between is noticed the next time.
+    # Taken before the files are read, so that the next call notices a change in between.
     current = fingerprint(name)
     cached = _by_fingerprint.get((name, engine))
     if cached and cached[0] == current:

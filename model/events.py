@@ -1,6 +1,6 @@
 """Events: what happens to photos, for metrics and logs.
 
-Events carry numbers, names of models and codes of errors, never a photo.
+Events carry numbers, model names and error codes, never a photo.
 """
 
 from collections.abc import Callable
@@ -40,13 +40,13 @@ def subscribe(listener: Callable[[Event], None]) -> Callable[[], None]:
 
 
 def emit_error(error: LoupeError, model: str = "", engine: str = "") -> None:
-    """Emit an error once, however many callers it passes on its way."""
+    """Emit an error, but only once: each caller that passes it on may call this."""
     if not error.emitted:
         error.emitted = True
         emit(Event(model, engine, code=error.code))
 
 
 def emit(event: Event) -> None:
-    """Call all listeners."""
+    """Pass an event to all listeners."""
     for listener in tuple(_listeners):
         listener(event)

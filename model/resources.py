@@ -33,17 +33,14 @@ def has_cpu_limit(root: Path = CGROUP) -> bool:
 
 def memory_mb(root: Path = CGROUP) -> int:
     """Return the memory to use, in MB: the cgroup's limit, at most the machine's memory."""
-    machine = _machine_mb()
-    limits = [
-        value / 2**20
-        for value in (_read_number(path) for path in _memory_limit_files(root))
-        if value and value > 0
-    ]
-    return max(128, int(min([machine, *limits])))
+    files = [folder / "memory.max" for folder in _cgroup_folders(root)]
+    files.append(root / "memory" / "memory.limit_in_bytes")
+    limits = [limit / 2**20 for limit in map(_read_number, files) if limit and limit > 0]
+    return max(128, int(min([_machine_mb(), *limits])))
 
 
 def limit_malloc_arenas() -> None:
-    """Let all threads share two malloc arenas, where the C library has them (glibc).
+    """Let all threads share two malloc arenas, where the C library supports it (glibc).
 
     By default glibc opens up to eight per core and keeps in them what sessions' threads
     freed: 70 MB after two dozen sessions. ``MALLOC_ARENA_MAX`` does the same from outside.
@@ -53,7 +50,7 @@ def limit_malloc_arenas() -> None:
 
 
 def trim_memory() -> None:
-    """Return freed memory to the system, where the C library can (glibc)."""
+    """Return freed memory to the system, where the C library supports it (glibc)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -70,12 +67,6 @@ def _quota(root: Path) -> float | None:
     quota = _read_number(root / "cpu" / "cpu.cfs_quota_us")
     period = _read_number(root / "cpu" / "cpu.cfs_period_us")
     return quota / period if quota and period and quota > 0 else None
-
-
-def _memory_limit_files(root: Path) -> list[Path]:
-    return [folder / "memory.max" for folder in _cgroup_folders(root)] + [
-        root / "memory" / "memory.limit_in_bytes"
-    ]
 
 
 def _cgroup_folders(root: Path) -> list[Path]:

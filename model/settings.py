@@ -67,7 +67,8 @@ class Settings(BaseSettings):
         default=8,
         ge=0,
         le=1000,
-        description="Number of photos that may wait while all cores are busy.",
+        description="Number of photos that may wait while all cores are busy: this many from "
+        "pages, and as many from the API. Batches don't count.",
     )
     deadline: float = Field(
         default=10.0,

@@ -1,8 +1,8 @@
 """CSV files that spreadsheets open as text: the one guard against formulas in cells.
 
-A label or a file's name that starts with ``=`` would run as a formula. defusedcsv guards the cells
-of a file; ``escape_formula`` adds what it leaves (spaces, tabs, line breaks and full-width signs
-in front, as OWASP lists them) and serves tables on the screen, which browsers save as CSV.
+A label or file name that starts with ``=`` would run as a formula. defusedcsv escapes the cells of
+a file; ``escape_formula`` covers what it misses (leading spaces, tabs, line breaks and full-width
+signs, all on OWASP's list) and also serves tables on the screen, which browsers save as CSV.
 """
 
 import io
@@ -17,7 +17,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
 
 
 def escape_formula(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe goes in front."""
+    """Return text with an apostrophe in front if a spreadsheet could take it for a formula."""
     # NFKC turns full-width and small signs into plain ones, as some spreadsheets do.
     first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
     return f"'{text}" if first.startswith(FORMULA_SIGNS) else text

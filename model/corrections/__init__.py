@@ -1,4 +1,4 @@
-"""Visitors' corrections: kept in SQLite or PostgreSQL, exported as a zip.
+"""Visitors' corrections: stored in SQLite or PostgreSQL, exported as a zip.
 
     from model.corrections import correction_store
 

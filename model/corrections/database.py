@@ -1,6 +1,6 @@
-"""A database by its URL, and its errors in plain words.
+"""Connections to a database by URL, and its errors in plain words.
 
-The URL may hold a password: nothing here shows it or keeps it in an error.
+The URL may hold a password, so it is never shown and never part of an error.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,10 @@ from ..errors import DataError
 __all__ = ["connect", "parse_url", "translate_database_errors"]
 
 TIMEOUT_SECONDS = 30
-"""How long a writer waits for others, and how long a connection may take, in seconds."""
+"""Longest wait for other writers, or for a connection of the pool, in seconds."""
+
+CONNECT_TIMEOUT_SECONDS = 10
+"""Longest time to connect to PostgreSQL, in seconds."""
 
 REASONS = {
     ("disk is full", "no space left", "diskfull"): "the disk is full. Free some space.",
@@ -29,17 +32,19 @@ REASONS = {
         "no password",
     ): "the user name or password in LOUPE_DATABASE is wrong.",
     ("does not exist",): "the database in LOUPE_DATABASE, or its table, doesn't exist.",
-    ("permission denied",): "its user isn't allowed to create or write tables. Grant it that.",
+    (
+        "permission denied",
+    ): "its user isn't allowed to create or write tables. Grant it these rights.",
     ("connection", "timeout"): "the database doesn't respond. Check LOUPE_DATABASE.",
 }
-"""Reasons by what drivers write, in lower case; the first that fits."""
+"""Reasons by fragments of drivers' messages, in lower case; the first match counts."""
 
 
 def parse_url(url: str) -> URL:
     """Return the URL with its driver; ``postgres://`` and ``postgresql://`` mean psycopg.
 
     Raises:
-        DataError: it is no URL, or of another kind of database.
+        DataError: it is not a URL, or the database is neither SQLite nor PostgreSQL.
     """
     try:
         parsed = make_url(url)
@@ -70,7 +75,7 @@ def connect(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_timeout=TIMEOUT_SECONDS,
             hide_parameters=True,
-            connect_args={"connect_timeout": 10},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         )
     except ImportError:
         raise DataError(
@@ -126,10 +131,10 @@ def translate_database_errors(action: str) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """Return why, without repeating anything of the driver's message."""
+    """Return the reason, without quoting the driver's message."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     message = f"{type(origin).__name__} {origin}".lower()
-    for signs, reason in REASONS.items():
-        if any(sign in message for sign in signs):
+    for fragments, reason in REASONS.items():
+        if any(fragment in message for fragment in fragments):
             return reason
     return f"the database reports {type(origin).__name__}. Check LOUPE_DATABASE."

@@ -36,7 +36,7 @@ MAX_NAME_BYTES = 180
 
 
 class FolderNames:
-    """A safe folder name for each label; never the same one for two labels."""
+    """A safe folder name for each label; never the same for two labels."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -66,12 +66,12 @@ def export_corrections(
     complete, and only if it is an earlier export.
 
     Args:
-        store: where the corrections are.
+        store: the corrections to export.
         file: a path, or an open binary file.
         overwrite: replace any file, not only an earlier export.
 
     Raises:
-        DataError: the database can't be read, or the file not written or not replaced.
+        DataError: the database can't be read, or the file can't be written or replaced.
     """
     if not isinstance(file, Path):
         return _write_zip(store, file)
@@ -81,14 +81,14 @@ def export_corrections(
                 f"{file} exists and is not an export of corrections, so it is not replaced. "
                 "Choose another name, or add --force."
             )
-        with replace_atomically(file) as temporary, temporary.open("wb") as part:
-            return _write_zip(store, part)
+        with replace_atomically(file) as temporary, temporary.open("wb") as archive:
+            return _write_zip(store, archive)
     except OSError as error:
         raise DataError(f"{file} can't be written: {error.strerror}.") from error
 
 
 def _is_export(file: Path) -> bool:
-    """Return True for a zip whose table has our columns."""
+    """Return True for a zip whose table has these columns."""
     header = ",".join(COLUMNS).encode()
     try:
         with zipfile.ZipFile(file) as archive, archive.open(CSV_NAME) as table:
@@ -143,5 +143,5 @@ def _to_safe_name(label: str) -> str:
 
 
 def _disk_key(name: str) -> str:
-    """Return equal keys for names that are one on a disk that ignores case or composes accents."""
+    """Return a key that is equal for names that some disks treat as one (case, accents)."""
     return unicodedata.normalize("NFKD", name).casefold()

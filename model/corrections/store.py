@@ -46,7 +46,7 @@ MAX_LABELS = 20
 """Most labels of one correction."""
 
 LABEL_SEPARATOR = "; "
-"""What joins several labels of one photo; no label of several may contain a semicolon."""
+"""Separator between several labels of one photo; none of them may contain a semicolon."""
 
 ROWS_PER_PAGE = 500
 """Rows read at a time, because a caller may go through them slowly."""
@@ -75,9 +75,9 @@ class Correction:
 
     Attributes:
         created: in UTC.
-        predicted: the model's top label; None when it said "none of these".
-        probability: of the top label, also when the model said "none of these".
-        label: what the visitor says; several labels are joined by ``LABEL_SEPARATOR``.
+        predicted: the model's top label; None if it said "none of these".
+        probability: of the top label, even if the model said "none of these".
+        label: what the visitor chose or typed; several labels are joined by ``LABEL_SEPARATOR``.
         known: True if the model has the label, or all of several.
     """
 
@@ -100,7 +100,7 @@ class CorrectionStore:
         """Open the database; create its folder and table if they are missing.
 
         Args:
-            url: SQLAlchemy's, of SQLite (``sqlite:///file``) or PostgreSQL.
+            url: an SQLAlchemy URL of SQLite (``sqlite:///file``) or PostgreSQL.
 
         Raises:
             DataError: the URL, its driver or the database can't be used.
@@ -112,7 +112,7 @@ class CorrectionStore:
     def add_correction(
         self, prediction: Prediction, label: str | Sequence[str], photo: bytes | None = None
     ) -> int:
-        """Keep what a visitor says; return the row's id.
+        """Save a visitor's correction; return the row's id.
 
         Args:
             prediction: the prediction that is corrected.
@@ -153,11 +153,11 @@ class CorrectionStore:
         """
         columns = [column for column in TABLE.c if column.name != "photo"]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
-        page = select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
+        query = select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
         last_id = 0
         while True:
             with translate_database_errors("read"), self._engine.connect() as connection:
-                rows = connection.execute(page.where(TABLE.c.id > last_id)).mappings().all()
+                rows = connection.execute(query.where(TABLE.c.id > last_id)).mappings().all()
             for row in rows:
                 yield Correction(**{**row, "created": to_utc(row["created"])})
             if len(rows) < ROWS_PER_PAGE:
@@ -205,16 +205,16 @@ class CorrectionStore:
                 return
             except SQLAlchemyError as error:
                 # Another process may have created it in between, or be about to.
-                locked = "locked" in str(error)
-                created = locked or inspect(self._engine).has_table(TABLE.name)
-                if not attempts_left or not created:
+                is_locked = "locked" in str(error)
+                can_retry = is_locked or inspect(self._engine).has_table(TABLE.name)
+                if not attempts_left or not can_retry:
                     raise
                 time.sleep(0.1)
 
 
 @lru_cache(maxsize=1)
 def correction_store() -> CorrectionStore:
-    """Return the store of this process, in the settings' database; it is opened on first use.
+    """Return the store of this process, with the settings' database, opened on first use.
 
     Raises:
         DataError: the database can't be used; the next call tries again.
@@ -252,6 +252,5 @@ def _check_label(label: str) -> str:
 
 
 def to_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC, also one that SQLite gave back without a time zone."""
-    # SQLite keeps no time zone: what was written is UTC.
+    """Return a moment in UTC; SQLite drops the time zone of what was written in UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
