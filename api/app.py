@@ -1,4 +1,4 @@
-"""All HTTP routes that the server answers beside the pages."""
+"""All HTTP routes besides the pages."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ from .v1 import application
 __all__ = ["routes"]
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
-"""Paths that programs poll. Where they are switched off they must answer 404, because the
-page that Streamlit serves there would read as success."""
+"""Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
+serve its page there, which reads as success."""
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of this process, as its settings ask for them."""
+    """Return the routes of this process, by its settings."""
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
-    # The owner or a platform chooses these paths, so they are matched first.
+    # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
         *adapters(),
@@ -51,7 +51,7 @@ class ApiNotFound(BaseRoute):
         return (Match.FULL if is_match else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """Raise: this route has no name."""
+        """Raise ``NoMatchFound``: this route has no name."""
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """Limits on request bodies: bytes, seconds, and memory for all of them together.
 
-Starlette's ``RequestBodyLimitMiddleware`` counts bytes as well. It replaces the response to
-an announced length that is too large by plain text, where clients expect a problem.
+Starlette's ``RequestBodyLimitMiddleware`` does not fit: it responds to an announced length that is
+too large with plain text, where clients expect a problem.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from .problems import BodyTooSlow, Malformed, Stopping
 __all__ = ["BATCH_BYTES", "PHOTO_BYTES", "limited_body", "memory_budget", "receive_in_time"]
 
 PHOTO_BYTES = MAX_BYTES + 2**16
-"""Most bytes of a request with one photo: the photo and the form around it."""
+"""Largest request with one photo, in bytes: the photo and the form around it."""
 
 BATCH_BYTES = 100 * 2**20
-"""Most bytes of a request with many photos, or a zip of them."""
+"""Largest request with many photos, or a zip of them, in bytes."""
 
 IDLE_TIMEOUT_SECONDS = 20.0
 """Longest wait between two body chunks, in seconds."""
@@ -39,13 +39,13 @@ STOP_POLL_SECONDS = 0.5
 
 
 class MemoryBudget:
-    """Bytes that all bodies being received may hold together; a small machine has few."""
+    """Memory that all request bodies together may take, in bytes; a small machine has little."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.used = limit, 0
 
-    def take(self, count: int) -> None:
-        """Take ``count`` more bytes.
+    def acquire(self, count: int) -> None:
+        """Reserve ``count`` more bytes.
 
         Raises:
             Busy: other bodies hold too much of the memory.
@@ -54,8 +54,8 @@ class MemoryBudget:
             raise Busy("Too many uploads at the same time. Try again in a moment.")
         self.used += count
 
-    def give_back(self, count: int) -> None:
-        """Give ``count`` bytes back."""
+    def release(self, count: int) -> None:
+        """Free ``count`` bytes."""
         self.used -= count
 
 
@@ -73,9 +73,9 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
     can lie.
 
     Args:
-        request: as it came.
-        limit: bytes.
-        weight: bytes of memory that one byte of the body takes until the block ends.
+        request: the request as received.
+        limit: largest body, in bytes.
+        weight: memory per byte of the body until the block ends, in bytes.
 
     Raises:
         PhotoTooLarge: more than ``limit`` bytes, announced or sent.
@@ -100,14 +100,14 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
         count = len(message.get("body", b""))
         if received + count > limit:
             raise _too_large_error(limit)
-        budget.take(count * weight)
+        budget.acquire(count * weight)
         received += count
         return message
 
     try:
         yield Request(request.scope, receive)
     finally:
-        budget.give_back(received * weight)
+        budget.release(received * weight)
 
 
 async def receive_in_time(receive: Receive, deadline: float) -> Message | None:
@@ -118,7 +118,7 @@ async def receive_in_time(receive: Receive, deadline: float) -> Message | None:
         deadline: in seconds on the monotonic clock.
     """
     while not dispatcher().stopping and (left := deadline - time.monotonic()) > 0:
-        # Not wait_for, which creates a task each time until Python 3.12.
+        # asyncio.wait_for would create a task each time before Python 3.12.
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, STOP_POLL_SECONDS)):
                 return await receive()

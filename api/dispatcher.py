@@ -1,4 +1,4 @@
-"""The API's photos on their way through the admission queue; the flag of a server that stops."""
+"""Dispatch of the API's photos through the admission queue, and the flag for shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,14 +20,14 @@ __all__ = ["Dispatcher", "dispatcher"]
 T = TypeVar("T")
 
 MAX_BATCHES = 2
-"""Batches that may run at once."""
+"""Most batches that may run at the same time."""
 
 DISCONNECT_POLL_SECONDS = 0.25
-"""Longest time until a client that hung up is noticed, in seconds."""
+"""Longest time until a disconnected client is noticed, in seconds."""
 
 
 class Dispatcher:
-    """Runs the API's photos in threads of its own, as the admission queue lets them in."""
+    """A pool of threads that runs the API's photos as the admission queue admits them."""
 
     def __init__(self) -> None:
         queue = admission_queue()
@@ -37,7 +37,7 @@ class Dispatcher:
         self._threads = ThreadPoolExecutor(2 * queue.slots + queue.queue, thread_name_prefix="api")
 
     def check(self) -> None:
-        """Reject immediately what would be rejected later, before its body is read.
+        """Reject a request before its body is read if it would be rejected later.
 
         Raises:
             Stopping: the server is shutting down.
@@ -56,12 +56,12 @@ class Dispatcher:
 
         Args:
             work: what to run; once started, it is finished.
-            is_disconnected: as ``Request.is_disconnected``: a client that hangs up leaves
+            is_disconnected: see ``Request.is_disconnected``; a client that disconnects leaves
                 the queue.
 
         Raises:
             Stopping, Busy: see ``check``, or the deadline passed.
-            ClientDisconnect: the client hung up.
+            ClientDisconnect: the client disconnected.
         """
         self.check()
         submission = admission_queue().submit(work, self._threads)
@@ -73,7 +73,7 @@ class Dispatcher:
                     raise ClientDisconnect
             return result.result()
         except AdmissionCancelled:
-            # The client hung up while its large photo waited for another one.
+            # The client disconnected while its large photo waited for another one.
             raise ClientDisconnect from None
         finally:
             submission.cancel()
@@ -91,7 +91,7 @@ class Dispatcher:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
-        """Hold one of the places for batches; for when the photos have arrived.
+        """Hold one of the places for batches; to be entered once the photos have arrived.
 
         Raises:
             Stopping, Busy: see ``check_batch``, and no place came free within the deadline.
@@ -113,8 +113,9 @@ class Dispatcher:
 
 def _poll_seconds(submission: Submission[T]) -> float | None:
     # Work that has started has no deadline.
-    most = DISCONNECT_POLL_SECONDS
-    return most if submission.is_started else submission.seconds_left(most)
+    if submission.is_started:
+        return DISCONNECT_POLL_SECONDS
+    return submission.seconds_left(DISCONNECT_POLL_SECONDS)
 
 
 def _batches_error() -> Busy:

@@ -35,7 +35,7 @@ log = logging.getLogger("loupe")
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
-    """Load the default model and run its golden test before the first visitor; stop in order.
+    """Load and test the default model before the first visitor; shut down in order at the end.
 
     A model that can't be loaded does not stop the app: the page says what is wrong, and
     ``/api/ready`` stays at 503.
@@ -62,7 +62,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
 
 
 def _open_database() -> None:
-    """Log at the start, and not with the first correction, that the database is unreachable.
+    """Open the database, so that an unreachable one is logged at start.
 
     Only for a database that is set: opening the default file costs memory that most
     processes never need.
@@ -109,10 +109,10 @@ def _not_ready(code: str) -> JSONResponse:
 
 
 def watch_signals() -> None:
-    """Begin to stop as soon as the process is signalled, before the server's own handler runs.
+    """Reject new requests from the signal on, before the server's own handler runs.
 
     Between the signal and the moment when the server closes its sockets, requests still
-    arrive on open connections. They would be accepted and then waited for. To be called
+    arrive on open connections. The server would accept them and then wait for them. Call this
     after the server has set its handlers.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -136,11 +136,14 @@ def watch_signals() -> None:
 def _exit_after(signalled: threading.Event) -> None:
     """End the process ``SHUTDOWN_SECONDS`` after the signal.
 
-    The server waits for each connection, and a client that never reads its response keeps
-    one open for as long as it likes.
+    The server waits for each connection to close, and a client that never reads its response
+    would keep one open.
     """
     signalled.wait()
     time.sleep(SHUTDOWN_SECONDS)
-    log.warning("Still not stopped after %g s: a client does not read.", SHUTDOWN_SECONDS)
+    log.warning(
+        "Still not stopped after %g s, because a client isn't reading its response.",
+        SHUTDOWN_SECONDS,
+    )
     logging.shutdown()
     os._exit(128 + signal.SIGTERM)

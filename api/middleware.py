@@ -19,28 +19,30 @@ __all__ = ["CsrfMiddleware", "NoGzipMiddleware", "SlowClientMiddleware", "Teleme
 log = logging.getLogger("loupe.api")
 
 SEND_TIMEOUT_SECONDS = 60.0
-"""Longest time in which a client must take what was written, in seconds.
+"""Longest time for a client to read what was written, in seconds.
 
-Only for responses that hold a place in the queue. A file may be fetched over a slow line,
-which takes minutes to drain the megabytes that the system buffers, and keeps nobody waiting.
+Only for responses that hold a slot. A file download delays no other client, and a slow line takes
+minutes to drain the megabytes that the system buffers.
 """
 
 EARLY_DRAIN_SECONDS = 0.2
-"""How long an early error waits for a body that has arrived already: it saves the connection."""
+"""Time to read a body that has already arrived before an early error is sent, in seconds.
+
+It keeps the connection open."""
 
 DRAIN_SECONDS = 5.0
-"""How long the rest of a rejected body is read and discarded, at most a photo's bytes."""
+"""Time to read and discard the rest of a rejected body, in seconds; at most a photo's bytes."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CsrfMiddleware:
-    """Reject requests that pages of other sites make, unless ``LOUPE_CORS`` names the site.
+    """Protection from requests by other sites' pages, unless ``LOUPE_CORS`` names the site.
 
-    CORS keeps another site's page from reading a response, not from sending a form.
-    Browsers say where a request comes from; programs say nothing and pass. The rule is
-    that of Filippo Valsorda, "Cross-Site Request Forgery", 2025 (Go's
+    CORS keeps another site's page from reading a response, but not from sending a form.
+    Browsers send a request's origin; other programs send none and pass. The rule follows
+    Filippo Valsorda, "Cross-Site Request Forgery", 2025 (Go's
     ``http.CrossOriginProtection``).
     """
 
@@ -66,7 +68,7 @@ def _is_allowed(headers: Headers) -> bool:
         return True
     if fetch_site is not None:
         return fetch_site in ("same-origin", "none")
-    # Over plain HTTP, and before 2023, browsers send only the origin. Programs send neither.
+    # Over plain HTTP, and before 2023, browsers send only the origin. Other programs send neither.
     return origin is None or _is_same_origin(origin, headers.get("host", ""))
 
 
@@ -84,11 +86,10 @@ def _is_same_origin(origin: str, host: str) -> bool:
 
 
 class NoGzipMiddleware:
-    """Keep the server around the API from compressing its responses.
+    """An exemption of the API's responses from the compression by Streamlit's server.
 
-    Streamlit's server compresses whatever it sends. That would hold back the lines of a
-    batch until a block is full, and cost half a second for each download of weights,
-    which hardly shrink.
+    That server compresses whatever it sends, which would hold back the lines of a batch until
+    a block is full, and add half a second to each download of weights, which hardly shrink.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -103,7 +104,7 @@ class NoGzipMiddleware:
 
 
 class TelemetryMiddleware:
-    """Count and log each request by its route, and set the headers that every response needs."""
+    """Counts and logs of requests by route, and the headers that every response needs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -129,7 +130,7 @@ class TelemetryMiddleware:
         try:
             await self.app(scope, receive, send_response)
         finally:
-            # The path is a client's text: only the route is fit to be counted and logged.
+            # The path is a client's text, so only the route is counted and logged.
             route = getattr(scope.get("route"), "path_format", "none")
             metrics().requests.labels(route, str(status)).inc()
             ms = round((time.perf_counter() - started) * 1000, 1)
@@ -138,15 +139,15 @@ class TelemetryMiddleware:
 
 
 class ClientTimeout(Exception):
-    """The client does not read its response."""
+    """A client that does not read its response."""
 
 
 class SlowClientMiddleware:
-    """Time out clients that stop reading, and drain the body briefly after an early error.
+    """Timeout for clients that stop reading, and a short drain of the body after an early error.
 
     Closing the socket during an upload resets it, and the client never sees the error;
-    reading to the end might never finish. So input is discarded for ``DRAIN_SECONDS``, and
-    then the connection is closed.
+    reading to the end might never finish. So input is discarded for ``DRAIN_SECONDS`` before
+    the connection is closed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -179,10 +180,10 @@ class SlowClientMiddleware:
 
 
 class RequestBody:
-    """The body of a request, and whether all of it has been read."""
+    """The body of a request; ``is_complete`` once all of it has been read."""
 
     def __init__(self, headers: Headers, receive: Receive) -> None:
-        # Reading invites a client that asked first (Expect: 100-continue) to send its body.
+        # With "Expect: 100-continue", reading would invite the client to send its body.
         self._receive, self._bytes_left = receive, 0 if "expect" in headers else PHOTO_BYTES
         self.is_complete = (
             headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
@@ -200,7 +201,7 @@ class RequestBody:
         return message
 
     async def discard(self, seconds: float) -> None:
-        """Read what still arrives within ``seconds``, and throw it away."""
+        """Read and discard what still arrives within ``seconds``."""
         deadline = time.monotonic() + seconds
         while not self.is_complete and self._bytes_left > 0:
             message = await receive_in_time(self._receive_next, deadline)

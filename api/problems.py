@@ -32,7 +32,7 @@ __all__ = [
 log = logging.getLogger("loupe.api")
 
 RETRY_AFTER_SECONDS = 2
-"""When a client should try again: two cores have worked through a full queue by then."""
+"""Wait before a retry, in seconds: two cores work through a full queue in that time."""
 
 NO_ROUTE = "No such route. See /api/v1/docs."
 
@@ -114,7 +114,7 @@ TITLES = {
 }
 
 PRIVATE_PREFIXES = ("bundle", "golden", "engine")
-"""Prefixes of codes whose messages name files of this machine."""
+"""Prefixes of codes whose messages name files on this machine."""
 
 
 class Problem(BaseModel):
@@ -141,20 +141,20 @@ def problem(code: str, detail: str, status: int | None = None, **headers: str) -
 
 
 def error_response(error: LoupeError) -> JSONResponse:
-    """Return an error as a problem; what only the owner may read goes to the log."""
+    """Return an error as a problem; a message meant only for the owner goes to the log."""
     emit_error(error)
     if error.code.startswith(PRIVATE_PREFIXES):
         log.error("%s: %s", error.code, error)
         return problem(
             error.code,
-            "This model can't be used right now. If you run this server, the reason is printed by: "
-            "python -m model verify",
+            "This model can't be used right now. If you run this server, `python -m model verify` "
+            "tells you why.",
         )
     return problem(error.code, str(error))
 
 
 def add_error_handlers(app: Starlette) -> None:
-    """Make every error of an application a problem."""
+    """Turn every error of an application into a problem."""
     app.add_exception_handler(LoupeError, _loupe_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -168,7 +168,7 @@ async def _loupe_error(_: Request, error: Any) -> JSONResponse:
 
 
 async def _http_error(_: Request, error: Any) -> JSONResponse:
-    """Handle what the framework rejects: an unknown path, a method, a malformed form."""
+    """Return a request that the framework rejects as a problem: a path, a method, a form."""
     codes = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 416: "no-such-range"}
     details = {
         400: "The body doesn't match its Content-Type. Send the photo's bytes, or a form as "
@@ -187,17 +187,16 @@ async def _validation_error(_: Request, error: Any) -> JSONResponse:
     if first["type"] == "json_invalid":
         return error_response(Malformed("The body is not valid JSON."))
     path = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
-    # The value is never repeated: it is a client's text.
+    # The value is a client's text, so it is never repeated.
     message = f"{' '.join(path)[:100]}: {first['msg']}" if path else first["msg"]
     end = "" if message.endswith((".", "?")) else "."
     return error_response(Invalid(f"{message}{end} See /api/v1/docs."))
 
 
 async def _client_closed(_: Request, __: Any) -> Response:
-    # The client is gone and reads nothing. 499 is what proxies log for it.
+    # The client has disconnected and reads nothing; proxies log this as 499.
     return Response(status_code=499)
 
 
 async def _unexpected_error(_: Request, __: Any) -> JSONResponse:
-    # The server's log has the traceback.
     return problem("error", "Internal error. The server log has the details.", 500)

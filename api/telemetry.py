@@ -1,6 +1,6 @@
-"""Metrics and logs, without photos, file names or people's addresses.
+"""Metrics and logs, without photos, file names or visitors' addresses.
 
-Metrics are Prometheus's, at a path that is off by default (``LOUPE_METRICS``). With
+Metrics are in Prometheus format, at a path that is off by default (``LOUPE_METRICS``). With
 ``LOUPE_LOG=json`` the log is one JSON object per line.
 """
 
@@ -37,7 +37,7 @@ class Metrics:
     """The metrics of one process."""
 
     def __init__(self) -> None:
-        # The time when each counter was created is of no use here and doubles the lines.
+        # Creation times of counters are not needed and would double the lines.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.answers = Counter(
@@ -60,7 +60,7 @@ class Metrics:
         )
         waiting = Gauge(
             "loupe_waiting",
-            "Photos that wait in the admission queue.",
+            "Photos waiting in the admission queue.",
             ("where",),
             registry=self.registry,
         )
@@ -107,8 +107,8 @@ def log_event(event: Event) -> None:
 
 
 def remove_personal_data() -> None:
-    """Keep visitors' addresses, and what they wrote, out of the log."""
-    # Each open page would be a line with its visitor's address.
+    """Keep visitors' addresses and texts out of the log."""
+    # Uvicorn logs a line with the visitor's address for each open page.
     logging.getLogger("uvicorn.error").addFilter(_has_no_address)
     # A form that can't be parsed is rejected, counted and logged by its code.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -127,7 +127,7 @@ def log_json() -> None:
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
     )
-    # Not uvicorn.access, which names people's addresses. The root logger is for libraries.
+    # Not uvicorn.access, which logs visitors' addresses. Libraries use the root logger.
     logging.getLogger().handlers = [handler]
     for name in ("loupe", "uvicorn", "uvicorn.error", "streamlit"):
         logger = logging.getLogger(name)

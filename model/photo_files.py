@@ -8,7 +8,7 @@ import os
 import unicodedata
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -283,7 +283,7 @@ def printable(path: Path) -> str:
 
 def map_ordered(
     work: Callable[[T], R], items: Iterable[T], threads: int | None = None
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Yield the results of ``work`` on ``items``, run on all cores, in the order of the items.
 
     A few items per core are in progress at a time, so memory stays small however many there

@@ -1,6 +1,6 @@
-"""Routes that speak other platforms' contracts.
+"""Routes that follow other platforms' contracts.
 
-To add one: a module with ``routes()``, which returns none on other platforms, and its name
+To add one: a module with ``routes()``, which returns no route on other platforms, and its name
 in ``ADAPTERS``.
 """
 

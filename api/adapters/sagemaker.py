@@ -25,14 +25,14 @@ ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 """The only header that InvokeEndpoint forwards; there are no query parameters."""
 
 MAX_TRANSFORM_MB = 100
-"""Most that concurrent transforms may send together, in MB, by SageMaker's contract."""
+"""Limit for the payloads of concurrent transforms together, in MB, by SageMaker's contract."""
 
 
 async def invocations(request: Request) -> JSONResponse:
     """Identify a photo as ``/api/v1/identify`` does.
 
     Parameters come as custom attributes, ``model=clothing&top=3``. Others are ignored:
-    callers put identifiers of their own there.
+    callers also put their own identifiers there.
     """
     try:
         text = request.headers.get(ATTRIBUTES_HEADER, "")
@@ -45,7 +45,7 @@ async def invocations(request: Request) -> JSONResponse:
 
 
 async def execution_parameters(_: Request) -> JSONResponse:
-    """Tell a batch transform how many photos to send at once, and their size limit."""
+    """Respond with how many photos a batch transform may send at a time, and their size."""
     payload_mb = MAX_BYTES // 2**20
     concurrent = max(1, min(admission_queue().slots, MAX_TRANSFORM_MB // payload_mb))
     return JSONResponse(
@@ -58,7 +58,7 @@ async def execution_parameters(_: Request) -> JSONResponse:
 
 
 def routes() -> list[Route]:
-    """Return the routes, where the setting asks for them."""
+    """Return the routes if the setting is on."""
     if not settings().sagemaker:
         return []
     return [

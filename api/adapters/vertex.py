@@ -25,7 +25,7 @@ from ..v1.params import IdentifyParams
 __all__ = ["routes"]
 
 MAX_INSTANCES = 100
-"""Most photos of one request."""
+"""Most photos in one request."""
 
 
 class Base64(BaseModel):
@@ -60,13 +60,13 @@ class PredictRequest(BaseModel):
 async def predict(request: Request) -> JSONResponse:
     """Respond with ``{"predictions": [...]}``: a prediction or an ``error`` for each instance."""
     dispatcher().check()
-    # Four bytes of base64 stand for three, and are held as they came and as text.
+    # Base64 takes four bytes for three, and is held twice: as received and as text.
     async with limited_body(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
-        # Not body(), which would keep a copy for as long as the request lives.
+        # body() would keep a copy for the lifetime of the request.
         content = b"".join([chunk async for chunk in body.stream()])
         parsed = PredictRequest.model_validate_json(content)
         params = IdentifyParams.from_known(parsed.parameters or {})
-        # A missing model is an error of the request and not of each photo.
+        # A missing model is an error of the request, not of each photo.
         await run_in_threadpool(load, params.model)
         predictions = [await _predict(photo, params, request) for photo in parsed.instances]
         return JSONResponse({"predictions": predictions})
@@ -92,7 +92,7 @@ def _decode_base64(text: str) -> bytes:
 
 
 def routes() -> list[Route]:
-    """Return the two routes, where Vertex AI has named them."""
+    """Return the two routes if Vertex AI has named them."""
     health, prediction = os.environ.get("AIP_HEALTH_ROUTE"), os.environ.get("AIP_PREDICT_ROUTE")
     if not (health and prediction):
         return []

@@ -1,4 +1,4 @@
-"""The HTTP API, version 1: FastAPI over ``model``, described by its own OpenAPI page.
+"""The HTTP API, version 1: FastAPI over ``model``, with an OpenAPI page.
 
 To add a route: a module here with a ``router``, and a line in ``ROUTERS``.
 """
@@ -25,7 +25,7 @@ Errors are problems (RFC 9457) with a stable `code`. With 503, `Retry-After` say
 
 
 def application() -> FastAPI:
-    """Return the application mounted at ``/api/v1``, by the settings."""
+    """Return the application to mount at ``/api/v1``, configured by the settings."""
     app: FastAPI = FastAPIOffline(
         title="Loupe",
         version="1",

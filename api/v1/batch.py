@@ -1,8 +1,8 @@
-"""Batches: many photos of one request, answered as they are ready."""
+"""Batches: many photos in one request, with results sent as they are ready."""
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +37,7 @@ from .params import (
 __all__ = ["BATCH_BODY", "BatchResponse", "start_batch"]
 
 SPOOL_BYTES = 2**20
-"""Size above which a zip is kept on disk, in bytes."""
+"""Size above which a zip goes to disk, in bytes."""
 
 BATCH_BODY: dict[str, Any] = {
     "requestBody": {
@@ -65,19 +65,16 @@ class BatchRun:
     def __init__(self, classifier: Classifier, photos: list[BatchPhoto], top: int) -> None:
         self._classifier, self._top = classifier, top
         self._ended = threading.Event()
-        self._results = self._map(photos)
+        self._results = map_ordered(self._identify, photos)
 
     def next(self) -> dict[str, Any] | None:
         """Return the next result; None after the last one."""
         return next(self._results, None)
 
     def close(self) -> None:
-        """Stop: photos that still wait leave the queue."""
+        """Stop the batch: photos that still wait leave the queue."""
         self._ended.set()
         self._results.close()
-
-    def _map(self, photos: list[BatchPhoto]) -> Generator[dict[str, Any], None, None]:
-        yield from map_ordered(self._identify, photos)
 
     def _identify(self, photo: BatchPhoto) -> dict[str, Any]:
         try:
@@ -88,7 +85,7 @@ class BatchRun:
             )
             return identification.prediction.to_dict(photo.name, self._top)
         except AdmissionCancelled:
-            # The client is gone and nobody reads this result.
+            # The client has disconnected, so this result is not sent.
             return {}
         except LoupeError as error:
             return {"photo": photo.name, "error": {"code": error.code, "message": str(error)}}
@@ -105,9 +102,9 @@ class BatchResponse(StreamingResponse):
             super().__init__(self._iter_object(), media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI; give back the batch's files and its place however it ends.
+        """See ASGI; however it ends, close the batch's files and release its place.
 
-        Not at the end of the generators, which are left where they are when the client goes.
+        The generators can't do this: they are abandoned when the client disconnects.
         """
         try:
             await super().__call__(scope, receive, send)
@@ -152,7 +149,7 @@ async def start_batch(request: Request, params: BatchParams) -> BatchResponse:
             photos = await _read_zip(body, stack)
         if not photos:
             raise MissingPhoto("The form has no file. Send each photo as 'photos'.")
-        # Only now: a client that sends slowly holds no place.
+        # Only once the photos have arrived: a client that sends slowly holds no place.
         await stack.enter_async_context(dispatcher().batch())
         classifier = await run_in_threadpool(load, params.model)
         run = BatchRun(classifier, photos, params.top)

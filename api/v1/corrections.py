@@ -1,4 +1,4 @@
-"""``POST corrections``: save what a photo shows, next to what the model predicts."""
+"""``POST corrections``: save what a photo shows, next to the model's prediction."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ async def add_correction(
 ) -> JSONResponse:
     """Send the photo and the label that it should have had.
 
-    The photo is identified again, so that what is saved is the model's prediction and not a
+    The photo is identified again, so that the prediction that is saved is the model's and not a
     client's claim. The photo itself is saved only with `keep`.
     """
     dispatcher().check()
@@ -50,7 +50,7 @@ async def add_correction(
 
 
 def _clean_label(params: CorrectionParams) -> str:
-    # Imported here: a database costs memory that most processes never need.
+    # Imported on first use: a database costs memory that most processes never need.
     from model.corrections.store import clean_label
 
     label = clean_label(params.label)
@@ -65,9 +65,9 @@ def _save(identification: Identification, label: str, *, keep_photo: bool) -> di
 
     prediction = identification.prediction
     photo = identification.photo.to_jpeg() if keep_photo else None
-    number = correction_store().add_correction(prediction, label, photo)
+    correction_id = correction_store().add_correction(prediction, label, photo)
     return {
-        "id": number,
+        "id": correction_id,
         "model": prediction.model,
         "version": prediction.version,
         "predicted": None if prediction.in_distribution is False else prediction.top(1)[0].label,

@@ -33,7 +33,7 @@ OVERLAY_PX = 448
 LINES_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
-"""The other form of a batch's results, for OpenAPI."""
+"""A batch's results as NDJSON, for OpenAPI."""
 
 
 def photo_body(params: type[BaseModel]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
 async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Send the photo's bytes, or a form with the photo as `photo`.
 
-    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB. Nothing of it is saved.
+    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB. The photo is not saved.
     """
     return await identify_request(request, params)
 
@@ -90,14 +90,14 @@ def identify_photo(data: bytes, name: str, params: IdentifyParams) -> dict[str, 
 
 
 def _explain(classifier: Classifier, identification: Identification) -> dict[str, Any]:
-    label = identification.prediction.top(1)[0]
-    importance = occlusion_map(classifier, identification.pixels, label.index)
+    top_label = identification.prediction.top(1)[0]
+    importance = occlusion_map(classifier, identification.pixels, top_label.index)
     picture = BytesIO()
     overlay = render_overlay(identification.pixels, importance, OVERLAY_PX)
     overlay.save(picture, "JPEG", quality=85)
     encoded = base64.b64encode(picture.getvalue()).decode()
     return {
-        "label": label.label,
+        "label": top_label.label,
         "heat": [[round(float(cell), 3) for cell in row] for row in _mean_cells(importance)],
         "picture": f"data:image/jpeg;base64,{encoded}",
     }
@@ -124,7 +124,7 @@ async def identify_batch(
 ) -> BatchResponse:
     """Send a form with several files, or a zip of photos; 100 MB at most.
 
-    Results arrive while later photos are still being processed. A photo that can't be read
+    Results arrive while later photos are still being processed. A photo that cannot be read
     has an `error` in its place. With `Accept: application/x-ndjson` each line is one object.
     """
     return await start_batch(request, params)

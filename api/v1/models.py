@@ -26,10 +26,10 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class Segment(StringConvertor):
-    """One part of a path, never empty.
+    """A converter for one part of a path, never empty.
 
-    Starlette's own converter is changed by python-fasthtml, which fastai imports: it then
-    matches an empty part as well, so a route would depend on whether fastai was loaded first.
+    python-fasthtml, which fastai imports, changes Starlette's own converter to match an empty
+    part as well, so routes would depend on whether fastai was loaded first.
     """
 
     regex = "[^/]+"
@@ -39,7 +39,7 @@ register_url_convertor("segment", Segment())
 
 RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
 MAX_RANGES = 16
-"""Most ranges of one request; with more the whole file is sent."""
+"""Most ranges in one request; with more, the whole file is sent."""
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 
@@ -47,7 +47,7 @@ Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model'
 @router.head("/models", include_in_schema=False)
 @router.get("/models", response_model=ModelList, summary="List the models")
 def models() -> JSONResponse:
-    """Built-in models and the owner's own. One whose `bundle.json` can't be read is left out."""
+    """Return the built-in models and the owner's; one with a broken `bundle.json` is left out."""
     bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
     summaries = [
         {
@@ -73,11 +73,11 @@ def models() -> JSONResponse:
     summary="Describe a model",
 )
 def model(request: Request, name: Name) -> Response:
-    """Labels, preprocessing, licence, data, measured figures, and the URLs of its files."""
+    """Return labels, preprocessing, licence, data, measured figures and the URLs of files."""
     response = JSONResponse(
         _describe(request, get_bundle(name)), headers={"Cache-Control": "no-cache"}
     )
-    # A hash of the whole body: engines and settings change it as well as the version.
+    # A hash of the whole body, which depends on engines and settings as well as on the version.
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
     response.headers["ETag"] = tag
     if _has_etag(request, tag):
@@ -116,12 +116,12 @@ def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
     summary="Download a file of a model",
 )
 def file(request: Request, name: Name, version: Version, file: str) -> Response:
-    """Its ETag is its SHA-256. A version's files never change and may be cached for ever."""
+    """Send a file with its SHA-256 as ETag. A version's files never change: cache them forever."""
     bundle = _get_version(name, version)
     if file == MANIFEST:
         path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
     elif settings().downloads and file in bundle.manifest.files:
-        # Checked again: a damaged file would be cached for a year under this hash.
+        # Verified again: a damaged file would be cached for a year under this hash.
         path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
     else:
         raise HTTPException(404)
@@ -148,7 +148,7 @@ def _check_range(request: Request, size: int) -> None:
 
 def _get_version(name: str, version: str) -> Bundle:
     for entry in list_versions(name):
-        # A manifest that was edited in place has another version than its folder's name.
+        # The version of a manifest that was edited in place is no longer its folder's name.
         if entry.version == version == getattr(entry.bundle, "version", None):
             assert isinstance(entry.bundle, Bundle)
             return entry.bundle

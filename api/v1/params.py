@@ -1,4 +1,4 @@
-"""What a request holds: a photo and parameters, as raw bytes or as a form."""
+"""The content of a request: a photo and parameters, as raw bytes or as a form."""
 
 import difflib
 import re
@@ -36,8 +36,13 @@ __all__ = [
 ]
 
 MAX_FIELDS = 20
-MAX_NAME_LENGTH = 200
+"""Most fields of a form beside its files."""
+
 MAX_FIELD_BYTES = 2**16
+"""Longest field, in bytes."""
+
+MAX_NAME_LENGTH = 200
+"""Longest name of a photo in a response, in characters."""
 
 MAX_LABEL_LENGTH = 200
 """As in ``model.corrections``, whose import would load a database."""
@@ -61,7 +66,7 @@ class Params(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown(cls, values: Any) -> Any:
-        # A typo must not be answered with the default model.
+        # Otherwise a typo would silently select the default model.
         for name in values if isinstance(values, Mapping) else ():
             if name not in cls.model_fields:
                 message = _unknown_message(str(name), list(cls.model_fields))
@@ -70,13 +75,13 @@ class Params(BaseModel):
 
     @classmethod
     def from_known(cls, values: Mapping[str, Any]) -> Self:
-        """Return parameters from those of ``values`` that are known; the others are ignored."""
+        """Return parameters from ``values``; unknown names are ignored."""
         return cls.model_validate({k: v for k, v in values.items() if k in cls.model_fields})
 
     def with_fields(self, fields: Mapping[str, str]) -> Self:
         """Return these parameters with a form's fields, which win.
 
-        An empty field is one that was not filled in.
+        An empty field counts as one that was not filled in.
 
         Raises:
             pydantic.ValidationError: a field has an invalid name or value.
@@ -89,10 +94,10 @@ class Params(BaseModel):
 
 
 def _unknown_message(name: str, known: list[str]) -> str:
-    # A client's text is repeated only if it can be nothing but a name.
+    # A client's text is repeated only if it looks like a name.
     quoted = f" '{name}'" if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) else ""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+    closest = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{closest[0]}'?" if closest else f"Known: {', '.join(known)}."
     return f"Unknown parameter{quoted}. {hint}"
 
 
@@ -168,7 +173,7 @@ async def parse_form(request: Request, max_files: int) -> AsyncIterator[FormData
     except HTTPException as error:
         raise Malformed(_form_message(str(error.detail), max_files)) from None
     except (KeyError, ValueError, AssertionError, LookupError, UnicodeError):
-        # The parser raises these at headers that were made to confuse it.
+        # The parser raises these for malformed headers.
         raise Malformed(FORM_ERROR) from None
     try:
         yield form
@@ -179,8 +184,8 @@ async def parse_form(request: Request, max_files: int) -> AsyncIterator[FormData
 def _form_message(detail: str, max_files: int) -> str:
     """Return what is wrong with a form; the parser's own words are for developers."""
     if detail.startswith("Too many files"):
-        most = "one photo" if max_files == 1 else f"{max_files:,} photos"
-        return f"Too many files in the form: send at most {most}."
+        limit = "one photo" if max_files == 1 else f"{max_files:,} photos"
+        return f"Too many files in the form: send at most {limit}."
     if detail.startswith("Too many fields"):
         return f"Too many fields in the form: send at most {MAX_FIELDS}."
     if detail.startswith("Part exceeded"):
@@ -193,7 +198,7 @@ def form_schema(params: type[BaseModel], name: str, *, many: bool = False) -> di
     photo = {"type": "array", "items": FILE_SCHEMA} if many else FILE_SCHEMA
     fields = params.model_json_schema()["properties"]
     for field in fields.values():
-        # Otherwise the documentation page fills in a text made up from the pattern.
+        # Otherwise the documentation page fills in a text generated from the pattern.
         field["example"] = "" if field["default"] is None else field["default"]
     return {
         "type": "object",
@@ -214,9 +219,11 @@ def text_fields(form: FormData) -> dict[str, str]:
 
 
 def display_name(name: str | None) -> str:
-    """Return a file's name fit to be shown: without a path or invisible characters."""
-    # Senders escape what a form cannot hold (WHATWG, multipart/form-data encoding).
+    """Return a file's name to show, without a path or invisible characters."""
+    # Senders escape quotes and line breaks (WHATWG, multipart/form-data encoding).
     unescaped = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
-    last = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+    file_name = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
+    visible = "".join(
+        char for char in file_name if unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
     return unicodedata.normalize("NFC", visible).strip()[-MAX_NAME_LENGTH:] or UNNAMED

@@ -44,7 +44,7 @@ class Explanation(BaseModel):
 class IdentifyResponse(BaseModel):
     """The prediction for a photo."""
 
-    photo: str = Field(description="The file's name as sent; - if it had none.")
+    photo: str = Field(description="The file name as sent, or - without one.")
     model: str
     version: str = Field(description="The model's version, a hash of its content.")
     engine: ServerEngine
@@ -56,10 +56,10 @@ class IdentifyResponse(BaseModel):
         description="The most probable labels, most probable first."
     )
     known: bool | None = Field(
-        description="false: none of these (out of distribution); null: the model can't tell."
+        description="false: none of these (out of distribution); null: the model cannot tell."
     )
     novelty: float | None = Field(
-        description="OOD score: higher means less like the photos it knows."
+        description="OOD score: higher means less like the photos the model knows."
     )
     plausible: list[str] | None = Field(
         description="Prediction set: contains the right label as often as the model card states."
@@ -69,7 +69,7 @@ class IdentifyResponse(BaseModel):
 
 
 class PhotoProblem(BaseModel):
-    """Why a photo was rejected."""
+    """The reason why a photo was rejected."""
 
     code: str
     message: str
@@ -98,7 +98,7 @@ class ModelSummary(BaseModel):
     labels: int = Field(description="Number of labels.")
     engines: list[str] = Field(description="Engines that are installed on this server.")
     calibrated: bool
-    default: bool = Field(description="Whether it is used where no model is named.")
+    default: bool = Field(description="true for the model used when a request names none.")
 
 
 class ModelList(BaseModel):
@@ -133,8 +133,8 @@ class CorrectionResponse(BaseModel):
     version: str
     predicted: str | None = Field(description="The model's top label; null for none of these.")
     label: str
-    known: bool = Field(description="Whether the model has this label.")
-    kept: bool = Field(description="Whether the photo was saved.")
+    known: bool = Field(description="true if the model has this label.")
+    kept: bool = Field(description="true if the photo was saved.")
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -145,8 +145,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "No such model",
         408: "The upload timed out",
         413: "Too many bytes or pixels",
-        416: "No such range",
         415: "Unsupported file type",
+        416: "No such range",
         422: "Damaged photo, or an invalid parameter",
         503: "Busy or shutting down: Retry-After says when to try again",
     }

@@ -47,12 +47,12 @@ export class Loupe {
 
   /** Yield results for Files in order, each as soon as it is ready; a result may be an `error`. */
   async *batch(files, params = {}) {
-    const photos = [...files]; // also for the FileList of a form
+    const photos = [...files]; // a form's FileList has no reduce
     const body = new FormData();
     for (const photo of photos) body.append("photos", photo, photo.name);
     const size = photos.reduce((sum, photo) => sum + photo.size, 0);
     if (size > MAX_BATCH_BYTES) {
-      throw new Problem(413, "too-large", "These photos are larger than 100 MB together.");
+      throw new Problem(413, "too-large", "These photos are larger than 100 MB together. Send fewer at a time.");
     }
     const accept = "application/x-ndjson";
     const timeout = this.timeout * photos.length;

@@ -46,7 +46,7 @@ def identify_command(
     results = map_ordered(lambda path: (path, _identify(classifier, path)), paths)
     done = rejected = 0
     try:
-        with progress_bar(shown=has_folder) as bar, closing(results):  # type: ignore[type-var]
+        with progress_bar(shown=has_folder) as bar, closing(results):
             for path, result in bar.track(results, len(paths), description="Identifying"):
                 print_result(path, result, top)
                 done += 1

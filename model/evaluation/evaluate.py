@@ -55,7 +55,7 @@ def evaluate(
 
     progress(0, len(photos))
     began = time.perf_counter()
-    with closing(map_ordered(identify, photos)) as answers:  # type: ignore[type-var]
+    with closing(map_ordered(identify, photos)) as answers:
         for done, (name, label, answer) in enumerate(answers, 1):
             if isinstance(answer, PhotoError):
                 refused.append(PhotoFailure.of(name, answer))
