@@ -10,6 +10,8 @@ are rejected as rare.
 import itertools
 import struct
 
+from PIL import TiffImagePlugin
+
 from .exif import parse_orientation
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
 
@@ -24,15 +26,16 @@ MAX_VALUES = 4 * MAX_PARTS
 _SUBFILE_TYPE = 254
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES = 266, 273, 277, 278, 279
-_PLANES, _PREDICTOR, _PALETTE, _TILE_WIDTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT = (
-    *(284, 317, 320, 322, 338, 339),
-)
+_PLANES, _PREDICTOR, _PALETTE, _TILE_WIDTH = 284, 317, 320, 322
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 
-_LONG_TAGS = frozenset({_WIDTH, _HEIGHT, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_BYTES})
-_READ_TAGS = _LONG_TAGS | {
-    *(_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _PLANES),
-    *(_PREDICTOR, _PALETTE, _TILE_WIDTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT),
-}
+_READ_TAGS = frozenset(
+    {
+        *(_SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC),
+        *(_FILL_ORDER, _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES),
+        *(_PLANES, _PREDICTOR, _PALETTE, _TILE_WIDTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT),
+    }
+)
 
 _NO_COMPRESSION, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 8, 32946, 32773
 _COMPRESSIONS = (_NO_COMPRESSION, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS)
@@ -183,36 +186,14 @@ def _read_strips(data: bytes, tags: Tags, size: tuple[int, int]) -> list[memoryv
 
 
 def _write_tiff(order: str, tags: Tags, strips: list[memoryview]) -> bytes:
-    """Return a TIFF with one picture: header, tags, their values, strips."""
-    output_tags = {
-        tag: tags[tag] for tag in sorted(_READ_TAGS & tags.keys() - {_SUBFILE_TYPE, _PLANES})
-    }
-    output_tags[_STRIP_OFFSETS] = output_tags[_STRIP_BYTES] = (0,) * len(strips)
-    output_tags = dict(sorted(output_tags.items()))
-    formats = {
-        tag: f"{order}{len(values)}{'I' if tag in _LONG_TAGS else 'H'}"
-        for tag, values in output_tags.items()
-    }
-    values_start = 8 + 2 + 12 * len(output_tags) + 4
-    values_size = sum(size for form in formats.values() if (size := struct.calcsize(form)) > 4)
-    at = values_start + values_size
-    offsets = []
-    for strip in strips:
-        offsets.append(at)
-        at += len(strip)
-    output_tags[_STRIP_OFFSETS] = tuple(offsets)
-    output_tags[_STRIP_BYTES] = tuple(len(strip) for strip in strips)
-    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(output_tags))
-    entries, stored = [head], b""
-    for tag, values in output_tags.items():
-        packed = struct.pack(formats[tag], *values)
-        kind = 4 if tag in _LONG_TAGS else 3
-        entry = struct.pack(order + "2HI", tag, kind, len(values))
-        if len(packed) > 4:
-            entry += struct.pack(order + "I", values_start + len(stored))
-            stored += packed
-        else:
-            entry += packed.ljust(4, b"\0")
-        entries.append(entry)
-    # Four bytes of zero: no further picture.
-    return b"".join([*entries, bytes(4), stored, *strips])
+    """Return a TIFF with one picture: header, tags, strips."""
+    prefix = b"II" if order == "<" else b"MM"
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=prefix)
+    for tag in _READ_TAGS & tags.keys() - {_SUBFILE_TYPE, _PLANES}:
+        directory[tag] = tags[tag]
+    lengths = [len(strip) for strip in strips]
+    # Pillow adds the place where the directory ends.
+    directory[_STRIP_OFFSETS] = tuple(itertools.accumulate(lengths[:-1], initial=0))
+    directory[_STRIP_BYTES] = tuple(lengths)
+    header = struct.pack(order + "2sHI", prefix, 42, 8)
+    return b"".join([header, directory.tobytes(len(header)), *strips])
