@@ -11,7 +11,7 @@ from .prediction import Prediction, ranking
 
 __all__ = ["Certainty", "apply_thresholds", "certainty", "is_in_distribution", "prediction_set"]
 
-LIKELY_FROM = 0.9
+MIN_LIKELY_PROBABILITY = 0.9
 
 
 class Certainty(StrEnum):
@@ -39,8 +39,8 @@ def prediction_set(
 ) -> tuple[int, ...] | None:
     """Return the indices of the labels that reach their threshold, best first.
 
-    The top label is always included, and so is every label that is likelier than another
-    one in the set. Returns None without calibration.
+    The top label is always included, and so is every label likelier than another one in the
+    set. Returns None without calibration.
 
     Args:
         probabilities: float32 [labels], calibrated.
@@ -67,7 +67,7 @@ def certainty(prediction: Prediction) -> Certainty:
     if not prediction.calibrated or prediction.prediction_set is None:
         return Certainty.GUESS
     if len(prediction.prediction_set) == 1:
-        likely = prediction.prediction_set[0].probability >= LIKELY_FROM
+        likely = prediction.prediction_set[0].probability >= MIN_LIKELY_PROBABILITY
         return Certainty.LIKELY if likely else Certainty.PROBABLE
     return Certainty.FEW if len(prediction.prediction_set) <= 3 else Certainty.HARD
 
@@ -75,7 +75,7 @@ def certainty(prediction: Prediction) -> Certainty:
 def apply_thresholds(
     prediction: Prediction, ood_score: float | None, calibration: Calibration | None
 ) -> Prediction:
-    """Return the prediction completed with everything that calibration adds."""
+    """Return the prediction with the OOD score, the ID decision and the prediction set."""
     indices = prediction_set(prediction.probabilities, calibration)
     return replace(
         prediction,

@@ -1,4 +1,4 @@
-"""Disk checks: can a folder be written to, and did an error come from a full disk?"""
+"""Checks for folders that can't be written to and for full disks."""
 
 import errno
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 
 __all__ = ["name_full_disk", "require_writable"]
 
-FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+FULL_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
 
 def require_writable(folder: Path) -> None:
     """Check that files can be written to a folder, or that the folder can be created.
 
-    Hours of work should not end with a folder that turns out to be read-only.
+    Long tasks call it first, so that they don't fail only when they write their result.
 
     Raises:
-        OSError: they can't; ``filename`` is the folder or the parent that stands in the way.
+        OSError: neither is possible; ``filename`` is the folder, or the parent at fault.
     """
     existing = folder.resolve()
     while not existing.exists():
@@ -48,7 +48,7 @@ def name_full_disk(folder: Path) -> Iterator[None]:
 
 def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in FULL_DISK_ERRNOS:
             return True
         # safetensors passes the system's message on, but not its number.
         if os.strerror(errno.ENOSPC) in str(error):

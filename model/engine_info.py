@@ -1,8 +1,8 @@
 """The table of engines: their names, where they run and what they need.
 
-It stands below bundles and settings, which both name engines. To add an engine: a row in
-``ENGINES``; for one in the server's process also its name in ``ServerEngine`` and a module
-with a subclass of ``model.engines.Engine``.
+It imports nothing from Loupe, because bundles and settings import it. To add an engine, add a
+row to ``ENGINES``; one in the server's process also needs its name in ``ServerEngine`` and a
+module with a subclass of ``model.engines.Engine``.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class EngineInfo:
     """One way to run a bundle.
 
     Attributes:
-        name: as manifests, commands and query parameters have it.
+        name: as used in manifests, commands and query parameters.
         letter: stands for it in share links.
         caption: one line for the screen.
         needs: the bundle's file that it runs; a bundle without it does not have the engine.

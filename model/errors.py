@@ -158,7 +158,7 @@ class LinkError(LoupeError):
 
 
 class DataError(LoupeError):
-    """Data that cannot be used as requested, such as a folder of photos."""
+    """Data that cannot be used for the task, such as a folder of photos."""
 
     code = "data-refused"
 

@@ -1,6 +1,6 @@
-"""Occlusion maps: which regions of a photo a prediction depends on, by covering each.
+"""Occlusion maps: cover each region of a photo to see how much a prediction depends on it.
 
-They work with every engine of the server, because they need only its outputs.
+They work with every engine on the server, because they need only its outputs.
 Source: occlusion sensitivity (Zeiler and Fergus, Visualizing and Understanding
 Convolutional Networks, 2014), with blurred patches instead of grey ones.
 """
@@ -52,7 +52,7 @@ def occlusion_map(
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
     with admission_queue().acquire():
         uncovered = _score(classifier, pixels, label)
-        # One at a time: a batch is no faster on few cores and needs more memory.
+        # Patches run one at a time: a batch is no faster on few cores and needs more memory.
         for grid in GRIDS:
             for mask in _masks(grid, *pixels.shape[:2]):
                 if grid != GRIDS[0] and time.perf_counter() > deadline:

@@ -25,7 +25,7 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
-"""Reach of each filter, in pixels of the result."""
+"""Radius of each filter, in pixels of the result."""
 
 PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
     "zeros": "constant",
@@ -34,7 +34,7 @@ PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
 }
 
 NO_DOWNSCALE = 2**16
-"""Shorter side that no photo has, in pixels: decoders never scale below it."""
+"""Shorter side above that of any photo, in pixels, so that decoders never scale down."""
 
 
 class PreprocessConfig(BaseModel):
@@ -100,8 +100,8 @@ def _inner_box(
 ) -> tuple[float, float, float, float] | None:
     """Return the box that ends up in the crop, if resizing it alone gives the same pixels.
 
-    That takes less time. It is not possible if the filter would reach over the edge of the box
-    where the image goes on, or if Pillow would round the box.
+    Resizing only the box is faster. Pixels would differ if the filter reaches over an edge of
+    the box that is not an edge of the image, or if Pillow rounds the box.
     """
     if not recipe.crop:
         return None

@@ -1,8 +1,8 @@
 """Share links: a prediction as a URL token of label indices, probabilities and a version.
 
-A token holds no text and no photo. Names come from the bundle that it names, so a link can show
-nothing that the bundle does not hold. Tokens are signed with ``LOUPE_SECRET``; without it a
-secret is made once and kept in the data folder.
+A token holds no text and no photo. Labels are read from the bundle that it names, so a link
+can show only what the bundle contains. Tokens are signed with ``LOUPE_SECRET``; if it is not
+set, a secret is created once and stored in the data folder.
 """
 
 import hashlib
@@ -31,15 +31,15 @@ from .settings import settings
 __all__ = ["KEY_FILE", "MAX_LABELS", "SharedPrediction", "Signature", "decode", "encode"]
 
 MAX_LABELS = 10
-"""Labels that a link holds at most."""
+"""Most labels that a link holds."""
 
 MAX_TOKEN_LENGTH = 1000
 
 TIE_RATIO = 0.9998
-"""Factor that keeps two probabilities apart which were rounded to the same number."""
+"""Factor that separates two probabilities that were rounded to the same number."""
 
 KEY_FILE = "link.key"
-"""The file in the data folder that holds the secret, where ``LOUPE_SECRET`` is not set."""
+"""The file in the data folder that holds the secret if ``LOUPE_SECRET`` is not set."""
 
 # model~version~engine~known~plausible~index-permille_index-permille_...[[.key id].signature]
 TOKEN = re.compile(
@@ -54,28 +54,28 @@ log = logging.getLogger("loupe.share_link")
 
 
 class Signature(StrEnum):
-    """What the signature of a link shows."""
+    """Result of checking a link's signature."""
 
     VALID = "valid"
     """This app signed it."""
     CHANGED = "changed"
-    """It names this app's key, but its content was changed afterwards."""
+    """It names this app's key, but its content was changed after signing."""
     OTHER_KEY = "other key"
-    """Another key signed it, so this app cannot check it."""
+    """It was signed with another key, so this app cannot check it."""
     MISSING = "missing"
     """It is not signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPrediction:
-    """A prediction that came by link, and what its signature shows."""
+    """A prediction from a link, and the result of checking its signature."""
 
     prediction: Prediction
     signature: Signature
 
 
 def encode(prediction: Prediction) -> str:
-    """Return the link's token, signed unless no secret can be kept."""
+    """Return the link's token, unsigned only if no secret can be stored."""
     pairs = "_".join(
         f"{item.index}-{round(item.probability * 1000)}" for item in prediction.top(MAX_LABELS)
     )
@@ -163,10 +163,10 @@ def _get_bundle(model: str, version: str) -> Bundle:
 
 
 def _check_signature(token: str) -> tuple[str, Signature]:
-    """Return a token's content and what its signature shows.
+    """Return a token's content and the result of checking its signature.
 
-    Links from before key ids carry a signature alone. One that does not fit may come from
-    another key, so only a wrong signature under this app's key id proves a change.
+    Links from before key ids carry only a signature. If it does not match, another key may have
+    made it, so only a wrong signature under this app's key id proves a change.
     """
     content, *signed_parts = token.split(".")
     if not signed_parts or len(signed_parts) > 2:
@@ -186,36 +186,36 @@ def _signer(secret: str) -> Signer:
 
 
 def _key_id(secret: str) -> str:
-    """Return six hex digits that tell one secret from another and reveal nothing about it."""
+    """Return six hex digits that identify a secret without revealing it."""
     return hmac.new(secret.encode(), b"loupe.answer.key-id", hashlib.sha256).hexdigest()[:6]
 
 
 def _secret() -> str | None:
-    """Return the secret that signs links; None if the data folder cannot keep one."""
+    """Return the secret that signs links; None if the data folder cannot store one."""
     if secret := settings().secret.get_secret_value():
         return secret
     try:
-        return _kept_secret(settings().data / KEY_FILE)
+        return _load_secret(settings().data / KEY_FILE)
     except OSError as error:
         _warn_unsigned(str(error))
         return None
 
 
 @lru_cache(maxsize=8)
-def _kept_secret(path: Path) -> str:
-    """Return the secret in a file, which is made if it does not exist.
+def _load_secret(path: Path) -> str:
+    """Return the secret in a file, creating the file if it does not exist.
 
-    All processes that start at the same time agree on one secret.
+    Processes that start at the same time agree on one secret.
 
     Raises:
-        OSError: the file cannot be read or made, or is empty.
+        OSError: the file cannot be read or created, or is empty.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_secret(path, secrets.token_urlsafe(32))
     secret = path.read_text(encoding="utf-8", errors="replace").strip()
     if not secret:
-        raise OSError(f"{path} is empty: delete it, and a new secret is made")
+        raise OSError(f"{path} is empty: delete it to get a new secret")
     return secret
 
 
@@ -228,12 +228,12 @@ def _write_secret(path: Path, secret: str) -> None:
             file.write(secret + "\n")
         fsync_path(temporary)
         try:
-            # A link fails if the file exists; a rename would replace the first one's secret.
+            # A hard link fails if the file exists; a rename would replace another process's secret.
             os.link(temporary, path)
         except FileExistsError:
             return
         except OSError:
-            # Some network file systems know no hard links.
+            # Some network file systems have no hard links.
             if not path.exists():
                 temporary.replace(path)
         fsync_path(path.parent)
@@ -243,4 +243,6 @@ def _write_secret(path: Path, secret: str) -> None:
 
 @lru_cache(maxsize=1)
 def _warn_unsigned(reason: str) -> None:
-    log.warning("Share links are not signed: no secret can be kept (%s). Set LOUPE_SECRET.", reason)
+    log.warning(
+        "Share links are not signed: no secret can be stored (%s). Set LOUPE_SECRET.", reason
+    )

@@ -42,7 +42,7 @@ class GoldenOutputs:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: the manifest is checked, each file when it is read."""
+    """An open bundle: its manifest is checked already, each file when it is read."""
 
     folder: Path
     manifest: Manifest
@@ -50,7 +50,7 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
-        """Read and check ``bundle.json``, and that every file exists in full size.
+        """Validate ``bundle.json``, and check that every file exists in full size.
 
         Raises:
             BundleNotFound: there is no bundle in ``folder``.
@@ -173,45 +173,45 @@ def _sha256(path: Path, _mtime_ns: int, _inode: int) -> str:
 
 
 def _read_manifest(path: Path) -> tuple[Manifest, str]:
-    """Return a manifest and its version; parsed once until the file changes."""
+    """Return a manifest and its version, cached until the file changes."""
     try:
         status = path.stat()
-        return _parsed_manifest(path, status.st_mtime_ns, status.st_ino, status.st_size)
+        return _load_manifest(path, status.st_mtime_ns, status.st_ino, status.st_size)
     except FileNotFoundError:
         raise BundleNotFound(f"There is no model in {path.parent}: {path} is missing.") from None
     except OSError as error:
         raise BundleDamaged(f"{path} can't be read: {error.strerror}.") from error
 
 
-# Every rerun of a page lists the models, and parsing one manifest takes as long as resizing
-# half a photo.
+# Every rerun of a page lists the models, and parsing one manifest takes half as long as
+# resizing a photo.
 @lru_cache(maxsize=256)
-def _parsed_manifest(path: Path, _mtime_ns: int, _inode: int, _size: int) -> tuple[Manifest, str]:
+def _load_manifest(path: Path, _mtime_ns: int, _inode: int, _size: int) -> tuple[Manifest, str]:
     with path.open("rb") as file:
         text = file.read(MAX_MANIFEST_BYTES + 1)
     if len(text) > MAX_MANIFEST_BYTES:
-        raise BundleDamaged(f"{path} is larger than any manifest. {_remedy(path.parent)}")
-    return _parse(text, path), hashlib.sha256(text).hexdigest()[:12]
+        raise BundleDamaged(f"{path} is too large for a manifest. {_remedy(path.parent)}")
+    return _parse_manifest(text, path), hashlib.sha256(text).hexdigest()[:12]
 
 
-def _parse(text: bytes, path: Path) -> Manifest:
+def _parse_manifest(text: bytes, path: Path) -> Manifest:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BundleDamaged(f"{path} is not valid JSON: {error}. {_remedy(path.parent)}") from error
-    written = values.get("format") if isinstance(values, dict) else None
-    if isinstance(written, int) and written > FORMAT:
+    number = values.get("format") if isinstance(values, dict) else None
+    if isinstance(number, int) and number > FORMAT:
         raise BundleTooNew(
-            f"{path} has format {written}, and this version of Loupe reads up to {FORMAT}. "
+            f"{path} has format {number}, but this version of Loupe reads formats up to {FORMAT}. "
             "Update Loupe, or build the model again with this version."
         )
     try:
         return Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"]) or MANIFEST
+        field = ".".join(str(step) for step in first["loc"]) or MANIFEST
         raise BundleDamaged(
-            f"{path} is not a valid manifest: {where}: {first['msg']}. {_remedy(path.parent)}"
+            f"{path} is not a valid manifest: {field}: {first['msg']}. {_remedy(path.parent)}"
         ) from error
 
 

@@ -1,9 +1,9 @@
 """The model card: what was measured on photos that the model was not trained on.
 
 It is a part of ``bundle.json``. Every figure is out of fold: the temperature, the label
-thresholds, the OOD threshold and the choice of a detector were fitted on other photos than
-those that are counted. If training chose its epoch by the same photos, the notes and the
-metrics say so.
+thresholds, the OOD threshold and the choice of a detector were fitted on photos other than
+the ones counted. If training chose its epoch by the same photos, the notes and the metrics
+say so.
 """
 
 from collections import Counter
@@ -29,15 +29,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 MAX_MISTAKES = 50
-"""Mistakes that a card lists at most."""
+"""Most mistakes that a card lists."""
 
 NEAR_CHANCE_AUROC = 0.6
 
 
 class StrictModel(BaseModel):
-    """Frozen data that refuses unknown keys and is read and written by its public keys.
+    """Frozen data, read and written by its public keys; unknown keys are refused.
 
-    An attribute with another name than its key says so: ``Annotated[…, Field(alias=key)]``.
+    An attribute whose name differs from its key declares it: ``Annotated[…, Field(alias=key)]``.
     """
 
     model_config = ConfigDict(
@@ -69,7 +69,7 @@ class Mistake(StrictModel):
 
 
 class DetectorResult(StrictModel):
-    """An OOD detector that was compared: mean AUROC, OOD accept rate, bytes of its arrays."""
+    """A compared OOD detector: mean AUROC, OOD accept rate, bytes of its arrays."""
 
     name: Line
     auroc: Share
@@ -99,9 +99,9 @@ class OodResult(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class LabelOutcome:
-    """Photos that were given one label: ``count`` of them, ``correct`` of those correct.
+    """The ``count`` photos that were given one label, ``correct`` of them correctly.
 
-    ``confused_with`` is the label that the others most often had, with their number.
+    ``confused_with`` is the most frequent true label of the others, with its number of photos.
     """
 
     correct: int

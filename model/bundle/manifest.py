@@ -1,4 +1,4 @@
-"""``bundle.json``, the manifest: what a bundle says about itself, checked field by field."""
+"""``bundle.json``, the manifest: a bundle's description, validated field by field."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -83,10 +83,10 @@ class Metric(StrictModel):
 
 
 class PredictionSetRule(StrictModel):
-    """Split-conformal prediction set: the labels that reach their threshold, the top label, and
-    every label that is likelier than one of these.
+    """Rule for split-conformal prediction sets.
 
-    ``label_thresholds`` has one for each label, in the order of the labels.
+    A set holds the labels that reach their threshold, the top label, and every label likelier
+    than one of these. ``label_thresholds`` has one per label, in the order of the labels.
     """
 
     coverage: Share
@@ -94,7 +94,7 @@ class PredictionSetRule(StrictModel):
 
 
 class Calibration(StrictModel):
-    """What calibration fitted: a model without it can only give its best guess.
+    """Everything calibration fitted; a model without it can only give its best guess.
 
     ``ood_threshold`` is the OOD score above which a photo is out of distribution;
     ``ood_detector`` names how the graph computes that score.
@@ -136,14 +136,14 @@ class ManifestDraft(StrictModel):
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels: two are the same")
+            raise ValueError("labels: two are equal")
         if "learner" in self.engines and self.architecture.library == "custom":
             raise ValueError("engines: a custom network cannot be rebuilt as a learner")
         rule = self.calibration and self.calibration.prediction_set
         if rule and len(rule.label_thresholds) != len(self.labels):
             raise ValueError("confidence: floors must have one value per label")
         if self.card and self.card.highest_label >= len(self.labels):
-            raise ValueError("card: it names a label that the model does not have")
+            raise ValueError("card: a label index is out of range")
         return self
 
     def metric(self, name: str) -> Metric | None:

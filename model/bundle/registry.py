@@ -7,7 +7,6 @@ current one. A built-in model is one folder, because git keeps its previous vers
 import hashlib
 import json
 import re
-import secrets
 import shutil
 import tempfile
 import time
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..atomic import fsync_path
+from ..atomic import fsync_path, replace_atomically
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
@@ -57,7 +56,7 @@ class Version:
     """A version of a model: its bundle, or the error that opening it raised.
 
     ``created`` is when its ``bundle.json`` was written, UTC; ``current`` marks the version
-    that answers.
+    in use.
     """
 
     version: str
@@ -72,7 +71,7 @@ def _model_roots() -> list[Path]:
 
 
 def list_models() -> dict[str, Bundle | BundleError]:
-    """Return every model by name; one that cannot be opened is there with its error."""
+    """Return every model by name, or the error that opening it raised."""
     models: dict[str, Bundle | BundleError] = {}
     for root in _model_roots():
         for folder in _model_folders(root):
@@ -156,7 +155,7 @@ def _bundle_or_error(opener: Callable[..., Bundle], *args: object) -> Bundle | B
 
 
 def open_bundle(folder: Path, name: str) -> Bundle:
-    """Open the bundle in a folder, which must be of the model of that name.
+    """Open the bundle in a folder and check that it is the named model.
 
     Raises:
         BundleError: it cannot be opened, or is another model.
@@ -171,7 +170,7 @@ def open_bundle(folder: Path, name: str) -> Bundle:
 
 
 def current_version(folder: Path) -> str | None:
-    """Return the current version that a model's folder names; None without versions."""
+    """Return the current version of a model's folder; None if the folder has no versions."""
     current_file = folder / CURRENT_FILE
     if not current_file.is_file():
         return None
@@ -238,7 +237,7 @@ def _move_into_place(new: Path, folder: Path, version: str) -> Path:
     folder.mkdir(exist_ok=True)
     previous = new.with_name(f"{new.name}-previous")
     if (folder / version).exists():
-        # The same version again, perhaps because one of its files was damaged.
+        # The same version is published again, perhaps because one of its files was damaged.
         (folder / version).rename(previous)
     new.rename(folder / version)
     set_current(folder, version)
@@ -247,16 +246,9 @@ def _move_into_place(new: Path, folder: Path, version: str) -> Path:
 
 
 def set_current(folder: Path, version: str) -> None:
-    """Make a version the current one by one rename: readers see the previous one or it."""
-    # Unique temporary name, so that concurrent writers don't delete each other's file.
-    temporary = folder / f".{CURRENT_FILE}-{secrets.token_hex(4)}"
-    try:
+    """Make a version the current one, atomically: readers see it or the previous one."""
+    with replace_atomically(folder / CURRENT_FILE, durable=True) as temporary:
         temporary.write_text(version)
-        fsync_path(temporary)
-        temporary.replace(folder / CURRENT_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
-    fsync_path(folder)
 
 
 def _remove_abandoned(models_dir: Path) -> None:
@@ -273,8 +265,8 @@ def _remove_abandoned(models_dir: Path) -> None:
 def list_versions(name: str) -> list[Version]:
     """Return all versions of a model, the newest first.
 
-    A model without versions, such as a built-in one, has one. A model of the owner that has
-    the name of a built-in one also lists that.
+    A model whose folder has no versions, such as a built-in one, counts as one version. If a
+    built-in model has the same name as one of the owner, it is listed as well.
 
     Raises:
         BundleNotFound: there is no such model.
@@ -347,7 +339,7 @@ def _no_such_version(name: str, version: str, folders: dict[str, Path]) -> str:
 
 
 def _version_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each version; the built-in model of that name comes last."""
+    """Return the folder of each version, the built-in model of the same name last."""
     # Links don't count, since they may lead elsewhere.
     folders = {
         path.name: path

@@ -21,7 +21,7 @@ HEAD_OUTPUTS = {"probabilities", "novelty"}
 
 
 class OnnxEngine(Engine):
-    """The compiled graph: several times faster than the eager module, and small."""
+    """The compiled graph, several times faster than the eager module."""
 
     name: ClassVar[str] = "compiled"
 
@@ -81,7 +81,7 @@ class OnnxEngine(Engine):
             )
 
     def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
-        """See ``Engine.run``. A session can run in many threads at the same time."""
+        """See ``Engine.run``."""
         session = self._ort_session
         if single_thread:
             with self._lock:

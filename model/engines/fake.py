@@ -11,7 +11,7 @@ __all__ = ["FakeEngine"]
 
 
 class FakeEngine(Engine):
-    """Derives the top label from the mean of the pixels. No bundle lists it."""
+    """Engine that derives the top label from the mean of the pixels. No bundle lists it."""
 
     name: ClassVar[str] = "fake"
 
@@ -19,8 +19,8 @@ class FakeEngine(Engine):
         """See ``Engine.run``."""
         labels = len(self.bundle.labels)
         features = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)
-        first = features.sum(axis=1).astype(np.int64) % labels
-        distance = (np.arange(labels)[None, :] - first[:, None]) % labels
+        top_label = features.sum(axis=1).astype(np.int64) % labels
+        distance = (np.arange(labels)[None, :] - top_label[:, None]) % labels
         logits = (4.0 - distance).astype(np.float32)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = powers / powers.sum(axis=1, keepdims=True)

@@ -19,8 +19,8 @@ __all__ = ["LearnerEngine"]
 class LearnerEngine(Engine):
     """The learner's module in evaluation mode.
 
-    ``learn.predict`` would not do: it swaps callbacks and data loaders on a shared object, so
-    concurrent sessions would get in each other's way.
+    ``learn.predict`` is not thread-safe: it swaps callbacks and data loaders on a shared
+    object.
     """
 
     name: ClassVar[str] = "learner"
@@ -31,7 +31,7 @@ class LearnerEngine(Engine):
         self.learner = rebuild(bundle)
         self._head = _start_head(bundle)
         # Not every version of torch declares memory_format.
-        module: Any = InferenceModule.around(self.learner.model, bundle.manifest).eval()
+        module: Any = InferenceModule.from_model(self.learner.model, bundle.manifest).eval()
         # Channels last is twice as fast on CPUs, with the same outputs.
         self._module: torch.nn.Module = module.to(memory_format=torch.channels_last)
 

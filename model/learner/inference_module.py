@@ -37,10 +37,10 @@ class InferenceModule(nn.Module):
         self.multilabel = multilabel
 
     @classmethod
-    def around(
+    def from_model(
         cls, model: nn.Module, manifest: ManifestDraft, scale: "Scale | None" = None
     ) -> "InferenceModule":
-        """Wrap a fastai model.
+        """Return the module for a fastai model.
 
         Features are the input of the last linear layer: of the head's last layer in a
         ``Sequential(body, head)``, else of the linear layer that runs last.
@@ -48,13 +48,13 @@ class InferenceModule(nn.Module):
         Args:
             model: the learner's network.
             manifest: has the recipe, the normalisation and ``multilabel``.
-            scale: for graphs that scale pixels in a way that the recipe cannot express.
+            scale: resizing inside the graph that the recipe cannot express.
         """
         recipe = manifest.recipe
         if scale is None and recipe.graph_size:
-            scale = Scale.between(recipe.size, recipe.graph_size)
+            scale = Scale.from_sizes(recipe.size, recipe.graph_size)
         return cls(
-            _split(model) or HookedNetwork(model, recipe.graph_size or recipe.size),
+            _split_features(model) or HookedNetwork(model, recipe.graph_size or recipe.size),
             manifest.architecture.mean,
             manifest.architecture.std,
             manifest.multilabel,
@@ -94,16 +94,18 @@ class HookedNetwork(nn.Module):
     def __init__(self, model: nn.Module, size: tuple[int, int]) -> None:
         super().__init__()
         self.model = model
-        self.last = _last_linear(model, size)
+        self.last_linear = _find_last_linear(model, size)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        if self.last is None:
+        if self.last_linear is None:
             logits = self.model(images)
             return logits, logits
         # A list instead of an attribute: torch.export does not let modules keep tensors.
         features: list[Tensor] = []
-        hook = self.last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+        hook = self.last_linear.register_forward_pre_hook(
+            lambda _, inputs: features.append(inputs[0])
+        )
         try:
             logits = self.model(images)
         finally:
@@ -127,8 +129,8 @@ class Scale(nn.Module):
         self.register_buffer("columns", columns.contiguous())
 
     @classmethod
-    def between(cls, size: tuple[int, int], new_size: tuple[int, int]) -> "Scale":
-        """Resize from ``size`` to ``new_size`` (height, width) as fastai's batch transforms do.
+    def from_sizes(cls, size: tuple[int, int], new_size: tuple[int, int]) -> "Scale":
+        """Return fastai's batch resize from ``size`` to ``new_size``, both (height, width).
 
         Source: fastai's ``_grid_sample``: bilinear between the centres of the outer pixels;
         if both sides shrink to less than half, areas are averaged first.
@@ -148,7 +150,7 @@ class Scale(nn.Module):
         return self.rows @ images @ self.columns.T
 
 
-def _split(model: nn.Module) -> FeatureSplit | None:
+def _split_features(model: nn.Module) -> FeatureSplit | None:
     """Return the model as features and a linear layer, if it is built that way."""
     # A subclass of Sequential may do more than run its parts in order.
     if type(model) is not nn.Sequential or len(model) != 2:
@@ -159,7 +161,7 @@ def _split(model: nn.Module) -> FeatureSplit | None:
     return FeatureSplit(nn.Sequential(body, *list(head)[:-1]), head[-1])
 
 
-def _last_linear(model: nn.Module, size: tuple[int, int]) -> nn.Linear | None:
+def _find_last_linear(model: nn.Module, size: tuple[int, int]) -> nn.Linear | None:
     """Return the linear layer that runs last and gets one vector per photo."""
     called: list[nn.Linear] = []
 
@@ -175,7 +177,7 @@ def _last_linear(model: nn.Module, size: tuple[int, int]) -> nn.Linear | None:
     training = model.training
     try:
         with torch.inference_mode():
-            # Two photos tell one vector per photo from vectors per patch.
+            # With two photos, one vector per photo can be told from one per patch.
             model.eval()(torch.zeros(2, 3, *size))
     finally:
         model.train(training)

@@ -40,7 +40,7 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
 
     Args:
         manifest: names the architecture, the recipe and the labels.
-        loaders: fastai ``DataLoaders`` to train on; by default of one blank picture.
+        loaders: fastai ``DataLoaders`` to train on; by default, one blank picture.
         network: arguments of the network's own builder, such as ``drop_path_rate``.
 
     Raises:
@@ -49,11 +49,11 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
     from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
 
     architecture = manifest.architecture
-    body = _body(architecture.library, architecture.body)
-    head = _linear_head(architecture.features, len(manifest.labels), _pooled(body))
+    body = _get_body(architecture.library, architecture.body)
+    head = _linear_head(architecture.features, len(manifest.labels), pool=_needs_pooling(body))
     try:
         return vision_learner(
-            loaders or _loaders(manifest),
+            loaders or _blank_loaders(manifest),
             body,
             pretrained=False,
             normalize=False,
@@ -68,10 +68,10 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
         ) from error
 
 
-def _body(library: str, name: str) -> Any:
-    """Return what ``vision_learner`` takes: timm's by name, torchvision's as a function.
+def _get_body(library: str, name: str) -> Any:
+    """Return the body for ``vision_learner``: timm's name or torchvision's function.
 
-    Only names that the library lists count, because timm would also fetch a name from a hub.
+    Only names that the library lists are accepted, because timm also fetches others from a hub.
     """
     if library == "timm":
         import timm
@@ -86,8 +86,8 @@ def _body(library: str, name: str) -> Any:
     raise EngineUnavailable(f"The installed {library} has no network {name!r}.")
 
 
-def _pooled(body: Any) -> bool:
-    """Return whether fastai gets a feature map from the body, so that its head must pool."""
+def _needs_pooling(body: Any) -> bool:
+    """Return whether the body gives fastai a feature map, which the head has to pool."""
     if not isinstance(body, str):
         return True
     import timm
@@ -96,12 +96,12 @@ def _pooled(body: Any) -> bool:
     return config is None or config.pool_size is not None
 
 
-def _linear_head(features: int, labels: int, pooled: bool = True) -> nn.Sequential:
-    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pooled else []
-    return nn.Sequential(*pool, nn.Linear(features, labels))
+def _linear_head(features: int, labels: int, *, pool: bool) -> nn.Sequential:
+    pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pool else []
+    return nn.Sequential(*pooling, nn.Linear(features, labels))
 
 
-def _loaders(manifest: ManifestDraft) -> Any:
+def _blank_loaders(manifest: ManifestDraft) -> Any:
     """Return data loaders with the recipe's transforms and the labels, over one blank picture."""
     from fastai.vision.all import (
         AffineCoordTfm,

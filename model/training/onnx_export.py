@@ -30,7 +30,7 @@ def export_onnx(
         learner: a fastai ``Learner``.
         manifest: preprocessing, architecture and engines.
         folder: where the files go.
-        scale: see ``InferenceModule.around``.
+        scale: see ``InferenceModule.from_model``.
     """
     if "learner" in manifest.engines:
         import safetensors.torch
@@ -39,7 +39,7 @@ def export_onnx(
         state = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
         state = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
-    module = InferenceModule.around(learner.model, manifest, scale).eval().cpu()
+    module = InferenceModule.from_model(learner.model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
         logits, _, probabilities = (output.numpy() for output in module(torch.from_numpy(pixels)))

@@ -87,7 +87,7 @@ class TrainingRun:
         learner = empty_learner(self.draft)
         source = load_pretrained(learner.model[0], self.backbone)
         self.note("Features", f"Starting from {source}")
-        module: Any = InferenceModule.around(learner.model, self.draft).eval()
+        module: Any = InferenceModule.from_model(learner.model, self.draft).eval()
         module = module.to(memory_format=torch.channels_last)
         data, began = self.data, time.monotonic()
         features = compute_features(

@@ -154,7 +154,7 @@ def test_secret_is_kept_for_the_owner_alone(answer: Prediction, data_folder: Pat
     assert len(key.read_text()) > 40
     assert key.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in data_folder.glob(".*")] == []
-    share_link._kept_secret.cache_clear()
+    share_link._load_secret.cache_clear()
     assert decode(token).signature is Signature.VALID
 
 

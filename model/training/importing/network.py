@@ -77,7 +77,7 @@ def named_network(learner: Any, found: Found) -> Found:
     manifest = found.manifest()
     pixels = torch.from_numpy(golden_pixels(manifest))
     with torch.inference_mode():
-        wanted = InferenceModule.around(learner.model, manifest).eval()(pixels)[0]
+        wanted = InferenceModule.from_model(learner.model, manifest).eval()(pixels)[0]
     head: Literal["linear", "fastai"] = "linear" if _head_is_linear(learner.model) else "fastai"
     for candidate in _candidates(learner):
         named_so = found.architecture.model_copy(
@@ -99,7 +99,7 @@ def _answers_alike(
     except (LoupeError, RuntimeError):
         return False
     with torch.inference_mode():
-        logits = InferenceModule.around(rebuilt, manifest).eval()(pixels)[0]
+        logits = InferenceModule.from_model(rebuilt, manifest).eval()(pixels)[0]
     scale = max(1.0, float(wanted.abs().max()))
     return logits.shape == wanted.shape and float((logits - wanted).abs().max()) <= SAME * scale
 

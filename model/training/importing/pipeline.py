@@ -46,7 +46,7 @@ def read_steps(learner: Any) -> Steps:
     if scale is None:
         return Steps(recipe, None, mean, std)
     after = len(scale.rows), len(scale.columns)
-    usual = Scale.between(recipe.size, after)
+    usual = Scale.from_sizes(recipe.size, after)
     pairs = (scale.rows, usual.rows), (scale.columns, usual.columns)
     if all(float((own - one).abs().max()) <= CLOSE for own, one in pairs):
         return Steps(_checked({**recipe.model_dump(), "inside": after}), None, mean, std)

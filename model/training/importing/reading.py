@@ -43,7 +43,7 @@ def _features(learner: Any, found: Found, steps: Steps) -> int:
     generator = torch.Generator().manual_seed(0)
     shape = (2, height, width, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    module = InferenceModule.around(learner.model, found.manifest(), steps.scale).eval()
+    module = InferenceModule.from_model(learner.model, found.manifest(), steps.scale).eval()
     with torch.inference_mode():
         logits, features, _ = module(pixels)
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, len(found.labels)):

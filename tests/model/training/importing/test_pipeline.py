@@ -37,7 +37,7 @@ def by_loupe(steps: Any, path: Path) -> Any:
     images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     scale = steps.scale
     if steps.recipe.graph_size:
-        scale = Scale.between(steps.recipe.size, steps.recipe.graph_size)
+        scale = Scale.from_sizes(steps.recipe.size, steps.recipe.graph_size)
     if scale is not None:
         images = scale(images)
     mean, std = (torch.tensor(part).view(1, 3, 1, 1) for part in (steps.mean, steps.std))
