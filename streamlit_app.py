@@ -1,8 +1,8 @@
-"""Loupe: what ``streamlit run`` starts. It only wires the rooms together.
+"""The entry point of Loupe for ``streamlit run``.
 
-The server imports this file and takes ``app``: the screen, the HTTP routes and
-the warm-up. Run as a plain script (a test, a host that knows no ``st.App``), it
-shows the same screen, and the model is loaded with the first photo.
+The server imports ``app`` from this file: the pages, the HTTP routes and the
+warm-up. Run as a plain script (by a test, or a host without ``st.App``), it
+shows the same pages, and the model is loaded with the first photo.
 """
 
 import runpy
@@ -25,7 +25,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     try:
         settings()
     except SettingRefused as error:
-        # One line for who started it, not the whole way that led here.
+        # One line for the owner, without the traceback.
         raise SystemExit(f"{error.code}: {error}") from None
     app = st.App(
         FRAME, routes=routes(), lifespan=lifespan, middleware=[Middleware(NoGzipMiddleware)]

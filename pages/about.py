@@ -1,4 +1,4 @@
-"""About: how it works, what is saved and what is not."""
+"""The About page: how Loupe works, what is saved and what is not."""
 
 import streamlit as st
 

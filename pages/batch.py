@@ -1,9 +1,9 @@
-"""Batch: many photos go in, a chart and a table come out."""
+"""The Batch page: from many photos to a chart, a table and files."""
 
 import streamlit as st
 
 from ui.batch.job_cache import LIFETIME_MINUTES
-from ui.batch.uploads import SOURCES, current_job, is_batch_expired, refusal, upload_widget
+from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
 from ui.batch.view import (
     show_accuracy,
     show_downloads,
@@ -16,31 +16,23 @@ from ui.batch.view import (
     show_table,
 )
 from ui.phrasing import escape_markdown
+from ui.settings_menu import source_control
 
 job = current_job()
 if job is None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        source = st.segmented_control(
-            "Photo source",
-            SOURCES,
-            default=SOURCES[0],
-            required=True,
-            key="from",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
+        source = source_control(SOURCES, key="from")
         st.space("stretch")
         show_settings_menu()
     if is_batch_expired():
         st.info(
-            "This batch is no longer here: results are kept for up to "
-            f"{LIFETIME_MINUTES} minutes after you leave. "
-            "Upload the photos again to get them back.",
+            f"This batch has expired: results are kept for up to {LIFETIME_MINUTES} minutes after "
+            "you leave. Upload the photos again for new results.",
             icon=":material/history_toggle_off:",
         )
     upload_widget(source)
-    if refusal():
-        st.warning(escape_markdown(refusal()), icon=":material/folder_off:")
+    if error := upload_error():
+        st.warning(escape_markdown(error), icon=":material/folder_off:")
     show_last_batch()
     st.caption(
         "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "

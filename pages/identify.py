@@ -1,4 +1,4 @@
-"""Identify: a photo goes in, an answer comes out."""
+"""The Identify page: from a photo to an answer."""
 
 import streamlit as st
 
@@ -16,19 +16,16 @@ from ui.answer_view import (
 from ui.capture import SOURCES, capture
 from ui.phrasing import label_summary, phrase_error
 from ui.session import current_session, open_token
-from ui.settings_menu import settings_menu, usable_bundles, warn_if_default_model_missing
+from ui.settings_menu import (
+    settings_menu,
+    source_control,
+    usable_bundles,
+    warn_if_default_model_missing,
+)
 
 session, token, bundles = current_session(), open_token(), usable_bundles()
 with st.container(horizontal=True, vertical_alignment="center"):
-    source = st.segmented_control(
-        "Photo source",
-        SOURCES,
-        default=SOURCES[0],
-        required=True,
-        key="way",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    source = source_control(SOURCES, key="way")
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
 warn_if_default_model_missing(bundles)
@@ -39,8 +36,8 @@ if not token and not session.error:
     if bundle:
         st.caption(f"This model knows {label_summary(bundle.labels)}.")
 
-# A photo that comes in is submitted, classified and remembered (ui/session.py) before the page
-# is drawn, so ``token`` is already that of its answer.
+# A new photo is identified and remembered (ui/session.py) before the page is drawn, so ``token``
+# is already that of its answer.
 capture(source, is_answered=bool(token))
 
 if session.error and not token:

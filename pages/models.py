@@ -1,9 +1,9 @@
-"""Models: a card for every model in the registry."""
+"""The Models page: a card for every model in the registry."""
 
 import streamlit as st
 
 from model import Bundle, list_models
-from ui.models_page.card import show_card, show_refused_card
+from ui.models_page.card import show_card, show_unusable_card
 
 st.header("Models", anchor=False)
 st.caption("What each model knows, how good it is, and where it comes from.")
@@ -11,4 +11,4 @@ for name, bundle in list_models().items():
     if isinstance(bundle, Bundle):
         show_card(bundle)
     else:
-        show_refused_card(name, bundle)
+        show_unusable_card(name, bundle)

@@ -1,1 +1,1 @@
-"""What the pages share: the frame, capture, results, charts, words."""
+"""Parts that the pages share: frame, session, capture, answers, charts and wording."""

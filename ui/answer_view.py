@@ -1,4 +1,4 @@
-"""An answer on the screen: photo, words, chart, actions, and the line that says its source."""
+"""An answer on the screen: photo, words, chart, actions and source line."""
 
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -9,7 +9,7 @@ from model.bundle import get_bundle
 from model.decision import Certainty, certainty
 from model.explanation import occlusion_map, render_overlay
 from model.share_link import Signature
-from ui.charts import candidates_chart
+from ui.charts import draw_candidates
 from ui.phrasing import (
     SIGNATURE_NOTES,
     escape_markdown,
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 NAMES_A_LABEL = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL, Certainty.GUESS}
-"""Certainties whose first bar is teal, if it is long enough."""
+"""Certainties whose first bar is teal if its probability is high enough."""
 
 ONE_LABEL = {
     Certainty.LIKELY,
@@ -44,14 +44,14 @@ ONE_LABEL = {
     Certainty.HARD,
     Certainty.GUESS,
 }
-"""Certainties of single-label answers: only of these does a card say how often they are right."""
+"""Certainties of single-label answers, the only ones that a card has a track record of."""
 
 NO_LABEL = {Certainty.UNKNOWN, Certainty.NOTHING}
 
-EVEN = 0.5
+MIN_TEAL_PROBABILITY = 0.5
 
 PHOTO_HEIGHT_PX = 290
-"""Height of a photo that is not wide: on a phone the words and a few bars fit below it."""
+"""Height of a tall or square photo, in pixels: a phone has room for words and a few bars below."""
 
 LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
@@ -64,7 +64,7 @@ def show_photo(photo: SessionPhoto) -> None:
     """Show the photo, low enough that the answer is seen without scrolling."""
     width, height = photo.size_px
     if height > 2 * width:
-        # Scaled to the height it would be a sliver, so it scrolls in a box.
+        # Scaled to that height it would be a sliver, so it scrolls in a box.
         with st.container(height=PHOTO_HEIGHT_PX, border=False):
             st.image(photo.picture, alt=photo.alt, width="stretch")
         return
@@ -75,7 +75,7 @@ def show_photo(photo: SessionPhoto) -> None:
 
 
 def show_words(prediction: Prediction) -> None:
-    """Show the headline and what to make of it."""
+    """Show the headline and how far to trust it."""
     st.header(headline(prediction), anchor=False)
     if certainty(prediction) is Certainty.GUESS:
         share = format_percent(prediction.top(1)[0].probability)
@@ -89,18 +89,18 @@ def show_words(prediction: Prediction) -> None:
 
 def _track_record(prediction: Prediction) -> str:
     """Return how often such an answer was right on held-out photos; empty if that is unknown."""
-    degree = certainty(prediction)
-    if degree not in ONE_LABEL and degree is not Certainty.UNKNOWN:
+    level = certainty(prediction)
+    if level not in ONE_LABEL and level is not Certainty.UNKNOWN:
         return ""
     try:
         bundle = get_bundle(prediction.model)
     except LoupeError:
         return ""
     card = bundle.manifest.card
-    # This version's card says nothing of answers that a previous version gave.
+    # This version's card does not describe answers that a previous version gave.
     if card is None or bundle.version != prediction.version:
         return ""
-    if degree is Certainty.UNKNOWN:
+    if level is Certainty.UNKNOWN:
         return phrase_false_rejections(bundle.manifest)
     index = prediction.top(1)[0].index
     return phrase_track_record(card, index, prediction.labels, prediction.language)
@@ -108,12 +108,15 @@ def _track_record(prediction: Prediction) -> str:
 
 def show_chart(prediction: Prediction, top_k: int) -> None:
     """Show the top labels as bars, amber if the model is not sure."""
-    sure = certainty(prediction) in NAMES_A_LABEL and prediction.top(1)[0].probability >= EVEN
-    candidates_chart(prediction.top(top_k), sure=sure)
+    sure = (
+        certainty(prediction) in NAMES_A_LABEL
+        and prediction.top(1)[0].probability >= MIN_TEAL_PROBABILITY
+    )
+    draw_candidates(prediction.top(top_k), sure=sure)
 
 
 def show_actions(photo: SessionPhoto) -> None:
-    """Show what can be done with an answer."""
+    """Show the buttons below an answer."""
     with st.container(horizontal=True):
         if st.button("Why?", icon=":material/visibility:", key="why"):
             _why_dialog(photo)
@@ -138,7 +141,7 @@ def show_source_line(prediction: Prediction) -> None:
 
 
 def show_origin(signature: Signature, token: str) -> None:
-    """Say where an answer without its photo comes from, and what to do."""
+    """Show where an answer without its photo comes from, and what to do."""
     if token in current_session().dropped_tokens:
         st.info(
             "You got this answer earlier, but only your last "
@@ -178,7 +181,7 @@ def _why_dialog(photo: SessionPhoto) -> None:
 @st.dialog("It's something else")
 def correction_dialog(photo: SessionPhoto) -> None:
     """Ask for the right label and save it."""
-    # A form, because a word that was typed is sent by pressing Save, and not lost.
+    # In a form, Save also submits a label that is still being typed.
     with st.form("correction", border=False):
         labels = _label_fields(photo.prediction)
         keeps_photo = st.checkbox(
@@ -192,7 +195,7 @@ def correction_dialog(photo: SessionPhoto) -> None:
     if not labels:
         st.warning("Choose a label or type your own, then press Save.")
         return
-    # SQLAlchemy takes 20 MB: only whoever corrects an answer needs it.
+    # Imported on first use: SQLAlchemy takes 20 MB, and only corrections need it.
     from model.corrections import correction_store
 
     try:
@@ -206,7 +209,7 @@ def correction_dialog(photo: SessionPhoto) -> None:
 
 
 def _label_fields(prediction: Prediction) -> list[str]:
-    """Show the fields for the right label, or labels, and return what they hold."""
+    """Show the fields for the right label or labels, and return their values."""
     options = sorted(prediction.labels, key=str.casefold)
     if prediction.multilabel:
         chosen = st.multiselect("What is it?", options, placeholder="Choose labels")
@@ -255,4 +258,6 @@ def show_recent_photos(token: str) -> None:
                     width="stretch",
                 )
     if len(photos) == MAX_PHOTOS:
-        st.caption(f"Only your last {spell_number(MAX_PHOTOS)} photos are kept, until you leave.")
+        st.caption(
+            f"Only your last {spell_number(MAX_PHOTOS)} photos are kept, and only until you leave."
+        )

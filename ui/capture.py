@@ -9,7 +9,7 @@ from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.samples import Sample, samples
 from ui.session import close_answer, release_upload, square_thumbnail, submit, widget_key
 
-__all__ = ["SOURCES", "capture", "is_secure"]
+__all__ = ["SOURCES", "capture"]
 
 SOURCES = ("Upload", "Camera", "Sample")
 
@@ -28,8 +28,8 @@ def _upload(*, is_answered: bool) -> None:
     key, alt = widget_key("upload"), "The photo you uploaded"
     file = st.file_uploader(
         "Take a photo or choose one",
-        # Any file, so that phones offer the camera beside photos and files (on Android a
-        # list of picture types leaves it out), and the bytes decide, not the name's ending.
+        # Any file, because with a list of picture types Android leaves out the camera. The
+        # content decides whether it is a photo, not the suffix.
         type=None,
         max_upload_size=MAX_BYTES // 2**20,
         key=key,
@@ -43,7 +43,7 @@ def _upload(*, is_answered: bool) -> None:
 
 
 def _camera(*, is_answered: bool) -> None:
-    if not is_secure():
+    if not _is_secure():
         st.info(
             "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
             "Use Upload: on a phone it opens your camera.",
@@ -67,7 +67,7 @@ def _camera(*, is_answered: bool) -> None:
 
 def _on_upload(key: str, alt: str) -> None:
     file = st.session_state.get(key)
-    # A file that was released a moment ago comes back without its bytes.
+    # A file that was just released comes back without its bytes.
     if isinstance(file, UploadedFile):
         data = file.getvalue()
         release_upload(file)
@@ -94,7 +94,7 @@ def _sample_buttons(*, has_pictures: bool) -> None:
                     args=(sample,),
                     width="stretch",
                 )
-            # As with a leftover file: a click for which no callback ran.
+            # A click for which no callback ran, as with a leftover file.
             if is_clicked and st.session_state.pop("sample", None) != sample.name:
                 _submit_sample(sample)
                 st.rerun()
@@ -130,7 +130,7 @@ def _sample_thumbnail(sample: Sample) -> bytes:
         return square_thumbnail(image.convert("RGB"))
 
 
-def is_secure() -> bool:
+def _is_secure() -> bool:
     """Return whether the browser counts the page as secure, so that it allows the camera."""
     url = urlsplit(st.context.url or "")
     host = url.hostname or "localhost"

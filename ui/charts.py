@@ -11,12 +11,12 @@ import streamlit as st
 from model.prediction import Candidate
 from ui.phrasing import format_percent
 
-__all__ = ["accent", "bars", "candidates_chart"]
+__all__ = ["accent_color", "draw_bars", "draw_candidates"]
 
 GREY = "#7C8B88"
 
 
-def accent(*, sure: bool = True) -> str:
+def accent_color(*, sure: bool = True) -> str:
     """Return the colour of the first bar: teal, or amber if the model is not sure."""
     is_dark = st.context.theme.type == "dark"
     if sure:
@@ -24,32 +24,32 @@ def accent(*, sure: bool = True) -> str:
     return "#FBBF24" if is_dark else "#B45309"
 
 
-def candidates_chart(candidates: Sequence[Candidate], *, sure: bool = True) -> None:
-    """Draw the top labels as bars from 0 to 100%, the share at the end of each."""
-    bars(
+def draw_candidates(candidates: Sequence[Candidate], *, sure: bool = True) -> None:
+    """Draw the top labels as bars from 0 to 100%, each with its percentage at the end."""
+    draw_bars(
         [candidate.label for candidate in candidates],
         [candidate.probability for candidate in candidates],
         [format_percent(candidate.probability) for candidate in candidates],
-        top=1.0,
-        first=accent(sure=sure),
+        full_value=1.0,
+        first_color=accent_color(sure=sure),
         value_title="Probability",
     )
 
 
-def bars(
+def draw_bars(
     labels: Sequence[str],
     values: Sequence[float],
     texts: Sequence[str],
     *,
-    top: float,
-    first: str,
+    full_value: float,
+    first_color: str,
     value_title: str,
 ) -> None:
     """Draw horizontal bars in the given order, the first in its own colour.
 
     Args:
-        top: value at which a bar is full.
-        first: colour of the first bar.
+        full_value: value of the longest possible bar.
+        first_color: colour of the first bar.
         value_title: name of the value in tooltips.
     """
     data = pd.DataFrame(
@@ -62,16 +62,18 @@ def bars(
     )
     description = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
     is_dark = st.context.theme.type == "dark"
-    spec = _bars_spec(top, first, value_title, is_dark=is_dark)
+    spec = _bars_spec(full_value, first_color, value_title, is_dark=is_dark)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=32)
-def _bars_spec(top: float, first: str, value_title: str, *, is_dark: bool) -> dict[str, Any]:
+def _bars_spec(
+    full_value: float, first_color: str, value_title: str, *, is_dark: bool
+) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
-    Cached, because Altair takes 20 ms to build and validate it, more than the model takes
-    to answer, and it is the same for every photo.
+    Cached, because it is the same for every photo, and Altair takes 20 ms to build and
+    validate it: longer than the model takes to answer.
     """
     # Text marks are black in the dark theme unless given a colour, and the theme's own axis
     # labels are too pale to read in the sun.
@@ -90,11 +92,13 @@ def _bars_spec(top: float, first: str, value_title: str, *, is_dark: bool) -> di
                 domain=False,
             ),
         ),
-        x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.25])),
+        x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, full_value * 1.25])),
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
     )
     marks = base.mark_bar(size=18, cornerRadius=4).encode(
-        color=alt.Color("rank:O", scale=alt.Scale(domain=[0, 1], range=[first, GREY]), legend=None)
+        color=alt.Color(
+            "rank:O", scale=alt.Scale(domain=[0, 1], range=[first_color, GREY]), legend=None
+        )
     )
     values_at_end = base.mark_text(align="left", dx=6, fontSize=13, color=ink).encode(text="text:N")
     spec: dict[str, Any] = (marks + values_at_end).configure_view(stroke=None).to_dict()

@@ -1,4 +1,4 @@
-"""Which labels a model mixes up: one chart and one table, for a batch and for a model's card."""
+"""The confusion of labels as a chart and a table, for a batch and for a model's card."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,27 +13,26 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from model.bundle import ModelCard
 from model.evaluation import Confused, Evaluation, LabelScore
 from model.spreadsheet import escape_formula
-from ui.charts import accent
+from ui.charts import accent_color
 from ui.phrasing import format_percent
 
 __all__ = [
     "ConfusionMatrix",
-    "ink",
-    "percent_column",
     "percent_or_zero",
     "percent_range",
     "show_confusion",
     "show_label_table",
+    "text_color",
 ]
 
 MAX_CHART_LABELS = 20
-"""Labels up to which the confusion is a chart: more cannot be told apart on a phone."""
+"""Most labels in the chart: more cannot be told apart on a phone."""
 
 MAX_UNSEARCHED_LABELS = 12
-"""Labels up to which a table needs no search field."""
+"""Most labels in a table without a search field."""
 
 COUNT_WIDTH_PX = 22
-"""Width from which a cell of the chart has room for its count, in pixels."""
+"""Narrowest cell of the chart with room for its count, in pixels."""
 
 NONE, OTHER = "none of these", "another label"
 
@@ -64,13 +63,13 @@ class ConfusionMatrix:
 
     @classmethod
     def from_card(cls, card: ModelCard, labels: Sequence[str]) -> "ConfusionMatrix":
-        """Return what held-out photos showed of a model."""
+        """Return the confusion of held-out photos from a model's card."""
         pairs = ((labels[label], labels[given], count) for label, given, count in card.confusion)
         return cls(pairs, labels)
 
     @classmethod
     def from_evaluation(cls, evaluation: Evaluation, labels: Sequence[str]) -> "ConfusionMatrix":
-        """Return what an evaluation counted."""
+        """Return the confusion that an evaluation counted."""
         return cls(
             ((pair.label, pair.predicted, pair.count) for pair in evaluation.confusion), labels
         )
@@ -135,8 +134,8 @@ class ConfusionMatrix:
         """Return the chart's cells; given labels that have no row share one column."""
         cells: Counter[tuple[str, str]] = Counter()
         for pair in self.pairs:
-            known = pair.predicted in self.support
-            given = pair.predicted if known else NONE if pair.predicted is None else OTHER
+            has_row = pair.predicted in self.support
+            given = pair.predicted if has_row else NONE if pair.predicted is None else OTHER
             cells[pair.label, str(given)] += pair.count
         return pd.DataFrame(
             {
@@ -164,7 +163,7 @@ def _most_confused_with(pair: Confused | None) -> str:
 
 
 def percent_or_zero(share: float) -> str:
-    """Return ``percent``, but '0%' for exactly nothing instead of 'under 0.1%'."""
+    """Return ``format_percent``, but '0%' instead of 'under 0.1%' for exactly zero."""
     return format_percent(share) if share else "0%"
 
 
@@ -186,7 +185,7 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
             f"Rows are {rows}, columns the model's answers. Teal is correct, amber is wrong."
         )
     elif matrix.mistakes:
-        # A phone shows a table's own buttons above it.
+        # On a phone, a table's toolbar needs room above it.
         st.space("small")
         st.dataframe(
             matrix.mistake_frame(),
@@ -194,7 +193,7 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
             height=360,
             column_config={
                 "Photos": st.column_config.NumberColumn(width="small"),
-                "Share of label": percent_column(
+                "Share of label": _percent_column(
                     "Of the photos that show it, how many got this wrong label"
                 ),
             },
@@ -225,14 +224,16 @@ def show_label_table(matrix: ConfusionMatrix, key: str) -> None:
         height=min(36 * len(table) + 39, 430),
         column_config={
             "Label": st.column_config.TextColumn(pinned=True, width=96),
-            "Recall": percent_column("Recall: of the photos that show it, how many got this label"),
+            "Recall": _percent_column(
+                "Recall: of the photos that show it, how many got this label"
+            ),
             "Photos": st.column_config.NumberColumn(width=70),
             "Correct": st.column_config.NumberColumn(width=70),
             "Interval": st.column_config.TextColumn(
                 help="95% confidence interval of the recall: wide where there are few photos",
                 width=120,
             ),
-            "Precision": percent_column(
+            "Precision": _percent_column(
                 "Precision: of the photos given this label, how many show it"
             ),
             "Most confused with": st.column_config.TextColumn(width=180),
@@ -241,7 +242,7 @@ def show_label_table(matrix: ConfusionMatrix, key: str) -> None:
     )
 
 
-def percent_column(help: str) -> ColumnConfig:
+def _percent_column(help: str) -> ColumnConfig:
     """Return the configuration of a column of bars from 0 to 100%."""
     # Streamlit writes shares (0 to 1) with two decimals, so the values are percentages.
     return st.column_config.ProgressColumn(
@@ -249,8 +250,8 @@ def percent_column(help: str) -> ColumnConfig:
     )
 
 
-def ink() -> str:
-    """Return the colour of a chart's text: the theme's own axis labels are too pale."""
+def text_color() -> str:
+    """Return the colour of a chart's text; the theme's axis labels are too pale."""
     return "#E7F0EE" if st.context.theme.type == "dark" else "#12211F"
 
 
@@ -262,7 +263,9 @@ def _draw_chart(matrix: ConfusionMatrix) -> None:
         f"{pair.label} called {pair.predicted or NONE}: {pair.count}"
         for pair in matrix.mistakes[:10]
     )
-    spec = _chart_spec(tuple(matrix.rows), tuple(columns), accent(), accent(sure=False), ink())
+    spec = _chart_spec(
+        tuple(matrix.rows), tuple(columns), accent_color(), accent_color(sure=False), text_color()
+    )
     st.vega_lite_chart(cells, {**spec, "description": description}, width="stretch")
 
 
@@ -297,7 +300,7 @@ def _chart_spec(
             "share:Q", scale=alt.Scale(domain=[0, 1], range=[0.15, 0.6]), legend=None
         ),
     )
-    # On a phone with many labels a cell is narrower than its count, so the colour stands alone.
+    # On a phone with many labels a cell is narrower than its count, so only its colour is shown.
     opacity = alt.condition(f"bandwidth('x') >= {COUNT_WIDTH_PX}", alt.value(1), alt.value(0))
     counts = base.mark_text(fontSize=12, color=text).encode(text="count:Q", opacity=opacity)
     spec: dict[str, Any] = (cells + counts).configure_view(stroke=None).to_dict()

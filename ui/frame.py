@@ -1,4 +1,4 @@
-"""The frame around every page: title, icon, navigation, what the page showed before."""
+"""The frame around every page: title, icon, navigation and restored parameters."""
 
 import sys
 from pathlib import Path
@@ -22,5 +22,5 @@ st.logo(ICON, size="large")
 restore_page(page.url_path)
 page.run()
 save_page(page.url_path)
-# Last, once the page is drawn: each photo leaves a few megabytes behind.
+# Once the page is drawn: each photo leaves a few megabytes of freed memory behind.
 trim_memory()

@@ -1,6 +1,6 @@
 """The pages and the groups in which the navigation shows them.
 
-To add a page: a file in ``pages/`` and an entry in ``PAGES``.
+To add a page, add a file to ``pages/`` and an entry to ``PAGES``.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["ICON", "PAGES", "ROOT", "get_page", "group_pages"]
 ROOT = Path(__file__).resolve().parent.parent
 
 ICON = str(ROOT / "ui" / "icon.png")
-"""The app's icon: a file of its own, so that no page asks another server for one."""
+"""The app's icon, a local file: an emoji or icon name would be fetched from another server."""
 
 # Group → (file in pages/, title, icon). The first page is the one at the root.
 PAGES = {

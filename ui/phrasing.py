@@ -1,4 +1,4 @@
-"""What the screen says of a prediction: sentences first, numbers beside them."""
+"""The wording of the screen: predictions, track records, errors, labels and numbers."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from model.share_link import Signature
 
 __all__ = [
     "SIGNATURE_NOTES",
-    "add_article",
     "article",
     "escape_markdown",
     "format_percent",
@@ -34,22 +33,22 @@ SIGNATURE_NOTES = {
     "can't check it.",
     Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
 }
-"""What the signature of a shared answer means, in words."""
+"""Notes on a shared answer by the state of its signature."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
 # know more cost 29 MB of memory and a second at start, which is too much for an article.
-AN = re.compile(
+TAKES_AN = re.compile(
     r"(?i:(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|hour|honest|heir)"
     r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
 URL = re.compile(r"https://[\w./~%?=&#+-]+")
-# "an outwear" is nothing that people say.
+# Mass nouns take no article: nobody says "an outwear".
 MASS_NOUN = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
-# Marks that turn the direction of the text around them.
+# Marks that change the direction of the text around them.
 DIRECTION_MARKS = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
-NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split()
+NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
 
 
 def headline(prediction: Prediction) -> str:
@@ -62,7 +61,8 @@ def headline(prediction: Prediction) -> str:
             return f"Probably {top_label}"
         case Certainty.FEW:
             names = [_name(candidate, prediction) for candidate in prediction.prediction_set or ()]
-            return _capitalize(join_words(names, "or"))
+            options = join_words(names, "or")
+            return options[:1].upper() + options[1:]
         case Certainty.HARD:
             return f"Hard to say. Maybe {top_label}"
         case Certainty.UNKNOWN:
@@ -70,7 +70,7 @@ def headline(prediction: Prediction) -> str:
             count = spell_number(len(prediction.labels))
             return f"None of the {count} things I know (closest: {closest})"
         case Certainty.SEVERAL:
-            names = [add_article(label, prediction.language) for label in prediction.answer or []]
+            names = [_add_article(label, prediction.language) for label in prediction.answer or []]
             return f"I see {join_words(names)}"
         case Certainty.NOTHING:
             return "I don't see anything I know"
@@ -79,13 +79,13 @@ def headline(prediction: Prediction) -> str:
 
 
 def _name(candidate: Candidate, prediction: Prediction) -> str:
-    return add_article(candidate.label, prediction.language)
+    return _add_article(candidate.label, prediction.language)
 
 
-def add_article(label: str, language: str, max_length: int = 60) -> str:
+def _add_article(label: str, language: str, max_length: int = 60) -> str:
     """Return a label with its article if it takes one, as Markdown.
 
-    Not in italics: their font would be fetched just when the answer is to be read.
+    Not in italics, because their font would only be fetched when the answer appears.
     """
     prefix = article(label) if language == "en" else ""
     return f"{prefix} {escape_markdown(shorten(label, max_length))}".strip()
@@ -101,7 +101,7 @@ def article(label: str) -> str:
         return ""
     if last.lower().endswith("s") and not SINGULAR_S.search(last):
         return ""
-    return "an" if AN.match(words[0]) else "a"
+    return "an" if TAKES_AN.match(words[0]) else "a"
 
 
 def label_summary(labels: Sequence[str]) -> str:
@@ -116,14 +116,14 @@ def label_summary(labels: Sequence[str]) -> str:
 
 def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
     """Return how often an answer was right on held-out photos, as Markdown."""
-    outcome, name = card.outcome(index), add_article(labels[index], language, 40)
+    outcome, name = card.outcome(index), _add_article(labels[index], language, 40)
     if outcome is None:
         return (
             f"In testing, none of {card.photos:,} photos was called {name}, so this answer has "
             "no track record yet."
         )
     other, _ = outcome.confused_with or (index, 0)
-    mistakes = _phrase_mistakes(outcome, add_article(labels[other], language, 40))
+    mistakes = _phrase_mistakes(outcome, _add_article(labels[other], language, 40))
     if outcome.count == 1:
         verdict = ", correctly." if outcome.correct else f", and that photo {mistakes}."
         return f"In testing, it called only one photo {name}{verdict}"
@@ -136,7 +136,7 @@ def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], lang
 
 
 def _phrase_mistakes(outcome: LabelOutcome, other: str) -> str:
-    """Return what the wrong ones showed, the end of a sentence; empty if none was wrong."""
+    """Return what photos with this wrong label showed, as a clause; empty if none was wrong."""
     wrong = outcome.count - outcome.correct
     if not wrong:
         return ""
@@ -167,10 +167,10 @@ def phrase_false_rejections(manifest: Manifest) -> str:
 
 
 def phrase_error(error: LoupeError) -> str:
-    """Return what a visitor reads of an error, as Markdown.
+    """Return the message that a visitor reads for an error, as Markdown.
 
-    An error of a model names files of the server, which are for its owner only. The other
-    errors hold no text of a visitor's and are shown unchanged.
+    The error of a bundle names files on the server, which only the owner should see. Other
+    errors contain no text from a visitor and are shown unchanged.
     """
     if isinstance(error, BundleError):
         return (
@@ -181,15 +181,15 @@ def phrase_error(error: LoupeError) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Markdown leaves alone: no emphasis, link, formula, colour or icon."""
+    """Return text that Markdown shows as it is, without emphasis, link, formula, colour or icon."""
     flat = " ".join(DIRECTION_MARKS.sub("", text).split())
-    # Escapes do not stop addresses from turning into links; an invisible joiner does.
+    # Escapes do not keep addresses from becoming links; an invisible joiner does.
     flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")
     return PUNCTUATION.sub(r"\\\1", flat)
 
 
 def link_urls(text: str) -> str:
-    """Return text of a manifest as Markdown: escaped, but complete https URLs stay links."""
+    """Return a manifest's text as escaped Markdown in which complete https URLs are links."""
     words = text.split()
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
@@ -208,17 +208,13 @@ def join_words(words: Sequence[str], conjunction: str = "and") -> str:
 
 def spell_number(count: int) -> str:
     """Return a number in words up to twelve, with separators above."""
-    return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
+    return NUMBER_WORDS[count] if 0 <= count < len(NUMBER_WORDS) else f"{count:,}"
 
 
 def format_percent(share: float) -> str:
-    """Return a share as a person reads it: 94%, 3.1%, under 0.1%."""
+    """Return a share as a rounded percentage: 94%, 3.1%, under 0.1%."""
     if share >= 0.995:
         return f"{min(share, 0.999):.1%}" if share < 1 else "100%"
     if share < 0.001:
         return "under 0.1%"
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
-
-
-def _capitalize(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -46,7 +46,7 @@ def addresses(port: int) -> tuple[str, str | None]:
 
 
 def _network_address() -> str | None:
-    """Return this machine's address on its network; finding it sends no packet."""
+    """Return this machine's address on its network, without sending a packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

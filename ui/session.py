@@ -1,7 +1,8 @@
 """The state of a session, which is one browser tab: its recent photos and what is open.
 
-Sessions see nothing of each other. Of a photo, a scaled-down JPEG is kept. The newest one's
-own bytes stay in a cache of the process for a while, so that another model can identify it.
+Sessions are isolated from each other. A session keeps scaled-down JPEGs of its photos. The bytes
+of its newest upload stay in a cache of the process for a while, so that another model can identify
+it.
 """
 
 import math
@@ -42,15 +43,16 @@ __all__ = [
 ]
 
 MAX_PHOTOS = 8
-"""Photos that a session keeps."""
+"""Most photos that a session keeps."""
 
 MAX_ANSWERS = 32
-"""Answers that a session keeps: a photo has several if several models or engines saw it."""
+"""Most answers that a session keeps: a photo has one for each model and engine that ran."""
 
 PICTURE_SIDE_PX = 800
 """Longest side of a kept picture; a phone's screen shows 720 pixels."""
 
 THUMBNAIL_SIDE_PX = 208
+"""Side of a square thumbnail: twice what is shown, for sharp screens."""
 
 ANSWER = "answer"
 """The query parameter that holds the token of the open answer."""
@@ -75,14 +77,14 @@ class SessionPhoto:
 
 
 class Session:
-    """A session's photos, newest first, and what it needs to come back to a page."""
+    """A session's photos, newest first, and the state that restores its pages."""
 
     def __init__(self) -> None:
         self.photos: list[SessionPhoto] = []
         self.dropped_tokens: deque[str] = deque(maxlen=200)
         self.error = ""
         self.resubmissions = 0
-        """Photos since the address last changed: sent twice, or not readable."""
+        """Photos since the address last changed: repeated or unreadable ones."""
         self.page: str | None = None
         """URL path of the page on the screen."""
         self.page_params: dict[str, dict[str, str]] = {}
@@ -104,9 +106,9 @@ class Session:
         return list(shown.values())
 
     def remember(self, new: SessionPhoto) -> None:
-        """Put a photo with its newest answer first; photos beyond ``MAX_PHOTOS`` are dropped.
+        """Put a photo with its newest answer first; drop photos beyond ``MAX_PHOTOS``.
 
-        Of older answers the pixels are dropped, so that a session takes about a megabyte.
+        The pixels of older answers are dropped, so that a session takes about a megabyte.
         """
         older = [replace(photo, pixels=None) for photo in self.photos if photo.token != new.token]
         photos = [new, *older]
@@ -116,12 +118,12 @@ class Session:
         self.dropped_tokens += [photo.token for photo in photos if photo.token not in kept_tokens]
 
     def keep_upload(self, data: bytes, photo_id: str) -> None:
-        """Keep a photo as it was sent, in place of the one before."""
+        """Keep the bytes of an upload, in place of the previous one."""
         upload_cache.put(self._upload_key, data)
         self._uploaded_id = photo_id
 
     def get_upload(self, photo_id: str) -> bytes | None:
-        """Return a photo as it was sent, if it is the newest and still in the cache."""
+        """Return the bytes of an upload if it is the newest and still in the cache."""
         return upload_cache.get(self._upload_key) if photo_id == self._uploaded_id else None
 
 
@@ -138,7 +140,7 @@ def submit(data: bytes, alt: str) -> None:
 
     Args:
         data: the file as it was sent.
-        alt: what the photo is, for a screen reader.
+        alt: description for screen readers.
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER)
     photo_id = secrets.token_urlsafe(8)
@@ -222,8 +224,8 @@ def restore_page(path: str) -> None:
     """Restore what a page showed before the visitor went to another one.
 
     The parameters are not written into the address: Streamlit would add an entry without
-    them to the browser's history, and Back would show an empty page. A link with parameters
-    of its own is followed instead.
+    them to the browser's history, and Back would show an empty page. A link with its
+    own parameters takes precedence.
     """
     session = current_session()
     if session.page not in (None, path):
@@ -250,7 +252,7 @@ def widget_key(kind: str) -> str:
 def release_upload(file: UploadedFile) -> None:
     """Free an upload's memory now; Streamlit itself would keep it until the session ends."""
     context = get_script_run_ctx()
-    # Nothing public does this, and not every upload manager has this method.
+    # Streamlit has no public function for this, and not every upload manager has this method.
     remove_file = getattr(context and context.uploaded_file_mgr, "remove_file", None)
     if context and remove_file:
         remove_file(session_id=context.session_id, file_id=file.file_id)

@@ -1,4 +1,6 @@
-"""The settings a visitor rarely changes, behind one button: model, results, engine."""
+"""The choice of a photo source, and behind one button the settings that rarely change."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,6 +14,7 @@ __all__ = [
     "engine_choice",
     "model_choice",
     "settings_menu",
+    "source_control",
     "usable_bundles",
     "warn_if_default_model_missing",
     "warn_if_serving_install",
@@ -24,6 +27,19 @@ def usable_bundles() -> dict[str, Bundle]:
     """Return the models that can be used, by name."""
     models = list_models()
     return {name: bundle for name, bundle in models.items() if isinstance(bundle, Bundle)}
+
+
+def source_control(sources: Sequence[str], key: str) -> str:
+    """Show the choice of a photo source and return it; ``key`` is also its query parameter."""
+    return st.segmented_control(
+        "Photo source",
+        sources,
+        default=sources[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
 
 
 def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
@@ -40,10 +56,10 @@ def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
 
 
 def model_choice(bundles: dict[str, Bundle]) -> str | None:
-    """Show the choice of a model and return its name."""
+    """Show the model selector and return the chosen name."""
     names = list(bundles)
     default = settings().model
-    # Options are names, not titles, because the address shows them as they are.
+    # Options are names, not titles, because they appear in the address.
     name = st.selectbox(
         "Model",
         names,
@@ -58,7 +74,7 @@ def model_choice(bundles: dict[str, Bundle]) -> str | None:
 
 
 def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
-    """Show the choice of an engine, only of those that are installed, and return its name."""
+    """Show the selector of installed engines and return the chosen name."""
     engines = list(available(bundles[name])) if name else ["compiled"]
     default = settings().engine
     engine = st.radio(
@@ -86,7 +102,7 @@ def warn_if_default_model_missing(bundles: dict[str, Bundle]) -> None:
 
 
 def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:
-    """Say which parts of the app need the full install, if it is missing."""
+    """Show which parts of the app need the full install, if it is missing."""
     if any(len(available(bundle)) < len(bundle.manifest.engines) for bundle in bundles.values()):
         st.info(
             "This is the serving install (requirements-serve.txt): Identify, Batch and Models run "

@@ -1,4 +1,4 @@
-"""The newest photos as they were sent, so that another model can identify one again."""
+"""A cache of the newest uploads, so that another model can identify a photo again."""
 
 import threading
 
@@ -7,14 +7,14 @@ from cachetools import LRUCache
 __all__ = ["UploadCache", "upload_cache"]
 
 MAX_BYTES = 12 * 2**20
-"""Uploads that the process keeps, in bytes."""
+"""Most memory for uploads, in bytes."""
 
 
 class UploadCache:
-    """Uploads by a key that cannot be guessed; the least recently used leave when it is full.
+    """Uploads by unguessable keys; a full cache drops the least recently used.
 
-    There is one for the process: sessions end minutes after the phone is put away, and an
-    upload for each would fill a small server.
+    All sessions share one: a session ends minutes after the phone is put away, and an upload
+    for each would fill a small server.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -23,7 +23,7 @@ class UploadCache:
         self._lock = threading.RLock()
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep an upload in place of the one before, unless it is larger than the cache."""
+        """Replace the upload of a key; keep none that is larger than the cache."""
         with self._lock:
             self._uploads.pop(key, None)
             if len(data) <= self._uploads.maxsize:
@@ -35,7 +35,7 @@ class UploadCache:
             return self._uploads.get(key)
 
     def drop(self, key: str) -> None:
-        """Forget an upload."""
+        """Drop an upload, if it is still kept."""
         with self._lock:
             self._uploads.pop(key, None)
 

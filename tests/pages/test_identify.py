@@ -131,7 +131,7 @@ def test_dropped_photo_is_said_to_be_the_visitors_own(default_bundle):
     for number in range(MAX_PHOTOS + 1):
         send(at, (255, 28 * number, 0))
         tokens.append(token(at))
-    assert "Only your last eight photos are kept, until you leave." in at.caption[-1].value
+    assert "Only your last eight photos are kept, and only until you leave." in at.caption[-1].value
     at.query_params["answer"] = tokens[0]
     at.run()
     assert at.info[0].value.startswith("You got this answer earlier")

@@ -1,1 +1,1 @@
-"""Many photos at once: ways in, work, measures, table, screen."""
+"""The Batch page: uploads, jobs and their cache, table and view."""

@@ -1,6 +1,6 @@
-"""A batch at work, in a thread of its own that outlives page changes, reloads and a sleeping phone.
+"""A batch in its own thread, which outlives page changes, reloads and a sleeping phone.
 
-Nothing here draws: pages read a job's fields and ask it to stop.
+Nothing here draws on the page: pages read a job's fields and stop it.
 """
 
 import logging
@@ -21,7 +21,7 @@ THUMBNAIL_PX = 96
 """Longer side of a thumbnail, in pixels."""
 
 OBJECT_BYTES = 2000
-"""What a result takes beside its probabilities and its thumbnail, measured with tracemalloc."""
+"""Size of a result beside its probabilities and thumbnail, in bytes, measured with tracemalloc."""
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ class Job:
         model: its name; None for the one in the settings.
         engine: likewise.
         left_out: number of photos beyond the limit of a batch.
-        idle_timeout_seconds: the job stops when nobody has watched it for that long.
-        clock: seconds that only increase.
+        idle_timeout_seconds: the job stops after that long without a viewer.
+        clock: returns seconds that only increase.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Job:
         return self
 
     def stop(self) -> None:
-        """Take no further photo; results so far stay."""
+        """Stop before the next photo; the results so far stay."""
         self._stop.set()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end; return False if it did not come in time."""
+        """Wait for the end; return False on a timeout."""
         return self._ended.wait(timeout_seconds)
 
     @property
@@ -110,7 +110,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        """True once the job was asked to stop."""
+        """True once ``stop`` was called."""
         return self._stop.is_set()
 
     @property
@@ -121,22 +121,21 @@ class Job:
         return time.perf_counter() - self._started_at
 
     def add_viewer(self, key: str, is_connected: Callable[[], bool]) -> None:
-        """Count the session ``key`` as watching for as long as ``is_connected`` says so.
+        """Count the session ``key`` as a viewer while ``is_connected`` returns True.
 
-        A reload is a new session: the job goes on because the new one is added long before the
-        idle timeout of the old one.
+        A reload is a new session: it is added long before the idle timeout, so the job continues.
         """
-        kept = {old: connected for old, connected in self._viewers.items() if connected()}
+        viewers = {other: check for other, check in self._viewers.items() if check()}
         # One assignment, since the job's thread reads it at the same time.
-        self._viewers = {**kept, key: is_connected}
+        self._viewers = {**viewers, key: is_connected}
         self._last_watched = self._clock()
 
     def remove_viewer(self, key: str) -> None:
-        """Stop counting the session ``key``."""
-        self._viewers = {old: seen for old, seen in self._viewers.items() if old != key}
+        """Stop counting the session ``key`` as a viewer."""
+        self._viewers = {other: check for other, check in self._viewers.items() if other != key}
 
     def unwatched_seconds(self) -> float:
-        """Return the seconds since anybody was last seen watching; 0 while somebody is."""
+        """Return the seconds since the last viewer was connected; 0 while one is."""
         if any(is_connected() for is_connected in self._viewers.values()):
             self._last_watched = self._clock()
         return self._clock() - self._last_watched
@@ -186,7 +185,7 @@ class Job:
         except LoupeError as error:
             failure = PhotoFailure.of(photo.name, error)
         except Exception:
-            # One photo that exposes a bug must not take the others with it.
+            # A bug that one photo exposes must not end the batch.
             log.exception("A photo of a batch failed")
             message = "The server hit an error on this photo. Try it on its own."
             failure = PhotoFailure(photo.name, LoupeError.code, message)

@@ -1,4 +1,4 @@
-"""Batches by an address of their own, so that a reload or a lost tab comes back to them."""
+"""A cache of batches, each with its own address, which survives a reload or a closed tab."""
 
 import secrets
 import threading
@@ -8,23 +8,22 @@ from ui.batch.job import Job
 __all__ = ["LIFETIME_MINUTES", "JobCache", "job_cache"]
 
 LIFETIME_MINUTES = 30
-"""How long a finished batch is kept once nobody watches it, in minutes."""
+"""Time that a finished batch is kept without a viewer, in minutes."""
 
 MAX_BYTES = 48 * 2**20
-"""Memory for the results of all batches: five of 1,000 photos and 1,000 labels fit."""
+"""Memory for all results, in bytes: five batches of 1,000 photos and 1,000 labels fit."""
 
 SWEEP_SECONDS = 15.0
-"""Time between two looks at what can be dropped, in seconds."""
+"""Time between two sweeps, in seconds."""
 
 
 class JobCache:
-    """The batches of this process, each by a key that nobody can guess.
+    """The batches of this process by unguessable keys.
 
-    A finished batch is dropped when nobody has watched it for ``lifetime_seconds``. When all
-    results together exceed ``max_bytes``, finished batches leave earlier: those that nobody
-    watches first, and of these the oldest. A running batch always stays (it stops by itself when
-    nobody watches it), and so does the newest one. Photos that wait are not counted: they leave
-    as they are read.
+    A finished batch is dropped after ``lifetime_seconds`` without a viewer. When all results
+    together exceed ``max_bytes``, finished batches are dropped earlier: first those without a
+    viewer, the oldest first. A running batch stays (without a viewer it stops automatically), and
+    so does the newest. Waiting photos are not counted: their memory is freed as they are read.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class JobCache:
                 excess_bytes -= self._jobs.pop(key).memory_bytes
 
     def _sweep_regularly(self) -> None:
-        """Sweep until nothing is left, so that an idle server forgets batches as well."""
+        """Sweep until no batch is left, so that an idle server drops batches as well."""
         pause = threading.Event()
         while True:
             pause.wait(SWEEP_SECONDS)

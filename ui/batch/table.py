@@ -1,4 +1,4 @@
-"""What a batch counts, measures and exports. Nothing here draws on the page."""
+"""A batch's counts, accuracy, table and exports. Nothing here draws on the page."""
 
 import base64
 import json
@@ -56,7 +56,7 @@ def format_progress(done: int, total: int, seconds: float) -> str:
 
 
 def predicted_labels(prediction: Prediction) -> list[str]:
-    """Return the labels that a prediction gives: one for most models."""
+    """Return the labels of a prediction's answer: one for most models."""
     answer = prediction.answer
     if isinstance(answer, list):
         return answer or [NONE_OF_THESE]
@@ -64,7 +64,7 @@ def predicted_labels(prediction: Prediction) -> list[str]:
 
 
 def is_unsure(prediction: Prediction) -> bool:
-    """Return True if a person should look at the photo as well."""
+    """Return True if a person should check the photo."""
     level = certainty(prediction)
     if level is Certainty.GUESS:
         return prediction.top(1)[0].probability < 0.5
@@ -83,7 +83,7 @@ def count_labels(results: Iterable[PhotoResult]) -> list[tuple[str, int]]:
 
 
 def describe_cut(counts: Sequence[tuple[str, int]], shown: int) -> str:
-    """Return what a chart of the first ``shown`` of these labels leaves out."""
+    """Return a sentence on the labels that a chart of the first ``shown`` leaves out."""
     most, least = counts[shown][1], counts[-1][1]
     each = f"{least:,}" if most == least else f"{least:,}–{most:,}"
     photos = "photo" if most == 1 else "photos"
@@ -109,7 +109,7 @@ def evaluate_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> E
 
 
 def unmatched_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> list[str]:
-    """Return the folders whose names fit no label."""
+    """Return the folders whose names match no label."""
     label_of = _match_folders(results, labels)
     return [folder for folder in _folders(results) if folder not in label_of]
 
@@ -131,7 +131,7 @@ def to_frame(results: Sequence[PhotoResult]) -> pd.DataFrame:
 
 
 def _table_row(result: PhotoResult) -> dict[str, object]:
-    # The folder has a column of its own.
+    # The folder has its own column.
     file = result.name.rsplit("/", 1)[-1] if result.folder else result.name
     # Browsers save this table as CSV, so its texts are escaped as in the CSV file.
     row: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Uploads of a batch (photos, a folder or a zip), and the address of the batch they start."""
+"""Uploads of photos, a folder or a zip, and the address of the batch that they start."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,18 +24,21 @@ __all__ = [
     "leave_batch",
     "open_batch",
     "queue_photos",
-    "refusal",
+    "upload_error",
     "upload_widget",
 ]
 
 SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
+
 MAX_NAME_LENGTH = 200
+"""Longest name of a photo or folder that is shown, in characters."""
 
 PARAMETER = "batch"
 """The query parameter that holds the key of the batch on the screen."""
 
-LAST_JOB, REFUSAL, ROUND, RETURN = "batch-last", "batch-refusal", "batch-round", "batch-return"
+# Keys of the session's state.
+LAST_JOB, ERROR, ROUND, RETURN = "batch-last", "batch-error", "batch-round", "batch-return"
 
 
 def current_job() -> Job | None:
@@ -50,7 +53,7 @@ def current_job() -> Job | None:
 def _restore_address() -> None:
     """Write the batch into the address again when the visitor returns from another page.
 
-    Otherwise a reload would lose it. Once for each return, or Back would never leave the page.
+    Otherwise a reload would lose it. Only once per return, or Back would never leave the page.
     """
     restored = current_session().restored_params
     is_new = st.session_state.get(RETURN) is not restored
@@ -66,7 +69,7 @@ def is_batch_expired() -> bool:
 
 
 def last_job() -> Job | None:
-    """Return this session's latest batch, wherever the address leads."""
+    """Return this session's latest batch, whatever the address says."""
     return job_cache.get(st.session_state.get(LAST_JOB, ""))
 
 
@@ -87,13 +90,13 @@ def _clear_address() -> None:
     st.query_params.pop(PARAMETER, None)
 
 
-def refusal() -> str:
-    """Return why the last upload is no batch; empty if it is one."""
-    return str(st.session_state.get(REFUSAL, ""))
+def upload_error() -> str:
+    """Return why the last upload started no batch; empty if it did."""
+    return str(st.session_state.get(ERROR, ""))
 
 
 def upload_widget(source: str) -> None:
-    """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files are here."""
+    """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files have arrived."""
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     limit = f"{settings().batch:,} photos"
     files: object
@@ -138,9 +141,9 @@ def upload_widget(source: str) -> None:
 
 
 def _start_leftover(files: object, key: str) -> None:
-    """Take files for which no callback ran, because their widget is new to this session.
+    """Start a batch of files for which no callback ran, because their widget is new.
 
-    That happens when the browser was sent on to another process before the visitor chose them.
+    It is new if the browser was routed to another process before the visitor chose the files.
     """
     if files:
         _on_upload(key)
@@ -150,8 +153,8 @@ def _start_leftover(files: object, key: str) -> None:
 def _on_upload(key: str) -> None:
     """Start a batch with the uploaded files."""
     value = st.session_state.get(key)
-    # A busy server may be asked twice: by then Streamlit has released the files of the first call
-    # and puts DeletedFile objects in their place.
+    # A busy server may run this twice: by then Streamlit has released the files of the first call
+    # and put DeletedFile objects in their place.
     files = [
         file
         for file in (value if isinstance(value, list) else [value])
@@ -159,15 +162,15 @@ def _on_upload(key: str) -> None:
     ]
     if not files:
         return
-    st.session_state[REFUSAL] = ""
+    st.session_state[ERROR] = ""
     _clear_address()
-    # A new round means a new widget, so the old one releases its files.
+    # A new round makes a new widget, so that the old one releases its files.
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     photos: list[QueuedPhoto] = []
     try:
         photos = queue_photos(files)
     except LoupeError as error:
-        st.session_state[REFUSAL] = str(error)
+        st.session_state[ERROR] = str(error)
     for file in files:
         release_upload(file)
     if photos:
@@ -175,7 +178,7 @@ def _on_upload(key: str) -> None:
 
 
 def _start_job(photos: list[QueuedPhoto]) -> None:
-    # One running batch per session.
+    # A session has one running batch.
     if job := last_job():
         job.stop()
     limit = settings().batch
@@ -205,7 +208,7 @@ def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
     """Return the photos in an upload; a folder's files carry their path as their name.
 
     Raises:
-        LoupeError: a zip that is refused, or no photo at all.
+        LoupeError: the zip is rejected, or there is no photo.
     """
     if len(files) == 1 and files[0].name.lower().endswith(".zip"):
         return [
@@ -219,7 +222,7 @@ def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
 
 
 def _queue_photo(file: UploadedFile) -> QueuedPhoto | None:
-    """Return a file as a photo; None for a hidden one, as macOS adds them."""
+    """Return a file as a photo; None for a hidden file, such as macOS adds."""
     parts = [part for part in map(_printable, file.name.split("/")) if part not in ("", ".", "..")]
     if not parts or any(part.startswith(".") for part in parts):
         return None

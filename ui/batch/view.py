@@ -1,4 +1,4 @@
-"""A batch on the screen: its progress, what is in the photos, files to download."""
+"""A batch on the screen: progress, labels, table, downloads and accuracy."""
 
 from io import BytesIO
 
@@ -24,9 +24,9 @@ from ui.batch.table import (
     unmatched_folders,
 )
 from ui.batch.uploads import last_job, leave_batch, open_batch
-from ui.charts import accent, bars
+from ui.charts import accent_color, draw_bars
 from ui.confusion import ConfusionMatrix, percent_range, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, join_words
+from ui.phrasing import escape_markdown, format_percent, join_words, shorten
 from ui.settings_menu import engine_choice, model_choice, usable_bundles
 
 __all__ = [
@@ -55,7 +55,7 @@ def show_settings_menu() -> None:
 
 
 def show_last_batch() -> None:
-    """Offer the way back to this session's latest batch, if there is one."""
+    """Show a button that opens this session's latest batch, if there is one."""
     job = last_job()
     if job is None:
         return
@@ -65,7 +65,7 @@ def show_last_batch() -> None:
 
 @st.fragment(run_every=0.5)
 def show_progress(job: Job) -> None:
-    """Show how far the job is, with a button that stops it; reload the page at its end."""
+    """Show the job's progress and a button that stops it; rerun the page at its end."""
     if job.ended:
         st.rerun()
     done = len(job.results)
@@ -95,13 +95,13 @@ def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
         st.container(width=THUMBNAIL_PX, gap="xsmall"),
         Image.open(BytesIO(result.thumbnail)) as image,
     ):
-        # Squares, so that nothing jumps from one update to the next.
+        # Squares, so that the layout does not jump between updates.
         st.image(ImageOps.fit(image, square), alt=result.name)
-        st.caption(escape_markdown(answer if len(answer) < 24 else f"{answer[:22]}…"))
+        st.caption(escape_markdown(shorten(answer, 23)))
 
 
 def show_headline(job: Job) -> None:
-    """Show what became of the photos, in words, and the way to the next batch."""
+    """Show how many photos were identified, what went wrong, and a button for a new batch."""
     failures = [result.failure for result in job.results if result.failure]
     identified = len(job.results) - len(failures)
     with st.container(
@@ -147,14 +147,14 @@ def show_labels_chart(job: Job) -> None:
     if not counts:
         return
     st.subheader("What's in the photos", anchor=False)
-    # A 16th label gets a bar as well: the sentence about it would take no less room.
+    # A 16th label gets a bar as well: a sentence about it would take as much room.
     shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
-    bars(
+    draw_bars(
         [label for label, _ in shown],
         [count for _, count in shown],
         [f"{count:,}" for _, count in shown],
-        top=max(count for _, count in shown),
-        first=accent(sure=shown[0][0] != NONE_OF_THESE),
+        full_value=max(count for _, count in shown),
+        first_color=accent_color(sure=shown[0][0] != NONE_OF_THESE),
         value_title="Photos",
     )
     if len(counts) > len(shown):
@@ -162,7 +162,7 @@ def show_labels_chart(job: Job) -> None:
 
 
 def show_table(job: Job) -> None:
-    """Show every photo, to be sorted and filtered."""
+    """Show a table of all photos, to sort and filter."""
     if not job.results:
         return
     st.subheader("All photos", anchor=False)
@@ -194,12 +194,12 @@ def show_table(job: Job) -> None:
 
 
 def _filled_columns(data: pd.DataFrame) -> list[str]:
-    """Return the columns that hold anything, in the order that suits a phone."""
+    """Return the columns with at least one value, in the order of the table."""
     return [name for name in data.columns if data[name].replace("", None).notna().any()]
 
 
 def _filter_results(job: Job) -> list[PhotoResult]:
-    """Show the filters; return the results that the visitor wants to see."""
+    """Show the filters; return the results that pass them."""
     groups = {
         "All": job.results,
         "Not sure": [
@@ -278,7 +278,7 @@ def show_accuracy(job: Job) -> None:
         st.info(escape_markdown(str(error)))
         return
     if evaluation is None:
-        # A single folder just holds the photos; several are meant as labels.
+        # A single folder may only hold the photos; several are probably meant as labels.
         if len(unmatched) > 1:
             st.caption(
                 "No accuracy to show: none of these folders is named after a label "

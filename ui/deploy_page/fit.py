@@ -19,7 +19,7 @@ from deploy.startup import peak_memory_mb
 from model import LoupeError, load
 from model.samples import samples
 from model.settings import settings
-from ui.charts import accent
+from ui.charts import accent_color
 
 __all__ = ["Measurement", "measure_app", "show_fit"]
 
@@ -145,7 +145,9 @@ def _show_memory_chart(hosts: Sequence[Host], app_mb: float) -> None:
     hosts_text = "; ".join(
         f"{title}: {label}" for (title, _), label in zip(memory, labels, strict=True)
     )
-    spec = _build_chart(accent(), accent(sure=False), dark=st.context.theme.type == "dark")
+    spec = _build_chart(
+        accent_color(), accent_color(sure=False), dark=st.context.theme.type == "dark"
+    )
     description = f"This app uses {app_mb:.0f} MB. {hosts_text}"
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 

@@ -1,1 +1,1 @@
-"""A model's card on the Models page: counts, charts, figures, versions."""
+"""The Models page: a model's card with its figures, charts and versions."""

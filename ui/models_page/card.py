@@ -11,7 +11,7 @@ from ui.models_page.figures import format_interval, show_figures
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
 
-__all__ = ["show_card", "show_refused_card"]
+__all__ = ["show_card", "show_unusable_card"]
 
 METRIC_TITLES = {
     "accuracy": "Accuracy",
@@ -21,7 +21,7 @@ METRIC_TITLES = {
     "coverage": "Prediction-set coverage",
     "kept": "Known photos accepted",
 }
-# With a card, the other metrics appear where the card explains them.
+# A model card explains the other metrics where it shows them.
 HEADLINE_METRICS = ("accuracy", "top5")
 
 
@@ -47,7 +47,7 @@ def show_card(bundle: Bundle) -> None:
         )
 
 
-def show_refused_card(name: str, error: BundleError) -> None:
+def show_unusable_card(name: str, error: BundleError) -> None:
     """Show a model that can't be used, and what its owner can do."""
     with st.container(border=True):
         st.subheader(escape_markdown(name), anchor=False)
@@ -75,7 +75,7 @@ def _show_metrics(manifest: Manifest) -> None:
 
 
 def _describe_calibration(manifest: Manifest) -> str:
-    """Return in a sentence or two whether the model can say “none of these”."""
+    """Return a sentence or two on whether the model can say “none of these”."""
     if manifest.calibration is None:
         return "Not calibrated: this model always names something and can't say “none of these”."
     if manifest.calibration.ood_threshold is None:
@@ -129,8 +129,8 @@ def _describe_record(bundle: Bundle, label: str) -> str:
 def _show_origin(name: str) -> None:
     """Show facts about the model of that name.
 
-    Its speed is measured only when the visitor opens them: with many models, loading them all
-    would fill a small machine.
+    The speed is measured only once the visitor opens them: loading many models would fill a
+    small machine.
     """
     expander = st.expander(
         "Origin and speed", icon=":material/info:", on_change="rerun", key=f"origin-{name}"
@@ -189,7 +189,7 @@ def _describe_speed(bundle: Bundle) -> str:
 def _show_versions(name: str) -> None:
     """Show when each version was created, how good it is, and the command that rolls back.
 
-    Setting the current version is for the owner, and the page cannot tell who that is.
+    Only the owner may set the current version, and the page cannot tell who the owner is.
     """
     expander = st.expander(
         "Versions", icon=":material/history:", on_change="rerun", key=f"versions-{name}"

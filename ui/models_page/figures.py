@@ -43,9 +43,9 @@ Figure = Callable[[Bundle, ModelCard], None]
 
 @st.fragment
 def show_figures(name: str) -> None:
-    """Show what held-out photos revealed about the model of that name.
+    """Show how the model of that name did on held-out photos.
 
-    A fragment: opening it draws neither the other models nor, before, itself.
+    A fragment, drawn once it is opened, and without drawing the other models again.
     """
     expander = st.expander(
         "How good is it?", icon=":material/query_stats:", on_change="rerun", key=f"good-{name}"
@@ -77,15 +77,15 @@ def show_figures(name: str) -> None:
 
 def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
     """Return the figures that a card has, by title."""
-    confidence = bundle.manifest.calibration
-    rejects = (
-        card.ood_sets or card.detectors or (confidence and confidence.ood_threshold is not None)
+    calibration = bundle.manifest.calibration
+    can_reject = (
+        card.ood_sets or card.detectors or (calibration and calibration.ood_threshold is not None)
     )
     return {
         "Mix-ups": _show_mix_ups,
         **({"Calibration": _show_calibration} if card.reliability else {}),
         "By label": _show_labels,
-        **({"None of these": _show_none_of_these} if rejects else {}),
+        **({"None of these": _show_none_of_these} if can_reject else {}),
         **({"Mistakes": _show_mistakes} if card.mistakes else {}),
         "Method": _show_method,
     }
@@ -146,7 +146,7 @@ def _show_labels(bundle: Bundle, card: ModelCard) -> None:
 
 
 def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
-    confidence = bundle.manifest.calibration
+    calibration = bundle.manifest.calibration
     if accepted := bundle.manifest.metric("kept"):
         st.write(
             f"**It accepts {format_percent(accepted.value)}** of photos of things it knows "
@@ -160,9 +160,9 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
         st.write("Detection methods compared:")
         st.table(detector_rows(card), border="horizontal", hide_index=True)
     threshold = (
-        f" “None of these” starts above {confidence.ood_threshold:.4g} of "
-        f"*{escape_markdown(confidence.ood_detector or 'its score')}*."
-        if confidence and confidence.ood_threshold is not None
+        f" “None of these” starts above {calibration.ood_threshold:.4g} "
+        f"(*{escape_markdown(calibration.ood_detector or 'score')}*)."
+        if calibration and calibration.ood_threshold is not None
         else ""
     )
     st.caption(
@@ -211,7 +211,7 @@ def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for mistake in worst[:MAX_PICTURES]:
             _show_mistake(bundle, mistake)
-    # A phone shows a table's own buttons above it.
+    # On a phone, a table's toolbar needs room above it.
     st.space("small")
     st.dataframe(
         mistakes_frame(card, bundle.labels),
@@ -258,7 +258,7 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _get_thumbnail(model: str, name: str) -> bytes | None:
-    """Return a small square JPEG of a held-out photo, encoded anew.
+    """Return a small square JPEG of a held-out photo, encoded again.
 
     None unless the owner set a folder of such photos and the photo in it can be read.
     """
@@ -268,7 +268,7 @@ def _get_thumbnail(model: str, name: str) -> bytes | None:
     try:
         return _make_thumbnail(folder, model, name)
     except LoupeError:
-        # Not cached, since the photo may be there next time.
+        # Not cached, since the photo may be readable next time.
         return None
 
 

@@ -1,4 +1,4 @@
-"""Whether a model's confidence can be believed: the reliability diagram and its example."""
+"""The reliability diagram of a model, and one of its bins in words."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from model.bundle import ReliabilityBin
-from ui.charts import accent
-from ui.confusion import ink
+from ui.charts import accent_color
+from ui.confusion import text_color
 
 __all__ = ["describe_typical_bin", "draw_reliability"]
 
@@ -18,10 +18,10 @@ SIDE_PX = 400
 """Side of the diagram where there is room, in pixels."""
 
 TYPICAL_CONFIDENCE = 0.8
-"""The confidence whose bin serves as the example."""
+"""Confidence whose bin is put into words."""
 
 MIN_EXAMPLE_PHOTOS = 5
-"""Photos that a bin needs to serve as the example."""
+"""Fewest photos of the bin that is put into words."""
 
 CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
 
@@ -53,7 +53,7 @@ def draw_reliability(
         for series, bins in ((UNCALIBRATED, uncalibrated), (CALIBRATED, calibrated))
         for item in bins
     )
-    spec = _chart_spec(accent(), accent(sure=False), ink())
+    spec = _chart_spec(accent_color(), accent_color(sure=False), text_color())
     description = "; ".join(
         f"{row.series}: {row.confidence:.0%} confidence, {row.accuracy:.0%} accuracy, "
         f"{row.photos} photos"
