@@ -115,8 +115,8 @@ def back_up(file: Path, *, training: bool = False, corrections: bool = True) -> 
     """Save models and corrections into a zip; an existing backup is replaced at the very end.
 
     Safe while the app runs: a version of a model never changes, the name of the current one
-    is read before versions are listed, and corrections are copied from one moment, even those
-    in ``LOUPE_DATABASE``.
+    is read before versions are listed, and corrections are copied as of one moment, including
+    those in ``LOUPE_DATABASE``.
 
     Args:
         file: the zip, readable by its owner alone, since it holds photos and a key.
@@ -146,8 +146,8 @@ def back_up(file: Path, *, training: bool = False, corrections: bool = True) -> 
 def _check_target(file: Path, data: Path) -> None:
     if file.is_relative_to(data):
         raise DataError(
-            f"{file} is inside the data folder that is being saved. Name another folder, best on "
-            "another disk."
+            f"{file} is inside the data folder that is being saved. Name another "
+            "folder, preferably on another disk."
         )
     if file.exists():
         try:
@@ -234,7 +234,7 @@ def _collect_sources(data: Path, *, training: bool) -> tuple[dict[str, Path | by
             left_out.append(name)
     if duplicate := zips.find_clash(sources):
         raise DataError(
-            f"{data / duplicate} has the same name as another file on many disks. Rename one."
+            f"{data / duplicate} has the same name as another file on some disks. Rename one."
         )
     return sources, left_out
 

@@ -158,7 +158,8 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
     members = [
         (parts, info)
         for info in zipped.infolist()
-        if (parts := _displayed_parts(info)) and _is_listed(zipped, info, parts[-1])
+        if (parts := _displayed_parts(info))
+        and (_is_zip(parts[-1]) or is_photo(parts[-1], partial(_member_signature, zipped, info)))
     ]
     if len(members) > limit:
         raise _too_many_files(limit)
@@ -217,10 +218,6 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
             "This zip claims to unpack to over 100 times its size, which photos never do. Zip "
             "the photos again and resend it."
         )
-
-
-def _is_listed(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bool:
-    return _is_zip(name) or is_photo(name, partial(_member_signature, zipped, info))
 
 
 def _is_zip(name: str) -> bool:

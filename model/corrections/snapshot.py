@@ -52,14 +52,17 @@ def check_sqlite(file: Path) -> int:
             database.execute("PRAGMA trusted_schema=OFF")
             schema = dict(database.execute("SELECT name, type FROM sqlite_schema"))
             if set(schema.values()) - {"table", "index"}:
-                raise ArchiveError("Its corrections hold a view or a trigger; Loupe writes none.")
+                raise ArchiveError(
+                    "The corrections database holds a view or a trigger, which Loupe never writes."
+                )
             if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise ArchiveError("Its corrections are damaged: SQLite's own check finds faults.")
+                raise ArchiveError("The corrections database is damaged: SQLite's check fails.")
             if "corrections" not in schema:
                 return 0
             return int(database.execute("SELECT count(*) FROM corrections").fetchone()[0])
     except sqlite3.Error as error:
-        raise ArchiveError(f"Its corrections aren't a complete SQLite file: {error}.") from error
+        message = f"The corrections database isn't a complete SQLite file: {error}."
+        raise ArchiveError(message) from error
 
 
 @contextmanager

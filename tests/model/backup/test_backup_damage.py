@@ -197,7 +197,7 @@ def test_damaged_or_executable_corrections_are_rejected(data: Path, tmp_path: Pa
     count: Callable[[dict[str, Any]], None] = lambda values: values.update(corrections=1)  # noqa: E731
     assert_rejected(
         write_backup({CORRECTIONS_FILE: b"no database" * 500}, evil, count),
-        "aren't a complete SQLite file",
+        "isn't a complete SQLite file",
     )
     with closing(sqlite3.connect(made)) as database:
         database.execute("CREATE TABLE corrections (id INTEGER PRIMARY KEY)")
@@ -212,7 +212,7 @@ def test_damaged_or_executable_corrections_are_rejected(data: Path, tmp_path: Pa
     raw[4096:8192] = os.urandom(4096)
     assert_rejected(
         write_backup({CORRECTIONS_FILE: bytes(raw)}, evil, count),
-        "damaged|aren't a complete SQLite",
+        "damaged|isn't a complete SQLite",
     )
 
 
