@@ -1,6 +1,7 @@
 """Disk checks: folders that can't be written to, and errors from a full disk."""
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,11 +24,12 @@ def test_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def full_disk() -> BinaryIO:
+def full_disk() -> Iterator[BinaryIO]:
     """A file whose disk is full."""
     if not Path("/dev/full").is_char_device():
         pytest.skip("needs /dev/full, as Linux has")
-    return Path("/dev/full").open("wb", buffering=0)
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        yield file
 
 
 def test_full_disk_gets_the_folder_as_its_file_name(full_disk: BinaryIO, tmp_path: Path) -> None:
