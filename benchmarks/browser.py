@@ -74,10 +74,10 @@ def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> 
     started = time.perf_counter()
     file_input.set_input_files(photo)
     answer.wait_for(state="visible")
-    while not (words := answer.inner_text().strip()) or words == after:
+    while not (text := answer.inner_text().strip()) or text == after:
         if time.perf_counter() > started + TIMEOUT_MS / 1000:
             raise NotMeasured(
-                f"{server.app.name} still shows {words!r} after {TIMEOUT_MS / 1000:.0f} s"
+                f"{server.app.name} still shows {text!r} after {TIMEOUT_MS / 1000:.0f} s"
             )
         page.wait_for_timeout(20)
-    return time.perf_counter() - started, words
+    return time.perf_counter() - started, text
