@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic replacement of files, and flushing them to disk."""
 
 import os
 import secrets

@@ -151,7 +151,7 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
 
     Raises:
         ArchiveError: damaged, protected by a password, without photos, or made to
-            exhaust the machine: too many members, too large, absurdly compressed,
+            exhaust the machine: too many members, too large, too highly compressed,
             or with members that overlap.
     """
     zipped = _open_zip(BytesIO(data) if isinstance(data, bytes) else data, limit)

@@ -51,7 +51,7 @@ Tags = dict[int, tuple[int, ...]]
 
 
 def prepare_tiff(data: bytes) -> PreparedImage:
-    """Return the first picture of a TIFF as a file of its own.
+    """Return the first picture of a TIFF as a separate file.
 
     Raises:
         DamagedPhoto: incomplete, contradictory, or made to keep a decoder busy.
