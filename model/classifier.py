@@ -204,8 +204,8 @@ class Classifier:
         if not (difference <= TOLERANCE and actual.argmax() == expected.argmax()):
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
-                f"golden outputs (a probability differs by {difference:.2g}). Don't trust it: "
-                "build or import the model again on this machine."
+                f"golden outputs (largest difference {difference:.2g}). Don't use this model: "
+                "build or import it again on this machine."
             )
         return difference
 

@@ -108,12 +108,12 @@ def _submit_sample(sample: Sample) -> None:
 
 
 def _sample_licences() -> None:
-    with st.expander("Where these photographs come from"):
+    with st.expander("Photo credits"):
         st.dataframe(
             [
                 {
                     "Photograph": sample.title,
-                    "By": sample.author,
+                    "Author": sample.author,
                     "Licence": sample.licence,
                     "Source": sample.source,
                 }

@@ -26,6 +26,7 @@ from ui.upload_cache import upload_cache
 
 __all__ = [
     "MAX_PHOTOS",
+    "THUMBNAIL_SIDE_PX",
     "Session",
     "SessionPhoto",
     "close_answer",
@@ -52,9 +53,9 @@ PICTURE_SIDE_PX = 800
 """Longest side of a kept picture; a phone's screen shows 720 pixels."""
 
 THUMBNAIL_SIDE_PX = 208
-"""Side of a square thumbnail: twice what is shown, for sharp screens."""
+"""Side of a square thumbnail, in pixels: about twice what is shown, for sharp screens."""
 
-ANSWER = "answer"
+ANSWER_PARAM = "answer"
 """The query parameter that holds the token of the open answer."""
 
 
@@ -142,11 +143,11 @@ def submit(data: bytes, alt: str) -> None:
         data: the file as it was sent.
         alt: description for screen readers.
     """
-    session, previous_token = current_session(), st.query_params.get(ANSWER)
+    session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
     photo_id = secrets.token_urlsafe(8)
     if _identify(data, alt, photo_id):
         session.keep_upload(data, photo_id)
-    changed = st.query_params.get(ANSWER) != previous_token
+    changed = st.query_params.get(ANSWER_PARAM) != previous_token
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
 
@@ -200,18 +201,18 @@ def _picture_side(size: tuple[int, int]) -> int:
 
 def open_token() -> str:
     """Return the token of the open answer; empty if none is open."""
-    return get_param(ANSWER)
+    return get_param(ANSWER_PARAM)
 
 
 def open_answer(token: str) -> None:
     """Show an answer and write it into the address."""
-    st.query_params[ANSWER] = token
+    st.query_params[ANSWER_PARAM] = token
 
 
 def close_answer() -> None:
     """Show the empty page."""
-    current_session().restored_params.pop(ANSWER, None)
-    st.query_params.pop(ANSWER, None)
+    current_session().restored_params.pop(ANSWER_PARAM, None)
+    st.query_params.pop(ANSWER_PARAM, None)
 
 
 def save_page(path: str) -> None:
@@ -245,7 +246,7 @@ def widget_key(kind: str) -> str:
     Derived from the URL, not the session, so that a new process after a restart computes
     the same key and still receives the file.
     """
-    token = st.query_params.get(ANSWER, "")
+    token = st.query_params.get(ANSWER_PARAM, "")
     return f"{kind}-{crc32(token.encode())}-{current_session().resubmissions}"
 
 

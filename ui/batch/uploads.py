@@ -34,7 +34,7 @@ PHOTO_MB, ZIP_MB = 20, 200
 MAX_NAME_LENGTH = 200
 """Longest name of a photo or folder that is shown, in characters."""
 
-PARAMETER = "batch"
+BATCH_PARAM = "batch"
 """The query parameter that holds the key of the batch on the screen."""
 
 # Keys of the session's state.
@@ -44,7 +44,7 @@ LAST_JOB, ERROR, ROUND, RETURN = "batch-last", "batch-error", "batch-round", "ba
 def current_job() -> Job | None:
     """Return the batch that the address names, running or finished, if it is still kept."""
     _restore_address()
-    job = job_cache.get(get_param(PARAMETER))
+    job = job_cache.get(get_param(BATCH_PARAM))
     if job:
         job.add_viewer(*_connection())
     return job
@@ -57,14 +57,14 @@ def _restore_address() -> None:
     """
     restored = current_session().restored_params
     is_new = st.session_state.get(RETURN) is not restored
-    if is_new and PARAMETER in restored and PARAMETER not in st.query_params:
+    if is_new and BATCH_PARAM in restored and BATCH_PARAM not in st.query_params:
         st.session_state[RETURN] = restored
-        st.query_params[PARAMETER] = restored[PARAMETER]
+        st.query_params[BATCH_PARAM] = restored[BATCH_PARAM]
 
 
 def is_batch_expired() -> bool:
     """Return True if the address names a batch that is not kept, or never was."""
-    key = get_param(PARAMETER)
+    key = get_param(BATCH_PARAM)
     return bool(key) and job_cache.get(key) is None
 
 
@@ -75,19 +75,19 @@ def last_job() -> Job | None:
 
 def open_batch() -> None:
     """Go back to this session's latest batch."""
-    st.query_params[PARAMETER] = st.session_state[LAST_JOB]
+    st.query_params[BATCH_PARAM] = st.session_state[LAST_JOB]
 
 
 def leave_batch() -> None:
     """Go back to the uploader; the batch is kept for its lifetime from now on."""
-    if job := job_cache.get(get_param(PARAMETER)):
+    if job := job_cache.get(get_param(BATCH_PARAM)):
         job.remove_viewer(_connection()[0])
     _clear_address()
 
 
 def _clear_address() -> None:
-    current_session().restored_params.pop(PARAMETER, None)
-    st.query_params.pop(PARAMETER, None)
+    current_session().restored_params.pop(BATCH_PARAM, None)
+    st.query_params.pop(BATCH_PARAM, None)
 
 
 def upload_error() -> str:
@@ -192,7 +192,7 @@ def _start_job(photos: list[QueuedPhoto]) -> None:
     )
     job.add_viewer(*_connection())
     key = job_cache.add(job.start())
-    st.session_state[LAST_JOB] = st.query_params[PARAMETER] = key
+    st.session_state[LAST_JOB] = st.query_params[BATCH_PARAM] = key
 
 
 def _connection() -> tuple[str, Callable[[], bool]]:

@@ -43,7 +43,10 @@ __all__ = [
 
 MAX_FOLDERS_NAMED = 8
 MAX_BARS = 15
-THUMBNAIL_PX = 104
+
+TILE_PX = 104
+"""Side of a photo's tile while the batch runs, in pixels."""
+
 VIEWS = ("All", "Not sure", "Couldn't read")
 
 
@@ -90,9 +93,9 @@ def show_progress(job: Job) -> None:
 
 def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
     answer = ", ".join(predicted_labels(prediction))
-    square = (THUMBNAIL_PX, THUMBNAIL_PX)
+    square = (TILE_PX, TILE_PX)
     with (
-        st.container(width=THUMBNAIL_PX, gap="xsmall"),
+        st.container(width=TILE_PX, gap="xsmall"),
         Image.open(BytesIO(result.thumbnail)) as image,
     ):
         # Squares, so that the layout does not jump between updates.

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from PIL import ImageOps
 
-from model import Bundle, LoupeError, Photo
+from model import Bundle, LoupeError
 from model.bundle import Metric, Mistake, ModelCard, OodResult, get_bundle
 from model.mistake_photos import mistake_photo
 from model.settings import settings
@@ -22,6 +21,7 @@ from ui.confusion import (
 )
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
 from ui.phrasing import escape_markdown, format_percent, join_words, phrase_error, shorten
+from ui.session import THUMBNAIL_SIDE_PX, square_thumbnail
 
 __all__ = [
     "describe_mix_ups",
@@ -35,8 +35,6 @@ __all__ = [
 MAX_PICTURES = 12
 TILE_PX = 92
 """Side of a photo's tile, in pixels: three fit beside each other on a phone."""
-
-THUMBNAIL_PX = 208
 
 Figure = Callable[[Bundle, ModelCard], None]
 
@@ -274,11 +272,10 @@ def _get_thumbnail(model: str, name: str) -> bytes | None:
 
 @lru_cache(maxsize=128)
 def _make_thumbnail(_folder: Path, model: str, name: str) -> bytes | None:
-    photo = mistake_photo(model, name, side=THUMBNAIL_PX // 2)
+    photo = mistake_photo(model, name, side=THUMBNAIL_SIDE_PX // 2)
     if photo is None:
         return None
-    square = ImageOps.fit(photo.image, (THUMBNAIL_PX, THUMBNAIL_PX))
-    return Photo.from_image(square).to_jpeg(THUMBNAIL_PX)
+    return square_thumbnail(photo.image)
 
 
 def _show_method(_: Bundle, card: ModelCard) -> None:
