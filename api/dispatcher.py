@@ -20,7 +20,7 @@ __all__ = ["Dispatcher", "dispatcher"]
 T = TypeVar("T")
 
 MAX_BATCHES = 2
-"""Most batches that may run at the same time."""
+"""Maximum number of batches that run at the same time."""
 
 DISCONNECT_POLL_SECONDS = 0.25
 """Longest time until a disconnected client is noticed, in seconds."""

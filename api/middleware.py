@@ -38,7 +38,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CsrfMiddleware:
-    """Protection from requests by other sites' pages, unless ``LOUPE_CORS`` names the site.
+    """Middleware that rejects requests from other sites, unless ``LOUPE_CORS`` names the site.
 
     CORS keeps another site's page from reading a response, but not from sending a form.
     Browsers send a request's origin; other programs send none and pass. The rule follows
@@ -86,7 +86,7 @@ def _is_same_origin(origin: str, host: str) -> bool:
 
 
 class NoGzipMiddleware:
-    """An exemption of the API's responses from the compression by Streamlit's server.
+    """Middleware that keeps Streamlit's server from compressing the API's responses.
 
     That server compresses whatever it sends, which would hold back the lines of a batch until
     a block is full, and add half a second to each download of weights, which hardly shrink.
@@ -104,7 +104,7 @@ class NoGzipMiddleware:
 
 
 class TelemetryMiddleware:
-    """Counts and logs of requests by route, and the headers that every response needs."""
+    """Middleware that counts and logs requests by route, and sets headers of all responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -143,7 +143,7 @@ class ClientTimeout(Exception):
 
 
 class SlowClientMiddleware:
-    """Timeout for clients that stop reading, and a short drain of the body after an early error.
+    """Middleware that times out clients that stop reading, and drains bodies after an early error.
 
     Closing the socket during an upload resets it, and the client never sees the error;
     reading to the end might never finish. So input is discarded for ``DRAIN_SECONDS`` before

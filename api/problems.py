@@ -183,12 +183,12 @@ async def _http_error(_: Request, error: Any) -> JSONResponse:
 
 
 async def _validation_error(_: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
+    details = error.errors()[0]
+    if details["type"] == "json_invalid":
         return error_response(Malformed("The body is not valid JSON."))
-    path = [str(step) for step in first["loc"] if step not in ("query", "path", "body", "header")]
+    path = [str(step) for step in details["loc"] if step not in ("query", "path", "body", "header")]
     # The value is a client's text, so it is never repeated.
-    message = f"{' '.join(path)[:100]}: {first['msg']}" if path else first["msg"]
+    message = f"{' '.join(path)[:100]}: {details['msg']}" if path else details["msg"]
     end = "" if message.endswith((".", "?")) else "."
     return error_response(Invalid(f"{message}{end} See /api/v1/docs."))
 

@@ -51,7 +51,7 @@ class Admission:
     Args:
         lane: where it waits.
         timeout_seconds: longest total wait; None waits for as long as it takes.
-        is_cancelled: polled while it waits; True makes it leave.
+        is_cancelled: polled while it waits; True takes it out of the queue.
         needs_slot: False for work outside the slots, which takes only the large-photo permit.
     """
 
@@ -82,7 +82,7 @@ class Admission:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def late_error(self) -> Busy:
-        """Return the error of a caller whose deadline passed."""
+        """Return the error to raise once the deadline has passed."""
         return Busy(f"Still busy after {self.timeout_seconds:g} s. Try again in a moment.")
 
     def grant(self) -> None:
@@ -182,8 +182,8 @@ class AdmissionQueue:
     its turn comes.
 
     Args:
-        slots: most callers that may be active at the same time.
-        queue: most callers that may wait in the lane of pages, and in that of the API.
+        slots: maximum number of active callers.
+        queue: maximum number of waiting callers, for pages and the API separately.
         deadline_seconds: longest total wait.
     """
 
@@ -209,7 +209,7 @@ class AdmissionQueue:
         return self._active > 1 or bool(self._large_waiting) or any(self._lanes.values())
 
     def waiting(self, lane: Lane) -> int:
-        """Return the callers in a lane, with those that wait for another large photo."""
+        """Return how many wait in a lane, including behind another large photo."""
         with self._lock:
             waiting = chain(self._lanes[lane], self._large_waiting)
             return sum(other.is_counted and other.lane == lane for other in waiting)

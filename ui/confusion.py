@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 MAX_CHART_LABELS = 20
-"""Most labels in the chart: more cannot be told apart on a phone."""
+"""Maximum number of labels in the chart: more cannot be told apart on a phone."""
 
 MAX_UNSEARCHED_LABELS = 12
-"""Most labels in a table without a search field."""
+"""Maximum number of labels in a table without a search field."""
 
 COUNT_WIDTH_PX = 22
 """Narrowest cell of the chart with room for its count, in pixels."""

@@ -136,7 +136,7 @@ def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], lang
 
 
 def _phrase_mistakes(outcome: LabelOutcome, other: str) -> str:
-    """Return what photos with this wrong label showed, as a clause; empty if none was wrong."""
+    """Return a clause on what the wrongly labelled photos showed; empty if there are none."""
     wrong = outcome.count - outcome.correct
     if not wrong:
         return ""
@@ -154,7 +154,7 @@ def _phrase_mistakes(outcome: LabelOutcome, other: str) -> str:
 
 
 def phrase_false_rejections(manifest: Manifest) -> str:
-    """Return how often the model said "none of these" of things it knows; empty if unknown."""
+    """Return how often the model wrongly said "none of these"; empty if that is unknown."""
     metric = manifest.metric("kept")
     if metric is None:
         return ""
@@ -181,7 +181,7 @@ def phrase_error(error: LoupeError) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Markdown shows as it is, without emphasis, link, formula, colour or icon."""
+    """Return text that Markdown shows literally: no emphasis, link, formula, colour or icon."""
     flat = " ".join(DIRECTION_MARKS.sub("", text).split())
     # Escapes do not keep addresses from becoming links; an invisible joiner does.
     flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")

@@ -1,4 +1,4 @@
-"""The state of a session, which is one browser tab: its recent photos and what is open.
+"""The state of a session, which is one browser tab: its recent photos and the open answer.
 
 Sessions are isolated from each other. A session keeps scaled-down JPEGs of its photos. The bytes
 of its newest upload stay in a cache of the process for a while, so that another model can identify
@@ -44,10 +44,10 @@ __all__ = [
 ]
 
 MAX_PHOTOS = 8
-"""Most photos that a session keeps."""
+"""Maximum number of photos that a session keeps."""
 
 MAX_ANSWERS = 32
-"""Most answers that a session keeps: a photo has one for each model and engine that ran."""
+"""Maximum number of answers that a session keeps: one per photo, model and engine."""
 
 PICTURE_SIDE_PX = 800
 """Longest side of a kept picture; a phone's screen shows 720 pixels."""
@@ -140,7 +140,7 @@ def submit(data: bytes, alt: str) -> None:
     """Identify a photo with the chosen model, and open its answer or show its error.
 
     Args:
-        data: the file as it was sent.
+        data: the uploaded file.
         alt: description for screen readers.
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
@@ -222,7 +222,7 @@ def save_page(path: str) -> None:
 
 
 def restore_page(path: str) -> None:
-    """Restore what a page showed before the visitor went to another one.
+    """Restore a page's parameters when the visitor returns from another page.
 
     The parameters are not written into the address: Streamlit would add an entry without
     them to the browser's history, and Back would show an empty page. A link with its

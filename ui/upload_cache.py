@@ -7,7 +7,7 @@ from cachetools import LRUCache
 __all__ = ["UploadCache", "upload_cache"]
 
 MAX_BYTES = 12 * 2**20
-"""Most memory for uploads, in bytes."""
+"""Maximum memory for uploads, in bytes."""
 
 
 class UploadCache:

@@ -25,7 +25,7 @@ from ..v1.params import IdentifyParams
 __all__ = ["routes"]
 
 MAX_INSTANCES = 100
-"""Most photos in one request."""
+"""Maximum number of photos in one request."""
 
 
 class Base64(BaseModel):

@@ -39,7 +39,7 @@ register_url_convertor("segment", Segment())
 
 RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
 MAX_RANGES = 16
-"""Most ranges in one request; with more, the whole file is sent."""
+"""Maximum number of ranges in one request; with more, the whole file is sent."""
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 

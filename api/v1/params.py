@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MAX_FIELDS = 20
-"""Most fields of a form beside its files."""
+"""Maximum number of fields in a form besides its files."""
 
 MAX_FIELD_BYTES = 2**16
 """Longest field, in bytes."""
@@ -45,7 +45,7 @@ MAX_NAME_LENGTH = 200
 """Longest name of a photo in a response, in characters."""
 
 MAX_LABEL_LENGTH = 200
-"""As in ``model.corrections``, whose import would load a database."""
+"""Longest label, as in ``model.corrections``, whose import would load SQLAlchemy."""
 
 FORM_ERROR = "The form couldn't be parsed. Send it as multipart/form-data."
 
@@ -79,7 +79,7 @@ class Params(BaseModel):
         return cls.model_validate({k: v for k, v in values.items() if k in cls.model_fields})
 
     def with_fields(self, fields: Mapping[str, str]) -> Self:
-        """Return these parameters with a form's fields, which win.
+        """Return these parameters, overridden by a form's fields.
 
         An empty field counts as one that was not filled in.
 

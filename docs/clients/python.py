@@ -67,12 +67,12 @@ class Loupe:
             name = path.name.translate({34: "%22", 10: "%0A", 13: "%0D"})
             head = f'Content-Disposition: form-data; name="photos"; filename="{name}"'
             parts += [f"--{boundary}\r\n{head}\r\n\r\n".encode(), path.read_bytes(), b"\r\n"]
-        content_type, lines = f"multipart/form-data; boundary={boundary}", "application/x-ndjson"
+        content_type, accept = f"multipart/form-data; boundary={boundary}", "application/x-ndjson"
         body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
         if len(body) > MAX_BATCH_BYTES:
             message = "These photos are larger than 100 MB together. Send fewer at a time."
             raise Problem(413, "too-large", message)
-        response = self._open("/identify/batch", body, content_type, params, lines)
+        response = self._open("/identify/batch", body, content_type, params, accept)
         with response, suppress(*CONNECTION_ERRORS):
             for line in response:
                 if line.endswith(b"\n"):  # otherwise it is incomplete

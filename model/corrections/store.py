@@ -43,7 +43,7 @@ MAX_LABEL_LENGTH = 200
 """Longest label, in characters."""
 
 MAX_LABELS = 20
-"""Most labels of one correction."""
+"""Maximum number of labels in one correction."""
 
 LABEL_SEPARATOR = "; "
 """Separator between several labels of one photo; none of them may contain a semicolon."""

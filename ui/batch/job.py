@@ -21,14 +21,14 @@ THUMBNAIL_PX = 96
 """Longer side of a thumbnail, in pixels."""
 
 OBJECT_BYTES = 2000
-"""Size of a result beside its probabilities and thumbnail, in bytes, measured with tracemalloc."""
+"""Size of a result without probabilities and thumbnail, in bytes, measured with tracemalloc."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedPhoto:
-    """A photo that waits; ``name`` and ``folder`` are only ever shown, never opened."""
+    """A waiting photo; ``name`` and ``folder`` are only shown, never opened."""
 
     name: str
     folder: str | None
@@ -56,9 +56,9 @@ class Job:
     """One batch; ``results`` grows in the order of the photos.
 
     Args:
-        photos: released one by one as they are read, so that their memory only shrinks.
-        model: its name; None for the one in the settings.
-        engine: likewise.
+        photos: each is released once it is read, so that their memory only shrinks.
+        model: name of the model; by default the one in the settings.
+        engine: name of the engine; by default the one in the settings.
         left_out: number of photos beyond the limit of a batch.
         idle_timeout_seconds: the job stops after that long without a viewer.
         clock: returns seconds that only increase.
@@ -96,7 +96,7 @@ class Job:
         return self
 
     def stop(self) -> None:
-        """Stop before the next photo; the results so far stay."""
+        """Stop before the next photo; the results so far are kept."""
         self._stop.set()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:

@@ -143,14 +143,16 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         return row | {"picture": _failure_tile(), "answer": message}
     if result.prediction is None:
         return row
-    first, *others = result.prediction.top(3)
+    top, *runners_up = result.prediction.top(3)
     times = result.prediction.milliseconds
-    runners_up = ", ".join(f"{other.label} {format_percent(other.probability)}" for other in others)
+    runners_up_text = ", ".join(
+        f"{candidate.label} {format_percent(candidate.probability)}" for candidate in runners_up
+    )
     return row | {
         "picture": _data_uri(result.thumbnail, "jpeg"),
         "answer": escape_formula(", ".join(predicted_labels(result.prediction))),
-        "probability": first.probability * 100,
-        "next": escape_formula(runners_up),
+        "probability": top.probability * 100,
+        "next": escape_formula(runners_up_text),
         "milliseconds": times and round(times.total),
     }
 
@@ -177,22 +179,22 @@ def to_csv(results: Iterable[PhotoResult]) -> bytes:
 
 
 def _csv_row(result: PhotoResult) -> list[object]:
-    start: list[object] = [result.name, result.folder]
+    file_cells: list[object] = [result.name, result.folder]
     prediction = result.prediction
     if prediction is None:
         failure = result.failure
-        return [*start, *[None] * 12, failure and failure.code, failure and failure.message]
-    top = [
-        part
+        return [*file_cells, *[None] * 12, failure and failure.code, failure and failure.message]
+    top_cells = [
+        cell
         for candidate in prediction.top(3)
-        for part in (candidate.label, round(candidate.probability, 6))
+        for cell in (candidate.label, round(candidate.probability, 6))
     ]
     return [
-        *start,
+        *file_cells,
         None if prediction.answer is None else ", ".join(predicted_labels(prediction)),
         {True: "yes", False: "no", None: None}[prediction.in_distribution],
-        *top,
-        *[None] * (6 - len(top)),
+        *top_cells,
+        *[None] * (6 - len(top_cells)),
         prediction.milliseconds and round(prediction.milliseconds.total, 2),
         prediction.model,
         prediction.version,

@@ -63,7 +63,7 @@ def _restore_address() -> None:
 
 
 def is_batch_expired() -> bool:
-    """Return True if the address names a batch that is not kept, or never was."""
+    """Return True if the address names a batch that has expired or never existed."""
     key = get_param(BATCH_PARAM)
     return bool(key) and job_cache.get(key) is None
 
@@ -196,7 +196,7 @@ def _start_job(photos: list[QueuedPhoto]) -> None:
 
 
 def _connection() -> tuple[str, Callable[[], bool]]:
-    """Return this session's id, and a function for any thread: is the session connected?"""
+    """Return this session's id, and a thread-safe function that tells if it is connected."""
     context = get_script_run_ctx()
     if context is None or not runtime.exists():
         return "", lambda: True
@@ -205,7 +205,7 @@ def _connection() -> tuple[str, Callable[[], bool]]:
 
 
 def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
-    """Return the photos in an upload; a folder's files carry their path as their name.
+    """Return the photos in an upload; the files of a folder have their path as their name.
 
     Raises:
         LoupeError: the zip is rejected, or there is no photo.

@@ -289,11 +289,11 @@ def show_accuracy(job: Job) -> None:
             )
         return
     st.subheader("Accuracy by folder", anchor=False)
-    answered = evaluation.answered
+    accuracy = evaluation.answered
     st.write(
-        f"**{answered.right:,} of {_photos(answered.count)} correct**: "
-        f"{format_percent(answered.value)}. On many more photos like these, expect "
-        f"{percent_range(answered.low, answered.high)} (95% CI)."
+        f"**{accuracy.right:,} of {_photos(accuracy.count)} correct**: "
+        f"{format_percent(accuracy.value)}. On many more photos like these, expect "
+        f"{percent_range(accuracy.low, accuracy.high)} (95% CI)."
     )
     if unmatched:
         st.warning(

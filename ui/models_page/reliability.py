@@ -21,7 +21,7 @@ TYPICAL_CONFIDENCE = 0.8
 """Confidence whose bin is put into words."""
 
 MIN_EXAMPLE_PHOTOS = 5
-"""Fewest photos of the bin that is put into words."""
+"""Minimum number of photos in the bin that is put into words."""
 
 CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
 
