@@ -13,7 +13,7 @@ ranked = rank(ask_requirements())
 show_ranking(ranked)
 show_fit([option.host for option in ranked if option.host])
 st.caption(
-    "Or use the terminal. `check` starts the app as the host does and waits for a first answer."
+    "Or use the terminal: “check” starts the app as the host does and waits for a first answer."
 )
 st.code(
     "python -m deploy list\npython -m deploy show HOST\n"
