@@ -1,6 +1,6 @@
-"""The command line, a file a group of commands.
+"""The command line, with one module per group of commands.
 
-To add a command: a module here and its name in ``COMMANDS``.
+To add a command, add a module to this package and its name to ``COMMANDS``.
 """
 
 from importlib import import_module
@@ -31,10 +31,10 @@ COMMANDS = {
 
 
 class Commands(ErrorGroup):
-    """Imports a command's module when it is called."""
+    """Group that imports a command's module when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all names, in the order in which a newcomer meets them."""
+        """Return all names, in the order of the help text."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -1,6 +1,5 @@
 """``build``: build a built-in model."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -26,4 +25,3 @@ def build_command(name: str, models_dir: Path | None) -> None:
     click.echo(f"Building {name}…", err=True)
     bundle = build_imagenet(models_dir or settings().data / "models")
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    sys.exit(0)

@@ -19,7 +19,7 @@ __all__ = ["calibrate_command"]
     "--unknown",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of photos of none of the labels. Repeatable.",
+    help="A folder of photos that show none of the labels. Repeatable.",
 )
 @click.option(
     "--coverage",
@@ -31,7 +31,7 @@ __all__ = ["calibrate_command"]
 def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], coverage: float) -> None:
     """Calibrate the model NAME on FOLDER, which holds one folder of held-out photos per label.
 
-    The result is a new version of the model; the previous one stays for a rollback.
+    The result is a new version of the model; the previous one is kept for a rollback.
     """
     bundle = get_bundle(name)
     with require_full_install("Calibrating"):

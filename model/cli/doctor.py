@@ -1,4 +1,4 @@
-"""``doctor``: what a fastai export holds and whether it can be imported, without loading it."""
+"""``doctor``: inspect a fastai export without loading it, and say whether it can be imported."""
 
 import json
 import shlex
@@ -35,12 +35,12 @@ GROUPS = {
     "python": "Python itself",
     "cloudpickle": "cloudpickle",
 }
-"""Groups in the order in which they matter."""
+"""Groups of names, the most important first."""
 
 TASKS = {
-    "single-label": "one label a photo",
-    "multi-label": "several labels a photo",
-    "segmentation": "a mask a photo (segmentation)",
+    "single-label": "one label per photo",
+    "multi-label": "several labels per photo",
+    "segmentation": "a mask per photo (segmentation)",
     "regression": "numbers or points (regression)",
     "boxes": "boxes (object detection)",
     "unknown": "not recognised",
@@ -64,23 +64,22 @@ INFERRED = {
 IN_FULL = ("dangerous", "own", "other")
 """Groups whose names are listed in full."""
 
-MOST_NAMES = 40
-FEW_NAMES = 4
-MOST_LABELS = 8
+MAX_NAMES_IN_FULL = 40
+MAX_NAMES = 4
+MAX_LABELS = 8
 
 
 @click.command("doctor")
 @click.argument("export", type=click.Path(path_type=Path), metavar="EXPORT.pkl")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def doctor_command(export: Path, as_json: bool) -> None:
-    """Say what a fastai export.pkl holds and whether it can be imported here.
+    """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
-    The file is read, never loaded: nothing in it is run. Exits with 0 when nothing
-    stands in the way, 1 when an import would fail or must not be tried, 2 when the file
-    is no export or cannot be read.
+    The file is read, never loaded: nothing in it is run. Exits with 0 if it can be imported,
+    1 if an import would fail or be unsafe, 2 if the file is not an export or can't be read.
     """
     try:
-        found = examine(export)
+        report = examine(export)
     except ExportRefused as error:
         if not as_json:
             raise
@@ -88,10 +87,10 @@ def doctor_command(export: Path, as_json: bool) -> None:
         click.echo(json.dumps({"file": shown(export.name), "error": refusal}, ensure_ascii=False))
         sys.exit(2)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(report.to_dict(), indent=1, ensure_ascii=False))
     else:
-        _print(export, found)
-    sys.exit(1 if found.fatal else 0)
+        _print(export, report)
+    sys.exit(1 if report.fatal else 0)
 
 
 def _print(path: Path, export: Export) -> None:
@@ -127,8 +126,8 @@ def _about(export: Export) -> list[tuple[str, str]]:
         ("written in", FORMATS[export.format]),
     ]
     if export.labels:
-        first = ", ".join(export.labels[:MOST_LABELS])
-        more = ", …" if len(export.labels) > MOST_LABELS else ""
+        first = ", ".join(export.labels[:MAX_LABELS])
+        more = ", …" if len(export.labels) > MAX_LABELS else ""
         rows.insert(2, ("labels", f"{len(export.labels):,}: {first}{more}"))
     return rows
 
@@ -143,22 +142,26 @@ def _names(export: Export) -> Iterator[tuple[str, str]]:
         if not names:
             continue
         if group in IN_FULL:
-            listed = "\n".join(_described(name) for name in names[:MOST_NAMES])
-            more = f"\nand {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+            listed = "\n".join(_described(name) for name in names[:MAX_NAMES_IN_FULL])
+            more = (
+                f"\nand {len(names) - MAX_NAMES_IN_FULL:,} more"
+                if len(names) > MAX_NAMES_IN_FULL
+                else ""
+            )
         else:
             listed = ", ".join(
-                name.name.rpartition(".")[2] or name.module for name in names[:FEW_NAMES]
+                name.name.rpartition(".")[2] or name.module for name in names[:MAX_NAMES]
             )
-            more = f" and {len(names) - FEW_NAMES:,} more" if len(names) > FEW_NAMES else ""
+            more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
         yield title, listed + more
 
 
 def _described(name: Name) -> str:
-    said = [
+    details = [
         "in the network" if name.role == "network" else name.role,
         "its code is in the file" if name.carried else "",
     ]
-    return f"{name.full}{'()' if name.called else ''} ({', '.join(filter(None, said))})"
+    return f"{name.full}{'()' if name.called else ''} ({', '.join(filter(None, details))})"
 
 
 def _print_problems(console: Console, export: Export) -> None:

@@ -24,7 +24,7 @@ ADVICE = {
 
 
 class ErrorGroup(click.Group):
-    """A group whose commands print errors in Click's own form, with the error's code."""
+    """Group whose commands print errors in Click's own form, with the error's code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -45,7 +45,7 @@ class ErrorGroup(click.Group):
 
 def _describe(error: OSError) -> str:
     """Return the file or folder, what is wrong with it, and what to do."""
-    # A failed write names no file; what fills up is the data folder.
+    # A failed write names no file, but almost every write goes to the data folder.
     path = Path(error.filename) if error.filename else settings().data
     advice = ADVICE.get(error.errno or 0, "")
     return f"{printable(path)}: {error.strerror or error}. {advice}".rstrip()
@@ -53,7 +53,7 @@ def _describe(error: OSError) -> str:
 
 @contextmanager
 def require_full_install(task: str) -> Iterator[None]:
-    """Word the error of an import that only the full install satisfies.
+    """Turn a failed import into an error that says how to install the package.
 
     Raises:
         EngineUnavailable: a package is not installed.

@@ -1,13 +1,12 @@
-"""``evaluate``: how good a model is on photos in one folder per label."""
+"""``evaluate``: measure a model on photos in one folder per label."""
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +33,12 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
     """
     classifier = load(name, engine)
     with progress_bar() as bar:
-        evaluation = evaluate(classifier, folder, _show_on(bar))
+        task = bar.add_task("Evaluating", total=None)
+        evaluation = evaluate(
+            classifier,
+            folder,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
     if as_json:
         click.echo(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
     else:
@@ -42,17 +46,12 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
     sys.exit(1 if evaluation.refused else 0)
 
 
-def _show_on(bar: Progress) -> Callable[[int, int], None]:
-    task = bar.add_task("Evaluating", total=None)
-    return lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _print(evaluation: Evaluation) -> None:
     console = Console()
     console.print(_overall(evaluation))
     _print_table(console, _per_label(evaluation), "labels", len(evaluation.worst_first))
     if evaluation.mistakes:
-        _print_table(console, _pairs(evaluation), "pairs", len(evaluation.mistakes))
+        _print_table(console, _mistake_pairs(evaluation), "pairs", len(evaluation.mistakes))
     failures = [
         f"{failure.photo}: {failure.message} ({failure.code})" for failure in evaluation.refused
     ]
@@ -92,7 +91,7 @@ def _per_label(evaluation: Evaluation) -> Table:
     return table
 
 
-def _pairs(evaluation: Evaluation) -> Table:
+def _mistake_pairs(evaluation: Evaluation) -> Table:
     table = Table("actual", "predicted", box=None, padding=(0, 2, 0, 0))
     table.add_column("photos", justify="right")
     for pair in evaluation.mistakes[:MAX_ROWS]:

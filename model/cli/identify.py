@@ -1,4 +1,4 @@
-"""``identify``: predictions for photos, folders, or standard input."""
+"""``identify``: predict labels for photos, folders or standard input."""
 
 import json
 import sys

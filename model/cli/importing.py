@@ -1,4 +1,4 @@
-"""``import``: a fastai export becomes a model."""
+"""``import``: turn a fastai export into a model."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ from .train import warn_if_shadowing
 
 __all__ = ["import_command"]
 
-LISTED = 12
-"""Labels and stand-ins that are listed before the rest is counted."""
+MAX_LISTED = 12
+"""Most labels or placeholders that are listed; the others are counted."""
 
 
 @click.command("import")
@@ -23,14 +23,14 @@ LISTED = 12
 @click.option(
     "--trust",
     is_flag=True,
-    help="Run the file's code, in a process without secrets. Loading an export always does.",
+    help="Run the file's code, in a process without secrets. Loading an export always runs it.",
 )
 @click.option(
     "--photos",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
-@click.option("--title", default="", help="What people read; by default the name.")
+@click.option("--title", default="", help="The title on screen; by default the name.")
 @click.option(
     "--licence",
     "--license",
@@ -43,18 +43,18 @@ def import_command(
 ) -> None:
     """Import EXPORT, a file that learn.export() wrote.
 
-    Without --trust nothing is executed: the file is only looked at.
+    Without --trust nothing in the file is run: it is only inspected.
     """
     if not trust:
-        _say(f"Reading {export.name} without running it ...")
-        found = examine(export)
-        _print_examined(found)
-        if any(problem.fatal for problem in found.problems):
-            click.echo("Nothing was imported, and --trust would not change that.", err=True)
+        _print_note(f"Reading {export.name} without running it…")
+        report = examine(export)
+        _print_report(report)
+        if any(problem.fatal for problem in report.problems):
+            click.echo("Nothing was imported, and --trust wouldn't change that.", err=True)
             sys.exit(2)
         click.echo(
-            "Nothing was imported. Loading an export runs code that the file names. If you know "
-            "where it comes from, add --trust.",
+            "Nothing was imported. Loading an export runs code that the file names. Add --trust "
+            "only if you trust its author.",
             err=True,
         )
         sys.exit(2)
@@ -64,13 +64,13 @@ def import_command(
     require_writable(models_dir)
     with name_full_disk(models_dir):
         imported = import_export(
-            export, name, title=title, licence=licence, photos=photos, say=_say
+            export, name, title=title, licence=licence, photos=photos, say=_print_note
         )
     manifest = imported.bundle.manifest
     if imported.left_out:
-        _say(
-            f"{imported.left_out} photos were not compared: turned, transparent, or of a kind that "
-            "fastai does not open."
+        _print_note(
+            f"{imported.left_out} photos weren't compared: they are rotated, transparent, or in a "
+            "format that fastai can't open."
         )
     if imported.stubs:
         click.echo(f"not installed, not needed: {_list(imported.stubs)}")
@@ -78,31 +78,30 @@ def import_command(
     click.echo(f"{len(manifest.labels)} labels: {_list(manifest.labels)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
     if manifest.multilabel:
-        click.echo("not calibrated: Loupe calibrates models of one label a photo")
+        click.echo("not calibrated: only single-label models can be")
     else:
         click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
     warn_if_shadowing(imported.bundle)
     click.echo(f"see it: make run, or python -m model identify --model {name} PHOTO")
-    sys.exit(0)
 
 
-def _print_examined(found: Export) -> None:
+def _print_report(report: Export) -> None:
     """Print the main findings; ``doctor`` prints all of them."""
-    kind = "a file" if found.kind == "unknown" else f"a {found.kind} learner, {found.task}"
-    click.echo(f"{found.file}: {kind}, {found.bytes:,} bytes")
-    if found.labels:
-        click.echo(f"{len(found.labels)} labels: {_list(found.labels)}")
-    if found.inferred:
-        click.echo("written by: " + ", ".join(f"{k} {v}" for k, v in found.inferred.items()))
-    for problem in found.problems:
+    kind = "a file" if report.kind == "unknown" else f"a {report.kind} learner, {report.task}"
+    click.echo(f"{report.file}: {kind}, {report.bytes:,} bytes")
+    if report.labels:
+        click.echo(f"{len(report.labels)} labels: {_list(report.labels)}")
+    if report.inferred:
+        click.echo("written by: " + ", ".join(f"{k} {v}" for k, v in report.inferred.items()))
+    for problem in report.problems:
         mark = "stops an import" if problem.fatal else "note"
         click.echo(f"{mark}: {problem.code}: {problem.message}")
 
 
 def _list(words: tuple[str, ...]) -> str:
-    rest = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
-    return ", ".join(words[:LISTED]) + rest
+    more = f" and {len(words) - MAX_LISTED} more" if len(words) > MAX_LISTED else ""
+    return ", ".join(words[:MAX_LISTED]) + more
 
 
-def _say(line: str) -> None:
+def _print_note(line: str) -> None:
     click.echo(line, err=True)

@@ -24,7 +24,7 @@ __all__ = [
 @click.command("list")
 def list_command() -> None:
     """List the built-in models and those in the data folder."""
-    # Only names wrap: on 80 columns a long one must not push the last column out.
+    # Only names wrap, because a long one would push the last column off an 80-column terminal.
     table = Table("model", box=None)
     table.columns[0].overflow = "fold"
     for column in ("labels", "accuracy", "size", "version", "engines"):

@@ -15,7 +15,7 @@ __all__ = ["StageProgress", "progress_bar"]
 
 
 def progress_bar(*, shown: bool = True) -> Progress:
-    """Return a bar with the time left, to be used as a context manager."""
+    """Return a bar with the time left, for use as a context manager."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -29,7 +29,7 @@ def progress_bar(*, shown: bool = True) -> Progress:
 
 
 class StageProgress:
-    """One stage at a time on a bar, and notes above it."""
+    """Progress bar that shows one stage at a time, with notes above it."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar

@@ -1,4 +1,4 @@
-"""``train``: a folder of photos becomes a model."""
+"""``train``: train a model on a folder of photos."""
 
 import shlex
 import sys
@@ -38,9 +38,10 @@ __all__ = [
     "--unknown",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of photos of none of the labels, to measure 'none of these' with. Repeatable.",
+    help="A folder of photos that show none of the labels, to measure “none of these” with. "
+    "Repeatable.",
 )
-@click.option("--title", help="The title that people read; default: the name as words.")
+@click.option("--title", help="The title on screen; default: the name as words.")
 @click.option("--description", help="One or two sentences for the card.")
 @click.option("--licence", "--license", help="Licence of the photos and the model.")
 @click.option("--source", help="Where the photos come from.")
@@ -48,7 +49,7 @@ __all__ = [
     "--to",
     "models_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to put it in; default: the data folder's models.",
+    help="Folder for the model; default: the data folder's models.",
 )
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:
@@ -57,10 +58,10 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
     Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
     the run, and --resume continues it.
     """
-    given = {key: value for key, value in options.items() if value not in (None, ())}
+    explicit_options = {key: value for key, value in options.items() if value not in (None, ())}
     if folder is None and not resume:
         raise click.UsageError("Name the FOLDER with the photos, or use --resume.")
-    if resume and (folder or given.keys() - {"minutes"}):
+    if resume and (folder or explicit_options.keys() - {"minutes"}):
         raise click.UsageError(
             "--resume reuses the original options; add only --name and --minutes."
         )
@@ -69,7 +70,7 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         from ..training.progress import TrainingProgress
         from ..training.train import train
     config = TrainingConfig.create(
-        folder=folder or Path(), name=name, command=command_line(), **given
+        folder=folder or Path(), name=name, command=command_line(), **explicit_options
     )
     with progress_bar() as bar:
         stages = StageProgress(bar)
@@ -100,7 +101,7 @@ def print_summary(bundle: Bundle) -> None:
 
 
 def warn_if_shadowing(bundle: Bundle) -> None:
-    """Print how to go back if a model replaces a built-in one of the same name."""
+    """Print how to undo it if a model replaces a built-in one of the same name."""
     builtin = BUILTIN_DIR / bundle.name
     if not (builtin / MANIFEST).is_file():
         return
@@ -113,7 +114,7 @@ def warn_if_shadowing(bundle: Bundle) -> None:
 
 
 def summary(manifest: Manifest) -> str:
-    """Return how good a model is and how it treats unknown photos, in lines."""
+    """Return a model's accuracy, calibration and OOD accept rates, one per line."""
     lines = []
     if metric := manifest.metric("accuracy"):
         lines.append(

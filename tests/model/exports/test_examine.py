@@ -429,7 +429,7 @@ def test_doctor_reads_well(write: Write) -> None:
     said = " ".join(result.stdout.split())
     for words in (
         "vision learner",
-        "one label a photo",
+        "one label per photo",
         "2: cat, dog",
         "Inferred from the file; may be wrong",
         "fastai 2.8 or later",
