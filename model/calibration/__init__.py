@@ -1,7 +1,7 @@
 """Calibration: temperature, label thresholds and OOD threshold, fitted on held-out photos.
 
-Nothing here needs torch: a calibration is a few nodes at the end of a graph and the
-figures in ``bundle.json`` that belong to them.
+Calibration needs no torch: it adds a few nodes to the end of a graph, and figures to
+``bundle.json``.
 """
 
 from .apply import write_calibration

@@ -35,7 +35,7 @@ def write_calibration(
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
         on: the held-out photos, in words.
-        by: who measured, and how far that can be believed; begins with ``MEASURED_BY``.
+        by: who measured and with which reservation; begins with ``MEASURED_BY``.
         command: the command line that was used.
         seed: of the split, if one was drawn.
         notes: lines for the card.
@@ -70,9 +70,9 @@ def write_calibration(
 
 
 def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
-    """Keep the learner's own logits, and compute probabilities and OOD scores from them.
+    """Keep the learner's own logits, and replace the probabilities and OOD scores.
 
-    Probabilities come from those logits and not from the graph, so that the golden test
+    Probabilities are computed from those logits, not by the graph, so that the golden test
     still compares the graph with the learner.
     """
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as golden:
@@ -123,6 +123,6 @@ def _metrics(result: CalibrationResult, on: str, by: str) -> list[Metric]:
     }
     return [
         *(proportion_metric(name, count, result.photos, on, by) for name, count in counts.items()),
-        # A calibration error has no simple interval; the card's bins show what it is made of.
+        # A calibration error has no simple interval; the card's bins show its parts.
         *(_metric(name, (error,) * 3, result.photos, on, by) for name, error in errors.items()),
     ]

@@ -39,7 +39,7 @@ def calibrate_bundle(
 
     Args:
         bundle: the model; it must give one label per photo.
-        folder: one folder per label, with photos that the model did not learn from.
+        folder: one folder per label, with photos that the model was not trained on.
         unknown: folders with photos of none of the labels.
         coverage: target share of photos whose prediction set holds the true label.
         command: the command line that was used, for the card.
@@ -86,7 +86,7 @@ def calibrate_bundle(
 
 
 def _notes(folders: Sequence[str], unread: Sequence[str]) -> tuple[str, ...]:
-    """Return what was not counted, in lines for the card."""
+    """Return lines for the card about folders and photos that were skipped."""
     skipped = {
         "Skipped folders (no label with that name)": folders,
         "Skipped photos (unreadable, or copies of another one)": unread,
@@ -114,7 +114,7 @@ def _run_classifier(
 ) -> tuple[GraphOutputs, list[str]]:
     """Return the outputs for photos, and the names of those left out.
 
-    Left out are photos that cannot be read and copies of another one: a copy in another
+    Photos that cannot be read and copies of another photo are left out: a copy in another
     fold would make that fold look easier than it is.
 
     Raises:
@@ -165,7 +165,7 @@ def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
     for folder in folders:
         name = printable(Path(folder.absolute().name))
         if name in photos:
-            raise DataError(f"Two folders of unknown photos are called {name!r}. Rename one.")
+            raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
         photos[name] = list_photos(folder)
         if len(photos[name]) < MIN_PHOTOS:
             raise DataError(_too_few(folder, f"{len(photos[name])} unknown photos", 200))
@@ -174,5 +174,6 @@ def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
 
 def _too_few(folder: Path, count: str, recommended: int) -> str:
     return (
-        f"{folder}: {count}, which isn't enough. Use at least {MIN_PHOTOS}, better {recommended}."
+        f"{folder} has {count}, which isn't enough. Use at least {MIN_PHOTOS}, "
+        f"better {recommended}."
     )

@@ -1,4 +1,4 @@
-"""The rows of a model card: reliability bins, mistakes, OOD sets, compared detectors."""
+"""Rows of a model card: reliability bins, mistakes, OOD sets, compared detectors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ MAX_NAME_LENGTH = 300
 def reliability_bins(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> tuple[ReliabilityBin, ...]:
-    """Group answers by their probability, float64 [N], with the share of correct ones."""
+    """Return predictions grouped by their confidence, float64 [N], and how many are correct."""
     places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return tuple(
         ReliabilityBin(
@@ -34,7 +34,7 @@ def reliability_bins(
 def worst_mistakes(
     outputs: GraphOutputs, predicted: NDArray[np.intp], confidence: NDArray[np.float64]
 ) -> tuple[Mistake, ...]:
-    """Return the wrong answers, the most confident first."""
+    """Return the wrong predictions, the most confident first."""
     wrong = [
         place for place in np.argsort(-confidence) if predicted[place] != outputs.targets[place]
     ]
@@ -50,8 +50,8 @@ def worst_mistakes(
 
 
 def ood_result(name: str, folds: Sequence[FoldResult]) -> OodResult:
-    """Return the row of one OOD set, all folds together."""
-    pooled = _pooled(folds)
+    """Return the row of one OOD set, with all folds pooled."""
+    pooled = _pool(folds)
     low, high = wilson_interval(pooled.accepted, pooled.count)
     return OodResult(
         name=name,
@@ -66,8 +66,8 @@ def ood_result(name: str, folds: Sequence[FoldResult]) -> OodResult:
 def detector_result(
     detector: Detector, ood_sets: Mapping[str, Sequence[FoldResult]], *, selected: bool
 ) -> DetectorResult:
-    """Return the row of one detector: the mean over the OOD sets."""
-    pooled = [_pooled(folds) for folds in ood_sets.values()]
+    """Return the row of one detector, averaged over the OOD sets."""
+    pooled = [_pool(folds) for folds in ood_sets.values()]
     return DetectorResult(
         name=detector.name,
         auroc=round(float(np.mean([fold.auroc for fold in pooled])), 4),
@@ -77,7 +77,7 @@ def detector_result(
     )
 
 
-def _pooled(folds: Sequence[FoldResult]) -> FoldResult:
+def _pool(folds: Sequence[FoldResult]) -> FoldResult:
     counts = [fold.count for fold in folds]
     area = float(np.average([fold.auroc for fold in folds], weights=counts))
     return FoldResult(area, sum(fold.accepted for fold in folds), sum(counts))

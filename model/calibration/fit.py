@@ -86,17 +86,16 @@ def calibrate(
 ) -> CalibrationResult:
     """Fit temperature, label thresholds and OOD detector to held-out photos, and measure them.
 
-    Everything, the choice of the detector included, is fitted five times on four fifths of
-    the photos and measured on the rest. The calibration returned for use is fitted on all.
+    Everything, including the choice of detector, is fitted five times on four fifths of the
+    photos and measured on the other fifth. The returned calibration is fitted on all photos.
 
     Args:
         held_out: held-out photos with their labels.
-        reference: photos that the model learnt from; without them the held-out ones
-            stand in for them.
+        reference: photos that the model was trained on; by default the held-out ones.
         ood_sets: photos of none of the labels, by the name of their set.
         coverage: target share of photos whose prediction set holds the true label.
-        id_accept_rate: target share of photos of the labels that get one.
-        seed: of the folds.
+        id_accept_rate: target share of ID photos that get a label.
+        seed: for the folds.
 
     Raises:
         DataError: there are fewer than fifty photos.
@@ -108,7 +107,7 @@ def calibrate(
         )
     ood_sets = {name: outputs for name, outputs in (ood_sets or {}).items() if len(outputs)}
     folds = list(_folds(held_out.targets, seed))
-    measured = _CrossValidation(held_out)
+    cross_validation = _CrossValidation(held_out)
     for number, (inside, outside) in enumerate(folds):
         pairs = {
             name: _split_ood(outputs, number, len(folds)) for name, outputs in ood_sets.items()
@@ -120,13 +119,15 @@ def calibrate(
             coverage,
             id_accept_rate,
         )
-        measured.add(fit, outside, {name: measuring for name, (_, measuring) in pairs.items()})
+        cross_validation.add(
+            fit, outside, {name: measuring for name, (_, measuring) in pairs.items()}
+        )
     final = _fit(held_out, reference, ood_sets, coverage, id_accept_rate)
-    return measured.result(final, coverage, len(folds))
+    return cross_validation.result(final, coverage, len(folds))
 
 
 def _folds(targets: Indices, seed: int, count: int = FOLDS) -> Iterator[tuple[Indices, Indices]]:
-    """Yield the places to fit on and the places to measure on, for each fold."""
+    """Yield, for each fold, the indices to fit on and the indices to measure on."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
     # Stratifying needs at least one label with as many photos as there are folds.
@@ -192,7 +193,7 @@ def _fit_detector(
 ) -> _FittedDetector:
     """Fit a detector and return out-of-fold scores for ``held_out``.
 
-    Photos scored against themselves look closer than any new photo, which would set the
+    A photo scores lower against itself than any new photo would, which would set the
     threshold too low.
     """
     if reference is not None:
@@ -224,7 +225,7 @@ def _best_detector(
 
 
 class _CrossValidation:
-    """Gathers what each fold's calibration gives for the photos outside of the fold."""
+    """Results of each fold's calibration on the photos that it was not fitted to."""
 
     def __init__(self, held_out: GraphOutputs) -> None:
         self.held_out = held_out
@@ -232,29 +233,27 @@ class _CrossValidation:
         self.covered = np.zeros(len(held_out), bool)
         self.id_accepted = np.zeros(len(held_out), bool)
         self.chosen: defaultdict[str, list[FoldResult]] = defaultdict(list)
-        # Detector's name → OOD set's name → results of the folds.
+        # Results of the folds, by the detector's name and the OOD set's name.
         self.compared: defaultdict[str, defaultdict[str, list[FoldResult]]] = defaultdict(
             lambda: defaultdict(list)
         )
 
     def add(self, fit: _Fit, outside: Indices, ood_sets: Mapping[str, GraphOutputs]) -> None:
-        """Measure one fold's calibration on the places that it was not fitted to."""
+        """Measure one fold's calibration on the photos that it was not fitted to."""
         held_out = self.held_out.subset(outside)
         calibrated = probabilities(held_out.logits, fit.temperature)
         self.calibrated[outside] = calibrated
-        self.covered[outside], _ = contains_label(
-            calibrated, held_out.targets, fit.label_thresholds
-        )
+        self.covered[outside] = contains_label(calibrated, held_out.targets, fit.label_thresholds)
         self.id_accepted[outside] = fit.best.detector(held_out) <= fit.best.threshold
         for name, ood in ood_sets.items():
             for fitted in fit.detectors:
-                measured = evaluate_detector(fitted.detector, held_out, ood, fitted.threshold)
-                self.compared[fitted.detector.name][name].append(measured)
+                fold = evaluate_detector(fitted.detector, held_out, ood, fitted.threshold)
+                self.compared[fitted.detector.name][name].append(fold)
                 if fitted is fit.best:
-                    self.chosen[name].append(measured)
+                    self.chosen[name].append(fold)
 
     def result(self, final: _Fit, coverage: float, folds: int) -> CalibrationResult:
-        """Put the folds' figures beside the calibration that is fitted to all photos."""
+        """Return the folds' figures with the calibration that is fitted to all photos."""
         held_out = self.held_out
         predicted = held_out.logits.argmax(axis=1)
         correct = predicted == held_out.targets
@@ -271,7 +270,7 @@ class _CrossValidation:
             id_accepted=int(self.id_accepted.sum()),
             ece=expected_calibration_error(confidence, correct),
             ece_uncalibrated=expected_calibration_error(uncalibrated, correct),
-            confusion=tuple((label, said, count) for (label, said), count in pairs.most_common()),
+            confusion=tuple((*pair, count) for pair, count in pairs.most_common()),
             reliability=reliability_bins(confidence, correct),
             reliability_uncalibrated=reliability_bins(uncalibrated, correct),
             mistakes=worst_mistakes(held_out, predicted, confidence),

@@ -13,7 +13,7 @@ __all__ = ["attach_head"]
 def attach_head(
     graph: bytes, temperature: float, detector: Detector | None, multilabel: bool
 ) -> bytes:
-    """Return the graph with a new head in place of the one that it may have.
+    """Return the graph with a new head, which replaces an existing one.
 
     Args:
         graph: ONNX with outputs ``logits`` and ``features``.
@@ -78,7 +78,7 @@ def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:
 
 
 def _inputs(node: onnx.NodeProto) -> list[str]:
-    """Return what a node reads, also inside the subgraphs that it holds."""
+    """Return the names that a node reads, including inside its subgraphs."""
     names = list(node.input)
     for attribute in node.attribute:
         for graph in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
@@ -87,7 +87,7 @@ def _inputs(node: onnx.NodeProto) -> list[str]:
 
 
 def _prune(graph: onnx.GraphProto, needed: set[str]) -> None:
-    """Remove the nodes, initializers and shapes that nothing needed is computed from."""
+    """Remove the nodes, initializers and shapes of values that are not needed."""
     for field, names in (
         (graph.node, lambda node: node.output),
         (graph.initializer, lambda initializer: [initializer.name]),

@@ -41,7 +41,7 @@ MAX_DETECTOR_BYTES = 500_000
 
 SUBSPACE_AXES = 64
 GATE_QUANTILE = 0.98
-"""Share of held-out photos inside the gate, chosen on clothes."""
+"""Share of held-out photos inside the gate; the value was chosen on clothes."""
 
 GATE_SLOPE = 20.0
 """Weight of the distance beyond the gate against the margin, each in units of its spread."""
@@ -100,13 +100,13 @@ class Detector:
 
 
 FitDetector = Callable[[GraphOutputs, GraphOutputs], Detector]
-"""Fit a detector to reference photos, which the network may have learnt from, and held-out
-photos; where there is only one set, both arguments are the same object."""
+"""Function that fits a detector to reference photos, which the network may have been trained
+on, and held-out photos. If there is only one set, both arguments are the same object."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """A detector on one fold of one OOD set: AUROC, and how many photos it accepted of how many."""
+    """A detector on one fold of one OOD set: AUROC, and ``accepted`` photos of ``count``."""
 
     auroc: float
     accepted: int
@@ -116,7 +116,7 @@ class FoldResult:
 def evaluate_detector(
     detector: Detector, held_out: GraphOutputs, ood: GraphOutputs, threshold: float
 ) -> FoldResult:
-    """Measure how well a detector tells OOD photos from held-out ones."""
+    """Measure how well a detector separates OOD photos from held-out ones."""
     if not len(ood):
         return FoldResult(0.0, 0, 0)
     scores = detector(ood)
@@ -203,7 +203,7 @@ def _subspace(reference: GraphOutputs) -> Tensors:
 def subspace_distance(reference: GraphOutputs, *_: GraphOutputs) -> Detector:
     """Score by the distance from the subspace in which the unit features vary.
 
-    ``gated_margin`` builds on this one; alone it is not among ``DETECTORS``.
+    ``gated_margin`` builds on it; it is not one of the ``DETECTORS`` itself.
 
     Source: Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, 2022
     (the residual).
@@ -227,15 +227,17 @@ MARGIN_NODES = """
 def gated_margin(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
     """Score by the margin between the first two logits and, beyond a gate, by the distance.
 
-    The margin tells photos between two labels, the subspace distance those far from all:
-    either alone misses what the other one catches, and a sum blurs both.
+    The margin detects photos between two labels, the subspace distance those far from all
+    labels. Each misses what the other one catches, and a sum blurs both.
 
     Source: Scheffer et al., Active Hidden Markov Models for Information Extraction, 2001
     (the margin); the distance as in ``subspace_distance``.
     """
     if held_out is reference:
-        # Photos lie nearer to a subspace fitted to themselves than any new photo does.
-        reference, held_out = _halves(reference)
+        # Photos are closer to a subspace fitted to themselves than any new photo is.
+        places = np.random.default_rng(0).permutation(len(reference))
+        half = (len(reference) + 1) // 2
+        reference, held_out = reference.subset(places[:half]), reference.subset(places[half:])
     distances = subspace_distance(reference)(held_out)
     first_two = np.sort(held_out.logits, axis=1)[:, -2:]
     spread = float((first_two[:, 1] - first_two[:, 0]).std()) / max(float(distances.std()), 1e-6)
@@ -246,12 +248,6 @@ def gated_margin(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
         "calib_slope": np.array(GATE_SLOPE * max(spread, 1e-6), np.float32),
     }
     return Detector("margin, gated by residual", SUBSPACE_NODES + MARGIN_NODES, tensors)
-
-
-def _halves(outputs: GraphOutputs) -> tuple[GraphOutputs, GraphOutputs]:
-    places = np.random.default_rng(0).permutation(len(outputs))
-    half = (len(outputs) + 1) // 2
-    return outputs.subset(places[:half]), outputs.subset(places[half:])
 
 
 def unit_rows(rows: Floats) -> Floats:
@@ -269,4 +265,4 @@ DETECTORS: tuple[FitDetector, ...] = (
 )
 
 DEFAULT_DETECTOR: FitDetector = gated_margin
-"""The detector where there are no OOD photos to choose with."""
+"""The detector that is used if there are no OOD photos to choose one with."""

@@ -33,8 +33,8 @@ def probabilities(logits: Floats, temperature: float) -> Doubles:
 def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
     """Return the temperature with the lowest negative log-likelihood of the true labels.
 
-    A log-normal prior around one asks for evidence (maximum a posteriori): without it, a
-    few dozen photos that are all classified correctly would make every answer certain.
+    A log-normal prior around one (maximum a posteriori) demands evidence: without it, a few
+    dozen photos that are all classified correctly would make every prediction certain.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """
@@ -81,13 +81,13 @@ def fit_label_thresholds(
 
 def contains_label(
     calibrated: Doubles, targets: NDArray[np.intp], thresholds: Doubles
-) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-    """Return whether each photo's prediction set holds its label, and how many labels it holds."""
+) -> NDArray[np.bool_]:
+    """Return whether each photo's prediction set holds its true label, bool [N]."""
     rows, in_set = np.arange(len(calibrated)), calibrated >= thresholds
     in_set[rows, calibrated.argmax(axis=1)] = True
     lowest = np.where(in_set, calibrated, np.inf).min(axis=1)
-    in_set = calibrated >= lowest[:, None]
-    return in_set[rows, targets], in_set.sum(axis=1)
+    contained: NDArray[np.bool_] = calibrated[rows, targets] >= lowest
+    return contained
 
 
 def fit_ood_threshold(id_scores: Floats, target_id_accept_rate: float) -> float:

@@ -1,6 +1,6 @@
-"""Evaluation: how good a model is on photos whose labels are known."""
+"""Evaluation: measure a model on photos whose labels are known."""
 
-from .evaluate import Matched, evaluate, match
+from .evaluate import FolderMatch, evaluate, match_folders
 from .metrics import LabelScore, Proportion, wilson_interval
 from .tables import Confused, Evaluation, EvaluationCounter, PhotoFailure, Row, summarise
 
@@ -8,13 +8,13 @@ __all__ = [
     "Confused",
     "Evaluation",
     "EvaluationCounter",
+    "FolderMatch",
     "LabelScore",
-    "Matched",
     "PhotoFailure",
     "Proportion",
     "Row",
     "evaluate",
-    "match",
+    "match_folders",
     "summarise",
     "wilson_interval",
 ]

@@ -16,7 +16,7 @@ from ..photo_files import list_photos, map_ordered, printable
 from ..prediction import Prediction
 from .tables import Evaluation, EvaluationCounter, PhotoFailure, Row, require_single_label
 
-__all__ = ["Matched", "evaluate", "labelled_photos", "match"]
+__all__ = ["FolderMatch", "evaluate", "labelled_photos", "match_folders"]
 
 MAX_LISTED = 8
 """Most unmatched names that a message lists."""
@@ -27,7 +27,7 @@ def evaluate(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Identify every photo and compare with the folders' names.
+    """Identify every photo and compare the prediction with its folder's name.
 
     Folders whose names match no label are skipped and listed in the result. Photos that
     cannot be read are reported and don't count as wrong.
@@ -55,12 +55,12 @@ def evaluate(
 
     progress(0, len(photos))
     began = time.perf_counter()
-    with closing(map_ordered(identify, photos)) as answers:
-        for done, (name, label, answer) in enumerate(answers, 1):
-            if isinstance(answer, PhotoError):
-                refused.append(PhotoFailure.of(name, answer))
+    with closing(map_ordered(identify, photos)) as results:
+        for done, (name, label, result) in enumerate(results, 1):
+            if isinstance(result, PhotoError):
+                refused.append(PhotoFailure.of(name, result))
             else:
-                counter.add(Row(name, label, answer))
+                counter.add(Row(name, label, result))
             progress(done, len(photos))
     return counter.evaluation(refused, time.perf_counter() - began, left_out)
 
@@ -78,28 +78,28 @@ def labelled_photos(
             path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
         )
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
-    matched = match(names, labels)
+        raise DataError(f"{folder} can't be read: {error.strerror}.") from error
+    match = match_folders(names, labels)
     photos = [
         (photo, label)
-        for name, label in matched.found.items()
+        for name, label in match.labels.items()
         for photo in list_photos(folder / name)
     ]
     if not photos:
-        raise DataError(f"There is no photo in the folders of {folder}.")
-    return photos, list(matched.left_out)
+        raise DataError(f"No photos found in the folders of {folder}.")
+    return photos, list(match.unmatched)
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """Folders by label: ``found`` maps a folder's name to its label; ``left_out`` match none."""
+class FolderMatch:
+    """Labels of folders: ``labels`` by the folder's name, ``unmatched`` folders without one."""
 
-    found: dict[str, str]
-    left_out: tuple[str, ...]
+    labels: dict[str, str]
+    unmatched: tuple[str, ...]
 
 
-def match(names: Iterable[str], labels: Sequence[str]) -> Matched:
-    """Find the label of each folder's name.
+def match_folders(names: Iterable[str], labels: Sequence[str]) -> FolderMatch:
+    """Find the label that each folder's name stands for.
 
     An exact match comes first. Otherwise case is ignored, and underscores, hyphens and
     slashes count as spaces, provided that only one label fits.
@@ -108,30 +108,30 @@ def match(names: Iterable[str], labels: Sequence[str]) -> Matched:
         DataError: no name matches a label; the message lists names and similar labels.
     """
     names, exact = list(names), set(labels)
-    keys = Counter(map(_key, labels))
-    loose = {_key(label): label for label in labels if keys[_key(label)] == 1}
-    by_name = {name: name if name in exact else loose.get(_key(name)) for name in names}
-    matched = {name: label for name, label in by_name.items() if label is not None}
-    left_out = tuple(name for name in names if name not in matched)
+    counts = Counter(map(_normalize, labels))
+    unique = {_normalize(label): label for label in labels if counts[_normalize(label)] == 1}
+    candidates = {name: name if name in exact else unique.get(_normalize(name)) for name in names}
+    matched = {name: label for name, label in candidates.items() if label is not None}
+    unmatched = tuple(name for name in names if name not in matched)
     if not matched:
-        raise DataError(_no_match(left_out, labels))
-    return Matched(matched, left_out)
+        raise DataError(_no_match(unmatched, labels))
+    return FolderMatch(matched, unmatched)
 
 
-def _key(name: str) -> str:
+def _normalize(name: str) -> str:
     # macOS writes names decomposed (NFD); labels are usually composed.
-    plain = unicodedata.normalize("NFC", name).casefold()
-    return re.sub(r"[\s_/-]+", " ", plain).strip()
+    composed = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"[\s_/-]+", " ", composed).strip()
 
 
 def _no_match(names: Sequence[str], labels: Sequence[str]) -> str:
     if not names:
         return "There are no folders to take labels from. Use one folder per label."
-    keys = {_key(label): label for label in labels}
+    keys = {_normalize(label): label for label in labels}
     listed = []
     for name in names[:MAX_LISTED]:
-        similar = [keys[key] for key in get_close_matches(_key(name), keys, n=3)]
-        listed.append(f"{name!r} (near: {', '.join(similar)})" if similar else repr(name))
+        similar = [keys[key] for key in get_close_matches(_normalize(name), keys, n=3)]
+        listed.append(f"{name!r} (similar: {', '.join(similar)})" if similar else repr(name))
     more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
     return (
         f"No folder matches any of the model's {len(labels):,} labels: {', '.join(listed)}{more}. "

@@ -23,7 +23,7 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     centre = (share + square / (2 * count)) / (1 + square / count)
     spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
     half = Z95 * spread / (1 + square / count)
-    # Rounding must not leave the proportion itself outside, as it would at 0 and 1.
+    # Without the clipping, rounding would leave the proportion itself outside at 0 and 1.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
@@ -35,7 +35,7 @@ def expected_calibration_error(
     Args:
         confidence: float64 [N], the probability of each answer.
         right: bool [N], whether each answer is correct.
-        bins: how many there are.
+        bins: number of bins.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """
@@ -70,8 +70,8 @@ class Proportion:
 class LabelScore:
     """One label: ``support`` photos show it, ``predicted`` photos were given it.
 
-    ``recall`` is None without a photo of it, ``precision`` if it was never given, ``f1``
-    if both are missing. Precision depends on how many photos of the other labels there
+    ``recall`` is None if no photo shows it, ``precision`` if no photo was given it, ``f1``
+    if both are None. Precision depends on how many photos of the other labels there
     are; recall does not.
     """
 
@@ -85,7 +85,7 @@ class LabelScore:
 
     @classmethod
     def of(cls, label: str, support: int, predicted: int, right: int) -> "LabelScore":
-        """Return the scores that these counts make."""
+        """Return the scores for these counts."""
         return cls(
             label,
             support,

@@ -1,4 +1,4 @@
-"""Predictions and true labels, counted; the result is frozen and ready for JSON."""
+"""Counts of predictions and true labels, and the figures computed from them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ class PhotoFailure:
 
     @classmethod
     def of(cls, photo: str, error: LoupeError) -> "PhotoFailure":
-        """Return the failure that an error stands for."""
+        """Return the failure for an error."""
         return cls(photo, error.code, str(error))
 
 
@@ -58,7 +58,7 @@ class Evaluation:
     """The figures of one model on one set of photos.
 
     Attributes:
-        photos: those that were read and measured.
+        photos: number of photos that were read and measured.
         accuracy: the top label is the true one.
         answered: the answer as displayed is correct; "none of these" counts as wrong.
         top5: the true label is among the first five; None for a model with five labels
@@ -114,7 +114,7 @@ class Evaluation:
 
 
 class EvaluationCounter:
-    """Counts rows one by one and keeps two numbers of each, so that any number fits."""
+    """Counter of rows that keeps two numbers of each, so that any number fits in memory."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
@@ -157,8 +157,8 @@ class EvaluationCounter:
         if self._last is None:
             raise DataError(_nothing_to_measure(refused))
         photos = self._pairs.total()
-        answered = sum(count for (label, said), count in self._pairs.items() if label == said)
-        unknown = sum(count for (_, said), count in self._pairs.items() if said is None)
+        answered = sum(self._pairs[label, label] for label in self.labels)
+        unknown = sum(self._pairs[label, None] for label in self.labels)
         return Evaluation(
             model=self._last.model,
             version=self._last.version,
@@ -170,7 +170,8 @@ class EvaluationCounter:
             unknown=Proportion.of(unknown, photos),
             labels=self._label_scores(),
             confusion=tuple(
-                Confused(label, said, count) for (label, said), count in self._pairs.most_common()
+                Confused(label, predicted, count)
+                for (label, predicted), count in self._pairs.most_common()
             ),
             calibration_error=expected_calibration_error(
                 np.array(self._confidence, np.float64), np.array(self._right, np.bool_)
@@ -183,9 +184,9 @@ class EvaluationCounter:
     def _label_scores(self) -> tuple[LabelScore, ...]:
         support: Counter[str] = Counter()
         predicted: Counter[str | None] = Counter()
-        for (label, said), count in self._pairs.items():
+        for (label, displayed), count in self._pairs.items():
             support[label] += count
-            predicted[said] += count
+            predicted[displayed] += count
         return tuple(
             LabelScore.of(label, support[label], predicted[label], self._pairs[label, label])
             for label in self.labels
@@ -199,7 +200,7 @@ def summarise(
     refused: Iterable[PhotoFailure] = (),
     seconds: float | None = None,
 ) -> Evaluation:
-    """Return the figures of photos that are identified already.
+    """Return the figures for photos that were identified already.
 
     Args:
         labels: all labels of the model, in its order.
@@ -231,5 +232,5 @@ def require_single_label(multilabel: bool) -> None:
 
 def _nothing_to_measure(refused: Sequence[PhotoFailure]) -> str:
     if refused:
-        return f"None of the {len(refused):,} photos can be read; the first: {refused[0].message}"
-    return "There is no photo to measure."
+        return f"None of the {len(refused):,} photos can be read. The first: {refused[0].message}"
+    return "There are no photos to measure."

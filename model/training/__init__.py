@@ -31,7 +31,7 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
     from .progress import print_notes
     from .train import train
 
-    typed = "".join(f", {key}={value!r}" for key, value in options.items())
-    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{typed})")
+    arguments = "".join(f", {key}={value!r}" for key, value in options.items())
+    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{arguments})")
     config = TrainingConfig.create(folder=Path(folder), name=name, **options)
     return train(config, resume=resume, on_progress=print_notes)

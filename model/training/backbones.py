@@ -25,7 +25,7 @@ PACKAGED = {
     )
     for number in range(3)
 }
-"""timm's name → module and class of the package that holds the weights, without a download."""
+"""Module and class of the package that holds the weights, by timm's name; no download."""
 
 IMAGENET_MEAN_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INTERPOLATIONS = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"}
@@ -34,7 +34,7 @@ TORCHVISION_SIDE = 224
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network without a head, and the photos that it expects.
+    """A network without a head, and the input that it expects.
 
     ``features`` is the width of its output; ``side`` is in pixels.
     """
@@ -62,8 +62,8 @@ class Backbone:
     def preprocess_config(self, side: int | None = None) -> PreprocessConfig:
         """Return a centre crop to a square of ``side`` pixels.
 
-        On clothes, full photos with black edges gave the same accuracy but told OOD
-        photographs less well: an AUROC of 0.86 by the maximum probability, 0.95 with crops.
+        On clothes, full photos with black edges gave the same accuracy but a lower AUROC for
+        OOD photographs: 0.86 by the maximum probability, against 0.95 with crops.
         """
         return PreprocessConfig.model_validate(
             {
@@ -85,9 +85,9 @@ def get_backbone(name: str) -> Backbone:
 
     name = f"tf_efficientnet_{name}" if name in ("lite0", "lite1", "lite2") else name
     if timm.is_model(name):
-        return _timm(name)
+        return _get_timm(name)
     if name in torchvision.models.list_models(module=torchvision.models):
-        return _torchvision(name)
+        return _get_torchvision(name)
     similar = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
     examples = f", such as {', '.join(similar)}" if similar else ""
     raise DataError(
@@ -96,7 +96,7 @@ def get_backbone(name: str) -> Backbone:
     )
 
 
-def _timm(name: str) -> Backbone:
+def _get_timm(name: str) -> Backbone:
     import timm
     from timm.data.config import resolve_data_config
 
@@ -114,12 +114,12 @@ def _timm(name: str) -> Backbone:
     )
 
 
-def _torchvision(name: str) -> Backbone:
+def _get_torchvision(name: str) -> Backbone:
     from fastai.vision.learner import num_features_model
 
     mean, std = IMAGENET_MEAN_STD
     try:
-        features = int(num_features_model(_cut(name, weights=None)))
+        features = int(num_features_model(_build_body(name, weights=None)))
     except (StopIteration, NotImplementedError, ValueError) as error:
         # A transformer, or another network that doesn't end with pooling and a linear layer.
         raise DataError(
@@ -129,8 +129,8 @@ def _torchvision(name: str) -> Backbone:
     return Backbone("torchvision", name, features, TORCHVISION_SIDE, "bilinear", mean, std)
 
 
-def _cut(name: str, weights: str | None) -> Any:
-    """Return torchvision's network without its head, cut where ``vision_learner`` cuts it."""
+def _build_body(name: str, weights: str | None) -> Any:
+    """Build torchvision's network without its head, cut where ``vision_learner`` cuts it."""
     import torchvision.models
     from fastai.vision.learner import _default_meta, create_body, model_meta
 
@@ -143,7 +143,7 @@ def load_pretrained(body: Any, backbone: Backbone) -> str:
     """Copy pretrained weights into ``body``, the first part of a learner's model.
 
     Returns:
-        Where they come from, in words.
+        The source of the weights, in words.
 
     Raises:
         EngineUnavailable: they are neither installed, nor cached, nor downloadable.
@@ -162,7 +162,7 @@ def load_pretrained(body: Any, backbone: Backbone) -> str:
 
 
 def load_pretrained_package(body: Any, name: str) -> None:
-    """Copy the package's tensors, timm's in order and shape, into a network or its body.
+    """Copy a package's tensors, in timm's order and shapes, into a network or its body.
 
     Raises:
         EngineUnavailable: the package holds another network.
@@ -175,8 +175,8 @@ def load_pretrained_package(body: Any, name: str) -> None:
     names = body.state_dict()
     if len(pretrained) - len(names) not in (0, 2):
         raise EngineUnavailable(
-            f"{path} has {len(pretrained)} tensors, not {len(names)} and a head. Install "
-            "requirements.txt again."
+            f"{path} has {len(pretrained)} tensors instead of {len(names)} and a head. Run "
+            "pip install -r requirements.txt again."
         )
     body.load_state_dict(dict(zip(names, pretrained, strict=False)), strict=True)
 
@@ -188,12 +188,12 @@ def _load_hub(body: Any, backbone: Backbone) -> str:
         network: Any = timm.create_model(backbone.body, pretrained=True, num_classes=0)
         body.model.load_state_dict(network.state_dict(), strict=True)
         return f"timm's {backbone.body} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
-    body.load_state_dict(_cut(backbone.body, weights="DEFAULT").state_dict(), strict=True)
+    body.load_state_dict(_build_body(backbone.body, weights="DEFAULT").state_dict(), strict=True)
     return f"torchvision's {backbone.body} (DEFAULT)"
 
 
 def supports_drop_path(backbone: Backbone) -> bool:
-    """Return whether timm can skip layers of the network at random while it trains."""
+    """Return whether timm can skip layers of the network at random during training."""
     if backbone.library != "timm":
         return False
     import timm

@@ -29,7 +29,10 @@ EMA_DECAY = 0.99
 
 
 class FrozenBatchNorm(Callback):  # type: ignore[misc]
-    """Keeps batch norm's pretrained statistics: a few thousand photos make worse ones."""
+    """Callback that keeps batch norm's pretrained statistics.
+
+    Statistics of a few thousand photos are worse.
+    """
 
     order = 5
 
@@ -41,7 +44,7 @@ class FrozenBatchNorm(Callback):  # type: ignore[misc]
 
 
 class WeightEma(Callback):  # type: ignore[misc]
-    """Keeps an exponential moving average of the weights, and validates that average.
+    """Exponential moving average of the weights, which is validated in their place.
 
     Source: Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging,
     1992; the warm-up is TensorFlow's ``ExponentialMovingAverage``.
@@ -55,14 +58,14 @@ class WeightEma(Callback):  # type: ignore[misc]
         self._trained: dict[str, torch.Tensor] | None = None
 
     def before_fit(self) -> None:
-        """Start from the current weights, unless a checkpoint brought an average."""
+        """Start from the current weights, unless a checkpoint provided an average."""
         if self.average is None:
             self.average = AveragedModel(self.learn.model, avg_fn=self.blend)
 
     def blend(self, average: Any, weight: Any, count: Any) -> Any:
         """Return the average of ``count`` sets of weights with one more added."""
-        kept = min(self.decay, (1 + float(count)) / (10 + float(count)))
-        return average + (weight - average) * (1 - kept)
+        decay = min(self.decay, (1 + float(count)) / (10 + float(count)))
+        return average + (weight - average) * (1 - decay)
 
     def after_batch(self) -> None:
         """Update the average."""
@@ -84,7 +87,7 @@ class WeightEma(Callback):  # type: ignore[misc]
 
 
 class Checkpointer(Callback):  # type: ignore[misc]
-    """Keeps the best average so far, and writes after each epoch what resuming needs."""
+    """Checkpoint of the best average so far and of the state to resume from, after each epoch."""
 
     order = 70
 
@@ -127,7 +130,7 @@ class Checkpointer(Callback):  # type: ignore[misc]
 
 
 class ProgressReporter(Callback):  # type: ignore[misc]
-    """Reports progress, and ends the fit at the deadline (monotonic clock, seconds)."""
+    """Reporter of progress, which ends the fit at the deadline (monotonic clock, seconds)."""
 
     order = 80
 
@@ -145,7 +148,7 @@ class ProgressReporter(Callback):  # type: ignore[misc]
         done = (self.start + self.epoch) * batches + self.iter + 1
         self.on_progress(TrainingProgress("Fine-tuning", done, self.epochs * batches))
         if self.deadline is not None and time.monotonic() > self.deadline:
-            self.on_progress(TrainingProgress("Fine-tuning", note="The time is used up."))
+            self.on_progress(TrainingProgress("Fine-tuning", note="Time is up."))
             raise CancelFitException
 
     def after_epoch(self) -> None:
@@ -159,10 +162,10 @@ class ProgressReporter(Callback):  # type: ignore[misc]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Return what ``Checkpointer`` wrote, or None if there is nothing valid."""
+    """Return the checkpoint in a file, or None if there is no valid one."""
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - torch raises many kinds; the training then starts over
+    except Exception:  # noqa: BLE001 - torch raises many kinds; fine-tuning then starts over
         return None
     return checkpoint
 

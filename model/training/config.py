@@ -1,4 +1,4 @@
-"""What to train and how: enough to resume after a kill."""
+"""The configuration of a training run, saved so that the run can be resumed."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -16,9 +16,9 @@ HYPERPARAMETERS_FILE = "hyper.json"
 
 
 class Hyperparameters(BaseModel):
-    """What ``--search`` tunes; the defaults come from trials on clothes.
+    """Hyperparameters that ``--search`` tunes; the defaults come from trials on clothes.
 
-    ``lr`` None is found by fastai's ``lr_find``; ``magnitude`` is RandAugment's (of 10);
+    If ``lr`` is None, fastai's ``lr_find`` finds it; ``magnitude`` is RandAugment's (of 10);
     ``min_scale`` is the smallest part of a photo's area that a crop shows.
     """
 
@@ -38,7 +38,7 @@ class Hyperparameters(BaseModel):
 
     @classmethod
     def load(cls, run_dir: Path) -> Self | None:
-        """Return what a training run has chosen, or None if it hasn't yet."""
+        """Return the hyperparameters that a training run chose, or None if it hasn't yet."""
         try:
             return cls.model_validate_json((run_dir / HYPERPARAMETERS_FILE).read_bytes())
         except (OSError, ValueError):
@@ -91,10 +91,10 @@ class TrainingConfig(BaseModel):
             raise DataError(f"{field}: {message}") from None
         if config.minutes is not None and config.search >= config.minutes:
             raise DataError(
-                f"A search of {config.search:g} minutes leaves none of {config.minutes:g} for the "
-                "training. Give --minutes more, or --search less."
+                f"A search of {config.search:g} minutes leaves no time for training within "
+                f"{config.minutes:g}. Increase --minutes or reduce --search."
             )
-        # Absolute, because --resume may be called from another folder.
+        # Paths are absolute, because --resume may be called from another folder.
         absolute = {
             "folder": config.folder.resolve(),
             "unknown": tuple(folder.resolve() for folder in config.unknown),

@@ -26,11 +26,11 @@ from .progress import OnProgress, TrainingProgress
 __all__ = ["FineTuneResult", "fine_tune", "set_seeds"]
 
 FROZEN_SHARE = 0.2
-"""Share of the parameter tensors, the first ones, that stay as pretrained. They detect
-edges and colours, and training them again would double the time of a step."""
+"""Share of the parameter tensors, the first ones, that keep their pretrained values. They
+detect edges and colours, and training them would double the time of a step."""
 
 MIN_LR, MAX_LR = 4e-4, 1e-3
-"""Bounds of the learning rate: ``lr_find`` is unreliable when the head already fits."""
+"""Bounds of the learning rate, because ``lr_find`` is unreliable if the head already fits."""
 
 PATIENCE_EPOCHS = 4
 LR_FIND_STEPS = 40
@@ -40,7 +40,7 @@ TIMING_STEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class FineTuneResult:
-    """The best average: accuracy on the held-out photos, its epoch (from 0), its weights."""
+    """The best average of the weights: held-out accuracy, epoch (from 0), weights."""
 
     accuracy: float
     epoch: int
@@ -69,9 +69,9 @@ def fine_tune(
     """Fine-tune a learner, continuing from the checkpoint in ``run_dir`` if there is one.
 
     Args:
-        build: makes the ``Learner``, with the fitted head.
+        build: builds the ``Learner``, with the fitted head.
         hyperparameters: learning rate and weight decay.
-        epochs: at most; fewer if the time is short.
+        epochs: the most epochs; fewer if time is short.
         run_dir: the folder for checkpoints.
         seed: of Python, NumPy and torch.
         deadline: on the monotonic clock, seconds.
@@ -140,12 +140,15 @@ def _one_cycle(lr: float, start: int, epochs: int) -> Any:
 
 
 def _early_stopping(checkpoint: dict[str, Any] | None, on_progress: OnProgress) -> Any:
-    """Stop after ``PATIENCE_EPOCHS`` without improvement, those before a kill included."""
+    """Return a callback that stops after ``PATIENCE_EPOCHS`` without improvement.
+
+    Epochs before a resume count as well.
+    """
     from fastai.callback.core import CancelFitException
     from fastai.callback.tracker import EarlyStoppingCallback
 
     class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]
-        """Runs last, so that the final epoch is checkpointed and reported too."""
+        """Callback that runs last, so that the final epoch is checkpointed and reported."""
 
         order = 90
 
@@ -203,7 +206,7 @@ def _freeze_first(model: nn.Module, share: float) -> None:
 def _learning_rate(
     learner: Any, hyperparameters: Hyperparameters, is_timed: bool, on_progress: OnProgress
 ) -> tuple[float, float]:
-    """Return the rate, given or found, and, if ``is_timed``, the seconds per batch.
+    """Return the learning rate, set or found, and, if ``is_timed``, the seconds per batch.
 
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017; fastai's
     *valley*.
@@ -224,7 +227,7 @@ def _learning_rate(
 
 
 def _affordable_epochs(learner: Any, epochs: int, seconds: float, deadline: float | None) -> int:
-    """Return as many epochs as fit: a cycle that is cut short ends with a bad model."""
+    """Return how many epochs fit, because a cycle that is cut short ends with a bad model."""
     if deadline is None or not seconds:
         return epochs
     # Measuring a photo takes a third of the time of training on it.

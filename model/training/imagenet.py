@@ -12,7 +12,7 @@ from .onnx_export import export_onnx
 
 __all__ = ["build_imagenet", "readable_labels"]
 
-# ImageNet's short names repeat, or differ only in case; these tell them apart.
+# Some of ImageNet's short names are equal, or differ only in case; these are unique.
 RENAMED = {
     "n02012849": "crane (bird)",
     "n03126707": "crane (machine)",
@@ -38,7 +38,7 @@ def build_imagenet(models_dir: Path) -> Bundle:
 
 
 def readable_labels() -> list[str]:
-    """Return the 1,000 short names, unique even without case, in the network's order."""
+    """Return the 1,000 short names, unique even if case is ignored, in the network's order."""
     from timm.data import ImageNetInfo  # type: ignore[attr-defined]
 
     info = ImageNetInfo()

@@ -17,7 +17,7 @@ __all__ = ["build_loaders"]
 
 BATCH_SIZE = 32
 MIN_PHOTOS_FOR_WORKERS = 500
-"""Photos from which worker processes prepare the batches."""
+"""Fewest photos for which worker processes prepare the batches."""
 
 
 def build_loaders(
@@ -64,8 +64,9 @@ def build_loaders(
 
 
 def _can_fork() -> bool:
-    """Return whether worker processes inherit memory: fastai's blocks hold functions, which
-    cannot be pickled for a spawned one.
+    """Return whether worker processes are forked.
+
+    fastai's blocks hold functions that can't be pickled for spawned ones.
     """
     return multiprocessing.get_start_method() == "fork"
 
@@ -106,7 +107,7 @@ def _augmentation(side: int, backbone: Backbone, hyperparameters: Hyperparameter
     augment = Compose(steps)
 
     class Augmentation(Transform):  # type: ignore[misc]
-        """Augments training photos only."""
+        """Augmentation of training photos only."""
 
         split_idx = 0
 

@@ -23,8 +23,8 @@ def export_onnx(
 ) -> None:
     """Write ``graph.onnx``, ``golden.npz`` and, for the engine *learner*, its weights.
 
-    The golden outputs are the eager module's, so that the graph is compared with the
-    learner and not with itself.
+    The golden outputs are the eager module's, so that the golden test compares the graph
+    with the learner.
 
     Args:
         learner: a fastai ``Learner``.

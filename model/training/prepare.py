@@ -99,9 +99,7 @@ def prepare_data(
 
 def _report_lines(report: DataReport) -> Iterator[str]:
     for finding in report.findings:
-        names = ", ".join(finding.which[:3])
-        more = f" and {len(finding.which) - 3:,} more" if len(finding.which) > 3 else ""
-        yield f"{finding.what}: {len(finding.which):,} ({names}{more})"
+        yield f"{finding.description}: {len(finding.names):,} ({list_some(finding.names, 3)})"
 
 
 def _split_lines(split: Split) -> Iterator[str]:
@@ -110,7 +108,7 @@ def _split_lines(split: Split) -> Iterator[str]:
         f"{len(split.held_out):,} held out ({split.how})"
     )
     if split.unmeasured:
-        labels = list_some([*split.unmeasured])
+        labels = list_some(split.unmeasured)
         yield f"No held-out photos for {labels}, so those labels aren't measured."
 
 
@@ -144,8 +142,8 @@ def _held_out_pixels(
     run_dir: Path,
     on_progress: OnProgress,
 ) -> Pixels:
-    if (kept := load_pixels(photos, scans, run_dir)) is not None:
-        return kept
+    if (pixels := load_pixels(photos, scans, run_dir)) is not None:
+        return pixels
     path = run_dir / HELD_OUT_FILE
     if path.is_file():
         decoded: Pixels = np.load(path, allow_pickle=False)
@@ -161,10 +159,10 @@ def _held_out_pixels(
 def load_pixels(
     photos: Sequence[LabelledPhoto], scans: dict[str, PhotoScan], run_dir: Path
 ) -> Pixels | None:
-    """Return the pixels that scanning wrote, uint8 [N, height, width, 3], or None without.
+    """Return the pixels that the scan wrote, uint8 [N, height, width, 3], or None.
 
-    Scanning writes them for photos that the dataset's own folders hold out; for others it
-    is not known yet that they will be.
+    The scan writes them only for photos that the dataset's own folders hold out, because
+    other photos are not split yet when they are scanned.
     """
     paths = [run_dir / COPIES_DIR / scans[photo.name].copy for photo in photos]
     if not all(path.suffix == ".npy" for path in paths):

@@ -16,7 +16,7 @@ from .progress import OnProgress, TrainingProgress
 __all__ = ["Probe", "compute_features", "fit_probe"]
 
 INVERSE_REGULARIZATION = 0.1
-"""scikit-learn's ``C``: of 0.03, 0.1 and 0.3 the best on clothes."""
+"""scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""
 
 BATCH_SIZE = 32
 
@@ -44,7 +44,7 @@ def compute_features(
     Args:
         module: in evaluation mode.
         photos: uint8 [height, width, 3] each.
-        total: how many there are.
+        total: number of photos.
         on_progress: called after each batch.
     """
     features, batch, done = [], list[Pixels](), 0

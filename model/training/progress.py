@@ -1,4 +1,4 @@
-"""Progress of a training run, as its callers see it."""
+"""Progress of a training run, as reported to its caller."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ __all__ = ["OnProgress", "TrainingProgress", "ignore_progress", "print_notes"]
 class TrainingProgress:
     """``done`` of ``total`` steps of one stage; ``note`` is a line of text.
 
-    With ``total`` 0 nothing is counted and only the note is new.
+    If ``total`` is 0, there is only a note.
     """
 
     stage: str

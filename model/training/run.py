@@ -1,4 +1,4 @@
-"""A training run: what its stages share, and the stages themselves."""
+"""A training run: its stages and the data that they share."""
 
 import platform
 import time
@@ -185,7 +185,7 @@ class TrainingRun:
         return draft
 
     def _calibrate(self, graph: Path, held_out: GraphOutputs) -> CalibrationResult | None:
-        """Calibrate on the held-out photos, or return None if they are too few."""
+        """Calibrate on the held-out photos; return None if there are too few."""
         reference = run_graph(graph, self.data.training_pixels(), self.data.targets)
         ood_sets = {}
         for name, paths in self.ood_photos.items():
@@ -206,7 +206,7 @@ class TrainingRun:
         )
 
     def _test_metric(self, graph: Path) -> Metric:
-        """Return the accuracy on photos that nothing was chosen with."""
+        """Return the accuracy on the test photos, which were used for no choice."""
         photos, labels = self.data.split.test, self.data.split.labels
         pixels = load_pixels(photos, self.data.scans, self.run_dir)
         if pixels is None:
@@ -218,7 +218,7 @@ class TrainingRun:
         return _accuracy_metric(outputs, "the test folder", "measured by Loupe, once")
 
     def notes(self, probe: Probe, tuned: FineTuneResult | None) -> tuple[str, ...]:
-        """Return what the card says about the training."""
+        """Return the card's notes about the training."""
         accuracy = f"{probe.accuracy:.1%} of the held-out photos"
         lines = [f"Linear head on pretrained features: {accuracy} correct."]
         if tuned:
@@ -226,7 +226,7 @@ class TrainingRun:
                 f"Fine-tuned for at most {tuned.epochs} epochs (learning rate {tuned.lr:.1e}); the "
                 f"average after epoch {tuned.epoch + 1} was chosen on the held-out photos."
             )
-        lines += [f"{item.what}: {len(item.which):,}." for item in self.data.report.findings]
+        lines += [f"{item.description}: {len(item.names):,}." for item in self.data.report.findings]
         return tuple(line[:300] for line in lines)
 
 

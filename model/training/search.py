@@ -18,14 +18,14 @@ __all__ = ["search_hyperparameters"]
 
 STUDY_FILE = "search.sqlite"
 TRIAL_EPOCHS = 2
-"""Epochs of a trial: enough to tell a bad choice from a good one."""
+"""Epochs of a trial, enough to tell a bad choice from a good one."""
 
 
 def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
     """Return the best hyperparameters found in the search time, earlier calls included.
 
-    A fifth of the training photos judges the trials: the held-out photos are for the card
-    and would flatter it if they had chosen the hyperparameters.
+    Trials are scored on a fifth of the training photos, because choosing hyperparameters on
+    the held-out photos would make the card's figures too good.
 
     Source: Optuna's tree-structured Parzen estimator (Bergstra et al., Algorithms for
     Hyper-Parameter Optimization, 2011). The first trial uses the defaults.
@@ -66,8 +66,8 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         return tuned.accuracy
 
     def report_trial(_: Any, trial: Any) -> None:
-        left = max(0.0, deadline - time.monotonic())
-        time_left = f"{left / 60:.0f} minutes" if left > 120 else f"{left:.0f} s"
+        seconds = max(0.0, deadline - time.monotonic())
+        time_left = f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} s"
         value = "not finished" if trial.value is None else f"{trial.value:.1%}"
         note = f"Trial {trial.number + 1}: {value} (on some training photos), {time_left} left"
         run.on_progress(TrainingProgress("Searching", note=note))
@@ -97,7 +97,7 @@ def _suggest(trial: Any) -> Hyperparameters:
 def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     """Split the training photos, near duplicates together, and fit a probe to the first part.
 
-    The run's own probe has learnt the labels of both parts.
+    The run's own probe was fitted to the labels of both parts.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -107,14 +107,14 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=run.config.seed)
     inside, outside = next(iter(splitter.split(targets, targets, groups)))
-    judging = replace(data, copies=tuple(data.copies[place] for place in outside))
+    outer_data = replace(data, copies=tuple(data.copies[place] for place in outside))
     features = np.load(run.run_dir / FEATURES_FILE, allow_pickle=False)
     probe = fit_probe(features[inside], targets[inside], features[outside], targets[outside])
     inner_data = replace(
         data,
         copies=tuple(data.copies[place] for place in inside),
         targets=tuple(int(targets[place]) for place in inside),
-        held_out=np.stack(list(judging.training_pixels())),
+        held_out=np.stack(list(outer_data.training_pixels())),
         held_out_targets=tuple(int(targets[place]) for place in outside),
     )
     return inner_data, probe

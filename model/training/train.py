@@ -1,4 +1,4 @@
-"""Train a model: a folder of photos → a published, measured model; resumable at any point."""
+"""Train a model on a folder of photos, measure it and publish it; resumable at any point."""
 
 import shutil
 import time
@@ -20,11 +20,11 @@ __all__ = ["get_run_dir", "train"]
 
 LOCK_FILE = ".lock"
 RESERVE_SECONDS = 45.0
-"""Time for what follows fine-tuning, apart from running the graph on every photo."""
+"""Time for the steps after fine-tuning, except running the graph on every photo, in seconds."""
 
 
 def get_run_dir(name: str) -> Path:
-    """Return the folder that keeps what resuming a training run of that name needs."""
+    """Return the folder with everything that resuming the run of that name needs."""
     return settings().data / "training" / name
 
 
@@ -38,7 +38,7 @@ def train(
             unfinished run's own configuration is used.
         resume: continue the unfinished run of that name.
         on_progress: called in this thread. An exception that it raises ends the run, which
-            can be resumed then.
+            can be resumed afterwards.
 
     Raises:
         DataError: the photos, the backbone's name or an unfinished run don't allow it.
@@ -47,7 +47,9 @@ def train(
     """
     run_dir = get_run_dir(config.name)
     if resume:
-        config = _resumed(TrainingConfig.load(run_dir), config)
+        saved = TrainingConfig.load(run_dir)
+        # The stages that are done depend on every option except the time.
+        config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -58,17 +60,10 @@ def train(
             bundle = _train(config, run_dir, models_dir, resume, on_progress)
     except Timeout:
         raise DataError(
-            f"Another process is training {config.name!r} now. Wait until it is done."
+            f"Another process is training {config.name!r}. Wait until it is done."
         ) from None
     shutil.rmtree(run_dir, ignore_errors=True)
     return bundle
-
-
-def _resumed(saved: TrainingConfig, config: TrainingConfig) -> TrainingConfig:
-    # The stages that are done depend on everything but the time.
-    if config.minutes is None:
-        return saved
-    return saved.model_copy(update={"minutes": config.minutes})
 
 
 def _start_over(config: TrainingConfig, run_dir: Path) -> None:
@@ -99,7 +94,7 @@ def _train(
         probe = run.fit_probe()
     except (DataError, EngineUnavailable):
         if not resume:
-            # Nothing was trained yet, so that the corrected command can be typed again.
+            # Nothing was trained yet; without the folder, the corrected command needs no --resume.
             shutil.rmtree(run_dir, ignore_errors=True)
         raise
     preparing_seconds = time.monotonic() - began

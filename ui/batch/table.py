@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from model.decision import Certainty, certainty
 from model.errors import DataError
-from model.evaluation import Evaluation, Row, match, summarise
+from model.evaluation import Evaluation, Row, match_folders, summarise
 from model.prediction import Prediction
 from model.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
@@ -120,7 +120,7 @@ def _folders(results: Sequence[PhotoResult]) -> list[str]:
 
 def _match_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> dict[str | None, str]:
     try:
-        return dict(match(_folders(results), labels).found.items())
+        return dict(match_folders(_folders(results), labels).labels.items())
     except DataError:
         return {}
 

@@ -1,5 +1,6 @@
 """Find photos and labels in a folder with one folder per label, split or not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,7 @@ class LabelledPhoto:
 class Dataset:
     """All photos under a folder, and its labels in alphabetical order.
 
-    ``ignored`` are files that are no photos; ``empty`` are folders without a photo.
+    ``ignored`` are files that aren't photos; ``empty`` are folders without a photo.
     """
 
     labels: tuple[str, ...]
@@ -51,14 +52,14 @@ def discover(folder: Path) -> Dataset:
     """Find photos and labels by the names of folders.
 
     Either ``folder/LABEL/…`` or ``folder/train/LABEL/…`` with ``valid`` (or ``validation``,
-    ``val``, ``dev``), and perhaps ``test``, beside ``train``. If only ``test`` is beside
-    ``train``, its photos are held out.
+    ``val``, ``dev``), and perhaps ``test``, beside ``train``. If ``test`` is the only
+    other one, its photos are held out.
 
     Raises:
         DataError: there are fewer than two labels, or a label without training photos.
     """
     photos, ignored, empty = list[LabelledPhoto](), list[str](), []
-    for part, parent in _parts(folder):
+    for part, parent in _find_parts(folder):
         for label_folder in _subfolders(parent):
             paths, label = list_photos(label_folder), printable(Path(label_folder.name))
             photos += [
@@ -84,20 +85,20 @@ def discover(folder: Path) -> Dataset:
     return Dataset(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
 
 
-def list_some(names: list[str]) -> str:
+def list_some(names: Sequence[str], limit: int = MAX_LISTED) -> str:
     """Join the first names with commas and count the others."""
-    more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _other_files(folder: Path, photos: list[Path]) -> list[Path]:
-    """Return files under a folder that are not among its photos, without hidden ones."""
-    known = {*photos}
+    """Return files under a folder that are not among its photos, except hidden ones."""
+    photo_paths = {*photos}
     return [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path not in known
+        and path not in photo_paths
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
@@ -108,12 +109,12 @@ def _subfolders(folder: Path) -> list[Path]:
             path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
         )
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
+        raise DataError(f"{folder} can't be read: {error.strerror}.") from error
 
 
-def _parts(folder: Path) -> list[tuple[Part | None, Path]]:
-    named = {path: PARTS.get(path.name.casefold()) for path in _subfolders(folder)}
-    parts = [(part, path) for path, part in named.items() if part and _subfolders(path)]
+def _find_parts(folder: Path) -> list[tuple[Part | None, Path]]:
+    part_of = {path: PARTS.get(path.name.casefold()) for path in _subfolders(folder)}
+    parts = [(part, path) for path, part in part_of.items() if part and _subfolders(path)]
     kinds = {part for part, _ in parts}
     if "train" not in kinds or len(kinds) < 2:
         return [(None, folder)]

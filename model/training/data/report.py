@@ -13,30 +13,32 @@ from .scan import HASH_BITS, PhotoScan
 __all__ = ["DataReport", "Finding", "report_on"]
 
 NEAR_BITS = 48
-"""Bits of 256 in which near duplicates may differ. Of 80 real photos, half the size at
-JPEG quality 60 differed in 8 at most and a crop of one per cent in 30; unrelated ones
-in 86 at least."""
+"""Bits of 256 in which near duplicates may differ. Among 80 real photos, copies at half the
+size and JPEG quality 60 differed in at most 8 bits, crops by one per cent in at most 30, and
+unrelated photos in at least 86."""
 
 FEW_PHOTOS = 20
-IMBALANCE = 10
+MAX_IMBALANCE = 10
+"""Photos of the commonest label per photo of the rarest, above which it is reported."""
+
 CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind of trouble: ``what`` in words, and the names of photos or labels."""
+    """One kind of problem, with the names of the photos or labels that have it."""
 
     code: str
-    what: str
-    which: tuple[str, ...]
+    description: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """Findings, and what follows from them.
+    """Findings, the photos left out because of them, and groups of near duplicates.
 
     Attributes:
-        findings: for people, the worst first.
+        findings: what to tell the owner, the worst first.
         left_out: names of photos that are not used, with the reason.
         groups: for every photo by name, the number of its group of near duplicates.
     """
@@ -55,14 +57,14 @@ def report_on(dataset: Dataset, scans: Sequence[PhotoScan]) -> DataReport:
         Finding("empty", "Folders without a photo", dataset.empty),
         Finding("ignored", "Files of unsupported types, skipped", dataset.ignored),
         Finding("damaged", "Photos that can't be read, skipped", tuple(left_out)),
-        *_duplicates(dataset, readable, groups, left_out),
+        *_find_duplicates(dataset, readable, groups, left_out),
     ]
     counts = Counter(photo.label for photo in dataset.photos if photo.name not in left_out)
-    findings += _uneven_labels(dataset.labels, counts)
-    return DataReport(tuple(finding for finding in findings if finding.which), left_out, groups)
+    findings += _find_imbalance(dataset.labels, counts)
+    return DataReport(tuple(finding for finding in findings if finding.names), left_out, groups)
 
 
-def _duplicates(
+def _find_duplicates(
     dataset: Dataset,
     scans: Sequence[PhotoScan],
     groups: dict[str, int],
@@ -96,18 +98,18 @@ def _duplicates(
     ]
 
 
-def _uneven_labels(labels: Iterable[str], counts: Counter[str]) -> list[Finding]:
+def _find_imbalance(labels: Iterable[str], counts: Counter[str]) -> list[Finding]:
     few = tuple(f"{label} ({counts[label]})" for label in labels if counts[label] < FEW_PHOTOS)
     rarest = min(labels, key=lambda label: counts[label])
     commonest = max(labels, key=lambda label: counts[label])
-    is_uneven = counts[commonest] > IMBALANCE * max(1, counts[rarest])
+    is_imbalanced = counts[commonest] > MAX_IMBALANCE * max(1, counts[rarest])
     return [
         Finding("few", f"Labels with fewer than {FEW_PHOTOS} photos", few),
         Finding(
             "imbalance",
             "Imbalanced labels (fewest and most photos)",
             tuple(f"{label} ({counts[label]:,})" for label in (rarest, commonest))
-            if is_uneven
+            if is_imbalanced
             else (),
         ),
     ]
@@ -122,7 +124,7 @@ def _groups_of_several(scans: Sequence[PhotoScan], groups: dict[str, int]) -> li
 
 
 def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
-    """Return each photo's group: similar hashes share one, even if linked only through others."""
+    """Return each photo's group: similar hashes share one, even if only linked through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -138,8 +140,8 @@ def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
 def _near_pairs(bits: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return pairs of rows that differ in few bits. ``bits`` uint8 [N, 32].
 
-    The product of rows of ±1 is the number of equal bits less that of different ones:
-    256 less twice the distance.
+    The product of two rows of ±1 is the number of equal bits minus that of different ones:
+    256 minus twice the distance.
     """
     signs = np.unpackbits(bits, axis=1).astype(np.float32) * 2 - 1
     rows, columns = [], []

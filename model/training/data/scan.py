@@ -1,4 +1,4 @@
-"""Read every photo once: is it valid, what does it look like, and a small copy to train on."""
+"""Scan photos: read each once, hash it and write a small copy to train on."""
 
 import hashlib
 import json
@@ -26,19 +26,20 @@ HASH_BITS = HASH_SIDE**2
 JPEG_QUALITY = 95
 INDEX_FILE = "looks.json"
 COPY_SCALE = 1.25
-"""Side of a small copy, in sides of the network's input."""
+"""Side of a small copy relative to the side of the network's input."""
 
 MAX_ASPECT = 3
-"""Longest side of a small copy, in shortest ones: a strip would stay large in one direction."""
+"""Longest side of a small copy relative to its shortest, because strips would stay large."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoScan:
-    """What is known of a photo: its file's size, modification time (nanoseconds) and SHA-256,
-    its perceptual hash (hexadecimal, 256 bits) and the file made of it; or why it was rejected.
+    """The scan of one photo.
 
-    ``copy`` names a small JPEG to train on, or, if the folders say that the photo is held
-    out, a ``.npy`` file with its exact pixels.
+    It holds the file's size, modification time (``changed``, in nanoseconds) and SHA-256, the
+    perceptual ``hash`` (hexadecimal, 256 bits) and the name of the ``copy``; or, in
+    ``refusal``, why the photo was rejected. The copy is a small JPEG to train on or, if the
+    photo's folder holds it out, a ``.npy`` file with its exact pixels.
     """
 
     name: str
@@ -59,7 +60,7 @@ def scan_photos(
 ) -> list[PhotoScan]:
     """Read every photo, on all cores, and write its small copy to ``folder``.
 
-    Files that an earlier call left there are used again.
+    Copies that an earlier call wrote are reused.
 
     Args:
         photos: all photos of a dataset.
@@ -76,11 +77,14 @@ def scan_photos(
         try:
             stat = photo.path.stat()
         except OSError as error:
-            return PhotoScan(photo.name, refusal=f"It cannot be read: {error.strerror}.")
-        known = previous.get(photo.name)
-        same = known and (known.bytes, known.changed) == (stat.st_size, stat.st_mtime_ns)
-        if known and same and (known.refusal or (folder / known.copy).is_file()):
-            return known
+            return PhotoScan(photo.name, refusal=f"It can't be read: {error.strerror}.")
+        last = previous.get(photo.name)
+        if (
+            last
+            and (last.bytes, last.changed) == (stat.st_size, stat.st_mtime_ns)
+            and (last.refusal or (folder / last.copy).is_file())
+        ):
+            return last
         return _scan_photo(photo, stat, folder, config)
 
     scans = []
@@ -127,7 +131,7 @@ def _write_copy(
 def training_copy(image: Image.Image, config: PreprocessConfig) -> Image.Image:
     """Return a small copy of a photo, somewhat larger than the network's input.
 
-    What preprocessing would crop stays, because random crops train on it.
+    The parts that preprocessing would crop are kept, because random crops train on them.
     """
     height, width = (round(side * COPY_SCALE) for side in config.resize)
     if config.method != "crop":

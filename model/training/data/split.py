@@ -1,4 +1,4 @@
-"""Which photos are trained on, and which are held out."""
+"""The split of the photos into those to train on, held-out ones and test ones."""
 
 import warnings
 from collections import Counter
@@ -15,7 +15,7 @@ from .report import DataReport
 __all__ = ["Split", "split_photos"]
 
 FOLDS = 5
-"""One fold of this many is held out if the folders are not split."""
+"""Number of folds, of which one is held out if the folders are not split."""
 
 MIN_TRAINING_PHOTOS = 2
 ADVICE = "Each label needs at least three valid photos that aren't duplicates, better ten."
@@ -39,7 +39,7 @@ class Split:
 
 
 def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
-    """Follow the dataset's own folders, or else stratify and keep near duplicates together.
+    """Split by the dataset's own folders, or else stratify and keep near duplicates together.
 
     Source: scikit-learn's ``StratifiedGroupKFold``.
 
@@ -56,10 +56,10 @@ def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
             "split by the dataset's own folders",
         )
     else:
-        result = _stratified(dataset.labels, photos, report, seed)
+        result = _stratify(dataset.labels, photos, report, seed)
     _require_photos(dataset.labels, result.train, MIN_TRAINING_PHOTOS, "to train on")
     if not result.held_out:
-        raise DataError("No photo is left to measure the model with. Add some.")
+        raise DataError("No photos are left to measure the model with. Add some.")
     return result
 
 
@@ -71,7 +71,7 @@ def _require_photos(
         raise DataError(f"Too few photos {purpose}: {list_some(poor)}. {ADVICE}")
 
 
-def _stratified(
+def _stratify(
     labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
 ) -> Split:
     from sklearn.model_selection import StratifiedGroupKFold
@@ -85,7 +85,7 @@ def _stratified(
         # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
         _, places = next(iter(splitter.split(photo_labels, photo_labels, groups)))
-    held_out = _with_every_label(photo_labels, groups, set(places.tolist()))
+    held_out = _add_missing_labels(photo_labels, groups, set(places.tolist()))
     return Split(
         labels,
         tuple(photo for place, photo in enumerate(photos) if place not in held_out),
@@ -95,7 +95,7 @@ def _stratified(
     )
 
 
-def _with_every_label(
+def _add_missing_labels(
     labels: NDArray[np.str_], groups: NDArray[np.intp], held_out: set[int]
 ) -> set[int]:
     """Add the smallest group of each missing label that has two groups or more."""

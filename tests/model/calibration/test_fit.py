@@ -27,7 +27,7 @@ def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) 
     assert result.correct / result.photos == pytest.approx(correct.mean(), abs=0.05)
     assert result.ece < 0.05 < result.ece_uncalibrated
     assert expected_calibration_error(calibrated.max(axis=1), correct) < 0.04
-    covered, _ = contains_label(
+    covered = contains_label(
         calibrated, new.targets, np.array(fitted.prediction_set.label_thresholds)
     )
     assert covered.mean() == pytest.approx(result.covered / result.photos, abs=0.04)
@@ -44,7 +44,10 @@ def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) 
 def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> None:
     assert sum(count for _, _, count in result.confusion) == result.photos == 600
     assert sum(bin_.photos for bin_ in result.reliability) == 600
-    assert sum(count for label, said, count in result.confusion if label == said) == result.correct
+    assert (
+        sum(count for label, predicted, count in result.confusion if label == predicted)
+        == result.correct
+    )
     assert result.ood_sets[0].photos == 200
     assert all(mistake.label != mistake.predicted for mistake in result.mistakes)
     confidences = [mistake.probability for mistake in result.mistakes]

@@ -13,7 +13,7 @@ from model import Bundle, Classifier, Prediction, load
 from model.classifier import Classifier as PlainClassifier
 from model.engines import start
 from model.errors import DataError
-from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match, summarise
+from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match_folders, summarise
 from model.evaluation.metrics import expected_calibration_error, wilson_interval
 from model.prediction import Milliseconds
 from tests.model.tiny import COLOURS, colour, tiny
@@ -170,28 +170,28 @@ def test_calibration_error_matches_a_hand_calculation() -> None:
     "name", ["Egyptian cat", "egyptian CAT", "Egyptian_cat", "egyptian-cat", "Egyptian  cat"]
 )
 def test_folder_matches_its_label_loosely(name: str) -> None:
-    assert match([name], ["tabby", "Egyptian cat"]).found == {name: "Egyptian cat"}
+    assert match_folders([name], ["tabby", "Egyptian cat"]).labels == {name: "Egyptian cat"}
 
 
 def test_accents_match_however_they_are_composed() -> None:
-    assert match(["u\u0308ber"], ["\u00fcber"]).found == {"u\u0308ber": "\u00fcber"}
+    assert match_folders(["u\u0308ber"], ["\u00fcber"]).labels == {"u\u0308ber": "\u00fcber"}
 
 
 def test_exact_name_wins_and_ambiguous_name_is_left_out() -> None:
-    matched = match(["t-shirt", "T_shirt"], ["t-shirt", "t shirt"])
-    assert matched.found == {"t-shirt": "t-shirt"}
-    assert matched.left_out == ("T_shirt",)
+    match = match_folders(["t-shirt", "T_shirt"], ["t-shirt", "t shirt"])
+    assert match.labels == {"t-shirt": "t-shirt"}
+    assert match.unmatched == ("T_shirt",)
 
 
 def test_unmatched_names_are_listed_with_similar_labels() -> None:
-    with pytest.raises(DataError, match=r"'tabi' \(near: tabby\), 'xyz'\.") as caught:
-        match(["tabi", "xyz"], ["tabby", "espresso"])
+    with pytest.raises(DataError, match=r"'tabi' \(similar: tabby\), 'xyz'\.") as caught:
+        match_folders(["tabi", "xyz"], ["tabby", "espresso"])
     assert "Name one folder per label" in str(caught.value)
 
 
 def test_long_list_of_unmatched_names_is_shortened() -> None:
     with pytest.raises(DataError, match="and 92 more"):
-        match([f"n{i:08}" for i in range(100)], ["tabby"])
+        match_folders([f"n{i:08}" for i in range(100)], ["tabby"])
 
 
 # Folders
@@ -244,9 +244,9 @@ def test_folders_without_photos_are_refused(colours: Classifier, photos: Path) -
     with pytest.raises(DataError, match="no folders"):
         evaluate(colours, photos)
     (photos / "red").mkdir()
-    with pytest.raises(DataError, match="no photo in the folders"):
+    with pytest.raises(DataError, match="No photos found in the folders"):
         evaluate(colours, photos)
-    with pytest.raises(DataError, match="cannot be read: No such file"):
+    with pytest.raises(DataError, match="can't be read: No such file"):
         evaluate(colours, photos / "nowhere")
 
 

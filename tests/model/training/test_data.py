@@ -39,7 +39,7 @@ def make_split(folder: Path, copies: Path, seed: int = 0) -> Split:
 
 
 def findings(report: DataReport) -> dict[str, tuple[str, ...]]:
-    return {finding.code: finding.which for finding in report.findings}
+    return {finding.code: finding.names for finding in report.findings}
 
 
 # Discovering

@@ -175,7 +175,7 @@ def test_test_folder_is_measured_separately(
         (["{photos}", "--name", "forms", "--resume"], "add only --name and --minutes"),
         (["{photos}", "--name", "../forms"], "name: "),
         (["{photos}", "--name", "My Flowers"], "my-flowers"),
-        (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves none"),
+        (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves no time"),
         (["{photos}", "--name", "forms", "--arch", "vit_b_16"], "can't replace the head"),
         (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "at least 50"),
         (["{photos}", "--name", "forms", "--arch", "lite9"], "no network 'lite9'"),
