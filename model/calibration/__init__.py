@@ -4,9 +4,9 @@ Calibration needs no torch: it adds a few nodes to the end of a graph, and figur
 ``bundle.json``.
 """
 
-from .apply import write_calibration
 from .calibrate_folder import calibrate_bundle
-from .fit import CalibrationResult, calibrate
+from .cross_validation import CalibrationResult, calibrate
+from .graph_head import write_calibration
 from .graph_outputs import GraphOutputs
 
 __all__ = [

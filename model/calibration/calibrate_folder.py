@@ -16,8 +16,8 @@ from ..evaluation.tables import require_single_label
 from ..photo_files import list_photos, map_ordered, printable
 from ..preprocess import preprocess
 from ..settings import settings
-from .apply import write_calibration
-from .fit import MIN_PHOTOS, TARGET_COVERAGE, CalibrationResult, calibrate
+from .cross_validation import MIN_PHOTOS, TARGET_COVERAGE, CalibrationResult, calibrate
+from .graph_head import write_calibration
 from .graph_outputs import Floats, GraphOutputs
 
 __all__ = ["calibrate_bundle", "list_ood_photos"]

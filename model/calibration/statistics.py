@@ -102,13 +102,8 @@ def _conformal_quantile(values: Doubles, share: float) -> float:
 
 
 def auroc(id_scores: Floats, ood_scores: Floats) -> float:
-    """Return the chance that an OOD photo scores higher than an ID one; ties count half.
+    """Return the chance that an OOD photo scores higher than an ID one; ties count half."""
+    from sklearn.metrics import roc_auc_score
 
-    Source: Mann and Whitney, On a Test of Whether one of Two Random Variables is
-    Stochastically Larger than the Other, 1947 (the U statistic).
-    """
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([id_scores, ood_scores]))[len(id_scores) :]
-    pairs = len(id_scores) * len(ood_scores)
-    return float((ranks.sum() - len(ood_scores) * (len(ood_scores) + 1) / 2) / pairs)
+    targets = np.repeat([0, 1], [len(id_scores), len(ood_scores)])
+    return float(roc_auc_score(targets, np.concatenate([id_scores, ood_scores])))

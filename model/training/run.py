@@ -14,8 +14,8 @@ import torch
 from ..atomic import replace_atomically
 from ..bundle import Bundle, ManifestDraft, Metric, publish
 from ..calibration import CalibrationResult, GraphOutputs, calibrate, write_calibration
-from ..calibration.apply import proportion_metric
 from ..calibration.calibrate_folder import list_ood_photos
+from ..calibration.graph_head import proportion_metric
 from ..calibration.graph_outputs import run_graph
 from ..disk import name_full_disk
 from ..errors import DataError

@@ -205,7 +205,7 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
     with FileLock(run_dir / ".lock"):
         code, output = run("train", photos, "--name", "forms", *QUICK)
     assert code == 2
-    assert "Another process is training 'forms' now" in output
+    assert "Another process is training 'forms'. Wait" in output
     code, output = run("train", photos, "--name", "forms", *QUICK)
     assert code == 2
     assert "Add --resume" in output

@@ -1,4 +1,4 @@
-"""Fitting a calibration: its cross-validated figures hold for photos that it never saw."""
+"""``calibrate``: cross-validated figures compared with those on new photos."""
 
 from dataclasses import replace
 
