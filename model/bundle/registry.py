@@ -286,7 +286,10 @@ def list_versions(name: str) -> list[Version]:
         )
         for version, path in _version_folders(folder).items()
     ]
-    return sorted(versions, key=lambda item: (item.created, item.version), reverse=True)
+    # A backup keeps whole seconds, so versions made in one second come back with equal dates.
+    return sorted(
+        versions, key=lambda item: (item.created, item.current, item.version), reverse=True
+    )
 
 
 def roll_back(name: str, version: str) -> Bundle:
