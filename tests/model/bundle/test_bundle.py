@@ -274,7 +274,7 @@ def test_mismatch_with_golden_outputs_is_refused(shelf: Path, value: float) -> N
         arrays["probabilities"][4, 2] += value
 
     bundle = tiny(shelf, golden_change=change)
-    with pytest.raises(GoldenMismatch, match="build or import the model again") as caught:
+    with pytest.raises(GoldenMismatch, match="build or import it again") as caught:
         load("tiny")
     assert str(bundle.folder) in str(caught.value)
 
