@@ -1,4 +1,4 @@
-"""Where Loupe can run: one description of the app, one of each host, and the hosts' files.
+"""Where Loupe can run: a description of the app, one of each host, and the files for each.
 
 ``python -m deploy list`` shows the hosts. To add one, write a module in ``deploy/hosts/`` that
 defines ``HOST``.

@@ -113,8 +113,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each kind, not in the data folder."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'records.sqlite'}"
-    found: str = request.getfixturevalue("empty_postgres")
-    return found
+    url: str = request.getfixturevalue("empty_postgres")
+    return url
 
 
 def _forget() -> None:

@@ -55,7 +55,7 @@ def _clean_label(params: CorrectionParams) -> str:
 
     label = clean_label(params.label)
     if not label:
-        raise Invalid("label: the label is missing. Say what the photo shows.")
+        raise Invalid("label: the label is missing. Send what the photo shows.")
     return label
 
 

@@ -63,7 +63,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         f"fly.toml: {REFERENCE}",
         (
             f"At most {app.max_instances} machine: fly deploy --ha=false, fly scale count "
-            f"{app.max_instances}. More need LOUPE_DATABASE and fly-replay."
+            f"{app.max_instances}. To run more, you need LOUPE_DATABASE and fly-replay."
         ),
         format_budget_alert(ALERT),
     )

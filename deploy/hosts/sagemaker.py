@@ -85,7 +85,7 @@ HOST = Host(
         $ aws budgets create-budget --account-id ACCOUNT --budget file://sagemaker/budget.json
             --notifications-with-subscribers
             'Notification={NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80},Subscribers=[{SubscriptionType=EMAIL,Address=YOU@example.org}]'
-        Build the image with root in the container, as SageMaker requires:
+        Build the image to run as root, as SageMaker requires:
         $ docker build --build-arg RUN_AS=root -t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve .
         $ aws ecr create-repository --repository-name loupe
         $ aws ecr get-login-password | docker login --username AWS --password-stdin
