@@ -454,7 +454,7 @@ def _read_contents(zipped: zipfile.ZipFile) -> _Contents:
         values = json.loads(zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES))
     stated = values.get("format") if isinstance(values, dict) else None
     if isinstance(stated, int) and stated != FORMAT:
-        fix = "Update Loupe." if stated > FORMAT else "Restore it with the version of Loupe that wrote it."
+        fix = "Update Loupe." if stated > FORMAT else "Restore it with the version that wrote it."
         raise ArchiveError(
             f"This backup has format {stated}, and this Loupe reads format {FORMAT}. {fix}"
         )

@@ -113,7 +113,7 @@ def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None
     ("change", "match"),
     [
         (lambda values: values.update(format=FORMAT + 1), "Update Loupe"),
-        (lambda values: values.update(format=FORMAT - 1), "with the version of Loupe that wrote it"),
+        (lambda values: values.update(format=FORMAT - 1), "with the version that wrote it"),
         (lambda values: values.update(format="1"), "format"),
         (lambda values: values.pop("format"), "format"),
         (lambda values: values.update(more=1), "more"),
