@@ -18,7 +18,7 @@ class Tool:
     """A program, and where to get it."""
 
     package: str
-    """The Debian package that contains it."""
+    """The Debian package that contains it, and others that it is used with."""
     folder: str = ""
     """A glob, relative to the folders in PATH, for a program that is beside them."""
     variable: str = ""
@@ -27,7 +27,8 @@ class Tool:
 
 TOOLS = {
     "caddy": Tool("caddy"),
-    "chromium": Tool("chromium", variable="CHROMIUM"),
+    # Playwright's driver needs libatomic, which Chromium brings on Debian 13 but not on 12.
+    "chromium": Tool("chromium libatomic1", variable="CHROMIUM"),
     "curl": Tool("curl"),
     "initdb": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "nginx": Tool("nginx-light", folder="../sbin"),

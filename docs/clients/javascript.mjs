@@ -1,4 +1,4 @@
-// A client for Loupe's HTTP API, for browsers and Node 20, without packages. Copy it where you need it.
+// A client for Loupe's HTTP API, for browsers and Node 18 or later, without packages. Copy it where you need it.
 //
 //   node javascript.mjs http://localhost:8501 photo.jpg
 //   node javascript.mjs http://localhost:8501 photo.jpg another.png holiday.webp
@@ -129,6 +129,7 @@ async function main(server, ...paths) {
     return;
   }
   const [{ readFile }, { basename }] = [await import("node:fs/promises"), await import("node:path")];
+  const { File } = await import("node:buffer"); // not global before Node 20
   const readPhoto = async (path) => new File([await readFile(path)], basename(path));
   const [photos, loupe] = [await Promise.all(paths.map(readPhoto)), new Loupe(server)];
   try {
