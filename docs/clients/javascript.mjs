@@ -129,8 +129,9 @@ async function main(server, ...paths) {
     return;
   }
   const [{ readFile }, { basename }] = [await import("node:fs/promises"), await import("node:path")];
-  const { File } = await import("node:buffer"); // not global before Node 20
-  const readPhoto = async (path) => new File([await readFile(path)], basename(path));
+  // File is not global before Node 20.
+  const readPhoto = async (path) =>
+    Object.assign(new Blob([await readFile(path)]), { name: basename(path) });
   const [photos, loupe] = [await Promise.all(paths.map(readPhoto)), new Loupe(server)];
   try {
     if (photos.length === 1) console.log(JSON.stringify(await loupe.identify(photos[0])));

@@ -98,7 +98,7 @@ def test_client_without_arguments_prints_usage(client: list[str]) -> None:
 
 IN_NODE = """
 import { Loupe } from %(client)s;
-const photo = new File(["no photo"], "a.jpg");
+const photo = Object.assign(new Blob(["no photo"]), { name: "a.jpg" });
 const files = { length: 1, 0: photo, *[Symbol.iterator]() { yield photo; } };
 for await (const answer of new Loupe(%(server)s).batch(files)) console.log(answer.error.code);
 """
