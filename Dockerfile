@@ -32,6 +32,7 @@ FROM base AS code
 COPY Dockerfile LICENSE streamlit_app.py requirements.txt requirements-serve.txt ./
 COPY .streamlit/config.toml .streamlit/
 COPY model/ model/
+COPY bundles/ bundles/
 COPY ui/ ui/
 COPY pages/ pages/
 COPY api/ api/

@@ -108,6 +108,8 @@ class Host(DeploymentOption):
     make_files: Callable[[AppSpec], dict[str, str]]
     """Function that makes the host's files, by their paths."""
     manifest: ManifestPaths
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    """Words in the files and steps that the owner replaces, each with what to put there."""
     start: StartCommand = field(default_factory=StartCommand)
     max_instances_via: str | None = None
     """Text in the files or steps that limits the instances; None if there can only be one."""

@@ -31,6 +31,13 @@ class AppSpec:
     postgres_driver: str = "psycopg[binary]>=3.2,<4"
     """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
 
+    models: tuple[str, ...] = ()
+    """Names of the models to deploy, the first of which opens; none means the built-in ones."""
+    builtin: bool = True
+    """Whether the built-in models are offered beside them."""
+    bundles_dir: str = "bundles"
+    """Folder of the repository, and of the image, that holds the models to deploy."""
+
     data_dir: str = "/data"
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
@@ -58,7 +65,9 @@ class AppSpec:
             memory_mb: the host's memory in MB, where the process cannot see its own limit.
         """
         memory = {} if memory_mb is None else {"LOUPE_MEMORY_MB": str(memory_mb)}
-        return {"LOUPE_LOG": "json", **memory}
+        model = {"LOUPE_MODEL": self.models[0]} if self.models else {}
+        builtin = {} if self.builtin else {"LOUPE_BUILTIN": "false"}
+        return {"LOUPE_LOG": "json", **model, **builtin, **memory}
 
 
 APP = AppSpec()

@@ -1,5 +1,6 @@
 """A bundle run by an engine: from a photo to a prediction, the same for every entry point."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +13,17 @@ from PIL import Image
 
 from . import decision
 from .admission import DEADLINE, admission_queue
-from .bundle import Bundle, Fingerprint, fingerprint, get_bundle
+from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
-from .errors import DamagedPhoto, GoldenMismatch, LoupeError, MissingPhoto, PhotoTooLarge
+from .errors import (
+    BundleNotFound,
+    DamagedPhoto,
+    GoldenMismatch,
+    LoupeError,
+    MissingPhoto,
+    PhotoTooLarge,
+)
 from .events import Event, emit, emit_error
 from .photo import MAX_BYTES, Photo, read
 from .prediction import Milliseconds, Prediction
@@ -23,10 +31,12 @@ from .preprocess import Pixels, preprocess
 from .resources import trim_memory
 from .settings import settings
 
-__all__ = ["Classifier", "Identification", "Source", "load"]
+__all__ = ["Classifier", "Identification", "Source", "default_model", "load"]
 
 Source = str | Path | bytes | Image.Image | Photo
 """A path, a file's bytes, a PIL image, or a photo that has already been read."""
+
+log = logging.getLogger("loupe")
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from its golden output."""
@@ -259,11 +269,28 @@ _by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 each photo takes as long as resizing one."""
 
 
+_skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
+"""Models that can't be opened by default, by name and engine, until their files change."""
+
+
+def default_model() -> str | None:
+    """Return the name of the model that ``load()`` returns, None if there is none.
+
+    Nothing is loaded: a model counts as usable until loading it has failed.
+    """
+    for name in default_models():
+        skipped = _skipped.get((name, settings().engine))
+        if not (skipped and skipped[0] == fingerprint(name)):
+            return name
+    return None
+
+
 def load(name: str | None = None, engine: str | None = None) -> Classifier:
     """Return the model of that name, ready to use; loaded once per process.
 
     Args:
-        name: by default the one in the settings.
+        name: by default the one in the settings, else the owner's newest, else a built-in one.
+            The newest is skipped with a line in the log if it can't be used.
         engine: ``compiled`` or ``learner``; by default the one in the settings.
 
     Raises:
@@ -271,7 +298,9 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         BundleError: its files are damaged, too new, or fail the golden test.
         EngineUnavailable: the engine's packages are not installed.
     """
-    name, engine = name or settings().model, engine or settings().engine
+    engine = engine or settings().engine
+    if not name:
+        return _load_default(engine)
     # Taken before the files are read, so that the next call notices a change in between.
     current = fingerprint(name)
     cached = _by_fingerprint.get((name, engine))
@@ -280,6 +309,29 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
     classifier = _load_bundle(get_bundle(name), engine)
     _by_fingerprint[name, engine] = current, classifier
     return classifier
+
+
+def _load_default(engine: str) -> Classifier:
+    """Return the first of the default models that can be used."""
+    errors = []
+    for name in default_models():
+        skipped = _skipped.get((name, engine))
+        current = fingerprint(name)
+        if skipped and skipped[0] == current:
+            errors.append(skipped[1])
+            continue
+        try:
+            return load(name, engine)
+        except LoupeError as error:
+            errors.append(error)
+            if not settings().model:
+                _skipped[name, engine] = current, error
+                log.warning("The model %r is skipped: %s", name, error)
+    if errors:
+        raise errors[0]
+    raise BundleNotFound(
+        "There is no model. Import one (python -m model import), or set LOUPE_BUILTIN=true."
+    )
 
 
 def _load_bundle(bundle: Bundle, engine: str) -> Classifier:

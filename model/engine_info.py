@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-__all__ = ["ENGINES", "SERVER_ENGINES", "EngineInfo", "ServerEngine"]
+__all__ = ["ENGINES", "OPTIONAL_FILES", "SERVER_ENGINES", "EngineInfo", "ServerEngine"]
 
 ServerEngine = Literal["compiled", "learner"]
 """Engines that manifests, settings, the command line and the API name."""
@@ -27,6 +27,7 @@ class EngineInfo:
         runs_in: *server* for an engine in the app's process, *device* for one on the visitor's
             device. The server has no ``Engine`` class for the latter and cannot load it.
         packages: what must be installed on the server.
+        memory_mb: what the app must be allowed to use for the engine to be offered.
         implementation: module and class of the ``Engine``; None on the device.
         in_manifest: whether a bundle's manifest lists it. The device runs the graph of any
             bundle, so older manifests stay valid, and the fake engine belongs to tests.
@@ -38,6 +39,7 @@ class EngineInfo:
     needs: str
     runs_in: Literal["server", "device"] = "server"
     packages: tuple[str, ...] = ()
+    memory_mb: int = 0
     implementation: tuple[str, str] | None = None
     in_manifest: bool = False
 
@@ -65,6 +67,8 @@ ENGINES = {
             caption="Reference: the original fastai learner",
             needs="weights.safetensors",
             packages=("torch", "fastai", "safetensors"),
+            # Measured: 720 MB with one model and one visitor, 915 MB with five models.
+            memory_mb=1024,
             implementation=("model.engines.learner", "LearnerEngine"),
             in_manifest=True,
         ),
@@ -84,6 +88,11 @@ ENGINES = {
         ),
     )
 }
+
+OPTIONAL_FILES = frozenset(info.needs for info in ENGINES.values() if info.in_manifest) - {
+    ENGINES["compiled"].needs
+}
+"""Files of a bundle that may be left out: only the engine that runs them is then missing."""
 
 SERVER_ENGINES = tuple(info.name for info in ENGINES.values() if info.in_manifest)
 """Names of the engines that a manifest may list, the default first."""

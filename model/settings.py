@@ -47,7 +47,18 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Signs share links; empty means a secret that is kept in the data folder.",
     )
-    model: str = Field(default="imagenet", description="The model that the app opens first.")
+    model: str = Field(
+        default="",
+        description="The model that the app opens first; empty means the owner's newest, else "
+        "imagenet.",
+    )
+    builtin: bool = Field(
+        default=True, description="Whether the built-in models are offered beside the owner's."
+    )
+    bundles: Path = Field(
+        default=ROOT / "bundles",
+        description="A folder with models that are deployed with the app; it is only read.",
+    )
     engine: ServerEngine = Field(
         default="compiled", description="The engine that the app uses first."
     )

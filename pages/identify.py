@@ -20,7 +20,7 @@ from ui.settings_menu import (
     settings_menu,
     source_control,
     usable_bundles,
-    warn_if_default_model_missing,
+    warn_if_unusable,
 )
 
 session, token, bundles = current_session(), open_token(), usable_bundles()
@@ -28,7 +28,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     source = source_control(SOURCES, key="way")
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
-warn_if_default_model_missing(bundles)
+warn_if_unusable(bundles)
 
 if not token and not session.error:
     st.title("Identify a photo", anchor=False)

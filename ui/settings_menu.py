@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from model import Bundle, list_models
-from model.engines import ENGINES, available
+from model.classifier import default_model
+from model.engines import ENGINES, available, why_unavailable
 from model.settings import settings
 from ui.phrasing import escape_markdown
 from ui.session import reclassify
@@ -16,8 +17,8 @@ __all__ = [
     "settings_menu",
     "source_control",
     "usable_bundles",
-    "warn_if_default_model_missing",
     "warn_if_serving_install",
+    "warn_if_unusable",
 ]
 
 MAX_RESULTS = 10
@@ -58,7 +59,7 @@ def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
 def model_choice(bundles: dict[str, Bundle]) -> str | None:
     """Show the model selector and return the chosen name."""
     names = list(bundles)
-    default = settings().model
+    default = default_model()
     # Options are names, not titles, because they appear in the address.
     name = st.selectbox(
         "Model",
@@ -74,7 +75,7 @@ def model_choice(bundles: dict[str, Bundle]) -> str | None:
 
 
 def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
-    """Show the selector of installed engines and return the chosen name."""
+    """Show the selector of this app's engines and return the chosen name."""
     engines = list(available(bundles[name])) if name else ["compiled"]
     default = settings().engine
     engine = st.radio(
@@ -86,19 +87,31 @@ def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
         on_change=reclassify,
         captions=[ENGINES[engine].caption for engine in engines],
     )
-    if name and len(engines) < len(bundles[name].manifest.engines):
-        st.caption("The learner engine needs the full install (requirements.txt).")
+    if name:
+        for reason in _unavailable_engines(bundles[name]).values():
+            st.caption(escape_markdown(reason))
     return engine
 
 
-def warn_if_default_model_missing(bundles: dict[str, Bundle]) -> None:
-    """Warn if the model that this app opens by default can't be used."""
-    if settings().model not in bundles:
-        st.warning(
-            f"This app's default model, *{escape_markdown(settings().model)}*, can't be loaded. "
-            "If you run this app, `python -m model verify` tells you why.",
-            icon=":material/block:",
-        )
+def _unavailable_engines(bundle: Bundle) -> dict[str, str]:
+    """Return the bundle's engines that this app can't run, each with the reason."""
+    reasons = {name: why_unavailable(bundle, name) for name in bundle.manifest.engines}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
+    """Warn if the default model can't be used, or the engine that a link asks for."""
+    text = ""
+    if not bundles:
+        text = "This app has no model that can be loaded."
+    elif (name := settings().model) and name not in bundles:
+        text = f"This app's default model, *{escape_markdown(name)}*, can't be loaded."
+    if text:
+        text += " If you run this app, `python -m model verify` tells you why."
+        st.warning(text, icon=":material/block:")
+    bundle = bundles.get(st.session_state.get("model") or default_model() or "")
+    if bundle and (reason := _unavailable_engines(bundle).get(st.query_params.get("engine", ""))):
+        st.warning(escape_markdown(reason), icon=":material/memory:")
 
 
 def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:

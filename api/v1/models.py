@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from model import Bundle, list_models
 from model.bundle import MANIFEST, Name, get_bundle, list_versions
+from model.classifier import default_model
 from model.engines import available
 from model.settings import settings
 
@@ -58,7 +59,7 @@ def models() -> JSONResponse:
             "labels": len(bundle.labels),
             "engines": list(available(bundle)),
             "calibrated": bundle.manifest.calibration is not None,
-            "default": bundle.name == settings().model,
+            "default": bundle.name == default_model(),
         }
         for bundle in bundles
     ]
@@ -90,14 +91,15 @@ def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
     return {
         "version": bundle.version,
         "engines": list(available(bundle)),
-        "default": bundle.name == settings().model,
+        "default": bundle.name == default_model(),
         "files": {
             name: {
                 "url": f"{base}/{name}" if settings().downloads else None,
                 "bytes": file.bytes,
                 "sha256": file.sha256,
             }
-            for name, file in bundle.manifest.files.items()
+            for name in bundle.file_names
+            for file in [bundle.manifest.files[name]]
         },
         "manifest": bundle.manifest.model_dump(mode="json", exclude={"files"}),
     }
@@ -120,7 +122,7 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     bundle = _get_version(name, version)
     if file == MANIFEST:
         path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
-    elif settings().downloads and file in bundle.manifest.files:
+    elif settings().downloads and file in bundle.file_names:
         # Verified again: a damaged file would be cached for a year under this hash.
         path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
     else:

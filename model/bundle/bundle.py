@@ -7,6 +7,7 @@ No file of a bundle is executed or unpickled. A bundle's version is the hash of 
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
 from ..preprocess import Pixels
 from .manifest import FORMAT, File, Manifest
@@ -52,6 +54,8 @@ class Bundle:
     def open(cls, folder: Path) -> "Bundle":
         """Validate ``bundle.json``, and check that every file exists in full size.
 
+        A file that only one engine needs, such as ``weights.safetensors``, may be left out.
+
         Raises:
             BundleNotFound: there is no bundle in ``folder``.
             BundleTooNew: a newer Loupe wrote it.
@@ -59,8 +63,8 @@ class Bundle:
         """
         manifest, version = _read_manifest(folder / MANIFEST)
         bundle = cls(folder, manifest, version)
-        for name, file in manifest.files.items():
-            bundle._check_size(name, file)
+        for name in bundle.file_names:
+            bundle._check_size(name, manifest.files[name])
         return bundle
 
     @property
@@ -74,9 +78,19 @@ class Bundle:
         return self.manifest.labels
 
     @property
+    def file_names(self) -> list[str]:
+        """Names of its files, without ``bundle.json`` and those that were left out."""
+        # A broken link is damage, not a file that was left out.
+        return [
+            name
+            for name in self.manifest.files
+            if name not in OPTIONAL_FILES or os.path.lexists(self.folder / name)
+        ]
+
+    @property
     def size(self) -> int:
-        """Size of all files, in bytes."""
-        return sum(file.bytes for file in self.manifest.files.values())
+        """Size of its files, in bytes."""
+        return sum(self.manifest.files[name].bytes for name in self.file_names)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes after checking their hash.
@@ -152,7 +166,7 @@ class Bundle:
         Raises:
             BundleDamaged: a file doesn't match.
         """
-        for name in self.manifest.files:
+        for name in self.file_names:
             self.read(name)
 
     def _check_size(self, name: str, file: File) -> None:

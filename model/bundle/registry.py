@@ -1,7 +1,8 @@
-"""The model registry: built-in models, the owner's models in the data folder, their versions.
+"""The model registry: the owner's models, built-in models, their versions.
 
-A model of the owner is a folder with its versions side by side and a file that names the
-current one. A built-in model is one folder, because git keeps its previous versions.
+A model in the data folder is a folder with its versions side by side and a file that names the
+current one. A model that is deployed with the app, or built in, is one folder, because git keeps
+its previous versions.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ __all__ = [
     "Fingerprint",
     "Version",
     "current_version",
+    "default_models",
     "fingerprint",
     "get_bundle",
     "list_models",
@@ -43,6 +45,9 @@ FOLDER_NAME = re.compile(r"[^/\\\0]+")
 VERSION = re.compile(r"[0-9a-f]{12}")
 
 Fingerprint = tuple[tuple[str, int, int, int] | None, ...]
+
+DEFAULT_MODEL = "imagenet"
+"""The built-in model that opens where the owner has none."""
 
 CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
@@ -67,7 +72,27 @@ class Version:
 
 def _model_roots() -> list[Path]:
     """Return the folders that hold models, the owner's first."""
-    return [settings().data / "models", BUILTIN_DIR]
+    return [*_own_roots(), *([BUILTIN_DIR] if settings().builtin else [])]
+
+
+def _own_roots() -> list[Path]:
+    return [settings().data / "models", settings().bundles]
+
+
+def default_models() -> list[str]:
+    """Return the models to open by default, the most wanted first.
+
+    That is the one in the settings, or else the owner's models, the newest first, and then the
+    built-in one. Nothing is read but dates: one may turn out to be damaged.
+    """
+    if settings().model:
+        return [settings().model]
+    own: dict[str, float] = {}
+    for root in _own_roots():
+        for folder in _model_folders(root):
+            own.setdefault(folder.name, _created(_current_dir(folder)).timestamp())
+    names = sorted(own, key=lambda name: (-own[name], name))
+    return names if DEFAULT_MODEL in own or not settings().builtin else [*names, DEFAULT_MODEL]
 
 
 def list_models() -> dict[str, Bundle | BundleError]:
@@ -169,6 +194,11 @@ def open_bundle(folder: Path, name: str) -> Bundle:
     return bundle
 
 
+def _current_dir(folder: Path) -> Path:
+    """Return the folder of a model's current version, whether or not it exists."""
+    return folder / (current_version(folder) or "")
+
+
 def current_version(folder: Path) -> str | None:
     """Return the current version of a model's folder; None if the folder has no versions."""
     current_file = folder / CURRENT_FILE
@@ -266,7 +296,7 @@ def list_versions(name: str) -> list[Version]:
     """Return all versions of a model, the newest first.
 
     A model whose folder has no versions, such as a built-in one, counts as one version. If a
-    built-in model has the same name as one of the owner, it is listed as well.
+    model of the same name is built in or deployed with the app, it is listed as well.
 
     Raises:
         BundleNotFound: there is no such model.
@@ -323,7 +353,7 @@ def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
     """Copy a built-in bundle beside the owner's versions of it, dates included."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
-        for name in (MANIFEST, *bundle.manifest.files):
+        for name in (MANIFEST, *bundle.file_names):
             shutil.copy2(bundle.folder / name, new / name)
         new.chmod(0o755)
         new.rename(folder / bundle.version)
@@ -342,22 +372,25 @@ def _no_such_version(name: str, version: str, folders: dict[str, Path]) -> str:
 
 
 def _version_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each version, the built-in model of the same name last."""
+    """Return the folder of each version, then those of models that share the name."""
     # Links don't count, since they may lead elsewhere.
     folders = {
         path.name: path
         for path in folder.iterdir()
         if VERSION.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
     }
-    builtin = BUILTIN_DIR / folder.name
-    if (builtin / MANIFEST).is_file():
-        bundle = _bundle_or_error(open_bundle, builtin, folder.name)
-        if isinstance(bundle, Bundle):
-            folders.setdefault(bundle.version, builtin)
+    for other in (root / folder.name for root in _model_roots()):
+        if other != folder and (other / MANIFEST).is_file():
+            bundle = _bundle_or_error(open_bundle, other, folder.name)
+            if isinstance(bundle, Bundle):
+                folders.setdefault(bundle.version, other)
     return folders
 
 
 def _created(folder: Path) -> datetime:
     manifest = folder / MANIFEST
-    seconds = (manifest if manifest.is_file() else folder).stat().st_mtime
+    try:
+        seconds = (manifest if manifest.is_file() else folder).stat().st_mtime
+    except OSError:  # `current` names a version that was removed
+        seconds = 0
     return datetime.fromtimestamp(seconds, UTC)

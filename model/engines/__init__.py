@@ -8,22 +8,52 @@ from importlib import import_module
 from ..bundle import Bundle
 from ..engine_info import ENGINES, EngineInfo
 from ..errors import EngineUnavailable
+from ..settings import settings
 from .base import Engine, EngineOutput
 
-__all__ = ["ENGINES", "Engine", "EngineInfo", "EngineOutput", "available", "start"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineInfo",
+    "EngineOutput",
+    "available",
+    "start",
+    "why_unavailable",
+]
 
 
 def available(bundle: Bundle) -> tuple[str, ...]:
-    """Return the bundle's engines whose packages are installed, in the bundle's order."""
-    return tuple(name for name in bundle.manifest.engines if not ENGINES[name].missing_packages)
+    """Return the engines that can run the bundle in this app, in the bundle's order."""
+    return tuple(name for name in bundle.manifest.engines if not why_unavailable(bundle, name))
+
+
+def why_unavailable(bundle: Bundle, name: str) -> str:
+    """Return why this app can't run the bundle's engine, with a remedy; empty if it can."""
+    info = ENGINES[name]
+    if missing := info.missing_packages:
+        return (
+            f"The engine {name!r} needs {', '.join(missing)}, which isn't installed. "
+            "Run pip install -r requirements.txt, or use the engine 'compiled'."
+        )
+    if info.needs in bundle.manifest.files and info.needs not in bundle.file_names:
+        return (
+            f"The engine {name!r} needs {info.needs}, which was left out of this copy of "
+            f"{bundle.name!r}. Use the engine 'compiled'."
+        )
+    if settings().memory_mb < info.memory_mb:
+        return (
+            f"The engine {name!r} needs {info.memory_mb:,} MB of memory, and this app may use "
+            f"{settings().memory_mb:,} MB (LOUPE_MEMORY_MB). Use the engine 'compiled'."
+        )
+    return ""
 
 
 def start(bundle: Bundle, name: str) -> Engine:
     """Start an engine for a bundle, without the golden test.
 
     Raises:
-        EngineUnavailable: it runs on the visitor's device, the bundle lacks it, or its packages
-            are not installed.
+        EngineUnavailable: it runs on the visitor's device, the bundle lacks it, its packages
+            are not installed, or it needs more memory than the app may use.
         BundleDamaged: a file that it needs is damaged.
     """
     info = ENGINES.get(name)
@@ -37,11 +67,8 @@ def start(bundle: Bundle, name: str) -> Engine:
             f"The model {bundle.name!r} has no engine {name!r}. "
             f"Available: {', '.join(bundle.manifest.engines)}."
         )
-    if missing := info.missing_packages:
-        raise EngineUnavailable(
-            f"Engine {name!r} needs {', '.join(missing)}, which isn't installed. "
-            "Run pip install -r requirements.txt, or use the engine 'compiled'."
-        )
+    if reason := why_unavailable(bundle, name):
+        raise EngineUnavailable(reason)
     assert info.implementation is not None  # every engine of the server has one
     module, class_name = info.implementation
     engine_class: type[Engine] = getattr(import_module(module), class_name)
