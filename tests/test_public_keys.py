@@ -48,7 +48,7 @@ PREDICTION = """
 
 SETTINGS = """
     data database secret model engine threads memory_mb queue deadline batch photos cors downloads
-    metrics log sagemaker
+    metrics log sagemaker builtin bundles
 """
 
 OPTIONS = {

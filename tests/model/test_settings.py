@@ -26,7 +26,8 @@ def test_defaults_suit_a_laptop(data_folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("LOUPE_DATA")
     config = settings()
     assert config.data.name == "loupe"
-    assert config.model == "imagenet"
+    assert config.model == ""
+    assert config.builtin
     assert config.engine == "compiled"
     assert config.threads == resources.cores()
     assert config.memory_mb == resources.memory_mb()
@@ -70,7 +71,8 @@ def test_secrets_toml_sets_settings_by_the_same_names(secrets_file: Path) -> Non
     config = settings()
     assert config.secret.get_secret_value() == SECRET
     assert config.threads == 3
-    assert config.model == "imagenet"
+    assert config.model == ""
+    assert config.builtin
 
 
 def test_environment_wins_over_the_file(

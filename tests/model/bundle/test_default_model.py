@@ -1,0 +1,160 @@
+"""The model that opens first: the owner's newest that works, else a built-in one."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from model import Bundle, list_models, load
+from model.bundle import default_models, get_bundle, list_versions, roll_back
+from model.classifier import default_model
+from model.engines import available, start, why_unavailable
+from model.errors import BundleDamaged, BundleNotFound, EngineUnavailable
+from model.settings import settings
+from tests.model.tiny import edit, replace, tiny
+
+
+def set_age(bundle: Bundle, seconds: int) -> None:
+    manifest = bundle.folder / "bundle.json"
+    os.utime(manifest, (manifest.stat().st_mtime - seconds,) * 2)
+
+
+def reread_settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+
+
+def test_built_in_model_opens_where_the_owner_has_none(data_folder: Path) -> None:
+    assert default_models() == ["imagenet"]
+    assert default_model() == "imagenet"
+
+
+def test_newest_own_model_opens(shelf: Path) -> None:
+    set_age(tiny(shelf, "aaa"), 10)
+    set_age(tiny(shelf, "zzz"), 5)
+    assert default_models() == ["zzz", "aaa", "imagenet"]
+    assert load().bundle.name == "zzz"
+    set_age(tiny(shelf, "aaa", title="Colours again"), 0)
+    assert load().bundle.name == "aaa"
+
+
+def test_rolling_back_does_not_make_a_model_the_newest(shelf: Path) -> None:
+    first = tiny(shelf, "aaa")
+    set_age(first, 20)
+    set_age(tiny(shelf, "aaa", title="Colours again"), 10)
+    set_age(tiny(shelf, "zzz"), 5)
+    roll_back("aaa", first.version)
+    assert default_model() == "zzz"
+
+
+def test_settings_choose_the_model(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny(shelf, "mine")
+    reread_settings(monkeypatch, LOUPE_MODEL="imagenet")
+    assert default_model() == "imagenet"
+    reread_settings(monkeypatch, LOUPE_MODEL="gone")
+    with pytest.raises(BundleNotFound, match="gone"):
+        load()
+
+
+def test_model_that_fails_its_golden_test_is_skipped_with_a_line(
+    shelf: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_age(tiny(shelf, "good"), 10)
+    bad = tiny(
+        shelf,
+        "bad",
+        golden_change=lambda arrays: arrays.update(
+            probabilities=arrays["probabilities"][::-1].copy()
+        ),
+    )
+    assert default_model() == "bad"
+    with caplog.at_level(logging.WARNING, "loupe"):
+        assert load().bundle.name == "good"
+        assert load().bundle.name == "good"
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "The model 'bad' is skipped"
+    ]
+    assert default_model() == "good"
+    # Once it is imported again, it is tried again.
+    set_age(bad, -5)
+    tiny(shelf, "bad")
+    assert load().bundle.name == "bad"
+
+
+def test_current_file_that_names_no_version_is_skipped(shelf: Path) -> None:
+    tiny(shelf, "good")
+    tiny(shelf, "bad")
+    (shelf / "bad" / "current").write_text("0123456789ab")
+    assert load().bundle.name == "good"
+
+
+def test_built_in_models_can_be_hidden(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reread_settings(monkeypatch, LOUPE_BUILTIN="false")
+    assert list_models() == {}
+    assert default_model() is None
+    with pytest.raises(BundleNotFound, match="Import one"):
+        load()
+    with pytest.raises(BundleNotFound):
+        load("imagenet")
+    tiny(shelf, "mine")
+    assert list(list_models()) == default_models() == ["mine"]
+
+
+def test_models_deployed_with_the_app_are_the_owners(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tiny(tmp_path / "elsewhere", "mine")
+    deployed = tmp_path / "bundles"
+    deployed.mkdir()
+    (deployed / "README.md").write_text("Models that are deployed.")
+    bundle.folder.rename(deployed / "mine")
+    reread_settings(monkeypatch, LOUPE_BUNDLES=str(deployed))
+    assert default_models() == ["mine", "imagenet"]
+    assert get_bundle("mine").folder == deployed / "mine"
+    # One of the same name in the data folder takes its place, and can be rolled back.
+    tiny(data_folder / "models", "mine", title="Newer")
+    assert load().bundle.manifest.title == "Newer"
+    assert {item.version for item in list_versions("mine")} == {
+        bundle.version,
+        get_bundle("mine").version,
+    }
+    assert roll_back("mine", bundle.version).version == load("mine").bundle.version
+
+
+def test_weights_may_be_left_out(shelf: Path) -> None:
+    whole = tiny(shelf, "mine")
+    edit(whole, engines=["compiled", "learner"])
+    replace(whole, "weights.safetensors", b"not read here")
+    whole = Bundle.open(whole.folder)
+    assert "weights.safetensors" in whole.file_names
+    size = whole.size
+    (whole.folder / "weights.safetensors").unlink()
+    bundle = Bundle.open(whole.folder)
+    bundle.verify()
+    assert bundle.version == whole.version
+    assert bundle.size == size - len(b"not read here")
+    assert "weights.safetensors" not in bundle.file_names
+    assert available(bundle) == ("compiled",)
+    with pytest.raises(EngineUnavailable, match=r"weights.safetensors, which was left out"):
+        start(bundle, "learner")
+    # Nothing else may be missing, and a broken link is damage.
+    (bundle.folder / "weights.safetensors").symlink_to("nowhere")
+    with pytest.raises(BundleDamaged):
+        Bundle.open(bundle.folder)
+
+
+def test_learner_is_refused_where_memory_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = get_bundle("imagenet")
+    reread_settings(monkeypatch, LOUPE_MEMORY_MB="690")
+    try:
+        assert available(bundle) == ("compiled",)
+        assert "needs 1,024 MB of memory, and this app may use 690 MB" in why_unavailable(
+            bundle, "learner"
+        )
+        with pytest.raises(EngineUnavailable, match="LOUPE_MEMORY_MB"):
+            load("imagenet", "learner")
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
