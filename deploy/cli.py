@@ -1,7 +1,8 @@
 """The command line: ``list``, ``show``, ``write`` and ``check``."""
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -10,15 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from model.cli.error_group import ErrorGroup
-from model.settings import ROOT
 
 from .check import CheckResult, State, check_files
 from .errors import DeployError
-from .files import make_files, read_files, write_files
-from .host import Host, Limits
+from .files import default_folder, make_files, read_files, write_files
+from .host import ARCHIVE, Host, Limits
 from .hosts import get_host, hosts
+from .package import check_offered, choose_models, list_other_models, own_bundles
+from .placeholders import find_repository, parse_assignments
+from .spec import AppSpec
 
 __all__ = ["main"]
+
+MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
+SET_HELP = "What to put for a placeholder, such as REGION=europe-west1."
 
 
 @click.group(cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,11 +51,27 @@ def list_command() -> None:
     click.echo("\nMore about one: python -m deploy show HOST")
 
 
+def _app_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which models to deploy and what to put for placeholders."""
+    for option in (
+        click.option("--set", "assignments", multiple=True, metavar="WORD=VALUE", help=SET_HELP),
+        click.option("--learner", is_flag=True, help="Deploy the learner engine as well."),
+        click.option("--model", "models", multiple=True, metavar="NAME", help=MODEL_HELP),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command("show")
 @click.argument("host")
-def show_command(host: str) -> None:
+@_app_options
+def show_command(
+    host: str, models: tuple[str, ...], learner: bool, assignments: tuple[str, ...]
+) -> None:
     """Show HOST: limits, sources, steps, files."""
     chosen = get_host(host)
+    app, values = choose_models(models, learner=learner), _parse_values(chosen, assignments)
+    check_offered(chosen, app)
     click.echo(f"{chosen.title} ({chosen.kind})\n{chosen.summary}\n")
     source = chosen.find_source("price")
     click.echo(f"Price: {chosen.price}" + (f"  ({source.citation})" if source else "") + "\n")
@@ -62,34 +84,94 @@ def show_command(host: str) -> None:
     limit = chosen.max_instances_via
     click.echo(f"\nMax instances: 1, {f'set by {limit}' if limit else 'fixed by the host'}")
     click.echo(f"Sticky sessions: {chosen.sticky_sessions_via or 'not available'}")
-    click.echo(f"Budget alert: {chosen.budget_alert}\n")
-    click.echo("Steps:")
-    for number, step in enumerate(chosen.step_list, 1):
+    click.echo(_describe_models(app, chosen_by_name=bool(models)))
+    words = {word: text for word, text in chosen.placeholders.items() if word not in values}
+    if words:
+        click.echo("\nWords to replace, or give them with --set WORD=VALUE:")
+        for word, meaning in words.items():
+            click.echo(f"  {word}: {meaning}")
+    click.echo("\nSteps, in this folder:")
+    for number, step in enumerate(chosen.list_steps(app, values), 1):
         click.echo(f"  {number}. {step}")
+    click.echo(f"\nUpdate the model:\n  $ {chosen.update_command(app, values)}")
+    if not chosen.tried:
+        click.echo("\nNot tried on the host itself: all this follows its documentation.")
     click.echo(f"\nFiles that `python -m deploy write {chosen.name}` makes:")
-    for path in make_files(chosen):
+    for path in _list_paths(chosen, app):
         click.echo(f"  {path}")
+
+
+def _list_paths(host: Host, app: AppSpec) -> list[str]:
+    """Return what ``write`` makes, the app's own files and each model as one."""
+    own = [bundle.name for bundle in own_bundles(app)]
+    models = [f"{app.bundles_dir}/{name}/" for name in own]
+    if host.package == "archive":
+        models = [f"{host.name}/{ARCHIVE}"] if own else []
+    rest = ["the app's own files"] if host.package == "folder" else []
+    return [*make_files(host, app), *models, *rest]
 
 
 @main.command("write")
 @click.argument("host")
+@_app_options
 @click.option(
     "--to",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    default=ROOT,
-    help="Folder to write to; by default the repository.",
+    help="Folder to write to; by default the repository, or a folder of its own below build/.",
 )
 @click.option("--force", is_flag=True, help="Replace files that differ.")
-def write_command(host: str, folder: Path, force: bool) -> None:
-    """Write the files of HOST.
+def write_command(
+    host: str,
+    models: tuple[str, ...],
+    learner: bool,
+    assignments: tuple[str, ...],
+    folder: Path | None,
+    force: bool,
+) -> None:
+    """Write the files of HOST, with the models to deploy.
 
-    A file that exists and differs is kept unless --force is given.
+    A file that exists and differs is kept unless --force is given. Another version of a model is
+    replaced.
     """
     chosen = get_host(host)
-    for path, result in write_files(chosen, folder, force=force).items():
-        click.echo(f"{path}: {result}")
-    click.echo(f"\nNext steps: python -m deploy show {chosen.name}")
+    app, values = choose_models(models, learner=learner), _parse_values(chosen, assignments)
+    click.echo(_describe_models(app, chosen_by_name=bool(models)))
+    folder = folder or default_folder(chosen)
+    results = write_files(chosen, folder, app, values, force=force)
+    own = {folder / path for path in make_files(chosen, app)}
+    copied = [path for path in results if path not in own and path.is_file()]
+    for path, result in results.items():
+        if path not in copied or len(copied) == 1:
+            click.echo(f"{path}: {result}")
+    if len(copied) > 1:
+        counts = Counter(results[path] for path in copied)
+        what = ", ".join(f"{count} {result}" for result, count in counts.items())
+        click.echo(f"{folder}: the app's own files: {what}")
+    others = list_other_models(folder / app.bundles_dir, app)
+    if others:
+        click.echo(
+            f"Also in {folder / app.bundles_dir}, and offered by the app: {', '.join(others)}"
+        )
+    for word in chosen.placeholders_in_files(app):
+        if word not in values:
+            click.echo(f"Replace {word} in the files: {chosen.placeholders[word]} (--set {word}=…)")
+    words = "".join(f" --set {word}={value}" for word, value in values.items())
+    click.echo(f"\nNext steps: python -m deploy show {chosen.name}{app.options}{words}")
+
+
+def _parse_values(host: Host, assignments: tuple[str, ...]) -> dict[str, str]:
+    values = parse_assignments(host.placeholders, assignments)
+    address = find_repository() if "YOUR-REPOSITORY" in host.placeholders else None
+    return ({"YOUR-REPOSITORY": address} if address else {}) | values
+
+
+def _describe_models(app: AppSpec, *, chosen_by_name: bool) -> str:
+    """Return which models are deployed, and how to choose others."""
+    if not app.models:
+        return "Models: the built-in ones, since there is none of your own (--model NAME)"
+    line = f"Models: {', '.join(app.models)}" + (", and the built-in ones" if app.builtin else "")
+    return line if chosen_by_name else f"{line}: the one that opens here (others: --model NAME)"
 
 
 @main.command("check")
@@ -100,10 +182,9 @@ def write_command(host: str, folder: Path, force: bool) -> None:
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=ROOT,
-    help="Folder of its files; by default the repository.",
+    help="Folder of its files; by default where `write` puts them.",
 )
-def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Path) -> None:
+def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Path | None) -> None:
     """Check HOST: validate its files, then start the app as the host does.
 
     A file that is not in the folder is checked as `write` would make it. Exits with 1 if a check
@@ -114,7 +195,8 @@ def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Pat
     failed = False
     for chosen in hosts().values() if all_hosts else [get_host(host or "")]:
         click.echo(f"{chosen.title} ({chosen.name})")
-        for result in _check_host(chosen, folder, start=not no_start):
+        where = folder or default_folder(chosen)
+        for result in _check_host(chosen, where, start=not no_start):
             click.echo(f"  {result.state:6}  {result.subject}: {result.message}")
             if result.state is State.FAILED:
                 failed = True

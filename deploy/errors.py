@@ -3,12 +3,21 @@
 DeployError
 ├── UnknownHost      unknown-host
 ├── FilesDiffer      files-differ
+├── NotOffered       not-offered
+├── BadPlaceholder   bad-placeholder
 └── Unreadable       unreadable
 """
 
 from model import LoupeError
 
-__all__ = ["DeployError", "FilesDiffer", "UnknownHost", "Unreadable"]
+__all__ = [
+    "BadPlaceholder",
+    "DeployError",
+    "FilesDiffer",
+    "NotOffered",
+    "UnknownHost",
+    "Unreadable",
+]
 
 
 class DeployError(LoupeError):
@@ -27,6 +36,18 @@ class FilesDiffer(DeployError):
     """A file of that name exists with other content."""
 
     code = "files-differ"
+
+
+class NotOffered(DeployError):
+    """The host can't run what was asked for."""
+
+    code = "not-offered"
+
+
+class BadPlaceholder(DeployError):
+    """A word that the host's files don't contain, or a value that could break them."""
+
+    code = "bad-placeholder"
 
 
 class Unreadable(DeployError):

@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import shutil
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -16,11 +17,22 @@ from model.atomic import replace_atomically
 from model.settings import ROOT
 
 from .errors import FilesDiffer, Unreadable
-from .host import Host
-from .spec import APP
+from .host import ARCHIVE, Host
+from .package import (
+    app_files,
+    bundle_files,
+    check_offered,
+    copy_bundle,
+    make_archive,
+    make_lfs_attributes,
+    own_bundles,
+)
+from .placeholders import fill
+from .spec import APP, AppSpec
 
 __all__ = [
     "WriteResult",
+    "default_folder",
     "get_value",
     "make_files",
     "nested_files",
@@ -33,7 +45,11 @@ __all__ = [
 ]
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-ZIP_MODE = 0o644
+SHOWN = 5
+"""Number of files named in an error."""
+
+Content = bytes | Path
+"""What a file will hold: bytes, or a file to copy."""
 
 
 class WriteResult(StrEnum):
@@ -44,53 +60,132 @@ class WriteResult(StrEnum):
     REPLACED = "replaced"
 
 
-def make_files(host: Host) -> dict[str, str]:
-    """Return the host's files by their paths, made from the app's description."""
-    return host.make_files(APP)
+def make_files(
+    host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the host's files by their paths, made from the app's description.
+
+    Args:
+        host: the host.
+        app: the app with the models to deploy.
+        values: what to put for placeholders; the others are left.
+    """
+    return {path: fill(text, values or {}) for path, text in host.make_files(app).items()}
 
 
-def zip_files(host: Host) -> bytes:
-    """Return the host's files as a zip; the same files give the same bytes."""
+def default_folder(host: Host) -> Path:
+    """Return where the host's files go: the repository, or a folder of its own below build/."""
+    return ROOT / "build" / host.name if host.package == "folder" else ROOT
+
+
+def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> dict[str, Content]:
+    """Return everything that is written, by path, except models that stay bundles."""
+    files: dict[str, Content] = {}
+    if host.package == "folder":
+        files |= app_files(app)
+    files |= {path: text.encode() for path, text in make_files(host, app, values).items()}
+    if host.package == "archive" and own_bundles(app):
+        files[f"{host.name}/{ARCHIVE}"] = make_archive(app)
+    if app.git_lfs and host.github:
+        files[f"{app.bundles_dir}/.gitattributes"] = make_lfs_attributes(app).encode()
+    return files
+
+
+def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> bytes:
+    """Return as a zip what ``write_files`` writes; the same content gives the same bytes.
+
+    Raises:
+        BundleError: a model can't be opened, or is damaged.
+        NotOffered: the host can't run it.
+    """
+    check_offered(host, app)
+    files = _list_files(host, app, values)
+    if host.package != "archive":
+        files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, text in make_files(host).items():
+        for path, content in files.items():
             entry = zipfile.ZipInfo(path, ZIP_EPOCH)
-            entry.external_attr = ZIP_MODE << 16
-            archive.writestr(entry, text)
+            entry.external_attr = (0o755 if path.endswith(".sh") else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
     return buffer.getvalue()
 
 
-def write_files(host: Host, folder: Path = ROOT, *, force: bool = False) -> dict[Path, WriteResult]:
-    """Write the host's files below ``folder``, each completely or not at all.
+def write_files(
+    host: Host,
+    folder: Path | None = None,
+    app: AppSpec = APP,
+    values: Mapping[str, str] | None = None,
+    *,
+    force: bool = False,
+) -> dict[Path, str]:
+    """Write the host's files and models below a folder, and return what happened to each.
+
+    Each file and each model is written completely or not at all. Another version of a model is
+    replaced.
+
+    Args:
+        host: the host.
+        folder: by default ``default_folder(host)``.
+        app: the app with the models to deploy.
+        values: what to put for placeholders; the others are left.
+        force: replace files that differ.
 
     Raises:
+        BundleError: a model can't be opened, or is damaged.
         FilesDiffer: a file exists with other content and ``force`` is false; nothing is written.
+        NotOffered: the host can't run it.
     """
-    texts = {folder / path: text for path, text in make_files(host).items()}
-    results = {path: _compare(path, text) for path, text in texts.items()}
-    different = [str(path) for path, result in results.items() if result is WriteResult.REPLACED]
+    check_offered(host, app)
+    folder = default_folder(host) if folder is None else folder
+    contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
+    results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
+    archive = folder / f"{host.name}/{ARCHIVE}"
+    different = [
+        str(path)
+        for path, result in results.items()
+        if result is WriteResult.REPLACED and path != archive
+    ]
     if different and not force:
+        shown = ", ".join(different[:SHOWN])
+        more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
         verb = "differs" if len(different) == 1 else "differ"
         raise FilesDiffer(
-            f"{', '.join(different)} {verb} from what would be written. Choose another folder "
+            f"{shown}{more} {verb} from what would be written. Choose another folder "
             "with --to, or replace with --force."
         )
-    for path, text in texts.items():
+    if host.package != "archive":
+        models = folder / app.bundles_dir
+        for bundle in own_bundles(app):
+            results[models / bundle.name] = copy_bundle(bundle, models, app, force=force)
+    for path, content in contents.items():
         if results[path] is not WriteResult.SAME:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replace_atomically(path, durable=True) as temporary:
-                temporary.write_bytes(text.encode())
+                if isinstance(content, bytes):
+                    temporary.write_bytes(content)
+                else:
+                    shutil.copy(content, temporary)
+                if path.suffix == ".sh":
+                    temporary.chmod(0o755)
     return results
 
 
-def _compare(path: Path, text: str) -> WriteResult:
+def _compare(path: Path, content: Content) -> WriteResult:
     if not path.exists():
         return WriteResult.NEW
-    return WriteResult.SAME if path.read_bytes() == text.encode() else WriteResult.REPLACED
+    if not isinstance(content, bytes):
+        content = content.read_bytes()
+    return WriteResult.SAME if path.read_bytes() == content else WriteResult.REPLACED
 
 
-def read_files(host: Host, folder: Path = ROOT) -> dict[str, str]:
+def read_files(host: Host, folder: Path | None = None) -> dict[str, str]:
     """Return those of the host's files that exist below ``folder``.
+
+    Args:
+        host: the host.
+        folder: by default ``default_folder(host)``.
 
     Raises:
         Unreadable: one of them is not UTF-8 text.
@@ -98,7 +193,7 @@ def read_files(host: Host, folder: Path = ROOT) -> dict[str, str]:
     texts = {}
     for path in make_files(host):
         try:
-            texts[path] = (folder / path).read_text(encoding="utf-8")
+            texts[path] = ((folder or default_folder(host)) / path).read_text(encoding="utf-8")
         except FileNotFoundError:
             continue
         except UnicodeDecodeError as error:

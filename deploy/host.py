@@ -7,10 +7,14 @@ from inspect import cleandoc
 from typing import Literal
 
 from .options import DeploymentOption
-from .spec import AppSpec
+from .placeholders import fill
+from .spec import APP, AppSpec
 
-__all__ = ["Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
+__all__ = ["ARCHIVE", "Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
 
+
+ARCHIVE = "model.tar.gz"
+"""Name of the archive of models, in the folder of the host's files."""
 
 READ_DATE = "2026-11-25"
 """Day on which sources were read, unless a source gives another."""
@@ -31,8 +35,12 @@ class Source:
     @property
     def citation(self) -> str:
         """Address, and how and when it was read."""
-        how = "read" if self.first_hand else "cited by others, not read itself,"
-        return f"{self.url}, {how} {self.read}"
+        if self.first_hand:
+            return f"{self.url}, read {self.read}"
+        return (
+            f"{self.url}, taken {self.read} from pages that cite it; the page itself could not be "
+            "opened"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +112,31 @@ class Host(DeploymentOption):
     budget_alert: str
     """How to get a warning or a hard stop before an unexpected bill."""
     steps: str
-    """Commands, beginning with ``$``, and clicks: one per line, continued by indented lines."""
+    """From a fresh clone to the open page: one step per line, continued by indented lines.
+
+    A command begins with ``$``. WRITE stands for the command that writes the files, SETTINGS for
+    the app's settings, STAGE for the stage of the Dockerfile.
+    """
+    settings_separator: str = " "
+    """What stands between two settings in a command."""
+    update: str
+    """Command that follows WRITE to bring a new version of the model to the host."""
+    tried: str = ""
+    """ISO date on which somebody deployed the app there; empty if nobody did."""
     make_files: Callable[[AppSpec], dict[str, str]]
     """Function that makes the host's files, by their paths."""
     manifest: ManifestPaths
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with what to put there."""
+    package: Literal["repository", "folder", "archive"] = "repository"
+    """Where the models go: into this repository, into a folder of its own with the app's files, or
+    into an archive beside the files."""
+    full_install: bool = False
+    """Whether its files can ask for the full install and the memory for the learner engine."""
+    github: bool = False
+    """Whether it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
+    git_lfs: bool = True
+    """Whether it fetches the files that are in Git LFS."""
     start: StartCommand = field(default_factory=StartCommand)
     max_instances_via: str | None = None
     """Text in the files or steps that limits the instances; None if there can only be one."""
@@ -122,10 +149,50 @@ class Host(DeploymentOption):
         """Return the page that documents a fact, None if there is none."""
         return next((source for source in self.sources if fact in source.facts.split()), None)
 
+    def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> list[str]:
+        """Return the steps, each on one line.
+
+        Args:
+            app: the app with the models to deploy.
+            values: what to put for placeholders; the others are left.
+        """
+        steps = _split_lines(self._fill(self.steps, app, values))
+        if self.package == "archive" and not app.models:
+            steps = [step for step in steps if ARCHIVE not in step]
+        if app.git_lfs and self.github:
+            first = next(
+                index for index, step in enumerate(steps) if "git" in step and " add " in step
+            )
+            steps.insert(first, "$ git lfs install")
+        return steps
+
+    def update_command(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> str:
+        """Return the command that brings a new version of the model to the host."""
+        return self._fill(f"WRITE && {self.update}", app, values)
+
+    def _fill(self, text: str, app: AppSpec, values: Mapping[str, str] | None) -> str:
+        words = "".join(f" --set {word}={word}" for word in self.placeholders_in_files(app))
+        environment = app.environment(self.limits.memory_mb)
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        text = fill(
+            text,
+            {
+                "WRITE": f"python -m deploy write {self.name}{app.options}{words}",
+                "SETTINGS": self.settings_separator.join(settings),
+                "STAGE": app.image_stage,
+            },
+        )
+        return fill(text, values or {})
+
+    def placeholders_in_files(self, app: AppSpec = APP) -> list[str]:
+        """Return the placeholders that are in the files, not only in the steps."""
+        text = "\n".join(self.make_files(app).values())
+        return [word for word in self.placeholders if fill(text, {word: ""}) != text]
+
     @property
     def step_list(self) -> list[str]:
-        """The steps, each on one line."""
-        return _split_lines(self.steps)
+        """The steps for the app with its built-in models."""
+        return self.list_steps()
 
     @property
     def remark_list(self) -> list[str]:
@@ -145,4 +212,5 @@ class Host(DeploymentOption):
 
 def _split_lines(text: str) -> list[str]:
     """Split a block of text into lines; an indented line continues the one above it."""
-    return re.sub(r"\n +", " ", cleandoc(text)).splitlines()
+    lines = re.sub(r"\n +", " ", cleandoc(text)).splitlines()
+    return [line for line in lines if line]

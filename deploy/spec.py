@@ -1,8 +1,14 @@
 """The one description of the app, from which every host's files are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["APP", "AppSpec"]
+
+FULL_STAGE = "full"
+"""Stage of the Dockerfile with torch and fastai."""
+
+LEARNER_MEMORY_MB = 2048
+"""Memory for the learner engine in MB; 915 MB were measured with five models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,9 @@ class AppSpec:
     bundles_dir: str = "bundles"
     """Folder of the repository, and of the image, that holds the models to deploy."""
 
+    git_lfs: bool = False
+    """Whether a model has a file that GitHub takes only by Git LFS."""
+
     data_dir: str = "/data"
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
@@ -57,6 +66,25 @@ class AppSpec:
 
     secrets: tuple[str, ...] = ("LOUPE_SECRET", "LOUPE_DATABASE")
     """Settings that must never be in a file; each host keeps them as secrets or variables."""
+
+    @property
+    def learner(self) -> bool:
+        """True if the full install is deployed, with the learner engine."""
+        return self.image_stage == FULL_STAGE
+
+    @property
+    def options(self) -> str:
+        """The options of ``write`` that lead to this app, with a leading space."""
+        models = "".join(f" --model {name}" for name in self.models)
+        return models + (" --learner" if self.learner else "")
+
+    def with_learner(self) -> "AppSpec":
+        """Return the app with the full install."""
+        return replace(self, image_stage=FULL_STAGE, requirements="requirements.txt")
+
+    def raise_memory(self, memory_mb: int) -> int:
+        """Return the memory to ask of a host in MB: as given, or more for the learner engine."""
+        return max(memory_mb, LEARNER_MEMORY_MB) if self.learner else memory_mb
 
     def environment(self, memory_mb: int | None = None) -> dict[str, str]:
         """Return the settings that every host's manifest passes to the app.

@@ -12,8 +12,13 @@ from .spec import AppSpec
 
 __all__ = [
     "FIXED_MONTHLY_PRICE",
+    "OWN_REPOSITORY",
     "PROXY_BODY",
     "PROXY_BODY_MB",
+    "PUSH",
+    "SERVER_DIR",
+    "SERVER_WORDS",
+    "SYNC",
     "dump_json",
     "dump_toml",
     "dump_yaml",
@@ -30,6 +35,28 @@ FIXED_MONTHLY_PRICE = (
     "charged beyond what is included."
 )
 """The budget alert of your own server."""
+
+OWN_REPOSITORY = """If origin is not a repository of your own yet (without gh: https://github.com/new):
+        $ git remote rename origin upstream && gh repo create loupe --private --source=. --push"""
+"""The steps that give a fresh clone a repository to push to."""
+
+PUSH = "git add bundles && git commit -m 'Deploy the model' && git push"
+"""Command that pushes a new version of the models."""
+
+SERVER_DIR = "/opt/loupe"
+"""Folder of the app on a server of one's own."""
+
+SYNC = (
+    "rsync -rlptz --delete --exclude .git --exclude .venv --exclude /build --exclude '.env*' "
+    f"--exclude secrets.toml --exclude __pycache__ ./ SERVER:{SERVER_DIR}/"
+)
+"""Command that copies the folder here to the server; what is excluded stays there."""
+
+SERVER_WORDS = {
+    "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
+    "YOUR.DOMAIN": "the domain of the app",
+}
+"""Placeholders for a server of one's own."""
 
 PROXY_BODY_MB = 200
 """Largest request body that Caddy accepts, a zip of photos, as in .streamlit/config.toml."""
@@ -99,7 +126,8 @@ def make_caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> st
         f"{site} {{\n"
         "\tencode zstd gzip\n"
         "\trequest_body {\n"
-        f"\t\tmax_size {PROXY_BODY_MB}MB\n"
+        # One more than the app takes, for the form around the file.
+        f"\t\tmax_size {PROXY_BODY_MB + 1}MiB\n"
         "\t}\n"
         # While the app restarts, Caddy retries requests without a body: pages, not photos. With
         # only one app behind Caddy, health checks would only prolong the outage.

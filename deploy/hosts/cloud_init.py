@@ -3,14 +3,24 @@
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import PROXY_BODY_MB, dump_yaml, format_budget_alert, make_caddyfile, make_unit
-from .vps_systemd import CHECKOUT_DIR, MEMORY_MB
+from ..templates import (
+    OWN_REPOSITORY,
+    PROXY_BODY_MB,
+    PUSH,
+    SERVER_DIR,
+    dump_yaml,
+    format_budget_alert,
+    make_caddyfile,
+    make_unit,
+)
 from .vps_systemd import HOST as SERVER
+from .vps_systemd import MEMORY_MB
 
 __all__ = ["HOST"]
 
 MODULES = "https://cloudinit.readthedocs.io/en/latest/reference/modules.html"
 FILE = "cloud-init.yaml"
+REPOSITORY = "YOUR-REPOSITORY"
 UNIT = "/etc/systemd/system/loupe.service"
 ALERT = (
     "create a budget with an e-mail alert in the cloud's billing page before the machine "
@@ -20,17 +30,24 @@ ALERT = (
 
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return user data: the files of the server with systemd, and the commands around them."""
-    proxy = make_caddyfile(app, "loupe.example.org", f"127.0.0.1:{app.port}")
+    proxy = make_caddyfile(app, "YOUR.DOMAIN", f"127.0.0.1:{app.port}")
     contents = {
-        UNIT: make_unit(app, CHECKOUT_DIR, MEMORY_MB),
+        UNIT: make_unit(app, SERVER_DIR, app.raise_memory(MEMORY_MB)),
         "/etc/caddy/Caddyfile": proxy.expandtabs(4),
     }
-    pip = f"{CHECKOUT_DIR}/.venv/bin/pip"
-    requirements = f"{CHECKOUT_DIR}/{app.requirements}"
+    pip = f"{SERVER_DIR}/.venv/bin/pip"
+    requirements = f"{SERVER_DIR}/{app.requirements}"
+    secret = f"umask 077; echo LOUPE_SECRET=$(openssl rand -hex 32) > /etc/{app.name}.env"
     document = {
         "package_update": True,
         "package_upgrade": True,
-        "packages": ["caddy", "git", "python3-venv"],
+        "packages": [
+            "caddy",
+            "git",
+            *(["git-lfs"] if app.git_lfs else []),
+            "openssl",
+            "python3-venv",
+        ],
         "write_files": [
             # Deferred until the packages are installed, so that Caddy's own file is replaced.
             {"path": path, "content": content, "permissions": "0644", "defer": True}
@@ -38,8 +55,9 @@ def make_files(app: AppSpec) -> dict[str, str]:
         ],
         "runcmd": [
             ["useradd", "--system", "--home-dir", f"/var/lib/{app.name}", app.name],
-            ["git", "clone", "--depth=1", "https://github.com/YOU/loupe.git", CHECKOUT_DIR],
-            ["python3", "-m", "venv", f"{CHECKOUT_DIR}/.venv"],
+            ["git", "clone", "--depth=1", REPOSITORY, SERVER_DIR],
+            ["sh", "-c", secret],
+            ["python3", "-m", "venv", f"{SERVER_DIR}/.venv"],
             [pip, "install", "-r", requirements, app.postgres_driver],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", app.name],
@@ -49,7 +67,6 @@ def make_files(app: AppSpec) -> dict[str, str]:
     comments = (
         "User data for Debian 13 or Ubuntu 24.04, on a machine with 2 GB.",
         format_budget_alert(ALERT),
-        "Replace YOU, and loupe.example.org with a domain that points at the machine.",
         "One machine: no autoscaling group.",
     )
     return {FILE: "#cloud-config\n" + dump_yaml(document, *comments)}
@@ -70,16 +87,24 @@ HOST = Host(
     sources=(Source(MODULES, "manifest"), *SERVER.sources),
     budget_alert=ALERT,
     steps=f"""
+        {OWN_REPOSITORY.replace("--private", "--public")}
         Budget alert: {ALERT}
-        $ python -m deploy write cloud-init
-        Replace YOU and loupe.example.org in cloud-init.yaml.
-        Create a machine with 2 GB (Debian 13 or Ubuntu 24.04) and the file as its user data.
-        Open ports 80 and 443 in its firewall.
-        Point the domain at its address. On the machine:
-        $ cloud-init status --wait
-        $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin /etc/loupe.env
-            && sudo systemctl restart loupe
+        $ WRITE
+        $ {PUSH}
+        Create a machine with 2 GB, or 4 for the learner engine (Debian 13 or Ubuntu 24.04),
+            and cloud-init.yaml as its user data.
+        Open ports 80 and 443 in its firewall, and point YOUR.DOMAIN at its address.
+        Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
+        $ cloud-init status --wait && systemctl status loupe
     """,
+    update=f"{PUSH} && ssh SERVER 'cd {SERVER_DIR} && git pull && systemctl restart loupe'",
+    full_install=True,
+    github=True,
+    placeholders={
+        REPOSITORY: "the address of your repository, which the machine clones",
+        "YOUR.DOMAIN": "the domain of the app",
+        "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
+    },
     make_files=make_files,
     manifest=ManifestPaths(UNIT, environment="Environment", memory="MemoryMax"),
     start=StartCommand(runner="unit"),

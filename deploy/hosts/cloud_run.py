@@ -5,12 +5,20 @@ from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, format_budget_alert, make_probe, to_name_value_list
 
-__all__ = ["HOST"]
+__all__ = ["HOST", "IMAGE", "PLACEHOLDERS"]
 
 DOCS = "https://cloud.google.com/run"
 REFERENCE = f"{DOCS}/docs/reference/yaml/v1"
 FILE = "service.yaml"
 CONTAINER = "spec.template.spec.containers.0"
+IMAGE = "REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve"
+APIS = " ".join(
+    f"{name}.googleapis.com" for name in ("run", "artifactregistry", "cloudbuild", "secretmanager")
+)
+PLACEHOLDERS = {
+    "REGION": "a region such as europe-west1",
+    "PROJECT": "the project's ID",
+}
 MEMORY_MB = 1024
 SECRET = "loupe-secret"  # noqa: S105 - the secret's name, not its value
 ALERT = (
@@ -23,7 +31,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     """Return the service in Knative's form."""
     secret = {"name": SECRET, "key": "latest"}
     container = {
-        "image": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.image_stage}",
+        "image": IMAGE,
         "ports": [{"name": "http1", "containerPort": app.port}],
         "env": [
             *to_name_value_list(app.environment(MEMORY_MB)),
@@ -88,11 +96,11 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write cloud-run
-        Replace REGION and PROJECT in service.yaml and below.
-        $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
-        $ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve
         Budget alert: {ALERT}
+        $ WRITE
+        $ gcloud config set project PROJECT && gcloud services enable {APIS}
+        $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
+        $ gcloud builds submit --tag {IMAGE}
         $ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-
         $ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')
         $ gcloud secrets add-iam-policy-binding {SECRET} --role=roles/secretmanager.secretAccessor
@@ -101,7 +109,12 @@ HOST = Host(
         $ gcloud run services replace service.yaml --region REGION
         $ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers
             --role=roles/run.invoker
+        $ gcloud run services describe loupe --region REGION --format='value(status.url)'
+        Open that address.
     """,
+    update=f"gcloud builds submit --tag {IMAGE} && gcloud run deploy loupe --image {IMAGE} "
+    "--region REGION",
+    placeholders=PLACEHOLDERS,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,

@@ -13,6 +13,7 @@ IMAGE_SIZE = (
 )
 REFERENCE = "https://fly.io/docs/reference/configuration/"
 FILE = "fly.toml"
+NAME = "YOUR-APP-NAME"
 MEMORY_MB = 512
 ALERT = (
     "Fly.io documents none; pay with prepaid credit (Billing in the dashboard), and keep "
@@ -22,6 +23,7 @@ ALERT = (
 
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return fly.toml."""
+    memory_mb = app.raise_memory(MEMORY_MB)
     check = {
         "grace_period": f"{app.start_seconds}s",
         "interval": "30s",
@@ -30,7 +32,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "path": app.ready_path,
     }
     document = {
-        "app": f"{app.name}-CHANGE-ME",
+        "app": NAME,
         "primary_region": "fra",
         "kill_signal": "SIGTERM",
         "kill_timeout": app.stop_seconds,
@@ -40,7 +42,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             # The volume belongs to root: the entry point hands it to the app's own user.
             "args": {"RUN_AS": "root"},
         },
-        "env": app.environment(MEMORY_MB),
+        "env": app.environment(memory_mb),
         "http_service": {
             "internal_port": app.port,
             "force_https": True,
@@ -57,7 +59,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "mounts": [
             {"source": f"{app.name}_data", "destination": app.data_dir, "initial_size": "1gb"}
         ],
-        "vm": [{"size": "shared-cpu-1x", "memory": f"{MEMORY_MB}mb"}],
+        "vm": [{"size": "shared-cpu-1x", "memory": f"{memory_mb}mb"}],
     }
     comments = (
         f"fly.toml: {REFERENCE}",
@@ -89,14 +91,17 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write fly
-        Change app and primary_region in fly.toml.
-        $ fly apps create YOUR-NAME
+        Budget alert: {ALERT}
+        $ WRITE
+        $ fly auth login && fly apps create {NAME}
         $ fly secrets set LOUPE_SECRET=$(openssl rand -hex 32)
         $ fly deploy --ha=false
         $ fly scale count 1
-        Budget alert: {ALERT}
+        $ fly apps open
     """,
+    update="fly deploy --ha=false",
+    full_install=True,
+    placeholders={NAME: "a name that no other app on Fly.io has"},
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,
@@ -109,6 +114,7 @@ HOST = Host(
     sticky_sessions_via="fly-replay",
     remarks="""
         `fly scale count` sets the number of machines; fly.toml has no key for it.
+        primary_region is Frankfurt; `fly platform regions` lists the others.
         Sticky sessions need fly-replay, which Loupe doesn't send: keep it at one machine.
         The machine's volume holds the corrections.
     """,

@@ -60,15 +60,16 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write heroku
-        Commit heroku.yml and app.json.
-        $ heroku create --stack container
-        $ heroku config:set LOUPE_LOG=json LOUPE_MEMORY_MB=512 LOUPE_SECRET=$(openssl rand -hex 32)
-        $ heroku features:enable http-session-affinity
-        $ git push heroku main
-        $ heroku ps:scale web=1:eco
         Budget alert: {ALERT}
+        $ WRITE
+        $ git add bundles heroku.yml app.json && git commit -m 'Deploy the model'
+        $ heroku create --stack container
+        $ heroku config:set SETTINGS LOUPE_SECRET=$(openssl rand -hex 32)
+        $ heroku features:enable http-session-affinity
+        $ git push heroku HEAD:main
+        $ heroku ps:scale web=1:eco && heroku open
     """,
+    update="git add bundles && git commit -m 'Deploy the model' && git push heroku HEAD:main",
     make_files=make_files,
     manifest=ManifestPaths("app.json", environment="env"),
     max_instances_via="heroku ps:scale web=1",
@@ -77,6 +78,7 @@ HOST = Host(
         app.json serves Heroku's button and review apps; otherwise the commands do the same.
         It has no health check of its own: the app must only listen within 60 seconds.
         A request that takes more than 30 seconds is cut: split large batches.
+        Heroku doesn't fetch files in Git LFS; models are pushed to it without.
         Files are lost at least once a day: set LOUPE_DATABASE.
     """,
 )

@@ -3,12 +3,13 @@
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import dump_toml, format_budget_alert
+from ..templates import OWN_REPOSITORY, PUSH, dump_toml, format_budget_alert
 
 __all__ = ["HOST"]
 
 REFERENCE = "https://docs.railway.com/config-as-code/reference"
 FILE = "railway.toml"
+MEMORY_MB = 512
 ALERT = (
     "Workspace, Usage, Set Usage Limits sets a custom e-mail alert and a hard limit; at the hard "
     "limit everything is taken offline."
@@ -42,28 +43,36 @@ HOST = Host(
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
-    limits=Limits(memory_mb=512, cpu=1, start_seconds=300, image_mb=4096),
+    limits=Limits(memory_mb=MEMORY_MB, cpu=1, start_seconds=300, image_mb=4096),
     sources=(
         Source("https://docs.railway.com/pricing/plans", "memory_mb cpu image_mb price"),
         Source(REFERENCE, "start_seconds manifest"),
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write railway
-        Commit railway.toml and push.
-        On https://railway.com choose New Project and the repository.
+        {OWN_REPOSITORY}
         Budget alert: {ALERT}
-        $ railway login && railway link
-        $ railway variables --set LOUPE_LOG=json --set LOUPE_MEMORY_MB=512
-        Set LOUPE_SECRET and LOUPE_DATABASE under Variables.
-        Choose Settings, Networking, Generate Domain.
+        $ WRITE
+        $ git add bundles {FILE} && git commit -m 'Deploy the model' && git push
+        $ railway login && railway init --name loupe
+        $ railway add --service loupe --repo YOUR-NAME/loupe --variables SETTINGS
+            --variables LOUPE_SECRET=$(openssl rand -hex 32)
+        $ railway service loupe && railway domain
+        To keep corrections, add LOUPE_DATABASE under Variables.
+        Open the address that the last command printed.
     """,
+    settings_separator=" --variables ",
+    update=PUSH,
+    github=True,
+    git_lfs=False,
+    placeholders={"YOUR-NAME": "your name on GitHub"},
     make_files=make_files,
     manifest=ManifestPaths(FILE, health="deploy.healthcheckPath"),
     max_instances_via="numReplicas = 1",
     remarks="""
         Running around the clock, Loupe's memory costs about $2 a month, more than the free $1.
         The limits are those of the free plan, with 0.5 GB; Hobby has up to 48 GB.
+        Railway doesn't fetch files in Git LFS (its users report), so none may be above 100 MB.
         No sticky sessions: keep it at one instance.
         Files are lost at every deploy unless a volume is mounted at /data.
         A volume belongs to root: set RAILWAY_RUN_UID=0, and the entry point hands it to the app.

@@ -3,7 +3,13 @@
 from ..host import Host, Limits, ManifestPaths, Source
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import dump_yaml, format_budget_alert, to_name_value_list
+from ..templates import (
+    OWN_REPOSITORY,
+    PUSH,
+    dump_yaml,
+    format_budget_alert,
+    to_name_value_list,
+)
 
 __all__ = ["HOST"]
 
@@ -57,12 +63,16 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write render
-        Commit render.yaml and push.
-        On https://dashboard.render.com choose New, Blueprint, and the repository.
+        {OWN_REPOSITORY}
         Budget alert: {ALERT}
+        $ WRITE
+        $ git add bundles {FILE} && git commit -m 'Deploy the model' && git push
+        On https://dashboard.render.com choose New, Blueprint, and the repository.
         To keep corrections, add LOUPE_DATABASE under Environment.
+        Open the address that the service shows.
     """,
+    update=PUSH,
+    github=True,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE, environment="services.0.envVars", health="services.0.healthCheckPath"
@@ -71,6 +81,7 @@ HOST = Host(
     remarks="""
         The first visitor after a pause waits for a start on a tenth of a core.
         Free services lose their files at every stop and can't have a disk.
+        Whether Render fetches files in Git LFS (above 100 MB) its documentation doesn't say.
         No sticky sessions: keep it at one instance.
     """,
 )

@@ -1,5 +1,7 @@
 """Amazon SageMaker: the image behind an endpoint that answers signed requests."""
 
+from typing import Any
+
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
@@ -11,6 +13,11 @@ DOCS = "https://docs.aws.amazon.com/sagemaker/latest"
 API = f"{DOCS}/APIReference/API_CreateEndpointConfig.html"
 PRICING = "https://aws.amazon.com/sagemaker/pricing/"
 FOLDER = "sagemaker"
+REGISTRY = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+BUCKET = "s3://YOUR-BUCKET/loupe/model.tar.gz"
+UPLOAD = f"aws s3 cp {FOLDER}/model.tar.gz {BUCKET}"
+MODELS_DIR = "/opt/ml/model"
+"""Where SageMaker unpacks the archive."""
 VARIANT = "all"
 MEMORY_MB = 8192
 ALERT = (
@@ -21,13 +28,17 @@ ALERT = (
 
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return the requests as ``--cli-input-json`` takes them."""
+    container: dict[str, Any] = {
+        "Image": f"{REGISTRY}/{app.name}:{app.image_stage}",
+        "Environment": app.environment(MEMORY_MB),
+    }
+    if app.models:
+        container["ModelDataUrl"] = BUCKET
+        container["Environment"]["LOUPE_BUNDLES"] = MODELS_DIR
     requests = {
         "model": {
             "ModelName": app.name,
-            "PrimaryContainer": {
-                "Image": f"ACCOUNT.dkr.ecr.REGION.amazonaws.com/{app.name}:{app.image_stage}",
-                "Environment": app.environment(MEMORY_MB),
-            },
+            "PrimaryContainer": container,
             "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/ROLE",
         },
         "endpoint-config": {
@@ -78,19 +89,20 @@ HOST = Host(
         Source(f"{DOCS}/dg/hosting-faqs.html", "body_mb request_seconds"),
     ),
     budget_alert=ALERT,
-    steps="""
-        $ python -m deploy write sagemaker
-        Replace ACCOUNT, REGION and ROLE in sagemaker/model.json and below.
+    steps=f"""
+        $ WRITE
         Budget alert: the next command sends an e-mail at 80% of 50 dollars a month.
         $ aws budgets create-budget --account-id ACCOUNT --budget file://sagemaker/budget.json
             --notifications-with-subscribers
-            'Notification={NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80},Subscribers=[{SubscriptionType=EMAIL,Address=YOU@example.org}]'
+            'Notification={{NotificationType=ACTUAL,ComparisonOperator=GREATER_THAN,Threshold=80}},Subscribers=[{{SubscriptionType=EMAIL,Address=YOUR-ADDRESS}}]'
+        $ {UPLOAD}
         Build the image to run as root, as SageMaker requires:
-        $ docker build --build-arg RUN_AS=root -t ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve .
-        $ aws ecr create-repository --repository-name loupe
-        $ aws ecr get-login-password | docker login --username AWS --password-stdin
-            ACCOUNT.dkr.ecr.REGION.amazonaws.com
-        $ docker push ACCOUNT.dkr.ecr.REGION.amazonaws.com/loupe:serve
+        $ docker build --target STAGE --build-arg RUN_AS=root
+            -t {REGISTRY}/loupe:STAGE .
+        $ aws ecr create-repository --repository-name loupe --region REGION
+        $ aws ecr get-login-password --region REGION | docker login --username AWS
+            --password-stdin {REGISTRY}
+        $ docker push {REGISTRY}/loupe:STAGE
         $ aws sagemaker create-model --cli-input-json file://sagemaker/model.json
         $ aws sagemaker create-endpoint-config
             --cli-input-json file://sagemaker/endpoint-config.json
@@ -103,6 +115,19 @@ HOST = Host(
         When you no longer need it, delete it:
         $ aws sagemaker delete-endpoint --endpoint-name loupe
     """,
+    update=f"{UPLOAD} && NEW=loupe-$(date +%s) && "
+    "aws sagemaker create-endpoint-config --cli-input-json "
+    f"file://{FOLDER}/endpoint-config.json --endpoint-config-name $NEW && aws sagemaker "
+    "update-endpoint --endpoint-name loupe --endpoint-config-name $NEW",
+    package="archive",
+    full_install=True,
+    placeholders={
+        "ACCOUNT": "the number of the AWS account",
+        "REGION": "a region such as eu-central-1",
+        "ROLE": "a role that SageMaker may assume, with access to the bucket and the image",
+        "YOUR-BUCKET": "a bucket in S3 for the models",
+        "YOUR-ADDRESS": "the address for the budget alert",
+    },
     make_files=make_files,
     manifest=ManifestPaths(f"{FOLDER}/model.json", environment="PrimaryContainer.Environment"),
     start=StartCommand(

@@ -1,5 +1,7 @@
 """Hugging Face Spaces: a git repository with a Dockerfile, shown in a frame."""
 
+from model.settings import ROOT
+
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
@@ -8,8 +10,10 @@ from ..templates import dump_yaml, format_budget_alert
 __all__ = ["HOST"]
 
 DOCS = "https://huggingface.co/docs/hub"
-# At the top of the repository it would replace this project's own README.
-FILE = "spaces/README.md"
+FILE = "README.md"
+FOLDER = "build/spaces"
+SPACE = "YOUR-NAME/loupe"
+UPLOAD = f"hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'"
 ALERT = (
     "set a sleep time (Settings of the Space) before choosing paid hardware, and check "
     "https://huggingface.co/settings/billing; cpu-basic is not charged."
@@ -17,7 +21,10 @@ ALERT = (
 
 
 def make_files(app: AppSpec) -> dict[str, str]:
-    """Return the README whose front matter configures a Space."""
+    """Return the README whose front matter configures a Space.
+
+    A Space builds the last stage of its Dockerfile.
+    """
     front_matter = dump_yaml(
         {
             "title": app.title,
@@ -31,7 +38,11 @@ def make_files(app: AppSpec) -> dict[str, str]:
         }
     )
     body = f"# {app.title}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
-    return {FILE: f"---\n{front_matter}---\n\n{body}"}
+    files = {FILE: f"---\n{front_matter}---\n\n{body}"}
+    if app.learner:
+        dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")
+        files[app.dockerfile] = f"{dockerfile}\nFROM {app.image_stage}\n"
+    return files
 
 
 HOST = Host(
@@ -55,16 +66,21 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        Create a Space with the SDK Docker on https://huggingface.co/new-space.
-        $ git clone https://huggingface.co/spaces/YOU/loupe ../loupe-space
-        $ git archive HEAD | tar -x -C ../loupe-space
-        $ python -m deploy write spaces && cp spaces/README.md ../loupe-space/README.md
-        $ cd ../loupe-space
-        $ git lfs install && git lfs track '*.onnx' '*.safetensors' '*.npz' '*.jpg' '*.png'
-        $ git add . && git commit -m Loupe && git push
         Budget alert: {ALERT}
-        Add LOUPE_SECRET and LOUPE_DATABASE as secrets in the Space's Settings.
+        $ WRITE
+        $ pip install --upgrade huggingface_hub && hf auth login
+        $ hf repos create {SPACE} --repo-type space --space-sdk docker --exist-ok
+        $ hf spaces variables add {SPACE} -e SETTINGS && hf spaces secrets add {SPACE}
+            -s LOUPE_SECRET=$(openssl rand -hex 32)
+        $ {UPLOAD}
+        To keep corrections, add LOUPE_DATABASE as a secret in the Space's Settings.
+        Open https://huggingface.co/spaces/{SPACE}.
     """,
+    settings_separator=" -e ",
+    update=UPLOAD,
+    package="folder",
+    full_install=True,
+    placeholders={"YOUR-NAME": "your name on Hugging Face"},
     make_files=make_files,
     manifest=ManifestPaths(FILE, port="app_port"),
     # The entry point turns XSRF protection off where this variable is set.
@@ -74,6 +90,6 @@ HOST = Host(
         deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
         Files are lost at every restart unless the Space has storage at /data.
         Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
-        Limited to one instance.
+        Limited to one instance. Anybody can download what is in a public Space, the model included.
     """,
 )

@@ -4,6 +4,7 @@ from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
 from ..spec import AppSpec
 from ..templates import dump_json, to_name_value_list
+from .cloud_run import IMAGE, PLACEHOLDERS
 
 __all__ = ["HOST"]
 
@@ -20,14 +21,14 @@ ALERT = (
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return the bodies of three REST requests."""
     container = {
-        "imageUri": f"REGION-docker.pkg.dev/PROJECT/{app.name}/{app.name}:{app.image_stage}",
+        "imageUri": IMAGE,
         "env": to_name_value_list(app.environment(MEMORY_MB)),
         "ports": [{"containerPort": 8080}],
         "healthRoute": HEALTH,
         "predictRoute": PREDICT,
     }
     deployment = {
-        "model": "projects/PROJECT/locations/REGION/models/MODEL",
+        "model": f"projects/PROJECT/locations/REGION/models/{app.name}",
         "displayName": app.name,
         "dedicatedResources": {
             "machineSpec": {"machineType": "n1-standard-2"},
@@ -36,18 +37,25 @@ def make_files(app: AppSpec) -> dict[str, str]:
         },
     }
     return {
-        MODEL: dump_json({"model": {"displayName": app.name, "containerSpec": container}}),
+        MODEL: dump_json(
+            {
+                "modelId": app.name,
+                "model": {"displayName": app.name, "containerSpec": container},
+            }
+        ),
         ENDPOINT: dump_json({"displayName": app.name, "dedicatedEndpointEnabled": True}),
         DEPLOY: dump_json({"deployedModel": deployment, "trafficSplit": {"0": 100}}),
     }
 
 
+APIS = "aiplatform.googleapis.com artifactregistry.googleapis.com cloudbuild.googleapis.com"
 CURL = (
     'curl --fail -H "Authorization: Bearer $(gcloud auth print-access-token)" '
     "-H 'Content-Type: application/json'"
 )
 LOCATION = "projects/PROJECT/locations/REGION"
 REST = f"https://REGION-aiplatform.googleapis.com/v1/{LOCATION}"
+
 
 HOST = Host(
     name="vertex",
@@ -68,24 +76,37 @@ HOST = Host(
     ),
     budget_alert=ALERT,
     steps=f"""
-        $ python -m deploy write vertex
         Budget alert: {ALERT}
-        Replace REGION and PROJECT in vertex/*.json and below.
+        $ WRITE
+        $ gcloud config set project PROJECT && gcloud services enable {APIS}
         $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
-        $ gcloud builds submit --tag REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve
+        $ gcloud builds submit --tag {IMAGE}
         $ {CURL} -d @{MODEL} {REST}/models:upload
         $ {CURL} -d @{ENDPOINT} {REST}/endpoints
-        Put the model's number into vertex/deploy.json, and the endpoint's in place of ENDPOINT:
+        ENDPOINT is the number in the answer; wait until `gcloud ai models list` shows loupe:
         $ {CURL} -d @{DEPLOY} {REST}/endpoints/ENDPOINT:deployModel
-        Put its address in place of DNS below (the shared address doesn't serve this endpoint):
+        DNS is the address that this prints (the shared address doesn't serve this endpoint):
         $ gcloud ai endpoints describe ENDPOINT --region=REGION
             --format='value(dedicatedEndpointDns)'
         $ printf '{{"instances":[{{"image_bytes":{{"b64":"%s"}}}}],"parameters":{{"top":5}}}}'
             "$(base64 < photo.jpg | tr -d '\\n')" |
             {CURL} -d @- https://DNS/v1/{LOCATION}/endpoints/ENDPOINT:predict
-        When you no longer need it, undeploy it:
-        $ gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=ID --region=REGION
+        When you no longer need it, undeploy it; DEPLOYED is the deployed model's number:
+        $ gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=DEPLOYED --region=REGION
     """,
+    update=f"gcloud builds submit --tag {IMAGE} && gcloud ai models upload --region=REGION "
+    f"--parent-model=loupe --display-name=loupe --container-image-uri={IMAGE} "
+    f"--container-env-vars=SETTINGS --container-health-route={HEALTH} "
+    f"--container-predict-route={PREDICT} && "
+    "gcloud ai endpoints deploy-model ENDPOINT --region=REGION --model=loupe "
+    "--display-name=loupe --machine-type=n1-standard-2 --traffic-split=0=100",
+    settings_separator=",",
+    placeholders=PLACEHOLDERS
+    | {
+        "ENDPOINT": "the number that creating the endpoint printed",
+        "DNS": "the endpoint's address",
+        "DEPLOYED": "the deployed model's number",
+    },
     make_files=make_files,
     manifest=ManifestPaths(
         MODEL, environment="model.containerSpec.env", health="model.containerSpec.healthRoute"
@@ -97,6 +118,7 @@ HOST = Host(
     ),
     max_instances_via='"maxReplicaCount": 1',
     remarks="""
+        The models are part of the image: a container gets only the address of files in a bucket.
         No public page: programs call it with Google credentials.
         Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of photos.
     """,

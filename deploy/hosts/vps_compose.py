@@ -7,6 +7,9 @@ from ..templates import (
     FIXED_MONTHLY_PRICE,
     PROXY_BODY,
     PROXY_BODY_MB,
+    SERVER_DIR,
+    SERVER_WORDS,
+    SYNC,
     dump_yaml,
     format_budget_alert,
     make_caddyfile,
@@ -19,8 +22,12 @@ FILE = "compose.yaml"
 MEMORY_MB = 1024
 
 
+UP = "docker compose up --detach --build"
+
+
 def make_files(app: AppSpec) -> dict[str, str]:
     """Return two containers: the app, which only Caddy can reach, and Caddy."""
+    memory_mb = app.raise_memory(MEMORY_MB)
     loupe = {
         "build": {"context": ".", "target": app.image_stage},
         "image": f"{app.name}:{app.image_stage}",
@@ -28,11 +35,11 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "init": True,
         "stop_grace_period": f"{app.stop_seconds}s",
         "expose": [str(app.port)],
-        "environment": app.environment(MEMORY_MB),
+        "environment": app.environment(memory_mb),
         # Secrets, one NAME=value per line; the file is optional and not committed.
         "env_file": [{"path": f".env.{app.name}", "required": False}],
         "volumes": [f"data:{app.data_dir}"],
-        "mem_limit": f"{MEMORY_MB}m",
+        "mem_limit": f"{memory_mb}m",
         "pids_limit": 256,
         "scale": app.max_instances,
         "read_only": True,
@@ -61,7 +68,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "volumes": {"data": None, "caddy": None},
     }
     comments = (
-        "echo SITE=loupe.example.org > .env, then docker compose up --detach --build",
+        f"SITE in .env is the domain, such as SITE=loupe.example.com; then {UP}",
         format_budget_alert(FIXED_MONTHLY_PRICE),
         "Keep the volume 'data': it holds corrections and your own models.",
     )
@@ -92,17 +99,18 @@ HOST = Host(
     ),
     budget_alert=FIXED_MONTHLY_PRICE,
     steps=f"""
-        On your own machine, write the files, then commit and push:
-        $ python -m deploy write vps-compose
         Budget alert: {FIXED_MONTHLY_PRICE}
         Point a domain at the server and open ports 80 and 443.
-        Install Docker with the Compose plugin: https://docs.docker.com/engine/install/
-        $ git clone https://github.com/YOU/loupe.git && cd loupe
-        $ echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && chmod 600 .env.loupe
-        $ echo SITE=YOUR.DOMAIN > .env
-        $ docker compose up --detach --build
-        $ docker compose ps
+        Install Docker with the Compose plugin on it: https://docs.docker.com/engine/install/
+        $ WRITE
+        $ {SYNC}
+        $ ssh SERVER 'cd {SERVER_DIR} && echo SITE=YOUR.DOMAIN > .env && umask 077 &&
+            echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && {UP}'
+        Open https://YOUR.DOMAIN.
     """,
+    update=f"{SYNC} && ssh SERVER 'cd {SERVER_DIR} && {UP}'",
+    full_install=True,
+    placeholders=SERVER_WORDS,
     make_files=make_files,
     manifest=ManifestPaths(
         FILE,

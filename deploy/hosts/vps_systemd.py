@@ -2,22 +2,26 @@
 
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Expertise, Kind, Traffic
-from ..spec import APP, AppSpec
+from ..spec import AppSpec
 from ..templates import (
     FIXED_MONTHLY_PRICE,
     PROXY_BODY,
     PROXY_BODY_MB,
+    SERVER_DIR,
+    SERVER_WORDS,
+    SYNC,
     format_budget_alert,
     make_caddyfile,
     make_unit,
 )
 
-__all__ = ["CHECKOUT_DIR", "HOST", "MEMORY_MB"]
+__all__ = ["HOST", "MEMORY_MB"]
 
 MANUAL = "https://www.freedesktop.org/software/systemd/man/latest"
-CHECKOUT_DIR = "/opt/loupe"
 MEMORY_MB = 1024
 FILE = "systemd/loupe.service"
+SCRIPT = "systemd/install.sh"
+INSTALL = f"ssh SERVER sh {SERVER_DIR}/{SCRIPT}"
 
 
 def make_files(app: AppSpec) -> dict[str, str]:
@@ -26,12 +30,36 @@ def make_files(app: AppSpec) -> dict[str, str]:
         f"Copy to /etc/systemd/system/{app.name}.service",
         format_budget_alert(FIXED_MONTHLY_PRICE),
     )
-    proxy_comment = "Copy to /etc/caddy/Caddyfile and replace loupe.example.org with your domain."
+    proxy_comment = "Copy to /etc/caddy/Caddyfile."
     upstream = f"127.0.0.1:{app.port}"
     return {
-        FILE: make_unit(app, CHECKOUT_DIR, MEMORY_MB, *unit_comments),
-        "systemd/Caddyfile": make_caddyfile(app, "loupe.example.org", upstream, proxy_comment),
+        FILE: make_unit(app, SERVER_DIR, app.raise_memory(MEMORY_MB), *unit_comments),
+        "systemd/Caddyfile": make_caddyfile(app, "YOUR.DOMAIN", upstream, proxy_comment),
+        SCRIPT: _make_install_script(app),
     }
+
+
+def _make_install_script(app: AppSpec) -> str:
+    """Return the script that installs the app on the server, and updates it there."""
+    return f"""#!/bin/sh
+# Run on the server as root. Running it again updates the app.
+# {format_budget_alert(FIXED_MONTHLY_PRICE)}
+set -eu
+cd {SERVER_DIR}
+apt-get update -q
+apt-get install -qy caddy openssl python3-venv
+test -d .venv || python3 -m venv .venv
+.venv/bin/pip install -qr {app.requirements} '{app.postgres_driver}'
+id {app.name} >/dev/null 2>&1 || useradd --system --home-dir /var/lib/{app.name} {app.name}
+test -f /etc/{app.name}.env ||
+  (umask 077 && echo LOUPE_SECRET=$(openssl rand -hex 32) > /etc/{app.name}.env)
+cp {FILE} /etc/systemd/system/
+cp systemd/Caddyfile /etc/caddy/
+systemctl daemon-reload
+systemctl enable {app.name}
+systemctl restart {app.name}
+systemctl reload-or-restart caddy
+"""
 
 
 HOST = Host(
@@ -55,19 +83,14 @@ HOST = Host(
     steps=f"""
         Budget alert: {FIXED_MONTHLY_PRICE}
         Point a domain at the server and open ports 80 and 443.
-        $ sudo apt install git python3-venv caddy
-        $ sudo git clone https://github.com/YOU/loupe.git /opt/loupe && cd /opt/loupe
-        $ sudo python3 -m venv .venv && sudo .venv/bin/pip install -r requirements-serve.txt
-            '{APP.postgres_driver}'
-        $ sudo useradd --system --home-dir /var/lib/loupe loupe
-        $ sudo .venv/bin/python -m deploy write vps-systemd
-        $ sudo cp systemd/loupe.service /etc/systemd/system/
-        $ sudo cp systemd/Caddyfile /etc/caddy/
-        $ sudo sed -i s/loupe.example.org/YOUR.DOMAIN/ /etc/caddy/Caddyfile
-        $ echo LOUPE_SECRET=$(openssl rand -hex 32) | sudo install -m 600 /dev/stdin /etc/loupe.env
-        $ sudo systemctl enable --now loupe && sudo systemctl reload caddy
-        $ systemctl status loupe
+        $ WRITE
+        $ {SYNC}
+        $ {INSTALL}
+        Open https://YOUR.DOMAIN. If it doesn't answer: ssh SERVER systemctl status loupe
     """,
+    update=f"{SYNC} && {INSTALL}",
+    full_install=True,
+    placeholders=SERVER_WORDS,
     make_files=make_files,
     manifest=ManifestPaths(FILE, environment="Environment", memory="MemoryMax"),
     start=StartCommand(runner="unit"),

@@ -13,7 +13,9 @@ from deploy.cli import main
 from deploy.files import make_files
 from deploy.host import Host
 from deploy.hosts import hosts
+from model.bundle import Bundle
 from model.settings import ROOT
+from tests.model.tiny import tiny
 
 
 def call(*arguments: str) -> Result:
@@ -53,7 +55,6 @@ def test_show_prints_everything_known(host: Host) -> None:
         host.title,
         host.summary,
         host.price,
-        host.budget_alert,
         *host.step_list,
         *host.remark_list,
     )
@@ -62,6 +63,11 @@ def test_show_prints_everything_known(host: Host) -> None:
     for source in host.sources:
         assert source.citation in result.stdout or source.facts == "manifest"
     assert "None" not in result.stdout
+    assert result.stdout.count("Budget alert: ") == 1
+    assert host.update_command() in result.stdout
+    assert "Not tried on the host itself" in result.stdout
+    for word, meaning in host.placeholders.items():
+        assert f"  {word}: {meaning}\n" in result.stdout
 
 
 def test_show_says_what_limits_the_instances() -> None:
@@ -73,7 +79,8 @@ def test_show_says_what_limits_the_instances() -> None:
 def test_write_prints_each_file(tmp_path: Path) -> None:
     result = call("write", "fly", "--to", str(tmp_path))
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"{tmp_path}/fly.toml: written\n")
+    assert result.stdout.startswith("Models: the built-in ones")
+    assert f"{tmp_path}/fly.toml: written\n" in result.stdout
     assert "python -m deploy show fly" in result.stdout
     assert "fly.toml: unchanged" in call("write", "fly", "--to", str(tmp_path)).stdout
 
@@ -93,6 +100,66 @@ def test_write_reports_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     result = call("write", "sagemaker", "--to", str(tmp_path))
     assert result.exit_code == 2
     assert "sagemaker" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_own_model_is_written_unless_another_is_named(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    result = call("write", "render", "--to", str(tmp_path))
+    assert result.exit_code == 0
+    assert "Models: tiny: the one that opens here (others: --model NAME)\n" in result.stdout
+    copied = f"{tmp_path}/bundles/tiny: copied, version {tiny_bundle.version}\n"
+    assert copied in result.stdout
+    assert "Next steps: python -m deploy show render --model tiny\n" in result.stdout
+    result = call("write", "render", "--to", str(tmp_path), "--model", "imagenet")
+    # The file names another model now, and it may have been edited.
+    assert result.exit_code == 2
+    result = call("write", "render", "--to", str(tmp_path), "--model", "imagenet", "--force")
+    assert f"Also in {tmp_path}/bundles, and offered by the app: tiny\n" in result.stdout
+
+
+def test_new_version_replaces_the_older_one_without_force(
+    tiny_bundle: Bundle, shelf: Path, tmp_path: Path
+) -> None:
+    command = ("write", "community-cloud", "--model", "tiny", "--to", str(tmp_path / "app"))
+    call(*command)
+    newer = tiny(shelf, title="Colours, again")
+    result = call(*command)
+    assert result.exit_code == 0
+    assert f"updated {tiny_bundle.version} to {newer.version}\n" in result.stdout
+    assert re.search(r"the app's own files: \d+ unchanged\n", result.stdout)
+
+
+def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
+    values = ("--set", "REGION=europe-west1", "--set", "PROJECT=mine")
+    result = call("write", "cloud-run", "--to", str(tmp_path), *values[:2])
+    assert "Replace PROJECT in the files: the project's ID (--set PROJECT=…)\n" in result.stdout
+    assert "Replace REGION" not in result.stdout
+    call("write", "cloud-run", "--to", str(tmp_path), *values, "--force")
+    image = "europe-west1-docker.pkg.dev/mine/loupe/loupe:serve"
+    assert image in (tmp_path / "service.yaml").read_text()
+    shown = call("show", "cloud-run", *values).stdout
+    assert f"$ gcloud builds submit --tag {image}\n" in shown
+    assert "deploy write cloud-run --set REGION=europe-west1 --set PROJECT=mine\n" in shown
+    result = call("write", "cloud-run", "--to", str(tmp_path), "--set", "PLANET=mars")
+    assert result.exit_code == 2
+    assert "PLANET" in result.stderr
+    assert "PROJECT, the project's ID" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "write"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fly", "--model", "../tiny"), "No model named '../tiny'"),
+        (("render", "--learner"), "Leave out --learner"),
+    ],
+)
+def test_what_the_host_cannot_run_is_refused(
+    command: str, arguments: tuple[str, ...], message: str, tiny_bundle: Bundle
+) -> None:
+    result = call(command, *arguments, "--model", "imagenet")
+    assert result.exit_code == 2
+    assert message in result.stderr
     assert "Traceback" not in result.output
 
 

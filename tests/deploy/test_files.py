@@ -3,6 +3,7 @@
 import errno
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +22,37 @@ from deploy.files import (
 )
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
+from deploy.package import app_files
+from deploy.spec import APP
 from model import atomic
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
 
 
-def folder_contents(folder: Path) -> dict[str, str]:
+SMALL = replace(APP, builtin=False)
+"""The app without its large models."""
+
+
+def folder_contents(folder: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file()
     }
 
 
+def expected_contents(host: Host) -> dict[str, bytes]:
+    copied = app_files(SMALL) if host.package == "folder" else {}
+    texts = {path: text.encode() for path, text in make_files(host, SMALL).items()}
+    return {path: source.read_bytes() for path, source in copied.items()} | texts
+
+
 @every_host
 def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: Path) -> None:
-    assert set(write_files(host, tmp_path).values()) == {WriteResult.NEW}
+    assert set(write_files(host, tmp_path, SMALL).values()) == {WriteResult.NEW}
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert set(write_files(host, tmp_path).values()) == {WriteResult.SAME}
-    assert folder_contents(tmp_path) == make_files(host)
+    assert set(write_files(host, tmp_path, SMALL).values()) == {WriteResult.SAME}
+    assert folder_contents(tmp_path) == expected_contents(host)
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
@@ -50,21 +63,23 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     edited.parent.mkdir(parents=True, exist_ok=True)
     edited.write_text("mine")
     with pytest.raises(FilesDiffer, match=f"{edited.name} differs .*--to, or .*--force"):
-        write_files(host, tmp_path)
+        write_files(host, tmp_path, SMALL)
     # The files that are missing are not written either.
-    assert folder_contents(tmp_path) == {name: "mine"}
-    assert write_files(host, tmp_path, force=True)[edited] is WriteResult.REPLACED
-    assert folder_contents(tmp_path) == make_files(host)
+    assert folder_contents(tmp_path) == {name: b"mine"}
+    assert write_files(host, tmp_path, SMALL, force=True)[edited] == WriteResult.REPLACED
+    assert folder_contents(tmp_path) == expected_contents(host)
 
 
 @every_host
 def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
-    with zipfile.ZipFile(io.BytesIO(zip_files(host))) as archive:
+    zipped = zip_files(host, SMALL)
+    with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
         assert archive.testzip() is None
-        texts = {name: archive.read(name).decode() for name in archive.namelist()}
-        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
-    assert texts == make_files(host)
-    assert zip_files(host) == zip_files(host)
+        contents = {name: archive.read(name) for name in archive.namelist()}
+        modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+    assert contents == expected_contents(host)
+    assert modes == {name: 0o755 if name.endswith(".sh") else 0o644 for name in contents}
+    assert zip_files(host, SMALL) == zipped
 
 
 def test_write_failure_keeps_the_previous_file(
@@ -78,7 +93,7 @@ def test_write_failure_keeps_the_previous_file(
     monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
         write_files(get_host("fly"), tmp_path, force=True)
-    assert folder_contents(tmp_path) == {"fly.toml": "previous"}
+    assert folder_contents(tmp_path) == {"fly.toml": b"previous"}
 
 
 @every_host

@@ -1,7 +1,11 @@
 """The contract of every host: its files, its limits, what it says of itself."""
 
 import re
+import subprocess
+import tomllib
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -90,8 +94,8 @@ def test_budget_alert_is_in_steps_and_files(host: Host) -> None:
     assert host.budget_alert
     assert any(step.startswith("Budget alert: ") for step in host.step_list)
     for path, text in make_files(host).items():
-        # JSON has no comments.
-        if not path.endswith((".json", "Caddyfile")):
+        # JSON has no comments, and a list of packages no bill.
+        if not path.endswith((".json", "Caddyfile", "requirements.txt")):
             assert "Budget alert: " in text, path
 
 
@@ -131,9 +135,61 @@ def test_settings_exist_and_no_secret_is_in_a_file(host: Host) -> None:
 @every_host
 def test_steps_write_the_files_and_mark_commands(host: Host) -> None:
     assert len(host.step_list) >= 3
-    assert f"deploy write {host.name}" in " ".join(host.step_list) or host.name == "community-cloud"
+    assert sum(f"deploy write {host.name}" in step for step in host.step_list) == 1
     for step in host.step_list:
         assert step.startswith("$ ") or "$" not in step
+    assert host.update_command().startswith(f"python -m deploy write {host.name}")
+
+
+@pytest.mark.parametrize(
+    "name", ["community-cloud", "render", "spaces", "vps-compose", "vps-systemd"]
+)
+def test_five_commands_lead_from_a_model_to_a_link(name: str) -> None:
+    steps = get_host(name).list_steps(replace(APP, models=("mine",), builtin=False))
+    first = next(i for i, step in enumerate(steps) if "deploy write" in step)
+    assert sum(step.startswith("$ ") for step in steps[first:]) <= 5
+    assert f"deploy write {name} --model mine" in steps[first]
+
+
+@every_host
+def test_model_and_settings_reach_the_host(host: Host) -> None:
+    app = replace(APP, models=("mine",), builtin=False)
+    text = "\n".join([*make_files(host, app).values(), *host.list_steps(app)])
+    assert re.search(r"LOUPE_MODEL\W.{0,40}?\bmine\b", text, re.DOTALL)
+    assert re.search(r"LOUPE_BUILTIN\W.{0,40}?\bfalse\b", text, re.DOTALL)
+    assert f"{host.name} --model mine" in host.update_command(app)
+    assert "SETTINGS" not in text + host.update_command(app)
+
+
+@every_host
+def test_secret_is_made_by_a_command(host: Host) -> None:
+    if host.has_page and host.name != "render":  # Render generates it
+        assert "openssl rand -hex 32" in all_text(host)
+
+
+@every_host
+def test_every_placeholder_is_known_and_filled(host: Host) -> None:
+    text = all_text(host) + host.update_command()
+    assert not re.search(r"CHANGE-ME|\bYOU\b|example\.org|<[A-Z]", text)
+    for word in re.findall(r"\bYOUR[-.][A-Z-]+\b", text):
+        assert word in host.placeholders
+    for word in host.placeholders:
+        assert re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text), word
+    values = dict.fromkeys(host.placeholders, "a.b-c/d@e:1")
+    files = make_files(host, APP, values)
+    parse_files(files)
+    filled = "\n".join([*files.values(), *host.list_steps(APP, values)])
+    for word in host.placeholders:
+        assert not re.search(rf"(?<!--set )(?<!\w){re.escape(word)}(?!\w)", filled), word
+
+
+@every_host
+def test_words_in_capitals_are_placeholders(host: Host) -> None:
+    values = dict.fromkeys(host.placeholders, "x")
+    commands = [step for step in host.list_steps(APP, values) if step.startswith("$ ")]
+    text = re.sub(r"--set \S+?=", "", " ".join(commands))
+    words = re.findall(r"(?<![\w$])[A-Z][A-Z-]{2,}(?![\w=])", text)
+    assert set(words) <= {"HEAD", "AWS", "EMAIL", "ACTUAL"}
 
 
 @every_host
@@ -164,9 +220,23 @@ def test_only_spaces_turns_xsrf_protection_off() -> None:
     )
 
 
-def test_space_tracks_every_binary_file_with_lfs() -> None:
-    """A Space refuses a push with binary files outside LFS."""
-    files = [path for name in ("model", "docs") for path in (ROOT / name).rglob("*.*")]
-    binary = {path.suffix for path in files if path.is_file() and b"\0" in path.read_bytes()}
-    tracked = set(re.findall(r"'\*(\.\w+)'", get_host("spaces").steps))
-    assert binary - {".pyc"} == tracked
+def test_install_script_is_valid_shell(tmp_path: Path) -> None:
+    script = tmp_path / "install.sh"
+    script.write_text(make_files(get_host("vps-systemd"))["systemd/install.sh"])
+    subprocess.run(["sh", "-n", script], check=True)
+
+
+@every_host
+def test_commands_are_valid_shell(host: Host) -> None:
+    for step in [*host.step_list, f"$ {host.update_command()}"]:
+        if step.startswith("$ "):
+            subprocess.run(["sh", "-n", "-c", step.removeprefix("$ ")], check=True)
+
+
+def test_proxy_takes_what_the_app_takes() -> None:
+    """Caddy's MiB are those of Streamlit, and a form around the file comes on top."""
+    config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
+    for name, path in (("vps-compose", "Caddyfile"), ("vps-systemd", "systemd/Caddyfile")):
+        size = re.search(r"max_size (\d+)MiB", make_files(get_host(name))[path])
+        assert size
+        assert int(size[1]) > config["server"]["maxUploadSize"]

@@ -1,0 +1,283 @@
+"""What is deployed: the models, and the app's own files where a host gets a folder of its own."""
+
+import gzip
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model.atomic import fsync_path
+from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, default_models, get_bundle
+from model.engine_info import ENGINES, OPTIONAL_FILES
+from model.errors import BundleError, BundleNotFound
+from model.settings import ROOT
+
+from .errors import FilesDiffer, NotOffered
+from .host import Host
+from .spec import APP, AppSpec
+
+__all__ = [
+    "app_files",
+    "bundle_files",
+    "check_offered",
+    "choose_models",
+    "copy_bundle",
+    "list_other_models",
+    "make_archive",
+    "make_lfs_attributes",
+    "own_bundles",
+]
+
+GITHUB_FILE_BYTES = 100 * 2**20
+"""Largest file that GitHub takes without Git LFS."""
+
+LEARNER = ENGINES["learner"]
+
+ALSO_COPIED = (".gitignore", ".streamlit/secrets.toml.example", "bundles/README.md")
+"""Files that a repository needs and an image does not."""
+
+
+def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpec:
+    """Return the app with the models to deploy.
+
+    Args:
+        names: models of the registry, of which the first opens; by default the model that the
+            app opens here.
+        learner: also deploy what the learner engine needs.
+
+    Raises:
+        BundleError: there is no such model, or it can't be opened.
+        NotOffered: a model has no weights for the learner engine.
+    """
+    app = APP.with_learner() if learner else APP
+    bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
+    own = [bundle for bundle in bundles if not _is_builtin(bundle)]
+    if not own and not names:
+        return app
+    for bundle in own:
+        if learner and LEARNER.needs not in bundle.file_names:
+            raise NotOffered(
+                f"The model {bundle.name!r} has no {LEARNER.needs}, which the learner engine "
+                "needs. Leave out --learner."
+            )
+    sizes = [path.stat().st_size for bundle in own for path in _paths(bundle, app).values()]
+    return replace(
+        app,
+        models=tuple(bundle.name for bundle in bundles),
+        builtin=len(own) < len(bundles),
+        git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
+    )
+
+
+def _default_bundle() -> Bundle:
+    """Return the first of the default models that can be opened."""
+    errors: list[BundleError] = []
+    for name in default_models():
+        try:
+            return get_bundle(name)
+        except BundleError as error:
+            errors.append(error)
+    raise errors[0] if errors else BundleNotFound("There is no model to deploy.")
+
+
+def _is_builtin(bundle: Bundle) -> bool:
+    return bundle.folder.is_relative_to(BUILTIN_DIR)
+
+
+def own_bundles(app: AppSpec) -> list[Bundle]:
+    """Return the bundles of the models to deploy that are not built in.
+
+    Raises:
+        BundleError: one of them can't be opened.
+    """
+    bundles = [get_bundle(name) for name in app.models]
+    return [bundle for bundle in bundles if not _is_builtin(bundle)]
+
+
+def check_offered(host: Host, app: AppSpec) -> None:
+    """Check that the host can take the models.
+
+    Raises:
+        NotOffered: it can't; the message says why.
+    """
+    if app.learner and not host.full_install:
+        memory_mb = host.limits.memory_mb
+        few = memory_mb < LEARNER.memory_mb
+        reason = f"it has {memory_mb:,} MB" if few else "its files can't ask for the full install"
+        raise NotOffered(
+            f"{host.title} can't run the learner engine, which needs {LEARNER.memory_mb:,} MB and "
+            f"the full install: {reason}. Leave out --learner."
+        )
+    if app.git_lfs and host.github and not host.git_lfs:
+        raise NotOffered(
+            f"A file of the model is larger than the 100 MB that GitHub takes without Git LFS, "
+            f"and {host.title} doesn't fetch files from there. Choose another host."
+        )
+
+
+def _paths(bundle: Bundle, app: AppSpec) -> dict[str, Path]:
+    """Return the files of a bundle that are deployed, by name, without reading them."""
+    names = [MANIFEST, *bundle.file_names]
+    return {
+        name: bundle.folder / name for name in names if app.learner or name not in OPTIONAL_FILES
+    }
+
+
+def bundle_files(app: AppSpec) -> dict[str, Path]:
+    """Return the files of the models to deploy by their paths in the bundles' folder.
+
+    Raises:
+        BundleError: a model can't be opened, or a file doesn't match its hash.
+    """
+    files = {}
+    for bundle in own_bundles(app):
+        for name, path in _paths(bundle, app).items():
+            files[f"{bundle.name}/{name}"] = (
+                path if name == MANIFEST else bundle.verified_path(name)
+            )
+    return files
+
+
+def app_files(app: AppSpec) -> dict[str, Path]:
+    """Return the app's own files by path: those that enter an image, and that git tracks.
+
+    Models are left out, except the built-in ones if they are offered.
+    """
+    admitted = [
+        line[1:].rstrip("/")
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    ]
+    files = {path: ROOT / path for path in _tracked([*admitted, *ALSO_COPIED])}
+    builtin = BUILTIN_DIR.relative_to(ROOT).as_posix()
+    return {
+        path: source
+        for path, source in files.items()
+        if (path in ALSO_COPIED or not path.startswith(f"{app.bundles_dir}/"))
+        and (app.builtin or not path.startswith(f"{builtin}/"))
+        and (app.learner or source.name not in OPTIONAL_FILES)
+    }
+
+
+def _tracked(paths: Sequence[str]) -> list[str]:
+    """Return the files at or below paths; without git, those that are not hidden or compiled."""
+    # Only what git tracks: a key that somebody left in a folder must not become public.
+    command = ["git", "ls-files", "-z", "--", *paths]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        if (ROOT / ".git").exists():
+            return sorted(path for path in done.stdout.split("\0") if (ROOT / path).is_file())
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    found = [path for path in paths if (ROOT / path).is_file()]
+    for folder, folders, names in (step for path in paths for step in os.walk(ROOT / path)):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        found += [
+            (Path(folder) / name).relative_to(ROOT).as_posix() for name in names if name[0] != "."
+        ]
+    return sorted(found)
+
+
+def make_archive(app: AppSpec) -> bytes:
+    """Return the models as a ``.tar.gz``; the same models give the same bytes.
+
+    Raises:
+        BundleError: a model can't be opened, or a file doesn't match its hash.
+    """
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for path, source in bundle_files(app).items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = source.stat().st_size, 0o644
+            with source.open("rb") as file:
+                archive.addfile(entry, file)
+    return buffer.getvalue()
+
+
+def make_lfs_attributes(app: AppSpec) -> str:
+    """Return the ``.gitattributes`` by which git keeps the models' large files in Git LFS."""
+    return "".join(
+        f"{path} filter=lfs diff=lfs merge=lfs -text\n"
+        for path, source in bundle_files(app).items()
+        if source.stat().st_size > GITHUB_FILE_BYTES
+    )
+
+
+def version_at(folder: Path) -> str | None:
+    """Return the version of the bundle in a folder, None if there is no bundle."""
+    try:
+        return Bundle.open(folder).version
+    except BundleError:
+        return None
+
+
+def list_other_models(folder: Path, app: AppSpec) -> list[str]:
+    """Return the names of bundles in a folder that are not among the models to deploy."""
+    paths = sorted(folder.glob(f"*/{MANIFEST}"))
+    return [path.parent.name for path in paths if path.parent.name not in app.models]
+
+
+def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = False) -> str:
+    """Copy a model below ``folder`` as a whole or not at all, and return what happened.
+
+    Another version there is replaced. Only what is not a bundle needs ``force``.
+
+    Raises:
+        BundleDamaged: a file doesn't match its hash.
+        FilesDiffer: something else has the name.
+    """
+    target = folder / bundle.name
+    before = version_at(target)
+    if os.path.lexists(target) and before is None and not force:
+        raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
+    files = _paths(bundle, app)
+    if before == bundle.version and _holds(target, bundle, set(files)):
+        return f"unchanged, version {bundle.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    old = new.with_name(f"{new.name}-old")
+    try:
+        for name in files:
+            source = bundle.folder / name if name == MANIFEST else bundle.verified_path(name)
+            shutil.copyfile(source, new / name)
+            fsync_path(new / name)
+        new.chmod(0o755)
+        if os.path.lexists(target):
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if os.path.lexists(old):
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.is_symlink() or old.is_file():
+            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
+    if before is None:
+        return f"copied, version {bundle.version}"
+    if before == bundle.version:
+        return f"copied again, version {bundle.version}"
+    return f"updated {before} to {bundle.version}"
+
+
+def _holds(target: Path, bundle: Bundle, names: set[str]) -> bool:
+    """Return whether a folder holds these files of a bundle, undamaged, and no others."""
+    if bundle.folder.resolve() == target.resolve():
+        return True
+    if {path.name for path in target.iterdir()} != names:
+        return False
+    try:
+        replace(bundle, folder=target).verify()
+    except BundleError:
+        return False
+    return True

@@ -1,0 +1,364 @@
+"""Which models are deployed, and how they are copied: as a whole, by name, without weights."""
+
+import errno
+import gzip
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from deploy import package
+from deploy.errors import FilesDiffer, NotOffered
+from deploy.files import default_folder, make_files, write_files, zip_files
+from deploy.host import Host
+from deploy.hosts import get_host, hosts
+from deploy.package import (
+    app_files,
+    check_offered,
+    choose_models,
+    copy_bundle,
+    list_other_models,
+    make_archive,
+)
+from deploy.spec import APP
+from model.bundle import BUILTIN_DIR, MANIFEST, Bundle
+from model.errors import BundleDamaged, BundleNotFound
+from model.settings import ROOT
+from tests.model.tiny import edit, tiny
+
+FOLDER_HOSTS = [name for name, host in hosts().items() if host.package == "folder"]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """An empty folder to write to, away from the data folder."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def with_weights(shelf: Path) -> None:
+    """A model of the owner that both engines run."""
+    shutil.copytree(BUILTIN_DIR / "clothing", shelf / "clothing")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_own_model_is_deployed_by_default_and_alone(tiny_bundle: Bundle) -> None:
+    app = choose_models()
+    assert (app.models, app.builtin) == (("tiny",), False)
+    assert app.environment() == {
+        "LOUPE_LOG": "json",
+        "LOUPE_MODEL": "tiny",
+        "LOUPE_BUILTIN": "false",
+    }
+    assert app.options == " --model tiny"
+
+
+def test_builtin_models_are_deployed_where_there_is_no_other(data_folder: Path) -> None:
+    assert choose_models() == APP
+    assert APP.options == ""
+
+
+def test_first_model_opens_and_builtin_ones_stay_if_one_is_named(
+    tiny_bundle: Bundle, calibrated_bundle: Bundle
+) -> None:
+    app = choose_models(["calibrated", "tiny", "calibrated"])
+    assert (app.models, app.builtin) == (("calibrated", "tiny"), False)
+    assert choose_models(["tiny", "imagenet"]).builtin
+    assert choose_models(["clothing"]).environment()["LOUPE_MODEL"] == "clothing"
+
+
+def test_damaged_newest_model_is_passed_over(tiny_bundle: Bundle, shelf: Path) -> None:
+    newer = tiny(shelf, "newer")
+    os.utime(newer.folder / MANIFEST, (2e9, 2e9))
+    assert choose_models().models == ("newer",)
+    (newer.folder / MANIFEST).write_text("{")
+    assert choose_models().models == ("tiny",)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../tiny", "/etc", "tiny/..", "a b", "$(id)", "TINY"])
+def test_only_names_of_the_registry_are_taken(name: str, tiny_bundle: Bundle) -> None:
+    with pytest.raises(BundleNotFound):
+        choose_models([name])
+
+
+def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
+    with_weights: None, target: Path
+) -> None:
+    app = choose_models(["clothing"])
+    bundle = package.own_bundles(app)[0]
+    assert copy_bundle(bundle, target, app) == f"copied, version {bundle.version}"
+    copy = Bundle.open(target / "clothing")
+    assert copy.version == bundle.version
+    assert "weights.safetensors" not in copy.file_names
+    copy.verify()
+    assert copy_bundle(bundle, target, app).startswith("unchanged")
+    full = choose_models(["clothing"], learner=True)
+    assert copy_bundle(bundle, target, full) == f"copied again, version {bundle.version}"
+    assert names(target / "clothing") == {MANIFEST, *bundle.manifest.files}
+    assert copy_bundle(bundle, target, app).startswith("copied again")
+    assert "weights.safetensors" not in names(target / "clothing")
+
+
+def test_copy_replaces_an_older_version_and_what_was_left_of_it(
+    tiny_bundle: Bundle, shelf: Path, target: Path
+) -> None:
+    app = choose_models(["tiny"])
+    copy_bundle(tiny_bundle, target, app)
+    newer = tiny(shelf, title="Colours, again")
+    assert newer.version != tiny_bundle.version
+    (target / "tiny/left-over.onnx").write_text("old")
+    said = copy_bundle(newer, target, app)
+    assert said == f"updated {tiny_bundle.version} to {newer.version}"
+    assert names(target) == {"tiny"}
+    assert names(target / "tiny") == {MANIFEST, *newer.file_names}
+    assert (target / "tiny").stat().st_mode & 0o777 == 0o755
+
+
+def test_damaged_copy_is_made_again(tiny_bundle: Bundle, target: Path) -> None:
+    app = choose_models(["tiny"])
+    copy_bundle(tiny_bundle, target, app)
+    graph = target / "tiny/graph.onnx"
+    graph.write_bytes(bytes(graph.stat().st_size))
+    assert copy_bundle(tiny_bundle, target, app).startswith("copied again")
+    Bundle.open(target / "tiny").verify()
+
+
+def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
+    app = choose_models(["tiny"])
+    graph = tiny_bundle.folder / "graph.onnx"
+    graph.write_bytes(bytes(graph.stat().st_size))
+    with pytest.raises(BundleDamaged):
+        copy_bundle(tiny_bundle, target, app)
+    assert names(target) == set()
+
+
+def test_failure_keeps_the_version_that_is_there(
+    tiny_bundle: Bundle, shelf: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = choose_models(["tiny"])
+    copy_bundle(tiny_bundle, target, app)
+    newer = tiny(shelf, title="Colours, again")
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(package, "fsync_path", fail)
+    with pytest.raises(OSError, match="No space left"):
+        copy_bundle(newer, target, app)
+    assert names(target) == {"tiny"}
+    assert Bundle.open(target / "tiny").version == tiny_bundle.version
+
+
+def test_something_else_of_that_name_is_kept_unless_forced(
+    tiny_bundle: Bundle, target: Path
+) -> None:
+    app = choose_models(["tiny"])
+    (target / "bundles/tiny").mkdir(parents=True)
+    (target / "bundles/tiny/notes.txt").write_text("mine")
+    render = get_host("render")
+    with pytest.raises(FilesDiffer, match="is not a model"):
+        write_files(render, target, app)
+    assert not (target / "render.yaml").exists()
+    write_files(render, target, app, force=True)
+    assert names(target / "bundles/tiny") == {MANIFEST, *tiny_bundle.file_names}
+
+
+def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, target: Path) -> None:
+    app = choose_models(["tiny"])
+    elsewhere = target / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "keep.txt").write_text("mine")
+    bundles = target / "bundles"
+    bundles.mkdir()
+    (bundles / "tiny").symlink_to(elsewhere)
+    copy_bundle(tiny_bundle, bundles, app, force=True)
+    assert not (bundles / "tiny").is_symlink()
+    assert names(elsewhere) == {"keep.txt"}
+    assert names(bundles) == {"tiny"}
+
+
+def test_other_models_in_the_folder_are_named(
+    tiny_bundle: Bundle, calibrated_bundle: Bundle, target: Path
+) -> None:
+    app = choose_models(["tiny"])
+    for bundle in (tiny_bundle, calibrated_bundle):
+        copy_bundle(bundle, target, app)
+    assert list_other_models(target, app) == ["calibrated"]
+
+
+TAKES_LEARNER = {"fly", "spaces", "vps-compose", "vps-systemd", "cloud-init", "sagemaker"}
+FULL_INSTALL = re.compile(r"target\W+full|FROM full|[ /]requirements\.txt")
+
+
+@pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
+def test_learner_is_refused_where_it_does_not_fit(host: Host, with_weights: None) -> None:
+    app = choose_models(["clothing"], learner=True)
+    assert app.options == " --model clothing --learner"
+    if host.name in TAKES_LEARNER:
+        check_offered(host, app)
+        assert FULL_INSTALL.search(
+            "\n".join([*make_files(host, app).values(), *host.list_steps(app)])
+        )
+        granted = [
+            int(value)
+            for value in re.findall(r"LOUPE_MEMORY_MB\W+(\d+)", str(make_files(host, app)))
+        ]
+        assert all(value >= 2048 for value in granted)
+    else:
+        with pytest.raises(NotOffered, match=r"1,024 MB .* Leave out --learner"):
+            check_offered(host, app)
+
+
+def test_learner_without_weights_is_refused(tiny_bundle: Bundle) -> None:
+    with pytest.raises(NotOffered, match=r"'tiny' has no weights\.safetensors"):
+        choose_models(["tiny"], learner=True)
+
+
+def test_large_file_goes_by_git_lfs(
+    tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 2000)
+    app = choose_models(["tiny"])
+    assert app.git_lfs
+    for name in ("render", "community-cloud", "cloud-init"):
+        host = get_host(name)
+        write_files(host, target / name, app)
+        attributes = (target / name / "bundles/.gitattributes").read_text()
+        assert attributes == "tiny/golden.npz filter=lfs diff=lfs merge=lfs -text\n"
+        steps = host.list_steps(app)
+        place = steps.index("$ git lfs install")
+        assert " add " in steps[place + 1]
+    for name in ("spaces", "heroku", "fly"):
+        host = get_host(name)
+        write_files(host, target / name, app)
+        assert not (target / name / "bundles/.gitattributes").exists()
+        assert "lfs" not in " ".join(host.list_steps(app))
+    with pytest.raises(NotOffered, match="Railway doesn't fetch"):
+        write_files(get_host("railway"), target, app)
+
+
+def test_git_takes_the_attributes_as_written(
+    tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 2000)
+    write_files(get_host("render"), target, choose_models(["tiny"]))
+    subprocess.run(["git", "init", "-q", target], check=True)
+    paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
+    command = ["git", "-C", target, "check-attr", "filter", *paths]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said == (
+        "bundles/tiny/golden.npz: filter: lfs\nbundles/tiny/graph.onnx: filter: unspecified\n"
+    )
+
+
+def test_archive_is_reproducible_and_unpacks_to_the_models(
+    tiny_bundle: Bundle, target: Path
+) -> None:
+    app = choose_models(["tiny"])
+    archive = make_archive(app)
+    os.utime(tiny_bundle.folder / "graph.onnx", (1e9, 1e9))
+    assert make_archive(app) == archive
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as opened:
+        opened.extractall(target, filter="data")
+    copy = Bundle.open(target / "tiny")
+    copy.verify()
+    assert copy.version == tiny_bundle.version
+
+
+def test_sagemaker_takes_the_models_from_the_bucket(tiny_bundle: Bundle, target: Path) -> None:
+    host, app = get_host("sagemaker"), choose_models(["tiny"])
+    results = write_files(host, target, app)
+    assert target / "sagemaker/model.tar.gz" in results
+    assert not (target / "bundles").exists()
+    model = (target / "sagemaker/model.json").read_text()
+    assert '"ModelDataUrl": "s3://YOUR-BUCKET/loupe/model.tar.gz"' in model
+    assert '"LOUPE_BUNDLES": "/opt/ml/model"' in model
+    edit(tiny_bundle, title="Changed")
+    again = write_files(host, target, choose_models(["tiny"]))
+    assert again[target / "sagemaker/model.tar.gz"] == "replaced"
+    assert "model.tar.gz" not in " ".join([*make_files(host).values(), *host.list_steps()])
+
+
+@pytest.mark.parametrize("name", FOLDER_HOSTS)
+def test_folder_of_its_own_is_a_whole_app_with_the_model(
+    name: str, tiny_bundle: Bundle, target: Path
+) -> None:
+    app = choose_models(["tiny"])
+    write_files(get_host(name), target, app)
+    # It answers from its own files: nothing here or in a data folder helps.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
+    environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
+    command = [sys.executable, "-m", "model", "identify", "model/samples/cat.jpg", "--json"]
+    done = subprocess.run(
+        command, cwd=target, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert tiny_bundle.version in done.stdout
+    code = "import streamlit_app, pathlib; print(pathlib.Path(streamlit_app.__file__).parent)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=target,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == str(target), done.stderr
+
+
+def test_community_cloud_installs_the_serving_list_and_nothing_else(
+    tiny_bundle: Bundle, target: Path
+) -> None:
+    write_files(get_host("community-cloud"), target, choose_models(["tiny"]))
+    packages = (target / "requirements.txt").read_text()
+    assert packages.startswith((ROOT / "requirements-serve.txt").read_text())
+    assert packages.endswith(f"\n{APP.postgres_driver}\n")
+    assert "torch" not in packages
+    # Community Cloud would take the first of these in their place.
+    preferred = {"uv.lock", "Pipfile", "environment.yml", "pyproject.toml", "packages.txt"}
+    assert not preferred & names(target)
+    assert not (target / "tests").exists()
+
+
+def test_only_files_that_git_tracks_are_copied(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (".dockerignore", "model/a.py", "model/key.json", "model/__pycache__/a.pyc"):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_text("*\n!model/\n" if path == ".dockerignore" else "")
+    monkeypatch.setattr(package, "ROOT", target)
+    monkeypatch.setattr(package, "BUILTIN_DIR", target / "model/library")
+    assert set(app_files(APP)) == {"model/a.py", "model/key.json"}
+    subprocess.run(["git", "init", "-q", target], check=True)
+    subprocess.run(["git", "-C", target, "add", "model/a.py"], check=True)
+    assert set(app_files(APP)) == {"model/a.py"}
+
+
+def test_folders_of_their_own_are_ignored_by_git() -> None:
+    for host in hosts().values():
+        folder = default_folder(host)
+        assert (folder == ROOT) == (host.package != "folder")
+        path = folder / "x" if folder != ROOT else ROOT / "build/x"
+        done = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False)
+        assert done.returncode == 0
+
+
+def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
+    app = choose_models(["tiny"])
+    for name in ("render", "community-cloud"):
+        with zipfile.ZipFile(io.BytesIO(zip_files(get_host(name), app))) as archive:
+            assert archive.read("bundles/tiny/graph.onnx") == tiny_bundle.read("graph.onnx")
+    with zipfile.ZipFile(io.BytesIO(zip_files(get_host("sagemaker"), app))) as archive:
+        assert archive.read("sagemaker/model.tar.gz") == make_archive(app)
