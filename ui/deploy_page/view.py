@@ -80,7 +80,8 @@ def _show_host(host: Host) -> None:
         icon=":material/download:",
         key=f"zip-{host.name}",
         on_click="ignore",
-        help="Unzip into the project folder; `python -m deploy write` does the same.",
+        help=f"Unzip into {'an empty' if host.package == 'folder' else 'the project'} folder; "
+        "`python -m deploy write` does the same.",
     )
     expander = st.expander(
         "Steps and files", icon=":material/checklist:", on_change="rerun", key=f"steps-{host.name}"
