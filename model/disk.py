@@ -2,11 +2,17 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["name_full_disk", "require_writable"]
+from .errors import DataError
+
+__all__ = ["RESERVED_BYTES", "free_bytes", "name_full_disk", "require_space", "require_writable"]
+
+RESERVED_BYTES = 64 * 2**20
+"""Bytes of a disk that Loupe leaves free."""
 
 FULL_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
@@ -19,13 +25,37 @@ def require_writable(folder: Path) -> None:
     Raises:
         OSError: neither is possible; ``filename`` is the folder, or the parent at fault.
     """
-    existing = folder.resolve()
-    while not existing.exists():
-        existing = existing.parent
+    existing = _existing_parent(folder)
     if not existing.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
     if not os.access(existing, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes may be written below a folder that may not exist yet."""
+    return shutil.disk_usage(_existing_parent(folder)).free - RESERVED_BYTES
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Check that so many bytes may be written below a folder.
+
+    Raises:
+        DataError: the disk has less space.
+    """
+    if needed_bytes > (free := free_bytes(folder)):
+        raise DataError(
+            f"This needs {needed_bytes / 1e6:,.0f} MB, but only {max(0, free) / 1e6:,.0f} MB of "
+            f"the disk of {folder} can be used. Free some disk space."
+        )
+
+
+def _existing_parent(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    return existing
 
 
 @contextmanager

@@ -66,7 +66,7 @@ OPTIONS = {
     "identify": "photos --model --engine --top --json",
     "evaluate": "name folder --engine --json",
     "corrections": "file --force",
-    "backup": "file --with-training --without-records",
+    "backup": "file --without-records",
     "restore": "file --to --without-records",
 }
 

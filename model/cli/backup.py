@@ -11,22 +11,22 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("backup")
-@click.option("--with-training", is_flag=True, help="Include unfinished training runs (large).")
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
-def backup_command(file: Path, with_training: bool, without_records: bool) -> None:
+def backup_command(file: Path, without_records: bool) -> None:
     """Save models and corrections into FILE.zip, while the app runs.
 
-    Exits with 1 if something in the data folder was left out.
+    Exits with 1 if something was left out.
     """
     from ..backup import back_up
 
-    result = back_up(file, training=with_training, corrections=not without_records)
-    click.echo(f"{_summary(result.models, result.corrections)} in {file}")
-    click.echo(f"{result.bytes / 1e6:,.1f} MB. Keep it private: it may contain visitors' photos.")
-    for path in result.left_out:
-        click.echo(f"left out: {path}", err=True)
-    sys.exit(1 if result.left_out else 0)
+    contents, left_out = back_up(file, corrections=not without_records)
+    click.echo(f"{_summary(contents.models, contents.corrections)} in {file}")
+    size = f"{file.stat().st_size / 1e6:,.1f} MB"
+    click.echo(f"{size}. Keep it private: it may contain visitors' photos.")
+    for item in left_out:
+        click.echo(f"left out: {item}", err=True)
+    sys.exit(1 if left_out else 0)
 
 
 @click.command("restore")
@@ -47,18 +47,20 @@ def restore_command(file: Path, folder: Path | None, without_records: bool) -> N
     from ..backup import restore
     from ..settings import settings
 
-    result = restore(file, folder, corrections=not without_records)
-    summary = _summary(result.models, result.corrections)
-    click.echo(
-        f"{summary}, saved {result.created:%Y-%m-%d %H:%M} UTC, restored into {result.folder}"
-    )
-    if result.folder != settings().data.absolute():
-        click.echo(f"To use it, start the app with LOUPE_DATA={result.folder}")
+    data = settings().data.absolute()
+    folder = (folder or data).absolute()
+    contents = restore(file, folder, corrections=not without_records)
+    summary = _summary(contents.models, contents.corrections)
+    click.echo(f"{summary}, saved {contents.made:%Y-%m-%d %H:%M} UTC, restored into {folder}")
+    if folder != data:
+        click.echo(f"To use it, start the app with LOUPE_DATA={folder}")
+    if contents.corrections and settings().database.get_secret_value():
+        click.echo("The app won't see these corrections while LOUPE_DATABASE is set.", err=True)
 
 
 def _summary(models: tuple[str, ...], corrections: int | None) -> str:
     names = f" ({', '.join(models)})" if models else ""
     summary = f"{len(models)} {'model' if len(models) == 1 else 'models'}{names}"
     if corrections is None:
-        return f"{summary}, no corrections,"
+        return f"{summary}, no corrections"
     return f"{summary} and {corrections:,} {'correction' if corrections == 1 else 'corrections'}"

@@ -110,6 +110,8 @@ def _set_pragmas(connection: Any, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     # Deleted rows are overwritten, because they may hold a visitor's photo.
     cursor.execute("PRAGMA secure_delete=ON")
+    # Triggers and views of a database from elsewhere can't call functions with side effects.
+    cursor.execute("PRAGMA trusted_schema=OFF")
     cursor.close()
 
 

@@ -2,19 +2,20 @@
 
 import unicodedata
 import zipfile
-import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from pathvalidate import sanitize_filename
 from pathvalidate.handler import ReservedNameHandler
 
+from .. import zips
 from ..atomic import replace_atomically
 from ..errors import DataError
 from ..spreadsheet import escape_formula, write_csv
 from .store import Correction, CorrectionStore
 
-__all__ = ["CSV_NAME", "FolderNames", "export_corrections"]
+__all__ = ["CSV_NAME", "FolderNames", "export_corrections", "require_export"]
 
 CSV_NAME = "corrections.csv"
 
@@ -30,6 +31,9 @@ COLUMNS = (
     "known",
     "file",
 )
+
+MAX_MEMBERS, MAX_DIRECTORY_BYTES = 200_000, 32 * 2**20
+"""Limits of an earlier export, whose directory is read into memory before it is replaced."""
 
 MAX_NAME_BYTES = 180
 """Longest name of a folder, in UTF-8 bytes; most file systems end at 255."""
@@ -75,26 +79,35 @@ def export_corrections(
     """
     if not isinstance(file, Path):
         return _write_zip(store, file)
+    if not overwrite:
+        require_export(file)
     try:
-        if not overwrite and file.is_file() and not _is_export(file):
-            raise DataError(
-                f"{file} exists and is not an export of corrections, so it is not replaced. "
-                "Choose another name, or add --force."
-            )
         with replace_atomically(file) as temporary, temporary.open("wb") as archive:
             return _write_zip(store, archive)
     except OSError as error:
         raise DataError(f"{file} can't be written: {error.strerror}.") from error
 
 
-def _is_export(file: Path) -> bool:
-    """Return True for a zip whose table has these columns."""
+def require_export(file: Path) -> None:
+    """Check that a path is free or an earlier export: a zip whose table has these columns.
+
+    Raises:
+        DataError: it is a file of another kind.
+    """
+    if not file.is_file():
+        return
     header = ",".join(COLUMNS).encode()
-    try:
-        with zipfile.ZipFile(file) as archive, archive.open(CSV_NAME) as table:
-            return table.read(len(header)) == header
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, ValueError):
-        return False
+    with suppress(zips.ZipDamaged), file.open("rb") as opened, zips.translate_zip_errors():
+        archive = zips.open_zip(
+            opened, max_entries=MAX_MEMBERS, max_directory_bytes=MAX_DIRECTORY_BYTES
+        )
+        with archive.open(CSV_NAME) as table:
+            if table.read(len(header)) == header:
+                return
+    raise DataError(
+        f"{file} exists and is not an export of corrections, so it is not replaced. "
+        "Choose another name, or add --force."
+    )
 
 
 def _write_zip(store: CorrectionStore, file: BinaryIO) -> int:

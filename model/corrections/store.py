@@ -3,9 +3,11 @@
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 
 from sqlalchemy import (
     Boolean,
@@ -193,6 +195,20 @@ class CorrectionStore:
         query = delete(TABLE).where(TABLE.c.id == correction_id)
         with translate_database_errors("written"), self._engine.begin() as connection:
             return connection.execute(query).rowcount > 0
+
+    def copy_to(self, file: Path) -> int:
+        """Copy an SQLite database as of one moment into a new file; return the number copied.
+
+        Other processes may write meanwhile. The copy is one file without a write-ahead log.
+
+        Raises:
+            DataError: the database is damaged or stays locked, or the file can't be written.
+        """
+        with translate_database_errors("saved"), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
+        with closing(CorrectionStore(f"sqlite:///{file}")) as copy:
+            return copy.count()
 
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""

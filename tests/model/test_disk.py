@@ -1,13 +1,15 @@
 """Disk checks: folders that can't be written to, and errors from a full disk."""
 
 import errno
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from model.disk import name_full_disk, require_writable
+from model.disk import RESERVED_BYTES, free_bytes, name_full_disk, require_space, require_writable
+from model.errors import DataError
 
 
 def test_folder_that_can_be_created_is_writable(tmp_path: Path) -> None:
@@ -21,6 +23,15 @@ def test_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError) as raised:
         require_writable(tmp_path / "models" / "forms")
     assert raised.value.filename == str(tmp_path / "models")
+
+
+def test_space_is_that_of_the_nearest_folder_less_a_reserve(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free - RESERVED_BYTES
+    # Other processes write meanwhile.
+    assert abs(free_bytes(tmp_path / "new" / "models") - free) < 2**30
+    require_space(tmp_path / "new", 1)
+    with pytest.raises(DataError, match=r"needs 1,152,921,504,607 MB, but only .* MB of the disk"):
+        require_space(tmp_path / "new", 2**60)
 
 
 @pytest.fixture

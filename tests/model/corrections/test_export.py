@@ -153,7 +153,9 @@ def _other_zip() -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"", b"my notes", b"PK\x03\x04 damaged", _other_zip()])
+@pytest.mark.parametrize(
+    "content", [b"", b"my notes", b"PK\x03\x04 damaged", _other_zip(), _other_zip()[:-9]]
+)
 def test_export_keeps_a_file_of_another_kind_unless_forced(
     store: CorrectionStore, tmp_path: Path, content: bytes
 ) -> None:
@@ -174,6 +176,7 @@ def test_command_refuses_to_replace_notes_unless_forced(data_folder: Path, tmp_p
     assert refused.exit_code == 2
     assert "is not replaced" in refused.stderr
     assert file.read_text() == "my notes"
+    assert not data_folder.exists()
     forced = CliRunner().invoke(main, ["corrections", "--force", str(file)])
     assert (forced.exit_code, forced.stdout) == (0, f"0 corrections in {file}\n")
     correction_store().close()

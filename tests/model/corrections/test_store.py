@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,27 @@ def test_ambiguous_or_empty_label_lists_are_rejected(
     with pytest.raises(DataError, match="label"):
         store.add_correction(red, labels, None)
     assert store.count() == 0
+
+
+def test_copy_holds_everything_and_not_what_was_deleted(tmp_path: Path, red: Prediction) -> None:
+    with closing(CorrectionStore(f"sqlite:///{tmp_path / 'r.sqlite'}")) as store:
+        ids = [store.add_correction(red, label, JPEG) for label in "abc"]
+        store.delete(ids[2])
+        assert store.copy_to(tmp_path / "copy.sqlite") == 2
+        with pytest.raises(DataError, match="can't be saved"):
+            store.copy_to(tmp_path / "no" / "folder.sqlite")
+    with closing(CorrectionStore(f"sqlite:///{tmp_path / 'copy.sqlite'}")) as copy:
+        assert [correction.label for correction in copy.iter_corrections()] == ["a", "b"]
+        assert copy.get_photo(ids[0]) == JPEG
+        # The number of a deleted one is not given again.
+        assert copy.add_correction(red, "d", None) == ids[2] + 1
+
+
+def test_schema_of_a_database_is_not_trusted(tmp_path: Path) -> None:
+    store = CorrectionStore(f"sqlite:///{tmp_path / 'r.sqlite'}")
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA trusted_schema").scalar() == 0
+    store.close()
 
 
 def test_process_has_one_store_in_the_data_folder(data_folder: Path, red: Prediction) -> None:
