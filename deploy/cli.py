@@ -17,7 +17,7 @@ from .errors import DeployError
 from .files import default_folder, make_files, read_files, write_files
 from .host import ARCHIVE, Host, Limits
 from .hosts import get_host, hosts
-from .package import check_offered, choose_models, list_other_models, own_bundles
+from .package import check_offered, choose_models, list_other_models
 from .placeholders import find_repository, parse_assignments
 from .spec import AppSpec
 
@@ -103,10 +103,9 @@ def show_command(
 
 def _list_paths(host: Host, app: AppSpec) -> list[str]:
     """Return what ``write`` makes, the app's own files and each model as one."""
-    own = [bundle.name for bundle in own_bundles(app)]
-    models = [f"{app.bundles_dir}/{name}/" for name in own]
+    models = [f"{app.bundles_dir}/{name}/" for name in app.own]
     if host.package == "archive":
-        models = [f"{host.name}/{ARCHIVE}"] if own else []
+        models = [f"{host.name}/{ARCHIVE}"] if app.own else []
     rest = ["the app's own files"] if host.package == "folder" else []
     return [*make_files(host, app), *models, *rest]
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from model.atomic import replace_atomically
+from model.bundle import get_bundle
 from model.settings import ROOT
 
 from .errors import FilesDiffer, Unreadable
@@ -25,7 +26,6 @@ from .package import (
     copy_bundle,
     make_archive,
     make_lfs_attributes,
-    own_bundles,
 )
 from .placeholders import fill
 from .spec import APP, AppSpec
@@ -84,7 +84,7 @@ def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> d
     if host.package == "folder":
         files |= app_files(app)
     files |= {path: text.encode() for path, text in make_files(host, app, values).items()}
-    if host.package == "archive" and own_bundles(app):
+    if host.package == "archive" and app.own:
         files[f"{host.name}/{ARCHIVE}"] = make_archive(app)
     if app.git_lfs and host.github:
         files[f"{app.bundles_dir}/.gitattributes"] = make_lfs_attributes(app).encode()
@@ -157,7 +157,7 @@ def write_files(
         )
     if host.package != "archive":
         models = folder / app.bundles_dir
-        for bundle in own_bundles(app):
+        for bundle in map(get_bundle, app.own):
             results[models / bundle.name] = copy_bundle(bundle, models, app, force=force)
     for path, content in contents.items():
         if results[path] is not WriteResult.SAME:

@@ -157,7 +157,7 @@ class Host(DeploymentOption):
             values: what to put for placeholders; the others are left.
         """
         steps = _split_lines(self._fill(self.steps, app, values))
-        if self.package == "archive" and not app.models:
+        if self.package == "archive" and not app.own:
             steps = [step for step in steps if ARCHIVE not in step]
         if app.git_lfs and self.github:
             first = next(

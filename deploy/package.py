@@ -30,7 +30,6 @@ __all__ = [
     "list_other_models",
     "make_archive",
     "make_lfs_attributes",
-    "own_bundles",
 ]
 
 GITHUB_FILE_BYTES = 100 * 2**20
@@ -56,7 +55,7 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
     """
     app = APP.with_learner() if learner else APP
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
-    own = [bundle for bundle in bundles if not _is_builtin(bundle)]
+    own = [bundle for bundle in bundles if not bundle.folder.is_relative_to(BUILTIN_DIR)]
     if not own and not names:
         return app
     for bundle in own:
@@ -69,6 +68,7 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
     return replace(
         app,
         models=tuple(bundle.name for bundle in bundles),
+        own=tuple(bundle.name for bundle in own),
         builtin=len(own) < len(bundles),
         git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
     )
@@ -83,20 +83,6 @@ def _default_bundle() -> Bundle:
         except BundleError as error:
             errors.append(error)
     raise errors[0] if errors else BundleNotFound("There is no model to deploy.")
-
-
-def _is_builtin(bundle: Bundle) -> bool:
-    return bundle.folder.is_relative_to(BUILTIN_DIR)
-
-
-def own_bundles(app: AppSpec) -> list[Bundle]:
-    """Return the bundles of the models to deploy that are not built in.
-
-    Raises:
-        BundleError: one of them can't be opened.
-    """
-    bundles = [get_bundle(name) for name in app.models]
-    return [bundle for bundle in bundles if not _is_builtin(bundle)]
 
 
 def check_offered(host: Host, app: AppSpec) -> None:
@@ -135,7 +121,7 @@ def bundle_files(app: AppSpec) -> dict[str, Path]:
         BundleError: a model can't be opened, or a file doesn't match its hash.
     """
     files = {}
-    for bundle in own_bundles(app):
+    for bundle in map(get_bundle, app.own):
         for name, path in _paths(bundle, app).items():
             files[f"{bundle.name}/{name}"] = (
                 path if name == MANIFEST else bundle.verified_path(name)

@@ -44,6 +44,8 @@ class AppSpec:
     bundles_dir: str = "bundles"
     """Folder of the repository, and of the image, that holds the models to deploy."""
 
+    own: tuple[str, ...] = ()
+    """Those of them that are not built in: their files are deployed."""
     git_lfs: bool = False
     """Whether a model has a file that GitHub takes only by Git LFS."""
 

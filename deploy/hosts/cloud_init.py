@@ -97,13 +97,13 @@ HOST = Host(
         Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
         $ cloud-init status --wait && systemctl status loupe
     """,
-    update=f"{PUSH} && ssh SERVER 'cd {SERVER_DIR} && git pull && systemctl restart loupe'",
+    update=f"{PUSH} && ssh SERVER 'sudo git -C {SERVER_DIR} pull && sudo systemctl restart loupe'",
     full_install=True,
     github=True,
     placeholders={
         REPOSITORY: "the address of your repository, which the machine clones",
         "YOUR.DOMAIN": "the domain of the app",
-        "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
+        "SERVER": "what you type after ssh: debian@203.0.113.5, say",
     },
     make_files=make_files,
     manifest=ManifestPaths(UNIT, environment="Environment", memory="MemoryMax"),

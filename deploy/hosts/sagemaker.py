@@ -32,7 +32,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "Image": f"{REGISTRY}/{app.name}:{app.image_stage}",
         "Environment": app.environment(MEMORY_MB),
     }
-    if app.models:
+    if app.own:
         container["ModelDataUrl"] = BUCKET
         container["Environment"]["LOUPE_BUNDLES"] = MODELS_DIR
     requests = {

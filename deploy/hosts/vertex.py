@@ -56,7 +56,6 @@ CURL = (
 LOCATION = "projects/PROJECT/locations/REGION"
 REST = f"https://REGION-aiplatform.googleapis.com/v1/{LOCATION}"
 
-
 HOST = Host(
     name="vertex",
     title="Google Vertex AI",

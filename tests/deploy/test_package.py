@@ -28,9 +28,9 @@ from deploy.package import (
     make_archive,
 )
 from deploy.spec import APP
-from model.bundle import BUILTIN_DIR, MANIFEST, Bundle
+from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
-from model.settings import ROOT
+from model.settings import ROOT, settings
 from tests.model.tiny import edit, tiny
 
 FOLDER_HOSTS = [name for name, host in hosts().items() if host.package == "folder"]
@@ -97,7 +97,7 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
     with_weights: None, target: Path
 ) -> None:
     app = choose_models(["clothing"])
-    bundle = package.own_bundles(app)[0]
+    bundle = get_bundle("clothing")
     assert copy_bundle(bundle, target, app) == f"copied, version {bundle.version}"
     copy = Bundle.open(target / "clothing")
     assert copy.version == bundle.version
@@ -187,6 +187,19 @@ def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, tar
     assert not (bundles / "tiny").is_symlink()
     assert names(elsewhere) == {"keep.txt"}
     assert names(bundles) == {"tiny"}
+
+
+def test_model_that_is_there_already_stays(
+    tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_bundle(tiny_bundle, target, choose_models(["tiny"]))
+    shutil.rmtree(tiny_bundle.folder.parent)
+    monkeypatch.setenv("LOUPE_BUNDLES", str(target))
+    settings.cache_clear()
+    app = choose_models()
+    assert app.own == ("tiny",)
+    assert copy_bundle(get_bundle("tiny"), target, app).startswith("unchanged")
+    assert names(target / "tiny") == {MANIFEST, *tiny_bundle.file_names}
 
 
 def test_other_models_in_the_folder_are_named(
@@ -288,7 +301,9 @@ def test_sagemaker_takes_the_models_from_the_bucket(tiny_bundle: Bundle, target:
     edit(tiny_bundle, title="Changed")
     again = write_files(host, target, choose_models(["tiny"]))
     assert again[target / "sagemaker/model.tar.gz"] == "replaced"
-    assert "model.tar.gz" not in " ".join([*make_files(host).values(), *host.list_steps()])
+    for builtin in (APP, choose_models(["clothing"])):
+        text = " ".join([*make_files(host, builtin).values(), *host.list_steps(builtin)])
+        assert "model.tar.gz" not in text
 
 
 @pytest.mark.parametrize("name", FOLDER_HOSTS)
@@ -353,6 +368,8 @@ def test_folders_of_their_own_are_ignored_by_git() -> None:
         path = folder / "x" if folder != ROOT else ROOT / "build/x"
         done = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False)
         assert done.returncode == 0
+    command = ["git", "check-ignore", "-q", "bundles/mine/graph.onnx"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 1
 
 
 def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
