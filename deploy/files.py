@@ -20,12 +20,12 @@ from model.settings import ROOT
 from .errors import FilesDiffer, Unreadable
 from .host import ARCHIVE, Host
 from .package import (
+    LFS_ATTRIBUTES,
     app_files,
     bundle_files,
     check_offered,
     copy_bundle,
     make_archive,
-    make_lfs_attributes,
 )
 from .placeholders import fill
 from .spec import APP, AppSpec
@@ -87,7 +87,7 @@ def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> d
     if host.package == "archive" and app.own:
         files[f"{host.name}/{ARCHIVE}"] = make_archive(app)
     if app.git_lfs and host.github:
-        files[f"{app.bundles_dir}/.gitattributes"] = make_lfs_attributes(app).encode()
+        files[f"{app.bundles_dir}/.gitattributes"] = LFS_ATTRIBUTES.encode()
     return files
 
 

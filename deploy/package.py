@@ -22,6 +22,7 @@ from .host import Host
 from .spec import APP, AppSpec
 
 __all__ = [
+    "LFS_ATTRIBUTES",
     "app_files",
     "bundle_files",
     "check_offered",
@@ -29,11 +30,17 @@ __all__ = [
     "copy_bundle",
     "list_other_models",
     "make_archive",
-    "make_lfs_attributes",
 ]
 
 GITHUB_FILE_BYTES = 100 * 2**20
 """Largest file that GitHub takes without Git LFS."""
+
+LFS_ATTRIBUTES = "".join(
+    f"*{Path(info.needs).suffix} filter=lfs diff=lfs merge=lfs -text\n"
+    for info in ENGINES.values()
+    if info.in_manifest
+)
+"""The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
 
 LEARNER = ENGINES["learner"]
 
@@ -186,15 +193,6 @@ def make_archive(app: AppSpec) -> bytes:
             with source.open("rb") as file:
                 archive.addfile(entry, file)
     return buffer.getvalue()
-
-
-def make_lfs_attributes(app: AppSpec) -> str:
-    """Return the ``.gitattributes`` by which git keeps the models' large files in Git LFS."""
-    return "".join(
-        f"{path} filter=lfs diff=lfs merge=lfs -text\n"
-        for path, source in bundle_files(app).items()
-        if source.stat().st_size > GITHUB_FILE_BYTES
-    )
 
 
 def version_at(folder: Path) -> str | None:

@@ -48,7 +48,7 @@ SERVER_DIR = "/opt/loupe"
 
 SYNC = (
     "rsync -rlptz --delete --exclude .git --exclude .venv --exclude /build --exclude '.env*' "
-    f"--exclude secrets.toml --exclude __pycache__ ./ SERVER:{SERVER_DIR}/"
+    f"--exclude secrets.toml --exclude __pycache__ --exclude '.*_cache' ./ SERVER:{SERVER_DIR}/"
 )
 """Command that copies the folder here to the server; what is excluded stays there."""
 
