@@ -1,5 +1,6 @@
 """Corrections as a zip: one folder of photos per label, and all rows in one table."""
 
+import re
 import unicodedata
 import zipfile
 from contextlib import suppress
@@ -37,6 +38,9 @@ MAX_MEMBERS, MAX_DIRECTORY_BYTES = 200_000, 32 * 2**20
 
 MAX_NAME_BYTES = 180
 """Longest name of a folder, in UTF-8 bytes; most file systems end at 255."""
+
+EDGES = re.compile(r"^[\s.]+|[\s.]+$")
+"""Spaces and dots at the ends of a name."""
 
 
 class FolderNames:
@@ -143,14 +147,16 @@ def _to_row(correction: Correction, path: str) -> tuple[object, ...]:
 def _to_safe_name(label: str) -> str:
     """Return a name that every common system accepts and that stays inside its folder."""
     text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
-    # A dot in front hides a folder; sanitize_filename strips those at the end.
+    # A dot in front hides a folder, and Windows drops one at the end.
     name = sanitize_filename(
-        text.lstrip(". "),
+        EDGES.sub("", text),
         replacement_text="_",
         platform="universal",
         max_len=MAX_NAME_BYTES,
         reserved_name_handler=ReservedNameHandler.add_leading_underscore,
-    ).strip()
+    )
+    # Shortening may have made a space or a dot the last character.
+    name = EDGES.sub("", name)
     # A name that a spreadsheet or a shell takes for a formula or an option gets an underscore.
     return f"_{name}" if not name or name != escape_formula(name) else name
 

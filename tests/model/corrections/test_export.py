@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model import Photo, Prediction
@@ -101,6 +101,9 @@ def test_labels_that_look_alike_on_a_disk_get_folders_of_their_own(
         (".hidden", "hidden"),
         ("...", "_"),
         ("ends. ", "ends"),
+        ("ends.\x85", "ends"),
+        ("\x85.hidden", "hidden"),
+        (". CON", "_CON"),
         ("CON", "_CON"),
         ("nul.txt", "_nul.txt"),
         ("com1", "_com1"),
@@ -116,6 +119,7 @@ def test_folder_has_a_safe_name(label: str, folder: str) -> None:
 
 
 @given(st.lists(st.text(max_size=MAX_LABEL_LENGTH), max_size=20, unique=True))
+@example(["0.\x85"])
 def test_any_labels_get_safe_names_of_their_own(labels: list[str]) -> None:
     folders = FolderNames()
     names = [folders.get_name(label) for label in labels]
