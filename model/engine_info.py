@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-__all__ = ["ENGINES", "OPTIONAL_FILES", "SERVER_ENGINES", "EngineInfo", "ServerEngine"]
+__all__ = [
+    "DEFAULT_ENGINE",
+    "ENGINES",
+    "OPTIONAL_FILES",
+    "SERVER_ENGINES",
+    "EngineInfo",
+    "ServerEngine",
+]
 
 ServerEngine = Literal["compiled", "learner"]
 """Engines that manifests, settings, the command line and the API name."""
+
+DEFAULT_ENGINE: ServerEngine = "compiled"
+"""The engine that runs a bundle unless another one is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class EngineInfo:
         packages: what must be installed on the server.
         memory_mb: what the app must be allowed to use for the engine to be offered.
         implementation: module and class of the ``Engine``; None on the device.
+        rebuilds_network: whether it needs the network in Python, rebuilt by name; a custom one
+            has only its graph.
         in_manifest: whether a bundle's manifest lists it. The device runs the graph of any
             bundle, so older manifests stay valid, and the fake engine belongs to tests.
     """
@@ -41,6 +53,7 @@ class EngineInfo:
     packages: tuple[str, ...] = ()
     memory_mb: int = 0
     implementation: tuple[str, str] | None = None
+    rebuilds_network: bool = False
     in_manifest: bool = False
 
     @property
@@ -70,6 +83,7 @@ ENGINES = {
             # Measured: 720 MB with one model and one visitor, 915 MB with five models.
             memory_mb=1024,
             implementation=("model.engines.learner", "LearnerEngine"),
+            rebuilds_network=True,
             in_manifest=True,
         ),
         EngineInfo(
@@ -90,7 +104,7 @@ ENGINES = {
 }
 
 OPTIONAL_FILES = frozenset(info.needs for info in ENGINES.values() if info.in_manifest) - {
-    ENGINES["compiled"].needs
+    ENGINES[DEFAULT_ENGINE].needs
 }
 """Files of a bundle that may be left out: only the engine that runs them is then missing."""
 

@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from . import resources
-from .engine_info import ServerEngine
+from .engine_info import DEFAULT_ENGINE, ServerEngine
 from .errors import SettingRefused
 
 __all__ = ["ROOT", "Settings", "settings"]
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         description="A folder with models that are deployed with the app; it is only read.",
     )
     engine: ServerEngine = Field(
-        default="compiled", description="The engine that the app uses first."
+        default=DEFAULT_ENGINE, description="The engine that the app uses first."
     )
     threads: int = Field(
         default_factory=resources.cores,

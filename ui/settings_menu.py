@@ -6,7 +6,8 @@ import streamlit as st
 
 from model import Bundle, list_models
 from model.classifier import default_model
-from model.engines import ENGINES, available, why_unavailable
+from model.engine_info import DEFAULT_ENGINE, ENGINES
+from model.engines import available, why_unavailable
 from model.settings import settings
 from ui.phrasing import escape_markdown
 from ui.session import reclassify
@@ -76,7 +77,7 @@ def model_choice(bundles: dict[str, Bundle]) -> str | None:
 
 def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
     """Show the selector of this app's engines and return the chosen name."""
-    engines = list(available(bundles[name])) if name else ["compiled"]
+    engines = list(available(bundles[name])) if name else [DEFAULT_ENGINE]
     default = settings().engine
     engine = st.radio(
         "Engine",
