@@ -15,7 +15,7 @@ MIN_LIKELY_PROBABILITY = 0.9
 
 
 class Certainty(StrEnum):
-    """How certain the headline may sound."""
+    """Degree of certainty that the headline may express."""
 
     LIKELY = "likely"
     PROBABLE = "probable"

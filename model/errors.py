@@ -58,7 +58,7 @@ class LoupeError(Exception):
     code: ClassVar[str] = "error"
 
     emitted: bool = False
-    """Whether an event was emitted for it; see ``model.events``."""
+    """True once an event was emitted for it; see ``model.events``."""
 
 
 class PhotoError(LoupeError):

@@ -93,7 +93,7 @@ class OodResult(StrictModel):
 
     @property
     def near_chance(self) -> bool:
-        """Whether the detector is hardly better than a coin toss on these photos."""
+        """True if the detector is hardly better than a coin toss on these photos."""
         return self.auroc < NEAR_CHANCE_AUROC
 
 

@@ -1,4 +1,4 @@
-"""How good a model is: the figures of its card, drawn once the visitor opens them."""
+"""The figures of a model's card on how good it is, drawn once the visitor opens them."""
 
 from collections.abc import Callable
 from functools import lru_cache
