@@ -13,18 +13,18 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from .errors import Busy
 from .settings import settings
 
 __all__ = [
-    "DEADLINE",
     "Admission",
     "AdmissionCancelled",
     "AdmissionQueue",
     "Lane",
     "Submission",
+    "Timeout",
     "admission_queue",
 ]
 
@@ -34,8 +34,9 @@ Lane = Literal["screen", "api", "batch"]
 """The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
 two of the API's photos, not for all of them."""
 
-DEADLINE: Final = -1.0
-"""Timeout that stands for the queue's own deadline."""
+Timeout = float | Literal["deadline"] | None
+"""Longest wait in seconds. None waits for as long as it takes, as in ``threading``; the default,
+*deadline*, is the queue's own deadline."""
 
 CANCEL_POLL_SECONDS = 0.1
 """Longest time until a waiting caller notices that it was cancelled, in seconds."""
@@ -223,7 +224,7 @@ class AdmissionQueue:
     @contextmanager
     def acquire(
         self,
-        timeout: float | None = DEADLINE,
+        timeout: Timeout = "deadline",
         is_cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[Admission]:
         """Hold a slot; a thread that holds one already reuses it.
@@ -241,7 +242,7 @@ class AdmissionQueue:
         if current is not None:
             yield current
             return
-        timeout = self.deadline_seconds if timeout == DEADLINE else timeout
+        timeout = self.deadline_seconds if timeout == "deadline" else timeout
         admission = Admission("batch" if timeout is None else "screen", timeout, is_cancelled)
         self._enter(admission)
         self._wait(admission)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import decision
-from .admission import DEADLINE, admission_queue
+from .admission import Timeout, admission_queue
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
@@ -66,7 +66,7 @@ class Classifier:
         self.engine_ms = float("nan")
         """Median time of the engine alone for one photo, in ms; NaN before the golden test."""
 
-    def identify(self, source: Source, *, timeout: float | None = DEADLINE) -> Prediction:
+    def identify(self, source: Source, *, timeout: Timeout = "deadline") -> Prediction:
         """Return the prediction for one photo.
 
         Args:
@@ -84,7 +84,7 @@ class Classifier:
         self,
         source: Source,
         *,
-        timeout: float | None = DEADLINE,
+        timeout: Timeout = "deadline",
         is_cancelled: Callable[[], bool] | None = None,
     ) -> Identification:
         """Return the prediction for one photo, with the photo and its pixels.
@@ -117,7 +117,7 @@ class Classifier:
         return identification
 
     def _identify(
-        self, source: Source, timeout: float | None, is_cancelled: Callable[[], bool] | None
+        self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
     ) -> Identification:
         data = read_file(Path(source)) if isinstance(source, str | Path) else source
         with admission_queue().acquire(timeout, is_cancelled) as admission:

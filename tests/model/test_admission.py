@@ -6,13 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from model.admission import DEADLINE, AdmissionCancelled, AdmissionQueue, admission_queue
+from model.admission import AdmissionCancelled, AdmissionQueue, Timeout, admission_queue
 from model.errors import Busy
 from model.settings import settings
 from tests.model.slots import held, large_waiting, wait_until
 
 
-def enter(queue: AdmissionQueue, timeout: float | None = DEADLINE) -> str:
+def enter(queue: AdmissionQueue, timeout: Timeout = "deadline") -> str:
     try:
         with queue.acquire(timeout):
             return "in"
@@ -117,7 +117,7 @@ def test_active_never_exceeds_slots() -> None:
 
     def visit(number: int) -> None:
         nonlocal active, most
-        with queue.acquire(None if number % 2 else DEADLINE):
+        with queue.acquire(None if number % 2 else "deadline"):
             with lock:
                 active += 1
                 most = max(most, active)
@@ -193,7 +193,7 @@ def test_one_large_photo_is_decoded_at_a_time() -> None:
 
     def visit(number: int) -> None:
         nonlocal large, most
-        with queue.acquire(None if number % 3 == 0 else DEADLINE), queue.large_photo():
+        with queue.acquire(None if number % 3 == 0 else "deadline"), queue.large_photo():
             with lock:
                 large += 1
                 most = max(most, large)
