@@ -24,6 +24,7 @@ if job is None:
         source = source_control(SOURCES, key="from")
         st.space("stretch")
         show_settings_menu()
+    st.title("Identify a batch of photos", anchor=False)
     if is_batch_expired():
         st.info(
             f"This batch has expired: results are kept for up to {LIFETIME_MINUTES} minutes after "
