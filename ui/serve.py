@@ -4,7 +4,9 @@ import argparse
 import os
 import socket
 import sys
+from contextlib import suppress
 
+import click
 import segno
 
 from deploy.ports import free_port
@@ -14,7 +16,7 @@ __all__ = ["addresses", "main"]
 
 
 def main() -> None:
-    """Print the app's addresses, then become the server."""
+    """Print the app's addresses, then run the server until it is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8501, help="first port to try")
     try:
@@ -33,10 +35,23 @@ def main() -> None:
         )
     sys.stdout.flush()
     os.chdir(ROOT)
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-    command += [f"--server.port={port}", "--server.headless=true"]
-    # Streamlit's own banner would print the same addresses again.
-    os.execv(sys.executable, [*command, "--logger.hideWelcomeMessage=true"])  # noqa: S606
+    _run_server(port)
+
+
+def _run_server(port: int) -> None:
+    """Run Streamlit until Ctrl-C, which is how people stop it and so no failure."""
+    with suppress(KeyboardInterrupt, click.Abort):
+        from streamlit.web.cli import main as streamlit
+
+        # Streamlit's own banner would print the same addresses again.
+        streamlit(
+            [
+                *("run", "streamlit_app.py", f"--server.port={port}"),
+                *("--server.headless=true", "--logger.hideWelcomeMessage=true"),
+            ],
+            # As a program it would print "Aborted!" and exit with 1.
+            standalone_mode=False,
+        )
 
 
 def addresses(port: int) -> tuple[str, str | None]:

@@ -1,12 +1,18 @@
 """``ui.serve`` (``make run``): a free port, and addresses that a phone can open."""
 
+import os
 import re
+import signal
 import socket
+import subprocess
 import sys
+from urllib.request import urlopen
 
 import pytest
 
 from deploy import ports
+from model.settings import ROOT
+from tests.model.slots import wait_until
 from ui import serve
 from ui.serve import addresses
 
@@ -55,19 +61,45 @@ def test_network_address_is_none_without_a_network(monkeypatch, local_address, e
 
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
-def test_serve_prints_the_addresses_and_becomes_the_server(monkeypatch, capsys, network):
-    processes = []
+def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
+    ports = []
     monkeypatch.setattr(serve, "_network_address", lambda: network)
-    monkeypatch.setattr(serve.os, "execv", lambda path, command: processes.append((path, command)))
+    monkeypatch.setattr(serve, "_run_server", ports.append)
     monkeypatch.setattr(serve.os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
     output = capsys.readouterr().out
-    ((path, command),) = processes
-    port = re.search(r"--server.port=(\d+)", " ".join(command)).group(1)
-    assert path == sys.executable
-    assert command[1:5] == ["-m", "streamlit", "run", "streamlit_app.py"]
+    (port,) = ports
     assert f"http://localhost:{port}" in output
     assert (
         ("http://192.0.2.7" in output) == ("Scan this with your phone" in output) == bool(network)
     )
+
+
+def test_ctrl_c_ends_the_server_quietly(tmp_path):
+    command = [sys.executable, "-m", "ui.serve", f"--port={ports.free_port()}"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "LOUPE_DATA": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        address = re.search(
+            r"http://localhost:\d+", process.stdout.readline() + process.stdout.readline()
+        )
+        wait_until(lambda: is_ready(address[0]), seconds=60)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Aborted" not in output
+    assert "Traceback" not in output
+
+
+def is_ready(address):
+    try:
+        with urlopen(f"{address}/api/ready", timeout=5):
+            return True
+    except OSError:
+        return False
