@@ -19,6 +19,7 @@ from model import LoupeError, load
 from model.events import subscribe
 from model.resources import limit_malloc_arenas
 from model.settings import settings
+from model.share_link import prepare_signing
 
 from . import telemetry
 from .dispatcher import dispatcher
@@ -51,6 +52,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().database.get_secret_value():
             # In a thread: photos are identified without a database.
             threading.Thread(target=_open_database, name="corrections", daemon=True).start()
+        await asyncio.to_thread(prepare_signing)
         try:
             await asyncio.to_thread(load)
         except LoupeError as error:

@@ -2,7 +2,7 @@
 
 A token holds no text and no photo. Labels are read from the bundle that it names, so a link
 can show only what the bundle contains. Tokens are signed with ``LOUPE_SECRET``; if it is not
-set, a secret is created once and stored in the data folder.
+set, a secret is created at the first start and stored in the data folder.
 """
 
 import hashlib
@@ -28,7 +28,15 @@ from .errors import BundleError, LinkError
 from .prediction import Prediction
 from .settings import settings
 
-__all__ = ["KEY_FILE", "MAX_LABELS", "SharedPrediction", "Signature", "decode", "encode"]
+__all__ = [
+    "KEY_FILE",
+    "MAX_LABELS",
+    "SharedPrediction",
+    "Signature",
+    "decode",
+    "encode",
+    "prepare_signing",
+]
 
 MAX_LABELS = 10
 """Most labels that a link holds."""
@@ -118,6 +126,14 @@ def decode(token: str) -> SharedPrediction:
         labels = tuple(prediction.top(max(1, int(plausible))))
         prediction = replace(prediction, prediction_set=labels)
     return SharedPrediction(prediction, signature)
+
+
+def prepare_signing() -> None:
+    """Create the secret that signs links, if there is none; log a warning if it can't be stored.
+
+    Called at the app's start, so that a backup from before the first answer contains it.
+    """
+    _secret()
 
 
 def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:

@@ -8,7 +8,9 @@ import pytest
 
 from api.dispatcher import dispatcher
 from api.lifecycle import lifespan
+from model import share_link
 from model.bundle import BUILTIN_DIR
+from model.share_link import KEY_FILE
 from tests.model.tiny import tiny
 
 
@@ -88,6 +90,23 @@ def test_ready_reports_a_broken_model_without_paths(serve, shelf, caplog, harm, 
 async def started():
     async with lifespan(None):
         pass
+
+
+def test_start_creates_the_signing_key(client, data_folder):
+    key = data_folder / KEY_FILE
+    secret = key.read_text().strip()
+    assert secret
+    assert secret == share_link._secret()
+
+
+def test_app_starts_without_a_place_for_the_signing_key(serve, data_folder, caplog):
+    # A file in the folder's place: root ignores the mode of a read-only folder.
+    data_folder.touch()
+    share_link._warn_unsigned.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        assert serve().get("/api/live").status_code == 200
+    assert "Share links are not signed" in caplog.text
+    assert data_folder.read_bytes() == b""
 
 
 def test_ready_rejects_a_tampered_built_in_model(serve, shelf):
