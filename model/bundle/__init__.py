@@ -23,6 +23,7 @@ from .manifest import (
     Metric,
     Name,
     PredictionSetRule,
+    check_name,
 )
 from .registry import (
     ABANDONED_SECONDS,
@@ -70,6 +71,7 @@ __all__ = [
     "ReliabilityBin",
     "StrictModel",
     "Version",
+    "check_name",
     "current_version",
     "default_models",
     "fingerprint",

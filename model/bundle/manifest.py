@@ -2,9 +2,10 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ..engine_info import ENGINES, ServerEngine
+from ..errors import DataError
 from ..preprocess import PreprocessConfig
 from .card import ModelCard, StrictModel
 
@@ -20,6 +21,7 @@ __all__ = [
     "Metric",
     "Name",
     "PredictionSetRule",
+    "check_name",
 ]
 
 FORMAT: Final = 2
@@ -137,8 +139,10 @@ class ManifestDraft(StrictModel):
     def _check_consistency(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: two are equal")
-        if "learner" in self.engines and self.architecture.library == "custom":
-            raise ValueError("engines: a custom network cannot be rebuilt as a learner")
+        if self.architecture.library == "custom":
+            for engine in self.engines:
+                if ENGINES[engine].rebuilds_network:
+                    raise ValueError(f"engines: a custom network cannot be rebuilt as a {engine}")
         rule = self.calibration and self.calibration.prediction_set
         if rule and len(rule.label_thresholds) != len(self.labels):
             raise ValueError("confidence: floors must have one value per label")
@@ -168,3 +172,15 @@ class Manifest(ManifestDraft):
         """Return the manifest without its files, as the start of the next version."""
         values = self.model_dump(mode="json", exclude={"files", "format"})
         return ManifestDraft.model_validate(values)
+
+
+def check_name(name: str) -> None:
+    """Check a model's name before any work is done for it.
+
+    Raises:
+        DataError: it breaks ``NAME_RULE``.
+    """
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise DataError(f"name: {NAME_RULE}") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ..bundle import check_name
 from ..disk import name_full_disk, require_writable
 from ..exports import Export, examine
 from ..settings import settings
@@ -45,6 +46,7 @@ def import_command(
 
     Without --trust nothing in the file is run: it is only inspected.
     """
+    check_name(name)
     if not trust:
         _print_note(f"Reading {export.name} without running it…")
         report = examine(export)

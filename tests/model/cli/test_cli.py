@@ -14,7 +14,10 @@ from click.testing import CliRunner, Result
 
 from model import Bundle
 from model.cli import COMMANDS, main
+from model.cli.models import COLUMNS
+from model.errors import DataError
 from model.settings import ROOT
+from model.training.config import TrainingConfig
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 
@@ -88,6 +91,41 @@ def test_list_keeps_every_column_on_80_columns(
             assert "compiled" in " ".join(row)
     names = "".join(row[0] for row in rows)
     assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (72, "model labels accuracy version engines"),
+        (60, "model accuracy version engines"),
+        (50, "model accuracy version"),
+        (36, "model accuracy"),
+        (20, "model"),
+    ],
+)
+def test_narrow_list_drops_columns_and_keeps_names(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, width: int, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    result = run("list")
+    header, *rows = result.stdout.splitlines()
+    assert max(map(len, [header, *rows])) <= width
+    assert header.split() == columns.split()
+    assert [row.split()[0] for row in rows] == ["clothing", "imagenet", "tiny"]
+    dropped = [name for name in COLUMNS if name not in columns.split()]
+    assert result.stderr == f"Left out, as the terminal is narrow: {', '.join(dropped)}.\n"
+
+
+def test_bad_name_is_refused_by_import_as_by_train(tmp_path: Path) -> None:
+    export = tmp_path / "export.pkl"
+    export.write_bytes(b"not read")
+    with pytest.raises(DataError) as caught:
+        TrainingConfig.create(folder=tmp_path, name="Bad Name")
+    for trust in ((), ("--trust",)):
+        result = run("import", export, "--name", "Bad Name", *trust)
+        assert result.exit_code == 2
+        assert result.stderr == f"Error: {caught.value} [data-refused]\n"
+        assert "A model's name has up to 64 lower-case letters" in result.stderr
 
 
 def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
