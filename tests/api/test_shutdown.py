@@ -18,8 +18,8 @@ from model.samples import samples
 from model.settings import ROOT
 from tests.api.raw import Wire
 from tests.browser.server import Server, serving
-from tests.model.slots import wait_until
 from tests.tools import require_tool
+from tests.waiting import wait_until
 
 PHOTO = samples()[0].read()
 PATIENCE = 30

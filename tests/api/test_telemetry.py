@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from model.corrections import correction_store
 from model.errors import LoupeError, SettingRefused
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 RED = encoded(colour("red"), "PNG")
 SECRET = "hidden-word"
@@ -147,11 +147,7 @@ def test_unreachable_database_is_logged_at_the_start(
     monkeypatch.setattr(logging.getLogger("loupe"), "propagate", True)
     url = f"postgresql://nobody:{secret}@127.0.0.1:1/none"
     client = serve(LOUPE_MODEL="tiny", LOUPE_DATABASE=url)
-    for _ in range(200):
-        if "data-refused" in caplog.text:
-            break
-        time.sleep(0.05)
-    assert "data-refused: " in caplog.text
+    wait_until(lambda: "data-refused: " in caplog.text, seconds=10, describe=lambda: caplog.text)
     assert secret not in caplog.text
     correction_store.cache_clear()
     # Photos are identified without a database.

@@ -5,35 +5,35 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from deploy.ports import free_port
+from tests.waiting import wait_until
 
 __all__ = ["ROOT", "Server", "serving"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60
+PATIENCE_SECONDS = 60
+"""Longest wait for the app to start."""
 
 
 class Server:
-    """A server that answers: its address, data folder, process and log."""
+    """A running server: its URL, data folder, process and log."""
 
     def __init__(self, url: str, data: Path, process: subprocess.Popen[bytes], log: Path) -> None:
         self.url, self.data, self.process, self._log = url, data, process, log
-        self._seen = 0
+        self._read_chars = 0
 
     def log(self) -> str:
-        """The end of what it wrote."""
+        """Return the end of its output."""
         return self._log.read_text(errors="replace")[-6000:]
 
     def tracebacks(self) -> str:
-        """What it wrote since the last call, if a traceback is in it."""
+        """Return its output since the last call if that contains a traceback, else nothing."""
         text = self._log.read_text(errors="replace")
-        new, self._seen = text[self._seen :], len(text)
+        new, self._read_chars = text[self._read_chars :], len(text)
         return new[-6000:] if "Traceback" in new else ""
 
 
@@ -57,7 +57,7 @@ def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[S
         )
     server = Server(f"http://localhost:{port}/{prefix}".rstrip("/"), data, process, log)
     try:
-        _wait(server)
+        _wait_until_ready(server)
         yield server
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -65,10 +65,10 @@ def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[S
         process.wait()
 
 
-def _wait(server: Server) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and server.process.poll() is None:
-        with contextlib.suppress(URLError, OSError), urlopen(f"{server.url}/api/ready", timeout=5):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"The app does not start:\n{server.log()}")
+def _wait_until_ready(server: Server) -> None:
+    def is_ready() -> bool:
+        assert server.process.poll() is None, f"The app does not start:\n{server.log()}"
+        with urlopen(f"{server.url}/api/ready", timeout=5) as response:
+            return bool(response.status == 200)
+
+    wait_until(is_ready, PATIENCE_SECONDS, server.log)

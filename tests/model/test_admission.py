@@ -9,7 +9,8 @@ import pytest
 from model.admission import AdmissionCancelled, AdmissionQueue, Timeout, admission_queue
 from model.errors import Busy
 from model.settings import settings
-from tests.model.slots import held, large_waiting, wait_until
+from tests.model.slots import held, large_waiting
+from tests.waiting import wait_until
 
 
 def enter(queue: AdmissionQueue, timeout: Timeout = "deadline") -> str:

@@ -28,9 +28,10 @@ from model.errors import (
 from model.photo import MAX_BYTES
 from model.preprocess import Pixels, preprocess
 from model.samples import samples
-from tests.model.slots import held, large_waiting, wait_until
+from tests.model.slots import held, large_waiting
 from tests.model.tiny import COLOURS, colour
 from tests.photos import drawn, encoded
+from tests.waiting import wait_until
 
 
 def test_path_bytes_and_image_give_the_same_prediction(

@@ -12,7 +12,7 @@ import pytest
 
 from deploy import ports
 from model.settings import ROOT
-from tests.model.slots import wait_until
+from tests.waiting import wait_until
 from ui import serve
 from ui.serve import addresses
 
@@ -98,8 +98,5 @@ def test_ctrl_c_ends_the_server_quietly(tmp_path):
 
 
 def is_ready(address):
-    try:
-        with urlopen(f"{address}/api/ready", timeout=5):
-            return True
-    except OSError:
-        return False
+    with urlopen(f"{address}/api/ready", timeout=5) as response:
+        return response.status == 200

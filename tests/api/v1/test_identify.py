@@ -16,9 +16,10 @@ from api.v1 import params
 from model.admission import admission_queue
 from model.cli import main
 from model.samples import samples
-from tests.model.slots import held, large_waiting, wait_until
+from tests.model.slots import held, large_waiting
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 URL = "/api/v1/identify"
 RED = encoded(colour("red"), "PNG")

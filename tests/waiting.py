@@ -1,0 +1,31 @@
+"""Waiting in tests for what another thread or process does."""
+
+import time
+from collections.abc import Callable
+
+__all__ = ["wait_until"]
+
+
+def wait_until(
+    condition: Callable[[], object], seconds: float = 5.0, describe: Callable[[], str] = str
+) -> None:
+    """Wait until a condition holds; fail after ``seconds``.
+
+    Args:
+        condition: an ``OSError`` in it counts as false, since a server may not listen yet.
+        seconds: longest wait.
+        describe: returns what the failure shows, such as a server's log.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.002
+    while not _holds(condition):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"The condition did not hold within {seconds:g} s. {describe()}")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
+
+def _holds(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except OSError:
+        return False
