@@ -15,6 +15,7 @@ from rich.text import Text
 from ..errors import ExportRefused
 from ..exports import Export, Name, examine
 from ..exports.report import shown
+from ..text import list_some
 
 __all__ = ["doctor_command"]
 
@@ -148,12 +149,10 @@ def _names(export: Export) -> Iterator[tuple[str, str]]:
                 if len(names) > MAX_NAMES_IN_FULL
                 else ""
             )
+            yield title, listed + more
         else:
-            listed = ", ".join(
-                name.name.rpartition(".")[2] or name.module for name in names[:MAX_NAMES]
-            )
-            more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
-        yield title, listed + more
+            short = [name.name.rpartition(".")[2] or name.module for name in names]
+            yield title, list_some(short, MAX_NAMES)
 
 
 def _described(name: Name) -> str:

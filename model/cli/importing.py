@@ -9,6 +9,7 @@ from ..bundle import check_name
 from ..disk import name_full_disk, require_writable
 from ..exports import Export, examine
 from ..settings import settings
+from ..text import list_some
 from .error_group import require_full_install
 from .train import warn_if_shadowing
 
@@ -75,9 +76,9 @@ def import_command(
             "format that fastai can't open."
         )
     if imported.stubs:
-        click.echo(f"not installed, not needed: {_list(imported.stubs)}")
+        click.echo(f"not installed, not needed: {list_some(imported.stubs, MAX_LISTED)}")
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
-    click.echo(f"{len(manifest.labels)} labels: {_list(manifest.labels)}")
+    click.echo(f"{len(manifest.labels)} labels: {list_some(manifest.labels, MAX_LISTED)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
     if manifest.multilabel:
         click.echo("not calibrated: only single-label models can be")
@@ -92,17 +93,12 @@ def _print_report(report: Export) -> None:
     kind = "a file" if report.kind == "unknown" else f"a {report.kind} learner, {report.task}"
     click.echo(f"{report.file}: {kind}, {report.bytes:,} bytes")
     if report.labels:
-        click.echo(f"{len(report.labels)} labels: {_list(report.labels)}")
+        click.echo(f"{len(report.labels)} labels: {list_some(report.labels, MAX_LISTED)}")
     if report.inferred:
         click.echo("written by: " + ", ".join(f"{k} {v}" for k, v in report.inferred.items()))
     for problem in report.problems:
         mark = "stops an import" if problem.fatal else "note"
         click.echo(f"{mark}: {problem.code}: {problem.message}")
-
-
-def _list(words: tuple[str, ...]) -> str:
-    more = f" and {len(words) - MAX_LISTED} more" if len(words) > MAX_LISTED else ""
-    return ", ".join(words[:MAX_LISTED]) + more
 
 
 def _print_note(line: str) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ..text import list_some
+
 __all__ = ["Export", "Group", "Kind", "Name", "Problem", "listed", "shown"]
 
 Kind = Literal["vision", "tabular", "text", "collab", "unknown"]
@@ -26,9 +28,6 @@ Group = Literal[
     "other",
     "dangerous",
 ]
-
-LISTED = 8
-"""Names that a message lists before it counts the rest."""
 
 MAX_SHOWN = 200
 """Characters of a text from the file that are shown."""
@@ -113,6 +112,4 @@ def shown(text: str, limit: int = MAX_SHOWN) -> str:
 
 def listed(words: Collection[str]) -> str:
     """Words with commas, and how many more there are."""
-    once = list(dict.fromkeys(words))
-    rest = f" and {len(once) - LISTED} more" if len(once) > LISTED else ""
-    return ", ".join(once[:LISTED]) + rest
+    return list_some(list(dict.fromkeys(words)))

@@ -15,6 +15,7 @@ from ..errors import DataError, PhotoError
 from ..photo import read
 from ..photo_files import map_ordered, printable
 from ..preprocess import Pixels, PreprocessConfig, preprocess
+from ..text import list_some
 from .config import TrainingConfig
 from .data import (
     DataReport,
@@ -26,7 +27,6 @@ from .data import (
     scan_photos,
     split_photos,
 )
-from .data.discover import list_some
 from .progress import OnProgress, TrainingProgress
 
 __all__ = ["PreparedData", "decode_photos", "load_pixels", "prepare_data"]

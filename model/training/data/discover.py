@@ -1,14 +1,14 @@
 """Find photos and labels in a folder with one folder per label, split or not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
 from ...photo_files import list_photos, printable
+from ...text import list_some
 
-__all__ = ["Dataset", "LabelledPhoto", "Part", "discover", "list_some"]
+__all__ = ["Dataset", "LabelledPhoto", "Part", "discover"]
 
 Part = Literal["train", "held out", "test"]
 PARTS: dict[str, Part] = {
@@ -16,8 +16,6 @@ PARTS: dict[str, Part] = {
     **dict.fromkeys(("valid", "validation", "val", "dev"), "held out"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-MAX_LISTED = 8
-"""Most names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Dataset:
 
     @property
     def is_split(self) -> bool:
-        """Whether folders say which photos are held out."""
+        """True if folders say which photos are held out."""
         return any(photo.part for photo in self.photos)
 
 
@@ -83,12 +81,6 @@ def discover(folder: Path) -> Dataset:
             "the same folder names in each part, or remove those folders."
         )
     return Dataset(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
-
-
-def list_some(names: Sequence[str], limit: int = MAX_LISTED) -> str:
-    """Join the first names with commas and count the others."""
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _other_files(folder: Path, photos: list[Path]) -> list[Path]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from .discover import Dataset, LabelledPhoto, list_some
+from ...text import list_some
+from .discover import Dataset, LabelledPhoto
 from .report import DataReport
 
 __all__ = ["Split", "split_photos"]

@@ -19,6 +19,7 @@ from model.errors import DataError
 from model.settings import ROOT
 from tests.model.tiny import tiny
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 QUICK = ("--size", "64", "--epochs", "1")
@@ -261,11 +262,11 @@ def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_fold
 
 
 def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
+    def exists() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return path.exists()
+
+    wait_until(exists, 120)
 
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
