@@ -1,4 +1,4 @@
-"""``ui.serve`` (``make run``): a free port, and addresses that a phone can open."""
+"""``ui.serve`` (``make run``): a free port, addresses that a phone can open, Ctrl-C."""
 
 import os
 import re
@@ -89,9 +89,12 @@ def test_ctrl_c_ends_the_server_quietly(tmp_path):
         address = re.search(
             r"http://localhost:\d+", process.stdout.readline() + process.stdout.readline()
         )
-        wait_until(lambda: is_ready(address[0]), seconds=60)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        try:
+            wait_until(lambda: is_ready(address[0]), seconds=60)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert "Aborted" not in output
     assert "Traceback" not in output
