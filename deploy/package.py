@@ -17,7 +17,7 @@ from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
 
-from .errors import FilesDiffer, NotOffered
+from .errors import DeployError, FilesDiffer, NotOffered
 from .host import Host
 from .spec import APP, AppSpec
 
@@ -158,22 +158,23 @@ def app_files(app: AppSpec) -> dict[str, Path]:
 
 
 def _tracked(paths: Sequence[str]) -> list[str]:
-    """Return the files at or below paths; without git, those that are not hidden or compiled."""
+    """Return the files at or below paths that git tracks; in an image, all but compiled ones.
+
+    Raises:
+        DeployError: there is a repository, but git can't be asked.
+    """
+    if not (ROOT / ".git").exists():
+        found = [file for path in paths for file in (ROOT / path, *(ROOT / path).rglob("*"))]
+        kept = [file for file in found if file.is_file() and file.suffix != ".pyc"]
+        return sorted(file.relative_to(ROOT).as_posix() for file in kept)
     # Only what git tracks: a key that somebody left in a folder must not become public.
     command = ["git", "ls-files", "-z", "--", *paths]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        if (ROOT / ".git").exists():
-            return sorted(path for path in done.stdout.split("\0") if (ROOT / path).is_file())
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    found = [path for path in paths if (ROOT / path).is_file()]
-    for folder, folders, names in (step for path in paths for step in os.walk(ROOT / path)):
-        folders[:] = [name for name in folders if name[0] not in "._"]
-        found += [
-            (Path(folder) / name).relative_to(ROOT).as_posix() for name in names if name[0] != "."
-        ]
-    return sorted(found)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", "") or error
+        raise DeployError(f"git can't list the app's files: {str(reason).strip()}") from error
+    return sorted(path for path in done.stdout.split("\0") if (ROOT / path).is_file())
 
 
 def make_archive(app: AppSpec) -> bytes:
@@ -195,14 +196,6 @@ def make_archive(app: AppSpec) -> bytes:
     return buffer.getvalue()
 
 
-def version_at(folder: Path) -> str | None:
-    """Return the version of the bundle in a folder, None if there is no bundle."""
-    try:
-        return Bundle.open(folder).version
-    except BundleError:
-        return None
-
-
 def list_other_models(folder: Path, app: AppSpec) -> list[str]:
     """Return the names of bundles in a folder that are not among the models to deploy."""
     paths = sorted(folder.glob(f"*/{MANIFEST}"))
@@ -219,7 +212,7 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
         FilesDiffer: something else has the name.
     """
     target = folder / bundle.name
-    before = version_at(target)
+    before = _version_at(target)
     if os.path.lexists(target) and before is None and not force:
         raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
     files = _paths(bundle, app)
@@ -265,3 +258,10 @@ def _holds(target: Path, bundle: Bundle, names: set[str]) -> bool:
     except BundleError:
         return False
     return True
+
+
+def _version_at(folder: Path) -> str | None:
+    try:
+        return Bundle.open(folder).version
+    except BundleError:
+        return None

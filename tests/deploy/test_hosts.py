@@ -162,6 +162,14 @@ def test_model_and_settings_reach_the_host(host: Host) -> None:
 
 
 @every_host
+@pytest.mark.parametrize("name", ["on", "null", "123", "1e5", "0x1f", "1_000", "012", "2026-01-01"])
+def test_name_of_a_model_stays_text_in_every_format(host: Host, name: str) -> None:
+    documents = parse_files(make_files(host, replace(APP, models=(name,))))
+    environment = get_value(documents, host.manifest.file, host.manifest.environment)
+    assert parse_variables(environment).get("LOUPE_MODEL", name) == name
+
+
+@every_host
 def test_secret_is_made_by_a_command(host: Host) -> None:
     if host.has_page and host.name != "render":  # Render generates it
         assert "openssl rand -hex 32" in all_text(host)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy import package
-from deploy.errors import FilesDiffer, NotOffered
+from deploy.errors import DeployError, FilesDiffer, NotOffered
 from deploy.files import default_folder, make_files, write_files, zip_files
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
@@ -359,6 +359,9 @@ def test_only_files_that_git_tracks_are_copied(
     subprocess.run(["git", "init", "-q", target], check=True)
     subprocess.run(["git", "-C", target, "add", "model/a.py"], check=True)
     assert set(app_files(APP)) == {"model/a.py"}
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DeployError, match="git can't list the app's files"):
+        app_files(APP)
 
 
 def test_folders_of_their_own_are_ignored_by_git() -> None:
