@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -137,16 +138,14 @@ def bundle_files(app: AppSpec) -> dict[str, Path]:
 
 
 def app_files(app: AppSpec) -> dict[str, Path]:
-    """Return the app's own files by path: those that enter an image, and that git tracks.
+    """Return the app's own files by path: those that the Dockerfile copies, and that git tracks.
 
     Models are left out, except the built-in ones if they are offered.
     """
-    admitted = [
-        line[1:].rstrip("/")
-        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line.startswith("!")
-    ]
-    files = {path: ROOT / path for path in _tracked([*admitted, *ALSO_COPIED])}
+    dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+    paths = {path.rstrip("/") for line in copied for path in line.split()}
+    files = {path: ROOT / path for path in _tracked([*paths, *ALSO_COPIED])}
     builtin = BUILTIN_DIR.relative_to(ROOT).as_posix()
     return {
         path: source

@@ -306,6 +306,14 @@ def test_sagemaker_takes_the_models_from_the_bucket(tiny_bundle: Bundle, target:
         assert "model.tar.gz" not in text
 
 
+def files_below(folder: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
 @pytest.mark.parametrize("name", FOLDER_HOSTS)
 def test_folder_of_its_own_is_a_whole_app_with_the_model(
     name: str, tiny_bundle: Bundle, target: Path
@@ -331,6 +339,12 @@ def test_folder_of_its_own_is_a_whole_app_with_the_model(
         check=False,
     )
     assert done.stdout.strip() == str(target), done.stderr
+    # The app there can do the same again, as its Deploy page does, without git.
+    command = [sys.executable, "-m", "deploy", "write", name, "--to", "again"]
+    subprocess.run(command, cwd=target, env=environment, capture_output=True, check=True)
+    written = {path: file.read_bytes() for path, file in files_below(target).items()}
+    again = {path: file.read_bytes() for path, file in files_below(target / "again").items()}
+    assert again == {path: data for path, data in written.items() if not path.startswith("again/")}
 
 
 def test_community_cloud_installs_the_serving_list_and_nothing_else(
@@ -350,9 +364,9 @@ def test_community_cloud_installs_the_serving_list_and_nothing_else(
 def test_only_files_that_git_tracks_are_copied(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in (".dockerignore", "model/a.py", "model/key.json", "model/__pycache__/a.pyc"):
+    for path in ("Dockerfile", "model/a.py", "model/key.json", "model/__pycache__/a.pyc"):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_text("*\n!model/\n" if path == ".dockerignore" else "")
+        (target / path).write_text("COPY model/ model/\n" if path == "Dockerfile" else "")
     monkeypatch.setattr(package, "ROOT", target)
     monkeypatch.setattr(package, "BUILTIN_DIR", target / "model/library")
     assert set(app_files(APP)) == {"model/a.py", "model/key.json"}
