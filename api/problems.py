@@ -16,8 +16,8 @@ from model.errors import Busy
 from model.events import emit_error
 
 __all__ = [
+    "KINDS",
     "NO_ROUTE",
-    "STATUSES",
     "BodyTooSlow",
     "CrossSite",
     "Invalid",
@@ -67,51 +67,33 @@ class Stopping(Busy):
     code = "stopping"
 
 
-STATUSES = {
-    "malformed": 400,
-    "missing": 400,
-    "empty": 400,
-    "cross-site": 403,
-    "no-such-model": 404,
-    "not-found": 404,
-    "too-slow": 408,
-    "too-large": 413,
-    "too-many-pixels": 413,
-    "unsupported-format": 415,
-    "too-small": 422,
-    "damaged": 422,
-    "invalid": 422,
-    "archive-refused": 422,
-    "busy": 503,
-    "stopping": 503,
-    "data-refused": 503,
-    "engine-unavailable": 503,
-    "bundle": 503,
-    "bundle-damaged": 503,
-    "bundle-too-new": 503,
-    "golden-mismatch": 503,
+KINDS = {
+    "malformed": (400, "Malformed request"),
+    "missing": (400, "No photo in the request"),
+    "empty": (400, "Empty photo"),
+    "cross-site": (403, "Cross-site request blocked"),
+    "no-such-model": (404, "No such model"),
+    "not-found": (404, "Not found"),
+    "method-not-allowed": (405, "Method not allowed"),
+    "too-slow": (408, "Upload timed out"),
+    "too-large": (413, "Too many bytes"),
+    "too-many-pixels": (413, "Too many pixels"),
+    "unsupported-format": (415, "Unsupported file type"),
+    "no-such-range": (416, "No such range"),
+    "too-small": (422, "Too few pixels"),
+    "damaged": (422, "Damaged photo"),
+    "invalid": (422, "Invalid parameter"),
+    "archive-refused": (422, "Zip rejected"),
+    "busy": (503, "Busy"),
+    "stopping": (503, "Shutting down"),
+    "data-refused": (503, "Corrections unavailable"),
+    "engine-unavailable": (503, "Service Unavailable"),
+    "bundle": (503, "Service Unavailable"),
+    "bundle-damaged": (503, "Service Unavailable"),
+    "bundle-too-new": (503, "Service Unavailable"),
+    "golden-mismatch": (503, "Service Unavailable"),
 }
-"""HTTP status of each code, 500 for all others."""
-
-TITLES = {
-    "malformed": "Malformed request",
-    "missing": "No photo in the request",
-    "empty": "Empty photo",
-    "cross-site": "Cross-site request blocked",
-    "no-such-model": "No such model",
-    "not-found": "Not found",
-    "too-slow": "Upload timed out",
-    "too-large": "Too many bytes",
-    "too-many-pixels": "Too many pixels",
-    "unsupported-format": "Unsupported file type",
-    "too-small": "Too few pixels",
-    "damaged": "Damaged photo",
-    "invalid": "Invalid parameter",
-    "archive-refused": "Zip rejected",
-    "busy": "Busy",
-    "stopping": "Shutting down",
-    "data-refused": "Corrections unavailable",
-}
+"""HTTP status and title of each code, 500 for all others."""
 
 PRIVATE_PREFIXES = ("bundle", "golden", "engine")
 """Prefixes of codes whose messages name files on this machine."""
@@ -127,10 +109,9 @@ class Problem(BaseModel):
     code: str
 
 
-def problem(code: str, detail: str, status: int | None = None, **headers: str) -> JSONResponse:
-    """Return the response to a request that failed."""
-    status = status or STATUSES.get(code, 500)
-    title = TITLES.get(code) or HTTPStatus(status).phrase
+def problem(code: str, detail: str, status: int = 500, **headers: str) -> JSONResponse:
+    """Return the response to a request that failed; ``status`` is for codes without a kind."""
+    status, title = KINDS.get(code, (status, HTTPStatus(status).phrase))
     body = Problem(type=f"urn:loupe:{code}", title=title, status=status, detail=detail, code=code)
     all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
     if status == 503:
@@ -169,17 +150,20 @@ async def _loupe_error(_: Request, error: Any) -> JSONResponse:
 
 async def _http_error(_: Request, error: Any) -> JSONResponse:
     """Return a request that the framework rejects as a problem: a path, a method, a form."""
-    codes = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 416: "no-such-range"}
-    details = {
-        400: "The body doesn't match its Content-Type. Send the photo's bytes, or a form as "
-        "multipart/form-data.",
-        404: NO_ROUTE,
-        405: "This route doesn't accept that method. See /api/v1/docs.",
-        416: "The file has no such range. Content-Range gives its size in bytes.",
-    }
-    status = error.status_code
-    detail = details.get(status, HTTPStatus(status).phrase)
-    return problem(codes.get(status, "error"), detail, status, **dict(error.headers or {}))
+    mismatch = (
+        "The body doesn't match its Content-Type. Send the photo's bytes, or a form as "
+        "multipart/form-data."
+    )
+    code, detail = {
+        400: ("malformed", mismatch),
+        404: ("not-found", NO_ROUTE),
+        405: ("method-not-allowed", "This route doesn't accept that method. See /api/v1/docs."),
+        416: (
+            "no-such-range",
+            "The file has no such range. Content-Range gives its size in bytes.",
+        ),
+    }.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
+    return problem(code, detail, error.status_code, **dict(error.headers or {}))
 
 
 async def _validation_error(_: Request, error: Any) -> JSONResponse:
@@ -199,4 +183,4 @@ async def _client_closed(_: Request, __: Any) -> Response:
 
 
 async def _unexpected_error(_: Request, __: Any) -> JSONResponse:
-    return problem("error", "Internal error. The server log has the details.", 500)
+    return problem("error", "Internal error. The server log has the details.")
