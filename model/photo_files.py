@@ -25,7 +25,8 @@ from .settings import settings
 
 __all__ = [
     "SUFFIXES",
-    "ZipPhoto",
+    "PhotoFile",
+    "clean_name",
     "is_photo",
     "list_photos",
     "map_ordered",
@@ -98,48 +99,19 @@ def _read_signature(path: Path) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class ZipPhoto:
-    """A photo in a zip.
+class PhotoFile:
+    """A photo of an upload; ``read`` returns its bytes or raises ``PhotoError``.
 
-    ``name`` is safe to display; ``label`` is the name of its folder, if it has one.
-    Neither is a path: parts that lead out of a folder are removed.
+    ``name`` and ``folder``, the name of its folder if it has one, are safe to display. Neither is
+    a path: parts that lead out of a folder are removed.
     """
 
     name: str
-    label: str | None
-    _zip: zipfile.ZipFile = field(repr=False, compare=False)
-    _info: zipfile.ZipInfo = field(repr=False, compare=False)
-
-    def read(self) -> bytes:
-        """Return the bytes of the photo; safe to call from several threads at once.
-
-        Raises:
-            PhotoTooLarge: more than 20 MB, as stated in the zip or as read.
-            UnsupportedFormat: a zip inside the zip, or an unsupported compression.
-            DamagedPhoto: it does not unpack to the size that the zip states.
-        """
-        if _is_zip(self.name):
-            raise UnsupportedFormat(
-                "A zip inside a zip isn't opened. Unpack it and send its photos."
-            )
-        try:
-            return zips.read_member(self._zip, self._info, MAX_BYTES)
-        except zips.MemberTooLarge:
-            raise PhotoTooLarge(
-                "This photo is larger than 20 MB. Send a smaller version."
-            ) from None
-        except zips.UnsupportedMember:
-            raise UnsupportedFormat(
-                "This photo uses an unsupported zip compression. Zip the photos again with "
-                "default settings."
-            ) from None
-        except zips.ZipDamaged:
-            raise DamagedPhoto(
-                "This photo is damaged inside the zip. Zip the photos again and resend it."
-            ) from None
+    folder: str | None
+    read: Callable[[], bytes] = field(repr=False, compare=False)
 
 
-def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
+def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
     """Return the photos in a zip, in its order; their bytes are read later, one by one.
 
     Folders, hidden files, files that macOS adds and other files are left out. A zip inside
@@ -172,8 +144,10 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[ZipPhoto]:
             else f"This zip contains no photos. Supported files: {FORMAT_NAMES}."
         )
     return [
-        ZipPhoto(
-            _shorten("/".join(parts)), _shorten(parts[-2]) if parts[1:] else None, zipped, info
+        PhotoFile(
+            _shorten("/".join(parts)),
+            _shorten(parts[-2]) if parts[1:] else None,
+            partial(_read_member, zipped, info, is_zip=_is_zip(parts[-1])),
         )
         for parts, info in members
     ]
@@ -220,6 +194,31 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
         )
 
 
+def _read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_zip: bool) -> bytes:
+    """Return the bytes of a photo; safe to call from several threads at once.
+
+    Raises:
+        PhotoTooLarge: more than 20 MB, as stated in the zip or as read.
+        UnsupportedFormat: a zip inside the zip, or an unsupported compression.
+        DamagedPhoto: it does not unpack to the size that the zip states.
+    """
+    if is_zip:
+        raise UnsupportedFormat("A zip inside a zip isn't opened. Unpack it and send its photos.")
+    try:
+        return zips.read_member(zipped, info, MAX_BYTES)
+    except zips.MemberTooLarge:
+        raise PhotoTooLarge("This photo is larger than 20 MB. Send a smaller version.") from None
+    except zips.UnsupportedMember:
+        raise UnsupportedFormat(
+            "This photo uses an unsupported zip compression. Zip the photos again with default "
+            "settings."
+        ) from None
+    except zips.ZipDamaged:
+        raise DamagedPhoto(
+            "This photo is damaged inside the zip. Zip the photos again and resend it."
+        ) from None
+
+
 def _is_zip(name: str) -> bool:
     return name.lower().endswith(".zip")
 
@@ -240,7 +239,7 @@ def _displayed_parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
     """Return the displayed parts of a file's name, empty for folders and hidden files."""
     parts = tuple(
         part
-        for part in map(_clean_part, _decode_name(info).split("/"))
+        for part in map(clean_name, _decode_name(info).split("/"))
         if part not in ("", ".", "..")
     )
     is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
@@ -257,9 +256,9 @@ def _decode_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _clean_part(part: str) -> str:
-    """Return a part without invisible characters and those that reverse the text's direction."""
-    visible = (char for char in part if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
+def clean_name(name: str) -> str:
+    """Return a name without invisible characters and those that reverse the text's direction."""
+    visible = (char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
     return unicodedata.normalize("NFC", "".join(visible)).strip()
 
 

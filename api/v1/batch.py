@@ -2,9 +2,8 @@
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -18,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from model import Classifier, LoupeError, load
 from model.admission import AdmissionCancelled
 from model.errors import MissingPhoto
-from model.photo_files import map_ordered, open_photos
+from model.photo_files import PhotoFile, map_ordered, open_photos
 from model.settings import settings
 
 from ..body_limits import BATCH_BYTES, limited_body
@@ -51,32 +50,48 @@ BATCH_BODY: dict[str, Any] = {
 """The request body, for OpenAPI."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPhoto:
-    """A photo: the name to show, and its bytes, read when its turn comes."""
+class BatchResponse(StreamingResponse):
+    """The results of a batch in the order of its photos, computed while they are read.
 
-    name: str
-    read: Callable[[], bytes]
+    Args:
+        classifier: the model.
+        photos: the photos.
+        top: number of labels of each result.
+        resources: the batch's files and its place, released at the end.
+        as_lines: send one JSON object per line instead of one for all.
+    """
 
-
-class BatchRun:
-    """The results of a batch in the order of its photos, computed while they are read."""
-
-    def __init__(self, classifier: Classifier, photos: list[BatchPhoto], top: int) -> None:
-        self._classifier, self._top = classifier, top
+    def __init__(
+        self,
+        classifier: Classifier,
+        photos: Iterable[PhotoFile],
+        top: int,
+        resources: AsyncExitStack,
+        *,
+        as_lines: bool,
+    ) -> None:
+        self._classifier, self._top, self._resources = classifier, top, resources
         self._ended = threading.Event()
         self._results = map_ordered(self._identify, photos)
+        if as_lines:
+            super().__init__(self._iter_lines(), media_type="application/x-ndjson")
+        else:
+            super().__init__(self._iter_object(), media_type="application/json")
 
-    def next(self) -> dict[str, Any] | None:
-        """Return the next result; None after the last one."""
-        return next(self._results, None)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI; however it ends, stop the batch and release its resources.
 
-    def close(self) -> None:
-        """Stop the batch: photos that still wait leave the queue."""
-        self._ended.set()
-        self._results.close()
+        The generators can't do this: they are abandoned when the client disconnects.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Photos that still wait leave the queue.
+            self._ended.set()
+            await run_in_threadpool(self._results.close)
+            await self._resources.aclose()
 
-    def _identify(self, photo: BatchPhoto) -> dict[str, Any]:
+    def _identify(self, photo: PhotoFile) -> dict[str, Any]:
         try:
             if dispatcher().stopping:
                 raise Stopping("The server stopped before this photo. Send it again.")
@@ -90,28 +105,6 @@ class BatchRun:
         except LoupeError as error:
             return {"photo": photo.name, "error": {"code": error.code, "message": str(error)}}
 
-
-class BatchResponse(StreamingResponse):
-    """Results as they are ready, one JSON object per line or all in one object."""
-
-    def __init__(self, run: BatchRun, resources: AsyncExitStack, *, as_lines: bool) -> None:
-        self._run, self._resources = run, resources
-        if as_lines:
-            super().__init__(self._iter_lines(), media_type="application/x-ndjson")
-        else:
-            super().__init__(self._iter_object(), media_type="application/json")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI; however it ends, close the batch's files and release its place.
-
-        The generators can't do this: they are abandoned when the client disconnects.
-        """
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await run_in_threadpool(self._run.close)
-            await self._resources.aclose()
-
     async def _iter_lines(self) -> AsyncIterator[bytes]:
         async for result in self._iter_results():
             yield result + b"\n"
@@ -124,7 +117,7 @@ class BatchResponse(StreamingResponse):
         yield b"]}"
 
     async def _iter_results(self) -> AsyncIterator[bytes]:
-        while (result := await run_in_threadpool(self._run.next)) is not None:
+        while (result := await run_in_threadpool(next, self._results, None)) is not None:
             yield json.dumps(result, ensure_ascii=False).encode()
 
 
@@ -140,7 +133,7 @@ async def start_batch(request: Request, params: BatchParams) -> BatchResponse:
         if is_form(request):
             form = await stack.enter_async_context(parse_form(body, settings().batch))
             photos = [
-                BatchPhoto(display_name(part.filename), partial(_read_part, part))
+                PhotoFile(display_name(part.filename), None, partial(_read_part, part))
                 for _, part in form.multi_items()
                 if isinstance(part, UploadFile)
             ]
@@ -152,19 +145,17 @@ async def start_batch(request: Request, params: BatchParams) -> BatchResponse:
         # Only once the photos have arrived: a client that sends slowly holds no place.
         await stack.enter_async_context(dispatcher().batch())
         classifier = await run_in_threadpool(load, params.model)
-        run = BatchRun(classifier, photos, params.top)
         as_lines = "application/x-ndjson" in request.headers.get("accept", "")
-        return BatchResponse(run, stack.pop_all(), as_lines=as_lines)
+        return BatchResponse(classifier, photos, params.top, stack.pop_all(), as_lines=as_lines)
 
 
-async def _read_zip(body: Request, stack: AsyncExitStack) -> list[BatchPhoto]:
+async def _read_zip(body: Request, stack: AsyncExitStack) -> list[PhotoFile]:
     file = stack.enter_context(SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115
     async for chunk in body.stream():
         file.write(chunk)
     if file.tell() == 0:
         raise Malformed("The body is empty. Send a form with photos, or a zip of them.")
-    members = await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
-    return [BatchPhoto(member.name, member.read) for member in members]
+    return await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
 
 
 def _read_part(part: UploadFile) -> bytes:

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from starlette.requests import Request
 
 from model.bundle import Name
 from model.errors import MissingPhoto
+from model.photo_files import clean_name
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..problems import Malformed
@@ -222,8 +222,4 @@ def display_name(name: str | None) -> str:
     """Return a file's name to show, without a path or invisible characters."""
     # Senders escape quotes and line breaks (WHATWG, multipart/form-data encoding).
     unescaped = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
-    file_name = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(
-        char for char in file_name if unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-    )
-    return unicodedata.normalize("NFC", visible).strip()[-MAX_NAME_LENGTH:] or UNNAMED
+    return clean_name(unescaped.replace("\\", "/").rsplit("/", 1)[-1])[-MAX_NAME_LENGTH:] or UNNAMED

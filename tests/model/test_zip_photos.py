@@ -44,7 +44,7 @@ def central(data: bytes, name: str, at: int, packed: bytes) -> bytes:
 def test_photos_keep_their_order_name_label_and_bytes() -> None:
     data = zipped({"b/two.PNG": b"2", "a/x/one.jpg": b"1", "loose.heic": b"3"})
     found = open_photos(data, 10)
-    assert [(one.name, one.label, one.read()) for one in found] == [
+    assert [(one.name, one.folder, one.read()) for one in found] == [
         ("b/two.PNG", "b", b"2"),
         ("a/x/one.jpg", "x", b"1"),
         ("loose.heic", None, b"3"),
@@ -98,7 +98,7 @@ def test_zip_without_photos_is_rejected() -> None:
 )
 def test_names_are_harmless(name: str, shown: str, label: str) -> None:
     (found,) = open_photos(zipped({name: b"x"}), 1)
-    assert (found.name, found.label) == (shown, label)
+    assert (found.name, found.folder) == (shown, label)
 
 
 def test_long_name_keeps_its_end() -> None:
@@ -112,7 +112,7 @@ def test_utf8_names_without_the_flag_are_read() -> None:
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         place = data.index(signature) + at
         data = data[:place] + b"\0\0" + data[place + 2 :]
-    assert open_photos(data, 1)[0].label == "b\u00fccher"
+    assert open_photos(data, 1)[0].folder == "b\u00fccher"
 
 
 def test_photos_over_the_limit_are_rejected() -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from model import Classifier, LoupeError, Prediction, load
 from model.admission import AdmissionCancelled
 from model.evaluation import PhotoFailure
-from model.photo_files import map_ordered
+from model.photo_files import PhotoFile, map_ordered
 
-__all__ = ["Job", "PhotoResult", "QueuedPhoto"]
+__all__ = ["Job", "PhotoResult"]
 
 THUMBNAIL_PX = 96
 """Longer side of a thumbnail, in pixels."""
@@ -24,15 +24,6 @@ OBJECT_BYTES = 2000
 """Size of a result without probabilities and thumbnail, in bytes, measured with tracemalloc."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedPhoto:
-    """A waiting photo; ``name`` and ``folder`` are only shown, never opened."""
-
-    name: str
-    folder: str | None
-    read: Callable[[], bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ class Job:
 
     def __init__(
         self,
-        photos: Iterable[QueuedPhoto],
+        photos: Iterable[PhotoFile],
         model: str | None = None,
         engine: str | None = None,
         *,
@@ -80,8 +71,7 @@ class Job:
         self._viewers: dict[str, Callable[[], bool]] = {}
         self._last_watched = clock()
         self._stop, self._ended = threading.Event(), threading.Event()
-        self._started_at: float | None = None
-        self._seconds = 0.0
+        self._started_at = self._ended_at = 0.0
         self.total = len(self._queue)
         self.left_out = left_out
         self.results: list[PhotoResult] = []
@@ -116,9 +106,9 @@ class Job:
     @property
     def seconds(self) -> float:
         """Time spent on photos so far, in seconds."""
-        if self.ended or self._started_at is None:
-            return self._seconds
-        return time.perf_counter() - self._started_at
+        if not self._started_at:
+            return 0.0
+        return (self._ended_at or time.perf_counter()) - self._started_at
 
     def add_viewer(self, key: str, is_connected: Callable[[], bool]) -> None:
         """Count the session ``key`` as a viewer while ``is_connected`` returns True.
@@ -158,10 +148,10 @@ class Job:
             self.error = "The server hit an error and the batch stopped. Try again."
         finally:
             self._queue.clear()
-            self._seconds = self.seconds
+            self._ended_at = time.perf_counter()
             self._ended.set()
 
-    def _take_photos(self) -> Iterator[QueuedPhoto]:
+    def _take_photos(self) -> Iterator[PhotoFile]:
         while self._queue and not self.stopping:
             if self.unwatched_seconds() > self._idle_timeout_seconds:
                 self.is_abandoned = True
@@ -169,7 +159,7 @@ class Job:
                 return
             yield self._queue.popleft()
 
-    def _identify(self, classifier: Classifier, photo: QueuedPhoto) -> PhotoResult | None:
+    def _identify(self, classifier: Classifier, photo: PhotoFile) -> PhotoResult | None:
         """Return a photo's result; None when the job was stopped before its turn."""
         try:
             if self.stopping:

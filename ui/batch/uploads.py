@@ -10,9 +10,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import LoupeError
 from model.errors import DataError
 from model.photo.formats import FORMAT_NAMES
-from model.photo_files import SUFFIXES, open_photos
+from model.photo_files import SUFFIXES, PhotoFile, clean_name, open_photos
 from model.settings import settings
-from ui.batch.job import Job, QueuedPhoto
+from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
 from ui.session import current_session, get_param, release_upload
 
@@ -166,7 +166,7 @@ def _on_upload(key: str) -> None:
     _clear_address()
     # A new round makes a new widget, so that the old one releases its files.
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
-    photos: list[QueuedPhoto] = []
+    photos: list[PhotoFile] = []
     try:
         photos = queue_photos(files)
     except LoupeError as error:
@@ -177,7 +177,7 @@ def _on_upload(key: str) -> None:
         _start_job(photos)
 
 
-def _start_job(photos: list[QueuedPhoto]) -> None:
+def _start_job(photos: list[PhotoFile]) -> None:
     # A session has one running batch.
     if job := last_job():
         job.stop()
@@ -204,32 +204,24 @@ def _connection() -> tuple[str, Callable[[], bool]]:
     return session_id, lambda: server.is_active_session(session_id)
 
 
-def queue_photos(files: Sequence[UploadedFile]) -> list[QueuedPhoto]:
+def queue_photos(files: Sequence[UploadedFile]) -> list[PhotoFile]:
     """Return the photos in an upload; the files of a folder have their path as their name.
 
     Raises:
         LoupeError: the zip is rejected, or there is no photo.
     """
     if len(files) == 1 and files[0].name.lower().endswith(".zip"):
-        return [
-            QueuedPhoto(member.name, member.label, member.read)
-            for member in open_photos(files[0], settings().batch)
-        ]
+        return open_photos(files[0], settings().batch)
     photos = [photo for file in files if (photo := _queue_photo(file))]
     if not photos:
         raise DataError(f"None of these files is a photo. Choose {FORMAT_NAMES} files.")
     return photos
 
 
-def _queue_photo(file: UploadedFile) -> QueuedPhoto | None:
+def _queue_photo(file: UploadedFile) -> PhotoFile | None:
     """Return a file as a photo; None for a hidden file, such as macOS adds."""
-    parts = [part for part in map(_printable, file.name.split("/")) if part not in ("", ".", "..")]
+    parts = [part for part in map(clean_name, file.name.split("/")) if part not in ("", ".", "..")]
     if not parts or any(part.startswith(".") for part in parts):
         return None
-    folder = parts[-2] if parts[1:] else None
-    return QueuedPhoto("/".join(parts)[-MAX_NAME_LENGTH:], folder, file.getvalue)
-
-
-def _printable(part: str) -> str:
-    """Return a name without characters that are invisible or reverse the text around them."""
-    return "".join(char for char in part if char.isprintable()).strip()[-MAX_NAME_LENGTH:]
+    folder = parts[-2][-MAX_NAME_LENGTH:] if parts[1:] else None
+    return PhotoFile("/".join(parts)[-MAX_NAME_LENGTH:], folder, file.getvalue)

@@ -6,9 +6,10 @@ import pytest
 
 from model.admission import AdmissionCancelled
 from model.errors import BundleNotFound, DamagedPhoto
+from model.photo_files import PhotoFile
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, Clock, make_prediction
-from ui.batch.job import Job, QueuedPhoto
+from ui.batch.job import Job
 
 
 class FakeClassifier:
@@ -46,7 +47,7 @@ def classifier(monkeypatch):
 
 def queue(*contents):
     return [
-        QueuedPhoto(f"{index}.jpg", None, lambda data=data: data)
+        PhotoFile(f"{index}.jpg", None, lambda data=data: data)
         for index, data in enumerate(contents)
     ]
 
@@ -56,7 +57,7 @@ def test_job_gives_every_photo_a_result_in_order(classifier, caplog):
         raise DamagedPhoto("Damaged inside the zip.")
 
     classifier.go.set()
-    zipped = QueuedPhoto("zip.jpg", "f", read_damaged)
+    zipped = PhotoFile("zip.jpg", "f", read_damaged)
     job = Job([*queue(b"fine", b"bad", b"bug"), zipped, *queue(b"ok")]).start()
     assert job.wait(10)
     codes = [result.failure and result.failure.code for result in job.results]
@@ -148,7 +149,7 @@ def test_refused_model_becomes_the_jobs_error(monkeypatch):
 
 
 def test_real_photo_gets_a_small_thumbnail():
-    job = Job([QueuedPhoto("a.jpg", None, lambda: encoded(drawn(400, 300)))]).start()
+    job = Job([PhotoFile("a.jpg", None, lambda: encoded(drawn(400, 300)))]).start()
     assert job.wait(60)
     assert job.results[0].prediction is not None
     assert 0 < len(job.results[0].thumbnail) < 6000
