@@ -14,13 +14,13 @@ from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.navigation import ICON, group_pages  # noqa: E402
 from ui.session import restore_page, save_page  # noqa: E402
 
+restore_page()
 # Before the navigation, which would fetch a page's icon for the tab from another server.
 st.set_page_config(page_title="Loupe", page_icon=ICON)
 page = st.navigation(group_pages(), position="top")
 st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=ICON)
 st.logo(ICON, size="large")
-restore_page(page.url_path)
 page.run()
-save_page(page.url_path)
+save_page()
 # Once the page is drawn: each photo leaves a few megabytes of freed memory behind.
 trim_memory()

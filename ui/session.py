@@ -25,13 +25,13 @@ from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache
 
 __all__ = [
+    "BATCH_PARAM",
     "MAX_PHOTOS",
     "THUMBNAIL_SIDE_PX",
     "Session",
     "SessionPhoto",
     "close_answer",
     "current_session",
-    "get_param",
     "open_answer",
     "open_token",
     "reclassify",
@@ -57,6 +57,9 @@ THUMBNAIL_SIDE_PX = 208
 
 ANSWER_PARAM = "answer"
 """The query parameter that holds the token of the open answer."""
+
+BATCH_PARAM = "batch"
+"""The query parameter that holds the key of the batch on the screen."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,14 @@ class Session:
         self.error = ""
         self.resubmissions = 0
         """Photos since the address last changed: repeated or unreadable ones."""
-        self.page: str | None = None
-        """URL path of the page on the screen."""
+        self.page = ""
+        """Hash of the page on the screen."""
+        self.address: dict[str, str] = {}
+        """Query parameters in the address of that page."""
         self.page_params: dict[str, dict[str, str]] = {}
-        self.restored_params: dict[str, str] = {}
+        """What to restore on each page."""
+        self.restored_token = ""
+        """Token of an open answer that is not in the address."""
         self._upload_key, self._uploaded_id = secrets.token_urlsafe(16), ""
         # The upload leaves the cache when Streamlit drops this session.
         weakref.finalize(self, upload_cache.drop, self._upload_key)
@@ -201,7 +208,7 @@ def _picture_side(size: tuple[int, int]) -> int:
 
 def open_token() -> str:
     """Return the token of the open answer; empty if none is open."""
-    return get_param(ANSWER_PARAM)
+    return st.query_params.get(ANSWER_PARAM) or current_session().restored_token
 
 
 def open_answer(token: str) -> None:
@@ -211,33 +218,42 @@ def open_answer(token: str) -> None:
 
 def close_answer() -> None:
     """Show the empty page."""
-    current_session().restored_params.pop(ANSWER_PARAM, None)
+    current_session().restored_token = ""
     st.query_params.pop(ANSWER_PARAM, None)
 
 
-def save_page(path: str) -> None:
-    """Remember a page's query parameters for when the visitor comes back to it."""
+def save_page() -> None:
+    """Remember a page's address and answer for when the visitor comes back to it."""
     session = current_session()
-    session.page_params[path] = session.restored_params | st.query_params.to_dict()
+    session.page, session.address = _page_hash(), st.query_params.to_dict()
+    session.page_params[session.page] = {ANSWER_PARAM: session.restored_token} | session.address
 
 
-def restore_page(path: str) -> None:
-    """Restore a page's parameters when the visitor returns from another page.
+def restore_page() -> None:
+    """Restore the open answer or batch when the visitor comes from another page.
 
-    The parameters are not written into the address: Streamlit would add an entry without
-    them to the browser's history, and Back would show an empty page. A link with its
-    own parameters takes precedence.
+    To be called before ``st.navigation``. For each address that a script writes Streamlit adds an
+    entry to the browser's history, unless the browser shows that address already. So an answer
+    that is alone in the address stays there on every page, and a reload shows it again; any other
+    answer is only remembered. A batch is written in spite of the entry, which shows the previous
+    page: a reload would lose it. A link with its own parameters takes precedence.
     """
-    session = current_session()
-    if session.page not in (None, path):
-        saved = session.page_params.get(path, {})
-        session.restored_params = {} if st.query_params else dict(saved)
-    session.page = path
+    session, page = current_session(), _page_hash()
+    if session.page in ("", page):
+        return
+    session.page, saved = page, session.page_params.get(page, {})
+    if st.query_params:
+        saved = {}
+    elif set(session.address) == {ANSWER_PARAM}:
+        st.query_params.update(session.address)
+    session.restored_token = saved.get(ANSWER_PARAM, "")
+    if BATCH_PARAM in saved:
+        st.query_params[BATCH_PARAM] = saved[BATCH_PARAM]
 
 
-def get_param(name: str) -> str:
-    """Return a query parameter of the address, or else the one that was restored."""
-    return st.query_params.get(name) or current_session().restored_params.get(name, "")
+def _page_hash() -> str:
+    context = get_script_run_ctx()
+    return context.page_script_hash if context else ""
 
 
 def widget_key(kind: str) -> str:

@@ -121,6 +121,9 @@ def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     open_page(page, title)
     open_page(page, "Identify")
     expect(headline(page)).to_have_text(words)
+    assert page.url == address
+    page.reload()
+    expect(headline(page)).to_have_text(words)
     page.go_back()
     expect(headline(page).first).to_contain_text(title)
     page.go_back()

@@ -1,6 +1,7 @@
 """Uploads of photos, a folder or a zip, and the address of the batch that they start."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import streamlit as st
 from streamlit import runtime
@@ -14,7 +15,7 @@ from model.photo_files import SUFFIXES, PhotoFile, clean_name, open_photos
 from model.settings import settings
 from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
-from ui.session import current_session, get_param, release_upload
+from ui.session import BATCH_PARAM, release_upload
 
 __all__ = [
     "SOURCES",
@@ -34,37 +35,21 @@ PHOTO_MB, ZIP_MB = 20, 200
 MAX_NAME_LENGTH = 200
 """Longest name of a photo or folder that is shown, in characters."""
 
-BATCH_PARAM = "batch"
-"""The query parameter that holds the key of the batch on the screen."""
-
 # Keys of the session's state.
-LAST_JOB, ERROR, ROUND, RETURN = "batch-last", "batch-error", "batch-round", "batch-return"
+LAST_JOB, ERROR, ROUND = "batch-last", "batch-error", "batch-round"
 
 
 def current_job() -> Job | None:
     """Return the batch that the address names, running or finished, if it is still kept."""
-    _restore_address()
-    job = job_cache.get(get_param(BATCH_PARAM))
+    job = job_cache.get(st.query_params.get(BATCH_PARAM, ""))
     if job:
         job.add_viewer(*_connection())
     return job
 
 
-def _restore_address() -> None:
-    """Write the batch into the address again when the visitor returns from another page.
-
-    Otherwise a reload would lose it. Only once per return, or Back would never leave the page.
-    """
-    restored = current_session().restored_params
-    is_new = st.session_state.get(RETURN) is not restored
-    if is_new and BATCH_PARAM in restored and BATCH_PARAM not in st.query_params:
-        st.session_state[RETURN] = restored
-        st.query_params[BATCH_PARAM] = restored[BATCH_PARAM]
-
-
 def is_batch_expired() -> bool:
     """Return True if the address names a batch that has expired or never existed."""
-    key = get_param(BATCH_PARAM)
+    key = st.query_params.get(BATCH_PARAM, "")
     return bool(key) and job_cache.get(key) is None
 
 
@@ -80,13 +65,8 @@ def open_batch() -> None:
 
 def leave_batch() -> None:
     """Go back to the uploader; the batch is kept for its lifetime from now on."""
-    if job := job_cache.get(get_param(BATCH_PARAM)):
+    if job := current_job():
         job.remove_viewer(_connection()[0])
-    _clear_address()
-
-
-def _clear_address() -> None:
-    current_session().restored_params.pop(BATCH_PARAM, None)
     st.query_params.pop(BATCH_PARAM, None)
 
 
@@ -97,87 +77,55 @@ def upload_error() -> str:
 
 def upload_widget(source: str) -> None:
     """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files have arrived."""
-    key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     limit = f"{settings().batch:,} photos"
-    files: object
-    if source == "Zip":
-        files = st.file_uploader(
-            f"Choose a zip of up to {limit}",
-            type="zip",
-            max_upload_size=ZIP_MB,
-            key=key,
-            on_change=_on_upload,
-            args=(key,),
-            help="Name folders after labels to see how often the model is right.",
-        )
-    elif source == "Folder":
-        files = st.file_uploader(
-            f"Choose a folder of up to {limit}",
-            type=[suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
-            accept_multiple_files="directory",
-            max_upload_size=PHOTO_MB,
-            key=key,
-            on_change=_on_upload,
-            args=(key,),
-        )
-        st.caption(
-            "Name folders after labels to see how often the model is right. "
-            "Most phones can't upload a folder: choose Photos or Zip instead."
-        )
-    else:
-        files = st.file_uploader(
+    folder_caption = "Name folders after labels to see how often the model is right."
+    uploaders: dict[str, tuple[str, list[str] | None, bool | Literal["directory"], int, str]] = {
+        "Photos": (
             f"Choose up to {limit}",
             # Any file: photos without a suffix are read by their content, and other files become
             # rows that say why they couldn't be read.
-            type=None,
-            accept_multiple_files=True,
-            max_upload_size=PHOTO_MB,
-            key=key,
-            on_change=_on_upload,
-            args=(key,),
-        )
-        st.caption(f"{FORMAT_NAMES}, up to {PHOTO_MB} MB each.")
-    _start_leftover(files, key)
-
-
-def _start_leftover(files: object, key: str) -> None:
-    """Start a batch of files for which no callback ran, because their widget is new.
-
-    It is new if the browser was routed to another process before the visitor chose the files.
-    """
+            None,
+            True,
+            PHOTO_MB,
+            f"{FORMAT_NAMES}, up to {PHOTO_MB} MB each.",
+        ),
+        "Folder": (
+            f"Choose a folder of up to {limit}",
+            [suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
+            "directory",
+            PHOTO_MB,
+            f"{folder_caption} Most phones can't upload a folder: choose Photos or Zip instead.",
+        ),
+        "Zip": (f"Choose a zip of up to {limit}", ["zip"], False, ZIP_MB, folder_caption),
+    }
+    label, suffixes, many, max_mb, caption = uploaders[source]
+    key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
+    files = st.file_uploader(
+        label,
+        type=suffixes,
+        accept_multiple_files=many,
+        max_upload_size=max_mb,
+        key=key,
+    )
+    st.caption(caption)
     if files:
-        _on_upload(key)
+        _start_batch(files if isinstance(files, list) else [files])
         st.rerun()
 
 
-def _on_upload(key: str) -> None:
-    """Start a batch with the uploaded files."""
-    value = st.session_state.get(key)
-    # A busy server may run this twice: by then Streamlit has released the files of the first call
-    # and put DeletedFile objects in their place.
-    files = [
-        file
-        for file in (value if isinstance(value, list) else [value])
-        if isinstance(file, UploadedFile)
-    ]
-    if not files:
-        return
-    st.session_state[ERROR] = ""
-    _clear_address()
+def _start_batch(files: Sequence[UploadedFile]) -> None:
     # A new round makes a new widget, so that the old one releases its files.
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
-    photos: list[PhotoFile] = []
+    st.session_state[ERROR] = ""
+    st.query_params.pop(BATCH_PARAM, None)
     try:
         photos = queue_photos(files)
     except LoupeError as error:
         st.session_state[ERROR] = str(error)
-    for file in files:
-        release_upload(file)
-    if photos:
-        _start_job(photos)
-
-
-def _start_job(photos: list[PhotoFile]) -> None:
+        return
+    finally:
+        for file in files:
+            release_upload(file)
     # A session has one running batch.
     if job := last_job():
         job.stop()

@@ -1,9 +1,8 @@
-"""``ui.batch.uploads``: what an upload holds, and uploads that are reported twice."""
+"""``ui.batch.uploads``: what an upload holds."""
 
 from io import BytesIO
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from model.errors import DataError
 from ui.batch.uploads import queue_photos
@@ -32,22 +31,3 @@ def test_folder_upload_keeps_the_path_and_the_last_folder():
 def test_upload_without_a_photo_is_refused(names):
     with pytest.raises(DataError, match="None of these files is a photo"):
         queue_photos([FakeUpload(name) for name in names])
-
-
-def report_a_released_file():
-    import streamlit as st
-    from streamlit.runtime.uploaded_file_manager import DeletedFile
-
-    from ui.batch import uploads
-
-    st.query_params["batch"] = "running"
-    st.session_state["files"] = [DeletedFile("1")]
-    uploads._on_upload("files")
-    st.write(st.query_params["batch"])
-
-
-def test_second_report_of_an_upload_changes_nothing():
-    at = AppTest.from_function(report_a_released_file).run()
-    assert not at.exception
-    assert at.markdown[0].value == "running"
-    assert "batch-round" not in at.session_state
