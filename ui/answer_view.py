@@ -37,15 +37,6 @@ __all__ = [
 NAMES_A_LABEL = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL, Certainty.GUESS}
 """Certainties whose first bar is teal if its probability is high enough."""
 
-ONE_LABEL = {
-    Certainty.LIKELY,
-    Certainty.PROBABLE,
-    Certainty.FEW,
-    Certainty.HARD,
-    Certainty.GUESS,
-}
-"""Certainties of single-label answers, the only ones that a card has a track record of."""
-
 NO_LABEL = {Certainty.UNKNOWN, Certainty.NOTHING}
 
 MIN_TEAL_PROBABILITY = 0.5
@@ -90,7 +81,8 @@ def show_words(prediction: Prediction) -> None:
 def _track_record(prediction: Prediction) -> str:
     """Return how often such an answer was right on held-out photos; empty if that is unknown."""
     level = certainty(prediction)
-    if level not in ONE_LABEL and level is not Certainty.UNKNOWN:
+    # A card has no track record of answers with several labels.
+    if level in {Certainty.SEVERAL, Certainty.NOTHING}:
         return ""
     try:
         bundle = get_bundle(prediction.model)

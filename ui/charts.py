@@ -11,7 +11,7 @@ import streamlit as st
 from model.prediction import Candidate
 from ui.phrasing import format_percent
 
-__all__ = ["accent_color", "draw_bars", "draw_candidates"]
+__all__ = ["accent_color", "draw_bars", "draw_candidates", "text_color"]
 
 GREY = "#7C8B88"
 
@@ -22,6 +22,15 @@ def accent_color(*, sure: bool = True) -> str:
     if sure:
         return "#2DD4BF" if is_dark else "#0F766E"
     return "#FBBF24" if is_dark else "#B45309"
+
+
+def text_color() -> str:
+    """Return the colour of a chart's text.
+
+    Text marks are black in the dark theme unless given a colour, and the theme's own axis labels
+    are too pale to read in the sun.
+    """
+    return "#E7F0EE" if st.context.theme.type == "dark" else "#12211F"
 
 
 def draw_candidates(candidates: Sequence[Candidate], *, sure: bool = True) -> None:
@@ -54,53 +63,42 @@ def draw_bars(
     """
     data = pd.DataFrame(
         {
-            "label": list(labels),
-            "value": [float(value) for value in values],
-            "text": list(texts),
+            "label": labels,
+            "value": values,
+            "text": texts,
             "rank": [min(rank, 1) for rank in range(len(labels))],
         }
     )
     description = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
-    is_dark = st.context.theme.type == "dark"
-    spec = _bars_spec(full_value, first_color, value_title, is_dark=is_dark)
+    spec = _bars_spec(full_value, first_color, text_color(), value_title)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=32)
 def _bars_spec(
-    full_value: float, first_color: str, value_title: str, *, is_dark: bool
+    full_value: float, first_color: str, text_color: str, value_title: str
 ) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
     Cached, because it is the same for every photo, and Altair takes 20 ms to build and
     validate it: longer than the model takes to answer.
     """
-    # Text marks are black in the dark theme unless given a colour, and the theme's own axis
-    # labels are too pale to read in the sun.
-    ink = "#E7F0EE" if is_dark else "#3D4B49"
     base = alt.Chart(alt.NamedData("bars"), height=alt.Step(30)).encode(
-        y=alt.Y(
-            "label:N",
-            sort=None,
-            title=None,
-            axis=alt.Axis(
-                labelLimit=130,
-                labelColor=ink,
-                labelFontSize=13,
-                labelPadding=8,
-                ticks=False,
-                domain=False,
-            ),
+        x=alt.X("value:Q", axis=None).scale(domain=[0, full_value * 1.25]),
+        y=alt.Y("label:N", sort=None, title=None).axis(
+            labelLimit=130,
+            labelColor=text_color,
+            labelFontSize=13,
+            labelPadding=8,
+            ticks=False,
+            domain=False,
         ),
-        x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, full_value * 1.25])),
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
     )
     marks = base.mark_bar(size=18, cornerRadius=4).encode(
-        color=alt.Color(
-            "rank:O", scale=alt.Scale(domain=[0, 1], range=[first_color, GREY]), legend=None
-        )
+        color=alt.Color("rank:O", legend=None).scale(domain=[0, 1], range=[first_color, GREY])
     )
-    values_at_end = base.mark_text(align="left", dx=6, fontSize=13, color=ink).encode(text="text:N")
-    spec: dict[str, Any] = (marks + values_at_end).configure_view(stroke=None).to_dict()
+    texts = base.mark_text(align="left", dx=6, fontSize=13, color=text_color).encode(text="text:N")
+    spec: dict[str, Any] = (marks + texts).configure_view(stroke=None).to_dict()
     del spec["data"]
     return spec

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
 from typing import Any
 
 import altair as alt
@@ -11,25 +10,15 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from model.bundle import ModelCard
-from model.evaluation import Confused, Evaluation, LabelScore
+from model.evaluation import Confused, LabelScore, label_scores
 from model.spreadsheet import escape_formula
-from ui.charts import accent_color
-from ui.phrasing import format_percent
+from ui.charts import accent_color, text_color
+from ui.phrasing import percent_range
 
-__all__ = [
-    "ConfusionMatrix",
-    "percent_or_zero",
-    "percent_range",
-    "show_confusion",
-    "show_label_table",
-    "text_color",
-]
+__all__ = ["ConfusionMatrix", "show_confusion", "show_label_table"]
 
 MAX_CHART_LABELS = 20
 """Maximum number of labels in the chart: more cannot be told apart on a phone."""
-
-MAX_UNSEARCHED_LABELS = 12
-"""Maximum number of labels in a table without a search field."""
 
 COUNT_WIDTH_PX = 22
 """Narrowest cell of the chart with room for its count, in pixels."""
@@ -41,82 +30,38 @@ class ConfusionMatrix:
     """Photos by their true label and the label that a model gave them.
 
     Args:
-        pairs: (true label, given label, photos); the given label is None for "none of these".
+        pairs: every pair that occurred, once.
         labels: all labels of the model, in its order.
+
+    Attributes:
+        mistakes: the wrong pairs, the most frequent first.
+        scores: the labels that have photos or were given to one, in the model's order.
+        support: number of photos of each label that has any, in the model's order.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str | None, int]], labels: Sequence[str]) -> None:
-        self.pairs = tuple(Confused(*pair) for pair in pairs)
-        order = {label: index for index, label in enumerate(labels)}
-        self.support: Counter[str] = Counter()
-        self.predicted: Counter[str | None] = Counter()
-        for pair in self.pairs:
-            self.support[pair.label] += pair.count
-            self.predicted[pair.predicted] += pair.count
-        self.rows = sorted(self.support, key=order.__getitem__)
-        """Labels that have photos, in the model's order."""
-        self.labels = sorted(
-            {*self.support, *(label for label in self.predicted if label is not None)},
-            key=order.__getitem__,
-        )
-        """Labels that have photos or were given to one, in the model's order."""
+    def __init__(self, pairs: Iterable[Confused], labels: Sequence[str]) -> None:
+        self.pairs = sorted(pairs, key=lambda pair: -pair.count)
+        self.mistakes = [pair for pair in self.pairs if pair.label != pair.predicted]
+        self.scores = label_scores(self.pairs, labels)
+        self.support = {score.label: score.support for score in self.scores if score.support}
+        self.photos = sum(self.support.values())
+        self.correct = sum(score.right for score in self.scores)
 
     @classmethod
     def from_card(cls, card: ModelCard, labels: Sequence[str]) -> "ConfusionMatrix":
         """Return the confusion of held-out photos from a model's card."""
-        pairs = ((labels[label], labels[given], count) for label, given, count in card.confusion)
+        pairs = (Confused(labels[true], labels[given], n) for true, given, n in card.confusion)
         return cls(pairs, labels)
 
-    @classmethod
-    def from_evaluation(cls, evaluation: Evaluation, labels: Sequence[str]) -> "ConfusionMatrix":
-        """Return the confusion that an evaluation counted."""
-        return cls(
-            ((pair.label, pair.predicted, pair.count) for pair in evaluation.confusion), labels
-        )
-
-    @property
-    def photos(self) -> int:
-        """Number of photos."""
-        return self.support.total()
-
-    @cached_property
-    def correct(self) -> Counter[str]:
-        """Number of photos that were given their true label, by label."""
-        return Counter(
-            {pair.label: pair.count for pair in self.pairs if pair.label == pair.predicted}
-        )
-
-    @cached_property
-    def mistakes(self) -> list[Confused]:
-        """The wrong pairs, most frequent first."""
-        wrong = [pair for pair in self.pairs if pair.label != pair.predicted]
-        return sorted(wrong, key=lambda pair: -pair.count)
-
-    @cached_property
-    def scores(self) -> list[LabelScore]:
-        """Recall and precision of each label, the worst recall first."""
-        scores = [
-            LabelScore.of(label, self.support[label], self.predicted[label], self.correct[label])
-            for label in self.labels
-        ]
-        return sorted(scores, key=lambda score: (_recall(score), -score.support))
-
-    def label_frame(self, search: str = "") -> pd.DataFrame:
-        """Return a row for each label whose name contains ``search``, the worst first."""
+    def label_frame(self) -> pd.DataFrame:
+        """Return a row for each label, the worst recall first."""
         mistaken_for = {pair.label: pair for pair in reversed(self.mistakes)}
-        return pd.DataFrame(
-            {
-                "Label": escape_formula(score.label),
-                "Recall": score.recall and 100 * score.recall.value,
-                "Photos": score.support,
-                "Correct": score.right,
-                "Interval": _recall_interval(score),
-                "Precision": None if score.precision is None else 100 * score.precision,
-                "Most confused with": _most_confused_with(mistaken_for.get(score.label)),
-            }
-            for score in self.scores
-            if search.strip().casefold() in score.label.casefold()
+        # Labels without a photo come last.
+        scores = sorted(
+            self.scores,
+            key=lambda score: (score.recall.value if score.recall else 2, -score.support),
         )
+        return pd.DataFrame(_label_row(score, mistaken_for.get(score.label)) for score in scores)
 
     def mistake_frame(self, limit: int = 200) -> pd.DataFrame:
         """Return a row for each wrong pair, the most frequent first."""
@@ -134,9 +79,8 @@ class ConfusionMatrix:
         """Return the chart's cells; given labels that have no row share one column."""
         cells: Counter[tuple[str, str]] = Counter()
         for pair in self.pairs:
-            has_row = pair.predicted in self.support
-            given = pair.predicted if has_row else NONE if pair.predicted is None else OTHER
-            cells[pair.label, str(given)] += pair.count
+            given = pair.predicted or NONE
+            cells[pair.label, given if given in {*self.support, NONE} else OTHER] += pair.count
         return pd.DataFrame(
             {
                 "label": label,
@@ -149,27 +93,19 @@ class ConfusionMatrix:
         )
 
 
-def _recall(score: LabelScore) -> float:
-    # Labels without a photo come last.
-    return score.recall.value if score.recall else 2.0
-
-
-def _recall_interval(score: LabelScore) -> str:
-    return percent_range(score.recall.low, score.recall.high) if score.recall else ""
-
-
-def _most_confused_with(pair: Confused | None) -> str:
-    return escape_formula(f"{pair.predicted or NONE} ({pair.count:,})") if pair else ""
-
-
-def percent_or_zero(share: float) -> str:
-    """Return ``format_percent``, but '0%' instead of 'under 0.1%' for exactly zero."""
-    return format_percent(share) if share else "0%"
-
-
-def percent_range(low: float, high: float, digits: int = 0) -> str:
-    """Return '91–96%' for two shares."""
-    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
+def _label_row(score: LabelScore, mistaken_for: Confused | None) -> dict[str, object]:
+    recall, confused_with = score.recall, ""
+    if mistaken_for:
+        confused_with = f"{mistaken_for.predicted or NONE} ({mistaken_for.count:,})"
+    return {
+        "Label": escape_formula(score.label),
+        "Recall": recall and 100 * recall.value,
+        "Photos": score.support,
+        "Correct": score.right,
+        "Interval": percent_range(recall.low, recall.high) if recall else "",
+        "Precision": None if score.precision is None else 100 * score.precision,
+        "Most confused with": escape_formula(confused_with),
+    }
 
 
 def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> None:
@@ -179,8 +115,8 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
         matrix: what to show.
         rows: what the chart's rows are, in words.
     """
-    if len(matrix.rows) <= MAX_CHART_LABELS:
-        _draw_chart(matrix)
+    if len(matrix.support) <= MAX_CHART_LABELS:
+        st.altair_chart(_chart(matrix), width="stretch")
         st.caption(
             f"Rows are {rows}, columns the model's answers. Teal is correct, amber is wrong."
         )
@@ -201,22 +137,10 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
         )
 
 
-def show_label_table(matrix: ConfusionMatrix, key: str) -> None:
-    """Show recall and precision by label, with a search field where labels are many."""
-    search = ""
-    if len(matrix.labels) > MAX_UNSEARCHED_LABELS:
-        search = st.text_input(
-            "Search the labels",
-            placeholder="Search the labels",
-            label_visibility="collapsed",
-            icon=":material/search:",
-            key=key,
-        )
-    table = matrix.label_frame(search)
-    if table.empty:
-        st.caption("No label matches.")
-        return
-    st.caption("Worst first. Tap a column header to sort.")
+def show_label_table(matrix: ConfusionMatrix) -> None:
+    """Show recall and precision by label, the worst first."""
+    table = matrix.label_frame()
+    st.caption("Worst first. Tap a column header to sort; the table's toolbar has a search.")
     st.space("small")
     st.dataframe(
         table,
@@ -243,46 +167,32 @@ def show_label_table(matrix: ConfusionMatrix, key: str) -> None:
 
 
 def _percent_column(help: str) -> ColumnConfig:
-    """Return the configuration of a column of bars from 0 to 100%."""
     # Streamlit writes shares (0 to 1) with two decimals, so the values are percentages.
     return st.column_config.ProgressColumn(
         help=help, format="%.0f%%", min_value=0, max_value=100, width=120
     )
 
 
-def text_color() -> str:
-    """Return the colour of a chart's text; the theme's axis labels are too pale."""
-    return "#E7F0EE" if st.context.theme.type == "dark" else "#12211F"
-
-
-def _draw_chart(matrix: ConfusionMatrix) -> None:
-    cells = matrix.cell_frame()
-    given = set(cells["predicted"])
-    columns = [*matrix.rows, *(name for name in (OTHER, NONE) if name in given)]
-    description = f"{matrix.correct.total()} of {matrix.photos} correct; " + "; ".join(
-        f"{pair.label} called {pair.predicted or NONE}: {pair.count}"
-        for pair in matrix.mistakes[:10]
-    )
-    spec = _chart_spec(
-        tuple(matrix.rows), tuple(columns), accent_color(), accent_color(sure=False), text_color()
-    )
-    st.vega_lite_chart(cells, {**spec, "description": description}, width="stretch")
-
-
-@lru_cache(maxsize=16)
-def _chart_spec(
-    rows: tuple[str, ...], columns: tuple[str, ...], correct: str, wrong: str, text: str
-) -> dict[str, Any]:
-    """Return the Vega-Lite specification without data: Altair takes 20 ms to build it."""
-    many = len(columns) > 10
-    base = alt.Chart(alt.NamedData("cells"), height=alt.Step(22 if many else 30)).encode(
-        x=alt.X(
-            "predicted:N",
-            scale=alt.Scale(domain=columns),
-            title="Predicted",
-            axis=_axis(text, many=many, labelAngle=-90, orient="top"),
-        ),
-        y=alt.Y("label:N", scale=alt.Scale(domain=rows), title=None, axis=_axis(text, many=many)),
+def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
+    frame, text = matrix.cell_frame(), text_color()
+    given = set(frame["predicted"])
+    columns = [*matrix.support, *(name for name in (OTHER, NONE) if name in given)]
+    is_dense = len(columns) > 10
+    axis: dict[str, Any] = {
+        "labelLimit": 90 if is_dense else 110,
+        "labelFontSize": 11 if is_dense else 12,
+        "labelColor": text,
+        "titleColor": text,
+        "labelOverlap": False,
+        "labelFlush": False,
+        "ticks": False,
+        "domain": False,
+    }
+    base = alt.Chart(frame, height=alt.Step(22 if is_dense else 30)).encode(
+        x=alt.X("predicted:N", title="Predicted")
+        .scale(domain=columns)
+        .axis(**axis, labelAngle=-90, orient="top"),
+        y=alt.Y("label:N", title=None).scale(domain=list(matrix.support)).axis(**axis),
         tooltip=[
             alt.Tooltip("label:N", title="Actual"),
             alt.Tooltip("predicted:N", title="Predicted"),
@@ -290,33 +200,18 @@ def _chart_spec(
             alt.Tooltip("share:Q", title="Share of label", format=".0%"),
         ],
     )
+    colors = [accent_color(), accent_color(sure=False)]
     cells = base.mark_rect(cornerRadius=3).encode(
-        color=alt.Color(
-            "correct:N",
-            scale=alt.Scale(domain=[True, False], range=[correct, wrong]),
-            legend=None,
-        ),
-        opacity=alt.Opacity(
-            "share:Q", scale=alt.Scale(domain=[0, 1], range=[0.15, 0.6]), legend=None
-        ),
+        color=alt.Color("correct:N", legend=None).scale(domain=[True, False], range=colors),
+        opacity=alt.Opacity("share:Q", legend=None).scale(domain=[0, 1], range=[0.15, 0.6]),
     )
     # On a phone with many labels a cell is narrower than its count, so only its colour is shown.
     opacity = alt.condition(f"bandwidth('x') >= {COUNT_WIDTH_PX}", alt.value(1), alt.value(0))
     counts = base.mark_text(fontSize=12, color=text).encode(text="count:Q", opacity=opacity)
-    spec: dict[str, Any] = (cells + counts).configure_view(stroke=None).to_dict()
-    del spec["data"]
-    return spec
-
-
-def _axis(text: str, *, many: bool, **options: Any) -> alt.Axis:
-    return alt.Axis(
-        labelLimit=90 if many else 110,
-        labelFontSize=11 if many else 12,
-        labelColor=text,
-        titleColor=text,
-        labelOverlap=False,
-        labelFlush=False,
-        ticks=False,
-        domain=False,
-        **options,
+    mistakes = "; ".join(
+        f"{pair.label} called {pair.predicted or NONE}: {pair.count}"
+        for pair in matrix.mistakes[:10]
     )
+    description = f"{matrix.correct} of {matrix.photos} correct; {mistakes}"
+    layers: alt.LayerChart = (cells + counts).configure_view(stroke=None)
+    return layers.properties(description=description)

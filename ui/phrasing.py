@@ -18,6 +18,7 @@ __all__ = [
     "join_words",
     "label_summary",
     "link_urls",
+    "percent_range",
     "phrase_error",
     "phrase_false_rejections",
     "phrase_track_record",
@@ -218,3 +219,8 @@ def format_percent(share: float) -> str:
     if share < 0.001:
         return "under 0.1%"
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+
+
+def percent_range(low: float, high: float, digits: int = 0) -> str:
+    """Return two shares as '91–96%'."""
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"

@@ -2,7 +2,15 @@
 
 from .evaluate import FolderMatch, evaluate, match_folders
 from .metrics import LabelScore, Proportion, wilson_interval
-from .tables import Confused, Evaluation, EvaluationCounter, PhotoFailure, Row, summarise
+from .tables import (
+    Confused,
+    Evaluation,
+    EvaluationCounter,
+    PhotoFailure,
+    Row,
+    label_scores,
+    summarise,
+)
 
 __all__ = [
     "Confused",
@@ -14,6 +22,7 @@ __all__ = [
     "Proportion",
     "Row",
     "evaluate",
+    "label_scores",
     "match_folders",
     "summarise",
     "wilson_interval",

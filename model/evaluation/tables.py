@@ -16,6 +16,7 @@ __all__ = [
     "EvaluationCounter",
     "PhotoFailure",
     "Row",
+    "label_scores",
     "require_single_label",
     "summarise",
 ]
@@ -159,6 +160,10 @@ class EvaluationCounter:
         photos = self._pairs.total()
         answered = sum(self._pairs[label, label] for label in self.labels)
         unknown = sum(self._pairs[label, None] for label in self.labels)
+        confusion = tuple(
+            Confused(label, predicted, count)
+            for (label, predicted), count in self._pairs.most_common()
+        )
         return Evaluation(
             model=self._last.model,
             version=self._last.version,
@@ -168,11 +173,8 @@ class EvaluationCounter:
             answered=Proportion.of(answered, photos),
             top5=Proportion.of(self._in_top5, photos) if len(self.labels) > 5 else None,
             unknown=Proportion.of(unknown, photos),
-            labels=self._label_scores(),
-            confusion=tuple(
-                Confused(label, predicted, count)
-                for (label, predicted), count in self._pairs.most_common()
-            ),
+            labels=label_scores(confusion, self.labels),
+            confusion=confusion,
             calibration_error=expected_calibration_error(
                 np.array(self._confidence, np.float64), np.array(self._right, np.bool_)
             ),
@@ -181,17 +183,25 @@ class EvaluationCounter:
             left_out=tuple(left_out),
         )
 
-    def _label_scores(self) -> tuple[LabelScore, ...]:
-        support: Counter[str] = Counter()
-        predicted: Counter[str | None] = Counter()
-        for (label, displayed), count in self._pairs.items():
-            support[label] += count
-            predicted[displayed] += count
-        return tuple(
-            LabelScore.of(label, support[label], predicted[label], self._pairs[label, label])
-            for label in self.labels
-            if support[label] or predicted[label]
-        )
+
+def label_scores(confusion: Iterable[Confused], labels: Sequence[str]) -> tuple[LabelScore, ...]:
+    """Return the scores of the labels that have a photo or an answer.
+
+    Args:
+        confusion: every pair that occurred, once.
+        labels: all labels of the model, in the order of the result.
+    """
+    support, right = Counter[str](), Counter[str]()
+    predicted = Counter[str | None]()
+    for pair in confusion:
+        support[pair.label] += pair.count
+        predicted[pair.predicted] += pair.count
+        right[pair.label] += pair.count * (pair.label == pair.predicted)
+    return tuple(
+        LabelScore.of(label, support[label], predicted[label], right[label])
+        for label in labels
+        if support[label] or predicted[label]
+    )
 
 
 def summarise(

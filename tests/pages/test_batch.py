@@ -111,7 +111,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     assert rows["answer"][1].startswith("Couldn't read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
-    assert rows["picture"][1].startswith("data:image/png;base64,")
+    assert rows["picture"][1].startswith("data:image/svg+xml,")
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON"]
 
 

@@ -109,9 +109,6 @@ def test_mix_ups_of_many_labels_are_a_list(measured):
     assert rows["Photos"].tolist() == [5, 2]
     at = shown("tiny", "By label")
     assert len(at.dataframe[0].value) == 30
-    at = shown("tiny", "By label", **{"search-tiny": "EL 7"})
-    assert at.dataframe[0].value["Label"].tolist() == ["label 7"]
-    assert not shown("tiny", "By label", **{"search-tiny": "nowhere"}).dataframe
 
 
 def test_calibration_is_in_plain_words(measured):

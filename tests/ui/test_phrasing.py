@@ -16,6 +16,7 @@ from ui.phrasing import (
     join_words,
     label_summary,
     link_urls,
+    percent_range,
     phrase_false_rejections,
     phrase_track_record,
     spell_number,
@@ -233,6 +234,11 @@ def test_label_summary_names_the_first_labels(count, expected):
 )
 def test_format_percent_never_rounds_to_certainty(share, expected):
     assert format_percent(share) == expected
+
+
+def test_range_has_an_en_dash():
+    assert percent_range(0.9154, 0.9641) == "92–96%"
+    assert percent_range(0.9154, 0.9641, digits=1) == "91.5–96.4%"
 
 
 def card(*confusion):

@@ -4,11 +4,10 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
-from io import BytesIO
+from contextlib import suppress
+from urllib.parse import quote
 
 import pandas as pd
-from PIL import Image, ImageDraw
 
 from model.decision import Certainty, certainty
 from model.errors import DataError
@@ -29,11 +28,16 @@ __all__ = [
     "to_csv",
     "to_frame",
     "to_json_lines",
-    "unmatched_folders",
 ]
 
 NONE_OF_THESE = "None of these"
-AMBER, WHITE = "#D97706", "#FFFFFF"
+FAILURE_TILE = "data:image/svg+xml," + quote(
+    "<svg xmlns='http://www.w3.org/2000/svg' width='96' height='96'>"
+    "<path fill='#D97706' d='M0 0h96v96H0z'/>"
+    "<path fill='#FFFFFF' d='M43 18h10v40H43zM43 66h10v12H43z'/></svg>"
+)
+"""An amber tile with an exclamation mark, in place of an unreadable photo."""
+
 TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
 CSV_COLUMNS = (
     "photo folder answer known label_1 probability_1 label_2 probability_2 label_3 "
@@ -93,36 +97,29 @@ def describe_cut(counts: Sequence[tuple[str, int]], shown: int) -> str:
     )
 
 
-def evaluate_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> Evaluation | None:
-    """Return the figures of photos whose folder is named after a label; None without any.
+def evaluate_folders(
+    results: Sequence[PhotoResult], labels: Sequence[str]
+) -> tuple[Evaluation | None, list[str]]:
+    """Compare predictions with the folders that are named after labels.
+
+    Returns:
+        The figures, None without such a folder; and the folders whose names match no label.
 
     Raises:
         DataError: the model gives several labels to a photo.
     """
-    label_of = _match_folders(results, labels)
+    folders = sorted({result.folder for result in results if result.folder})
+    label_of: dict[str | None, str] = {}
+    # Raised if no name matches.
+    with suppress(DataError):
+        label_of.update(match_folders(folders, labels).labels)
     rows = [
         Row(result.name, label_of[result.folder], result.prediction)
         for result in results
         if result.prediction and result.folder in label_of
     ]
-    return summarise(labels, rows) if rows else None
-
-
-def unmatched_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> list[str]:
-    """Return the folders whose names match no label."""
-    label_of = _match_folders(results, labels)
-    return [folder for folder in _folders(results) if folder not in label_of]
-
-
-def _folders(results: Sequence[PhotoResult]) -> list[str]:
-    return sorted({result.folder for result in results if result.folder})
-
-
-def _match_folders(results: Sequence[PhotoResult], labels: Sequence[str]) -> dict[str | None, str]:
-    try:
-        return dict(match_folders(_folders(results), labels).labels.items())
-    except DataError:
-        return {}
+    unmatched = [folder for folder in folders if folder not in label_of]
+    return summarise(labels, rows) if rows else None, unmatched
 
 
 def to_frame(results: Sequence[PhotoResult]) -> pd.DataFrame:
@@ -140,7 +137,7 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
     }
     if result.failure:
         message = f"Couldn't read: {result.failure.message}"
-        return row | {"picture": _failure_tile(), "answer": message}
+        return row | {"picture": FAILURE_TILE, "answer": message}
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)
@@ -149,28 +146,12 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         f"{candidate.label} {format_percent(candidate.probability)}" for candidate in runners_up
     )
     return row | {
-        "picture": _data_uri(result.thumbnail, "jpeg"),
+        "picture": f"data:image/jpeg;base64,{base64.b64encode(result.thumbnail).decode()}",
         "answer": escape_formula(", ".join(predicted_labels(result.prediction))),
         "probability": top.probability * 100,
         "next": escape_formula(runners_up_text),
         "milliseconds": times and round(times.total),
     }
-
-
-def _data_uri(data: bytes, subtype: str) -> str | None:
-    return f"data:image/{subtype};base64,{base64.b64encode(data).decode()}" if data else None
-
-
-@cache
-def _failure_tile() -> str | None:
-    """Return an amber tile with an exclamation mark, shown in place of an unreadable photo."""
-    tile = Image.new("RGB", (96, 96), AMBER)
-    draw = ImageDraw.Draw(tile)
-    draw.rounded_rectangle((43, 18, 53, 58), 5, fill=WHITE)
-    draw.ellipse((42, 66, 54, 78), fill=WHITE)
-    file = BytesIO()
-    tile.save(file, "PNG", optimize=True)
-    return _data_uri(file.getvalue(), "png")
 
 
 def to_csv(results: Iterable[PhotoResult]) -> bytes:

@@ -2,12 +2,10 @@
 
 from io import BytesIO
 
-import pandas as pd
 import streamlit as st
 from PIL import Image, ImageOps
 
 from model.errors import DataError
-from model.prediction import Prediction
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.table import (
@@ -21,12 +19,11 @@ from ui.batch.table import (
     to_csv,
     to_frame,
     to_json_lines,
-    unmatched_folders,
 )
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent_color, draw_bars
-from ui.confusion import ConfusionMatrix, percent_range, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, join_words, shorten
+from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
+from ui.phrasing import escape_markdown, format_percent, join_words, percent_range, shorten
 from ui.settings_menu import engine_choice, model_choice, usable_bundles
 
 __all__ = [
@@ -46,8 +43,6 @@ MAX_BARS = 15
 
 TILE_PX = 104
 """Side of a photo's tile while the batch runs, in pixels."""
-
-VIEWS = ("All", "Not sure", "Couldn't read")
 
 
 def show_settings_menu() -> None:
@@ -85,22 +80,19 @@ def show_progress(job: Job) -> None:
         "This keeps running while you visit other pages or reload this one. "
         "Its address brings you back to it."
     )
+    square = (TILE_PX, TILE_PX)
     with st.container(horizontal=True):
         for result in job.results[-3:]:
-            if result.prediction:
-                _show_latest(result, result.prediction)
-
-
-def _show_latest(result: PhotoResult, prediction: Prediction) -> None:
-    answer = ", ".join(predicted_labels(prediction))
-    square = (TILE_PX, TILE_PX)
-    with (
-        st.container(width=TILE_PX, gap="xsmall"),
-        Image.open(BytesIO(result.thumbnail)) as image,
-    ):
-        # Squares, so that the layout does not jump between updates.
-        st.image(ImageOps.fit(image, square), alt=result.name)
-        st.caption(escape_markdown(shorten(answer, 23)))
+            if result.prediction is None:
+                continue
+            with (
+                st.container(width=TILE_PX, gap="xsmall"),
+                Image.open(BytesIO(result.thumbnail)) as image,
+            ):
+                # Squares, so that the layout does not jump between updates.
+                st.image(ImageOps.fit(image, square), alt=result.name)
+                answer = ", ".join(predicted_labels(result.prediction))
+                st.caption(escape_markdown(shorten(answer, 23)))
 
 
 def show_headline(job: Job) -> None:
@@ -129,13 +121,10 @@ def show_headline(job: Job) -> None:
             icon=":material/production_quantity_limits:",
         )
     if failures:
+        reason = f": {escape_markdown(failures[0].message)}"
         st.warning(
             f"{_photos(len(failures))} couldn't be read"
-            + (
-                f": {escape_markdown(failures[0].message)}"
-                if len(failures) == 1
-                else ". See the table for the reasons."
-            ),
+            f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",
             icon=":material/broken_image:",
         )
 
@@ -180,7 +169,8 @@ def show_table(job: Job) -> None:
         hide_index=True,
         row_height=56,
         height=min(56 * len(results) + 38, 520),
-        column_order=_filled_columns(data),
+        # Columns with at least one value.
+        column_order=[name for name in data.columns if data[name].replace("", None).notna().any()],
         column_config={
             "picture": st.column_config.ImageColumn("Photo", width=64, pinned=True),
             "answer": st.column_config.TextColumn("Answer", width=420 if only_failures else 150),
@@ -196,11 +186,6 @@ def show_table(job: Job) -> None:
     )
 
 
-def _filled_columns(data: pd.DataFrame) -> list[str]:
-    """Return the columns with at least one value, in the order of the table."""
-    return [name for name in data.columns if data[name].replace("", None).notna().any()]
-
-
 def _filter_results(job: Job) -> list[PhotoResult]:
     """Show the filters; return the results that pass them."""
     groups = {
@@ -212,7 +197,7 @@ def _filter_results(job: Job) -> list[PhotoResult]:
     }
     view = st.segmented_control(
         "Show",
-        [name for name in VIEWS if groups[name]],
+        [name for name, group in groups.items() if group],
         format_func=lambda name: f"{name} {len(groups[name]):,}",
         default="All",
         required=True,
@@ -274,9 +259,8 @@ def show_downloads(job: Job) -> None:
 
 def show_accuracy(job: Job) -> None:
     """Show how often the model is right, where folders are named after labels."""
-    unmatched = unmatched_folders(job.results, job.labels)
     try:
-        evaluation = evaluate_folders(job.results, job.labels)
+        evaluation, unmatched = evaluate_folders(job.results, job.labels)
     except DataError as error:
         st.info(escape_markdown(str(error)))
         return
@@ -300,10 +284,10 @@ def show_accuracy(job: Job) -> None:
             f"Folders skipped, because no label has their name: {_list_folders(unmatched)}.",
             icon=":material/folder_off:",
         )
-    matrix = ConfusionMatrix.from_evaluation(evaluation, job.labels)
+    matrix = ConfusionMatrix(evaluation.confusion, job.labels)
     show_confusion(matrix, rows="folders")
     with st.expander("By label"):
-        show_label_table(matrix, key="batch-search")
+        show_label_table(matrix)
 
 
 def _list_folders(folders: list[str]) -> str:

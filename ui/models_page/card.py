@@ -6,7 +6,6 @@ from model import Bundle, LoupeError, load
 from model.bundle import Manifest, Version, current_version, get_bundle, list_versions, model_dir
 from model.engines import available
 from model.errors import BundleError
-from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import format_interval, show_figures
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
@@ -118,10 +117,10 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     card = bundle.manifest.card
     if card is None:
         return ""
-    matrix = ConfusionMatrix.from_card(card, bundle.labels)
-    photos, correct = matrix.support[label], matrix.correct[label]
-    recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
     index = bundle.labels.index(label)
+    shown = {given: count for true, given, count in card.confusion if true == index}
+    correct, photos = shown.get(index, 0), sum(shown.values())
+    recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
     return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
 
 

@@ -12,15 +12,16 @@ from model.bundle import Metric, Mistake, ModelCard, OodResult, get_bundle
 from model.mistake_photos import mistake_photo
 from model.settings import settings
 from model.spreadsheet import escape_formula
-from ui.confusion import (
-    ConfusionMatrix,
-    percent_or_zero,
-    percent_range,
-    show_confusion,
-    show_label_table,
-)
+from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
-from ui.phrasing import escape_markdown, format_percent, join_words, phrase_error, shorten
+from ui.phrasing import (
+    escape_markdown,
+    format_percent,
+    join_words,
+    percent_range,
+    phrase_error,
+    shorten,
+)
 from ui.session import THUMBNAIL_SIDE_PX, square_thumbnail
 
 __all__ = [
@@ -65,12 +66,12 @@ def show_figures(name: str) -> None:
         title = st.pills(
             "Figure",
             list(figures),
-            default=next(iter(figures)),
+            default="Mix-ups",
             required=True,
             key=f"figure-{name}",
             label_visibility="collapsed",
         )
-        figures[title if title in figures else next(iter(figures))](bundle, card)
+        figures.get(title, _show_mix_ups)(bundle, card)
 
 
 def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
@@ -79,14 +80,15 @@ def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
     can_reject = (
         card.ood_sets or card.detectors or (calibration and calibration.ood_threshold is not None)
     )
-    return {
-        "Mix-ups": _show_mix_ups,
-        **({"Calibration": _show_calibration} if card.reliability else {}),
-        "By label": _show_labels,
-        **({"None of these": _show_none_of_these} if can_reject else {}),
-        **({"Mistakes": _show_mistakes} if card.mistakes else {}),
-        "Method": _show_method,
-    }
+    figures: list[tuple[str, Figure, object]] = [
+        ("Mix-ups", _show_mix_ups, True),
+        ("Calibration", _show_calibration, card.reliability),
+        ("By label", _show_labels, True),
+        ("None of these", _show_none_of_these, can_reject),
+        ("Mistakes", _show_mistakes, card.mistakes),
+        ("Method", _show_method, True),
+    ]
+    return {title: show for title, show, is_known in figures if is_known}
 
 
 def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
@@ -97,16 +99,16 @@ def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
 
 def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
     """Return how many photos are correct and the most common mix-ups, as Markdown."""
-    correct = f"**{matrix.correct.total():,} of {matrix.photos:,} photos correct.**"
+    correct = f"**{matrix.correct:,} of {matrix.photos:,} photos correct.**"
     pairs = [
-        f"{_short(pair.label)} called {_short(pair.predicted or '')} ({pair.count:,})"
+        f"{_name(pair.label)} called {_name(pair.predicted or '')} ({pair.count:,})"
         for pair in matrix.mistakes[:limit]
     ]
     return f"{correct} Most common mix-ups: {join_words(pairs)}." if pairs else correct
 
 
-def _short(label: str) -> str:
-    return escape_markdown(shorten(label, 40))
+def _name(text: str, max_length: int = 40) -> str:
+    return escape_markdown(shorten(text, max_length))
 
 
 def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
@@ -121,14 +123,12 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
         "above it underconfident. Larger points stand for more photos."
     )
     if error := manifest.metric("calibration_error"):
-        uncalibrated = manifest.metric("calibration_error_before")
-        sentence = (
+        before = manifest.metric("calibration_error_before")
+        st.write(
             f"**Calibration error {format_percent(error.value)}**: on average, its stated "
             "confidence is this far from its actual accuracy."
+            + (f" Before calibration: {format_percent(before.value)}." if before else "")
         )
-        if uncalibrated:
-            sentence += f" Before calibration: {format_percent(uncalibrated.value)}."
-        st.write(sentence)
     if coverage := manifest.metric("coverage"):
         rule = manifest.calibration and manifest.calibration.prediction_set
         target = f"; target {format_percent(rule.coverage)}" if rule else ""
@@ -139,8 +139,7 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
 
 
 def _show_labels(bundle: Bundle, card: ModelCard) -> None:
-    matrix = ConfusionMatrix.from_card(card, bundle.labels)
-    show_label_table(matrix, key=f"search-{bundle.name}")
+    show_label_table(ConfusionMatrix.from_card(card, bundle.labels))
 
 
 def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
@@ -171,7 +170,7 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
 
 def _describe_ood(result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
-    name = f"*{escape_markdown(shorten(result.name, 80))}*"
+    name = f"*{_name(result.name, 80)}*"
     warning = f"On {name} it is no better than guessing. " if result.near_chance else ""
     rate = result.ood_accept_rate
     mistaken = " and gives them a wrong label" if rate else ""
@@ -191,7 +190,9 @@ def detector_rows(card: ModelCard) -> list[dict[str, str]]:
             if score.selected
             else escape_markdown(score.name),
             "AUROC": format_auroc(score.auroc),
-            "False accepts": percent_or_zero(score.ood_accept_rate),
+            "False accepts": format_percent(score.ood_accept_rate)
+            if score.ood_accept_rate
+            else "0%",
             "Size": f"{max(1, round(score.bytes / 1000)):,} kB" if score.bytes else "none",
         }
         for score in sorted(card.detectors, key=lambda score: -score.auroc)
@@ -205,7 +206,7 @@ def format_auroc(auroc: float) -> str:
 
 def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
     st.write("Its most confident mistakes:")
-    worst = sorted(card.mistakes, key=lambda mistake: -mistake.probability)
+    worst = _worst_mistakes(card)
     with st.container(horizontal=True, gap="xsmall"):
         for mistake in worst[:MAX_PICTURES]:
             _show_mistake(bundle, mistake)
@@ -251,8 +252,12 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
             "Confidence": 100 * mistake.probability,
             "Photo": escape_formula(mistake.photo),
         }
-        for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
+        for mistake in _worst_mistakes(card)
     )
+
+
+def _worst_mistakes(card: ModelCard) -> list[Mistake]:
+    return sorted(card.mistakes, key=lambda mistake: -mistake.probability)
 
 
 def _get_thumbnail(model: str, name: str) -> bytes | None:
@@ -260,22 +265,17 @@ def _get_thumbnail(model: str, name: str) -> bytes | None:
 
     None unless the owner set a folder of such photos and the photo in it can be read.
     """
-    folder = settings().photos
-    if folder is None:
-        return None
     try:
-        return _make_thumbnail(folder, model, name)
+        return _make_thumbnail(settings().photos, model, name)
     except LoupeError:
         # Not cached, since the photo may be readable next time.
         return None
 
 
 @lru_cache(maxsize=128)
-def _make_thumbnail(_folder: Path, model: str, name: str) -> bytes | None:
+def _make_thumbnail(_folder: Path | None, model: str, name: str) -> bytes | None:
     photo = mistake_photo(model, name, side=THUMBNAIL_SIDE_PX // 2)
-    if photo is None:
-        return None
-    return square_thumbnail(photo.image)
+    return square_thumbnail(photo.image) if photo else None
 
 
 def _show_method(_: Bundle, card: ModelCard) -> None:

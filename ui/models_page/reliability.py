@@ -1,16 +1,13 @@
 """The reliability diagram of a model, and one of its bins in words."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 from model.bundle import ReliabilityBin
-from ui.charts import accent_color
-from ui.confusion import text_color
+from ui.charts import accent_color, text_color
 
 __all__ = ["describe_typical_bin", "draw_reliability"]
 
@@ -27,10 +24,8 @@ CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
 
 
 def describe_typical_bin(bins: Sequence[ReliabilityBin]) -> str:
-    """Return 'Of 18 answers at about 79% confidence, 78% were correct.'; empty without any."""
+    """Return 'Of 18 answers at about 79% confidence, 78% were correct.'."""
     large = [item for item in bins if item.photos >= MIN_EXAMPLE_PHOTOS] or list(bins)
-    if not large:
-        return ""
     typical = min(large, key=lambda item: abs(item.confidence - TYPICAL_CONFIDENCE))
     answers = "1 answer" if typical.photos == 1 else f"{typical.photos:,} answers"
     return (
@@ -44,16 +39,10 @@ def draw_reliability(
 ) -> None:
     """Draw accuracy by confidence, with the line where both agree."""
     data = pd.DataFrame(
-        {
-            "series": series,
-            "confidence": item.confidence,
-            "accuracy": item.accuracy,
-            "photos": item.photos,
-        }
+        {"series": series, **item.model_dump()}
         for series, bins in ((UNCALIBRATED, uncalibrated), (CALIBRATED, calibrated))
         for item in bins
     )
-    spec = _chart_spec(accent_color(), accent_color(sure=False), text_color())
     description = "; ".join(
         f"{row.series}: {row.confidence:.0%} confidence, {row.accuracy:.0%} accuracy, "
         f"{row.photos} photos"
@@ -61,27 +50,22 @@ def draw_reliability(
     )
     # As wide as it is high where there is room; a phone is narrower.
     with st.container(width=SIDE_PX):
-        st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
+        st.altair_chart(_chart(data, description), width="stretch")
 
 
-@lru_cache(maxsize=4)
-def _chart_spec(calibrated: str, uncalibrated: str, text: str) -> dict[str, Any]:
-    """Return the Vega-Lite specification without data: Altair takes 20 ms to build it."""
-
-    def axis(title: str) -> alt.Axis:
-        return alt.Axis(
-            title=title,
-            format=".0%",
-            values=[0, 0.25, 0.5, 0.75, 1],
-            labelColor=text,
-            titleColor=text,
-            labelFontSize=12,
-            labelFlush=False,
-            gridOpacity=0.5,
-        )
-
+def _chart(data: pd.DataFrame, description: str) -> alt.LayerChart:
+    text = text_color()
+    axis = alt.Axis(
+        format=".0%",
+        values=[0, 0.25, 0.5, 0.75, 1],
+        labelColor=text,
+        titleColor=text,
+        labelFontSize=12,
+        labelFlush=False,
+        gridOpacity=0.5,
+    )
     unit = alt.Scale(domain=[0, 1], nice=False)
-    base = alt.Chart(alt.NamedData("bins"), height=SIDE_PX - 60)
+    base = alt.Chart(data, height=SIDE_PX - 60)
     diagonal = base.mark_rule(color=text, strokeDash=[4, 4], strokeWidth=1).encode(
         x=alt.datum(0, type="quantitative"),
         y=alt.datum(0, type="quantitative"),
@@ -91,18 +75,16 @@ def _chart_spec(calibrated: str, uncalibrated: str, text: str) -> dict[str, Any]
     series = [CALIBRATED, UNCALIBRATED]
     legend = alt.Legend(title=None, orient="top", labelColor=text, labelFontSize=12, symbolSize=90)
     points = base.mark_point(filled=True, opacity=0.85).encode(
-        x=alt.X("confidence:Q", scale=unit, axis=axis("Stated confidence")),
-        y=alt.Y("accuracy:Q", scale=unit, axis=axis("Actual accuracy")),
-        color=alt.Color(
-            "series:N",
-            scale=alt.Scale(domain=series, range=[calibrated, uncalibrated]),
-            legend=legend,
+        x=alt.X("confidence:Q", title="Stated confidence", scale=unit, axis=axis),
+        y=alt.Y("accuracy:Q", title="Actual accuracy", scale=unit, axis=axis),
+        color=alt.Color("series:N", legend=legend).scale(
+            domain=series, range=[accent_color(), accent_color(sure=False)]
         ),
         # The shape differs as well, for people who cannot tell the colours apart.
-        shape=alt.Shape(
-            "series:N", scale=alt.Scale(domain=series, range=["circle", "diamond"]), legend=legend
+        shape=alt.Shape("series:N", legend=legend).scale(
+            domain=series, range=["circle", "diamond"]
         ),
-        size=alt.Size("photos:Q", scale=alt.Scale(rangeMin=50, rangeMax=420), legend=None),
+        size=alt.Size("photos:Q", legend=None).scale(rangeMin=50, rangeMax=420),
         tooltip=[
             alt.Tooltip("series:N", title="Series"),
             alt.Tooltip("confidence:Q", title="Confidence", format=".0%"),
@@ -110,6 +92,5 @@ def _chart_spec(calibrated: str, uncalibrated: str, text: str) -> dict[str, Any]
             alt.Tooltip("photos:Q", title="Photos"),
         ],
     )
-    spec: dict[str, Any] = (diagonal + points).configure_view(stroke=None).to_dict()
-    del spec["data"]
-    return spec
+    layers: alt.LayerChart = (diagonal + points).configure_view(stroke=None)
+    return layers.properties(description=description)

@@ -20,7 +20,6 @@ from ui.batch.table import (
     to_csv,
     to_frame,
     to_json_lines,
-    unmatched_folders,
 )
 
 
@@ -72,7 +71,7 @@ def test_frame_has_predictions_and_failures():
     assert frame["answer"].tolist() == ["shoes", "Couldn't read: It is incomplete."]
     assert frame["photo"].tolist() == ["c.jpg", "bad.jpg"]
     assert frame["probability"][0] == pytest.approx(90)
-    assert frame["picture"][1].startswith("data:image/png;base64,")
+    assert frame["picture"][1].startswith("data:image/svg+xml,")
 
 
 def test_labels_are_counted_most_frequent_first():
@@ -121,16 +120,16 @@ def test_folders_are_compared_with_predictions():
         make_result(2),
         make_failure(folder="hat"),
     ]
-    evaluation = evaluate_folders(results, LABELS)
+    evaluation, unmatched = evaluate_folders(results, LABELS)
     assert evaluation is not None
     assert (evaluation.accuracy.right, evaluation.accuracy.count) == (2, 4)
-    assert unmatched_folders(results, LABELS) == ["holiday"]
+    assert unmatched == ["holiday"]
 
 
 def test_folders_without_a_label_have_no_accuracy():
-    assert evaluate_folders([make_result(folder="x"), make_failure(folder="hat")], LABELS) is None
-    assert evaluate_folders([make_result(), make_failure()], LABELS) is None
-    assert unmatched_folders([make_result()], LABELS) == []
+    results = [make_result(folder="x"), make_failure(folder="hat")]
+    assert evaluate_folders(results, LABELS) == (None, ["x"])
+    assert evaluate_folders([make_result(), make_failure()], LABELS) == (None, [])
 
 
 def test_folders_of_a_multilabel_model_are_refused():

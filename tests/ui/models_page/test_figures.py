@@ -3,6 +3,7 @@
 import pytest
 
 from model.bundle import ModelCard, ReliabilityBin
+from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (
@@ -17,7 +18,7 @@ LABELS = tuple(COLOURS)
 
 
 def mix_ups(*pairs, limit=3):
-    matrix = ConfusionMatrix(((LABELS[a], LABELS[b], count) for a, b, count in pairs), LABELS)
+    matrix = ConfusionMatrix((Confused(LABELS[a], LABELS[b], n) for a, b, n in pairs), LABELS)
     return describe_mix_ups(matrix, limit)
 
 
@@ -36,7 +37,6 @@ def test_mix_ups_are_listed_most_frequent_first():
 @pytest.mark.parametrize(
     ("bins", "sentence"),
     [
-        ([], ""),
         ([(0.3, 0.2, 2)], "Of 2 answers at about 30% confidence, 20% were correct."),
         # A bin of one photo is no example while there is a larger one.
         (
