@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from model import LoupeError
-from model.errors import Busy
+from model.errors import Busy, TooManyCorrections
 from model.events import emit_error
 
 __all__ = [
@@ -84,6 +84,7 @@ KINDS = {
     "damaged": (422, "Damaged photo"),
     "invalid": (422, "Invalid parameter"),
     "archive-refused": (422, "Zip rejected"),
+    "too-many-corrections": (429, "Too many corrections"),
     "busy": (503, "Busy"),
     "stopping": (503, "Shutting down"),
     "data-refused": (503, "Corrections unavailable"),
@@ -92,6 +93,7 @@ KINDS = {
     "bundle-damaged": (503, "Service Unavailable"),
     "bundle-too-new": (503, "Service Unavailable"),
     "golden-mismatch": (503, "Service Unavailable"),
+    "corrections-full": (507, "No more corrections"),
 }
 """HTTP status and title of each code, 500 for all others."""
 
@@ -131,6 +133,8 @@ def error_response(error: LoupeError) -> JSONResponse:
             "This model can't be used right now. If you run this server, `python -m model verify` "
             "tells you why.",
         )
+    if isinstance(error, TooManyCorrections):
+        return problem(error.code, str(error), None, **{"Retry-After": str(error.retry_after)})
     return problem(error.code, str(error))
 
 

@@ -18,6 +18,8 @@
     ├── ArchiveError             archive-refused
     ├── LinkError                link-refused
     ├── DataError                data-refused
+    ├── CorrectionsFull          corrections-full
+    ├── TooManyCorrections       too-many-corrections
     ├── ExportRefused            export-refused
     ├── SettingRefused           setting-refused
     └── Busy                     busy
@@ -35,6 +37,7 @@ __all__ = [
     "BundleNotFound",
     "BundleTooNew",
     "Busy",
+    "CorrectionsFull",
     "DamagedPhoto",
     "DataError",
     "EmptyPhoto",
@@ -47,6 +50,7 @@ __all__ = [
     "PhotoTooLarge",
     "PhotoTooSmall",
     "SettingRefused",
+    "TooManyCorrections",
     "TooManyPixels",
     "UnsupportedFormat",
 ]
@@ -161,6 +165,22 @@ class DataError(LoupeError):
     """Data that cannot be used for the task, such as a folder of photos."""
 
     code = "data-refused"
+
+
+class CorrectionsFull(LoupeError):
+    """A correction beyond what the app keeps, or a disk without room for it."""
+
+    code = "corrections-full"
+
+
+class TooManyCorrections(LoupeError):
+    """A correction beyond what the app takes in a minute; ``retry_after`` is in seconds."""
+
+    code = "too-many-corrections"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ExportRefused(LoupeError):

@@ -43,6 +43,19 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="SQLAlchemy URL for corrections; empty means SQLite in the data folder.",
     )
+    corrections_max: int = Field(
+        default=10_000,
+        ge=0,
+        description="Number of corrections that are kept; more are refused. 0 saves none.",
+    )
+    corrections_mb: int = Field(
+        default=500,
+        ge=0,
+        description="Megabytes of photos that are kept with corrections. 0 keeps no photos.",
+    )
+    corrections_per_minute: int = Field(
+        default=60, ge=1, description="Number of corrections that are saved in a minute."
+    )
     secret: SecretStr = Field(
         default=SecretStr(""),
         description="Signs share links; empty means a secret that is kept in the data folder.",

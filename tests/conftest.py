@@ -79,8 +79,9 @@ def imagenet(_away_from_home: None) -> Classifier:
 
 @pytest.fixture(scope="session")
 def app_server(_away_from_home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app as people start it, with nothing set but its data folder: one for all tests."""
-    with serving(tmp_path_factory.mktemp("server")) as running:
+    """The app as people start it: one for all tests, which save more corrections than people."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, LOUPE_CORRECTIONS_PER_MINUTE="1000") as running:
         yield running
 
 

@@ -47,8 +47,8 @@ PREDICTION = """
 """
 
 SETTINGS = """
-    data database secret model engine threads memory_mb queue deadline batch photos cors downloads
-    metrics log sagemaker builtin bundles
+    data database corrections_max corrections_mb corrections_per_minute secret model engine threads
+    memory_mb queue deadline batch photos cors downloads metrics log sagemaker builtin bundles
 """
 
 OPTIONS = {
@@ -65,7 +65,9 @@ OPTIONS = {
     "calibrate": "name folder --unknown --coverage",
     "identify": "photos --model --engine --top --json",
     "evaluate": "name folder --engine --json",
-    "corrections": "file --force",
+    "corrections list": "--json",
+    "corrections delete": "ids",
+    "corrections export": "file --force",
     "backup": "file --without-records",
     "restore": "file --to --without-records",
 }
@@ -136,10 +138,15 @@ def test_settings_keep_their_names() -> None:
 
 def test_commands_keep_their_options() -> None:
     context = click.Context(main)
-    options = {}
+    commands: dict[str, click.Command] = {}
     for name in COMMANDS:
         command = main.get_command(context, name)
         assert command is not None
+        commands[name] = command
+        if isinstance(command, click.Group):
+            commands |= {f"{name} {inner}": value for inner, value in command.commands.items()}
+    options = {}
+    for name, command in commands.items():
         options[name] = {
             word
             for parameter in command.params

@@ -8,6 +8,7 @@ from model import LoupeError, Prediction, load
 from model.bundle import get_bundle
 from model.decision import Certainty, certainty
 from model.explanation import occlusion_map, render_overlay
+from model.settings import settings
 from model.share_link import Signature
 from ui.charts import draw_candidates
 from ui.phrasing import (
@@ -43,6 +44,9 @@ MIN_TEAL_PROBABILITY = 0.5
 
 PHOTO_HEIGHT_PX = 290
 """Height of a tall or square photo, in pixels: a phone has room for words and a few bars below."""
+
+MAX_CORRECTIONS = 10
+"""Most corrections that a session saves. No address is read, so a new session may save more."""
 
 LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
@@ -112,7 +116,9 @@ def show_actions(photo: SessionPhoto) -> None:
     with st.container(horizontal=True):
         if st.button("Why?", icon=":material/visibility:", key="why"):
             _why_dialog(photo)
-        if st.button("It's something else…", icon=":material/edit:", key="correct"):
+        if settings().corrections_max and st.button(
+            "It's something else…", icon=":material/edit:", key="correct"
+        ):
             correction_dialog(photo)
         if st.button("Share", icon=":material/share:", key="share"):
             _share_dialog(photo.token)
@@ -121,6 +127,7 @@ def show_actions(photo: SessionPhoto) -> None:
             with st.popover("Look it up", icon=":material/menu_book:"):
                 for name, url in LOOK_UP_URLS.items():
                     st.link_button(name, url + quote(label), width="stretch")
+    _show_corrections(photo)
 
 
 def show_source_line(prediction: Prediction) -> None:
@@ -170,6 +177,23 @@ def _why_dialog(photo: SessionPhoto) -> None:
     )
 
 
+def _saved_corrections() -> dict[tuple[str, str, str], int]:
+    """Return the ids of this session's corrections by photo, answer and label."""
+    saved: dict[tuple[str, str, str], int] = st.session_state.setdefault("corrections", {})
+    return saved
+
+
+def _show_corrections(photo: SessionPhoto) -> None:
+    """Show what this answer was corrected to, and how to have that deleted."""
+    for (photo_id, token, label), number in _saved_corrections().items():
+        if (photo_id, token) == (photo.photo_id, photo.token):
+            st.caption(
+                f"You corrected this to *{escape_markdown(shorten(label))}*. It may be used to "
+                f"improve the model; to have it deleted, give the owner of this app its number, "
+                f"{number}.",
+            )
+
+
 @st.dialog("It's something else")
 def correction_dialog(photo: SessionPhoto) -> None:
     """Ask for the right label and save it."""
@@ -180,19 +204,31 @@ def correction_dialog(photo: SessionPhoto) -> None:
             "Save my photo as well",
             help="A smaller copy, without the location and time your phone adds.",
         )
-        st.caption("Saved for the owner of this app: your label, the model's answer and the time.")
+        st.caption(
+            "Saved for the owner of this app, who may use it to improve the model: your label, "
+            "the model's answer and the time."
+        )
         is_submitted = st.form_submit_button("Save", type="primary")
     if not is_submitted:
         return
     if not labels:
         st.warning("Choose a label or type your own, then press Save.")
         return
+    saved, key = _saved_corrections(), (photo.photo_id, photo.token, "; ".join(labels))
+    if key not in saved and len(saved) >= MAX_CORRECTIONS:
+        st.warning(
+            f"You've saved {spell_number(MAX_CORRECTIONS)} corrections, the most for one visit. "
+            "Thank you."
+        )
+        return
     # Imported on first use: SQLAlchemy takes 20 MB, and only corrections need it.
     from model.corrections import correction_store
 
     try:
         picture = photo.picture if keeps_photo else None
-        correction_store().add_correction(photo.prediction, labels, picture)
+        saved[key] = correction_store().add_correction(
+            photo.prediction, labels, picture, repeats=saved.get(key)
+        )
     except LoupeError as error:
         st.error(phrase_error(error))
         return

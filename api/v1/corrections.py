@@ -25,7 +25,7 @@ router = APIRouter(tags=["corrections"])
     "/corrections",
     status_code=201,
     response_model=CorrectionResponse,
-    responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 503),
+    responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 429, 503, 507),
     openapi_extra=photo_body(CorrectionParams),
     summary="Save a correction",
 )
@@ -35,7 +35,8 @@ async def add_correction(
     """Send the photo and the label that it should have had.
 
     The photo is identified again, so that the prediction that is saved is the model's and not a
-    client's claim. The photo itself is saved only with `keep`.
+    client's claim. The photo itself is saved only with `keep`. The owner can delete a correction
+    by the `id` in the response, and may use it to improve the model.
     """
     dispatcher().check()
     async with read_upload(request) as upload:

@@ -128,7 +128,7 @@ class ModelResponse(BaseModel):
 class CorrectionResponse(BaseModel):
     """A correction that was saved."""
 
-    id: int
+    id: int = Field(description="The owner can delete the correction by this number.")
     model: str
     version: str
     predicted: str | None = Field(description="The model's top label; null for none of these.")
@@ -148,6 +148,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         415: "Unsupported file type",
         416: "No such range",
         422: "Damaged photo, or an invalid parameter",
+        429: "Too many corrections: Retry-After says when to try again",
+        507: "The app keeps no more corrections or photos",
         503: "Busy or shutting down: Retry-After says when to try again",
     }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -31,6 +32,7 @@ from ..errors import DataError
 from ..prediction import Prediction
 from ..settings import settings
 from .database import connect, parse_url, translate_database_errors
+from .limits import Limits, begin_exclusive, check_limits, to_utc
 
 __all__ = [
     "LABEL_SEPARATOR",
@@ -98,41 +100,48 @@ class Correction:
 class CorrectionStore:
     """The corrections in one database. Safe under threads and several processes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limits: Limits | None = None) -> None:
         """Open the database; create its folder and table if they are missing.
 
         Args:
             url: an SQLAlchemy URL of SQLite (``sqlite:///file``) or PostgreSQL.
+            limits: what may be added, by all that share the database; None means anything.
 
         Raises:
             DataError: the URL, its driver or the database can't be used.
         """
-        self._engine = connect(parse_url(url))
+        self._engine, self._limits = connect(parse_url(url)), limits
         with translate_database_errors("opened"):
             self._create_table()
 
     def add_correction(
-        self, prediction: Prediction, label: str | Sequence[str], photo: bytes | None = None
+        self,
+        prediction: Prediction,
+        label: str | Sequence[str],
+        photo: bytes | None = None,
+        *,
+        repeats: int | None = None,
     ) -> int:
-        """Save a visitor's correction; return the row's id.
+        """Save a visitor's correction; return its id, by which the owner can delete it.
 
         Args:
             prediction: the prediction that is corrected.
             label: what the photo shows, in the visitor's words or the model's; several labels
                 for a model that gives several.
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
+            repeats: the id of the same correction, saved before, which this one replaces.
 
         Raises:
             DataError: a label is empty or longer than 200 characters, the photo is no JPEG, or
                 the database can't be written to.
+            CorrectionsFull, TooManyCorrections: it is beyond the limits.
         """
         labels = _check_labels([label] if isinstance(label, str) else label)
         if photo is not None and not photo.startswith(b"\xff\xd8"):
             raise DataError("This photo is not a JPEG, the only format that corrections keep.")
         top = prediction.top(1)[0]
         known_labels = set(map(clean_label, prediction.labels))
-        values = {
-            "created": datetime.now(UTC),
+        values: dict[str, Any] = {
             "model": prediction.model,
             "version": prediction.version,
             "engine": prediction.engine,
@@ -143,6 +152,13 @@ class CorrectionStore:
             "photo": photo,
         }
         with translate_database_errors("written"), self._engine.begin() as connection:
+            begin_exclusive(connection)
+            # A correction that the owner deleted meanwhile leaves its id unused.
+            if repeats and connection.execute(delete(TABLE).where(TABLE.c.id == repeats)).rowcount:
+                values["id"] = repeats
+            values["created"] = datetime.now(UTC)
+            if self._limits:
+                check_limits(connection, TABLE, self._limits, photo, values["created"])
             key = connection.execute(insert(TABLE).values(values)).inserted_primary_key
         assert key is not None  # a single row was inserted
         return int(key[0])
@@ -189,12 +205,20 @@ class CorrectionStore:
     def delete(self, correction_id: int) -> bool:
         """Delete the correction with that id and its photo; return False if there was none.
 
+        SQLite overwrites the photo's bytes at once, PostgreSQL at its next VACUUM.
+
         Raises:
             DataError: the database can't be written to.
         """
         query = delete(TABLE).where(TABLE.c.id == correction_id)
-        with translate_database_errors("written"), self._engine.begin() as connection:
-            return connection.execute(query).rowcount > 0
+        with translate_database_errors("written"):
+            with self._engine.begin() as connection:
+                is_deleted = connection.execute(query).rowcount > 0
+            if is_deleted and self._engine.dialect.name == "sqlite":
+                with self._engine.connect() as connection:
+                    # The write-ahead log still holds the photo as it was added.
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return is_deleted
 
     def copy_to(self, file: Path) -> int:
         """Copy an SQLite database as of one moment into a new file; return the number copied.
@@ -235,7 +259,7 @@ def correction_store() -> CorrectionStore:
     Raises:
         DataError: the database can't be used; the next call tries again.
     """
-    return CorrectionStore(settings().database_url)
+    return CorrectionStore(settings().database_url, Limits.from_settings())
 
 
 def clean_label(label: str) -> str:
@@ -265,8 +289,3 @@ def _check_label(label: str) -> str:
     if not cleaned:
         raise DataError("The label is empty. Type what the photo shows.")
     return cleaned
-
-
-def to_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; SQLite drops the time zone of what was written in UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

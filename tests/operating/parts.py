@@ -99,6 +99,7 @@ class Replica:
             "LOUPE_DATA": str(folder / "data"),
             "LOUPE_DATABASE": database,
             "LOUPE_MODEL": "tiny",
+            "LOUPE_CORRECTIONS_PER_MINUTE": "100000",
             "LOUPE_SECRET": "the same for both",
             "STREAMLIT_SERVER_COOKIE_SECRET": "the same for both",
         }

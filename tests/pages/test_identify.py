@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
 from model.corrections import correction_store
+from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from ui.navigation import ROOT
@@ -224,6 +225,88 @@ def test_correction_of_a_multilabel_model_takes_several_labels(shelf, monkeypatc
     dialog.multiselect[0].set_value(["red", "blue"])
     dialog.text_input[0].set_value("crimson")
     assert save(dialog) == [("red; blue; crimson", False)]
+
+
+@pytest.fixture
+def own_corrections(default_bundle, monkeypatch):
+    """An empty store in the data folder of this test; reopened with other settings by a call."""
+
+    def reopen(**environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        correction_store.cache_clear()
+
+    reopen()
+    yield reopen
+    if correction_store.cache_info().currsize:
+        correction_store().close()
+    correction_store.cache_clear()
+
+
+def kept():
+    """Return the corrections, and whether their photos were saved."""
+    return [
+        (correction.label, correction.has_photo)
+        for correction in correction_store().iter_corrections()
+    ]
+
+
+def test_same_correction_is_saved_once_and_the_answer_says_so(own_corrections):
+    at = send(open_app(), "red")
+    dialog = open_correction(at)
+    for keeps_photo in (False, True, False):
+        dialog.text_input[0].set_value("*crimson*")
+        dialog.checkbox[0].set_value(keeps_photo)
+        dialog.button[0].click().run()
+        assert kept() == [("*crimson*", keeps_photo)]
+        del dialog.session_state["correction_saved"]
+        dialog.run()
+    at.session_state["corrections"] = dialog.session_state["corrections"]
+    (number,) = at.session_state["corrections"].values()
+    at.run()
+    (caption,) = (text.value for text in at.caption if "You corrected this" in text.value)
+    assert "\\*crimson\\*" in caption
+    assert "may be used to improve the model" in caption
+    assert f"number, {number}." in caption
+    # Another answer was not corrected.
+    assert not any("You corrected this" in text.value for text in send(at, "blue").caption)
+
+
+def test_eleventh_correction_of_a_session_is_refused(own_corrections):
+    dialog = open_correction(send(open_app(), "red"))
+    for number in range(11):
+        dialog.text_input[0].set_value(f"word {number}")
+        dialog.button[0].click().run()
+        if number < 10:
+            del dialog.session_state["correction_saved"]
+            dialog.run()
+    assert dialog.warning[0].value.startswith("You've saved ten corrections")
+    assert len(kept()) == 10
+    # Saving the first again adds none.
+    dialog.text_input[0].set_value("word 0")
+    dialog.button[0].click().run()
+    assert not dialog.warning
+    assert len(kept()) == 10
+
+
+def test_full_app_says_so_and_keeps_the_dialog(own_corrections):
+    own_corrections(LOUPE_CORRECTIONS_MAX="1")
+    dialog = open_correction(send(open_app(), "red"))
+    dialog.text_input[0].set_value("one")
+    dialog.button[0].click().run()
+    del dialog.session_state["correction_saved"]
+    dialog.run()
+    dialog.text_input[0].set_value("two")
+    dialog.button[0].click().run()
+    assert "limit for corrections (1)" in dialog.error[0].value
+    assert dialog.text_input[0].value == "two"
+
+
+def test_button_is_gone_if_no_corrections_are_saved(own_corrections):
+    own_corrections(LOUPE_CORRECTIONS_MAX="0")
+    at = send(open_app(), "red")
+    assert [button.key for button in at.button if button.key in ("why", "correct")] == ["why"]
 
 
 @pytest.mark.parametrize(

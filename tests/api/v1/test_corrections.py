@@ -68,7 +68,9 @@ def test_out_of_distribution_prediction_can_be_corrected(
     assert (response["predicted"], response["known"]) == (None, False)
 
 
-@pytest.mark.parametrize("query", ["", "label=", "label=%20%09", f"label={'x' * 201}"])
+@pytest.mark.parametrize(
+    "query", ["", "label=", "label=%20%09", f"label={'x' * 201}", f"label={'x' * 10_000}"]
+)
 def test_label_is_required_and_limited(api: TestClient, query: str) -> None:
     response = api.post(f"{URL}?{query}", content=RED)
     is_problem(response, 422, "invalid")
@@ -91,6 +93,29 @@ def test_unusable_database_reveals_no_secret(serve: Any, tiny_bundle: Any) -> No
     response = client.post(f"{URL}?label=red", content=RED)
     is_problem(response, 503, "data-refused")
     assert "hidden-word" not in response.text
+
+
+def test_more_than_a_minute_takes_is_429_with_the_seconds_to_wait(
+    serve: Any, tiny_bundle: Any
+) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORRECTIONS_PER_MINUTE="1")
+    assert client.post(f"{URL}?label=red", content=RED).status_code == 201
+    response = client.post(f"{URL}?label=red", content=RED)
+    is_problem(response, 429, "too-many-corrections")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert correction_store().count() == 1
+
+
+def test_more_than_the_app_keeps_is_507(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORRECTIONS_MAX="2", LOUPE_CORRECTIONS_MB="0")
+    assert client.post(f"{URL}?label=red", content=RED).status_code == 201
+    response = client.post(f"{URL}?label=red&keep=true", content=RED)
+    is_problem(response, 507, "corrections-full")
+    assert "without the photo" in response.json()["detail"]
+    second = client.post(f"{URL}?label=red", content=RED).json()
+    is_problem(client.post(f"{URL}?label=red", content=RED), 507, "corrections-full")
+    assert correction_store().delete(second["id"])
+    assert client.post(f"{URL}?label=red", content=RED).status_code == 201
 
 
 def test_label_limit_equals_that_of_the_store() -> None:

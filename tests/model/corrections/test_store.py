@@ -66,6 +66,19 @@ def test_delete_removes_row_and_photo_and_never_reuses_the_id(
     assert store.add_correction(red, "a", None) > ids[1]
 
 
+def test_deleted_photo_leaves_no_bytes_in_any_file(tmp_path: Path, red: Prediction) -> None:
+    photo = b"\xff\xd8" + bytes(range(256)) * 200
+    url = f"sqlite:///{tmp_path / 'r.sqlite'}"
+    # Another process, such as the app, has the database open meanwhile.
+    with closing(CorrectionStore(url)) as app, closing(CorrectionStore(url)) as store:
+        number = app.add_correction(red, "a", photo)
+        app.add_correction(red, "b", None)
+        assert any(photo[:256] in file.read_bytes() for file in tmp_path.glob("r.sqlite*"))
+        assert store.delete(number)
+        assert not any(photo[2:258] in file.read_bytes() for file in tmp_path.glob("r.sqlite*"))
+        assert app.count() == 1
+
+
 def test_many_rows_are_read_page_by_page(
     store: CorrectionStore, red: Prediction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +91,7 @@ def test_many_rows_are_read_page_by_page(
 
 
 @pytest.mark.parametrize(
-    "label", ["", " \n ", "\x00\x1b", "x" * (MAX_LABEL_LENGTH + 1), " " * 5000]
+    "label", ["", " \n ", "\x00\x1b", "x" * (MAX_LABEL_LENGTH + 1), "x" * 10_000, " " * 5000]
 )
 def test_empty_and_overlong_labels_are_rejected(
     store: CorrectionStore, red: Prediction, label: str
