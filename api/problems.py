@@ -134,7 +134,7 @@ def error_response(error: LoupeError) -> JSONResponse:
             "tells you why.",
         )
     if isinstance(error, TooManyCorrections):
-        return problem(error.code, str(error), None, **{"Retry-After": str(error.retry_after)})
+        return problem(error.code, str(error), 429, **{"Retry-After": str(error.retry_after)})
     return problem(error.code, str(error))
 
 
