@@ -150,19 +150,6 @@ class Classifier:
             return Photo.from_image(source)
         return read(source, resize=self.bundle.manifest.recipe.min_decode_size)
 
-    def identify_pixels(self, pixels: Pixels) -> Prediction:
-        """Return the prediction for pixels, uint8 [height, width, 3], of the graph's size.
-
-        Raises:
-            Busy: the admission queue is full, or no core came free in time.
-        """
-        with admission_queue().acquire():
-            started = time.perf_counter()
-            output = self._run_engine(pixels)
-            engine_ms = (time.perf_counter() - started) * 1000
-        times = Milliseconds(decode=0.0, preprocess=0.0, engine=engine_ms, total=engine_ms)
-        return self._to_prediction(output, times)
-
     def _run_engine(self, pixels: Pixels, *, is_batch: bool = False) -> EngineOutput:
         # Under load, one core per photo has higher throughput than all cores on one photo.
         single_thread = is_batch or admission_queue().contended

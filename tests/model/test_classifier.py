@@ -88,8 +88,8 @@ def test_identification_holds_photo_and_pixels(colours: Classifier) -> None:
     assert examined.photo.size == (90, 60)
     assert examined.pixels.shape == (32, 32, 3)
     assert examined.pixels.dtype == np.uint8
-    again = colours.identify_pixels(examined.pixels)
-    np.testing.assert_array_equal(again.probabilities, examined.prediction.probabilities)
+    again = colours.engine.run(examined.pixels[None]).probabilities[0]
+    np.testing.assert_array_equal(again, examined.prediction.probabilities)
     np.testing.assert_array_equal(
         preprocess(examined.photo.image, colours.bundle.manifest.recipe), examined.pixels
     )
@@ -150,15 +150,9 @@ def test_rejected_photo_releases_its_slot(colours: Classifier) -> None:
 
 def test_full_queue_raises_busy(colours: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_queue(), "queue", 0)
-    pixels = preprocess(colour("red"), colours.bundle.manifest.recipe)
-    with held(admission_queue(), admission_queue().slots):
-        for ask in (
-            lambda: colours.identify(colour("red")),
-            lambda: colours.identify_pixels(pixels),
-        ):
-            with pytest.raises(Busy):
-                ask()
-    assert colours.identify_pixels(pixels).answer == "red"
+    with held(admission_queue(), admission_queue().slots), pytest.raises(Busy):
+        colours.identify(colour("red"))
+    assert colours.identify(colour("red")).answer == "red"
 
 
 def test_batch_waits_for_another_large_photo_past_the_deadline(
@@ -273,7 +267,7 @@ def test_sixteen_threads_agree_with_one_on_a_real_network(imagenet: Classifier) 
     pixels = [
         preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
     ]
-    serial = [imagenet.identify_pixels(photo).probabilities for photo in pixels]
+    serial = [imagenet.engine.run(photo[None]).probabilities[0] for photo in pixels]
 
     def ask(thread: int) -> float:
         with admission_queue().acquire(None):

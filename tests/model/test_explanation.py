@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from model import Bundle, Classifier, load
 from model.admission import admission_queue
@@ -33,7 +34,7 @@ def picture(corner: tuple[int, int, int], rest: tuple[int, int, int]) -> Pixels:
 
 def test_occlusion_map_is_bright_in_the_corner_the_model_sees(cornered: Classifier) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
-    assert cornered.identify_pixels(pixels).answer == "red"
+    assert cornered.identify(Image.fromarray(pixels)).answer == "red"
     heat = occlusion_map(cornered, pixels, 0)
     assert heat.shape == (SIDE, SIDE)
     assert heat.dtype == np.float32
