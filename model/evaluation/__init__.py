@@ -2,20 +2,11 @@
 
 from .evaluate import FolderMatch, evaluate, match_folders
 from .metrics import LabelScore, Proportion, wilson_interval
-from .tables import (
-    Confused,
-    Evaluation,
-    EvaluationCounter,
-    PhotoFailure,
-    Row,
-    label_scores,
-    summarise,
-)
+from .tables import Confused, Evaluation, PhotoFailure, Row, label_scores, summarise
 
 __all__ = [
     "Confused",
     "Evaluation",
-    "EvaluationCounter",
     "FolderMatch",
     "LabelScore",
     "PhotoFailure",

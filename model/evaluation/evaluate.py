@@ -4,22 +4,19 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
 from ..photo_files import list_photos, map_ordered, printable
-from ..prediction import Prediction
-from .tables import Evaluation, EvaluationCounter, PhotoFailure, Row, require_single_label
+from ..text import MAX_LISTED, list_some
+from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
 
 __all__ = ["FolderMatch", "evaluate", "labelled_photos", "match_folders"]
-
-MAX_LISTED = 8
-"""Most unmatched names that a message lists."""
 
 
 def evaluate(
@@ -43,26 +40,26 @@ def evaluate(
     """
     require_single_label(classifier.bundle.manifest.multilabel)
     photos, left_out = labelled_photos(folder, classifier.bundle.labels)
-    counter, refused = EvaluationCounter(classifier.bundle.labels), []
 
-    def identify(item: tuple[Path, str]) -> tuple[str, str, Prediction | PhotoError]:
+    def identify(item: tuple[Path, str]) -> Row | PhotoFailure:
         photo, label = item
         name = printable(photo.relative_to(folder))
         try:
-            return name, label, classifier.identify(photo, timeout=None)
+            return Row(name, label, classifier.identify(photo, timeout=None))
         except PhotoError as error:
-            return name, label, error
+            return PhotoFailure.of(name, error)
 
-    progress(0, len(photos))
+    def results() -> Iterator[Row | PhotoFailure]:
+        progress(0, len(photos))
+        with closing(map_ordered(identify, photos)) as identified:
+            for done, result in enumerate(identified, 1):
+                yield result
+                progress(done, len(photos))
+
     began = time.perf_counter()
-    with closing(map_ordered(identify, photos)) as results:
-        for done, (name, label, result) in enumerate(results, 1):
-            if isinstance(result, PhotoError):
-                refused.append(PhotoFailure.of(name, result))
-            else:
-                counter.add(Row(name, label, result))
-            progress(done, len(photos))
-    return counter.evaluation(refused, time.perf_counter() - began, left_out)
+    evaluation = summarise(classifier.bundle.labels, results())
+    seconds = time.perf_counter() - began
+    return replace(evaluation, seconds=seconds, left_out=tuple(left_out))
 
 
 def labelled_photos(
@@ -128,12 +125,13 @@ def _no_match(names: Sequence[str], labels: Sequence[str]) -> str:
     if not names:
         return "There are no folders to take labels from. Use one folder per label."
     keys = {_normalize(label): label for label in labels}
-    listed = []
-    for name in names[:MAX_LISTED]:
+
+    def describe(name: str) -> str:
         similar = [keys[key] for key in get_close_matches(_normalize(name), keys, n=3)]
-        listed.append(f"{name!r} (similar: {', '.join(similar)})" if similar else repr(name))
-    more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
+        return f"{name!r} (similar: {', '.join(similar)})" if similar else repr(name)
+
+    listed = list_some([*map(describe, names[:MAX_LISTED]), *names[MAX_LISTED:]])
     return (
-        f"No folder matches any of the model's {len(labels):,} labels: {', '.join(listed)}{more}. "
+        f"No folder matches any of the model's {len(labels):,} labels: {listed}. "
         "Name one folder per label and pass their parent folder."
     )

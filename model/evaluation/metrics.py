@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LabelScore", "Proportion", "expected_calibration_error", "wilson_interval"]
+from ..bundle import Metric
+
+__all__ = [
+    "LabelScore",
+    "Proportion",
+    "expected_calibration_error",
+    "proportion_metric",
+    "wilson_interval",
+]
 
 Z95 = 1.959963984540054
 
@@ -25,6 +33,13 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     half = Z95 * spread / (1 + square / count)
     # Without the clipping, rounding would leave the proportion itself outside at 0 and 1.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def proportion_metric(name: str, right: int, photos: int, on: str, by: str) -> Metric:
+    """Return the manifest's metric for ``right`` of ``photos``, with its 95% interval."""
+    value, (low, high) = right / photos, wilson_interval(right, photos)
+    figures = {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
+    return Metric.model_validate({"name": name, **figures, "photos": photos, "on": on, "by": by})
 
 
 def expected_calibration_error(

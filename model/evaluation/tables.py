@@ -13,7 +13,6 @@ from .metrics import LabelScore, Proportion, expected_calibration_error
 __all__ = [
     "Confused",
     "Evaluation",
-    "EvaluationCounter",
     "PhotoFailure",
     "Row",
     "label_scores",
@@ -114,76 +113,6 @@ class Evaluation:
         return {**asdict(self), "photos_per_second": self.photos_per_second}
 
 
-class EvaluationCounter:
-    """Counter of rows that keeps two numbers of each, so that any number fits in memory."""
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.labels = tuple(labels)
-        self._known = frozenset(labels)
-        self._pairs: Counter[tuple[str, str | None]] = Counter()
-        self._in_top5 = 0
-        self._confidence: list[float] = []
-        self._right: list[bool] = []
-        self._last: Prediction | None = None
-
-    def add(self, row: Row) -> None:
-        """Count a row.
-
-        Raises:
-            DataError: its label is not one of the model's, or the model is multi-label.
-        """
-        if row.label not in self._known:
-            raise DataError(f"{row.label!r}, the label of {row.photo}, is not one of the model's.")
-        require_single_label(row.prediction.multilabel)
-        self._last = row.prediction
-        top5 = row.prediction.top(5)
-        displayed = None if row.prediction.in_distribution is False else top5[0].label
-        self._pairs[row.label, displayed] += 1
-        self._in_top5 += row.label in {candidate.label for candidate in top5}
-        self._confidence.append(top5[0].probability)
-        self._right.append(top5[0].label == row.label)
-
-    def evaluation(
-        self,
-        refused: Iterable[PhotoFailure] = (),
-        seconds: float | None = None,
-        left_out: Iterable[str] = (),
-    ) -> Evaluation:
-        """Return the figures of the rows counted so far.
-
-        Raises:
-            DataError: there was no row.
-        """
-        refused = tuple(refused)
-        if self._last is None:
-            raise DataError(_nothing_to_measure(refused))
-        photos = self._pairs.total()
-        answered = sum(self._pairs[label, label] for label in self.labels)
-        unknown = sum(self._pairs[label, None] for label in self.labels)
-        confusion = tuple(
-            Confused(label, predicted, count)
-            for (label, predicted), count in self._pairs.most_common()
-        )
-        return Evaluation(
-            model=self._last.model,
-            version=self._last.version,
-            engine=self._last.engine,
-            photos=photos,
-            accuracy=Proportion.of(sum(self._right), photos),
-            answered=Proportion.of(answered, photos),
-            top5=Proportion.of(self._in_top5, photos) if len(self.labels) > 5 else None,
-            unknown=Proportion.of(unknown, photos),
-            labels=label_scores(confusion, self.labels),
-            confusion=confusion,
-            calibration_error=expected_calibration_error(
-                np.array(self._confidence, np.float64), np.array(self._right, np.bool_)
-            ),
-            seconds=seconds,
-            refused=refused,
-            left_out=tuple(left_out),
-        )
-
-
 def label_scores(confusion: Iterable[Confused], labels: Sequence[str]) -> tuple[LabelScore, ...]:
     """Return the scores of the labels that have a photo or an answer.
 
@@ -206,25 +135,54 @@ def label_scores(confusion: Iterable[Confused], labels: Sequence[str]) -> tuple[
 
 def summarise(
     labels: Sequence[str],
-    rows: Iterable[Row],
-    refused: Iterable[PhotoFailure] = (),
+    results: Iterable[Row | PhotoFailure],
     seconds: float | None = None,
 ) -> Evaluation:
-    """Return the figures for photos that were identified already.
+    """Return the figures for identified photos. Of each it keeps two numbers, so any number fits.
 
     Args:
         labels: all labels of the model, in its order.
-        rows: the predictions, all by the same model.
-        refused: photos that could not be read; they don't count as wrong.
+        results: the predictions, all by the same model, and photos that could not be read.
         seconds: wall clock for all photos.
 
     Raises:
         DataError: no rows, a label that the model does not have, or a multi-label model.
     """
-    counter = EvaluationCounter(labels)
-    for row in rows:
-        counter.add(row)
-    return counter.evaluation(refused, seconds)
+    known, pairs, in_top5 = frozenset(labels), Counter[tuple[str, str | None]](), 0
+    confidence, right, refused = list[float](), list[bool](), list[PhotoFailure]()
+    prediction = None
+    for result in results:
+        if isinstance(result, PhotoFailure):
+            refused.append(result)
+            continue
+        label, prediction = result.label, result.prediction
+        if label not in known:
+            raise DataError(f"{label!r}, the label of {result.photo}, is not one of the model's.")
+        require_single_label(prediction.multilabel)
+        top5 = prediction.top(5)
+        pairs[label, None if prediction.in_distribution is False else top5[0].label] += 1
+        in_top5 += label in {candidate.label for candidate in top5}
+        confidence.append(top5[0].probability)
+        right.append(top5[0].label == label)
+    if prediction is None:
+        raise DataError(_nothing_to_measure(refused))
+    photos = len(right)
+    confusion = tuple(Confused(*pair, count) for pair, count in pairs.most_common())
+    return Evaluation(
+        model=prediction.model,
+        version=prediction.version,
+        engine=prediction.engine,
+        photos=photos,
+        accuracy=Proportion.of(sum(right), photos),
+        answered=Proportion.of(sum(pairs[label, label] for label in labels), photos),
+        top5=Proportion.of(in_top5, photos) if len(labels) > 5 else None,
+        unknown=Proportion.of(sum(pairs[label, None] for label in labels), photos),
+        labels=label_scores(confusion, labels),
+        confusion=confusion,
+        calibration_error=expected_calibration_error(np.array(confidence), np.array(right)),
+        seconds=seconds,
+        refused=tuple(refused),
+    )
 
 
 def require_single_label(multilabel: bool) -> None:

@@ -110,7 +110,7 @@ def test_summarise_without_rows_raises_with_the_reason() -> None:
     with pytest.raises(DataError, match="no photo"):
         summarise(LABELS, [])
     with pytest.raises(DataError, match=r"None of the 1 photos can be read.*cut short"):
-        summarise(LABELS, [], [PhotoFailure("x.jpg", "damaged", "It is cut short.")])
+        summarise(LABELS, [PhotoFailure("x.jpg", "damaged", "It is cut short.")])
 
 
 def test_label_that_the_model_lacks_is_refused() -> None:
@@ -119,9 +119,8 @@ def test_label_that_the_model_lacks_is_refused() -> None:
 
 
 def test_evaluation_converts_to_json() -> None:
-    figures = summarise(
-        LABELS, [Row("1", "a", predict("b"))], [PhotoFailure("x", "damaged", "No.")], 0.5
-    )
+    results = [Row("1", "a", predict("b")), PhotoFailure("x", "damaged", "No.")]
+    figures = summarise(LABELS, results, 0.5)
     values = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
     assert values["photos_per_second"] == 4.0
     assert values["refused"] == [{"photo": "x", "code": "damaged", "message": "No."}]
