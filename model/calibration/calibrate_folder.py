@@ -1,28 +1,27 @@
 """Calibrate a bundle on a folder of held-out photos: the command ``calibrate``."""
 
-import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..bundle import Bundle, ManifestDraft, publish
-from ..classifier import Classifier, read_file
+from ..engine_info import DEFAULT_ENGINE
 from ..engines import start
-from ..errors import DataError, PhotoError
+from ..errors import DataError
 from ..evaluation.evaluate import labelled_photos
 from ..evaluation.tables import require_single_label
-from ..photo_files import list_photos, map_ordered, printable
-from ..preprocess import preprocess
+from ..photo_files import list_photos, printable
+from ..preprocess import Pixels
 from ..settings import settings
-from .cross_validation import MIN_PHOTOS, TARGET_COVERAGE, CalibrationResult, calibrate
+from ..text import list_some
+from .cross_validation import TARGET_COVERAGE, calibrate
 from .graph_head import write_calibration
-from .graph_outputs import Floats, GraphOutputs
+from .graph_outputs import MIN_PHOTOS, Floats, GraphOutputs, run_photos
 
 __all__ = ["calibrate_bundle", "list_ood_photos"]
-
-OnStage = Callable[[str, int, int], None]
 
 
 def calibrate_bundle(
@@ -33,8 +32,8 @@ def calibrate_bundle(
     coverage: float = TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
-    progress: OnStage = lambda stage, done, total: None,
-) -> tuple[Bundle, CalibrationResult]:
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Bundle:
     """Calibrate a bundle and publish the result as a new version of it.
 
     Args:
@@ -51,108 +50,60 @@ def calibrate_bundle(
     """
     manifest = bundle.manifest
     require_single_label(manifest.multilabel)
-    photos, left_out = labelled_photos(folder, bundle.labels)
-    indices = {label: index for index, label in enumerate(bundle.labels)}
-    classifier = Classifier(bundle, start(bundle, "compiled"))
-    held_out, unread = _run_classifier(
-        classifier,
-        [(photo, indices[label]) for photo, label in photos],
-        folder,
-        lambda done, total: progress("Held-out photos", done, total),
-    )
-    notes = _notes(left_out, unread)
-    if len({*held_out.targets.tolist()}) < 2:
+    photos, unmatched = labelled_photos(folder, bundle.labels)
+    label_of, engine = dict(photos), start(bundle, DEFAULT_ENGINE)
+
+    def run(pixels: Pixels) -> tuple[Floats, Floats]:
+        output = engine.run(pixels, single_thread=True)
+        return output.logits, output.features
+
+    def run_stage(stage: str, paths: Sequence[Path]) -> tuple[GraphOutputs, list[Path]]:
+        return run_photos(run, paths, manifest.recipe, partial(progress, stage))
+
+    held_out, left_out = run_stage("Held-out photos", list(label_of))
+    skipped = set(left_out)
+    used = [path for path in label_of if path not in skipped]
+    targets = [bundle.labels.index(label_of[path]) for path in used]
+    if len(set(targets)) < 2:
         raise DataError(f"{folder} has photos of one label only. Add photos of the others.")
-    ood_sets = {}
-    for ood_folder, (name, paths) in zip(unknown, list_ood_photos(unknown).items(), strict=True):
-        ood_sets[name], _ = _run_classifier(
-            classifier,
-            [(path, 0) for path in paths],
-            ood_folder,
-            lambda done, total: progress("Unknown photos", done, total),
-        )
+    ood_sets = {
+        name: run_stage("Unknown photos", paths)[0]
+        for name, paths in list_ood_photos(unknown).items()
+    }
     progress("Calibrating", 0, 0)
-    result = calibrate(held_out, None, ood_sets, coverage=coverage)
+    result = calibrate(
+        replace(held_out, targets=np.array(targets), names=_names(used, folder)),
+        ood_sets=ood_sets,
+        coverage=coverage,
+        on=f"held-out photos in {printable(Path(folder.absolute().name))}"[:200],
+        command=command,
+        notes=_notes(unmatched, _names(left_out, folder)),
+    )
 
     def write_files(new: Path) -> ManifestDraft:
         for name in manifest.files:
             (new / name).write_bytes(bundle.read(name))
-        on = f"held-out photos in {printable(Path(folder.absolute().name))}"[:200]
-        draft = manifest.to_draft()
-        return write_calibration(draft, new, result, on=on, command=command, notes=notes)
+        return write_calibration(manifest.to_draft(), new, result)
 
     models_dir = models_dir or settings().data / "models"
-    return publish(manifest.to_draft(), models_dir, write_files), result
+    return publish(manifest.to_draft(), models_dir, write_files)
 
 
-def _notes(folders: Sequence[str], unread: Sequence[str]) -> tuple[str, ...]:
+def _names(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    return tuple(printable(path.relative_to(folder)) for path in paths)
+
+
+def _notes(folders: Sequence[str], photos: Sequence[str]) -> tuple[str, ...]:
     """Return lines for the card about folders and photos that were skipped."""
     skipped = {
         "Skipped folders (no label with that name)": folders,
-        "Skipped photos (unreadable, or copies of another one)": unread,
+        "Skipped photos (unreadable, or copies of another one)": photos,
     }
     return tuple(
-        f"{reason}: {len(names):,} ({', '.join(names[:5])})"[:300]
+        f"{reason}: {len(names):,} ({list_some(names, 5)})"[:300]
         for reason, names in skipped.items()
         if names
     )
-
-
-class _PhotoOutput(NamedTuple):
-    digest: bytes
-    logits: Floats
-    features: Floats
-    target: int
-    name: str
-
-
-def _run_classifier(
-    classifier: Classifier,
-    photos: Sequence[tuple[Path, int]],
-    folder: Path,
-    progress: Callable[[int, int], None],
-) -> tuple[GraphOutputs, list[str]]:
-    """Return the outputs for photos, and the names of those left out.
-
-    Photos that cannot be read and copies of another photo are left out: a copy in another
-    fold would make that fold look easier than it is.
-
-    Raises:
-        DataError: fewer than fifty photos remain.
-    """
-    config = classifier.bundle.manifest.recipe
-
-    def run(item: tuple[Path, int]) -> _PhotoOutput | str:
-        path, target = item
-        name = printable(path.relative_to(folder))
-        try:
-            data = read_file(path)
-            photo = classifier.read_photo(data)
-        except PhotoError:
-            return name
-        output = classifier.engine.run(preprocess(photo.image, config)[None], single_thread=True)
-        digest = hashlib.sha256(data).digest()
-        return _PhotoOutput(digest, output.logits[0], output.features[0], target, name)
-
-    rows, left_out, digests = [], list[str](), set[bytes]()
-    for done, row in enumerate(map_ordered(run, photos), 1):
-        progress(done, len(photos))
-        if isinstance(row, str):
-            left_out.append(row)
-        elif row.digest in digests:
-            left_out.append(row.name)
-        else:
-            digests.add(row.digest)
-            rows.append(row)
-    if len(rows) < MIN_PHOTOS:
-        raise DataError(_too_few(folder, f"{len(rows)} usable photos of {len(photos)}", 300))
-    outputs = GraphOutputs(
-        np.stack([row.logits for row in rows]),
-        np.stack([row.features for row in rows]),
-        np.array([row.target for row in rows], np.intp),
-        tuple(row.name for row in rows),
-    )
-    return outputs, left_out
 
 
 def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
@@ -168,12 +119,8 @@ def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
             raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
         photos[name] = list_photos(folder)
         if len(photos[name]) < MIN_PHOTOS:
-            raise DataError(_too_few(folder, f"{len(photos[name])} unknown photos", 200))
+            raise DataError(
+                f"{folder} has {len(photos[name])} unknown photos, which isn't enough. Use at "
+                f"least {MIN_PHOTOS}, better 200."
+            )
     return photos
-
-
-def _too_few(folder: Path, count: str, recommended: int) -> str:
-    return (
-        f"{folder} has {count}, which isn't enough. Use at least {MIN_PHOTOS}, "
-        f"better {recommended}."
-    )

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,52 +12,35 @@ from ..bundle import (
     MAX_MISTAKES,
     Calibration,
     DetectorResult,
+    Metric,
     Mistake,
+    ModelCard,
     OodResult,
     ReliabilityBin,
 )
 from ..errors import DataError
-from ..evaluation.metrics import expected_calibration_error, wilson_interval
+from ..evaluation.metrics import expected_calibration_error, proportion_metric, wilson_interval
 from .fit import Fit, Indices, fit_calibration, split_folds
-from .graph_outputs import GraphOutputs
-from .ood_detectors import Detector, FoldResult, evaluate_detector
-from .statistics import contains_label, probabilities
+from .graph_outputs import MIN_PHOTOS, GraphOutputs
+from .ood_detectors import Detector
+from .statistics import auroc, contains_label, probabilities
 
-__all__ = ["MIN_PHOTOS", "TARGET_COVERAGE", "CalibrationResult", "calibrate"]
+__all__ = ["MEASURED_BY", "TARGET_COVERAGE", "CalibrationResult", "calibrate"]
 
+MEASURED_BY = "measured by Loupe"
 TARGET_COVERAGE = 0.9
-TARGET_ID_ACCEPT_RATE = 0.95
-MIN_PHOTOS = 50
-"""Fewest held-out photos that a calibration can be fitted to."""
-
 RELIABILITY_BINS = 10
 MAX_NAME_LENGTH = 300
 
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """A calibration and its figures, all by cross-validation.
-
-    ``correct``, ``covered`` and ``id_accepted`` count photos; ``ece`` and
-    ``ece_uncalibrated`` are expected calibration errors; ``confusion`` holds (true label,
-    predicted label, photos).
-    """
+    """A calibration, and its metrics and card, all by cross-validation."""
 
     calibration: Calibration
     detector: Detector
-    folds: int
-    photos: int
-    correct: int
-    covered: int
-    id_accepted: int
-    ece: float
-    ece_uncalibrated: float
-    confusion: tuple[tuple[int, int, int], ...]
-    reliability: tuple[ReliabilityBin, ...]
-    reliability_uncalibrated: tuple[ReliabilityBin, ...]
-    mistakes: tuple[Mistake, ...]
-    detectors: tuple[DetectorResult, ...]
-    ood_sets: tuple[OodResult, ...]
+    metrics: tuple[Metric, ...]
+    card: ModelCard
 
 
 def calibrate(
@@ -65,8 +49,11 @@ def calibrate(
     ood_sets: Mapping[str, GraphOutputs] | None = None,
     *,
     coverage: float = TARGET_COVERAGE,
-    id_accept_rate: float = TARGET_ID_ACCEPT_RATE,
-    seed: int = 0,
+    seed: int | None = None,
+    on: str = "held-out photos",
+    by: str = MEASURED_BY,
+    command: str = "",
+    notes: tuple[str, ...] = (),
 ) -> CalibrationResult:
     """Fit temperature, label thresholds and OOD detector to held-out photos, and measure them.
 
@@ -76,10 +63,13 @@ def calibrate(
     Args:
         held_out: held-out photos with their labels.
         reference: photos that the model was trained on; by default the held-out ones.
-        ood_sets: photos of none of the labels, by the name of their set.
+        ood_sets: photos of none of the labels, by the name of their set; at least one per fold.
         coverage: target share of photos whose prediction set holds the true label.
-        id_accept_rate: target share of ID photos that get a label.
-        seed: for the folds.
+        seed: of the folds and, if one was drawn, of the split.
+        on: the held-out photos, in words.
+        by: who measured and with which reservation; begins with ``MEASURED_BY``.
+        command: the command line that was used, for the card.
+        notes: lines for the card.
 
     Raises:
         DataError: there are fewer than fifty photos.
@@ -89,25 +79,33 @@ def calibrate(
             f"{len(held_out)} photos aren't enough to calibrate: use at least {MIN_PHOTOS}, "
             "better 300."
         )
-    ood_sets = {name: outputs for name, outputs in (ood_sets or {}).items() if len(outputs)}
-    folds = list(split_folds(held_out.targets, seed))
-    cross_validation = _CrossValidation(held_out)
+    ood_sets = ood_sets or {}
+    folds = list(split_folds(held_out.targets, seed or 0))
+    measured = _Measurements(held_out)
     for number, (inside, outside) in enumerate(folds):
-        pairs = {
+        parts = {
             name: _split_ood(outputs, number, len(folds)) for name, outputs in ood_sets.items()
         }
-        fit = fit_calibration(
-            held_out.subset(inside),
-            reference,
-            {name: choosing for name, (choosing, _) in pairs.items()},
-            coverage,
-            id_accept_rate,
-        )
-        cross_validation.add(
-            fit, outside, {name: measuring for name, (_, measuring) in pairs.items()}
-        )
-    final = fit_calibration(held_out, reference, ood_sets, coverage, id_accept_rate)
-    return cross_validation.result(final, coverage, len(folds))
+        choosing = {name: first for name, (first, _) in parts.items()}
+        fit = fit_calibration(held_out.subset(inside), reference, choosing, coverage)
+        measured.add(fit, outside, {name: second for name, (_, second) in parts.items()})
+    final = fit_calibration(held_out, reference, ood_sets, coverage)
+    card = ModelCard(
+        on=on,
+        photos=len(held_out),
+        folds=len(folds),
+        confusion=measured.confusion(),
+        reliability=_reliability_bins(measured.confidence, measured.correct),
+        reliability_uncalibrated=_reliability_bins(measured.uncalibrated, measured.correct),
+        mistakes=measured.mistakes(),
+        detectors=measured.detector_results(final),
+        ood_sets=measured.ood_results(),
+        command=command,
+        seed=seed,
+        notes=notes,
+    )
+    calibration = final.to_calibration(coverage)
+    return CalibrationResult(calibration, final.best.detector, measured.metrics(on, by), card)
 
 
 def _split_ood(outputs: GraphOutputs, fold: int, folds: int) -> tuple[GraphOutputs, GraphOutputs]:
@@ -117,66 +115,129 @@ def _split_ood(outputs: GraphOutputs, fold: int, folds: int) -> tuple[GraphOutpu
     return outputs.subset(places[~in_fold]), outputs.subset(places[in_fold])
 
 
-class _CrossValidation:
+class _OodFold(NamedTuple):
+    """A detector on one fold of one OOD set: AUROC, and ``accepted`` of its ``photos``."""
+
+    auroc: float
+    accepted: int
+    photos: int
+
+
+class _Measurements:
     """Results of each fold's calibration on the photos that it was not fitted to."""
 
     def __init__(self, held_out: GraphOutputs) -> None:
         self.held_out = held_out
-        self.calibrated = np.zeros(held_out.logits.shape)
+        self.predicted = held_out.logits.argmax(axis=1)
+        self.correct = self.predicted == held_out.targets
+        self.uncalibrated = probabilities(held_out.logits, 1.0).max(axis=1)
+        self.confidence = np.zeros(len(held_out))
         self.covered = np.zeros(len(held_out), bool)
         self.id_accepted = np.zeros(len(held_out), bool)
-        self.chosen: defaultdict[str, list[FoldResult]] = defaultdict(list)
-        # Results of the folds, by the detector's name and the OOD set's name.
-        self.compared: defaultdict[str, defaultdict[str, list[FoldResult]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        # Results of the folds, by the OOD set's name and, among all detectors, the detector's.
+        self.chosen: defaultdict[str, list[_OodFold]] = defaultdict(list)
+        self.compared: defaultdict[tuple[str, str], list[_OodFold]] = defaultdict(list)
 
     def add(self, fit: Fit, outside: Indices, ood_sets: Mapping[str, GraphOutputs]) -> None:
         """Measure one fold's calibration on the photos that it was not fitted to."""
         held_out = self.held_out.subset(outside)
         calibrated = probabilities(held_out.logits, fit.temperature)
-        self.calibrated[outside] = calibrated
+        self.confidence[outside] = calibrated.max(axis=1)
         self.covered[outside] = contains_label(calibrated, held_out.targets, fit.label_thresholds)
         self.id_accepted[outside] = fit.best.detector(held_out) <= fit.best.threshold
         for name, ood in ood_sets.items():
             for fitted in fit.detectors:
-                fold = evaluate_detector(fitted.detector, held_out, ood, fitted.threshold)
-                self.compared[fitted.detector.name][name].append(fold)
+                scores = fitted.detector(ood)
+                area = auroc(fitted.detector(held_out), scores)
+                accepted = int((scores <= fitted.threshold).sum())
+                result = _OodFold(area, accepted, len(ood))
+                self.compared[fitted.detector.name, name].append(result)
                 if fitted is fit.best:
-                    self.chosen[name].append(fold)
+                    self.chosen[name].append(result)
 
-    def result(self, final: Fit, coverage: float, folds: int) -> CalibrationResult:
-        """Return the folds' figures with the calibration that is fitted to all photos."""
-        held_out = self.held_out
-        predicted = held_out.logits.argmax(axis=1)
-        correct = predicted == held_out.targets
-        confidence = self.calibrated[np.arange(len(held_out)), predicted]
-        uncalibrated = probabilities(held_out.logits, 1.0).max(axis=1)
-        pairs = Counter(zip(held_out.targets.tolist(), predicted.tolist(), strict=True))
-        return CalibrationResult(
-            calibration=final.to_calibration(coverage),
-            detector=final.best.detector,
-            folds=folds,
-            photos=len(held_out),
-            correct=int(correct.sum()),
-            covered=int(self.covered.sum()),
-            id_accepted=int(self.id_accepted.sum()),
-            ece=expected_calibration_error(confidence, correct),
-            ece_uncalibrated=expected_calibration_error(uncalibrated, correct),
-            confusion=tuple((*pair, count) for pair, count in pairs.most_common()),
-            reliability=_reliability_bins(confidence, correct),
-            reliability_uncalibrated=_reliability_bins(uncalibrated, correct),
-            mistakes=_worst_mistakes(held_out, predicted, confidence),
-            detectors=tuple(
-                _detector_result(
-                    fitted.detector,
-                    self.compared[fitted.detector.name],
+    def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
+        """Return the manifest's metrics."""
+        photos = len(self.held_out)
+        counts = {"accuracy": self.correct, "coverage": self.covered, "kept": self.id_accepted}
+        errors = {
+            "calibration_error": expected_calibration_error(self.confidence, self.correct),
+            "calibration_error_before": expected_calibration_error(self.uncalibrated, self.correct),
+        }
+        return (
+            *(
+                proportion_metric(name, int(counted.sum()), photos, on, by)
+                for name, counted in counts.items()
+            ),
+            # A calibration error has no simple interval; the card's bins show its parts.
+            *(
+                Metric.model_validate(
+                    dict.fromkeys(("value", "low", "high"), round(error, 4))
+                    | {"name": name, "photos": photos, "on": on, "by": by}
+                )
+                for name, error in errors.items()
+            ),
+        )
+
+    def confusion(self) -> tuple[tuple[int, int, int], ...]:
+        """Return (true label, predicted label, photos), the most frequent pair first."""
+        pairs = zip(self.held_out.targets.tolist(), self.predicted.tolist(), strict=True)
+        return tuple((*pair, count) for pair, count in Counter(pairs).most_common())
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """Return the wrong predictions, the most confident first."""
+        names, targets = self.held_out.names, self.held_out.targets
+        wrong = [place for place in np.argsort(-self.confidence) if not self.correct[place]]
+        return tuple(
+            Mistake(
+                photo=names[place][-MAX_NAME_LENGTH:] if names else f"photo {place}",
+                label=int(targets[place]),
+                predicted=int(self.predicted[place]),
+                probability=round(float(self.confidence[place]), 4),
+            )
+            for place in wrong[:MAX_MISTAKES]
+        )
+
+    def ood_results(self) -> tuple[OodResult, ...]:
+        """Return the rows of the OOD sets, with all folds pooled."""
+        rows = []
+        for name, folds in self.chosen.items():
+            pooled = _pool(folds)
+            low, high = wilson_interval(pooled.accepted, pooled.photos)
+            rows.append(
+                OodResult(
+                    name=name,
+                    photos=pooled.photos,
+                    auroc=round(pooled.auroc, 4),
+                    ood_accept_rate=round(pooled.accepted / pooled.photos, 4),
+                    low=round(low, 4),
+                    high=round(high, 4),
+                )
+            )
+        return tuple(rows)
+
+    def detector_results(self, final: Fit) -> tuple[DetectorResult, ...]:
+        """Return the rows of the detectors, averaged over the OOD sets; none without a set."""
+        rows = []
+        for fitted in final.detectors if self.chosen else ():
+            detector = fitted.detector
+            pooled = [_pool(self.compared[detector.name, name]) for name in self.chosen]
+            accept_rates = [result.accepted / result.photos for result in pooled]
+            rows.append(
+                DetectorResult(
+                    name=detector.name,
+                    auroc=round(float(np.mean([result.auroc for result in pooled])), 4),
+                    ood_accept_rate=round(float(np.mean(accept_rates)), 4),
+                    bytes=detector.size_bytes,
                     selected=fitted is final.best,
                 )
-                for fitted in (final.detectors if self.chosen else ())
-            ),
-            ood_sets=tuple(_ood_result(name, results) for name, results in self.chosen.items()),
-        )
+            )
+        return tuple(rows)
+
+
+def _pool(folds: Sequence[_OodFold]) -> _OodFold:
+    photos = [fold.photos for fold in folds]
+    area = float(np.average([fold.auroc for fold in folds], weights=photos))
+    return _OodFold(area, sum(fold.accepted for fold in folds), sum(photos))
 
 
 def _reliability_bins(
@@ -192,55 +253,3 @@ def _reliability_bins(
         )
         for place in np.unique(places)
     )
-
-
-def _worst_mistakes(
-    outputs: GraphOutputs, predicted: NDArray[np.intp], confidence: NDArray[np.float64]
-) -> tuple[Mistake, ...]:
-    """Return the wrong predictions, the most confident first."""
-    wrong = [
-        place for place in np.argsort(-confidence) if predicted[place] != outputs.targets[place]
-    ]
-    return tuple(
-        Mistake(
-            photo=outputs.names[place][-MAX_NAME_LENGTH:] if outputs.names else f"photo {place}",
-            label=int(outputs.targets[place]),
-            predicted=int(predicted[place]),
-            probability=round(float(confidence[place]), 4),
-        )
-        for place in wrong[:MAX_MISTAKES]
-    )
-
-
-def _ood_result(name: str, folds: Sequence[FoldResult]) -> OodResult:
-    """Return the row of one OOD set, with all folds pooled."""
-    pooled = _pool(folds)
-    low, high = wilson_interval(pooled.accepted, pooled.count)
-    return OodResult(
-        name=name,
-        photos=pooled.count,
-        auroc=round(pooled.auroc, 4),
-        ood_accept_rate=round(pooled.accepted / pooled.count, 4),
-        low=round(low, 4),
-        high=round(high, 4),
-    )
-
-
-def _detector_result(
-    detector: Detector, ood_sets: Mapping[str, Sequence[FoldResult]], *, selected: bool
-) -> DetectorResult:
-    """Return the row of one detector, averaged over the OOD sets."""
-    pooled = [_pool(folds) for folds in ood_sets.values()]
-    return DetectorResult(
-        name=detector.name,
-        auroc=round(float(np.mean([fold.auroc for fold in pooled])), 4),
-        ood_accept_rate=round(float(np.mean([fold.accepted / fold.count for fold in pooled])), 4),
-        bytes=detector.size_bytes,
-        selected=selected,
-    )
-
-
-def _pool(folds: Sequence[FoldResult]) -> FoldResult:
-    counts = [fold.count for fold in folds]
-    area = float(np.average([fold.auroc for fold in folds], weights=counts))
-    return FoldResult(area, sum(fold.accepted for fold in folds), sum(counts))

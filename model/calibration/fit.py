@@ -27,6 +27,7 @@ from .statistics import (
 __all__ = ["Fit", "FittedDetector", "Indices", "fit_calibration", "split_folds"]
 
 FOLDS, INNER_FOLDS = 5, 3
+TARGET_ID_ACCEPT_RATE = 0.95
 
 Indices = NDArray[np.intp]
 
@@ -69,15 +70,11 @@ def fit_calibration(
     reference: GraphOutputs | None,
     ood_sets: Mapping[str, GraphOutputs],
     coverage: float,
-    id_accept_rate: float,
 ) -> Fit:
     """Fit all parts of a calibration and select a detector; see ``calibrate`` for arguments."""
     temperature = fit_temperature(held_out.logits, held_out.targets)
     calibrated = probabilities(held_out.logits, temperature)
-    detectors = [
-        _fit_detector(fit_detector, held_out, reference, id_accept_rate)
-        for fit_detector in DETECTORS
-    ]
+    detectors = [_fit_detector(fit_detector, held_out, reference) for fit_detector in DETECTORS]
     return Fit(
         temperature=temperature,
         label_thresholds=fit_label_thresholds(calibrated, held_out.targets, coverage),
@@ -87,10 +84,7 @@ def fit_calibration(
 
 
 def _fit_detector(
-    fit_detector: FitDetector,
-    held_out: GraphOutputs,
-    reference: GraphOutputs | None,
-    id_accept_rate: float,
+    fit_detector: FitDetector, held_out: GraphOutputs, reference: GraphOutputs | None
 ) -> FittedDetector:
     """Fit a detector and return out-of-fold scores for ``held_out``.
 
@@ -106,7 +100,7 @@ def _fit_detector(
         for inside, outside in split_folds(held_out.targets, 0, INNER_FOLDS):
             fold = held_out.subset(inside)
             scores[outside] = fit_detector(fold, fold)(held_out.subset(outside))
-    return FittedDetector(detector, scores, fit_ood_threshold(scores, id_accept_rate))
+    return FittedDetector(detector, scores, fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE))
 
 
 def _select_detector(

@@ -11,16 +11,13 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from ..bundle import ManifestDraft, Metric, ModelCard
+from ..bundle import ManifestDraft
 from ..errors import BundleDamaged
-from ..evaluation.metrics import wilson_interval
-from .cross_validation import CalibrationResult
+from .cross_validation import MEASURED_BY, CalibrationResult
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
-__all__ = ["MEASURED_BY", "attach_head", "proportion_metric", "write_calibration"]
-
-MEASURED_BY = "measured by Loupe"
+__all__ = ["attach_head", "write_calibration"]
 
 
 def attach_head(
@@ -112,15 +109,7 @@ def _prune(graph: onnx.GraphProto, needed: set[str]) -> None:
 
 
 def write_calibration(
-    draft: ManifestDraft,
-    folder: Path,
-    result: CalibrationResult,
-    *,
-    on: str,
-    by: str = MEASURED_BY,
-    command: str,
-    seed: int | None = None,
-    notes: tuple[str, ...] = (),
+    draft: ManifestDraft, folder: Path, result: CalibrationResult
 ) -> ManifestDraft:
     """Rewrite ``graph.onnx`` and ``golden.npz`` in ``folder``, and return the new draft.
 
@@ -128,11 +117,6 @@ def write_calibration(
         draft: the manifest without the calibration. Metrics measured by others stay.
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
-        on: the held-out photos, in words.
-        by: who measured and with which reservation; begins with ``MEASURED_BY``.
-        command: the command line that was used.
-        seed: of the split, if one was drawn.
-        notes: lines for the card.
     """
     path = folder / "graph.onnx"
     temperature = result.calibration.temperature
@@ -140,25 +124,11 @@ def write_calibration(
     path.write_bytes(graph)
     _rewrite_golden(folder / "golden.npz", graph, temperature)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
-    card = ModelCard(
-        on=on,
-        photos=result.photos,
-        folds=result.folds,
-        confusion=result.confusion,
-        reliability=result.reliability,
-        reliability_uncalibrated=result.reliability_uncalibrated,
-        mistakes=result.mistakes,
-        detectors=result.detectors,
-        ood_sets=result.ood_sets,
-        command=command,
-        seed=seed,
-        notes=notes,
-    )
     return draft.model_copy(
         update={
             "calibration": result.calibration,
-            "metrics": (*_metrics(result, on, by), *others),
-            "card": card,
+            "metrics": (*result.metrics, *others),
+            "card": result.card,
         }
     )
 
@@ -180,43 +150,3 @@ def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
         probabilities=probabilities(logits, temperature).astype(np.float32),
         novelty=np.array(ood_scores, np.float32),
     )
-
-
-def proportion_metric(name: str, count: int, photos: int, on: str, by: str) -> Metric:
-    """Return the metric of ``count`` in ``photos`` with its 95% interval."""
-    low, high = wilson_interval(count, photos)
-    return _metric(name, (count / photos, low, high), photos, on, by)
-
-
-def _metric(
-    name: str, figures: tuple[float, float, float], photos: int, on: str, by: str
-) -> Metric:
-    value, low, high = (round(figure, 4) for figure in figures)
-    return Metric.model_validate(
-        {
-            "name": name,
-            "value": value,
-            "low": low,
-            "high": high,
-            "photos": photos,
-            "on": on,
-            "by": by,
-        }
-    )
-
-
-def _metrics(result: CalibrationResult, on: str, by: str) -> list[Metric]:
-    counts = {
-        "accuracy": result.correct,
-        "coverage": result.covered,
-        "kept": result.id_accepted,
-    }
-    errors = {
-        "calibration_error": result.ece,
-        "calibration_error_before": result.ece_uncalibrated,
-    }
-    return [
-        *(proportion_metric(name, count, result.photos, on, by) for name, count in counts.items()),
-        # A calibration error has no simple interval; the card's bins show its parts.
-        *(_metric(name, (error,) * 3, result.photos, on, by) for name, error in errors.items()),
-    ]

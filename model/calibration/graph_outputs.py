@@ -1,6 +1,7 @@
 """A graph's logits and features for many photos."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +9,16 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..classifier import read_file
+from ..errors import DataError, PhotoError
+from ..photo import read
 from ..photo_files import map_ordered
-from ..preprocess import Pixels
+from ..preprocess import Pixels, PreprocessConfig, preprocess
 
-__all__ = ["Floats", "GraphOutputs", "run_graph"]
+__all__ = ["MIN_PHOTOS", "Floats", "GraphOutputs", "Run", "open_graph", "run_graph", "run_photos"]
+
+MIN_PHOTOS = 50
+"""Fewest photos of one kind, held-out or OOD, that a calibration uses."""
 
 Floats = NDArray[np.float32]
 
@@ -38,34 +44,81 @@ class GraphOutputs:
         return len(self.logits)
 
 
-def run_graph(
-    graph: Path,
-    photos: Iterable[Pixels],
-    targets: Sequence[int] | None = None,
-    names: tuple[str, ...] = (),
-) -> GraphOutputs:
-    """Run a graph that is not part of a bundle yet on photos, one per core.
+Run = Callable[[Pixels], tuple[Floats, Floats]]
+"""Function from pixels, uint8 [1, height, width, 3], to logits and features."""
+
+
+def open_graph(path: Path) -> Run:
+    """Return a function that runs an ONNX file which is not part of a bundle yet."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    ort_session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda pixels: ort_session.run(["logits", "features"], {"pixels": pixels})
+
+
+def run_graph(run: Run, photos: Iterable[Pixels], targets: Sequence[int] = ()) -> GraphOutputs:
+    """Return the outputs for photos, uint8 [height, width, 3] each, run one per core.
 
     Args:
-        graph: an ONNX file.
-        photos: uint8 [height, width, 3] each.
+        run: runs the graph.
+        photos: as the bundle preprocesses them.
         targets: indices of their labels; without them all are 0.
-        names: the photos' names, for the card.
 
     Raises:
         DataError: there is no photo.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    ort_session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-
-    def run(pixels: Pixels) -> tuple[Floats, Floats]:
-        logits, features = ort_session.run(["logits", "features"], {"pixels": pixels[None]})
-        return logits[0], features[0]
-
-    rows = list(map_ordered(run, photos))
+    rows = list(map_ordered(lambda pixels: run(pixels[None]), photos))
     if not rows:
         raise DataError("None of these photos can be read.")
-    logits, features = zip(*rows, strict=True)
-    indices = np.zeros(len(logits)) if targets is None else targets
-    return GraphOutputs(np.stack(logits), np.stack(features), np.array(indices, np.intp), names)
+    logits, features = map(np.concatenate, zip(*rows, strict=True))
+    indices = np.array(targets, np.intp) if targets else np.zeros(len(rows), np.intp)
+    return GraphOutputs(logits, features, indices)
+
+
+def run_photos(
+    run: Run,
+    paths: Sequence[Path],
+    config: PreprocessConfig,
+    progress: Callable[[int, int], None],
+) -> tuple[GraphOutputs, list[Path]]:
+    """Return the outputs for the photos in files, and the files that were left out.
+
+    Photos that can't be read are left out, and so are copies of another photo: a copy in
+    another fold would make that fold look easier than it is.
+
+    Args:
+        run: runs the graph.
+        paths: the photos.
+        config: the bundle's preprocessing.
+        progress: called with the number of photos done and their total.
+
+    Raises:
+        DataError: fewer than fifty photos remain.
+    """
+    digests, left_out = set[bytes](), list[Path]()
+
+    def decode(path: Path) -> tuple[bytes, Pixels] | None:
+        try:
+            data = read_file(path)
+            image = read(data, resize=config.min_decode_size).image
+        except PhotoError:
+            return None
+        return hashlib.sha256(data).digest(), preprocess(image, config)
+
+    def usable() -> Iterator[Pixels]:
+        decoded = zip(paths, map_ordered(decode, paths), strict=True)
+        for done, (path, result) in enumerate(decoded, 1):
+            progress(done, len(paths))
+            if result is None or result[0] in digests:
+                left_out.append(path)
+            else:
+                digests.add(result[0])
+                yield result[1]
+
+    outputs = run_graph(run, usable())
+    if len(outputs) < MIN_PHOTOS:
+        raise DataError(
+            f"Only {len(outputs)} of {len(paths)} photos can be used; the others can't be read or "
+            f"are copies. Use at least {MIN_PHOTOS}."
+        )
+    return outputs, left_out

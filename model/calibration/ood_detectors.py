@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, parser
 
 from .graph_outputs import Floats, GraphOutputs
-from .statistics import auroc
 
 __all__ = [
     "DEFAULT_DETECTOR",
@@ -26,8 +25,6 @@ __all__ = [
     "OPSET",
     "Detector",
     "FitDetector",
-    "FoldResult",
-    "evaluate_detector",
     "gated_margin",
     "label_mean_cosine",
     "maximum_logit",
@@ -104,26 +101,6 @@ FitDetector = Callable[[GraphOutputs, GraphOutputs], Detector]
 on, and held-out photos. If there is only one set, both arguments are the same object."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoldResult:
-    """A detector on one fold of one OOD set: AUROC, and ``accepted`` photos of ``count``."""
-
-    auroc: float
-    accepted: int
-    count: int
-
-
-def evaluate_detector(
-    detector: Detector, held_out: GraphOutputs, ood: GraphOutputs, threshold: float
-) -> FoldResult:
-    """Measure how well a detector separates OOD photos from held-out ones."""
-    if not len(ood):
-        return FoldResult(0.0, 0, 0)
-    scores = detector(ood)
-    area = auroc(detector(held_out), scores)
-    return FoldResult(area, int((scores <= threshold).sum()), len(ood))
-
-
 def maximum_probability(*_: GraphOutputs) -> Detector:
     """Score by the highest softmax probability, negated.
 
@@ -184,23 +161,7 @@ SUBSPACE_NODES = """
 
 
 @lru_cache(maxsize=2)
-def _subspace(reference: GraphOutputs) -> Tensors:
-    """Return the mean of the unit features, float32 [D], and their principal axes, [D, K]."""
-    features = unit_rows(reference.features)
-    count, width = features.shape
-    axes = min(SUBSPACE_AXES, count // 4, width // 2)
-    axes = min(axes, (MAX_DETECTOR_BYTES - 2000) // (4 * width) - 1)
-    mean = features.mean(axis=0)
-    _, _, directions = np.linalg.svd(features - mean, full_matrices=False)
-    return {
-        **AXIS,
-        "calib_mean": mean,
-        "calib_axes": np.ascontiguousarray(directions[: max(1, axes)].T),
-        "calib_zero": np.array(0, np.float32),
-    }
-
-
-def subspace_distance(reference: GraphOutputs, *_: GraphOutputs) -> Detector:
+def subspace_distance(reference: GraphOutputs) -> Detector:
     """Score by the distance from the subspace in which the unit features vary.
 
     ``gated_margin`` builds on it; it is not one of the ``DETECTORS`` itself.
@@ -208,8 +169,19 @@ def subspace_distance(reference: GraphOutputs, *_: GraphOutputs) -> Detector:
     Source: Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, 2022
     (the residual).
     """
-    nodes_text = SUBSPACE_NODES + "novelty = Identity(calib_distance)"
-    return Detector("residual", nodes_text, _subspace(reference))
+    features = unit_rows(reference.features)
+    count, width = features.shape
+    axes = min(SUBSPACE_AXES, count // 4, width // 2)
+    axes = min(axes, (MAX_DETECTOR_BYTES - 2000) // (4 * width) - 1)
+    mean = features.mean(axis=0)
+    _, _, directions = np.linalg.svd(features - mean, full_matrices=False)
+    tensors = {
+        **AXIS,
+        "calib_mean": mean,
+        "calib_axes": np.ascontiguousarray(directions[: max(1, axes)].T),
+        "calib_zero": np.array(0, np.float32),
+    }
+    return Detector("residual", SUBSPACE_NODES + "novelty = Identity(calib_distance)", tensors)
 
 
 MARGIN_NODES = """
@@ -238,11 +210,12 @@ def gated_margin(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
         places = np.random.default_rng(0).permutation(len(reference))
         half = (len(reference) + 1) // 2
         reference, held_out = reference.subset(places[:half]), reference.subset(places[half:])
-    distances = subspace_distance(reference)(held_out)
+    distance = subspace_distance(reference)
+    distances = distance(held_out)
     first_two = np.sort(held_out.logits, axis=1)[:, -2:]
     spread = float((first_two[:, 1] - first_two[:, 0]).std()) / max(float(distances.std()), 1e-6)
     tensors: Tensors = {
-        **_subspace(reference),
+        **distance.tensors,
         "calib_two": np.array([2], np.int64),
         "calib_gate": np.array(np.quantile(distances, GATE_QUANTILE), np.float32),
         "calib_slope": np.array(GATE_SLOPE * max(spread, 1e-6), np.float32),

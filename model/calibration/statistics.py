@@ -23,10 +23,9 @@ PRIOR_SPREAD = 0.5
 
 def probabilities(logits: Floats, temperature: float) -> Doubles:
     """Return the softmax of logits [N, labels] divided by a temperature, float64."""
-    scaled_logits = logits.astype(np.float64) / temperature
-    scaled_logits -= scaled_logits.max(axis=1, keepdims=True)
-    exponentials = np.exp(scaled_logits)
-    result: Doubles = exponentials / exponentials.sum(axis=1, keepdims=True)
+    from scipy.special import softmax
+
+    result: Doubles = softmax(logits.astype(np.float64) / temperature, axis=1)
     return result
 
 

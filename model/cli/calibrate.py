@@ -37,7 +37,7 @@ def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], covera
     with require_full_install("Calibrating"):
         from ..calibration import calibrate_bundle
     with progress_bar() as bar:
-        calibrated, _ = calibrate_bundle(
+        calibrated = calibrate_bundle(
             bundle,
             folder,
             unknown,

@@ -5,19 +5,21 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as ProgressBar
+
+from ..training.config import Progress
 
 __all__ = ["StageProgress", "progress_bar"]
 
 
-def progress_bar(*, shown: bool = True) -> Progress:
+def progress_bar(*, shown: bool = True) -> ProgressBar:
     """Return a bar with the time left, for use as a context manager."""
     console = Console(stderr=True)
-    return Progress(
+    return ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -28,17 +30,16 @@ def progress_bar(*, shown: bool = True) -> Progress:
     )
 
 
-class StageProgress:
+class StageProgress(Progress):
     """Progress bar that shows one stage at a time, with notes above it."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self.bar = bar
         self.tasks: dict[str, TaskID] = {}
 
     def note(self, text: str) -> None:
         """Print a line."""
-        if text:
-            click.echo(text, err=True)
+        click.echo(text, err=True)
 
     def update(self, stage: str, done: int, total: int) -> None:
         """Show how many steps of a stage are done; hide the other stages."""

@@ -67,20 +67,13 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.progress import TrainingProgress
         from ..training.train import train
     config = TrainingConfig.create(
         folder=folder or Path(), name=name, command=command_line(), **explicit_options
     )
     with progress_bar() as bar:
-        stages = StageProgress(bar)
-
-        def show(progress: TrainingProgress) -> None:
-            stages.note(progress.note)
-            stages.update(progress.stage, progress.done, progress.total)
-
         try:
-            bundle = train(config, resume=resume, on_progress=show)
+            bundle = train(config, resume=resume, progress=StageProgress(bar))
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")

@@ -135,22 +135,12 @@ def _blank_loaders(manifest: ManifestDraft) -> Any:
 
 def item_transforms(recipe: PreprocessConfig) -> list[Any]:
     """Return fastai's own transforms for a recipe."""
-    from fastai.vision.all import CropPad, PadMode, Resize, ResizeMethod
+    from fastai.vision.all import CropPad, Resize
 
-    method = {
-        "crop": ResizeMethod.Crop,
-        "pad": ResizeMethod.Pad,
-        "squish": ResizeMethod.Squish,
-    }[recipe.method]
-    padding = {
-        "zeros": PadMode.Zeros,
-        "border": PadMode.Border,
-        "reflection": PadMode.Reflection,
-    }[recipe.padding]
     resize = Resize(
         recipe.resize,
-        method=method,
-        pad_mode=padding,
+        method=recipe.method,
+        pad_mode=recipe.padding,
         resamples=(FILTERS[recipe.interpolation], Image.Resampling.NEAREST),
     )
     if not recipe.crop:

@@ -5,6 +5,7 @@ from model.training import train_folder
 train_folder("photos", "flowers", minutes=20)
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,16 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         DataError: the photos or the options don't allow it.
         EngineUnavailable: pretrained weights are neither installed nor downloadable.
     """
-    from .config import TrainingConfig
-    from .progress import print_notes
+    from .config import Progress, TrainingConfig
     from .train import train
+
+    class PrintedNotes(Progress):
+        """Progress for notebooks and scripts: notes on standard error."""
+
+        def note(self, text: str) -> None:
+            sys.stderr.write(f"{text}\n")
 
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
     options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{arguments})")
     config = TrainingConfig.create(folder=Path(folder), name=name, **options)
-    return train(config, resume=resume, on_progress=print_notes)
+    return train(config, resume=resume, progress=PrintedNotes())

@@ -3,7 +3,7 @@
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..bundle import Architecture
 from ..errors import DataError, EngineUnavailable
@@ -27,37 +27,22 @@ PACKAGED = {
 }
 """Module and class of the package that holds the weights, by timm's name; no download."""
 
-IMAGENET_MEAN_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LINEAR_HEAD = {"head": "linear", "parameters": 1}
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 INTERPOLATIONS = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"}
 TORCHVISION_SIDE = 224
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network without a head, and the input that it expects.
+    """A network with a linear head, and the input that it expects.
 
-    ``features`` is the width of its output; ``side`` is in pixels.
+    ``side`` is in pixels; ``architecture`` says 1 parameter until they are counted.
     """
 
-    library: Literal["timm", "torchvision"]
-    body: str
-    features: int
+    architecture: Architecture
     side: int
     interpolation: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def architecture(self, parameters: int = 1) -> Architecture:
-        """Return the manifest's entry, with a linear head."""
-        return Architecture(
-            library=self.library,
-            body=self.body,
-            head="linear",
-            features=self.features,
-            parameters=parameters,
-            mean=self.mean,
-            std=self.std,
-        )
 
     def preprocess_config(self, side: int | None = None) -> PreprocessConfig:
         """Return a centre crop to a square of ``side`` pixels.
@@ -104,20 +89,24 @@ def _get_timm(name: str) -> Backbone:
     config = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
     interpolation = config["interpolation"]
     return Backbone(
-        library="timm",
-        body=name,
-        features=int(network.num_features),
+        Architecture.model_validate(
+            {
+                "library": "timm",
+                "body": name,
+                "features": network.num_features,
+                "mean": config["mean"],
+                "std": config["std"],
+                **LINEAR_HEAD,
+            }
+        ),
         side=int(config["input_size"][-1]),
         interpolation=interpolation if interpolation in INTERPOLATIONS else "bicubic",
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
     )
 
 
 def _get_torchvision(name: str) -> Backbone:
     from fastai.vision.learner import num_features_model
 
-    mean, std = IMAGENET_MEAN_STD
     try:
         features = int(num_features_model(_build_body(name, weights=None)))
     except (StopIteration, NotImplementedError, ValueError) as error:
@@ -126,7 +115,10 @@ def _get_torchvision(name: str) -> Backbone:
             f"Loupe can't replace the head of torchvision's {name}. Use timm's, or another "
             "network: lite0, resnet34, convnext_tiny."
         ) from error
-    return Backbone("torchvision", name, features, TORCHVISION_SIDE, "bilinear", mean, std)
+    architecture = Architecture.model_validate(
+        {"library": "torchvision", "body": name, "features": features, **IMAGENET, **LINEAR_HEAD}
+    )
+    return Backbone(architecture, TORCHVISION_SIDE, "bilinear")
 
 
 def _build_body(name: str, weights: str | None) -> Any:
@@ -139,7 +131,7 @@ def _build_body(name: str, weights: str | None) -> Any:
     return create_body(builder(weights=weights), n_in=3, pretrained=False, cut=cut)
 
 
-def load_pretrained(body: Any, backbone: Backbone) -> str:
+def load_pretrained(body: Any, architecture: Architecture) -> str:
     """Copy pretrained weights into ``body``, the first part of a learner's model.
 
     Returns:
@@ -148,14 +140,14 @@ def load_pretrained(body: Any, backbone: Backbone) -> str:
     Raises:
         EngineUnavailable: they are neither installed, nor cached, nor downloadable.
     """
-    if backbone.body in PACKAGED:
-        load_pretrained_package(body, backbone.body)
-        return f"the package {PACKAGED[backbone.body][0].replace('_', '-')} (ImageNet)"
+    if architecture.body in PACKAGED:
+        load_pretrained_package(body, architecture.body)
+        return f"the package {PACKAGED[architecture.body][0].replace('_', '-')} (ImageNet)"
     try:
-        return _load_hub(body, backbone)
+        return _load_hub(body, architecture)
     except Exception as error:  # each hub's client raises its own
         raise EngineUnavailable(
-            f"The pretrained weights of {backbone.body} can't be downloaded "
+            f"The pretrained weights of {architecture.body} can't be downloaded "
             f"({type(error).__name__}: {str(error)[:200]}). Use lite0, lite1 or lite2, whose "
             "weights are installed, or train where the hub can be reached."
         ) from error
@@ -181,25 +173,26 @@ def load_pretrained_package(body: Any, name: str) -> None:
     body.load_state_dict(dict(zip(names, pretrained, strict=False)), strict=True)
 
 
-def _load_hub(body: Any, backbone: Backbone) -> str:
-    if backbone.library == "timm":
+def _load_hub(body: Any, architecture: Architecture) -> str:
+    name = architecture.body
+    if architecture.library == "timm":
         import timm
 
-        network: Any = timm.create_model(backbone.body, pretrained=True, num_classes=0)
+        network: Any = timm.create_model(name, pretrained=True, num_classes=0)
         body.model.load_state_dict(network.state_dict(), strict=True)
-        return f"timm's {backbone.body} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
-    body.load_state_dict(_build_body(backbone.body, weights="DEFAULT").state_dict(), strict=True)
-    return f"torchvision's {backbone.body} (DEFAULT)"
+        return f"timm's {name} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
+    body.load_state_dict(_build_body(name, weights="DEFAULT").state_dict(), strict=True)
+    return f"torchvision's {name} (DEFAULT)"
 
 
-def supports_drop_path(backbone: Backbone) -> bool:
+def supports_drop_path(architecture: Architecture) -> bool:
     """Return whether timm can skip layers of the network at random during training."""
-    if backbone.library != "timm":
+    if architecture.library != "timm":
         return False
     import timm
 
     try:
-        timm.create_model(backbone.body, pretrained=False, num_classes=0, drop_path_rate=0.1)
+        timm.create_model(architecture.body, pretrained=False, num_classes=0, drop_path_rate=0.1)
     except TypeError:
         return False
     return True

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from ..atomic import replace_atomically
-from .progress import OnProgress, TrainingProgress
+from .config import Progress
 
 __all__ = [
     "CHECKPOINT_FILE",
@@ -26,6 +26,8 @@ __all__ = [
 CHECKPOINT_FILE = "checkpoint.pt"
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 EMA_DECAY = 0.99
+PATIENCE_EPOCHS = 4
+"""Epochs without a better accuracy after which a fit ends."""
 
 
 class FrozenBatchNorm(Callback):  # type: ignore[misc]
@@ -52,38 +54,29 @@ class WeightEma(Callback):  # type: ignore[misc]
 
     order = 65
 
-    def __init__(self, decay: float = EMA_DECAY) -> None:
-        self.decay = decay
-        self.average: AveragedModel | None = None
-        self._trained: dict[str, torch.Tensor] | None = None
-
-    def before_fit(self) -> None:
-        """Start from the current weights, unless a checkpoint provided an average."""
-        if self.average is None:
-            self.average = AveragedModel(self.learn.model, avg_fn=self.blend)
+    def __init__(self, learner: Any) -> None:
+        self.average = AveragedModel(learner.model, learner.dls.device, self.blend)
+        self._trained: dict[str, torch.Tensor] = {}
 
     def blend(self, average: Any, weight: Any, count: Any) -> Any:
         """Return the average of ``count`` sets of weights with one more added."""
-        decay = min(self.decay, (1 + float(count)) / (10 + float(count)))
+        decay = min(EMA_DECAY, (1 + float(count)) / (10 + float(count)))
         return average + (weight - average) * (1 - decay)
 
     def after_batch(self) -> None:
         """Update the average."""
-        if self.training and self.average is not None:
+        if self.training:
             self.average.update_parameters(self.learn.model)
 
     def before_validate(self) -> None:
         """Load the average into the model."""
         model = self.learn.model
         self._trained = {name: value.clone() for name, value in model.state_dict().items()}
-        if self.average is not None:
-            model.load_state_dict(self.average.module.state_dict())
+        model.load_state_dict(self.average.module.state_dict())
 
     def after_validate(self) -> None:
         """Load the trained weights again."""
-        if self._trained is not None:
-            self.learn.model.load_state_dict(self._trained)
-            self._trained = None
+        self.learn.model.load_state_dict(self._trained)
 
 
 class Checkpointer(Callback):  # type: ignore[misc]
@@ -91,31 +84,21 @@ class Checkpointer(Callback):  # type: ignore[misc]
 
     order = 70
 
-    def __init__(
-        self,
-        path: Path,
-        ema: WeightEma,
-        start: int,
-        epochs: int,
-        lr: float,
-        best: dict[str, Any] | None = None,
-    ) -> None:
-        self.path, self.ema = path, ema
-        self.start, self.epochs, self.lr = start, epochs, lr
+    def __init__(self, path: Path, ema: WeightEma, lr: float, best: dict[str, Any] | None) -> None:
+        self.path, self.ema, self.lr = path, ema, lr
         self.best: dict[str, Any] = best or {"accuracy": -1.0, "loss": float("inf"), "epoch": -1}
 
     def after_epoch(self) -> None:
         """Compare with the best average and replace the checkpoint."""
-        if self.ema.average is None or len(self.learn.recorder.values) == 0:
-            return
-        _, loss, accuracy = self.learn.recorder.values[-1][:3]
-        epoch = self.start + self.epoch
+        if not (values := self.learn.recorder.values[-1]):
+            return  # skipped by a resumed fit
+        _, loss, accuracy = values
         if (accuracy, -loss) > (self.best["accuracy"], -self.best["loss"]):
             state = copy.deepcopy(self.ema.average.module.state_dict())
-            self.best = {"accuracy": accuracy, "loss": loss, "epoch": epoch, "state": state}
+            self.best = {"accuracy": accuracy, "loss": loss, "epoch": self.epoch, "state": state}
         checkpoint = {
-            "epochs": self.epochs,
-            "next": epoch + 1,
+            "epochs": self.n_epoch,
+            "next": self.epoch + 1,
             "lr": self.lr,
             "model": self.learn.model.state_dict(),
             "average": self.ema.average.state_dict(),
@@ -130,35 +113,45 @@ class Checkpointer(Callback):  # type: ignore[misc]
 
 
 class ProgressReporter(Callback):  # type: ignore[misc]
-    """Reporter of progress, which ends the fit at the deadline (monotonic clock, seconds)."""
+    """Reporter of progress, which ends the fit at the deadline or when the accuracy stagnates.
+
+    It runs last, so that the final epoch is checkpointed. ``deadline`` is on the monotonic
+    clock, in seconds; ``best`` is that of the checkpoint, if there is one.
+    """
 
     order = 80
 
     def __init__(
-        self, on_progress: OnProgress, deadline: float | None, start: int, epochs: int
+        self, progress: Progress, deadline: float | None, best: dict[str, Any] | None
     ) -> None:
-        self.on_progress, self.deadline = on_progress, deadline
-        self.start, self.epochs = start, epochs
+        self.progress, self.deadline = progress, deadline
+        self.best_accuracy: float = best["accuracy"] if best else -1.0
+        self.improved: int = best["epoch"] if best else -1
 
     def after_batch(self) -> None:
         """Report the batch, and check the time."""
         if not self.training:
             return
         batches = len(self.dls.train)
-        done = (self.start + self.epoch) * batches + self.iter + 1
-        self.on_progress(TrainingProgress("Fine-tuning", done, self.epochs * batches))
+        done = self.epoch * batches + self.iter + 1
+        self.progress.update("Fine-tuning", done, self.n_epoch * batches)
         if self.deadline is not None and time.monotonic() > self.deadline:
-            self.on_progress(TrainingProgress("Fine-tuning", note="Time is up."))
+            self.progress.note("Time is up.")
             raise CancelFitException
 
     def after_epoch(self) -> None:
-        """Report the accuracy."""
-        if values := self.learn.recorder.values:
-            note = (
-                f"Epoch {self.start + self.epoch + 1} of {self.epochs}: "
-                f"{values[-1][2]:.1%} of the held-out photos correct"
-            )
-            self.on_progress(TrainingProgress("Fine-tuning", note=note))
+        """Report the accuracy, and check whether it improved lately."""
+        if not (values := self.learn.recorder.values[-1]):
+            return  # skipped by a resumed fit
+        epoch, accuracy = self.epoch, values[2]
+        self.progress.note(
+            f"Epoch {epoch + 1} of {self.n_epoch}: {accuracy:.1%} of the held-out photos correct"
+        )
+        if accuracy > self.best_accuracy:
+            self.best_accuracy, self.improved = accuracy, epoch
+        elif epoch - self.improved >= PATIENCE_EPOCHS:
+            self.progress.note(f"No improvement for {PATIENCE_EPOCHS} epochs; stopping early.")
+            raise CancelFitException
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

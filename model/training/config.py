@@ -1,4 +1,4 @@
-"""The configuration of a training run, saved so that the run can be resumed."""
+"""The configuration of a training run, saved so that the run can be resumed, and its progress."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -9,7 +9,7 @@ from ..atomic import replace_atomically
 from ..bundle import NAME_RULE, Name
 from ..errors import DataError
 
-__all__ = ["CONFIG_FILE", "Hyperparameters", "TrainingConfig"]
+__all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
 
 CONFIG_FILE = "plan.json"
 HYPERPARAMETERS_FILE = "hyper.json"
@@ -121,3 +121,17 @@ class TrainingConfig(BaseModel):
                 f"There is no unfinished training run of {run_dir.name!r} to resume. Start one "
                 f"without --resume: python -m model train FOLDER --name {run_dir.name}"
             ) from None
+
+
+class Progress:
+    """Receiver of a training run's progress; this one ignores it.
+
+    Its methods are called in the run's thread. An exception that they raise ends the run, which
+    can be resumed afterwards.
+    """
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """Report that ``done`` of ``total`` steps of a stage are done."""
+
+    def note(self, text: str) -> None:
+        """Report a line of text."""

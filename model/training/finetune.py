@@ -2,28 +2,27 @@
 
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from fastai.torch_core import set_seed
 from torch import nn
 
 from .callbacks import (
     CHECKPOINT_FILE,
+    PATIENCE_EPOCHS,
     Checkpointer,
     FrozenBatchNorm,
     ProgressReporter,
     WeightEma,
     load_checkpoint,
 )
-from .config import Hyperparameters
-from .progress import OnProgress, TrainingProgress
+from .config import Hyperparameters, Progress
 
-__all__ = ["FineTuneResult", "fine_tune", "set_seeds"]
+__all__ = ["FineTuneResult", "fine_tune"]
 
 FROZEN_SHARE = 0.2
 """Share of the parameter tensors, the first ones, that keep their pretrained values. They
@@ -32,7 +31,6 @@ detect edges and colours, and training them would double the time of a step."""
 MIN_LR, MAX_LR = 4e-4, 1e-3
 """Bounds of the learning rate, because ``lr_find`` is unreliable if the head already fits."""
 
-PATIENCE_EPOCHS = 4
 LR_FIND_STEPS = 40
 TIMING_STEPS = 8
 """Steps of ``lr_find`` if only the time of a step is needed."""
@@ -49,13 +47,6 @@ class FineTuneResult:
     state: dict[str, torch.Tensor]
 
 
-def set_seeds(seed: int) -> None:
-    """Seed Python, NumPy and torch."""
-    from fastai.torch_core import set_seed
-
-    set_seed(seed)
-
-
 def fine_tune(
     build: Callable[[], Any],
     hyperparameters: Hyperparameters,
@@ -64,7 +55,7 @@ def fine_tune(
     *,
     seed: int = 0,
     deadline: float | None = None,
-    on_progress: OnProgress,
+    progress: Progress,
 ) -> FineTuneResult | None:
     """Fine-tune a learner, continuing from the checkpoint in ``run_dir`` if there is one.
 
@@ -75,7 +66,7 @@ def fine_tune(
         run_dir: the folder for checkpoints.
         seed: of Python, NumPy and torch.
         deadline: on the monotonic clock, seconds.
-        on_progress: called after each batch and epoch.
+        progress: told of each batch and epoch.
 
     Returns:
         The best average, or None if there was no time for an epoch.
@@ -84,35 +75,29 @@ def fine_tune(
     is_late = deadline is not None and time.monotonic() > deadline
     if not checkpoint and (is_late or not epochs):
         return None
-    start = checkpoint["next"] if checkpoint else 0
-    set_seeds(seed + start)
+    start, best = (checkpoint["next"], checkpoint["best"]) if checkpoint else (0, None)
+    set_seed(seed + start)
     learner = build()
     _freeze_first(learner.model, FROZEN_SHARE)
     learner.model.to(memory_format=torch.channels_last)
-    ema = WeightEma()
+    ema = WeightEma(learner)
     with learner.no_bar(), learner.no_logging():
         if checkpoint:
             epochs, lr = checkpoint["epochs"], checkpoint["lr"]
             _restore(learner, ema, checkpoint)
         else:
-            is_timed = deadline is not None
-            lr, seconds = _learning_rate(learner, hyperparameters, is_timed, on_progress)
+            lr, seconds = _learning_rate(learner, hyperparameters, deadline is not None, progress)
             epochs = _affordable_epochs(learner, epochs, seconds, deadline)
-        best = checkpoint and checkpoint["best"]
-        checkpointer = Checkpointer(run_dir / CHECKPOINT_FILE, ema, start, epochs, lr, best)
-        if epochs > start and not _has_stopped(checkpoint):
-            learner.fit(
-                epochs - start,
+        checkpointer = Checkpointer(run_dir / CHECKPOINT_FILE, ema, lr, best)
+        reporter = ProgressReporter(progress, deadline, best)
+        has_stopped = best and start - 1 - best["epoch"] >= PATIENCE_EPOCHS
+        if epochs > start and not has_stopped:
+            learner.fit_one_cycle(
+                epochs,
                 lr,
                 wd=hyperparameters.decay,
-                cbs=[
-                    _one_cycle(lr, start, epochs),
-                    FrozenBatchNorm(),
-                    ema,
-                    checkpointer,
-                    ProgressReporter(on_progress, deadline, start, epochs),
-                    _early_stopping(checkpoint, on_progress),
-                ],
+                cbs=[FrozenBatchNorm(), ema, checkpointer, reporter],
+                start_epoch=start,
             )
     best = checkpointer.best
     if "state" not in best:
@@ -120,73 +105,11 @@ def fine_tune(
     return FineTuneResult(float(best["accuracy"]), int(best["epoch"]), epochs, lr, best["state"])
 
 
-def _one_cycle(lr: float, start: int, epochs: int) -> Any:
-    """Return fastai's one-cycle schedule, from epoch ``start`` of ``epochs`` on.
-
-    ``fit_one_cycle`` has a ``start_epoch`` of its own, but reports the epochs that it
-    skips as if they had happened, and early stopping then fails on them.
-    """
-    from fastai.callback.schedule import ParamScheduler, combined_cos
-
-    schedules = {
-        "lr": combined_cos(0.25, lr / 25, lr, lr / 1e5),
-        "mom": combined_cos(0.25, 0.95, 0.85, 0.95),
-    }
-
-    def from_start(schedule: Callable[[float], float]) -> Callable[[float], float]:
-        return lambda done: schedule((start + done * (epochs - start)) / epochs)
-
-    return ParamScheduler({name: from_start(schedule) for name, schedule in schedules.items()})
-
-
-def _early_stopping(checkpoint: dict[str, Any] | None, on_progress: OnProgress) -> Any:
-    """Return a callback that stops after ``PATIENCE_EPOCHS`` without improvement.
-
-    Epochs before a resume count as well.
-    """
-    from fastai.callback.core import CancelFitException
-    from fastai.callback.tracker import EarlyStoppingCallback
-
-    class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]
-        """Callback that runs last, so that the final epoch is checkpointed and reported."""
-
-        order = 90
-
-        def before_fit(self) -> None:
-            super().before_fit()
-            if checkpoint:
-                self.best = checkpoint["best"]["accuracy"]
-                self.wait = _epochs_since_best(checkpoint)
-
-        def after_epoch(self) -> None:
-            try:
-                # fastai prints the epoch, counted from the last resume.
-                with redirect_stdout(StringIO()):
-                    super().after_epoch()
-            except CancelFitException:
-                note = f"No improvement for {PATIENCE_EPOCHS} epochs; stopping early."
-                on_progress(TrainingProgress("Fine-tuning", note=note))
-                raise
-
-    return EarlyStopping(monitor="accuracy", patience=PATIENCE_EPOCHS)
-
-
-def _epochs_since_best(checkpoint: dict[str, Any]) -> int:
-    return int(checkpoint["next"] - 1 - checkpoint["best"]["epoch"])
-
-
-def _has_stopped(checkpoint: dict[str, Any] | None) -> bool:
-    return checkpoint is not None and _epochs_since_best(checkpoint) >= PATIENCE_EPOCHS
-
-
 def _restore(learner: Any, ema: WeightEma, checkpoint: dict[str, Any]) -> None:
     """Load a checkpoint's weights, average and optimizer state."""
-    from torch.optim.swa_utils import AveragedModel
-
     # fastai moves the model when it begins to fit, but not the optimizer's state.
     device = learner.dls.device
     learner.model.to(device).load_state_dict(checkpoint["model"])
-    ema.average = AveragedModel(learner.model, avg_fn=ema.blend)
     ema.average.load_state_dict(checkpoint["average"])
     learner.create_opt()
     optimizer = checkpoint["optimizer"]
@@ -204,7 +127,7 @@ def _freeze_first(model: nn.Module, share: float) -> None:
 
 
 def _learning_rate(
-    learner: Any, hyperparameters: Hyperparameters, is_timed: bool, on_progress: OnProgress
+    learner: Any, hyperparameters: Hyperparameters, is_timed: bool, progress: Progress
 ) -> tuple[float, float]:
     """Return the learning rate, set or found, and, if ``is_timed``, the seconds per batch.
 
@@ -213,7 +136,6 @@ def _learning_rate(
     """
     if hyperparameters.lr is not None and not is_timed:
         return hyperparameters.lr, 0.0
-    on_progress(TrainingProgress("Finding the learning rate"))
     steps = LR_FIND_STEPS if hyperparameters.lr is None else TIMING_STEPS
     steps = min(steps, len(learner.dls.train) * 3)
     began = time.monotonic()
@@ -222,7 +144,7 @@ def _learning_rate(
     if hyperparameters.lr is not None:
         return hyperparameters.lr, seconds
     lr = float(np.clip(float(suggested.valley), MIN_LR, MAX_LR))
-    on_progress(TrainingProgress("Finding the learning rate", note=f"Learning rate {lr:.1e}"))
+    progress.note(f"Learning rate {lr:.1e}")
     return lr, seconds
 
 

@@ -5,7 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..bundle import Bundle, ManifestDraft, publish
-from ..evaluation.metrics import wilson_interval
+from ..engine_info import SERVER_ENGINES
+from ..evaluation.metrics import proportion_metric
 from ..learner.rebuild import empty_learner
 from .backbones import load_pretrained_package
 from .onnx_export import export_onnx
@@ -49,16 +50,13 @@ def readable_labels() -> list[str]:
 
 
 def _draft(parameters: int) -> ManifestDraft:
-    low, high = wilson_interval(round(PUBLISHED_ACCURACY * VALIDATION_PHOTOS), VALIDATION_PHOTOS)
-    accuracy = {
-        "name": "accuracy",
-        "value": PUBLISHED_ACCURACY,
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "photos": VALIDATION_PHOTOS,
-        "on": "ImageNet's validation photos",
-        "by": f"published by its authors, not measured here: {SOURCE}",
-    }
+    accuracy = proportion_metric(
+        "accuracy",
+        round(PUBLISHED_ACCURACY * VALIDATION_PHOTOS),
+        VALIDATION_PHOTOS,
+        on="ImageNet's validation photos",
+        by=f"published by its authors, not measured here: {SOURCE}",
+    )
     return ManifestDraft.model_validate(
         {
             "name": "imagenet",
@@ -82,7 +80,7 @@ def _draft(parameters: int) -> ManifestDraft:
                 "mean": [0.5, 0.5, 0.5],
                 "std": [0.5, 0.5, 0.5],
             },
-            "engines": ["compiled", "learner"],
+            "engines": SERVER_ENGINES,
             "licence": "Apache-2.0 (weights)",
             "data": {
                 "title": "ImageNet (ILSVRC 2012), 1,000 classes",

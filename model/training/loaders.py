@@ -1,7 +1,6 @@
 """fastai data loaders: augmented small copies to train on, exact pixels to validate on."""
 
 import multiprocessing
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..preprocess import Pixels
 from ..resources import cores
 from .backbones import Backbone
 from .config import Hyperparameters
+from .prepare import PreparedData
 
 __all__ = ["build_loaders"]
 
@@ -20,40 +20,30 @@ MIN_PHOTOS_FOR_WORKERS = 500
 """Fewest photos for which worker processes prepare the batches."""
 
 
-def build_loaders(
-    copies: Sequence[Path],
-    targets: Sequence[int],
-    held_out: Pixels,
-    held_out_targets: Sequence[int],
-    labels: Sequence[str],
-    backbone: Backbone,
-    hyperparameters: Hyperparameters,
-) -> Any:
+def build_loaders(data: PreparedData, backbone: Backbone, hyperparameters: Hyperparameters) -> Any:
     """Return ``DataLoaders`` with augmented training photos and exact held-out ones.
 
     Args:
-        copies: small copies to train on.
-        targets: indices of their labels.
-        held_out: uint8 [N, height, width, 3], as the bundle preprocesses them.
-        held_out_targets: indices of their labels.
-        labels: all labels, in the model's order.
+        data: the prepared photos.
         backbone: its mean, standard deviation and interpolation are used.
         hyperparameters: strength of the augmentation.
     """
     from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Normalize
 
-    photos = [*copies, *held_out]
-    indices = [*targets, *held_out_targets]
-    count = len(copies)
+    labels, count = list(data.split.labels), len(data.copies)
+    photos = [*data.copies, *data.held_out]
+    targets = [*data.targets, *data.held_out_targets]
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=list(labels), sort=False)),
+        blocks=(ImageBlock, CategoryBlock(vocab=labels, sort=False)),
         get_x=lambda place: _open_photo(photos[place]),
-        get_y=lambda place: labels[indices[place]],
+        get_y=lambda place: labels[targets[place]],
         splitter=lambda items: (list(range(count)), list(range(count, len(items)))),
-        item_tfms=[_augmentation(held_out.shape[1], backbone, hyperparameters)],
-        batch_tfms=[Normalize.from_stats(backbone.mean, backbone.std)],
+        item_tfms=[_augmentation(data.held_out.shape[1], backbone, hyperparameters)],
+        batch_tfms=[Normalize.from_stats(backbone.architecture.mean, backbone.architecture.std)],
     )
-    use_workers = count >= MIN_PHOTOS_FOR_WORKERS and _can_fork()
+    # fastai's blocks hold functions that can't be pickled for processes that aren't forked.
+    can_fork = multiprocessing.get_start_method() == "fork"
+    use_workers = can_fork and count >= MIN_PHOTOS_FOR_WORKERS
     return block.dataloaders(
         list(range(len(photos))),
         bs=min(BATCH_SIZE, max(2, count // 2)),
@@ -61,14 +51,6 @@ def build_loaders(
         num_workers=min(4, max(1, cores() - 1)) if use_workers else 0,
         drop_last=True,
     )
-
-
-def _can_fork() -> bool:
-    """Return whether worker processes are forked.
-
-    fastai's blocks hold functions that can't be pickled for spawned ones.
-    """
-    return multiprocessing.get_start_method() == "fork"
 
 
 def _open_photo(photo: Path | Pixels) -> Any:
@@ -97,7 +79,7 @@ def _augmentation(side: int, backbone: Backbone, hyperparameters: Hyperparameter
         RandomHorizontalFlip(),
     ]
     if hyperparameters.magnitude:
-        mean = tuple(round(255 * value) for value in backbone.mean)
+        mean = tuple(round(255 * value) for value in backbone.architecture.mean)
         steps.append(
             rand_augment_transform(
                 f"rand-m{hyperparameters.magnitude}-mstd0.5-inc1",

@@ -11,17 +11,20 @@ import numpy as np
 import torch
 
 from ..bundle import ManifestDraft
+from ..engine_info import ENGINES
 from ..learner.inference_module import InferenceModule, Scale
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
 
 __all__ = ["export_onnx", "golden_pixels"]
 
+WEIGHTS_FILE = "weights.safetensors"
+
 
 def export_onnx(
     learner: Any, manifest: ManifestDraft, folder: Path, scale: Scale | None = None
 ) -> None:
-    """Write ``graph.onnx``, ``golden.npz`` and, for the engine *learner*, its weights.
+    """Write ``graph.onnx``, ``golden.npz`` and, if an engine needs them, the weights.
 
     The golden outputs are the eager module's, so that the golden test compares the graph
     with the learner.
@@ -32,13 +35,13 @@ def export_onnx(
         folder: where the files go.
         scale: see ``InferenceModule.from_model``.
     """
-    if "learner" in manifest.engines:
+    if any(ENGINES[engine].needs == WEIGHTS_FILE for engine in manifest.engines):
         import safetensors.torch
 
         # Clones, because safetensors refuses tensors that layers share.
         state = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
         state = {name: tensor.contiguous() for name, tensor in state.items()}
-        safetensors.torch.save_file(state, str(folder / "weights.safetensors"))
+        safetensors.torch.save_file(state, str(folder / WEIGHTS_FILE))
     module = InferenceModule.from_model(learner.model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from fastai.basics import chunked
 from numpy.typing import NDArray
-from torch import nn
 
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from .progress import OnProgress, TrainingProgress
+from .config import Progress
 
 __all__ = ["Probe", "compute_features", "fit_probe"]
 
@@ -29,15 +29,9 @@ class Probe:
     bias: NDArray[np.float32]
     accuracy: float
 
-    def copy_to(self, layer: nn.Linear) -> None:
-        """Copy weight and bias into a layer."""
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(self.weight))
-            layer.bias.copy_(torch.from_numpy(self.bias))
-
 
 def compute_features(
-    module: InferenceModule, photos: Iterable[Pixels], total: int, on_progress: OnProgress
+    module: InferenceModule, photos: Iterable[Pixels], total: int, progress: Progress
 ) -> NDArray[np.float32]:
     """Return the features of photos, float32 [N, D].
 
@@ -45,24 +39,13 @@ def compute_features(
         module: in evaluation mode.
         photos: uint8 [height, width, 3] each.
         total: number of photos.
-        on_progress: called after each batch.
+        progress: told of each batch.
     """
-    features, batch, done = [], list[Pixels](), 0
-
-    def run_batch() -> None:
-        nonlocal done
+    features: list[NDArray[np.float32]] = []
+    for batch in chunked(photos, BATCH_SIZE):
         with torch.inference_mode():
             features.append(module(torch.from_numpy(np.stack(batch)))[1].numpy())
-        done += len(batch)
-        batch.clear()
-        on_progress(TrainingProgress("Features", done, total))
-
-    for pixels in photos:
-        batch.append(pixels)
-        if len(batch) == BATCH_SIZE:
-            run_batch()
-    if batch:
-        run_batch()
+        progress.update("Features", sum(map(len, features)), total)
     return np.concatenate(features)
 
 

@@ -2,8 +2,8 @@
 
 import platform
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,28 +13,29 @@ import torch
 
 from ..atomic import replace_atomically
 from ..bundle import Bundle, ManifestDraft, Metric, publish
-from ..calibration import CalibrationResult, GraphOutputs, calibrate, write_calibration
 from ..calibration.calibrate_folder import list_ood_photos
-from ..calibration.graph_head import proportion_metric
-from ..calibration.graph_outputs import run_graph
+from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
+from ..calibration.graph_head import write_calibration
+from ..calibration.graph_outputs import GraphOutputs, Run, open_graph, run_graph, run_photos
 from ..disk import name_full_disk
+from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
+from ..evaluation.metrics import proportion_metric
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
-from ..preprocess import Pixels
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
-from .config import Hyperparameters, TrainingConfig
+from .config import Hyperparameters, Progress, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
 from .onnx_export import export_onnx
-from .prepare import PreparedData, decode_photos, load_pixels, prepare_data
+from .prepare import PreparedData, decode_photos, prepare_data
 from .probe import Probe, compute_features, fit_probe
-from .progress import OnProgress, TrainingProgress
 
-__all__ = ["FEATURES_FILE", "TrainingRun"]
+__all__ = ["PROBE_FILE", "TrainingRun"]
 
-FEATURES_FILE = "features.npy"
-PROBE_FILE = "probe.npz"
+PROBE_FILE = "features.npz"
+"""The fitted probe, and the features of the training photos."""
+
 PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
 
 
@@ -48,16 +49,14 @@ class TrainingRun:
 
     config: TrainingConfig
     run_dir: Path
-    on_progress: OnProgress
+    progress: Progress
     backbone: Backbone
     ood_photos: dict[str, list[Path]]
     data: PreparedData
     draft: ManifestDraft
 
     @classmethod
-    def prepare(
-        cls, config: TrainingConfig, run_dir: Path, on_progress: OnProgress
-    ) -> "TrainingRun":
+    def prepare(cls, config: TrainingConfig, run_dir: Path, progress: Progress) -> "TrainingRun":
         """Read and split the photos.
 
         Raises:
@@ -66,13 +65,9 @@ class TrainingRun:
         backbone = get_backbone(config.arch)
         ood_photos = list_ood_photos(config.unknown)
         preprocessing = backbone.preprocess_config(config.image_size)
-        data = prepare_data(config, preprocessing, run_dir, on_progress)
+        data = prepare_data(config, preprocessing, run_dir, progress)
         draft = _draft(config, backbone, data)
-        return cls(config, run_dir, on_progress, backbone, ood_photos, data, draft)
-
-    def note(self, stage: str, note: str) -> None:
-        """Report a line of text."""
-        self.on_progress(TrainingProgress(stage, note=note))
+        return cls(config, run_dir, progress, backbone, ood_photos, data, draft)
 
     def fit_probe(self) -> Probe:
         """Fit a linear probe to the backbone's features, or load the one fitted before.
@@ -81,51 +76,39 @@ class TrainingRun:
             EngineUnavailable: pretrained weights are neither installed nor downloadable.
         """
         path = self.run_dir / PROBE_FILE
-        if path.is_file() and (self.run_dir / FEATURES_FILE).is_file():
+        if path.is_file():
             with np.load(path, allow_pickle=False) as saved:
                 return Probe(saved["weight"], saved["bias"], float(saved["accuracy"]))
         learner = empty_learner(self.draft)
-        source = load_pretrained(learner.model[0], self.backbone)
-        self.note("Features", f"Starting from {source}")
+        source = load_pretrained(learner.model[0], self.backbone.architecture)
+        self.progress.note(f"Starting from {source}")
         module: Any = InferenceModule.from_model(learner.model, self.draft).eval()
         module = module.to(memory_format=torch.channels_last)
         data, began = self.data, time.monotonic()
-        features = compute_features(
-            module, data.training_pixels(), len(data.copies), self.on_progress
-        )
-        with replace_atomically(self.run_dir / FEATURES_FILE) as new, new.open("wb") as file:
-            np.save(file, features)
-        held_out = compute_features(module, data.held_out, len(data.held_out), self.on_progress)
+        features = compute_features(module, data.training_pixels(), len(data.copies), self.progress)
+        held_out = compute_features(module, data.held_out, len(data.held_out), self.progress)
         probe = fit_probe(features, data.targets, held_out, data.held_out_targets)
         seconds = time.monotonic() - began
-        self.note(
-            "Features",
+        self.progress.note(
             f"Linear head on pretrained features: {probe.accuracy:.1%} of the held-out photos "
             f"correct, after {seconds:.0f} s",
         )
         with replace_atomically(path) as new, new.open("wb") as file:
-            np.savez(file, weight=probe.weight, bias=probe.bias, accuracy=np.array(probe.accuracy))
+            np.savez(file, features=features, **asdict(probe))
         return probe
 
     def build_learner(self, probe: Probe, hyperparameters: Hyperparameters) -> Any:
         """Return a ``Learner`` over the photos, with pretrained weights and the probe's head."""
         from fastai.vision.all import LabelSmoothingCrossEntropyFlat, accuracy
 
-        loaders = build_loaders(
-            self.data.copies,
-            self.data.targets,
-            self.data.held_out,
-            self.data.held_out_targets,
-            self.data.split.labels,
-            self.backbone,
-            hyperparameters,
-        )
+        loaders = build_loaders(self.data, self.backbone, hyperparameters)
         options = {"path": self.run_dir, "metrics": accuracy}
-        if hyperparameters.drop_path and supports_drop_path(self.backbone):
+        if hyperparameters.drop_path and supports_drop_path(self.backbone.architecture):
             options["drop_path_rate"] = hyperparameters.drop_path
         learner = empty_learner(self.draft, loaders, **options)
-        load_pretrained(learner.model[0], self.backbone)
-        probe.copy_to(learner.model[1][-1])
+        load_pretrained(learner.model[0], self.backbone.architecture)
+        weights = {"weight": torch.from_numpy(probe.weight), "bias": torch.from_numpy(probe.bias)}
+        learner.model[1][-1].load_state_dict(weights)
         learner.loss_func = LabelSmoothingCrossEntropyFlat(eps=hyperparameters.smoothing)
         if torch.cuda.is_available():
             learner.to_fp16()
@@ -135,9 +118,9 @@ class TrainingRun:
         """Load the fine-tuned weights into a learner unless the linear head is better."""
         if tuned is None:
             reason = "No time for an epoch" if self.config.epochs else "Nothing was fine-tuned"
-            self.note("Finishing", f"{reason}; keeping the linear head.")
+            self.progress.note(f"{reason}; keeping the linear head.")
         elif tuned.accuracy < probe.accuracy - 1e-6:
-            self.note("Finishing", "Fine-tuning didn't help; keeping the linear head.")
+            self.progress.note("Fine-tuning didn't help; keeping the linear head.")
         else:
             learner.model.load_state_dict(tuned.state)
         learner.model.eval().cpu()
@@ -145,12 +128,11 @@ class TrainingRun:
     def publish(self, learner: Any, models_dir: Path, notes: tuple[str, ...]) -> Bundle:
         """Export, calibrate and publish a trained learner."""
         parameters = sum(parameter.numel() for parameter in learner.model.parameters())
-        draft = self.draft.model_copy(
-            update={"architecture": self.backbone.architecture(parameters)}
-        )
+        architecture = self.backbone.architecture.model_copy(update={"parameters": parameters})
+        draft = self.draft.model_copy(update={"architecture": architecture})
 
         def write_files(folder: Path) -> ManifestDraft:
-            self.note("Finishing", "Compiling")
+            self.progress.note("Compiling")
             export_onnx(learner, draft, folder)
             return self._measure(draft, folder, notes)
 
@@ -159,63 +141,53 @@ class TrainingRun:
 
     def _measure(self, draft: ManifestDraft, folder: Path, notes: tuple[str, ...]) -> ManifestDraft:
         """Calibrate the exported graph and return the draft with the figures."""
-        graph, split = folder / "graph.onnx", self.data.split
+        run, split = open_graph(folder / "graph.onnx"), self.data.split
         on = f"held-out photos, {split.how}"[:200]
-        by = "measured by Loupe; these photos also chose the epoch"
-        names = tuple(photo.name for photo in split.held_out)
-        held_out = run_graph(graph, self.data.held_out, self.data.held_out_targets, names)
-        result = self._calibrate(graph, held_out)
-        if result is None:
+        by = f"{MEASURED_BY}; these photos also chose the epoch"
+        held_out = run_graph(run, self.data.held_out, self.data.held_out_targets)
+        held_out = replace(held_out, names=tuple(photo.name for photo in split.held_out))
+        if result := self._calibrate(run, held_out, on, by, notes):
+            draft = write_calibration(draft, folder, result)
+        else:
             metrics = (_accuracy_metric(held_out, on, by),)
             draft = draft.model_copy(update={"metrics": metrics})
-        else:
-            draft = write_calibration(
-                draft,
-                folder,
-                result,
+        if split.test:
+            # These photos were used for no choice.
+            pixels = decode_photos(split.test, self.data.config, "Test photos", self.progress)
+            tested = run_graph(run, pixels, split.targets(split.test))
+            metric = _accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
+            draft = draft.model_copy(update={"metrics": (metric, *draft.metrics)})
+        return draft
+
+    def _calibrate(
+        self, run: Run, held_out: GraphOutputs, on: str, by: str, notes: tuple[str, ...]
+    ) -> CalibrationResult | None:
+        """Calibrate on the held-out photos; return None if there are too few."""
+        reference = run_graph(run, self.data.training_pixels(), self.data.targets)
+        ood_sets, on_photo = {}, partial(self.progress.update, "Unknown photos")
+        for name, paths in self.ood_photos.items():
+            try:
+                ood_sets[name], left_out = run_photos(run, paths, self.data.config, on_photo)
+            except DataError as error:
+                self.progress.note(f"{name}: {error}")
+                continue
+            if left_out:
+                self.progress.note(f"{name}: {len(left_out):,} unreadable photos or copies skipped")
+        self.progress.note("Calibrating")
+        try:
+            return calibrate(
+                held_out,
+                reference,
+                ood_sets,
+                seed=self.config.seed,
                 on=on,
                 by=by,
                 command=self.config.command or "model.training.train",
-                seed=self.config.seed,
                 notes=notes,
             )
-        if split.test:
-            tested = self._test_metric(graph)
-            draft = draft.model_copy(update={"metrics": (tested, *draft.metrics)})
-        return draft
-
-    def _calibrate(self, graph: Path, held_out: GraphOutputs) -> CalibrationResult | None:
-        """Calibrate on the held-out photos; return None if there are too few."""
-        reference = run_graph(graph, self.data.training_pixels(), self.data.targets)
-        ood_sets = {}
-        for name, paths in self.ood_photos.items():
-            try:
-                ood_sets[name] = run_graph(graph, self._ood_pixels(paths))
-            except DataError as error:
-                self.note("Unknown photos", f"{name}: {error}")
-        self.note("Finishing", "Calibrating")
-        try:
-            return calibrate(held_out, reference, ood_sets, seed=self.config.seed)
         except DataError as error:
-            self.note("Finishing", f"Not calibrated: {error}")
+            self.progress.note(f"Not calibrated: {error}")
             return None
-
-    def _ood_pixels(self, paths: list[Path]) -> Iterator[Pixels]:
-        return decode_photos(
-            paths, self.data.config, "Unknown photos", self.on_progress, skip_unreadable=True
-        )
-
-    def _test_metric(self, graph: Path) -> Metric:
-        """Return the accuracy on the test photos, which were used for no choice."""
-        photos, labels = self.data.split.test, self.data.split.labels
-        pixels = load_pixels(photos, self.data.scans, self.run_dir)
-        if pixels is None:
-            paths = [photo.path for photo in photos]
-            pixels = np.stack(
-                [*decode_photos(paths, self.data.config, "Test photos", self.on_progress)]
-            )
-        outputs = run_graph(graph, pixels, [labels.index(photo.label) for photo in photos])
-        return _accuracy_metric(outputs, "the test folder", "measured by Loupe, once")
 
     def notes(self, probe: Probe, tuned: FineTuneResult | None) -> tuple[str, ...]:
         """Return the card's notes about the training."""
@@ -238,8 +210,8 @@ def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> Ma
             "description": config.description,
             "labels": data.split.labels,
             "recipe": data.config,
-            "architecture": backbone.architecture(),
-            "engines": ("compiled", "learner"),
+            "architecture": backbone.architecture,
+            "engines": SERVER_ENGINES,
             "licence": config.licence,
             "data": {
                 "title": config.folder.name,

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .config import Hyperparameters
+from .config import Hyperparameters, Progress
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
-from .progress import TrainingProgress, ignore_progress
-from .run import FEATURES_FILE, TrainingRun
+from .run import PROBE_FILE, TrainingRun
 
 __all__ = ["search_hyperparameters"]
 
@@ -50,7 +49,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         hyperparameters = _suggest(trial)
         folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)
-        inner = replace(run, data=inner_data, run_dir=folder, on_progress=ignore_progress)
+        inner = replace(run, data=inner_data, run_dir=folder, progress=Progress())
         tuned = fine_tune(
             lambda: inner.build_learner(probe, hyperparameters),
             hyperparameters,
@@ -58,7 +57,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
             folder,
             seed=run.config.seed,
             deadline=deadline,
-            on_progress=ignore_progress,
+            progress=inner.progress,
         )
         shutil.rmtree(folder, ignore_errors=True)
         if tuned is None:
@@ -69,18 +68,16 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         seconds = max(0.0, deadline - time.monotonic())
         time_left = f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} s"
         value = "not finished" if trial.value is None else f"{trial.value:.1%}"
-        note = f"Trial {trial.number + 1}: {value} (on some training photos), {time_left} left"
-        run.on_progress(TrainingProgress("Searching", note=note))
+        run.progress.note(
+            f"Trial {trial.number + 1}: {value} (on some training photos), {time_left} left"
+        )
 
     study.optimize(run_trial, timeout=max(1.0, search_seconds), callbacks=[report_trial])
     if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
-        note = "No trial finished; using the default hyperparameters."
-        run.on_progress(TrainingProgress("Searching", note=note))
+        run.progress.note("No trial finished; using the default hyperparameters.")
         return Hyperparameters()
     best = Hyperparameters.model_validate(study.best_params)
-    run.on_progress(
-        TrainingProgress("Searching", note=f"Best of {len(study.trials)} trials: {best}")
-    )
+    run.progress.note(f"Best of {len(study.trials)} trials: {best}")
     return best
 
 
@@ -107,14 +104,15 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=run.config.seed)
     inside, outside = next(iter(splitter.split(targets, targets, groups)))
-    outer_data = replace(data, copies=tuple(data.copies[place] for place in outside))
-    features = np.load(run.run_dir / FEATURES_FILE, allow_pickle=False)
+    outer_data = replace(data, copies=[data.copies[place] for place in outside])
+    with np.load(run.run_dir / PROBE_FILE, allow_pickle=False) as saved:
+        features = saved["features"]
     probe = fit_probe(features[inside], targets[inside], features[outside], targets[outside])
     inner_data = replace(
         data,
-        copies=tuple(data.copies[place] for place in inside),
-        targets=tuple(int(targets[place]) for place in inside),
+        copies=[data.copies[place] for place in inside],
+        targets=targets[inside].tolist(),
         held_out=np.stack(list(outer_data.training_pixels())),
-        held_out_targets=tuple(int(targets[place]) for place in outside),
+        held_out_targets=targets[outside].tolist(),
     )
     return inner_data, probe

@@ -10,9 +10,8 @@ from ..bundle import Bundle
 from ..disk import name_full_disk, require_writable
 from ..errors import DataError, EngineUnavailable
 from ..settings import settings
-from .config import CONFIG_FILE, Hyperparameters, TrainingConfig
+from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
-from .progress import OnProgress, ignore_progress
 from .run import TrainingRun
 from .search import search_hyperparameters
 
@@ -29,7 +28,7 @@ def get_run_dir(name: str) -> Path:
 
 
 def train(
-    config: TrainingConfig, *, resume: bool = False, on_progress: OnProgress = ignore_progress
+    config: TrainingConfig, *, resume: bool = False, progress: Progress | None = None
 ) -> Bundle:
     """Train, measure and publish a model.
 
@@ -37,8 +36,7 @@ def train(
         config: what to train. With ``resume``, only its ``minutes`` count, and the
             unfinished run's own configuration is used.
         resume: continue the unfinished run of that name.
-        on_progress: called in this thread. An exception that it raises ends the run, which
-            can be resumed afterwards.
+        progress: told of the run's progress.
 
     Raises:
         DataError: the photos, the backbone's name or an unfinished run don't allow it.
@@ -57,7 +55,7 @@ def train(
         with FileLock(run_dir / LOCK_FILE, timeout=0), name_full_disk(run_dir):
             if not resume:
                 _start_over(config, run_dir)
-            bundle = _train(config, run_dir, models_dir, resume, on_progress)
+            bundle = _train(config, run_dir, models_dir, resume, progress or Progress())
     except Timeout:
         raise DataError(
             f"Another process is training {config.name!r}. Wait until it is done."
@@ -86,11 +84,11 @@ def _start_over(config: TrainingConfig, run_dir: Path) -> None:
 
 
 def _train(
-    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, on_progress: OnProgress
+    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, progress: Progress
 ) -> Bundle:
     began = time.monotonic()
     try:
-        run = TrainingRun.prepare(config, run_dir, on_progress)
+        run = TrainingRun.prepare(config, run_dir, progress)
         probe = run.fit_probe()
     except (DataError, EngineUnavailable):
         if not resume:
@@ -115,7 +113,7 @@ def _train(
         run_dir,
         seed=config.seed,
         deadline=deadline,
-        on_progress=on_progress,
+        progress=progress,
     )
     learner = run.build_learner(probe, hyperparameters)
     run.load_better_weights(learner, probe, tuned)

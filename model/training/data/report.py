@@ -39,24 +39,24 @@ class DataReport:
 
     Attributes:
         findings: what to tell the owner, the worst first.
-        left_out: names of photos that are not used, with the reason.
+        left_out: names of photos that are not used.
         groups: for every photo by name, the number of its group of near duplicates.
     """
 
     findings: tuple[Finding, ...]
-    left_out: dict[str, str]
+    left_out: set[str]
     groups: dict[str, int]
 
 
 def report_on(dataset: Dataset, scans: Sequence[PhotoScan]) -> DataReport:
     """Report damaged photos, duplicates, leaks between the parts, and rare labels."""
-    readable = [scan for scan in scans if not scan.refusal]
-    groups = _group_duplicates(readable)
-    left_out = {scan.name: scan.refusal for scan in scans if scan.refusal}
+    readable = [scan for scan in scans if scan.copy]
+    damaged = tuple(scan.name for scan in scans if not scan.copy)
+    groups, left_out = _group_duplicates(readable), set(damaged)
     findings = [
         Finding("empty", "Folders without a photo", dataset.empty),
         Finding("ignored", "Files of unsupported types, skipped", dataset.ignored),
-        Finding("damaged", "Photos that can't be read, skipped", tuple(left_out)),
+        Finding("damaged", "Photos that can't be read, skipped", damaged),
         *_find_duplicates(dataset, readable, groups, left_out),
     ]
     counts = Counter(photo.label for photo in dataset.photos if photo.name not in left_out)
@@ -68,7 +68,7 @@ def _find_duplicates(
     dataset: Dataset,
     scans: Sequence[PhotoScan],
     groups: dict[str, int],
-    left_out: dict[str, str],
+    left_out: set[str],
 ) -> list[Finding]:
     """Find duplicates, and add to ``left_out`` those that are not used."""
     labels = {photo.name: photo.label for photo in dataset.photos}
@@ -80,15 +80,15 @@ def _find_duplicates(
             conflicting.append(" = ".join(names))
         if len({parts[name] for name in names}) > 1:
             trained = [name for name in names if parts[name] == "train"]
-            left_out.update(dict.fromkeys(trained, "the same photo is held out"))
+            left_out.update(trained)
             leaked += trained
-        originals: dict[tuple[str, object, str], str] = {}
+        seen: set[tuple[str, object, str]] = set()
         for scan in members:
             key = scan.sha256, parts[scan.name], labels[scan.name]
-            if key in originals and scan.name not in left_out:
-                left_out[scan.name] = f"a copy of {originals[key]}"
+            if key in seen and scan.name not in left_out:
+                left_out.add(scan.name)
                 exact.append(scan.name)
-            originals.setdefault(key, scan.name)
+            seen.add(key)
         near += [name for name in names[1:] if name not in left_out]
     return [
         Finding("both", "Duplicates of held-out photos, not trained on", tuple(leaked)),

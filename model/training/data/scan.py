@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import imagehash
-import numpy as np
 from PIL import Image
 
 from ...atomic import replace_atomically
@@ -16,7 +15,7 @@ from ...classifier import read_file
 from ...errors import PhotoError
 from ...photo import read
 from ...photo_files import map_ordered
-from ...preprocess import FILTERS, PreprocessConfig, fit_aspect, preprocess
+from ...preprocess import FILTERS, PreprocessConfig
 from .discover import LabelledPhoto
 
 __all__ = ["HASH_BITS", "PhotoScan", "scan_photos", "training_copy"]
@@ -37,9 +36,8 @@ class PhotoScan:
     """The scan of one photo.
 
     It holds the file's size, modification time (``changed``, in nanoseconds) and SHA-256, the
-    perceptual ``hash`` (hexadecimal, 256 bits) and the name of the ``copy``; or, in
-    ``refusal``, why the photo was rejected. The copy is a small JPEG to train on or, if the
-    photo's folder holds it out, a ``.npy`` file with its exact pixels.
+    perceptual ``hash`` (hexadecimal, 256 bits) and the name of the ``copy``, a small JPEG to
+    train on. A photo that can't be read has no copy.
     """
 
     name: str
@@ -48,14 +46,12 @@ class PhotoScan:
     sha256: str = ""
     hash: str = ""
     copy: str = ""
-    refusal: str = ""
 
 
 def scan_photos(
     photos: Sequence[LabelledPhoto],
     folder: Path,
     config: PreprocessConfig,
-    *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[PhotoScan]:
     """Read every photo, on all cores, and write its small copy to ``folder``.
@@ -76,13 +72,13 @@ def scan_photos(
     def scan(photo: LabelledPhoto) -> PhotoScan:
         try:
             stat = photo.path.stat()
-        except OSError as error:
-            return PhotoScan(photo.name, refusal=f"It can't be read: {error.strerror}.")
+        except OSError:
+            return PhotoScan(photo.name)
         last = previous.get(photo.name)
         if (
             last
             and (last.bytes, last.changed) == (stat.st_size, stat.st_mtime_ns)
-            and (last.refusal or (folder / last.copy).is_file())
+            and (not last.copy or (folder / last.copy).is_file())
         ):
             return last
         return _scan_photo(photo, stat, folder, config)
@@ -103,29 +99,13 @@ def _scan_photo(
     try:
         data = read_file(photo.path)
         image = read(data, resize=config.min_decode_size).image
-    except PhotoError as error:
-        return PhotoScan(photo.name, size, changed, refusal=str(error))
-    return PhotoScan(
-        photo.name,
-        size,
-        changed,
-        sha256=hashlib.sha256(data).hexdigest(),
-        hash=str(imagehash.phash(image, hash_size=HASH_SIDE)),
-        copy=_write_copy(photo, image, folder, config),
-    )
-
-
-def _write_copy(
-    photo: LabelledPhoto, image: Image.Image, folder: Path, config: PreprocessConfig
-) -> str:
-    stem = hashlib.sha256(photo.name.encode()).hexdigest()[:24]
-    if photo.part in ("held out", "test"):
-        with replace_atomically(folder / f"{stem}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, preprocess(image, config))
-        return f"{stem}.npy"
-    with replace_atomically(folder / f"{stem}.jpg") as temporary:
+    except PhotoError:
+        return PhotoScan(photo.name, size, changed)
+    copy = f"{hashlib.sha256(photo.name.encode()).hexdigest()[:24]}.jpg"
+    with replace_atomically(folder / copy) as temporary:
         training_copy(image, config).save(temporary, "JPEG", quality=JPEG_QUALITY)
-    return f"{stem}.jpg"
+    sha256, phash = hashlib.sha256(data).hexdigest(), imagehash.phash(image, hash_size=HASH_SIDE)
+    return PhotoScan(photo.name, size, changed, sha256, str(phash), copy)
 
 
 def training_copy(image: Image.Image, config: PreprocessConfig) -> Image.Image:
@@ -134,8 +114,6 @@ def training_copy(image: Image.Image, config: PreprocessConfig) -> Image.Image:
     The parts that preprocessing would crop are kept, because random crops train on them.
     """
     height, width = (round(side * COPY_SCALE) for side in config.resize)
-    if config.method != "crop":
-        return fit_aspect(image, config).resize((width, height), FILTERS[config.interpolation])
     image = _limit_aspect(image)
     scale = max(height / image.height, width / image.width)
     size = round(image.width * scale), round(image.height * scale)

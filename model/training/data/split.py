@@ -38,6 +38,10 @@ class Split:
         measured = {photo.label for photo in self.held_out}
         return tuple(label for label in self.labels if label not in measured)
 
+    def targets(self, photos: Sequence[LabelledPhoto]) -> list[int]:
+        """Return the indices of the photos' labels."""
+        return [self.labels.index(photo.label) for photo in photos]
+
 
 def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
     """Split by the dataset's own folders, or else stratify and keep near duplicates together.

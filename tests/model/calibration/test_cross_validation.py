@@ -19,22 +19,27 @@ def result() -> CalibrationResult:
     return calibrate(held_out, reference, {"far": ood_outputs(200)})
 
 
+def metric(result: CalibrationResult, name: str) -> float:
+    return next(metric.value for metric in result.metrics if metric.name == name)
+
+
 def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) -> None:
     new, fitted = id_outputs(3000, 9, sharpness=3.0), result.calibration
     assert fitted.prediction_set
     calibrated = probabilities(new.logits, fitted.temperature)
     correct = new.logits.argmax(axis=1) == new.targets
-    assert result.correct / result.photos == pytest.approx(correct.mean(), abs=0.05)
-    assert result.ece < 0.05 < result.ece_uncalibrated
+    assert metric(result, "accuracy") == pytest.approx(correct.mean(), abs=0.05)
+    error, uncalibrated = (metric(result, f"calibration_error{end}") for end in ("", "_before"))
+    assert error < 0.05 < uncalibrated
     assert expected_calibration_error(calibrated.max(axis=1), correct) < 0.04
     covered = contains_label(
         calibrated, new.targets, np.array(fitted.prediction_set.label_thresholds)
     )
-    assert covered.mean() == pytest.approx(result.covered / result.photos, abs=0.04)
+    assert covered.mean() == pytest.approx(metric(result, "coverage"), abs=0.04)
     assert covered.mean() > 0.88
     id_scores, ood_scores = result.detector(new), result.detector(ood_outputs(1000, 11))
     assert (id_scores <= fitted.ood_threshold).mean() == pytest.approx(0.95, abs=0.03)
-    measured = result.ood_sets[0]
+    measured = result.card.ood_sets[0]
     assert measured.auroc == pytest.approx(auroc(id_scores, ood_scores), abs=0.05)
     assert measured.ood_accept_rate == pytest.approx(
         (ood_scores <= fitted.ood_threshold).mean(), abs=0.1
@@ -42,35 +47,34 @@ def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) 
 
 
 def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> None:
-    assert sum(count for _, _, count in result.confusion) == result.photos == 600
-    assert sum(bin_.photos for bin_ in result.reliability) == 600
-    assert (
-        sum(count for label, predicted, count in result.confusion if label == predicted)
-        == result.correct
-    )
-    assert result.ood_sets[0].photos == 200
-    assert all(mistake.label != mistake.predicted for mistake in result.mistakes)
-    confidences = [mistake.probability for mistake in result.mistakes]
+    card = result.card
+    assert sum(count for _, _, count in card.confusion) == card.photos == 600
+    assert sum(bin_.photos for bin_ in card.reliability) == 600
+    correct = sum(count for label, predicted, count in card.confusion if label == predicted)
+    assert metric(result, "accuracy") == pytest.approx(correct / 600, abs=1e-4)
+    assert card.ood_sets[0].photos == 200
+    assert all(mistake.label != mistake.predicted for mistake in card.mistakes)
+    confidences = [mistake.probability for mistake in card.mistakes]
     assert confidences == sorted(confidences, reverse=True)
 
 
 def test_best_detector_is_selected_among_the_small_ones(result: CalibrationResult) -> None:
-    selected = [row for row in result.detectors if row.selected]
+    selected = [row for row in result.card.detectors if row.selected]
     assert (
         [row.name for row in selected]
         == [result.detector.name]
         == [result.calibration.ood_detector]
     )
     assert selected[0].bytes <= MAX_DETECTOR_BYTES
-    small = [row.auroc for row in result.detectors if row.bytes <= MAX_DETECTOR_BYTES]
+    small = [row.auroc for row in result.card.detectors if row.bytes <= MAX_DETECTOR_BYTES]
     assert selected[0].auroc >= max(small) - 0.01
 
 
 def test_calibration_without_reference_and_ood_photos_uses_the_default_detector() -> None:
     result = calibrate(id_outputs(120))
-    assert result.ood_sets == () == result.detectors
+    assert result.card.ood_sets == () == result.card.detectors
     assert result.calibration.ood_detector == "margin, gated by residual"
-    assert result.id_accepted / result.photos > 0.8
+    assert metric(result, "kept") > 0.8
 
 
 def test_too_few_photos_are_refused_with_the_number_needed() -> None:
@@ -95,5 +99,5 @@ def test_many_labels_of_few_photos_are_calibrated(labels: int, each: int) -> Non
     logits = random.normal(size=(len(targets), labels)).astype(np.float32)
     photos = GraphOutputs(logits, features, targets)
     result = calibrate(photos, ood_sets={"far": replace(photos, features=features + 9)})
-    assert result.photos == len(targets)
-    assert result.covered / result.photos > 0.7
+    assert result.card.photos == len(targets)
+    assert metric(result, "coverage") > 0.7

@@ -10,16 +10,12 @@ from PIL import Image
 
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
-from model.training.data import (
-    DataReport,
-    PhotoScan,
-    Split,
-    discover,
-    report_on,
-    scan_photos,
-    split_photos,
-)
-from model.training.data.scan import training_copy
+from model.training.config import Progress, TrainingConfig
+from model.training.data.discover import discover
+from model.training.data.report import DataReport, report_on
+from model.training.data.scan import PhotoScan, scan_photos, training_copy
+from model.training.data.split import Split, split_photos
+from model.training.prepare import prepare_data
 from tests.model.training.pictures import folder_of, parted, picture
 from tests.photos import drawn
 
@@ -108,28 +104,6 @@ def test_scanning_again_reuses_copies_that_are_there(tmp_path: Path) -> None:
     assert (copies / first[0].copy).is_file()
 
 
-def test_held_out_photos_are_kept_as_exact_pixels(tmp_path: Path) -> None:
-    folder = parted(tmp_path / "photos", 2, 2)
-    dataset = discover(folder)
-    for photo, result in zip(dataset.photos, scan(folder, tmp_path / "copies"), strict=True):
-        path = tmp_path / "copies" / result.copy
-        if photo.part == "train":
-            assert path.suffix == ".jpg"
-        else:
-            with Image.open(photo.path) as image:
-                expected = preprocess(image.convert("RGB"), CONFIG)
-            assert np.array_equal(np.load(path), expected)
-
-
-def test_training_copy_is_padded_like_photos_to_identify() -> None:
-    wide = Image.new("RGB", (200, 100), (255, 255, 255))
-    config = PreprocessConfig(resize=(64, 64), method="pad", padding="zeros")
-    copy = training_copy(wide, config)
-    assert copy.size == (80, 80)
-    assert copy.getpixel((40, 5)) == (0, 0, 0)
-    assert copy.getpixel((40, 40)) == (255, 255, 255)
-
-
 def test_training_copy_keeps_what_preprocessing_crops() -> None:
     image = drawn(200, 100, 3)
     copy = training_copy(image, CONFIG)
@@ -146,8 +120,21 @@ def test_file_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     scans = scan(folder, tmp_path / "copies")
-    assert "disc/caf\\udce9.jpg" in {result.name for result in scans if not result.refusal}
+    assert "disc/caf\\udce9.jpg" in {result.name for result in scans if result.copy}
     assert scan(folder, tmp_path / "copies") == scans
+
+
+def test_held_out_photos_are_prepared_as_photos_to_identify(tmp_path: Path) -> None:
+    folder = parted(tmp_path / "photos", 3, 2)
+    config = TrainingConfig.create(folder=folder, name="forms")
+    data = prepare_data(config, CONFIG, tmp_path, Progress())
+    expected = []
+    for photo in data.split.held_out:
+        with Image.open(photo.path) as image:
+            expected.append(preprocess(image.convert("RGB"), CONFIG))
+    assert np.array_equal(data.held_out, np.stack(expected))
+    assert list(data.held_out_targets) == [0, 0, 1, 1]
+    assert len(data.copies) == len(list(data.training_pixels())) == 6
 
 
 # Reporting
@@ -175,9 +162,9 @@ def test_report_lists_damaged_duplicate_and_leaked_photos(tmp_path: Path) -> Non
     assert by_code["both"] == ("train/disc/shared.png",)
     assert by_code["clash"] == ("train/disc/either.png = train/square/or.png",)
     assert "train/square/small.jpg" in by_code["near"]
-    assert report.left_out["train/disc/shared.png"] == "the same photo is held out"
+    assert "train/disc/shared.png" in report.left_out
     split = split_photos(discover(folder), report)
-    assert not {photo.name for photo in split.train} & set(report.left_out)
+    assert not {photo.name for photo in split.train} & report.left_out
     assert "validation/disc/again.jpg" in {photo.name for photo in split.held_out}
 
 

@@ -61,9 +61,9 @@ def run(*words: object) -> tuple[int, str]:
 # Without early stopping, since on a busy machine a run could end before the signal.
 ENDLESS_COMMAND = """
 from model.cli import main
-from model.training import finetune
+from model.training import callbacks, finetune
 
-finetune.PATIENCE_EPOCHS = 10_000
+callbacks.PATIENCE_EPOCHS = finetune.PATIENCE_EPOCHS = 10_000
 main()
 """
 
@@ -217,21 +217,21 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
 
 
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.training.config import TrainingConfig
-    from model.training.progress import TrainingProgress
+    from model.training.config import Progress, TrainingConfig
     from model.training.train import get_run_dir, train
 
     class Interrupted(Exception):
         pass
 
-    def interrupt(progress: TrainingProgress) -> None:
-        if progress.stage == "Features":
-            raise Interrupted
+    class InterruptedProgress(Progress):
+        def update(self, stage: str, done: int, total: int) -> None:
+            if stage == "Features":
+                raise Interrupted
 
     folder = folder_of(tmp_path / "photos", 20)
     config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
     with pytest.raises(Interrupted):
-        train(config, on_progress=interrupt)
+        train(config, progress=InterruptedProgress())
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
     with pytest.raises(DataError, match="photos changed since this training run began"):
         train(config, resume=True)
@@ -315,27 +315,28 @@ def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    from model.training.config import Hyperparameters, TrainingConfig
-    from model.training.progress import TrainingProgress
+    from model.training.config import Hyperparameters, Progress, TrainingConfig
     from model.training.train import get_run_dir, train
 
-    def interrupt(progress: TrainingProgress) -> None:
-        if "Trial 1: " in progress.note:
-            raise KeyboardInterrupt
+    class InterruptedProgress(Progress):
+        def note(self, text: str) -> None:
+            if "Trial 1: " in text:
+                raise KeyboardInterrupt
 
     config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
-        train(config, on_progress=interrupt)
+        train(config, progress=InterruptedProgress())
     # Little of the search is left, so that the first trial decides.
     run_dir = get_run_dir("forms")
     config.model_copy(update={"search": 0.001}).save(run_dir)
     notes, chosen = [], []
 
-    def record(progress: TrainingProgress) -> None:
-        notes.append(progress.note)
-        chosen.append(Hyperparameters.load(run_dir))
+    class RecordedProgress(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+            chosen.append(Hyperparameters.load(run_dir))
 
-    bundle = train(config, resume=True, on_progress=record)
+    bundle = train(config, resume=True, progress=RecordedProgress())
     assert any(note.startswith("Best of ") for note in notes)
     best = next(hyperparameters for hyperparameters in chosen if hyperparameters)
     assert best.lr == pytest.approx(4e-4)
