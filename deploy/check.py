@@ -26,7 +26,13 @@ from .files import (
 from .host import Host
 from .spec import APP
 
-__all__ = ["CheckResult", "State", "check_files", "find_unknown_settings"]
+__all__ = [
+    "CheckResult",
+    "State",
+    "check_files",
+    "check_placeholders",
+    "find_unknown_settings",
+]
 
 
 class State(StrEnum):
@@ -62,6 +68,9 @@ ONLINE_VALIDATORS = {
 """Commands that send the file to the host and need a login: they are named, not run."""
 
 VALIDATOR_TIMEOUT_SECONDS = 30
+
+COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->")
+"""A comment in any of the formats: it may explain a placeholder."""
 
 
 def check_files(host: Host, texts: Mapping[str, str] | None = None) -> list[CheckResult]:
@@ -183,6 +192,38 @@ def _has_setting(texts: Mapping[str, str], setting: str) -> bool:
     """Return whether a line that is not a comment contains the setting."""
     pattern = re.compile(rf"^(?!\s*#).*{re.escape(setting)}(?!\d)", re.MULTILINE)
     return any(pattern.search(text) for text in texts.values())
+
+
+def check_placeholders(
+    host: Host, existing: Mapping[str, str], generated: Mapping[str, str]
+) -> Iterator[CheckResult]:
+    """Name every placeholder that is left, with its line.
+
+    Args:
+        host: the host.
+        existing: its files that have been written, by path: a placeholder in them fails.
+        generated: all its files, as they would be written.
+    """
+    for path, text in existing.items():
+        for number, word in _find_placeholders(host, text):
+            message = f"{word} is still a placeholder"
+            fix = f"Replace it with {host.placeholders[word]}, or run `write` with --set {word}=…"
+            yield CheckResult(f"{path}, line {number}", State.FAILED, message, fix)
+    unwritten = [text for path, text in generated.items() if path not in existing]
+    words = dict.fromkeys(word for text in unwritten for _, word in _find_placeholders(host, text))
+    if words:
+        message = f"to be replaced once the files are written: {', '.join(words)}"
+        yield CheckResult("placeholders", State.NOTE, message)
+
+
+def _find_placeholders(host: Host, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the word of each placeholder outside comments."""
+    longest_first = sorted(host.placeholders, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
+    # A file inside cloud-init's user data is a block of lines of its own.
+    for number, line in enumerate(text.splitlines() if longest_first else (), 1):
+        for word in dict.fromkeys(pattern.findall(COMMENT.sub("", line))):
+            yield number, word
 
 
 def find_unknown_settings(names: Mapping[str, str]) -> list[str]:

@@ -3,14 +3,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from deploy.check import State, check_files
+from deploy.check import CheckResult, State, check_files, check_placeholders
 from deploy.files import make_files
 from deploy.host import Host
-from deploy.hosts import get_host
+from deploy.hosts import get_host, hosts
 from model.settings import ROOT
 from tests.tools import require_tool
 
@@ -74,6 +75,73 @@ def test_wrong_value_fails(name: str, before: str, after: str, subject: str, mes
 def test_equivalent_edit_passes(name: str, before: str, after: str) -> None:
     host = get_host(name)
     assert failures(host, edit(host, before, after)) == {}
+
+
+def placeholders(
+    name: str, words: dict[str, str], existing: dict[str, str], *, others: bool = False
+) -> list[CheckResult]:
+    """Check files for placeholders; ``others`` are those that were not written."""
+    host = replace(get_host(name), placeholders=words)
+    generated = make_files(host) if others else existing
+    return list(check_placeholders(host, existing, generated))
+
+
+def test_placeholder_fails_with_its_line_and_what_to_put() -> None:
+    text = "services:\n- name: YOUR-APP\n  image: REGION-docker.pkg.dev/PROJECT/x # REGION\n"
+    words = {"YOUR-APP": "the app's name", "REGION": "the region", "PROJECT": "the project's name"}
+    results = placeholders("render", words, {"render.yaml": text})
+    assert [f"{result.subject}: {result.message}" for result in results] == [
+        "render.yaml, line 2: YOUR-APP is still a placeholder",
+        "render.yaml, line 3: REGION is still a placeholder",
+        "render.yaml, line 3: PROJECT is still a placeholder",
+    ]
+    assert {result.state for result in results} == {State.FAILED}
+    assert results[0].fix == "Replace it with the app's name, or run `write` with --set YOUR-APP=…"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# Replace NAME.",
+        "  ; NAME=x",
+        "name: app # not NAME",
+        "<!-- NAME -->",
+        "NAMES: AWS_NAME MY_NAME2",
+        "name: Name",
+    ],
+)
+def test_comments_and_longer_words_are_not_placeholders(line: str) -> None:
+    assert placeholders("render", {"NAME": "a name"}, {"render.yaml": f"{line}\n"}) == []
+
+
+def test_longer_placeholder_is_not_two() -> None:
+    words = {"YOU": "your account", "YOU/loupe": "your repository"}
+    (result,) = placeholders("render", words, {"render.yaml": "url: YOU/loupe\n"})
+    assert result.message == "YOU/loupe is still a placeholder"
+
+
+@pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
+def test_every_placeholder_of_a_written_file_is_found(host: Host) -> None:
+    texts = make_files(host)
+    words = {result.message.split()[0] for result in check_placeholders(host, texts, texts)}
+    assert words == set(host.placeholders_in_files())
+
+
+def test_placeholder_in_a_file_inside_cloud_init_fails() -> None:
+    host = get_host("cloud-init")
+    (path, text), *_ = make_files(host).items()
+    failed = [result.subject for result in check_placeholders(host, {path: text}, {path: text})]
+    lines = enumerate(text.splitlines(), 1)
+    nested = next(number for number, line in lines if line.endswith("YOUR.DOMAIN {"))
+    assert f"{path}, line {nested}" in failed
+
+
+def test_placeholders_of_files_that_are_not_written_are_noted() -> None:
+    words = {"REGION": "the region", "PROJECT": "the project", "STEP": "only in the steps"}
+    (note,) = placeholders("cloud-run", words, {}, others=True)
+    assert note.state is State.NOTE
+    assert note.message == "to be replaced once the files are written: REGION, PROJECT"
+    assert placeholders("cloud-run", {}, {}, others=True) == []
 
 
 @pytest.mark.parametrize(
