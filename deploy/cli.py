@@ -12,7 +12,7 @@ from rich.text import Text
 
 from model.cli.error_group import ErrorGroup
 
-from .check import CheckResult, State, check_files
+from .check import CheckResult, State, check_files, check_placeholders
 from .errors import DeployError
 from .files import default_folder, make_files, read_files, write_files
 from .host import ARCHIVE, Host, Limits
@@ -176,34 +176,62 @@ def _describe_models(app: AppSpec, *, chosen_by_name: bool) -> str:
 @main.command("check")
 @click.argument("host", required=False)
 @click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
+@click.option("--model", help="Model that should open; by default the one in HOST's files.")
 @click.option("--no-start", is_flag=True, help="Check the files only.")
+@click.option("--url", help="Ask the app that runs at this address instead.")
 @click.option(
     "--from",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of its files; by default where `write` puts them.",
 )
-def check_command(host: str | None, all_hosts: bool, no_start: bool, folder: Path | None) -> None:
+def check_command(
+    host: str | None,
+    all_hosts: bool,
+    model: str | None,
+    no_start: bool,
+    url: str | None,
+    folder: Path | None,
+) -> None:
     """Check HOST: validate its files, then start the app as the host does.
 
-    A file that is not in the folder is checked as `write` would make it. Exits with 1 if a check
+    The app must open the chosen model, and answer as it does on this machine within the host's
+    memory. A file that is not in the folder is checked as `write` would make it. With --url,
+    check that a running app opens this machine's version of the model. Exits with 1 if a check
     failed.
     """
+    if url:
+        if all_hosts or no_start:
+            raise click.UsageError("--url checks one running app: leave out --all and --no-start.")
+        from .remote import check_url
+
+        chosen = get_host(host) if host else None
+        click.echo(url)
+        sys.exit(1 if _print_results(check_url(url, model, chosen)) else 0)
     if bool(host) == all_hosts:
         raise click.UsageError("Name one host or use --all. See: python -m deploy list")
     failed = False
     for chosen in hosts().values() if all_hosts else [get_host(host or "")]:
         click.echo(f"{chosen.title} ({chosen.name})")
         where = folder or default_folder(chosen)
-        for result in _check_host(chosen, where, start=not no_start):
-            click.echo(f"  {result.state:6}  {result.subject}: {result.message}")
-            if result.state is State.FAILED:
-                failed = True
-                click.echo(f"          {result.fix}")
+        failed |= _print_results(_check_host(chosen, where, model, start=not no_start))
     sys.exit(1 if failed else 0)
 
 
-def _check_host(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResult]:
+def _print_results(results: Iterator[CheckResult]) -> bool:
+    """Print results as they come; return whether one of them failed."""
+    failed = False
+    for result in results:
+        click.echo(f"  {result.state:6}  {result.subject}: {result.message}")
+        if result.state is State.FAILED:
+            failed = True
+            click.echo(f"          {result.fix}")
+    return failed
+
+
+def _check_host(
+    host: Host, folder: Path, model: str | None, *, start: bool
+) -> Iterator[CheckResult]:
     generated = make_files(host)
     try:
         existing = read_files(host, folder)
@@ -216,14 +244,15 @@ def _check_host(host: Host, folder: Path, *, start: bool) -> Iterator[CheckResul
         elif existing[path] == text:
             message = f"as `write` makes it, in {folder}"
         else:
-            message = f"edited, in {folder}: differs from what `write` makes"
+            message = f"in {folder}, with your models, values or edits"
         yield CheckResult(path, State.NOTE, message)
     texts = generated | existing
+    yield from check_placeholders(host, existing, generated)
     yield from check_files(host, texts)
     if start:
-        from .startup import check_start
+        from .trial import check_start
 
-        yield from check_start(host, texts)
+        yield from check_start(host, texts, folder, model)
 
 
 def _format_sleep(limits: Limits) -> str | None:

@@ -177,7 +177,7 @@ def test_check_covers_all_hosts() -> None:
     for host in hosts().values():
         assert f"{host.title} ({host.name})\n" in result.stdout
     assert "failed" not in result.stdout
-    assert "first answer" not in result.stdout
+    assert "start: " not in result.stdout
 
 
 def test_check_reads_the_files_in_the_folder(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_check_reads_the_files_in_the_folder(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("/api/ready", "/healthz"))
     result = call(*command)
     assert result.exit_code == 1
-    assert f"render.yaml: edited, in {tmp_path}: differs" in result.stdout
+    assert f"render.yaml: in {tmp_path}, with your models, values or edits" in result.stdout
     assert "  failed  health path: '/healthz' in the files, '/api/ready' in the app\n" in (
         result.stdout
     )
@@ -218,11 +218,26 @@ def test_check_starts_the_app_by_the_files_in_the_folder(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_check_starts_the_app_to_a_first_answer() -> None:
-    result = call("check", "render")
+def test_check_starts_the_app_and_compares_its_answers() -> None:
+    result = call("check", "render", "--model", "clothing")
+    assert result.exit_code == 1
+    assert "  failed  model: the app opens 'imagenet', and offers 'clothing'" in result.stdout
+    result = call("check", "render", "--model", "imagenet")
     assert result.exit_code == 0
-    for subject in ("start", "first answer", "memory in use", "end"):
+    for subject in ("start", "model", "answers", "memory in use", "end"):
         assert re.search(rf"^  ok      {subject}: ", result.stdout, re.MULTILINE)
+
+
+def test_check_asks_a_running_app() -> None:
+    result = call("check", "--url", "http://127.0.0.1:1/")
+    assert result.exit_code == 1
+    assert "  failed  app: not reachable: " in result.stdout
+    result = call("check", "--url", "loupe.example.org")
+    assert result.exit_code == 2
+    assert "Write it as https://" in result.stderr
+    result = call("check", "--url", "http://127.0.0.1:1/", "--all")
+    assert result.exit_code == 2
+    assert "leave out --all" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("render", "--all")])

@@ -1,7 +1,8 @@
-"""The start of the app as each host does it, and the failures that it reports."""
+"""The start of the app as each host does it: command, settings, readiness, end."""
 
 import os
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,21 +11,9 @@ import pytest
 from deploy.check import CheckResult, State
 from deploy.errors import DeployError, Unreadable
 from deploy.files import make_files
-from deploy.host import Host
-from deploy.hosts import get_host, hosts
-from deploy.startup import StartPlan, check_start, peak_memory_mb, plan_start, run_plan
+from deploy.hosts import get_host
+from deploy.startup import StartPlan, peak_memory_mb, plan_start, start_app
 from model.settings import ROOT
-
-
-def start_key(host: Host) -> tuple[object, ...]:
-    """Return what makes a host's start distinct: all but the memory."""
-    plan = plan_start(host)
-    variables = {k: v for k, v in plan.environment.items() if k != "LOUPE_MEMORY_MB"}
-    return (plan.command, plan.port_variable, *sorted(variables.items()))
-
-
-DISTINCT = {start_key(host): host for host in reversed(hosts().values())}
-"""One host for each distinct start."""
 
 STUBBORN = """
 import http.server, os, signal
@@ -32,10 +21,9 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"{}")
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"])); self.do_GET()
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+NEVER = STUBBORN.replace("200", "503").replace('b"{}"', 'b\'{"code": "golden-mismatch"}\'')
 MUTE = """
 import os, socket, time
 with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))):
@@ -43,27 +31,15 @@ with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))):
 """
 
 
-def run(*command: str, **changes: int) -> dict[str, CheckResult]:
-    """Start a command as Render does; return the results by subject."""
+def start(folder: Path, *command: str, **changes: object) -> list[CheckResult]:
+    """Start a command, wait until it is ready and stop it; return both results."""
     plan = StartPlan(command, {}, "PORT", memory_mb=512, timeout_seconds=20, stop_seconds=5)
-    results = run_plan(get_host("render"), replace(plan, **changes))  # type: ignore[arg-type]
-    return {result.subject: result for result in results}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("host", DISTINCT.values(), ids=lambda host: host.name)
-def test_app_starts_answers_and_ends(host: Host) -> None:
-    results = {result.subject: result for result in check_start(host)}
-    assert list(results) == ["start", "first answer", "memory in use", "end"]
-    assert {result.state for result in results.values()} == {State.OK}
-    assert "espresso" in results["first answer"].message
-
-
-def test_distinct_starts_cover_every_runner_and_protocol() -> None:
-    assert {"community-cloud", "spaces", "sagemaker", "vertex"} <= {
-        host.name for host in DISTINCT.values()
-    }
-    assert {host.start.runner for host in DISTINCT.values()} == {"image", "unit", "streamlit"}
+    app = start_app(replace(plan, **changes), folder)  # type: ignore[arg-type]
+    try:
+        result, _ = app.wait_until_ready("/api/ready")
+    finally:
+        end = app.stop()
+    return [result, end]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +61,7 @@ def test_plan_follows_the_files(
     assert plan.port_variable == port_variable
     assert plan.memory_mb == memory_mb
     assert plan.environment["LOUPE_LOG"] == "json"
+    assert plan.environment["LOUPE_MEMORY_MB"] == str(memory_mb)
 
 
 def test_plan_refuses_a_unit_without_a_command() -> None:
@@ -92,44 +69,81 @@ def test_plan_refuses_a_unit_without_a_command() -> None:
     texts = {path: text.replace("ExecStart", "ExecStop") for path, text in make_files(host).items()}
     with pytest.raises(Unreadable, match="The unit has no ExecStart= line"):
         plan_start(host, texts)
-    (result,) = check_start(host, texts)
-    assert result.state is State.FAILED
 
 
-@pytest.mark.slow
-def test_start_fails_when_the_app_exceeds_the_memory() -> None:
-    plan = replace(plan_start(get_host("render")), memory_mb=60)
-    results = {result.subject: result for result in run_plan(get_host("render"), plan)}
-    assert results["memory in use"].state is State.FAILED
-    assert results["memory in use"].message.endswith(" MB of 60 MB")
-    assert results["end"].state is State.OK
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("render", "ROOT/deploy/entrypoint.sh"),
+        ("vps-systemd", "ROOT/deploy/entrypoint.sh"),
+        ("community-cloud", "streamlit"),
+    ],
+)
+def test_plan_runs_the_folder_if_it_is_a_repository(
+    name: str, command: str, tmp_path: Path
+) -> None:
+    host = get_host(name)
+    assert plan_start(host, folder=tmp_path).root == ROOT
+    for file in ("streamlit_app.py", "deploy/entrypoint.sh", "model/__init__.py"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    plan = plan_start(host, folder=tmp_path)
+    assert (plan.root, plan.bundles) == (tmp_path, tmp_path / "bundles")
+    assert plan.command[0] == command.replace("ROOT", str(tmp_path))
 
 
-def test_start_fails_with_the_output_of_a_command_that_exits() -> None:
-    results = run("sh", "-c", "echo no such thing; exit 3")
-    assert list(results) == ["start"]
-    assert results["start"].state is State.FAILED
-    assert "exited with 3" in results["start"].message
-    assert "no such thing" in results["start"].fix
+def test_models_come_from_the_folder_or_from_its_archive(tmp_path: Path) -> None:
+    model = tmp_path / "bundles" / "mine"
+    model.mkdir(parents=True)
+    (model / "bundle.json").write_text("{}")
+    (tmp_path / "sagemaker").mkdir()
+    with tarfile.open(tmp_path / "sagemaker/model.tar.gz", "w:gz") as archive:
+        archive.add(model, "archived")
+    assert plan_start(get_host("render"), folder=tmp_path).bundles == tmp_path / "bundles"
+    bundles = plan_start(get_host("sagemaker"), folder=tmp_path).bundles
+    command = ("sh", "-c", 'ls -d "$LOUPE_BUNDLES"/*/*; exit 1')
+    started, _ = start(_make(tmp_path / "1"), *command, bundles=bundles)
+    assert started.fix.endswith("/archived/bundle.json")
+    assert not (tmp_path / "archived").exists()
+    bundles.write_bytes(b"no archive")
+    with pytest.raises(DeployError, match="can't be unpacked"):
+        start(_make(tmp_path / "2"), *command, bundles=bundles)
+
+
+def _make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_start_fails_with_the_output_of_a_command_that_exits(tmp_path: Path) -> None:
+    started, _ = start(tmp_path, "sh", "-c", "echo no such thing; exit 3")
+    assert started.state is State.FAILED
+    assert "exited with 3" in started.message
+    assert "no such thing" in started.fix
 
 
 @pytest.mark.parametrize("command", [("sleep", "60"), (sys.executable, "-c", MUTE)])
-def test_start_fails_when_the_app_never_responds(command: tuple[str, ...]) -> None:
-    assert "not ready in 1 s" in run(*command, timeout_seconds=1)["start"].message
+def test_start_fails_when_the_app_never_responds(command: tuple[str, ...], tmp_path: Path) -> None:
+    started, _ = start(tmp_path, *command, timeout_seconds=1)
+    assert "not ready in 1 s" in started.message
 
 
-def test_start_fails_when_the_command_does_not_exist() -> None:
+def test_start_fails_early_when_no_model_can_be_loaded(tmp_path: Path) -> None:
+    started, _ = start(tmp_path, sys.executable, "-c", NEVER, stop_seconds=1)
+    assert started.state is State.FAILED
+    assert "never ready: golden-mismatch" in started.message
+
+
+def test_start_fails_when_the_command_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="can't be run: No such file"):
-        run("/nowhere/entrypoint.sh")
+        start(tmp_path, "/nowhere/entrypoint.sh")
 
 
-def test_start_kills_an_app_that_ignores_sigterm() -> None:
-    results = run(sys.executable, "-c", STUBBORN, stop_seconds=1)
-    assert results["start"].state is State.OK
-    assert results["first answer"].state is State.FAILED
-    assert results["first answer"].message == "/api/v1/identify: 200 {}"
-    assert results["end"].state is State.FAILED
-    assert results["end"].message == "still running 1 s after SIGTERM"
+def test_start_kills_an_app_that_ignores_sigterm(tmp_path: Path) -> None:
+    started, end = start(tmp_path, sys.executable, "-c", STUBBORN, stop_seconds=1)
+    assert started.state is State.OK
+    assert end.state is State.FAILED
+    assert end.message == "still running 1 s after SIGTERM"
 
 
 def test_start_hides_the_settings_of_this_machine(
@@ -138,11 +152,23 @@ def test_start_hides_the_settings_of_this_machine(
     monkeypatch.setenv("LOUPE_MODEL", "mine")
     monkeypatch.setenv("AIP_HTTP_PORT", "1")
     output = tmp_path / "environment"
-    run("sh", "-c", f"env > {output}; exit 1")
+    start(tmp_path, "sh", "-c", f"env > {output}; exit 1")
     names = dict(line.split("=", 1) for line in output.read_text().splitlines() if "=" in line)
     assert not {"LOUPE_MODEL", "AIP_HTTP_PORT"} & set(names)
-    assert Path(names["LOUPE_DATA"]).name == "data"
+    assert names["LOUPE_DATA"] == str(tmp_path / "data")
     assert names["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_start_hides_the_secrets_of_the_folder(tmp_path: Path) -> None:
+    secrets = tmp_path / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.write_text('LOUPE_MODEL = "mine"\nLOUPE_DATABASE = "sqlite://"\nLOUPE_BATCH = 3\nA = 1')
+    output = tmp_path / "environment"
+    environment = {"LOUPE_MODEL": "theirs"}
+    command = ("sh", "-c", f"env > {output}; exit 1")
+    start(tmp_path, *command, root=tmp_path, environment=environment)
+    lines = output.read_text().splitlines()
+    assert {"LOUPE_MODEL=theirs", "LOUPE_DATABASE=", "LOUPE_BATCH=1000"} <= set(lines)
 
 
 def test_peak_memory_of_a_process() -> None:
