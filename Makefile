@@ -1,6 +1,7 @@
 # Commands for people and for CI.
 #   make            .venv with everything the tests need
 #   make run        the app, with its addresses and a QR code
+#   make share      the app under a public https address, through an installed tunnel program
 #   make test       the tests (at most 8 minutes on two cores)
 #   make check      lint and types
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
@@ -13,6 +14,8 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+# The tunnel program of 'make share'; by default the first that is installed.
+WITH   ?=
 # Number of processes that run tests.
 JOBS   ?= 2
 # The folder with the requirements*.txt to install.
@@ -27,7 +30,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 UV  := $(BIN)/uv --quiet
 
-.PHONY: dev run test test-slow check format lock latest oldest bench build clean
+.PHONY: dev run share test test-slow check format lock latest oldest bench build clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -54,6 +57,9 @@ $(VENV)/.dev: $(LOCKED)/requirements-dev.txt $(VENV)/.app
 
 run: $(VENV)/.app
 	@$(BIN)/python -m ui.serve --port $(PORT)
+
+share: $(VENV)/.app
+	@$(BIN)/python -m ui.share --port $(PORT) $(if $(WITH),--with $(WITH))
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"

@@ -35,6 +35,7 @@ __all__ = [
     "Signature",
     "decode",
     "encode",
+    "ensure_secret",
     "prepare_signing",
 ]
 
@@ -136,6 +137,14 @@ def prepare_signing() -> None:
     _secret()
 
 
+def ensure_secret() -> bool:
+    """Create the secret that signs links if there is none; return False if it can't be stored."""
+    try:
+        return bool(settings().secret.get_secret_value() or _load_secret(_key_path()))
+    except OSError:
+        return False
+
+
 def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:
     """Return float32 [labels]: the link's probabilities, zero for all other labels."""
     numbers = [pair.split("-") for pair in pairs.split("_")]
@@ -211,10 +220,14 @@ def _secret() -> str | None:
     if secret := settings().secret.get_secret_value():
         return secret
     try:
-        return _load_secret(settings().data / KEY_FILE)
+        return _load_secret(_key_path())
     except OSError as error:
         _warn_unsigned(str(error))
         return None
+
+
+def _key_path() -> Path:
+    return settings().data / KEY_FILE
 
 
 @lru_cache(maxsize=8)

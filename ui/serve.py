@@ -12,7 +12,7 @@ import segno
 from deploy.ports import free_port
 from model.settings import ROOT
 
-__all__ = ["addresses", "main"]
+__all__ = ["addresses", "main", "print_qr_code", "server_arguments"]
 
 
 def main() -> None:
@@ -27,8 +27,7 @@ def main() -> None:
     print(f"\n  Loupe on this machine:  {local}")
     if network:
         print(f"  on the same network:    {network}\n")
-        # Two modules per character, so that a phone can read it from a small terminal.
-        segno.make(network, error="m").terminal(compact=True, border=2)
+        print_qr_code(network)
         print(
             "  Scan this with your phone. Over plain HTTP browsers block the live camera;\n"
             "  Upload still opens your camera app.\n"
@@ -43,15 +42,22 @@ def _run_server(port: int) -> None:
     with suppress(KeyboardInterrupt, click.Abort):
         from streamlit.web.cli import main as streamlit
 
+        # As a program it would print "Aborted!" and exit with 1.
+        streamlit(server_arguments(port), standalone_mode=False)
+
+
+def server_arguments(port: int) -> list[str]:
+    """Return Streamlit's arguments that run the app, in ``ROOT``."""
+    return [
+        *("run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"),
         # Streamlit's own banner would print the same addresses again.
-        streamlit(
-            [
-                *("run", "streamlit_app.py", f"--server.port={port}"),
-                *("--server.headless=true", "--logger.hideWelcomeMessage=true"),
-            ],
-            # As a program it would print "Aborted!" and exit with 1.
-            standalone_mode=False,
-        )
+        "--logger.hideWelcomeMessage=true",
+    ]
+
+
+def print_qr_code(url: str) -> None:
+    """Print a QR code that a phone can read from a small terminal: two modules per character."""
+    segno.make(url, error="m").terminal(compact=True, border=2)
 
 
 def addresses(port: int) -> tuple[str, str | None]:

@@ -20,7 +20,15 @@ from model import Bundle, Classifier, Prediction, load, share_link
 from model.backup import back_up, restore
 from model.errors import LinkError
 from model.settings import ROOT, settings
-from model.share_link import KEY_FILE, MAX_LABELS, SharedPrediction, Signature, decode, encode
+from model.share_link import (
+    KEY_FILE,
+    MAX_LABELS,
+    SharedPrediction,
+    Signature,
+    decode,
+    encode,
+    ensure_secret,
+)
 from tests.model.tiny import colour, tiny
 from tests.photos import drawn
 
@@ -158,6 +166,14 @@ def test_secret_is_kept_for_the_owner_alone(answer: Prediction, data_folder: Pat
     assert decode(token).signature is Signature.VALID
 
 
+def test_secret_can_be_made_before_the_first_link(answer: Prediction, data_folder: Path) -> None:
+    assert ensure_secret()
+    secret = (data_folder / KEY_FILE).read_text()
+    assert ensure_secret()
+    assert decode(encode(answer)).signature is Signature.VALID
+    assert (data_folder / KEY_FILE).read_text() == secret
+
+
 def test_processes_that_start_together_agree_on_a_secret(data_folder: Path) -> None:
     code = "from model.share_link import _secret; input(); print(_secret())"
     command = [sys.executable, "-c", code]
@@ -208,6 +224,7 @@ def test_links_are_unsigned_when_no_secret_can_be_kept(
 ) -> None:
     set_secret("first secret")
     signed = encode(answer)
+    assert ensure_secret()
     if obstacle == "file":
         # A folder that cannot be made: root ignores the mode of a read-only one.
         monkeypatch.setattr(share_link, "KEY_FILE", "models/calibrated/current/key")
@@ -215,6 +232,7 @@ def test_links_are_unsigned_when_no_secret_can_be_kept(
         (data_folder / KEY_FILE).touch()
     set_secret("")
     share_link._warn_unsigned.cache_clear()
+    assert not ensure_secret()
     for _ in range(2):
         assert decode(encode(answer)).signature is Signature.MISSING
     assert decode(signed).signature is Signature.OTHER_KEY

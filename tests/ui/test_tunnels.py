@@ -1,0 +1,96 @@
+"""``ui.tunnels``: the public address in what tunnel programs print, and nothing else in it."""
+
+import pytest
+
+from tests.ui import tunnel_output as recorded
+from ui.tunnels import TUNNELS, clean_line
+
+BOX = recorded.CLOUDFLARED.splitlines()[-3:]
+EVIL = "https://evil.example"
+
+
+def find(name: str, output: str) -> str | None:
+    return TUNNELS[name].find_address([clean_line(line) for line in output.splitlines()])
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "address"),
+    [
+        ("cloudflared", recorded.CLOUDFLARED, recorded.CLOUDFLARED_ADDRESS),
+        ("tailscale", recorded.TAILSCALE, recorded.TAILSCALE_ADDRESS),
+        (
+            "tailscale",
+            # Once its owner has allowed Funnel, it goes on.
+            recorded.TAILSCALE_NOT_ALLOWED.partition("error")[0] + recorded.TAILSCALE,
+            recorded.TAILSCALE_ADDRESS,
+        ),
+        ("ngrok", recorded.NGROK, recorded.NGROK_ADDRESS),
+        ("ngrok", recorded.NGROK_WITHOUT_ACCOUNT + recorded.NGROK, recorded.NGROK_ADDRESS),
+    ],
+)
+def test_address_is_found_in_recorded_output(name, output, address):
+    assert find(name, output) == address
+    # Also where lines end as on Windows, are coloured, and more of them follow.
+    coloured = "".join(f"\x1b[32m{line}\x1b[0m\r\n" for line in output.splitlines())
+    assert find(name, coloured + f"\x1b]0;title\x07INF see {EVIL}\n") == address
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("cloudflared", recorded.CLOUDFLARED_LIMITED),
+        ("cloudflared", recorded.CLOUDFLARED_OFFLINE),
+        # The address is not there yet.
+        ("cloudflared", "\n".join(recorded.CLOUDFLARED.splitlines()[:-2])),
+        ("tailscale", recorded.TAILSCALE_NOT_ALLOWED),
+        ("tailscale", "Available on the internet:\n\n"),
+        ("ngrok", recorded.NGROK_WITHOUT_ACCOUNT),
+    ],
+)
+def test_recorded_failures_have_no_address(name, output):
+    assert "https://" in output or "Available" in output or "quick Tunnel" in output
+    assert find(name, output) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("cloudflared", f"INF {EVIL}"),
+        ("cloudflared", f"INF |  {EVIL}  |"),
+        ("cloudflared", f"ERR Your quick Tunnel has been created! {EVIL}\nINF |  {EVIL}  |"),
+        ("cloudflared", f"{BOX[0]}\nINF {EVIL}\nINF |  {EVIL}  |"),
+        ("cloudflared", f"{BOX[0]}\nINF |  See {EVIL}/docs for more.  |"),
+        ("cloudflared", f"{BOX[0]}\nINF |  {EVIL}/docs  |"),
+        ("cloudflared", f"{BOX[0]}\nINF |  http://evil.example  |"),
+        ("cloudflared", f"{BOX[0]}\nINF |  https://you@evil.example  |"),
+        ("cloudflared", f"{BOX[0]}\nINF |  https://evil.example?to=you  |"),
+        ("tailscale", f"{EVIL}/\nAvailable within your tailnet:\n\n{EVIL}/"),
+        ("tailscale", f"Available on the internet:\nsee {EVIL}\n{EVIL}/"),
+        ("tailscale", f"Available on the internet: {EVIL}/"),
+        ("ngrok", f"Forwarding {EVIL} -> http://localhost:8501"),
+        ("ngrok", f'lvl=info msg="no started tunnel" url={EVIL}'),
+        ("ngrok", f'lvl=eror err="of \\"msg=\\" msg=\\"started tunnel\\" url={EVIL} "'),
+        ("ngrok", f'lvl=eror err="not closed msg="started tunnel" url={EVIL}'),
+        ("ngrok", 'msg="started tunnel" url=tcp://0.tcp.evil.example:10936'),
+        ("ngrok", 'msg="started tunnel"'),
+    ],
+)
+def test_other_addresses_are_not_taken(name, output):
+    assert find(name, output) is None
+
+
+def test_lines_lose_what_a_terminal_would_obey():
+    hostile = "\x1b]0;new title\x07\x1b[2J\x1b[31mred\x1b[0m \x08\x9b31mtext\u202e\r\n"
+    assert clean_line(hostile) == "red 31mtext"
+
+
+def test_commands_are_those_of_the_programs_in_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [tunnel.command(8501) for tunnel in TUNNELS.values()] == [None, None, None]
+    for name in TUNNELS:
+        (tmp_path / name).touch(mode=0o755)
+    assert [" ".join(tunnel.command(8600) or ()) for tunnel in TUNNELS.values()] == [
+        f"{tmp_path}/cloudflared tunnel --no-autoupdate --url http://127.0.0.1:8600",
+        f"{tmp_path}/tailscale funnel 8600",
+        f"{tmp_path}/ngrok http http://127.0.0.1:8600 --log stdout --log-format logfmt",
+    ]
