@@ -42,6 +42,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setattr(settings_module, "SECRETS", tmp_path / "secrets.toml")
     monkeypatch.setattr(classifier, "_loaded", {})
     monkeypatch.setattr(classifier, "_by_fingerprint", {})
+    monkeypatch.setattr(classifier, "_skipped", {})
     _forget()
     yield folder
     _forget()

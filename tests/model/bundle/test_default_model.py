@@ -145,16 +145,14 @@ def test_weights_may_be_left_out(shelf: Path) -> None:
         Bundle.open(bundle.folder)
 
 
-def test_learner_is_refused_where_memory_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learner_is_refused_where_memory_is_small(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = get_bundle("imagenet")
     reread_settings(monkeypatch, LOUPE_MEMORY_MB="690")
-    try:
-        assert available(bundle) == ("compiled",)
-        assert "needs 1,024 MB of memory, and this app may use 690 MB" in why_unavailable(
-            bundle, "learner"
-        )
-        with pytest.raises(EngineUnavailable, match="LOUPE_MEMORY_MB"):
-            load("imagenet", "learner")
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+    assert available(bundle) == ("compiled",)
+    assert "needs 1,024 MB of memory, and this app may use 690 MB" in why_unavailable(
+        bundle, "learner"
+    )
+    with pytest.raises(EngineUnavailable, match="LOUPE_MEMORY_MB"):
+        load("imagenet", "learner")
