@@ -6,7 +6,14 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +29,12 @@ __all__ = ["ROOT", "Settings", "settings"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / ".streamlit" / "secrets.toml"
+
+
+def _plain_url(url: HttpUrl | None) -> HttpUrl | None:
+    if url and (url.username or url.password or url.query or url.fragment):
+        raise ValueError("Give scheme, host and path only, such as https://example.org/loupe")
+    return url
 
 
 class Settings(BaseSettings):
@@ -71,6 +84,20 @@ class Settings(BaseSettings):
     bundles: Path = Field(
         default=ROOT / "bundles",
         description="A folder with models that are deployed with the app; it is only read.",
+    )
+    title: str = Field(
+        default="",
+        description="The app's title; empty means the title of the model that opens first.",
+    )
+    description: str = Field(
+        default="",
+        description="One sentence about the app; empty means the model's own description.",
+    )
+    url: Annotated[
+        HttpUrl | None, BeforeValidator(lambda value: value or None), AfterValidator(_plain_url)
+    ] = Field(
+        default=None,
+        description="The app's public address, for link previews; by default that of the request.",
     )
     engine: ServerEngine = Field(
         default=DEFAULT_ENGINE, description="The engine that the app uses first."

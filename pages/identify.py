@@ -13,8 +13,9 @@ from ui.answer_view import (
     show_source_line,
     show_words,
 )
+from ui.app_info import app_description, app_title
 from ui.capture import SOURCES, capture
-from ui.phrasing import label_summary, phrase_error
+from ui.phrasing import escape_markdown, phrase_error
 from ui.session import current_session, open_token
 from ui.settings_menu import (
     settings_menu,
@@ -24,6 +25,8 @@ from ui.settings_menu import (
 )
 
 session, token, bundles = current_session(), open_token(), usable_bundles()
+# Filled in once the model is chosen.
+head = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     source = source_control(SOURCES, key="way")
     st.space("stretch")
@@ -31,10 +34,12 @@ with st.container(horizontal=True, vertical_alignment="center"):
 warn_if_unusable(bundles)
 
 if not token and not session.error:
-    st.title("Identify a photo", anchor=False)
-    st.write("Take or upload a photo to see what it is. Photos aren't saved unless you choose to.")
-    if bundle:
-        st.caption(f"This model knows {label_summary(bundle.labels)}.")
+    with head:
+        st.title(escape_markdown(app_title(bundle)), anchor=False)
+        st.write(escape_markdown(app_description(bundle)))
+        st.caption(
+            "Take or upload a photo to see what it is. Photos aren't saved unless you choose to."
+        )
 
 # A new photo is identified and remembered (ui/session.py) before the page is drawn, so ``token``
 # is already that of its answer.

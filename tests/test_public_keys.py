@@ -49,6 +49,7 @@ PREDICTION = """
 SETTINGS = """
     data database corrections_max corrections_mb corrections_per_minute secret model engine threads
     memory_mb queue deadline batch photos cors downloads metrics log sagemaker builtin bundles
+    title description url
 """
 
 OPTIONS = {

@@ -11,14 +11,18 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from model.resources import trim_memory  # noqa: E402 - the path comes first
+from ui.app_info import app_title  # noqa: E402
 from ui.navigation import ICON, group_pages  # noqa: E402
 from ui.session import restore_page, save_page  # noqa: E402
 
 restore_page()
+title = app_title()
 # Before the navigation, which would fetch a page's icon for the tab from another server.
-st.set_page_config(page_title="Loupe", page_icon=ICON)
+st.set_page_config(page_title=title, page_icon=ICON)
 page = st.navigation(group_pages(), position="top")
-st.set_page_config(page_title=f"{page.title} · Loupe", page_icon=ICON)
+# The first page is the app itself; its path is empty.
+page_title = f"{page.title} · {title}" if page.url_path else title
+st.set_page_config(page_title=page_title, page_icon=ICON)
 st.logo(ICON, size="large")
 page.run()
 save_page()

@@ -47,8 +47,9 @@ URL = re.compile(r"https://[\w./~%?=&#+-]+")
 # Mass nouns take no article: nobody says "an outwear".
 MASS_NOUN = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
-# Marks that change the direction of the text around them.
 DIRECTION_MARKS = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+"""Marks that change the direction of the text around them."""
+
 NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
 
 
@@ -105,10 +106,12 @@ def article(label: str) -> str:
     return "an" if TAKES_AN.match(words[0]) else "a"
 
 
-def label_summary(labels: Sequence[str]) -> str:
-    """Return how many labels there are and the first few, as Markdown."""
+def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
+    """Return how many labels there are and the first few, as Markdown or plain text."""
     shown = labels if len(labels) <= 4 else labels[:3]
-    names = [escape_markdown(shorten(label, 30)) for label in shown]
+    names = [shorten(label, 30) for label in shown]
+    if markdown:
+        names = [escape_markdown(name) for name in names]
     if len(shown) < len(labels):
         names.append(f"{spell_number(len(labels) - len(shown))} more")
     things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"

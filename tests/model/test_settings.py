@@ -117,6 +117,10 @@ def test_secrets_are_masked(data_folder: Path, monkeypatch: pytest.MonkeyPatch) 
         ("deadline", "inf"),
         ("batch", "0"),
         ("engine", "fake"),
+        ("url", "example.org"),
+        ("url", "javascript:alert(1)"),
+        ("url", "https://user:word@example.org"),
+        ("url", "https://example.org/?page=1"),
     ],
 )
 def test_invalid_value_is_named(

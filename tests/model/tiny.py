@@ -162,6 +162,7 @@ def values(
     confidence: dict[str, Any] | None = None,
     multilabel: bool = False,
     title: str = "Colours",
+    description: str = "Names the colour of a photo.",
     card: dict[str, Any] | None = None,
     metrics: Sequence[dict[str, Any]] = (),
     **_: Any,
@@ -170,7 +171,7 @@ def values(
     return {
         "name": name,
         "title": title,
-        "description": "Names the colour of a photo.",
+        "description": description,
         "labels": list(COLOURS),
         "multilabel": multilabel,
         "recipe": {"resize": list(side), "method": "crop", "interpolation": "bilinear"},

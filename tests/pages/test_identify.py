@@ -109,14 +109,33 @@ def test_answer_of_a_removed_model_has_no_track_record(card_bundle):
     assert not track_records(at)
 
 
-def test_first_screen_says_what_the_page_does_and_what_the_model_knows(default_bundle):
+def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, shelf):
+    tiny(shelf, "other", title="Other *colours* <b>", description="")
     at = open_app()
-    assert at.title[0].value == "Identify a photo"
-    assert "Take or upload a photo to see what it is." in at.markdown[0].value
+    assert at.title[0].value == "Colours"
+    texts = [text.value for text in at.markdown]
+    assert r"Names the colour of a photo\." in texts
     captions = [caption.value for caption in at.caption]
-    assert "This model knows six things: red, green, blue and three more." in captions
-    assert any(caption.startswith("JPEG, PNG, WebP") for caption in captions)
+    assert any("Take or upload a photo to see what it is." in text for text in captions)
+    assert any(text.startswith("JPEG, PNG, WebP") for text in captions)
+    # The chosen model's, escaped.
+    at.selectbox(key="model").set_value("other").run()
+    assert at.title[0].value == r"Other \*colours\* \<b\>"
+    texts = [text.value for text in at.markdown]
+    assert r"Knows six things\: red\, green\, blue and three more\." in texts
     assert not send(at, "red").title
+
+
+def test_first_screen_has_the_title_in_the_settings(default_bundle, shelf, monkeypatch):
+    tiny(shelf, "other", title="Other")
+    monkeypatch.setenv("LOUPE_TITLE", "What colour?")
+    monkeypatch.setenv("LOUPE_DESCRIPTION", "**Any** colour.")
+    settings.cache_clear()
+    at = open_app()
+    for name in ("tiny", "other"):
+        at.selectbox(key="model").set_value(name).run()
+        assert at.title[0].value == r"What colour\?"
+        assert r"\*\*Any\*\* colour\." in [text.value for text in at.markdown]
 
 
 def test_answer_in_another_session_says_that_its_photo_is_gone(default_bundle):

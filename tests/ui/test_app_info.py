@@ -1,0 +1,83 @@
+"""``ui.app_info``: the app's title and the sentence about it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model import settings as settings_module
+from model.settings import settings
+from tests.model.tiny import tiny
+from ui.app_info import app_description, app_title, default_bundle
+
+LONG = "a photograph of " * 40
+
+
+@pytest.fixture
+def configure(shelf, monkeypatch):
+    """Set settings: ``configure(LOUPE_TITLE="Mushrooms")``."""
+
+    def set_all(**environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+
+    return set_all
+
+
+def test_title_is_the_models_unless_set(shelf, configure):
+    tiny(shelf, title="Mushrooms")
+    clothing = tiny(shelf, "other", title="Clothes")
+    configure(LOUPE_MODEL="tiny")
+    assert app_title() == "Mushrooms"
+    assert app_title(clothing) == "Clothes"
+    configure(LOUPE_TITLE="  Fungi of\n the Alps ")
+    assert app_title() == app_title(clothing) == "Fungi of the Alps"
+
+
+def test_description_is_set_or_the_models_or_made_from_its_labels(shelf, configure):
+    tiny(shelf, description="")
+    configure(LOUPE_MODEL="tiny")
+    assert app_description() == "Knows six things: red, green, blue and three more."
+    described = tiny(shelf, "described", description="Names\ncolours.")
+    assert app_description(described) == "Names colours."
+    configure(LOUPE_DESCRIPTION="What colour is it?")
+    assert app_description() == app_description(described) == "What colour is it?"
+
+
+def test_without_a_model_the_app_has_a_name_and_no_description(configure):
+    configure(LOUPE_MODEL="gone")
+    assert default_bundle() is None
+    assert (app_title(), app_description()) == ("Loupe", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        (LONG, LONG[:79] + "…"),
+        ("x" * 500, "x" * 79 + "…"),
+        ("🐻‍❄️ فطر", "🐻‍❄️ فطر"),
+        ("\u202eevil\u202c \x1b[31mred\x00", "evil [31mred"),
+        (" \u200f\n", "Colours"),
+    ],
+)
+def test_title_is_one_line_cut_on_a_word(shelf, configure, title, shown):
+    tiny(shelf, title="Colours")
+    configure(LOUPE_MODEL="tiny")
+    # The environment holds no null byte, but this file can.
+    Path(settings_module.SECRETS).write_text(
+        f"LOUPE_TITLE = {json.dumps(title, ensure_ascii=False)}"
+    )
+    settings.cache_clear()
+    assert app_title() == shown
+
+
+def test_long_description_ends_with_a_sentence_or_a_word(shelf, configure):
+    sentence = "Names colours in photos taken at home."
+    for text, shown in {f"{sentence} {LONG}": sentence, LONG: None, "y" * 999: None}.items():
+        configure(LOUPE_DESCRIPTION=text)
+        if shown:
+            assert app_description() == shown
+        else:
+            assert len(app_description()) <= 160
+            assert app_description().endswith("…")
