@@ -21,14 +21,22 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.middleware import NoGzipMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
+    from ui.link_preview import page_routes
 
     try:
         settings()
     except SettingRefused as error:
         # One line for the owner, without the traceback.
         raise SystemExit(f"{error.code}: {error}") from None
+    base_path = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
     app = st.App(
-        FRAME, routes=routes(), lifespan=lifespan, middleware=[Middleware(NoGzipMiddleware)]
+        FRAME,
+        routes=[*routes(base_path), *page_routes(base_path)],
+        lifespan=lifespan,
+        middleware=[Middleware(NoGzipMiddleware)],
     )
 else:
+    from model.resources import limit_malloc_arenas
+
+    limit_malloc_arenas()
     runpy.run_path(str(FRAME), run_name="__main__")

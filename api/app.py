@@ -22,17 +22,28 @@ OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 serve its page there, which reads as success."""
 
 
-def routes() -> list[BaseRoute]:
-    """Return the routes of this process, by its settings."""
+def routes(base_path: str = "") -> list[BaseRoute]:
+    """Return the routes of this process, by its settings.
+
+    Args:
+        base_path: where the pages are, empty or starting with a slash. The API is there as
+            well, for what comes through a proxy; hosts check their health at the root.
+    """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
     # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
         *adapters(),
-        Route("/api/live", live),
-        Route("/api/ready", ready),
-        Mount("/api/v1", app=application()),
-        ApiNotFound(),
+        *(route for base in dict.fromkeys(["", base_path]) for route in _api(base)),
+        ApiNotFound(base_path),
+    ]
+
+
+def _api(base_path: str) -> list[BaseRoute]:
+    return [
+        Route(f"{base_path}/api/live", live),
+        Route(f"{base_path}/api/ready", ready),
+        Mount(f"{base_path}/api/v1", app=application()),
     ]
 
 
@@ -42,9 +53,13 @@ class ApiNotFound(BaseRoute):
     Not a ``Mount``, whose pattern does not match a path with a line break.
     """
 
+    def __init__(self, base_path: str) -> None:
+        self.base_path = base_path
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match HTTP paths at or below ``/api``, and the optional ones."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path.removeprefix(self.base_path)
         is_match = scope["type"] == "http" and (
             path == "/api" or path.startswith("/api/") or path in OPTIONAL_PATHS
         )

@@ -1,0 +1,197 @@
+"""``ui.link_preview``: the HTML page with the app's title, description and picture."""
+
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from model.settings import settings
+from tests.model.tiny import tiny
+from ui.link_preview import INDEX, PICTURE, PICTURE_SIZE, page_routes
+from ui.navigation import PAGES
+
+HOSTILE = [
+    "</title><script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "🐻‍❄️ & friends",
+    "الفطر",
+    r"\1 \g<0>",
+]
+
+
+class Head(HTMLParser):
+    """The title, the meta tags by name, and every tag of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.title, self.meta, self.tags, self.text, self._open = "", {}, [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        self._open = tag
+        if name := values.get("property") or values.get("name"):
+            assert name not in self.meta
+            self.meta[name] = values["content"]
+
+    def handle_data(self, data):
+        if self._open == "title":
+            self.title += data.strip()
+        self.text.append(data)
+
+
+@pytest.fixture
+def browse(shelf, monkeypatch):
+    """Start the routes: ``browse("/base", LOUPE_TITLE="Mushrooms")``."""
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    tiny(shelf)
+
+    def start(base_path="", **environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        app = Starlette(routes=page_routes(base_path))
+        return TestClient(app, base_url="http://app.example:8501")
+
+    return start
+
+
+def test_page_names_the_app_in_its_head(browse):
+    response = browse().get("/")
+    head = Head(response.text)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert head.title == "Colours"
+    picture = head.meta.pop("og:image")
+    assert (
+        head.meta.items()
+        >= {
+            "og:type": "website",
+            "og:title": "Colours",
+            "og:description": "Names the colour of a photo.",
+            "og:url": "http://app.example:8501/",
+            "og:image:type": "image/png",
+            "og:image:width": "1200",
+            "og:image:height": "630",
+            "og:image:alt": "Colours",
+            "description": "Names the colour of a photo.",
+            "twitter:card": "summary_large_image",
+        }.items()
+    )
+    assert picture.startswith("http://app.example:8501/link-preview.png?v=")
+    # For those without JavaScript, and everything else is Streamlit's.
+    assert head.tags.index("noscript") < head.tags.index("h1")
+    assert response.text.endswith(INDEX.read_text(encoding="utf-8")[-500:])
+    assert "<title>Streamlit" not in response.text
+
+
+def test_every_page_has_its_title(browse):
+    client = browse(LOUPE_TITLE="Mushrooms")
+    for name, title, _ in [entry for group in PAGES.values() for entry in group][1:]:
+        head = Head(client.get(f"/{name}").text)
+        assert head.title == head.meta["og:title"] == f"{title} · Mushrooms"
+        assert head.meta["og:url"] == f"http://app.example:8501/{name}"
+    assert client.get("/static/js/none.js").status_code == 404
+
+
+def test_preview_of_a_link_with_an_answer_names_no_other_address(browse):
+    head = Head(browse().get("/?answer=<b>").text)
+    assert "og:url" not in head.meta
+    assert "og:image" in head.meta
+    assert "<b>" not in str(head.meta)
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_hostile_texts_are_escaped(browse, title):
+    client = browse()
+    usual = Head(client.get("/").text)
+    client = browse(LOUPE_TITLE=title, LOUPE_DESCRIPTION=f"About {title}")
+    head = Head(client.get("/").text)
+    assert head.title == head.meta["og:title"] == head.meta["og:image:alt"] == title
+    assert head.meta["og:description"] == head.meta["description"] == f"About {title}"
+    assert head.tags == usual.tags
+    assert title in "".join(head.text[-60:])
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ({"Host": "app.example"}, "http://app.example"),
+        ({"Host": "[2001:db8::1]:8501"}, "http://[2001:db8::1]:8501"),
+        ({"Host": "app.example", "X-Forwarded-Proto": "https"}, "https://app.example"),
+        ({"Host": "app.example", "X-Forwarded-Proto": "HTTPS, http"}, "https://app.example"),
+        ({"Host": "app.example", "X-Forwarded-Proto": "javascript"}, "http://app.example"),
+        ({"Host": "app.example", "X-Forwarded-Host": "evil.example"}, "http://app.example"),
+        ({"Host": 'evil"><script>'}, None),
+        ({"Host": "evil.example/path"}, None),
+        ({"Host": "user@evil.example"}, None),
+        ({"Host": "evil.example\u00df".encode()}, None),
+        ({"Host": "app.example:port"}, None),
+        ({"Host": "a." * 200 + "example"}, None),
+        ({"Host": ""}, None),
+    ],
+)
+def test_address_is_the_requests(browse, headers, address):
+    text = browse().get("/", headers=headers).text
+    head = Head(text)
+    assert "evil" not in text
+    if address is None:
+        assert not {"og:url", "og:image", "twitter:card"} & head.meta.keys()
+    else:
+        assert head.meta["og:url"] == f"{address}/"
+        assert head.meta["og:image"].startswith(f"{address}/link-preview.png?")
+
+
+def test_address_in_the_settings_wins(browse):
+    client = browse(LOUPE_URL="https://example.org/mushrooms/")
+    head = Head(client.get("/batch", headers={"Host": "inside:8501"}).text)
+    assert head.meta["og:url"] == "https://example.org/mushrooms/batch"
+    assert head.meta["og:image"].startswith("https://example.org/mushrooms/link-preview.png?")
+
+
+def test_pages_are_below_the_base_path(browse):
+    client = browse("/some/~/+")
+    head = Head(client.get("/some/~/+/").text)
+    assert head.meta["og:url"] == "http://app.example:8501/some/~/+/"
+    picture = head.meta["og:image"]
+    assert picture.startswith("http://app.example:8501/some/~/+/link-preview.png?")
+    assert client.get(picture).headers["content-type"] == "image/png"
+    assert client.get("/").status_code == 404
+
+
+def test_unchanged_page_is_not_sent_again(browse, shelf):
+    client = browse()
+    first = client.get("/")
+    assert first.headers["cache-control"] == "no-cache"
+    assert int(first.headers["content-length"]) == len(first.content)
+    etag = first.headers["etag"]
+    for known in (etag, f'"other", W/{etag}', "*"):
+        again = client.get("/", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+    assert client.get("/", headers={"If-None-Match": '"other"'}).status_code == 200
+    # A new version of the model changes it at once.
+    tiny(shelf, title="New colours")
+    changed = client.get("/", headers={"If-None-Match": etag})
+    assert Head(changed.text).title == "New colours"
+    assert changed.headers["etag"] != etag
+
+
+def test_head_has_the_headers_of_get(browse):
+    client = browse()
+    get, head = client.get("/"), client.head("/")
+    assert head.headers == get.headers
+    assert client.post("/").status_code == 405
+
+
+def test_picture_and_icon_may_be_cached(browse):
+    client = browse()
+    picture = client.get(f"/{PICTURE.name}")
+    assert "immutable" in picture.headers["cache-control"]
+    assert picture.content == PICTURE.read_bytes()
+    assert len(picture.content) < 60_000
+    with Image.open(PICTURE) as image:
+        assert (image.format, image.size) == ("PNG", PICTURE_SIZE)
+    assert client.get("/favicon.png").headers["content-type"] == "image/png"
