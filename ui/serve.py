@@ -10,9 +10,13 @@ import click
 import segno
 
 from deploy.ports import free_port
+from model import LoupeError
+from model.bundle import get_bundle
+from model.classifier import default_model
 from model.settings import ROOT
+from ui.app_info import app_title
 
-__all__ = ["addresses", "main", "print_qr_code", "server_arguments"]
+__all__ = ["addresses", "first_model", "main", "print_qr_code", "server_arguments"]
 
 
 def main() -> None:
@@ -25,6 +29,7 @@ def main() -> None:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     local, network = addresses(port)
     print(f"\n  Loupe on this machine:  {local}")
+    print(f"  opens with:             {first_model()}")
     if network:
         print(f"  on the same network:    {network}\n")
         print_qr_code(network)
@@ -58,6 +63,17 @@ def server_arguments(port: int) -> list[str]:
 def print_qr_code(url: str) -> None:
     """Print a QR code that a phone can read from a small terminal: two modules per character."""
     segno.make(url, error="m").terminal(compact=True, border=2)
+
+
+def first_model() -> str:
+    """Return the title and name of the model that the app opens with, or why it has none."""
+    try:
+        name = default_model()
+        if name is None:
+            return "no model. Import one: python -m model import"
+        return f"{app_title(get_bundle(name))} ({name})"
+    except LoupeError as error:
+        return f"no model. {error}"
 
 
 def addresses(port: int) -> tuple[str, str | None]:

@@ -24,6 +24,7 @@ from .manifest import (
     Name,
     PredictionSetRule,
     check_name,
+    title_from_name,
 )
 from .registry import (
     ABANDONED_SECONDS,
@@ -83,4 +84,5 @@ __all__ = [
     "publish",
     "roll_back",
     "set_current",
+    "title_from_name",
 ]

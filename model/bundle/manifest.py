@@ -22,6 +22,7 @@ __all__ = [
     "Name",
     "PredictionSetRule",
     "check_name",
+    "title_from_name",
 ]
 
 FORMAT: Final = 2
@@ -39,6 +40,11 @@ NAME_RULE = (
 )
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def title_from_name(name: str) -> str:
+    """Return a title for a model that was given none: its name as words."""
+    return name.replace("-", " ").replace("_", " ").strip().capitalize() or name
 
 
 class Architecture(StrictModel):

@@ -11,7 +11,7 @@ from ..exports import Export, examine
 from ..settings import settings
 from ..text import list_some
 from .error_group import require_full_install
-from .train import warn_if_shadowing
+from .train import print_next_step, warn_if_shadowing
 
 __all__ = ["import_command"]
 
@@ -32,7 +32,7 @@ MAX_LISTED = 12
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
-@click.option("--title", default="", help="The title on screen; by default the name.")
+@click.option("--title", default="", help="The title on screen; default: the name as words.")
 @click.option(
     "--licence",
     "--license",
@@ -85,7 +85,7 @@ def import_command(
     else:
         click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
     warn_if_shadowing(imported.bundle)
-    click.echo(f"see it: make run, or python -m model identify --model {name} PHOTO")
+    print_next_step(imported.bundle)
 
 
 def _print_report(report: Export) -> None:

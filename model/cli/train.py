@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard
+from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard, list_models
+from ..classifier import default_model
 from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
 
 __all__ = [
     "command_line",
+    "print_next_step",
     "print_summary",
     "summary",
     "train_command",
@@ -91,6 +93,16 @@ def print_summary(bundle: Bundle) -> None:
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
     warn_if_shadowing(bundle)
+    print_next_step(bundle)
+
+
+def print_next_step(bundle: Bundle) -> None:
+    """Print how to see a model of the registry in the app, and how to ask it at a terminal."""
+    listed = list_models().get(bundle.name)
+    if not isinstance(listed, Bundle) or listed.version != bundle.version:
+        return  # written to a folder of its own
+    run = "make run" if default_model() == bundle.name else f"LOUPE_MODEL={bundle.name} make run"
+    click.echo(f"see it: {run}, or python -m model identify --model {bundle.name} PHOTO")
 
 
 def warn_if_shadowing(bundle: Bundle) -> None:

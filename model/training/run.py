@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..atomic import replace_atomically
-from ..bundle import Bundle, ManifestDraft, Metric, publish
+from ..bundle import Bundle, ManifestDraft, Metric, publish, title_from_name
 from ..calibration.calibrate_folder import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
@@ -206,7 +206,7 @@ def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> Ma
     return ManifestDraft.model_validate(
         {
             "name": config.name,
-            "title": config.title or config.name.replace("-", " ").replace("_", " ").capitalize(),
+            "title": config.title or title_from_name(config.name),
             "description": config.description,
             "labels": data.split.labels,
             "recipe": data.config,

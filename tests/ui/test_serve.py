@@ -11,10 +11,11 @@ from urllib.request import urlopen
 import pytest
 
 from deploy import ports
-from model.settings import ROOT
+from model.settings import ROOT, settings
+from tests.model.tiny import tiny
 from tests.waiting import wait_until
 from ui import serve
-from ui.serve import addresses
+from ui.serve import addresses, first_model
 
 
 def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
@@ -60,6 +61,20 @@ def test_network_address_is_none_without_a_network(monkeypatch, local_address, e
     assert serve._network_address() == expected
 
 
+def test_first_model_is_named(shelf, monkeypatch):
+    assert first_model() == "A thousand everyday things (imagenet)"
+    tiny(shelf, "mushrooms", title="Mushrooms")
+    assert first_model() == "Mushrooms (mushrooms)"
+    monkeypatch.setenv("LOUPE_MODEL", "gone")
+    settings.cache_clear()
+    assert first_model().startswith("no model. No model named 'gone'. Available: ")
+    monkeypatch.setenv("LOUPE_MODEL", "")
+    monkeypatch.setenv("LOUPE_BUILTIN", "false")
+    monkeypatch.setenv("LOUPE_DATA", str(shelf / "empty"))
+    settings.cache_clear()
+    assert first_model() == "no model. Import one: python -m model import"
+
+
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
     ports = []
@@ -71,6 +86,7 @@ def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, net
     output = capsys.readouterr().out
     (port,) = ports
     assert f"http://localhost:{port}" in output
+    assert "opens with:" in output
     assert (
         ("http://192.0.2.7" in output) == ("Scan this with your phone" in output) == bool(network)
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ...bundle import NAME_RULE, Bundle, ManifestDraft, Name, publish
+from ...bundle import NAME_RULE, Bundle, ManifestDraft, Name, publish, title_from_name
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused
@@ -92,8 +92,7 @@ def import_export(
         status = sandbox.run(room, task, seconds, network=_told(say), stage=_staged(say))
         found = _found(room, status, examined)
         stated: dict[str, Any] = {
-            "title": title or name,
-            "description": f"Imported from a fastai export, {path.name[:200]}.",
+            "title": title or title_from_name(name),
             "licence": licence or "not stated",
             "data": {
                 "title": path.stem[:200] or "not stated",

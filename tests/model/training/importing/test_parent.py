@@ -19,6 +19,7 @@ from model.cli import main
 from model.errors import ExportRefused, LoupeError
 from model.exports import Export, Problem
 from model.photo import read
+from model.settings import settings
 from model.training import importing
 from model.training.importing import import_export, sandbox
 from model.training.importing.comparing import Photos, compare, gather
@@ -346,6 +347,14 @@ def test_the_command_prints_what_was_made(
     ]
     assert "Compiling" in result.stderr
     assert "at most" in result.stderr
+    assert load("own").bundle.manifest.title == "Own"
+    # Where another model opens first, the line says how to see this one.
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    settings.cache_clear()
+    result = run("import", export, "--name", "own", "--trust")
+    assert result.stdout.splitlines()[-1] == (
+        "see it: LOUPE_MODEL=own make run, or python -m model identify --model own PHOTO"
+    )
 
 
 def test_a_refusal_is_one_line_and_exit_2(
