@@ -5,18 +5,30 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
 from deploy.ports import free_port
 from tests.waiting import wait_until
 
-__all__ = ["ROOT", "Server", "serving"]
+__all__ = ["ROOT", "Server", "framing", "serving"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 """Longest wait for the app to start."""
+# As on a host that knows no st.App: its routes, middleware and lifespan are missing.
+PLAIN = """
+from streamlit.web import cli
+from streamlit.web.server import app_discovery
+
+found = app_discovery.AppDiscoveryResult(is_asgi_app=False, app_name=None, import_string=None)
+app_discovery.discover_asgi_app = lambda path: found
+cli.main()
+"""
+SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-downloads"
 
 
 class Server:
@@ -38,13 +50,24 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[Server]:
-    """Start the app and wait until its model is ready; end its whole process group after."""
+def serving(
+    folder: Path,
+    *,
+    prefix: str = "",
+    plain: bool = False,
+    options: Sequence[str] = (),
+    **environment: str,
+) -> Iterator[Server]:
+    """Start the app and wait until its model is ready; end its whole process group after.
+
+    ``plain`` runs the entry point as a script without ``st.App``; ``options`` are Streamlit's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data, log = folder / "data", folder / "server.log"
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-    command += [f"--server.port={port}", "--server.headless=true"]
+    command = [sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
+    command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
+    command += options
     command += [f"--server.baseUrlPath={prefix}"] if prefix else []
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -57,7 +80,7 @@ def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[S
         )
     server = Server(f"http://localhost:{port}/{prefix}".rstrip("/"), data, process, log)
     try:
-        _wait_until_ready(server)
+        _wait_until_ready(server, "_stcore/health" if plain else "api/ready")
         yield server
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -65,10 +88,42 @@ def serving(folder: Path, *, prefix: str = "", **environment: str) -> Iterator[S
         process.wait()
 
 
-def _wait_until_ready(server: Server) -> None:
+@contextlib.contextmanager
+def framing(framed: str, name: str) -> Iterator[str]:
+    """Serve a page of another origin that frames the app as hosts do; returns its address.
+
+    ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one.
+    """
+    text = (
+        f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '
+        'allow="camera; clipboard-write" width="1000" height="700"></iframe>'
+    ).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/" else 404)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{name}:{running.server_port}/"
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+def _wait_until_ready(server: Server, path: str) -> None:
     def is_ready() -> bool:
         assert server.process.poll() is None, f"The app does not start:\n{server.log()}"
-        with urlopen(f"{server.url}/api/ready", timeout=5) as response:
+        with urlopen(f"{server.url}/{path}", timeout=5) as response:
             return bool(response.status == 200)
 
     wait_until(is_ready, PATIENCE_SECONDS, server.log)

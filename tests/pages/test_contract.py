@@ -49,6 +49,18 @@ def test_every_page_shows_content(name):
     assert not at.error
 
 
+@pytest.mark.parametrize("source", ["Upload", "Camera"])
+def test_plain_script_identifies_a_photo(source):
+    """As on a host that knows no ``st.App``: nothing has loaded a model before the photo."""
+    at = opened()
+    at.segmented_control(key="way").set_value(source).run()
+    widget = at.camera_input[0] if source == "Camera" else at.file_uploader[0]
+    widget.set_value(("photo.jpg", encoded(drawn(320, 240)), "image/jpeg")).run()
+    assert not at.exception
+    assert not [*at.error, *at.warning]
+    assert at.header[0].value.startswith("My best guess: ")
+
+
 def test_every_page_is_in_the_navigation():
     assert {path.stem for path in (ROOT / "pages").glob("*.py")} == set(NAMES)
 

@@ -1,0 +1,89 @@
+"""Hosts without ``st.App``: the entry point as a plain script, alone and in another site's page."""
+
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.drive import answered, attach, go, guarded, headline, sample, settled
+from tests.browser.server import framing, serving
+from ui.navigation import PAGES
+
+pytestmark = pytest.mark.slow
+
+COFFEE = ("espresso", "cup", "coffee mug")
+ENTRIES = [entry for group in PAGES.values() for entry in group]
+
+
+def take_photo(screen):
+    screen.get_by_role("radio", name="Camera").click()
+    screen.get_by_role("button", name="Take another photo").click()
+    screen.get_by_test_id("stCameraInputButton").click()
+
+
+def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
+    with (
+        serving(tmp_path, plain=True) as plain,
+        guarded(browser, {"base_url": plain.url}) as page,
+    ):
+        with urlopen(f"{plain.url}/api/ready") as response:
+            assert "<title>Streamlit</title>" in response.read().decode()
+        page.goto("/")
+        attach(page, sample("coffee").read(), "coffee.png")
+        answered(page, *COFFEE)
+        take_photo(page)
+        answered(page, *COFFEE)
+        for _, title, _ in ENTRIES:
+            go(page, title)
+            expect(page).to_have_title(
+                "A thousand everyday things"
+                if title == ENTRIES[0][1]
+                else f"{title} · A thousand everyday things"
+            )
+            settled(page)
+            expect(page.get_by_test_id("stMain").locator("[data-testid=stAlert]")).to_have_count(0)
+            # No link leads to a route that only st.App has.
+            links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
+            own = {urlsplit(link).path for link in links if link.startswith(plain.url)}
+            assert own <= {"/", *(f"/{name}" for name, *_ in ENTRIES)}
+        assert not plain.tracebacks()
+        # The log holds no visitor's address.
+        assert "127.0.0.1" not in plain.log()
+
+
+def test_plain_script_shows_any_page_to_the_first_visitor(browser, tmp_path):
+    # Streamlit then takes pages/ for an app without st.navigation, until one opens the first page.
+    for name, title, _ in ENTRIES[1:]:
+        with (
+            serving(tmp_path / name, plain=True) as plain,
+            guarded(browser, {"base_url": plain.url}) as page,
+        ):
+            page.goto(f"/{name}")
+            settled(page)
+            content = page.get_by_test_id("stMain")
+            expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
+            page.goto("/")
+            expect(page).to_have_title("A thousand everyday things")
+            go(page, title)
+            settled(page)
+            assert not plain.tracebacks()
+
+
+def test_plain_script_works_under_a_prefix_in_a_frame_of_another_site(browser, tmp_path):
+    # Browsers send a frame of another site no cookie, so the check of Streamlit's is off.
+    options = ["--server.enableXsrfProtection=false"]
+    with (
+        serving(tmp_path, prefix="some/prefix", plain=True, options=options) as plain,
+        framing(f"{plain.url}/", "127.0.0.1") as address,
+        guarded(browser, {}) as page,
+    ):
+        page.goto(address)
+        frame = page.frame_locator("iframe")
+        attach(frame, sample("coffee").read(), "coffee.png")
+        answered(frame, *COFFEE)
+        take_photo(frame)
+        answered(frame, *COFFEE)
+        go(frame, "Models")
+        expect(headline(frame)).to_have_text("Models")
+        assert not plain.tracebacks()
