@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from model.atomic import replace_atomically
-from model.bundle import get_bundle
+from model.bundle import BUILTIN_DIR, get_bundle
 from model.settings import ROOT
 
 from .errors import FilesDiffer, Unreadable
@@ -78,29 +78,50 @@ def default_folder(host: Host) -> Path:
     return ROOT / "build" / host.name if host.package == "folder" else ROOT
 
 
-def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> dict[str, Content]:
-    """Return everything that is written, by path, except models that stay bundles."""
+def _list_files(
+    host: Host, app: AppSpec, values: Mapping[str, str] | None, *, models: bool = True
+) -> dict[str, Content]:
+    """Return everything that is written, by path, except models that stay bundles.
+
+    Without ``models`` there are no networks at all, built-in ones included.
+    """
     files: dict[str, Content] = {}
     if host.package == "folder":
-        files |= app_files(app)
+        files |= {
+            path: file
+            for path, file in app_files(app).items()
+            if models or not file.is_relative_to(BUILTIN_DIR)
+        }
     files |= {path: text.encode() for path, text in make_files(host, app, values).items()}
-    if host.package == "archive" and app.own:
+    if host.package == "archive" and app.own and models:
         files[f"{host.name}/{ARCHIVE}"] = make_archive(app)
     if app.git_lfs and host.github:
         files[f"{app.bundles_dir}/.gitattributes"] = LFS_ATTRIBUTES.encode()
     return files
 
 
-def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> bytes:
+def zip_files(
+    host: Host,
+    app: AppSpec = APP,
+    values: Mapping[str, str] | None = None,
+    *,
+    models: bool = True,
+) -> bytes:
     """Return as a zip what ``write_files`` writes; the same content gives the same bytes.
+
+    Args:
+        host: the host.
+        app: the app with the models to deploy.
+        values: what to put for placeholders; the others are left.
+        models: whether the models are in it.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
         NotOffered: the host can't run it.
     """
     check_offered(host, app)
-    files = _list_files(host, app, values)
-    if host.package != "archive":
+    files = _list_files(host, app, values, models=models)
+    if host.package != "archive" and models:
         files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -108,7 +129,12 @@ def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None =
             entry = zipfile.ZipInfo(path, ZIP_EPOCH)
             entry.external_attr = (0o755 if path.endswith(".sh") else 0o644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+            with (
+                archive.open(entry, "w") as target,
+                io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
+            ):
+                # Piece by piece, because a network may be large.
+                shutil.copyfileobj(source, target)
     return buffer.getvalue()
 
 

@@ -1,16 +1,19 @@
 """The ranking of deployment options: requirements in, a sorted list with reasons out.
 
-Pure functions. A requirement that an option cannot meet excludes the option and becomes a reason;
-everything else moves the option up or down.
+Pure functions. A requirement that an option cannot meet, or a model that it cannot take, excludes
+the option and becomes a reason; everything else moves the option up or down.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from .errors import NotOffered
 from .host import Host
 from .hosts import hosts
 from .options import DEVICE, READY_MADE, Budget, DeploymentOption, Expertise, Kind, Traffic
+from .package import check_offered
+from .spec import APP, AppSpec
 
 __all__ = ["RankedOption", "Reason", "Requirements", "deployment_options", "rank"]
 
@@ -87,8 +90,8 @@ def deployment_options() -> Mapping[str, DeploymentOption]:
     return {option.name: option for option in (DEVICE, *hosts().values(), READY_MADE)}
 
 
-def rank(requirements: Requirements) -> list[RankedOption]:
-    """Return all options, those that fit first, then by score.
+def rank(requirements: Requirements, app: AppSpec = APP) -> list[RankedOption]:
+    """Return all options for the app with its models, those that fit first, then by score.
 
     If a GPU or privacy is required, every option that has it precedes every one that lacks it.
     """
@@ -101,11 +104,24 @@ def rank(requirements: Requirements) -> list[RankedOption]:
     ranked = []
     for option in deployment_options().values():
         reasons = [Reason(*reason) for rule in RULES for reason in rule(option, requirements)]
+        reasons += [Reason(*reason) for reason in _rate_models(option, app)]
         ranked.append(RankedOption(option, tuple(reasons)))
     return sorted(ranked, key=sort_key)
 
 
 TextAndPoints = Iterator[tuple[str, int]]
+
+
+def _rate_models(option: DeploymentOption, app: AppSpec) -> TextAndPoints:
+    if not isinstance(option, Host):
+        return
+    if option.limits.memory_mb < app.memory_mb:
+        text = f"Needs about {app.memory_mb:,} MB; it gives {option.limits.memory_mb:,} MB."
+        yield text, EXCLUSION
+    try:
+        check_offered(option, app)
+    except NotOffered as error:
+        yield str(error), EXCLUSION
 
 
 def _rate_location(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
@@ -199,9 +215,10 @@ def _rate_in_general(option: DeploymentOption, _: Requirements) -> TextAndPoints
     elif option is DEVICE:
         yield "Only people at the device, or on its network, can use it.", -2
     elif option.keeps_files:
-        yield "Corrections and your own models are kept.", 1
+        yield "Keeps corrections on its disk.", 1
     else:
-        yield "Files are lost on restart; corrections need an external database.", -1
+        text = "Empties its disk at a restart: your model stays, corrections need a database."
+        yield text, -1
 
 
 def _get_level(value: Enum) -> int:

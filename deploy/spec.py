@@ -53,7 +53,7 @@ class AppSpec:
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
     memory_mb: int = 330
-    """Memory in use: 324 MB after 200 answers to 20 visitors (docs/benchmarks.md).
+    """Memory in use: 324 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 
     Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """

@@ -396,3 +396,20 @@ def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
             assert archive.read("bundles/tiny/graph.onnx") == tiny_bundle.read("graph.onnx")
     with zipfile.ZipFile(io.BytesIO(zip_files(get_host("sagemaker"), app))) as archive:
         assert archive.read("sagemaker/model.tar.gz") == make_archive(app)
+
+
+def test_zip_without_models_contains_all_the_rest(tiny_bundle: Bundle) -> None:
+    networks = re.compile(r"\.(onnx|npz|safetensors|tar\.gz)$|(^|/)bundle\.json$")
+    for name in ("render", "community-cloud", "sagemaker"):
+        for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
+            host = get_host(name)
+            zipped = [zip_files(host, app), zip_files(host, app, models=False)]
+            whole, rest = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in zipped]
+            assert rest == {path for path in whole if not networks.search(path)}
+            assert set(make_files(host, app)) <= rest
+
+
+def test_memory_grows_with_the_graphs(shelf: Path) -> None:
+    assert choose_models().memory_mb == choose_models(["imagenet"]).memory_mb == APP.memory_mb
+    # 14.1 MB more, held twice.
+    assert choose_models(["imagenet", "clothing"]).memory_mb == APP.memory_mb + 30

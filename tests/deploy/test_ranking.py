@@ -10,6 +10,7 @@ import pytest
 from deploy.hosts import hosts
 from deploy.options import Budget, Expertise, Kind, Traffic
 from deploy.ranking import RankedOption, Requirements, deployment_options, rank
+from deploy.spec import APP
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "private": (False, True),
@@ -45,6 +46,27 @@ def test_every_option_is_ranked() -> None:
     assert {option.kind for option in OPTIONS.values()} == set(Kind)
     assert set(VALUES) == {field.name for field in fields(Requirements)}
     assert all(sorted(order(requirements)) == sorted(OPTIONS) for requirements in ALL)
+
+
+def test_model_that_a_host_cannot_take_excludes_it() -> None:
+    anything = Requirements(budget=Budget.BY_USE, expertise=Expertise.YES)
+    large = rank(anything, replace(APP, memory_mb=600))
+    excluded = {ranked.option.name: ranked.cons[0] for ranked in large if not ranked.fits}
+    assert set(excluded) == {name for name, host in hosts().items() if host.limits.memory_mb < 600}
+    assert excluded["render"] == "Needs about 600 MB; it gives 512 MB."
+    in_lfs = rank(anything, replace(APP, git_lfs=True))
+    (refused,) = [ranked for ranked in in_lfs if not ranked.fits]
+    assert refused.option.name == "railway"
+    assert "larger than the 100 MB" in refused.cons[0]
+
+
+def test_corrections_are_only_kept_where_the_disk_is() -> None:
+    for ranked in rank(Requirements()):
+        if ranked.host and ranked.host.has_page:
+            reasons = [reason.text for reason in ranked.reasons]
+            keeps = "Keeps corrections on its disk." in reasons
+            assert keeps == ranked.host.keeps_files
+            assert any("corrections need a database" in text for text in reasons) != keeps
 
 
 def test_teacher_without_a_budget_gets_free_options() -> None:
