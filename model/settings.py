@@ -136,7 +136,10 @@ class Settings(BaseSettings):
         default="",
         description="Sites whose pages may call the API from a browser, separated by commas.",
     )
-    downloads: bool = Field(default=True, description="Whether the API serves the files of models.")
+    downloads: bool = Field(
+        default=True,
+        description="Whether the API and the Deploy page hand out the files of models.",
+    )
     metrics: str = Field(
         default="",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",

@@ -53,6 +53,7 @@ def draw_bars(
     full_value: float,
     first_color: str,
     value_title: str,
+    label_limit: int = 130,
 ) -> None:
     """Draw horizontal bars in the given order, the first in its own colour.
 
@@ -60,6 +61,7 @@ def draw_bars(
         full_value: value of the longest possible bar.
         first_color: colour of the first bar.
         value_title: name of the value in tooltips.
+        label_limit: width from which a label is cut, in pixels.
     """
     data = pd.DataFrame(
         {
@@ -70,13 +72,13 @@ def draw_bars(
         }
     )
     description = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
-    spec = _bars_spec(full_value, first_color, text_color(), value_title)
+    spec = _bars_spec(full_value, first_color, text_color(), value_title, label_limit)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=32)
 def _bars_spec(
-    full_value: float, first_color: str, text_color: str, value_title: str
+    full_value: float, first_color: str, text_color: str, value_title: str, label_limit: int
 ) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
@@ -86,7 +88,7 @@ def _bars_spec(
     base = alt.Chart(alt.NamedData("bars"), height=alt.Step(30)).encode(
         x=alt.X("value:Q", axis=None).scale(domain=[0, full_value * 1.25]),
         y=alt.Y("label:N", sort=None, title=None).axis(
-            labelLimit=130,
+            labelLimit=label_limit,
             labelColor=text_color,
             labelFontSize=13,
             labelPadding=8,

@@ -1,0 +1,144 @@
+"""The way to one host: what to fill in, the download with the model, steps and files."""
+
+import re
+import threading
+from typing import Literal
+
+import streamlit as st
+
+from deploy.errors import BadPlaceholder
+from deploy.files import default_folder, make_files, zip_files
+from deploy.host import Host
+from deploy.package import bundle_files
+from deploy.placeholders import parse_assignments
+from deploy.spec import AppSpec
+from model import LoupeError
+from model.settings import ROOT, settings
+from ui.phrasing import escape_markdown, link_urls, phrase_error
+
+__all__ = ["show_instructions"]
+
+SCROLLED_LINES = 30
+"""Longest file shown without scrolling, in lines."""
+
+ALERT_STEP = "Budget alert: "
+WRITE_STEP = "$ python -m deploy write "
+
+MAX_MODEL_MB = 50
+"""Largest model that is zipped here, in MB.
+
+A zip takes its own size in memory (measured; for SageMaker twice that), and an app with such a
+model already holds 390 MB of a small host's 512.
+"""
+
+_one_at_a_time = threading.Lock()
+
+
+def show_instructions(host: Host, app: AppSpec) -> None:
+    """Show the way to a host, made once the visitor opens it."""
+    expander = st.expander(
+        "Steps and files", icon=":material/checklist:", on_change="rerun", key=f"steps-{host.name}"
+    )
+    if not expander.open:
+        return
+    with expander:
+        values = _ask_values(host)
+        is_complete = _offer_download(host, app, values)
+        for number, step in enumerate(host.list_steps(app, values), 1):
+            _show_step(host, number, step, unzip=is_complete)
+        st.write("To bring a new version of the model there later:")
+        st.code(host.update_command(app, values), language=None, wrap_lines=True)
+        if not host.tried:
+            st.caption("Not tried on the host itself: all this follows its documentation.")
+        for remark in host.remark_list:
+            st.caption(_format(remark))
+        _show_files(host, app, values)
+
+
+def _ask_values(host: Host) -> dict[str, str]:
+    """Ask what to put for the host's placeholders, and return what is usable."""
+    values: dict[str, str] = {}
+    for word, meaning in host.placeholders.items():
+        # Not escaped: a screen reader would read the backslashes.
+        label = meaning[:1].upper() + meaning[1:]
+        value = st.text_input(label, max_chars=252, placeholder=word, key=f"{host.name}-{word}")
+        try:
+            values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
+        except BadPlaceholder as error:
+            if value.strip():
+                st.error(escape_markdown(str(error)))
+    if host.placeholders:
+        st.caption("What you leave empty stays a word in capitals, in files and steps.")
+    return values
+
+
+def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
+    """Offer the host's files as a zip; return whether it holds all that `write` writes."""
+    may_hold_model = settings().downloads
+    try:
+        files = bundle_files(app).values()
+    except LoupeError as error:
+        st.warning(phrase_error(error), icon=":material/block:")
+        return False
+    model_mb = sum(path.stat().st_size for path in files) / 1e6
+    if may_hold_model and model_mb > MAX_MODEL_MB:
+        st.write(
+            f"This model has {model_mb:,.0f} MB, more than the {MAX_MODEL_MB} MB that this page "
+            "zips. The command `python -m deploy write` below makes the same files."
+        )
+        return False
+
+    def make_zip() -> bytes:
+        with _one_at_a_time:
+            return zip_files(host, app, values, models=may_hold_model)
+
+    st.download_button(
+        f"Download files for {host.title}",
+        make_zip,
+        f"loupe-{host.name}.zip",
+        "application/zip",
+        icon=":material/download:",
+        key=f"zip-{host.name}",
+        on_click="ignore",
+    )
+    if not may_hold_model:
+        st.write(
+            "The download leaves the model out, because this app doesn't hand out models "
+            "(`LOUPE_DOWNLOADS=false`). Where the model is, `python -m deploy write` adds it."
+        )
+    return may_hold_model
+
+
+def _show_step(host: Host, number: int, step: str, *, unzip: bool) -> None:
+    if step.startswith("$ "):
+        intro = "In a terminal:"
+        if unzip and step.startswith(WRITE_STEP):
+            folder = default_folder(host).relative_to(ROOT).as_posix()
+            where = "this project's folder" if folder == "." else f"the folder {folder}"
+            intro = f"Unzip the download into {where}. Or let a terminal make the same files:"
+        st.write(f"{number}. {intro}")
+        st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
+    elif step.startswith(ALERT_STEP):
+        st.info(f"{number}. {_format(step)}", icon=":material/savings:")
+    else:
+        st.write(f"{number}. {_format(step)}")
+
+
+def _format(text: str) -> str:
+    """Return text as Markdown with its links, and code where it stands between backticks."""
+    code = re.compile(r"\\`.+?\\`")
+    return code.sub(lambda found: re.sub(r"\\(.)", r"\1", found[0]), link_urls(text))
+
+
+def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
+    for path, text in make_files(host, app, values).items():
+        st.markdown(f"**{escape_markdown(path)}**")
+        # A scrolling box looks complete on a phone, so only long files get one. No syntax
+        # colours: some of Streamlit's are too pale to read.
+        scrolls = text.count("\n") >= SCROLLED_LINES
+        height: Literal["content"] | int = 480 if scrolls else "content"
+        st.code(text, language=None, height=height, wrap_lines=True)
+    for source in host.sources:
+        # Not a caption: links in it are too pale to read.
+        how = source.citation.removeprefix(source.url)
+        st.markdown(f"{link_urls(source.url)}{escape_markdown(how)}")
