@@ -60,6 +60,7 @@ def drawings(at):
 def test_closed_card_draws_and_loads_nothing(measured):
     at = opened()
     assert "**Accuracy 76.7%**" in texts(at)
+    assert "That counts the top label. 3 of the 60 photos are wrongly called “none of" in texts(at)
     assert "Calibrated: it says how sure it is" in texts(at)
     assert not at.dataframe
     assert not at.table

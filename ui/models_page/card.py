@@ -6,7 +6,7 @@ from model import Bundle, LoupeError, load
 from model.bundle import Manifest, Version, current_version, get_bundle, list_versions, model_dir
 from model.engines import available
 from model.errors import BundleError
-from ui.models_page.figures import format_interval, show_figures
+from ui.models_page.figures import describe_turned_away, format_interval, show_figures
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
 
@@ -66,6 +66,8 @@ def _show_metrics(manifest: Manifest) -> None:
             f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
             f"({format_interval(metric)}, {metric.photos:,} photos: {escape_markdown(metric.on)})"
         )
+        if metric.name == "accuracy" and (sentence := describe_turned_away(manifest)):
+            st.write(sentence)
         # The source appears once for all metrics that share it; a card has its command.
         if not manifest.card and metric.by not in [other.by for other in metrics[position + 1 :]]:
             st.write(link_urls(metric.by))

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from model import Bundle, LoupeError
-from model.bundle import Metric, Mistake, ModelCard, OodResult, get_bundle
+from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bundle
 from model.mistake_photos import mistake_photo
 from model.settings import settings
 from model.spreadsheet import escape_formula
@@ -26,6 +26,7 @@ from ui.session import THUMBNAIL_SIDE_PX, square_thumbnail
 
 __all__ = [
     "describe_mix_ups",
+    "describe_turned_away",
     "detector_rows",
     "format_auroc",
     "format_interval",
@@ -94,7 +95,29 @@ def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
 def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
     matrix = ConfusionMatrix.from_card(card, bundle.labels)
     st.write(describe_mix_ups(matrix))
+    if sentence := describe_turned_away(bundle.manifest):
+        st.caption(sentence)
     show_confusion(matrix)
+
+
+def describe_turned_away(manifest: Manifest) -> str:
+    """Return what accuracy leaves out: “none of these”, said of photos of known things.
+
+    Empty if that was not measured on the same photos. Whether the top label of such a photo is the
+    right one isn't recorded, so the share that is right as shown has a lower bound only.
+    """
+    accuracy, accepted = manifest.metric("accuracy"), manifest.metric("kept")
+    if accuracy is None or accepted is None or accuracy.photos != accepted.photos:
+        return ""
+    photos = accuracy.photos
+    rejected = photos - round(accepted.value * photos)
+    if not rejected:
+        return ""
+    shown = max(0, round(accuracy.value * photos) - rejected)
+    return (
+        f"That counts the top label. {rejected:,} of the {photos:,} photos are wrongly called "
+        f"“none of these”, so at least {shown:,} ({shown / photos:.1%}) are right as shown."
+    )
 
 
 def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:

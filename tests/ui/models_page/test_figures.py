@@ -2,12 +2,13 @@
 
 import pytest
 
-from model.bundle import ModelCard, ReliabilityBin
+from model.bundle import ModelCard, ReliabilityBin, get_bundle
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (
     describe_mix_ups,
+    describe_turned_away,
     detector_rows,
     format_auroc,
     mistakes_frame,
@@ -32,6 +33,18 @@ def test_mix_ups_are_listed_most_frequent_first():
         "**7 of 15 photos correct.** "
         "Most common mix-ups: green called red (5) and red called green (2)."
     )
+
+
+def test_accuracy_is_bounded_by_photos_turned_away():
+    manifest = get_bundle("clothing").manifest
+    assert describe_turned_away(manifest) == (
+        "That counts the top label. 17 of the 341 photos are wrongly called “none of these”, so at "
+        "least 305 (89.4%) are right as shown."
+    )
+    assert describe_turned_away(get_bundle("imagenet").manifest) == ""
+    none = manifest.metric("kept").model_copy(update={"value": 1.0})
+    metrics = (manifest.metric("accuracy"), none)
+    assert describe_turned_away(manifest.model_copy(update={"metrics": metrics})) == ""
 
 
 @pytest.mark.parametrize(
