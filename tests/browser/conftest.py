@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from model.samples import samples
-from tests.browser.drive import PATIENCE, guarded
+from tests.browser.drive import PATIENCE_MS, checked_page
 from tests.browser.server import Server
 from tests.photos import encoded
 from tests.tools import require_tool
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A test that fails shows what its server said."""
+    """Add the server's log to the report of a failed test."""
     report = yield
     if report.failed:
         for name, server in getattr(item, "funcargs", {}).items():
@@ -34,23 +34,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-# Of this package, not of the session: while Playwright runs, its event loop does, too,
-# and tests elsewhere could start none of their own.
+# For this package, not the session: while Playwright's event loop runs, tests elsewhere could not
+# start one.
 @pytest.fixture(scope="package")
 def chromium() -> str:
-    """Chromium's path."""
+    """Return Chromium's path."""
     return require_tool("chromium")
 
 
 @pytest.fixture(scope="package")
 def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium with a photograph of a cup of coffee before its camera."""
+    """Start Chromium, whose camera shows a cup of coffee."""
     film = tmp_path_factory.mktemp("camera") / "coffee.mjpeg"
     coffee = next(sample for sample in samples() if sample.name == "coffee")
     film.write_bytes(encoded(coffee.open().convert("RGB"), "JPEG", quality=92))
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
+        launched = playwright.chromium.launch(
             executable_path=chromium,
             args=[
                 "--no-sandbox",
@@ -63,30 +63,30 @@ def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 "--host-resolver-rules=MAP phone.test 127.0.0.1",
             ],
         )
-        yield running
-        running.close()
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="package")
 def server(chromium: str, request: pytest.FixtureRequest) -> Server:
-    """The app with nothing set but its data folder. Not started where there is no Chromium."""
+    """Return the app with default settings. Not started if there is no Chromium."""
     running: Server = request.getfixturevalue("app_server")
     return running
 
 
 @pytest.fixture
 def visitor(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Make visitors, each with a fresh browser profile; options are Playwright's."""
+    """Return a function that opens a page in a fresh profile; its options are Playwright's."""
     with ExitStack() as stack:
 
-        def come(**options: Any) -> Page:
-            return stack.enter_context(guarded(browser, {"base_url": server.url, **options}))
+        def new_visitor(**options: Any) -> Page:
+            return stack.enter_context(checked_page(browser, {"base_url": server.url, **options}))
 
-        yield come
+        yield new_visitor
     assert not server.tracebacks()
 
 
 @pytest.fixture
 def page(visitor: Callable[..., Page]) -> Page:
-    """A visitor at a desk."""
+    """Open a page of a desktop's size."""
     return visitor()

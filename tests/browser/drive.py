@@ -1,4 +1,4 @@
-"""What a visitor does and sees, in the words of the screen."""
+"""Actions of a visitor, and the parts of a page that a visitor sees."""
 
 import re
 from collections.abc import Iterator
@@ -13,31 +13,31 @@ from ui.navigation import PAGES
 
 __all__ = [
     "DESK",
-    "PATIENCE",
+    "PATIENCE_MS",
     "PHONE",
-    "answered",
     "attach",
     "chart",
+    "checked_page",
     "go",
-    "guarded",
     "headline",
     "photo",
     "pick",
     "sample",
-    "settled",
     "source_line",
     "uploader",
+    "wait_for_answer",
+    "wait_until_drawn",
 ]
 
-PATIENCE = 15_000
+PATIENCE_MS = 15_000
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
-# An exception's box is told even where the next run takes it away again.
-WATCH = """
+# Reports exceptions that the next run of the script removes from the page.
+REPORT_EXCEPTIONS = """
 new MutationObserver(() => {
   const box = document.querySelector('[data-testid=stException]');
-  if (box && !box.dataset.told) {
-    box.dataset.told = 'yes';
+  if (box && !box.dataset.reported) {
+    box.dataset.reported = 'yes';
     console.error('stException: ' + box.innerText);
   }
 }).observe(document, {subtree: true, childList: true});
@@ -45,56 +45,56 @@ new MutationObserver(() => {
 
 
 @contextmanager
-def guarded(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
-    """A fresh profile with one page. Errors of scripts, exceptions and dialogs fail the test."""
-    wrong: list[str] = []
+def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
+    """Yield a page of a fresh profile; script errors, exceptions and dialogs fail the test."""
+    errors: list[str] = []
 
-    def told(message: ConsoleMessage) -> None:
+    def collect_exception(message: ConsoleMessage) -> None:
         if message.text.startswith("stException: "):
-            wrong.append(message.text)
+            errors.append(message.text)
 
     context = browser.new_context(**{"viewport": DESK, **options})
-    context.set_default_timeout(PATIENCE)
-    context.add_init_script(WATCH)
-    context.on("weberror", lambda error: wrong.append(str(error.error)))
-    context.on("console", told)
-    context.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(REPORT_EXCEPTIONS)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("console", collect_exception)
+    context.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
     try:
         yield context.new_page()
     finally:
         context.close()
-    assert not wrong, "\n".join(wrong)
+    assert not errors, "\n".join(errors)
 
 
 Screen = Page | FrameLocator
 
 
 def headline(screen: Screen) -> Locator:
-    """The answer in words, or a page's title."""
+    """Return the answer in words, or the header of a page."""
     return screen.get_by_test_id("stMain").get_by_role("heading", level=2)
 
 
 def chart(screen: Screen) -> Locator:
-    """The chart's drawing."""
+    """Return the drawing of the chart."""
     return screen.get_by_test_id("stVegaLiteChart").locator("svg.marks")
 
 
 def source_line(screen: Screen) -> Locator:
-    """The line that names time, engine and version."""
+    """Return the line that names time, engine and version."""
     return screen.get_by_test_id("stCaptionContainer").filter(has_text=" engine · ")
 
 
 def photo(screen: Screen) -> Locator:
-    """The photo that was answered for, by its description."""
+    """Return the photo of the answer."""
     return screen.get_by_test_id("stMain").get_by_test_id("stImage").locator("img").first
 
 
-def answered(screen: Screen, *labels: str, engine: str = "compiled") -> str:
-    """Wait for a whole answer; returns its headline.
+def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> str:
+    """Wait for a complete answer; return its headline.
 
     Args:
-        labels: what may be the answer; by default anything.
-        engine: what the last line must name.
+        labels: possible answers; by default any.
+        engine: the engine that the last line must name.
     """
     words = "|".join(map(re.escape, labels)) if labels else ".+"
     expect(headline(screen)).to_have_text(re.compile(rf"^My best guess: (an? )?({words})$"))
@@ -108,8 +108,8 @@ def answered(screen: Screen, *labels: str, engine: str = "compiled") -> str:
     return headline(screen).inner_text()
 
 
-def settled(page: Page) -> None:
-    """Wait until the page is drawn and no script of it runs."""
+def wait_until_drawn(page: Page) -> None:
+    """Wait until the page is drawn and its script has ended."""
     state = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
     state.wait_for()
     page.get_by_test_id("stMain").get_by_test_id("stVerticalBlock").first.wait_for()
@@ -126,14 +126,14 @@ def go(page: Page, title: str) -> None:
 
 
 def uploader(screen: Screen) -> Locator:
-    """The button that opens the phone's camera or the files."""
+    """Return the button that opens the phone's camera or the files."""
     dropzone = screen.get_by_test_id("stFileUploaderDropzone")
     return dropzone.get_by_role("button", name="Upload", exact=True)
 
 
 def sample(name: str) -> Sample:
-    """A photograph by its name."""
-    return next(found for found in samples() if found.name == name)
+    """Return a sample photograph by its name."""
+    return next(photo for photo in samples() if photo.name == name)
 
 
 def pick(screen: Screen, title: str) -> None:
@@ -142,9 +142,9 @@ def pick(screen: Screen, title: str) -> None:
 
 
 def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
-    """Send a file: from the disk, or its bytes with a name."""
+    """Upload a file: a path, or bytes with a name."""
     inputs = screen.get_by_test_id("stMain").locator("input[type=file]")
-    # While the page is drawn anew, the former widget stands beside the new one.
+    # While the page is redrawn, it contains the previous widget and the new one.
     screen.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     expect(inputs).to_have_count(1)
     if isinstance(data, Path):

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.drive import PHONE, go, headline, settled
+from tests.browser.drive import PHONE, go, headline, wait_until_drawn
 
 PHOTOS = 24
 ADDRESS = re.compile(r"[?&]batch=[\w-]{22}")
 
 
 def upload(page: Page, count: int, side: int = 300) -> None:
-    """Send drawings: small files that take a while to read where ``side`` is large."""
+    """Upload drawings: small files that take a while to decode if ``side`` is large."""
     file = BytesIO()
     Image.new("RGB", (side, side), "teal").save(file, "PNG")
     files: list[FilePayload] = [
@@ -44,7 +44,7 @@ def go_back_to_models(page: Page) -> None:
 @pytest.fixture
 def batch_page(page):
     page.goto("/batch")
-    settled(page)
+    wait_until_drawn(page)
     return page
 
 

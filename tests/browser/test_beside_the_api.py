@@ -1,4 +1,4 @@
-"""A visitor of the screen while many clients ask the API all the time."""
+"""A visitor of the page while many clients keep calling the API."""
 
 import threading
 
@@ -6,39 +6,40 @@ import pytest
 
 from benchmarks.load_client import run_load
 from model.samples import samples
-from tests.browser.drive import answered, attach, guarded, settled
+from tests.browser.drive import attach, checked_page, wait_for_answer, wait_until_drawn
 from tests.browser.server import serving
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory, chromium):
-    """A server of its own, whose queue is shorter than there are clients."""
+def busy_server(tmp_path_factory, chromium):
+    """Start a server whose queue is shorter than the number of clients."""
     with serving(tmp_path_factory.mktemp("api"), LOUPE_QUEUE="4") as server:
         yield server
 
 
-def test_the_screen_is_answered(browser, served):
-    photo, enough, refused = samples()[2].read(), threading.Event(), []
+def test_visitor_gets_answers_while_the_api_is_busy(browser, busy_server):
+    photo, stopped, error_counts = samples()[2].read(), threading.Event(), []
+    url = f"{busy_server.url}/api/v1/identify"
 
-    def ask() -> None:
-        while not enough.is_set():
-            refused.append(run_load(f"{served.url}/api/v1/identify", [photo] * 64, 32).errors)
+    def call_api() -> None:
+        while not stopped.is_set():
+            error_counts.append(run_load(url, [photo] * 64, 32).errors)
 
-    with guarded(browser, {"base_url": served.url}) as page:
+    with checked_page(browser, {"base_url": busy_server.url}) as page:
         page.goto("/?way=upload")
-        settled(page)
-        asking = threading.Thread(target=ask)
-        asking.start()
+        wait_until_drawn(page)
+        clients = threading.Thread(target=call_api)
+        clients.start()
         try:
-            # Three photos, each answered in words: never "busy".
+            # Each of three photos gets an answer, never "busy".
             for number in range(3):
                 attach(page, samples()[number].read(), f"{number}.png")
-                answered(page)
+                wait_for_answer(page)
         finally:
-            enough.set()
-            asking.join()
-    # It was the API's clients that were told to wait.
-    assert sum(refused) > 0
-    assert not served.tracebacks()
+            stopped.set()
+            clients.join()
+    # The API's clients were rejected instead.
+    assert sum(error_counts) > 0
+    assert not busy_server.tracebacks()

@@ -5,7 +5,7 @@ import base64
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, attach, headline, photo, pick, sample, uploader
+from tests.browser.drive import attach, headline, photo, pick, sample, uploader, wait_for_answer
 from tests.photos import encoded
 
 COFFEE = ("espresso", "cup", "coffee mug")
@@ -14,7 +14,7 @@ COFFEE = ("espresso", "cup", "coffee mug")
 def test_camera_photo_is_identified(page):
     page.goto("/?way=Camera")
     page.get_by_test_id("stCameraInputButton").click()
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)
     expect(photo(page)).to_have_attribute("alt", "The photo you took")
     # The camera is released and comes back with one press.
     expect(page.locator("video")).to_have_count(0)
@@ -30,11 +30,11 @@ def test_camera_photo_is_identified(page):
 def test_uploads_are_identified_one_after_the_other(page, format, name):
     page.goto("/")
     attach(page, encoded(sample("cat").open().convert("RGB"), format), name)
-    assert "cat" in answered(page)
+    assert "cat" in wait_for_answer(page)
     # The uploader is ready for the next one, and holds no file.
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
     attach(page, encoded(sample("coffee").open().convert("RGB")))
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)
 
 
 def test_pasted_picture_is_identified(page):
@@ -52,17 +52,17 @@ def test_pasted_picture_is_identified(page):
     )
     button.focus()
     page.keyboard.press("Control+V")
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)
 
 
 def test_samples_are_identified(page):
     page.goto("/?way=Sample")
     pick(page, "Coffee")
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)
     expect(photo(page)).to_have_attribute("alt", sample("coffee").alt)
     pick(page, "Cat")
     expect(photo(page)).to_have_attribute("alt", sample("cat").alt)
-    assert "cat" in answered(page)
+    assert "cat" in wait_for_answer(page)
 
 
 def test_keyboard_reaches_the_uploader_and_the_samples(page):
@@ -75,7 +75,7 @@ def test_keyboard_reaches_the_uploader_and_the_samples(page):
     coffee.wait_for()
     tab_to(page, coffee)
     page.keyboard.press("Enter")
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)
 
 
 def tab_to(page, target):
@@ -92,4 +92,4 @@ def test_camera_over_plain_http_explains_and_offers_upload(page, server):
     expect(notice).to_contain_text("only allow camera access over HTTPS")
     expect(page.get_by_test_id("stCameraInput")).to_have_count(0)
     attach(page, sample("coffee").read(), "coffee.png")
-    answered(page, *COFFEE)
+    wait_for_answer(page, *COFFEE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import DESK, PHONE, guarded, settled
+from tests.browser.drive import DESK, PHONE, checked_page, wait_until_drawn
 from tests.browser.server import serving
 from tests.browser.test_look import Look
 from tests.model.tiny import tiny
@@ -34,12 +34,12 @@ def open_host(page, title):
     box = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_text(f". {title}"))
     box.last.get_by_text("Steps and files").click()
     expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()
-    settled(page)
+    wait_until_drawn(page)
 
 
 def test_download_holds_the_chosen_model(browser, owner, request):
     is_handed_out = "no-downloads" not in request.node.name
-    with guarded(browser, {"base_url": owner.url}) as page:
+    with checked_page(browser, {"base_url": owner.url}) as page:
         page.goto("/deploy?deployed=apples&knows=Somewhat&budget=A+few+dollars")
         expect(page.get_by_text("Apples · version")).to_be_visible()
         version = re.search(
@@ -51,7 +51,7 @@ def test_download_holds_the_chosen_model(browser, owner, request):
         expect(page.get_by_text("fly apps create my-apples")).to_be_visible()
         expect(page.get_by_text("Unzip the download")).to_have_count(int(is_handed_out))
         expect(page.get_by_text("leaves the model out")).to_have_count(int(not is_handed_out))
-        settled(page)
+        wait_until_drawn(page)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download files for Fly.io").click()
         data = Path(download.value.path()).read_bytes()
@@ -81,7 +81,7 @@ def test_page_with_own_models_is_readable(browser, owner, place, colours):
         "has_touch": place == "phone",
         "device_scale_factor": 2 if place == "phone" else 1,
     }
-    with guarded(browser, options) as page:
+    with checked_page(browser, options) as page:
         page.goto("/deploy?knows=Somewhat&budget=A+few+dollars")
         expect(page.get_by_role("heading", name="Does it fit?")).to_be_visible()
         look = Look(page, f"{place}-{colours}")

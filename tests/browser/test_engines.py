@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, pick, source_line
+from tests.browser.drive import pick, source_line, wait_for_answer
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FIRST_LOAD = 90_000
@@ -16,16 +16,19 @@ def test_engines_agree_and_the_address_names_the_chosen_one(page):
     pick(page, "Coffee")
     # The first one in this process imports torch.
     expect(source_line(page)).to_contain_text("learner engine", timeout=FIRST_LOAD)
-    learner = answered(page, engine="learner")
-    former = page.url
+    learner = wait_for_answer(page, engine="learner")
+    learner_url = page.url
     choose(page, "compiled")
-    assert answered(page, engine="compiled") == learner
+    assert wait_for_answer(page, engine="compiled") == learner
     expect(page).to_have_url(re.compile("answer=imagenet~[0-9a-f]{12}~c~"))
     assert "engine=learner" not in page.url
     choose(page, "learner")
-    assert answered(page, engine="learner") == learner
+    assert wait_for_answer(page, engine="learner") == learner
     expect(page).to_have_url(re.compile("engine=learner"))
-    assert re.search("answer=[^&]+", page.url).group() == re.search("answer=[^&]+", former).group()
+    assert (
+        re.search("answer=[^&]+", page.url).group()
+        == re.search("answer=[^&]+", learner_url).group()
+    )
 
 
 def choose(page, engine):

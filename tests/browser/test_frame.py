@@ -6,7 +6,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, attach, go, guarded, headline, pick, sample
+from tests.browser.drive import attach, checked_page, go, headline, pick, sample, wait_for_answer
 from tests.browser.server import framing, serving
 from ui.navigation import PAGES
 
@@ -18,8 +18,8 @@ TITLES = {name: title for name, title, _ in ENTRIES}
 @pytest.mark.parametrize("name", [name for name, *_ in ENTRIES])
 def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
     with (
-        serving(tmp_path) as fresh,
-        guarded(browser, {"base_url": fresh.url}) as page,
+        serving(tmp_path) as new_server,
+        checked_page(browser, {"base_url": new_server.url}) as page,
     ):
         page.goto("/" if name == ENTRIES[0][0] else f"/{name}")
         content = page.get_by_test_id("stMain")
@@ -31,7 +31,7 @@ def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name
             page.keyboard.press("Escape")
         heading = "" if name == ENTRIES[0][0] else f"{TITLES[name]} · "
         expect(page).to_have_title(f"{heading}A thousand everyday things")
-        assert not fresh.tracebacks()
+        assert not new_server.tracebacks()
 
 
 @pytest.mark.slow
@@ -39,12 +39,12 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
         framing(f"{prefixed.url}/?way=Sample", "127.0.0.1") as address,
-        guarded(browser, {}) as page,
+        checked_page(browser, {}) as page,
     ):
         page.goto(address)
         frame = page.frame_locator("iframe")
         pick(frame, "Coffee")
-        answered(frame, "espresso", "cup")
+        wait_for_answer(frame, "espresso", "cup")
         # Links lead to the app's own address.
         frame.get_by_role("button", name="Share").click()
         link = frame.get_by_role("dialog").locator("code").inner_text()
@@ -54,7 +54,7 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
         go(frame, "Models")
         expect(headline(frame)).to_have_text("Models")
         go(frame, "Identify")
-        answered(frame, "espresso", "cup")
+        wait_for_answer(frame, "espresso", "cup")
         # The API and the link preview are below the prefix as well; hosts probe the root.
         root = prefixed.url.removesuffix("/some/prefix/~/+")
         for address in (prefixed.url, root):
@@ -70,8 +70,8 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
 def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
-    with framing(f"{server.url}/", "localhost") as address, guarded(browser, {}) as page:
+    with framing(f"{server.url}/", "localhost") as address, checked_page(browser, {}) as page:
         page.goto(address)
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")
-        answered(frame, "espresso", "cup")
+        wait_for_answer(frame, "espresso", "cup")

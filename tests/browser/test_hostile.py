@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, attach, headline, settled
+from tests.browser.drive import attach, headline, wait_for_answer, wait_until_drawn
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, shelve
 from tests.photos import encoded
@@ -13,8 +13,10 @@ from ui.phrasing import shorten
 
 pytestmark = pytest.mark.slow
 
-# Of formatting: emphasis inside emphasis, formulas, links, colours and icons.
-MADE = "em em, strong, code, del, .katex, a, [data-testid=stIconMaterial], .stMarkdownColoredText"
+# Elements of formatting: emphasis inside emphasis, formulas, links, colours and icons.
+FORMATTING = (
+    "em em, strong, code, del, .katex, a, [data-testid=stIconMaterial], .stMarkdownColoredText"
+)
 
 
 @pytest.fixture
@@ -31,16 +33,16 @@ def test_hostile_labels_stay_text(page, hostile, place):
         before = page.url
         attach(page, encoded(colour(name), "PNG"), f"{label[:60].replace('/', ' ')}.png")
         page.wait_for_function("before => location.href !== before", arg=before)
-        settled(page)
-        answered(page)
-        said = visible(headline(page).inner_text())
-        if visible(shorten(label)) not in said or headline(page).locator(MADE).count():
-            leaks.append((label, said))
-        if attacked(page):
-            leaks.append((label, "an element"))
+        wait_until_drawn(page)
+        wait_for_answer(page)
+        shown = visible(headline(page).inner_text())
+        if visible(shorten(label)) not in shown or headline(page).locator(FORMATTING).count():
+            leaks.append((label, shown))
+        if injected_elements(page):
+            leaks.append((label, "injected an element"))
     page.get_by_role("button", name="Why?").click()
     expect(page.get_by_role("dialog").locator("img")).to_be_visible()
-    if page.get_by_role("dialog").locator(MADE).count() > 0:
+    if page.get_by_role("dialog").locator(FORMATTING).count() > 0:
         leaks.append("why")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Look it up").click()
@@ -51,28 +53,28 @@ def test_hostile_labels_stay_text(page, hostile, place):
             "https://(en.wikipedia|commons.wikimedia|duckduckgo)", link.get_attribute("href")
         )
     page.keyboard.press("Escape")
-    visit = page.get_by_test_id("stMain").get_by_test_id("stBaseButton-secondary")
+    recent_photos = page.get_by_test_id("stMain").get_by_test_id("stBaseButton-secondary")
     leaks += [
         ("button", button.inner_text())
-        for button in visit.all()
+        for button in recent_photos.all()
         if button.locator("strong, code, del, .katex, a, img").count()
     ]
     assert not leaks
     page.goto("/models")
     expect(page.get_by_text("Not calibrated").first).to_be_visible()
-    settled(page)
-    assert not attacked(page)
+    wait_until_drawn(page)
+    assert not injected_elements(page)
 
 
 def visible(text):
-    """Text without characters that are not seen: joiners, and what turns text around."""
+    """Return a text without joiners and characters that set its direction."""
     return re.sub("[\u2060\u202a-\u202e]", "", text).strip()
 
 
-def attacked(page):
-    """What a label may have put into the page."""
+def injected_elements(page):
+    """Return elements that a label may have injected into the page."""
     return page.evaluate(
         """() => [...document.querySelectorAll(
           'img[src="x"], a[href^="javascript"], a[href*="evil.example"], [onerror]')]
-          .map((one) => one.outerHTML)"""
+          .map((element) => element.outerHTML)"""
     )

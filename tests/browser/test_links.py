@@ -8,17 +8,17 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import (
     DESK,
-    answered,
     attach,
     chart,
+    checked_page,
     go,
-    guarded,
     headline,
     photo,
     pick,
     sample,
-    settled,
     source_line,
+    wait_for_answer,
+    wait_until_drawn,
 )
 from tests.browser.server import serving
 
@@ -54,24 +54,24 @@ def token(page):
 
 @pytest.fixture
 def coffee(page):
-    """A page that answered for the coffee."""
+    """Open a page with the answer for the sample *Coffee*."""
     page.goto("/?way=Sample")
     pick(page, "Coffee")
-    answered(page)
+    wait_for_answer(page)
     expect(page).to_have_url(ANSWER)
     return page
 
 
 def test_link_shows_others_the_answer_but_not_the_photo(coffee, visitor):
-    said = headline(coffee).inner_text()
-    media = photo(coffee).get_attribute("src")
+    answer = headline(coffee).inner_text()
+    photo_url = photo(coffee).get_attribute("src")
     other = visitor()
     other.goto(coffee.url)
-    expect(headline(other)).to_have_text(said)
+    expect(headline(other)).to_have_text(answer)
     expect(other.get_by_test_id("stAlert")).to_contain_text("This app gave this answer")
     expect(chart(other)).to_be_visible()
     expect(source_line(other)).to_contain_text("compiled engine")
-    assert media not in other.content()
+    assert photo_url not in other.content()
     expect(other.get_by_test_id("stMain").locator("img")).to_have_count(0)
 
 
@@ -88,7 +88,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     first = headline(coffee).inner_text()
     pick(coffee, "Cat")
     expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
-    second = answered(coffee)
+    second = wait_for_answer(coffee)
     assert second != first
     for title in ("Batch", "About", "Models"):
         open_page(coffee, title)
@@ -97,10 +97,10 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
         expect(headline(coffee)).to_have_text(second)
         expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
     coffee.go_back()
-    settled(coffee)
+    wait_until_drawn(coffee)
     coffee.goto("/?way=Sample")
     pick(coffee, "Coffee")
-    assert answered(coffee) == first
+    assert wait_for_answer(coffee) == first
     pick(coffee, "Cat")
     expect(headline(coffee)).to_have_text(second)
     coffee.go_back()
@@ -116,7 +116,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
 def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     page.goto("/")
     attach(page, sample("coffee").read())
-    words = answered(page)
+    words = wait_for_answer(page)
     address = page.url
     open_page(page, title)
     open_page(page, "Identify")
@@ -135,7 +135,7 @@ def open_page(page, title):
     go(page, title)
     path = "" if title == "Identify" else title.lower()
     expect(page).to_have_url(re.compile(rf":\d+/{path}(\?.*)?$"))
-    settled(page)
+    wait_until_drawn(page)
 
 
 def test_link_to_another_version_is_refused(page):
@@ -151,11 +151,11 @@ def test_hostile_links_are_refused(page, imagenet):
         expect(page.get_by_text("Take or upload a photo")).to_be_visible()
         # As the Back button brings it, which is faster than opening the page anew.
         open_link(page, f"/?answer={quote(value.replace('{version}', imagenet.bundle.version))}")
-        refused(page, value)
+        expect_refusal(page, value)
         open_link(page, "/")
     for value in HOSTILE[:2]:
         page.goto(f"/?answer={quote(value)}")
-        refused(page, value)
+        expect_refusal(page, value)
 
 
 def open_link(page, link):
@@ -168,7 +168,7 @@ def open_link(page, link):
     )
 
 
-def refused(page, value):
+def expect_refusal(page, value):
     expect(page.get_by_test_id("stAlert"), repr(value[:80])).to_contain_text(
         re.compile("This link is incomplete|This link is damaged|This answer came from")
     )
@@ -180,16 +180,16 @@ def refused(page, value):
 def test_page_says_what_a_links_signature_shows(browser, tmp_path):
     with (
         serving(tmp_path, LOUPE_SECRET="a secret of the tests") as signing,
-        guarded(browser, {"base_url": signing.url, "viewport": DESK}) as page,
+        checked_page(browser, {"base_url": signing.url, "viewport": DESK}) as page,
     ):
         page.goto("/?way=Sample")
         pick(page, "Coffee")
-        answered(page)
+        wait_for_answer(page)
         expect(page).to_have_url(ANSWER)
-        own = token(page)
-        page.goto(f"/?answer={own}")
+        signed_token = token(page)
+        page.goto(f"/?answer={signed_token}")
         expect(page.get_by_test_id("stAlert")).to_contain_text("This app gave this answer")
-        content, key_id, signature = own.split(".")
+        content, key_id, signature = signed_token.split(".")
         changed = re.sub(r"~(\d+)-", lambda match: f"~{int(match[1]) - 1}-", content)
         assert changed != content
         for forged, words in (

@@ -9,13 +9,13 @@ from tests.browser.conftest import HERE
 from tests.browser.drive import (
     DESK,
     PHONE,
-    answered,
     attach,
-    guarded,
+    checked_page,
     headline,
     photo,
     pick,
-    settled,
+    wait_for_answer,
+    wait_until_drawn,
 )
 from ui.navigation import PAGES
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
 NAMES = [name for group in PAGES.values() for name, *_ in group]
-# What cannot be read: text whose contrast with what is behind it is under 4.5 to 1,
-# under 3 to 1 where it is large. What is disabled is left out, as WCAG does.
-AUDIT = """
+# Text whose contrast with its background is under 4.5 to 1, or 3 to 1 if it is large. Like WCAG, it
+# leaves out disabled controls.
+FAINT_TEXT = """
 () => {
   const parse = (colour) => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
   const over = (top, below) => {
@@ -52,7 +52,7 @@ AUDIT = """
     return share;
   };
   const LEFT_OUT = '[disabled], [aria-disabled=true], [data-testid=stIconMaterial], title';
-  const found = [];
+  const failures = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
@@ -66,21 +66,21 @@ AUDIT = """
     const below = behind(element);
     const [red, green, blue, alpha = 1] = parse(drawn);
     const seen = over([red, green, blue, alpha * opacity(element)], below);
-    const [one, two] = [luminance(seen), luminance(below)];
-    const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+    const [front, back] = [luminance(seen), luminance(below)];
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
+    if (ratio < (large ? 3 : 4.5)) failures.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
   }
-  return [...new Set(found)];
+  return [...new Set(failures)];
 }
 """
-WIDER = "() => document.scrollingElement.scrollWidth - innerWidth"
+OVERFLOW_PX = "() => document.scrollingElement.scrollWidth - innerWidth"
 
 
 @dataclass(frozen=True)
 class Look:
-    """A page of a size, in light or dark."""
+    """A page on a phone or a desktop, light or dark."""
 
     page: Page
     name: str
@@ -89,25 +89,26 @@ class Look:
     def phone(self):
         return self.name.startswith("phone")
 
-    def check(self, what):
-        """Take a screenshot; then nothing is too wide, nameless or too faint."""
-        settled(self.page)
-        self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{what}.png")
-        assert self.page.evaluate(WIDER) <= 0
+    def check(self, screenshot):
+        """Take a screenshot and assert that nothing is too wide, nameless or too faint."""
+        wait_until_drawn(self.page)
+        self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{screenshot}.png")
+        assert self.page.evaluate(OVERFLOW_PX) <= 0
         for image in self.page.locator("img").all():
             assert image.get_attribute("alt"), image.evaluate("image => image.outerHTML")
-        assert nameless(self.page) == []
-        assert self.page.evaluate(AUDIT) == []
+        assert nameless_controls(self.page) == []
+        assert self.page.evaluate(FAINT_TEXT) == []
 
 
-def nameless(page):
-    """Visible buttons and links without an accessible name."""
+def nameless_controls(page):
+    """Return visible buttons and links without an accessible name."""
     return page.evaluate(
         """() => [...document.querySelectorAll('button, a, [role=button]')]
-          .filter((one) => one.checkVisibility() && !one.closest('[aria-hidden=true]'))
-          .filter((one) => !(one.ariaLabel || one.innerText || one.title
-            || one.ariaLabelledByElements?.length || one.querySelector('img[alt]')).trim?.())
-          .map((one) => one.outerHTML.slice(0, 300))"""
+          .filter((element) => element.checkVisibility() && !element.closest('[aria-hidden=true]'))
+          .filter((element) => !(element.ariaLabel || element.innerText || element.title
+            || element.ariaLabelledByElements?.length
+            || element.querySelector('img[alt]')).trim?.())
+          .map((element) => element.outerHTML.slice(0, 300))"""
     )
 
 
@@ -124,7 +125,7 @@ def look(request, browser, server):
         "has_touch": place == "phone",
         "device_scale_factor": 2 if place == "phone" else 1,
     }
-    with guarded(browser, options) as page:
+    with checked_page(browser, options) as page:
         yield Look(page, request.param)
 
 
@@ -138,8 +139,8 @@ def test_page_fits_and_is_readable_when_opened(look, name):
 def test_answer_is_visible_without_scrolling(look):
     look.page.goto("/?way=Sample")
     pick(look.page, "Cat")
-    answered(look.page)
-    settled(look.page)
+    wait_for_answer(look.page)
+    wait_until_drawn(look.page)
     height = look.page.viewport_size["height"]
     box = photo(look.page).bounding_box()
     assert box["height"] <= 0.45 * height

@@ -3,7 +3,16 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import DESK, PHONE, attach, chart, guarded, headline, photo, settled
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    attach,
+    chart,
+    checked_page,
+    headline,
+    photo,
+    wait_until_drawn,
+)
 from tests.browser.test_look import Look
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages.hostile import CARD_NAME, shelve
@@ -24,7 +33,7 @@ CHARTS = ("Mix-ups", "Calibration")
 
 @pytest.fixture(scope="module")
 def measured(server):
-    """The model of colours in two versions, of which the second has a card."""
+    """Publish two versions of the model of colours, the second with a card."""
     shelf = server.data / "models"
     tiny(shelf, "measured", confidence=CALIBRATED, title="Colours, the previous")
     yield tiny(shelf, "measured", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
@@ -45,12 +54,12 @@ def look(request, browser, server, measured):
         "has_touch": place == "phone",
         "device_scale_factor": 2 if place == "phone" else 1,
     }
-    with guarded(browser, options) as page:
+    with checked_page(browser, options) as page:
         yield Look(page, request.param)
 
 
 def card(page, title):
-    """The box of the model of that title."""
+    """Return the card of the model with that title."""
     heading = page.get_by_role("heading", name=title, exact=True)
     return page.get_by_test_id("stVerticalBlock").filter(has=heading).last
 
@@ -86,7 +95,7 @@ def test_card_and_its_figures_are_readable(look):
     page.goto("/models")
     box = card(page, "Colours")
     expect(box.get_by_text("Accuracy 76.7%")).to_be_visible()
-    # Nothing of it is drawn before it is opened.
+    # Charts are drawn only once the visitor opens them.
     expect(box.get_by_test_id("stVegaLiteChart")).to_have_count(0)
     look.check("models-closed")
     box.get_by_text("How good is it?").click()
@@ -97,10 +106,9 @@ def test_card_and_its_figures_are_readable(look):
             expect(chart(box)).to_be_visible()
         show(page, box.get_by_text("How good is it?"))
         look.check(f"models-{figure.split()[0].lower()}")
-        drawn = box.get_by_test_id("stVegaLiteChart")
         if figure in CHARTS:
-            wide = box.bounding_box()
-            assert drawn.bounding_box()["width"] <= wide["width"]
+            drawing = box.get_by_test_id("stVegaLiteChart").bounding_box()
+            assert drawing["width"] <= box.bounding_box()["width"]
 
 
 def test_versions_and_origin_are_readable(look, measured):
@@ -135,20 +143,20 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, l
     attach(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
     expect(chart(page)).to_be_visible()
-    settled(page)
+    wait_until_drawn(page)
     height = page.viewport_size["height"]
     assert photo(page).bounding_box()["height"] <= 0.45 * height
-    said = page.get_by_test_id("stCaptionContainer").filter(has_text="In testing")
-    expect(said).to_contain_text(line)
-    below = said.bounding_box()
+    track_record = page.get_by_test_id("stCaptionContainer").filter(has_text="In testing")
+    expect(track_record).to_contain_text(line)
+    below = track_record.bounding_box()
     assert below["y"] > headline(page).bounding_box()["y"]
-    # Short of the end of the screen by two bars at least.
+    # At least two bars above the end of the screen.
     assert below["y"] + below["height"] + 60 < height
     look.check(f"identify-{name}")
 
 
 def test_hostile_card_shows_plain_text(page, server):
-    made = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
+    formatting = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
     with shelve(server.data / "models"):
         page.goto("/models")
         box = page.get_by_test_id("stVerticalBlock").filter(
@@ -158,7 +166,7 @@ def test_hostile_card_shows_plain_text(page, server):
         box.get_by_text("How good is it?").click()
         for figure in FIGURES:
             choose(page, box, figure)
-            settled(page)
-            assert box.locator(made).count() == 0, figure
+            wait_until_drawn(page)
+            assert box.locator(formatting).count() == 0, figure
             attacks = 'img[src="x"], a[href^="javascript"], a[href*="evil"], [onerror], script'
             assert box.locator(attacks).count() == 0, figure

@@ -6,7 +6,15 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import answered, attach, go, guarded, headline, sample, settled
+from tests.browser.drive import (
+    attach,
+    checked_page,
+    go,
+    headline,
+    sample,
+    wait_for_answer,
+    wait_until_drawn,
+)
 from tests.browser.server import framing, serving
 from ui.navigation import PAGES
 
@@ -25,15 +33,15 @@ def take_photo(screen):
 def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
     with (
         serving(tmp_path, plain=True) as plain,
-        guarded(browser, {"base_url": plain.url}) as page,
+        checked_page(browser, {"base_url": plain.url}) as page,
     ):
         with urlopen(f"{plain.url}/api/ready") as response:
             assert "<title>Streamlit</title>" in response.read().decode()
         page.goto("/")
         attach(page, sample("coffee").read(), "coffee.png")
-        answered(page, *COFFEE)
+        wait_for_answer(page, *COFFEE)
         take_photo(page)
-        answered(page, *COFFEE)
+        wait_for_answer(page, *COFFEE)
         for _, title, _ in ENTRIES:
             go(page, title)
             expect(page).to_have_title(
@@ -41,7 +49,7 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
                 if title == ENTRIES[0][1]
                 else f"{title} · A thousand everyday things"
             )
-            settled(page)
+            wait_until_drawn(page)
             expect(page.get_by_test_id("stMain").locator("[data-testid=stAlert]")).to_have_count(0)
             # No link leads to a route that only st.App has.
             links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
@@ -57,16 +65,16 @@ def test_plain_script_shows_any_page_to_the_first_visitor(browser, tmp_path):
     for name, title, _ in ENTRIES[1:]:
         with (
             serving(tmp_path / name, plain=True) as plain,
-            guarded(browser, {"base_url": plain.url}) as page,
+            checked_page(browser, {"base_url": plain.url}) as page,
         ):
             page.goto(f"/{name}")
-            settled(page)
+            wait_until_drawn(page)
             content = page.get_by_test_id("stMain")
             expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
             page.goto("/")
             expect(page).to_have_title("A thousand everyday things")
             go(page, title)
-            settled(page)
+            wait_until_drawn(page)
             assert not plain.tracebacks()
 
 
@@ -76,14 +84,14 @@ def test_plain_script_works_under_a_prefix_in_a_frame_of_another_site(browser, t
     with (
         serving(tmp_path, prefix="some/prefix", plain=True, options=options) as plain,
         framing(f"{plain.url}/", "127.0.0.1") as address,
-        guarded(browser, {}) as page,
+        checked_page(browser, {}) as page,
     ):
         page.goto(address)
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")
-        answered(frame, *COFFEE)
+        wait_for_answer(frame, *COFFEE)
         take_photo(frame)
-        answered(frame, *COFFEE)
+        wait_for_answer(frame, *COFFEE)
         go(frame, "Models")
         expect(headline(frame)).to_have_text("Models")
         assert not plain.tracebacks()

@@ -10,13 +10,13 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from model.corrections import CorrectionStore
-from tests.browser.drive import answered, attach, headline, photo, pick, sample
+from tests.browser.drive import attach, headline, photo, pick, sample, wait_for_answer
 from tests.photos import drawn, encoded
 
 
 def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
-    seen = {}
+    answers = {}
     for page in (mine, theirs):
         page.goto("/")
     for place, names in enumerate([("coffee", "cat"), ("rocket", "camera")]):
@@ -25,12 +25,12 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
         for page, name in zip((mine, theirs), names, strict=True):
             if place:
                 expect(page.get_by_text("Recent photos")).to_be_visible()
-            seen[page, name] = (answered(page), photo(page).get_attribute("src"))
-    assert len({words for words, _ in seen.values()}) == 4
+            answers[page, name] = (wait_for_answer(page), photo(page).get_attribute("src"))
+    assert len({words for words, _ in answers.values()}) == 4
     for page in (mine, theirs):
         content, text = page.content(), page.inner_text("body")
-        for (whose, _), (words, source) in seen.items():
-            if whose is not page:
+        for (other, _), (words, source) in answers.items():
+            if other is not page:
                 assert source not in content
                 assert words.removeprefix("My best guess: ") not in text
 
@@ -38,31 +38,31 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
 def test_correction_is_saved_and_its_photo_only_if_the_box_is_ticked(page, server):
     page.goto("/?way=Sample")
     pick(page, "Coffee")
-    answered(page)
-    correct(page, "teapot", keep=False)
-    correct(page, "my own word", keep=True)
-    with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as records:
-        # Other tests may have saved some on the same server.
-        *_, first, second = records.iter_corrections()
+    wait_for_answer(page)
+    correct(page, "teapot", keep_photo=False)
+    correct(page, "my own word", keep_photo=True)
+    with closing(CorrectionStore(f"sqlite:///{server.data / 'records.sqlite'}")) as store:
+        # Other tests may have saved corrections on the same server.
+        *_, first, second = store.iter_corrections()
         assert (first.label, first.known, first.has_photo) == ("teapot", True, False)
         assert (second.label, second.known, second.has_photo) == ("my own word", False, True)
         assert first.predicted == "espresso"
-        assert records.get_photo(first.id) is None
-        with Image.open(io.BytesIO(records.get_photo(second.id))) as kept:
-            assert (kept.format, kept.size) == ("JPEG", (600, 400))
-            assert not kept.getexif()
+        assert store.get_photo(first.id) is None
+        with Image.open(io.BytesIO(store.get_photo(second.id))) as image:
+            assert (image.format, image.size) == ("JPEG", (600, 400))
+            assert not image.getexif()
 
 
-def correct(page, word, *, keep):
+def correct(page, label, *, keep_photo):
     """Save a correction: a label of the model, or a typed word without pressing Enter."""
     page.get_by_role("button", name="It's something else…").click()
     dialog = page.get_by_role("dialog")
-    if keep:
-        dialog.get_by_role("textbox", name="Or type your own").fill(word)
+    if keep_photo:
+        dialog.get_by_role("textbox", name="Or type your own").fill(label)
         dialog.get_by_text("Save my photo as well").click()
     else:
-        dialog.get_by_role("combobox", name="What is it?").fill(word)
-        page.get_by_role("option", name=word, exact=True).click()
+        dialog.get_by_role("combobox", name="What is it?").fill(label)
+        page.get_by_role("option", name=label, exact=True).click()
     dialog.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_test_id("stToast").last).to_contain_text("Your correction is saved")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -72,7 +72,7 @@ def correct(page, word, *, keep):
 def test_why_shows_the_occlusion_map(page):
     page.goto("/?way=Sample")
     pick(page, "Cat")
-    answered(page)
+    wait_for_answer(page)
     page.get_by_role("button", name="Why?").click()
     overlay = page.get_by_role("dialog").locator("img")
     expect(overlay).to_have_attribute(
@@ -87,7 +87,7 @@ def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     memory_mb, photo_file = [], tmp_path / "photo.jpg"
     for seed in range(30):
         before = page.url
-        # As phones append a film to a photo.
+        # Some phones append a film to a photo.
         photo_file.write_bytes(encoded(drawn(640, 480, seed)) + bytes(3 * 2**20))
         attach(page, photo_file)
         page.wait_for_function("before => location.href !== before", arg=before)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from model.share_link import KEY_FILE
-from tests.browser.drive import answered, attach, guarded, sample
+from tests.browser.drive import attach, checked_page, sample, wait_for_answer
 from tests.sharing import remaining, sharing, tunnel
 
 
@@ -19,10 +19,10 @@ def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header
         assert "LOUPE_DOWNLOADS=false keeps the files private" in printed
         assert "█" in printed
         options = {"base_url": address, "ignore_https_errors": True}
-        with guarded(browser, options) as page:
+        with checked_page(browser, options) as page:
             page.goto("/")
             attach(page, sample("coffee").read(), "coffee.png")
-            answered(page, "espresso", "cup")
+            wait_for_answer(page, "espresso", "cup")
             # Links lead to the public address, and are signed.
             page.get_by_role("button", name="Share").click()
             link = page.get_by_role("dialog").locator("code").inner_text()

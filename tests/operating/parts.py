@@ -1,4 +1,4 @@
-"""PostgreSQL, replicas of the app and nginx: started by tests, each on ports of its own."""
+"""PostgreSQL, replicas of the app and nginx, which tests start on free ports."""
 
 import contextlib
 import os
@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,34 +16,26 @@ from deploy.ports import free_port
 from model.settings import ROOT
 from tests.model.tiny import tiny
 from tests.tools import require_tool
+from tests.waiting import wait_until
 
-__all__ = ["Replica", "nginx", "postgresql", "until"]
+__all__ = ["PATIENCE_SECONDS", "Replica", "nginx", "postgresql"]
 
-PATIENCE = 30
+PATIENCE_SECONDS = 30
+"""Longest wait for a process, in seconds."""
+
 PASSWORD = "known-to-the-cluster"
-
-
-def until(what: Callable[[], object], said: Callable[[], str] = str) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            if what():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"It did not happen in {PATIENCE} s. {said()}")
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """An empty cluster of its own; its URL."""
+    """Start PostgreSQL with an empty cluster; yield its URL."""
     initdb, server = require_tool("initdb"), require_tool("postgres")
-    # It refuses to run as root, and then needs a folder that the other user may enter.
+    # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    who = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
+    run_as = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as temporary:
+        folder = Path(temporary)
         if user:
             os.chown(folder, user.pw_uid, user.pw_gid)
         password = folder / "password"
@@ -53,7 +44,12 @@ def postgresql() -> Iterator[str]:
         command = [initdb, "-D", str(folder / "db"), "-U", "loupe", "-E", "UTF8"]
         command += ["--auth=scram-sha-256", f"--pwfile={password}"]
         subprocess.run(
-            [*command, "--no-sync"], check=True, capture_output=True, cwd=folder, timeout=60, **who
+            [*command, "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            timeout=60,
+            **run_as,
         )
         options = {
             "listen_addresses": "127.0.0.1",
@@ -61,26 +57,28 @@ def postgresql() -> Iterator[str]:
             "fsync": "off",
             "max_connections": "40",
         }
-        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [server, "-D", str(folder / "db"), "-p", str(port), *words],
+                [server, "-D", str(folder / "db"), "-p", str(port), *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                **who,
+                **run_as,
             )
         url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
         try:
-            until(lambda: _answers(url), (folder / "log").read_text)
+            wait_until(
+                lambda: _accepts_connections(url), PATIENCE_SECONDS, (folder / "log").read_text
+            )
             yield url
         finally:
-            # "Fast": whoever is connected is sent away.
+            # PostgreSQL's fast shutdown, which disconnects clients.
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
 
 
-def _answers(url: str) -> bool:
+def _accepts_connections(url: str) -> bool:
     import psycopg
 
     try:
@@ -107,7 +105,7 @@ class Replica:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; ``ready`` waits until it answers."""
+        """Start the process; ``wait_until_ready`` waits for its model."""
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
         command += [f"--server.port={self.port}", "--server.headless=true"]
         with (self._folder / "log").open("ab") as log:
@@ -120,38 +118,42 @@ class Replica:
                 start_new_session=True,
             )
 
-    def ready(self) -> None:
-        """Wait until its model answers."""
+    def wait_until_ready(self) -> None:
+        """Wait until its model is loaded."""
         url = f"http://127.0.0.1:{self.port}/api/ready"
 
-        def answers() -> bool:
-            with urlopen(url, timeout=5) as answer:
-                return bool(answer.status == 200)
+        def is_ready() -> bool:
+            with urlopen(url, timeout=5) as response:
+                return bool(response.status == 200)
 
-        until(answers, self.log)
+        wait_until(is_ready, PATIENCE_SECONDS, self.log)
 
     def kill(self) -> None:
-        """End it at once, as a machine that fails does."""
+        """Kill the process, as a failing machine does."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def log(self) -> str:
-        """The end of what it wrote."""
+        """Return the end of its output."""
         return (self._folder / "log").read_text(errors="replace")[-4000:]
 
 
 @contextlib.contextmanager
 def nginx(folder: Path, ports: tuple[int, int]) -> Iterator[tuple[str, Path]]:
-    """The proxy as ``docs/replicas.nginx.conf`` has it; its address, and its log of replicas."""
+    """Start nginx with ``docs/replicas.nginx.conf``; yield its URL and its log of replicas."""
     program, port, log = require_tool("nginx"), free_port(), folder / "access.log"
     text = (ROOT / "docs" / "replicas.nginx.conf").read_text(encoding="utf-8")
-    # Each replica stands in two lists.
-    for written, own, times in (("8080", port, 1), ("8501", ports[0], 2), ("8502", ports[1], 2)):
-        text, count = re.subn(rf"(?<=[ :]){written}\b", str(own), text)
-        assert count == times, f"{written} stands {count} times in replicas.nginx.conf"
-    # Who waits for a replica to be asked again need not wait as long here.
+    # Each replica is listed twice.
+    for documented_port, test_port, times in (
+        ("8080", port, 1),
+        ("8501", ports[0], 2),
+        ("8502", ports[1], 2),
+    ):
+        text, count = re.subn(rf"(?<=[ :]){documented_port}\b", str(test_port), text)
+        assert count == times, f"{documented_port} is in replicas.nginx.conf {count} times"
+    # Tests need not wait as long until nginx tries a lost replica again.
     text = text.replace("fail_timeout=5s", "fail_timeout=1s")
     (folder / "replicas.conf").write_text(text)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -168,7 +170,7 @@ def nginx(folder: Path, ports: tuple[int, int]) -> Iterator[tuple[str, Path]]:
     )
     url = f"http://localhost:{port}"
     try:
-        until(lambda: urlopen(f"{url}/api/live", timeout=5).status == 200)
+        wait_until(lambda: urlopen(f"{url}/api/live", timeout=5).status == 200, PATIENCE_SECONDS)
         yield url, log
     finally:
         process.terminate()

@@ -15,11 +15,12 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from model.corrections import CorrectionStore
-from tests.browser.drive import PATIENCE, answered, attach, guarded, pick
+from tests.browser.drive import PATIENCE_MS, attach, checked_page, pick, wait_for_answer
 from tests.model.tiny import colour
-from tests.operating.parts import Replica, nginx, postgresql, until
+from tests.operating.parts import PATIENCE_SECONDS, Replica, nginx, postgresql
 from tests.photos import encoded
 from tests.tools import require_tool
+from tests.waiting import wait_until
 
 RED = encoded(colour("red"), "PNG")
 PAUSE_SECONDS = 0.25
@@ -51,29 +52,29 @@ class Deployment:
     def restart(self, replica: Replica) -> None:
         """Start a replica again and wait until the proxy sends requests to it."""
         replica.start()
-        replica.ready()
+        replica.wait_until_ready()
         before = self.success_counts()[replica.port]
 
         def is_used() -> bool:
             with urlopen(f"{self.url}/api/live", timeout=5):
                 return self.success_counts()[replica.port] > before
 
-        until(is_used, self.log.read_text)
+        wait_until(is_used, PATIENCE_SECONDS, self.log.read_text)
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Both replicas behind the proxy, started."""
+    """Start both replicas behind the proxy."""
     require_tool("nginx")
     folder = tmp_path_factory.mktemp("deployment")
     with ExitStack() as stack:
         database = stack.enter_context(postgresql())
-        replicas = Replica(folder / "one", database), Replica(folder / "two", database)
+        replicas = Replica(folder / "first", database), Replica(folder / "second", database)
         for replica in replicas:
             stack.callback(replica.kill)
             replica.start()
         for replica in replicas:
-            replica.ready()
+            replica.wait_until_ready()
         url, log = stack.enter_context(nginx(folder, (replicas[0].port, replicas[1].port)))
         yield Deployment(url, log, database, replicas)
 
@@ -81,8 +82,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 def test_only_pages_set_a_cookie_and_metrics_stay_private(deployment: Deployment) -> None:
     """A response that caches may keep for a year carries no visitor's cookie."""
     for path, cookie in (("/", True), ("/api/v1/models", False), ("/api/live", False)):
-        with urlopen(f"{deployment.url}{path}", timeout=10) as answer:
-            assert ("loupe_replica=" in answer.headers.get("set-cookie", "")) is cookie, path
+        with urlopen(f"{deployment.url}{path}", timeout=10) as response:
+            assert ("loupe_replica=" in response.headers.get("set-cookie", "")) is cookie, path
     with pytest.raises(HTTPError, match="404"):
         urlopen(f"{deployment.url}/metrics", timeout=10)
 
@@ -127,8 +128,8 @@ class Client:
         try:
             with urlopen(
                 Request(address, RED, {"Content-Type": "image/png"}), timeout=10
-            ) as answer:
-                body: dict[str, Any] = json.load(answer)
+            ) as response:
+                body: dict[str, Any] = json.load(response)
                 return body
         except (URLError, OSError):
             self.failures += 1
@@ -136,7 +137,7 @@ class Client:
 
 
 @contextmanager
-def running(client: Client) -> Iterator[None]:
+def keep_sending(client: Client) -> Iterator[None]:
     ended = threading.Event()
     threads = [
         threading.Thread(target=work, args=(ended,)) for work in (client.correct, client.identify)
@@ -155,22 +156,23 @@ def running(client: Client) -> Iterator[None]:
 def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployment) -> None:
     client = Client(deployment.url)
 
-    def more(count: int = 15) -> None:
+    def wait_for_more(count: int = 15) -> None:
         accepted, identified = len(client.accepted), client.identified
-        until(
+        wait_until(
             lambda: (
                 len(client.accepted) >= accepted + count and client.identified >= identified + count
-            )
+            ),
+            PATIENCE_SECONDS,
         )
 
-    with running(client):
-        more()
+    with keep_sending(client):
+        wait_for_more()
         assert all(deployment.success_counts().values())
         for replica in deployment.replicas:
             replica.kill()
-            more()
+            wait_for_more()
             deployment.restart(replica)
-            more()
+            wait_for_more()
     with closing(CorrectionStore(deployment.database)) as store:
         labels = [correction.label for correction in store.iter_corrections()]
     assert set(client.accepted) <= set(labels)
@@ -183,36 +185,36 @@ def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployme
 @pytest.mark.browser
 def test_visitor_continues_on_the_other_replica(deployment: Deployment) -> None:
     path = require_tool("chromium")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        with guarded(browser, {"base_url": deployment.url}) as page:
+        with checked_page(browser, {"base_url": deployment.url}) as page:
             first, second = deployment.replicas
             page.goto("/")
             attach(page, RED, "red.png")
-            answered(page, "red")
+            wait_for_answer(page, "red")
             # The visitor is on one of them. Without a reload the page connects to the other,
             # which knows nothing of the session and takes the next photo.
             for replica, name in ((first, "blue"), (second, "green")):
-                _lose(page, replica)
+                _kill_and_reconnect(page, replica)
                 attach(page, encoded(colour(name), "PNG"), f"{name}.png")
-                answered(page, name)
+                wait_for_answer(page, name)
                 deployment.restart(replica)
             page.goto("/?way=Sample")
             pick(page, "Coffee")
-            answered(page)
+            wait_for_answer(page)
             for replica, title in ((first, "Rocket"), (second, "Cat")):
                 before = page.url
-                _lose(page, replica)
+                _kill_and_reconnect(page, replica)
                 pick(page, title)
                 page.wait_for_function("before => location.href !== before", arg=before)
-                answered(page)
+                wait_for_answer(page)
                 deployment.restart(replica)
         browser.close()
 
 
-def _lose(page: Page, replica: Replica) -> None:
+def _kill_and_reconnect(page: Page, replica: Replica) -> None:
     """Kill a replica and wait until the page is connected: again, if it was theirs."""
     replica.kill()
-    assert page.evaluate("fetch('/api/live').then((answer) => answer.status)") == 200
+    assert page.evaluate("fetch('/api/live').then((response) => response.status)") == 200
     page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
