@@ -266,7 +266,8 @@ def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
         assert process.poll() is None, process.communicate()[0]
         return path.exists()
 
-    wait_until(exists, 120)
+    # A loaded machine took more than 120 s to the first checkpoint.
+    wait_until(exists, 300)
 
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
