@@ -224,5 +224,4 @@ def test_host_with_too_little_memory_is_excluded(shelf):
 def test_words_between_backticks_are_code():
     at = open_page(**AFFORDABLE, expanded=["steps-fly"])
     assert "keep `fly scale count 1`" in at.info[0].value
-    remarks = "\n".join(element.value for element in at.caption)
-    assert "`fly scale count` sets the number of machines" in remarks
+    assert "`fly scale count` sets the number of machines" in text(at)

@@ -51,7 +51,8 @@ def show_instructions(host: Host, app: AppSpec) -> None:
         if not host.tried:
             st.caption("Not tried on the host itself: all this follows its documentation.")
         for remark in host.remark_list:
-            st.caption(_format(remark))
+            # Not a caption: code in it is too pale to read.
+            st.markdown(_format(remark))
         _show_files(host, app, values)
 
 
