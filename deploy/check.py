@@ -24,6 +24,7 @@ from .files import (
     parse_variables,
 )
 from .host import Host
+from .placeholders import EXAMPLE_DOMAIN
 from .spec import APP
 
 __all__ = [
@@ -73,12 +74,15 @@ COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->")
 """A comment in any of the formats: it may explain a placeholder."""
 
 
-def check_files(host: Host, texts: Mapping[str, str] | None = None) -> list[CheckResult]:
+def check_files(
+    host: Host, texts: Mapping[str, str] | None = None, memory_mb: int = APP.memory_mb
+) -> list[CheckResult]:
     """Check the host's files.
 
     Args:
         host: the host.
         texts: its files by path; by default as they would be written.
+        memory_mb: memory that the app needs with its models.
     """
     texts = make_files(host) if texts is None else texts
     fix = f"Fix it, or write it again: python -m deploy write {host.name} --force"
@@ -86,7 +90,7 @@ def check_files(host: Host, texts: Mapping[str, str] | None = None) -> list[Chec
         documents = parse_files(texts)
         return [
             *_validate(dict(texts) | nested_files(texts), fix),
-            *_check_values(host, documents),
+            *_check_values(host, documents, memory_mb),
             *_check_instances(host, texts),
         ]
     except DeployError as error:
@@ -134,7 +138,9 @@ def _run_validator(command: list[str], path: str, text: str, fix: str) -> CheckR
     return CheckResult(path, State.OK, f"valid for {command[0]}")
 
 
-def _check_values(host: Host, documents: Mapping[str, Any]) -> Iterator[CheckResult]:
+def _check_values(
+    host: Host, documents: Mapping[str, Any], needed_mb: int
+) -> Iterator[CheckResult]:
     """Compare port, health path, settings and memory with the app's description."""
     paths = host.manifest
     environment = parse_variables(get_value(documents, paths.file, paths.environment))
@@ -154,7 +160,7 @@ def _check_values(host: Host, documents: Mapping[str, Any]) -> Iterator[CheckRes
     granted_mb = host.limits.memory_mb
     if paths.memory is not None:
         granted_mb = parse_memory_mb(get_value(documents, paths.file, paths.memory))
-    yield from _check_memory(granted_mb, environment.get("LOUPE_MEMORY_MB"))
+    yield from _check_memory(granted_mb, needed_mb, environment.get("LOUPE_MEMORY_MB"))
 
 
 def _check_equal(subject: str, actual: Any, expected: str) -> CheckResult:
@@ -164,10 +170,11 @@ def _check_equal(subject: str, actual: Any, expected: str) -> CheckResult:
     return CheckResult(subject, State.FAILED, message, f"Change it to {expected}.")
 
 
-def _check_memory(granted_mb: int, setting: str | None) -> Iterator[CheckResult]:
-    message = f"{granted_mb} MB; the app needs {APP.memory_mb} MB"
-    if granted_mb < APP.memory_mb:
-        yield CheckResult("memory", State.FAILED, message, "Raise it, or choose a larger plan.")
+def _check_memory(granted_mb: int, needed_mb: int, setting: str | None) -> Iterator[CheckResult]:
+    message = f"{granted_mb} MB; the app needs about {needed_mb} MB with its models"
+    if granted_mb < needed_mb:
+        fix = "Raise it, choose a larger plan, or deploy fewer or smaller models."
+        yield CheckResult("memory", State.FAILED, message, fix)
     else:
         yield CheckResult("memory", State.OK, message)
     if setting is not None and parse_memory_mb(setting) > granted_mb:
@@ -197,7 +204,7 @@ def _has_setting(texts: Mapping[str, str], setting: str) -> bool:
 def check_placeholders(
     host: Host, existing: Mapping[str, str], generated: Mapping[str, str]
 ) -> Iterator[CheckResult]:
-    """Name every placeholder that is left, with its line.
+    """Name every placeholder or example domain that is left, with its line.
 
     Args:
         host: the host.
@@ -209,6 +216,11 @@ def check_placeholders(
             message = f"{word} is still a placeholder"
             fix = f"Replace it with {host.placeholders[word]}, or run `write` with --set {word}=…"
             yield CheckResult(f"{path}, line {number}", State.FAILED, message, fix)
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := EXAMPLE_DOMAIN.search(COMMENT.sub("", line)):
+                message = f"{found[0]} is an example"
+                fix = "Put your own domain there, or run `write` with --set YOUR.DOMAIN=…"
+                yield CheckResult(f"{path}, line {number}", State.FAILED, message, fix)
     unwritten = [text for path, text in generated.items() if path not in existing]
     words = dict.fromkeys(word for text in unwritten for _, word in _find_placeholders(host, text))
     if words:

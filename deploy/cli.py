@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -19,7 +19,8 @@ from .host import ARCHIVE, Host, Limits
 from .hosts import get_host, hosts
 from .package import check_offered, choose_models, list_other_models
 from .placeholders import find_repository, parse_assignments
-from .spec import AppSpec
+from .record import is_as_written, read_record
+from .spec import APP, AppSpec
 
 __all__ = ["main"]
 
@@ -119,7 +120,7 @@ def _list_paths(host: Host, app: AppSpec) -> list[str]:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write to; by default the repository, or a folder of its own below build/.",
 )
-@click.option("--force", is_flag=True, help="Replace files that differ.")
+@click.option("--force", is_flag=True, help="Replace files that you edited.")
 def write_command(
     host: str,
     models: tuple[str, ...],
@@ -130,7 +131,7 @@ def write_command(
 ) -> None:
     """Write the files of HOST, with the models to deploy.
 
-    A file that exists and differs is kept unless --force is given. Another version of a model is
+    A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
     chosen = get_host(host)
@@ -232,7 +233,7 @@ def _print_results(results: Iterator[CheckResult]) -> bool:
 def _check_host(
     host: Host, folder: Path, model: str | None, *, start: bool
 ) -> Iterator[CheckResult]:
-    generated = make_files(host)
+    generated, record = make_files(host), read_record(folder)
     try:
         existing = read_files(host, folder)
     except DeployError as error:
@@ -241,18 +242,37 @@ def _check_host(
     for path, text in generated.items():
         if path not in existing:
             message = f"not in {folder}: checked as `write` would make it"
-        elif existing[path] == text:
-            message = f"as `write` makes it, in {folder}"
+        elif existing[path] == text or is_as_written(record, path, existing[path].encode()):
+            message = f"as `write` made it, in {folder}"
+        elif path in record:
+            message = f"edited since `write` made it, in {folder}"
         else:
-            message = f"in {folder}, with your models, values or edits"
+            message = f"not made by `write` in {folder}, or by an earlier version of it"
         yield CheckResult(path, State.NOTE, message)
     texts = generated | existing
     yield from check_placeholders(host, existing, generated)
-    yield from check_files(host, texts)
+    yield from check_files(host, texts, _required_memory_mb(host, texts, folder))
+    # Imported here because they load the models' runtime.
     if start:
         from .trial import check_start
 
         yield from check_start(host, texts, folder, model)
+    else:
+        from .trial import check_without_start
+
+        yield check_without_start(host, texts, folder, model)
+
+
+def _required_memory_mb(host: Host, texts: Mapping[str, str], folder: Path) -> int:
+    """Return the memory that the app needs with the models in its files, in MB."""
+    from .deployed_models import read_models
+    from .startup import plan_start
+
+    try:
+        return read_models(plan_start(host, texts, folder)).memory_mb
+    except DeployError:
+        # The checks that follow name the file.
+        return APP.memory_mb
 
 
 def _format_sleep(limits: Limits) -> str | None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shlex
 import shutil
 import tomllib
@@ -28,6 +29,7 @@ from .package import (
     make_archive,
 )
 from .placeholders import fill
+from .record import is_as_written, read_record, update_record
 from .spec import APP, AppSpec
 
 __all__ = [
@@ -149,29 +151,32 @@ def write_files(
     """Write the host's files and models below a folder, and return what happened to each.
 
     Each file and each model is written completely or not at all. Another version of a model is
-    replaced.
+    replaced, and so is a file that still is as an earlier call made it.
 
     Args:
         host: the host.
         folder: by default ``default_folder(host)``.
         app: the app with the models to deploy.
         values: what to put for placeholders; the others are left.
-        force: replace files that differ.
+        force: replace files that were edited as well.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
-        FilesDiffer: a file exists with other content and ``force`` is false; nothing is written.
+        FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false; nothing
+            is written.
         NotOffered: the host can't run it.
     """
     check_offered(host, app)
     folder = default_folder(host) if folder is None else folder
     contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
     results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
-    archive = folder / f"{host.name}/{ARCHIVE}"
+    archive, record = folder / f"{host.name}/{ARCHIVE}", read_record(folder)
     different = [
         str(path)
         for path, result in results.items()
-        if result is WriteResult.REPLACED and path != archive
+        if result is WriteResult.REPLACED
+        and path != archive
+        and not is_as_written(record, path.relative_to(folder).as_posix(), path.read_bytes())
     ]
     if different and not force:
         shown = ", ".join(different[:SHOWN])
@@ -195,6 +200,8 @@ def write_files(
                     shutil.copy(content, temporary)
                 if path.suffix == ".sh":
                     temporary.chmod(0o755)
+    written = {path.relative_to(folder).as_posix(): path.read_bytes() for path in contents}
+    update_record(folder, written)
     return results
 
 
@@ -265,8 +272,8 @@ def _parse(path: str, text: str) -> Any:
                 return tomllib.loads(text)
             case ".service":
                 return _parse_unit(text)
-            case ".md":  # front matter
-                return yaml.safe_load(text.split("---\n")[1])
+            case ".md" if text.startswith("---\n"):  # front matter
+                return yaml.safe_load(re.split(r"^---\n", text, flags=re.MULTILINE)[1])
             case _:
                 return text
     except (yaml.YAMLError, ValueError, IndexError) as error:

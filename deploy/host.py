@@ -7,7 +7,7 @@ from inspect import cleandoc
 from typing import Literal
 
 from .options import DeploymentOption
-from .placeholders import fill
+from .placeholders import EXAMPLES, fill
 from .spec import APP, AppSpec
 
 __all__ = ["ARCHIVE", "Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
@@ -171,18 +171,23 @@ class Host(DeploymentOption):
         return self._fill(f"WRITE && {self.update}", app, values)
 
     def _fill(self, text: str, app: AppSpec, values: Mapping[str, str] | None) -> str:
-        words = "".join(f" --set {word}={word}" for word in self.placeholders_in_files(app))
+        values = dict(values or {})
+        words = "".join(
+            f" --set {word}={values.get(word, EXAMPLES.get(word, word))}"
+            for word in self.placeholders_in_files(app)
+        )
         environment = app.environment(self.limits.memory_mb)
         settings = [f"{name}={value}" for name, value in environment.items()]
-        text = fill(
+        # In one pass: a value is not filled again.
+        return fill(
             text,
-            {
+            values
+            | {
                 "WRITE": f"python -m deploy write {self.name}{app.options}{words}",
                 "SETTINGS": self.settings_separator.join(settings),
                 "STAGE": app.image_stage,
             },
         )
-        return fill(text, values or {})
 
     def placeholders_in_files(self, app: AppSpec = APP) -> list[str]:
         """Return the placeholders that are in the files, not only in the steps."""

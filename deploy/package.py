@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ __all__ = [
     "copy_bundle",
     "list_other_models",
     "make_archive",
+    "required_memory_mb",
 ]
 
 GITHUB_FILE_BYTES = 100 * 2**20
@@ -61,7 +62,7 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
 
     Args:
         names: models of the registry, of which the first opens; by default the model that the
-            app opens here.
+            app opens here. If one of them is not built in, exactly these are offered.
         learner: also deploy what the learner engine needs.
 
     Raises:
@@ -70,9 +71,11 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
     """
     app = APP.with_learner() if learner else APP
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
-    own = [bundle for bundle in bundles if not bundle.folder.is_relative_to(BUILTIN_DIR)]
-    if not own and not names:
+    builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
+    if builtin and not names:
         return app
+    # Beside an own model, a built-in one is copied as well: the others are then hidden.
+    own = [] if builtin else bundles
     for bundle in own:
         if learner and LEARNER.needs not in bundle.file_names:
             raise NotOffered(
@@ -80,16 +83,22 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
                 "needs. Leave out --learner."
             )
     sizes = [path.stat().st_size for bundle in own for path in _paths(bundle, app).values()]
-    graph_bytes = sum(bundle.manifest.files[COMPILED.needs].bytes for bundle in bundles)
-    more_mb = GRAPH_COPIES * (graph_bytes - MEASURED_GRAPH_BYTES) / 2**20
     return replace(
         app,
         models=tuple(bundle.name for bundle in bundles),
         own=tuple(bundle.name for bundle in own),
-        builtin=len(own) < len(bundles),
+        builtin=builtin,
+        model_title=bundles[0].manifest.title,
         git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
-        memory_mb=10 * round((app.memory_mb + more_mb) / 10),
+        memory_mb=required_memory_mb(bundles),
     )
+
+
+def required_memory_mb(bundles: Iterable[Bundle]) -> int:
+    """Return about how many MB the app needs with these models loaded."""
+    graph_bytes = sum(bundle.manifest.files[COMPILED.needs].bytes for bundle in bundles)
+    more_mb = GRAPH_COPIES * (graph_bytes - MEASURED_GRAPH_BYTES) / 2**20
+    return 10 * round((APP.memory_mb + more_mb) / 10)
 
 
 def _default_bundle() -> Bundle:
@@ -233,7 +242,8 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
     try:
         for name in files:
             source = bundle.folder / name if name == MANIFEST else bundle.verified_path(name)
-            shutil.copyfile(source, new / name)
+            # With its date: it says which model is the newest, and so opens here.
+            shutil.copy2(source, new / name)
             fsync_path(new / name)
         new.chmod(0o755)
         if os.path.lexists(target):

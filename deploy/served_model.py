@@ -1,6 +1,6 @@
 """The model that a running app opens, compared with the one on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "MODELS_PATH",
     "ExpectedModel",
     "check_identity",
+    "compare_models",
     "find_difference",
     "find_expected",
     "get_candidates",
@@ -82,13 +83,33 @@ def check_identity(
         offered: its models, as ``GET /api/v1/models`` lists them.
         expected: the model that it should open.
     """
-    bundle = expected.bundle
     name, version = (ready.document.get(key) for key in ("model", "version"))
     if not name:
         message = "the app doesn't say which model it opens: it runs without Loupe's routes"
         fix = "Start streamlit_app.py itself, with the version of Streamlit in requirements.txt."
         return CheckResult(SUBJECT, State.FAILED, message, fix)
-    if name != bundle.name and bundle.name not in _names(offered):
+    # The app is ready only after it has reproduced the golden outputs.
+    return compare_models(name, version, _names(offered), expected, "golden outputs reproduced")
+
+
+def compare_models(
+    name: object,
+    version: object,
+    offered: Iterable[object],
+    expected: ExpectedModel,
+    proof: str,
+) -> CheckResult:
+    """Compare the model that opens with the expected one.
+
+    Args:
+        name: the name of the model that opens.
+        version: its version.
+        offered: the names of all models that a visitor can choose.
+        expected: the model that should open.
+        proof: how its files were tested, for the message.
+    """
+    bundle = expected.bundle
+    if name != bundle.name and bundle.name not in offered:
         return expected.missing(name)
     if name != bundle.name:
         message = f"the app opens '{name}', and offers '{bundle.name}' beside it"
@@ -97,8 +118,7 @@ def check_identity(
     if version != bundle.version:
         message = f"'{name}' is version {version}, but on this machine it is {bundle.version}"
         return CheckResult(SUBJECT, State.FAILED, message, f"Update it: {expected.update}")
-    # The app is ready only after it has reproduced the golden outputs.
-    message = f"'{name}', version {version}, as on this machine; golden outputs reproduced"
+    message = f"'{name}', version {version}, as on this machine; {proof}"
     return CheckResult(SUBJECT, State.OK, message)
 
 

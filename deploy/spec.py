@@ -45,7 +45,9 @@ class AppSpec:
     """Folder of the repository, and of the image, that holds the models to deploy."""
 
     own: tuple[str, ...] = ()
-    """Those of them that are not built in: their files are deployed."""
+    """Those of them whose files are copied: all, unless only built-in ones are named."""
+    model_title: str = ""
+    """Title of the model that opens; empty for the built-in one."""
     git_lfs: bool = False
     """Whether a model has a file that GitHub takes only by Git LFS."""
 
@@ -79,6 +81,11 @@ class AppSpec:
         """The options of ``write`` that lead to this app, with a leading space."""
         models = "".join(f" --model {name}" for name in self.models)
         return models + (" --learner" if self.learner else "")
+
+    @property
+    def heading(self) -> str:
+        """The title of its page: that of the model that opens, on one line, or the app's own."""
+        return " ".join(self.model_title.split()) or self.title
 
     def with_learner(self) -> "AppSpec":
         """Return the app with the full install."""

@@ -35,7 +35,14 @@ from .host import ARCHIVE, Host
 from .ports import free_port
 from .spec import APP
 
-__all__ = ["StartPlan", "StartedApp", "peak_memory_mb", "plan_start", "start_app"]
+__all__ = [
+    "StartPlan",
+    "StartedApp",
+    "peak_memory_mb",
+    "plan_start",
+    "start_app",
+    "unpack_models",
+]
 
 READY_TIMEOUT_SECONDS = 120
 """Longest wait for the app if the host documents no limit, in seconds."""
@@ -203,7 +210,7 @@ def start_app(plan: StartPlan, folder: Path) -> StartedApp:
         **_hide_secrets(plan.root),
         **plan.environment,
         "LOUPE_DATA": str(folder / "data"),
-        "LOUPE_BUNDLES": str(_unpack(plan.bundles, folder / "bundles")),
+        "LOUPE_BUNDLES": str(unpack_models(plan.bundles, folder / "bundles")),
         plan.port_variable: str(port),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
@@ -226,8 +233,12 @@ def start_app(plan: StartPlan, folder: Path) -> StartedApp:
     return StartedApp(plan, process, port, log)
 
 
-def _unpack(bundles: Path, folder: Path) -> Path:
-    """Return the folder with the models, unpacked if they are in an archive."""
+def unpack_models(bundles: Path, folder: Path) -> Path:
+    """Return the folder with the models, unpacked if they are in an archive.
+
+    Raises:
+        DeployError: the archive cannot be unpacked.
+    """
     if not bundles.is_file():
         return bundles
     try:

@@ -46,11 +46,8 @@ PUSH = "git add bundles && git commit -m 'Deploy the model' && git push"
 SERVER_DIR = "/opt/loupe"
 """Folder of the app on a server of one's own."""
 
-SYNC = (
-    "rsync -rlptz --delete --exclude .git --exclude .venv --exclude /build --exclude '.env*' "
-    f"--exclude secrets.toml --exclude __pycache__ --exclude '.*_cache' ./ SERVER:{SERVER_DIR}/"
-)
-"""Command that copies the folder here to the server; what is excluded stays there."""
+SYNC = f"rsync -rlptz --delete --exclude-from=deploy/rsync.rules ./ SERVER:{SERVER_DIR}/"
+"""Command that copies the app and its models to the server; what is excluded stays there."""
 
 SERVER_WORDS = {
     "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",

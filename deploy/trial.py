@@ -18,6 +18,7 @@ from model.samples import samples
 
 from .check import CheckResult, State
 from .client import Reply, send
+from .deployed_models import check_models, read_models
 from .errors import DeployError
 from .host import Host
 from .served_model import (
@@ -32,13 +33,14 @@ from .served_model import (
 from .spec import APP
 from .startup import StartedApp, StartPlan, plan_start, start_app
 
-__all__ = ["check_start", "run_plan"]
+__all__ = ["check_start", "check_without_start", "run_plan"]
 
 ANSWER_TIMEOUT_SECONDS = 60
 
 MEGAPIXELS = (48, 24, 12, 6, 3)
 """Sizes of the large photo, the first of which is about the largest that the app accepts."""
 
+FILE_FIX = "Fix the file it names."
 LOG_FIX = "Send the same request to `make run`; its log says more."
 
 
@@ -59,20 +61,40 @@ def check_start(
     """
     try:
         plan = plan_start(host, texts, folder)
+        expected = _expect_model(host, plan, model)
+        if isinstance(expected, CheckResult):
+            yield expected
+        else:
+            yield from run_plan(host, plan, expected)
     except DeployError as error:
-        yield CheckResult("start", State.FAILED, str(error), "Fix the file it names.")
-        return
+        yield CheckResult("start", State.FAILED, str(error), FILE_FIX)
+
+
+def check_without_start(
+    host: Host,
+    texts: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    model: str | None = None,
+) -> CheckResult:
+    """Check which model the host's files open, without starting the app; see ``check_start``."""
+    try:
+        plan = plan_start(host, texts, folder)
+        expected = _expect_model(host, plan, model)
+        if isinstance(expected, CheckResult):
+            return expected
+        return check_models(read_models(plan), expected)
+    except DeployError as error:
+        return CheckResult("start", State.FAILED, str(error), FILE_FIX)
+
+
+def _expect_model(host: Host, plan: StartPlan, model: str | None) -> ExpectedModel | CheckResult:
+    """Return the model that should open, or the failure if this machine has none to compare."""
     try:
         name = model or plan.environment.get("LOUPE_MODEL")
-        expected = find_expected(name, "the host's files have", host)
+        return find_expected(name, "the host's files have", host)
     except LoupeError as error:
         fix = "Import it, or name another with --model. This lists them: python -m model list"
-        yield CheckResult("model", State.FAILED, str(error), fix)
-        return
-    try:
-        yield from run_plan(host, plan, expected)
-    except DeployError as error:
-        yield CheckResult("start", State.FAILED, str(error), "Fix the file it names.")
+        return CheckResult("model", State.FAILED, str(error), fix)
 
 
 def run_plan(host: Host, plan: StartPlan, expected: ExpectedModel) -> Iterator[CheckResult]:
@@ -176,7 +198,10 @@ def _check_memory(app: StartedApp, offered: Sequence[dict[str, Any]]) -> CheckRe
     message = (
         f"{peak_mb:.0f} MB of {limit_mb} MB after {models} and a photo of {megapixels} megapixels"
     )
-    fix = "Choose a larger plan, or lower LOUPE_MEMORY_MB: the app then rejects larger photos."
+    fewer = ", deploy fewer models" if len(offered) > 1 else ""
+    fix = (
+        f"Choose a larger plan{fewer}, or lower LOUPE_MEMORY_MB: the app then rejects large photos."
+    )
     # A visitor may choose an engine on the page; the API has no parameter for it.
     names = {name for model in offered for name in model.get("engines", [])}
     for engine in (ENGINES[name] for name in names if name in ENGINES):

@@ -28,6 +28,7 @@ def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             if not name.startswith("LOUPE_TEST_"):
                 patch.delenv(name)
         patch.setenv("LOUPE_DATA", str(home / "data"))
+        patch.setenv("LOUPE_BUNDLES", str(home / "bundles"))
         patch.setattr(settings_module, "SECRETS", home / "secrets.toml")
         _forget()
         yield

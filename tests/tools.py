@@ -34,6 +34,7 @@ TOOLS = {
     "nginx": Tool("nginx-light", folder="../sbin"),
     "node": Tool("nodejs"),
     "postgres": Tool("postgresql", folder="../lib/postgresql/*/bin"),
+    "rsync": Tool("rsync"),
     "systemd-analyze": Tool("systemd"),
 }
 

@@ -74,7 +74,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
 
 HOST = Host(
     name="cloud-init",
-    title="A virtual machine (cloud-init)",
+    title="A virtual machine on any cloud",
     kind=Kind.IAAS,
     summary="EC2, Compute Engine, Azure, Hetzner and others: paste one file as user data.",
     price="By the hour for the machine, its disk and its traffic, whether or not anyone visits.",

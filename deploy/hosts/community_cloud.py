@@ -1,5 +1,7 @@
 """Streamlit Community Cloud: a public repository, run without a build."""
 
+from html import escape
+
 from model.settings import ROOT
 
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
@@ -18,7 +20,7 @@ ALERT = "not needed. You can't be charged; an app over its limits is stopped."
 
 
 def make_files(app: AppSpec) -> dict[str, str]:
-    """Return what to paste into the app's secrets, and the packages to install.
+    """Return what to paste into the app's secrets, a README, and the packages to install.
 
     A uv.lock, Pipfile or environment.yml would be preferred to requirements.txt.
     """
@@ -30,6 +32,9 @@ def make_files(app: AppSpec) -> dict[str, str]:
     )
     return {
         FILE: dump_toml(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments),
+        "README.md": (
+            f"# {escape(app.heading)}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
+        ),
         "requirements.txt": f"{packages}{app.postgres_driver}\n",
     }
 

@@ -1,5 +1,7 @@
 """Hugging Face Spaces: a git repository with a Dockerfile, shown in a frame."""
 
+from html import escape
+
 from model.settings import ROOT
 
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
@@ -27,7 +29,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     """
     front_matter = dump_yaml(
         {
-            "title": app.title,
+            "title": app.heading,
             "emoji": "🔎",
             "colorFrom": "green",
             "colorTo": "gray",
@@ -37,7 +39,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "license": "apache-2.0",
         }
     )
-    body = f"# {app.title}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
+    body = f"# {escape(app.heading)}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
     files = {FILE: f"---\n{front_matter}---\n\n{body}"}
     if app.learner:
         dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def edit(host: Host, before: str, after: str) -> dict[str, str]:
             "files",
             "not an amount of memory",
         ),
-        ("fly", "512mb", "256mb", "memory", "256 MB; the app needs 330 MB"),
+        ("fly", "512mb", "256mb", "memory", "256 MB; the app needs about 330 MB"),
         ("vps-compose", "mem_limit: 1024m", "mem_limit: 200000k", "memory", "195 MB"),
         ("cloud-run", "1024Mi", "256Mi", "memory", "256 MB"),
         ("cloud-run", "value: '1024'", "value: '8192'", "memory setting", "host grants 1024 MB"),
@@ -55,6 +55,8 @@ def edit(host: Host, before: str, after: str) -> dict[str, str]:
         ("fly", "internal_port = 8501", "internal_port = 8080", "port", "'8080' in the files"),
         ("spaces", "app_port: 8501", "app_port: 7860", "port", "'7860' in the files"),
         ("vps-compose", "'8501'", "'8000'", "port", "'8000' in the files"),
+        ("spaces", "app_port: 8501\n", "", "port", "'None' in the files"),
+        ("spaces", "---\n", "", "port", "'None' in the files"),
         ("render", "services:", "services: [", "files", "render.yaml can't be read"),
     ],
 )
@@ -134,6 +136,18 @@ def test_placeholder_in_a_file_inside_cloud_init_fails() -> None:
     lines = enumerate(text.splitlines(), 1)
     nested = next(number for number, line in lines if line.endswith("YOUR.DOMAIN {"))
     assert f"{path}, line {nested}" in failed
+
+
+def test_example_of_a_domain_fails_like_a_placeholder() -> None:
+    host = get_host("vps-systemd")
+    assert "--set YOUR.DOMAIN=loupe.example.org" in " ".join(host.step_list)
+    texts = make_files(host, values={"YOUR.DOMAIN": "loupe.example.org"})
+    (result,) = check_placeholders(host, texts, texts)
+    assert result.state is State.FAILED
+    assert result.message == "loupe.example.org is an example"
+    for domain in ("example.org.mushrooms.net", "my-example.org", "mushrooms.net"):
+        texts = make_files(host, values={"YOUR.DOMAIN": domain})
+        assert list(check_placeholders(host, texts, texts)) == []
 
 
 def test_placeholders_of_files_that_are_not_written_are_noted() -> None:

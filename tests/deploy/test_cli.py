@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from deploy.cli import main
 from deploy.files import make_files
 from deploy.host import Host
 from deploy.hosts import hosts
-from model.bundle import Bundle
+from deploy.package import choose_models
+from model.bundle import BUILTIN_DIR, Bundle
 from model.settings import ROOT
 from tests.model.tiny import tiny
 
@@ -111,9 +113,7 @@ def test_own_model_is_written_unless_another_is_named(tiny_bundle: Bundle, tmp_p
     assert copied in result.stdout
     assert "Next steps: python -m deploy show render --model tiny\n" in result.stdout
     result = call("write", "render", "--to", str(tmp_path), "--model", "imagenet")
-    # The file names another model now, and it may have been edited.
-    assert result.exit_code == 2
-    result = call("write", "render", "--to", str(tmp_path), "--model", "imagenet", "--force")
+    assert f"{tmp_path}/render.yaml: replaced\n" in result.stdout
     assert f"Also in {tmp_path}/bundles, and offered by the app: tiny\n" in result.stdout
 
 
@@ -134,7 +134,8 @@ def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
     result = call("write", "cloud-run", "--to", str(tmp_path), *values[:2])
     assert "Replace PROJECT in the files: the project's ID (--set PROJECT=…)\n" in result.stdout
     assert "Replace REGION" not in result.stdout
-    call("write", "cloud-run", "--to", str(tmp_path), *values, "--force")
+    # What `check` tells to do next works as it stands.
+    assert call("write", "cloud-run", "--to", str(tmp_path), *values).exit_code == 0
     image = "europe-west1-docker.pkg.dev/mine/loupe/loupe:serve"
     assert image in (tmp_path / "service.yaml").read_text()
     shown = call("show", "cloud-run", *values).stdout
@@ -171,8 +172,8 @@ def test_unknown_host_is_refused_with_a_list(command: str) -> None:
     assert "community-cloud" in result.stderr
 
 
-def test_check_covers_all_hosts() -> None:
-    result = call("check", "--all", "--no-start")
+def test_check_covers_all_hosts(tmp_path: Path, data_folder: Path) -> None:
+    result = call("check", "--all", "--no-start", "--from", str(tmp_path))
     assert result.exit_code == 0
     for host in hosts().values():
         assert f"{host.title} ({host.name})\n" in result.stdout
@@ -185,18 +186,56 @@ def test_check_reads_the_files_in_the_folder(tmp_path: Path) -> None:
     command = ("check", "render", "--no-start", "--from", str(tmp_path))
     result = call(*command)
     assert result.exit_code == 0
-    assert f"render.yaml: as `write` makes it, in {tmp_path}\n" in result.stdout
+    assert f"render.yaml: as `write` made it, in {tmp_path}\n" in result.stdout
     file = tmp_path / "render.yaml"
     file.write_text(file.read_text().replace("/api/ready", "/healthz"))
     result = call(*command)
     assert result.exit_code == 1
-    assert f"render.yaml: in {tmp_path}, with your models, values or edits" in result.stdout
+    assert f"render.yaml: edited since `write` made it, in {tmp_path}\n" in result.stdout
     assert "  failed  health path: '/healthz' in the files, '/api/ready' in the app\n" in (
         result.stdout
     )
     assert "\n          Change it to /api/ready.\n" in result.stdout
     file.write_bytes(b"\xff")
     assert "failed  files: render.yaml can't be read: it is not UTF-8" in call(*command).stdout
+
+
+def test_check_without_start_finds_a_missing_model_and_another_version(
+    tiny_bundle: Bundle, shelf: Path, tmp_path: Path
+) -> None:
+    for host in ("render", "spaces", "community-cloud", "sagemaker"):
+        folder = tmp_path / host
+        command = ("check", host, "--no-start", "--from", str(folder))
+        call("write", host, "--model", "tiny", "--to", str(folder))
+        same = f"  ok      model: 'tiny', version {tiny_bundle.version}, as on this machine; not st"
+        assert same in call(*command).stdout
+    tiny(shelf, title="Colours, again")
+    for host in ("render", "sagemaker"):
+        result = call("check", host, "--no-start", "--from", str(tmp_path / host))
+        assert result.exit_code == 1
+        assert f"  failed  model: 'tiny' is version {tiny_bundle.version}, but on" in result.stdout
+    graph = tmp_path / "render/bundles/tiny/graph.onnx"
+    graph.write_bytes(bytes(graph.stat().st_size))
+    command = ("check", "render", "--no-start", "--from", str(tmp_path / "render"))
+    assert "  failed  model: " in call(*command).stdout
+    shutil.rmtree(tmp_path / "render/bundles/tiny")
+    result = call(*command)
+    assert result.exit_code == 1
+    assert "  failed  model: the host's files have no model 'tiny'\n" in result.stdout
+    assert "          python -m deploy write render --model tiny" in result.stdout
+
+
+def test_check_and_write_reckon_the_same_memory(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(BUILTIN_DIR / "clothing", shelf / "mine")
+    manifest = (shelf / "mine/bundle.json").read_text()
+    (shelf / "mine/bundle.json").write_text(manifest.replace('"clothing"', '"mine"', 1))
+    names = ("mine", "imagenet", "clothing")
+    options = [option for name in names for option in ("--model", name)]
+    assert call("write", "render", *options, "--to", str(tmp_path)).exit_code == 0
+    needed = choose_models(names).memory_mb
+    assert needed > choose_models(names[:2]).memory_mb
+    result = call("check", "render", "--no-start", "--from", str(tmp_path))
+    assert f"  ok      memory: 512 MB; the app needs about {needed} MB with its" in result.stdout
 
 
 def test_check_continues_after_a_host_whose_files_are_broken(tmp_path: Path) -> None:
@@ -218,11 +257,12 @@ def test_check_starts_the_app_by_the_files_in_the_folder(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_check_starts_the_app_and_compares_its_answers() -> None:
-    result = call("check", "render", "--model", "clothing")
+def test_check_starts_the_app_and_compares_its_answers(tmp_path: Path) -> None:
+    here = ("--from", str(tmp_path))
+    result = call("check", "render", "--model", "clothing", *here)
     assert result.exit_code == 1
     assert "  failed  model: the app opens 'imagenet', and offers 'clothing'" in result.stdout
-    result = call("check", "render", "--model", "imagenet")
+    result = call("check", "render", "--model", "imagenet", *here)
     assert result.exit_code == 0
     for subject in ("start", "model", "answers", "memory in use", "end"):
         assert re.search(rf"^  ok      {subject}: ", result.stdout, re.MULTILINE)

@@ -23,6 +23,7 @@ from deploy.files import (
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
 from deploy.package import app_files
+from deploy.record import RECORD, read_record
 from deploy.spec import APP
 from model import atomic
 
@@ -34,10 +35,11 @@ SMALL = replace(APP, builtin=False)
 
 
 def folder_contents(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder, except the record of what was written."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != RECORD
     }
 
 
@@ -68,6 +70,35 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     assert folder_contents(tmp_path) == {name: b"mine"}
     assert write_files(host, tmp_path, SMALL, force=True)[edited] == WriteResult.REPLACED
     assert folder_contents(tmp_path) == expected_contents(host)
+
+
+@every_host
+def test_file_is_replaced_until_somebody_edits_it(host: Host, tmp_path: Path) -> None:
+    name = next(iter(make_files(host)))
+    values = dict.fromkeys(host.placeholders, "first")
+    write_files(host, tmp_path, SMALL)
+    write_files(host, tmp_path, SMALL, values)
+    write_files(host, tmp_path, replace(SMALL, models=("mine",)), values)
+    (tmp_path / name).write_text("edited")
+    with pytest.raises(FilesDiffer):
+        write_files(host, tmp_path, SMALL)
+    write_files(host, tmp_path, SMALL, force=True)
+    write_files(host, tmp_path, SMALL, values)
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{", "[" * 100_000, '{"fly.toml": 1}', "\xff"])
+def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
+    fly = get_host("fly")
+    write_files(fly, tmp_path)
+    (tmp_path / RECORD).write_text(record, encoding="latin-1")
+    with pytest.raises(FilesDiffer):
+        write_files(fly, tmp_path, replace(APP, models=("mine",)))
+
+
+def test_record_holds_the_files_of_every_host_in_the_folder(tmp_path: Path) -> None:
+    for name in ("fly", "render"):
+        write_files(get_host(name), tmp_path)
+    assert set(read_record(tmp_path)) == {"fly.toml", "render.yaml"}
 
 
 @every_host
@@ -105,7 +136,7 @@ def test_paths_stay_below_the_folder(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("a.json", "{"), ("a.toml", "a ="), ("a.yaml", "a: [1"), ("README.md", "no front matter")],
+    [("a.json", "{"), ("a.toml", "a ="), ("a.yaml", "a: [1"), ("README.md", "---\na: [1\n---\n")],
 )
 def test_parse_refuses_a_broken_file(path: str, text: str) -> None:
     with pytest.raises(Unreadable, match=f"{path} can't be read"):

@@ -1,10 +1,12 @@
 """The contract of every host: its files, its limits, what it says of itself."""
 
 import re
+import shlex
 import subprocess
 import tomllib
 from dataclasses import replace
 from datetime import date
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from deploy.files import get_value, make_files, parse_files, parse_variables
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
 from deploy.options import Kind
+from deploy.package import app_files
 from deploy.spec import APP
 from model.settings import ROOT
+from tests.tools import require_tool
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
 
@@ -178,7 +182,9 @@ def test_secret_is_made_by_a_command(host: Host) -> None:
 @every_host
 def test_every_placeholder_is_known_and_filled(host: Host) -> None:
     text = all_text(host) + host.update_command()
-    assert not re.search(r"CHANGE-ME|\bYOU\b|example\.org|<[A-Z]", text)
+    assert not re.search(
+        r"CHANGE-ME|\bYOU\b|(?<!--set YOUR\.DOMAIN=loupe\.)example\.org|<[A-Z]", text
+    )
     for word in re.findall(r"\bYOUR[-.][A-Z-]+\b", text):
         assert word in host.placeholders
     for word in host.placeholders:
@@ -248,3 +254,42 @@ def test_proxy_takes_what_the_app_takes() -> None:
         size = re.search(r"max_size (\d+)MiB", make_files(get_host(name))[path])
         assert size
         assert int(size[1]) > config["server"]["maxUploadSize"]
+
+
+def test_space_is_titled_by_its_model() -> None:
+    spaces = get_host("spaces")
+    for title in ("Mushrooms: which one?", "ends in ---", "<b>\nYours", ""):
+        text = make_files(spaces, replace(APP, model_title=title))["README.md"]
+        heading = " ".join(title.split()) or "Loupe"
+        assert parse_files({"README.md": text})["README.md"]["title"] == heading
+        assert f"\n# {escape(heading)}\n" in text
+
+
+def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
+    rsync, host = require_tool("rsync"), get_host("vps-compose")
+    here, server = tmp_path / "here", tmp_path / "server"
+    wanted = {*app_files(APP), *make_files(host), *make_files(get_host("vps-systemd"))}
+    wanted -= {".gitignore", ".streamlit/secrets.toml.example"}  # A repository's, not an app's.
+    wanted |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
+    private = ["export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip"]
+    private += ["photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt"]
+    private += ["build/spaces/Dockerfile", "tests/x.py", "model/__pycache__/a.pyc", "ui/.env"]
+    for path in (*wanted, *private):
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).write_text("here")
+    rules = "deploy/rsync.rules"
+    (here / rules).write_text((ROOT / rules).read_text())
+    kept = {".env", ".env.loupe", ".venv/bin/python", "mine.txt"}
+    for path in (*kept, "model/removed.py", "bundles/removed/graph.onnx"):
+        (server / path).parent.mkdir(parents=True, exist_ok=True)
+        (server / path).write_text("server")
+    (command,) = [step for step in host.step_list if step.startswith("$ rsync ")]
+    copy = command.removeprefix("$ rsync ").replace("SERVER:/opt/loupe", str(server))
+    subprocess.run([rsync, *shlex.split(copy)], cwd=here, check=True)
+    texts = {
+        path.relative_to(server).as_posix(): path.read_text()
+        for path in server.rglob("*")
+        if path.is_file()
+    }
+    assert {path for path, text in texts.items() if text != "server"} == wanted
+    assert {path for path, text in texts.items() if text == "server"} == kept

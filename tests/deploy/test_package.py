@@ -70,12 +70,17 @@ def test_builtin_models_are_deployed_where_there_is_no_other(data_folder: Path) 
     assert APP.options == ""
 
 
-def test_first_model_opens_and_builtin_ones_stay_if_one_is_named(
-    tiny_bundle: Bundle, calibrated_bundle: Bundle
+def test_exactly_the_named_models_are_offered(
+    tiny_bundle: Bundle, calibrated_bundle: Bundle, target: Path
 ) -> None:
     app = choose_models(["calibrated", "tiny", "calibrated"])
     assert (app.models, app.builtin) == (("calibrated", "tiny"), False)
-    assert choose_models(["tiny", "imagenet"]).builtin
+    app = choose_models(["tiny", "clothing"])
+    assert app.environment()["LOUPE_BUILTIN"] == "false"
+    write_files(get_host("community-cloud"), target, app)
+    assert names(target / "bundles") == {"README.md", "clothing", "tiny"}
+    assert not (target / "model/library").exists()
+    assert (target / "README.md").read_text().startswith(f"# {tiny_bundle.manifest.title}\n")
     assert choose_models(["clothing"]).environment()["LOUPE_MODEL"] == "clothing"
 
 

@@ -74,8 +74,8 @@ def test_app_opens_the_owners_model_and_answers_as_here(
 
 
 @pytest.mark.slow
-def test_app_with_the_built_in_models_fits_the_smallest_host() -> None:
-    results = check(get_host("render"))
+def test_app_with_the_built_in_models_fits_the_smallest_host(tmp_path: Path) -> None:
+    results = check(get_host("render"), tmp_path)
     assert {result.state for result in results.values()} == {State.OK}, results
     assert "'imagenet'" in results["model"].message
     assert " of 512 MB after 2 models and a photo of " in results["memory in use"].message
@@ -121,6 +121,7 @@ def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) 
     edits = {"mem_limit: 1024m": "mem_limit: 128m", "'1024'": "'128'"}
     results = check(host, tmp_path, write_deployment(host, tmp_path, tiny_bundle, edits))
     assert results["memory in use"].state is State.FAILED
+    assert "fewer models" not in results["memory in use"].fix
     assert " MB of 128 MB after 1 model and " in results["memory in use"].message
     assert results["end"].state is State.OK
 

@@ -120,7 +120,7 @@ def test_answers_change_the_order():
 
 def test_excluded_options_have_a_reason():
     at = open_page(must=["offline"])
-    (excluded,) = [expander for expander in at.expander if "don't fit" in expander.label]
+    (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
     assert "It can't be reached offline" in text(excluded).replace("\\", "")
 
 
@@ -215,7 +215,7 @@ def test_host_with_too_little_memory_is_excluded(shelf):
 
     publish(ManifestDraft.model_validate(values("large")), shelf, fill)
     at = open_page()
-    (excluded,) = [expander for expander in at.expander if "don't fit" in expander.label]
+    (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
     assert "**Render**: Needs about 530 MB; it gives 512 MB." in plain(excluded)
     assert "too much for" in text(at)
     assert headline(at) == "Best for you: Streamlit Community Cloud"

@@ -44,8 +44,10 @@ def show_instructions(host: Host, app: AppSpec) -> None:
     with expander:
         values = _ask_values(host)
         is_complete = _offer_download(host, app, values)
-        for number, step in enumerate(host.list_steps(app, values), 1):
-            _show_step(host, number, step, unzip=is_complete)
+        steps = host.list_steps(app, values)
+        first = next((step for step in steps if step.startswith("$ ")), None)
+        for number, step in enumerate(steps, 1):
+            _show_step(host, number, step, unzip=is_complete, is_first=step is first)
         st.write("To bring a new version of the model there later:")
         st.code(host.update_command(app, values), language=None, wrap_lines=True)
         if not host.tried:
@@ -110,9 +112,9 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
     return may_hold_model
 
 
-def _show_step(host: Host, number: int, step: str, *, unzip: bool) -> None:
+def _show_step(host: Host, number: int, step: str, *, unzip: bool, is_first: bool) -> None:
     if step.startswith("$ "):
-        intro = "In a terminal:"
+        intro = "In a terminal:" if is_first else "Then:"
         if unzip and step.startswith(WRITE_STEP):
             folder = default_folder(host).relative_to(ROOT).as_posix()
             where = "this project's folder" if folder == "." else f"the folder {folder}"

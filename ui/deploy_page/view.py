@@ -26,7 +26,7 @@ def show_ranking(ranked: Sequence[RankedOption], app: AppSpec) -> None:
         with st.expander(f"{len(fitting) - OPTIONS_SHOWN} more that fit", icon=":material/list:"):
             _show_options(fitting[OPTIONS_SHOWN:], app, first_place=OPTIONS_SHOWN + 1)
     if excluded:
-        label = f"{len(excluded)} that don't fit, and why"
+        label = f"{len(excluded)} that don't match your needs, and why"
         with st.expander(label, icon=":material/block:"):
             for ranked_option in excluded:
                 title = escape_markdown(ranked_option.option.title)
