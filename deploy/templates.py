@@ -1,6 +1,7 @@
 """Parts shared by several hosts' files: commented text, probes, a systemd unit, Caddy."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "format_budget_alert",
     "make_caddyfile",
     "make_probe",
+    "make_readme",
     "make_unit",
     "to_name_value_list",
 ]
@@ -133,6 +135,12 @@ def make_caddyfile(app: AppSpec, site: str, upstream: str, *comments: str) -> st
         "\t}\n"
         "}\n"
     )
+
+
+def make_readme(app: AppSpec, alert: str) -> str:
+    """Return a README for the app's own repository, headed by its model's title."""
+    heading = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", app.heading)
+    return f"# {heading}\n\n{app.summary}\n\n<!-- {format_budget_alert(alert)} -->\n"
 
 
 def make_unit(app: AppSpec, checkout_dir: str, memory_mb: int, *comments: str) -> str:

@@ -1,13 +1,11 @@
 """Streamlit Community Cloud: a public repository, run without a build."""
 
-from html import escape
-
 from model.settings import ROOT
 
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import dump_toml, format_budget_alert
+from ..templates import dump_toml, format_budget_alert, make_readme
 
 __all__ = ["HOST"]
 
@@ -32,9 +30,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     )
     return {
         FILE: dump_toml(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments),
-        "README.md": (
-            f"# {escape(app.heading)}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
-        ),
+        "README.md": make_readme(app, ALERT),
         "requirements.txt": f"{packages}{app.postgres_driver}\n",
     }
 

@@ -1,13 +1,11 @@
 """Hugging Face Spaces: a git repository with a Dockerfile, shown in a frame."""
 
-from html import escape
-
 from model.settings import ROOT
 
 from ..host import Host, Limits, ManifestPaths, Source, StartCommand
 from ..options import Budget, Kind, Traffic
 from ..spec import AppSpec
-from ..templates import dump_yaml, format_budget_alert
+from ..templates import dump_yaml, make_readme
 
 __all__ = ["HOST"]
 
@@ -39,8 +37,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "license": "apache-2.0",
         }
     )
-    body = f"# {escape(app.heading)}\n\n{app.summary}\n\n<!-- {format_budget_alert(ALERT)} -->\n"
-    files = {FILE: f"---\n{front_matter}---\n\n{body}"}
+    files = {FILE: f"---\n{front_matter}---\n\n{make_readme(app, ALERT)}"}
     if app.learner:
         dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")
         files[app.dockerfile] = f"{dockerfile}\nFROM {app.image_stage}\n"

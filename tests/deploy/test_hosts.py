@@ -6,7 +6,6 @@ import subprocess
 import tomllib
 from dataclasses import replace
 from datetime import date
-from html import escape
 from pathlib import Path
 
 import pytest
@@ -258,11 +257,17 @@ def test_proxy_takes_what_the_app_takes() -> None:
 
 def test_space_is_titled_by_its_model() -> None:
     spaces = get_host("spaces")
-    for title in ("Mushrooms: which one?", "ends in ---", "<b>\nYours", ""):
+    titles = {
+        "Mushrooms": "Mushrooms",
+        "ends in ---": r"ends in \-\-\-",
+        "<b>\n*Yours*": r"\<b\> \*Yours\*",
+        "": "Loupe",
+    }
+    for title, written in titles.items():
         text = make_files(spaces, replace(APP, model_title=title))["README.md"]
         heading = " ".join(title.split()) or "Loupe"
         assert parse_files({"README.md": text})["README.md"]["title"] == heading
-        assert f"\n# {escape(heading)}\n" in text
+        assert f"\n# {written}\n" in text
 
 
 def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:

@@ -119,10 +119,12 @@ def test_previous_version_in_the_files_fails(tmp_path: Path, shelf: Path) -> Non
 def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("vps-compose")
     edits = {"mem_limit: 1024m": "mem_limit: 128m", "'1024'": "'128'"}
-    results = check(host, tmp_path, write_deployment(host, tmp_path, tiny_bundle, edits))
+    texts = write_deployment(host, tmp_path, tiny_bundle, edits)
+    tiny(tmp_path / "bundles", "another")
+    results = check(host, tmp_path, texts)
     assert results["memory in use"].state is State.FAILED
-    assert "fewer models" not in results["memory in use"].fix
-    assert " MB of 128 MB after 1 model and " in results["memory in use"].message
+    assert " MB of 128 MB after 2 models and " in results["memory in use"].message
+    assert "plan, deploy fewer models, or lower" in results["memory in use"].fix
     assert results["end"].state is State.OK
 
 
