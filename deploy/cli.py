@@ -247,7 +247,7 @@ def _check_host(
         elif path in record:
             message = f"edited since `write` made it, in {folder}"
         else:
-            message = f"not made by `write` in {folder}, or by an earlier version of it"
+            message = f"in {folder}, not made by `write` in this clone"
         yield CheckResult(path, State.NOTE, message)
     texts = generated | existing
     yield from check_placeholders(host, existing, generated)
