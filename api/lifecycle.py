@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import LoupeError, load
+from model.errors import EngineUnavailable
 from model.events import subscribe
 from model.resources import limit_malloc_arenas
 from model.settings import settings
@@ -91,6 +92,8 @@ async def ready(_: Request) -> JSONResponse:
         return _not_ready("stopping")
     try:
         classifier = await run_in_threadpool(load)
+    except EngineUnavailable as error:
+        return _not_ready(error.code, detail=str(error))
     except LoupeError as error:
         # The message names files of this machine and belongs in the log.
         return _not_ready(error.code)
@@ -106,8 +109,8 @@ async def ready(_: Request) -> JSONResponse:
     )
 
 
-def _not_ready(code: str) -> JSONResponse:
-    return JSONResponse({"status": "not ready", "code": code}, 503, headers=NO_STORE)
+def _not_ready(code: str, **more: str) -> JSONResponse:
+    return JSONResponse({"status": "not ready", "code": code, **more}, 503, headers=NO_STORE)
 
 
 def watch_signals() -> None:

@@ -97,7 +97,7 @@ KINDS = {
 }
 """HTTP status and title of each code, 500 for all others."""
 
-PRIVATE_PREFIXES = ("bundle", "golden", "engine")
+PRIVATE_PREFIXES = ("bundle", "golden")
 """Prefixes of codes whose messages name files on this machine."""
 
 

@@ -61,6 +61,24 @@ class EngineInfo:
         """The packages that are not installed."""
         return [package for package in self.packages if find_spec(package) is None]
 
+    def shortfall(self, memory_mb: int) -> tuple[str, str] | None:
+        """Return what the engine needs and lacks on this machine, and a remedy; None if nothing.
+
+        Args:
+            memory_mb: what the app may use.
+        """
+        if missing := self.missing_packages:
+            return (
+                f"needs {', '.join(missing)}, which isn't installed",
+                "Run pip install -r requirements.txt",
+            )
+        if memory_mb < self.memory_mb:
+            return (
+                f"needs {self.memory_mb:,} MB of memory and this app may use {memory_mb:,} MB",
+                "Raise LOUPE_MEMORY_MB",
+            )
+        return None
+
 
 ENGINES = {
     info.name: info

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from . import resources
-from .engine_info import DEFAULT_ENGINE, ServerEngine
+from .engine_info import DEFAULT_ENGINE, ENGINES, ServerEngine
 from .errors import SettingRefused
 
 __all__ = ["ROOT", "Settings", "settings"]
@@ -196,8 +196,20 @@ def settings() -> Settings:
     """Return the settings of this process, read once.
 
     Raises:
-        SettingRefused: a value is invalid; the message names the setting.
+        SettingRefused: a value is invalid, or names an engine that can't run on this machine;
+            the message names the setting.
     """
+    values = _read_settings()
+    problem = ENGINES[values.engine].shortfall(values.memory_mb)
+    if problem and values.engine != DEFAULT_ENGINE:
+        reason, remedy = problem
+        raise SettingRefused(
+            f"LOUPE_ENGINE: {values.engine} {reason}. {remedy}, or set LOUPE_ENGINE=compiled."
+        )
+    return values
+
+
+def _read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:

@@ -16,14 +16,15 @@ from ui.batch.view import (
     show_table,
 )
 from ui.phrasing import escape_markdown
-from ui.settings_menu import source_control
+from ui.settings_menu import source_control, warn_if_refused
 
 job = current_job()
 if job is None:
     with st.container(horizontal=True, vertical_alignment="center"):
         source = source_control(SOURCES, key="from")
         st.space("stretch")
-        show_settings_menu()
+        bundle = show_settings_menu()
+    warn_if_refused(bundle)
     st.title("Identify a batch of photos", anchor=False)
     if is_batch_expired():
         st.info(

@@ -21,6 +21,7 @@ from ui.settings_menu import (
     settings_menu,
     source_control,
     usable_bundles,
+    warn_if_refused,
     warn_if_unusable,
 )
 
@@ -32,6 +33,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
 warn_if_unusable(bundles)
+warn_if_refused(bundle)
 
 if not token and not session.error:
     with head:

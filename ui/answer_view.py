@@ -189,8 +189,8 @@ def _show_corrections(photo: SessionPhoto) -> None:
         if (photo_id, token) == (photo.photo_id, photo.token):
             st.caption(
                 f"You corrected this to *{escape_markdown(shorten(label))}*. It may be used to "
-                f"improve the model; to have it deleted, give the owner of this app its number, "
-                f"{number}.",
+                f"improve the model; to have it deleted, mention number {number} to the owner of "
+                "this app.",
             )
 
 

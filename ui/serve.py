@@ -10,21 +10,26 @@ import click
 import segno
 
 from deploy.ports import free_port
-from model import LoupeError
-from model.bundle import get_bundle
-from model.classifier import default_model
-from model.settings import ROOT
+from model import Bundle, LoupeError, load
+from model.errors import SettingRefused
+from model.resources import limit_malloc_arenas
+from model.settings import ROOT, settings
 from ui.app_info import app_title
 
-__all__ = ["addresses", "first_model", "main", "print_qr_code", "server_arguments"]
+__all__ = ["addresses", "first_model", "main", "model_line", "print_qr_code", "server_arguments"]
 
 
 def main() -> None:
     """Print the app's addresses, then run the server until it is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8501, help="first port to try")
+    arguments = parser.parse_args()
     try:
-        port = free_port(parser.parse_args().port)
+        settings()
+    except SettingRefused as error:
+        raise SystemExit(f"{error.code}: {error}") from None
+    try:
+        port = free_port(arguments.port)
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     local, network = addresses(port)
@@ -66,14 +71,21 @@ def print_qr_code(url: str) -> None:
 
 
 def first_model() -> str:
-    """Return the title and name of the model that the app opens with, or why it has none."""
+    """Load the model that the app opens with and return its title and name, or why it has none.
+
+    The server, which runs in this process, then finds it loaded. Models that can't be used are
+    skipped with a line in the log.
+    """
+    limit_malloc_arenas()
     try:
-        name = default_model()
-        if name is None:
-            return "no model. Import one: python -m model import"
-        return f"{app_title(get_bundle(name))} ({name})"
+        return model_line(load().bundle)
     except LoupeError as error:
         return f"no model. {error}"
+
+
+def model_line(bundle: Bundle) -> str:
+    """Return a model's title in the app and its name."""
+    return f"{app_title(bundle)} ({bundle.name})"
 
 
 def addresses(port: int) -> tuple[str, str | None]:

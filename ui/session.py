@@ -21,6 +21,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import LoupeError, Prediction, load
 from model.preprocess import Pixels
 from model.share_link import encode
+from ui.chosen_model import forget_address, model_to_load
 from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache
 
@@ -164,6 +165,7 @@ def reclassify() -> None:
     If the upload has left the cache, the scaled-down picture is used.
     """
     session = current_session()
+    forget_address()
     if photo := session.get_photo(open_token()):
         data = session.get_upload(photo.photo_id) or photo.picture
         _identify(data, photo.alt, photo.photo_id)
@@ -186,7 +188,7 @@ def _identify(data: bytes, alt: str, photo_id: str) -> bool:
 
 
 def _classify(data: bytes, alt: str, photo_id: str) -> SessionPhoto:
-    classifier = load(st.session_state.get("model"), st.session_state.get("engine"))
+    classifier = load(model_to_load(), st.session_state.get("engine"))
     identification = classifier.identify_detailed(data)
     photo = identification.photo.scale(_picture_side(identification.photo.image.size))
     return SessionPhoto(

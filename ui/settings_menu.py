@@ -6,10 +6,12 @@ import streamlit as st
 
 from model import Bundle, list_models
 from model.classifier import default_model
-from model.engine_info import DEFAULT_ENGINE, ENGINES
-from model.engines import available, why_unavailable
+from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
+from model.engines import available, shortfall
 from model.settings import settings
-from ui.phrasing import escape_markdown
+from ui.app_info import app_title
+from ui.chosen_model import asked_for
+from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "settings_menu",
     "source_control",
     "usable_bundles",
+    "warn_if_refused",
     "warn_if_serving_install",
     "warn_if_unusable",
 ]
@@ -59,13 +62,13 @@ def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
 
 def model_choice(bundles: dict[str, Bundle]) -> str | None:
     """Show the model selector and return the chosen name."""
-    names = list(bundles)
-    default = default_model()
+    # The default comes first: with another index, Streamlit forbids setting the choice, as
+    # remember_address does.
+    names = sorted(bundles, key=lambda name: name != default_model())
     # Options are names, not titles, because they appear in the address.
     name = st.selectbox(
         "Model",
         names,
-        index=names.index(default) if default in names else 0,
         key="model",
         bind="query-params",
         on_change=reclassify,
@@ -89,19 +92,23 @@ def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
         captions=[ENGINES[engine].caption for engine in engines],
     )
     if name:
-        for reason in _unavailable_engines(bundles[name]).values():
-            st.caption(escape_markdown(reason))
+        for other in bundles[name].manifest.engines:
+            if other not in engines:
+                st.caption(escape_markdown(_why_not_offered(bundles[name], other)))
     return engine
 
 
-def _unavailable_engines(bundle: Bundle) -> dict[str, str]:
-    """Return the bundle's engines that this app can't run, each with the reason."""
-    reasons = {name: why_unavailable(bundle, name) for name in bundle.manifest.engines}
-    return {name: reason for name, reason in reasons.items() if reason}
+def _why_not_offered(bundle: Bundle, engine: str) -> str:
+    """Return in words for visitors why the menu doesn't offer an engine."""
+    if engine not in SERVER_ENGINES:
+        return f"This app has no engine named “{shorten(engine)}”."
+    if engine not in bundle.manifest.engines:
+        return f"“{shorten(bundle.manifest.title)}” has no {engine} engine."
+    return f"This app can't run the {engine} engine: it {shortfall(bundle, engine)}."
 
 
 def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
-    """Warn if the default model can't be used, or the engine that a link asks for."""
+    """Warn if there is no model, or the one in the settings can't be used."""
     text = ""
     if not bundles:
         text = "This app has no model that can be loaded."
@@ -110,9 +117,26 @@ def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
     if text:
         text += " If you run this app, `python -m model verify` tells you why."
         st.warning(text, icon=":material/block:")
-    bundle = bundles.get(st.session_state.get("model") or default_model() or "")
-    if bundle and (reason := _unavailable_engines(bundle).get(st.query_params.get("engine", ""))):
-        st.warning(escape_markdown(reason), icon=":material/memory:")
+
+
+def warn_if_refused(bundle: Bundle | None) -> None:
+    """Warn if the address asked for a model or an engine that the menu doesn't offer.
+
+    The warning stays until the visitor chooses a model or an engine.
+
+    Args:
+        bundle: the model in use.
+    """
+    asked = asked_for()
+    if bundle is None:
+        return
+    name, engine = asked.get("model"), asked.get("engine")
+    if name and not isinstance(found := list_models().get(name), Bundle):
+        problem = "can't use the model" if found else "has no model named"
+        text = f"This app {problem} “{shorten(name)}”; showing “{app_title(bundle)}”."
+        st.warning(escape_markdown(text), icon=":material/block:")
+    if engine and engine not in available(bundle):
+        st.warning(escape_markdown(_why_not_offered(bundle, engine)), icon=":material/memory:")
 
 
 def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:

@@ -4,25 +4,30 @@ The tunnel starts first, because the app has to know its address. Both end toget
 """
 
 import argparse
+import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from urllib.error import HTTPError
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from deploy.ports import free_port
 from deploy.spec import APP
+from model import LoupeError
+from model.bundle import get_bundle
 from model.errors import SettingRefused
 from model.settings import settings
 from model.share_link import ensure_secret
 
 from .child_process import ChildProcess, running, set_by_signals
-from .serve import print_qr_code, server_arguments
+from .serve import model_line, print_qr_code, server_arguments
 from .tunnels import TUNNELS, Tunnel
 
 __all__ = ["ShareError", "choose_tunnel", "main", "share"]
@@ -183,10 +188,33 @@ def _ask(url: str) -> str | None:
     except HTTPError as error:
         with error:
             return f"status {error.code}"
-    except (OSError, ValueError) as error:
-        return str(getattr(error, "reason", error))
+    except (OSError, HTTPException, ValueError) as error:
+        return _describe(error)
     # A tunnel's company may answer with a page of its own.
     return None if b'"ready"' in reply else "the answer is not the app's"
+
+
+def _describe(error: Exception) -> str:
+    """Return a failed connection in words, without the system's numbers."""
+    cause = error.reason if isinstance(error, URLError) else error
+    if isinstance(cause, socket.gaierror):
+        return "its name isn't known here"
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {REQUEST_SECONDS} s"
+    if isinstance(cause, ConnectionRefusedError):
+        return "the connection was refused"
+    return (cause.strerror if isinstance(cause, OSError) else "") or str(cause)
+
+
+def _opened_model(local: str) -> str:
+    """Return the title and name of the model that the app opened, or why it is not known."""
+    try:
+        with build_opener(ProxyHandler({})).open(
+            f"{local}{APP.ready_path}", timeout=REQUEST_SECONDS
+        ) as response:
+            return model_line(get_bundle(json.load(response)["model"]))
+    except (OSError, HTTPException, ValueError, LoupeError) as error:
+        return f"not known: {error}"
 
 
 def _check_running(children: Mapping[str, ChildProcess]) -> None:
@@ -206,7 +234,8 @@ def _check_running(children: Mapping[str, ChildProcess]) -> None:
 def _announce(tunnel: Tunnel, address: str, local: str, *, has_secret: bool) -> None:
     """Print the address, its QR code and what becomes public."""
     print(f"\n  Loupe on the internet:  {address}")
-    print(f"  on this machine:        {local}\n")
+    print(f"  on this machine:        {local}")
+    print(f"  opens with:             {_opened_model(local)}\n")
     print_qr_code(address)
     print(
         "  Until you press Ctrl+C, anyone with this link can use every page of the app\n"

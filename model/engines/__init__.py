@@ -17,6 +17,7 @@ __all__ = [
     "EngineInfo",
     "EngineOutput",
     "available",
+    "shortfall",
     "start",
     "why_unavailable",
 ]
@@ -29,22 +30,24 @@ def available(bundle: Bundle) -> tuple[str, ...]:
 
 def why_unavailable(bundle: Bundle, name: str) -> str:
     """Return why this app can't run the bundle's engine, with a remedy; empty if it can."""
+    if problem := ENGINES[name].shortfall(settings().memory_mb):
+        reason, remedy = problem
+        return f"The engine {name!r} {reason}. {remedy}, or use the engine 'compiled'."
+    if reason := shortfall(bundle, name):
+        return f"The engine {name!r} {reason}. Use the engine 'compiled'."
+    return ""
+
+
+def shortfall(bundle: Bundle, name: str) -> str:
+    """Return what the bundle's engine needs and lacks in this app, for a visitor; or nothing.
+
+    The text follows a subject: ``needs 1,024 MB of memory and this app may use 690 MB``.
+    """
     info = ENGINES[name]
-    if missing := info.missing_packages:
-        return (
-            f"The engine {name!r} needs {', '.join(missing)}, which isn't installed. "
-            "Run pip install -r requirements.txt, or use the engine 'compiled'."
-        )
+    if problem := info.shortfall(settings().memory_mb):
+        return problem[0]
     if info.needs in bundle.manifest.files and info.needs not in bundle.file_names:
-        return (
-            f"The engine {name!r} needs {info.needs}, which was left out of this copy of "
-            f"{bundle.name!r}. Use the engine 'compiled'."
-        )
-    if settings().memory_mb < info.memory_mb:
-        return (
-            f"The engine {name!r} needs {info.memory_mb:,} MB of memory, and this app may use "
-            f"{settings().memory_mb:,} MB (LOUPE_MEMORY_MB). Use the engine 'compiled'."
-        )
+        return f"needs {info.needs}, which was left out of this copy of {bundle.name!r}"
     return ""
 
 

@@ -117,3 +117,16 @@ def test_ready_rejects_a_tampered_built_in_model(serve, shelf):
     graph.write_bytes(data)
     response = serve().get("/api/ready")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")
+
+
+@pytest.mark.torch
+def test_engine_that_a_model_lacks_is_named(serve, shelf):
+    tiny(shelf, "mine")
+    client = serve(LOUPE_ENGINE="learner", LOUPE_MODEL="mine", LOUPE_MEMORY_MB="2048")
+    reason = "The model 'mine' has no engine 'learner'. Available: compiled."
+    assert client.get("/api/ready").json() == {
+        "status": "not ready",
+        "code": "engine-unavailable",
+        "detail": reason,
+    }
+    assert client.post("/api/v1/identify", content=b"x").json()["detail"] == reason

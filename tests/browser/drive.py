@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 PATIENCE_MS = 15_000
+OPENING_MS = 60_000
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
@@ -55,6 +56,8 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
 
     context = browser.new_context(**{"viewport": DESK, **options})
     context.set_default_timeout(PATIENCE_MS)
+    # A page that is opened anew fetches and runs all of Streamlit, on a machine that may be busy.
+    context.set_default_navigation_timeout(OPENING_MS)
     context.add_init_script(REPORT_EXCEPTIONS)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", collect_exception)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from deploy.ports import free_port
 from model import resources
 from model import settings as settings_module
+from model.engine_info import ENGINES
 from model.errors import SettingRefused
 from model.settings import ROOT, Settings, settings
 
@@ -44,7 +46,6 @@ def test_environment_sets_settings(data_folder: Path, monkeypatch: pytest.Monkey
         "LOUPE_THREADS": "7",
         "LOUPE_QUEUE": "0",
         "LOUPE_DEADLINE": "2.5",
-        "LOUPE_ENGINE": "learner",
         "LOUPE_MODEL": "birds",
         "LOUPE_BATCH": "12",
         "LOUPE_MEMORY_MB": "512",
@@ -54,8 +55,7 @@ def test_environment_sets_settings(data_folder: Path, monkeypatch: pytest.Monkey
     config = settings()
     assert config.data == data_folder
     assert (config.threads, config.queue, config.deadline) == (7, 0, 2.5)
-    assert (config.engine, config.model, config.batch, config.memory_mb) == (
-        "learner",
+    assert (config.model, config.batch, config.memory_mb) == (
         "birds",
         12,
         512,
@@ -171,3 +171,24 @@ def test_every_setting_is_described() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description.endswith(".")
+
+
+def test_engine_that_cannot_run_is_refused(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_ENGINE", "learner")
+    monkeypatch.setitem(ENGINES, "learner", replace(ENGINES["learner"], packages=()))
+    monkeypatch.setenv("LOUPE_MEMORY_MB", "690")
+    with pytest.raises(SettingRefused) as refused:
+        settings()
+    assert str(refused.value) == (
+        "LOUPE_ENGINE: learner needs 1,024 MB of memory and this app may use 690 MB. "
+        "Raise LOUPE_MEMORY_MB, or set LOUPE_ENGINE=compiled."
+    )
+    monkeypatch.setenv("LOUPE_MEMORY_MB", "1024")
+    assert settings().engine == "learner"
+    settings.cache_clear()
+    missing = replace(ENGINES["learner"], packages=("no_such_package",))
+    monkeypatch.setitem(ENGINES, "learner", missing)
+    with pytest.raises(SettingRefused, match=r"needs no_such_package, which isn't installed\. Run"):
+        settings()

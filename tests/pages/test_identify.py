@@ -287,7 +287,7 @@ def test_same_correction_is_saved_once_and_the_answer_says_so(own_corrections):
     (caption,) = (text.value for text in at.caption if "You corrected this" in text.value)
     assert "\\*crimson\\*" in caption
     assert "may be used to improve the model" in caption
-    assert f"number, {number}." in caption
+    assert f"mention number {number} to" in caption
     # Another answer was not corrected.
     assert not any("You corrected this" in text.value for text in send(at, "blue").caption)
 
@@ -352,3 +352,19 @@ def test_answer_is_shown_again_after_another_page(default_bundle, page, query, k
     at.switch_page("../pages/identify.py").run()
     assert at.header[0].value == words
     assert at.query_params.get("answer") == kept
+
+
+def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
+    default_bundle, shelf
+):
+    broken = tiny(shelf, "broken")
+    (broken.folder / "graph.onnx").unlink()
+    at = open_app(model="broken", engine="learner")
+    expected = [
+        r"This app can\'t use the model “broken”\; showing “Colours”\.",
+        r"“Colours” has no learner engine\.",
+    ]
+    assert [warning.value for warning in at.warning] == expected
+    assert [warning.value for warning in at.run().warning] == expected
+    at.selectbox(key="model").set_value("imagenet").run()
+    assert not at.warning

@@ -72,7 +72,31 @@ def test_first_model_is_named(shelf, monkeypatch):
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
     monkeypatch.setenv("LOUPE_DATA", str(shelf / "empty"))
     settings.cache_clear()
-    assert first_model() == "no model. Import one: python -m model import"
+    assert first_model().startswith(
+        "no model. There is no model. Import one (python -m model import)"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[:-1] + b"!"], ids=["cut", "changed"]
+)
+def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(shelf, caplog, damage):
+    tiny(shelf, "mushrooms", title="Mushrooms")
+    graph = tiny(shelf, "newest", title="Newest").folder / "graph.onnx"
+    graph.write_bytes(damage(graph.read_bytes()))
+    assert first_model() == "Mushrooms (mushrooms)"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The model 'newest' is skipped: ")
+    assert "\n" not in record.getMessage()
+
+
+def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
+    monkeypatch.setenv("LOUPE_QUEUE", "-1")
+    settings.cache_clear()
+    monkeypatch.setattr(sys, "argv", ["serve"])
+    with pytest.raises(SystemExit, match="^setting-refused: LOUPE_QUEUE: "):
+        serve.main()
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from deploy.ports import free_port
 from model.settings import ROOT
 from tests.sharing import program, remaining, sharing, tunnel
 from tests.ui.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED
-from ui.share import ShareError, choose_tunnel
+from ui.share import ShareError, _ask, choose_tunnel
 from ui.tunnels import TUNNELS
 
 ANNOUNCED = "Photos pass through"
@@ -76,6 +77,19 @@ def test_a_tunnel_that_waits_for_its_owner_is_quoted_until_ctrl_c(tmp_path):
         assert len(children) == 2
         assert run.end() == 0
         assert remaining(children) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://tunnel.invalid", "its name isn't known here"),
+        (f"http://127.0.0.1:{free_port()}", "the connection was refused"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_described_in_words(monkeypatch, address, words):
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    assert _ask(address) == words
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from model.photo_files import SUFFIXES, PhotoFile, clean_name, open_photos
 from model.settings import settings
 from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
+from ui.chosen_model import model_to_load
 from ui.session import BATCH_PARAM, release_upload
 
 __all__ = [
@@ -132,7 +133,7 @@ def _start_batch(files: Sequence[UploadedFile]) -> None:
     limit = settings().batch
     job = Job(
         photos[:limit],
-        st.session_state.get("model"),
+        model_to_load(),
         st.session_state.get("engine"),
         left_out=len(photos[limit:]),
         # As long as Streamlit waits for a phone that switched apps.

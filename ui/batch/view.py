@@ -5,6 +5,7 @@ from io import BytesIO
 import streamlit as st
 from PIL import Image, ImageOps
 
+from model import Bundle
 from model.errors import DataError
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
@@ -45,11 +46,13 @@ TILE_PX = 104
 """Side of a photo's tile while the batch runs, in pixels."""
 
 
-def show_settings_menu() -> None:
-    """Show the menu that chooses the model and the engine of the next batch."""
+def show_settings_menu() -> Bundle | None:
+    """Show the menu for the model and the engine of the next batch; return the model."""
     models = usable_bundles()
     with st.popover("", icon=":material/tune:", help="Model and engine"):
-        engine_choice(models, model_choice(models))
+        name = model_choice(models)
+        engine_choice(models, name)
+    return models.get(name or "")
 
 
 def show_last_batch() -> None:

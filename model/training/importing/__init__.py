@@ -32,8 +32,8 @@ LIMIT = 900.0
 """Seconds that the process may take."""
 
 WORDS = {
-    "compiling": "Compiling ...",
-    "comparing": "Asking fastai for its own answers ...",
+    "compiling": "Compiling…",
+    "comparing": "Asking fastai for its own answers…",
 }
 
 
@@ -75,7 +75,7 @@ def import_export(
         BundleError: what came out does not pass its own check.
     """
     _check_name(name)
-    say(f"Reading {path.name} without running it ...")
+    say(f"Reading {path.name} without running it…")
     examined = examine(path)
     check_examined(examined)
     if missing := [package for package in ("torch", "fastai") if find_spec(package) is None]:
@@ -133,10 +133,10 @@ def _check_name(name: str) -> None:
 def _told(say: Callable[[str], None]) -> Callable[[bool], None]:
     def network(away: bool) -> None:
         say(
-            "Loading it in a process of its own (no network, none of your secrets) ..."
+            "Loading it in a process of its own (no network, none of your secrets)…"
             if away
             else "Loading it in a process of its own (none of your secrets; but this system cannot "
-            "take its network away, so that the file's code can reach it) ..."
+            "take its network away, so that the file's code can reach it)…"
         )
 
     return network

@@ -151,7 +151,7 @@ def test_learner_is_refused_where_memory_is_small(
     bundle = get_bundle("imagenet")
     reread_settings(monkeypatch, LOUPE_MEMORY_MB="690")
     assert available(bundle) == ("compiled",)
-    assert "needs 1,024 MB of memory, and this app may use 690 MB" in why_unavailable(
+    assert "needs 1,024 MB of memory and this app may use 690 MB" in why_unavailable(
         bundle, "learner"
     )
     with pytest.raises(EngineUnavailable, match="LOUPE_MEMORY_MB"):

@@ -126,10 +126,10 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     apart = f"{imported.compared.difference:.0e}"
     # The fifth line may be one about large JPEGs.
     assert [*said[:4], said[-1]] == [
-        "Reading export.pkl without running it ...",
-        "Loading it in a process of its own (no network, none of your secrets) ...",
-        "Compiling ...",
-        "Asking fastai for its own answers ...",
+        "Reading export.pkl without running it…",
+        "Loading it in a process of its own (no network, none of your secrets)…",
+        "Compiling…",
+        "Asking fastai for its own answers…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
     ]
     assert list(temporary.iterdir()) == []
