@@ -1,5 +1,6 @@
 """The start of the app as each host does it: command, settings, readiness, end."""
 
+import io
 import os
 import sys
 import tarfile
@@ -12,7 +13,7 @@ from deploy.check import CheckResult, State
 from deploy.errors import DeployError, Unreadable
 from deploy.files import make_files
 from deploy.hosts import get_host
-from deploy.startup import StartPlan, peak_memory_mb, plan_start, start_app
+from deploy.startup import StartPlan, peak_memory_mb, plan_start, start_app, unpack_models
 from model.settings import ROOT
 
 STUBBORN = """
@@ -174,3 +175,11 @@ def test_start_hides_the_secrets_of_the_folder(tmp_path: Path) -> None:
 def test_peak_memory_of_a_process() -> None:
     assert peak_memory_mb(os.getpid()) > 20
     assert peak_memory_mb(2**22 - 1) == 0
+
+
+def test_archive_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("mine/../../outside"), io.BytesIO())
+    with pytest.raises(DeployError, match="leads out of the archive"):
+        unpack_models(tmp_path / "model.tar.gz", tmp_path / "unpacked")
+    assert not (tmp_path / "outside").exists()

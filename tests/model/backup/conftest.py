@@ -7,14 +7,18 @@ import pytest
 
 from model.backup import back_up
 from model.corrections import correction_store
+from model.settings import settings
 from model.share_link import KEY_FILE
 from tests.model.backup.helpers import add_corrections
 from tests.model.tiny import CALIBRATED, tiny
 
 
 @pytest.fixture
-def data(data_folder: Path, shelf: Path) -> Iterator[Path]:
+def data(data_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder: two models, one with two versions, three corrections, and a key."""
+    # More are saved while a backup is made than a person would save.
+    monkeypatch.setenv("LOUPE_CORRECTIONS_PER_MINUTE", "1000000")
+    settings.cache_clear()
     correction_store.cache_clear()
     tiny(shelf, title="Previous")
     tiny(shelf)

@@ -47,7 +47,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that ended and waits to be asked does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
