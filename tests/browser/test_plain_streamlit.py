@@ -27,6 +27,10 @@ ENTRIES = [entry for group in PAGES.values() for entry in group]
 def take_photo(screen):
     screen.get_by_role("radio", name="Camera").click()
     screen.get_by_role("button", name="Take another photo").click()
+    # A photo taken before the first frame is black.
+    screen.locator("video").evaluate(
+        "video => new Promise(resolve => video.requestVideoFrameCallback(resolve))"
+    )
     screen.get_by_test_id("stCameraInputButton").click()
 
 
