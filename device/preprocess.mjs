@@ -1,0 +1,292 @@
+/**
+ * Resize and crop a photo to the pixels that a graph takes: the same bytes as `model/preprocess.py`.
+ *
+ * An image is `{data, width, height}` with RGBA bytes, row by row, as `getImageData` returns it;
+ * alpha is ignored. Resizing reproduces Pillow's, not the canvas's, whose own resizing changes the
+ * top answer for one to two photos in a hundred.
+ *
+ * Source: `Resample.c` and `Geometry.c` in Pillow's `src/libImaging`.
+ */
+
+/** Radius of each filter, in pixels of the result. */
+const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
+
+const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
+
+const FILTERS = {
+  box: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0),
+  bilinear: (x) => Math.max(0, 1 - Math.abs(x)),
+  hamming: (x) => {
+    const distance = Math.abs(x);
+    if (distance >= 1) return 0;
+    return sinc(distance) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(distance * Math.PI));
+  },
+  bicubic: (x) => {
+    const a = -0.5;
+    const d = Math.abs(x);
+    if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+    return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0;
+  },
+  lanczos: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0),
+};
+
+/** Weights are integers of this many bits after the point. */
+const PRECISION_BITS = 22;
+
+/** Pixels after padding per pixel before; longer strips are scaled down first. */
+const MAX_PADDING_RATIO = 4;
+
+/**
+ * Return the pixels of an upright image, by the `recipe` of a bundle's manifest.
+ *
+ * @param {{data: Uint8ClampedArray, width: number, height: number}} image
+ * @param {object} recipe
+ * @param {{isFitted?: boolean}} [options] true if the image is already cut to `centreBox`
+ * @returns {Uint8Array} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
+ */
+export function preprocess(image, recipe, { isFitted = false } = {}) {
+  const isCut = isFitted && (recipe.method ?? "crop") === "crop";
+  const fitted = isCut ? image : fitAspect(image, recipe);
+  const [height, width] = recipe.crop ?? recipe.resize;
+  const filter = recipe.interpolation ?? "bilinear";
+  const box = innerBox(fitted, recipe);
+  if (box) return toRgb(resize(fitted, width, height, filter, box));
+  const resized = resize(fitted, recipe.resize[1], recipe.resize[0], filter);
+  return toRgb(recipe.crop ? cropCentre(resized, recipe.crop) : resized);
+}
+
+/** Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre. */
+function fitAspect(image, recipe) {
+  if (recipe.method !== "pad") return crop(image, ...centreBox(image, recipe));
+  const [wide, high] = fittedSize(image, recipe, Math.max);
+  return pad(image, wide, high, recipe.padding ?? "reflection");
+}
+
+/**
+ * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while
+ * decoding saves reading the rest.
+ */
+export function centreBox(image, recipe) {
+  if ((recipe.method ?? "crop") !== "crop") return [0, 0, image.width, image.height];
+  const [wide, high] = fittedSize(image, recipe, Math.min);
+  return [Math.trunc((image.width - wide) / 2), Math.trunc((image.height - high) / 2), wide, high];
+}
+
+function fittedSize(image, recipe, choose) {
+  const [height, width] = recipe.resize;
+  const scale = choose(image.width / width, image.height / height);
+  return [Math.max(1, Math.trunc(scale * width)), Math.max(1, Math.trunc(scale * height))];
+}
+
+/** Return the box that ends up in the crop, if resizing it alone gives the same pixels. */
+function innerBox(image, recipe) {
+  if (!recipe.crop) return null;
+  const scales = [image.width / recipe.resize[1], image.height / recipe.resize[0]];
+  const margins = [1, 0].map((axis) => Math.floor((recipe.resize[axis] - recipe.crop[axis]) / 2));
+  const reach = SUPPORT[recipe.interpolation ?? "bilinear"];
+  for (const axis of [0, 1]) {
+    if (margins[axis] * scales[axis] < reach * Math.max(scales[axis], 1) + 1) return null;
+  }
+  const [left, top] = [margins[0] * scales[0], margins[1] * scales[1]];
+  const box = [left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]];
+  // Pillow keeps boxes in single precision, and rounding one changes pixels.
+  return box.every((edge) => Math.fround(edge) === edge) ? box : null;
+}
+
+/** Pad an image to `wide` × `high` pixels, half on each side. */
+function pad(image, wide, high, padding) {
+  const maxPixels = Math.max(MAX_PADDING_RATIO * image.width * image.height, 2 ** 22);
+  if (wide * high > maxPixels) {
+    const scale = Math.sqrt(maxPixels / (wide * high));
+    image = resize(
+      image,
+      Math.max(1, roundHalfEven(image.width * scale)),
+      Math.max(1, roundHalfEven(image.height * scale)),
+      "box",
+    );
+    [wide, high] = [Math.max(1, Math.trunc(wide * scale)), Math.max(1, Math.trunc(high * scale))];
+  }
+  const left = Math.max(0, Math.floor((wide - image.width) / 2));
+  const top = Math.max(0, Math.floor((high - image.height) / 2));
+  const columns = sources(image.width, left, Math.max(wide, image.width), padding);
+  const rows = sources(image.height, top, Math.max(high, image.height), padding);
+  return gather(image, columns, rows);
+}
+
+/** Return, for each of `length` places, the index that it shows, or -1 for black. */
+function sources(size, before, length, padding) {
+  return Int32Array.from({ length }, (_, place) => {
+    const index = place - before;
+    if (index >= 0 && index < size) return index;
+    if (padding === "zeros") return -1;
+    if (padding === "border" || size === 1) return index < 0 ? 0 : size - 1;
+    const period = 2 * (size - 1);
+    const phase = ((index % period) + period) % period;
+    return phase < size ? phase : period - phase;
+  });
+}
+
+/** Return the image made of the given columns and rows; -1 is black. */
+function gather(image, columns, rows) {
+  const from = new Uint32Array(image.data.buffer, image.data.byteOffset, image.width * image.height);
+  const pixels = new Uint32Array(columns.length * rows.length);
+  let place = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      pixels[place++] = row < 0 || column < 0 ? 0 : from[row * image.width + column];
+    }
+  }
+  return {
+    data: new Uint8ClampedArray(pixels.buffer), width: columns.length, height: rows.length,
+  };
+}
+
+/** Crop a box, black beyond the edges. */
+function crop(image, left, top, width, height) {
+  if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
+  const places = (start, length, size) =>
+    Int32Array.from({ length }, (_, place) => {
+      const index = start + place;
+      return index >= 0 && index < size ? index : -1;
+    });
+  return gather(image, places(left, width, image.width), places(top, height, image.height));
+}
+
+/** Crop [height, width] around the centre. */
+function cropCentre(image, [height, width]) {
+  const left = Math.floor((image.width - width) / 2);
+  const top = Math.floor((image.height - height) / 2);
+  return crop(image, left, top, width, height);
+}
+
+/**
+ * Resize an image as Pillow does.
+ *
+ * @param {[number, number, number, number]} [box] left, top, right, bottom; by default all of it.
+ */
+export function resize(image, width, height, filter, box = [0, 0, image.width, image.height]) {
+  const [left, top, right, bottom] = box.map(Math.fround);
+  if (filter === "nearest") {
+    const columns = nearest(left, right, width, image.width);
+    return gather(image, columns, nearest(top, bottom, height, image.height));
+  }
+  const across = passOf(left, right, width, image.width, filter);
+  const down = passOf(top, bottom, height, image.height, filter);
+  // Pillow 13 begins with the columns if the height shrinks by much more than the width.
+  const shrinks = image.height - height;
+  if (shrinks > 0 && shrinks > 2 * (image.width - width)) {
+    return resizeRows(resizeColumns(image, height, down), width, across);
+  }
+  return resizeColumns(resizeRows(image, width, across, down), height, down);
+}
+
+/** Return the weights of one pass, or null if it would change nothing. */
+function passOf(from, to, length, size, filter) {
+  if (from === 0 && to === length && to === size) return null;
+  return coefficients(size, from, to, length, filter);
+}
+
+function nearest(from, to, length, size) {
+  const step = (to - from) / length;
+  let place = from + step * 0.5;
+  return Int32Array.from({ length }, () => {
+    const index = Math.trunc(place);
+    place += step; // added up, not multiplied, to round as Pillow does
+    return index >= 0 && index < size ? index : -1;
+  });
+}
+
+/** Return, for each place of the result, its first source and its integer weights. */
+function coefficients(size, from, to, length, filter) {
+  const scale = (to - from) / length;
+  const filterScale = Math.max(scale, 1);
+  const support = SUPPORT[filter] * filterScale;
+  const inverse = 1 / filterScale;
+  const evaluate = FILTERS[filter];
+  return Array.from({ length }, (_, place) => {
+    const centre = from + (place + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - support + 0.5));
+    const count = Math.min(size, Math.trunc(centre + support + 0.5)) - first;
+    const weights = new Float64Array(count);
+    let sum = 0;
+    for (let index = 0; index < count; index++) {
+      weights[index] = evaluate((index + first - centre + 0.5) * inverse);
+      sum += weights[index];
+    }
+    const integers = Int32Array.from(weights, (weight) => {
+      const scaled = (sum === 0 ? weight : weight / sum) * 2 ** PRECISION_BITS;
+      return Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+    });
+    return { first, weights: integers };
+  });
+}
+
+const HALF = 2 ** (PRECISION_BITS - 1);
+
+/** Resize each row; with `down`, only the rows that the pass over columns reads. */
+function resizeRows(image, width, places, down = null) {
+  if (!places) return image;
+  const firstRow = down ? down[0].first : 0;
+  const endRow = down ? down.at(-1).first + down.at(-1).weights.length : image.height;
+  const data = new Uint8ClampedArray(width * image.height * 4);
+  for (let row = firstRow; row < endRow; row++) {
+    for (let column = 0; column < width; column++) {
+      const { first, weights } = places[column];
+      let [red, green, blue] = [HALF, HALF, HALF];
+      let source = (row * image.width + first) * 4;
+      for (let index = 0; index < weights.length; index++, source += 4) {
+        const weight = weights[index];
+        red += image.data[source] * weight;
+        green += image.data[source + 1] * weight;
+        blue += image.data[source + 2] * weight;
+      }
+      const target = (row * width + column) * 4;
+      data[target] = red >> PRECISION_BITS;
+      data[target + 1] = green >> PRECISION_BITS;
+      data[target + 2] = blue >> PRECISION_BITS;
+    }
+  }
+  return { data, width, height: image.height };
+}
+
+function resizeColumns(image, height, places) {
+  if (!places) return image;
+  const { width } = image;
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let row = 0; row < height; row++) {
+    const { first, weights } = places[row];
+    for (let column = 0; column < width; column++) {
+      let [red, green, blue] = [HALF, HALF, HALF];
+      let source = (first * width + column) * 4;
+      for (let index = 0; index < weights.length; index++, source += width * 4) {
+        const weight = weights[index];
+        red += image.data[source] * weight;
+        green += image.data[source + 1] * weight;
+        blue += image.data[source + 2] * weight;
+      }
+      const target = (row * width + column) * 4;
+      data[target] = red >> PRECISION_BITS;
+      data[target + 1] = green >> PRECISION_BITS;
+      data[target + 2] = blue >> PRECISION_BITS;
+    }
+  }
+  return { data, width, height };
+}
+
+/** Python's `round`: halves go to the even neighbour. */
+function roundHalfEven(value) {
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest !== 0.5) return Math.round(value);
+  return below % 2 === 0 ? below : below + 1;
+}
+
+function toRgb({ data, width, height }) {
+  const pixels = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4) {
+    pixels[to++] = data[from];
+    pixels[to++] = data[from + 1];
+    pixels[to++] = data[from + 2];
+  }
+  return pixels;
+}

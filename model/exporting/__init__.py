@@ -1,0 +1,1 @@
+"""Derived forms of a bundle: what a browser downloads to run the model on the device."""

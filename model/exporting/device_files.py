@@ -1,0 +1,155 @@
+"""The files from which a browser runs a bundle: ``model.json``, the graphs, golden outputs.
+
+They are derived: made on demand for any bundle and cached by its version, so that neither its
+version nor its share links change.
+"""
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..bundle.registry import open_bundle
+from ..errors import EngineUnavailable
+from ..settings import ROOT
+from .cache import cached_folder
+from .runtime import runtime_info
+
+__all__ = ["FORMAT", "device_dir", "model_json"]
+
+FORMAT = 1
+GOLDEN_PHOTOS = 2
+TOLERANCE = 1e-3
+"""Largest difference of an output on the device from the recorded one; relative above one."""
+TIMEOUT_SECONDS = 120
+
+
+def device_dir(bundle: Bundle) -> Path:
+    """Return the folder with a bundle's device files; the first call makes them, in seconds.
+
+    A process of its own makes them, because the graphs take 140 MB for a moment.
+
+    Raises:
+        EngineUnavailable: they cannot be made on this machine.
+        OSError: the data folder cannot be written.
+    """
+    return cached_folder(f"models/{bundle.version}-{FORMAT}", lambda new: _run(bundle, new))
+
+
+def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
+    """Return the contents of ``model.json``, with the runtime below ``runtime_base``.
+
+    Raises:
+        EngineUnavailable: see ``device_dir`` and ``runtime_info``.
+    """
+    info: dict[str, Any] = json.loads((device_dir(bundle) / "model.json").read_text("utf-8"))
+    runtime = runtime_info()
+    info["runtime"] = {
+        **runtime,
+        "module": runtime_base + runtime["module"],
+        "wasm": runtime_base + runtime["wasm"],
+    }
+    return info
+
+
+def _run(bundle: Bundle, folder: Path) -> None:
+    command = [sys.executable, "-m", __name__, str(bundle.folder), bundle.name, str(folder)]
+    try:
+        completed = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineUnavailable(
+            f"The files of {bundle.name!r} for browsers weren't made in {TIMEOUT_SECONDS} s."
+        ) from None
+    if completed.returncode:
+        last = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineUnavailable(f"The files of {bundle.name!r} for browsers can't be made: {last}")
+
+
+def main(source: str, name: str, target: str) -> None:
+    """Write the device files of the bundle in ``source`` to ``target``."""
+    bundle, folder = open_bundle(Path(source), name), Path(target)
+    manifest = bundle.manifest
+    graph = bundle.read("graph.onnx")
+    info = {
+        "format": FORMAT,
+        **manifest.model_dump(
+            mode="json",
+            include={"name", "title", "description", "language", "multilabel", "labels", "recipe"},
+        ),
+        "version": bundle.version,
+        "graphs": {
+            "small": _write_graph(bundle, _make_small(graph), folder),
+            "full": _write_graph(bundle, graph, folder),
+        },
+    }
+    text = json.dumps(info, ensure_ascii=False, indent=1)
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def _make_small(graph: bytes) -> bytes:
+    from .small_graph import make_small_graph
+
+    return make_small_graph(graph)
+
+
+def _write_graph(bundle: Bundle, graph: bytes, folder: Path) -> dict[str, Any]:
+    """Write a graph and its golden pixels; return its entry in ``model.json``."""
+    pixels = bundle.golden.pixels[:GOLDEN_PHOTOS]
+    outputs = _run_graph(graph, pixels)
+    novelty = outputs.get("novelty")
+    calibration = bundle.manifest.calibration
+    rule = calibration and calibration.prediction_set
+    return {
+        **_write_packed(folder, graph, ".onnx.gz"),
+        "calibration": calibration
+        and {
+            "label_thresholds": rule and list(rule.label_thresholds),
+            "ood_threshold": calibration.ood_threshold,
+        },
+        "golden": {
+            **_write_packed(folder, pixels.tobytes(), ".golden.gz"),
+            "count": len(pixels),
+            "probabilities": [
+                [round(float(p), 6) for p in row] for row in outputs["probabilities"]
+            ],
+            "novelty": None if novelty is None else [float(value) for value in novelty],
+            "tolerance": TOLERANCE,
+        },
+    }
+
+
+def _write_packed(folder: Path, data: bytes, suffix: str) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    packed = gzip.compress(data, mtime=0)
+    url = f"{digest[:16]}{suffix}"
+    (folder / url).write_bytes(packed)
+    return {"url": url, "bytes": len(packed), "sha256": digest}
+
+
+def _run_graph(graph: bytes, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    # As in the browser: the small graph's weights are widened at load.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"pixels": pixels}), strict=True))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

