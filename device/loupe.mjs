@@ -9,37 +9,50 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** A photo or model that is refused; `code` is the server's, such as "too-large". */
-export class LoupeError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.name = "LoupeError";
-    this.code = code;
-  }
-}
+import { LoupeError } from "./errors.mjs";
+import { DECODING } from "./photo.mjs";
+
+export { LoupeError };
 
 /**
  * Load a model and test it: the browser must return a photo's pixels unchanged, and the graph its
  * golden outputs.
  *
- * @param {string | URL} address of the folder with `model.json`, relative to the page
+ * @param {string | URL} address of the folder with `model.json`, relative to the page; another
+ *   origin must allow it by CORS
  * @param {object} [options]
  * @param {"small" | "full"} [options.graph] the small one, by default, is a quarter of the download
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
  * @returns {Promise<Model>}
- * @throws {LoupeError} "no-such-model", "bundle-damaged", "golden-mismatch" or
+ * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason
  */
 export async function load(address, { graph = "small", onProgress } = {}) {
-  const folder = new URL(String(address).replace(/\/?$/, "/"), document.baseURI);
-  const worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
-  const calls = new Calls(worker, onProgress);
+  const folder = folderUrl(address);
+  const calls = new Calls(startWorker(), onProgress);
   try {
     const info = await calls.send("load", { address: folder.href, graph });
     return new Model(calls, info);
   } catch (error) {
-    worker.terminate();
+    calls.close();
     throw error;
+  }
+}
+
+function folderUrl(address) {
+  try {
+    return new URL(String(address).replace(/\/?$/, "/"), document.baseURI);
+  } catch {
+    throw new LoupeError("no-such-model", `'${address}' is no address.`);
+  }
+}
+
+function startWorker() {
+  try {
+    return new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+  } catch (error) {
+    // Browsers start workers only from the page's own origin.
+    throw new LoupeError("engine-unavailable", `The worker can't be started: ${error.message}`);
   }
 }
 
@@ -54,34 +67,45 @@ class Model {
   }
 
   /**
-   * Identify a photo.
+   * Identify a photo, or the frame that a video shows.
    *
-   * @param {Blob | ImageBitmap | HTMLCanvasElement | OffscreenCanvas} source
+   * @param {Blob | ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} source
+   *   stays usable
    * @param {{top?: number}} [options] number of candidates, 5 by default
    * @returns {Promise<object>} the JSON that the command line prints
-   * @throws {LoupeError} "empty", "too-large", "too-many-pixels", "unsupported-format", "damaged"
+   * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
+   *   "unsupported-format", "damaged", or "invalid" for other arguments
    */
   async identify(source, { top = 5 } = {}) {
+    if (!Number.isInteger(top) || top < 1) {
+      throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
+    }
     if (source instanceof Blob) return this.#calls.send("identify", { source, top });
-    // A bitmap is moved to the worker, so that what the caller holds stays usable.
-    const bitmap = await createImageBitmap(source, DECODING);
-    return this.#calls.send("identify", { source: bitmap, top }, [bitmap]);
+    const copy = await copyOf(source);
+    return this.#calls.send("identify", { source: copy, top }, [copy]);
   }
 
   /**
-   * Identify the frames of a playing video: one at a time, and always the newest.
+   * Identify the frames of a playing video: one at a time, and always the newest. While the video
+   * is paused or the page hidden, nothing is done.
    *
    * @param {HTMLVideoElement} video
    * @param {{top?: number, maxPerSecond?: number, signal?: AbortSignal}} [options]
+   * @returns {AsyncGenerator<object>} predictions; it ends when `signal` is aborted
    */
   async *watch(video, { top = 5, maxPerSecond = 10, signal } = {}) {
+    if (!(video instanceof HTMLVideoElement)) {
+      throw new LoupeError("invalid", "watch takes a <video>; for a photo there is identify.");
+    }
+    let next = 0;
     while (!signal?.aborted) {
-      const started = performance.now();
+      await pause(next - performance.now(), signal);
       await nextFrame(video, signal);
       if (signal?.aborted) return;
-      yield await this.identify(video, { top });
-      const pause = 1000 / maxPerSecond - (performance.now() - started);
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      next = performance.now() + 1000 / maxPerSecond;
+      const prediction = await this.identify(video, { top });
+      if (signal?.aborted) return;
+      yield prediction;
     }
   }
 
@@ -91,8 +115,27 @@ class Model {
   }
 }
 
-/** How photos are decoded: without colour management, as Pillow does. */
-const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+/** Return a copy of what a picture shows, to be moved to the worker. */
+async function copyOf(source) {
+  if (!SOURCES.some((name) => name in globalThis && source instanceof globalThis[name])) {
+    throw new LoupeError("invalid", "A photo is a Blob, an ImageBitmap, a canvas or a <video>.");
+  }
+  if (source instanceof HTMLVideoElement && source.readyState < source.HAVE_CURRENT_DATA) {
+    throw new LoupeError("empty", "The video shows no frame yet.");
+  }
+  try {
+    // A frame as it is: the worker converts its colours, not this thread.
+    if (source instanceof HTMLVideoElement && "VideoFrame" in globalThis) {
+      return new VideoFrame(source);
+    }
+    return await createImageBitmap(source, DECODING);
+  } catch (error) {
+    // Without pixels, closed, or tainted by a photo of another origin.
+    throw new LoupeError("damaged", `The picture can't be read: ${error.message}`);
+  }
+}
+
+const SOURCES = ["ImageBitmap", "HTMLCanvasElement", "OffscreenCanvas", "HTMLVideoElement"];
 
 /** Calls of a worker's functions, each answered by a message with its number. */
 class Calls {
@@ -112,7 +155,8 @@ class Calls {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${event.message}`));
+      const reason = event.message ?? "its file can't be loaded";
+      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
     };
   }
 
@@ -137,10 +181,36 @@ class Calls {
   }
 }
 
+/** Wait until the video shows a new frame, or until `signal` is aborted. */
 function nextFrame(video, signal) {
-  return new Promise((resolve) => {
-    signal?.addEventListener("abort", resolve, { once: true });
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(resolve);
-    else requestAnimationFrame(resolve);
+  return untilAborted(signal, (resolve) => {
+    if (!("requestVideoFrameCallback" in video)) {
+      const request = requestAnimationFrame(resolve);
+      return () => cancelAnimationFrame(request);
+    }
+    const request = video.requestVideoFrameCallback(resolve);
+    return () => video.cancelVideoFrameCallback(request);
   });
+}
+
+function pause(milliseconds, signal) {
+  if (milliseconds <= 0) return null;
+  return untilAborted(signal, (resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    return () => clearTimeout(timer);
+  });
+}
+
+/** Wait for what `start` begins; it takes a callback and returns a function that cancels. */
+async function untilAborted(signal, start) {
+  if (signal?.aborted) return;
+  let cancel;
+  let onAbort;
+  await new Promise((resolve) => {
+    onAbort = resolve;
+    signal?.addEventListener("abort", onAbort);
+    cancel = start(resolve);
+  });
+  cancel();
+  signal?.removeEventListener("abort", onAbort);
 }

@@ -18,6 +18,7 @@ const FILTERS = {
   bilinear: (x) => Math.max(0, 1 - Math.abs(x)),
   hamming: (x) => {
     const distance = Math.abs(x);
+    if (distance === 0) return 1; // the sum of the constants in single precision is not
     if (distance >= 1) return 0;
     return sinc(distance) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(distance * Math.PI));
   },
@@ -198,7 +199,7 @@ function nearest(from, to, length, size) {
 
 /** Return, for each place of the result, its first source and its integer weights. */
 function coefficients(size, from, to, length, filter) {
-  const scale = (to - from) / length;
+  const scale = Math.fround(to - from) / length;
   const filterScale = Math.max(scale, 1);
   const support = SUPPORT[filter] * filterScale;
   const inverse = 1 / filterScale;

@@ -2,14 +2,13 @@
  * The worker of a model: downloads, decodes, resizes, runs the graph and tests it.
  */
 
-import { centreBox, preprocess } from "./preprocess.mjs";
+import { LoupeError } from "./errors.mjs";
+import { decode, testPixels } from "./photo.mjs";
 import { predict } from "./prediction.mjs";
+import { preprocess } from "./preprocess.mjs";
 
-/** Limits of the server, so that a photo is refused by both or by neither. */
-const MAX_BYTES = 20 * 2 ** 20;
-const MAX_PIXELS = 100e6;
-
-const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+/** The format of `model.json` that this code reads. */
+const FORMAT = 1;
 
 /** What stays in memory once a model is loaded. */
 let model = null;
@@ -17,32 +16,25 @@ let session = null;
 let ort = null;
 let graphName = "";
 
-class Refused extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
-
 const calls = { load, identify };
 
 onmessage = async ({ data: { number, name, values } }) => {
   try {
     postMessage({ number, result: await calls[name](values) });
   } catch (error) {
-    const code = error.code && typeof error.code === "string" ? error.code : "engine-unavailable";
-    postMessage({ number, error: { code, message: error.message } });
+    const code = error instanceof LoupeError ? error.code : "engine-unavailable";
+    postMessage({ number, error: { code, message: messageOf(error) } });
   }
 };
 
 async function load({ address, graph }) {
   model = await fetchModel(address);
   graphName = graph;
-  const entry = model.graphs[graph];
-  if (!entry) throw new Refused("no-such-model", `${model.name} has no graph '${graph}'.`);
+  const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
+  if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
   await testPixels();
   const [wasm, bytes, golden] = await downloadAll(address, entry);
-  ort = await import(new URL(model.runtime.module, address).href);
+  ort = await importRuntime(new URL(model.runtime.module, address).href);
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.numThreads = 1;
   try {
@@ -52,7 +44,7 @@ async function load({ address, graph }) {
       extra: { session: { disable_quant_qdq: "1" } },
     });
   } catch (error) {
-    throw new Refused("bundle-damaged", `The graph can't be loaded: ${error.message}`);
+    throw new LoupeError("bundle-damaged", `The graph can't be loaded: ${messageOf(error)}`);
   }
   await testGolden(entry.golden, golden);
   const { graphs, runtime, ...info } = model;
@@ -65,15 +57,32 @@ async function fetchModel(address) {
   try {
     response = await fetch(url, { cache: "no-cache" });
   } catch {
-    throw new Refused("no-such-model", `${url} can't be reached.`);
+    throw new LoupeError("no-such-model", `${url} can't be reached.`);
   }
-  if (!response.ok) throw new Refused("no-such-model", `${url}: ${response.status}`);
+  if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
+  let info;
   try {
-    return await response.json();
+    info = await response.json();
   } catch {
-    throw new Refused("bundle-damaged", `${url} is not JSON.`);
+    throw new LoupeError("bundle-damaged", `${url} is not JSON.`);
+  }
+  if (info?.format > FORMAT) {
+    throw new LoupeError("bundle-too-new", `${url} is of a newer Loupe. Reload this page.`);
+  }
+  if (info?.format !== FORMAT) throw new LoupeError("bundle-damaged", `${url} is no model.`);
+  return info;
+}
+
+async function importRuntime(url) {
+  try {
+    return await import(url);
+  } catch (error) {
+    throw new LoupeError("engine-unavailable", `${url} can't be run: ${messageOf(error)}`);
   }
 }
+
+/** The engine throws numbers, too. */
+const messageOf = (error) => error?.message ?? String(error);
 
 /** Download the runtime, the graph and its golden pixels, and report the bytes so far. */
 async function downloadAll(address, entry) {
@@ -96,9 +105,9 @@ async function download(url, sha256, count) {
   try {
     response = await fetch(url);
   } catch {
-    throw new Refused("no-such-model", `${url} can't be reached.`);
+    throw new LoupeError("no-such-model", `${url} can't be reached.`);
   }
-  if (!response.ok) throw new Refused("no-such-model", `${url}: ${response.status}`);
+  if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
   const counter = new TransformStream({
     transform(chunk, controller) {
       count(chunk.byteLength);
@@ -110,21 +119,21 @@ async function download(url, sha256, count) {
     const stream = response.body.pipeThrough(counter);
     bytes = await new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   } catch {
-    throw new Refused("bundle-damaged", `${url} was cut short or changed.`);
+    throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
   }
   // Without https there is no crypto.subtle; the golden test still runs.
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256) throw new Refused("bundle-damaged", `${url} doesn't match its SHA-256.`);
+    if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn't match its SHA-256.`);
   }
   return new Uint8Array(bytes);
 }
 
 async function identify({ source, top }) {
-  if (!session) throw new Refused("engine-unavailable", "The model isn't loaded.");
+  if (!session) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
   const started = performance.now();
-  const image = await decode(source);
+  const image = await decode(source, model.recipe, model.limits);
   const decoded = performance.now();
   const pixels = preprocess(image, model.recipe, { isFitted: true });
   const preprocessed = performance.now();
@@ -137,50 +146,6 @@ async function identify({ source, top }) {
     total: finished - started,
   };
   return predict(model, graphName, output[0], milliseconds, top);
-}
-
-/** Return the part of a photo that the recipe uses, upright, as RGBA bytes. */
-async function decode(source) {
-  const bitmap = source instanceof Blob ? await decodeFile(source) : source;
-  try {
-    const { width, height } = bitmap;
-    if (width * height > MAX_PIXELS) {
-      const megapixels = Math.round((width * height) / 1e6);
-      throw new Refused(
-        "too-many-pixels",
-        `The photo has ${megapixels} megapixels; at most ${MAX_PIXELS / 1e6} are accepted.`,
-      );
-    }
-    return readPixels(bitmap, centreBox({ width, height }, model.recipe));
-  } finally {
-    bitmap.close();
-  }
-}
-
-async function decodeFile(blob) {
-  if (blob.size === 0) throw new Refused("empty", "The file is empty.");
-  if (blob.size > MAX_BYTES) {
-    throw new Refused("too-large", "The file is larger than 20 MB. Send a smaller version.");
-  }
-  try {
-    return await createImageBitmap(blob, DECODING);
-  } catch {
-    throw new Refused(
-      "unsupported-format",
-      "This browser can't read that file as a photo. JPEG and PNG always work.",
-    );
-  }
-}
-
-function readPixels(bitmap, [left, top, width, height]) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  // Transparent pixels become white, as on the server.
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, -left, -top);
-  const { data } = context.getImageData(0, 0, width, height);
-  return { data, width, height };
 }
 
 /** Run the graph on `count` photos' pixels; return an output for each. */
@@ -215,51 +180,11 @@ async function testGolden(golden, pixels) {
       matches &&= Math.abs(output.novelty - golden.novelty[photo]) <= golden.tolerance * scale;
     }
     if (!matches) {
-      throw new Refused(
+      throw new LoupeError(
         "golden-mismatch",
         `This browser doesn't reproduce the model's golden outputs (largest difference ` +
           `${difference.toPrecision(2)}), so its answers can't be trusted.`,
       );
     }
   }
-}
-
-/**
- * Check that pixels come back from the canvas as they went in. Some browsers add noise against
- * fingerprinting, which would change answers.
- */
-async function testPixels() {
-  const side = 16;
-  const { file, expected } = makeBitmapFile(side);
-  const bitmap = await createImageBitmap(file, DECODING);
-  const { data } = readPixels(bitmap, [0, 0, side, side]);
-  bitmap.close();
-  if (!expected.every((value, index) => data[index] === value)) {
-    throw new Refused(
-      "engine-unavailable",
-      "This browser changes the pixels of photos to prevent fingerprinting, so it can't run the " +
-        "model exactly. Allow reading canvases for this page, or use the server.",
-    );
-  }
-}
-
-/** Return a BMP file of varied colours and the RGBA bytes that it holds. */
-function makeBitmapFile(side) {
-  const header = new DataView(new ArrayBuffer(54));
-  header.setUint16(0, 0x424d);
-  header.setUint32(2, 54 + side * side * 4, true);
-  header.setUint32(10, 54, true);
-  header.setUint32(14, 40, true);
-  header.setInt32(18, side, true);
-  header.setInt32(22, -side, true); // rows from the top
-  header.setUint16(26, 1, true);
-  header.setUint16(28, 32, true);
-  const pixels = new Uint8Array(side * side * 4);
-  const expected = new Uint8Array(side * side * 4);
-  for (let place = 0; place < side * side; place++) {
-    const [red, green, blue] = [place, (place * 7) % 256, 255 - ((place * 3) % 256)];
-    pixels.set([blue, green, red, 255], place * 4);
-    expected.set([red, green, blue, 255], place * 4);
-  }
-  return { file: new Blob([header.buffer, pixels], { type: "image/bmp" }), expected };
 }

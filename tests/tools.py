@@ -30,6 +30,7 @@ TOOLS = {
     # Playwright's driver needs libatomic, which Chromium brings on Debian 13 but not on 12.
     "chromium": Tool("chromium libatomic1", variable="CHROMIUM"),
     "curl": Tool("curl"),
+    "firefox-esr": Tool("firefox-esr"),
     "initdb": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "nginx": Tool("nginx-light", folder="../sbin"),
     "node": Tool("nodejs"),

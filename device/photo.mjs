@@ -1,0 +1,152 @@
+/**
+ * From a file or a picture to upright RGBA bytes, or a `LoupeError` that says what to do: the
+ * browser's half of `model/photo/`.
+ */
+
+import { LoupeError } from "./errors.mjs";
+import { centreBox } from "./preprocess.mjs";
+import { isWhole } from "./truncation.mjs";
+
+/** How photos are decoded: without colour management, as Pillow does. */
+export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+
+/** First bytes of formats that all browsers read; a file that begins so and fails is damaged. */
+const SIGNATURES = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0x46, 0x38],
+  [0x42, 0x4d], [0x52, 0x49, 0x46, 0x46]];
+
+/**
+ * Return the part of a photo that the recipe uses, upright, as RGBA bytes.
+ *
+ * @param {Blob | ImageBitmap | VideoFrame} source is closed, unless it is a Blob
+ * @param {object} recipe of the bundle's manifest
+ * @param {{bytes: number, pixels: number, side: number}} limits the server's, from `model.json`
+ * @throws {LoupeError} "missing", "empty", "too-large", "too-small", "too-many-pixels", "damaged" or
+ *   "unsupported-format"
+ */
+export async function decode(source, recipe, limits) {
+  const bitmap = await bitmapOf(source, limits);
+  try {
+    checkSize(bitmap, limits);
+    return readPixels(bitmap, centreBox(bitmap, recipe));
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function bitmapOf(source, limits) {
+  if (source instanceof Blob) return decodeFile(source, limits);
+  if (source instanceof ImageBitmap) return source;
+  try {
+    return await createImageBitmap(source, DECODING);
+  } finally {
+    source.close();
+  }
+}
+
+async function decodeFile(blob, limits) {
+  if (blob.size === 0) throw new LoupeError("empty", "This file is empty. Choose another photo.");
+  if (blob.size > limits.bytes) {
+    throw new LoupeError(
+      "too-large",
+      `This file is larger than ${limits.bytes / 2 ** 20} MB. Send a smaller version.`,
+    );
+  }
+  const bytes = await bytesOf(blob);
+  if (!isWhole(bytes)) throw damaged();
+  try {
+    return await createImageBitmap(blob, DECODING);
+  } catch {
+    const isKnown = (signature) => signature.every((byte, place) => bytes[place] === byte);
+    if (SIGNATURES.some(isKnown)) throw damaged();
+    throw new LoupeError(
+      "unsupported-format",
+      "This browser can't read that file as a photo. JPEG and PNG always work.",
+    );
+  }
+}
+
+async function bytesOf(blob) {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch {
+    throw new LoupeError("missing", "This file can't be read any more. Choose it again.");
+  }
+}
+
+const damaged = () =>
+  new LoupeError("damaged", "This photo is incomplete or damaged. Choose another one.");
+
+function checkSize({ width, height }, limits) {
+  if (Math.min(width, height) < limits.side) {
+    throw new LoupeError(
+      "too-small",
+      `This photo has only ${width} × ${height} pixels, too few to show anything. ` +
+        `Send one with at least ${limits.side} pixels on each side.`,
+    );
+  }
+  if (width * height > limits.pixels) {
+    throw new LoupeError(
+      "too-many-pixels",
+      `This photo has ${Math.ceil((width * height) / 1e6)} megapixels; the limit is ` +
+        `${limits.pixels / 1e6}. Send a smaller version.`,
+    );
+  }
+}
+
+function readPixels(bitmap, [left, top, width, height]) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  // Transparent pixels become white, as on the server.
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, -left, -top);
+  const { data } = context.getImageData(0, 0, width, height);
+  return { data, width, height };
+}
+
+/**
+ * Check that pixels come back from the canvas as they went in. Some browsers add noise against
+ * fingerprinting, which would change answers.
+ *
+ * @throws {LoupeError} "engine-unavailable"
+ */
+export async function testPixels() {
+  const side = 16;
+  const { file, expected } = makeBitmapFile(side);
+  let data = [];
+  try {
+    const bitmap = await createImageBitmap(file, DECODING);
+    ({ data } = readPixels(bitmap, [0, 0, side, side]));
+    bitmap.close();
+  } catch {
+    // A browser without OffscreenCanvas, or one that refuses to read it.
+  }
+  if (!expected.every((value, index) => data[index] === value)) {
+    throw new LoupeError(
+      "engine-unavailable",
+      "This browser changes the pixels of photos to prevent fingerprinting, so it can't run the " +
+        "model exactly. Allow reading canvases for this page, or use the server.",
+    );
+  }
+}
+
+/** Return a BMP file of varied colours and the RGBA bytes that it holds. */
+function makeBitmapFile(side) {
+  const header = new DataView(new ArrayBuffer(54));
+  header.setUint16(0, 0x424d);
+  header.setUint32(2, 54 + side * side * 4, true);
+  header.setUint32(10, 54, true);
+  header.setUint32(14, 40, true);
+  header.setInt32(18, side, true);
+  header.setInt32(22, -side, true); // rows from the top
+  header.setUint16(26, 1, true);
+  header.setUint16(28, 32, true);
+  const pixels = new Uint8Array(side * side * 4);
+  const expected = new Uint8Array(side * side * 4);
+  for (let place = 0; place < side * side; place++) {
+    const [red, green, blue] = [place, (place * 7) % 256, 255 - ((place * 3) % 256)];
+    pixels.set([blue, green, red, 255], place * 4);
+    expected.set([red, green, blue, 255], place * 4);
+  }
+  return { file: new Blob([header.buffer, pixels], { type: "image/bmp" }), expected };
+}

@@ -1,0 +1,204 @@
+"""A web site with the device files, and browsers that run a test's JavaScript on it.
+
+Playwright can't drive Debian's Firefox, so in every browser a page runs the script and posts its
+result to the site.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any, cast
+
+from model.bundle import Bundle
+from model.exporting.device_files import device_dir, model_json
+from model.exporting.runtime import runtime_dir
+from model.settings import ROOT
+from tests.tools import require_tool
+
+__all__ = ["BROWSERS", "Site", "run_script", "site"]
+
+BROWSERS = ("chromium", "firefox-esr")
+PATIENCE_SECONDS = 100
+TYPES = {".mjs": "text/javascript", ".json": "application/json", ".html": "text/html"}
+QUIET = {
+    "app.normandy.enabled": False,
+    "app.update.enabled": False,
+    "browser.aboutwelcome.enabled": False,
+    "browser.safebrowsing.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "extensions.systemAddon.update.enabled": False,
+    "media.autoplay.default": 0,
+    "services.settings.server": "http://127.0.0.1:9/",
+    "toolkit.telemetry.enabled": False,
+}
+"""Preferences under which Firefox asks nothing and calls nobody."""
+
+PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
+const wanted = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
+const refusal = async (promise) => {
+  try { await promise; return null; } catch (error) {
+    return {code: error.code ?? error.name, message: error.message, name: error.name};
+  }
+};
+const note = (value) => fetch("/note", {method: "POST", body: JSON.stringify(value)});
+let result;
+try { result = {value: await (async () => { %s })() ?? null}; }
+catch (error) { result = {error: `${error.name}: ${error.code ?? ""} ${error.message}`}; }
+await fetch("/result", {method: "POST", body: JSON.stringify(result)});
+</script>"""
+
+
+@dataclass
+class Site:
+    """A running site: its files by path, changes of them, and what pages posted."""
+
+    url: str
+    folders: dict[str, Path]
+    """Folders by the beginning of the path."""
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    """Files that take precedence; None is a file that is missing."""
+    headers: dict[str, str] = field(default_factory=dict)
+    results: "Queue[dict[str, Any]]" = field(default_factory=Queue)
+    notes: list[Any] = field(default_factory=list)
+    on_note: Callable[[Any], None] | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes, or None if there is none."""
+        if path in self.files:
+            return self.files[path]
+        for start, folder in self.folders.items():
+            file = folder / path.removeprefix(start)
+            if path.startswith(start) and file.is_file():
+                return file.read_bytes()
+        return None
+
+    def add_model(self, bundle: Bundle, name: str = "") -> dict[str, Any]:
+        """Serve a bundle's device files at ``/models/NAME/``; return its ``model.json``."""
+        start = f"/models/{name or bundle.name}/"
+        self.folders[start] = device_dir(bundle)
+        info = model_json(bundle, "../../runtime/")
+        self.files[f"{start}model.json"] = json.dumps(info).encode()
+        return info
+
+    @contextlib.contextmanager
+    def changed(self, files: dict[str, bytes | None]) -> Iterator[None]:
+        """Serve other contents for some files."""
+        before = self.files
+        self.files = {**before, **files}
+        try:
+            yield
+        finally:
+            self.files = before
+
+
+@contextlib.contextmanager
+def site(host: str = "127.0.0.1") -> Iterator[Site]:
+    """Serve ``device/`` and the runtime, as below ``/device/`` of the app."""
+    server = _Server((host, 0), _Handler)
+    running = Site(
+        f"http://{host}:{server.server_port}",
+        {"/runtime/": runtime_dir(), "/device/": ROOT / "device"},
+    )
+    cast(Any, server).site = running
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield running
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def run_script(
+    site: Site,
+    browser: str,
+    script: str,
+    *,
+    preferences: dict[str, Any] | None = None,
+    arguments: tuple[str, ...] = (),
+    patience: float = PATIENCE_SECONDS,
+) -> Any:
+    """Run an async function's body as a page of the site in a new browser; return its result."""
+    program = require_tool(browser)
+    with tempfile.TemporaryDirectory(prefix="loupe-browser-", ignore_cleanup_errors=True) as home:
+        if browser == "firefox-esr":
+            lines = [
+                f"user_pref({json.dumps(name)}, {json.dumps(value)});"
+                for name, value in {**QUIET, **(preferences or {})}.items()
+            ]
+            Path(home, "user.js").write_text("\n".join(lines))
+            command = [program, "--headless", "--no-remote", "--profile", home, *arguments]
+        else:
+            command = [program, "--headless", "--no-sandbox", "--no-first-run"]
+            command += ["--disable-background-networking", "--disable-quic"]
+            command += [f"--user-data-dir={home}", *arguments]
+        with site.changed({"/page.html": (PAGE % script).encode()}):
+            process = subprocess.Popen(
+                [*command, f"{site.url}/page.html"],
+                env={**os.environ, "HOME": home},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                result = site.results.get(timeout=patience)
+            except Empty:
+                raise AssertionError(f"{browser} posted nothing in {patience} s") from None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                shutil.rmtree(home, ignore_errors=True)
+                Path(home).mkdir(exist_ok=True)
+    assert "error" not in result, result["error"]
+    return result["value"]
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Browsers that are killed leave open connections."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def _site(self) -> Site:
+        return cast(Site, cast(Any, self.server).site)
+
+    def do_GET(self) -> None:
+        path = re.sub(r"[?#].*", "", self.path)
+        self._answer(path, self._site.read(path))
+
+    def do_POST(self) -> None:
+        value = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/result":
+            self._site.results.put(value)
+        else:
+            self._site.notes.append(value)
+            if self._site.on_note:
+                self._site.on_note(value)
+        self._answer("", b"")
+
+    def _answer(self, path: str, data: bytes | None) -> None:
+        self.send_response(404 if data is None else 200)
+        kind = TYPES.get(Path(path).suffix, "application/octet-stream")
+        for name, value in {"Content-Type": kind, **self._site.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data or b"")))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(data or b"")
+
+    def log_message(self, *_: Any) -> None:
+        """Write no log."""

@@ -1,0 +1,140 @@
+"""The browser's pixels are those of ``model/preprocess.py``, byte for byte."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.photo import read
+from model.preprocess import PreprocessConfig, preprocess
+from model.settings import ROOT
+from tests.device.site import BROWSERS, Site, run_script
+from tests.device.vectors import COMPARE, pack, photos_and_recipes
+from tests.photos import drawn, encoded, turned
+from tests.tools import require_tool
+
+IN_NODE = """
+import { readFileSync } from "node:fs";
+const { preprocess } = await import(process.argv[1]);
+%s
+console.log(JSON.stringify(compare(new Uint8Array(readFileSync(process.argv[2])), preprocess)));
+"""
+
+
+def compared_in_node(file: Path) -> Any:
+    module = (ROOT / "device" / "preprocess.mjs").as_uri()
+    command = [require_tool("node"), "--input-type=module", "-e", IN_NODE % COMPARE, module]
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_pixels_equal_pillows(tmp_path: Path) -> None:
+    """Every filter, method and padding; enlarging, odd sizes, extreme strips."""
+    jobs = photos_and_recipes(seed=11, count=340)
+    file = tmp_path / "jobs"
+    file.write_bytes(pack(jobs))
+    assert compared_in_node(file) == {"jobs": len(jobs), "wrong": []}
+
+
+@pytest.mark.parametrize("side", [224, 300])
+@pytest.mark.parametrize("filter_", ["hamming", "lanczos", "bicubic"])
+def test_large_photos_equal_pillows(tmp_path: Path, filter_: Any, side: int) -> None:
+    """At an exact multiple, samples lie on the filter's centre."""
+    recipe = PreprocessConfig(resize=(side, side), interpolation=filter_)
+    file = tmp_path / "jobs"
+    file.write_bytes(pack([(drawn(672, 672, seed=side), recipe), (drawn(900, 600), recipe)]))
+    assert compared_in_node(file) == {"jobs": 2, "wrong": []}
+
+
+def test_a_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
+    """Since Pillow 13, where the height shrinks by more than twice as much as the width.
+
+    The order changes how the first pass is rounded, and so pixels.
+    """
+    recipe = PreprocessConfig(resize=(64, 64), method="squish", interpolation="bicubic")
+    noise = np.random.default_rng(5).integers(0, 256, (900, 100, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise)
+    bicubic = Image.Resampling.BICUBIC
+    vertical_first = photo.resize((100, 64), bicubic).resize((64, 64), bicubic)
+    horizontal_first = photo.resize((64, 900), bicubic).resize((64, 64), bicubic)
+    pixels = preprocess(photo, recipe)
+    assert np.array_equal(pixels, np.asarray(vertical_first))
+    assert not np.array_equal(pixels, np.asarray(horizontal_first))
+    file = tmp_path / "jobs"
+    file.write_bytes(pack([(photo, recipe)]))
+    assert compared_in_node(file) == {"jobs": 1, "wrong": []}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
+    """Their sines and cosines are not Node's."""
+    jobs = photos_and_recipes(seed=12, count=120)
+    script = f"""
+      {COMPARE}
+      const {{ preprocess }} = await import("/device/preprocess.mjs");
+      return compare(await wanted("/jobs"), preprocess);
+    """
+    with web.changed({"/jobs": pack(jobs)}):
+        assert run_script(web, browser, script) == {"jobs": len(jobs), "wrong": []}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
+    """JPEG of all eight EXIF turns, with and without subsampled colour, and PNG."""
+    photo = drawn(131, 90, seed=3)
+    grey = photo.convert("L")
+    files = {
+        **{f"turn {turn}": encoded(photo, "JPEG", exif=turned(turn)) for turn in range(1, 9)},
+        "4:2:0": encoded(photo, "JPEG", subsampling=2, quality=70),
+        "4:2:2": encoded(photo, "JPEG", subsampling=1, quality=70),
+        "4:4:4": encoded(photo, "JPEG", subsampling=0, quality=95),
+        "progressive": encoded(photo, "JPEG", progressive=True),
+        "grey": encoded(grey, "JPEG"),
+        "png": encoded(photo, "PNG"),
+        "grey png": encoded(grey, "PNG"),
+        "palette png": encoded(photo.quantize(64), "PNG"),
+        "turned png": encoded(photo, "PNG", exif=turned(6)),
+    }
+    crop = PreprocessConfig(resize=(64, 48), interpolation="bicubic")
+    pad = PreprocessConfig(resize=(64, 64), method="pad", crop=(60, 60))
+    script = """
+      const { decode } = await import("/device/photo.mjs");
+      const { preprocess } = await import("/device/preprocess.mjs");
+      const { names, recipes, limits } = await (await fetch("/jobs.json")).json();
+      const wrong = [];
+      for (const name of names) {
+        for (const [number, recipe] of recipes.entries()) {
+          const file = new Blob([await wanted(`/files/${name}`)]);
+          const pixels = preprocess(await decode(file, recipe, limits), recipe, {isFitted: true});
+          const expected = await wanted(`/pixels/${name}/${number}`);
+          const differing = expected.filter((value, place) => value !== pixels[place]).length;
+          if (differing || pixels.length !== expected.length) wrong.push(`${name}: ${differing}`);
+        }
+      }
+      return wrong;
+    """
+    recipes = [crop, pad]
+    served: dict[str, bytes | None] = {
+        "/jobs.json": json.dumps(
+            {
+                "names": [name.replace(" ", "_").replace(":", "") for name in files],
+                "recipes": [recipe.model_dump(mode="json") for recipe in recipes],
+                "limits": {"bytes": 2**20, "pixels": 1e6, "side": 16},
+            }
+        ).encode()
+    }
+    for name, data in files.items():
+        path = name.replace(" ", "_").replace(":", "")
+        served[f"/files/{path}"] = data
+        for number, recipe in enumerate(recipes):
+            pixels = preprocess(read(data, resize=2**16).image, recipe)
+            served[f"/pixels/{path}/{number}"] = pixels.tobytes()
+    with web.changed(served):
+        assert run_script(web, browser, script) == []

@@ -1,0 +1,61 @@
+"""Files that were cut short are told from whole ones, as on the server."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.settings import ROOT
+from tests.photos import drawn, encoded, turned
+from tests.tools import require_tool
+
+SCRIPT = """
+import { readFileSync } from "node:fs";
+const { isWhole } = await import(process.argv[1]);
+const bytes = new Uint8Array(readFileSync(process.argv[2]));
+const cuts = JSON.parse(process.argv[3]);
+console.log(JSON.stringify(cuts.map((length) => isWhole(bytes.subarray(0, length)))));
+"""
+
+THUMBNAIL = b"Exif\0\0" + encoded(drawn(16, 16), "JPEG")
+
+FILES: dict[str, bytes] = {
+    "JPEG": encoded(drawn(120, 80)),
+    "progressive JPEG": encoded(drawn(120, 80), progressive=True),
+    "JPEG with restarts": encoded(drawn(120, 80), restart_marker_rows=1),
+    "JPEG with a thumbnail": encoded(drawn(120, 80), exif=THUMBNAIL),
+    "turned JPEG": encoded(drawn(120, 80), exif=turned(6)),
+    "PNG": encoded(drawn(120, 80), "PNG"),
+    "WebP": encoded(drawn(120, 80), "WEBP"),
+}
+
+
+def whole(file: Path, cuts: list[int]) -> Any:
+    module = (ROOT / "device" / "truncation.mjs").as_uri()
+    command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module, str(file)]
+    done = subprocess.run([*command, json.dumps(cuts)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_whole_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "photo"
+    file.write_bytes(FILES[name])
+    size = len(FILES[name])
+    cuts = [12, size // 4, size // 2, size - 300, size - 1]
+    assert whole(file, [*cuts, size]) == [*([False] * len(cuts)), True]
+
+
+def test_bytes_after_the_end_do_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "photo"
+    file.write_bytes(FILES["JPEG"] + bytes(100))
+    assert whole(file, [len(FILES["JPEG"]) + 100]) == [True]
+
+
+def test_other_formats_are_left_to_the_decoder(tmp_path: Path) -> None:
+    file = tmp_path / "photo"
+    file.write_bytes(encoded(drawn(120, 80), "GIF"))
+    assert whole(file, [0, 1, 5, 200]) == [True] * 4
