@@ -1,0 +1,198 @@
+"""Measure what docs/browser.md states, in Chromium and in Firefox.
+
+python -m tests.device.measure formats
+python -m tests.device.measure photos imagenet FOLDER
+"""
+# ruff: noqa: T201
+
+import io
+import json
+import struct
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from model import load
+from model.bundle.registry import get_bundle
+from model.errors import PhotoError
+from model.exporting.device_files import run_graph
+from model.photo import MAX_BYTES, MAX_PIXELS, read
+from model.prediction import Prediction
+from model.preprocess import PreprocessConfig, preprocess
+from model.samples import samples
+from tests.device.site import BROWSERS, run_script, site
+from tests.photos import encoded
+
+WHOLE = 2**16
+"""A size for ``read`` at which no decoder scales down."""
+
+ENLARGED_PX = 1600
+"""Shorter side of enlarged photos, which the server decodes scaled."""
+
+DECODE = """
+  const { decode } = await import("/device/photo.mjs");
+  const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
+  const lines = [];
+  for (let file = 0; file < count; file++) {
+    try {
+      const photo = new Blob([await wanted(`/file/${file}`)]);
+      const { data } = await decode(photo, recipe, limits);
+      const expected = await wanted(`/pixels/${file}`);
+      const apart = Array.from(expected, (value, place) => Math.abs(value - data[place]));
+      const share = apart.filter(Boolean).length / (expected.length * 0.75);
+      const most = apart.reduce((one, other) => Math.max(one, other), 0);
+      const percent = (100 * share).toFixed(0);
+      lines.push(most ? `${percent} % of bytes differ, by at most ${most}` : "equal");
+    } catch (error) {
+      lines.push(`refused: ${error.code ?? error.message}`);
+    }
+  }
+  return lines;
+"""
+
+IDENTIFY = """
+  const { load } = await import("/device/loupe.mjs");
+  const model = await load("/models/NAME/", {graph: "GRAPH"});
+  const predictions = [];
+  for (const name of await (await fetch("/names.json")).json()) {
+    const photo = new Blob([await wanted(`/photos/${encodeURIComponent(name)}`)]);
+    predictions.push(await model.identify(photo, {top: 10000}));
+  }
+  return predictions;
+"""
+
+
+def files() -> dict[str, bytes]:
+    """Return one photo in every format and encoding."""
+    coffee = next(sample for sample in samples() if sample.name == "coffee")
+    photo = coffee.open().convert("RGB").resize((480, 320))
+    slope = np.indices((320, 480)).sum(0)
+    soft, holes = photo.convert("RGBA"), photo.convert("RGBA")
+    soft.putalpha(Image.fromarray((slope % 256).astype(np.uint8)))
+    holes.putalpha(Image.fromarray(((slope % 64 > 20) * 255).astype(np.uint8)))
+    grey = np.asarray(photo.convert("L")).astype(np.uint16) * 257 + 77
+    return {
+        "JPEG": encoded(photo),
+        "JPEG, progressive": encoded(photo, progressive=True),
+        "JPEG, grey": encoded(photo.convert("L")),
+        "JPEG, CMYK": encoded(photo.convert("CMYK")),
+        "PNG": encoded(photo, "PNG"),
+        "PNG, palette": encoded(photo.quantize(200), "PNG"),
+        "PNG, opaque with holes": encoded(holes, "PNG"),
+        "PNG, partly transparent": encoded(soft, "PNG"),
+        "PNG, 16-bit grey": encoded(Image.fromarray(grey), "PNG"),
+        "PNG, 16-bit colour": _png_of_16_bits(),
+        "WebP, lossy": encoded(photo, "WEBP"),
+        "WebP, lossless": encoded(photo, "WEBP", lossless=True),
+        "WebP, partly transparent": encoded(soft, "WEBP", lossless=True, exact=True),
+        "AVIF, 4:2:0": encoded(photo, "AVIF"),
+        "AVIF, 4:4:4": encoded(photo, "AVIF", subsampling="4:4:4"),
+        "GIF": encoded(photo.quantize(128), "GIF"),
+        "BMP": encoded(photo, "BMP"),
+        "TIFF": encoded(photo, "TIFF"),
+        "HEIC": encoded(photo, "HEIF"),
+        "JPEG cut short": encoded(photo)[:9000],
+        "PNG cut short": encoded(photo, "PNG")[:9000],
+    }
+
+
+def _png_of_16_bits() -> bytes:
+    """Return a PNG of 16 bits a channel, which Pillow can't write."""
+    values = np.random.default_rng(1).integers(0, 65536, (320, 480, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    file = io.BytesIO(b"\x89PNG\r\n\x1a\n")
+    file.seek(0, io.SEEK_END)
+    header = struct.pack(">IIBBBBB", 480, 320, 16, 2, 0, 0, 0)
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        file.write(struct.pack(">I", len(data)) + kind + data + checksum)
+    return file.getvalue()
+
+
+def measure_formats() -> None:
+    """Print docs/browser.md's table: decoded bytes against the server's, by format."""
+    photos = files()
+    recipe = PreprocessConfig(resize=(64, 64), method="squish").model_dump(mode="json")
+    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": 16}
+    server = []
+    with site() as web:
+        jobs = {"count": len(photos), "recipe": recipe, "limits": limits}
+        web.files["/jobs.json"] = json.dumps(jobs).encode()
+        for number, data in enumerate(photos.values()):
+            web.files[f"/file/{number}"] = data
+            try:
+                pixels = read(data, resize=WHOLE).image.convert("RGBA").tobytes()
+                server.append("read")
+            except PhotoError as error:
+                pixels = b""
+                server.append(f"refused: {error.code}")
+            web.files[f"/pixels/{number}"] = pixels
+        columns = [run_script(web, browser, DECODE) for browser in BROWSERS]
+    print("| photo | server | Chromium | Firefox |\n|---|---|---|---|")
+    for row in zip(photos, server, *columns, strict=True):
+        print(f"| {' | '.join(row)} |")
+
+
+def measure_photos(name: str, folder: Path) -> None:
+    """Print how far the full graph's answers in browsers are from the command line's."""
+    bundle, model = get_bundle(name), load(name)
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    expected = [model.identify(path) for path in paths]
+    size = bundle.manifest.recipe.min_decode_size
+    is_scaled = [
+        read(data, resize=size).image.size != read(data, resize=WHOLE).image.size
+        for data in map(Path.read_bytes, paths)
+    ]
+    with site() as web:
+        web.add_model(bundle)
+        web.files["/names.json"] = json.dumps([path.name for path in paths]).encode()
+        web.folders["/photos/"] = folder
+        for browser in BROWSERS:
+            script = IDENTIFY.replace("NAME", name).replace("GRAPH", "full")
+            given = run_script(web, browser, script, patience=900)
+            for scaled, kind in ((False, "decoded whole"), (True, "decoded scaled on the server")):
+                pairs = [
+                    (one, other)
+                    for one, other, flag in zip(given, expected, is_scaled, strict=True)
+                    if flag == scaled
+                ]
+                same = sum(one["answer"] == other.answer for one, other in pairs)
+                most = max((_apart(*pair) for pair in pairs), default=0)
+                print(f"{browser}: {len(pairs)} {kind}: {same} same answers, {most:.1e} apart")
+
+
+def measure_scaling(name: str, folder: Path) -> None:
+    """Print how often the top label of enlarged photos depends on decoding them whole."""
+    bundle = get_bundle(name)
+    recipe = bundle.manifest.recipe
+    scaled, whole = [], []
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        photo = read(path.read_bytes(), resize=WHOLE).image
+        factor = ENLARGED_PX / min(photo.size)
+        size = (round(photo.width * factor), round(photo.height * factor))
+        data = encoded(photo.resize(size, Image.Resampling.LANCZOS), quality=90)
+        scaled.append(preprocess(read(data, resize=recipe.min_decode_size).image, recipe))
+        whole.append(preprocess(read(data, resize=WHOLE).image, recipe))
+    graph = bundle.read("graph.onnx")
+    one, other = (run_graph(graph, np.stack(p))["probabilities"] for p in (scaled, whole))
+    same = int((one.argmax(1) == other.argmax(1)).sum())
+    print(f"{len(whole)} photos: {same} same top labels, {np.abs(one - other).max():.1e} apart")
+
+
+def _apart(given: dict[str, Any], expected: Prediction) -> float:
+    """Return the largest difference of two probabilities of the same rank."""
+    pairs = zip(given["candidates"], expected.top(10000), strict=True)
+    return max(abs(float(one["probability"]) - other.probability) for one, other in pairs)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "formats":
+        measure_formats()
+    elif sys.argv[1] == "scaling":
+        measure_scaling(sys.argv[2], Path(sys.argv[3]))
+    else:
+        measure_photos(sys.argv[2], Path(sys.argv[3]))
