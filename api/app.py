@@ -9,59 +9,53 @@ from starlette.types import Receive, Scope, Send
 from model.settings import settings
 
 from .adapters import adapters
+from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import SlowClientMiddleware, TelemetryMiddleware
 from .problems import NO_ROUTE, problem
 from .telemetry import exposition
 from .v1 import application
 
-__all__ = ["routes"]
+__all__ = ["ROOTS", "routes"]
+
+ROOTS = ("/api/", "/device/")
+"""Below these, every path is one of ours."""
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
 serve its page there, which reads as success."""
 
 
-def routes(base_path: str = "") -> list[BaseRoute]:
+def routes() -> list[BaseRoute]:
     """Return the routes of this process, by its settings.
 
-    Args:
-        base_path: where the pages are, empty or starting with a slash. The API is there as
-            well, for what comes through a proxy; hosts check their health at the root.
+    ``BasePathMiddleware`` serves them below Streamlit's base path as well, for what comes through
+    a proxy; hosts check their health at the root.
     """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
     # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
         *adapters(),
-        *(route for base in dict.fromkeys(["", base_path]) for route in _api(base)),
-        ApiNotFound(base_path),
+        Route("/api/live", live),
+        Route("/api/ready", ready),
+        Mount("/api/v1", app=application()),
+        *device_routes(),
+        NotFound(),
     ]
 
 
-def _api(base_path: str) -> list[BaseRoute]:
-    return [
-        Route(f"{base_path}/api/live", live),
-        Route(f"{base_path}/api/ready", ready),
-        Mount(f"{base_path}/api/v1", app=application()),
-    ]
-
-
-class ApiNotFound(BaseRoute):
-    """A 404 for every other path below ``/api``, where Streamlit would answer with a page.
+class NotFound(BaseRoute):
+    """A 404 for every other path below ``ROOTS``, where Streamlit would answer with a page.
 
     Not a ``Mount``, whose pattern does not match a path with a line break.
     """
 
-    def __init__(self, base_path: str) -> None:
-        self.base_path = base_path
-
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match HTTP paths at or below ``/api``, and the optional ones."""
+        """Match HTTP paths at or below ``ROOTS``, and the optional ones."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        path = path.removeprefix(self.base_path)
         is_match = scope["type"] == "http" and (
-            path == "/api" or path.startswith("/api/") or path in OPTIONAL_PATHS
+            f"{path}/".startswith(ROOTS) or path in OPTIONAL_PATHS
         )
         return (Match.FULL if is_match else Match.NONE), {}
 

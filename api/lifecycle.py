@@ -18,6 +18,9 @@ from starlette.responses import JSONResponse
 from model import LoupeError, load
 from model.errors import EngineUnavailable
 from model.events import subscribe
+from model.exporting.cache import find_folder
+from model.exporting.folder_maker import folder_maker
+from model.exporting.runtime import find_npm, runtime_dir, runtime_name
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.share_link import prepare_signing
@@ -58,6 +61,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             await asyncio.to_thread(load)
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
+        await asyncio.to_thread(_fetch_runtime)
         yield None
         dispatcher().stopping = True
         dispatcher().close()
@@ -76,6 +80,15 @@ def _open_database() -> None:
         correction_store()
     except LoupeError as error:
         log.error("%s: %s", error.code, error)
+
+
+def _fetch_runtime() -> None:
+    """Fetch what runs models in browsers in the background if it is missing and npm is there.
+
+    After the model is loaded, because npm takes 210 MB for some seconds.
+    """
+    if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
+        folder_maker().request(runtime_name(), runtime_dir)
 
 
 async def live(_: Request) -> JSONResponse:

@@ -86,7 +86,7 @@ def _is_same_origin(origin: str, host: str) -> bool:
 
 
 class NoGzipMiddleware:
-    """Middleware that keeps Streamlit's server from compressing the API's responses.
+    """Middleware that keeps Streamlit's server from compressing the API's and packed files.
 
     That server compresses whatever it sends, which would hold back the lines of a batch until
     a block is full, and add half a second to each download of weights, which hardly shrink.
@@ -97,7 +97,8 @@ class NoGzipMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and "/api/" in scope["path"]:
+        path = scope["path"] if scope["type"] == "http" else ""
+        if "/api/" in path or ("/device/" in path and path.endswith(".gz")):
             headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
             scope = {**scope, "headers": headers}
         await self.app(scope, receive, send)

@@ -51,7 +51,13 @@ def loupe() -> App:
         raise NotMeasured("streamlit_app.py is missing")
     data = BUILD / "data"
     data.mkdir(parents=True, exist_ok=True)
-    environment = {"LOUPE_DATA": str(data), "LOUPE_MODEL": MODEL, "LOUPE_ENGINE": "compiled"}
+    environment = {
+        "LOUPE_DATA": str(data),
+        "LOUPE_MODEL": MODEL,
+        "LOUPE_ENGINE": "compiled",
+        # Nothing is fetched while it is measured.
+        "LOUPE_NPM": "false",
+    }
     return App(
         "Loupe",
         lambda port: _streamlit("streamlit_app.py", port),

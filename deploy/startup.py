@@ -212,6 +212,8 @@ def start_app(plan: StartPlan, folder: Path) -> StartedApp:
         **plan.environment,
         "LOUPE_DATA": str(folder / "data"),
         "LOUPE_BUNDLES": str(unpack_models(plan.bundles, folder / "bundles")),
+        # The trial's data folder doesn't last, so nothing is fetched into it.
+        "LOUPE_NPM": "false",
         plan.port_variable: str(port),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }

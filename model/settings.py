@@ -138,7 +138,13 @@ class Settings(BaseSettings):
     )
     downloads: bool = Field(
         default=True,
-        description="Whether the API and the Deploy page hand out the files of models.",
+        description="Whether the app gives models away: by the API, on the Deploy page, and to "
+        "browsers that run them.",
+    )
+    npm: bool = Field(
+        default=True,
+        description="Whether the app may fetch onnxruntime-web, which runs models in browsers, "
+        "through npm, once.",
     )
     metrics: str = Field(
         default="",

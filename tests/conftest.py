@@ -29,6 +29,8 @@ def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 patch.delenv(name)
         patch.setenv("LOUPE_DATA", str(home / "data"))
         patch.setenv("LOUPE_BUNDLES", str(home / "bundles"))
+        # No server fetches anything at its start.
+        patch.setenv("LOUPE_NPM", "false")
         patch.setattr(settings_module, "SECRETS", home / "secrets.toml")
         _forget()
         yield

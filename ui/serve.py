@@ -11,7 +11,9 @@ import segno
 
 from deploy.ports import free_port
 from model import Bundle, LoupeError, load
-from model.errors import SettingRefused
+from model.errors import EngineUnavailable, SettingRefused
+from model.exporting.cache import find_folder
+from model.exporting.runtime import runtime_dir, runtime_name
 from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
 from ui.app_info import app_title
@@ -32,6 +34,8 @@ def main() -> None:
         port = free_port(arguments.port)
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
+    with suppress(KeyboardInterrupt):
+        _fetch_runtime()
     local, network = addresses(port)
     print(f"\n  Loupe on this machine:  {local}")
     print(f"  opens with:             {first_model()}")
@@ -45,6 +49,20 @@ def main() -> None:
     sys.stdout.flush()
     os.chdir(ROOT)
     _run_server(port)
+
+
+def _fetch_runtime() -> None:
+    """Fetch what runs models in browsers, once; without a network, say so and go on."""
+    try:
+        wanted = settings().downloads and settings().npm
+    except SettingRefused:
+        return  # the server says what is wrong
+    if wanted and find_folder(runtime_name()) is None:
+        print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
+        try:
+            runtime_dir()
+        except (EngineUnavailable, OSError) as error:
+            print(error)
 
 
 def _run_server(port: int) -> None:

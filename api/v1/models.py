@@ -1,11 +1,9 @@
 """``GET models``, ``GET models/NAME`` and the files of a model."""
 
-import hashlib
 import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -16,27 +14,13 @@ from model.classifier import default_model
 from model.engines import available
 from model.settings import settings
 
+from .. import paths  # noqa: F401  registers the converter "segment"
+from ..caching import IMMUTABLE, has_etag, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["models"])
-
-IMMUTABLE = "public, max-age=31536000, immutable"
-"""A version is the hash of its content, so a file at its URL never changes."""
-
-
-class Segment(StringConvertor):
-    """A converter for one part of a path, never empty.
-
-    python-fasthtml, which fastai imports, changes Starlette's own converter to match an empty
-    part as well, so routes would depend on whether fastai was loaded first.
-    """
-
-    regex = "[^/]+"
-
-
-register_url_convertor("segment", Segment())
 
 RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
 MAX_RANGES = 16
@@ -75,15 +59,8 @@ def models() -> JSONResponse:
 )
 def model(request: Request, name: Name) -> Response:
     """Return labels, preprocessing, licence, data, measured figures and the URLs of files."""
-    response = JSONResponse(
-        _describe(request, get_bundle(name)), headers={"Cache-Control": "no-cache"}
-    )
-    # A hash of the whole body, which depends on engines and settings as well as on the version.
-    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
-    response.headers["ETag"] = tag
-    if _has_etag(request, tag):
-        return Response(status_code=304, headers={"Cache-Control": "no-cache", "ETag": tag})
-    return response
+    # By the whole body, which depends on engines and settings as well as on the version.
+    return revalidate(request, JSONResponse(_describe(request, get_bundle(name))))
 
 
 def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
@@ -128,7 +105,7 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     else:
         raise HTTPException(404)
     headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "X-Content-Type-Options": "nosniff"}
-    if _has_etag(request, tag):
+    if has_etag(request, tag):
         return Response(status_code=304, headers=headers)
     _check_range(request, path.stat().st_size)
     media_type = "application/json" if file.endswith(".json") else "application/octet-stream"
@@ -155,10 +132,3 @@ def _get_version(name: str, version: str) -> Bundle:
             assert isinstance(entry.bundle, Bundle)
             return entry.bundle
     raise HTTPException(404)
-
-
-def _has_etag(request: Request, tag: str) -> bool:
-    """Return whether If-None-Match has this ETag (RFC 9110, weak comparison)."""
-    header = request.headers.get("if-none-match", "")
-    sent_tags = (sent.strip().removeprefix("W/") for sent in header.split(","))
-    return header.strip() == "*" or tag.removeprefix("W/") in sent_tags

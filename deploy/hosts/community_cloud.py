@@ -31,7 +31,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
     return {
         FILE: dump_toml(app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}, *comments),
         "README.md": make_readme(app, ALERT),
-        "requirements.txt": f"{packages}{app.postgres_driver}\n",
+        "requirements.txt": f"{packages}{app.postgres_driver}\n{app.npm}\n",
     }
 
 

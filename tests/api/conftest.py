@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from api import body_limits, dispatcher, telemetry
 from api.app import routes
 from api.lifecycle import lifespan
+from model.exporting.folder_maker import folder_maker
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -18,7 +19,12 @@ Serve = Callable[..., TestClient]
 
 def forget() -> None:
     """Clear what the process caches by its settings."""
-    for cached in (dispatcher.dispatcher, body_limits.memory_budget, telemetry.metrics):
+    for cached in (
+        dispatcher.dispatcher,
+        body_limits.memory_budget,
+        telemetry.metrics,
+        folder_maker,
+    ):
         cached.cache_clear()
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from api.app import routes
+from api.app import ROOTS, routes
+from api.paths import BasePathMiddleware
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -15,7 +17,8 @@ BASE = "/some/prefix/~/+"
 
 @pytest.fixture
 def prefixed(tiny_bundle: object, data_folder: Path) -> TestClient:
-    return TestClient(Starlette(routes=routes(BASE)))
+    middleware = [Middleware(BasePathMiddleware, base_path=BASE, roots=ROOTS)]
+    return TestClient(Starlette(routes=routes(), middleware=middleware))
 
 
 @pytest.mark.parametrize("base", ["", BASE])

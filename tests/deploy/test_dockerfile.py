@@ -5,6 +5,7 @@ import tomllib
 
 from deploy import health
 from deploy.spec import APP
+from model.exporting.cache import BUILT_DIR
 from model.settings import ROOT, Settings
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -19,10 +20,12 @@ def copied(stage: str) -> list[str]:
 
 
 def test_default_image_serves_without_torch() -> None:
-    assert list(STAGES) == ["base", "code", "full", APP.image_stage]
-    assert f"pip install -r {APP.requirements} " in STAGES[APP.image_stage]
-    assert copied(APP.image_stage) == [APP.requirements]
-    assert "torch" not in STAGES[APP.image_stage]
+    assert list(STAGES) == ["base", "code", "packages", "runtime", "full", APP.image_stage]
+    assert f"FROM packages AS {APP.image_stage}\n" in TEXT
+    assert f"pip install -r {APP.requirements} " in STAGES["packages"]
+    assert copied("packages") == [APP.requirements]
+    assert copied(APP.image_stage) == []
+    assert "torch" not in STAGES["packages"] + STAGES[APP.image_stage]
     assert "pip install -r requirements.txt " in STAGES["full"]
 
 
@@ -52,8 +55,18 @@ def test_copied_files_exist_and_are_allowed() -> None:
     assert sources == set(ALLOWED)
 
 
+def test_images_have_the_browsers_runtime_and_not_what_fetches_it() -> None:
+    assert f'pip install "{APP.npm}"' in STAGES["runtime"]
+    assert "LOUPE_DATA=/made python -m model.exporting.runtime" in STAGES["runtime"]
+    for stage in ("full", APP.image_stage):
+        assert "COPY --from=runtime /made/derived derived/" in STAGES[stage]
+        assert "nodejs" not in STAGES[stage]
+    # In the images' folder for the app.
+    assert ROOT / "derived" == BUILT_DIR
+
+
 def test_image_contains_every_package_that_the_app_imports() -> None:
-    packages = {"model", "ui", "api", "pages", "deploy"}
+    packages = {"model", "ui", "api", "pages", "deploy", "device"}
     assert {*packages, "streamlit_app.py", ".streamlit/config.toml"} <= set(copied("code"))
 
 

@@ -352,13 +352,14 @@ def test_folder_of_its_own_is_a_whole_app_with_the_model(
     assert again == {path: data for path, data in written.items() if not path.startswith("again/")}
 
 
-def test_community_cloud_installs_the_serving_list_and_nothing_else(
+def test_community_cloud_installs_the_serving_list_a_driver_and_npm(
     tiny_bundle: Bundle, target: Path
 ) -> None:
     write_files(get_host("community-cloud"), target, choose_models(["tiny"]))
     packages = (target / "requirements.txt").read_text()
     assert packages.startswith((ROOT / "requirements-serve.txt").read_text())
-    assert packages.endswith(f"\n{APP.postgres_driver}\n")
+    # npm as a package, since the host has no build that could fetch what runs in browsers.
+    assert packages.endswith(f"\n{APP.postgres_driver}\n{APP.npm}\n")
     assert "torch" not in packages
     # Community Cloud would take the first of these in their place.
     preferred = {"uv.lock", "Pipfile", "environment.yml", "pyproject.toml", "packages.txt"}

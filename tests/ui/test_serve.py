@@ -143,3 +143,22 @@ def test_ctrl_c_ends_the_server_quietly(tmp_path):
 def is_ready(address):
     with urlopen(f"{address}/api/ready", timeout=5) as response:
         return response.status == 200
+
+
+def test_failed_fetch_for_browsers_is_told_and_the_app_still_starts(
+    monkeypatch, capsys, data_folder, tmp_path
+):
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho npm error code ENOTFOUND >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("LOUPE_NPM", "true")
+    ports = []
+    monkeypatch.setattr(serve, "_run_server", ports.append)
+    monkeypatch.setattr(serve.os, "chdir", lambda path: None)
+    monkeypatch.setattr(sys, "argv", ["serve"])
+    serve.main()
+    output = capsys.readouterr().out
+    assert "Fetching onnxruntime-web" in output
+    assert "npm couldn't fetch onnxruntime-web: npm error code ENOTFOUND" in output
+    assert len(ports) == 1

@@ -1,0 +1,200 @@
+"""``/device/``: the page that runs models in the visitor's browser, and all that it loads.
+
+Files of models and of the runtime are made when they are first asked for; see ``model.exporting``.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from model import Bundle, list_models
+from model.bundle import get_bundle
+from model.classifier import default_model
+from model.errors import BundleNotFound, EngineUnavailable
+from model.exporting.cache import find_file, find_folder
+from model.exporting.device_files import device_dir, device_name, model_json
+from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
+from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
+from model.settings import ROOT, settings
+
+from . import paths  # noqa: F401  registers the converter "segment"
+from .caching import IMMUTABLE, has_etag, revalidate
+from .middleware import SlowClientMiddleware, TelemetryMiddleware
+from .problems import add_error_handlers, problem
+
+__all__ = ["FILES", "device_routes"]
+
+FOLDER = ROOT / "device"
+JAVASCRIPT = "text/javascript"
+FILES = {
+    "index.html": "text/html",
+    "app.css": "text/css",
+    "app.mjs": JAVASCRIPT,
+    "errors.mjs": JAVASCRIPT,
+    "loupe.mjs": JAVASCRIPT,
+    "manifest.webmanifest": "application/manifest+json",
+    "photo.mjs": JAVASCRIPT,
+    "phrasing.mjs": JAVASCRIPT,
+    "prediction.mjs": JAVASCRIPT,
+    "preprocess.mjs": JAVASCRIPT,
+    "service-worker.js": JAVASCRIPT,
+    "worker.mjs": JAVASCRIPT,
+}
+"""Files of the page with their types; no other file of the folder is served."""
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
+RUNTIME_FILE = re.compile(r"([0-9a-f]{16})\.(mjs|wasm\.gz)")
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors *"
+)
+"""Content-Security-Policy of the page: nothing from elsewhere, and in any site's frame, as the app.
+
+A worker has the policy of its own file, so scripts carry it as well."""
+
+WAIT_SECONDS = 20.0
+"""Longest wait for files that are being made, in seconds: proxies give up after 30."""
+
+OFF = "No model of this app runs on your device: its owner keeps the models on the server."
+NO_FILE = "No such file. The page is /device/."
+BUSY = "The files for browsers are being made. Try again in a few seconds."
+FAILED = (
+    "This app can't run models on your device yet, because it couldn't make the files for that. "
+    "Use the app itself, or try again in a minute. Its log says what is wrong."
+)
+
+
+def device_routes() -> list[BaseRoute]:
+    """Return the routes below ``/device``."""
+    routes = [
+        Route("/", page),
+        Route("/index.html", page),
+        Route("/models/", models),
+        Route("/models/{name:segment}/model.json", model),
+        Route("/models/{name:segment}/{file:segment}", model_file),
+        Route("/runtime/{file:segment}", runtime_file),
+        Route("/{file:segment}", page_file),
+    ]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    add_error_handlers(app)
+    app.add_middleware(TelemetryMiddleware)
+    app.add_middleware(SlowClientMiddleware)
+    return [Route("/device", redirect), Mount("/device", app=app)]
+
+
+async def redirect(request: Request) -> Response:
+    """Redirect to the page; the address is relative, since a proxy may add a prefix."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return Response(status_code=307, headers={"Location": f"device/{query}"})
+
+
+def page(request: Request) -> Response:
+    """Send the page, or one sentence where models stay on the server."""
+    if settings().downloads:
+        return _send_page_file(request, "index.html")
+    text = f'<!doctype html><html lang="en"><title>Loupe</title><p>{OFF}</p></html>'
+    headers = {"Content-Security-Policy": POLICY}
+    return revalidate(request, Response(text, media_type="text/html", headers=headers))
+
+
+def page_file(request: Request) -> Response:
+    """Send a file of the page."""
+    return _send_page_file(request, request.path_params["file"])
+
+
+def _send_page_file(request: Request, name: str) -> Response:
+    if name not in FILES or not (FOLDER / name).is_file():
+        return problem("not-found", NO_FILE)
+    response = Response((FOLDER / name).read_bytes(), media_type=FILES[name])
+    response.headers["Content-Security-Policy"] = POLICY
+    return revalidate(request, response)
+
+
+def models(request: Request) -> Response:
+    """List the models that run on the device."""
+    if not settings().downloads:
+        return problem("not-found", OFF)
+    default = default_model()
+    bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
+    found = [
+        {"name": b.name, "title": b.manifest.title, "default": b.name == default} for b in bundles
+    ]
+    return revalidate(request, JSONResponse({"models": found}))
+
+
+async def model(request: Request) -> Response:
+    """Send ``model.json``, once all that it names has been made."""
+    if not settings().downloads:
+        return problem("not-found", OFF)
+    try:
+        bundle = await run_in_threadpool(get_bundle, request.path_params["name"])
+    except BundleNotFound:
+        return problem("no-such-model", "No such model. /device/models/ lists them.")
+    try:
+        for name, make in (
+            (runtime_name(), runtime_dir),
+            (device_name(bundle), partial(device_dir, bundle)),
+        ):
+            if not await _make(name, make):
+                return problem("busy", BUSY)
+        info = await run_in_threadpool(model_json, bundle, "../../runtime/")
+    except (EngineUnavailable, OSError):
+        headers = {"Retry-After": f"{RETRY_SECONDS:.0f}"}
+        return problem("engine-unavailable", FAILED, 503, **headers)
+    return revalidate(request, JSONResponse(info))
+
+
+async def _make(name: str, make: Callable[[], Path]) -> bool:
+    """Wait until a folder has been made; return False if that takes longer, which it may.
+
+    Raises:
+        EngineUnavailable, OSError: it can't be made.
+    """
+    if await run_in_threadpool(find_folder, name):
+        return True
+    result = asyncio.wrap_future(folder_maker().request(name, make))
+    # Read, so that a failure after this request isn't logged as forgotten.
+    result.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({result}, timeout=WAIT_SECONDS)
+    return result.done() and bool(result.result())
+
+
+def model_file(request: Request) -> Response:
+    """Send a graph, or its golden pixels."""
+    if not NAME.fullmatch(name := request.path_params["name"]):
+        return problem("not-found", NO_FILE)
+    return _send_file(request, f"models/{name}", MODEL_FILE)
+
+
+def runtime_file(request: Request) -> Response:
+    """Send a file of onnxruntime-web."""
+    return _send_file(request, RUNTIME, RUNTIME_FILE)
+
+
+def _send_file(request: Request, folder: str, pattern: re.Pattern[str]) -> Response:
+    """Send a file of any version that is kept: an open page may still load the previous one."""
+    name = request.path_params["file"]
+    match = pattern.fullmatch(name)
+    path = match and settings().downloads and find_file(folder, name)
+    if not match or not path:
+        return problem("not-found", NO_FILE if settings().downloads else OFF)
+    tag = f'"{match[1]}"'
+    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "Content-Security-Policy": POLICY}
+    if has_etag(request, tag):
+        return Response(status_code=304, headers=headers)
+    # No ranges: browsers fetch the whole file.
+    request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+    media_type = JAVASCRIPT if name.endswith(".mjs") else "application/octet-stream"
+    return FileResponse(path, headers=headers, media_type=media_type)

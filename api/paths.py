@@ -1,0 +1,39 @@
+"""Paths of routes: one part of a path, and the app's base path."""
+
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["BasePathMiddleware", "Segment"]
+
+
+class Segment(StringConvertor):
+    """A converter for one part of a path, never empty.
+
+    python-fasthtml, which fastai imports, changes Starlette's own converter to match an empty
+    part as well, so routes would depend on whether fastai was loaded first.
+    """
+
+    regex = "[^/]+"
+
+
+register_url_convertor("segment", Segment())
+
+
+class BasePathMiddleware:
+    """Middleware that also serves the routes below ``server.baseUrlPath``, as the pages are.
+
+    Streamlit's server adds that path to its own routes only, and would send a page for all others.
+    """
+
+    def __init__(self, app: ASGIApp, base_path: str, roots: tuple[str, ...]) -> None:
+        self.app = app
+        self.base_path = f"/{base_path.strip('/')}".rstrip("/")
+        self.roots = roots
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and self.base_path and not scope.get("root_path"):
+            path = scope["path"].removeprefix(self.base_path)
+            if path != scope["path"] and f"{path}/".startswith(self.roots):
+                scope = {**scope, "root_path": self.base_path}
+        await self.app(scope, receive, send)

