@@ -58,7 +58,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
             ["git", "clone", "--depth=1", REPOSITORY, SERVER_DIR],
             ["sh", "-c", secret],
             ["python3", "-m", "venv", f"{SERVER_DIR}/.venv"],
-            [pip, "install", "-r", requirements, app.postgres_driver],
+            [pip, "install", "-r", requirements, app.postgres_driver, app.npm],
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", app.name],
             ["systemctl", "restart", "caddy"],

@@ -49,7 +49,7 @@ cd {SERVER_DIR}
 apt-get update -q
 apt-get install -qy caddy openssl python3-venv
 test -d .venv || python3 -m venv .venv
-.venv/bin/pip install -qr {app.requirements} '{app.postgres_driver}'
+.venv/bin/pip install -qr {app.requirements} '{app.postgres_driver}' '{app.npm}'
 id {app.name} >/dev/null 2>&1 || useradd --system --home-dir /var/lib/{app.name} {app.name}
 test -f /etc/{app.name}.env ||
   (umask 077 && echo LOUPE_SECRET=$(openssl rand -hex 32) > /etc/{app.name}.env)
