@@ -259,7 +259,7 @@ def test_without_npm_the_log_says_what_to_install(
 
 
 def test_visitors_wait_a_while_for_files_and_are_told_to_come_back(
-    serve: Any, shelf: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(shelf)
     folder = tmp_path / "bin"
