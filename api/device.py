@@ -32,8 +32,7 @@ from .problems import add_error_handlers, problem
 
 __all__ = ["FILES", "device_routes"]
 
-FOLDER = ROOT / "device"
-JAVASCRIPT = "text/javascript"
+FOLDER, JAVASCRIPT = ROOT / "device", "text/javascript"
 FILES = {
     "index.html": "text/html",
     "app.css": "text/css",
@@ -46,6 +45,7 @@ FILES = {
     "prediction.mjs": JAVASCRIPT,
     "preprocess.mjs": JAVASCRIPT,
     "service-worker.js": JAVASCRIPT,
+    "truncation.mjs": JAVASCRIPT,
     "worker.mjs": JAVASCRIPT,
 }
 """Files of the page with their types; no other file of the folder is served."""

@@ -10,9 +10,11 @@ import pytest
 from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
 from model.admission import admission_queue
+from model.exporting.runtime import runtime_dir
 from model.settings import settings
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny
+from tests.tools import require_tool
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,6 +81,20 @@ def colours(tiny_bundle: Bundle) -> Classifier:
 def imagenet(_away_from_home: None) -> Classifier:
     """The model that ships, loaded."""
     return load("imagenet", "compiled")
+
+
+@pytest.fixture(scope="session")
+def built_dir(_away_from_home: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an image's build leaves: onnxruntime-web, fetched once by the real npm."""
+    require_tool("npm")
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_DATA", str(folder))
+        patch.setenv("LOUPE_NPM", "true")
+        _forget()
+        runtime_dir()
+    _forget()
+    return folder / "derived"
 
 
 @pytest.fixture(scope="session")

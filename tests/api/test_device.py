@@ -17,43 +17,28 @@ import pytest
 from api import device
 from api.device import FILES
 from model.exporting import cache
-from model.exporting.runtime import RUNTIME, runtime_dir
-from model.settings import ROOT, settings
+from model.exporting.runtime import RUNTIME
+from model.settings import ROOT
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
-from tests.tools import require_tool
 
 MEGABYTE = 1_000_000
 PAGE = ROOT / "device"
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an image's build leaves: the runtime, fetched by the real npm."""
-    require_tool("npm")
-    folder = tmp_path_factory.mktemp("built")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOUPE_DATA", str(folder))
-        patch.setenv("LOUPE_NPM", "true")
-        settings.cache_clear()
-        runtime_dir()
-    settings.cache_clear()
-    return folder / "derived"
-
-
 @pytest.fixture
-def client(serve: Any, built: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(serve: Any, built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The routes of an image with the model of colours."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built)
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     tiny(shelf)
     return serve(LOUPE_MODEL="tiny")
 
 
 @pytest.fixture(scope="module")
-def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app as people start it, below a path, with the runtime in its data folder."""
     folder = tmp_path_factory.mktemp("device")
-    shutil.copytree(built / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
     with serving(folder, prefix="some/path") as running:
         yield running
 
