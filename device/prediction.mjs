@@ -3,9 +3,6 @@
  * `model/decision.py` and `model/prediction.py`.
  */
 
-/** Probability from which a label of a multi-label model is part of the answer. */
-const PRESENT = 0.5;
-
 /**
  * Return the label indices, the most probable first. Labels whose probabilities agree to four
  * digits keep the bundle's order, because engines differ in the sixth digit.
@@ -25,7 +22,7 @@ export function predictionSet(probabilities, thresholds) {
   if (!thresholds) return null;
   const order = ranking(probabilities);
   const last = order.findLastIndex(
-    (label, rank) => rank === 0 || probabilities[label] >= Math.fround(thresholds[label]),
+    (label, rank) => rank === 0 || probabilities[label] >= thresholds[label],
   );
   return order.slice(0, last + 1);
 }
@@ -46,8 +43,11 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
   const known = novelty === null || threshold === null ? null : novelty <= threshold;
   const set = predictionSet(probabilities, calibration.label_thresholds);
   const name = (label) => model.labels[label];
+  const rounded = (label) => round(probabilities[label], 6);
   let answer = known === false ? null : name(order[0]);
-  if (model.multilabel) answer = order.filter((label) => probabilities[label] >= PRESENT).map(name);
+  if (model.multilabel) {
+    answer = order.filter((label) => rounded(label) >= model.words.present_from).map(name);
+  }
   return {
     model: model.name,
     version: model.version,
@@ -57,7 +57,7 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
     answer,
     candidates: order.slice(0, top).map((label) => ({
       label: name(label),
-      probability: round(probabilities[label], 6),
+      probability: rounded(label),
     })),
     known,
     novelty: model.graphs[graph].calibration ? novelty : null,
@@ -69,8 +69,15 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
 }
 
 function round(value, digits) {
-  const factor = 10 ** digits;
-  return roundHalfEven(value * factor) / factor;
+  return Number(toFixed(value, digits));
+}
+
+/** Return a number with a fixed number of decimals; as in Python, ties go to the even digit. */
+export function toFixed(value, digits) {
+  const scaled = value * 10 ** digits;
+  // A number is exactly half way between two decimals only if it has one binary digit more.
+  const isTie = Number.isInteger(value * 2 ** (digits + 1)) && Math.abs(scaled % 1) === 0.5;
+  return isTie ? (roundHalfEven(scaled) / 10 ** digits).toFixed(digits) : value.toFixed(digits);
 }
 
 function roundHalfEven(value) {

@@ -1,5 +1,6 @@
 """Thresholds applied to probabilities: prediction set, in or out of distribution, certainty."""
 
+import math
 from dataclasses import replace
 from enum import StrEnum
 
@@ -8,10 +9,17 @@ from numpy.typing import NDArray
 
 from .bundle import Calibration
 from .prediction import Prediction, ranking
+from .words import WORDS, CertaintyRule, Range
 
-__all__ = ["Certainty", "apply_thresholds", "certainty", "is_in_distribution", "prediction_set"]
-
-MIN_LIKELY_PROBABILITY = 0.9
+__all__ = [
+    "Certainty",
+    "apply_thresholds",
+    "certainty",
+    "certainty_rule",
+    "is_in_distribution",
+    "is_sure",
+    "prediction_set",
+]
 
 
 class Certainty(StrEnum):
@@ -60,16 +68,39 @@ def prediction_set(
 
 def certainty(prediction: Prediction) -> Certainty:
     """Return how certain the headline for a prediction may sound."""
-    if prediction.in_distribution is False:
-        return Certainty.UNKNOWN
-    if prediction.multilabel:
-        return Certainty.SEVERAL if prediction.answer else Certainty.NOTHING
-    if not prediction.calibrated or prediction.prediction_set is None:
-        return Certainty.GUESS
-    if len(prediction.prediction_set) == 1:
-        likely = prediction.prediction_set[0].probability >= MIN_LIKELY_PROBABILITY
-        return Certainty.LIKELY if likely else Certainty.PROBABLE
-    return Certainty.FEW if len(prediction.prediction_set) <= 3 else Certainty.HARD
+    return Certainty(certainty_rule(prediction)["certainty"])
+
+
+def certainty_rule(prediction: Prediction) -> CertaintyRule:
+    """Return the first rule of ``words.json`` that a prediction fits."""
+    candidates = prediction.prediction_set if prediction.calibrated else None
+    facts = {
+        "known": prediction.in_distribution,
+        "multilabel": prediction.multilabel,
+        "labels": len(prediction.labels),
+        "present": len(prediction.answer or ()) if prediction.multilabel else 0,
+        "plausible": len(candidates or ()),
+        "probability": prediction.top(1)[0].probability,
+    }
+    return next(
+        rule
+        for rule in WORDS["certainties"]
+        if all(_fits(facts[name], wanted) for name, wanted in rule["when"].items())
+    )
+
+
+def _fits(value: float | None, wanted: float | Range) -> bool:
+    if isinstance(wanted, dict):
+        return value is not None and (
+            wanted.get("min", -math.inf) <= value <= wanted.get("max", math.inf)
+        )
+    return value == wanted
+
+
+def is_sure(prediction: Prediction) -> bool:
+    """Return whether an answer names a label and is sure enough of it to stand out."""
+    is_named = certainty_rule(prediction).get("sure", False)
+    return is_named and prediction.top(1)[0].probability >= WORDS["sure_from"]
 
 
 def apply_thresholds(

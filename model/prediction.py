@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .words import WORDS
+
 __all__ = ["Candidate", "Milliseconds", "Prediction", "ranking"]
 
 
@@ -20,7 +22,10 @@ def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A label with its probability; ``index`` is its position in the bundle's labels."""
+    """A label with its probability; ``index`` is its position in the bundle's labels.
+
+    Probabilities are rounded to six digits, as in JSON: whoever reads them decides alike.
+    """
 
     index: int
     label: str
@@ -69,13 +74,14 @@ class Prediction:
 
     def candidate(self, index: int) -> Candidate:
         """Return the label at ``index`` with its probability."""
-        return Candidate(index, self.labels[index], float(self.probabilities[index]))
+        return Candidate(index, self.labels[index], round(float(self.probabilities[index]), 6))
 
     @property
     def answer(self) -> str | list[str] | None:
-        """The top label; None if out of distribution; a list (0.5 or more) for multi-label."""
+        """The top label; None if out of distribution; for multi-label a list of those present."""
         if self.multilabel:
-            return [item.label for item in self.top(len(self.labels)) if item.probability >= 0.5]
+            candidates = self.top(len(self.labels))
+            return [c.label for c in candidates if c.probability >= WORDS["present_from"]]
         return None if self.in_distribution is False else self.top(1)[0].label
 
     def to_dict(self, photo: str, top: int = 5) -> dict[str, object]:
@@ -87,8 +93,7 @@ class Prediction:
             "engine": self.engine,
             "answer": self.answer,
             "candidates": [
-                {"label": item.label, "probability": round(item.probability, 6)}
-                for item in self.top(top)
+                {"label": item.label, "probability": item.probability} for item in self.top(top)
             ],
             "known": self.in_distribution,
             "novelty": self.ood_score,

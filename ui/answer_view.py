@@ -5,22 +5,21 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import streamlit as st
 
 from model import LoupeError, Prediction, load
-from model.bundle import get_bundle
-from model.decision import Certainty, certainty
+from model.bundle import Manifest, get_bundle
+from model.decision import Certainty, certainty, is_sure
 from model.explanation import occlusion_map, render_overlay
+from model.phrasing import honest_lines
 from model.settings import settings
 from model.share_link import Signature
 from ui.charts import draw_candidates
 from ui.phrasing import (
     SIGNATURE_NOTES,
     escape_markdown,
-    format_percent,
     headline,
     phrase_error,
-    phrase_false_rejections,
-    phrase_track_record,
     shorten,
     spell_number,
+    to_markdown,
 )
 from ui.session import MAX_PHOTOS, SessionPhoto, current_session, open_answer
 
@@ -35,12 +34,7 @@ __all__ = [
     "show_words",
 ]
 
-NAMES_A_LABEL = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL, Certainty.GUESS}
-"""Certainties whose first bar is teal if its probability is high enough."""
-
 NO_LABEL = {Certainty.UNKNOWN, Certainty.NOTHING}
-
-MIN_TEAL_PROBABILITY = 0.5
 
 PHOTO_HEIGHT_PX = 290
 """Height of a tall or square photo, in pixels: a phone has room for words and a few bars below."""
@@ -72,43 +66,22 @@ def show_photo(photo: SessionPhoto) -> None:
 def show_words(prediction: Prediction) -> None:
     """Show the headline and how far to trust it."""
     st.header(headline(prediction), anchor=False)
-    if certainty(prediction) is Certainty.GUESS:
-        share = format_percent(prediction.top(1)[0].probability)
-        st.caption(
-            f"This model says {share}, but it isn't calibrated: it always names something, even "
-            "when it doesn't know."
-        )
-    if track_record := _track_record(prediction):
-        st.caption(track_record)
+    for line in honest_lines(prediction, _manifest(prediction)):
+        st.caption(to_markdown(line))
 
 
-def _track_record(prediction: Prediction) -> str:
-    """Return how often such an answer was right on held-out photos; empty if that is unknown."""
-    level = certainty(prediction)
-    # A card has no track record of answers with several labels.
-    if level in {Certainty.SEVERAL, Certainty.NOTHING}:
-        return ""
+def _manifest(prediction: Prediction) -> Manifest | None:
+    """Return the manifest of the version that answered; None if it is not here any more."""
     try:
         bundle = get_bundle(prediction.model)
     except LoupeError:
-        return ""
-    card = bundle.manifest.card
-    # This version's card does not describe answers that a previous version gave.
-    if card is None or bundle.version != prediction.version:
-        return ""
-    if level is Certainty.UNKNOWN:
-        return phrase_false_rejections(bundle.manifest)
-    index = prediction.top(1)[0].index
-    return phrase_track_record(card, index, prediction.labels, prediction.language)
+        return None
+    return bundle.manifest if bundle.version == prediction.version else None
 
 
 def show_chart(prediction: Prediction, top_k: int) -> None:
     """Show the top labels as bars, amber if the model is not sure."""
-    sure = (
-        certainty(prediction) in NAMES_A_LABEL
-        and prediction.top(1)[0].probability >= MIN_TEAL_PROBABILITY
-    )
-    draw_candidates(prediction.top(top_k), sure=sure)
+    draw_candidates(prediction.top(top_k), sure=is_sure(prediction))
 
 
 def show_actions(photo: SessionPhoto) -> None:

@@ -7,8 +7,9 @@ from model import Bundle
 from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import BundleError
+from model.phrasing import DIRECTION_MARKS
 from model.settings import settings
-from ui.phrasing import DIRECTION_MARKS, label_summary, shorten
+from ui.phrasing import label_summary, shorten
 
 __all__ = ["app_description", "app_title", "default_bundle"]
 

@@ -8,6 +8,7 @@ say so.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -135,12 +136,17 @@ class ModelCard(StrictModel):
             raise ValueError(f"confusion counts {total} photos of {self.photos}")
         return self
 
+    @cached_property
+    def _truths_by_prediction(self) -> dict[int, Counter[int]]:
+        truths: dict[int, Counter[int]] = {}
+        for truth, predicted, count in self.confusion:
+            truths.setdefault(predicted, Counter())[truth] = count
+        return truths
+
     def outcome(self, label: int) -> LabelOutcome | None:
         """Return how photos that were given this label turned out; None if there were none."""
-        truths = Counter(
-            {truth: count for truth, predicted, count in self.confusion if predicted == label}
-        )
-        if not truths:
+        truths = self._truths_by_prediction.get(label)
+        if truths is None:
             return None
         others = [pair for pair in truths.most_common() if pair[0] != label]
         return LabelOutcome(truths[label], truths.total(), others[0] if others else None)

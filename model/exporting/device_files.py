@@ -15,16 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Calibration
 from ..bundle.registry import open_bundle
 from ..errors import EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.limits import MIN_SIDE_PX
 from ..settings import ROOT
 from .cache import cached_folder
+from .device_words import device_words
 from .runtime import runtime_info
 
-__all__ = ["FORMAT", "device_dir", "device_name", "model_json", "run_graph"]
+__all__ = [
+    "FORMAT",
+    "calibration_json",
+    "device_dir",
+    "device_name",
+    "model_json",
+    "run_graph",
+]
 
 FORMAT = 1
 GOLDEN_PHOTOS = 2
@@ -60,6 +68,8 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
         EngineUnavailable: see ``device_dir`` and ``runtime_info``.
     """
     info: dict[str, Any] = json.loads((device_dir(bundle) / "model.json").read_text("utf-8"))
+    # Not cached with the rest: another release may word things differently.
+    info["words"] = device_words(bundle.manifest)
     runtime = runtime_info()
     info["runtime"] = {
         **runtime,
@@ -123,15 +133,9 @@ def _write_graph(bundle: Bundle, graph: bytes, folder: Path) -> dict[str, Any]:
     pixels = bundle.golden.pixels[:GOLDEN_PHOTOS]
     outputs = run_graph(graph, pixels)
     novelty = outputs.get("novelty")
-    calibration = bundle.manifest.calibration
-    rule = calibration and calibration.prediction_set
     return {
         **_write_packed(folder, graph, ".onnx.gz"),
-        "calibration": calibration
-        and {
-            "label_thresholds": rule and list(rule.label_thresholds),
-            "ood_threshold": calibration.ood_threshold,
-        },
+        "calibration": calibration_json(bundle.manifest.calibration),
         "golden": {
             **_write_packed(folder, pixels.tobytes(), ".golden.gz"),
             "count": len(pixels),
@@ -141,6 +145,17 @@ def _write_graph(bundle: Bundle, graph: bytes, folder: Path) -> dict[str, Any]:
             "novelty": None if novelty is None else [float(value) for value in novelty],
             "tolerance": TOLERANCE,
         },
+    }
+
+
+def calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return the thresholds by which ``device/prediction.mjs`` decides."""
+    if calibration is None:
+        return None
+    rule = calibration.prediction_set
+    return {
+        "label_thresholds": rule and list(rule.label_thresholds),
+        "ood_threshold": calibration.ood_threshold,
     }
 
 

@@ -1,0 +1,36 @@
+"""The words for a bundle's answers, from which ``device/phrasing.mjs`` phrases a prediction."""
+
+from typing import Any
+
+from ..bundle import Manifest
+from ..phrasing import Phrase, false_rejections, name_label, spell_number, track_record
+from ..words import WORDS
+
+__all__ = ["device_words", "phrase_to_json"]
+
+
+def device_words(manifest: Manifest) -> dict[str, Any]:
+    """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.
+
+    Names and track records are phrased here, so that only Python knows English grammar.
+    """
+    card, labels, language = manifest.card, manifest.labels, manifest.language
+    records = card and {
+        "labels": [
+            phrase_to_json(track_record(card, index, labels, language))
+            for index in range(len(labels))
+        ],
+        "unknown": phrase_to_json(false_rejections(manifest)),
+    }
+    return {
+        **WORDS,
+        "things": spell_number(len(labels)),
+        "names": [phrase_to_json(name_label(label, language)) for label in labels],
+        # By the graph that was measured.
+        "records": {"full": records},
+    }
+
+
+def phrase_to_json(phrase: Phrase) -> list[str | dict[str, str]]:
+    """Return a phrase as a list of texts and ``{"label": …}``."""
+    return [part if isinstance(part, str) else {"label": part.text} for part in phrase]

@@ -1,0 +1,255 @@
+"""``device/prediction.mjs`` and ``device/phrasing.mjs`` against ``model``: the same answers."""
+
+import json
+import random
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle import Calibration, Manifest, Metric, ModelCard, get_bundle
+from model.bundle.manifest import PredictionSetRule
+from model.decision import Certainty, apply_thresholds, certainty, is_sure
+from model.exporting.device_files import calibration_json
+from model.exporting.device_words import device_words, phrase_to_json
+from model.phrasing import format_percent, headline, honest_lines
+from model.prediction import Milliseconds, Prediction
+from tests.tools import require_tool
+
+CASES = 500
+EDGES = [0.0, 1e-30, 4e-7, 5e-7, 0.001, 0.1, 0.125, 0.3, 0.5, 0.9, 0.995, 0.999, 1.0]
+"""Probabilities at which a rule or a rounding changes."""
+
+HOSTILE = [
+    "قميص أزرق (قطن)",
+    "👩🏽\u200d🚀 astronaut",
+    "👍" * 70,
+    "\u202egnp.exe",
+    "  two \t spaces ",
+    "long " * 39,
+    "<img src=x onerror=alert(1)>",
+    "{top} of {plausible}",
+    "**bold** [a](javascript:1)",
+    "ßharp",
+    "ǆ",
+    "ﬁsh",
+    "__proto__",
+    "constructor",
+    "hour glass",
+    "MP3 player",
+    "Footwear",
+    "猫",
+    "a\ufeff",
+    "5",
+]
+LABELS: list[tuple[str, tuple[str, ...]]] = [
+    ("en", get_bundle("clothing").labels),
+    ("en", tuple(HOSTILE)),
+    ("ar", tuple(HOSTILE)),
+    ("de", ("Hemd", "Schuhe", "Hut")),
+    ("en", ("umbrella",)),
+    ("en", tuple(f"thing {number}" for number in range(1000))),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Outputs of a graph for one photo, and Python's answer to them."""
+
+    model: int
+    graph: str
+    top: int
+    prediction: Prediction
+    novelty: float | None
+    manifest: Manifest
+
+    def to_json(self) -> dict[str, Any]:
+        times = self.prediction.milliseconds
+        assert times is not None
+        return {
+            "model": self.model,
+            "graph": self.graph,
+            "top": self.top,
+            "probabilities": self.prediction.probabilities.tolist(),
+            "novelty": self.novelty,
+            "milliseconds": {
+                "decode": times.decode,
+                "preprocess": times.preprocess,
+                "engine": times.engine,
+                "total": times.total,
+            },
+        }
+
+    def expected(self) -> dict[str, Any]:
+        lines = honest_lines(self.prediction, self.manifest, same_graph=self.graph == "full")
+        phrase = headline(self.prediction)
+        return {
+            "prediction": self.prediction.to_dict("x.jpg", self.top),
+            "certainty": certainty(self.prediction),
+            "headline": phrase_to_json(phrase),
+            "text": "".join(part if isinstance(part, str) else part.text for part in phrase),
+            "honest_lines": [phrase_to_json(line) for line in lines],
+            "sure": is_sure(self.prediction),
+            "percent": format_percent(self.prediction.top(1)[0].probability),
+        }
+
+
+def make_manifests(rng: random.Random) -> list[Manifest]:
+    """Return manifests of every kind: labels, calibration, card and metrics by chance."""
+    start = get_bundle("clothing").manifest
+    manifests = []
+    for (language, labels), multilabel, kind in product(
+        LABELS, (False, True), ("none", "empty", "set", "ood", "both")
+    ):
+        fields: dict[str, Any] = {"language": language, "labels": labels, "multilabel": multilabel}
+        fields["calibration"] = make_calibration(rng, kind, len(labels))
+        fields["card"] = rng.choice([None, make_card(rng, len(labels)), make_card(rng, 1)])
+        kept = Metric(name="kept", value=rng.random(), low=0, high=1, photos=2345, on="x", by="x")
+        fields["metrics"] = rng.choice([(), (kept,)])
+        manifests.append(start.model_copy(update=fields))
+    return manifests
+
+
+def make_calibration(rng: random.Random, kind: str, labels: int) -> Calibration | None:
+    if kind == "none":
+        return None
+    lowest = rng.choice([0, 0.1, 0.3])
+    thresholds = tuple(max(lowest, rng.choice([*EDGES, rng.random()])) for _ in range(labels))
+    rule = PredictionSetRule(coverage=0.9, label_thresholds=thresholds)
+    return Calibration(
+        temperature=1,
+        prediction_set=rule if kind in ("set", "both") else None,
+        ood_threshold=rng.uniform(-1, 1) if kind in ("ood", "both") else None,
+    )
+
+
+def make_card(rng: random.Random, labels: int) -> ModelCard:
+    pairs = {(rng.randrange(labels), rng.randrange(labels)) for _ in range(2 * labels)}
+    pairs |= {(label, label) for label in range(labels) if rng.random() < 0.5}
+    confusion = tuple((*pair, rng.choice([1, 2, 30, 1200])) for pair in sorted(pairs))
+    return ModelCard(
+        on="x", photos=sum(row[2] for row in confusion), folds=5, confusion=confusion, command=""
+    )
+
+
+def make_probabilities(rng: random.Random, manifest: Manifest) -> NDArray[np.float32]:
+    """Return float32 [labels]: sharp or flat, with ties, and values at and beside edges."""
+    count, calibration = len(manifest.labels), manifest.calibration
+    logits = np.array([rng.gauss(0, 1) for _ in range(count)]) * rng.choice([0.0, 1.0, 4.0, 30.0])
+    if manifest.multilabel:
+        numbers = 1 / (1 + np.exp(-logits))
+    else:
+        numbers = np.exp(logits - logits.max())
+        numbers /= numbers.sum()
+    probabilities = numbers.astype(np.float32)
+    edges = list(EDGES)
+    if calibration and calibration.prediction_set:
+        edges += calibration.prediction_set.label_thresholds[:8]
+    for _ in range(rng.choice([0, 1, 3])):
+        value = np.float32(rng.choice(edges))
+        side = rng.choice([-np.inf, value, np.inf])
+        probabilities[rng.randrange(min(count, 8))] = np.clip(np.nextafter(value, side), 0, 1)
+    if rng.random() < 0.2:
+        probabilities[:] = rng.choice(probabilities)
+    return probabilities
+
+
+def make_case(rng: random.Random, manifests: list[Manifest]) -> Case:
+    multilabel = rng.random() < 0.3
+    model = rng.choice([i for i, m in enumerate(manifests) if m.multilabel is multilabel])
+    manifest = manifests[model]
+    calibration = manifest.calibration
+    novelty = None
+    if rng.random() < 0.8:
+        threshold = calibration and calibration.ood_threshold
+        near = np.float32(threshold or 0)
+        novelty = float(
+            rng.choice([near, np.nextafter(near, np.float32(9)), np.float32(rng.uniform(-1, 1))])
+        )
+    times = Milliseconds(*(rng.choice([0, 0.125, 12.345, rng.uniform(0, 99)]) for _ in range(4)))
+    prediction = Prediction(
+        model=manifest.name,
+        version="0123456789ab",
+        engine="compiled",
+        labels=manifest.labels,
+        probabilities=make_probabilities(rng, manifest),
+        milliseconds=times,
+        language=manifest.language,
+        multilabel=manifest.multilabel,
+        calibrated=calibration is not None,
+    )
+    prediction = apply_thresholds(prediction, novelty, calibration)
+    graph, top = rng.choice(["small", "full"]), rng.choice([1, 5, 2000])
+    return Case(model, graph, top, prediction, novelty, manifest)
+
+
+def to_model_json(manifest: Manifest) -> dict[str, Any]:
+    graph = {"calibration": calibration_json(manifest.calibration)}
+    return {
+        "name": manifest.name,
+        "version": "0123456789ab",
+        "language": manifest.language,
+        "multilabel": manifest.multilabel,
+        "labels": manifest.labels,
+        "words": device_words(manifest),
+        "graphs": {"small": graph, "full": graph},
+    }
+
+
+@cache
+def make_cases() -> tuple[list[Manifest], list[Case]]:
+    rng = random.Random(11)
+    manifests = make_manifests(rng)
+    return manifests, [make_case(rng, manifests) for _ in range(CASES)]
+
+
+def answers_of_node(manifests: list[Manifest], cases: list[Case]) -> list[dict[str, Any]]:
+    given = {
+        "models": [to_model_json(manifest) for manifest in manifests],
+        "cases": [case.to_json() for case in cases],
+    }
+    completed = subprocess.run(
+        [require_tool("node"), str(Path(__file__).with_name("answers.mjs"))],
+        input=json.dumps(given),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    answers: list[dict[str, Any]] = json.loads(completed.stdout)
+    return answers
+
+
+def test_device_and_server_give_the_same_answers() -> None:
+    manifests, cases = make_cases()
+    answers = answers_of_node(manifests, cases)
+    assert len(answers) == CASES
+    for case, answer in zip(cases, answers, strict=True):
+        expected = json.loads(json.dumps(case.expected()))
+        for key in ("engine", "runs_in", "graph", "photo"):
+            answer["prediction"].pop(key, None)
+            expected["prediction"].pop(key, None)
+        assert answer == expected
+
+
+def test_cases_are_of_every_kind() -> None:
+    _, cases = make_cases()
+    kinds = Counter(certainty(case.prediction) for case in cases)
+    assert min(kinds[kind] for kind in Certainty) >= 10, kinds
+    lines = Counter(len(case.expected()["honest_lines"]) for case in cases)
+    assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
+    thresholds = [
+        (probability, case.manifest.calibration.prediction_set.label_thresholds[index])
+        for case in cases
+        if case.manifest.calibration and case.manifest.calibration.prediction_set
+        for index, probability in enumerate(case.prediction.probabilities.tolist())
+    ]
+    # Rounding a threshold to float32 would decide otherwise.
+    assert any((p >= t) != (p >= float(np.float32(t))) for p, t in thresholds)
