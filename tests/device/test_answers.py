@@ -19,7 +19,7 @@ from model.decision import Certainty, apply_thresholds, certainty, is_sure
 from model.exporting.device_files import calibration_json
 from model.exporting.device_words import device_words, phrase_to_json
 from model.phrasing import format_percent, headline, honest_lines
-from model.prediction import Milliseconds, Prediction
+from model.prediction import Candidate, Milliseconds, Prediction
 from tests.tools import require_tool
 
 CASES = 500
@@ -148,9 +148,16 @@ def make_probabilities(rng: random.Random, manifest: Manifest) -> NDArray[np.flo
         numbers = np.exp(logits - logits.max())
         numbers /= numbers.sum()
     probabilities = numbers.astype(np.float32)
-    edges = list(EDGES)
+    thresholds: tuple[float, ...] = ()
     if calibration and calibration.prediction_set:
-        edges += calibration.prediction_set.label_thresholds[:8]
+        thresholds = calibration.prediction_set.label_thresholds
+    if thresholds and min(thresholds) > 0 and rng.random() < 0.3:
+        # One other label decides the set, by the last digit.
+        probabilities[:] = 0
+        index = rng.randrange(count)
+        probabilities[index - 1], probabilities[index] = 1, thresholds[index]
+        return probabilities
+    edges = [*EDGES, *thresholds[:8]]
     for _ in range(rng.choice([0, 1, 3])):
         value = np.float32(rng.choice(edges))
         side = rng.choice([-np.inf, value, np.inf])
@@ -245,11 +252,16 @@ def test_cases_are_of_every_kind() -> None:
     assert min(kinds[kind] for kind in Certainty) >= 10, kinds
     lines = Counter(len(case.expected()["honest_lines"]) for case in cases)
     assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
-    thresholds = [
-        (probability, case.manifest.calibration.prediction_set.label_thresholds[index])
-        for case in cases
-        if case.manifest.calibration and case.manifest.calibration.prediction_set
-        for index, probability in enumerate(case.prediction.probabilities.tolist())
-    ]
-    # Rounding a threshold to float32 would decide otherwise.
-    assert any((p >= t) != (p >= float(np.float32(t))) for p, t in thresholds)
+    # Thresholds rounded to float32 would make other sets.
+    assert [c for c in cases if c.prediction.prediction_set != rounded_set(c)]
+
+
+def rounded_set(case: Case) -> tuple[Candidate, ...] | None:
+    """Return the prediction set by thresholds that were rounded to float32."""
+    calibration = case.manifest.calibration
+    if calibration is None or calibration.prediction_set is None:
+        return None
+    thresholds = np.array(calibration.prediction_set.label_thresholds, np.float32).tolist()
+    rule = calibration.prediction_set.model_copy(update={"label_thresholds": thresholds})
+    rounded = calibration.model_copy(update={"prediction_set": rule})
+    return apply_thresholds(case.prediction, case.novelty, rounded).prediction_set
