@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from deploy import ports
+from model.exporting import cache
 from model.settings import ROOT, settings
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
@@ -153,6 +154,7 @@ def test_failed_fetch_for_browsers_is_told_and_the_app_still_starts(
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("LOUPE_NPM", "true")
+    monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
     ports = []
     monkeypatch.setattr(serve, "_run_server", ports.append)
     monkeypatch.setattr(serve.os, "chdir", lambda path: None)
