@@ -38,6 +38,8 @@ FILES = {
     "app.css": "text/css",
     "app.mjs": JAVASCRIPT,
     "errors.mjs": JAVASCRIPT,
+    "icon-192.png": "image/png",
+    "icon-512.png": "image/png",
     "loupe.mjs": JAVASCRIPT,
     "manifest.webmanifest": "application/manifest+json",
     "photo.mjs": JAVASCRIPT,
@@ -81,6 +83,8 @@ def device_routes() -> list[BaseRoute]:
         Route("/", page),
         Route("/index.html", page),
         Route("/models/", models),
+        # The name that it has on a host of files.
+        Route("/models/index.json", models),
         Route("/models/{name:segment}/model.json", model),
         Route("/models/{name:segment}/{file:segment}", model_file),
         Route("/runtime/{file:segment}", runtime_file),

@@ -1,5 +1,7 @@
 """The About page: how Loupe works, what is saved and what is not."""
 
+import sys
+
 import streamlit as st
 
 from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
@@ -30,6 +32,13 @@ st.write(
     "answer like this is right, and when a photo shows none of the things it knows. Any other "
     "model says “my best guess” and always names something."
 )
+
+# Where Streamlit runs the script alone, the app has no routes.
+if settings().downloads and "api.device" in sys.modules:
+    st.write(
+        "Models also run [on your own device](device/): your photo isn't sent at all, and after "
+        "one visit it works without a network."
+    )
 
 st.subheader("What is saved", anchor=False)
 st.write(

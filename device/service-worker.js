@@ -1,0 +1,154 @@
+/**
+ * Keeps the page and its models on the device, so that both work without a network.
+ *
+ * All files of a version are in one cache, named by a hash of their list. A new version is fetched
+ * beside the former one, which answers until the last file is there: `state.json` then names the
+ * new version. A browser that is closed before that leaves the former version, and the next visit
+ * takes over what has been fetched. Only URLs below this file's folder are touched.
+ */
+
+const SCOPE = new URL("./", self.location).href;
+const CACHES = `${new URL(SCOPE).pathname}@`;
+const STATE = new URL("state.json", SCOPE).href;
+
+/** All files of the page; one that is missing here would be missing without a network. */
+const PAGE = [
+  "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "loupe.mjs",
+  "manifest.webmanifest", "models/index.json", "photo.mjs", "phrasing.mjs", "prediction.mjs",
+  "preprocess.mjs", "truncation.mjs", "worker.mjs",
+];
+
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+
+self.addEventListener("fetch", (event) => {
+  const { method, url } = event.request;
+  if (method === "GET" && url.startsWith(SCOPE)) event.respondWith(answer(event.request));
+});
+
+/** Messages are `{keep: {model, graph}}` and `{clear: true}`, with a port for the result. */
+let queue = Promise.resolve();
+self.addEventListener("message", (event) => {
+  const { keep: wanted } = event.data;
+  const done = queue.then(() => (wanted ? keep(wanted) : clear()));
+  queue = done.catch(() => {});
+  event.waitUntil(queue);
+  done.then(
+    (result) => event.ports[0].postMessage(result),
+    async (error) => {
+      const { bytes = 0 } = (await readState()) ?? {};
+      event.ports[0].postMessage({ bytes, isFull: error.name === "QuotaExceededError" });
+    },
+  );
+});
+
+async function answer(request) {
+  const state = await readState();
+  if (!state) return fetch(request);
+  const [url] = request.url.split(/[?#]/);
+  const cache = await caches.open(CACHES + state.version);
+  const kept = await cache.match(url.replace(/\/index\.html$/, "/"), { ignoreVary: true });
+  return kept ?? fetch(request);
+}
+
+/**
+ * Keep a model's graph and all that was kept before, in the newest version.
+ *
+ * @returns {Promise<{bytes: number, isNew?: boolean}>} the size of all that is kept, and whether
+ *   what the page runs was replaced
+ */
+async function keep({ model, graph }) {
+  const former = await readState();
+  const graphs = { ...former?.graphs };
+  const isKept = graphs[model]?.includes(graph);
+  if (isKept && navigator.connection?.saveData) return former;
+  graphs[model] = [...new Set([...(graphs[model] ?? []), graph])].sort();
+
+  const changing = await Promise.all(PAGE.map(fetchChanging));
+  const list = changing.find(({ url }) => url.endsWith("/models/index.json"));
+  const { models } = await list.response.clone().json();
+  const fixed = new Set();
+  for (const name of Object.keys(graphs).sort()) {
+    if (!models.some((entry) => entry.name === name)) {
+      delete graphs[name];
+      continue;
+    }
+    const file = await fetchChanging(`models/${name}/model.json`);
+    changing.push(file);
+    const info = await file.response.clone().json();
+    const entries = graphs[name].map((kept) => info.graphs[kept]);
+    const urls = entries.flatMap(({ url, golden }) => [url, golden.url]);
+    for (const url of [info.runtime.module, info.runtime.wasm, ...urls]) {
+      fixed.add(new URL(url, file.url).href);
+    }
+  }
+
+  const tags = Object.fromEntries(changing.map(({ url, tag }) => [url, tag]));
+  const version = await hash(new TextEncoder().encode(JSON.stringify([tags, [...fixed]])));
+  if (version === former?.version) return former;
+  const cache = await caches.open(CACHES + version);
+  let bytes = 0;
+  try {
+    for (const { url, response } of changing) bytes += await put(cache, url, response);
+    for (const url of fixed) {
+      // Their names are hashes, so any version's file is the same.
+      const kept = await caches.match(url, { ignoreVary: true });
+      bytes += await put(cache, url, kept ?? (await fetchWhole(url)));
+    }
+    await writeState({ version, graphs, tags, bytes });
+  } catch (error) {
+    if (error.name === "QuotaExceededError") await caches.delete(CACHES + version);
+    throw error;
+  }
+  for (const name of await cacheNames()) {
+    if (![CACHES, CACHES + version].includes(name)) await caches.delete(name);
+  }
+  const isNew = Object.entries(former?.tags ?? {}).some(([url, tag]) => tags[url] !== tag);
+  return { bytes, isNew };
+}
+
+/** Fetch a file that may change under its name, and hash it. */
+async function fetchChanging(path) {
+  const url = new URL(path, SCOPE).href;
+  const response = await fetchWhole(url, { cache: "no-cache" });
+  return { url, response, tag: await hash(await response.clone().arrayBuffer()) };
+}
+
+async function fetchWhole(url, options) {
+  const response = await fetch(url, options);
+  if (response.ok) return response;
+  // The owner has taken the models away: what was kept of them goes, too.
+  if (response.status === 404 && url.endsWith("/models/index.json")) await clear();
+  throw new Error(`${url}: ${response.status}`);
+}
+
+/** Put a response into a cache; return its size in bytes. */
+async function put(cache, url, response) {
+  const copy = response.clone();
+  await cache.put(url, response);
+  return (await copy.blob()).size;
+}
+
+async function hash(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 16);
+}
+
+/** Return what is kept: `{version, graphs, tags, bytes}`, or null. */
+async function readState() {
+  const kept = await (await caches.open(CACHES)).match(STATE);
+  return kept ? kept.json() : null;
+}
+
+async function writeState(state) {
+  await (await caches.open(CACHES)).put(STATE, new Response(JSON.stringify(state)));
+}
+
+async function cacheNames() {
+  return (await caches.keys()).filter((name) => name.startsWith(CACHES));
+}
+
+async function clear() {
+  for (const name of await cacheNames()) await caches.delete(name);
+  return { bytes: 0 };
+}

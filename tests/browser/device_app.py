@@ -1,0 +1,77 @@
+"""The routes of ``/device/`` on a port, below a path, with what browsers asked for."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from api.app import routes
+from deploy.ports import free_port
+from tests.waiting import wait_until
+
+__all__ = ["DeviceApp", "device_app"]
+
+PREFIX = "/some/path"
+
+
+@dataclass
+class DeviceApp:
+    """A running server."""
+
+    port: int
+    asked: list[str] = field(default_factory=list)
+    """Paths of all requests below ``/device/``, in order."""
+    broken: set[str] = field(default_factory=set)
+    """Ends of paths that get a 500."""
+    replaced: dict[str, bytes] = field(default_factory=dict)
+    """Other contents of scripts, by their paths."""
+    stop: Callable[[], None] = bool
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://localhost:{self.port}{PREFIX}/device/"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """See ASGI."""
+        path = scope["path"].partition("/device/")[2]
+        if scope["type"] == "http":
+            self.asked.append(path)
+            if any(path.endswith(end) for end in self.broken):
+                return await Response(status_code=500)(scope, receive, send)
+            if path in self.replaced:
+                response = Response(self.replaced[path], media_type="text/javascript")
+                return await response(scope, receive, send)
+        await self.app(scope, receive, send)
+        return None
+
+    def __post_init__(self) -> None:
+        self.app = Starlette(routes=[Mount(PREFIX, app=Starlette(routes=routes()))])
+
+
+@contextmanager
+def device_app() -> Iterator[DeviceApp]:
+    """Serve the routes in a thread."""
+    running = DeviceApp(free_port())
+    config = uvicorn.Config(running, "127.0.0.1", running.port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, 20)
+
+    def stop() -> None:
+        server.should_exit = server.force_exit = True
+        thread.join(10)
+
+    running.stop = stop
+    try:
+        yield running
+    finally:
+        stop()

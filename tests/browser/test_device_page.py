@@ -1,0 +1,289 @@
+"""``/device/`` in Chromium: every way to give a photo, and its life without a network."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from api.device import FILES, OFF
+from model import settings
+from model.exporting import cache
+from tests.browser.device_app import DeviceApp, device_app
+from tests.browser.drive import DESK, PHONE, checked_page
+from tests.browser.server import Server
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+
+RED = encoded(colour("red"), "PNG")
+KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
+GIVE = """
+([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
+  const transfer = new DataTransfer();
+  if (data) transfer.items.add(new File([bytes], "photo.png", { type: "image/png" }));
+  const given = { bubbles: true, cancelable: true };
+  const event = name === "paste"
+    ? new ClipboardEvent(name, { ...given, clipboardData: transfer })
+    : new DragEvent(name, { ...given, dataTransfer: transfer });
+  document.querySelector("main").dispatchEvent(event);
+}
+"""
+
+
+@pytest.fixture
+def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """The routes with a calibrated model of colours."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setenv("LOUPE_MODEL", "colours")
+    publish(shelf, "Version 1")
+    with device_app() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+    """Open the page in a fresh profile."""
+    with ExitStack() as stack:
+
+        def come(**options: Any) -> Page:
+            page = stack.enter_context(checked_page(browser, options))
+            page.goto(app.url)
+            return page
+
+        yield come
+
+
+def publish(shelf: Path, title: str, **options: Any) -> None:
+    options = {"confidence": CALIBRATED, "card": CARD, **options}
+    tiny(shelf, "colours", title=title, **options)
+
+
+def choose(page: Page, data: bytes = RED) -> None:
+    page.get_by_label("Take or choose a photo").set_input_files(
+        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
+    )
+
+
+def give(page: Page, event: str, data: bytes) -> None:
+    page.evaluate(GIVE, [event, base64.b64encode(data).decode()])
+
+
+def headline(page: Page) -> Any:
+    return page.get_by_role("heading", level=2)
+
+
+def kept(page: Page) -> None:
+    """Wait until the service worker has all that it will fetch."""
+    expect(page.locator("#kept")).to_have_text(KEPT)
+
+
+def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
+    page = visit()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+    expect(page.locator("#knows")).to_have_text(
+        "Point your phone at something. This model knows six things: red, green, blue and 3 more."
+    )
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.locator("#lines p")).to_have_count(1)
+    rows = page.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_count(6)
+    expect(rows.nth(1).get_by_role("rowheader")).to_have_text("red")
+    expect(rows.nth(1).locator("[lang=en][dir=auto]")).to_have_text("red")
+    expect(page.locator("#source")).to_have_text(
+        re.compile(r"^On this device in (\d+|under 1) ms · small graph · colours [0-9a-f]{12}$")
+    )
+    choose(page, encoded(colour((128, 128, 128)), "PNG"))
+    expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
+
+
+def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    before = list(app.asked)
+    for event in ("paste", "drop"):
+        for name in ("red", "blue"):
+            give(page, event, encoded(colour(name), "PNG"))
+            expect(headline(page)).to_have_text(f"Very likely a {name}")
+    assert app.asked == before
+    give(page, "paste", b"")
+    expect(page.get_by_role("alert")).to_have_text("There is no photo in the clipboard.")
+    choose(page, b"no photo at all")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(headline(page)).to_be_hidden()
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_full_graph_is_a_choice_with_its_size(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    page.get_by_text("This device", exact=True).click()
+    choose(page)
+    full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
+    full.check()
+    expect(page.locator("#source")).to_have_text(re.compile("· full graph ·"))
+    expect(headline(page)).to_have_text("Very likely a red")
+
+
+def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    # A graph comes over the network once: for the page, then from the browser's cache.
+    assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
+    app.stop()
+    page.context.set_offline(True)
+    for _ in range(2):
+        page.reload()
+        choose(page)
+        expect(headline(page)).to_have_text("Very likely a red")
+        kept(page)
+    page.goto(f"{app.url}index.html?model=colours")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+
+
+def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> None:
+    page = visit()
+    kept(page)
+    publish(shelf, "Version 2", sharpness=10.0)
+    app.broken = {".onnx.gz"}
+    loads: list[str] = []
+    page.on("load", lambda _: loads.append("load"))
+    for _ in range(2):
+        page.reload()
+        kept(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+    app.broken = set()
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    # The former one answers until then.
+    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    app.stop()
+    page.reload()
+    kept(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    assert len(page.evaluate("caches.keys()")) == 2
+    assert len(loads) == 4
+
+
+def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    script = page.request.get(f"{app.url}app.mjs").body()
+    app.replaced["app.mjs"] = script + b'\ndocument.body.dataset.version = "2";'
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    expect(page.locator("[data-version]")).to_have_count(0)
+    page.reload()
+    expect(page.locator("[data-version]")).to_have_count(1)
+
+
+def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    page.get_by_text("This device", exact=True).click()
+    page.get_by_role("button", name="Remove it from this device").click()
+    expect(page.locator("#kept")).to_have_text(re.compile("^Nothing is kept on this device."))
+    assert page.evaluate("caches.keys()") == []
+    devtools = page.context.new_cdp_session(page)
+    origin = page.evaluate("origin")
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 50_000})
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(re.compile("There is no room"))
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+
+
+def test_owner_who_takes_models_away_clears_them(
+    visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visit()
+    kept(page)
+    monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
+    settings.settings.cache_clear()
+    page.reload()
+    expect(page.locator("#kept")).to_have_text("Nothing is kept on this device.")
+    page.reload()
+    expect(page.locator("body")).to_have_text(OFF)
+
+
+def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
+    page = visit()
+    kept(page)
+    page.get_by_text("This device", exact=True).click()
+    page.get_by_role("switch").click()
+    expect(page.locator("#kept")).to_have_text(re.compile("doesn't promise"))
+    expect(page.get_by_role("switch")).not_to_be_checked()
+
+
+def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -> None:
+    page = visit()
+    kept(page)
+    page.reload()
+    kept(page)
+    assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == (
+        f"{app.url}service-worker.js"
+    )
+    assert page.evaluate("fetch('../api/live').then((answer) => answer.status)") == 200
+    urls = page.evaluate(
+        """async () => {
+          const names = await caches.keys();
+          const kept = names.map(async (name) => (await caches.open(name)).keys());
+          return (await Promise.all(kept)).flat().map(({ url }) => url);
+        }"""
+    )
+    assert len(urls) == len(set(urls)) > len(FILES)
+    assert all(url.startswith(app.url) for url in urls)
+
+
+def test_title_is_only_text(visit: Any, shelf: Path) -> None:
+    publish(shelf, "<img src=x onerror=alert(1)>")
+    page = visit()
+    expect(page.get_by_role("heading", level=1)).to_have_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("main img, header img")).to_have_count(1)
+
+
+def test_about_leads_to_the_page(page: Page, server: Server) -> None:
+    page.goto("/about")
+    link = page.get_by_role("link", name="on your own device")
+    address = link.evaluate("(link) => link.href")
+    assert address == f"{server.url}/device/"
+    assert "<title>Loupe on this device</title>" in page.request.get(address).text()
+
+
+def test_service_worker_keeps_every_file_of_the_page() -> None:
+    script = (cache.ROOT / "device" / "service-worker.js").read_text()
+    listed = re.search(r"const PAGE = \[(.*?)\];", script, re.DOTALL)
+    assert listed
+    names = set(re.findall('"(.*?)"', listed[1]))
+    assert names == FILES.keys() - {"index.html", "service-worker.js"} | {"./", "models/index.json"}
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
+    page = visit(viewport=size, color_scheme=colours)
+    kept(page)
+    page.get_by_text("This device", exact=True).click()
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, summary, label')]
+          .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 44)
+          .map((one) => one.outerHTML)"""
+    )
+    assert small == []
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
