@@ -94,7 +94,12 @@ async function open() {
     if (turn !== opened) return loaded.close();
     model = loaded;
   } catch (error) {
-    if (turn === opened) fail(error, open);
+    const retry = async () => {
+      // What is kept may be what is damaged.
+      if (error.code === "bundle-damaged") await keep({ clear: true });
+      await open();
+    };
+    if (turn === opened) fail(error, retry);
     return;
   }
   $("loading").hidden = true;

@@ -116,9 +116,11 @@ async function fetchChanging(path) {
 
 async function fetchWhole(url, options) {
   const response = await fetch(url, options);
-  if (response.ok) return response;
-  // The owner has taken the models away: what was kept of them goes, too.
-  if (response.status === 404 && url.endsWith("/models/index.json")) await clear();
+  if (response.ok && !response.redirected) return response;
+  // The owner has taken the models away: what was kept of them goes, too. Hosts that are down send
+  // a 404 of another type.
+  const isOurs = response.headers.get("content-type")?.startsWith("application/problem+json");
+  if (isOurs && response.status === 404 && url.endsWith("/models/index.json")) await clear();
   throw new Error(`${url}: ${response.status}`);
 }
 

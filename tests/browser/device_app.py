@@ -30,6 +30,9 @@ class DeviceApp:
     """Paths of all requests below ``/device/``, in order."""
     broken: set[str] = field(default_factory=set)
     """Ends of paths that get a 500."""
+    hanging: set[str] = field(default_factory=set)
+    """Ends of paths that get no response until ``released`` is set."""
+    released: threading.Event = field(default_factory=threading.Event)
     replaced: dict[str, bytes] = field(default_factory=dict)
     """Other contents of scripts, by their paths."""
     stop: Callable[[], None] = bool
@@ -46,6 +49,8 @@ class DeviceApp:
             self.asked.append(path)
             if any(path.endswith(end) for end in self.broken):
                 return await Response(status_code=500)(scope, receive, send)
+            if any(path.endswith(end) for end in self.hanging):
+                await asyncio.to_thread(self.released.wait, 60)
             if path in self.replaced:
                 response = Response(self.replaced[path], media_type="text/javascript")
                 return await response(scope, receive, send)
@@ -67,6 +72,7 @@ def device_app() -> Iterator[DeviceApp]:
     wait_until(lambda: server.started, 20)
 
     def stop() -> None:
+        running.released.set()
         server.should_exit = server.force_exit = True
         thread.join(10)
 

@@ -19,6 +19,7 @@ from tests.browser.drive import DESK, PHONE, checked_page
 from tests.browser.server import Server
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 RED = encoded(colour("red"), "PNG")
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
@@ -175,6 +176,81 @@ def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> No
     expect(headline(page)).to_have_text("Very likely a red")
     assert len(page.evaluate("caches.keys()")) == 2
     assert len(loads) == 4
+
+
+def test_end_of_the_browser_in_mid_download_leaves_the_former(
+    visit: Any, app: Any, shelf: Path
+) -> None:
+    page = visit()
+    kept(page)
+    publish(shelf, "Version 2", sharpness=10.0)
+    app.hanging = {".onnx.gz"}
+    page.reload()
+    wait_until(lambda: sum(path.endswith(".onnx.gz") for path in app.asked) == 2, 20)
+    again = page.context.new_page()
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("ServiceWorker.enable")
+    devtools.send("ServiceWorker.stopAllWorkers")
+    page.close()
+    again.goto(app.url)
+    choose(again)
+    expect(headline(again)).to_have_text("Very likely a red")
+    expect(again.get_by_role("heading", level=1)).to_have_text("Version 1")
+    app.hanging = set()
+    app.released.set()
+    expect(again.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+
+
+def test_other_model_is_chosen_by_reloading_an_outdated_page(
+    visit: Any, app: Any, shelf: Path
+) -> None:
+    tiny(shelf, "other", title="Another model")
+    page = visit()
+    kept(page)
+    publish(shelf, "Version 2", sharpness=10.0)
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    with page.expect_navigation():
+        page.get_by_role("combobox", name="Model").select_option("Another model")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Another model")
+    kept(page)
+    page.get_by_role("combobox", name="Model").select_option("Version 2")
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
+    assert page.url.endswith("?model=colours")
+
+
+def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
+    page = visit()
+    page.goto(app.url.replace("localhost", "phone.test"))
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.locator("#kept")).to_have_text(
+        "This page isn't on https, so nothing is kept on this device."
+    )
+
+
+def test_damaged_copy_is_fetched_again(visit: Any) -> None:
+    page = visit()
+    kept(page)
+    page.evaluate(
+        """async () => {
+          for (const name of await caches.keys()) {
+            const cache = await caches.open(name);
+            for (const { url } of await cache.keys()) {
+              if (url.endsWith(".onnx.gz")) await cache.put(url, new Response("damaged"));
+            }
+          }
+        }"""
+    )
+    page.reload()
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    page.get_by_role("button", name="Try again").click()
+    kept(page)
+    expect(page.get_by_role("alert")).to_be_empty()
+    choose(page)
+    expect(headline(page)).to_have_text("Very likely a red")
 
 
 def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
