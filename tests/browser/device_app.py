@@ -65,7 +65,8 @@ class DeviceApp:
 def device_app() -> Iterator[DeviceApp]:
     """Serve the routes in a thread."""
     running = DeviceApp(free_port())
-    config = uvicorn.Config(running, "127.0.0.1", running.port, log_level="error", lifespan="off")
+    # Without its own configuration, which would change the loggers of later tests.
+    config = uvicorn.Config(running, "127.0.0.1", running.port, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()

@@ -7,7 +7,7 @@ import pytest
 from model.photo import limits
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _tiny_photos() -> Iterator[None]:
     """Let tests compare pixels on photos of a few pixels."""
     with pytest.MonkeyPatch.context() as patch:
