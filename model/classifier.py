@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -265,11 +265,16 @@ def default_model() -> str | None:
 
     Nothing is loaded: a model counts as usable until loading it has failed.
     """
+    return next((name for name, _ in _default_candidates(settings().engine)), None)
+
+
+def _default_candidates(engine: str) -> Iterator[tuple[str, Fingerprint]]:
+    """Yield the default models that loading has not failed for, with their fingerprints."""
     for name in default_models():
-        skipped = _skipped.get((name, settings().engine))
-        if not (skipped and skipped[0] == fingerprint(name)):
-            return name
-    return None
+        current = fingerprint(name)
+        skipped = _skipped.get((name, engine))
+        if not (skipped and skipped[0] == current):
+            yield name, current
 
 
 def load(name: str | None = None, engine: str | None = None) -> Classifier:
@@ -286,10 +291,11 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         EngineUnavailable: the engine's packages are not installed.
     """
     engine = engine or settings().engine
-    if not name:
-        return _load_default(engine)
     # Taken before the files are read, so that the next call notices a change in between.
-    current = fingerprint(name)
+    return _load(name, engine, fingerprint(name)) if name else _load_default(engine)
+
+
+def _load(name: str, engine: str, current: Fingerprint) -> Classifier:
     cached = _by_fingerprint.get((name, engine))
     if cached and cached[0] == current:
         return cached[1]
@@ -300,22 +306,16 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
 
 def _load_default(engine: str) -> Classifier:
     """Return the first of the default models that can be used."""
-    errors = []
-    for name in default_models():
-        skipped = _skipped.get((name, engine))
-        current = fingerprint(name)
-        if skipped and skipped[0] == current:
-            errors.append(skipped[1])
-            continue
+    for name, current in _default_candidates(engine):
         try:
-            return load(name, engine)
+            return _load(name, engine, current)
         except LoupeError as error:
-            errors.append(error)
-            if not settings().model:
-                _skipped[name, engine] = current, error
-                log.warning("The model %r is skipped: %s", name, error)
-    if errors:
-        raise errors[0]
+            if settings().model:
+                raise
+            _skipped[name, engine] = current, error
+            log.warning("The model %r is skipped: %s", name, error)
+    for name in default_models():
+        raise _skipped[name, engine][1]
     raise BundleNotFound(
         "There is no model. Import one (python -m model import), or set LOUPE_BUILTIN=true."
     )

@@ -64,7 +64,8 @@ def model_choice(bundles: dict[str, Bundle]) -> str | None:
     """Show the model selector and return the chosen name."""
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
-    names = sorted(bundles, key=lambda name: name != default_model())
+    default = default_model()
+    names = sorted(bundles, key=lambda name: name != default)
     # Options are names, not titles, because they appear in the address.
     name = st.selectbox(
         "Model",

@@ -34,6 +34,7 @@ Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model'
 def models() -> JSONResponse:
     """Return the built-in models and the owner's; one with a broken `bundle.json` is left out."""
     bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
+    default = default_model()
     summaries = [
         {
             "name": bundle.name,
@@ -43,7 +44,7 @@ def models() -> JSONResponse:
             "labels": len(bundle.labels),
             "engines": list(available(bundle)),
             "calibrated": bundle.manifest.calibration is not None,
-            "default": bundle.name == default_model(),
+            "default": bundle.name == default,
         }
         for bundle in bundles
     ]

@@ -29,6 +29,7 @@ from .manifest import (
 from .registry import (
     ABANDONED_SECONDS,
     CURRENT_FILE,
+    DEFAULT_MODEL,
     Fingerprint,
     Version,
     current_version,
@@ -48,6 +49,7 @@ __all__ = [
     "ABANDONED_SECONDS",
     "BUILTIN_DIR",
     "CURRENT_FILE",
+    "DEFAULT_MODEL",
     "FORMAT",
     "MANIFEST",
     "MAX_MISTAKES",
