@@ -1,9 +1,11 @@
 """An HTTP client for a running app: replies of bounded size, within a time limit."""
 
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from socket import gaierror
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ from urllib.request import (
     build_opener,
 )
 
-__all__ = ["SCHEMES", "Reply", "send"]
+__all__ = ["SCHEMES", "Reply", "explain_failure", "send"]
 
 MAX_REPLY_BYTES = 2**22
 """Longest reply that is read, in bytes; the rest is dropped."""
@@ -92,3 +94,30 @@ def _make_opener(url: str) -> OpenerDirector:
     return build_opener(
         _Redirects, HTTPCookieProcessor(), *([ProxyHandler({})] if is_local else [])
     )
+
+
+def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]:
+    """Return why ``send`` got no response, and what to do.
+
+    Args:
+        error: what ``send`` raised.
+        timeout_seconds: the time that it was given.
+    """
+    # urllib wraps errors of the connection.
+    match getattr(error, "reason", error):
+        case ssl.SSLCertVerificationError() as reason:
+            message = f"the certificate isn't valid: {reason.verify_message}"
+            return message, "A new domain needs minutes until the host has its certificate."
+        case ssl.SSLError():
+            return "there is no HTTPS at this address", "Try http:// instead of https://."
+        case gaierror():
+            return "there is no host of that name", "Check the address."
+        case TimeoutError():
+            return f"no response in {timeout_seconds:g} s", "Check that the app runs."
+        case OSError() as reason:
+            return (
+                f"not reachable: {reason.strerror or 'no connection'}",
+                "Check that the app runs.",
+            )
+        case _:
+            return "the response isn't HTTP", "Check the address and its port."

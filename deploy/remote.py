@@ -1,17 +1,15 @@
 """A running app, asked at its address which model it opens."""
 
 import re
-import ssl
 from collections.abc import Iterator
 from http.client import HTTPException
-from socket import gaierror
 from urllib.parse import quote, urlsplit
 
 from model import LoupeError
 from model.classifier import default_model
 
 from .check import CheckResult, State
-from .client import SCHEMES, Reply, send
+from .client import SCHEMES, Reply, explain_failure, send
 from .errors import DeployError
 from .host import Host
 from .served_model import MODELS_PATH, check_identity, find_expected
@@ -52,7 +50,7 @@ def check_url(
             return
         offered = send(base_url + MODELS_PATH, TIMEOUT_SECONDS).document.get("models")
     except (OSError, HTTPException) as error:
-        yield CheckResult("app", State.FAILED, *_explain(error))
+        yield CheckResult("app", State.FAILED, *explain_failure(error, TIMEOUT_SECONDS))
         return
     opened, version = ready.document["model"], ready.document["version"]
     try:
@@ -112,25 +110,3 @@ def _find_failure(ready: Reply) -> tuple[str, str] | None:
         message = f"the host can't reach the app (HTTP {status})"
         return message, "It may still be starting: check again, then read the host's log."
     return f"not Loupe: {APP.ready_path} answers with HTTP {status}", "Check the address."
-
-
-def _explain(error: Exception) -> tuple[str, str]:
-    """Return why there was no response, and what to do."""
-    # urllib wraps errors of the connection.
-    match getattr(error, "reason", error):
-        case ssl.SSLCertVerificationError() as reason:
-            message = f"the certificate isn't valid: {reason.verify_message}"
-            return message, "A new domain needs minutes until the host has its certificate."
-        case ssl.SSLError():
-            return "there is no HTTPS at this address", "Try http:// instead of https://."
-        case gaierror():
-            return "there is no host of that name", "Check the address."
-        case TimeoutError():
-            return f"no response in {TIMEOUT_SECONDS} s", "Check that the app runs."
-        case OSError() as reason:
-            return (
-                f"not reachable: {reason.strerror or 'no connection'}",
-                "Check that the app runs.",
-            )
-        case _:
-            return "the response isn't HTTP", "Check the address and its port."

@@ -4,20 +4,17 @@ The tunnel starts first, because the app has to know its address. Both end toget
 """
 
 import argparse
-import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from http.client import HTTPException
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
 
+from deploy.client import explain_failure, send
 from deploy.ports import free_port
 from deploy.spec import APP
 from model import LoupeError
@@ -96,7 +93,7 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
     if command is None:
         raise ShareError(f"{tunnel.name} is no longer installed.")
     print(f"Asking {tunnel.name} for an address …", flush=True)
-    # The app's secrets are none of the tunnel's business.
+    # The tunnel needs neither the app's settings nor its secrets.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOUPE_")}
     process = ChildProcess(command, inherited, quiet=True)
     with running(process, signal.SIGINT, TUNNEL_STOP_SECONDS):
@@ -172,7 +169,7 @@ def _wait_until_ready(
         problem = _ask(f"{url}{APP.ready_path}")
         if problem is None or time.monotonic() > deadline:
             return problem
-        # Ever fewer questions: resolvers remember that a new name did not exist.
+        # Back off, because resolvers cache that a new name did not exist.
         stopping.wait(pause)
         pause = min(2 * pause, 8)
     return None
@@ -180,40 +177,22 @@ def _wait_until_ready(
 
 def _ask(url: str) -> str | None:
     """Return None if the app is ready, else what is wrong."""
-    # A proxy that the environment names would not find this machine.
-    proxies = [] if url.startswith("https:") else [ProxyHandler({})]
     try:
-        with build_opener(*proxies).open(url, timeout=REQUEST_SECONDS) as response:
-            reply = response.read(1000)
-    except HTTPError as error:
-        with error:
-            return f"status {error.code}"
+        reply = send(url, REQUEST_SECONDS)
     except (OSError, HTTPException, ValueError) as error:
-        return _describe(error)
+        return explain_failure(error, REQUEST_SECONDS)[0]
+    if reply.status != 200:
+        return f"status {reply.status}"
     # A tunnel's company may answer with a page of its own.
-    return None if b'"ready"' in reply else "the answer is not the app's"
-
-
-def _describe(error: Exception) -> str:
-    """Return a failed connection in words, without the system's numbers."""
-    cause = error.reason if isinstance(error, URLError) else error
-    if isinstance(cause, socket.gaierror):
-        return "its name isn't known here"
-    if isinstance(cause, TimeoutError):
-        return f"no answer within {REQUEST_SECONDS} s"
-    if isinstance(cause, ConnectionRefusedError):
-        return "the connection was refused"
-    return (cause.strerror if isinstance(cause, OSError) else "") or str(cause)
+    return None if reply.document.get("status") == "ready" else "the answer is not the app's"
 
 
 def _opened_model(local: str) -> str:
     """Return the title and name of the model that the app opened, or why it is not known."""
     try:
-        with build_opener(ProxyHandler({})).open(
-            f"{local}{APP.ready_path}", timeout=REQUEST_SECONDS
-        ) as response:
-            return model_line(get_bundle(json.load(response)["model"]))
-    except (OSError, HTTPException, ValueError, LoupeError) as error:
+        ready = send(f"{local}{APP.ready_path}", REQUEST_SECONDS).document
+        return model_line(get_bundle(str(ready.get("model"))))
+    except (OSError, HTTPException, LoupeError) as error:
         return f"not known: {error}"
 
 

@@ -84,8 +84,8 @@ def test_an_address_that_does_not_answer_is_described_in_words(
 ) -> None:
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
-    assert _ask("https://tunnel.invalid") == "its name isn't known here"
-    assert _ask(f"http://127.0.0.1:{free_port()}") == "the connection was refused"
+    assert _ask("https://tunnel.invalid") == "there is no host of that name"
+    assert _ask(f"http://127.0.0.1:{free_port()}") == "not reachable: Connection refused"
 
 
 @pytest.mark.slow
