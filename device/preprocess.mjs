@@ -233,18 +233,8 @@ function resizeRows(image, width, places, down = null) {
   for (let row = firstRow; row < endRow; row++) {
     for (let column = 0; column < width; column++) {
       const { first, weights } = places[column];
-      let [red, green, blue] = [HALF, HALF, HALF];
-      let source = (row * image.width + first) * 4;
-      for (let index = 0; index < weights.length; index++, source += 4) {
-        const weight = weights[index];
-        red += image.data[source] * weight;
-        green += image.data[source + 1] * weight;
-        blue += image.data[source + 2] * weight;
-      }
-      const target = (row * width + column) * 4;
-      data[target] = red >> PRECISION_BITS;
-      data[target + 1] = green >> PRECISION_BITS;
-      data[target + 2] = blue >> PRECISION_BITS;
+      const source = (row * image.width + first) * 4;
+      weigh(image.data, source, 4, weights, data, (row * width + column) * 4);
     }
   }
   return { data, width, height: image.height };
@@ -257,21 +247,25 @@ function resizeColumns(image, height, places) {
   for (let row = 0; row < height; row++) {
     const { first, weights } = places[row];
     for (let column = 0; column < width; column++) {
-      let [red, green, blue] = [HALF, HALF, HALF];
-      let source = (first * width + column) * 4;
-      for (let index = 0; index < weights.length; index++, source += width * 4) {
-        const weight = weights[index];
-        red += image.data[source] * weight;
-        green += image.data[source + 1] * weight;
-        blue += image.data[source + 2] * weight;
-      }
-      const target = (row * width + column) * 4;
-      data[target] = red >> PRECISION_BITS;
-      data[target + 1] = green >> PRECISION_BITS;
-      data[target + 2] = blue >> PRECISION_BITS;
+      const source = (first * width + column) * 4;
+      weigh(image.data, source, width * 4, weights, data, (row * width + column) * 4);
     }
   }
   return { data, width, height };
+}
+
+/** Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`. */
+function weigh(from, source, step, weights, to, target) {
+  let [red, green, blue] = [HALF, HALF, HALF];
+  for (let index = 0; index < weights.length; index++, source += step) {
+    const weight = weights[index];
+    red += from[source] * weight;
+    green += from[source + 1] * weight;
+    blue += from[source + 2] * weight;
+  }
+  to[target] = red >> PRECISION_BITS;
+  to[target + 1] = green >> PRECISION_BITS;
+  to[target + 2] = blue >> PRECISION_BITS;
 }
 
 /** Python's `round`: halves go to the even neighbour. */
