@@ -242,7 +242,7 @@ def _check_host(
     for path, text in generated.items():
         if path not in existing:
             message = f"not in {folder}: checked as `write` would make it"
-        elif existing[path] == text or is_as_written(record, path, existing[path].encode()):
+        elif existing[path] == text or is_as_written(record, folder, path):
             message = f"as `write` made it, in {folder}"
         elif path in record:
             message = f"edited since `write` made it, in {folder}"

@@ -5,23 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.bundle import BUILTIN_DIR, MANIFEST, Bundle
+from pydantic import TypeAdapter, ValidationError
+
+from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle
 from model.errors import BundleError
 from model.settings import ROOT
 
 from .check import CheckResult, State
+from .errors import Unreadable
 from .package import required_memory_mb
 from .served_model import ExpectedModel, compare_models
 from .spec import APP
 from .startup import StartPlan, unpack_models
 
 __all__ = ["DeployedModels", "check_models", "read_models"]
-
-DEFAULT_MODEL = "imagenet"
-"""The built-in model that opens where no other is deployed."""
-
-FALSE = {"false", "0", "no", "off", "f", "n"}
-"""What pydantic reads as false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,12 @@ class DeployedModels:
 
     Attributes:
         opens: the name of the one that opens; empty if there is none.
-        found: every model that visitors could choose, by name, or why it can't be opened.
+        offered: every model that visitors could choose, by name, or why it can't be opened.
         memory_mb: memory that the app needs with them, in MB.
     """
 
     opens: str
-    found: Mapping[str, Bundle | BundleError]
+    offered: Mapping[str, Bundle | BundleError]
     memory_mb: int
 
 
@@ -43,27 +40,40 @@ def read_models(plan: StartPlan) -> DeployedModels:
     """Return the models of a plan, of which the one that opens is compared with its hashes.
 
     Raises:
-        DeployError: the archive of the models cannot be unpacked.
+        DeployError: the archive of the models cannot be unpacked, or LOUPE_BUILTIN is invalid.
     """
     with TemporaryDirectory(prefix="loupe-") as temporary:
         deployed = _open_below(unpack_models(plan.bundles, Path(temporary) / "bundles"))
         builtin: dict[str, Bundle | BundleError] = {}
-        if plan.environment.get("LOUPE_BUILTIN", "true").lower() not in FALSE:
+        if _offers_builtin(plan.environment):
             builtin = _open_below(plan.root / BUILTIN_DIR.relative_to(ROOT))
-        found = builtin | deployed
+        offered = builtin | deployed
         newest = next(iter(deployed), DEFAULT_MODEL if builtin else "")
         opens = plan.environment.get("LOUPE_MODEL") or newest
-        bundle = found.get(opens)
+        bundle = offered.get(opens)
         if isinstance(bundle, Bundle):
             try:
                 bundle.verify()
             except BundleError as error:
-                found[opens] = error
+                offered[opens] = error
         # Built-in models beside those are left to the trial, which loads and measures all.
         counted = [*deployed] or [opens]
-        bundles = [one for one in map(found.get, counted) if isinstance(one, Bundle)]
+        bundles = [entry for entry in map(offered.get, counted) if isinstance(entry, Bundle)]
         memory_mb = required_memory_mb(bundles) if bundles else APP.memory_mb
-        return DeployedModels(opens, found, memory_mb)
+        return DeployedModels(opens, offered, memory_mb)
+
+
+def _offers_builtin(environment: Mapping[str, str]) -> bool:
+    """Return the value of LOUPE_BUILTIN as the app reads it.
+
+    Raises:
+        Unreadable: it is not true or false.
+    """
+    value = environment.get("LOUPE_BUILTIN", "true")
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise Unreadable(f"LOUPE_BUILTIN is {value!r}, which is not true or false.") from None
 
 
 def _open_below(folder: Path) -> dict[str, Bundle | BundleError]:
@@ -81,10 +91,10 @@ def _open_below(folder: Path) -> dict[str, Bundle | BundleError]:
 
 def check_models(models: DeployedModels, expected: ExpectedModel) -> CheckResult:
     """Compare the model that a host's files would open with the expected one."""
-    bundle = models.found.get(models.opens)
+    bundle = models.offered.get(models.opens)
     if isinstance(bundle, BundleError):
         return CheckResult("model", State.FAILED, str(bundle), expected.update)
     if bundle is None:
         opened = models.opens if models.opens != expected.bundle.name else None
         return expected.missing(opened)
-    return compare_models(models.opens, bundle.version, models.found, expected, "not started")
+    return compare_models(models.opens, bundle.version, models.offered, expected, "not started")

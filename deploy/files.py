@@ -17,6 +17,7 @@ import yaml
 from model.atomic import replace_atomically
 from model.bundle import BUILTIN_DIR, get_bundle
 from model.settings import ROOT
+from model.text import list_some
 
 from .errors import FilesDiffer, Unreadable
 from .host import ARCHIVE, Host
@@ -47,9 +48,6 @@ __all__ = [
 ]
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-SHOWN = 5
-"""Number of files named in an error."""
-
 Content = bytes | Path
 """What a file will hold: bytes, or a file to copy."""
 
@@ -176,14 +174,12 @@ def write_files(
         for path, result in results.items()
         if result is WriteResult.REPLACED
         and path != archive
-        and not is_as_written(record, path.relative_to(folder).as_posix(), path.read_bytes())
+        and not is_as_written(record, folder, path.relative_to(folder).as_posix())
     ]
     if different and not force:
-        shown = ", ".join(different[:SHOWN])
-        more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
         verb = "differs" if len(different) == 1 else "differ"
         raise FilesDiffer(
-            f"{shown}{more} {verb} from what would be written. Choose another folder "
+            f"{list_some(different)} {verb} from what would be written. Choose another folder "
             "with --to, or replace with --force."
         )
     if host.package != "archive":
@@ -200,8 +196,7 @@ def write_files(
                     shutil.copy(content, temporary)
                 if path.suffix == ".sh":
                     temporary.chmod(0o755)
-    written = {path.relative_to(folder).as_posix(): path.read_bytes() for path in contents}
-    update_record(folder, written)
+    update_record(folder, contents)
     return results
 
 

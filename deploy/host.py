@@ -195,11 +195,6 @@ class Host(DeploymentOption):
         return [word for word in self.placeholders if fill(text, {word: ""}) != text]
 
     @property
-    def step_list(self) -> list[str]:
-        """The steps for the app with its built-in models."""
-        return self.list_steps()
-
-    @property
     def remark_list(self) -> list[str]:
         """The remarks, each on one line."""
         return _split_lines(self.remarks)

@@ -1,8 +1,8 @@
 """What ``write`` made in a folder, which tells its own files from those that were edited."""
 
 import json
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Mapping
+from hashlib import file_digest
 from pathlib import Path
 
 from model.atomic import replace_atomically
@@ -22,15 +22,20 @@ def read_record(folder: Path) -> dict[str, str]:
     return document if isinstance(document, dict) else {}
 
 
-def is_as_written(record: Mapping[str, str], path: str, content: bytes) -> bool:
-    """Return whether a file holds what ``write`` last put there."""
-    return record.get(path) == sha256(content).hexdigest()
+def is_as_written(record: Mapping[str, str], folder: Path, path: str) -> bool:
+    """Return whether the file at ``path`` below a folder holds what ``write`` last put there."""
+    return path in record and record[path] == _hash(folder / path)
 
 
-def update_record(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Add files as written to a folder's record."""
+def update_record(folder: Path, paths: Iterable[Path]) -> None:
+    """Add files below a folder to its record, as they are now."""
     before = read_record(folder)
-    after = before | {path: sha256(content).hexdigest() for path, content in contents.items()}
+    after = before | {path.relative_to(folder).as_posix(): _hash(path) for path in paths}
     if after != before:
         with replace_atomically(folder / RECORD, durable=True) as temporary:
             temporary.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -53,10 +53,7 @@ def main() -> None:
 
 def _fetch_runtime() -> None:
     """Fetch what runs models in browsers, once; without a network, say so and go on."""
-    try:
-        wanted = settings().downloads and settings().npm
-    except SettingRefused:
-        return  # the server says what is wrong
+    wanted = settings().downloads and settings().npm
     if wanted and find_folder(runtime_name()) is None:
         print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
         try:

@@ -140,7 +140,7 @@ def test_placeholder_in_a_file_inside_cloud_init_fails() -> None:
 
 def test_example_of_a_domain_fails_like_a_placeholder() -> None:
     host = get_host("vps-systemd")
-    assert "--set YOUR.DOMAIN=loupe.example.org" in " ".join(host.step_list)
+    assert "--set YOUR.DOMAIN=loupe.example.org" in " ".join(host.list_steps())
     texts = make_files(host, values={"YOUR.DOMAIN": "loupe.example.org"})
     (result,) = check_placeholders(host, texts, texts)
     assert result.state is State.FAILED

@@ -57,7 +57,7 @@ def test_show_prints_everything_known(host: Host) -> None:
         host.title,
         host.summary,
         host.price,
-        *host.step_list,
+        *host.list_steps(),
         *host.remark_list,
     )
     for text in (*facts, *make_files(host)):

@@ -42,7 +42,7 @@ PHONE_PHOTO_MB = 5
 
 
 def all_text(host: Host) -> str:
-    return "\n".join([*make_files(host).values(), *host.step_list, *host.remark_list])
+    return "\n".join([*make_files(host).values(), *host.list_steps(), *host.remark_list])
 
 
 def test_hosts_are_discovered_one_per_module() -> None:
@@ -95,7 +95,7 @@ def test_hosts_with_sticky_sessions_use_them() -> None:
 @every_host
 def test_budget_alert_is_in_steps_and_files(host: Host) -> None:
     assert host.budget_alert
-    assert any(step.startswith("Budget alert: ") for step in host.step_list)
+    assert any(step.startswith("Budget alert: ") for step in host.list_steps())
     for path, text in make_files(host).items():
         # JSON has no comments, and a list of packages no bill.
         if not path.endswith((".json", "Caddyfile", "requirements.txt")):
@@ -137,9 +137,9 @@ def test_settings_exist_and_no_secret_is_in_a_file(host: Host) -> None:
 
 @every_host
 def test_steps_write_the_files_and_mark_commands(host: Host) -> None:
-    assert len(host.step_list) >= 3
-    assert sum(f"deploy write {host.name}" in step for step in host.step_list) == 1
-    for step in host.step_list:
+    assert len(host.list_steps()) >= 3
+    assert sum(f"deploy write {host.name}" in step for step in host.list_steps()) == 1
+    for step in host.list_steps():
         assert step.startswith("$ ") or "$" not in step
     assert host.update_command().startswith(f"python -m deploy write {host.name}")
 
@@ -241,7 +241,7 @@ def test_install_script_is_valid_shell(tmp_path: Path) -> None:
 
 @every_host
 def test_commands_are_valid_shell(host: Host) -> None:
-    for step in [*host.step_list, f"$ {host.update_command()}"]:
+    for step in [*host.list_steps(), f"$ {host.update_command()}"]:
         if step.startswith("$ "):
             subprocess.run(["sh", "-n", "-c", step.removeprefix("$ ")], check=True)
 
@@ -288,7 +288,7 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     for path in (*kept, "model/removed.py", "bundles/removed/graph.onnx"):
         (server / path).parent.mkdir(parents=True, exist_ok=True)
         (server / path).write_text("server")
-    (command,) = [step for step in host.step_list if step.startswith("$ rsync ")]
+    (command,) = [step for step in host.list_steps() if step.startswith("$ rsync ")]
     copy = command.removeprefix("$ rsync ").replace("SERVER:/opt/loupe", str(server))
     subprocess.run([rsync, *shlex.split(copy)], cwd=here, check=True)
     texts = {
