@@ -20,12 +20,12 @@ from ui.settings_menu import source_control, warn_if_refused
 
 job = current_job()
 if job is None:
+    st.title("Identify a batch of photos", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         source = source_control(SOURCES, key="from")
         st.space("stretch")
         bundle = show_settings_menu()
     warn_if_refused(bundle)
-    st.title("Identify a batch of photos", anchor=False)
     if is_batch_expired():
         st.info(
             f"This batch has expired: results are kept for up to {LIFETIME_MINUTES} minutes after "
