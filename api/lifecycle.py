@@ -83,7 +83,7 @@ def _open_database() -> None:
 
 
 def _fetch_runtime() -> None:
-    """Fetch what runs models in browsers in the background if it is missing and npm is there.
+    """Fetch onnxruntime-web in the background if it is missing and npm is installed.
 
     After the model is loaded, because npm takes 210 MB for some seconds.
     """

@@ -122,7 +122,7 @@ class Host(DeploymentOption):
     update: str
     """Command that follows WRITE to bring a new version of the model to the host."""
     tried: str = ""
-    """ISO date on which somebody deployed the app there; empty if nobody did."""
+    """ISO date of the last real deployment there; empty if there was none."""
     make_files: Callable[[AppSpec], dict[str, str]]
     """Function that makes the host's files, by their paths."""
     manifest: ManifestPaths

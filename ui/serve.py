@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _fetch_runtime() -> None:
-    """Fetch what runs models in browsers, once; without a network, say so and go on."""
+    """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
     wanted = settings().downloads and settings().npm
     if wanted and find_folder(runtime_name()) is None:
         print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)

@@ -27,7 +27,7 @@ class Tunnel:
     name: str
     """The program's name, as in PATH."""
     arguments: tuple[str, ...]
-    """With ``{port}`` for the local port."""
+    """Its command-line arguments; ``{port}`` stands for the local port."""
     find_address: Callable[[Sequence[str]], str | None]
     """Returns the public address that the lines of its output name, without a slash at the end."""
     hint: str

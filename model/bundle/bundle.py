@@ -80,7 +80,7 @@ class Bundle:
     @property
     def file_names(self) -> list[str]:
         """Names of its files, without ``bundle.json`` and those that were left out."""
-        # A broken link is damage, not a file that was left out.
+        # A broken symlink is damage; a file that was left out has no entry at all.
         return [
             name
             for name in self.manifest.files

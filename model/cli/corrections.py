@@ -33,7 +33,7 @@ def corrections_command() -> None:
 @corrections_command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def _list(as_json: bool) -> None:
-    """List all corrections, the oldest first."""
+    """List all corrections, oldest first."""
     from ..corrections import correction_store
 
     corrections = correction_store().iter_corrections()

@@ -93,7 +93,7 @@ def export_corrections(
 
 
 def require_export(file: Path) -> None:
-    """Check that a path is free or an earlier export: a zip whose table has these columns.
+    """Raise unless the path is free or holds an earlier export of corrections.
 
     Raises:
         DataError: it is a file of another kind.

@@ -1,1 +1,1 @@
-"""Derived forms of a bundle: what a browser downloads to run the model on the device."""
+"""Files derived from a bundle, such as those with which a browser runs the model."""

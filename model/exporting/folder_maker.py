@@ -42,7 +42,7 @@ class FolderMaker:
             self._failed_at.pop(name, None)
             # Started, so that no caller can cancel what others wait for.
             future.set_running_or_notify_cancel()
-        # A daemon, so that a slow download doesn't hold up the end of the process.
+        # A daemon thread, so that a slow download doesn't delay shutdown.
         thread = threading.Thread(
             target=self._make, args=(name, make, future), name=f"make {name}", daemon=True
         )

@@ -78,7 +78,7 @@ def headline(screen: Screen) -> Locator:
 
 
 def chart(screen: Screen) -> Locator:
-    """Return the drawing of the chart."""
+    """Return the chart's SVG marks."""
     return screen.get_by_test_id("stVegaLiteChart").locator("svg.marks")
 
 

@@ -59,7 +59,7 @@ def test_value_that_could_break_a_file_or_command_is_refused(value: str) -> None
         ("https://github.com/me/loupe.git", "https://github.com/me/loupe.git"),
         ("git@github.com:me/loupe.git", "https://github.com/me/loupe.git"),
         ("ssh://git@gitlab.com/me/loupe", "https://gitlab.com/me/loupe"),
-        # A password must not enter a file.
+        # Passwords must not be written to files.
         ("https://me:secret@github.com/me/loupe.git", None),
         ("/srv/git/loupe.git", None),
         ("git@server:me/loupe.git", None),

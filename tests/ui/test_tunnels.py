@@ -20,7 +20,7 @@ def find(name: str, output: str) -> str | None:
         ("tailscale", recorded.TAILSCALE, recorded.TAILSCALE_ADDRESS),
         (
             "tailscale",
-            # Once its owner has allowed Funnel, it goes on.
+            # The program continues once the owner has allowed Funnel.
             recorded.TAILSCALE_NOT_ALLOWED.partition("error")[0] + recorded.TAILSCALE,
             recorded.TAILSCALE_ADDRESS,
         ),
