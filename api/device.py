@@ -22,35 +22,16 @@ from model.errors import BundleNotFound, EngineUnavailable
 from model.exporting.cache import find_file, find_folder
 from model.exporting.device_files import device_dir, device_name, model_json
 from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
+from model.exporting.page_files import JAVASCRIPT, PAGE_DIR, PAGE_FILES
 from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
-from model.settings import ROOT, settings
+from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
 from .caching import IMMUTABLE, has_etag, revalidate
 from .middleware import SlowClientMiddleware, TelemetryMiddleware
 from .problems import add_error_handlers, problem
 
-__all__ = ["FILES", "device_routes"]
-
-FOLDER, JAVASCRIPT = ROOT / "device", "text/javascript"
-FILES = {
-    "index.html": "text/html",
-    "app.css": "text/css",
-    "app.mjs": JAVASCRIPT,
-    "errors.mjs": JAVASCRIPT,
-    "icon-192.png": "image/png",
-    "icon-512.png": "image/png",
-    "loupe.mjs": JAVASCRIPT,
-    "manifest.webmanifest": "application/manifest+json",
-    "photo.mjs": JAVASCRIPT,
-    "phrasing.mjs": JAVASCRIPT,
-    "prediction.mjs": JAVASCRIPT,
-    "preprocess.mjs": JAVASCRIPT,
-    "service-worker.js": JAVASCRIPT,
-    "truncation.mjs": JAVASCRIPT,
-    "worker.mjs": JAVASCRIPT,
-}
-"""Files of the page with their types; no other file of the folder is served."""
+__all__ = ["device_routes"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
@@ -119,9 +100,9 @@ def page_file(request: Request) -> Response:
 
 
 def _send_page_file(request: Request, name: str) -> Response:
-    if name not in FILES or not (FOLDER / name).is_file():
+    if name not in PAGE_FILES:
         return problem("not-found", NO_FILE)
-    response = Response((FOLDER / name).read_bytes(), media_type=FILES[name])
+    response = Response((PAGE_DIR / name).read_bytes(), media_type=PAGE_FILES[name])
     response.headers["Content-Security-Policy"] = POLICY
     return revalidate(request, response)
 

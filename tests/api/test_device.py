@@ -15,15 +15,13 @@ import httpx2
 import pytest
 
 from api import device
-from api.device import FILES
 from model.exporting import cache
+from model.exporting.page_files import PAGE_DIR, PAGE_FILES
 from model.exporting.runtime import RUNTIME
-from model.settings import ROOT
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
 
 MEGABYTE = 1_000_000
-PAGE = ROOT / "device"
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     entry, runtime = info["graphs"][graph], info["runtime"]
     relative = (runtime["module"], runtime["wasm"], entry["url"], entry["golden"]["url"])
     urls = [urljoin(base, url) for url in relative]
-    page = [f"/device/{file}" for file in FILES if (PAGE / file).exists()]
+    page = [f"/device/{file}" for file in PAGE_FILES]
     responses = {url: client.get(url) for url in ["/device/models/", *page, *urls]}
     return {f"{base}model.json": described, **responses}
 
@@ -131,19 +129,20 @@ def test_first_visit_loads_few_bytes_and_all_from_the_app(
     # The build for WebAssembly alone, and no address of another server.
     assert not [url for url in responses if "jsep" in url or "asyncify" in url]
     assert all(url.startswith("/device/") for url in responses)
-    page = [response.text for url, response in responses.items() if Path(url).name in FILES]
+    page = [response.text for url, response in responses.items() if Path(url).name in PAGE_FILES]
     for text in page:
         assert not re.search(r"(from|import\(|fetch\(|src=|href=)\s*[\"'`](https?:)?//", text)
 
 
 def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
-    names = {path.name for path in PAGE.iterdir() if path.suffix != ".md"}
-    assert names - {"package.json", "package-lock.json", "node_modules"} <= FILES.keys()
-    for name in FILES.keys() & names:
-        assert client.get(f"/device/{name}").status_code == 200
-    for name in ("package.json", "package-lock.json", "", ".."):
-        if name or not (PAGE / "index.html").exists():
-            assert client.get(f"/device/{name}").status_code == 404, name
+    names = {path.name for path in PAGE_DIR.iterdir()}
+    assert names - PAGE_FILES.keys() <= {"package.json", "package-lock.json", "node_modules"}
+    for name, media_type in PAGE_FILES.items():
+        response = client.get(f"/device/{name}")
+        assert response.status_code == 200
+        assert response.headers["content-type"].partition(";")[0] == media_type
+    for name in ("package.json", "package-lock.json", "..", "%2e%2e", ".app.mjs", "app.mjs~"):
+        assert client.get(f"/device/{name}").status_code == 404, name
 
 
 def test_models_are_listed_with_the_default_one(client: Any) -> None:

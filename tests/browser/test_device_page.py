@@ -11,9 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from api.device import FILES, OFF
+from api.device import OFF
 from model import settings
 from model.exporting import cache
+from model.exporting.page_files import PAGE_FILES
 from tests.browser.device_app import DeviceApp, device_app
 from tests.browser.drive import DESK, PHONE, checked_page
 from tests.browser.server import Server
@@ -319,7 +320,7 @@ def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -
           return (await Promise.all(kept)).flat().map(({ url }) => url);
         }"""
     )
-    assert len(urls) == len(set(urls)) > len(FILES)
+    assert len(urls) == len(set(urls)) > len(PAGE_FILES)
     assert all(url.startswith(app.url) for url in urls)
 
 
@@ -343,7 +344,10 @@ def test_service_worker_keeps_every_file_of_the_page() -> None:
     listed = re.search(r"const PAGE = \[(.*?)\];", script, re.DOTALL)
     assert listed
     names = set(re.findall('"(.*?)"', listed[1]))
-    assert names == FILES.keys() - {"index.html", "service-worker.js"} | {"./", "models/index.json"}
+    assert names == PAGE_FILES.keys() - {"index.html", "service-worker.js"} | {
+        "./",
+        "models/index.json",
+    }
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

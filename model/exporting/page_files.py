@@ -1,0 +1,36 @@
+"""The files of the page that runs models in browsers: those in ``device/`` that a browser loads."""
+
+from pathlib import Path
+
+from ..settings import ROOT
+
+__all__ = ["JAVASCRIPT", "PAGE_DIR", "PAGE_FILES", "find_page_files"]
+
+PAGE_DIR = ROOT / "device"
+
+JAVASCRIPT = "text/javascript"
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": JAVASCRIPT,
+    ".mjs": JAVASCRIPT,
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+"""Media types by suffix. A file with another one isn't part of the page: npm's lock file, say."""
+
+
+def find_page_files(folder: Path) -> dict[str, str]:
+    """Return the media types of a folder's page files by name; links and hidden files are none."""
+    return {
+        path.name: MEDIA_TYPES[path.suffix]
+        for path in sorted(folder.iterdir())
+        if path.suffix in MEDIA_TYPES
+        and path.is_file()
+        and not path.is_symlink()
+        and not path.name.startswith(".")
+    }
+
+
+PAGE_FILES = find_page_files(PAGE_DIR)
+"""Media types of the page's files by name."""

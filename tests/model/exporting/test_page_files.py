@@ -1,0 +1,20 @@
+"""Which files of a folder belong to the page."""
+
+from pathlib import Path
+
+from model.exporting.page_files import PAGE_FILES, find_page_files
+
+
+def test_only_regular_files_of_known_types_are_found(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    folder = tmp_path / "page"
+    (folder / "folder.mjs").mkdir(parents=True)
+    for name in ("app.mjs", "app.css", "package.json", ".app.mjs", "app.mjs~", "APP.MJS", "key"):
+        (folder / name).write_text("")
+    (folder / "link.mjs").symlink_to(secret)
+    assert find_page_files(folder) == {"app.css": "text/css", "app.mjs": "text/javascript"}
+
+
+def test_page_has_its_entry_points() -> None:
+    assert {"index.html", "loupe.mjs", "worker.mjs", "service-worker.js"} <= PAGE_FILES.keys()
