@@ -1,13 +1,28 @@
 """The result for one photo: ranked candidates, prediction set, in or out of distribution."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .words import WORDS
 
-__all__ = ["Candidate", "Milliseconds", "Prediction", "ranking"]
+__all__ = [
+    "Candidate",
+    "Graph",
+    "Milliseconds",
+    "Prediction",
+    "ranking",
+    "rebuild_probabilities",
+]
+
+Graph = Literal["full", "small"]
+"""Which of a bundle's graphs answered; only devices run the small one."""
+
+TIE_RATIO = 0.9998
+"""Factor that separates two probabilities that were rounded to the same number."""
 
 
 def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -18,6 +33,26 @@ def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
     """
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), 1e-30))
     return np.argsort(-np.round(logarithms, 4), kind="stable")
+
+
+def rebuild_probabilities(
+    indices: Sequence[int], rounded: Sequence[float], count: int
+) -> NDArray[np.float32]:
+    """Return float32 [count]: rounded probabilities of some labels, zero for all others.
+
+    Rounding may make labels equal, so the order of the list decides, as the prediction's did.
+
+    Args:
+        indices: of the labels, the most probable first.
+        rounded: their probabilities.
+        count: number of all labels.
+    """
+    probabilities = np.zeros(count, dtype=np.float32)
+    previous = np.inf
+    for index, value in zip(indices, rounded, strict=True):
+        previous = min(value, previous * TIE_RATIO)
+        probabilities[index] = previous
+    return probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +87,7 @@ class Prediction:
         ood_score: higher is more likely out of distribution; None if the bundle has none.
         prediction_set: the labels of the conformal set; None without calibration.
         milliseconds: None for a prediction from a share link.
+        graph: the one that answered; a card may have been measured with the other.
     """
 
     model: str
@@ -66,6 +102,7 @@ class Prediction:
     in_distribution: bool | None = None
     ood_score: float | None = None
     prediction_set: tuple[Candidate, ...] | None = None
+    graph: Graph = "full"
 
     def top(self, count: int = 5) -> list[Candidate]:
         """Return the ``count`` most probable labels, best first."""

@@ -2,7 +2,8 @@
 
 A token holds no text and no photo. Labels are read from the bundle that it names, so a link
 can show only what the bundle contains. Tokens are signed with ``LOUPE_SECRET``; if it is not
-set, a secret is created at the first start and stored in the data folder.
+set, a secret is created at the first start and stored in the data folder. Answers that a
+visitor's device computed are never signed, because the app can't check them.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from .atomic import fsync_path
 from .bundle import Bundle, get_bundle
 from .engine_info import ENGINES
 from .errors import BundleError, LinkError
-from .prediction import Prediction
+from .prediction import Graph, Prediction, rebuild_probabilities
 from .settings import settings
 
 __all__ = [
@@ -44,19 +45,26 @@ MAX_LABELS = 10
 
 MAX_TOKEN_LENGTH = 1000
 
-TIE_RATIO = 0.9998
-"""Factor that separates two probabilities that were rounded to the same number."""
-
 KEY_FILE = "link.key"
 """The file in the data folder that holds the secret if ``LOUPE_SECRET`` is not set."""
 
 # model~version~engine~known~plausible~index-permille_index-permille_...[[.key id].signature]
 TOKEN = re.compile(
-    r"([a-z0-9][a-z0-9_-]{0,63})~([0-9a-f]{12})~([a-z])~([ynx])~(\d{1,2}|x)"
+    r"([a-z0-9][a-z0-9_-]{0,63})~([0-9a-f]{12})~([a-z]{1,2})~([ynx])~(\d{1,2}|x)"
     r"~((?:\d{1,6}-\d{1,4}_){0,9}\d{1,6}-\d{1,4})",
     re.ASCII,
 )
-ENGINES_BY_LETTER = {info.letter: info.name for info in ENGINES.values()}
+SMALL_GRAPH = "s"
+"""Follows the letter of an engine that ran the small graph."""
+
+ENGINES_BY_LETTERS: dict[str, tuple[str, Graph]] = {
+    **{info.letter: (info.name, "full") for info in ENGINES.values()},
+    **{
+        info.letter + SMALL_GRAPH: (info.name, "small")
+        for info in ENGINES.values()
+        if info.runs_in == "device"
+    },
+}
 IN_DISTRIBUTION = {"y": True, "n": False, "x": None}
 
 log = logging.getLogger("loupe.share_link")
@@ -73,6 +81,8 @@ class Signature(StrEnum):
     """It was signed with another key, so this app cannot check it."""
     MISSING = "missing"
     """It is not signed."""
+    DEVICE = "device"
+    """It is not signed, and says that a visitor's own device computed the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,10 @@ class SharedPrediction:
 
 
 def encode(prediction: Prediction) -> str:
-    """Return the link's token, unsigned only if no secret can be stored."""
+    """Return the link's token.
+
+    Unsigned if the device computed the answer, or if no secret can be stored.
+    """
     pairs = "_".join(
         f"{item.index}-{round(item.probability * 1000)}" for item in prediction.top(MAX_LABELS)
     )
@@ -93,9 +106,10 @@ def encode(prediction: Prediction) -> str:
     )
     labels = prediction.prediction_set
     plausible = "x" if labels is None else str(min(99, len(labels)))
-    letter = ENGINES[prediction.engine].letter
-    token = "~".join([prediction.model, prediction.version, letter, known, plausible, pairs])
-    secret = _secret()
+    engine = ENGINES[prediction.engine]
+    letters = engine.letter + (SMALL_GRAPH if prediction.graph == "small" else "")
+    token = "~".join([prediction.model, prediction.version, letters, known, plausible, pairs])
+    secret = _secret() if engine.runs_in == "server" else None
     return _signer(secret).sign(f"{token}.{_key_id(secret)}").decode() if secret else token
 
 
@@ -107,14 +121,15 @@ def decode(token: str) -> SharedPrediction:
     """
     content, signature = _check_signature(token[:MAX_TOKEN_LENGTH])
     match = TOKEN.fullmatch(content)
-    if not match or match[3] not in ENGINES_BY_LETTER:
+    if not match or match[3] not in ENGINES_BY_LETTERS:
         raise LinkError("This link is incomplete. Ask for it to be sent again.")
-    model, version, letter, known, plausible, pairs = match.groups()
+    model, version, letters, known, plausible, pairs = match.groups()
+    engine, graph = ENGINES_BY_LETTERS[letters]
     bundle = _get_bundle(model, version)
     prediction = Prediction(
         model=model,
         version=version,
-        engine=ENGINES_BY_LETTER[letter],
+        engine=engine,
         labels=bundle.labels,
         probabilities=_parse_probabilities(pairs, bundle),
         milliseconds=None,
@@ -122,10 +137,13 @@ def decode(token: str) -> SharedPrediction:
         multilabel=bundle.manifest.multilabel,
         calibrated=bundle.manifest.calibration is not None,
         in_distribution=IN_DISTRIBUTION[known],
+        graph=graph,
     )
     if plausible != "x" and prediction.calibrated:
         labels = tuple(prediction.top(max(1, int(plausible))))
         prediction = replace(prediction, prediction_set=labels)
+    if signature is Signature.MISSING and ENGINES[engine].runs_in == "device":
+        signature = Signature.DEVICE
     return SharedPrediction(prediction, signature)
 
 
@@ -162,13 +180,8 @@ def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:
         raise LinkError(
             "This link is damaged: its numbers don't add up. Ask for it to be sent again."
         )
-    probabilities = np.zeros(len(bundle.labels), dtype=np.float32)
-    previous = np.inf
-    for index, permille in zip(indices, permilles, strict=True):
-        # Rounding may make labels equal, so the link's order decides, as the prediction's did.
-        previous = min(max(permille / 1000, 1e-5), previous * TIE_RATIO)
-        probabilities[index] = previous
-    return probabilities
+    rounded = [max(permille / 1000, 1e-5) for permille in permilles]
+    return rebuild_probabilities(indices, rounded, len(bundle.labels))
 
 
 def _get_bundle(model: str, version: str) -> Bundle:

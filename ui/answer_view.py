@@ -7,6 +7,7 @@ import streamlit as st
 from model import LoupeError, Prediction, load
 from model.bundle import Manifest, get_bundle
 from model.decision import Certainty, certainty, is_sure
+from model.engine_info import ENGINES
 from model.explanation import occlusion_map, render_overlay
 from model.phrasing import honest_lines
 from model.settings import settings
@@ -66,7 +67,8 @@ def show_photo(photo: SessionPhoto) -> None:
 def show_words(prediction: Prediction) -> None:
     """Show the headline and how far to trust it."""
     st.header(headline(prediction), anchor=False)
-    for line in honest_lines(prediction, _manifest(prediction)):
+    same_graph = prediction.graph == "full"
+    for line in honest_lines(prediction, _manifest(prediction), same_graph=same_graph):
         st.caption(to_markdown(line))
 
 
@@ -107,8 +109,10 @@ def show_source_line(prediction: Prediction) -> None:
     """Show how long the answer took, where it ran, the engine and the version."""
     parts = [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     if prediction.milliseconds:
+        runs_on_device = ENGINES[prediction.engine].runs_in == "device"
+        place = "On this device" if runs_on_device else "On the server"
         total = prediction.milliseconds.total
-        parts.insert(0, f"On the server in {f'{total:.0f}' if total >= 1 else 'under 1'} ms")
+        parts.insert(0, f"{place} in {f'{total:.0f}' if total >= 1 else 'under 1'} ms")
     st.caption(" · ".join(parts))
 
 

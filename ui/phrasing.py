@@ -34,6 +34,8 @@ SIGNATURE_NOTES = {
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
     "can't check it.",
     Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
+    Signature.DEVICE: "Unverified answer: it was computed on the visitor's own device, so this app "
+    "can't check it.",
 }
 """Notes on a shared answer by the state of its signature."""
 

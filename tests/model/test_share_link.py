@@ -115,6 +115,22 @@ def test_token_carries_the_letter_of_a_device_engine(answer: Prediction) -> None
     assert decode(token).prediction.engine == "wasm"
 
 
+def test_answer_of_a_device_is_not_signed(answer: Prediction) -> None:
+    for graph, letters in (("full", "w"), ("small", "ws")):
+        token = encode(replace(answer, engine="wasm", graph=graph))
+        assert f"~{letters}~" in token
+        assert "." not in token
+        shared = decode(token)
+        assert shared.signature is Signature.DEVICE
+        assert shared.prediction.graph == graph
+
+
+def test_only_devices_run_the_small_graph(answer: Prediction) -> None:
+    token = unsigned(encode(answer))
+    with pytest.raises(LinkError, match="incomplete"):
+        decode(token.replace("~c~", "~cs~"))
+
+
 @pytest.mark.parametrize("secret", ["", "first secret"], ids=["data folder", "LOUPE_SECRET"])
 def test_signature_is_valid_changed_or_of_another_key(
     answer: Prediction, set_secret: Callable[[str], None], secret: str

@@ -1,0 +1,32 @@
+"""An answer as JSON for the app's own page, in words and numbers, as the device gives it."""
+
+from typing import Any
+
+from .bundle import Manifest
+from .decision import certainty, is_sure
+from .exporting.device_words import phrase_to_json
+from .phrasing import headline, honest_lines
+from .prediction import Prediction
+
+__all__ = ["answer_to_json"]
+
+
+def answer_to_json(
+    prediction: Prediction, manifest: Manifest | None, top: int = 5
+) -> dict[str, Any]:
+    """Return what ``device/identifier.mjs`` calls an answer, without where it was given.
+
+    Args:
+        prediction: of any engine.
+        manifest: of the version that answered; None if it is not here any more.
+        top: number of candidates.
+    """
+    lines = honest_lines(prediction, manifest, same_graph=prediction.graph == "full")
+    return {
+        "prediction": prediction.to_dict("-", top),
+        "headline": phrase_to_json(headline(prediction)),
+        "lines": [phrase_to_json(line) for line in lines],
+        "certainty": certainty(prediction),
+        "sure": is_sure(prediction),
+        "language": prediction.language,
+    }

@@ -1,0 +1,139 @@
+"""An answer that a visitor's device computed, checked before the app shows it.
+
+It comes from a browser, so it may be anything: its fields are checked against the bundle that it
+names, and no text is taken from it.
+"""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .bundle import Bundle, get_bundle, list_versions
+from .errors import BundleError, DataError
+from .prediction import Graph, Milliseconds, Prediction, rebuild_probabilities
+
+__all__ = ["MAX_LABELS", "read_device_answer"]
+
+MAX_LABELS = 50
+"""Most labels that a device reports."""
+
+SUM_TOLERANCE = 1e-3
+"""Largest error of a sum of probabilities that were rounded to six digits."""
+
+TIE_TOLERANCE = 1e-3
+"""Share by which a label may exceed the one before it: ties keep the bundle's order."""
+
+HOUR_MS = 3_600_000
+"""Longest time of a step, in milliseconds."""
+
+Index = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, le=HOUR_MS, allow_inf_nan=False)]
+
+
+class _Times(BaseModel):
+    """Milliseconds per step."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    decode: Duration
+    preprocess: Duration
+    engine: Duration
+    total: Duration
+
+
+class _DeviceAnswer(BaseModel):
+    """What ``device/streamlit.mjs`` sends, with labels by their number in the bundle."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    model: Annotated[str, Field(max_length=64)]
+    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
+    graph: Graph
+    labels: Annotated[list[tuple[Index, Share]], Field(min_length=1, max_length=MAX_LABELS)]
+    known: bool | None
+    novelty: Annotated[float, Field(allow_inf_nan=False)] | None
+    plausible: Annotated[list[Index], Field(min_length=1, max_length=MAX_LABELS)] | None
+    milliseconds: _Times
+
+
+def read_device_answer(data: object) -> Prediction:
+    """Return the prediction in an answer from a visitor's device.
+
+    Args:
+        data: what the browser sent, parsed from JSON.
+
+    Raises:
+        DataError: it is malformed, contradicts itself, or names a model or version that this
+            app doesn't have.
+    """
+    try:
+        # As JSON, in which strict types take a list for a tuple.
+        answer = _DeviceAnswer.model_validate_json(json.dumps(data))
+    except (ValidationError, TypeError, ValueError, RecursionError):
+        raise _refused("it is malformed") from None
+    bundle = _find_bundle(answer.model, answer.version)
+    if problem := _find_contradiction(answer, bundle):
+        raise _refused(problem)
+    manifest = bundle.manifest
+    indices, shares = zip(*answer.labels, strict=True)
+    prediction = Prediction(
+        model=answer.model,
+        version=answer.version,
+        engine="wasm",
+        labels=bundle.labels,
+        probabilities=rebuild_probabilities(indices, shares, len(bundle.labels)),
+        milliseconds=Milliseconds(**answer.milliseconds.model_dump()),
+        language=manifest.language,
+        multilabel=manifest.multilabel,
+        calibrated=manifest.calibration is not None,
+        in_distribution=answer.known,
+        ood_score=answer.novelty,
+        graph=answer.graph,
+    )
+    if answer.plausible is None:
+        return prediction
+    candidates = tuple(map(prediction.candidate, answer.plausible))
+    return replace(prediction, prediction_set=candidates)
+
+
+def _find_bundle(model: str, version: str) -> Bundle:
+    """Return a version of a model; an open page may still run the previous one."""
+    try:
+        if (current := get_bundle(model)).version == version:
+            return current
+        for found in list_versions(model):
+            if found.version == version and isinstance(found.bundle, Bundle):
+                return found.bundle
+    except BundleError:
+        raise _refused("this app doesn't have its model") from None
+    raise _refused("this app doesn't have that version of its model")
+
+
+def _find_contradiction(answer: _DeviceAnswer, bundle: Bundle) -> str:
+    """Return what can't be true of an answer; empty if there is nothing."""
+    indices = [index for index, _ in answer.labels]
+    shares = [share for _, share in answer.labels]
+    calibration = bundle.manifest.calibration
+    if max(indices) >= len(bundle.labels) or len(set(indices)) < len(indices):
+        return "it names labels that its model doesn't have, or one of them twice"
+    if any(after > before * (1 + TIE_TOLERANCE) + 1e-6 for before, after in pairwise(shares)):
+        return "its probabilities aren't in order"
+    if not bundle.manifest.multilabel:
+        total = sum(shares)
+        is_complete = len(indices) == len(bundle.labels)
+        if total > 1 + SUM_TOLERANCE or (is_complete and total < 1 - SUM_TOLERANCE):
+            return "its probabilities don't add up"
+    claims = (answer.known, answer.novelty, answer.plausible)
+    if calibration is None and claims != (None, None, None):
+        return "its model isn't calibrated"
+    if answer.plausible is not None and answer.plausible != indices[: len(answer.plausible)]:
+        return "its plausible labels aren't the likeliest ones"
+    return ""
+
+
+def _refused(reason: str) -> DataError:
+    return DataError(f"The answer from your device was refused: {reason}. Reload the page.")
