@@ -54,12 +54,14 @@ def texts(at):
 
 
 def drawings(at):
-    return len(at.get("arrow_vega_lite_chart")) + len(at.get("vega_lite_chart"))
+    """Count the charts besides the interval that each accuracy has."""
+    charts = len(at.get("arrow_vega_lite_chart")) + len(at.get("vega_lite_chart"))
+    return charts - len(at.metric)
 
 
 def test_closed_card_draws_and_loads_nothing(measured):
     at = opened()
-    assert "**Accuracy 76.7%**" in texts(at)
+    assert "76.7%" in [metric.value for metric in at.metric]
     assert "That counts the top label. 3 of the 60 photos are wrongly called “none of" in texts(at)
     assert "Calibrated: it says how sure it is" in texts(at)
     assert not at.dataframe
@@ -78,7 +80,8 @@ def test_origin_and_speed_appear_when_opened(measured):
 def test_model_without_a_card_shows_its_metrics_alone(shelf):
     tiny(shelf, metrics=MEASURED)
     at = opened()
-    for measure in ("Accuracy", "Calibration error", "Known photos accepted"):
+    assert at.metric[0].label == "Correct"
+    for measure in ("Calibration error", "Known photos accepted"):
         assert f"**{measure} " in texts(at)
     assert "Not calibrated" in texts(at)
     parts = [one.label for one in at.expander]
@@ -182,7 +185,7 @@ def test_versions_are_listed_and_no_visitor_can_change_them(measured):
     assert f"`{measured.version}` **current**" in rows
     assert "76.7%" in rows
     assert re.search(r"python -m model rollback tiny [0-9a-f]{12}", texts(at))
-    assert not at.button
+    assert {button.label for button in at.button} == {"Point it at something"}
 
 
 def test_broken_current_version_shows_how_to_roll_back(measured):
@@ -224,3 +227,20 @@ def test_many_models_load_none(shelf):
     at = opened()
     assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
     assert {name for name, *_ in classifier._loaded} <= {settings().model}
+
+
+def test_blind_spots_are_named_where_other_photos_are_accepted(shelf):
+    noticed = {
+        "name": "birds",
+        "photos": 50,
+        "auroc": 0.99,
+        "let_in": 0.0,
+        "low": 0.0,
+        "high": 0.07,
+    }
+    missed = {"name": "hats", "photos": 40, "auroc": 0.6, "let_in": 0.75, "low": 0.6, "high": 0.86}
+    tiny(shelf, confidence=CALIBRATED, card={**CARD, "strangers": [noticed, missed]})
+    sentence = "30 of 40 photos in *hats*. None of the 50 in *birds*"
+    assert [sentence in warning.value for warning in opened().warning].count(True) == 1
+    tiny(shelf, confidence=CALIBRATED, card={**CARD, "strangers": [noticed]})
+    assert not any("*birds*" in warning.value for warning in opened().warning)

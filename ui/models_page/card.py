@@ -6,7 +6,8 @@ from model import Bundle, LoupeError, load
 from model.bundle import Manifest, Version, current_version, get_bundle, list_versions, model_dir
 from model.engines import available
 from model.errors import BundleError
-from ui.models_page.figures import describe_turned_away, format_interval, show_figures
+from ui.models_page.figures import format_interval, show_figures
+from ui.models_page.summary import show_summary
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
 
@@ -24,13 +25,17 @@ METRIC_TITLES = {
 HEADLINE_METRICS = ("accuracy", "top5")
 
 
-def show_card(bundle: Bundle) -> None:
-    """Show what a model knows, how good it is and on what, and where it comes from."""
+def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
+    """Show what a model knows, how good it is and on what, and where it comes from.
+
+    Args:
+        bundle: the model.
+        is_chosen: it answers this visitor's photos.
+    """
     manifest = bundle.manifest
     with st.container(border=True):
-        st.subheader(escape_markdown(manifest.title), anchor=False)
-        st.write(escape_markdown(manifest.description))
-        _show_metrics(manifest)
+        show_summary(bundle, is_chosen=is_chosen)
+        _show_other_metrics(manifest)
         st.caption(_describe_calibration(manifest))
         _show_labels(bundle)
         if manifest.card:
@@ -38,12 +43,14 @@ def show_card(bundle: Bundle) -> None:
         _show_origin(bundle.name)
         if current_version(bundle.folder.parent) is not None:
             _show_versions(bundle.name)
-        st.page_link(
-            get_page("identify"),
-            label="Try this model",
+        if st.button(
+            "Point it at something",
+            key=f"try-{bundle.name}",
             icon=":material/photo_camera:",
-            query_params={"model": bundle.name},
-        )
+            type="primary" if is_chosen else "secondary",
+            width="stretch",
+        ):
+            st.switch_page(get_page("identify"), query_params={"model": bundle.name})
 
 
 def show_unusable_card(name: str, error: BundleError) -> None:
@@ -55,24 +62,22 @@ def show_unusable_card(name: str, error: BundleError) -> None:
             _show_versions(name)
 
 
-def _show_metrics(manifest: Manifest) -> None:
+def _show_other_metrics(manifest: Manifest) -> None:
+    """Show the metrics that a model card would explain, for a model without one."""
     metrics = [
         metric
         for metric in manifest.metrics
-        if not manifest.card or metric.name in HEADLINE_METRICS
+        if metric.name != "accuracy" and (not manifest.card or metric.name in HEADLINE_METRICS)
     ]
+    sources = [metric.by for metric in metrics]
     for position, metric in enumerate(metrics):
         st.write(
             f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
             f"({format_interval(metric)}, {metric.photos:,} photos: {escape_markdown(metric.on)})"
         )
-        if metric.name == "accuracy" and (sentence := describe_turned_away(manifest)):
-            st.write(sentence)
         # The source appears once for all metrics that share it; a card has its command.
-        if not manifest.card and metric.by not in [other.by for other in metrics[position + 1 :]]:
+        if not manifest.card and metric.by not in sources[position + 1 :]:
             st.write(link_urls(metric.by))
-    if not metrics:
-        st.write("**Accuracy** not measured.")
 
 
 def _describe_calibration(manifest: Manifest) -> str:

@@ -1,0 +1,124 @@
+"""The top of a model's card: how often it is right, what it knows, and what it doesn't notice."""
+
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from model import Bundle
+from model.bundle import Manifest, Metric, OodResult
+from ui.charts import accent_color, text_color
+from ui.models_page.figures import describe_turned_away, format_interval
+from ui.phrasing import escape_markdown, format_percent, join_words, link_urls, shorten
+
+__all__ = ["describe_blind_spots", "show_summary"]
+
+MAX_LISTED = 12
+"""Most labels that are listed; of more, the first few."""
+
+TOO_MANY_ACCEPTED = 0.5
+"""OOD accept rate from which a set of photos counts as not noticed."""
+
+
+def show_summary(bundle: Bundle, *, is_chosen: bool) -> None:
+    """Show a model's title, accuracy, labels and blind spots.
+
+    Args:
+        bundle: the model.
+        is_chosen: mark it as the one that answers this visitor's photos.
+    """
+    manifest = bundle.manifest
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(escape_markdown(manifest.title), anchor=False, width="stretch")
+        if is_chosen:
+            st.badge("In use", icon=":material/check:", color="green")
+    st.write(escape_markdown(manifest.description))
+    if accuracy := manifest.metric("accuracy"):
+        _show_accuracy(manifest, accuracy)
+    else:
+        st.write("**Accuracy** not measured.")
+    st.markdown(f"**What it knows**  \n{_list_labels(bundle)}")
+    if blind_spots := describe_blind_spots(manifest):
+        st.warning(f"**What it doesn't notice**  \n{blind_spots}")
+
+
+def _show_accuracy(manifest: Manifest, accuracy: Metric) -> None:
+    st.metric("Correct", f"{accuracy.value:.1%}")
+    st.caption(f"on {accuracy.photos:,} photos ({escape_markdown(accuracy.on)})")
+    _draw_interval(accuracy)
+    if sentence := describe_turned_away(manifest):
+        st.write(sentence)
+    # A card has the command in place of a link.
+    st.caption(escape_markdown(accuracy.by) if manifest.card else link_urls(accuracy.by))
+
+
+def _draw_interval(metric: Metric) -> None:
+    """Draw a share as a dot with its 95% interval, on an axis that ends at 100%."""
+    start = max(0.0, round(metric.low - 0.1, 1))
+    data = pd.DataFrame([{"low": metric.low, "value": metric.value, "high": metric.high}])
+    spec = _interval_spec(start, accent_color(), text_color())
+    label = f"{format_percent(metric.value)}, {format_interval(metric)}"
+    st.vega_lite_chart(data, {**spec, "description": label}, width="stretch")
+
+
+@lru_cache(maxsize=32)
+def _interval_spec(start: float, color: str, text: str) -> dict[str, Any]:
+    """Return the Vega-Lite specification, without data."""
+    axis = alt.Axis(
+        format=".0%", tickCount=4, labelColor=text, labelFontSize=13, grid=False, title=None
+    )
+    base = alt.Chart(alt.NamedData("interval"), height=48)
+    x = alt.X("low:Q", axis=axis).scale(domain=[start, 1], nice=False)
+    line = base.mark_errorbar(ticks={"size": 12, "color": color}, color=color, thickness=2).encode(
+        x=x, x2="high:Q"
+    )
+    dot = base.mark_point(size=90, filled=True, color=color, opacity=1).encode(
+        x=alt.X("value:Q"),
+        tooltip=[
+            alt.Tooltip("value:Q", title="Accuracy", format=".1%"),
+            alt.Tooltip("low:Q", title="at least (95%)", format=".1%"),
+            alt.Tooltip("high:Q", title="at most (95%)", format=".1%"),
+        ],
+    )
+    spec: dict[str, Any] = (line + dot).configure_view(stroke=None).to_dict()
+    del spec["data"]
+    return spec
+
+
+def _list_labels(bundle: Bundle) -> str:
+    """Return all labels of a model that has few, else the first ones, as Markdown."""
+    labels = bundle.labels
+    is_short = len(labels) <= MAX_LISTED
+    shown = labels if is_short else labels[: MAX_LISTED // 2]
+    names = [escape_markdown(shorten(label, 40)) for label in shown]
+    if is_short:
+        return ", ".join(names)
+    return join_words([*names, f"{len(labels) - len(shown):,} more"])
+
+
+def describe_blind_spots(manifest: Manifest) -> str:
+    """Return what a model takes for something it knows, as Markdown; empty without a measurement.
+
+    Names the sets of photos of other things, those that it accepts most often first. Empty, too,
+    if each set is mostly turned away.
+    """
+    results = (
+        sorted(manifest.card.ood_sets, key=_accept_rate, reverse=True) if manifest.card else []
+    )
+    if not results or _accept_rate(results[0]) < TOO_MANY_ACCEPTED:
+        return ""
+    return " ".join(_describe_accepted(result) for result in results)
+
+
+def _accept_rate(result: OodResult) -> float:
+    return result.ood_accept_rate
+
+
+def _describe_accepted(result: OodResult) -> str:
+    name = f"*{escape_markdown(shorten(result.name, 80))}*"
+    accepted = round(result.ood_accept_rate * result.photos)
+    if not accepted:
+        return f"None of the {result.photos:,} in {name} got one."
+    return f"It gave one of its labels to {accepted:,} of {result.photos:,} photos in {name}."
