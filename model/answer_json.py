@@ -4,8 +4,9 @@ from typing import Any
 
 from .bundle import Manifest
 from .decision import certainty, is_sure
+from .engine_info import ENGINES
 from .exporting.device_words import phrase_to_json
-from .phrasing import headline, honest_lines
+from .phrasing import format_percent, headline, honest_lines
 from .prediction import Prediction
 
 __all__ = ["answer_to_json"]
@@ -22,8 +23,11 @@ def answer_to_json(
         top: number of candidates.
     """
     lines = honest_lines(prediction, manifest, same_graph=prediction.graph == "full")
+    runs_in = ENGINES[prediction.engine].runs_in
+    where = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
     return {
-        "prediction": prediction.to_dict("-", top),
+        "prediction": {**prediction.to_dict("-", top), **where},
+        "percents": [format_percent(item.probability) for item in prediction.top(top)],
         "headline": phrase_to_json(headline(prediction)),
         "lines": [phrase_to_json(line) for line in lines],
         "certainty": certainty(prediction),
