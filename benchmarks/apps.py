@@ -5,7 +5,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from .paths import BUILD, MODEL, PEERS, ROOT
 from .reference import export
 from .registry import NotMeasured
 
-__all__ = ["GRADIO_VENV", "App", "gradio", "loupe", "streamlit"]
+__all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 
 # Selectors: the file input of a page, and the element that appears with the answer.
 LOUPE_PAGE = "/?way=upload"
 LOUPE_INPUT = "input[type=file]"
 LOUPE_ANSWER = "h2:has-text('My best guess')"
+DEVICE_ANSWER = "#headline"
 STREAMLIT_INPUT = "input[type=file]"
 STREAMLIT_ANSWER = "h2"
 GRADIO_INPUT = "input[type=file]"
@@ -67,6 +68,26 @@ def loupe() -> App:
         LOUPE_PAGE,
         environment,
     )
+
+
+def device(name: str) -> App:
+    """Return this app with the page that runs the model ``name`` in the browser.
+
+    Raises:
+        NotMeasured: onnxruntime-web can't be fetched.
+    """
+    app = loupe()
+    fetch = subprocess.run(
+        [sys.executable, "-m", "model.exporting.runtime"],
+        cwd=ROOT,
+        env={**os.environ, **app.environment, "LOUPE_NPM": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if fetch.returncode:
+        raise NotMeasured(fetch.stderr.strip().splitlines()[-1][:200])
+    return replace(app, answer=DEVICE_ANSWER, page=f"/device/?model={name}")
 
 
 @cache

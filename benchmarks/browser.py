@@ -1,18 +1,25 @@
 """Act as a visitor in Chromium: open a page, choose a photo, wait for the answer."""
 
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from .registry import NotMeasured
 from .servers import Server
 
-__all__ = ["chromium", "open_page", "time_answer"]
+__all__ = [
+    "chromium",
+    "count_bytes",
+    "longest_main_task",
+    "open_page",
+    "time_answer",
+]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -28,8 +35,8 @@ SETTLE_SECONDS = 1.0
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Launch headless Chromium.
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Launch headless Chromium, with further arguments.
 
     Raises:
         NotMeasured: Chromium is neither in ``CHROMIUM`` nor on PATH.
@@ -38,7 +45,7 @@ def chromium() -> Iterator[Browser]:
     if not path:
         raise NotMeasured("Chromium is not installed; install it or set CHROMIUM=/path")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
         try:
             yield browser
         finally:
@@ -47,10 +54,20 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(
-    browser: Browser, server: Server, *, settle_seconds: float = SETTLE_SECONDS
+    browser: Browser,
+    server: Server,
+    *,
+    settle_seconds: float = SETTLE_SECONDS,
+    requests: list[Request] | None = None,
 ) -> Iterator[Page]:
-    """Open the app's page as a new visitor and wait for its file input."""
+    """Open the app's page as a new visitor and wait for its file input.
+
+    Finished requests, also those of workers, are appended to ``requests``.
+    """
     context = browser.new_context()
+    if requests is not None:
+        # Playwright takes no method of a built-in.
+        context.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108
     try:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
@@ -81,3 +98,30 @@ def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> 
             )
         page.wait_for_timeout(20)
     return time.perf_counter() - started, text
+
+
+def count_bytes(requests: Iterable[Request]) -> int:
+    """Return the bytes that came over the network for these requests, as they were encoded."""
+    sizes = [request.sizes() for request in requests]
+    # What came from the cache has a negative body, which cancels its headers.
+    return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+
+
+def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) -> float:
+    """Return the longest task of a page's main thread while ``work`` runs, in milliseconds."""
+    browser.start_tracing(page=page, categories=["toplevel"])
+    work()
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main_threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    microseconds: list[float] = [
+        event["dur"]
+        for event in events
+        if event["name"] == "ThreadControllerImpl::RunTask"
+        and event["ph"] == "X"
+        and (event["pid"], event["tid"]) in main_threads
+    ]
+    return max(microseconds) / 1000

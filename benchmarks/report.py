@@ -31,7 +31,10 @@ def format_value(value: float, unit: str) -> str:
     """Return a value with its unit, in its significant digits."""
     if unit == "×":
         return f"{value:.2f}"
-    return f"{value:.0f} {unit}" if value else "0"
+    if not value:
+        return "0"
+    digits = 1 if value < 100 else 0
+    return f"{value:.{digits}f}".removesuffix(".0") + f" {unit}"
 
 
 def write_report(

@@ -19,7 +19,7 @@ from .apps import App
 from .paths import BUILD
 from .registry import NotMeasured
 
-__all__ = ["Server", "serve"]
+__all__ = ["TIMEOUT_SECONDS", "Server", "serve"]
 
 TIMEOUT_SECONDS = 120
 """Longest wait for an app to start, in seconds."""

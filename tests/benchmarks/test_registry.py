@@ -10,6 +10,12 @@ NAMES = {
     "api-rate",
     "api-screen",
     "api-tail",
+    "device-bytes-clothing",
+    "device-bytes-imagenet",
+    "device-first",
+    "device-main-thread",
+    "device-rate",
+    "device-rate-busy",
     "folder",
     "memory",
     "overhead",
@@ -31,7 +37,7 @@ def test_figure_is_described(name: str) -> None:
     assert len(entry.measures) > 20
     assert entry.target >= 0
     assert entry.unit
-    assert entry.at_least == (name in ("folder", "api-rate"))
+    assert entry.at_least == (name in ("folder", "api-rate", "device-rate", "device-rate-busy"))
 
 
 def test_duplicate_name_is_an_error() -> None:

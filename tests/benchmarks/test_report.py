@@ -11,11 +11,17 @@ def entry(name: str, unit: str = "×") -> Benchmark:
     return Benchmark(name, f"what {name} is", 0.5, unit, False, lambda quick: (0.0, ""))
 
 
-KNOWN = {"fast": entry("fast"), "slow": entry("slow"), "gone": entry("gone", "MB")}
+KNOWN = {
+    "fast": entry("fast"),
+    "slow": entry("slow"),
+    "gone": entry("gone", "MB"),
+    "frames": entry("frames", "frames/s"),
+}
 FIGURES = {
     "fast": Figure(0.254, 0.5, "a | b"),
     "slow": Figure(0.75, 0.5, ""),
     "gone": Figure(None, 330, "no browser"),
+    "frames": Figure(11.96, 8, "", at_least=True),
 }
 
 
@@ -24,6 +30,7 @@ def test_table_has_one_row_per_figure() -> None:
     assert rows[2] == "| fast | what fast is | 0.25 | ≤ 0.50 | met | a \\| b |"
     assert "| 0.75 | ≤ 0.50 | missed |" in rows[3]
     assert "| – | ≤ 330 MB | not measured | no browser |" in rows[4]
+    assert "| 12 frames/s | ≥ 8 frames/s | met |" in rows[5]
 
 
 def test_json_can_be_read_back(tmp_path: Path) -> None:
@@ -32,4 +39,4 @@ def test_json_can_be_read_back(tmp_path: Path) -> None:
     read = json.loads(path.read_text())
     assert read["machine"] == {"cores": "2"}
     assert read["quick"] is True
-    assert [figure["met"] for figure in read["figures"]] == [True, False, None]
+    assert [figure["met"] for figure in read["figures"]] == [True, False, None, True]
