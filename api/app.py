@@ -13,6 +13,7 @@ from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import SlowClientMiddleware, TelemetryMiddleware
 from .problems import NO_ROUTE, problem
+from .session import session_routes
 from .telemetry import exposition
 from .v1 import application
 
@@ -40,6 +41,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),
+        *session_routes(),
         *device_routes(),
         NotFound(),
     ]

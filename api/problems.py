@@ -22,6 +22,7 @@ __all__ = [
     "CrossSite",
     "Invalid",
     "Malformed",
+    "NoSession",
     "Problem",
     "Stopping",
     "add_error_handlers",
@@ -55,6 +56,12 @@ class CrossSite(LoupeError):
     code = "cross-site"
 
 
+class NoSession(LoupeError):
+    """A request of a page whose session has ended, or that never had one."""
+
+    code = "no-session"
+
+
 class Malformed(LoupeError):
     """A body or header that can't be parsed."""
 
@@ -72,6 +79,7 @@ KINDS = {
     "missing": (400, "No photo in the request"),
     "empty": (400, "Empty photo"),
     "cross-site": (403, "Cross-site request blocked"),
+    "no-session": (403, "No session"),
     "no-such-model": (404, "No such model"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),

@@ -13,9 +13,9 @@ const STATE = new URL("state.json", SCOPE).href;
 
 /** All files of the page; one that is missing here would be missing without a network. */
 const PAGE = [
-  "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "loupe.mjs",
-  "manifest.webmanifest", "models/index.json", "photo.mjs", "phrasing.mjs", "prediction.mjs",
-  "preprocess.mjs", "truncation.mjs", "worker.mjs",
+  "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
+  "loupe.mjs", "manifest.webmanifest", "models/index.json", "photo.mjs", "phrasing.mjs",
+  "prediction.mjs", "preprocess.mjs", "server.mjs", "truncation.mjs", "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

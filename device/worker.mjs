@@ -10,6 +10,9 @@ import { preprocess } from "./preprocess.mjs";
 /** The format of `model.json` that this code reads. */
 const FORMAT = 1;
 
+/** Pause before asking again for files that are being made, in milliseconds. */
+const MAKING_MS = 2000;
+
 /** What stays in memory once a model is loaded. */
 let model = null;
 let session = null;
@@ -53,13 +56,7 @@ async function load({ address, graph }) {
 
 async function fetchModel(address) {
   const url = new URL("model.json", address);
-  let response;
-  try {
-    response = await fetch(url, { cache: "no-cache" });
-  } catch {
-    throw new LoupeError("no-such-model", `${url} can't be reached.`);
-  }
-  if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
+  const response = await fetchMade(url);
   let info;
   try {
     info = await response.json();
@@ -71,6 +68,24 @@ async function fetchModel(address) {
   }
   if (info?.format !== FORMAT) throw new LoupeError("bundle-damaged", `${url} is no model.`);
   return info;
+}
+
+/** Fetch a file that the app makes when it is first asked for; wait while it is being made. */
+async function fetchMade(url) {
+  for (;;) {
+    let response;
+    try {
+      response = await fetch(url, { cache: "no-cache" });
+    } catch {
+      throw new LoupeError("no-such-model", `${url} can't be reached.`);
+    }
+    if (response.ok) return response;
+    const { code, detail } = await response.json().catch(() => ({}));
+    if (code !== "busy") {
+      throw new LoupeError(code ?? "no-such-model", detail ?? `${url}: ${response.status}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, MAKING_MS));
+  }
 }
 
 async function importRuntime(url) {

@@ -17,7 +17,7 @@ from .admission import admission_queue
 from .classifier import Classifier
 from .preprocess import Pixels
 
-__all__ = ["occlusion_map", "render_overlay"]
+__all__ = ["mean_cells", "occlusion_map", "render_overlay"]
 
 GRIDS = (5, 7, 9)
 BUDGET_SECONDS = 0.7
@@ -89,6 +89,20 @@ def _soft_steps(grid: int, length: int) -> NDArray[np.float32]:
     distance = np.abs(np.arange(length)[None, :] + 0.5 - centres[:, None])
     reach = length / grid
     return np.clip(1.5 - distance / reach, 0, 1).astype(np.float32)
+
+
+def mean_cells(importance: NDArray[np.float32], cells: int) -> NDArray[np.float64]:
+    """Return the means of a map, float32 [height, width], over equal parts of it.
+
+    Returns:
+        float64 [rows, columns]: ``cells`` of each, or as many as the map has.
+    """
+    height, width = importance.shape
+    rows = np.linspace(0, height, min(cells, height) + 1).astype(int)
+    columns = np.linspace(0, width, min(cells, width) + 1).astype(int)
+    row_sums = np.add.reduceat(importance.astype(np.float64), rows[:-1], axis=0)
+    sums = np.add.reduceat(row_sums, columns[:-1], axis=1)
+    return np.asarray(sums / np.outer(np.diff(rows), np.diff(columns)))
 
 
 def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 672) -> Image.Image:

@@ -5,7 +5,6 @@ from functools import partial
 from io import BytesIO
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from model import Classifier, load
 from model.classifier import Identification
-from model.explanation import occlusion_map, render_overlay
+from model.explanation import mean_cells, occlusion_map, render_overlay
 
 from ..dispatcher import dispatcher
 from .batch import BATCH_BODY, BatchResponse, start_batch
@@ -98,18 +97,9 @@ def _explain(classifier: Classifier, identification: Identification) -> dict[str
     encoded = base64.b64encode(picture.getvalue()).decode()
     return {
         "label": top_label.label,
-        "heat": [[round(float(cell), 3) for cell in row] for row in _mean_cells(importance)],
+        "heat": mean_cells(importance, MAP_CELLS).round(3).tolist(),
         "picture": f"data:image/jpeg;base64,{encoded}",
     }
-
-
-def _mean_cells(importance: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
-    """Average a map, float32 [height, width], over ``MAP_CELLS`` rows and columns."""
-    rows = np.linspace(0, importance.shape[0], MAP_CELLS + 1).astype(int)
-    columns = np.linspace(0, importance.shape[1], MAP_CELLS + 1).astype(int)
-    row_sums = np.add.reduceat(importance, rows[:-1], axis=0)
-    sums = np.add.reduceat(row_sums, columns[:-1], axis=1)
-    return sums / np.outer(np.diff(rows), np.diff(columns))
 
 
 @router.post(

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -27,7 +28,9 @@ class DeviceApp:
 
     port: int
     asked: list[str] = field(default_factory=list)
-    """Paths of all requests below ``/device/``, in order."""
+    """Paths of all requests, in order; those of the page without its own."""
+    sent: list[tuple[str, int]] = field(default_factory=list)
+    """Paths and bytes of all bodies that arrived, in order."""
     broken: set[str] = field(default_factory=set)
     """Ends of paths that get a 500."""
     hanging: set[str] = field(default_factory=set)
@@ -44,7 +47,7 @@ class DeviceApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See ASGI."""
-        path = scope["path"].partition("/device/")[2]
+        path = scope["path"].removeprefix(f"{PREFIX}/device/")
         if scope["type"] == "http":
             self.asked.append(path)
             if any(path.endswith(end) for end in self.broken):
@@ -54,8 +57,14 @@ class DeviceApp:
             if path in self.replaced:
                 response = Response(self.replaced[path], media_type="text/javascript")
                 return await response(scope, receive, send)
-        await self.app(scope, receive, send)
+        await self.app(scope, partial(self._receive, path, receive), send)
         return None
+
+    async def _receive(self, path: str, receive: Any) -> Any:
+        message = await receive()
+        if body := message.get("body"):
+            self.sent.append((path, len(body)))
+        return message
 
     def __post_init__(self) -> None:
         self.app = Starlette(routes=[Mount(PREFIX, app=Starlette(routes=routes()))])

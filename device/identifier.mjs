@@ -1,0 +1,336 @@
+/**
+ * What answers a photo: the device, the app's server, or whichever can.
+ *
+ *     const identifier = createIdentifier({ address: "models/clothing/", server: null, run: "auto" });
+ *     identifier.onchange = () => show(identifier.state);
+ *     identifier.start();
+ *     const answer = await identifier.identify(blob);
+ *
+ * - `device`: the device alone. Photos are never sent, except with a correction, with consent.
+ * - `server`: the server alone.
+ * - `auto`: the device once its files are there, and the server meanwhile; the server when the
+ *   device can't run the model or read the photo; the device when the server doesn't answer.
+ */
+
+import { LoupeError } from "./errors.mjs";
+import { load } from "./loupe.mjs";
+import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
+import { Server, pause } from "./server.mjs";
+
+/** Time for the server to answer once the device could, in milliseconds. */
+const PATIENCE_MS = 4000;
+
+/** Codes that judge the photo; another way would judge it alike. */
+const PHOTO_CODES = new Set(["missing", "empty", "too-large", "too-small", "too-many-pixels",
+  "unsupported-format", "damaged", "invalid"]);
+
+/** Codes of the device after which the server may still answer: it reads more formats. */
+const SERVER_MAY = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
+
+const OFF = "This app keeps its models on the server, so they can't run on this device.";
+const NOT_CHOSEN = "The model runs on the server, by choice.";
+const NO_SERVER = "This page has no server.";
+
+/**
+ * @param {object} options
+ * @param {string | null} [options.address] the folder with `model.json`; null: the device may not
+ * @param {{url: string, token: string, model: string, engine?: string} | null} [options.server]
+ *   see `Server`; null: there is none
+ * @param {"auto" | "device" | "server"} [options.run]
+ * @param {"small" | "full"} [options.graph]
+ */
+export function createIdentifier(options) {
+  return new Identifier(options);
+}
+
+class Identifier {
+  /** Called after each change of `state`, `info` or `recipe`. */
+  onchange = null;
+  /** What is known of the model: name, title, labels, language, recipe; null until then. */
+  info = null;
+
+  #address;
+  #server;
+  #run;
+  #graph;
+  #model = null;
+  /** Of the server's answers. */
+  #recipe = null;
+  /** Settles when the device can answer, or can't; null before it loads. */
+  #loading = null;
+  #isClosed = false;
+  #state;
+
+  constructor({ address = null, server = null, run = "auto", graph = "small" }) {
+    this.#address = address;
+    this.#server = server && new Server(server);
+    this.#run = run;
+    this.#graph = graph;
+    this.#state = {
+      device: "off",
+      loaded: 0,
+      total: 0,
+      reason: address === null ? OFF : null,
+      server: server ? "ready" : "none",
+    };
+  }
+
+  /**
+   * `device`: "off", "loading", "ready" or "failed"; `loaded` of `total` bytes; `reason` why the
+   * device doesn't answer, or null; `server`: "ready", "failed" or "none"; `next`: "device" or
+   * "server", which the next photo goes to.
+   */
+  get state() {
+    return { ...this.#state, next: this.#next() };
+  }
+
+  /** The model's preprocessing, from which `centreBox` tells what it sees; null until known. */
+  get recipe() {
+    return this.info?.recipe ?? this.#recipe;
+  }
+
+  /** Begin to load what the mode needs; again, if loading has failed. */
+  start() {
+    if (this.#run !== "server" && this.#address !== null && !this.#model) {
+      if (this.#state.device !== "loading") this.#load();
+    }
+    if (!this.info) this.#describe();
+  }
+
+  /** Use a new token, model or engine of the server. */
+  setServer(server) {
+    this.#server?.update(server);
+  }
+
+  /**
+   * Identify a photo.
+   *
+   * @param {Blob} blob
+   * @param {object} [options]
+   * @param {number} [options.top] number of candidates, 5 by default
+   * @param {AbortSignal} [options.signal]
+   * @param {(sent: number, total: number) => void} [options.onProgress] bytes that were sent
+   * @returns {Promise<object>} `{prediction, headline, lines, certainty, sure, language,
+   *   percents, where, milliseconds, id}`: the prediction is the command line's JSON, `headline` a
+   *   phrase and `lines` phrases (`phrasing.mjs`), `percents` are the candidates' probabilities,
+   *   `where` is "device" or "server", `id` the server's
+   * @throws {LoupeError} or the signal's reason
+   */
+  async identify(blob, options = {}) {
+    if (this.#run === "server") return this.#onServer(blob, options);
+    if (this.#run === "device" || (!this.#server && !this.#model)) {
+      await this.#loaded(options.signal);
+      return this.#onDevice(blob, options);
+    }
+    return this.#model ? this.#deviceFirst(blob, options) : this.#serverFirst(blob, options);
+  }
+
+  /**
+   * Identify the frames of a playing video, on the device alone.
+   *
+   * @param {HTMLVideoElement} video
+   * @param {{top?: number, signal?: AbortSignal}} [options]
+   * @returns {AsyncGenerator<object>} answers; it ends when the signal is aborted
+   */
+  async *watch(video, options = {}) {
+    await this.#loaded(options.signal);
+    for await (const prediction of this.#model.watch(video, options)) {
+      yield this.#phrase(prediction);
+    }
+  }
+
+  /**
+   * Explain an answer, where it was given if that is possible.
+   *
+   * @param {Blob} blob the photo
+   * @param {object} answer
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} how much each region of
+   *   what the model sees matters, row by row, 0 to 1
+   * @throws {LoupeError} or the signal's reason
+   */
+  async explain(blob, answer, { signal } = {}) {
+    return this.#serverOrThrow().explain(blob, { signal });
+  }
+
+  /**
+   * Save what a photo shows, on the server.
+   *
+   * @param {object} correction
+   * @param {object} correction.answer
+   * @param {string} [correction.id] of the answer that the server keeps, by default the answer's
+   * @param {string[]} correction.labels
+   * @param {Blob | null} [correction.photo] only if the visitor agreed to send it
+   * @returns {Promise<{number: number}>} by which the owner can delete it
+   */
+  async correct({ answer, id = answer.id, labels, photo = null }, { signal } = {}) {
+    return this.#serverOrThrow().correct({ id, labels, photo }, { signal });
+  }
+
+  /** End the worker and free its memory. */
+  close() {
+    this.#isClosed = true;
+    this.#model?.close();
+    this.#model = null;
+  }
+
+  #next() {
+    if (this.#run !== "auto") return this.#run;
+    if (this.#model || !this.#server) return "device";
+    const isFailed = this.#state.server === "failed" && this.#state.device === "loading";
+    return isFailed ? "device" : "server";
+  }
+
+  #set(changes) {
+    if (this.#isClosed) return;
+    this.#state = { ...this.#state, ...changes };
+    this.onchange?.();
+  }
+
+  #load() {
+    this.#set({ device: "loading", loaded: 0, total: 0, reason: null });
+    const onProgress = (loaded, total) => this.#set({ loaded, total });
+    this.#loading = load(this.#address, { graph: this.#graph, onProgress }).then(
+      (model) => {
+        if (this.#isClosed) return model.close();
+        this.#model = model;
+        this.info = model.info;
+        this.#set({ device: "ready" });
+      },
+      (error) => {
+        this.#set({ device: "failed", reason: error.message });
+        throw error;
+      },
+    );
+    this.#loading.catch(() => {});
+  }
+
+  /** Learn the model's labels and recipe, before and without its graph. */
+  async #describe() {
+    const info = await this.#fetchInfo().catch(() => null);
+    if (!info || this.info) return;
+    this.info = info;
+    this.#set({});
+  }
+
+  async #fetchInfo() {
+    if (this.#server) return this.#server.describe();
+    const response = await fetch(new URL("model.json", new URL(this.#address, document.baseURI)));
+    return response.ok ? response.json() : null;
+  }
+
+  /** Wait until the device can answer. */
+  async #loaded(signal) {
+    if (this.#address === null) throw new LoupeError("engine-unavailable", OFF);
+    if (this.#run === "server") throw new LoupeError("engine-unavailable", NOT_CHOSEN);
+    this.start();
+    await untilAborted(this.#loading, signal);
+    if (!this.#model) throw new LoupeError("engine-unavailable", "The model was closed.");
+  }
+
+  async #deviceFirst(blob, options) {
+    try {
+      return await this.#onDevice(blob, options);
+    } catch (error) {
+      if (!this.#server || !SERVER_MAY.has(error.code)) throw error;
+      try {
+        return await this.#onServer(blob, options);
+      } catch (second) {
+        options.signal?.throwIfAborted();
+        throw PHOTO_CODES.has(second.code) ? second : error;
+      }
+    }
+  }
+
+  async #serverFirst(blob, options) {
+    const { signal } = options;
+    const stop = new AbortController();
+    const abort = () => stop.abort(signal.reason);
+    signal?.addEventListener("abort", abort);
+    if (this.#loading) {
+      const patience = pause(PATIENCE_MS, stop.signal);
+      Promise.all([this.#loading, patience]).then(() => stop.abort(), () => {});
+    }
+    try {
+      signal?.throwIfAborted();
+      return await this.#onServer(blob, { ...options, signal: stop.signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (PHOTO_CODES.has(error.code) || !(await this.#canLoad(signal))) throw error;
+      return await this.#onDevice(blob, options);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      stop.abort();
+    }
+  }
+
+  /** Return whether the device can answer, once that is known. */
+  async #canLoad(signal) {
+    await untilAborted(this.#loading?.catch(() => {}), signal);
+    return this.#model !== null;
+  }
+
+  async #onDevice(blob, { top, signal }) {
+    try {
+      return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
+    } catch (error) {
+      if (error.code === "engine-unavailable") {
+        // The worker has ended, for want of memory.
+        this.#model = null;
+        this.#set({ device: "failed", reason: error.message });
+      }
+      throw error;
+    }
+  }
+
+  #phrase(prediction) {
+    const { info } = this.#model;
+    return {
+      prediction,
+      headline: headline(info, prediction),
+      lines: honestLines(info, prediction),
+      certainty: certaintyRule(info, prediction).certainty,
+      sure: isSure(info, prediction),
+      language: info.language,
+      percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
+      where: "device",
+      milliseconds: prediction.milliseconds.total,
+      id: null,
+    };
+  }
+
+  async #onServer(blob, options) {
+    try {
+      const { recipe, ...answer } = await this.#serverOrThrow().identify(blob, options);
+      this.#recipe = recipe;
+      this.#set({ server: "ready" });
+      return { ...answer, where: "server", milliseconds: answer.prediction.milliseconds.total };
+    } catch (error) {
+      if (error instanceof LoupeError) {
+        this.#set({ server: PHOTO_CODES.has(error.code) ? "ready" : "failed" });
+      }
+      throw error;
+    }
+  }
+
+  #serverOrThrow() {
+    if (!this.#server) throw new LoupeError("unreachable", NO_SERVER);
+    return this.#server;
+  }
+}
+
+/** Return what a promise gives, or throw the signal's reason. */
+async function untilAborted(promise, signal) {
+  signal?.throwIfAborted();
+  if (!signal) return promise;
+  let abort;
+  const aborted = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

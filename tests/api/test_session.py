@@ -1,0 +1,316 @@
+"""``/api/session/``: only with an open session's token, one photo at a time, bounded."""
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from api import session
+from api.body_limits import PHOTO_BYTES, memory_budget
+from model.admission import admission_queue
+from model.corrections import correction_store
+from model.exporting.device_words import device_words
+from model.session_answers import session_answers
+from model.settings import ROOT
+from tests.api.v1.test_identify import RED, is_problem, without_times
+from tests.model.slots import held
+from tests.model.test_session_answers import prediction
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+from tests.tools import require_tool
+from tests.waiting import wait_until
+
+PHOTO, WHY, CORRECTION = (f"/api/session/{name}" for name in ("photo", "explanation", "correction"))
+
+
+@pytest.fixture
+def token() -> Any:
+    opened = session_answers.open_session()
+    yield opened
+    session_answers.close_session(opened)
+
+
+@pytest.fixture
+def headers(token: str) -> dict[str, str]:
+    return {"Loupe-Session": token}
+
+
+def test_photo_has_the_apis_prediction_and_is_kept(
+    api: TestClient, token: str, headers: dict[str, str]
+) -> None:
+    response = api.post(f"{PHOTO}?model=tiny&top=2", content=RED, headers=headers)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    answer = response.json()
+    public = api.post("/api/v1/identify?model=tiny&top=2", content=RED).json()
+    assert without_times(answer["prediction"]) == without_times(public)
+    prediction = session_answers.get(token, answer["id"])
+    assert prediction is not None
+    assert prediction.to_dict("-", 2) == answer["prediction"]
+    assert answer["recipe"]["resize"] == [32, 32]
+
+
+@pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])
+@pytest.mark.parametrize("name", ["red", "white", "grey"])
+def test_words_are_those_that_the_device_would_say(
+    api: TestClient, shelf: Any, headers: dict[str, str], options: Any, name: str
+) -> None:
+    manifest = tiny(shelf, "words", **options).manifest
+    picture = colour((128, 128, 128)) if name == "grey" else colour(name)
+    answer = api.post(
+        f"{PHOTO}?model=words", content=encoded(picture, "PNG"), headers=headers
+    ).json()
+    model = {
+        "labels": manifest.labels,
+        "multilabel": manifest.multilabel,
+        "words": device_words(manifest),
+    }
+    said = phrased_by_the_device(model, answer["prediction"] | {"graph": "full"})
+    assert said == {key: answer[key] for key in said}
+    assert answer["language"] == manifest.language
+
+
+def phrased_by_the_device(model: Any, prediction: Any) -> Any:
+    module = (ROOT / "device" / "phrasing.mjs").as_uri()
+    script = f"""
+      import {{ certaintyRule, headline, honestLines, isSure }} from "{module}";
+      import {{ readFileSync }} from "node:fs";
+      const [model, prediction] = JSON.parse(readFileSync(0, "utf8"));
+      process.stdout.write(JSON.stringify({{
+        headline: headline(model, prediction),
+        lines: honestLines(model, prediction),
+        certainty: certaintyRule(model, prediction).certainty,
+        sure: isSure(model, prediction),
+      }}));
+    """
+    completed = subprocess.run(
+        [require_tool("node"), "--input-type=module", "-e", script],
+        input=json.dumps([model, prediction]),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(completed.stdout)
+
+
+@pytest.mark.parametrize("route", [PHOTO, WHY, CORRECTION])
+@pytest.mark.parametrize("sent", [None, "", "wrong", "x" * 5000, "é"])
+def test_wrong_token_is_rejected_before_the_body_is_read(
+    api: TestClient, token: str, route: str, sent: str | None
+) -> None:
+    headers = {} if sent is None else {"Loupe-Session": sent.encode("latin-1")}
+    is_problem(api.post(route, content=RED, headers=headers), 403, "no-session")
+
+
+def test_closed_session_is_rejected_and_its_answers_are_gone(api: TestClient) -> None:
+    token = session_answers.open_session()
+    answer = api.post(PHOTO, content=RED, headers={"Loupe-Session": token}).json()
+    session_answers.close_session(token)
+    is_problem(api.post(PHOTO, content=RED, headers={"Loupe-Session": token}), 403, "no-session")
+    assert session_answers.get(token, answer["id"]) is None
+
+
+def test_session_that_ends_during_its_photo_keeps_nothing(
+    api: TestClient, headers: dict[str, str], token: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool, held(admission_queue(), admission_queue().slots):
+        sent = pool.submit(api.post, PHOTO, content=RED, headers=headers)
+        wait_until(lambda: admission_queue().waiting("api") == 1)
+        session_answers.close_session(token)
+    response = sent.result(10)
+    assert (response.status_code, response.json()["id"]) == (200, None)
+
+
+def test_second_photo_of_a_session_waits_for_the_first(
+    api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TURN_SECONDS", 0.1)
+    other = session_answers.open_session()
+    queue = admission_queue()
+    with ThreadPoolExecutor(2) as pool, held(queue, queue.slots):
+        first = pool.submit(api.post, PHOTO, content=RED, headers=headers)
+        wait_until(lambda: queue.waiting("api") == 1)
+        response = api.post(PHOTO, content=RED, headers=headers)
+        is_problem(response, 503, "busy")
+        assert int(response.headers["retry-after"]) >= 1
+        # Another session is not delayed.
+        second = pool.submit(api.post, PHOTO, content=RED, headers={"Loupe-Session": other})
+        wait_until(lambda: queue.waiting("api") == 2)
+    assert [one.result(10).status_code for one in (first, second)] == [200, 200]
+    assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
+    assert not session._turns
+    session_answers.close_session(other)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "empty"),
+        (b"what is this", 415, "unsupported-format"),
+        (RED[: len(RED) // 2], 422, "damaged"),
+        (bytes(PHOTO_BYTES + 1), 413, "too-large"),
+        (iter([bytes(2**20)] * 22), 413, "too-large"),
+    ],
+    ids=["empty", "text", "half", "too large", "chunked without end"],
+)
+def test_rejected_photo_is_a_problem_and_frees_the_session(
+    api: TestClient, headers: dict[str, str], body: Any, status: int, code: str
+) -> None:
+    is_problem(api.post(PHOTO, content=body, headers=headers), status, code)
+    assert memory_budget().used == 0
+    assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
+
+
+def test_full_queue_responds_with_retry_after(serve: Any, tiny_bundle: Any, token: str) -> None:
+    client, headers = serve(LOUPE_MODEL="tiny", LOUPE_QUEUE="0"), {"Loupe-Session": token}
+    with held(admission_queue(), admission_queue().slots):
+        response = client.post(PHOTO, content=RED, headers=headers)
+        is_problem(response, 503, "busy")
+        assert int(response.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("model=nobody", 404, "no-such-model"),
+        ("engine=wasm", 422, "invalid"),
+        ("engine=fake", 422, "invalid"),
+        ("model=tiny&engine=learner", 503, "engine-unavailable"),
+        ("modle=tiny", 422, "invalid"),
+        ("top=0", 422, "invalid"),
+    ],
+)
+def test_model_and_engine_are_checked(
+    api: TestClient, headers: dict[str, str], query: str, status: int, code: str
+) -> None:
+    is_problem(api.post(f"{PHOTO}?{query}", content=RED, headers=headers), status, code)
+
+
+@pytest.mark.parametrize("route", [PHOTO, WHY, CORRECTION])
+def test_page_of_another_site_is_rejected_even_with_a_token(
+    api: TestClient, headers: dict[str, str], route: str
+) -> None:
+    evil = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    response = api.post(route, content=RED, headers=headers | evil)
+    is_problem(response, 403, "cross-site")
+    preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    response = api.options(route, headers=preflight)
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_only_post_is_served_and_nothing_is_in_the_public_document(api: TestClient) -> None:
+    is_problem(api.get(PHOTO), 405, "method-not-allowed")
+    is_problem(api.post("/api/session/other"), 404, "not-found")
+    assert "session" not in api.get("/api/v1/openapi.json").text
+
+
+def test_requests_are_counted_by_route(serve: Any, tiny_bundle: Any, token: str) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_METRICS="/metrics")
+    client.post(PHOTO, content=RED, headers={"Loupe-Session": token})
+    assert 'loupe_requests_total{route="/photo",status="200"} 1.0' in client.get("/metrics").text
+
+
+def test_explanation_is_a_map_of_what_the_model_sees(
+    api: TestClient, headers: dict[str, str]
+) -> None:
+    half = Image.new("RGB", (64, 64), "black")
+    half.paste((255, 0, 0), (0, 0, 32, 64))
+    response = api.post(f"{WHY}?model=tiny", content=encoded(half, "PNG"), headers=headers)
+    assert response.status_code == 200
+    why = response.json()
+    assert (why["rows"], why["columns"], len(why["heat"])) == (32, 32, 32 * 32)
+    assert all(0 <= cell <= 1 for cell in why["heat"])
+    assert max(why["heat"]) > 0.5
+
+
+class TestCorrections:
+    @pytest.fixture(autouse=True)
+    def _own_records(self) -> Any:
+        correction_store.cache_clear()
+        yield
+        if correction_store.cache_info().currsize:
+            correction_store().close()
+        correction_store.cache_clear()
+
+    def test_kept_answer_is_corrected_without_its_photo(
+        self, api: TestClient, headers: dict[str, str]
+    ) -> None:
+        answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
+        fields = {"id": answer["id"], "label": " a  crimson\tthing "}
+        response = api.post(CORRECTION, data=fields, headers=headers)
+        assert response.status_code == 201
+        (saved,) = correction_store().iter_corrections()
+        assert response.json() == {"number": saved.id}
+        assert (saved.predicted, saved.label, saved.has_photo) == (
+            "red",
+            "a crimson thing",
+            False,
+        )
+        # The same again, by a second tap, is not another one.
+        api.post(CORRECTION, data=fields, headers=headers)
+        assert correction_store().count() == 1
+
+    def test_photo_is_looked_at_again(self, api: TestClient, headers: dict[str, str]) -> None:
+        blue = encoded(colour("blue"), "PNG")
+        answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
+        response = api.post(
+            f"{CORRECTION}?model=tiny",
+            data={"id": answer["id"], "label": ["red", "round"]},
+            files={"photo": ("photo", blue)},
+            headers=headers,
+        )
+        assert response.status_code == 201
+        (saved,) = correction_store().iter_corrections()
+        assert (saved.predicted, saved.label, saved.has_photo) == ("blue", "red; round", True)
+        photo = correction_store().get_photo(saved.id)
+        assert photo is not None
+        assert photo.startswith(b"\xff\xd8")
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"label": ""},
+            {"label": "\u0000\u0007"},
+            {"label": "x" * 201},
+            {"label": ["red"] * 21},
+            {"label": "red", "id": "x" * 41},
+            {"label": "red", "id": "unknown"},
+            {"label": "red", "other": "1"},
+        ],
+    )
+    def test_invalid_correction_saves_nothing(
+        self, api: TestClient, headers: dict[str, str], fields: Any
+    ) -> None:
+        data = {"id": session_answers.put(headers["Loupe-Session"], prediction()), **fields}
+        response = api.post(CORRECTION, data=data, headers=headers)
+        assert response.status_code in (400, 422), response.text
+        assert correction_store().count() == 0
+
+    def test_answer_of_another_session_cannot_be_corrected(
+        self, api: TestClient, headers: dict[str, str]
+    ) -> None:
+        other = session_answers.open_session()
+        data = {"id": session_answers.put(other, prediction()), "label": "red"}
+        response = api.post(CORRECTION, data=data, headers=headers)
+        is_problem(response, 422, "invalid")
+        session_answers.close_session(other)
+
+    def test_session_saves_ten_corrections_at_most(
+        self, api: TestClient, headers: dict[str, str]
+    ) -> None:
+        answer_id = session_answers.put(headers["Loupe-Session"], prediction())
+        statuses = [
+            api.post(
+                CORRECTION,
+                data={"id": answer_id, "label": f"thing {number}"},
+                headers=headers,
+            ).status_code
+            for number in range(11)
+        ]
+        assert statuses == [201] * 10 + [507]

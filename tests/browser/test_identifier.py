@@ -1,0 +1,358 @@
+"""``device/identifier.mjs`` with a real server: who answers, who is asked when one can't."""
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from api.body_limits import memory_budget
+from api.dispatcher import dispatcher
+from model.admission import admission_queue
+from model.exporting import cache
+from model.session_answers import session_answers
+from model.settings import ROOT
+from tests.api.conftest import forget
+from tests.browser.device_app import PREFIX, DeviceApp, device_app
+from tests.browser.drive import checked_page
+from tests.device.test_damage import ZEROS
+from tests.model.slots import held
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+from tests.waiting import wait_until
+
+RED = encoded(colour("red"), "PNG")
+PHOTO = f"{PREFIX}/api/session/photo"
+
+SETUP = """
+async (given) => {
+  const { page, token, photo } = given;
+  const { createIdentifier } = await import(`${page}identifier.mjs`);
+  const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
+  const server = { url: `${page}../api/session/`, token, model: "colours" };
+  const address = `${page}models/colours/`;
+  const create = (options) => {
+    const identifier = createIdentifier({ address, server, ...options });
+    identifier.start();
+    return identifier;
+  };
+  const until = (identifier, holds) => new Promise((resolve) => {
+    const check = () => holds(identifier.state) && resolve(identifier.state);
+    identifier.onchange = check;
+    check();
+  });
+  const isSettled = ({ device }) => device !== "loading";
+  const outcome = (promise) => promise.then(
+    ({ where, certainty, id }) => ({ where, certainty, hasId: id !== null }),
+    ({ code, name }) => ({ code: typeof code === "string" ? code : name }),
+  );
+  %s
+}
+"""
+
+
+@pytest.fixture
+def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """The routes with a calibrated model of colours, and one place for photos that wait."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setenv("LOUPE_MODEL", "colours")
+    monkeypatch.setenv("LOUPE_QUEUE", "0")
+    forget()
+    tiny(shelf, "colours", confidence=CALIBRATED, card=CARD)
+    with device_app() as running:
+        yield running
+    forget()
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    opened = session_answers.open_session()
+    yield opened
+    session_answers.close_session(opened)
+
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def page(browser: Browser, app: DeviceApp) -> Iterator[Page]:
+    """A page of the app's origin that runs nothing itself."""
+    with ExitStack() as stack:
+        opened = stack.enter_context(checked_page(browser, {}))
+        opened.goto(f"{app.url}models/index.json")
+        yield opened
+
+
+@pytest.fixture
+def run(page: Page, app: DeviceApp, token: str) -> Run:
+    """Run a script with an identifier in the page; return its result."""
+
+    def run_script(script: str, photo: bytes = RED, **values: Any) -> Any:
+        given = {"page": app.url, "token": token, "photo": base64.b64encode(photo).decode()}
+        return page.evaluate(SETUP % script, given | values)
+
+    return run_script
+
+
+def photos_sent(app: DeviceApp) -> int:
+    return app.asked.count(PHOTO)
+
+
+SURE = {"certainty": "likely"}
+DEVICE, SERVER = (
+    SURE | {"where": "device", "hasId": False},
+    SURE | {"where": "server", "hasId": True},
+)
+
+
+def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Page) -> None:
+    app.hanging = {".onnx.gz"}
+    before = run(
+        """
+        window.identifier = create({ run: "auto" });
+        const answer = await outcome(identifier.identify(blob));
+        return { answer, ...identifier.state };
+        """
+    )
+    assert before["answer"] == SERVER
+    assert (before["device"], before["server"], before["next"]) == ("loading", "ready", "server")
+    app.hanging = set()
+    app.released.set()
+    after = run(
+        """
+        await until(identifier, isSettled);
+        const answer = await outcome(identifier.identify(blob));
+        return { answer, recipe: identifier.recipe, ...identifier.state };
+        """
+    )
+    assert after["answer"] == DEVICE
+    assert (after["device"], after["next"], after["reason"]) == ("ready", "device", None)
+    assert after["loaded"] == after["total"] > 0
+    assert after["recipe"]["resize"] == [32, 32]
+    assert photos_sent(app) == 1
+
+
+def test_both_say_the_same(run: Run) -> None:
+    answers = run(
+        """
+        const answers = [];
+        for (const run of ["device", "server"]) {
+          const identifier = create({ run, graph: "full" });
+          const { id, where, milliseconds, ...answer } = await identifier.identify(blob);
+          const { answer: label, candidates, known, plausible, version } = answer.prediction;
+          answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
+        }
+        return answers;
+        """
+    )
+    assert answers[0] == answers[1]
+    assert answers[0]["headline"] == ["Very likely a ", {"label": "red"}]
+
+
+NOISE = """
+const plain = OffscreenCanvasRenderingContext2D.prototype.getImageData;
+OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...box) {
+  const image = plain.apply(this, box);
+  image.data[0] ^= 1;
+  return image;
+};
+"""
+"""What browsers do that resist fingerprinting."""
+
+
+@pytest.mark.parametrize("cause", ["golden outputs", "fingerprinting", "no files"])
+def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, cause: str) -> None:
+    if cause == "golden outputs":
+        module = run("return (await (await fetch(`${address}model.json`)).json()).runtime.module;")
+        app.replaced[module.removeprefix("../../")] = ZEROS.encode()
+    elif cause == "fingerprinting":
+        worker = (ROOT / "device" / "worker.mjs").read_text()
+        app.replaced["worker.mjs"] = (NOISE + worker).encode()
+    else:
+        app.broken = {"model.json"}
+    result = run(
+        """
+        const automatic = create({ run: "auto" });
+        const state = await until(automatic, isSettled);
+        const answers = [await outcome(automatic.identify(blob))];
+        answers.push(await outcome(create({ run: "device" }).identify(blob)));
+        return { answers, ...state };
+        """
+    )
+    assert result["device"] == "failed"
+    assert result["next"] == "server"
+    assert cause in result["reason"] or cause == "no files"
+    first, second = result["answers"]
+    assert first == SERVER
+    assert second["code"] in ("golden-mismatch", "engine-unavailable", "no-such-model")
+    assert photos_sent(app) == 1
+
+
+def test_photo_that_the_browser_cannot_read_goes_to_the_server(run: Run, app: DeviceApp) -> None:
+    tiff = encoded(colour("red"), "TIFF")
+    script = """
+      const identifier = create({ run: "auto" });
+      await until(identifier, isSettled);
+      return outcome(identifier.identify(blob));
+    """
+    assert run(script, tiff) == SERVER
+    # What neither reads has the server's verdict.
+    assert run(script, b"no photo at all") == {"code": "unsupported-format"}
+    assert photos_sent(app) == 2
+    # What the server would refuse as well isn't sent.
+    assert run(script, b"") == {"code": "empty"}
+    assert photos_sent(app) == 2
+    app.broken = {"/photo"}
+    assert run(script, tiff) == {"code": "unsupported-format"}
+
+
+@pytest.mark.parametrize("trouble", ["broken", "hanging"])
+def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, trouble: str) -> None:
+    setattr(app, trouble, {"/photo"})
+    result = run(
+        """
+        const identifier = create({ run: "auto" });
+        const answer = await outcome(identifier.identify(blob));
+        return { answer, ...identifier.state };
+        """
+    )
+    assert result["answer"] == DEVICE
+    assert photos_sent(app) == 1
+    assert (result["server"], result["next"]) == (
+        "failed" if trouble == "broken" else "ready",
+        "device",
+    )
+
+
+def test_neither_answers(run: Run, app: DeviceApp) -> None:
+    app.broken = {"/photo", "model.json"}
+    result = run(
+        """
+        const identifier = create({ run: "auto" });
+        const answer = await outcome(identifier.identify(blob));
+        return { answer, ...identifier.state };
+        """
+    )
+    assert result["answer"] == {"code": "unreachable"}
+    assert (result["device"], result["server"]) == ("failed", "failed")
+
+
+def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
+    run(
+        """
+        window.identifier = create({ run: "device" });
+        await until(identifier, isSettled);
+        """
+    )
+    asked = len(app.asked)
+    assert run("return outcome(identifier.identify(blob));") == DEVICE
+    tiff = encoded(colour("red"), "TIFF")
+    assert run("return outcome(identifier.identify(blob));", tiff) == {"code": "unsupported-format"}
+    app.broken = {"model.json"}
+    refused = run('return outcome(create({ run: "device" }).identify(blob));')
+    assert refused == {"code": "no-such-model"}
+    off = run('return outcome(create({ run: "device", address: null }).identify(blob));')
+    assert off == {"code": "engine-unavailable"}
+    assert app.sent == []
+    # Labels and recipe come by GET.
+    described = f"{PREFIX}/api/v1/models/colours"
+    later = {path for path in app.asked[asked:] if not path.endswith(".mjs")}
+    assert later <= {described, "models/colours/model.json"}
+
+
+def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
+    result = run(
+        """
+        const identifier = create({ run: "server" });
+        const answer = await outcome(identifier.identify(blob));
+        const state = await until(identifier, () => identifier.info !== null);
+        const live = await outcome(identifier.watch(document.createElement("video")).next());
+        return { answer, live, title: identifier.info.title, recipe: identifier.recipe, ...state };
+        """
+    )
+    assert result["answer"] == SERVER
+    assert result["live"] == {"code": "engine-unavailable"}
+    assert (result["device"], result["server"], result["next"]) == ("off", "ready", "server")
+    assert result["recipe"]["resize"] == [32, 32]
+    assert not [path for path in app.asked if path.startswith("models/colours")]
+    # Where downloads are off, so does automatic.
+    assert run("return outcome(create({ address: null }).identify(blob));") == SERVER
+
+
+def test_page_without_a_server_waits_for_the_device(run: Run, app: DeviceApp) -> None:
+    result = run(
+        """
+        const identifier = create({ server: null });
+        const before = identifier.state;
+        return { ...before, answer: await outcome(identifier.identify(blob)) };
+        """
+    )
+    assert (result["next"], result["server"], result["answer"]) == ("device", "none", DEVICE)
+    assert app.sent == []
+
+
+def test_new_token_is_awaited_once(run: Run, token: str) -> None:
+    session_answers.close_session(token)
+    renewed = session_answers.open_session()
+    answer = run(
+        """
+        const identifier = create({ run: "server" });
+        const answer = outcome(identifier.identify(blob));
+        setTimeout(() => identifier.setServer({ ...server, token: given.renewed }), 500);
+        return answer;
+        """,
+        renewed=renewed,
+    )
+    assert answer == SERVER
+    session_answers.close_session(renewed)
+    assert run('return outcome(create({ run: "server" }).identify(blob));') == {
+        "code": "no-session"
+    }
+
+
+def test_busy_server_is_asked_again(run: Run, app: DeviceApp) -> None:
+    with held(admission_queue(), admission_queue().slots):
+        run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
+        wait_until(lambda: photos_sent(app) == 1, 20)
+    assert run("return window.answer;") == SERVER
+    assert photos_sent(app) == 2
+
+
+def test_upload_reports_progress_and_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:
+    large = "new Blob([new Uint8Array(15_000_000)])"
+    result = run(
+        f"""
+        const identifier = create({{ run: "server" }});
+        const stop = new AbortController();
+        const seen = [];
+        const onProgress = (sent, total) => {{ seen.push([sent, total]); stop.abort(); }};
+        const answer = await outcome(
+          identifier.identify({large}, {{ onProgress, signal: stop.signal }}));
+        const after = await outcome(identifier.identify(blob));
+        return {{ seen, answer, after, ...identifier.state }};
+        """
+    )
+    assert result["answer"] == {"code": "AbortError"}
+    assert result["seen"][0][1] == 15_000_000
+    assert result["after"] == SERVER
+    wait_until(lambda: memory_budget().used == 0)
+    assert admission_queue().active == 0
+    assert not dispatcher().stopping
+
+
+def test_answer_can_be_corrected(run: Run) -> None:
+    numbers = run(
+        """
+        const identifier = create({ run: "auto" });
+        const answer = await identifier.identify(blob);
+        const { number } = await identifier.correct({ answer, labels: ["rose"] });
+        await until(identifier, isSettled);
+        const other = await identifier.identify(blob);
+        const second = await identifier.correct({ answer: other, labels: ["rose"], photo: blob });
+        return [number, second.number];
+        """
+    )
+    assert numbers == [1, 2]
