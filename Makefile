@@ -2,6 +2,7 @@
 #   make            .venv with everything the tests need
 #   make run        the app, with its addresses and a QR code
 #   make share      the app under a public https address, through an installed tunnel program
+#   make phone      the app over https on the local network, with a certificate to trust once
 #   make test       the tests (at most 8 minutes on two cores)
 #   make check      lint and types
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
@@ -30,7 +31,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 UV  := $(BIN)/uv --quiet
 
-.PHONY: dev run share test test-slow check format lock latest oldest bench build clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench build clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -60,6 +61,9 @@ run: $(VENV)/.app
 
 share: $(VENV)/.app
 	@$(BIN)/python -m ui.share --port $(PORT) $(if $(WITH),--with $(WITH))
+
+phone: $(VENV)/.app
+	@$(BIN)/python -m ui.phone --port $(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"

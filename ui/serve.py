@@ -18,7 +18,17 @@ from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
 from ui.app_info import app_title
 
-__all__ = ["addresses", "first_model", "main", "model_line", "print_qr_code", "server_arguments"]
+__all__ = [
+    "addresses",
+    "fetch_runtime",
+    "first_model",
+    "main",
+    "model_line",
+    "network_address",
+    "print_qr_code",
+    "run_server",
+    "server_arguments",
+]
 
 
 def main() -> None:
@@ -34,8 +44,7 @@ def main() -> None:
         port = free_port(arguments.port)
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
-    with suppress(KeyboardInterrupt):
-        _fetch_runtime()
+    fetch_runtime()
     local, network = addresses(port)
     print(f"\n  Loupe on this machine:  {local}")
     print(f"  opens with:             {first_model()}")
@@ -44,31 +53,38 @@ def main() -> None:
         print_qr_code(network)
         print(
             "  Scan this with your phone. Over plain HTTP browsers block the live camera;\n"
-            "  Upload still opens your camera app.\n"
+            "  your phone's own camera app works. 'make share' gives an https address.\n"
         )
     sys.stdout.flush()
     os.chdir(ROOT)
-    _run_server(port)
+    run_server(port)
 
 
-def _fetch_runtime() -> None:
+def fetch_runtime() -> None:
     """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
     wanted = settings().downloads and settings().npm
     if wanted and find_folder(runtime_name()) is None:
         print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
-        try:
-            runtime_dir()
-        except (EngineUnavailable, OSError) as error:
-            print(error)
+        # Ctrl-C skips the download.
+        with suppress(KeyboardInterrupt):
+            try:
+                runtime_dir()
+            except (EngineUnavailable, OSError) as error:
+                print(error)
 
 
-def _run_server(port: int) -> None:
-    """Run Streamlit until Ctrl-C, which is how people stop it and so no failure."""
+def run_server(port: int, *options: str) -> None:
+    """Run Streamlit until Ctrl-C, which is how people stop it and so no failure.
+
+    Args:
+        port: port to listen on.
+        options: further arguments of ``streamlit run``.
+    """
     with suppress(KeyboardInterrupt, click.Abort):
         from streamlit.web.cli import main as streamlit
 
         # As a program it would print "Aborted!" and exit with 1.
-        streamlit(server_arguments(port), standalone_mode=False)
+        streamlit([*server_arguments(port), *options], standalone_mode=False)
 
 
 def server_arguments(port: int) -> list[str]:
@@ -105,11 +121,11 @@ def model_line(bundle: Bundle) -> str:
 
 def addresses(port: int) -> tuple[str, str | None]:
     """Return the app's URL on this machine, and on the network if there is one."""
-    host = _network_address()
+    host = network_address()
     return f"http://localhost:{port}", f"http://{host}:{port}" if host else None
 
 
-def _network_address() -> str | None:
+def network_address() -> str | None:
     """Return this machine's address on its network, without sending a packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -33,9 +33,9 @@ def test_addresses_name_this_machine_and_the_network(monkeypatch):
     local, network = addresses(8501)
     assert local == "http://localhost:8501"
     assert network is None or re.fullmatch(r"http://[\d.]+:8501", network)
-    monkeypatch.setattr(serve, "_network_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(serve, "network_address", lambda: "192.0.2.7")
     assert addresses(80) == ("http://localhost:80", "http://192.0.2.7:80")
-    monkeypatch.setattr(serve, "_network_address", lambda: None)
+    monkeypatch.setattr(serve, "network_address", lambda: None)
     assert addresses(80) == ("http://localhost:80", None)
 
 
@@ -59,7 +59,7 @@ class RoutedSocket(socket.socket):
 def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
     monkeypatch.setattr(RoutedSocket, "local_address", local_address)
     monkeypatch.setattr(serve.socket, "socket", RoutedSocket)
-    assert serve._network_address() == expected
+    assert serve.network_address() == expected
 
 
 def test_first_model_is_named(shelf, monkeypatch):
@@ -103,8 +103,8 @@ def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
     ports = []
-    monkeypatch.setattr(serve, "_network_address", lambda: network)
-    monkeypatch.setattr(serve, "_run_server", ports.append)
+    monkeypatch.setattr(serve, "network_address", lambda: network)
+    monkeypatch.setattr(serve, "run_server", ports.append)
     monkeypatch.setattr(serve.os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
@@ -156,7 +156,7 @@ def test_failed_fetch_for_browsers_is_told_and_the_app_still_starts(
     monkeypatch.setenv("LOUPE_NPM", "true")
     monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
     ports = []
-    monkeypatch.setattr(serve, "_run_server", ports.append)
+    monkeypatch.setattr(serve, "run_server", ports.append)
     monkeypatch.setattr(serve.os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve"])
     serve.main()
