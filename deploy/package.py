@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.atomic import fsync_path
+from model.atomic import fsync_path, replace_folder
 from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, default_models, get_bundle
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
@@ -238,7 +238,6 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
         return f"unchanged, version {bundle.version}"
     folder.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    old = new.with_name(f"{new.name}-old")
     try:
         for name in files:
             source = bundle.folder / name if name == MANIFEST else bundle.verified_path(name)
@@ -246,19 +245,9 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
             shutil.copy2(source, new / name)
             fsync_path(new / name)
         new.chmod(0o755)
-        if os.path.lexists(target):
-            target.rename(old)
-        try:
-            new.rename(target)
-        except OSError:
-            if os.path.lexists(old):
-                old.rename(target)
-            raise
+        replace_folder(target, new)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        if old.is_symlink() or old.is_file():
-            old.unlink()
-        shutil.rmtree(old, ignore_errors=True)
     if before is None:
         return f"copied, version {bundle.version}"
     if before == bundle.version:

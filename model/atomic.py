@@ -1,12 +1,13 @@
-"""Atomic replacement of files, and flushing them to disk."""
+"""Atomic replacement of files and folders, and flushing them to disk."""
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["fsync_path", "replace_atomically"]
+__all__ = ["fsync_path", "replace_atomically", "replace_folder"]
 
 
 @contextmanager
@@ -33,6 +34,28 @@ def replace_atomically(path: Path, *, durable: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
     if durable:
         fsync_path(path.parent)
+
+
+def replace_folder(folder: Path, new: Path) -> None:
+    """Move the finished folder ``new`` to ``folder``, and remove what was there.
+
+    Both are on one file system. If it fails, ``folder`` is as it was.
+
+    Raises:
+        OSError: one of the two can't be moved.
+    """
+    old = new.with_name(f"{new.name}-old")
+    if os.path.lexists(folder):
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if os.path.lexists(old):
+            old.rename(folder)
+        raise
+    if old.is_symlink() or old.is_file():
+        old.unlink()
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def fsync_path(path: Path) -> None:

@@ -21,6 +21,8 @@
     ├── CorrectionsFull          corrections-full
     ├── TooManyCorrections       too-many-corrections
     ├── ExportRefused            export-refused
+    ├── ConversionFailed         conversion-failed
+    ├── FolderExists             folder-exists
     ├── SettingRefused           setting-refused
     └── Busy                     busy
 
@@ -37,11 +39,13 @@ __all__ = [
     "BundleNotFound",
     "BundleTooNew",
     "Busy",
+    "ConversionFailed",
     "CorrectionsFull",
     "DamagedPhoto",
     "DataError",
     "EmptyPhoto",
     "EngineUnavailable",
+    "FolderExists",
     "GoldenMismatch",
     "LinkError",
     "LoupeError",
@@ -183,10 +187,22 @@ class TooManyCorrections(LoupeError):
         self.retry_after = retry_after
 
 
+class ConversionFailed(LoupeError):
+    """A model that another format can't hold, or that answers differently in it."""
+
+    code = "conversion-failed"
+
+
 class ExportRefused(LoupeError):
     """A fastai export that cannot be read, or that would exhaust the machine."""
 
     code = "export-refused"
+
+
+class FolderExists(LoupeError):
+    """A folder that holds something else than what would be written there."""
+
+    code = "folder-exists"
 
 
 class Busy(LoupeError):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch import nn
 
@@ -108,9 +109,9 @@ def _blank_loaders(manifest: ManifestDraft) -> Any:
         CategoryBlock,
         DataBlock,
         ImageBlock,
+        ItemGetter,
         MultiCategoryBlock,
         Normalize,
-        PILImage,
     )
 
     labels, graph_size = list(manifest.labels), manifest.recipe.graph_size
@@ -121,8 +122,8 @@ def _blank_loaders(manifest: ManifestDraft) -> Any:
     )
     block = DataBlock(
         blocks=(ImageBlock, target),
-        get_x=lambda _: PILImage.create(Image.new("RGB", (64, 64))),
-        get_y=lambda index: [labels[index]] if manifest.multilabel else labels[index],
+        # Parts of fastai alone: an export must load where Loupe isn't installed.
+        getters=[ItemGetter(0), ItemGetter(1)],
         splitter=lambda items: ([0], [0]),
         item_tfms=item_transforms(manifest.recipe),
         batch_tfms=[
@@ -130,7 +131,9 @@ def _blank_loaders(manifest: ManifestDraft) -> Any:
             Normalize.from_stats(manifest.architecture.mean, manifest.architecture.std, cuda=False),
         ],
     )
-    return block.dataloaders([0, min(1, len(labels) - 1)], bs=1, num_workers=0)
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    items = [(pixels, [label] if manifest.multilabel else label) for label in labels[:2]]
+    return block.dataloaders(items, bs=1, num_workers=0)
 
 
 def item_transforms(recipe: PreprocessConfig) -> list[Any]:

@@ -1,0 +1,98 @@
+"""From a photo's file to the pixels that the model takes: the same bytes as in Loupe.
+
+Needs Pillow 13 or later (older ones resize tall photos in another order) and NumPy.
+"""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
+PADDINGS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
+
+MAX_PADDING_RATIO = 4
+
+
+def read_pixels(path, recipe):
+    """Return a photo's pixels: uint8 [height, width, 3].
+
+    Args:
+        path: a JPEG, PNG, WebP or other file that Pillow opens.
+        recipe: ``recipe`` of config.json.
+    """
+    image = Image.open(path)
+    if recipe["decoding"] == "scaled":
+        # A large JPEG is decoded at a half, quarter or eighth of its size.
+        side = 2 * max(recipe["resize"])
+        image.draft(None, (side, side))
+    return preprocess(to_rgb(ImageOps.exif_transpose(image)), recipe)
+
+
+def to_rgb(image):
+    """Return an image as 8-bit RGB, white where it is transparent."""
+    if image.mode == "I;16":
+        image = image.point(lambda value: value * (1 / 256)).convert("L")
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def preprocess(image, recipe):
+    """Return the pixels of an upright RGB image: uint8 [height, width, 3]."""
+    height, width = recipe["resize"]
+    if recipe["method"] == "crop":
+        image = crop_to_aspect(image, height, width)
+    elif recipe["method"] == "pad":
+        image = pad_to_aspect(image, height, width, recipe["padding"])
+    filter_ = Image.Resampling[recipe["interpolation"].upper()]
+    if not recipe["crop"]:
+        return np.asarray(image.resize((width, height), filter_))
+    high, wide = recipe["crop"]
+    if box := inner_box(image, recipe):
+        return np.asarray(image.resize((wide, high), filter_, box=box))
+    image = image.resize((width, height), filter_)
+    left, top = (width - wide) // 2, (height - high) // 2
+    return np.asarray(image.crop((left, top, left + wide, top + high)))
+
+
+def inner_box(image, recipe):
+    """Return the box that ends up in the crop, if Loupe resizes only that; else None."""
+    scales = image.width / recipe["resize"][1], image.height / recipe["resize"][0]
+    margins = [(recipe["resize"][axis] - recipe["crop"][axis]) // 2 for axis in (1, 0)]
+    reach = SUPPORT[recipe["interpolation"]]
+    for margin, scale in zip(margins, scales, strict=True):
+        if margin * scale < reach * max(scale, 1.0) + 1:
+            return None
+    left, top = margins[0] * scales[0], margins[1] * scales[1]
+    right = left + recipe["crop"][1] * scales[0]
+    box = left, top, right, top + recipe["crop"][0] * scales[1]
+    # Pillow keeps boxes in single precision.
+    return box if all(float(np.float32(edge)) == edge for edge in box) else None
+
+
+def crop_to_aspect(image, height, width):
+    """Crop an image around its centre to the aspect ratio of ``height`` and ``width``."""
+    scale = min(image.width / width, image.height / height)
+    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
+    left, top = int((image.width - wide) / 2), int((image.height - high) / 2)
+    return image.crop((left, top, left + wide, top + high))
+
+
+def pad_to_aspect(image, height, width, padding):
+    """Pad an image on both sides to the aspect ratio of ``height`` and ``width``."""
+    scale = max(image.width / width, image.height / height)
+    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
+    most = max(MAX_PADDING_RATIO * image.width * image.height, 2**22)
+    if wide * high > most:
+        # A long strip is scaled down first: padded, it would fill the memory.
+        scale = (most / (wide * high)) ** 0.5
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BOX)
+        wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
+    left, top = max(0, (wide - image.width) // 2), max(0, (high - image.height) // 2)
+    right, bottom = max(0, wide - image.width - left), max(0, high - image.height - top)
+    mode = PADDINGS[padding]
+    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=mode)
+    return Image.fromarray(pixels)

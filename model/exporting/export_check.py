@@ -1,0 +1,218 @@
+"""Whether an exported model answers as the original does, on photos."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..bundle import Bundle
+from ..classifier import read_file
+from ..engine_info import DEFAULT_ENGINE
+from ..engines import start, why_unavailable
+from ..engines.base import EngineOutput
+from ..errors import ConversionFailed, DataError, PhotoError
+from ..photo import read
+from ..photo_files import list_photos
+from ..preprocess import NO_DOWNSCALE, Pixels, preprocess
+from ..samples import samples, shapes
+
+__all__ = [
+    "TOLERANCE",
+    "CheckPhotos",
+    "Comparison",
+    "Reference",
+    "compare",
+    "golden_reference",
+    "require_network",
+    "run_reference",
+]
+
+MAX_PHOTOS = 50
+
+TOLERANCE = 1e-3
+"""Largest difference of a probability that an export may have."""
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPhotos:
+    """The photos on which an export is compared: up to 50 of a folder, else the sample photos."""
+
+    folder: Path | None = None
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        """Yield upright RGB images, decoded in full, as other programs do.
+
+        Raises:
+            DataError: the folder has no readable photo.
+        """
+        if self.folder is None:
+            yield from (read(sample.read(), resize=NO_DOWNSCALE).image for sample in samples())
+            yield from shapes()
+            return
+        count = 0
+        for path in _spread(list_photos(self.folder)):
+            try:
+                yield read(read_file(path), resize=NO_DOWNSCALE).image
+            except PhotoError:
+                continue
+            count += 1
+            if count == MAX_PHOTOS:
+                return
+        if not count:
+            raise DataError(f"{self.folder} has no photo that can be read. Name another folder.")
+
+
+def _spread(paths: list[Path]) -> list[Path]:
+    """Return the paths, first those evenly spaced: a folder may be sorted by label."""
+    step = max(1, math.ceil(len(paths) / MAX_PHOTOS))
+    return [path for first in range(step) for path in paths[first::step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The original's outputs for N photos.
+
+    Attributes:
+        name: what gave the outputs, for a sentence.
+        is_graph: the bundle's own graph gave them.
+        pixels: uint8 [N, height, width, 3].
+        probabilities: float32 [N, labels], calibrated if the bundle is.
+        logits: float32 [N, labels].
+        ood_score: float32 [N], or None if the bundle has no OOD detector.
+    """
+
+    name: str
+    is_graph: bool
+    pixels: Pixels
+    probabilities: Float32
+    logits: Float32
+    ood_score: Float32 | None
+
+
+def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
+    """Run the fastai learner on photos; the full graph, if the learner can't run here.
+
+    Raises:
+        DataError: there is no readable photo.
+        BundleDamaged: a file of the bundle is damaged.
+    """
+    pixels = np.stack([preprocess(image, bundle.manifest.recipe) for image in photos])
+    has_learner = "learner" in bundle.manifest.engines and not why_unavailable(bundle, "learner")
+    engine = start(bundle, "learner" if has_learner else DEFAULT_ENGINE)
+    rows = [engine.run(photo[None]) for photo in pixels]
+    return Reference(
+        "the fastai learner" if has_learner else "the full graph in ONNX Runtime",
+        not has_learner,
+        pixels,
+        np.concatenate([row.probabilities for row in rows]),
+        np.concatenate([row.logits for row in rows]),
+        _join_scores(rows),
+    )
+
+
+def golden_reference(bundle: Bundle) -> Reference:
+    """Return the learner's outputs that were recorded when the bundle was made."""
+    golden = bundle.golden
+    return Reference(
+        "the recorded outputs of the learner",
+        False,
+        golden.pixels,
+        golden.probabilities,
+        golden.logits,
+        golden.ood_score,
+    )
+
+
+def require_network(bundle: Bundle, format: str) -> None:
+    """Check that a bundle has its network and not only its graph.
+
+    Raises:
+        ConversionFailed: no name rebuilds the network.
+    """
+    if "learner" not in bundle.manifest.engines:
+        raise ConversionFailed(
+            f"{format} needs the network itself, and {bundle.name!r} has only its graph: no name "
+            "in timm or torchvision rebuilds it. Export it to onnx or tflite."
+        )
+
+
+def _join_scores(rows: list[EngineOutput]) -> Float32 | None:
+    scores = [row.ood_score for row in rows if row.ood_score is not None]
+    return np.concatenate(scores) if scores else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far an export's outputs are from the original's, at most.
+
+    Attributes:
+        reference: what it was compared with.
+        photos: the number of photos.
+        same_top: on how many the top label is the same.
+        probability: largest difference of a probability; NaN if one is.
+        ood_score: largest difference of an OOD score, relative above one; None without scores.
+    """
+
+    reference: str
+    photos: int
+    same_top: int
+    probability: float
+    ood_score: float | None = None
+
+    def __str__(self) -> str:
+        score = "" if self.ood_score is None else f", and `novelty` by {self.ood_score:.1g}"
+        return (
+            f"On {self.photos:,} photos, compared with {self.reference}: the same top label on "
+            f"{self.same_top:,}; probabilities differ by at most {self.probability:.1g}{score}."
+        )
+
+    def require_close(self, what: str) -> None:
+        """Check that the export may be handed out.
+
+        Raises:
+            ConversionFailed: a probability differs by more than ``TOLERANCE``.
+        """
+        # Written so that NaN is refused.
+        if not self.probability <= TOLERANCE:
+            raise ConversionFailed(
+                f"{what} doesn't answer as {self.reference} does: a probability differs by "
+                f"{self.probability:.2g}, and {TOLERANCE:g} is allowed. Nothing was written."
+            )
+
+
+def compare(
+    reference: Reference, probabilities: Float32, ood_score: Float32 | None = None
+) -> Comparison:
+    """Compare an export's outputs with the original's for the same pixels.
+
+    Args:
+        reference: the original's outputs.
+        probabilities: float32 [N, labels].
+        ood_score: float32 [N]; None if the export has no such output.
+
+    Raises:
+        ConversionFailed: the shapes don't fit.
+    """
+    if probabilities.shape != reference.probabilities.shape:
+        raise ConversionFailed(
+            f"The converted model returns probabilities of the shape {probabilities.shape} instead "
+            f"of {reference.probabilities.shape}."
+        )
+    score = None
+    if reference.ood_score is not None and ood_score is not None:
+        scale = np.maximum(1, np.abs(reference.ood_score))
+        score = float((np.abs(ood_score.ravel() - reference.ood_score) / scale).max())
+    same = probabilities.argmax(axis=1) == reference.probabilities.argmax(axis=1)
+    return Comparison(
+        reference.name,
+        len(probabilities),
+        int(same.sum()),
+        float(np.abs(probabilities - reference.probabilities).max()),
+        score,
+    )

@@ -1,0 +1,129 @@
+"""An export's folder: written as a whole, with a record of its files."""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..atomic import fsync_path, replace_folder
+from ..bundle.registry import ABANDONED_SECONDS
+from ..errors import FolderExists
+
+__all__ = ["RECORD", "escape_markdown", "list_files", "read_record", "write_export", "write_json"]
+
+RECORD = "loupe-export.json"
+"""The file that lists what an export made: the SHA-256 of each file, by path."""
+
+FORMAT = 1
+
+
+def write_export(
+    folder: Path, models: Mapping[str, str], fill: Callable[[Path], None]
+) -> dict[str, int]:
+    """Write an export, all of it or nothing; return the size of each file in bytes, by path.
+
+    An earlier export is replaced. What else lies beside its files, such as ``.git`` or ``CNAME``,
+    is kept.
+
+    Args:
+        folder: absent, empty, or an earlier export.
+        models: the version of each model in it, by name.
+        fill: writes the files into the empty folder that it is given.
+
+    Raises:
+        FolderExists: the folder holds something else.
+        OSError: it can't be written.
+    """
+    folder = folder.resolve()
+    kept = _list_others(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{folder.name}-new-"
+    _remove_abandoned(folder.parent, prefix)
+    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        fill(new)
+        files = {path: _hash(new / path) for path in list_files(new)}
+        write_json(new / RECORD, {"format": FORMAT, "models": dict(models), "files": files})
+        sizes = {path: (new / path).stat().st_size for path in list_files(new)}
+        for path in sizes:
+            (new / path).chmod(0o644)
+            fsync_path(new / path)
+        for other in kept:
+            _copy(other, new / other.name)
+        new.chmod(0o755)
+        replace_folder(folder, new)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return sizes
+
+
+def list_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it, sorted."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix()
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Return an export's record: ``files`` (SHA-256 by path) and ``models`` (version by name).
+
+    None if the folder is no export.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_record = isinstance(record, dict) and isinstance(record.get("files"), dict)
+    return record if is_record and record.get("format") == FORMAT else None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def escape_markdown(text: str) -> str:
+    """Return text as one line that Markdown shows as it is."""
+    return re.sub(r"([\\`*_\[\]<>#|~!])", r"\\\1", " ".join(text.split()))
+
+
+def _list_others(folder: Path) -> list[Path]:
+    """Return the entries of a folder that its earlier export didn't make.
+
+    Raises:
+        FolderExists: it holds something else than an export.
+    """
+    if not folder.exists():
+        return []
+    entries = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    record = read_record(folder)
+    if entries and record is None:
+        raise FolderExists(
+            f"{folder} holds something else than an earlier export. Choose another folder."
+        )
+    own = {path.split("/")[0] for path in (record or {"files": ()})["files"]} | {RECORD}
+    return [path for path in entries if path.name not in own]
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    """Remove what killed exports left."""
+    for path in parent.glob(f"{prefix}????????"):
+        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,26 @@
+"""ONNX: the bundle's own graph, which runs in ONNX Runtime in any language."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from ..bundle import Bundle
+from ..engines.compiled import GRAPH
+from .device_files import run_graph
+from .export_check import CheckPhotos, compare, golden_reference, run_reference
+from .export_format import Written
+
+__all__ = ["write"]
+
+
+def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
+    """See ``ExportFormat.write``."""
+    graph = bundle.read(GRAPH)
+    (folder / GRAPH).write_bytes(graph)
+    reference = run_reference(bundle, photos)
+    if reference.is_graph:
+        # Compared with itself, it would say nothing.
+        reference = golden_reference(bundle)
+    outputs = run_graph(graph, reference.pixels)
+    comparison = compare(reference, outputs["probabilities"], outputs.get("novelty"))
+    comparison.require_close("The graph")
+    return Written((f"{comparison} Run by ONNX Runtime {version('onnxruntime')}.",))

@@ -1,0 +1,148 @@
+"""Exports to other formats answer as the original, or nothing is written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model import Bundle, Classifier, engine_info, load
+from model.errors import ConversionFailed, DataError, EngineUnavailable
+from model.exporting.export_check import CheckPhotos, Reference, compare
+from model.exporting.formats import FORMATS, export_model
+from model.exports import examine
+from model.samples import samples
+from tests.model.tiny import CALIBRATED, COLOURS, colour, tiny
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in COLOURS:
+        (folder / name).mkdir(parents=True)
+        for count in range(20):
+            colour(name).save(folder / name / f"{count}.png")
+    (folder / "red" / "0.png").write_bytes(b"no photo")
+    return folder
+
+
+def run_sample(folder: Path, photo: Path) -> str:
+    """Return what the sample prints: isolated, so that it can't import Loupe."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ISOLATED, str(folder), str(photo)],
+        cwd=photo.parent,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ISOLATED = (
+    "import runpy, sys; folder = sys.argv.pop(1); sys.path.insert(0, folder); "
+    "runpy.run_path(folder + '/sample.py', run_name='__main__'); "
+    "assert not any(name.partition('.')[0] in ('model', 'ui', 'api') for name in sys.modules)"
+)
+
+
+def test_onnx_folder_holds_all_that_a_program_needs(
+    calibrated_bundle: Bundle, tmp_path: Path, photos: Path
+) -> None:
+    out = tmp_path / "out"
+    export = export_model(calibrated_bundle, "onnx", out, photos)
+    assert (out / "graph.onnx").read_bytes() == calibrated_bundle.read("graph.onnx")
+    config = json.loads((out / "config.json").read_text("utf-8"))
+    assert config["labels"] == list(COLOURS)
+    assert config["calibration"]["ood_threshold"] == CALIBRATED["novelty"]
+    assert (out / "labels.txt").read_text().splitlines() == list(COLOURS)
+    readme = (out / "README.md").read_text("utf-8")
+    assert "$" not in readme
+    assert export.checks[0] in readme
+    assert "the recorded outputs of the learner" in readme
+    for name in export.files.keys() - {"README.md", "loupe-export.json"}:
+        assert f"`{name}`" in readme, name
+
+
+def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export_model(calibrated_bundle, "onnx", out)
+    colour("green").save(tmp_path / "green.png")
+    colour((128, 128, 128)).save(tmp_path / "grey.png")
+    first, *_ = run_sample(out, tmp_path / "green.png").splitlines()
+    best = load(calibrated_bundle.name).identify(tmp_path / "green.png").top(1)[0]
+    assert first.split() == [f"{best.probability:.1%}", "green"]
+    assert run_sample(out, tmp_path / "grey.png").startswith("none of these")
+
+
+def test_graph_that_answers_differently_is_refused(shelf: Path, tmp_path: Path) -> None:
+    def change(arrays: dict[str, NDArray[np.float32]]) -> None:
+        arrays["probabilities"][0, 0] -= 0.002
+
+    bundle = tiny(shelf, golden_change=change)
+    with pytest.raises(ConversionFailed, match=r"differs by 0\.002, and 0\.001 is allowed"):
+        export_model(bundle, "onnx", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nan_is_no_agreement() -> None:
+    shape = np.full((2, 3), 1 / 3, np.float32)
+    pixels = np.zeros((2, 8, 8, 3), np.uint8)
+    reference = Reference("the learner", False, pixels, shape, shape, None)
+    with pytest.raises(ConversionFailed):
+        compare(reference, np.full((2, 3), np.nan, np.float32)).require_close("It")
+    with pytest.raises(ConversionFailed, match="shape"):
+        compare(reference, shape[:, :2])
+
+
+def test_photos_are_taken_from_every_label(photos: Path) -> None:
+    images = list(CheckPhotos(photos))
+    assert len(images) == 50
+    assert {image.getpixel((0, 0)) for image in images} == set(COLOURS.values())
+
+
+def test_folder_without_photos_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="has no photo"):
+        export_model(tiny_bundle, "onnx", tmp_path / "out", tmp_path / "empty")
+
+
+def test_network_without_a_name_cannot_be_exported_to_fastai(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(ConversionFailed, match="has only its graph"):
+        export_model(tiny_bundle, "fastai", tmp_path / "out")
+
+
+def test_fastai_without_the_packages_says_what_to_install(
+    imagenet: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_info, "find_spec", lambda name: None)
+    with pytest.raises(EngineUnavailable, match="pip install -r requirements.txt"):
+        export_model(imagenet.bundle, "fastai", tmp_path / "out")
+
+
+@pytest.mark.torch
+def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export = export_model(imagenet.bundle, "fastai", out)
+    assert "the same top label on 8" in export.checks[0]
+    assert json.loads((out / "config.json").read_text())["calibration"] is None
+    names = examine(out / "export.pkl").names
+    assert not [name for name in names if name.module.split(".")[0] in ("model", "ui", "tests")]
+    sample = samples()[0]
+    first = run_sample(out, sample.path).splitlines()[0]
+    best = imagenet.identify(sample.path).top(1)[0]
+    assert best.label in first
+
+
+def test_each_format_has_its_texts() -> None:
+    from model.exporting.export_text import CONVERTERS_DIR
+
+    for name in FORMATS:
+        assert (CONVERTERS_DIR / name / "about.md").is_file()
+        assert list((CONVERTERS_DIR / name).glob("sample.*"))
