@@ -15,7 +15,7 @@ const STATE = new URL("state.json", SCOPE).href;
 const PAGE = [
   "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
   "loupe.mjs", "manifest.webmanifest", "models/index.json", "photo.mjs", "phrasing.mjs",
-  "prediction.mjs", "preprocess.mjs", "server.mjs", "truncation.mjs", "worker.mjs",
+  "prediction.mjs", "preprocess.mjs", "recents.mjs", "server.mjs", "truncation.mjs", "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

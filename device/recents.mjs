@@ -1,0 +1,193 @@
+/**
+ * The visitor's recent photos with their answers, in the visitor's own browser.
+ *
+ * - `session`: for the tab and its reloads. What a closed tab has left is deleted when the app is
+ *   opened next.
+ * - `day`: for 24 hours, in all tabs.
+ *
+ * Where the browser keeps nothing (a private window, a full disk, another site's frame), they last
+ * until the page is left.
+ */
+
+/** Number of photos that are kept. */
+export const MAX_PHOTOS = 8;
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What is stored of an entry. */
+const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "token", "url"];
+
+const STORE = "photos";
+
+/**
+ * @param {object} [options]
+ * @param {"session" | "day"} [options.scope]
+ * @param {string} [options.prefix] tells apps of one origin apart
+ */
+export function openRecents({ scope = "session", prefix = "" } = {}) {
+  return new Recents(scope, `loupe-recents:${prefix}`);
+}
+
+class Recents {
+  #scope;
+  #name;
+  /** The id of this tab's session. */
+  #session;
+  /** Promise of the database, or of null without one. */
+  #database;
+  /** Promise of `{entry, kept}`, newest first, with the time at which each was kept. */
+  #records;
+  /** Settles when all that was changed is stored. */
+  #stored = Promise.resolve();
+
+  constructor(scope, name) {
+    this.#scope = scope;
+    this.#name = name;
+    this.#session = sessionOf(name);
+    holdLock(`${name} ${this.#session}`);
+    this.#database = openDatabase(name).catch(() => null);
+    this.#records = this.#read().catch(() => []);
+  }
+
+  /** Return the entries, newest first. */
+  async list() {
+    const isCurrent = (record) => this.#scope !== "day" || !isOld(record);
+    const records = await this.#change((former) => former.filter(isCurrent));
+    return records.map(({ entry }) => entry);
+  }
+
+  /** Put an entry first, in place of one with its id; the oldest beyond `MAX_PHOTOS` is dropped. */
+  async add(entry) {
+    const [record] = await this.#change((former) => {
+      const others = former.filter((other) => other.entry.id !== entry.id);
+      // Later than the others, even within a millisecond: the order is read from it.
+      const kept = Math.max(Date.now(), (former[0]?.kept ?? 0) + 1);
+      return [{ entry, kept }, ...others].slice(0, MAX_PHOTOS);
+    });
+    this.#put(record);
+  }
+
+  /** Return an entry by its id, or null. */
+  async get(id) {
+    return (await this.list()).find((entry) => entry.id === id) ?? null;
+  }
+
+  /** Return the entry whose answer has this share link's token, or null. */
+  async getByToken(token) {
+    return (await this.list()).find((entry) => entry.token === token) ?? null;
+  }
+
+  /** Set the share link of an entry's answer. */
+  async setToken(id, token, url) {
+    const record = (await this.#records).find(({ entry }) => entry.id === id);
+    if (!record) return;
+    Object.assign(record.entry, { token, url });
+    this.#put(record);
+  }
+
+  async remove(id) {
+    await this.#change((former) => former.filter(({ entry }) => entry.id !== id));
+  }
+
+  /** Delete all of them, those of other tabs as well. */
+  async clear() {
+    await this.#change(() => []);
+    this.#store((photos) => photos.clear());
+    await this.#stored;
+  }
+
+  /** Replace the records, in the order of calls; those that are dropped leave the database. */
+  #change(next) {
+    this.#records = this.#records.then((former) => {
+      const records = next(former);
+      const ids = new Set(records.map(({ entry }) => entry.id));
+      this.#delete(former.map(({ entry }) => entry.id).filter((id) => !ids.has(id)));
+      return records;
+    });
+    return this.#records;
+  }
+
+  #put({ entry, kept }) {
+    const fields = Object.fromEntries(FIELDS.map((name) => [name, entry[name]]));
+    this.#store((photos) => done(photos.put({ ...fields, kept, session: this.#session })));
+  }
+
+  #delete(ids) {
+    if (ids.length) this.#store((photos) => ids.forEach((id) => photos.delete(id)));
+  }
+
+  /** Change the database after all earlier changes; a failure leaves what is in memory. */
+  #store(work) {
+    this.#stored = this.#stored.then(async () => {
+      const database = await this.#database;
+      if (!database) return;
+      const transaction = database.transaction(STORE, "readwrite");
+      await Promise.all([work(transaction.objectStore(STORE)), finished(transaction)]);
+    }).catch(() => {});
+  }
+
+  /** Return the stored entries that are of this session or day; delete the others. */
+  async #read() {
+    const database = await this.#database;
+    if (!database) return [];
+    const records = await done(database.transaction(STORE).objectStore(STORE).getAll());
+    const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
+    this.#delete(records.filter(isExpired).map(({ id }) => id));
+    const isOwn = ({ session }) => this.#scope === "day" || session === this.#session;
+    return records
+      .filter((record) => !isExpired(record) && isOwn(record))
+      .sort((a, b) => b.kept - a.kept)
+      .slice(0, MAX_PHOTOS)
+      .map(({ kept, session, ...entry }) => ({ entry, kept }));
+  }
+
+  /** Return a function that tells records of closed tabs from those of this and other open ones. */
+  async #leftBehind() {
+    const { held = [] } = (await navigator.locks?.query().catch(() => null)) ?? {};
+    const names = new Set(held.map(({ name }) => name));
+    return (record) => {
+      if (record.session === this.#session) return false;
+      // Browsers have locks only on https; elsewhere, other tabs may be open for a day.
+      return navigator.locks ? !names.has(`${this.#name} ${record.session}`) : isOld(record);
+    };
+  }
+}
+
+const isOld = ({ kept }) => Date.now() - kept > DAY_MS;
+
+/** Return the id of this tab's session, which survives reloads. */
+function sessionOf(name) {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const fresh = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    const kept = sessionStorage.getItem(name);
+    if (!kept) sessionStorage.setItem(name, fresh);
+    return kept ?? fresh;
+  } catch {
+    return fresh;
+  }
+}
+
+/** Hold a lock until the page is left, by which other tabs see that this one is open. */
+function holdLock(name) {
+  // Shared, because a duplicated tab has the same session.
+  navigator.locks?.request(name, { mode: "shared" }, () => new Promise(() => {})).catch(() => {});
+}
+
+async function openDatabase(name) {
+  const request = indexedDB.open(name, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
+  return done(request);
+}
+
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+const finished = (transaction) =>
+  new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve;
+    transaction.onabort = () => reject(transaction.error);
+  });

@@ -1,0 +1,232 @@
+"""``device/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.device_app import DeviceApp, device_app
+from tests.browser.drive import checked_page
+
+SETUP = """
+async ({ page, scope }) => {
+  const { openRecents } = await import(`${page}recents.mjs`);
+  const open = (options) => openRecents({ scope, prefix: "/some/path", ...options });
+  const entry = (id, values) => ({
+    id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo", time: 1, token: null,
+    url: null, answer: { headline: ["A ", { label: "قميص" }] }, ...values,
+  });
+  const stored = async () => {
+    const [{ name }] = await indexedDB.databases();
+    const done = (request) => new Promise((resolve) => {
+      request.onsuccess = () => resolve(request.result);
+    });
+    const database = await done(indexedDB.open(name));
+    const records = await done(database.transaction("photos").objectStore("photos").getAll());
+    database.close();
+    return records.map(({ id }) => id).sort();
+  };
+  const until = async (wanted) => {
+    while (JSON.stringify(await stored()) !== JSON.stringify(wanted)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const ids = async (recents) => (await recents.list()).map(({ id }) => id);
+  SCRIPT
+}
+"""
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def app(data_folder: Path) -> Iterator[DeviceApp]:
+    with device_app() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, app: DeviceApp) -> Iterator[Visit]:
+    """Open a page of the app's origin; by default in a fresh profile."""
+    with ExitStack() as stack:
+
+        def come(context: BrowserContext | None = None) -> Page:
+            page = context.new_page() if context else stack.enter_context(checked_page(browser, {}))
+            page.goto(f"{app.url}manifest.webmanifest")
+            return page
+
+        yield come
+
+
+@pytest.fixture
+def run(app: DeviceApp) -> Callable[..., Any]:
+    def run_script(page: Page, script: str, scope: str = "session") -> Any:
+        return page.evaluate(SETUP.replace("SCRIPT", script), {"page": app.url, "scope": scope})
+
+    return run_script
+
+
+FILL = """
+  const recents = open();
+  for (let number = 0; number < 10; number++) await recents.add(entry(`p${number}`));
+  await until(["p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9"]);
+"""
+
+
+def test_newest_eight_survive_a_reload_with_photo_answer_and_link(visit: Visit, run: Any) -> None:
+    page = visit()
+    run(page, f"{FILL} await recents.setToken('p9', 'token', 'https://x/?answer=token');")
+    page.reload()
+    result = run(
+        page,
+        """
+        const recents = open();
+        const found = await recents.getByToken("token");
+        return {
+          ids: await ids(recents), photo: await found.photo.text(), url: found.url,
+          answer: found.answer, missing: await recents.get("p1"),
+          other: await recents.getByToken("x"),
+        };
+        """,
+    )
+    assert result == {
+        "ids": [f"p{number}" for number in range(9, 1, -1)],
+        "photo": "photo p9",
+        "url": "https://x/?answer=token",
+        "answer": {"headline": ["A ", {"label": "قميص"}]},
+        "missing": None,
+        "other": None,
+    }
+
+
+def test_photo_that_is_identified_again_is_kept_once(visit: Visit, run: Any) -> None:
+    result = run(
+        visit(),
+        """
+        const recents = open();
+        const added = ["a", "b", "a"].map((id, place) => entry(id, { alt: `${place}` }));
+        await Promise.all(added.map((one) => recents.add(one)));
+        await recents.remove("b");
+        await until(["a"]);
+        return [await ids(recents), (await recents.get("a")).alt];
+        """,
+    )
+    assert result == [["a"], "2"]
+
+
+def test_session_is_its_tab_and_ends_with_it(visit: Visit, run: Any) -> None:
+    first = visit()
+    run(first, f"{FILL} window.recents = recents;")
+    second = visit(first.context)
+    assert run(second, "return ids(open());") == []
+    kept = ["other", *(f"p{number}" for number in range(2, 10))]
+    run(second, f"await open().add(entry('other')); await until({kept});")
+    # An open tab keeps its photos; those of a closed one go when the app is opened next.
+    first.close()
+    third = visit(second.context)
+    assert run(third, "const recents = open(); await until(['other']); return ids(recents);") == []
+    assert run(second, "return ids(open());") == ["other"]
+
+
+def test_day_is_for_all_tabs_and_expires(visit: Visit, run: Any) -> None:
+    first = visit()
+    run(first, "await open().add(entry('a')); await until(['a']);", "day")
+    second = visit(first.context)
+    assert run(second, "return ids(open());", "day") == ["a"]
+    later = """
+      const real = Date.now();
+      Date.now = () => real + %d;
+      const recents = open();
+      return ids(recents);
+    """
+    hour = 3_600_000
+    assert run(second, later % (23 * hour), "day") == ["a"]
+    third = visit(first.context)
+    assert run(third, later % (25 * hour), "day") == []
+    run(third, "await until([]);")
+
+
+def test_day_expires_in_an_open_page(visit: Visit, run: Any) -> None:
+    result = run(
+        visit(),
+        """
+        const recents = open();
+        await recents.add(entry("a"));
+        const before = await ids(recents);
+        const real = Date.now();
+        Date.now = () => real + 25 * 3_600_000;
+        const after = await ids(recents);
+        await until([]);
+        return [before, after];
+        """,
+        "day",
+    )
+    assert result == [["a"], []]
+
+
+def test_clearing_deletes_everything(visit: Visit, run: Any) -> None:
+    first = visit()
+    run(first, f"{FILL} window.recents = recents;")
+    second = visit(first.context)
+    assert run(second, "await open().clear(); return stored();") == []
+    assert run(first, "await window.recents.clear(); return ids(window.recents);") == []
+    first.reload()
+    assert run(first, "return ids(open());") == []
+
+
+FORBID = {
+    "no IndexedDB": "Object.defineProperty(window, 'indexedDB', { value: undefined });",
+    "refused": """
+      IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError'); };
+    """,
+    "full": """
+      IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); };
+    """,
+    "no sessionStorage": """
+      Object.defineProperty(window, 'sessionStorage', {
+        get() { throw new DOMException('', 'SecurityError'); },
+      });
+    """,
+    "no locks": "Object.defineProperty(navigator, 'locks', { value: undefined });",
+}
+
+
+@pytest.mark.parametrize("cause", FORBID)
+def test_browser_that_keeps_nothing_keeps_them_in_memory(
+    visit: Visit, run: Any, cause: str
+) -> None:
+    result = run(
+        visit(),
+        FORBID[cause]
+        + """
+        const recents = open();
+        await recents.add(entry("a"));
+        await recents.add(entry("b"));
+        await recents.setToken("a", "token", "url");
+        const found = await recents.getByToken("token");
+        const listed = await ids(recents);
+        await recents.clear();
+        return [listed, found.id, await ids(recents)];
+        """,
+    )
+    assert result == [["b", "a"], "a", []]
+
+
+def test_quota_of_the_disk_leaves_the_page_working(visit: Visit, run: Any, app: DeviceApp) -> None:
+    page = visit()
+    devtools = page.context.new_cdp_session(page)
+    origin = page.evaluate("origin")
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 100_000})
+    result = run(
+        page,
+        """
+        const recents = open();
+        await recents.add(entry("large", { photo: new Blob([new Uint8Array(5_000_000)]) }));
+        await recents.add(entry("small"));
+        return [await ids(recents), (await recents.get("large")).photo.size];
+        """,
+    )
+    assert result == [["small", "large"], 5_000_000]
