@@ -1,12 +1,11 @@
 """The About page: how Loupe works, what is saved and what is not."""
 
-import sys
-
 import streamlit as st
 
 from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
 from model.settings import settings
 from ui.batch.job_cache import LIFETIME_MINUTES
+from ui.component import has_routes
 from ui.phrasing import spell_number
 from ui.session import MAX_PHOTOS
 from ui.settings_menu import usable_bundles, warn_if_serving_install
@@ -33,8 +32,7 @@ st.write(
     "model says “my best guess” and always names something."
 )
 
-# Where Streamlit runs the script alone, the app has no routes.
-if settings().downloads and "api.device" in sys.modules:
+if settings().downloads and has_routes():
     st.write(
         "Models also run [on your own device](device/): your photo isn't sent at all, and after "
         "one visit it works without a network."

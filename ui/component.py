@@ -1,0 +1,40 @@
+"""What the page's components in JavaScript share: their loader, and the address of their files."""
+
+import sys
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+__all__ = ["SCRIPT", "base_path", "has_routes"]
+
+# Streamlit runs a component's script from a blob, which has no address to import from.
+SCRIPT = """
+export default async function (component) {
+  let module;
+  try {
+    module = await import(new URL(component.data.script, document.baseURI));
+  } catch (error) {
+    console.error(error);
+    component.setTriggerValue("failed", true);
+    return undefined;
+  }
+  return module.default(component);
+}
+"""
+"""Imports the module at ``data["script"]`` and calls its default export, as Streamlit would.
+
+If that can't be loaded, it sets the trigger ``failed``.
+"""
+
+
+def has_routes() -> bool:
+    """Return whether the app has its HTTP routes; Streamlit alone, run as a script, has none."""
+    return "api.app" in sys.modules
+
+
+def base_path() -> str:
+    """Return the path below which the browser finds the app's routes; ends with a slash."""
+    path = urlsplit(st.context.url or "").path or "/"
+    configured = f"/{st.get_option('server.baseUrlPath').strip('/')}"
+    # Without the slash at its end, the app's own path would look like a page's.
+    return f"{path}/" if path == configured != "/" else path[: path.rindex("/") + 1]
