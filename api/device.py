@@ -20,9 +20,9 @@ from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import BundleNotFound, EngineUnavailable
 from model.exporting.cache import find_file, find_folder
-from model.exporting.device_files import device_dir, device_name, model_json
+from model.exporting.device_files import device_dir, device_name, index_json, model_json
 from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
-from model.exporting.page_files import JAVASCRIPT, PAGE_DIR, PAGE_FILES
+from model.exporting.page_files import JAVASCRIPT, PAGE_DIR, PAGE_FILES, POLICY
 from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
 from model.settings import settings
 
@@ -37,12 +37,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
 RUNTIME_FILE = re.compile(r"([0-9a-f]{16})\.(mjs|wasm\.gz)")
 
-POLICY = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors *"
-)
-"""Content-Security-Policy of the page: nothing from elsewhere, and in any site's frame, as the app.
+HEADER = f"{POLICY}; frame-ancestors *"
+"""Content-Security-Policy, in any site's frame, as the app.
 
 A worker has the policy of its own file, so scripts carry it as well."""
 
@@ -90,7 +86,7 @@ def page(request: Request) -> Response:
     if settings().downloads:
         return _send_page_file(request, "index.html")
     text = f'<!doctype html><html lang="en"><title>Loupe</title><p>{OFF}</p></html>'
-    headers = {"Content-Security-Policy": POLICY}
+    headers = {"Content-Security-Policy": HEADER}
     return revalidate(request, Response(text, media_type="text/html", headers=headers))
 
 
@@ -103,7 +99,7 @@ def _send_page_file(request: Request, name: str) -> Response:
     if name not in PAGE_FILES:
         return problem("not-found", NO_FILE)
     response = Response((PAGE_DIR / name).read_bytes(), media_type=PAGE_FILES[name])
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = HEADER
     return revalidate(request, response)
 
 
@@ -111,12 +107,8 @@ def models(request: Request) -> Response:
     """List the models that run on the device."""
     if not settings().downloads:
         return problem("not-found", OFF)
-    default = default_model()
     bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
-    found = [
-        {"name": b.name, "title": b.manifest.title, "default": b.name == default} for b in bundles
-    ]
-    return revalidate(request, JSONResponse({"models": found}))
+    return revalidate(request, JSONResponse(index_json(bundles, default_model())))
 
 
 async def model(request: Request) -> Response:
@@ -176,7 +168,7 @@ def _send_file(request: Request, folder: str, pattern: re.Pattern[str]) -> Respo
     if not match or not path:
         return problem("not-found", NO_FILE if settings().downloads else OFF)
     tag = f'"{match[1]}"'
-    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "Content-Security-Policy": POLICY}
+    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "Content-Security-Policy": HEADER}
     if has_etag(request, tag):
         return Response(status_code=304, headers=headers)
     # No ranges: browsers fetch the whole file.

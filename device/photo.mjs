@@ -125,7 +125,7 @@ export async function testPixels() {
     throw new LoupeError(
       "engine-unavailable",
       "This browser changes the pixels of photos to prevent fingerprinting, so it can't run the " +
-        "model exactly. Allow reading canvases for this page, or use the server.",
+        "model exactly. Allow reading canvases for this page, or use another browser.",
     );
   }
 }

@@ -131,8 +131,7 @@ async function download(url, sha256, count) {
   });
   let bytes;
   try {
-    const stream = response.body.pipeThrough(counter);
-    bytes = await new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+    bytes = await unpack(await new Response(response.body.pipeThrough(counter)).arrayBuffer());
   } catch {
     throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
   }
@@ -143,6 +142,14 @@ async function download(url, sha256, count) {
     if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn't match its SHA-256.`);
   }
   return new Uint8Array(bytes);
+}
+
+/** Unpack gzip, unless the host has done that: some send `Content-Encoding: gzip` for `.gz`. */
+async function unpack(bytes) {
+  const [first, second] = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
 }
 
 async function identify({ source, top }) {

@@ -19,6 +19,7 @@ COMMANDS = {
     "rollback": "models",
     "build": "build",
     "import": "importing",
+    "export": "export",
     "doctor": "doctor",
     "train": "train",
     "calibrate": "calibrate",

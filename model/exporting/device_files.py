@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "calibration_json",
     "device_dir",
     "device_name",
+    "index_json",
     "model_json",
     "run_graph",
 ]
@@ -79,6 +81,20 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     # Of this code, not of the bundle: files in the cache may be older.
     info["limits"] = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
     return info
+
+
+def index_json(bundles: Iterable[Bundle], default: str | None) -> dict[str, Any]:
+    """Return the contents of ``models/index.json``: the models to choose from.
+
+    Args:
+        bundles: the models.
+        default: the name of the one that opens.
+    """
+    models = [
+        {"name": bundle.name, "title": bundle.manifest.title, "default": bundle.name == default}
+        for bundle in bundles
+    ]
+    return {"models": models}
 
 
 def _run(bundle: Bundle, folder: Path) -> None:

@@ -4,9 +4,15 @@ from pathlib import Path
 
 from ..settings import ROOT
 
-__all__ = ["JAVASCRIPT", "PAGE_DIR", "PAGE_FILES", "find_page_files"]
+__all__ = ["JAVASCRIPT", "PAGE_DIR", "PAGE_FILES", "POLICY", "find_page_files"]
 
 PAGE_DIR = ROOT / "device"
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'"
+)
+"""Content-Security-Policy of the page: nothing from elsewhere."""
 
 JAVASCRIPT = "text/javascript"
 MEDIA_TYPES = {

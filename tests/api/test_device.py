@@ -194,7 +194,7 @@ def test_owner_who_gives_no_model_away_sends_none(client: Any, serve: Any) -> No
     page = closed.get("/device/")
     assert page.status_code == 200
     assert device.OFF in page.text
-    assert page.headers["content-security-policy"] == device.POLICY
+    assert page.headers["content-security-policy"] == device.HEADER
     assert page.text == closed.get("/device/index.html").text
 
 

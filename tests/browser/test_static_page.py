@@ -1,0 +1,245 @@
+"""The exported page in Chromium, on servers that know nothing of Loupe."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from deploy.ports import free_port
+from model.bundle import get_bundle
+from model.exporting import cache
+from model.exporting.web import export_web
+from model.samples import samples
+from tests.browser.drive import PHONE, checked_page
+from tests.browser.server import framing
+from tests.browser.static_host import static_host
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+from tests.waiting import wait_until
+
+RED = encoded(colour("red"), "PNG")
+KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
+MEGABYTE = 1_000_000
+OTHER_PYTHONS = {"python3.11", "python3.13"} - {f"python3.{sys.version_info.minor}"}
+"""The oldest and the newest one: their servers know different types."""
+
+
+@pytest.fixture(scope="module")
+def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An export of a model of colours."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "BUILT_DIR", built_dir)
+        bundle = tiny(folder, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+        export_web([bundle], folder / "page")
+        yield folder / "page"
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address in a fresh profile."""
+    with ExitStack() as stack:
+
+        def come(url: str, **options: Any) -> Page:
+            page = stack.enter_context(checked_page(browser, options))
+            page.goto(url)
+            return page
+
+        yield come
+
+
+def identify(
+    page: Page | FrameLocator, data: bytes = RED, title: str = "Very likely a red"
+) -> None:
+    page.get_by_label("Take or choose a photo").set_input_files(
+        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
+    )
+    expect(page.get_by_role("heading", level=2)).to_have_text(title)
+    expect(page.locator("#source")).to_have_text(re.compile("^On this device in"))
+
+
+def kept(page: Page) -> None:
+    expect(page.locator("#kept")).to_have_text(KEPT)
+
+
+@contextlib.contextmanager
+def http_server(python: str, folder: Path) -> Iterator[str]:
+    """Run ``python -m http.server`` above a folder; yield the folder's address."""
+    port = free_port()
+    command = [python, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "--directory", str(folder.parent)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://localhost:{port}/{folder.name}/"
+
+    def is_ready() -> bool:
+        with urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+
+    try:
+        wait_until(is_ready, 20)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "python", [sys.executable, *filter(None, map(shutil.which, OTHER_PYTHONS))]
+)
+def test_page_works_from_pythons_server_and_then_without_it(
+    visit: Any, exported: Path, python: str
+) -> None:
+    # A name in PATH may be a shim without that version behind it.
+    if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
+        pytest.skip(f"{python} is missing")
+    with http_server(python, exported) as url:
+        page = visit(url)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+        identify(page)
+        kept(page)
+    page.context.set_offline(True)
+    for _ in range(2):
+        page.reload()
+        identify(page)
+        kept(page)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"compresses": True}, {"encodings": {".gz": "gzip"}}],
+    ids=["plain", "compressing", "unpacking"],
+)
+def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: Any) -> None:
+    with static_host(exported, **options) as host:
+        page = visit(host.url)
+        identify(page)
+        page.get_by_text("This device", exact=True).click()
+        page.get_by_role("radio", name=re.compile("^Full:")).check()
+        expect(page.locator("#source")).to_have_text(re.compile("· full graph ·"))
+        kept(page)
+        host.is_down = True
+        page.reload()
+        identify(page)
+
+
+def test_nothing_is_asked_of_others_and_after_loading_of_nobody(visit: Any, exported: Path) -> None:
+    with static_host(exported) as host:
+        page = visit("about:blank")
+        urls: list[str] = []
+        page.context.on("request", lambda request: urls.append(request.url))
+        page.goto(host.url)
+        kept(page)
+        count = len(host.asked)
+        identify(page)
+        identify(page, encoded(colour("blue"), "PNG"), "Very likely a blue")
+        assert len(host.asked) == count
+        assert [url for url in urls if not url.startswith((host.url, "blob:"))] == []
+        # Without a server of Loupe's there is none to name.
+        assert "server" not in page.locator("body").inner_text().lower()
+
+
+def test_page_works_in_the_frame_of_another_site(visit: Any, exported: Path) -> None:
+    with static_host(exported) as host, framing(host.url, "127.0.0.1") as outer:
+        page = visit(outer)
+        identify(page.frame_locator("iframe"))
+
+
+def test_page_can_be_installed(visit: Any, exported: Path) -> None:
+    with static_host(exported) as host:
+        page = visit(host.url)
+        kept(page)
+        devtools = page.context.new_cdp_session(page)
+        errors = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        # Profiles of tests are incognito.
+        assert [error["errorId"] for error in errors] == ["in-incognito"]
+        manifest = devtools.send("Page.getAppManifest")
+        assert manifest["errors"] == []
+        assert manifest["url"] == f"{host.url}manifest.webmanifest"
+
+
+def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
+    with static_host(exported) as host:
+        page = visit(host.url)
+        identify(page)
+        blocked = page.evaluate(
+            """async () => {
+              const element = document.createElement("script");
+              element.textContent = "document.body.dataset.inline = 1";
+              document.body.append(element);
+              const elsewhere = "http://127.0.0.1:9/";
+              const sent = await fetch(elsewhere).then(() => "sent", (error) => error.name);
+              return [document.body.dataset.inline ?? null, sent];
+            }"""
+        )
+        assert blocked == [None, "TypeError"]
+
+
+def test_opened_as_a_file_the_page_says_what_to_do(visit: Any, exported: Path) -> None:
+    page = visit((exported / "index.html").as_uri(), viewport=PHONE)
+    sentence = page.locator("#stuck")
+    expect(sentence).to_be_visible()
+    expect(sentence).to_contain_text(
+        "Opened as a file, it needs a web server: run python -m http.server in its folder"
+    )
+
+
+@pytest.mark.parametrize("end", [".onnx.gz", ".golden.gz", ".wasm.gz"])
+def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end: str) -> None:
+    with static_host(exported) as host:
+        for path in exported.rglob(f"*{end}"):
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 0xFF
+            host.changed[path.relative_to(exported).as_posix()] = bytes(data)
+        page = visit(host.url)
+        expect(page.get_by_role("alert")).to_have_text(
+            re.compile("was cut short or changed|doesn't match its SHA-256")
+        )
+        host.changed.clear()
+        page.get_by_role("button", name="Try again").click()
+        identify(page)
+
+
+def test_other_page_imports_the_library_by_its_name(visit: Any, exported: Path) -> None:
+    with http_server(sys.executable, exported) as url:
+        labels = visit(url).evaluate(
+            """async () => {
+              const { load } = await import("./loupe.mjs");
+              const model = await load("models/colours/");
+              return model.info.labels;
+            }"""
+        )
+        assert labels[0] == "red"
+
+
+@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
+def test_first_visit_loads_few_bytes(
+    visit: Any,
+    built_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    megabytes: float,
+) -> None:
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    export_web([get_bundle(name)], tmp_path / "page")
+    photo = next(sample for sample in samples() if sample.name == "coffee")
+    with static_host(tmp_path / "page", compresses=True) as host:
+        page = visit(host.url)
+        kept(page)
+        assert 0 < host.sent_bytes < megabytes * MEGABYTE
+        page.get_by_label("Take or choose a photo").set_input_files(photo.path)
+        expect(page.get_by_role("heading", level=2)).to_be_visible()
+        if name == "imagenet":
+            expect(page.get_by_role("rowheader").first).to_have_text("espresso")

@@ -1,0 +1,108 @@
+"""The export for static web servers: its files and what is in them."""
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model.bundle import Bundle
+from model.exporting import cache
+from model.exporting.export_folder import RECORD, list_files, read_record
+from model.exporting.page_files import PAGE_FILES
+from model.exporting.web import export_web
+from tests.model.tiny import tiny
+
+
+@pytest.fixture
+def models(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
+    """Two models, on a machine that has onnxruntime-web."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    return [tiny(shelf, "apples", title="Äpfel: *& more*"), tiny(shelf, "pears")]
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_folder_holds_the_page_and_what_its_models_need(
+    models: list[Bundle], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out" / "page"
+    export = export_web(models, folder)
+    files = set(list_files(folder))
+    assert set(export.files) == files
+    assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
+    assert {".nojekyll", "README.md", "loupe.mjs", "models/index.json", RECORD} < files
+    listed = read_json(folder / "models/index.json")["models"]
+    assert [(model["name"], model["default"]) for model in listed] == [
+        ("apples", True),
+        ("pears", False),
+    ]
+    for bundle in models:
+        place = folder / "models" / bundle.name
+        info = read_json(place / "model.json")
+        assert info["version"] == bundle.version
+        packed = [info["runtime"] | {"url": info["runtime"]["wasm"]}]
+        for graph in info["graphs"].values():
+            packed += [graph, graph["golden"]]
+        for entry in packed:
+            data = (place / entry["url"]).read_bytes()
+            assert len(data) == entry["bytes"]
+            assert hashlib.sha256(gzip.decompress(data)).hexdigest() == entry["sha256"]
+        assert (place / info["runtime"]["module"]).suffix == ".js"
+    assert oct(folder.stat().st_mode & 0o777) == "0o755"
+    assert {oct((folder / path).stat().st_mode & 0o777) for path in files} == {"0o644"}
+
+
+def test_no_file_asks_for_a_module_by_a_name_that_servers_may_not_know(
+    models: list[Bundle], tmp_path: Path
+) -> None:
+    folder = tmp_path / "page"
+    export_web(models, folder)
+    names = set(list_files(folder))
+    for path in names - {"loupe.mjs"}:
+        if path.startswith(("runtime/", "models/")) or not path.endswith((".js", ".html")):
+            continue
+        text = (folder / path).read_text("utf-8")
+        assert ".mjs" not in text, path
+        for module in re.findall(r'(?:from|import|new URL\() ?"\./([\w-]+\.\w+)"', text):
+            assert module in names, path
+    assert (folder / "loupe.mjs").read_text() == 'export * from "./loupe.js";\n'
+
+
+def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
+    export_web(models, tmp_path / "page")
+    html = (tmp_path / "page/index.html").read_text("utf-8")
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.+?)">', html)
+    assert policy.startswith("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';")
+    # Browsers ignore it in a page, with a warning.
+    assert "frame-ancestors" not in policy
+    # Nothing that the policy governs comes before it.
+    assert html.index("Content-Security-Policy") < html.index("<link")
+
+
+def test_readme_is_the_head_of_a_static_space(models: list[Bundle], tmp_path: Path) -> None:
+    export_web(models, tmp_path / "page")
+    _, head, text = (tmp_path / "page/README.md").read_text("utf-8").split("---\n", 2)
+    space = yaml.safe_load(head)
+    assert (space["sdk"], space["app_file"]) == ("static", "index.html")
+    assert space["title"] == "Äpfel: *& more*"
+    assert "# Äpfel: \\*& more\\*" in text
+    assert models[1].version in text
+
+
+def test_later_export_leaves_out_what_is_no_longer_asked_for(
+    models: list[Bundle], tmp_path: Path
+) -> None:
+    folder = tmp_path / "page"
+    export_web(models, folder)
+    export_web(models[1:], folder)
+    assert [path.name for path in (folder / "models").iterdir() if path.is_dir()] == ["pears"]
+    record = read_record(folder)
+    assert record
+    assert record["models"] == {"pears": models[1].version}
