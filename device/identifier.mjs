@@ -150,7 +150,18 @@ class Identifier {
    * @throws {LoupeError} or the signal's reason
    */
   async explain(blob, answer, { signal } = {}) {
-    return this.#serverOrThrow().explain(blob, { signal });
+    const first = this.#run === "auto" ? answer.where : this.#run;
+    const second = first === "device" ? "server" : "device";
+    try {
+      return await this.#explainOn(first, blob, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (this.#run !== "auto" || PHOTO_CODES.has(error.code)) throw error;
+      return this.#explainOn(second, blob, signal).catch(() => {
+        signal?.throwIfAborted();
+        throw error;
+      });
+    }
   }
 
   /**
@@ -172,6 +183,12 @@ class Identifier {
     this.#isClosed = true;
     this.#model?.close();
     this.#model = null;
+  }
+
+  async #explainOn(where, blob, signal) {
+    if (where === "server") return this.#serverOrThrow().explain(blob, { signal });
+    await this.#loaded(signal);
+    return this.#model.explain(blob, { signal });
   }
 
   #next() {

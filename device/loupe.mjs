@@ -86,6 +86,32 @@ class Model {
   }
 
   /**
+   * Explain a photo's top label: cover one region after the other, and see how much depends on it.
+   *
+   * @param {Blob} source
+   * @param {object} [options]
+   * @param {number} [options.seconds] for finer maps; a coarse one is always completed
+   * @param {AbortSignal} [options.signal]
+   * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} how much each region of
+   *   what the model sees matters, row by row, from 0 to 1
+   * @throws {LoupeError} as `identify`, or the signal's reason
+   */
+  async explain(source, { seconds = 0.7, signal } = {}) {
+    if (!(source instanceof Blob)) throw new LoupeError("invalid", "explain takes a photo's Blob.");
+    signal?.throwIfAborted();
+    const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
+    signal?.addEventListener("abort", stop);
+    try {
+      return await this.#calls.send("explain", { source, seconds });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /**
    * Identify the frames of a playing video: one at a time, and always the newest. While the video
    * is paused or the page hidden, nothing is done.
    *

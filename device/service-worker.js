@@ -14,8 +14,9 @@ const STATE = new URL("state.json", SCOPE).href;
 /** All files of the page; one that is missing here would be missing without a network. */
 const PAGE = [
   "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
-  "loupe.mjs", "manifest.webmanifest", "models/index.json", "photo.mjs", "phrasing.mjs",
-  "prediction.mjs", "preprocess.mjs", "recents.mjs", "server.mjs", "truncation.mjs", "worker.mjs",
+  "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs", "photo.mjs",
+  "phrasing.mjs", "prediction.mjs", "preprocess.mjs", "recents.mjs", "server.mjs",
+  "truncation.mjs", "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

@@ -4,7 +4,8 @@
 
 import { LoupeError } from "./errors.mjs";
 import { decode, testPixels } from "./photo.mjs";
-import { predict } from "./prediction.mjs";
+import { occlusionMap } from "./occlusion.mjs";
+import { predict, ranking } from "./prediction.mjs";
 import { preprocess } from "./preprocess.mjs";
 
 /** The format of `model.json` that this code reads. */
@@ -19,7 +20,10 @@ let session = null;
 let ort = null;
 let graphName = "";
 
-const calls = { load, identify };
+/** Number of explanations that were begun or stopped; only the newest goes on. */
+let explanations = 0;
+
+const calls = { load, identify, explain, stopExplaining };
 
 onmessage = async ({ data: { number, name, values } }) => {
   try {
@@ -168,6 +172,28 @@ async function identify({ source, top }) {
     total: finished - started,
   };
   return predict(model, graphName, output[0], milliseconds, top);
+}
+
+/** Return the occlusion map of a photo's top label. */
+async function explain({ source, seconds }) {
+  if (!session) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  const turn = ++explanations;
+  const image = await decode(source, model.recipe, model.limits);
+  const pixels = preprocess(image, model.recipe, { isFitted: true });
+  const [{ probabilities }] = await run(pixels, 1);
+  const [label] = ranking(probabilities);
+  const probabilityOf = async (covered) => {
+    // A photo, or the end of this explanation, may come in between.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (turn !== explanations) throw new LoupeError("stopped", "The explanation was stopped.");
+    const [output] = await run(covered, 1);
+    return output.probabilities[label];
+  };
+  return occlusionMap(pixels, model.recipe.crop ?? model.recipe.resize, probabilityOf, seconds);
+}
+
+function stopExplaining() {
+  explanations++;
 }
 
 /** Run the graph on `count` photos' pixels; return an output for each. */

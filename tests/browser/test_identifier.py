@@ -356,3 +356,22 @@ def test_answer_can_be_corrected(run: Run) -> None:
         """
     )
     assert numbers == [1, 2]
+
+
+def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> None:
+    explained = f"{PREFIX}/api/session/explanation"
+    script = """
+      const identifier = create({ run: "%s" });
+      const answer = await identifier.identify(blob);
+      await until(identifier, isSettled);
+      const { rows, columns, heat } = await identifier.explain(blob, answer);
+      return { where: answer.where, rows, columns, isFilled: heat.length === rows * columns };
+    """
+    map_of_32 = {"rows": 32, "columns": 32, "isFilled": True}
+    assert run(script % "device") == {"where": "device", **map_of_32}
+    assert app.sent == []
+    assert run(script % "server") == {"where": "server", **map_of_32}
+    assert app.asked.count(explained) == 1
+    # In automatic, the other one explains what this one can't.
+    app.broken = {"/explanation"}
+    assert run(script % "auto") == {"where": "server", **map_of_32}

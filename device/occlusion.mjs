@@ -1,0 +1,184 @@
+/**
+ * Occlusion maps: cover each region of a photo to see how much an answer depends on it. The same
+ * numbers as `model/explanation.py`, which names the source.
+ *
+ * Pixels are RGB bytes, row by row, as a graph takes them.
+ */
+
+/**
+ * Numbers of patches along a side, and the step by which their cells are visited: coprime to the
+ * number of cells and near its golden section, so that gaps are spread out when time runs out.
+ */
+const GRIDS = [{ grid: 5, step: 16 }, { grid: 7, step: 30 }, { grid: 9, step: 50 }];
+
+/** Rows and columns of the map that is returned, as in `api/session.py`. */
+const MAP_CELLS = 32;
+
+/** Number of passes with which Pillow approximates a Gaussian blur. */
+const PASSES = 3;
+
+/**
+ * Return how much covering each region lowers the score of a label. Coarse patches come first, then
+ * finer ones until `seconds` have passed; the coarse ones are always completed.
+ *
+ * @param {Uint8Array} pixels
+ * @param {[number, number]} size height and width
+ * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
+ * @param {number} seconds
+ * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} row by row, from 0 (the
+ *   least important sixth) to 1 (the most important)
+ */
+export async function occlusionMap(pixels, [height, width], probabilityOf, seconds) {
+  const deadline = performance.now() + 1000 * seconds;
+  const blurred = gaussianBlur(pixels, height, width, height / 10);
+  const difference = Float32Array.from(blurred, (value, place) => value - pixels[place]);
+  const importance = new Float32Array(height * width);
+  const weight = new Float32Array(height * width).fill(1e-6);
+  const covered = new Uint8Array(pixels.length);
+  const uncovered = logOdds(await probabilityOf(pixels));
+  for (const { grid, step } of GRIDS) {
+    for (const mask of masks(grid, step, height, width)) {
+      if (grid !== GRIDS[0].grid && performance.now() > deadline) break;
+      for (let place = 0; place < pixels.length; place++) {
+        const change = Math.fround(mask[Math.floor(place / 3)] * difference[place]);
+        covered[place] = Math.fround(pixels[place] + change);
+      }
+      const loss = Math.fround(Math.max(0, uncovered - logOdds(await probabilityOf(covered))));
+      for (let place = 0; place < mask.length; place++) {
+        importance[place] += Math.fround(loss * mask[place]);
+        weight[place] += mask[place];
+      }
+    }
+  }
+  stretch(importance.map((value, place) => value / weight[place]), importance);
+  return meanCells(importance, height, width);
+}
+
+/** Return the log-odds, which still change where probabilities are near 1. */
+function logOdds(probability) {
+  const bounded = Math.min(Math.max(probability, 1e-6), 1 - 1e-6);
+  return Math.log(bounded / (1 - bounded));
+}
+
+/** Yield soft patches on a grid, 0 to 1. */
+function* masks(grid, step, height, width) {
+  const rows = softSteps(grid, height);
+  const columns = softSteps(grid, width);
+  const count = grid * grid;
+  for (let turn = 0; turn < count; turn++) {
+    const cell = (turn * step) % count;
+    const row = rows[Math.floor(cell / grid)];
+    const column = columns[cell % grid];
+    yield Float32Array.from({ length: height * width }, (_, place) =>
+      row[Math.floor(place / width)] * column[place % width]);
+  }
+}
+
+/** Return one soft step per grid line. */
+function softSteps(grid, length) {
+  const reach = length / grid;
+  return Array.from({ length: grid }, (_, line) =>
+    Float32Array.from({ length }, (_, place) => {
+      const distance = Math.abs(place + 0.5 - ((line + 0.5) * length) / grid);
+      return Math.min(Math.max(1.5 - distance / reach, 0), 1);
+    }));
+}
+
+/** Write `values` to `target`, stretched so that most of them are between 0 and 1. */
+function stretch(values, target) {
+  const sorted = values.slice().sort();
+  const low = percentile(sorted, 15);
+  const spread = Math.max(percentile(sorted, 97) - low, 1e-6);
+  values.forEach((value, place) => {
+    target[place] = Math.min(Math.max((value - low) / spread, 0), 1);
+  });
+}
+
+/** Return a percentile of sorted values, interpolated as NumPy does. */
+function percentile(sorted, percent) {
+  const place = ((sorted.length - 1) * percent) / 100;
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
+}
+
+/** Return the means over equal parts of a map. */
+function meanCells(map, height, width) {
+  const rows = edges(height);
+  const columns = edges(width);
+  const heat = [];
+  for (let row = 0; row + 1 < rows.length; row++) {
+    for (let column = 0; column + 1 < columns.length; column++) {
+      let sum = 0;
+      for (let y = rows[row]; y < rows[row + 1]; y++) {
+        for (let x = columns[column]; x < columns[column + 1]; x++) sum += map[y * width + x];
+      }
+      const area = (rows[row + 1] - rows[row]) * (columns[column + 1] - columns[column]);
+      heat.push(sum / area);
+    }
+  }
+  return { rows: rows.length - 1, columns: columns.length - 1, heat: Float32Array.from(heat) };
+}
+
+function edges(length) {
+  const cells = Math.min(MAP_CELLS, length);
+  return Array.from({ length: cells + 1 }, (_, cell) => Math.floor((cell * length) / cells));
+}
+
+/**
+ * Blur pixels as Pillow's `GaussianBlur` does, by box blurs.
+ *
+ * Source: `BoxBlur.c` in Pillow's `src/libImaging`.
+ */
+export function gaussianBlur(pixels, height, width, radius) {
+  const box = boxRadius(radius);
+  let lines = pixels;
+  for (let pass = 0; pass < PASSES; pass++) lines = blurRows(lines, height, width, box);
+  lines = transpose(lines, height, width);
+  for (let pass = 0; pass < PASSES; pass++) lines = blurRows(lines, width, height, box);
+  return transpose(lines, width, height);
+}
+
+/** Return the radius of the box blur whose passes have this standard deviation. */
+function boxRadius(radius) {
+  const f = Math.fround; // Pillow calculates in single precision
+  const variance = f(f(f(radius) * f(radius)) / PASSES);
+  const length = f(Math.sqrt(12 * variance + 1));
+  const whole = Math.floor((length - 1) / 2);
+  const part = f((2 * whole + 1) * f(whole * (whole + 1) - f(3 * variance)));
+  return f(whole + f(part / f(6 * f(variance - (whole + 1) * (whole + 1)))));
+}
+
+/** Blur each row by a box whose outermost pixels count in part; edges are extended. */
+function blurRows(pixels, height, width, boxRadius) {
+  const radius = Math.trunc(boxRadius);
+  const inner = Math.trunc(Math.fround(2 ** 24 / Math.fround(boxRadius * 2 + 1)));
+  const outer = Math.trunc((2 ** 24 - (radius * 2 + 1) * inner) / 2);
+  const result = new Uint8Array(pixels.length);
+  const last = width - 1;
+  for (let row = 0; row < height; row++) {
+    for (let channel = 0; channel < 3; channel++) {
+      const start = row * width * 3 + channel;
+      const at = (column) => pixels[start + Math.min(Math.max(column, 0), last) * 3];
+      let sum = 0;
+      for (let column = -radius - 1; column < radius; column++) sum += at(column);
+      for (let column = 0; column < width; column++) {
+        sum += at(column + radius) - at(column - radius - 1);
+        const weighted = sum * inner + (at(column - radius - 1) + at(column + radius + 1)) * outer;
+        result[start + column * 3] = Math.floor((weighted + 2 ** 23) / 2 ** 24);
+      }
+    }
+  }
+  return result;
+}
+
+function transpose(pixels, height, width) {
+  const result = new Uint8Array(pixels.length);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const [from, to] = [(row * width + column) * 3, (column * height + row) * 3];
+      for (let channel = 0; channel < 3; channel++) result[to + channel] = pixels[from + channel];
+    }
+  }
+  return result;
+}
