@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,36 @@ def test_only_pages_set_a_cookie_and_metrics_stay_private(deployment: Deployment
             assert ("loupe_replica=" in response.headers.get("set-cookie", "")) is cookie, path
     with pytest.raises(HTTPError, match="404"):
         urlopen(f"{deployment.url}/metrics", timeout=10)
+
+
+def test_photos_of_a_page_go_to_the_replica_of_its_session(deployment: Deployment) -> None:
+    """The token of a session is known to one replica only."""
+    assert len({replica_of_a_visit(deployment) for _ in range(12)}) == 2
+
+
+def replica_of_a_visit(deployment: Deployment) -> str:
+    """Send what a new visitor's page sends; return the address that answered all of it."""
+    with urlopen(f"{deployment.url}/", timeout=10) as response:
+        cookie = response.headers["set-cookie"].partition(";")[0]
+    headers = {"Cookie": cookie, "Loupe-Session": "of no session"}
+    marked = f"visit={cookie[-8:]}"
+    statuses = {"/": 200, "/_stcore/health": 200}
+    statuses |= {"/api/session/photo": 403, "/api/session/correction": 403}
+    for path, status in statuses.items():
+        body = RED if status == 403 else None
+        with suppress(HTTPError):
+            address = f"{deployment.url}{path}?{marked}"
+            urlopen(Request(address, body, headers), timeout=10).close()
+
+    def logged() -> list[list[str]]:
+        # The log is written after the response.
+        lines = deployment.log.read_text().splitlines()
+        return [line.split() for line in lines if line.endswith(marked)]
+
+    wait_until(lambda: len(logged()) == len(statuses))
+    assert [int(words[-2]) for words in logged()] == list(statuses.values())
+    (replica,) = {words[-3] for words in logged()}
+    return replica
 
 
 @dataclass

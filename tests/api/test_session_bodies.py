@@ -1,0 +1,152 @@
+"""Bodies sent to ``/api/session/``: aborted, slow, lying, endless; nothing stays occupied."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from api import session
+from api.body_limits import memory_budget
+from model.admission import admission_queue
+from model.session_answers import session_answers
+from tests.api.conftest import forget
+from tests.api.raw import Wire
+from tests.api.v1.test_identify import RED
+from tests.browser.device_app import PREFIX, DeviceApp, device_app
+from tests.waiting import wait_until
+
+MB = 2**20
+
+
+@pytest.fixture
+def app(tiny_bundle: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """The routes below a base path, in this process."""
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    forget()
+    with device_app() as running:
+        yield running
+    forget()
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    opened = session_answers.open_session()
+    yield opened
+    session_answers.close_session(opened)
+
+
+def head(token: str, *lines: str, route: str = "photo") -> bytes:
+    path = f"{PREFIX}/api/session/{route}"
+    return "\r\n".join(
+        [f"POST {path} HTTP/1.1", "Host: here", f"Loupe-Session: {token}", *lines, "", ""]
+    ).encode()
+
+
+def answers(app: DeviceApp, token: str) -> bool:
+    with Wire(app.url) as wire:
+        wire.send(head(token, f"Content-Length: {len(RED)}") + RED)
+        return wire.reply().status == 200
+
+
+def is_free() -> bool:
+    return memory_budget().used == 0 and admission_queue().active == 0 and not session._turns
+
+
+FORM = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+BEGINNINGS = {"photo": b"", "explanation": b"", "correction": FORM}
+
+
+@pytest.mark.parametrize("route", BEGINNINGS)
+def test_aborted_uploads_leave_queue_and_budget_free(
+    app: DeviceApp, token: str, route: str
+) -> None:
+    kind = "multipart/form-data; boundary=x" if BEGINNINGS[route] else "image/png"
+    lines = ("Content-Length: 15000000", f"Content-Type: {kind}")
+    for _ in range(10):
+        with Wire(app.url) as wire:
+            wire.send(head(token, *lines, route=route) + BEGINNINGS[route] + bytes(MB))
+            wait_until(lambda: memory_budget().used > 0, 10)
+        wait_until(is_free, 10)
+    assert answers(app, token)
+
+
+def test_slow_upload_delays_only_its_own_session(
+    app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TURN_SECONDS", 0.2)
+    other = session_answers.open_session()
+    with Wire(app.url) as slow:
+        slow.send(head(token, f"Content-Length: {len(RED)}") + RED[:10])
+        wait_until(lambda: memory_budget().used > 0, 10)
+        with Wire(app.url) as second:
+            second.send(head(token, f"Content-Length: {len(RED)}") + RED)
+            reply = second.reply()
+            assert (reply.status, reply.json["code"]) == (503, "busy")
+            assert int(reply.header("retry-after")) >= 1
+        assert answers(app, other)
+        slow.send(RED[10:])
+        assert slow.reply().status == 200
+    assert answers(app, token)
+    session_answers.close_session(other)
+
+
+def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:
+    with Wire(app.url) as wire:
+        wire.send(head("wrong", "Content-Length: 15000000"))
+        reply = wire.reply()
+    assert (reply.status, reply.json["code"]) == (403, "no-session")
+    assert reply.header("connection") == "close"
+    assert app.sent == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: 99999999999",),
+        ("Content-Length: -1",),
+        ("Content-Length: ten",),
+        ("Content-Length: 5", "Content-Length: 7"),
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked, gzip",),
+    ],
+)
+def test_lying_length_is_rejected(app: DeviceApp, token: str, lines: tuple[str, ...]) -> None:
+    with Wire(app.url, timeout=3) as wire:
+        wire.send(head(token, *lines) + b"hello")
+        # Or the server waits for the rest of the body.
+        with suppress(TimeoutError):
+            assert wire.reply().status in (0, *range(400, 500))
+    wait_until(is_free, 10)
+    assert answers(app, token)
+
+
+def test_short_length_cuts_the_photo_and_smuggles_nothing(app: DeviceApp, token: str) -> None:
+    with Wire(app.url) as wire:
+        wire.send(head(token, f"Content-Length: {len(RED) // 2}") + RED)
+        assert wire.reply().status in (400, 422)
+    wait_until(is_free, 10)
+    assert answers(app, token)
+
+
+def test_endless_chunks_are_rejected_at_the_limit(app: DeviceApp, token: str) -> None:
+    chunk, sent = b"100000\r\n" + bytes(MB) + b"\r\n", 0
+    with Wire(app.url) as wire:
+        wire.send(head(token, "Transfer-Encoding: chunked"))
+        while sent < 200 and wire.send(chunk):
+            sent += 1
+        assert wire.reply().status in (0, 413)
+    assert sent < 100
+    wait_until(is_free, 10)
+    assert answers(app, token)
+
+
+def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
+    with Wire(app.url) as wire:
+        wire.send(head(token, "Transfer-Encoding: chunked"))
+        for start in range(0, len(RED), 50):
+            piece = RED[start : start + 50]
+            wire.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
+        wire.send(b"0\r\n\r\n")
+        reply = wire.reply()
+    assert reply.status == 200
+    assert reply.json["prediction"]["answer"] == "red"
