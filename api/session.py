@@ -99,18 +99,20 @@ def session_routes() -> list[BaseRoute]:
 
 async def photo(request: Request) -> JSONResponse:
     """Identify the photo in the body, and keep the prediction for the page's next run."""
-    params = PhotoParams.model_validate(dict(request.query_params))
-    async with _turn(request) as token, read_upload(request) as upload:
-        work = partial(_identify, token, upload.data, params)
-        return JSONResponse(await dispatcher().run(work, request.is_disconnected))
+    async with _turn(request) as token:
+        params = PhotoParams.model_validate(dict(request.query_params))
+        async with read_upload(request) as upload:
+            work = partial(_identify, token, upload.data, params)
+            return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
 async def explanation(request: Request) -> JSONResponse:
     """Return the occlusion map of the top label for the photo in the body."""
-    params = PhotoParams.model_validate(dict(request.query_params))
-    async with _turn(request), read_upload(request) as upload:
-        work = partial(_explain, upload.data, params)
-        return JSONResponse(await dispatcher().run(work, request.is_disconnected))
+    async with _turn(request):
+        params = PhotoParams.model_validate(dict(request.query_params))
+        async with read_upload(request) as upload:
+            work = partial(_explain, upload.data, params)
+            return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
 async def correction(request: Request) -> JSONResponse:

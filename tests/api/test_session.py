@@ -104,7 +104,9 @@ def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
 ) -> None:
     headers = {} if sent is None else {"Loupe-Session": sent.encode("latin-1")}
-    is_problem(api.post(route, content=RED, headers=headers), 403, "no-session")
+    for query in ("", "?model=nobody", "?unknown=1"):
+        response = api.post(f"{route}{query}", content=RED, headers=headers)
+        is_problem(response, 403, "no-session")
 
 
 def test_closed_session_is_rejected_and_its_answers_are_gone(api: TestClient) -> None:
