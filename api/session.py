@@ -6,7 +6,7 @@ change with the page, so the OpenAPI document doesn't list them; programs use ``
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
@@ -23,9 +23,10 @@ from model import Prediction, load
 from model.answer_json import answer_to_json
 from model.classifier import Classifier
 from model.engine_info import ServerEngine
-from model.errors import Busy, CorrectionsFull
+from model.errors import Busy, CorrectionsFull, LinkError
 from model.explanation import mean_cells, occlusion_map
 from model.session_answers import session_answers
+from model.share_link import MAX_TOKEN_LENGTH, Signature, decode
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
@@ -73,11 +74,12 @@ Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_fille
 
 
 class CorrectionParams(Params):
-    """Parameters of ``correction``: what the photo shows, and the answer's id."""
+    """Parameters of ``correction``: what the photo shows, and the answer's id or share link."""
 
     model: ModelName = None
     engine: ServerEngine | None = None
     id: Annotated[str, Field(max_length=40)] = ""
+    token: Annotated[str, Field(max_length=MAX_TOKEN_LENGTH)] = ""
     label: Annotated[list[Label], Field(min_length=1, max_length=MAX_LABELS)]
 
 
@@ -116,7 +118,7 @@ async def explanation(request: Request) -> JSONResponse:
 
 
 async def correction(request: Request) -> JSONResponse:
-    """Save the labels of a form, for the answer ``id`` or for the form's photo.
+    """Save the labels of a form, for an answer by its id or share link, or for the form's photo.
 
     The page sends the photo only with the visitor's consent. It is identified again, so that the
     prediction that is saved with it is the model's.
@@ -129,12 +131,11 @@ async def correction(request: Request) -> JSONResponse:
             params = CorrectionParams.model_validate(values)
             file = form.get("photo")
             data = await file.read() if isinstance(file, UploadFile) else None
-        prediction, picture = session_answers.get(token, params.id), None
-        if data is not None:
+        if data is None:
+            prediction, picture = await run_in_threadpool(_find_answer, token, params), None
+        else:
             work = partial(_look_again, data, params)
             prediction, picture = await dispatcher().run(work, request.is_disconnected)
-        if prediction is None:
-            raise Invalid("This answer isn't kept any more. Send its photo with the correction.")
         # Outside the slot: a slow database must not keep photos waiting.
         number = await run_in_threadpool(_save, token, prediction, params, picture)
         return JSONResponse({"number": number}, 201)
@@ -188,6 +189,21 @@ def _explain(data: bytes, params: PhotoParams) -> dict[str, Any]:
     }
 
 
+def _find_answer(token: str, params: CorrectionParams) -> Prediction:
+    """Return the answer that a correction is for; after a reload only its share link is left.
+
+    Raises:
+        Invalid: neither is usable.
+    """
+    if prediction := session_answers.get(token, params.id):
+        return prediction
+    with suppress(LinkError):
+        shared = decode(params.token)
+        if shared.signature is not Signature.CHANGED:
+            return shared.prediction
+    raise Invalid("This answer isn't kept any more. Send its photo with the correction.")
+
+
 def _look_again(data: bytes, params: CorrectionParams) -> tuple[Prediction, bytes]:
     identification = load(params.model, params.engine).identify_detailed(data)
     return identification.prediction, identification.photo.to_jpeg()
@@ -199,10 +215,11 @@ def _save(
     """Save a correction and return its number; the same one again replaces the former."""
     from model.corrections import correction_store
 
-    saved, key = session_answers.corrections(token), (params.id, *params.label)
+    answer = params.id or params.token
+    saved, key = session_answers.corrections(token), (answer, *params.label)
     if key not in saved and len(saved) >= MAX_CORRECTIONS:
         raise CorrectionsFull("You've saved ten corrections, the most for one visit. Thank you.")
-    repeats = saved.get(key) if params.id else None
+    repeats = saved.get(key) if answer else None
     number = correction_store().add_correction(prediction, params.label, picture, repeats=repeats)
     session_answers.add_correction(token, key, number)
     return number

@@ -169,13 +169,14 @@ class Identifier {
    *
    * @param {object} correction
    * @param {object} correction.answer
-   * @param {string} [correction.id] of the answer that the server keeps, by default the answer's
+   * @param {string} [correction.id] of the answer that the session keeps, by default the answer's
+   * @param {string | null} [correction.token] of the answer's share link, for another session
    * @param {string[]} correction.labels
    * @param {Blob | null} [correction.photo] only if the visitor agreed to send it
    * @returns {Promise<{number: number}>} by which the owner can delete it
    */
-  async correct({ answer, id = answer.id, labels, photo = null }, { signal } = {}) {
-    return this.#serverOrThrow().correct({ id, labels, photo }, { signal });
+  async correct({ answer, id = answer.id, token, labels, photo }, { signal } = {}) {
+    return this.#serverOrThrow().correct({ id, token, labels, photo }, { signal });
   }
 
   /** End the worker and free its memory. */

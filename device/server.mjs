@@ -73,12 +73,16 @@ export class Server {
   /**
    * Save what a photo shows; return `{number}`, by which the owner can delete it.
    *
-   * @param {{id: string | null, labels: string[], photo?: Blob | null}} correction the stored
-   *   answer's id; the photo only if the visitor agreed
+   * @param {object} correction
+   * @param {string | null} [correction.id] of the answer that the session keeps
+   * @param {string | null} [correction.token] of the answer's share link
+   * @param {string[]} correction.labels
+   * @param {Blob | null} [correction.photo] only if the visitor agreed
    */
-  correct({ id, labels, photo = null }, { signal } = {}) {
+  correct({ id, token, labels, photo }, { signal } = {}) {
     const form = new FormData();
     if (id) form.append("id", id);
+    if (token) form.append("token", token);
     for (const label of labels) form.append("label", label);
     if (photo) form.append("photo", photo, "photo");
     return this.#send("correction", {}, form, { signal });

@@ -32,6 +32,7 @@ from .settings import settings
 __all__ = [
     "KEY_FILE",
     "MAX_LABELS",
+    "MAX_TOKEN_LENGTH",
     "SharedPrediction",
     "Signature",
     "decode",
@@ -44,6 +45,7 @@ MAX_LABELS = 10
 """Most labels that a link holds."""
 
 MAX_TOKEN_LENGTH = 1000
+"""Longest token, in characters."""
 
 KEY_FILE = "link.key"
 """The file in the data folder that holds the secret if ``LOUPE_SECRET`` is not set."""

@@ -11,11 +11,13 @@ from starlette.testclient import TestClient
 
 from api import session
 from api.body_limits import PHOTO_BYTES, memory_budget
+from model import Classifier
 from model.admission import admission_queue
 from model.corrections import correction_store
 from model.exporting.device_words import device_words
 from model.session_answers import session_answers
 from model.settings import ROOT
+from model.share_link import encode
 from tests.api.v1.test_identify import RED, is_problem, without_times
 from tests.model.slots import held
 from tests.model.test_session_answers import prediction
@@ -255,6 +257,25 @@ class TestCorrections:
         )
         # The same again, by a second tap, is not another one.
         api.post(CORRECTION, data=fields, headers=headers)
+        assert correction_store().count() == 1
+
+    def test_answer_of_an_earlier_session_is_corrected_by_its_link(
+        self, api: TestClient, headers: dict[str, str], colours: Classifier
+    ) -> None:
+        link = encode(colours.identify(RED))
+        fields = {"id": "of an earlier session", "token": link, "label": "rose"}
+        for _ in range(2):
+            response = api.post(CORRECTION, data=fields, headers=headers)
+            assert response.status_code == 201, response.text
+        (saved,) = correction_store().iter_corrections()
+        assert (saved.predicted, saved.label, saved.version) == (
+            "red",
+            "rose",
+            colours.bundle.version,
+        )
+        for changed in (link.replace("~y~", "~n~").replace("0-", "1-"), "nonsense", link[:-1]):
+            response = api.post(CORRECTION, data={**fields, "token": changed}, headers=headers)
+            is_problem(response, 422, "invalid")
         assert correction_store().count() == 1
 
     def test_photo_is_looked_at_again(self, api: TestClient, headers: dict[str, str]) -> None:
