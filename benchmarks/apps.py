@@ -19,7 +19,7 @@ __all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 LOUPE_PAGE = "/?way=upload"
 LOUPE_INPUT = "input[type=file]"
 LOUPE_ANSWER = "h2:has-text('My best guess')"
-DEVICE_ANSWER = "#headline"
+DEVICE_ANSWER = "[data-screen=answer] h2:not(:empty)"
 STREAMLIT_INPUT = "input[type=file]"
 STREAMLIT_ANSWER = "h2"
 GRADIO_INPUT = "input[type=file]"

@@ -1,29 +1,20 @@
 /**
- * The page: a photo by camera, file, paste or drop; its answer; what is kept on the device.
+ * The page: the viewfinder with a model on this device, and what is kept here.
  *
  * Text from models and photos is only ever set as text.
  */
 
-import { load } from "./loupe.mjs";
-import {
-  certaintyRule,
-  formatPercent,
-  headline,
-  honestLines,
-  isSure,
-  labelElement,
-  showPhrase,
-} from "./phrasing.mjs";
+import { createIdentifier } from "./identifier.mjs";
+import { mountViewfinder } from "./viewfinder.mjs";
 
 const $ = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-let model = null;
-/** The newest photo; it waits here while a model loads. */
-let photo = null;
-/** Count models and photos, so that what comes late for a former one is dropped. */
+let models = [];
+let view = null;
+let identifier = null;
+/** Counts models, so that what comes late for a former one is dropped. */
 let opened = 0;
-let asked = 0;
 /** This page is of the former version, so another model needs a reload. */
 let isOutdated = false;
 /** Until the visitor removes what is kept. */
@@ -31,29 +22,35 @@ let mayKeep = true;
 
 async function start() {
   $("stuck").remove();
-  $("error").textContent = "";
-  $("retry").hidden = true;
-  listenForPhotos();
+  followTheme();
   try {
-    const { models } = await fetchJson("models/index.json");
+    ({ models } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
-    $("models").replaceChildren(...models.map(({ name, title }) => new Option(title, name)));
-    $("choice").hidden = models.length < 2;
-    const wanted = new URLSearchParams(location.search).get("model");
-    const chosen =
-      models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
-    $("models").value = (chosen ?? models[0]).name;
   } catch (error) {
     return fail(error, () => location.reload());
   }
-  $("models").onchange = $("settings").onchange = ({ target }) => {
-    if (target.name !== "graph" && target !== $("models")) return;
-    const query = `?model=${$("models").value}`;
-    if (isOutdated) location.search = query;
-    else history.replaceState(null, "", query);
-    open();
+  const wanted = new URLSearchParams(location.search).get("model");
+  const chosen = models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
+  $("settings").onchange = ({ target }) => {
+    if (target.name === "graph") open(identifier.info.name);
   };
-  await open();
+  await open((chosen ?? models[0]).name);
+}
+
+function followTheme() {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    document.documentElement.dataset.theme = system.matches ? "dark" : "light";
+  };
+  system.onchange = apply;
+  apply();
+}
+
+function choose(name) {
+  const query = `?model=${name}`;
+  if (isOutdated) location.search = query;
+  else history.replaceState(null, "", query);
+  open(name);
 }
 
 /** Return a JSON file; wait while the app is making it. */
@@ -65,159 +62,86 @@ async function fetchJson(url) {
     if (response.ok) return response.json();
     const { code, detail } = await response.json().catch(() => ({}));
     if (code !== "busy") throw new Error(detail ?? `The app answers ${response.status}.`);
-    showProgress(detail);
+    say(detail);
     await new Promise((resolve) => setTimeout(resolve, 3000));
   }
 }
 
-/** Load the chosen model and graph, and identify the photo that waits. */
-async function open() {
+/** Load a model with the chosen graph, and show it in the viewfinder. */
+async function open(name) {
   const turn = ++opened;
-  const name = $("models").value;
   const graph = document.querySelector("[name=graph]:checked").value;
-  model?.close();
-  model = null;
-  $("answer").hidden = $("retry").hidden = true;
-  $("error").textContent = "";
-  showProgress("Loading the model…");
   try {
     const info = await fetchJson(`models/${name}/model.json`);
     if (turn !== opened) return;
+    say("");
     describe(info);
-    const onProgress = (loaded, total) => {
-      if (turn !== opened) return;
-      const isWhole = loaded >= total;
-      const text = `Loading the model: ${megabytes(loaded)} of ${megabytes(total)}`;
-      showProgress(isWhole ? "Testing the model…" : text, loaded / total);
+    identifier?.close();
+    identifier = createIdentifier({ address: `models/${name}/`, run: "device", graph });
+    let isKeeping = false;
+    identifier.onchange = () => {
+      if (identifier.state.device !== "ready" || isKeeping) return;
+      isKeeping = true;
+      keep({ keep: { model: name, graph } });
     };
-    const loaded = await load(`models/${name}/`, { graph, onProgress });
-    if (turn !== opened) return loaded.close();
-    model = loaded;
+    identifier.start();
+    show(info);
   } catch (error) {
-    const retry = async () => {
-      // What is kept may be what is damaged.
-      if (error.code === "bundle-damaged") await keep({ clear: true });
-      await open();
-    };
-    if (turn === opened) fail(error, retry);
-    return;
+    if (turn === opened) fail(error, () => open(name));
   }
-  $("loading").hidden = true;
-  if (photo) identify(photo);
-  await keep({ keep: { model: name, graph } });
 }
 
-function describe({ title, labels, language, words, graphs }) {
+function show(info) {
+  const options = {
+    identifier,
+    models,
+    model: info.name,
+    above: 0,
+    what: { headline: "Point your phone at something", line: knows(info), language: info.language },
+    onModel: choose,
+    onWhere() {
+      $("device").open = true;
+      $("settings").scrollIntoView();
+    },
+    async onRetry() {
+      // What is kept may be what is damaged.
+      if (identifier.state.code === "bundle-damaged") await keep({ clear: true });
+      await open(info.name);
+    },
+  };
+  if (view) view.update(options);
+  else view = mountViewfinder($("viewfinder"), options);
+}
+
+/** Return what a model knows, as a phrase. */
+function knows({ labels, words }) {
+  const shown = labels.slice(0, labels.length > 4 ? 3 : 4);
+  const rest = labels.length - shown.length;
+  const parts = shown.flatMap((label, index) => [index ? ", " : "", { label }]);
+  const things = labels.length === 1 ? "one thing" : `${words.things} things`;
+  const more = rest ? ` and ${rest.toLocaleString("en")} more` : "";
+  return [`I know ${things}: `, ...parts.slice(1), `${more}.`];
+}
+
+function describe({ title, language, graphs }) {
   document.title = `${title}: Loupe on this device`;
   $("title").textContent = title;
   $("title").lang = language;
-  const shown = labels.slice(0, labels.length > 4 ? 3 : 4);
-  const rest = labels.length - shown.length;
-  const parts = shown.flatMap((label, index) => [index ? ", " : "", labelElement(label, language)]);
-  const things = labels.length === 1 ? "one thing" : `${words.things} things`;
-  const more = rest ? ` and ${rest.toLocaleString("en")} more` : "";
-  const beginning = `Point your phone at something. This model knows ${things}: `;
-  $("knows").replaceChildren(beginning, ...parts, `${more}.`);
   for (const graph of ["small", "full"]) {
     $(`${graph}-size`).textContent = megabytes(graphs[graph].bytes);
   }
   $("settings").hidden = false;
 }
 
-function showProgress(text, share) {
-  $("loading").hidden = false;
-  $("progress-text").textContent = photo ? `${text} Your photo is next.` : text;
-  if (share === undefined) $("progress").removeAttribute("value");
-  else $("progress").value = share;
-}
-
-function listenForPhotos() {
-  $("file").onchange = ({ target }) => {
-    take(target.files);
-    target.value = "";
-  };
-  document.onpaste = ({ clipboardData }) =>
-    take(clipboardData.files, "There is no photo in the clipboard.");
-  document.ondragover = (event) => {
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  };
-  document.ondragleave = () => document.body.classList.remove("dropping");
-  document.ondrop = (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dropping");
-    take(event.dataTransfer.files, "That was no file. Save the photo first, then drop it here.");
-  };
-}
-
-function take(files, otherwise) {
-  if (files.length) identify(files[0]);
-  else if (otherwise) fail(new Error(otherwise));
-}
-
-/** Show a photo and its answer. */
-async function identify(blob) {
-  const turn = ++asked;
-  photo = blob;
-  $("error").textContent = "";
-  $("answer").hidden = true;
-  URL.revokeObjectURL($("picture").src);
-  $("picture").src = URL.createObjectURL(blob);
-  $("picture").hidden = false;
-  if (!model) return;
-  try {
-    const { info } = model;
-    const prediction = await model.identify(blob);
-    if (turn === asked) show(info, prediction);
-  } catch (error) {
-    if (turn !== asked) return;
-    $("picture").hidden = true;
-    photo = null;
-    fail(error);
-  }
-}
-
-function show(info, prediction) {
-  const { answer, candidates, graph, milliseconds, plausible, version } = prediction;
-  const isUnknown = certaintyRule(info, prediction).certainty === "unknown";
-  $("answer").hidden = false;
-  showPhrase($("headline"), headline(info, prediction), info.language);
-  $("headline").classList.toggle("doubt", isUnknown);
-  $("lines").replaceChildren(
-    ...honestLines(info, prediction).map((line) => {
-      const paragraph = document.createElement("p");
-      showPhrase(paragraph, line, info.language);
-      return paragraph;
-    }),
-  );
-  const named = new Set(plausible?.length ? plausible : [answer].flat());
-  // A share among labels that all are wrong says nothing.
-  $("chart").hidden = isUnknown;
-  $("chart").classList.toggle("doubt", !isSure(info, prediction));
-  $("bars").replaceChildren(...candidates.map((candidate) => row(info, candidate, named)));
-  const time = milliseconds.total < 1 ? "under 1" : milliseconds.total.toFixed(0);
-  $("source").textContent = `On this device in ${time} ms · ${graph} graph · ${info.name} ${version}`;
-}
-
-/** Return a row of the chart: label, bar, percentage. */
-function row(info, { label, probability }, named) {
-  const line = document.createElement("tr");
-  line.classList.toggle("named", named.has(label));
-  const head = document.createElement("th");
-  head.scope = "row";
-  head.append(labelElement(label, info.language));
-  const bar = document.createElement("i");
-  bar.style.width = `${probability * 100}%`;
-  line.append(head);
-  line.insertCell().append(bar);
-  line.insertCell().textContent = formatPercent(info, probability);
-  return line;
+function say(text) {
+  $("failure").hidden = !text;
+  $("error").textContent = text;
+  $("retry").hidden = true;
 }
 
 function fail(error, again) {
-  $("loading").hidden = $("answer").hidden = true;
-  $("error").textContent = error.message;
-  $("retry").hidden = !again;
+  say(error.message);
+  $("retry").hidden = false;
   $("retry").onclick = again;
 }
 

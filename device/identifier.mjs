@@ -77,7 +77,7 @@ class Identifier {
 
   /**
    * `device`: "off", "loading", "ready" or "failed"; `loaded` of `total` bytes; `reason` why the
-   * device doesn't answer, or null; `server`: "ready", "failed" or "none"; `next`: "device" or
+   * device doesn't answer, or null, and `code` of its error; `server`: "ready", "failed" or "none"; `next`: "device" or
    * "server", which the next photo goes to.
    */
   get state() {
@@ -216,7 +216,7 @@ class Identifier {
         this.#set({ device: "ready" });
       },
       (error) => {
-        this.#set({ device: "failed", reason: error.message });
+        this.#set({ device: "failed", reason: error.message, code: error.code });
         throw error;
       },
     );

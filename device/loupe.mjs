@@ -59,6 +59,7 @@ function startWorker() {
 /** A loaded model. `info` holds what `model.json` says: name, version, labels, language. */
 class Model {
   #calls;
+  #streams = 0;
 
   constructor(calls, { graph, ...info }) {
     this.#calls = calls;
@@ -116,20 +117,30 @@ class Model {
    * is paused or the page hidden, nothing is done.
    *
    * @param {HTMLVideoElement} video
-   * @param {{top?: number, maxPerSecond?: number, signal?: AbortSignal}} [options]
+   * @param {object} [options]
+   * @param {number} [options.top] number of candidates, 5 by default
+   * @param {number} [options.maxPerSecond] 10 by default
+   * @param {() => object} [options.region] returns the part of the frame to identify, as `x`, `y`,
+   *   `width` and `height` in the video's pixels; by default all of it
+   * @param {number} [options.average] number of frames, 1 by default: a prediction is that of the
+   *   mean of the last outputs
+   * @param {AbortSignal} [options.signal]
    * @returns {AsyncGenerator<object>} predictions; it ends when `signal` is aborted
    */
-  async *watch(video, { top = 5, maxPerSecond = 10, signal } = {}) {
+  async *watch(video, { top = 5, maxPerSecond = 10, region, average = 1, signal } = {}) {
     if (!(video instanceof HTMLVideoElement)) {
       throw new LoupeError("invalid", "watch takes a <video>; for a photo there is identify.");
     }
+    const stream = { number: ++this.#streams, average };
     let next = 0;
     while (!signal?.aborted) {
       await pause(next - performance.now(), signal);
       await nextFrame(video, signal);
       if (signal?.aborted) return;
       next = performance.now() + 1000 / maxPerSecond;
-      const prediction = await this.identify(video, { top });
+      const source = await copyOf(video);
+      const values = { source, top, region: region?.(), stream };
+      const prediction = await this.#calls.send("identify", values, [source]);
       if (signal?.aborted) return;
       yield prediction;
     }

@@ -20,11 +20,13 @@ const SIGNATURES = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0
  * @param {Blob | ImageBitmap | VideoFrame} source is closed, unless it is a Blob
  * @param {object} recipe of the bundle's manifest
  * @param {{bytes: number, pixels: number, side: number}} limits the server's, from `model.json`
+ * @param {{x: number, y: number, width: number, height: number}} [region] the part of a frame or
+ *   bitmap to use, in its pixels
  * @throws {LoupeError} "missing", "empty", "too-large", "too-small", "too-many-pixels", "damaged" or
  *   "unsupported-format"
  */
-export async function decode(source, recipe, limits) {
-  const bitmap = await bitmapOf(source, limits);
+export async function decode(source, recipe, limits, region) {
+  const bitmap = await bitmapOf(source, limits, region);
   try {
     checkSize(bitmap, limits);
     return readPixels(bitmap, centreBox(bitmap, recipe));
@@ -33,10 +35,12 @@ export async function decode(source, recipe, limits) {
   }
 }
 
-async function bitmapOf(source, limits) {
+async function bitmapOf(source, limits, region) {
   if (source instanceof Blob) return decodeFile(source, limits);
-  if (source instanceof ImageBitmap) return source;
+  if (source instanceof ImageBitmap && !region) return source;
+  const { x, y, width, height } = region ?? {};
   try {
+    if (region) return await createImageBitmap(source, x, y, width, height, DECODING);
     return await createImageBitmap(source, DECODING);
   } finally {
     source.close();

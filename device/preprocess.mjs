@@ -73,7 +73,8 @@ export function centreBox(image, recipe) {
   return [Math.trunc((image.width - wide) / 2), Math.trunc((image.height - high) / 2), wide, high];
 }
 
-function fittedSize(image, recipe, choose) {
+/** Return width and height of the box in the aspect ratio of `recipe.resize` that `choose` picks. */
+export function fittedSize(image, recipe, choose) {
   const [height, width] = recipe.resize;
   const scale = choose(image.width / width, image.height / height);
   return [Math.max(1, Math.trunc(scale * width)), Math.max(1, Math.trunc(scale * height))];

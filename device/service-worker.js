@@ -13,10 +13,13 @@ const STATE = new URL("state.json", SCOPE).href;
 
 /** All files of the page; one that is missing here would be missing without a network. */
 const PAGE = [
-  "./", "app.css", "app.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
-  "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs", "photo.mjs",
-  "phrasing.mjs", "prediction.mjs", "preprocess.mjs", "recents.mjs", "server.mjs",
-  "truncation.mjs", "worker.mjs",
+  "./", "answer.css", "answer_view.mjs", "app.css", "app.mjs", "camera.mjs", "camera_access.mjs",
+  "crop.mjs", "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
+  "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
+  "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs",
+  "preprocess.mjs", "recents.mjs", "server.mjs", "tokens.css", "truncation.mjs", "viewfinder.css",
+  "viewfinder.mjs", "viewfinder_desk.css", "viewfinder_parts.mjs", "viewfinder_screen.mjs",
+  "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

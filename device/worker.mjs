@@ -19,6 +19,8 @@ let model = null;
 let session = null;
 let ort = null;
 let graphName = "";
+/** The last outputs of the video that is being watched. */
+let watched = { number: 0, outputs: [] };
 
 /** Number of explanations that were begun or stopped; only the newest goes on. */
 let explanations = 0;
@@ -156,14 +158,14 @@ async function unpack(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
-async function identify({ source, top }) {
+async function identify({ source, top, region, stream }) {
   if (!session) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
   const started = performance.now();
-  const image = await decode(source, model.recipe, model.limits);
+  const image = await decode(source, model.recipe, model.limits, region);
   const decoded = performance.now();
   const pixels = preprocess(image, model.recipe, { isFitted: true });
   const preprocessed = performance.now();
-  const output = await run(pixels, 1);
+  const [output] = await run(pixels, 1);
   const finished = performance.now();
   const milliseconds = {
     decode: decoded - started,
@@ -171,7 +173,19 @@ async function identify({ source, top }) {
     engine: finished - preprocessed,
     total: finished - started,
   };
-  return predict(model, graphName, output[0], milliseconds, top);
+  return predict(model, graphName, stream ? averaged(output, stream) : output, milliseconds, top);
+}
+
+/** Return the mean of a video's last outputs, with this one. */
+function averaged(output, { number, average }) {
+  if (watched.number !== number) watched = { number, outputs: [] };
+  watched.outputs = [...watched.outputs, output].slice(-average);
+  const mean = (valueOf) =>
+    watched.outputs.reduce((sum, one) => sum + valueOf(one), 0) / watched.outputs.length;
+  return {
+    probabilities: output.probabilities.map((_, label) => mean((one) => one.probabilities[label])),
+    novelty: output.novelty === null ? null : mean((one) => one.novelty),
+  };
 }
 
 /** Return the occlusion map of a photo's top label. */

@@ -1,0 +1,150 @@
+/**
+ * An answer in words and numbers. A state differs in words, then shape, then colour.
+ */
+
+import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
+import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs";
+
+const ROWS = 5;
+/** Headlines this short name a recent photo. */
+const SHORT = { unknown: "none of these", nothing: "nothing I know" };
+
+/**
+ * Return how an answer is drawn: "sure" (solid, accent), "doubt" (hollow), "unknown" (no numbers) or
+ * "plain" (grey: not calibrated).
+ */
+export function toneOf({ certainty, sure }) {
+  if (certainty === "unknown") return "unknown";
+  if (certainty === "guess") return "plain";
+  return sure ? "sure" : "doubt";
+}
+
+/** Return the tone of the corners: "sure" only if very likely, "unknown", or none. */
+export function cornersOf({ certainty }) {
+  return { likely: "sure", unknown: "unknown" }[certainty] ?? "";
+}
+
+/** Return the percentage of a candidate in words. */
+export function percentOf(answer, index, info) {
+  const { probability } = answer.prediction.candidates[index];
+  return answer.percents?.[index] ?? formatPercent(info, probability);
+}
+
+/** Return an answer's lines as paragraphs. */
+export function createLines({ lines, language }) {
+  return lines.map((line) => {
+    const paragraph = createElement("p", { className: "vf-sub" });
+    showPhrase(paragraph, line, language);
+    return paragraph;
+  });
+}
+
+/** Return the likeliest labels with bars on one axis; a table to screen readers. */
+export function createBars(answer, info) {
+  const { candidates, plausible, answer: named } = answer.prediction;
+  const isNamed = new Set(plausible?.length ? plausible : [named].flat());
+  const rows = candidates.slice(0, ROWS).map(({ label, probability }, index) => {
+    const bar = createElement("i", { className: "vf-bar" });
+    bar.style.setProperty("--value", String(probability * 100));
+    const head = createElement("div", { role: "rowheader" }, labelElement(label, answer.language));
+    const track = createElement("div", { className: "vf-track", ariaHidden: "true" }, bar);
+    const share = createElement("div", { role: "cell" }, percentOf(answer, index, info));
+    const row = createElement("div", { role: "row", className: "vf-row" }, head, track, share);
+    row.toggleAttribute("data-named", isNamed.has(label));
+    return row;
+  });
+  const bars = createElement("div", { role: "table", className: "vf-bars" }, ...rows);
+  bars.ariaLabel = "The likeliest labels";
+  bars.dataset.tone = toneOf(answer);
+  // Only calibrated models call something very likely.
+  if (plausible) bars.prepend(createAxis());
+  return bars;
+}
+
+function createAxis() {
+  const bracket = createElement("div", { className: "vf-track" }, "very likely");
+  return createElement("div", { className: "vf-axis", ariaHidden: "true" }, bracket);
+}
+
+/**
+ * Return the ruler of a live answer and its next two labels. Its height never changes.
+ */
+export function createRuler(answer, info) {
+  const { candidates } = answer.prediction;
+  const hasNumbers = answer.certainty !== "unknown";
+  const ruler = createElement("div", { className: "vf-ruler", ariaHidden: "true" });
+  for (let at = 0; at <= 100; at += 10) {
+    const tick = createElement("i", { className: "vf-tick" });
+    tick.toggleAttribute("data-tall", [0, 50, 90, 100].includes(at));
+    tick.style.setProperty("--value", String(at));
+    ruler.append(tick);
+  }
+  if (!hasNumbers) return [ruler, ...createLines(answer).slice(0, 1)];
+  const value = createElement("i", { className: "vf-value" });
+  value.style.setProperty("--value", String(candidates[0].probability * 100));
+  ruler.append(value);
+  const rows = candidates.slice(1, 3).map(({ label, probability }, index) => {
+    const hairline = createElement("i", { className: "vf-hairline", ariaHidden: "true" });
+    hairline.style.setProperty("--value", String(probability * 100));
+    const name = createElement("span", {}, labelElement(label, answer.language));
+    const share = createElement("span", {}, percentOf(answer, index + 1, info));
+    return createElement("div", { className: "vf-next-label" }, name, hairline, share);
+  });
+  return [ruler, ...rows];
+}
+
+/** Return the ways on from an answer that names nothing: the other models. */
+export function createWaysOn(models, current, onModel) {
+  const others = models.filter(({ name }) => name !== current).slice(0, 2);
+  const items = others.map(({ name, title }) => {
+    const words = createElement(
+      "span", {}, createElement("b", {}, "Try another model"), createElement("span", { className: "vf-small" }, title),
+    );
+    const button = createElement("button", { type: "button", className: "vf-way", onclick: () => onModel(name) });
+    button.append(createIcon("swap"), words, createIcon("next"));
+    return createElement("li", {}, button);
+  });
+  return items.length ? [createElement("ul", { className: "vf-ways-on" }, ...items)] : [];
+}
+
+/** Return where an answer was computed: "On this device in 41 ms, small graph, version 5252c99". */
+export function createSource({ where, milliseconds, prediction }) {
+  const time = milliseconds < 1 ? "under 1" : milliseconds?.toFixed(0);
+  // Of an answer from a link, the time isn't known.
+  const within = milliseconds === null ? "" : ` in ${time} ms`;
+  const place = where === "device" ? "On this device" : "On the server";
+  const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
+  return createElement(
+    "span", {}, `${place}${within}, `,
+    createElement("span", { className: "vf-how" }, `${how}, `), `version ${prediction.version.slice(0, 7)}`,
+  );
+}
+
+/** Return the recent photos, each a button that opens its answer again. */
+export function createRecents(entries, openId, onOpen, onClear) {
+  const items = entries.map((entry) => {
+    const image = createElement("img", { className: "vf-thumb", alt: "" });
+    const url = URL.createObjectURL(entry.photo);
+    image.onload = image.onerror = () => URL.revokeObjectURL(url);
+    image.src = url;
+    const name = createElement("span", {});
+    const { certainty, headline, language } = entry.answer;
+    showPhrase(name, SHORT[certainty] ? [SHORT[certainty]] : headline, language);
+    const button = createElement("button", { type: "button", className: "vf-recent" }, image, name);
+    button.onclick = () => onOpen(entry);
+    if (entry.id === openId) button.setAttribute("aria-current", "true");
+    return createElement("li", {}, button);
+  });
+  const heading = createElement("h3", { className: "vf-small" }, "This visit");
+  const clear = createButton("vf-text-button", "Clear", { onclick: onClear });
+  clear.append(createUnseen("span", {}, " recent photos"));
+  return [
+    createElement("div", { className: "vf-visit-head" }, heading, clear),
+    createElement("ul", { className: "vf-strip" }, ...items),
+  ];
+}
+
+/** Return what is read aloud when an answer is there. */
+export function spokenAnswer({ headline, lines }) {
+  return [headline, ...lines].map(toText).join(". ");
+}

@@ -1,0 +1,234 @@
+/**
+ * The camera: one open track at most, closed while the page is hidden, and no control that it lacks.
+ */
+
+import { reasonOf } from "./camera_access.mjs";
+
+const SIZE = { width: { ideal: 1280 }, height: { ideal: 960 } };
+const TAKE_PHOTO_LIMIT_MS = 3000;
+const ZOOMS = [1, 2, 3, 5];
+const REMEMBERED = "loupe.camera";
+
+export class Camera {
+  /** "closed", "opening" or "open". */
+  state = "closed";
+  /** Why it can't be opened: a name in `REASONS`, or null. */
+  problem = null;
+  isMuted = false;
+  isTorchOn = false;
+  zoom = 1;
+  #video;
+  #onchange;
+  #track = null;
+  #devices = [];
+  /** Counts openings, so that one that comes late is undone. */
+  #turn = 0;
+  /** Open, or to be opened once the page is visible again. */
+  isWanted = false;
+  #listening = new AbortController();
+
+  /**
+   * @param {HTMLVideoElement} video shows the picture
+   * @param {() => void} onchange is called after each change of state
+   */
+  constructor(video, onchange) {
+    this.#video = video;
+    this.#onchange = onchange;
+    const { signal } = this.#listening;
+    document.addEventListener("visibilitychange", () => this.#followPage(), { signal });
+  }
+
+  /** Open the camera: the one that was used last, else the main rear one. */
+  async open() {
+    this.isWanted = true;
+    if (this.state === "closed" && !document.hidden) await this.#open(remembered());
+  }
+
+  /** Close the camera, until the next `open`. */
+  close() {
+    this.isWanted = false;
+    this.#stop();
+  }
+
+  /** Close the camera for ever. */
+  destroy() {
+    this.#listening.abort();
+    this.#onchange = () => {};
+    this.close();
+  }
+
+  /** Whether the picture is a mirror: that of a camera which faces its user. */
+  get isMirrored() {
+    return this.#track?.getSettings().facingMode === "user";
+  }
+
+  get canFlip() {
+    return this.#devices.length > 1;
+  }
+
+  get hasTorch() {
+    return Boolean(this.#capabilities.torch);
+  }
+
+  /** The zoom factors to choose from; fewer than two are no choice. */
+  get zooms() {
+    const { min, max } = this.#capabilities.zoom ?? {};
+    if (!(max > min)) return [];
+    const inside = ZOOMS.filter((zoom) => min < zoom && zoom <= max);
+    return [min, ...inside];
+  }
+
+  /** Open the next camera: front and main rear, where the device says which is which. */
+  async flip() {
+    const { deviceId, facingMode } = this.#track?.getSettings() ?? {};
+    if (facingMode === "environment") return this.#open(null, "user");
+    if (facingMode === "user") return this.#open(null, "environment");
+    const ids = this.#devices.map((device) => device.deviceId);
+    return this.#open(ids[(ids.indexOf(deviceId) + 1) % ids.length]);
+  }
+
+  async toggleTorch() {
+    if (await this.#apply({ torch: !this.isTorchOn })) this.isTorchOn = !this.isTorchOn;
+    this.#onchange();
+  }
+
+  /** Go to the next zoom factor. */
+  async cycleZoom() {
+    const next = this.zooms.find((zoom) => zoom > this.zoom + 0.01) ?? this.zooms[0];
+    if (await this.#apply({ zoom: next })) this.zoom = next;
+    this.#onchange();
+  }
+
+  /** Return a photo as the camera's own bytes, or null where it takes none within three seconds. */
+  async takePhoto() {
+    if (!("ImageCapture" in globalThis)) return null;
+    let timer;
+    const limit = new Promise((resolve) => {
+      timer = setTimeout(resolve, TAKE_PHOTO_LIMIT_MS, null);
+    });
+    try {
+      return await Promise.race([new ImageCapture(this.#track).takePhoto(), limit]);
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get #capabilities() {
+    return this.#track?.getCapabilities?.() ?? {};
+  }
+
+  /** Apply a setting; what the track reports of it afterwards lags behind on some phones. */
+  async #apply(setting) {
+    try {
+      await this.#track.applyConstraints({ advanced: [setting] });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #open(deviceId, facing = "environment") {
+    this.#stop();
+    const turn = this.#turn;
+    this.state = "opening";
+    this.problem = null;
+    this.#onchange();
+    try {
+      if (!(await this.#start(await request(deviceId, facing), turn))) return;
+      const main = !deviceId && facing === "environment" && mainRearCamera(this.#devices, this.#track);
+      if (main) {
+        // Phones open one camera at a time.
+        this.#track.stop();
+        if (!(await this.#start(await request(main, facing), turn))) return;
+      }
+      remember(this.#track.getSettings().deviceId);
+      this.state = "open";
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.#stop();
+      this.problem = reasonOf(error);
+    }
+    this.#onchange();
+  }
+
+  /** Show a stream; return false if it has come too late. */
+  async #start(stream, turn) {
+    const [track] = stream.getVideoTracks();
+    if (turn !== this.#turn) {
+      track.stop();
+      return false;
+    }
+    this.#track = track;
+    track.onmute = track.onunmute = () => {
+      this.isMuted = track.muted;
+      this.#onchange();
+    };
+    // Pulled out, or taken away by the system: it is opened again, or says why it can't be.
+    track.onended = () => this.#open(remembered());
+    this.#video.srcObject = stream;
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    await this.#video.play().catch(() => {});
+    if (turn !== this.#turn) return false;
+    this.#devices = devices.filter(({ kind }) => kind === "videoinput");
+    return true;
+  }
+
+  #stop() {
+    this.#turn += 1;
+    if (this.#track) {
+      this.#track.onmute = this.#track.onunmute = this.#track.onended = null;
+      this.#track.stop();
+    }
+    this.#track = this.#video.srcObject = null;
+    this.isMuted = this.isTorchOn = false;
+    this.zoom = 1;
+    this.state = "closed";
+    this.#onchange();
+  }
+
+  /** After sleep or in the background, phones leave dead or distorted pictures. */
+  #followPage() {
+    if (document.hidden) this.#stop();
+    else if (this.isWanted && this.state === "closed") this.#open(remembered());
+  }
+}
+
+async function request(deviceId, facing) {
+  const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: { ideal: facing } };
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { ...SIZE, ...which } });
+  } catch (error) {
+    // The remembered camera is gone, or its number has changed.
+    if (deviceId && error.name === "OverconstrainedError") return request(null, facing);
+    throw error;
+  }
+}
+
+/**
+ * Return the number of the main rear camera if `track` is another rear one: many Android phones
+ * open their ultra-wide for `environment`, and call the main one "camera 0".
+ */
+export function mainRearCamera(devices, track) {
+  if (!/facing back/i.test(track.label) || MAIN_REAR.test(track.label)) return null;
+  return devices.find(({ label }) => MAIN_REAR.test(label))?.deviceId ?? null;
+}
+
+const MAIN_REAR = /\bcamera2? 0, facing back/i;
+
+function remembered() {
+  try {
+    return localStorage.getItem(REMEMBERED);
+  } catch {
+    return null;
+  }
+}
+
+function remember(deviceId) {
+  try {
+    localStorage.setItem(REMEMBERED, deviceId);
+  } catch {
+    // Storage is off: the next visit opens the main rear camera.
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Elements and icons of the viewfinder, made without HTML text.
+ */
+
+/**
+ * Return an element.
+ *
+ * @param {string} tag
+ * @param {object} [properties] properties of the element, or attributes where it has no such property
+ * @param {...(Node | string)} children
+ */
+export function createElement(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Return a button; `icon` is drawn before its text. A button of one icon has its name as a label. */
+export function createButton(className, text, { icon, isIconOnly = false, onclick } = {}) {
+  const button = createElement("button", { type: "button", className, onclick });
+  if (icon) button.append(createIcon(icon));
+  if (isIconOnly) button.setAttribute("aria-label", text);
+  else button.append(createElement("span", {}, text));
+  return button;
+}
+
+/** Return an icon of 24 × 24 px in the colour of the text. */
+export function createIcon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "vf-icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** Return an element that only screen readers show. */
+export function createUnseen(tag, properties = {}, ...children) {
+  return createElement(tag, { ...properties, className: "vf-unseen" }, ...children);
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+const BODY = "M4 7.5h3.5L9 5h6l1.5 2.5H20a1 1 0 0 1 1 1V18a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V8.5a1 1 0 0 1 1-1z";
+
+const ICONS = {
+  book: "M12 6.5C10 5 7 4.7 3.5 5v13.5c3.5-.3 6.5 0 8.5 1.5 2-1.5 5-1.8 8.5-1.5V5C17 4.7 14 5 12 6.5zM12 6.5V20",
+  camera: `${BODY}M8.5 13a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0`,
+  "camera-off": "M9.5 5H15l1.5 2.5H20a1 1 0 0 1 1 1V17M17.5 19H4a1 1 0 0 1-1-1V8.5a1 1 0 0 1 1-1h2M14.8 15A3.5 3.5 0 1 1 10 10.2M3.5 3.5l17 17",
+  down: "m8 10.5 4 4 4-4",
+  eye: "M3 12s3.2-6 9-6 9 6 9 6-3.2 6-9 6-9-6-9-6zM9.5 12a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0",
+  flip: `${BODY}M8.6 12.6a3.5 3.5 0 0 1 6.3-1.5M15.4 13.4a3.5 3.5 0 0 1-6.3 1.5M15.2 9v2.2H13M8.8 17v-2.2H11`,
+  gallery: "M5.5 4.5h13a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-13a2 2 0 0 1-2-2v-11a2 2 0 0 1 2-2zM7 9.5a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0-3 0M4 17l5-4.5 3.5 3 3.5-3.5 4.5 4",
+  next: "m10 7 5 5-5 5",
+  paste: "M6.5 5h11A1.5 1.5 0 0 1 19 6.5v13a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 5 19.5v-13A1.5 1.5 0 0 1 6.5 5zM9 5V3.5h6V5M9 11h6M9 15h4",
+  pen: "m4.5 19.5.9-4L16 4.9a1.6 1.6 0 0 1 2.3 0l.8.8a1.6 1.6 0 0 1 0 2.3L8.5 18.6zM14 7l3 3",
+  phone: "M9 3h6a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H9a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM11 18h2",
+  server: "M5.5 4.5h13A1.5 1.5 0 0 1 20 6v3a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 9V6a1.5 1.5 0 0 1 1.5-1.5zM5.5 13.5h13A1.5 1.5 0 0 1 20 15v3a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 18v-3a1.5 1.5 0 0 1 1.5-1.5zM7.5 7.5h.01M7.5 16.5h.01",
+  share: "M12 14.5V3.5M8 7l4-3.5L16 7M6.5 11H5v9.5h14V11h-1.5",
+  swap: "M4 8.5h15M15.5 5l3.5 3.5-3.5 3.5M20 15.5H5M8.5 12 5 15.5 8.5 19",
+  torch: "M13 3 6 13.5h5L10.5 21 18 10h-5.5z",
+};

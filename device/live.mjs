@@ -1,0 +1,133 @@
+/**
+ * Live answers, shown calmly: a headline changes once another one has held, numbers twice a second.
+ */
+
+import { toText } from "./phrasing.mjs";
+
+/** Answers whose mean is shown. */
+export const AVERAGE = 5;
+
+const HOLD_MS = 600;
+const NUMBERS_MS = 500;
+const SPOKEN_MS = 3000;
+const RATE_MS = 2000;
+
+/** What to show of a stream of answers. Times are in milliseconds, as from `performance.now()`. */
+export class CalmAnswer {
+  /** The answer whose headline and numbers are shown. */
+  shown = null;
+  /** Answers per second, as a whole number; null until it is known. */
+  rate = null;
+  #headline = null;
+  #candidate = null;
+  #since = 0;
+  #numbersAt = 0;
+  #spoken = null;
+  #spokenAt = -Infinity;
+  #rateFrom = null;
+  #count = 0;
+
+  /**
+   * Take an answer.
+   *
+   * @returns {{isNew: boolean, isNewHeadline: boolean, speak: string | null}} whether `shown` is
+   *   another answer, with another headline, and what to read aloud
+   */
+  push(answer, now) {
+    const headline = toText(answer.headline);
+    this.#measureRate(now);
+    const isFirst = this.shown === null;
+    let isNewHeadline = isFirst;
+    let isNew = isFirst;
+    if (headline === this.#headline) {
+      this.#candidate = null;
+      isNew = now - this.#numbersAt >= NUMBERS_MS;
+    } else if (!isFirst) {
+      if (headline !== this.#candidate) {
+        this.#candidate = headline;
+        this.#since = now;
+      }
+      isNew = isNewHeadline = now - this.#since >= HOLD_MS;
+    }
+    if (isNew) {
+      this.shown = answer;
+      this.#numbersAt = now;
+    }
+    if (isNewHeadline) {
+      this.#headline = headline;
+      this.#candidate = null;
+    }
+    return { isNew, isNewHeadline, speak: this.#toSpeak(now) };
+  }
+
+  #toSpeak(now) {
+    if (this.#headline === this.#spoken || now - this.#spokenAt < SPOKEN_MS) return null;
+    this.#spoken = this.#headline;
+    this.#spokenAt = now;
+    return this.#headline;
+  }
+
+  #measureRate(now) {
+    this.#rateFrom ??= now;
+    const passed = now - this.#rateFrom;
+    if (passed >= RATE_MS) {
+      this.rate = Math.round((this.#count * 1000) / passed);
+      this.#rateFrom = now;
+      this.#count = 0;
+    }
+    this.#count += 1;
+  }
+}
+
+/** Watches a video and keeps what is shown of the answers. */
+export class LiveAnswers {
+  #video;
+  #onchange;
+  #stopping = null;
+  #identifier = null;
+  #calm = null;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {(change: {isNewHeadline: boolean, speak: string | null}) => void} onchange
+   */
+  constructor(video, onchange) {
+    this.#video = video;
+    this.#onchange = onchange;
+  }
+
+  /** The answer that is shown, or null. */
+  get shown() {
+    return this.#calm?.shown ?? null;
+  }
+
+  /** Answers per second, or null. */
+  get rate() {
+    return this.#calm?.rate ?? null;
+  }
+
+  /** Start, unless it runs; `region` returns the part of a frame to cut, in its pixels. */
+  async start(identifier, region) {
+    if (this.#identifier === identifier) return;
+    this.stop();
+    this.#identifier = identifier;
+    const stopping = (this.#stopping = new AbortController());
+    const calm = (this.#calm = new CalmAnswer());
+    const { signal } = stopping;
+    try {
+      const answers = identifier.watch(this.#video, { top: 5, region, average: AVERAGE, signal });
+      for await (const answer of answers) {
+        const change = calm.push(answer, performance.now());
+        if (change.isNew || change.speak) this.#onchange(change);
+      }
+    } catch {
+      // A frame that can't be read, as while the camera changes: the next start tries again.
+      if (!signal.aborted) this.stop();
+    }
+  }
+
+  stop() {
+    this.#stopping?.abort();
+    this.#stopping = this.#identifier = this.#calm = null;
+  }
+}

@@ -1,0 +1,397 @@
+/**
+ * The viewfinder: a camera that answers. One component for `/device/` and for Streamlit, where it
+ * is in a shadow root.
+ */
+
+import { Camera } from "./camera.mjs";
+import { cameraAccess, watchPermission } from "./camera_access.mjs";
+import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
+import { spokenAnswer } from "./answer_view.mjs";
+import { LiveAnswers } from "./live.mjs";
+import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
+import { createParts, followSize, followTheme, linkStyles } from "./viewfinder_parts.mjs";
+import { render } from "./viewfinder_screen.mjs";
+
+const IDLE_MS = 120_000;
+const WAITING_MS = 300;
+const MOVE_MS = 240;
+const NO_RECIPE = { resize: [1, 1] };
+const DEFAULTS = {
+  models: [], model: "", samples: [], recents: null, theme: null, actions: {}, above: null, top: 5,
+  what: { headline: "Point your phone at something", line: "" },
+};
+
+const views = new WeakMap();
+
+/**
+ * Show the viewfinder in an element. For the same element it is the same viewfinder, updated.
+ *
+ * @param {Element} parent
+ * @param {object} options see `DEFAULTS`, and:
+ *   `identifier` what answers; `top` candidates are asked for, and five are shown;
+ *   `above` pixels that the page keeps above the viewfinder, whose first screen fills the rest; by
+ *   default the square gives the height;
+ *   `onModel(name)`, `onRun(mode)` the visitor's choices;
+ *   `onAnswer(entry)` a new answer; `onOpen(entry | null)` the answer that is shown;
+ *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
+ * @returns {Viewfinder}
+ */
+export function mountViewfinder(parent, options) {
+  const existing = views.get(parent);
+  if (existing) {
+    existing.update(options);
+    return existing;
+  }
+  const view = new Viewfinder(parent, options);
+  views.set(parent, view);
+  return view;
+}
+
+class Viewfinder {
+  #parent;
+  #parts = createParts();
+  #leaving = new AbortController();
+  #camera = new Camera(this.#parts.video, () => this.#followCamera());
+  #live = new LiveAnswers(this.#parts.video, (change) => this.#showLive(change));
+  /** All that the screen depends on; see `render`. */
+  #state = {
+    options: DEFAULTS,
+    access: "checking",
+    entry: null,
+    error: null,
+    message: "",
+    isTaking: false,
+    isWaiting: false,
+    isLive: false,
+    isExplaining: false,
+    recents: [],
+  };
+  #region = null;
+  #asking = new AbortController();
+  #idle = null;
+  #applyTheme;
+  #stopFollowingSize;
+
+  constructor(parent, options) {
+    this.#parent = parent;
+    const { root } = this.#parts;
+    this.#applyTheme = followTheme(root, () => this.#state.options.theme, this.#leaving.signal);
+    this.#connect();
+    this.update(options);
+    linkStyles(root).then(() => {
+      root.hidden = false;
+    });
+    parent.append(root);
+    this.#stopFollowingSize = followSize(this.#parts, () => this.#place());
+    this.#start();
+  }
+
+  /** Change options; the camera stays open. */
+  update(options) {
+    const { options: former, entry } = this.#state;
+    this.#state.options = { ...former, ...options };
+    const { identifier, recents } = this.#state.options;
+    if (identifier !== former.identifier) this.#useIdentifier(identifier, entry);
+    if (recents !== former.recents) this.#listRecents();
+    this.#applyTheme();
+    this.#render();
+  }
+
+  /** Show an entry, such as one of the recents; null goes back to the camera. */
+  show(entry) {
+    this.#asking.abort();
+    Object.assign(this.#state, { entry, error: null, message: "", isWaiting: false, isTaking: false });
+    if (entry) this.#live.stop();
+    else this.#parts.video.play().catch(() => {});
+    this.#render();
+  }
+
+  /** Leave: the camera closes, and nothing remains. */
+  unmount() {
+    this.#leaving.abort();
+    this.#asking.abort();
+    this.#live.stop();
+    clearTimeout(this.#idle);
+    this.#camera.destroy();
+    this.#stopFollowingSize();
+    this.#parts.photo.release();
+    this.#parts.root.remove();
+    views.delete(this.#parent);
+  }
+
+  #connect() {
+    const { root, ...parts } = this.#parts;
+    const { signal } = this.#leaving;
+    parts.shutter.onclick = () => this.#press();
+    parts.square.onclick = ({ target }) => {
+      if (!this.#state.entry && !target.closest("button")) this.#shoot();
+    };
+    parts.openCamera.onclick = parts.tryCamera.onclick = () => this.#openCamera();
+    parts.flip.onclick = () => this.#camera.flip();
+    parts.torch.onclick = () => this.#camera.toggleTorch();
+    parts.zoom.onclick = () => this.#camera.cycleZoom();
+    parts.live.onclick = () => this.#setLive(true);
+    parts.still.onclick = () => this.#setLive(false);
+    parts.models.onchange = ({ target }) => this.#state.options.onModel?.(target.value);
+    parts.retry.onclick = () => this.#state.options.onRetry?.();
+    parts.where.onclick = () => this.#state.options.onWhere?.();
+    for (const [button, input] of [[parts.choose, parts.pick], [parts.cameraApp, parts.capture]]) {
+      button.onclick = () => input.click();
+      input.onchange = () => {
+        const [file] = input.files;
+        input.value = "";
+        if (file) this.take(file, "file", "The photo you chose");
+      };
+    }
+    parts.paste.onclick = () => this.#paste();
+    parts.paste.hidden = !canPaste();
+    parts.why.onclick = () => this.#explain();
+    for (const name of ["correct", "share", "lookUp"]) {
+      parts[name].onclick = () => this.#state.options.actions[name](this.#state.entry);
+    }
+    listen(root, {
+      onPhoto: (file, source) => {
+        this.take(file, source, source === "paste" ? "The photo you pasted" : "The photo you dropped");
+      },
+      onRefusal: (message) => this.#say(message),
+      onDragging: (isOver) => root.toggleAttribute("data-dropping", isOver),
+      onSpace: () => (parts.shutter.checkVisibility() ? (this.#press(), true) : false),
+      onEscape: () => (this.#state.entry ? (this.#goBack(), true) : false),
+    }, signal);
+    for (const name of ["pointerdown", "keydown"]) {
+      root.addEventListener(name, () => this.#resetIdle(), { signal });
+    }
+    document.addEventListener("visibilitychange", () => this.#followCamera(), { signal });
+    watchPermission(() => this.#start(), signal);
+  }
+
+  #useIdentifier(identifier, entry) {
+    this.#live.stop();
+    const former = identifier.onchange;
+    identifier.onchange = () => {
+      former?.();
+      if (this.#state.options.identifier === identifier) this.#followCamera();
+    };
+    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt);
+  }
+
+  /** Open the camera if the browser need not ask; it is asked for by a press only. */
+  async #start() {
+    const access = await cameraAccess();
+    if (this.#leaving.signal.aborted) return;
+    this.#state.access = access;
+    if (access === "granted") await this.#openCamera();
+    else this.#render();
+  }
+
+  async #openCamera() {
+    this.#resetIdle();
+    await this.#camera.open();
+  }
+
+  #followCamera() {
+    const { entry, isLive, options } = this.#state;
+    const { state, problem, isMuted } = this.#camera;
+    if (problem) this.#state.access = problem;
+    else if (state === "open") this.#state.access = "granted";
+    const canAnswer = options.identifier?.state.device === "ready" && !document.hidden;
+    if (isLive && state === "open" && !isMuted && !entry && canAnswer) {
+      this.#live.start(options.identifier, () => this.#region);
+    } else {
+      this.#live.stop();
+    }
+    this.#place();
+    this.#render();
+  }
+
+  /** Put the video behind the corners. */
+  #place() {
+    const { video, picture, square } = this.#parts;
+    const recipe = this.#state.options.identifier?.recipe ?? NO_RECIPE;
+    square.style.setProperty("--aspect", String(seenAspect(recipe)));
+    if (!video.videoWidth || this.#state.entry) return;
+    const outer = picture.getBoundingClientRect();
+    const box = square.getBoundingClientRect();
+    if (!box.width) return;
+    const corners = {
+      left: box.left - outer.left, top: box.top - outer.top, width: box.width, height: box.height,
+    };
+    const frame = { width: video.videoWidth, height: video.videoHeight };
+    const { isMirrored } = this.#camera;
+    const placed = placeFrame(frame, outer, corners, recipe, isMirrored);
+    this.#region = placed.region;
+    for (const name of ["left", "top", "width", "height"]) video.style[name] = `${placed[name]}px`;
+    video.toggleAttribute("data-mirrored", isMirrored);
+  }
+
+  #press() {
+    if (this.#state.entry) this.#goBack();
+    else this.#shoot();
+  }
+
+  #goBack() {
+    const isWanted = this.#camera.isWanted;
+    this.show(null);
+    this.#state.options.onOpen?.(null);
+    if (isWanted) this.#openCamera();
+    this.#followCamera();
+  }
+
+  /** Take a photo: the camera's own, else the frame that is shown; of a live answer, that frame. */
+  async #shoot() {
+    const { video } = this.#parts;
+    if (this.#state.isTaking || this.#camera.state !== "open" || !this.#region) return;
+    const isLive = this.#state.isLive && this.#live.shown;
+    navigator.vibrate?.(10);
+    video.pause();
+    const frame = cutFrame(video, this.#region);
+    Object.assign(this.#state, { isTaking: true, message: "" });
+    this.#render();
+    const original = isLive ? null : await this.#camera.takePhoto();
+    const photo = original ?? (await encodeFrame(frame));
+    if (!this.#state.isTaking) return;
+    await this.take(photo, original ? "camera" : "frame", "The photo you took", isLive || null);
+  }
+
+  /**
+   * Show a photo and its answer.
+   *
+   * @param {Blob} photo
+   * @param {"file" | "camera" | "frame" | "paste" | "drop" | "sample"} source
+   * @param {string} alt
+   * @param {object | null} [answer] if it is known
+   */
+  async take(photo, source, alt, answer = null) {
+    const { options } = this.#state;
+    const { identifier, recents, onAnswer, onOpen } = options;
+    const before = this.#parts.square.getBoundingClientRect();
+    const entry = { id: newId(), photo, source, alt, time: Date.now(), answer, token: null, url: null };
+    this.show(entry);
+    this.#moveSquare(before);
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
+    try {
+      entry.answer ??= await identifier.identify(photo, { top: options.top, signal, onProgress: () => this.#render() });
+      if (signal.aborted) return;
+    } catch (error) {
+      if (!signal.aborted) this.#change({ error });
+      return;
+    } finally {
+      clearTimeout(timer);
+      if (!signal.aborted) this.#state.isWaiting = false;
+    }
+    if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
+    this.#parts.spoken.textContent = spokenAnswer(entry.answer);
+    this.#render();
+    onAnswer?.(entry);
+    onOpen?.(entry);
+    await recents?.add(entry);
+    await this.#listRecents();
+  }
+
+  /** Let the square move up from where it was. */
+  #moveSquare(before) {
+    const { square } = this.#parts;
+    const shift = before.top - square.getBoundingClientRect().top;
+    if (!before.height || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const easing = "cubic-bezier(.2, 0, 0, 1)";
+    square.animate([{ translate: `0 ${shift}px` }, { translate: "none" }], { duration: MOVE_MS, easing });
+  }
+
+  async #paste() {
+    try {
+      const photo = await readClipboard();
+      if (photo) await this.take(photo, "paste", "The photo you pasted");
+      else this.#say(NO_PHOTO_PASTED);
+    } catch {
+      this.#say("The browser doesn't let this page read the clipboard. Choose a photo instead.");
+    }
+  }
+
+  async #useSample({ url, alt }) {
+    try {
+      const response = await fetch(url);
+      if (!response.ok) throw new Error();
+      await this.take(await response.blob(), "sample", alt);
+    } catch {
+      this.#say("This photo can't be fetched without a network.");
+    }
+  }
+
+  async #explain() {
+    const { entry, options } = this.#state;
+    const { photo } = this.#parts;
+    if (photo.hasSpotlight) {
+      photo.hideSpotlight();
+      return this.#render();
+    }
+    this.#change({ isExplaining: true, message: "" });
+    try {
+      const map = await options.actions.why(entry, { signal: this.#asking.signal });
+      if (this.#state.entry === entry) photo.showSpotlight(map);
+    } catch (error) {
+      if (this.#state.entry === entry) this.#state.message = error.message;
+    }
+    return this.#change({ isExplaining: false });
+  }
+
+  #setLive(isLive) {
+    this.#resetIdle();
+    this.#change({ isLive, message: "" });
+    this.#followCamera();
+  }
+
+  #showLive({ isNewHeadline, speak }) {
+    if (isNewHeadline) this.#resetIdle();
+    if (speak) this.#parts.spoken.textContent = speak;
+    this.#render();
+  }
+
+  /** A camera that nobody uses is closed. In live, another headline counts as use. */
+  #resetIdle() {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      if (this.#camera.state === "closed") return;
+      this.#camera.close();
+      this.#change({ access: "idle", isLive: false });
+      this.#followCamera();
+    }, IDLE_MS);
+  }
+
+  async #listRecents() {
+    const { recents } = this.#state.options;
+    const list = recents ? await recents.list() : [];
+    if (!this.#leaving.signal.aborted) this.#change({ recents: list });
+  }
+
+  #say(message) {
+    this.#change({ message });
+  }
+
+  #change(values) {
+    Object.assign(this.#state, values);
+    this.#render();
+  }
+
+  #render() {
+    render(this.#parts, this.#state, this.#camera, this.#live, {
+      onSample: (sample) => this.#useSample(sample),
+      onModel: (name) => this.#state.options.onModel?.(name),
+      onEntry: (entry) => {
+        this.show(entry);
+        this.#state.options.onOpen?.(entry);
+      },
+      onClear: async () => {
+        await this.#state.options.recents.clear();
+        await this.#listRecents();
+      },
+    });
+  }
+}
+
+/** Return an id of an entry; `randomUUID` is missing on plain http. */
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

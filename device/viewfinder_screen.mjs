@@ -1,0 +1,227 @@
+/**
+ * What the viewfinder shows in each of its states. Drawing again changes only what differs.
+ */
+
+import {
+  cornersOf, createBars, createLines, createRecents, createRuler, createSource, createWaysOn,
+  percentOf, toneOf,
+} from "./answer_view.mjs";
+import { CAN_RETRY, REASONS } from "./camera_access.mjs";
+import { createElement, createIcon } from "./elements.mjs";
+import { showPhrase } from "./phrasing.mjs";
+
+const PROMISE = {
+  device: "On this device: the photo stays here",
+  server: "On the server: used for the answer, then gone",
+};
+const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
+const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
+
+/**
+ * Draw a state.
+ *
+ * @param {object} parts see `createParts`
+ * @param {object} state of the viewfinder
+ * @param {Camera} camera
+ * @param {LiveAnswers} live
+ * @param {object} handlers onSample, onModel, onEntry, onClear
+ */
+export function render(parts, state, camera, live, handlers) {
+  const { options, entry } = state;
+  if (!options.identifier) return;
+  const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
+  const screen = entry ? "answer" : hasCamera ? "camera" : "empty";
+  parts.root.dataset.screen = screen;
+  parts.root.toggleAttribute("data-fill", options.above !== null);
+  parts.root.style.setProperty("--above", `${options.above ?? 0}px`);
+  parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
+  drawModels(parts, options);
+  drawPicture(parts, state, live, screen);
+  drawWords(parts, state, camera, live, screen, handlers);
+  drawControls(parts, state, camera, screen);
+  drawActions(parts, state);
+  drawWhere(parts, state, live);
+  drawStrips(parts, state, screen, handlers);
+  // Keys scroll what is too long.
+  const isTooLong = parts.words.scrollHeight > parts.words.clientHeight + 1;
+  parts.words.toggleAttribute("tabindex", false);
+  if (isTooLong) parts.words.tabIndex = 0;
+}
+
+/** Replace children only if what they are made of has changed: focus and scroll position stay. */
+function redraw(element, key, create) {
+  const text = JSON.stringify(key);
+  if (element.dataset.key === text) return;
+  element.dataset.key = text;
+  element.replaceChildren(...create());
+}
+
+function drawModels({ bar, models }, options) {
+  bar.hidden = options.models.length < 2;
+  redraw(models, options.models, () => options.models.map(({ name, title }) => new Option(title, name)));
+  models.value = options.model;
+}
+
+function drawPicture({ square, photo }, { entry, options, isTaking }, live, screen) {
+  const answer = entry ? entry.answer : live.shown;
+  square.dataset.tone = answer ? cornersOf(answer) : "";
+  square.toggleAttribute("data-taking", isTaking);
+  if (screen !== "answer") return photo.show(null);
+  const { recipe } = options.identifier;
+  return photo.show(entry.photo, { alt: entry.alt, caption: CAPTIONS[entry.source], recipe });
+}
+
+function drawWords(parts, state, camera, live, screen, { onModel }) {
+  const { entry, error, message, options } = state;
+  const { identifier, what } = options;
+  const answer = entry ? entry.answer : live.shown;
+  const isLive = !entry && answer !== null;
+  const tone = answer ? toneOf(answer) : "";
+  parts.words.dataset.tone = tone;
+  parts.words.toggleAttribute("data-live", isLive);
+  const headline = answer ? answer.headline : entry ? [] : [what.headline];
+  redraw(parts.headline, [headline, answer?.language], () => {
+    const holder = createElement("span");
+    showPhrase(holder, headline, answer?.language ?? "en");
+    return [...holder.childNodes];
+  });
+  parts.headline.hidden = !headline.length;
+  const { info, state: where } = identifier;
+  parts.percent.hidden = !isLive || tone === "unknown";
+  parts.percent.textContent = parts.percent.hidden ? "" : percentOf(answer, 0, info);
+  parts.cameraOff.toggleAttribute("hidden", screen !== "empty" || !REASONS[state.access]);
+
+  parts.note.textContent = entry?.note ?? "";
+  const hasFailed = where.device === "failed" && where.server !== "ready";
+  const failure = hasFailed && !answer ? where.reason : "";
+  parts.alert.textContent = error?.message || message || failure || "";
+  parts.retry.hidden = !failure || !options.onRetry;
+  const status = statusOf(state, camera, isLive);
+  redraw(parts.status, status, () => {
+    const holder = createElement("span");
+    showPhrase(holder, typeof status === "string" ? [status] : status, what.language ?? "en");
+    return [...holder.childNodes];
+  });
+  const { prediction } = answer ?? {};
+  const key = answer && [isLive, prediction, options.model, options.models];
+  redraw(parts.details, key, () => {
+    if (!answer) return [];
+    if (isLive) return createRuler(answer, info);
+    const rest = tone === "unknown"
+      ? createWaysOn(options.models, options.model, onModel)
+      : [createBars(answer, info)];
+    return [...createLines(answer), ...rest];
+  });
+}
+
+/** Return the sentence below the headline: what is going on, or what the model knows. */
+function statusOf({ access, entry, error, isWaiting, isLive, options }, camera, isShown) {
+  const { identifier, what } = options;
+  const { device, loaded, total, next } = identifier.state;
+  if (entry) {
+    if (entry.answer || error || !isWaiting) return "";
+    if (next === "server") return "Asking the server…";
+    return device === "loading" ? `${fetching(loaded, total)} Your photo is next.` : "Looking…";
+  }
+  if (REASONS[access] && camera.state === "closed") return REASONS[access];
+  if (camera.isMuted) return "The camera is paused by this device.";
+  if (isLive && !isShown) {
+    if (device === "loading") return `${fetching(loaded, total)} Then live begins.`;
+    if (device !== "ready") return "Live runs on this device only, and here the server answers.";
+    return "";
+  }
+  return isShown ? "" : what.line;
+}
+
+function fetching(loaded, total) {
+  if (!total) return "Fetching the model.";
+  if (loaded >= total) return "Testing the model.";
+  return `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)} MB.`;
+}
+
+function drawControls(parts, { entry, access, isLive, isTaking, options }, camera, screen) {
+  const isEmpty = screen === "empty";
+  const name = entry ? "Back to the camera" : isLive ? "Keep this answer" : "Take a photo";
+  parts.shutter.ariaLabel = name;
+  parts.shutter.hidden = isEmpty;
+  parts.shutter.toggleAttribute("data-busy", isTaking);
+  redraw(parts.shutter, Boolean(entry), () => (entry ? [createIcon("camera")] : []));
+  for (const [button, isOn] of [[parts.live, isLive], [parts.still, !isLive]]) {
+    button.setAttribute("aria-pressed", String(isOn));
+  }
+  const canWatch = options.identifier.state.device !== "off";
+  parts.mode.hidden = screen !== "camera" || !canWatch;
+  const isOpen = screen === "camera" && camera.state === "open";
+  parts.flip.hidden = !isOpen || !camera.canFlip;
+  parts.torch.hidden = !isOpen || !camera.hasTorch;
+  parts.torch.setAttribute("aria-pressed", String(camera.isTorchOn));
+  parts.zoom.hidden = !isOpen || camera.zooms.length < 2;
+  const factor = `${Number(camera.zoom.toFixed(1))}×`;
+  parts.zoom.textContent = factor;
+  parts.zoom.ariaLabel = `Zoom, now ${factor}`;
+
+  const isFirst = access === "prompt" || access === "idle";
+  parts.ways.hidden = entry && parts.root.dataset.layout !== "desk";
+  parts.ways.toggleAttribute("data-first", isFirst);
+  parts.openCamera.hidden = !isEmpty || !isFirst;
+  parts.tryCamera.hidden = !isEmpty || !CAN_RETRY.has(access);
+  parts.cameraApp.hidden = !isEmpty;
+  parts.cameraApp.classList.toggle("vf-main", !isFirst);
+}
+
+function drawActions(parts, { entry, isExplaining, options }) {
+  const { actions } = options;
+  const isAnswered = Boolean(entry?.answer);
+  for (const name of ["correct", "share", "lookUp"]) {
+    parts[name].hidden = !isAnswered || !actions[name];
+  }
+  parts.correct.hidden ||= !entry.photo;
+  parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
+  parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
+  parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
+  parts.why.setAttribute("aria-pressed", String(parts.photo.hasSpotlight));
+  parts.why.toggleAttribute("data-busy", isExplaining);
+}
+
+/** The last line: where the model runs, or ran. */
+function drawWhere({ where }, { entry, options }, live) {
+  const { state } = options.identifier;
+  const answer = entry?.answer;
+  const place = answer ? answer.where : state.next;
+  const canOpen = !answer && Boolean(options.onWhere);
+  const promise = { ...PROMISE, ...options.what.promise }[place];
+  const isOnDevice = place === "device";
+  let text = promise;
+  if (!entry && isOnDevice && live.shown) {
+    text = live.rate ? `On this device, ${live.rate} times a second` : "On this device";
+  } else if (!entry && state.device === "loading") {
+    const rest = state.server === "ready" ? " A photo already works: the server answers." : "";
+    text = fetching(state.loaded, state.total) + rest;
+  }
+  where.disabled = !canOpen;
+  redraw(where, [text, place, canOpen, answer?.prediction], () => [
+    createIcon(isOnDevice ? "phone" : "server"),
+    answer ? createSource(answer) : createElement("span", {}, text),
+    ...(canOpen ? [createIcon("down")] : []),
+  ]);
+}
+
+function drawStrips({ samples, visit, root }, { entry, recents, options }, screen, handlers) {
+  const isDesk = root.dataset.layout === "desk";
+  samples.hidden = !options.samples.length || !(screen === "empty" || (isDesk && screen === "camera"));
+  redraw(samples, options.samples, () => {
+    const items = options.samples.map((sample) => {
+      const image = createElement("img", { className: "vf-thumb", src: sample.url, alt: sample.alt });
+      const button = createElement("button", { type: "button", className: "vf-sample" }, image);
+      button.onclick = () => handlers.onSample(sample);
+      return createElement("li", {}, button);
+    });
+    return [
+      createElement("h3", { className: "vf-small" }, "Or try one of these"),
+      createElement("ul", { className: "vf-strip" }, ...items),
+    ];
+  });
+  visit.hidden = !recents.length;
+  redraw(visit, [entry?.id, recents.map(({ id }) => id)], () =>
+    createRecents(recents, entry?.id, handlers.onEntry, handlers.onClear));
+}

@@ -1,0 +1,71 @@
+"""Live answers are calm: headlines hold, numbers are slow, few are read aloud."""
+
+import json
+import subprocess
+from typing import Any
+
+from model.settings import ROOT
+from tests.tools import require_tool
+
+SCRIPT = """
+const { CalmAnswer } = await import(process.argv[1]);
+const calm = new CalmAnswer();
+const result = JSON.parse(process.argv[2]).map(([now, words]) => {
+  const answer = { headline: [words], now };
+  const { isNew, isNewHeadline, speak } = calm.push(answer, now);
+  return { isNew, isNewHeadline, speak, shown: calm.shown.headline[0], at: calm.shown.now, rate: calm.rate };
+});
+console.log(JSON.stringify(result));
+"""
+
+
+def pushed(answers: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    """Return what is shown after each answer, given with its time in milliseconds."""
+    module = (ROOT / "device" / "live.mjs").as_uri()
+    command = [
+        require_tool("node"),
+        "--input-type=module",
+        "-e",
+        SCRIPT,
+        module,
+        json.dumps(answers),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result: list[dict[str, Any]] = json.loads(done.stdout)
+    return result
+
+
+def test_headline_changes_once_another_has_held() -> None:
+    steps = pushed(
+        [(0, "shirt"), (100, "hat"), (200, "shirt"), (300, "hat"), (800, "hat"), (900, "hat")]
+    )
+    assert [step["shown"] for step in steps] == ["shirt"] * 5 + ["hat"]
+    assert [step["isNewHeadline"] for step in steps] == [True, *[False] * 4, True]
+
+
+def test_third_headline_starts_the_time_again() -> None:
+    steps = pushed([(0, "shirt"), (100, "hat"), (500, "dress"), (800, "dress"), (1100, "dress")])
+    assert [step["shown"] for step in steps] == ["shirt"] * 4 + ["dress"]
+
+
+def test_numbers_change_twice_a_second_and_never_show_another_headlines() -> None:
+    steps = pushed([(time, "shirt") for time in range(0, 1600, 100)])
+    assert [step["at"] for step in steps if step["isNew"]] == [0, 500, 1000, 1500]
+    steps = pushed([(0, "shirt"), (550, "hat"), (600, "hat")])
+    assert steps[-1]["at"] == 0
+
+
+def test_headlines_are_read_aloud_every_three_seconds_at_most() -> None:
+    changes = [(time, "hat" if time // 1000 % 2 else "shirt") for time in range(0, 9000, 100)]
+    spoken = [(now, step["speak"]) for (now, _), step in zip(changes, pushed(changes), strict=True)]
+    times = [now for now, words in spoken if words]
+    assert times[0] == 0
+    assert len(times) >= 2
+    assert all(later - earlier >= 3000 for earlier, later in zip(times, times[1:], strict=False))
+
+
+def test_same_headline_is_read_aloud_once() -> None:
+    steps = pushed([(time, "shirt") for time in range(0, 10_000, 100)])
+    assert [step["speak"] for step in steps if step["speak"]] == ["shirt"]
+    assert steps[-1]["rate"] == 10
