@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from itertools import pairwise
 from typing import Any
 
 from model.settings import ROOT
@@ -13,7 +14,8 @@ const calm = new CalmAnswer();
 const result = JSON.parse(process.argv[2]).map(([now, words]) => {
   const answer = { headline: [words], now };
   const { isNew, isNewHeadline, speak } = calm.push(answer, now);
-  return { isNew, isNewHeadline, speak, shown: calm.shown.headline[0], at: calm.shown.now, rate: calm.rate };
+  const { headline: [shown], now: at } = calm.shown;
+  return { isNew, isNewHeadline, speak, shown, at, rate: calm.rate };
 });
 console.log(JSON.stringify(result));
 """
@@ -62,7 +64,7 @@ def test_headlines_are_read_aloud_every_three_seconds_at_most() -> None:
     times = [now for now, words in spoken if words]
     assert times[0] == 0
     assert len(times) >= 2
-    assert all(later - earlier >= 3000 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 3000 for earlier, later in pairwise(times))
 
 
 def test_same_headline_is_read_aloud_once() -> None:
