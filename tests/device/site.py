@@ -127,8 +127,13 @@ def run_script(
     preferences: dict[str, Any] | None = None,
     arguments: tuple[str, ...] = (),
     patience: float = PATIENCE_SECONDS,
+    path: str = "/page.html",
+    address: str = "",
 ) -> Any:
-    """Run an async function's body as a page of the site in a new browser; return its result."""
+    """Run an async function's body as a page of the site in a new browser; return its result.
+
+    ``path`` is the page's; ``address`` is opened instead, and has it in a frame.
+    """
     program = require_tool(browser)
     with tempfile.TemporaryDirectory(prefix="loupe-browser-", ignore_cleanup_errors=True) as home:
         if browser == "firefox-esr":
@@ -142,9 +147,9 @@ def run_script(
             command = [program, "--headless", "--no-sandbox", "--no-first-run"]
             command += ["--disable-background-networking", "--disable-quic"]
             command += [f"--user-data-dir={home}", *arguments]
-        with site.changed({"/page.html": (PAGE % script).encode()}):
+        with site.changed({path: (PAGE % script).encode()}):
             process = subprocess.Popen(
-                [*command, f"{site.url}/page.html"],
+                [*command, address or site.url + path],
                 env={**os.environ, "HOME": home},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
