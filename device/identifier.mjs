@@ -28,6 +28,7 @@ const PHOTO_CODES = new Set(["missing", "empty", "too-large", "too-small", "too-
 const SERVER_MAY = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
 
 const OFF = "This app keeps its models on the server, so they can't run on this device.";
+const SAVING = "This browser saves data, so the model isn't downloaded.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
 const NO_SERVER = "This page has no server.";
 
@@ -91,9 +92,9 @@ class Identifier {
 
   /** Begin to load what the mode needs; again, if loading has failed. */
   start() {
-    if (this.#run !== "server" && this.#address !== null && !this.#model) {
-      if (this.#state.device !== "loading") this.#load();
-    }
+    const isWanted = this.#run !== "server" && this.#address !== null && !this.#model;
+    if (isWanted && this.#savesData()) this.#set({ reason: SAVING });
+    else if (isWanted && this.#state.device !== "loading") this.#load();
     if (!this.info) this.#describe();
   }
 
@@ -205,6 +206,11 @@ class Identifier {
     this.onchange?.();
   }
 
+  /** Return whether the browser is told to save data, and a server answers without a download. */
+  #savesData() {
+    return this.#run === "auto" && this.#server !== null && Boolean(navigator.connection?.saveData);
+  }
+
   #load() {
     this.#set({ device: "loading", loaded: 0, total: 0, reason: null });
     const onProgress = (loaded, total) => this.#set({ loaded, total });
@@ -241,7 +247,7 @@ class Identifier {
   async #loaded(signal) {
     if (this.#address === null) throw new LoupeError("engine-unavailable", OFF);
     if (this.#run === "server") throw new LoupeError("engine-unavailable", NOT_CHOSEN);
-    this.start();
+    if (!this.#model && this.#state.device !== "loading") this.#load();
     await untilAborted(this.#loading, signal);
     if (!this.#model) throw new LoupeError("engine-unavailable", "The model was closed.");
   }
@@ -284,8 +290,13 @@ class Identifier {
 
   /** Return whether the device can answer, once that is known. */
   async #canLoad(signal) {
-    await untilAborted(this.#loading?.catch(() => {}), signal);
-    return this.#model !== null;
+    try {
+      await this.#loaded(signal);
+      return true;
+    } catch {
+      signal?.throwIfAborted();
+      return false;
+    }
   }
 
   async #onDevice(blob, { top, signal }) {

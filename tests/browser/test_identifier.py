@@ -375,3 +375,22 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     # In automatic, the other one explains what this one can't.
     app.broken = {"/explanation"}
     assert run(script % "auto") == {"where": "server", **map_of_32}
+
+
+def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: DeviceApp) -> None:
+    result = run(
+        """
+        Object.defineProperty(navigator.connection, "saveData", { value: true });
+        const identifier = create({ run: "auto" });
+        const answer = await outcome(identifier.identify(blob));
+        return { answer, ...identifier.state };
+        """
+    )
+    assert result["answer"] == SERVER
+    assert (result["device"], result["next"]) == ("off", "server")
+    assert "saves data" in result["reason"]
+    assert not [path for path in app.asked if path.startswith("models/colours")]
+    # Without the server, or by choice, it is needed.
+    for run_by in ("device", "auto"):
+        app.broken = {"/photo"}
+        assert run(f"return outcome(create({{ run: '{run_by}' }}).identify(blob));") == DEVICE

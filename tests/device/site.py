@@ -20,6 +20,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, cast
 
+from starlette.testclient import TestClient
+
 from model.bundle import Bundle
 from model.exporting.device_files import device_dir, model_json
 from model.exporting.runtime import runtime_dir
@@ -72,6 +74,8 @@ class Site:
     results: "Queue[dict[str, Any]]" = field(default_factory=Queue)
     notes: list[Any] = field(default_factory=list)
     on_note: Callable[[Any], None] | None = None
+    api: TestClient | None = None
+    """What answers requests below ``/api/``."""
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or None if there is none."""
@@ -182,11 +186,18 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(Site, cast(Any, self.server).site)
 
     def do_GET(self) -> None:
+        if self._site.api and self.path.startswith("/api/"):
+            self._forward(b"")
+            return
         path = re.sub(r"[?#].*", "", self.path)
         self._answer(path, self._site.read(path))
 
     def do_POST(self) -> None:
-        value = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self._site.api and self.path.startswith("/api/"):
+            self._forward(body)
+            return
+        value = json.loads(body)
         if self.path == "/result":
             self._site.results.put(value)
         else:
@@ -194,6 +205,16 @@ class _Handler(BaseHTTPRequestHandler):
             if self._site.on_note:
                 self._site.on_note(value)
         self._answer("", b"")
+
+    def _forward(self, body: bytes) -> None:
+        assert self._site.api is not None
+        headers = {name: value for name, value in self.headers.items() if name != "Host"}
+        response = self._site.api.request(self.command, self.path, content=body, headers=headers)
+        self.send_response(response.status_code)
+        self.send_header("Content-Type", response.headers["content-type"])
+        self.send_header("Content-Length", str(len(response.content)))
+        self.end_headers()
+        self.wfile.write(response.content)
 
     def _answer(self, path: str, data: bytes | None) -> None:
         self.send_response(404 if data is None else 200)

@@ -1,0 +1,92 @@
+"""``device/identifier.mjs`` and ``device/recents.mjs`` in each browser, Firefox as well."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from api.app import routes
+from model.session_answers import session_answers
+from tests.api.conftest import forget
+from tests.device.site import BROWSERS, Site, run_script
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+pytestmark = pytest.mark.browser
+
+AUTOMATIC = """
+  const { createIdentifier } = await import("/device/identifier.mjs");
+  const server = {url: "/api/session/", token: "TOKEN", model: "tiny"};
+  const identifier = createIdentifier({address: "/models/tiny/", server, run: "auto"});
+  const settled = new Promise((resolve) => {
+    identifier.onchange = () => identifier.state.device !== "loading" && resolve();
+  });
+  identifier.start();
+  await settled;
+  const photo = new Blob([await wanted("/red.png")]);
+  const { where, prediction } = await identifier.identify(photo);
+  return {where, label: prediction.answer, ...identifier.state};
+"""
+
+
+@pytest.fixture
+def site(web: Site, tiny_bundle: object) -> Iterator[Site]:
+    """The site with the API of a model of colours, and a photo."""
+    forget()
+    web.api = TestClient(Starlette(routes=routes()), base_url=web.url)
+    with web.changed({"/red.png": encoded(colour("red"), "PNG")}):
+        yield web
+    web.api = None
+    forget()
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    opened = session_answers.open_session()
+    yield opened
+    session_answers.close_session(opened)
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_automatic_answers_on_the_device(site: Site, token: str, browser: str) -> None:
+    result = run_script(site, browser, AUTOMATIC.replace("TOKEN", token))
+    assert (result["where"], result["label"]) == ("device", "red")
+    assert (result["device"], result["next"], result["reason"]) == ("ready", "device", None)
+
+
+def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> None:
+    result = run_script(
+        site,
+        "firefox-esr",
+        AUTOMATIC.replace("TOKEN", token),
+        preferences={"privacy.resistFingerprinting": True},
+    )
+    assert (result["where"], result["label"]) == ("server", "red")
+    assert (result["device"], result["next"]) == ("failed", "server")
+    assert "fingerprinting" in result["reason"]
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
+    script = """
+      const { openRecents } = await import("/device/recents.mjs");
+      const first = openRecents({prefix: "/app/"});
+      for (const id of ["a", "b"]) await first.add({id, photo: new Blob([id]), answer: {id}});
+      await first.setToken("a", "token", "url");
+      // Another page of this tab, once all is stored.
+      for (;;) {
+        const again = openRecents({prefix: "/app/"});
+        const found = await again.getByToken("token");
+        if (found) {
+          const ids = (await again.list()).map(({ id }) => id);
+          await again.clear();
+          const other = await openRecents({prefix: "/app/"}).list();
+          return {ids, photo: await found.photo.text(), left: other.length};
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    """
+    result: Any = run_script(site, browser, script)
+    assert result == {"ids": ["b", "a"], "photo": "a", "left": 0}
