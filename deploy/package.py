@@ -1,5 +1,6 @@
 """What is deployed: the models, and the app's own files where a host gets a folder of its own."""
 
+import filecmp
 import gzip
 import io
 import os
@@ -13,7 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.atomic import fsync_path, replace_folder
-from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, default_models, get_bundle
+from model.bundle import (
+    BUILTIN_DIR,
+    MANIFEST,
+    SMALL_CARD,
+    Bundle,
+    default_models,
+    get_bundle,
+)
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
@@ -135,9 +143,10 @@ def check_offered(host: Host, app: AppSpec) -> None:
 
 def _paths(bundle: Bundle, app: AppSpec) -> dict[str, Path]:
     """Return the files of a bundle that are deployed, by name, without reading them."""
-    names = [MANIFEST, *bundle.file_names]
     return {
-        name: bundle.folder / name for name in names if app.learner or name not in OPTIONAL_FILES
+        name: bundle.folder / name
+        for name in bundle.copied_names
+        if app.learner or name not in OPTIONAL_FILES
     }
 
 
@@ -149,10 +158,8 @@ def bundle_files(app: AppSpec) -> dict[str, Path]:
     """
     files = {}
     for bundle in map(get_bundle, app.own):
-        for name, path in _paths(bundle, app).items():
-            files[f"{bundle.name}/{name}"] = (
-                path if name == MANIFEST else bundle.verified_path(name)
-            )
+        for name in _paths(bundle, app):
+            files[f"{bundle.name}/{name}"] = bundle.copy_source(name)
     return files
 
 
@@ -240,9 +247,8 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
         for name in files:
-            source = bundle.folder / name if name == MANIFEST else bundle.verified_path(name)
             # With its date: it says which model is the newest, and so opens here.
-            shutil.copy2(source, new / name)
+            shutil.copy2(bundle.copy_source(name), new / name)
             fsync_path(new / name)
         new.chmod(0o755)
         replace_folder(target, new)
@@ -260,6 +266,10 @@ def _holds(target: Path, bundle: Bundle, names: set[str]) -> bool:
     if bundle.folder.resolve() == target.resolve():
         return True
     if {path.name for path in target.iterdir()} != names:
+        return False
+    if SMALL_CARD in names and not filecmp.cmp(
+        bundle.folder / SMALL_CARD, target / SMALL_CARD, shallow=False
+    ):
         return False
     try:
         replace(bundle, folder=target).verify()

@@ -9,7 +9,7 @@ import { predict, ranking } from "./prediction.mjs";
 import { preprocess } from "./preprocess.mjs";
 
 /** The format of `model.json` that this code reads. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Pause before asking again for files that are being made, in milliseconds. */
 const MAKING_MS = 2000;

@@ -22,7 +22,7 @@ def answer_to_json(
         manifest: of the version that answered; None if it is not here any more.
         top: number of candidates.
     """
-    lines = honest_lines(prediction, manifest, same_graph=prediction.graph == "full")
+    lines = honest_lines(prediction, manifest)
     runs_in = ENGINES[prediction.engine].runs_in
     where = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
     return {

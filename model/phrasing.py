@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .bundle import LabelOutcome, Manifest, ModelCard
+from .bundle import LabelOutcome, Manifest, Metric, ModelCard, SmallCard
 from .decision import certainty_rule
 from .prediction import Prediction
 from .words import WORDS
@@ -62,27 +62,30 @@ def headline(prediction: Prediction) -> Phrase:
 
 
 def honest_lines(
-    prediction: Prediction, manifest: Manifest | None, *, same_graph: bool = True
+    prediction: Prediction, manifest: Manifest | None, small: SmallCard | None = None
 ) -> list[Phrase]:
     """Return how far to trust an answer: up to two lines.
 
     Args:
         prediction: of any certainty.
         manifest: of the version that answered; None if it is not here any more.
-        same_graph: whether the manifest's card was measured with the graph that answered.
+        small: what was measured of the small graph, for answers of that one.
     """
     rule, lines = certainty_rule(prediction), []
     if "note" in rule:
         lines.append(_fill(rule["note"], prediction))
+    is_full = prediction.graph == "full"
+    measured = small if small and small.card and not is_full else manifest
     # A card has no track record of answers with several labels.
-    if manifest is None or manifest.card is None or "record" not in rule:
+    if measured is None or measured.card is None or "record" not in rule:
         return lines
     if rule["record"] == "unknown":
-        record = false_rejections(manifest)
+        record = false_rejections(measured.metric("kept"))
     else:
         index = prediction.top(1)[0].index
-        record = track_record(manifest.card, index, prediction.labels, prediction.language)
-    opening = WORDS["testing"]["same_graph" if same_graph else "other_graph"]
+        record = track_record(measured.card, index, prediction.labels, prediction.language)
+    is_other = measured is manifest and not is_full
+    opening = WORDS["testing"]["other_graph" if is_other else "same_graph"]
     return [*lines, _phrase(opening, *record)] if record else lines
 
 
@@ -207,12 +210,11 @@ def _phrase_mistakes(outcome: LabelOutcome, other: Phrase) -> Phrase:
     return (f"{subject} were all different",)
 
 
-def false_rejections(manifest: Manifest) -> Phrase:
-    """Return how often the model wrongly said "none of these", to follow "In testing, ".
+def false_rejections(metric: Metric | None) -> Phrase:
+    """Return how often a model wrongly said "none of these", to follow "In testing, ".
 
-    Empty if that is unknown.
+    ``metric`` is the one of accepted known photos, named *kept*. Without it, the phrase is empty.
     """
-    metric = manifest.metric("kept")
     if metric is None:
         return ()
     rejected = metric.photos - round(metric.value * metric.photos)

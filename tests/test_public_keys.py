@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from api.app import routes
 from model import Bundle, load
-from model.bundle import Manifest
+from model.bundle import Manifest, SmallCard
 from model.cli import COMMANDS, main
 from model.engine_info import ENGINES, SERVER_ENGINES
 from model.settings import Settings
@@ -40,6 +40,11 @@ MANIFEST = """
     recipe architecture data
 """
 
+SMALL_CARD = """
+    format version graph metrics full_metrics confidence card agreement
+    agreement.name agreement.photos agreement.top_label agreement.known
+"""
+
 PREDICTION = """
     photo model version engine answer candidates known novelty plausible milliseconds
     candidates.label candidates.probability
@@ -63,7 +68,7 @@ OPTIONS = {
     "doctor": "export --json",
     "train": "folder --name --resume --minutes --arch --size --epochs --seed --search --unknown "
     "--title --description --source --licence",
-    "calibrate": "name folder --unknown --coverage",
+    "calibrate": "name folder --unknown --coverage --small --reference",
     "identify": "photos --model --engine --top --json",
     "evaluate": "name folder --engine --json",
     "corrections list": "--json",
@@ -110,6 +115,13 @@ def schema_keys(model: type[BaseModel]) -> set[str]:
 
 def test_manifest_and_card_keep_their_keys() -> None:
     assert schema_keys(Manifest) == words(MANIFEST)
+
+
+def test_small_card_keeps_its_keys() -> None:
+    shared = ("metrics", "confidence", "card")
+    inherited = {key for key in words(MANIFEST) if key.split(".")[0] in shared}
+    full = {key.replace("metrics", "full_metrics") for key in inherited if "metrics" in key}
+    assert schema_keys(SmallCard) == inherited | full | words(SMALL_CARD)
 
 
 def test_prediction_keeps_its_keys(calibrated_bundle: Bundle) -> None:

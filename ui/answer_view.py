@@ -4,11 +4,12 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import streamlit as st
 
-from model import LoupeError, Prediction, load
-from model.bundle import Manifest, get_bundle
+from model import Bundle, LoupeError, Prediction, load
+from model.bundle import get_bundle
 from model.decision import Certainty, certainty, is_sure
 from model.engine_info import ENGINES
 from model.explanation import occlusion_map, render_overlay
+from model.exporting.device_files import small_card_in_use
 from model.phrasing import honest_lines
 from model.settings import settings
 from model.share_link import Signature
@@ -67,18 +68,19 @@ def show_photo(photo: SessionPhoto) -> None:
 def show_words(prediction: Prediction) -> None:
     """Show the headline and how far to trust it."""
     st.header(headline(prediction), anchor=False)
-    same_graph = prediction.graph == "full"
-    for line in honest_lines(prediction, _manifest(prediction), same_graph=same_graph):
+    bundle = _bundle(prediction)
+    manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
+    for line in honest_lines(prediction, manifest, small):
         st.caption(to_markdown(line))
 
 
-def _manifest(prediction: Prediction) -> Manifest | None:
-    """Return the manifest of the version that answered; None if it is not here any more."""
+def _bundle(prediction: Prediction) -> Bundle | None:
+    """Return the version that answered; None if it is not here any more."""
     try:
         bundle = get_bundle(prediction.model)
     except LoupeError:
         return None
-    return bundle.manifest if bundle.version == prediction.version else None
+    return bundle if bundle.version == prediction.version else None
 
 
 def show_chart(prediction: Prediction, top_k: int) -> None:

@@ -14,6 +14,7 @@ from .card import (
 from .manifest import (
     FORMAT,
     NAME_RULE,
+    SMALL_CARD,
     Architecture,
     Calibration,
     Data,
@@ -44,6 +45,7 @@ from .registry import (
     roll_back,
     set_current,
 )
+from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
 
 __all__ = [
     "ABANDONED_SECONDS",
@@ -54,6 +56,7 @@ __all__ = [
     "MANIFEST",
     "MAX_MISTAKES",
     "NAME_RULE",
+    "SMALL_CARD",
     "Architecture",
     "Bundle",
     "Calibration",
@@ -62,6 +65,7 @@ __all__ = [
     "File",
     "Fingerprint",
     "GoldenOutputs",
+    "GraphAgreement",
     "LabelOutcome",
     "Manifest",
     "ManifestDraft",
@@ -72,6 +76,7 @@ __all__ = [
     "OodResult",
     "PredictionSetRule",
     "ReliabilityBin",
+    "SmallCard",
     "StrictModel",
     "Version",
     "check_name",
@@ -84,7 +89,9 @@ __all__ = [
     "model_dir",
     "open_bundle",
     "publish",
+    "read_small_card",
     "roll_back",
     "set_current",
     "title_from_name",
+    "write_small_card",
 ]

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
 from ..preprocess import Pixels
-from .manifest import FORMAT, File, Manifest
+from .manifest import FORMAT, SMALL_CARD, File, Manifest
 
 __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
 
@@ -88,6 +88,12 @@ class Bundle:
         ]
 
     @property
+    def copied_names(self) -> list[str]:
+        """Names of the files that a copy of the bundle has, ``bundle.json`` included."""
+        has_small_card = (self.folder / SMALL_CARD).is_file()
+        return [MANIFEST, *self.file_names, *([SMALL_CARD] if has_small_card else [])]
+
+    @property
     def size(self) -> int:
         """Size of its files, in bytes."""
         return sum(self.manifest.files[name].bytes for name in self.file_names)
@@ -120,6 +126,14 @@ class Bundle:
         if _sha256(path, status.st_mtime_ns, status.st_ino) != file.sha256:
             self.read(name)
         return path
+
+    def copy_source(self, name: str) -> Path:
+        """Return the path of one of ``copied_names``, with its hash checked if it has one.
+
+        Raises:
+            BundleDamaged: the file was changed, cut short or removed.
+        """
+        return self.verified_path(name) if name in self.manifest.files else self.folder / name
 
     @cached_property
     def golden(self) -> GoldenOutputs:

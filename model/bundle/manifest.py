@@ -12,6 +12,7 @@ from .card import ModelCard, StrictModel
 __all__ = [
     "FORMAT",
     "NAME_RULE",
+    "SMALL_CARD",
     "Architecture",
     "Calibration",
     "Data",
@@ -30,6 +31,9 @@ FORMAT: Final = 2
 
 Format 2 added the card, the name of the OOD detector, custom networks and full-size decoding.
 """
+
+SMALL_CARD = "small.json"
+"""The file beside a bundle with the figures of its small graph; see ``small_card``."""
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
@@ -76,7 +80,7 @@ class Data(StrictModel):
 class Metric(StrictModel):
     """A figure with its 95% interval and the photos it was measured on.
 
-    Calibration errors have no interval: both ends are the figure itself.
+    Older bundles have no interval of calibration errors: both ends are the figure itself.
     """
 
     name: Literal[
@@ -172,6 +176,8 @@ class Manifest(ManifestDraft):
         needed = {"golden.npz", *(ENGINES[engine].needs for engine in self.engines)}
         if missing := needed - self.files.keys():
             raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
+        if SMALL_CARD in self.files:
+            raise ValueError(f"files: {SMALL_CARD} is no part of a bundle")
         return self
 
     def to_draft(self) -> ManifestDraft:

@@ -377,7 +377,7 @@ def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
     """Copy a built-in bundle beside the owner's versions of it, dates included."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
-        for name in (MANIFEST, *bundle.file_names):
+        for name in bundle.copied_names:
             shutil.copy2(bundle.folder / name, new / name)
         new.chmod(0o755)
         new.rename(folder / bundle.version)

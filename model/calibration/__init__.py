@@ -8,11 +8,13 @@ from .calibrate_folder import calibrate_bundle
 from .cross_validation import CalibrationResult, calibrate
 from .graph_head import write_calibration
 from .graph_outputs import GraphOutputs
+from .small_graph import calibrate_small_graph
 
 __all__ = [
     "CalibrationResult",
     "GraphOutputs",
     "calibrate",
     "calibrate_bundle",
+    "calibrate_small_graph",
     "write_calibration",
 ]

@@ -1,27 +1,21 @@
 """Calibrate a bundle on a folder of held-out photos: the command ``calibrate``."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from ..bundle import Bundle, ManifestDraft, publish
 from ..engine_info import DEFAULT_ENGINE
 from ..engines import start
-from ..errors import DataError
-from ..evaluation.evaluate import labelled_photos
-from ..evaluation.tables import require_single_label
-from ..photo_files import list_photos, printable
+from ..photo_files import printable
 from ..preprocess import Pixels
 from ..settings import settings
-from ..text import list_some
+from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import TARGET_COVERAGE, calibrate
 from .graph_head import write_calibration
-from .graph_outputs import MIN_PHOTOS, Floats, GraphOutputs, run_photos
+from .graph_outputs import Floats, open_graph
+from .small_graph import make_small_graph, publish_small_card
 
-__all__ = ["calibrate_bundle", "list_ood_photos"]
+__all__ = ["calibrate_bundle"]
 
 
 def calibrate_bundle(
@@ -32,7 +26,7 @@ def calibrate_bundle(
     coverage: float = TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: StageUpdate = lambda stage, done, total: None,
 ) -> Bundle:
     """Calibrate a bundle and publish the result as a new version of it.
 
@@ -49,35 +43,24 @@ def calibrate_bundle(
         DataError: the folder, its names, the number of photos or the model do not fit.
     """
     manifest = bundle.manifest
-    require_single_label(manifest.multilabel)
-    photos, unmatched = labelled_photos(folder, bundle.labels)
-    label_of, engine = dict(photos), start(bundle, DEFAULT_ENGINE)
+    photos, engine = CalibrationPhotos.find(bundle, folder, unknown), start(bundle, DEFAULT_ENGINE)
 
     def run(pixels: Pixels) -> tuple[Floats, Floats]:
         output = engine.run(pixels, single_thread=True)
         return output.logits, output.features
 
-    def run_stage(stage: str, paths: Sequence[Path]) -> tuple[GraphOutputs, list[Path]]:
-        return run_photos(run, paths, manifest.recipe, partial(progress, stage))
-
-    held_out, left_out = run_stage("Held-out photos", list(label_of))
-    skipped = set(left_out)
-    used = [path for path in label_of if path not in skipped]
-    targets = [bundle.labels.index(label_of[path]) for path in used]
-    if len(set(targets)) < 2:
-        raise DataError(f"{folder} has photos of one label only. Add photos of the others.")
-    ood_sets = {
-        name: run_stage("Unknown photos", paths)[0]
-        for name, paths in list_ood_photos(unknown).items()
-    }
+    full, notes = photos.run(run, progress)
+    small_graph = make_small_graph(bundle.read("graph.onnx"))
+    small, _ = photos.run(open_graph(small_graph), progress)
     progress("Calibrating", 0, 0)
     result = calibrate(
-        replace(held_out, targets=np.array(targets), names=_names(used, folder)),
-        ood_sets=ood_sets,
+        full.held_out,
+        ood_sets=full.ood_sets,
+        small=small,
         coverage=coverage,
         on=f"held-out photos in {printable(Path(folder.absolute().name))}"[:200],
         command=command,
-        notes=_notes(unmatched, _names(left_out, folder)),
+        notes=notes,
     )
 
     def write_files(new: Path) -> ManifestDraft:
@@ -86,41 +69,6 @@ def calibrate_bundle(
         return write_calibration(manifest.to_draft(), new, result)
 
     models_dir = models_dir or settings().data / "models"
-    return publish(manifest.to_draft(), models_dir, write_files)
-
-
-def _names(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    return tuple(printable(path.relative_to(folder)) for path in paths)
-
-
-def _notes(folders: Sequence[str], photos: Sequence[str]) -> tuple[str, ...]:
-    """Return lines for the card about folders and photos that were skipped."""
-    skipped = {
-        "Skipped folders (no label with that name)": folders,
-        "Skipped photos (unreadable, or copies of another one)": photos,
-    }
-    return tuple(
-        f"{reason}: {len(names):,} ({list_some(names, 5)})"[:300]
-        for reason, names in skipped.items()
-        if names
-    )
-
-
-def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """List the photos in folders of OOD photos, by the folder's name.
-
-    Raises:
-        DataError: two folders have the same name, or one has fewer than fifty photos.
-    """
-    photos: dict[str, list[Path]] = {}
-    for folder in folders:
-        name = printable(Path(folder.absolute().name))
-        if name in photos:
-            raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
-        photos[name] = list_photos(folder)
-        if len(photos[name]) < MIN_PHOTOS:
-            raise DataError(
-                f"{folder} has {len(photos[name])} unknown photos, which isn't enough. Use at "
-                f"least {MIN_PHOTOS}, better 200."
-            )
-    return photos
+    calibrated = publish(manifest.to_draft(), models_dir, write_files)
+    publish_small_card(calibrated, result)
+    return calibrated

@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Calibration, PredictionSetRule
+from ..exporting.small_graph import round_matrix
 from .graph_outputs import Floats, GraphOutputs
 from .ood_detectors import (
     DEFAULT_DETECTOR,
@@ -24,7 +25,14 @@ from .statistics import (
     probabilities,
 )
 
-__all__ = ["Fit", "FittedDetector", "Indices", "fit_calibration", "split_folds"]
+__all__ = [
+    "Fit",
+    "FittedDetector",
+    "Indices",
+    "fit_calibration",
+    "refit_thresholds",
+    "split_folds",
+]
 
 FOLDS, INNER_FOLDS = 5, 3
 TARGET_ID_ACCEPT_RATE = 0.95
@@ -36,6 +44,7 @@ Indices = NDArray[np.intp]
 class FittedDetector:
     """A detector, out-of-fold OOD scores of the photos it was fitted with, and its threshold."""
 
+    fit: FitDetector
     detector: Detector
     id_scores: Floats
     threshold: float
@@ -72,35 +81,69 @@ def fit_calibration(
     coverage: float,
 ) -> Fit:
     """Fit all parts of a calibration and select a detector; see ``calibrate`` for arguments."""
+    detectors = [
+        _fit_detector(fit_detector, held_out, reference, held_out) for fit_detector in DETECTORS
+    ]
+    return _fit_thresholds(held_out, coverage, detectors, _select_detector(detectors, ood_sets))
+
+
+def refit_thresholds(
+    fit: Fit,
+    held_out: GraphOutputs,
+    reference: GraphOutputs | None,
+    small: GraphOutputs,
+    coverage: float,
+) -> Fit:
+    """Return a fit for the small graph, which has the full one's detector with rounded weights.
+
+    Args:
+        fit: fitted to ``held_out``.
+        held_out: the full graph's outputs, which the detector is fitted to.
+        reference: as in ``calibrate``.
+        small: the small graph's outputs for the same photos.
+        coverage: as in ``calibrate``.
+    """
+
+    def fit_rounded(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
+        detector = fit.best.fit(reference, held_out)
+        tensors = {name: round_matrix(array) for name, array in detector.tensors.items()}
+        return replace(detector, tensors=tensors)
+
+    best = _fit_detector(fit_rounded, held_out, reference, small)
+    return _fit_thresholds(small, coverage, [best], best)
+
+
+def _fit_thresholds(
+    held_out: GraphOutputs, coverage: float, detectors: list[FittedDetector], best: FittedDetector
+) -> Fit:
     temperature = fit_temperature(held_out.logits, held_out.targets)
     calibrated = probabilities(held_out.logits, temperature)
-    detectors = [_fit_detector(fit_detector, held_out, reference) for fit_detector in DETECTORS]
-    return Fit(
-        temperature=temperature,
-        label_thresholds=fit_label_thresholds(calibrated, held_out.targets, coverage),
-        detectors=detectors,
-        best=_select_detector(detectors, ood_sets),
-    )
+    thresholds = fit_label_thresholds(calibrated, held_out.targets, coverage)
+    return Fit(temperature, thresholds, detectors, best)
 
 
 def _fit_detector(
-    fit_detector: FitDetector, held_out: GraphOutputs, reference: GraphOutputs | None
+    fit_detector: FitDetector,
+    held_out: GraphOutputs,
+    reference: GraphOutputs | None,
+    scored: GraphOutputs,
 ) -> FittedDetector:
-    """Fit a detector and return out-of-fold scores for ``held_out``.
+    """Fit a detector and return out-of-fold scores for ``scored``, the same photos.
 
     A photo scores lower against itself than any new photo would, which would set the
     threshold too low.
     """
     if reference is not None:
         detector = fit_detector(reference, held_out)
-        scores = detector(held_out)
+        scores = detector(scored)
     else:
         detector = fit_detector(held_out, held_out)
         scores = np.zeros(len(held_out), np.float32)
         for inside, outside in split_folds(held_out.targets, 0, INNER_FOLDS):
             fold = held_out.subset(inside)
-            scores[outside] = fit_detector(fold, fold)(held_out.subset(outside))
-    return FittedDetector(detector, scores, fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE))
+            scores[outside] = fit_detector(fold, fold)(scored.subset(outside))
+    threshold = fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE)
+    return FittedDetector(fit_detector, detector, scores, threshold)
 
 
 def _select_detector(

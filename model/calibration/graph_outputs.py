@@ -1,7 +1,7 @@
 """A graph's logits and features for many photos."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,16 @@ from ..photo import read
 from ..photo_files import map_ordered
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 
-__all__ = ["MIN_PHOTOS", "Floats", "GraphOutputs", "Run", "open_graph", "run_graph", "run_photos"]
+__all__ = [
+    "MIN_PHOTOS",
+    "CalibrationOutputs",
+    "Floats",
+    "GraphOutputs",
+    "Run",
+    "open_graph",
+    "run_graph",
+    "run_photos",
+]
 
 MIN_PHOTOS = 50
 """Fewest photos of one kind, held-out or OOD, that a calibration uses."""
@@ -44,15 +53,25 @@ class GraphOutputs:
         return len(self.logits)
 
 
+@dataclass(frozen=True, eq=False)
+class CalibrationOutputs:
+    """A graph's outputs for held-out photos and, by the name of their set, for OOD photos."""
+
+    held_out: GraphOutputs
+    ood_sets: Mapping[str, GraphOutputs]
+
+
 Run = Callable[[Pixels], tuple[Floats, Floats]]
 """Function from pixels, uint8 [1, height, width, 3], to logits and features."""
 
 
-def open_graph(path: Path) -> Run:
-    """Return a function that runs an ONNX file which is not part of a bundle yet."""
+def open_graph(graph: bytes) -> Run:
+    """Return a function that runs an ONNX graph which no engine runs, such as the small graph."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    ort_session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # As on devices, the small graph's weights are widened at load.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    ort_session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return lambda pixels: ort_session.run(["logits", "features"], {"pixels": pixels})
 
 

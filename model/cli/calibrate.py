@@ -7,7 +7,7 @@ import click
 from ..bundle import get_bundle
 from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
-from .train import command_line, print_summary
+from .train import command_line, describe_small_graph, print_summary
 
 __all__ = ["calibrate_command"]
 
@@ -28,15 +28,46 @@ __all__ = ["calibrate_command"]
     show_default=True,
     help="Target share of photos whose plausible labels hold the right one.",
 )
-def calibrate_command(name: str, folder: Path, unknown: tuple[Path, ...], coverage: float) -> None:
+@click.option(
+    "--small",
+    is_flag=True,
+    help="Fit and measure only the small graph, which runs in browsers; the version stays. FOLDER "
+    "holds the photos that the model was calibrated on.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --small: the photos that the model was trained on, if training calibrated it.",
+)
+def calibrate_command(
+    name: str,
+    folder: Path,
+    unknown: tuple[Path, ...],
+    coverage: float,
+    small: bool,
+    reference: Path | None,
+) -> None:
     """Calibrate the model NAME on FOLDER, which holds one folder of held-out photos per label.
 
     The result is a new version of the model; the previous one is kept for a rollback.
     """
+    if reference and not small:
+        raise click.UsageError("--reference is used with --small only.")
     bundle = get_bundle(name)
     with require_full_install("Calibrating"):
-        from ..calibration import calibrate_bundle
+        from ..calibration import calibrate_bundle, calibrate_small_graph
     with progress_bar() as bar:
+        if small:
+            card = calibrate_small_graph(
+                bundle,
+                folder,
+                unknown,
+                reference=reference,
+                command=command_line(),
+                progress=StageProgress(bar).update,
+            )
+            click.echo(describe_small_graph(card))
+            return
         calibrated = calibrate_bundle(
             bundle,
             folder,

@@ -10,7 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Bundle, get_bundle, list_models, list_versions, roll_back
+from ..bundle import (
+    Bundle,
+    get_bundle,
+    list_models,
+    list_versions,
+    read_small_card,
+    roll_back,
+)
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
 
@@ -80,12 +87,14 @@ def _choose_columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
 @click.command("show")
 @click.argument("name")
 def show_command(name: str) -> None:
-    """Print the manifest of model NAME as JSON, with its version and folder."""
+    """Print the manifest of model NAME as JSON, with its version, folder and small graph."""
     bundle = get_bundle(name)
+    small = read_small_card(bundle)
     values = {
         "version": bundle.version,
         "folder": str(bundle.folder),
         **bundle.manifest.model_dump(mode="json"),
+        "small": small and small.model_dump(mode="json"),
     }
     click.echo(json.dumps(values, indent=1, ensure_ascii=False))
 

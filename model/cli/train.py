@@ -6,13 +6,23 @@ from pathlib import Path
 
 import click
 
-from ..bundle import BUILTIN_DIR, MANIFEST, Bundle, Manifest, ModelCard, list_models
+from ..bundle import (
+    BUILTIN_DIR,
+    MANIFEST,
+    Bundle,
+    Manifest,
+    ModelCard,
+    SmallCard,
+    list_models,
+    read_small_card,
+)
 from ..classifier import default_model
 from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
 
 __all__ = [
     "command_line",
+    "describe_small_graph",
     "print_next_step",
     "print_summary",
     "summary",
@@ -92,6 +102,8 @@ def print_summary(bundle: Bundle) -> None:
     """Print where a new model is, how good it is, and which built-in one it replaces."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
+    if card := read_small_card(bundle):
+        click.echo(describe_small_graph(card))
     warn_if_shadowing(bundle)
     print_next_step(bundle)
 
@@ -139,6 +151,16 @@ def summary(manifest: Manifest) -> str:
             f"(target {calibration.prediction_set.coverage:.0%})"
         )
     return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
+
+
+def describe_small_graph(card: SmallCard) -> str:
+    """Return the small graph's accuracy, and how often it answers as the full one."""
+    accuracy = card.metric("accuracy")
+    lines = [f"small graph, for browsers: {accuracy.value:.1%} correct"] if accuracy else []
+    for row in card.agreement:
+        known = f", “none of these” decided alike on {row.known:,}" if row.known is not None else ""
+        lines.append(f"{row.name}: same top label on {row.top_label:,} of {row.photos:,}{known}")
+    return "\n".join(lines)
 
 
 def _ood_lines(card: ModelCard) -> list[str]:

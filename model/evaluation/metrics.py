@@ -11,12 +11,14 @@ from ..bundle import Metric
 __all__ = [
     "LabelScore",
     "Proportion",
+    "calibration_error_metric",
     "expected_calibration_error",
     "proportion_metric",
     "wilson_interval",
 ]
 
 Z95 = 1.959963984540054
+RESAMPLES = 1000
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
@@ -63,6 +65,36 @@ def expected_calibration_error(
         for place in np.unique(places)
     ]
     return float(sum(gaps))
+
+
+def calibration_error_metric(
+    name: str, confidence: NDArray[np.float64], right: NDArray[np.bool_], on: str, by: str
+) -> Metric:
+    """Return the manifest's metric for a calibration error, with its 95% bootstrap interval.
+
+    Small samples have a larger calibration error than the model, so the figure may be close to
+    the interval's lower end.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentiles).
+    """
+    value = expected_calibration_error(confidence, right)
+    random = np.random.default_rng(0)
+    errors = []
+    for _ in range(RESAMPLES):
+        places = random.integers(len(confidence), size=len(confidence))
+        errors.append(expected_calibration_error(confidence[places], right[places]))
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return Metric.model_validate(
+        {
+            "name": name,
+            "value": round(value, 4),
+            "low": round(min(value, float(low)), 4),
+            "high": round(max(value, float(high)), 4),
+            "photos": len(confidence),
+            "on": on,
+            "by": by,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

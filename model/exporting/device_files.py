@@ -7,22 +7,24 @@ version nor its share links change.
 import gzip
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle, Calibration
+from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
 from ..bundle.registry import open_bundle
-from ..errors import EngineUnavailable
+from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.limits import MIN_SIDE_PX
 from ..settings import ROOT
-from .cache import cached_folder
+from .cache import cached_folder, find_folder
 from .device_words import device_words
 from .runtime import runtime_info
 
@@ -34,9 +36,10 @@ __all__ = [
     "index_json",
     "model_json",
     "run_graph",
+    "small_card_in_use",
 ]
 
-FORMAT = 1
+FORMAT = 2
 GOLDEN_PHOTOS = 2
 TOLERANCE = 1e-4
 """Largest difference of an output on the device from the recorded one; relative above one.
@@ -44,6 +47,8 @@ TOLERANCE = 1e-4
 Measured on 200 photos in two browsers: probabilities 1.8e-6, the OOD score 9.3e-6.
 """
 TIMEOUT_SECONDS = 120
+
+log = logging.getLogger("loupe")
 
 
 def device_dir(bundle: Bundle) -> Path:
@@ -60,7 +65,25 @@ def device_dir(bundle: Bundle) -> Path:
 
 def device_name(bundle: Bundle) -> str:
     """Return the name of the folder of a bundle's device files in the cache."""
-    return f"models/{bundle.name}/{bundle.version}-{FORMAT}"
+    card = read_small_card(bundle)
+    # Beside a bundle it may change without a new version.
+    suffix = f"-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]}" if card else ""
+    return f"models/{bundle.name}/{bundle.version}-{FORMAT}{suffix}"
+
+
+def small_card_in_use(bundle: Bundle) -> SmallCard | None:
+    """Return what was measured of the small graph that devices run; None if that is another one.
+
+    None before the device files are made, too.
+    """
+    card, folder = read_small_card(bundle), find_folder(device_name(bundle))
+    return card if card and folder and _is_measured(folder) else None
+
+
+@lru_cache(maxsize=64)
+def _is_measured(folder: Path) -> bool:
+    info = json.loads((folder / "model.json").read_text("utf-8"))
+    return bool(info["graphs"]["small"]["measured"])
 
 
 def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
@@ -71,7 +94,7 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     """
     info: dict[str, Any] = json.loads((device_dir(bundle) / "model.json").read_text("utf-8"))
     # Not cached with the rest: another release may word things differently.
-    info["words"] = device_words(bundle.manifest)
+    info["words"] = device_words(bundle.manifest, small_card_in_use(bundle))
     runtime = runtime_info()
     info["runtime"] = {
         **runtime,
@@ -115,6 +138,8 @@ def _run(bundle: Bundle, folder: Path) -> None:
     if completed.returncode:
         last = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise EngineUnavailable(f"The files of {bundle.name!r} for browsers can't be made: {last}")
+    for line in completed.stderr.splitlines():
+        log.warning("%s", line)
 
 
 def main(source: str, name: str, target: str) -> None:
@@ -122,6 +147,9 @@ def main(source: str, name: str, target: str) -> None:
     bundle, folder = open_bundle(Path(source), name), Path(target)
     manifest = bundle.manifest
     graph = bundle.read("graph.onnx")
+    small_graph, card = _make_small(bundle, graph)
+    calibration = manifest.calibration
+    small_calibration = card.calibration if card else calibration
     info = {
         "format": FORMAT,
         **manifest.model_dump(
@@ -130,28 +158,46 @@ def main(source: str, name: str, target: str) -> None:
         ),
         "version": bundle.version,
         "graphs": {
-            "small": _write_graph(bundle, _make_small(graph), folder),
-            "full": _write_graph(bundle, graph, folder),
+            "small": {
+                **_write_graph(bundle, small_graph, small_calibration, folder),
+                # Whether its calibration and figures are its own.
+                "measured": card is not None,
+            },
+            "full": _write_graph(bundle, graph, calibration, folder),
         },
     }
     text = json.dumps(info, ensure_ascii=False, indent=1)
     (folder / "model.json").write_text(text, encoding="utf-8")
 
 
-def _make_small(graph: bytes) -> bytes:
-    from .small_graph import make_small_graph
+def _make_small(bundle: Bundle, graph: bytes) -> tuple[bytes, SmallCard | None]:
+    """Return the small graph, and its card if it is the one that the card was fitted to."""
+    from .small_graph import make_small_graph, with_temperature
 
-    return make_small_graph(graph)
+    small_graph = make_small_graph(graph)
+    card = read_small_card(bundle)
+    if card and hashlib.sha256(small_graph).hexdigest() != card.graph:
+        log.warning("%s is ignored: it is of another small graph.", bundle.folder / SMALL_CARD)
+        return small_graph, None
+    if card and card.calibration:
+        try:
+            small_graph = with_temperature(small_graph, card.calibration.temperature)
+        except BundleDamaged as error:
+            log.warning("%s is ignored: %s", bundle.folder / SMALL_CARD, error)
+            return small_graph, None
+    return small_graph, card
 
 
-def _write_graph(bundle: Bundle, graph: bytes, folder: Path) -> dict[str, Any]:
+def _write_graph(
+    bundle: Bundle, graph: bytes, calibration: Calibration | None, folder: Path
+) -> dict[str, Any]:
     """Write a graph and its golden pixels; return its entry in ``model.json``."""
     pixels = bundle.golden.pixels[:GOLDEN_PHOTOS]
     outputs = run_graph(graph, pixels)
     novelty = outputs.get("novelty")
     return {
         **_write_packed(folder, graph, ".onnx.gz"),
-        "calibration": calibration_json(bundle.manifest.calibration),
+        "calibration": calibration_json(calibration),
         "golden": {
             **_write_packed(folder, pixels.tobytes(), ".golden.gz"),
             "count": len(pixels),

@@ -2,32 +2,46 @@
 
 from typing import Any
 
-from ..bundle import Manifest
+from ..bundle import Manifest, SmallCard
 from ..phrasing import Phrase, false_rejections, name_label, spell_number, track_record
 from ..words import WORDS
 
 __all__ = ["device_words", "phrase_to_json"]
 
 
-def device_words(manifest: Manifest) -> dict[str, Any]:
+def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str, Any]:
     """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.
 
     Names and track records are phrased here, so that only Python knows English grammar.
+
+    Args:
+        manifest: the bundle's.
+        small: what was measured of the small graph that is sent.
     """
-    card, labels, language = manifest.card, manifest.labels, manifest.language
-    records = card and {
-        "labels": [
-            phrase_to_json(track_record(card, index, labels, language))
-            for index in range(len(labels))
-        ],
-        "unknown": phrase_to_json(false_rejections(manifest)),
-    }
+    labels, language = manifest.labels, manifest.language
     return {
         **WORDS,
         "things": spell_number(len(labels)),
         "names": [phrase_to_json(name_label(label, language)) for label in labels],
         # By the graph that was measured.
-        "records": {"full": records},
+        "records": {
+            "full": _records(manifest, manifest),
+            **({"small": _records(small, manifest)} if small and small.card else {}),
+        },
+    }
+
+
+def _records(measured: Manifest | SmallCard, manifest: Manifest) -> dict[str, Any] | None:
+    """Return the track records of a graph's answers; None if it has no card."""
+    if measured.card is None:
+        return None
+    labels = manifest.labels
+    return {
+        "labels": [
+            phrase_to_json(track_record(measured.card, index, labels, manifest.language))
+            for index in range(len(labels))
+        ],
+        "unknown": phrase_to_json(false_rejections(measured.metric("kept"))),
     }
 
 

@@ -13,7 +13,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-__all__ = ["make_small_graph", "quantize"]
+from ..errors import BundleDamaged
+
+__all__ = ["make_small_graph", "quantize", "round_matrix", "with_temperature"]
 
 Float32 = NDArray[np.float32]
 
@@ -44,7 +46,7 @@ def make_small_graph(graph: bytes) -> bytes:
         if name not in weights:
             continue
         values = numpy_helper.to_array(weights[name])
-        if values.dtype != np.float32 or values.size < MIN_VALUES or uses[name] != 1:
+        if not _is_rounded(values) or uses[name] != 1:
             continue
         integers, scales = quantize(values, axis)
         small += [
@@ -68,6 +70,37 @@ def make_small_graph(graph: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def with_temperature(graph: bytes, temperature: float) -> bytes:
+    """Return a calibrated graph with another temperature.
+
+    Raises:
+        BundleDamaged: its probabilities aren't computed as calibration does.
+    """
+    model = onnx.load_from_string(graph)
+    producers = {name: node for node in model.graph.node for name in node.output}
+    activation = producers.get("probabilities")
+    division = producers.get(activation.input[0]) if activation else None
+    tensor = division and next(
+        (item for item in model.graph.initializer if item.name == division.input[-1]), None
+    )
+    if not division or division.op_type != "Div" or not tensor or list(tensor.dims):
+        raise BundleDamaged("The graph's probabilities aren't divided by a temperature.")
+    tensor.CopyFrom(numpy_helper.from_array(np.array(temperature, np.float32), tensor.name))
+    return bytes(model.SerializeToString())
+
+
+def round_matrix(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return the right-hand matrix of a MatMul as the small graph computes with it."""
+    if not _is_rounded(values):
+        return values
+    integers, scales = quantize(values.astype(np.float32), 1)
+    return integers * scales
+
+
+def _is_rounded(values: NDArray[np.generic]) -> bool:
+    return values.dtype == np.float32 and values.ndim > 1 and values.size >= MIN_VALUES
+
+
 def quantize(values: Float32, axis: int) -> tuple[NDArray[np.int8], Float32]:
     """Return int8 values and the scale of each channel along ``axis``.
 
@@ -77,11 +110,12 @@ def quantize(values: Float32, axis: int) -> tuple[NDArray[np.int8], Float32]:
     channels = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
     largest = np.abs(channels).max(axis=1)
     best_scale = np.ones_like(largest)
-    best_error = np.full_like(largest, np.inf)
+    best_error = np.full(largest.shape, np.inf)
     for clip in CLIPS:
         scale = np.where(largest > 0, largest * clip / 127, 1).astype(np.float32)
         rounded = np.clip(np.rint(channels / scale[:, None]), -127, 127)
-        error = ((rounded * scale[:, None] - channels) ** 2).sum(axis=1)
+        # In float64, so that machines that add up in another order choose the same point.
+        error = ((rounded * scale[:, None] - channels) ** 2).sum(axis=1, dtype=np.float64)
         is_better = error < best_error
         best_scale, best_error = (
             np.where(is_better, scale, best_scale),

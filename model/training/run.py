@@ -13,10 +13,18 @@ import torch
 
 from ..atomic import replace_atomically
 from ..bundle import Bundle, ManifestDraft, Metric, publish, title_from_name
-from ..calibration.calibrate_folder import list_ood_photos
+from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
-from ..calibration.graph_outputs import GraphOutputs, Run, open_graph, run_graph, run_photos
+from ..calibration.graph_outputs import (
+    CalibrationOutputs,
+    GraphOutputs,
+    Run,
+    open_graph,
+    run_graph,
+    run_photos,
+)
+from ..calibration.small_graph import make_small_graph, publish_small_card
 from ..disk import name_full_disk
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
@@ -130,40 +138,77 @@ class TrainingRun:
         parameters = sum(parameter.numel() for parameter in learner.model.parameters())
         architecture = self.backbone.architecture.model_copy(update={"parameters": parameters})
         draft = self.draft.model_copy(update={"architecture": architecture})
+        results: list[CalibrationResult] = []
 
         def write_files(folder: Path) -> ManifestDraft:
             self.progress.note("Compiling")
             export_onnx(learner, draft, folder)
-            return self._measure(draft, folder, notes)
+            graph = (folder / "graph.onnx").read_bytes()
+            if result := self._calibrate(graph, notes):
+                results.append(result)
+                measured = write_calibration(draft, folder, result)
+            else:
+                metric = _accuracy_metric(self._held_out(open_graph(graph)), self._on, self._by)
+                measured = draft.model_copy(update={"metrics": (metric,)})
+            return self._test(measured, graph)
 
         with name_full_disk(models_dir):
-            return publish(draft, models_dir, write_files)
+            bundle = publish(draft, models_dir, write_files)
+            for result in results:
+                publish_small_card(bundle, result)
+            return bundle
 
-    def _measure(self, draft: ManifestDraft, folder: Path, notes: tuple[str, ...]) -> ManifestDraft:
-        """Calibrate the exported graph and return the draft with the figures."""
-        run, split = open_graph(folder / "graph.onnx"), self.data.split
-        on = f"held-out photos, {split.how}"[:200]
-        by = f"{MEASURED_BY}; these photos also chose the epoch"
-        held_out = run_graph(run, self.data.held_out, self.data.held_out_targets)
-        held_out = replace(held_out, names=tuple(photo.name for photo in split.held_out))
-        if result := self._calibrate(run, held_out, on, by, notes):
-            draft = write_calibration(draft, folder, result)
-        else:
-            metrics = (_accuracy_metric(held_out, on, by),)
-            draft = draft.model_copy(update={"metrics": metrics})
-        if split.test:
-            # These photos were used for no choice.
-            pixels = decode_photos(split.test, self.data.config, "Test photos", self.progress)
-            tested = run_graph(run, pixels, split.targets(split.test))
-            metric = _accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
-            draft = draft.model_copy(update={"metrics": (metric, *draft.metrics)})
-        return draft
+    @property
+    def _on(self) -> str:
+        return f"held-out photos, {self.data.split.how}"[:200]
 
-    def _calibrate(
-        self, run: Run, held_out: GraphOutputs, on: str, by: str, notes: tuple[str, ...]
-    ) -> CalibrationResult | None:
+    @property
+    def _by(self) -> str:
+        return f"{MEASURED_BY}; these photos also chose the epoch"
+
+    def _held_out(self, run: Run) -> GraphOutputs:
+        """Return a graph's outputs for the held-out photos."""
+        outputs = run_graph(run, self.data.held_out, self.data.held_out_targets)
+        names = tuple(photo.name for photo in self.data.split.held_out)
+        return replace(outputs, names=names)
+
+    def _test(self, draft: ManifestDraft, graph: bytes) -> ManifestDraft:
+        """Return the draft with the accuracy on the test photos, if there are any."""
+        split = self.data.split
+        if not split.test:
+            return draft
+        # These photos were used for no choice.
+        pixels = decode_photos(split.test, self.data.config, "Test photos", self.progress)
+        tested = run_graph(open_graph(graph), pixels, split.targets(split.test))
+        metric = _accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
+        return draft.model_copy(update={"metrics": (metric, *draft.metrics)})
+
+    def _calibrate(self, graph: bytes, notes: tuple[str, ...]) -> CalibrationResult | None:
         """Calibrate on the held-out photos; return None if there are too few."""
+        run = open_graph(graph)
+        full = CalibrationOutputs(self._held_out(run), self._ood_sets(run))
         reference = run_graph(run, self.data.training_pixels(), self.data.targets)
+        run = open_graph(make_small_graph(graph))
+        small = CalibrationOutputs(self._held_out(run), self._ood_sets(run))
+        self.progress.note("Calibrating")
+        try:
+            return calibrate(
+                full.held_out,
+                reference,
+                full.ood_sets,
+                small=small,
+                seed=self.config.seed,
+                on=self._on,
+                by=self._by,
+                command=self.config.command or "model.training.train",
+                notes=notes,
+            )
+        except DataError as error:
+            self.progress.note(f"Not calibrated: {error}")
+            return None
+
+    def _ood_sets(self, run: Run) -> dict[str, GraphOutputs]:
+        """Return a graph's outputs for the OOD photos, without sets that are too small."""
         ood_sets, on_photo = {}, partial(self.progress.update, "Unknown photos")
         for name, paths in self.ood_photos.items():
             try:
@@ -173,21 +218,7 @@ class TrainingRun:
                 continue
             if left_out:
                 self.progress.note(f"{name}: {len(left_out):,} unreadable photos or copies skipped")
-        self.progress.note("Calibrating")
-        try:
-            return calibrate(
-                held_out,
-                reference,
-                ood_sets,
-                seed=self.config.seed,
-                on=on,
-                by=by,
-                command=self.config.command or "model.training.train",
-                notes=notes,
-            )
-        except DataError as error:
-            self.progress.note(f"Not calibrated: {error}")
-            return None
+        return ood_sets
 
     def notes(self, probe: Probe, tuned: FineTuneResult | None) -> tuple[str, ...]:
         """Return the card's notes about the training."""

@@ -27,7 +27,7 @@ from deploy.package import (
 )
 from deploy.spec import APP
 from deploy.startup import unpack_models
-from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, get_bundle
+from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
 from tests.model.tiny import edit, tiny
@@ -110,7 +110,7 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
     assert copy_bundle(bundle, target, app).startswith("unchanged")
     full = choose_models(["clothing"], learner=True)
     assert copy_bundle(bundle, target, full) == f"copied again, version {bundle.version}"
-    assert names(target / "clothing") == {MANIFEST, *bundle.manifest.files}
+    assert names(target / "clothing") == {MANIFEST, SMALL_CARD, *bundle.manifest.files}
     assert copy_bundle(bundle, target, app).startswith("copied again")
     assert "weights.safetensors" not in names(target / "clothing")
 
@@ -405,7 +405,7 @@ def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
 
 
 def test_zip_without_models_contains_all_the_rest(tiny_bundle: Bundle) -> None:
-    networks = re.compile(r"\.(onnx|npz|safetensors|tar\.gz)$|(^|/)bundle\.json$")
+    networks = re.compile(r"\.(onnx|npz|safetensors|tar\.gz)$|(^|/)(bundle|small)\.json$")
     for name in ("render", "community-cloud", "sagemaker"):
         for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
             host = get_host(name)
@@ -419,3 +419,14 @@ def test_memory_grows_with_the_graphs(shelf: Path) -> None:
     assert choose_models().memory_mb == choose_models(["imagenet"]).memory_mb == APP.memory_mb
     # 14.1 MB more, held twice.
     assert choose_models(["imagenet", "clothing"]).memory_mb == APP.memory_mb + 30
+
+
+def test_copy_has_the_small_graphs_calibration(target: Path) -> None:
+    app = choose_models(["clothing"])
+    bundle = get_bundle("clothing")
+    copy_bundle(bundle, target, app)
+    copy = target / "clothing" / SMALL_CARD
+    assert copy.read_bytes() == (bundle.folder / SMALL_CARD).read_bytes()
+    copy.write_text("{}")
+    assert copy_bundle(bundle, target, app).startswith("copied again")
+    assert copy_bundle(bundle, target, app).startswith("unchanged")

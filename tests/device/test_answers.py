@@ -4,7 +4,7 @@ import json
 import random
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import Calibration, Manifest, Metric, ModelCard, get_bundle
+from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
 from model.bundle.manifest import PredictionSetRule
 from model.decision import Certainty, apply_thresholds, certainty, is_sure
 from model.exporting.device_files import calibration_json
 from model.exporting.device_words import device_words, phrase_to_json
 from model.phrasing import format_percent, headline, honest_lines
-from model.prediction import Candidate, Milliseconds, Prediction
+from model.prediction import Candidate, Graph, Milliseconds, Prediction
 from tests.tools import require_tool
 
 CASES = 500
@@ -68,6 +68,7 @@ class Case:
     prediction: Prediction
     novelty: float | None
     manifest: Manifest
+    small: SmallCard | None
 
     def to_json(self) -> dict[str, Any]:
         times = self.prediction.milliseconds
@@ -87,7 +88,7 @@ class Case:
         }
 
     def expected(self) -> dict[str, Any]:
-        lines = honest_lines(self.prediction, self.manifest, same_graph=self.graph == "full")
+        lines = honest_lines(self.prediction, self.manifest, self.small)
         phrase = headline(self.prediction)
         return {
             "prediction": self.prediction.to_dict("x.jpg", self.top),
@@ -192,8 +193,37 @@ def make_case(rng: random.Random, manifests: list[Manifest]) -> Case:
         calibrated=calibration is not None,
     )
     prediction = apply_thresholds(prediction, novelty, calibration)
-    graph, top = rng.choice(["small", "full"]), rng.choice([1, 5, 2000])
-    return Case(model, graph, top, prediction, novelty, manifest)
+    graph: Graph = rng.choice(["small", "full"])
+    prediction = replace(prediction, graph=graph)
+    top = rng.choice([1, 5, 2000])
+    return Case(model, graph, top, prediction, novelty, manifest, make_small_card(manifest))
+
+
+@cache
+def make_small_cards() -> list[SmallCard]:
+    """Return what was measured of small graphs with one label and with many."""
+    rng = random.Random(12)
+    kept = Metric(name="kept", value=rng.random(), low=0, high=1, photos=345, on="x", by="x")
+    return [
+        SmallCard(
+            format=1,
+            version="0123456789ab",
+            graph="0" * 64,
+            metrics=metrics,
+            full_metrics=(),
+            card=card,
+        )
+        for card, metrics in product((None, make_card(rng, 1), make_card(rng, 3)), ((), (kept,)))
+    ]
+
+
+def make_small_card(manifest: Manifest) -> SmallCard | None:
+    """Return one of the small cards or none, always the same for a manifest."""
+    cards = [None, *make_small_cards()]
+    card = cards[len(manifest.model_dump_json()) % len(cards)]
+    return (
+        card if card and (not card.card or card.card.highest_label < len(manifest.labels)) else None
+    )
 
 
 def to_model_json(manifest: Manifest) -> dict[str, Any]:
@@ -204,7 +234,7 @@ def to_model_json(manifest: Manifest) -> dict[str, Any]:
         "language": manifest.language,
         "multilabel": manifest.multilabel,
         "labels": manifest.labels,
-        "words": device_words(manifest),
+        "words": device_words(manifest, make_small_card(manifest)),
         "graphs": {"small": graph, "full": graph},
     }
 

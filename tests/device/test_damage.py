@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from model.exporting.device_files import FORMAT
 from tests.device.site import BROWSERS, Site, run_script
 
 pytestmark = pytest.mark.browser
@@ -110,7 +111,7 @@ CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
         "engine-unavailable",
         "can't be run",
     ),
-    "a newer format": (of_format(2), "bundle-too-new", "newer"),
+    "a newer format": (of_format(FORMAT + 1), "bundle-too-new", "newer"),
     "no format": (of_format(None), "bundle-damaged", "is no model"),
     "not JSON": (
         lambda _: {"/models/tiny/model.json": b"<html>"},

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.bundle import Metric, get_bundle
+from model.bundle import Metric, get_bundle, read_small_card
 from model.decision import Certainty
 from model.phrasing import (
     ShownLabel,
@@ -109,10 +109,9 @@ def test_format_percent_never_rounds_to_certainty(share: float, expected: str) -
 @pytest.mark.parametrize(("kept", "rejected"), [(1.0, "none"), (0.995, "one"), (0.95, "10")])
 def test_false_rejections_are_counted(kept: float, rejected: str) -> None:
     metric = Metric(name="kept", value=kept, low=0, high=1, photos=200, on="x", by="x")
-    manifest = get_bundle("clothing").manifest
-    (sentence,) = false_rejections(manifest.model_copy(update={"metrics": (metric,)}))
+    (sentence,) = false_rejections(metric)
     assert f"said this about {rejected} of 200 photos" in str(sentence)
-    assert false_rejections(manifest.model_copy(update={"metrics": ()})) == ()
+    assert false_rejections(None) == ()
 
 
 def test_rules_name_every_certainty_and_known_facts() -> None:
@@ -149,6 +148,27 @@ def test_honest_lines_say_which_graph_was_tested() -> None:
     note, record = honest_lines(prediction, manifest)
     assert str(note[0]).startswith("This model says 90%, but it isn't calibrated")
     assert str(record[0]).startswith("In testing, ")
-    _, other = honest_lines(prediction, manifest, same_graph=False)
+    of_small = replace(prediction, graph="small")
+    _, other = honest_lines(of_small, manifest)
     assert str(other[0]).startswith("In testing of the full model, ")
     assert honest_lines(prediction, None) == [note]
+
+
+def test_small_graph_is_described_by_its_own_figures() -> None:
+    bundle = get_bundle("clothing")
+    small = read_small_card(bundle)
+    assert small
+    assert small.card
+    hat = ((0, 0, 1), (1, 0, 2))
+    card = small.card.model_copy(update={"confusion": hat, "photos": 3})
+    prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=bundle.labels, graph="small")
+    own = small.model_copy(update={"card": card})
+    _, record = honest_lines(prediction, bundle.manifest, own)
+    assert record[0] == "In testing, one of the 3 photos it called a "
+    # The full graph's answers are not described by it.
+    full = replace(prediction, graph="full")
+    assert honest_lines(full, bundle.manifest, own) == honest_lines(full, bundle.manifest)
+    rejected = replace(prediction, in_distribution=False)
+    kept = Metric(name="kept", value=0.9, low=0, high=1, photos=10, on="x", by="x")
+    (line,) = honest_lines(rejected, bundle.manifest, own.model_copy(update={"metrics": (kept,)}))
+    assert "said this about one of 10 photos" in str(line)

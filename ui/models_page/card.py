@@ -1,12 +1,21 @@
-"""A model's card on the Models page: everything on it comes from its ``bundle.json``."""
+"""A model's card on the Models page: what ``bundle.json`` and ``small.json`` say."""
 
 import streamlit as st
 
 from model import Bundle, LoupeError, load
-from model.bundle import Manifest, Version, current_version, get_bundle, list_versions, model_dir
+from model.bundle import (
+    Manifest,
+    Version,
+    current_version,
+    get_bundle,
+    list_versions,
+    model_dir,
+    read_small_card,
+)
 from model.engines import available
 from model.errors import BundleError
 from ui.models_page.figures import format_interval, show_figures
+from ui.models_page.small_graph import show_small_graph
 from ui.models_page.summary import show_summary
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
@@ -40,6 +49,8 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
         _show_labels(bundle)
         if manifest.card:
             show_figures(bundle.name)
+        if read_small_card(bundle):
+            show_small_graph(bundle.name)
         _show_origin(bundle.name)
         if current_version(bundle.folder.parent) is not None:
             _show_versions(bundle.name)

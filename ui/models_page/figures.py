@@ -148,8 +148,8 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
     if error := manifest.metric("calibration_error"):
         before = manifest.metric("calibration_error_before")
         st.write(
-            f"**Calibration error {format_percent(error.value)}**: on average, its stated "
-            "confidence is this far from its actual accuracy."
+            f"**Calibration error {format_percent(error.value)}**{_interval_of(error)}: on "
+            "average, its stated confidence is this far from its actual accuracy."
             + (f" Before calibration: {format_percent(before.value)}." if before else "")
         )
     if coverage := manifest.metric("coverage"):
@@ -159,6 +159,11 @@ def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
             f"**For {format_percent(coverage.value)} of photos, the right label is among its "
             f"plausible ones** ({format_interval(coverage)}{target})."
         )
+
+
+def _interval_of(metric: Metric) -> str:
+    """Return an interval in brackets; empty if it wasn't measured."""
+    return f" ({format_interval(metric)})" if metric.low < metric.high else ""
 
 
 def _show_labels(bundle: Bundle, card: ModelCard) -> None:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from model import Classifier
+from model.bundle import get_bundle
 from model.exporting.device_files import run_graph
-from model.exporting.small_graph import make_small_graph, quantize
+from model.exporting.small_graph import make_small_graph, quantize, round_matrix
 from model.photo import read
 from model.preprocess import preprocess
 from model.samples import samples
@@ -76,3 +77,21 @@ def test_a_channel_of_zeros_stays_zero() -> None:
     integers, scales = quantize(np.zeros((2, 3), np.float32), 0)
     assert not integers.any()
     assert np.isfinite(scales).all()
+
+
+def test_rounded_matrix_is_the_one_in_the_graph() -> None:
+    graph = get_bundle("clothing").read("graph.onnx")
+    full, small = (
+        {
+            item.name: numpy_helper.to_array(item)
+            for item in onnx.load_from_string(data).graph.initializer
+        }
+        for data in (graph, make_small_graph(graph))
+    )
+    axes = full["trust_along"]
+    rounded = small["trust_along_int8"] * small["trust_along_scale"]
+    assert np.array_equal(round_matrix(axes), rounded)
+    assert not np.array_equal(rounded, axes)
+    # Vectors and small matrices are stored as they are.
+    for values in (full["trust_middle"], axes[:4]):
+        assert round_matrix(values) is values

@@ -1,0 +1,139 @@
+"""``small.json``: the calibration and the figures of a bundle's small graph.
+
+The small graph is derived from the bundle's, so this file lies beside ``bundle.json`` and isn't
+listed there: neither the version nor a share link depends on it. Without it, or if it is damaged,
+the small graph decides by the full graph's calibration.
+"""
+
+import json
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from ..atomic import replace_atomically
+from ..errors import BundleError
+from .bundle import Bundle
+from .card import ModelCard, StrictModel
+from .manifest import SMALL_CARD, Calibration, Metric
+
+__all__ = ["GraphAgreement", "SmallCard", "read_small_card", "write_small_card"]
+
+MAX_BYTES = 8 * 2**20
+
+Count = Annotated[int, Field(ge=0)]
+
+log = logging.getLogger("loupe")
+
+
+class GraphAgreement(StrictModel):
+    """A set of photos, and on how many of them both graphs agree.
+
+    ``top_label`` counts equal top labels, ``known`` photos on which both or neither say "none of
+    these", by thresholds that were fitted on other photos; None if the model can't say that.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    photos: Annotated[int, Field(ge=1)]
+    top_label: Count
+    known: Count | None = None
+
+
+class SmallCard(StrictModel):
+    """What was fitted to and measured of a small graph.
+
+    ``version`` is the bundle's and ``graph`` the SHA-256 of the small graph, before the
+    calibration's temperature was put into it. ``metrics`` are the small graph's figures and
+    ``full_metrics`` the full graph's, on the same photos.
+    """
+
+    format: Literal[1]
+    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    graph: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    calibration: Annotated[Calibration | None, Field(alias="confidence")] = None
+    metrics: tuple[Metric, ...]
+    full_metrics: tuple[Metric, ...]
+    card: ModelCard | None = None
+    agreement: tuple[GraphAgreement, ...] = ()
+
+    def metric(self, name: str) -> Metric | None:
+        """Return the small graph's metric of that name, or None."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def full_metric(self, name: str) -> Metric | None:
+        """Return the full graph's metric of that name, or None."""
+        return next((metric for metric in self.full_metrics if metric.name == name), None)
+
+
+def read_small_card(bundle: Bundle) -> SmallCard | None:
+    """Return a bundle's small card; None if it has none, or a damaged one, which is logged."""
+    path = bundle.folder / SMALL_CARD
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return _read(bundle.folder, bundle.version, status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+# Cached until the file changes, as manifests are; so a damaged one is logged once.
+@lru_cache(maxsize=64)
+def _read(folder: Path, version: str, _mtime_ns: int, _inode: int, _size: int) -> SmallCard | None:
+    path = folder / SMALL_CARD
+    try:
+        card = _parse(path)
+        _check(card, Bundle.open(folder), version)
+    except (OSError, ValueError, RecursionError, BundleError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        log.warning("%s is ignored: %s", path, reason[:300])
+        return None
+    return card
+
+
+def _parse(path: Path) -> SmallCard:
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("it isn't a file")
+    with path.open("rb") as file:
+        text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise ValueError("it is too large")
+    return SmallCard.model_validate(json.loads(text))
+
+
+def _check(card: SmallCard, bundle: Bundle, version: str) -> None:
+    """Check that a small card fits its bundle.
+
+    Raises:
+        ValueError: it doesn't.
+    """
+    if card.version != version:
+        raise ValueError(f"it is of version {card.version}, and the model is {version}")
+    if card.card and card.card.highest_label >= len(bundle.labels):
+        raise ValueError("card: a label index is out of range")
+    if _parts(card.calibration) != _parts(bundle.manifest.calibration):
+        raise ValueError("confidence: it isn't of the same kind as the model's")
+
+
+def _parts(calibration: Calibration | None) -> tuple[object, ...] | None:
+    """Return what two calibrations of the same detector and labels have in common."""
+    if calibration is None:
+        return None
+    rule = calibration.prediction_set
+    return (
+        rule and len(rule.label_thresholds),
+        calibration.ood_threshold is None,
+        calibration.ood_detector,
+    )
+
+
+def write_small_card(bundle: Bundle, card: SmallCard) -> None:
+    """Write a bundle's small card, in place of a former one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = card.model_dump_json(exclude_none=True, indent=1)
+    with replace_atomically(bundle.folder / SMALL_CARD, durable=True) as new:
+        new.write_text(text + "\n", encoding="utf-8")
+        new.chmod(0o644)

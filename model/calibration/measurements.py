@@ -1,0 +1,213 @@
+"""What the folds of a cross-validation measure, pooled into the figures of a model card."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import (
+    MAX_MISTAKES,
+    DetectorResult,
+    GraphAgreement,
+    Metric,
+    Mistake,
+    ModelCard,
+    OodResult,
+    ReliabilityBin,
+)
+from ..evaluation.metrics import calibration_error_metric, proportion_metric, wilson_interval
+from .fit import Fit, Indices
+from .graph_outputs import GraphOutputs
+from .statistics import auroc, contains_label, probabilities
+
+__all__ = ["HELD_OUT", "Measurements"]
+
+HELD_OUT = "held-out photos"
+"""The name of the held-out photos among sets of photos."""
+
+RELIABILITY_BINS = 10
+MAX_NAME_LENGTH = 300
+
+
+class _OodFold(NamedTuple):
+    """A detector on one fold of one OOD set: AUROC, and ``accepted`` of its ``photos``."""
+
+    auroc: float
+    accepted: int
+    photos: int
+
+
+class _Answers(NamedTuple):
+    """Answers for N photos: the top label, and whether the photo is accepted, each [N]."""
+
+    top_label: Indices
+    accepted: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, folds: "Sequence[_Answers]") -> "_Answers":
+        return cls(*map(np.concatenate, zip(*folds, strict=True)))
+
+
+class Measurements:
+    """Results of each fold's calibration on the photos that it was not fitted to."""
+
+    def __init__(self, held_out: GraphOutputs) -> None:
+        self.held_out = held_out
+        self.predicted = held_out.logits.argmax(axis=1)
+        self.correct = self.predicted == held_out.targets
+        self.uncalibrated = probabilities(held_out.logits, 1.0).max(axis=1)
+        self.confidence = np.zeros(len(held_out))
+        self.covered = np.zeros(len(held_out), bool)
+        self.id_accepted = np.zeros(len(held_out), bool)
+        # Results of the folds, by the OOD set's name and, among all detectors, the detector's.
+        self.chosen: defaultdict[str, list[_OodFold]] = defaultdict(list)
+        self.compared: defaultdict[tuple[str, str], list[_OodFold]] = defaultdict(list)
+        # The chosen detector's answers for each fold's photos, by the OOD set's name.
+        self.ood_answers: defaultdict[str, list[_Answers]] = defaultdict(list)
+
+    def add(self, fit: Fit, outside: Indices, ood_sets: Mapping[str, GraphOutputs]) -> None:
+        """Measure one fold's calibration on the photos that it was not fitted to."""
+        held_out = self.held_out.subset(outside)
+        calibrated = probabilities(held_out.logits, fit.temperature)
+        self.confidence[outside] = calibrated.max(axis=1)
+        self.covered[outside] = contains_label(calibrated, held_out.targets, fit.label_thresholds)
+        self.id_accepted[outside] = fit.best.detector(held_out) <= fit.best.threshold
+        for name, ood in ood_sets.items():
+            for fitted in fit.detectors:
+                scores = fitted.detector(ood)
+                area = auroc(fitted.detector(held_out), scores)
+                accepted = scores <= fitted.threshold
+                result = _OodFold(area, int(accepted.sum()), len(ood))
+                self.compared[fitted.detector.name, name].append(result)
+                if fitted is fit.best:
+                    self.chosen[name].append(result)
+                    self.ood_answers[name].append(_Answers(ood.logits.argmax(axis=1), accepted))
+
+    def card(self, final: Fit, about: Mapping[str, Any]) -> ModelCard:
+        """Return the card; ``about`` are its fields on how it was measured."""
+        return ModelCard(
+            photos=len(self.held_out),
+            confusion=self.confusion(),
+            reliability=_reliability_bins(self.confidence, self.correct),
+            reliability_uncalibrated=_reliability_bins(self.uncalibrated, self.correct),
+            mistakes=self.mistakes(),
+            detectors=self.detector_results(final),
+            ood_sets=self.ood_results(),
+            **about,
+        )
+
+    def agreement(self, other: "Measurements") -> tuple[GraphAgreement, ...]:
+        """Return how often another graph answers the same photos alike, by set of photos."""
+        pairs = {HELD_OUT: (self.answers(), other.answers())}
+        for name, folds in self.ood_answers.items():
+            pairs[name] = _Answers.joined(folds), _Answers.joined(other.ood_answers[name])
+        return tuple(
+            GraphAgreement(
+                name=name,
+                photos=len(one.top_label),
+                top_label=int((one.top_label == two.top_label).sum()),
+                known=int((one.accepted == two.accepted).sum()),
+            )
+            for name, (one, two) in pairs.items()
+        )
+
+    def answers(self) -> _Answers:
+        """Return the answers for the held-out photos."""
+        return _Answers(self.predicted, self.id_accepted)
+
+    def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
+        """Return the manifest's metrics."""
+        photos = len(self.held_out)
+        counts = {"accuracy": self.correct, "coverage": self.covered, "kept": self.id_accepted}
+        confidences = {
+            "calibration_error": self.confidence,
+            "calibration_error_before": self.uncalibrated,
+        }
+        return (
+            *(
+                proportion_metric(name, int(counted.sum()), photos, on, by)
+                for name, counted in counts.items()
+            ),
+            *(
+                calibration_error_metric(name, confidence, self.correct, on, by)
+                for name, confidence in confidences.items()
+            ),
+        )
+
+    def confusion(self) -> tuple[tuple[int, int, int], ...]:
+        """Return (true label, predicted label, photos), the most frequent pair first."""
+        pairs = zip(self.held_out.targets.tolist(), self.predicted.tolist(), strict=True)
+        return tuple((*pair, count) for pair, count in Counter(pairs).most_common())
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """Return the wrong predictions, the most confident first."""
+        names, targets = self.held_out.names, self.held_out.targets
+        wrong = [place for place in np.argsort(-self.confidence) if not self.correct[place]]
+        return tuple(
+            Mistake(
+                photo=names[place][-MAX_NAME_LENGTH:] if names else f"photo {place}",
+                label=int(targets[place]),
+                predicted=int(self.predicted[place]),
+                probability=round(float(self.confidence[place]), 4),
+            )
+            for place in wrong[:MAX_MISTAKES]
+        )
+
+    def ood_results(self) -> tuple[OodResult, ...]:
+        """Return the rows of the OOD sets, with all folds pooled."""
+        rows = []
+        for name, folds in self.chosen.items():
+            pooled = _pool(folds)
+            low, high = wilson_interval(pooled.accepted, pooled.photos)
+            rows.append(
+                OodResult(
+                    name=name,
+                    photos=pooled.photos,
+                    auroc=round(pooled.auroc, 4),
+                    ood_accept_rate=round(pooled.accepted / pooled.photos, 4),
+                    low=round(low, 4),
+                    high=round(high, 4),
+                )
+            )
+        return tuple(rows)
+
+    def detector_results(self, final: Fit) -> tuple[DetectorResult, ...]:
+        """Return the rows of the detectors, averaged over the OOD sets; none without a set."""
+        rows = []
+        for fitted in final.detectors if self.chosen else ():
+            detector = fitted.detector
+            pooled = [_pool(self.compared[detector.name, name]) for name in self.chosen]
+            accept_rates = [result.accepted / result.photos for result in pooled]
+            rows.append(
+                DetectorResult(
+                    name=detector.name,
+                    auroc=round(float(np.mean([result.auroc for result in pooled])), 4),
+                    ood_accept_rate=round(float(np.mean(accept_rates)), 4),
+                    bytes=detector.size_bytes,
+                    selected=fitted is final.best,
+                )
+            )
+        return tuple(rows)
+
+
+def _pool(folds: Sequence[_OodFold]) -> _OodFold:
+    photos = [fold.photos for fold in folds]
+    area = float(np.average([fold.auroc for fold in folds], weights=photos))
+    return _OodFold(area, sum(fold.accepted for fold in folds), sum(photos))
+
+
+def _reliability_bins(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> tuple[ReliabilityBin, ...]:
+    """Return predictions grouped by their confidence, float64 [N], and how many are correct."""
+    places = np.minimum((confidence * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    return tuple(
+        ReliabilityBin(
+            confidence=round(float(confidence[places == place].mean()), 4),
+            accuracy=round(float(correct[places == place].mean()), 4),
+            photos=int((places == place).sum()),
+        )
+        for place in np.unique(places)
+    )
