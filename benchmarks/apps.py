@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from .paths import BUILD, MODEL, PEERS, ROOT
+from .peer_environments import make_environment
 from .reference import export
 from .registry import NotMeasured
 
@@ -19,7 +19,7 @@ __all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 LOUPE_PAGE = "/?way=upload"
 LOUPE_INPUT = "input[type=file]"
 LOUPE_ANSWER = "h2:has-text('My best guess')"
-DEVICE_ANSWER = "[data-screen=answer] h2:not(:empty)"
+DEVICE_ANSWER = ".vf-details p"
 STREAMLIT_INPUT = "input[type=file]"
 STREAMLIT_ANSWER = "h2"
 GRADIO_INPUT = "input[type=file]"
@@ -109,7 +109,7 @@ def gradio() -> App:
     Raises:
         NotMeasured: the environment can't be created.
     """
-    python = _gradio_python()
+    python = make_environment(GRADIO_VENV, "requirements-gradio.txt")
     folder = export()
     return App(
         "Gradio",
@@ -126,23 +126,3 @@ def _streamlit(script: str, port: int) -> list[str]:
     options = ["--server.headless=true", "--browser.gatherUsageStats=false"]
     run = [sys.executable, "-m", "streamlit", "run", script]
     return [*run, f"--server.port={port}", "--server.address=127.0.0.1", *options]
-
-
-def _gradio_python() -> Path:
-    folder = "Scripts" if os.name == "nt" else "bin"
-    python, marker = GRADIO_VENV / folder / "python", GRADIO_VENV / ".marker"
-    if marker.is_file():
-        return python
-    print("Creating an environment for Gradio (takes minutes the first time) ...", file=sys.stderr)
-    try:
-        venv.create(GRADIO_VENV, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        requirements = str(PEERS / "requirements-gradio.txt")
-        subprocess.run([*pip, "-r", requirements], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        message = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1:]
-        raise NotMeasured(
-            f"Gradio's environment can't be created: {' '.join(message)[:200]}"
-        ) from error
-    marker.touch()
-    return python

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from .registry import NotMeasured
 from .servers import Server
 
 __all__ = [
+    "TIMEOUT_MS",
     "chromium",
     "count_bytes",
+    "find_chromium",
     "longest_main_task",
     "open_page",
     "time_answer",
@@ -41,8 +43,8 @@ def chromium(*arguments: str) -> Iterator[Browser]:
     Raises:
         NotMeasured: Chromium is neither in ``CHROMIUM`` nor on PATH.
     """
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not path:
+    path = find_chromium()
+    if path is None:
         raise NotMeasured("Chromium is not installed; install it or set CHROMIUM=/path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
@@ -52,19 +54,27 @@ def chromium(*arguments: str) -> Iterator[Browser]:
             browser.close()
 
 
+def find_chromium() -> str | None:
+    """Return the path of Chromium."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
 @contextmanager
 def open_page(
     browser: Browser,
     server: Server,
     *,
     settle_seconds: float = SETTLE_SECONDS,
+    permissions: Sequence[str] = (),
     requests: list[Request] | None = None,
 ) -> Iterator[Page]:
     """Open the app's page as a new visitor and wait for its file input.
 
-    Finished requests, also those of workers, are appended to ``requests``.
+    Args:
+        permissions: what the visitor allows, such as ``camera``.
+        requests: gets each finished request, also of workers.
     """
-    context = browser.new_context()
+    context = browser.new_context(permissions=permissions)
     if requests is not None:
         # Playwright takes no method of a built-in.
         context.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108
@@ -108,7 +118,10 @@ def count_bytes(requests: Iterable[Request]) -> int:
 
 
 def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) -> float:
-    """Return the longest task of a page's main thread while ``work`` runs, in milliseconds."""
+    """Return the longest task of a page's main thread while ``work`` runs, in milliseconds.
+
+    Of CPU time: on a busy machine a task also waits for other processes.
+    """
     browser.start_tracing(page=page, categories=["toplevel"])
     work()
     events = json.loads(browser.stop_tracing())["traceEvents"]
@@ -118,10 +131,11 @@ def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) 
         if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
     }
     microseconds: list[float] = [
-        event["dur"]
+        event["tdur"]
         for event in events
         if event["name"] == "ThreadControllerImpl::RunTask"
-        and event["ph"] == "X"
+        # The trace's end cuts a task off.
+        and "tdur" in event
         and (event["pid"], event["tid"]) in main_threads
     ]
     return max(microseconds) / 1000

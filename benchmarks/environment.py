@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from model import resources
 
 from .apps import GRADIO_VENV
+from .browser import find_chromium
 
 __all__ = ["describe"]
 
@@ -25,7 +27,7 @@ def describe() -> dict[str, str]:
         "Python": platform.python_version(),
     }
     facts |= {name: _version(name) for name in PACKAGES}
-    return facts | {"gradio": _gradio(), "load": _load()}
+    return facts | {"gradio": _gradio(), "Chromium": _chromium(), "load": _load()}
 
 
 def _processor() -> str:
@@ -53,6 +55,16 @@ def _gradio() -> str:
     for gradio in distributions(name="gradio", path=[str(folder) for folder in folders]):
         return gradio.version
     return "not installed"
+
+
+def _chromium() -> str:
+    """Return the version of the Chromium that is driven."""
+    path = find_chromium()
+    if path is None:
+        return "not installed"
+    command = [path, "--version"]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return next((word for word in completed.stdout.split() if word[0].isdigit()), "unknown")
 
 
 def _load() -> str:

@@ -19,7 +19,15 @@ from ..errors import EngineUnavailable
 from ..settings import ROOT, settings
 from .cache import cached_folder
 
-__all__ = ["RUNTIME", "Runtime", "find_npm", "runtime_dir", "runtime_info", "runtime_name"]
+__all__ = [
+    "NPM_OPTIONS",
+    "RUNTIME",
+    "Runtime",
+    "find_npm",
+    "runtime_dir",
+    "runtime_info",
+    "runtime_name",
+]
 
 RUNTIME = "runtime"
 """The folder of all versions of the runtime in the cache."""

@@ -1,0 +1,158 @@
+"""The measured network in the forms that transformers.js and LiteRT.js take."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, TensorProto, helper
+
+from model import Bundle
+from model.engines.compiled import GRAPH
+
+from .paths import ROOT
+from .peer_environments import make_environment
+from .registry import NotMeasured
+
+__all__ = ["make_float_graph", "write_litert", "write_transformers"]
+
+ONNX2TF_VENV = ROOT / "build" / "onnx2tf-venv"
+
+BICUBIC = 3
+"""The number of the filter in ``preprocessor_config.json``, which is Pillow's."""
+
+
+def write_transformers(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle as a model of transformers.js, in float32 and in its 8-bit form ``q8``.
+
+    Only for models that resize by ``crop`` with bicubic filter to a square, as ``imagenet`` does.
+
+    Raises:
+        ValueError: the bundle's preprocessing or graph is another.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    resize, crop = _square_sizes(bundle)
+    manifest = bundle.manifest
+    config = {
+        "architectures": ["EfficientNetForImageClassification"],
+        "model_type": "efficientnet",
+        "id2label": dict(enumerate(manifest.labels)),
+    }
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": resize},
+        "resample": BICUBIC,
+        "do_center_crop": True,
+        "crop_size": {"height": crop, "width": crop},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(manifest.architecture.mean),
+        "image_std": list(manifest.architecture.std),
+    }
+    (folder / "onnx").mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    full, small = folder / "onnx" / "model.onnx", folder / "onnx" / "model_quantized.onnx"
+    full.write_bytes(make_float_graph(bundle.read(GRAPH)).SerializeToString())
+    # As its own conversion script does: onnxruntime-web runs no int8 convolutions.
+    quantize_dynamic(full, small, weight_type=QuantType.QUInt8)
+
+
+def make_float_graph(graph: bytes) -> ModelProto:
+    """Return a bundle's graph with the input and output that transformers.js expects.
+
+    Args:
+        graph: takes ``pixels``, uint8 ``[N, height, width, 3]``, and normalises them itself.
+
+    Returns:
+        A model from ``pixel_values``, float32 ``[N, 3, height, width]``, normalised, to ``logits``.
+
+    Raises:
+        ValueError: there is no convolution after the normalisation.
+    """
+    model = onnx.load_from_string(graph)
+    convolution = next((node for node in model.graph.node if node.op_type == "Conv"), None)
+    if convolution is None:
+        raise ValueError("the graph begins with no convolution")
+    (pixels,) = model.graph.input
+    batch, height, width, _ = (
+        size.dim_param or size.dim_value for size in pixels.type.tensor_type.shape.dim
+    )
+    shape = [batch, 3, height, width]
+    convolution.input[0] = "pixel_values"
+    for node in model.graph.node:
+        if node.op_type == "Shape" and node.input[0] == pixels.name:
+            node.input[0] = "pixel_values"
+    del model.graph.input[:], model.graph.value_info[:]
+    model.graph.input.append(
+        helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, shape)
+    )
+    logits = next(output for output in model.graph.output if output.name == "logits")
+    del model.graph.output[:]
+    model.graph.output.append(logits)
+    _remove_unused(model)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _remove_unused(model: ModelProto) -> None:
+    """Remove the nodes and tensors that no output needs."""
+    needed = {output.name for output in model.graph.output}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name in needed]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(reversed(nodes))
+    model.graph.initializer.extend(tensors)
+
+
+def write_litert(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle as ``graph_float32.tflite`` with its labels and sizes in ``model.json``.
+
+    Not with 8-bit weights: what onnx2tf 2.6.9 writes gives wrong answers in Python, too.
+
+    Raises:
+        NotMeasured: there is no Python 3.12 or newer, or onnx2tf failed.
+        ValueError: the bundle's preprocessing isn't ``crop`` with bicubic filter to a square.
+    """
+    resize, crop = _square_sizes(bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    info = {"labels": bundle.manifest.labels, "resize": resize, "crop": crop}
+    (folder / "model.json").write_text(json.dumps(info))
+    if (folder / "graph_float32.tflite").is_file():
+        return
+    (folder / "graph.onnx").write_bytes(bundle.read(GRAPH))
+    python = make_environment(ONNX2TF_VENV, "requirements-onnx2tf.txt", _new_python())
+    command = [str(python.parent / "onnx2tf"), "-i", "graph.onnx", "-o", "."]
+    # The input stays [1, height, width, 3], as a canvas gives it.
+    command += ["--tflite_backend", "flatbuffer_direct", "-kat", "pixels"]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise NotMeasured(f"onnx2tf failed: {completed.stderr.strip().splitlines()[-1:]}")
+
+
+def _new_python() -> str:
+    """Return a Python that onnx2tf runs on: 3.12 or newer."""
+    if sys.version_info >= (3, 12):
+        return sys.executable
+    names = ("python3.13", "python3.12", "python3.14")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        raise NotMeasured("onnx2tf needs Python 3.12 or newer, and none is on PATH")
+    return found
+
+
+def _square_sizes(bundle: Bundle) -> tuple[int, int]:
+    recipe = bundle.manifest.recipe
+    sizes = (*recipe.resize, *recipe.size)
+    if (recipe.method, recipe.interpolation) != ("crop", "bicubic") or len(set(sizes)) > 2:
+        raise ValueError(f"peers can't preprocess as {bundle.name} does")
+    return recipe.resize[0], recipe.size[0]
