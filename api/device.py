@@ -20,10 +20,17 @@ from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import BundleNotFound, EngineUnavailable
 from model.exporting.cache import find_file, find_folder
-from model.exporting.device_files import device_dir, device_name, index_json, model_json
+from model.exporting.device_files import (
+    SAMPLES,
+    device_dir,
+    device_name,
+    index_json,
+    model_json,
+)
 from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
 from model.exporting.page_files import JAVASCRIPT, PAGE_DIR, PAGE_FILES, POLICY
 from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
+from model.samples import samples
 from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
@@ -65,6 +72,7 @@ def device_routes() -> list[BaseRoute]:
         Route("/models/{name:segment}/model.json", model),
         Route("/models/{name:segment}/{file:segment}", model_file),
         Route("/runtime/{file:segment}", runtime_file),
+        Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
         Route("/{file:segment}", page_file),
     ]
     app = Starlette(routes=routes)
@@ -153,6 +161,15 @@ def model_file(request: Request) -> Response:
     if not NAME.fullmatch(name := request.path_params["name"]):
         return problem("not-found", NO_FILE)
     return _send_file(request, f"models/{name}", MODEL_FILE)
+
+
+def sample_file(request: Request) -> Response:
+    """Send a sample photo."""
+    name = request.path_params["file"]
+    photo = next((sample for sample in samples() if sample.path.name == name), None)
+    if not photo:
+        return problem("not-found", NO_FILE)
+    return revalidate(request, Response(photo.read(), media_type="image/jpeg"))
 
 
 def runtime_file(request: Request) -> Response:

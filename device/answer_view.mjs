@@ -6,7 +6,7 @@ import { createButton, createElement, createIcon, createUnseen } from "./element
 import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs";
 
 const ROWS = 5;
-/** Headlines this short name a recent photo. */
+/** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
 /**
@@ -128,8 +128,7 @@ export function createRecents(entries, openId, onOpen, onClear) {
     image.onload = image.onerror = () => URL.revokeObjectURL(url);
     image.src = url;
     const name = createElement("span", {});
-    const { certainty, headline, language } = entry.answer;
-    showPhrase(name, SHORT[certainty] ? [SHORT[certainty]] : headline, language);
+    showPhrase(name, shortName(entry.answer), entry.answer.language);
     const button = createElement("button", { type: "button", className: "vf-recent" }, image, name);
     button.onclick = () => onOpen(entry);
     if (entry.id === openId) button.setAttribute("aria-current", "true");
@@ -142,6 +141,14 @@ export function createRecents(entries, openId, onOpen, onClear) {
     createElement("div", { className: "vf-visit-head" }, heading, clear),
     createElement("ul", { className: "vf-strip" }, ...items),
   ];
+}
+
+/** Return the labels that an answer names, as a phrase. */
+function shortName({ certainty, prediction }) {
+  if (SHORT[certainty]) return [SHORT[certainty]];
+  const { answer, plausible } = prediction;
+  const labels = plausible?.length ? plausible.slice(0, 3) : [answer].flat();
+  return labels.flatMap((label, index) => [...(index ? [", "] : []), { label }]);
 }
 
 /** Return what is read aloud when an answer is there. */

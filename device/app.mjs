@@ -5,12 +5,16 @@
  */
 
 import { createIdentifier } from "./identifier.mjs";
+import { openRecents } from "./recents.mjs";
 import { mountViewfinder } from "./viewfinder.mjs";
 
 const $ = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 let models = [];
+let samples = [];
+/** Photos of this tab, until it is closed. */
+const recents = openRecents({ prefix: "device" });
 let view = null;
 let identifier = null;
 /** Counts models, so that what comes late for a former one is dropped. */
@@ -24,7 +28,7 @@ async function start() {
   $("stuck").remove();
   followTheme();
   try {
-    ({ models } = await fetchJson("models/index.json"));
+    ({ models, samples } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
   } catch (error) {
     return fail(error, () => location.reload());
@@ -96,6 +100,9 @@ function show(info) {
     identifier,
     models,
     model: info.name,
+    samples,
+    recents,
+    actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
     above: 0,
     what: { headline: "Point your phone at something", line: knows(info), language: info.language },
     onModel: choose,

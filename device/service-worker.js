@@ -15,10 +15,10 @@ const STATE = new URL("state.json", SCOPE).href;
 const PAGE = [
   "./", "answer.css", "answer_view.mjs", "app.css", "app.mjs", "camera.mjs", "camera_access.mjs",
   "crop.mjs", "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs",
-  "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
-  "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs",
-  "preprocess.mjs", "recents.mjs", "server.mjs", "tokens.css", "truncation.mjs", "viewfinder.css",
-  "viewfinder.mjs", "viewfinder_desk.css", "viewfinder_parts.mjs", "viewfinder_screen.mjs",
+  "layouts.css", "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json",
+  "occlusion.mjs", "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs",
+  "prediction.mjs", "preprocess.mjs", "recents.mjs", "server.mjs", "tokens.css", "truncation.mjs",
+  "viewfinder.css", "viewfinder.mjs", "viewfinder_parts.mjs", "viewfinder_screen.mjs",
   "worker.mjs",
 ];
 

@@ -193,7 +193,8 @@ function drawWhere({ where }, { entry, options }, live) {
   const isOnDevice = place === "device";
   let text = promise;
   if (!entry && isOnDevice && live.shown) {
-    text = live.rate ? `On this device, ${live.rate} times a second` : "On this device";
+    text = "On this device";
+    if (live.rate) text += live.rate === 1 ? ", once a second" : `, ${live.rate} times a second`;
   } else if (!entry && state.device === "loading") {
     const rest = state.server === "ready" ? " A photo already works: the server answers." : "";
     text = fetching(state.loaded, state.total) + rest;
@@ -206,15 +207,19 @@ function drawWhere({ where }, { entry, options }, live) {
   ]);
 }
 
-function drawStrips({ samples, visit, root }, { entry, recents, options }, screen, handlers) {
-  const isDesk = root.dataset.layout === "desk";
-  samples.hidden = !options.samples.length || !(screen === "empty" || (isDesk && screen === "camera"));
+function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {
+  samples.hidden = !options.samples.length || screen !== "empty";
   redraw(samples, options.samples, () => {
     const items = options.samples.map((sample) => {
-      const image = createElement("img", { className: "vf-thumb", src: sample.url, alt: sample.alt });
+      const image = createElement("img", {
+        className: "vf-thumb", loading: "lazy", alt: sample.alt, src: sample.url,
+      });
       const button = createElement("button", { type: "button", className: "vf-sample" }, image);
       button.onclick = () => handlers.onSample(sample);
-      return createElement("li", {}, button);
+      const item = createElement("li", {}, button);
+      // Without a network it isn't there.
+      image.onerror = () => item.remove();
+      return item;
     });
     return [
       createElement("h3", { className: "vf-small" }, "Or try one of these"),

@@ -23,6 +23,7 @@ from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.limits import MIN_SIDE_PX
+from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .device_words import device_words
@@ -30,6 +31,7 @@ from .runtime import runtime_info
 
 __all__ = [
     "FORMAT",
+    "SAMPLES",
     "calibration_json",
     "device_dir",
     "device_name",
@@ -40,6 +42,10 @@ __all__ = [
 ]
 
 FORMAT = 2
+
+SAMPLES = "samples"
+"""Folder of the sample photos, relative to the page."""
+
 GOLDEN_PHOTOS = 2
 TOLERANCE = 1e-4
 """Largest difference of an output on the device from the recorded one; relative above one.
@@ -107,7 +113,7 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
 
 
 def index_json(bundles: Iterable[Bundle], default: str | None) -> dict[str, Any]:
-    """Return the contents of ``models/index.json``: the models to choose from.
+    """Return the contents of ``models/index.json``: models and sample photos to choose from.
 
     Args:
         bundles: the models.
@@ -117,7 +123,16 @@ def index_json(bundles: Iterable[Bundle], default: str | None) -> dict[str, Any]
         {"name": bundle.name, "title": bundle.manifest.title, "default": bundle.name == default}
         for bundle in bundles
     ]
-    return {"models": models}
+    photos = [
+        {
+            "name": sample.name,
+            "title": sample.title,
+            "alt": sample.alt,
+            "url": f"{SAMPLES}/{sample.path.name}",
+        }
+        for sample in samples()
+    ]
+    return {"models": models, "samples": photos}
 
 
 def _run(bundle: Bundle, folder: Path) -> None:

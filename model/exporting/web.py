@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from ..bundle import Bundle
-from .device_files import device_dir, index_json, model_json
+from ..samples import samples
+from .device_files import SAMPLES, device_dir, index_json, model_json
 from .export_folder import RECORD, escape_markdown, write_export
 from .page_files import PAGE_DIR, PAGE_FILES, POLICY
 from .runtime import RUNTIME, runtime_dir, runtime_info
@@ -75,6 +76,9 @@ def _write(bundles: Sequence[Bundle], folder: Path) -> list[str]:
         shutil.copyfile(runtime_dir() / name, folder / RUNTIME / _rename(name))
         visited.append(f"{RUNTIME}/{_rename(name)}")
     _write_json(folder / INDEX, index_json(bundles, bundles[0].name))
+    (folder / SAMPLES).mkdir()
+    for sample in samples():
+        shutil.copyfile(sample.path, folder / SAMPLES / sample.path.name)
     # GitHub Pages then publishes the files as they are.
     (folder / ".nojekyll").touch()
     (folder / "README.md").write_text(_readme(bundles), encoding="utf-8")

@@ -18,6 +18,7 @@ from api import device
 from model.exporting import cache
 from model.exporting.page_files import PAGE_DIR, PAGE_FILES
 from model.exporting.runtime import RUNTIME
+from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
 
@@ -150,6 +151,16 @@ def test_models_are_listed_with_the_default_one(client: Any) -> None:
     assert listed.keys() == {"tiny", "clothing", "imagenet"}
     assert [name for name, model in listed.items() if model["default"]] == ["tiny"]
     assert listed["clothing"]["title"]
+
+
+def test_sample_photos_are_listed_and_sent(client: Any) -> None:
+    listed = client.get("/device/models/").json()["samples"]
+    assert [entry["name"] for entry in listed] == [sample.name for sample in samples()]
+    for entry, sample in zip(listed, samples(), strict=True):
+        response = client.get(urljoin("/device/", entry["url"]))
+        assert response.headers["content-type"] == "image/jpeg"
+        assert response.content == sample.read()
+    assert client.get("/device/samples/README.md").status_code == 404
 
 
 @pytest.mark.parametrize(

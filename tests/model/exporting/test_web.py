@@ -38,7 +38,9 @@ def test_folder_holds_the_page_and_what_its_models_need(
     assert set(export.files) == files
     assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
     assert {".nojekyll", "README.md", "loupe.mjs", "models/index.json", RECORD} < files
-    listed = read_json(folder / "models/index.json")["models"]
+    index = read_json(folder / "models/index.json")
+    assert {photo["url"] for photo in index["samples"]} < files
+    listed = index["models"]
     assert [(model["name"], model["default"]) for model in listed] == [
         ("apples", True),
         ("pears", False),
