@@ -157,6 +157,8 @@ def _check_values(
         yield CheckResult("settings", State.FAILED, message, "Use the names in docs/settings.md.")
     elif environment:
         yield CheckResult("settings", State.OK, ", ".join(sorted(environment)))
+    if not host.has_server:
+        return
     granted_mb = host.limits.memory_mb
     if paths.memory is not None:
         granted_mb = parse_memory_mb(get_value(documents, paths.file, paths.memory))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model.cli.error_group import ErrorGroup
+from model.settings import ROOT
 
 from .check import CheckResult, State, check_files, check_placeholders
 from .errors import DeployError
@@ -44,7 +45,7 @@ def list_command() -> None:
         table.add_row(
             Text(host.name),
             host.kind.value,
-            f"{limits.memory_mb:,} MB",
+            f"{limits.memory_mb:,} MB" if limits.memory_mb else "–",
             _format_sleep(limits) or ("when idle" if limits.stops_idle else "–"),
             Text(host.price),
         )
@@ -76,16 +77,18 @@ def show_command(
     click.echo(f"{chosen.title} ({chosen.kind})\n{chosen.summary}\n")
     source = chosen.find_source("price")
     click.echo(f"Price: {chosen.price}" + (f"  ({source.citation})" if source else "") + "\n")
-    click.echo("Limits, set by these files:" if chosen.is_private else "Limits, as documented:")
+    are_set = chosen.is_private and chosen.has_server
+    click.echo("Limits, set by these files:" if are_set else "Limits, as documented:")
     for fact, name in _list_limits(chosen.limits):
         source = chosen.find_source(name)
         click.echo(f"  {fact}" + (f"  ({source.citation})" if source else ""))
     for remark in chosen.remark_list:
         click.echo(f"  - {remark}")
-    limit = chosen.max_instances_via
-    click.echo(f"\nMax instances: 1, {f'set by {limit}' if limit else 'fixed by the host'}")
-    click.echo(f"Sticky sessions: {chosen.sticky_sessions_via or 'not available'}")
-    click.echo(_describe_models(app, chosen_by_name=bool(models)))
+    if chosen.has_server:
+        limit = chosen.max_instances_via
+        click.echo(f"\nMax instances: 1, {f'set by {limit}' if limit else 'fixed by the host'}")
+        click.echo(f"Sticky sessions: {chosen.sticky_sessions_via or 'not available'}")
+    click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     words = {word: text for word, text in chosen.placeholders.items() if word not in values}
     if words:
         click.echo("\nWords to replace, or give them with --set WORD=VALUE:")
@@ -104,6 +107,8 @@ def show_command(
 
 def _list_paths(host: Host, app: AppSpec) -> list[str]:
     """Return what ``write`` makes, the app's own files and each model as one."""
+    if not host.has_server:
+        return [f"{default_folder(host).relative_to(ROOT)}/, the page with its models"]
     models = [f"{app.bundles_dir}/{name}/" for name in app.own]
     if host.package == "archive":
         models = [f"{host.name}/{ARCHIVE}"] if app.own else []
@@ -136,7 +141,7 @@ def write_command(
     """
     chosen = get_host(host)
     app, values = choose_models(models, learner=learner), _parse_values(chosen, assignments)
-    click.echo(_describe_models(app, chosen_by_name=bool(models)))
+    click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     folder = folder or default_folder(chosen)
     results = write_files(chosen, folder, app, values, force=force)
     own = {folder / path for path in make_files(chosen, app)}
@@ -166,11 +171,12 @@ def _parse_values(host: Host, assignments: tuple[str, ...]) -> dict[str, str]:
     return ({"YOUR-REPOSITORY": address} if address else {}) | values
 
 
-def _describe_models(app: AppSpec, *, chosen_by_name: bool) -> str:
+def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
     """Return which models are deployed, and how to choose others."""
     if not app.models:
         return "Models: the built-in ones, since there is none of your own (--model NAME)"
-    line = f"Models: {', '.join(app.models)}" + (", and the built-in ones" if app.builtin else "")
+    others = ", and the built-in ones" if app.builtin and host.has_server else ""
+    line = f"Models: {', '.join(app.models)}{others}"
     return line if chosen_by_name else f"{line}: the one that opens here (others: --model NAME)"
 
 
@@ -233,6 +239,11 @@ def _print_results(results: Iterator[CheckResult]) -> bool:
 def _check_host(
     host: Host, folder: Path, model: str | None, *, start: bool
 ) -> Iterator[CheckResult]:
+    if not host.has_server:
+        from .page_check import check_page
+
+        yield from check_page(host, folder, model, start=start)
+        return
     generated, record = make_files(host), read_record(folder)
     try:
         existing = read_files(host, folder)
@@ -293,6 +304,8 @@ def _list_limits(limits: Limits) -> list[tuple[str, str]]:
         ("largest request: {:g} MB", limits.body_mb, "body_mb"),
         ("longest request: {} s", limits.request_seconds, "request_seconds"),
         ("largest image: {:,} MB", limits.image_mb, "image_mb"),
+        ("largest file: {:g} MB", limits.file_mb, "file_mb"),
+        ("all files: {:,} MB", limits.site_mb, "site_mb"),
         ("web socket cut after: {} minutes", limits.socket_minutes, "socket_minutes"),
         ("the data folder: kept", limits.keeps_files, "keeps_files"),
     ]

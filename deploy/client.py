@@ -36,6 +36,8 @@ class Reply:
     status: int
     text: str
     url: str
+    media_type: str = ""
+    """Empty if the response has none."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -85,7 +87,9 @@ def send(
             content += chunk
             if time.monotonic() > deadline:
                 raise TimeoutError(f"The response takes longer than {timeout_seconds:g} s.")
-        return Reply(response.status, content.decode(errors="replace"), response.url)
+        media_type = (response.headers["Content-Type"] or "").partition(";")[0].strip().lower()
+        text = content.decode(errors="replace")
+        return Reply(response.status, text, response.url, media_type)
 
 
 def _make_opener(url: str) -> OpenerDirector:

@@ -10,12 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from model.atomic import replace_atomically
 from model.bundle import BUILTIN_DIR, get_bundle
+from model.exporting.export_folder import list_files
 from model.settings import ROOT
 from model.text import list_some
 
@@ -32,6 +34,7 @@ from .package import (
 from .placeholders import fill
 from .record import is_as_written, read_record, update_record
 from .spec import APP, AppSpec
+from .static_page import write_page
 
 __all__ = [
     "WriteResult",
@@ -75,7 +78,7 @@ def make_files(
 
 def default_folder(host: Host) -> Path:
     """Return where the host's files go: the repository, or a folder of its own below build/."""
-    return ROOT / "build" / host.name if host.package == "folder" else ROOT
+    return ROOT / "build" / host.name if host.package in ("folder", "page") else ROOT
 
 
 def _list_files(
@@ -113,16 +116,26 @@ def zip_files(
         host: the host.
         app: the app with the models to deploy.
         values: what to put for placeholders; the others are left.
-        models: whether the models are in it.
+        models: whether the models are in it; a page without them is nothing.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
+        EngineUnavailable: this machine can't make the files for browsers.
         NotOffered: the host can't run it.
     """
     check_offered(host, app)
+    if not host.has_server:
+        with TemporaryDirectory(prefix="loupe-") as temporary:
+            folder = Path(temporary) / "page"
+            write_page(app, folder)
+            return _zip({path: folder / path for path in list_files(folder)})
     files = _list_files(host, app, values, models=models)
     if host.package != "archive" and models:
         files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
+    return _zip(files)
+
+
+def _zip(files: Mapping[str, Content]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
@@ -160,12 +173,15 @@ def write_files(
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
+        EngineUnavailable: this machine can't make the files for browsers.
         FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false; nothing
             is written.
         NotOffered: the host can't run it.
     """
     check_offered(host, app)
     folder = default_folder(host) if folder is None else folder
+    if not host.has_server:
+        return {folder: write_page(app, folder, force=force)}
     contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
     results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
     archive, record = folder / f"{host.name}/{ARCHIVE}", read_record(folder)

@@ -47,8 +47,8 @@ class Source:
 class Limits:
     """Documented limits of a host; None where the documentation gives none."""
 
-    memory_mb: int
-    """Memory of the plan that the files request."""
+    memory_mb: int = 0
+    """Memory of the plan that the files request; 0 where no app runs."""
     cpu: float | None = None
     """Cores."""
     sleeps_minutes: int | None = None
@@ -61,6 +61,10 @@ class Limits:
     """Size of one request."""
     request_seconds: int | None = None
     image_mb: int | None = None
+    file_mb: float | None = None
+    """Size of one file."""
+    site_mb: int | None = None
+    """Size of all files."""
     socket_minutes: int | None = None
     """Time after which a page's web socket is cut."""
     keeps_files: bool = False
@@ -128,9 +132,9 @@ class Host(DeploymentOption):
     manifest: ManifestPaths
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with what to put there."""
-    package: Literal["repository", "folder", "archive"] = "repository"
-    """Where the models go: into this repository, into a folder of its own with the app's files, or
-    into an archive beside the files."""
+    package: Literal["repository", "folder", "archive", "page"] = "repository"
+    """Where the models go: into this repository, into a folder of its own with the app's files,
+    into an archive beside the files, or into a page that needs no app."""
     full_install: bool = False
     """Whether its files can ask for the full install and the memory for the learner engine."""
     github: bool = False
@@ -198,6 +202,11 @@ class Host(DeploymentOption):
     def remark_list(self) -> list[str]:
         """The remarks, each on one line."""
         return _split_lines(self.remarks)
+
+    @property
+    def has_server(self) -> bool:
+        """True if the app runs there."""
+        return self.package != "page"
 
     @property
     def sleeps(self) -> bool:

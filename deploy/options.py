@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """Form of hosting, from the most control to the least."""
 
     DEVICE = "on the device"
+    STATIC = "static"
     IAAS = "IaaS"
     VPS = "VPS"
     PAAS = "PaaS"
@@ -24,6 +25,7 @@ class Kind(StrEnum):
 
 LABELS = {
     Kind.DEVICE: "your own device",
+    Kind.STATIC: "files only (static)",
     Kind.IAAS: "a rented machine (IaaS)",
     Kind.VPS: "a rented server (VPS)",
     Kind.PAAS: "managed for you (PaaS)",
@@ -75,7 +77,12 @@ class DeploymentOption:
     @property
     def is_private(self) -> bool:
         """True if photos stay on the device, or on a server that only its owner administers."""
-        return self.kind in (Kind.DEVICE, Kind.VPS, Kind.IAAS)
+        return self.runs_on_device or self.kind in (Kind.VPS, Kind.IAAS)
+
+    @property
+    def runs_on_device(self) -> bool:
+        """True if the model runs where the photo is taken."""
+        return self.kind in (Kind.DEVICE, Kind.STATIC)
 
     @property
     def has_page(self) -> bool:

@@ -128,8 +128,11 @@ def check_offered(host: Host, app: AppSpec) -> None:
     """
     if app.learner and not host.full_install:
         memory_mb = host.limits.memory_mb
-        few = memory_mb < LEARNER.memory_mb
-        reason = f"it has {memory_mb:,} MB" if few else "its files can't ask for the full install"
+        reason = "its files can't ask for the full install"
+        if not host.has_server:
+            reason = "models run in browsers there"
+        elif memory_mb < LEARNER.memory_mb:
+            reason = f"it has {memory_mb:,} MB"
         raise NotOffered(
             f"{host.title} can't run the learner engine, which needs {LEARNER.memory_mb:,} MB and "
             f"the full install: {reason}. Leave out --learner."

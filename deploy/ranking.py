@@ -115,7 +115,7 @@ TextAndPoints = Iterator[tuple[str, int]]
 def _rate_models(option: DeploymentOption, app: AppSpec) -> TextAndPoints:
     if not isinstance(option, Host):
         return
-    if option.limits.memory_mb < app.memory_mb:
+    if option.has_server and option.limits.memory_mb < app.memory_mb:
         text = f"Needs about {app.memory_mb:,} MB; it gives {option.limits.memory_mb:,} MB."
         yield text, EXCLUSION
     try:
@@ -127,13 +127,15 @@ def _rate_models(option: DeploymentOption, app: AppSpec) -> TextAndPoints:
 def _rate_location(option: DeploymentOption, requirements: Requirements) -> TextAndPoints:
     if requirements.private and not option.is_private:
         yield "Photos go through someone else's machines.", EXCLUSION
-    elif requirements.private and option is DEVICE:
+    elif requirements.private and option.runs_on_device:
         yield "Photos never leave the device.", 4
     elif requirements.private:
         yield "Photos stay on a server that only you administer.", 2
         yield "A rented server is in someone else's building.", -1
     if requirements.offline and option is DEVICE:
         yield "Works offline.", 4
+    elif requirements.offline and option.runs_on_device:
+        yield "Works offline after the first visit.", 4
     elif requirements.offline:
         yield "It can't be reached offline.", EXCLUSION
 
@@ -212,6 +214,9 @@ def _rate_in_general(option: DeploymentOption, _: Requirements) -> TextAndPoints
     elif not option.has_page:
         yield "API only: there is no page for people to open.", -4
         yield "The provider monitors and replaces instances.", 1
+    elif option.kind is Kind.STATIC:
+        yield "Nothing runs on a server: it never sleeps, and more visitors cost no more.", 2
+        yield "No API and no corrections, and everybody can download the model.", -1
     elif option is DEVICE:
         yield "Only people at the device, or on its network, can use it.", -2
     elif option.keeps_files:

@@ -1,6 +1,5 @@
 """A running app, asked at its address which model it opens."""
 
-import re
 from collections.abc import Iterator
 from http.client import HTTPException
 from urllib.parse import quote, urlsplit
@@ -12,7 +11,7 @@ from .check import CheckResult, State
 from .client import SCHEMES, Reply, explain_failure, send
 from .errors import DeployError
 from .host import Host
-from .served_model import MODELS_PATH, check_identity, find_expected
+from .served_model import MODELS_PATH, NAME, check_identity, find_expected
 from .spec import APP
 
 __all__ = ["check_url"]
@@ -23,9 +22,6 @@ TIMEOUT_SECONDS = 60
 COMMUNITY_CLOUD = ".streamlit.app"
 COMMUNITY_CLOUD_PATH = "/~/+"
 """Where Community Cloud serves the app; at the address for people is a frame around it."""
-
-# What an app says of itself is shown at a terminal only if it looks like this.
-NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 def check_url(
@@ -43,6 +39,11 @@ def check_url(
         DeployError: the address cannot be used.
     """
     base_url = _parse_url(url)
+    if host and not host.has_server:
+        from .page_check import check_page_at
+
+        yield from check_page_at(base_url, model, host)
+        return
     try:
         ready = send(base_url + APP.ready_path, TIMEOUT_SECONDS)
         if failure := _find_failure(ready):

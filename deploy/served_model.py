@@ -1,5 +1,6 @@
 """The model that a running app opens, compared with the one on this machine."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from .spec import APP
 __all__ = [
     "MAX_CANDIDATES",
     "MODELS_PATH",
+    "NAME",
     "ExpectedModel",
     "check_identity",
     "compare_models",
@@ -27,6 +29,9 @@ __all__ = [
 
 SUBJECT = "model"
 MODELS_PATH = "/api/v1/models"
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""What an app says of itself is shown at a terminal only if it looks like this."""
 
 MAX_CANDIDATES = 1000
 """Most candidates that the API returns."""

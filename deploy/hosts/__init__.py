@@ -10,7 +10,7 @@ from ..options import Kind
 
 __all__ = ["get_host", "hosts"]
 
-ORDER = (Kind.PAAS, Kind.VPS, Kind.IAAS, Kind.ML_PAAS)
+ORDER = (Kind.STATIC, Kind.PAAS, Kind.VPS, Kind.IAAS, Kind.ML_PAAS)
 
 
 @cache

@@ -22,9 +22,10 @@ from .export_folder import RECORD, escape_markdown, write_export
 from .page_files import PAGE_DIR, PAGE_FILES, POLICY
 from .runtime import RUNTIME, runtime_dir, runtime_info
 
-__all__ = ["WebExport", "export_web"]
+__all__ = ["INDEX", "WebExport", "export_web"]
 
 INDEX = "models/index.json"
+"""The file that lists the models."""
 
 MODULES = sorted(name.removesuffix(".mjs") for name in PAGE_FILES if name.endswith(".mjs"))
 MODULE_NAME = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, MODULES))})\.mjs\b")

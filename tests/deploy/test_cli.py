@@ -30,7 +30,7 @@ def test_list_shows_kind_memory_sleep_and_price() -> None:
     for host in hosts().values():
         (line,) = re.findall(rf"^ {host.name} .*$", result.stdout, re.MULTILINE)
         assert str(host.kind) in line
-        assert f"{host.limits.memory_mb:,} MB" in line
+        assert (f"{host.limits.memory_mb:,} MB" in line) == host.has_server
         assert host.price[:20] in line
     assert "15 minutes" in result.stdout
     assert result.stdout.endswith("More about one: python -m deploy show HOST\n")

@@ -22,6 +22,11 @@ from model.settings import ROOT
 from tests.tools import require_tool
 
 every_host = pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
+every_server = pytest.mark.parametrize(
+    "host",
+    [host for host in hosts().values() if host.has_server],
+    ids=lambda host: host.name,
+)
 
 HOSTS = {
     "community-cloud",
@@ -36,6 +41,7 @@ HOSTS = {
     "cloud-init",
     "sagemaker",
     "vertex",
+    "static",
 }
 PHONE_PHOTO_MB = 5
 """A JPEG of twelve megapixels, which every host must let through."""
@@ -62,7 +68,7 @@ def test_host_files_pass_the_check(host: Host) -> None:
     assert [result for result in results if result.state is State.FAILED] == []
 
 
-@every_host
+@every_server
 def test_host_is_large_enough_for_the_app(host: Host) -> None:
     limits = host.limits
     assert limits.memory_mb >= APP.memory_mb
@@ -77,7 +83,7 @@ def test_manifest_paths_lead_to_values(host: Host) -> None:
         assert (get_value(documents, paths.file, path) is None) == (path is None), path
 
 
-@every_host
+@every_server
 def test_instances_are_limited_and_sticky_sessions_named(host: Host) -> None:
     text = all_text(host)
     if host.max_instances_via is None:
@@ -154,7 +160,7 @@ def test_five_commands_lead_from_a_model_to_a_link(name: str) -> None:
     assert f"deploy write {name} --model mine" in steps[first]
 
 
-@every_host
+@every_server
 def test_model_and_settings_reach_the_host(host: Host) -> None:
     app = replace(APP, models=("mine",), builtin=False)
     text = "\n".join([*make_files(host, app).values(), *host.list_steps(app)])
@@ -172,7 +178,7 @@ def test_name_of_a_model_stays_text_in_every_format(host: Host, name: str) -> No
     assert parse_variables(environment).get("LOUPE_MODEL", name) == name
 
 
-@every_host
+@every_server
 def test_secret_is_made_by_a_command(host: Host) -> None:
     if host.has_page and host.name != "render":  # Render generates it
         assert "openssl rand -hex 32" in all_text(host)
@@ -205,7 +211,7 @@ def test_words_in_capitals_are_placeholders(host: Host) -> None:
     assert set(words) <= {"HEAD", "AWS", "EMAIL", "ACTUAL"}
 
 
-@every_host
+@every_server
 def test_data_folder_is_mounted_or_documented_as_lost(host: Host) -> None:
     text = "\n".join(make_files(host).values())
     if host.keeps_files:
@@ -298,3 +304,14 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     }
     assert {path for path, text in texts.items() if text != "server"} == wanted
     assert {path for path, text in texts.items() if text == "server"} == kept
+
+
+def test_static_host_has_limits_on_files_and_ways_to_three_places() -> None:
+    static = get_host("static")
+    assert [host.name for host in hosts().values() if not host.has_server] == ["static"]
+    assert (static.limits.memory_mb, static.limits.file_mb, static.limits.site_mb) == (0, 100, 1024)
+    steps = "\n".join(static.list_steps(replace(APP, models=("mine",))))
+    for place in ("GitHub Pages", "Static Space", "Another server", "http.server --directory"):
+        assert place in steps
+    assert "deploy write static --model mine" in steps
+    assert make_files(static) == {}

@@ -52,7 +52,9 @@ def test_model_that_a_host_cannot_take_excludes_it() -> None:
     anything = Requirements(budget=Budget.BY_USE, expertise=Expertise.YES)
     large = rank(anything, replace(APP, memory_mb=600))
     excluded = {ranked.option.name: ranked.cons[0] for ranked in large if not ranked.fits}
-    assert set(excluded) == {name for name, host in hosts().items() if host.limits.memory_mb < 600}
+    assert set(excluded) == {
+        name for name, host in hosts().items() if host.has_server and host.limits.memory_mb < 600
+    }
     assert excluded["render"] == "Needs about 600 MB; it gives 512 MB."
     in_lfs = rank(anything, replace(APP, git_lfs=True))
     (refused,) = [ranked for ranked in in_lfs if not ranked.fits]
@@ -62,7 +64,7 @@ def test_model_that_a_host_cannot_take_excludes_it() -> None:
 
 def test_corrections_are_only_kept_where_the_disk_is() -> None:
     for ranked in rank(Requirements()):
-        if ranked.host and ranked.host.has_page:
+        if ranked.host and ranked.host.has_page and ranked.host.has_server:
             reasons = [reason.text for reason in ranked.reasons]
             keeps = "Keeps corrections on its disk." in reasons
             assert keeps == ranked.host.keeps_files
@@ -71,14 +73,15 @@ def test_corrections_are_only_kept_where_the_disk_is() -> None:
 
 def test_teacher_without_a_budget_gets_free_options() -> None:
     names = fitting(Requirements())
-    assert set(names[:2]) == {"device", "community-cloud"}
+    assert names[0] == "static"
+    assert set(names[1:3]) == {"device", "community-cloud"}
     # A subset: one more free host would belong here.
-    assert {"device", "community-cloud", "render"} <= set(names)
+    assert {"static", "device", "community-cloud", "render"} <= set(names)
     assert all(OPTIONS[name].budget is Budget.NOTHING for name in names)
 
 
 def test_doctor_keeps_photos_on_own_machines() -> None:
-    assert fitting(Requirements(private=True)) == ["device"]
+    assert fitting(Requirements(private=True)) == ["static", "device"]
     names = fitting(
         Requirements(
             private=True,
@@ -87,13 +90,16 @@ def test_doctor_keeps_photos_on_own_machines() -> None:
             traffic=Traffic.HUNDREDS,
         )
     )
-    assert names[0] in {"vps-compose", "vps-systemd"}
-    assert set(names) == {"device", "vps-compose", "vps-systemd", "cloud-init"}
+    assert names[0] == "static"
+    assert names[1] in {"vps-compose", "vps-systemd"}
+    assert set(names) == {"static", "device", "vps-compose", "vps-systemd", "cloud-init"}
 
 
-def test_ranger_without_a_network_gets_only_the_device() -> None:
+def test_ranger_without_a_network_gets_what_runs_on_the_device() -> None:
     offline = [requirements for requirements in ALL if requirements.offline]
-    assert all(set(fitting(requirements)) <= {"device"} for requirements in offline)
+    assert all(set(fitting(requirements)) <= {"static", "device"} for requirements in offline)
+    assert order(Requirements(offline=True))[:2] == ["static", "device"]
+    # Browsers run it on the CPU.
     assert fitting(Requirements(offline=True, gpu=True, traffic=Traffic.THOUSANDS)) == ["device"]
 
 
@@ -106,7 +112,7 @@ def test_club_with_a_domain_gets_a_small_host() -> None:
             own_domain=True,
         )
     )
-    assert set(names[:3]) <= {"fly", "vps-compose", "railway"}
+    assert set(names[:4]) <= {"static", "fly", "vps-compose", "railway"}
     assert names.index("community-cloud") > names.index("heroku")
 
 
@@ -116,6 +122,16 @@ def test_shop_with_heavy_traffic_gets_hosts_that_scale() -> None:
     assert set(names[:4]) <= {"cloud-init", "vps-compose", "vps-systemd", "cloud-run"}
     assert set(names[-3:]) == {"community-cloud", "device", "ready-made"}
     assert order(busy).index("cloud-run") < order(busy).index("vps-systemd")
+
+
+def test_static_host_is_first_for_privacy_offline_use_or_no_budget() -> None:
+    for requirements in ALL:
+        wants = requirements.private or requirements.offline
+        if requirements.gpu or not (wants or requirements.budget is Budget.NOTHING):
+            continue
+        # Many visitors an hour are more than the free hosts of pages promise.
+        if requirements.traffic is not Traffic.THOUSANDS:
+            assert order(requirements)[0] == "static", requirements
 
 
 def test_ready_made_model_is_never_first() -> None:

@@ -8,6 +8,7 @@ from deploy.hosts import hosts
 from deploy.package import choose_models
 from deploy.ranking import Requirements, rank
 from model.bundle import ManifestDraft, publish
+from model.exporting import cache
 from tests.model.tiny import files, tiny, values
 from tests.pages.hostile import LABELS
 from ui.deploy_page.instructions import MAX_MODEL_MB
@@ -111,8 +112,8 @@ def test_best_option_is_shown_with_its_reasons():
 def test_answers_change_the_order():
     headlines = {
         headline(open_page()),
-        headline(open_page(must=["offline"])),
-        headline(open_page(budget="a few dollars", knows="yes", must=["private"])),
+        headline(open_page(budget="by use", must=["gpu"])),
+        headline(open_page(budget="a few dollars", knows="yes", must=["gpu"])),
         headline(open_page(budget="by use", traffic="thousands an hour")),
     }
     assert len(headlines) >= 3
@@ -137,7 +138,7 @@ def test_page_says_when_nothing_fits():
     assert len(at.get("vega_lite_chart")) == 1
 
 
-@pytest.mark.parametrize("name", list(hosts()))
+@pytest.mark.parametrize("name", [name for name, host in hosts().items() if host.has_server])
 def test_host_shows_steps_files_and_the_budget_alert(name):
     host, app = hosts()[name], choose_models(["imagenet"])
     at = open_page(**AFFORDABLE, expanded=[f"steps-{name}"])
@@ -151,6 +152,30 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     assert [field.placeholder for field in at.text_input] == list(host.placeholders)
     assert any("Budget alert: " in element.value.replace("\\", "") for element in at.info)
     assert all(source.url in text(at) for source in host.sources)
+
+
+@pytest.mark.parametrize("downloads", ["true", "false"])
+def test_static_host_is_offered_first_with_a_zip_of_the_page(
+    built_dir, shelf, monkeypatch, downloads
+):
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
+    bundle = tiny(shelf)
+    at = open_page(expanded=["steps-static"])
+    assert headline(at) == "Best for you: A static host"
+    assert "Fits: the model runs on the visitor's device." in plain(at)
+    assert f"python -m deploy write static --model {bundle.name}" in text(at)
+    handed_out = downloads == "true"
+    assert len(at.get("download_button")) == handed_out
+    assert ("Unzip the download into the folder build/static" in text(at)) == handed_out
+    assert ("this app doesn't hand out models" in plain(at)) != handed_out
+
+
+def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(shelf):
+    tiny(shelf)
+    at = open_page(expanded=["steps-static"])
+    assert "this app has no onnxruntime-web yet" in plain(at)
+    assert not at.get("download_button")
 
 
 def test_fields_fill_files_and_steps():
@@ -205,7 +230,7 @@ def test_memory_is_that_of_the_deployed_app():
     assert "needs about **330 MB**: every host has more." in text(at)
     (chart,) = at.get("vega_lite_chart")
     assert "This app: 330 MB; " in chart.proto.spec
-    assert all(host.title in chart.proto.spec for host in hosts().values())
+    assert all((host.title in chart.proto.spec) == host.has_server for host in hosts().values())
 
 
 def test_host_with_too_little_memory_is_excluded(shelf):
@@ -218,7 +243,7 @@ def test_host_with_too_little_memory_is_excluded(shelf):
     (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
     assert "**Render**: Needs about 530 MB; it gives 512 MB." in plain(excluded)
     assert "too much for" in text(at)
-    assert headline(at) == "Best for you: Streamlit Community Cloud"
+    assert headline(at) == "Best for you: A static host"
 
 
 def test_words_between_backticks_are_code():

@@ -17,6 +17,8 @@ AXIS_MB = 2048
 
 def describe_fit(host: Host, app: AppSpec) -> str:
     """Return a sentence such as 'Fits: needs about 330 MB; Fly.io gives 512 MB.'."""
+    if not host.has_server:
+        return "Fits: the model runs on the visitor's device."
     cpu = host.limits.cpu
     cores = f" and {cpu:g} {'core' if cpu == 1 else 'cores'}" if cpu else ""
     title = f"a{host.title[1:]}" if host.title.startswith("A ") else host.title
@@ -29,6 +31,7 @@ def describe_fit(host: Host, app: AppSpec) -> str:
 
 def show_fit(hosts: Sequence[Host], app: AppSpec) -> None:
     """Say where the app fits, and draw its memory above that of the hosts."""
+    hosts = [host for host in hosts if host.has_server]
     st.subheader("Does it fit?", anchor=False)
     short = [host.title for host in hosts if host.limits.memory_mb < app.memory_mb]
     where = f"too much for {join_words(short)}" if short else "every host has more"

@@ -13,6 +13,8 @@ from deploy.package import bundle_files
 from deploy.placeholders import parse_assignments
 from deploy.spec import AppSpec
 from model import LoupeError
+from model.exporting.cache import find_folder
+from model.exporting.runtime import runtime_name
 from model.settings import ROOT, settings
 from ui.phrasing import escape_markdown, link_urls, phrase_error
 
@@ -78,6 +80,13 @@ def _ask_values(host: Host) -> dict[str, str]:
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
     """Offer the host's files as a zip; return whether it holds all that `write` writes."""
     may_hold_model = settings().downloads
+    if not host.has_server and (not may_hold_model or not find_folder(runtime_name())):
+        st.write(
+            "A terminal makes the page: this app doesn't hand out models."
+            if not may_hold_model
+            else "A terminal makes the page: this app has no onnxruntime-web yet."
+        )
+        return False
     try:
         files = bundle_files(app).values()
     except LoupeError as error:

@@ -1,0 +1,72 @@
+"""A static host: GitHub Pages, a static Space, any web server; the models run in browsers."""
+
+from ..host import Host, Limits, ManifestPaths, Source
+from ..options import Budget, Kind, Traffic
+from ..spec import AppSpec
+
+__all__ = ["HOST"]
+
+GITHUB = "https://github.com/github/docs/blob/main"
+PAGES = f"{GITHUB}/content/pages/getting-started-with-github-pages"
+HUB = "https://github.com/huggingface/hub-docs/blob/main/docs/hub"
+READ = "2026-11-26"
+FOLDER = "build/static"
+SPACE = "YOUR-NAME/loupe"
+ALERT = (
+    "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
+    "alert on traffic."
+)
+
+
+def make_files(_: AppSpec) -> dict[str, str]:
+    """Return nothing: the page with its models is exported, not made from a description."""
+    return {}
+
+
+HOST = Host(
+    name="static",
+    title="A static host",
+    kind=Kind.STATIC,
+    summary="A page of files on GitHub Pages, a static Space or any web server: the model runs in "
+    "the visitor's browser.",
+    price="Free on GitHub Pages (with a public repository) and as a static Space.",
+    budget=Budget.NOTHING,
+    traffic=Traffic.HUNDREDS,
+    own_domain=True,
+    limits=Limits(file_mb=100, site_mb=1024),
+    sources=(
+        Source(f"{PAGES}/github-pages-limits.md", "site_mb price", READ),
+        Source(f"{GITHUB}/data/variables/large_files.yml", "file_mb", READ),
+        Source(f"{HUB}/spaces-config-reference.md", "manifest", READ),
+    ),
+    budget_alert=ALERT,
+    steps=f"""
+        Budget alert: {ALERT}
+        $ WRITE
+        $ python -m http.server --directory {FOLDER}
+        Open http://localhost:8000 to try it. Then choose GitHub Pages, a Space, or another server.
+        GitHub Pages: push the folder to a public repository of its own, and in its Settings, Pages,
+            choose the branch main. The page is at https://YOUR-NAME.github.io/loupe-page/.
+        $ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe
+        $ gh repo create loupe-page --public --source={FOLDER} --push
+        Static Space: upload the folder. The page is at https://huggingface.co/spaces/{SPACE}.
+        $ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
+        $ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
+        Another server: copy the folder to it, in any place. Only with https does the page work
+            without a network, and can a camera be used.
+    """,
+    update=f"git -C {FOLDER} add . && git -C {FOLDER} commit -m 'Deploy the model' && "
+    f"git -C {FOLDER} push",
+    package="page",
+    placeholders={"YOUR-NAME": "your name on GitHub or Hugging Face"},
+    make_files=make_files,
+    manifest=ManifestPaths("README.md"),
+    remarks="""
+        No server of Loupe runs: no API, no batches, no corrections, nothing to start or update.
+        A first visit downloads 7 to 9 MB with a model of the size of imagenet. GitHub Pages has a
+            soft limit of 100 GB a month: about 12,000 first visits.
+        Everybody can download the model. GitHub Pages takes no files in Git LFS.
+        In a Space, the page is in a frame of another domain, where some browsers keep nothing.
+        A Space is updated by its `hf upload` again.
+    """,
+)

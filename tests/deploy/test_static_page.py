@@ -1,0 +1,163 @@
+"""The page for static hosts: written with models, checked in its folder and at its address."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.check import CheckResult, State
+from deploy.cli import main
+from deploy.errors import FilesDiffer, NotOffered
+from deploy.files import write_files, zip_files
+from deploy.hosts import get_host
+from deploy.package import choose_models
+from deploy.page_check import check_page
+from deploy.remote import check_url
+from deploy.spec import APP
+from model.exporting import cache
+from model.exporting.export_folder import RECORD, read_record
+from model.exporting.web import INDEX
+from tests.model.tiny import tiny
+
+STATIC = get_host("static")
+
+
+@pytest.fixture
+def folder(built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page with the models ``pears`` and ``apples``."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    for name in ("apples", "pears"):
+        tiny(shelf, name)
+    write_files(STATIC, tmp_path / "page", choose_models(["pears", "apples"]))
+    return tmp_path / "page"
+
+
+@pytest.fixture
+def url(folder: Path) -> Iterator[str]:
+    """The address of a server of that page."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def failures(folder: Path, model: str | None = None) -> list[CheckResult]:
+    return [one for one in check_page(STATIC, folder, model) if one.state is State.FAILED]
+
+
+def test_page_holds_the_models_of_which_the_first_opens(folder: Path) -> None:
+    models = json.loads((folder / INDEX).read_text())["models"]
+    assert [(model["name"], model["default"]) for model in models] == [
+        ("pears", True),
+        ("apples", False),
+    ]
+
+
+def test_command_writes_checks_and_says_what_happened(folder: Path) -> None:
+    command = ("write", "static", "--model", "pears", "--to", folder)
+    result = call(*command)
+    assert result.exit_code == 0, result.output
+    assert "Models: pears\n" in result.stdout
+    assert f"{folder}: replaced, " in result.stdout
+    assert f"{folder}: unchanged, " in call(*command).stdout
+    record = read_record(folder)
+    assert record
+    assert record["models"].keys() == {"pears"}
+    result = call("check", "static", "--from", folder)
+    assert result.exit_code == 0
+    assert "both graphs reproduce their golden outputs" in result.stdout
+    assert "answers" not in call("check", "static", "--from", folder, "--no-start").stdout
+
+
+def test_edited_page_is_kept_unless_forced(folder: Path) -> None:
+    app = choose_models(["pears"])
+    (folder / "README.md").write_text("mine")
+    (folder / "app.css").unlink()
+    with pytest.raises(FilesDiffer, match=r"README.md, app.css .* were edited or removed"):
+        write_files(STATIC, folder, app)
+    assert (folder / "README.md").read_text() == "mine"
+    (result,) = write_files(STATIC, folder, app, force=True).values()
+    assert result.startswith("replaced, ")
+    assert failures(folder) == []
+
+
+def test_zip_holds_the_same_page(folder: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(zip_files(STATIC, choose_models(["pears", "apples"])))) as file:
+        names = set(file.namelist())
+        assert file.read(RECORD) == (folder / RECORD).read_bytes()
+    assert names == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_learner_engine_is_refused() -> None:
+    with pytest.raises(NotOffered, match="models run in browsers there"):
+        write_files(STATIC, app=APP.with_learner())
+
+
+def test_absent_page_is_only_noted(tmp_path: Path) -> None:
+    (result,) = check_page(STATIC, tmp_path)
+    assert result.state is State.NOTE
+    assert "nothing to check until `write` has made it" in result.message
+
+
+@pytest.mark.parametrize("path", ["app.js", "models/pears/model.json", INDEX])
+def test_changed_file_fails_with_its_name(folder: Path, path: str) -> None:
+    (folder / path).write_text("{}")
+    (failure,) = failures(folder)
+    assert failure.message.endswith(path)
+    assert "deploy write static --force" in failure.fix
+
+
+def test_model_must_be_the_wanted_one_in_this_machines_version(folder: Path, shelf: Path) -> None:
+    (failure,) = failures(folder, "apples")
+    assert "opens 'pears', and offers 'apples' beside it" in failure.message
+    (failure,) = failures(folder, "imagenet")
+    assert "the page has no model 'imagenet'" in failure.message
+    tiny(shelf, "pears", title="Again")
+    (failure,) = failures(folder)
+    assert "'pears' is version " in failure.message
+
+
+def test_wrong_golden_outputs_fail(folder: Path) -> None:
+    path = folder / "models/pears/model.json"
+    info = json.loads(path.read_text())
+    info["graphs"]["small"]["golden"]["probabilities"][0][0] += 0.5
+    path.write_text(json.dumps(info))
+    record = read_record(folder)
+    assert record
+    # As if the export itself had gone wrong.
+    del record["files"]["models/pears/model.json"]
+    (folder / RECORD).write_text(json.dumps(record))
+    (failure,) = failures(folder)
+    assert "doesn't reproduce its golden outputs" in failure.message
+
+
+def test_page_is_checked_at_its_address(url: str, folder: Path, shelf: Path) -> None:
+    assert [one.state for one in check_url(url, host=STATIC)] == [State.OK, State.OK]
+    tiny(shelf, "pears", title="Again")
+    *_, result = check_url(url, host=STATIC)
+    assert result.state is State.FAILED
+    (folder / INDEX).unlink()
+    (result,) = check_url(url, host=STATIC)
+    assert "models/index.json answers with HTTP 404" in result.message
+
+
+def test_server_that_calls_scripts_text_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SimpleHTTPRequestHandler.extensions_map, ".js", "text/plain")
+    result, _ = check_url(url, host=STATIC)
+    assert result.message == "sent as text/plain, which browsers don't run"
