@@ -69,13 +69,25 @@ def forbidden_imports(folders: tuple[str, ...], forbidden: tuple[str, ...]) -> l
         (("ui",), ("pages", "api", "benchmarks", "tests")),
         (("api",), ("streamlit", "ui", "pages", "deploy", "benchmarks", "tests")),
         (("pages",), ("api", "pages", "benchmarks", "tests", "model.engines", "model.training")),
-        # Inside model/: photo, bundle → engines → calibration → training.
+        # Inside model/: photo, bundle → engines → calibration → training → importing.
         (
             ("model/photo", "model/bundle"),
-            ("model.engines", "model.learner", "model.calibration", "model.training"),
+            (
+                "model.engines",
+                "model.learner",
+                "model.calibration",
+                "model.training",
+                "model.importing",
+            ),
         ),
-        (("model/engines", "model/learner"), ("model.calibration", "model.training")),
-        (("model/calibration", "model/evaluation"), ("model.training",)),
+        (
+            ("model/engines", "model/learner"),
+            ("model.calibration", "model.training", "model.importing"),
+        ),
+        (("model/calibration", "model/evaluation"), ("model.training", "model.importing")),
+        (("model/training",), ("model.importing",)),
+        # Inspecting needs no torch.
+        (("model/importing/inspect",), ("torch", "fastai", "timm", "model.importing.convert")),
     ],
     ids=lambda value: " and ".join(value) if "/" in value[0] else value[0],
 )

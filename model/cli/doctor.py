@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ExportRefused
-from ..exports import Export, Name, examine
-from ..exports.report import shown
+from ..importing.inspect import ExportReport, Name, inspect_export
+from ..importing.inspect.report import printable
 from ..text import list_some
 
 __all__ = ["doctor_command"]
@@ -68,6 +68,7 @@ IN_FULL = ("dangerous", "own", "other")
 MAX_NAMES_IN_FULL = 40
 MAX_NAMES = 4
 MAX_LABELS = 8
+MAX_LEFT_BEHIND = 12
 
 
 @click.command("doctor")
@@ -77,35 +78,48 @@ def doctor_command(export: Path, as_json: bool) -> None:
     """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
     The file is read, never loaded: nothing in it is run. Exits with 0 if it can be imported,
-    1 if an import would fail or be unsafe, 2 if the file is not an export or can't be read.
+    1 if something blocks that, 2 if the file is not an export or can't be read.
     """
     try:
-        report = examine(export)
+        report = inspect_export(export)
     except ExportRefused as error:
         if not as_json:
             raise
         refusal = {"code": error.code, "message": str(error)}
-        click.echo(json.dumps({"file": shown(export.name), "error": refusal}, ensure_ascii=False))
+        click.echo(
+            json.dumps({"file": printable(export.name), "error": refusal}, ensure_ascii=False)
+        )
         sys.exit(2)
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=1, ensure_ascii=False))
+        click.echo(report.to_json())
     else:
         _print(export, report)
     sys.exit(1 if report.fatal else 0)
 
 
-def _print(path: Path, export: Export) -> None:
+def _print(path: Path, report: ExportReport) -> None:
     console = Console(highlight=False)
-    console.print(Text(shown(str(path)), style="bold"))
-    console.print(_rows(_about(export)))
-    if export.inferred:
+    console.print(Text(printable(str(path)), style="bold"))
+    console.print(_rows(_about(report)))
+    if report.plan and not report.fatal:
+        console.print(Text("\nWhat an import does", style="bold"))
+        _print_lines(console, report.plan)
+    if report.left_behind:
+        console.print(Text("\nNot needed, so it stays behind", style="bold"))
+        _print_lines(console, [list_some(report.left_behind, MAX_LEFT_BEHIND)])
+    _print_problems(console, report)
+    _print_next(console, path, report)
+    if report.inferred:
         console.print(Text("\nInferred from the file; may be wrong", style="bold"))
-        rows = [(INFERRED[key], export.inferred[key]) for key in INFERRED if key in export.inferred]
+        rows = [(INFERRED[key], report.inferred[key]) for key in INFERRED if key in report.inferred]
         console.print(_rows(rows))
-    console.print(Text("\nNames it would load (those it calls are marked with ())", style="bold"))
-    console.print(_rows(list(_names(export))))
-    _print_problems(console, export)
-    _print_next(console, path, export)
+    console.print(Text("\nNames in the file, none of them loaded", style="bold"))
+    console.print(_rows(list(_names(report))))
+
+
+def _print_lines(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
 def _rows(rows: list[tuple[str, str]]) -> Table:
@@ -117,19 +131,19 @@ def _rows(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _about(export: Export) -> list[tuple[str, str]]:
-    kind = "not recognised" if export.kind == "unknown" else f"{export.kind} learner"
+def _about(report: ExportReport) -> list[tuple[str, str]]:
+    kind = "not recognised" if report.kind == "unknown" else f"{report.kind} learner"
     rows = [
         ("kind", kind),
-        ("gives", TASKS[export.task]),
-        ("network", export.library or "not recognised"),
-        ("size", f"{_size(export.bytes)}, of which weights {_size(export.weights_bytes)}"),
-        ("written in", FORMATS[export.format]),
+        ("gives", TASKS[report.task]),
+        ("network", report.library or "not recognised"),
+        ("size", f"{_size(report.bytes)}, of which weights {_size(report.weights_bytes)}"),
+        ("written in", FORMATS[report.format]),
     ]
-    if export.labels:
-        first = ", ".join(export.labels[:MAX_LABELS])
-        more = ", …" if len(export.labels) > MAX_LABELS else ""
-        rows.insert(2, ("labels", f"{len(export.labels):,}: {first}{more}"))
+    if report.labels:
+        first = ", ".join(report.labels[:MAX_LABELS])
+        more = ", …" if len(report.labels) > MAX_LABELS else ""
+        rows.insert(2, ("labels", f"{len(report.labels):,}: {first}{more}"))
     return rows
 
 
@@ -137,9 +151,9 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
-def _names(export: Export) -> Iterator[tuple[str, str]]:
+def _names(report: ExportReport) -> Iterator[tuple[str, str]]:
     for group, title in GROUPS.items():
-        names = [name for name in export.names if name.group == group]
+        names = [name for name in report.names if name.group == group]
         if not names:
             continue
         if group in IN_FULL:
@@ -163,12 +177,12 @@ def _described(name: Name) -> str:
     return f"{name.full}{'()' if name.called else ''} ({', '.join(filter(None, details))})"
 
 
-def _print_problems(console: Console, export: Export) -> None:
+def _print_problems(console: Console, report: ExportReport) -> None:
     for fatal, title in (
-        (True, "\nBlocking: an import would fail or be unsafe"),
+        (True, "\nWhat blocks an import"),
         (False, "\nNotes"),
     ):
-        chosen = [problem for problem in export.problems if problem.fatal is fatal]
+        chosen = [problem for problem in report.problems if problem.fatal is fatal]
         if not chosen:
             continue
         console.print(Text(title, style="bold red" if fatal else "bold"))
@@ -176,15 +190,9 @@ def _print_problems(console: Console, export: Export) -> None:
             console.print(Padding(Text(f"{problem.message} [{problem.code}]"), (0, 0, 0, 2)))
 
 
-def _print_next(console: Console, path: Path, export: Export) -> None:
-    if not export.fatal:
-        console.print(Text("\nNo problems found. To import it:", style="bold"))
-        command = f"python -m model import {shlex.quote(shown(str(path)))} --name NAME --trust"
-        console.print(Text(f"  {command}"), soft_wrap=True)
-    console.print(
-        Text(
-            "\nThis doesn't prove the file is safe. Importing runs code from it, so use --trust "
-            "only for authors you trust.",
-            style="dim",
-        )
-    )
+def _print_next(console: Console, path: Path, report: ExportReport) -> None:
+    if report.fatal:
+        return
+    console.print(Text("\nNothing blocks it. To import it:", style="bold"))
+    command = f"python -m model import {shlex.quote(printable(str(path)))} --name NAME"
+    console.print(Text(f"  {command}"), soft_wrap=True)

@@ -35,7 +35,7 @@ def build_imagenet(models_dir: Path) -> Bundle:
     load_pretrained_package(learner.model, "tf_efficientnet_lite0")
     learner.model.eval()
     draft = _draft(sum(parameter.numel() for parameter in learner.model.parameters()))
-    return publish(draft, models_dir, lambda folder: export_onnx(learner, draft, folder))
+    return publish(draft, models_dir, lambda folder: export_onnx(learner.model, draft, folder))
 
 
 def readable_labels() -> list[str]:

@@ -1,14 +1,14 @@
-"""Export a learner: weights, ONNX graph and golden outputs."""
+"""Export a network: weights, ONNX graph and golden outputs."""
 
 import contextlib
 import io
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..bundle import ManifestDraft
 from ..engine_info import ENGINES
@@ -22,7 +22,7 @@ WEIGHTS_FILE = "weights.safetensors"
 
 
 def export_onnx(
-    learner: Any, manifest: ManifestDraft, folder: Path, scale: Scale | None = None
+    model: nn.Module, manifest: ManifestDraft, folder: Path, scale: Scale | None = None
 ) -> None:
     """Write ``graph.onnx``, ``golden.npz`` and, if an engine needs them, the weights.
 
@@ -30,7 +30,7 @@ def export_onnx(
     with the learner.
 
     Args:
-        learner: a fastai ``Learner``.
+        model: the network.
         manifest: preprocessing, architecture and engines.
         folder: where the files go.
         scale: see ``InferenceModule.from_model``.
@@ -39,10 +39,10 @@ def export_onnx(
         import safetensors.torch
 
         # Clones, because safetensors refuses tensors that layers share.
-        state = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+        state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         state = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(state, str(folder / WEIGHTS_FILE))
-    module = InferenceModule.from_model(learner.model, manifest, scale).eval().cpu()
+    module = InferenceModule.from_model(model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
         logits, _, probabilities = (output.numpy() for output in module(torch.from_numpy(pixels)))

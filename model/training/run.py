@@ -142,7 +142,7 @@ class TrainingRun:
 
         def write_files(folder: Path) -> ManifestDraft:
             self.progress.note("Compiling")
-            export_onnx(learner, draft, folder)
+            export_onnx(learner.model, draft, folder)
             graph = (folder / "graph.onnx").read_bytes()
             if result := self._calibrate(graph, notes):
                 results.append(result)

@@ -12,7 +12,7 @@ from ui.settings_menu import usable_bundles, warn_if_unusable
 
 __all__ = ["choose_app"]
 
-HOW_TO_MAKE_ONE = """python -m model import export.pkl --name mushrooms --trust
+HOW_TO_MAKE_ONE = """python -m model import export.pkl --name mushrooms
 python -m model train photos/ --name flowers"""
 
 

@@ -13,7 +13,7 @@ from model import Bundle, Classifier, engine_info, load
 from model.errors import ConversionFailed, DataError, EngineUnavailable
 from model.exporting.export_check import CheckPhotos, Reference, compare
 from model.exporting.formats import FORMATS, export_model
-from model.exports import examine
+from model.importing.inspect import inspect_export
 from model.samples import samples
 from tests.model.tiny import CALIBRATED, COLOURS, colour, tiny
 
@@ -132,7 +132,7 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
     export = export_model(imagenet.bundle, "fastai", out)
     assert "the same top label on 8" in export.checks[0]
     assert json.loads((out / "config.json").read_text())["calibration"] is None
-    names = examine(out / "export.pkl").names
+    names = inspect_export(out / "export.pkl").names
     assert not [name for name in names if name.module.split(".")[0] in ("model", "ui", "tests")]
     sample = samples()[0]
     first = run_sample(out, sample.path).splitlines()[0]

@@ -1,0 +1,234 @@
+"""The whole import: inspect, convert in a process of its own, compare, publish."""
+
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_name
+from ...classifier import Classifier
+from ...engines.compiled import OnnxEngine
+from ...errors import EngineUnavailable, ExportRefused
+from ...settings import settings
+from .. import launcher
+from ..inspect import ExportReport, inspect_export
+from .parity import Parity, Photos, compare, gather_photos
+from .refusals import worker_ended, worker_refused
+from .worker_report import WorkerReport
+
+__all__ = ["MAX_SECONDS", "ImportResult", "import_export"]
+
+MAX_SECONDS = 900.0
+"""Seconds that converting may take."""
+
+STAGES = {
+    "compiling": "Compiling…",
+    "comparing": "Running fastai's own transforms and the network…",
+}
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """A published bundle, the report on its export, and how the two parity.
+
+    ``skipped`` counts photos that fastai opens differently by design.
+    """
+
+    bundle: Bundle
+    report: ExportReport
+    parity: Parity
+    skipped: int
+
+
+def import_export(
+    path: Path,
+    name: str,
+    *,
+    trust: bool = False,
+    title: str = "",
+    licence: str = "",
+    photos: Path | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    seconds: float = MAX_SECONDS,
+) -> ImportResult:
+    """Turn the file of ``learn.export()`` into a bundle in the data folder.
+
+    Args:
+        path: the export.
+        name: the model's name.
+        trust: run the network's own code, where only that can rebuild it.
+        title: what people read; by default the name.
+        licence: the model's, as the owner states it.
+        photos: a folder of photos to compare on; by default the samples.
+        on_progress: called with sentences on what is going on.
+        seconds: that converting may take.
+
+    Raises:
+        ExportRefused: it is no vision classifier, cannot be rebuilt or compiled here, or
+            would answer differently. The model of that name, if any, is unchanged.
+        EngineUnavailable: torch and fastai are not installed.
+        BundleError: what came out does not pass its own check.
+    """
+    check_name(name)
+    on_progress(f"Reading {path.name} without running it…")
+    report = inspect_export(path)
+    check_report(report, trust=trust)
+    if missing := [package for package in ("torch", "fastai") if find_spec(package) is None]:
+        raise EngineUnavailable(
+            f"Importing needs {', '.join(missing)}, not installed here: "
+            "pip install -r requirements.txt"
+        )
+    with launcher.workroom() as room:
+        chosen = gather_photos(photos, room / "photos")
+        task = {
+            "export": str(path.resolve()),
+            "photos": [file.name for file in chosen.files],
+            "trust": trust and report.needs_trust,
+        }
+        status = launcher.run(
+            room,
+            f"{__package__}.worker",
+            task,
+            launcher.Limits(seconds, 0, settings().memory_mb),
+            on_network=_network_notice(on_progress, runs_code=bool(task["trust"])),
+            on_stage=_stage_notice(on_progress),
+        )
+        converted = _read_report(room, status, report)
+        stated: dict[str, Any] = {
+            "title": title or title_from_name(name),
+            "licence": licence or "not stated",
+            "data": {
+                "title": path.stem[:200] or "not stated",
+                "source": "not stated",
+                "licence": "not stated",
+            },
+        }
+        values = converted.values(name, **stated)
+        values["made"]["export"] = f"sha256:{_hash(path)}"
+        bundle, parity = _publish(room, values, converted, chosen, on_progress)
+        return ImportResult(bundle, report, parity, chosen.left_out)
+
+
+def check_report(report: ExportReport, *, trust: bool) -> None:
+    """Refuse what reading alone shows to be no importable learner.
+
+    Raises:
+        ExportRefused: with all that was found.
+    """
+    fatal = [
+        problem.message
+        for problem in report.problems
+        if problem.fatal and not (trust and problem.code == "own-network")
+    ]
+    if report.kind not in ("vision", "unknown"):
+        fatal.insert(0, f"It is a {report.kind} learner, and Loupe takes vision learners.")
+    if fatal:
+        raise ExportRefused(" ".join(fatal))
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _network_notice(
+    on_progress: Callable[[str], None], *, runs_code: bool
+) -> Callable[[bool], None]:
+    what = "Running its code" if runs_code else "Converting it"
+
+    def tell(is_away: bool) -> None:
+        on_progress(
+            f"{what} in a process of its own (no network, none of your secrets)…"
+            if is_away
+            else f"{what} in a process of its own (none of your secrets; this system can't take "
+            "its network away)…"
+        )
+
+    return tell
+
+
+def _stage_notice(on_progress: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(name: str) -> None:
+        # Only words of our own: code that was trusted may write anything there.
+        if name in STAGES:
+            on_progress(STAGES[name])
+
+    return tell
+
+
+def _read_report(room: Path, status: int, report: ExportReport) -> WorkerReport:
+    """Return what the worker reports, or raise its refusal."""
+    out = room / "out"
+    if status == 0:
+        try:
+            data = launcher.read_file(out / launcher.REPORT, 2**24)
+            return WorkerReport.model_validate_json(data)
+        except (OSError, ValidationError) as error:
+            raise ExportRefused(f"Its process reported nothing that makes sense: {error}") from None
+    try:
+        raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16), report.inferred)
+    except OSError:
+        raise worker_ended(status, report.inferred) from None
+
+
+def _publish(
+    room: Path,
+    values: dict[str, Any],
+    converted: WorkerReport,
+    photos: Photos,
+    on_progress: Callable[[str], None],
+) -> tuple[Bundle, Parity]:
+    """Make the bundle in the workroom, compare it with fastai, then publish it."""
+    out = room / "out"
+    names = ["graph.onnx", "golden.npz", *(["weights.safetensors"] if converted.learner else [])]
+
+    def fill(folder: Path) -> None:
+        for name in names:
+            _copy(out / name, folder / name)
+
+    try:
+        draft = ManifestDraft.model_validate(values)
+        classifier = Classifier(trial := publish(draft, room / "models", fill), OnnxEngine(trial))
+        classifier.run_golden_test()
+    except (OSError, ValidationError) as error:
+        raise ExportRefused(f"What came out is no bundle: {error}") from None
+    parity = compare(classifier, photos, _reference(out))
+    if not parity.close:
+        on_progress(
+            "Large JPEGs decoded at a smaller scale move a probability by up to "
+            f"{parity.difference:.0e}, so this model decodes them in full, which takes longer."
+        )
+        recipe = draft.recipe.model_copy(update={"decoding": "whole"})
+        draft = draft.model_copy(update={"recipe": recipe})
+        trial = publish(draft, room / "models", fill)
+        parity = compare(Classifier(trial, OnnxEngine(trial)), photos, _reference(out))
+    if not parity.close:
+        raise ExportRefused("From a photo's bytes Loupe would answer differently from fastai.")
+    on_progress(
+        f"Compared {parity.photos} photos through fastai and through Loupe: at most "
+        f"{parity.difference:.0e} apart."
+    )
+    return publish(draft, settings().data / "models", fill), parity
+
+
+def _reference(out: Path) -> NDArray[np.float32]:
+    try:
+        data = io.BytesIO(launcher.read_file(out / launcher.ANSWERS, 2**28))
+        with np.load(data, allow_pickle=False) as arrays:
+            return np.asarray(arrays["probabilities"], dtype=np.float32)
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own
+        raise ExportRefused(f"Its own answers cannot be read: {error}") from error
+
+
+def _copy(path: Path, to: Path) -> None:
+    with os.fdopen(launcher.open_file(path), "rb") as source, to.open("xb") as target:
+        shutil.copyfileobj(source, target, 2**20)

@@ -1,0 +1,141 @@
+"""The name of a network: what it may be called, and whether it can be rebuilt by that name."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import nn
+
+from ...bundle import Architecture
+from ...errors import LoupeError
+from ...learner.inference_module import InferenceModule
+from ...learner.rebuild import empty_learner
+from ...training.onnx_export import golden_pixels
+from .worker_report import WorkerReport
+
+__all__ = ["named_network", "unnamed"]
+
+SAME = 1e-5
+"""How far the answers of a rebuilt network may be from the export's own."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that the export's may be: its library and its name there."""
+
+    library: Literal["timm", "torchvision"]
+    body: str
+
+
+def named_network(model: nn.Module, made_by: str, report: WorkerReport) -> WorkerReport:
+    """Return ``report`` with the network's name, if that rebuilds it with the same outputs.
+
+    Args:
+        model: the network.
+        made_by: the name that the export gives it, or nothing.
+        report: with an architecture that has no name, as ``unnamed`` makes it.
+    """
+    manifest = report.manifest()
+    pixels = torch.from_numpy(golden_pixels(manifest))
+    with torch.inference_mode():
+        expected = InferenceModule.from_model(model, manifest).eval()(pixels)[0]
+    head: Literal["linear", "fastai"] = "linear" if _head_is_linear(model) else "fastai"
+    for candidate in _candidates(model, made_by):
+        architecture = report.architecture.model_copy(
+            update={"library": candidate.library, "body": candidate.body, "head": head}
+        )
+        attempt = report.model_copy(update={"architecture": architecture, "learner": True})
+        if _answers_alike(model, attempt, pixels, expected):
+            return attempt
+    return report
+
+
+def _answers_alike(
+    model: nn.Module, attempt: WorkerReport, pixels: torch.Tensor, expected: torch.Tensor
+) -> bool:
+    manifest = attempt.manifest()
+    try:
+        rebuilt = empty_learner(manifest).model
+        rebuilt.load_state_dict(model.state_dict(), strict=True)
+    except (LoupeError, RuntimeError):
+        return False
+    with torch.inference_mode():
+        logits = InferenceModule.from_model(rebuilt, manifest).eval()(pixels)[0]
+    scale = max(1.0, float(expected.abs().max()))
+    return logits.shape == expected.shape and float((logits - expected).abs().max()) <= SAME * scale
+
+
+def unnamed(
+    model: nn.Module, features: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Architecture:
+    """Return the architecture of a network that is known by its graph alone."""
+    body = next(model.children(), model) if type(model) is nn.Sequential else model
+    name = re.sub(r"\W", "_", type(body).__name__, flags=re.ASCII)[:100] or "network"
+    return Architecture(
+        library="custom",
+        body=name,
+        head="custom",
+        features=features,
+        parameters=max(1, sum(part.numel() for part in model.parameters())),
+        mean=cast(Any, mean),
+        std=cast(Any, std),
+    )
+
+
+def _head_is_linear(model: nn.Module) -> bool:
+    """Whether its head learns nothing but one layer, as ``empty_learner`` can build it."""
+    if type(model) is not nn.Sequential or len(model) != 2:
+        return False
+    return sum(1 for part in model[1].modules() if list(part.parameters(recurse=False))) == 1
+
+
+def _candidates(model: nn.Module, made_by: str) -> Iterator[Candidate]:
+    """Yield names to try: the export's own, timm's in the body, those that look the same."""
+    import torchvision.models
+
+    known = set(torchvision.models.list_models(module=torchvision.models))
+    module, _, name = made_by.rpartition(".")
+    if name in known and module.startswith("torchvision.models"):
+        yield Candidate("torchvision", name)
+        return
+    if name:
+        yield Candidate("timm", made_by)
+    if type(model) is not nn.Sequential or not len(model):
+        return
+    body = model[0]
+    inner = getattr(body, "model", None)
+    for config in (getattr(inner, "pretrained_cfg", None), getattr(inner, "default_cfg", None)):
+        listed = config.get("architecture") if isinstance(config, dict) else None
+        if isinstance(listed, str):
+            yield Candidate("timm", listed)
+            return
+    yield from _lookalikes(body, known)
+
+
+def _lookalikes(body: nn.Module, known: set[str]) -> Iterator[Candidate]:
+    """torchvision's networks whose cut body has tensors of the same names and shapes."""
+    import torchvision.models
+    from fastai.vision.learner import create_body, model_meta
+
+    homes = {type(part).__module__ for part in body.modules()}
+    # These two are made of torch's layers alone.
+    plain = {"torchvision.models.alexnet", "torchvision.models.vgg"}
+    families = plain if all(home.startswith("torch.nn.") for home in homes) else homes
+    expected = [(name, part.shape) for name, part in body.state_dict().items()]
+    for name in sorted(known):
+        builder = torchvision.models.get_model_builder(name)
+        if builder.__module__ not in families:
+            continue
+        try:
+            # Nothing is computed on the meta device: a family takes less than a second.
+            with warnings.catch_warnings(), torch.device("meta"):
+                warnings.simplefilter("ignore")
+                cut = model_meta.get(builder, {}).get("cut")
+                other = create_body(builder(weights=None), 3, False, cut)
+        except Exception:  # noqa: BLE001, S112 - some networks cannot be cut, and are none
+            continue
+        if [(key, part.shape) for key, part in other.state_dict().items()] == expected:
+            yield Candidate("torchvision", name)

@@ -1,0 +1,64 @@
+"""A network's outputs: whether they fit the labels, and its probabilities for whole photos."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ...errors import ExportRefused
+from ...learner.inference_module import InferenceModule
+from .fastai_pipeline import FastaiPipeline
+from .recipe import GraphInput
+from .worker_report import WorkerReport
+
+__all__ = ["count_features", "reference_probabilities"]
+
+MAX_FEATURES = 100_000
+
+
+def count_features(model: nn.Module, report: WorkerReport, steps: GraphInput) -> int:
+    """Return how many numbers describe a photo; the network is run once to find out.
+
+    Raises:
+        ExportRefused: its outputs don't fit the labels, or aren't numbers.
+    """
+    height, width = steps.recipe.size
+    generator = torch.Generator().manual_seed(0)
+    shape: tuple[int, ...] = (2, height, width, 3)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    module = InferenceModule.from_model(model, report.manifest(), steps.scale).eval()
+    with torch.inference_mode():
+        logits, features, _ = module(pixels)
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, len(report.labels)):
+        shape = tuple(getattr(logits, "shape", ()))
+        raise ExportRefused(
+            f"Its network answers with {shape} for two photos, where {len(report.labels)} labels "
+            "ask for as many numbers per photo."
+        )
+    if not torch.isfinite(logits).all():
+        raise ExportRefused("Its network answers with infinities or NaN: its training failed.")
+    if features.ndim != 2 or not 1 <= features.shape[1] <= MAX_FEATURES:
+        raise ExportRefused(
+            f"Its last linear layer gets {tuple(features.shape)} for two photos, and Loupe takes "
+            f"up to {MAX_FEATURES:,} numbers per photo."
+        )
+    return int(features.shape[1])
+
+
+def reference_probabilities(
+    model: nn.Module, pipeline: FastaiPipeline, photos: Sequence[Path], *, multilabel: bool
+) -> NDArray[np.float32]:
+    """Return the network's probabilities behind fastai's own transforms: float32 [photos, labels].
+
+    Source: fastai's ``learn.predict``.
+    """
+    rows = []
+    with torch.inference_mode():
+        for photo in photos:
+            logits = model(pipeline.batch(photo)).as_subclass(torch.Tensor)
+            found = logits.sigmoid() if multilabel else logits.softmax(dim=1)
+            rows.append(np.asarray(found[0], dtype=np.float32))
+    return np.stack(rows)

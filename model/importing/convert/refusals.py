@@ -1,0 +1,85 @@
+"""The end of a worker process, in words."""
+
+import json
+import signal
+from collections.abc import Mapping
+
+from ...errors import ExportRefused
+from ..inspect.report import printable
+from .worker_report import installed_versions
+
+__all__ = ["worker_ended", "worker_refused"]
+
+MOST_SHOWN = 600
+"""Characters of a refusal that are shown."""
+
+MEMORY = "LOUPE_MEMORY_MB, by default the machine's or the container's"
+DONE = {
+    "loading": "loaded",
+    "compiling": "compiled",
+    "comparing": "asked for its own answers",
+}
+
+
+def worker_refused(data: bytes, inferred: Mapping[str, str]) -> ExportRefused:
+    """Return a worker's refusal, fit for a terminal: trusted code may have written it."""
+    try:
+        values = json.loads(data)
+        message, stage = printable(str(values["message"]), MOST_SHOWN), str(values["stage"])
+        foreign = bool(values["foreign"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ExportRefused("Its process reported nothing that makes sense.")
+    if not foreign:
+        return ExportRefused(message)
+    done = DONE.get(stage, "loaded")
+    graph = "Its network does something that has no place in an ONNX graph."
+    again = graph if stage == "compiling" else _again(inferred)
+    hint = _memory(message) or _another_python(message) or again
+    return ExportRefused(f"It could not be {done} here: {message}. {hint}")
+
+
+def worker_ended(status: int, inferred: Mapping[str, str]) -> ExportRefused:
+    """Return a refusal for a process that ended without a word."""
+    if status >= 0:
+        return ExportRefused(
+            f"Its code ended the process (exit status {status}) before there was an answer. "
+            f"{_again(inferred)}"
+        )
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return ExportRefused(
+        f"Its process was ended by {name}. That happens where memory does not suffice "
+        f"({MEMORY}), and where code runs that another version compiled. {_again(inferred)}"
+    )
+
+
+def _memory(message: str) -> str:
+    """Return what to do where an allocation failed."""
+    short = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
+    if not any(word in message for word in short):
+        return ""
+    return f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
+
+
+def _another_python(message: str) -> str:
+    """Return what to do where code compiled by another Python can't be loaded."""
+    if "code expected at most" not in message and "code() " not in message:
+        return ""
+    return (
+        "The file carries functions compiled by another Python, and this one is "
+        f"{installed_versions()['python']}. Import it with that Python, or put the classes into a "
+        "module on PYTHONPATH, there and here, and export again."
+    )
+
+
+def _again(inferred: Mapping[str, str]) -> str:
+    """Return which versions wrote it, as far as that can be seen, and which are here."""
+    wrote = ", ".join(f"{key} {value}" for key, value in inferred.items())
+    here = ", ".join(f"{key} {value}" for key, value in installed_versions().items())
+    said = f"As far as can be seen it was written by {wrote}; here" if wrote else "Here"
+    return (
+        f"{said} are {here}. If its architecture has a name in timm or torchvision, save its "
+        "weights with learn.save() and import the .pth file with --arch."
+    )

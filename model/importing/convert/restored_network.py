@@ -1,0 +1,86 @@
+"""The network of an export: of the layers that were read, built anew by name, or unpickled."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import ExportRefused
+from ..inspect.network import read_network
+from .network_builder import CannotBuild, Weights, build_network
+from .timm_network import rebuild_timm
+
+__all__ = ["restore_network"]
+
+
+def restore_network(
+    value: Any, weights: Weights, size: tuple[int, int], *, trusted: Path | None = None
+) -> nn.Module:
+    """Return a network in float32 on the CPU, for evaluation.
+
+    Args:
+        value: the network's placeholder.
+        weights: its tensors.
+        size: height and width of its input.
+        trusted: the export, if its own code may run.
+
+    Raises:
+        ExportRefused: it is made of classes that are not known, or does not run.
+    """
+    network = read_network(value)
+    if network.own:
+        if trusted is None:
+            raise ExportRefused(f"Its network is made of {network.own[0].full}.")
+        from .trusted import unpickle_network
+
+        model = unpickle_network(trusted)
+        _check_channels(model)
+        return model
+    try:
+        model = build_network(network, weights)
+        _check_channels(model)
+        _run(model, size)
+    except (CannotBuild, AttributeError, TypeError) as error:
+        # As between timm 0.9 and 1.0, whose layers keep other attributes.
+        rebuilt = rebuild_timm(network, weights)
+        if not rebuilt:
+            raise ExportRefused(_not_here(error)) from None
+        try:
+            model = build_network(network, weights, rebuilt)
+            _run(model, size)
+        except (CannotBuild, AttributeError, TypeError) as second:
+            raise ExportRefused(_not_here(second)) from None
+    return model
+
+
+def _run(model: nn.Module, size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        model(torch.zeros(2, 3, *size))
+
+
+def _check_channels(model: nn.Module) -> None:
+    first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+    if first is not None and first.in_channels != 3:
+        raise ExportRefused(
+            f"Its network takes images of {first.in_channels} channels, and Loupe's have 3 (RGB)."
+        )
+
+
+def _not_here(error: Exception) -> str:
+    from .worker_report import installed_versions
+
+    versions = installed_versions()
+    here = ", ".join(
+        f"{name} {versions[name]}"
+        for name in ("torch", "torchvision", "timm", "fastai")
+        if name in versions
+    )
+    reason = str(error).partition("\n")[0][:200]
+    is_missing = isinstance(error, CannotBuild)
+    what = f"has no {reason}" if is_missing else f"can't run its layers ({reason})"
+    return (
+        f"Its network can't be rebuilt: what is installed ({here}) {what}. If its architecture has "
+        "a name in timm or torchvision, save its weights with learn.save() and import the .pth "
+        "file with --arch."
+    )

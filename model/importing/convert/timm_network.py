@@ -1,0 +1,68 @@
+"""timm's networks, built anew by name: timm changes what its layers keep between versions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from ..inspect.network import Layer, Network
+from .network_builder import Weights
+
+__all__ = ["rebuild_timm", "timm_name"]
+
+
+def timm_name(layer: Layer) -> str:
+    """Return the name under which timm lists a network, by the layer's own description."""
+    for key in ("pretrained_cfg", "default_cfg"):
+        config = layer.attributes.get(key)
+        name = config.get("architecture") if isinstance(config, dict) else None
+        if isinstance(name, str):
+            return name
+    return ""
+
+
+def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
+    """Return timm's networks within a network, built by name with the weights of the export.
+
+    Returns:
+        Networks by the ``id`` of the layer that each stands for; those whose names or weights
+        timm of today does not know are missing.
+    """
+    rebuilt: dict[int, nn.Module] = {}
+    for layer in _layers(network.root):
+        name = timm_name(layer)
+        if name and layer.module.startswith("timm.models.") and id(layer) not in rebuilt:
+            state = {
+                key: weights.tensor(tensor) for key, tensor in Network(layer, ()).weights().items()
+            }
+            if module := _built(name, layer, state):
+                rebuilt[id(layer)] = module
+    return rebuilt
+
+
+def _built(name: str, layer: Layer, state: dict[str, Any]) -> nn.Module | None:
+    import timm
+
+    # Only names that timm lists: it fetches others from a hub.
+    if not timm.is_model(name):
+        return None
+    labels = layer.attributes.get("num_classes")
+    counts = [0]  # without a classifier, as vision_learner takes it
+    if isinstance(labels, int) and 0 < labels <= 100_000:
+        counts.insert(0, labels)
+    for count in counts:
+        module: nn.Module = timm.create_model(name, pretrained=False, num_classes=count)
+        try:
+            module.load_state_dict(state, strict=True)
+        except RuntimeError:
+            continue
+        return module.eval()
+    return None
+
+
+def _layers(root: Layer) -> Iterator[Layer]:
+    near = [root]
+    while near:
+        layer = near.pop()
+        yield layer
+        near += [child for child in layer.layers.values() if child is not None]

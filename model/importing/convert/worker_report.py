@@ -1,0 +1,56 @@
+"""What the worker process reports of an export: data, checked before it is believed."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ...bundle import Architecture, ManifestDraft, StrictModel
+from ...preprocess import PreprocessConfig
+
+__all__ = ["WorkerReport", "installed_versions"]
+
+Line = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class WorkerReport(StrictModel):
+    """All of a manifest that is the export's own."""
+
+    labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
+    multilabel: bool
+    recipe: PreprocessConfig
+    architecture: Architecture
+    learner: bool
+
+    def values(self, name: str, **said: Any) -> dict[str, Any]:
+        """Return the manifest without ``format`` and ``files``; ``said`` is the owner's part."""
+        return {
+            "name": name,
+            "title": name,
+            "description": "",
+            "labels": list(self.labels),
+            "multilabel": self.multilabel,
+            "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
+            "architecture": self.architecture.model_dump(mode="json"),
+            "engines": ["compiled", *(["learner"] if self.learner else [])],
+            "licence": "not stated",
+            "data": {"title": "not stated", "source": "not stated", "licence": "not stated"},
+            "made": {"command": "python -m model import", **installed_versions()},
+            **said,
+        }
+
+    def manifest(self) -> ManifestDraft:
+        """Return the manifest that compiling needs, before there are files."""
+        return ManifestDraft.model_validate(self.values("imported"))
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what an import depends on, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("torch", "torchvision", "fastai", "timm", "onnx"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,74 @@
+"""A fastai export, read into placeholders: nothing of it is run or imported.
+
+    file ─ container ─► pickle ─ unpickler ─► placeholders ─ learner, network ─► report
+
+A pickle is a program. Here Python's own unpickler follows it, but every class and function
+that it names is a placeholder, so a call only notes its arguments. It happens in a process with
+limits, because a file can still be made to fill the memory.
+"""
+
+import json
+import signal
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ...errors import ExportRefused
+from ...settings import settings
+from .. import launcher
+from .report import ExportReport, Finding, Name, printable
+
+__all__ = ["ExportReport", "Finding", "Name", "inspect_export"]
+
+CPU_SECONDS = 8
+"""Time of computing that reading a file may take; large exports take one or two."""
+
+WALL_SECONDS = 120.0
+"""The same by the clock, for hosts that share their cores."""
+
+MEMORY_MB = 512
+MAX_REPORT = 2**26
+
+
+def inspect_export(path: Path) -> ExportReport:
+    """Return what an export holds, what an import makes of it and what blocks it.
+
+    Raises:
+        ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
+            machine.
+    """
+    with launcher.workroom() as room:
+        try:
+            task = {"export": str(path.absolute())}
+            limits = launcher.Limits(
+                WALL_SECONDS, CPU_SECONDS, min(MEMORY_MB, settings().memory_mb)
+            )
+            status = launcher.run(room, f"{__package__}.worker", task, limits)
+        except ValueError:
+            raise ExportRefused(
+                f"{printable(str(path), 500)} cannot be read: its name cannot be used."
+            ) from None
+        out = room / "out"
+        try:
+            if status == 0:
+                return ExportReport.model_validate_json(
+                    launcher.read_file(out / launcher.REPORT, MAX_REPORT)
+                )
+            if status > 0:
+                refusal = json.loads(launcher.read_file(out / launcher.REFUSAL, 2**16))
+                raise ExportRefused(str(refusal["message"]))
+        except (OSError, ValidationError, ValueError, KeyError, TypeError):
+            pass
+    raise ExportRefused(_ended(status))
+
+
+def _ended(status: int) -> str:
+    """Word why the process ended without a report."""
+    if status == -signal.SIGXCPU:
+        reason = f"reading it takes more than {CPU_SECONDS} seconds of computing"
+    else:
+        reason = f"reading it takes more than {MEMORY_MB} MB of memory, or breaks the reader"
+    return (
+        f"This file was not read to its end: {reason}, as no export does. It is damaged, or made "
+        "to exhaust the machine. Do not load it."
+    )

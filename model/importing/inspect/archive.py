@@ -1,0 +1,170 @@
+"""torch's zip → the pickle in it, with nothing hidden beside it.
+
+Two readers of one zip can see two different files: torch goes by the central directory
+and ignores upper and lower case, others go from header to header. A zip in which they
+could differ is refused, as torch never writes one.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ... import zips
+from ...errors import ExportRefused
+from .foreign import AGAIN, describe_foreign_zip
+from .report import Finding, printable
+from .tensors import StrangeTensor
+
+__all__ = ["MAX_PICKLE", "Archive", "read_archive"]
+
+MAX_PICKLE = 64 * 2**20
+"""Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
+
+MAX_RATIO = 100
+"""How many times smaller a packed pickle may be than the pickle. torch packs nothing."""
+
+RATIO_FROM = 2**20
+"""Bytes below which a ratio proves nothing."""
+
+MAX_MEMBERS = 50_000
+
+MAX_DIRECTORY = 16 * 2**20
+"""Bytes of the central directory, which is read whole."""
+
+PLAIN_RECORDS = {"version", "byteorder", "data.pkl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A torch zip: its pickle, and its tensors' numbers by key."""
+
+    zipped: zipfile.ZipFile
+    top: str
+    pickle: bytes
+    records: frozenset[str]
+    findings: tuple[Finding, ...]
+
+    def read_storage(self, key: str, size: int) -> bytes:
+        """Return the ``size`` bytes of a storage.
+
+        Raises:
+            StrangeTensor: it is not in the zip, or has another size.
+        """
+        try:
+            info = self.zipped.getinfo(f"{self.top}/data/{key}")
+            data = zips.read_member(self.zipped, info, size)
+        except (KeyError, zips.ZipDamaged):
+            raise StrangeTensor("weights that the file refers to are not in it") from None
+        if len(data) != size:
+            raise StrangeTensor("weights that the file refers to are not whole")
+        return data
+
+
+def read_archive(file: BinaryIO) -> Archive:
+    """Return what is in a torch zip; its weights are read later.
+
+    Raises:
+        ExportRefused: cut short, not torch's, contradictory, or a bomb.
+    """
+    opened = _open(file)
+    infos = opened.infolist()
+    names = [info.filename for info in infos]
+    found = [info for info in infos if info.filename.lower().rsplit("/", 1)[-1] == "data.pkl"]
+    if not found or len(found[0].filename.split("/")) != 2:
+        raise ExportRefused(describe_foreign_zip([printable(name) for name in names]))
+    top = found[0].filename.split("/")[0]
+    if found[0].file_size > MAX_PICKLE:
+        raise _bomb(found[0].file_size)
+    inner = frozenset(name.removeprefix(f"{top}/") for name in names)
+    findings = tuple(_findings(found, names, inner, top))
+    return Archive(opened, top, _read(opened, found[0]), inner, findings)
+
+
+def _open(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        opened = zips.open_zip(file, max_entries=MAX_MEMBERS, max_directory_bytes=MAX_DIRECTORY)
+        zips.check_layout(file, opened)
+    except zips.ZipIncomplete:
+        raise ExportRefused(
+            "This file is cut short, or was changed at its end: the list of its parts is missing. "
+            "Download or copy it again, and compare its size with the original's."
+        ) from None
+    except zips.TooManyEntries as error:
+        raise ExportRefused(
+            f"This file says that it has {error.entries:,} parts, more than any export. It is "
+            f"damaged, or made to exhaust the machine. {AGAIN}"
+        ) from None
+    except zips.ZipDamaged:
+        raise _damaged() from None
+    return opened
+
+
+def _findings(
+    found: Sequence[zipfile.ZipInfo],
+    names: Sequence[str],
+    inner: frozenset[str],
+    top: str,
+) -> list[Finding]:
+    findings = []
+    if len(found) > 1 or len({name.lower() for name in names}) < len(names):
+        findings.append(
+            Finding.of(
+                "two-pickles",
+                "The file holds two parts of the same name: one program reads the first, another "
+                "the second. torch never writes that. Do not load it.",
+            )
+        )
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        findings.append(
+            Finding.of(
+                "torchscript",
+                "This is a TorchScript file (torch.jit.save), not a fastai export: the labels and "
+                f"how photos are prepared are missing. {AGAIN}",
+            )
+        )
+        return findings
+    strange = sorted(
+        name
+        for name in inner
+        if name not in PLAIN_RECORDS and not name.startswith(("data/", ".")) and name
+    )
+    strange += [name for name in names if not name.startswith(f"{top}/") and name not in strange]
+    if strange:
+        findings.append(
+            Finding.of(
+                "strange-parts",
+                "The file holds parts that torch does not write: "
+                + ", ".join(printable(name) for name in strange[:5])
+                + ". Do not load it.",
+            )
+        )
+    return findings
+
+
+def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return a part's bytes, as many as the list says and no more."""
+    if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
+        raise _bomb(info.file_size)
+    try:
+        return zips.read_member(opened, info, info.file_size)
+    except zips.UnsupportedMember:
+        raise ExportRefused(
+            f"Parts of this file are encrypted or packed strangely. {AGAIN}"
+        ) from None
+    except zips.ZipDamaged:
+        raise _damaged() from None
+
+
+def _bomb(size: int) -> ExportRefused:
+    return ExportRefused(
+        f"The pickle in this file unpacks to {size / 2**20:,.0f} MB, as no export's does: the file "
+        f"is made to exhaust the machine. {AGAIN}"
+    )
+
+
+def _damaged() -> ExportRefused:
+    return ExportRefused(
+        "This zip contradicts itself: it is damaged, or made so that two programs see two "
+        f"different files in it. torch writes no such file. {AGAIN}"
+    )

@@ -1,0 +1,178 @@
+"""A file → its pickle as placeholders, and the numbers of its tensors.
+
+torch's zip, torch's format from before 1.6, or a bare pickle.
+"""
+
+import io
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from ...errors import ExportRefused
+from .archive import MAX_PICKLE, Archive, read_archive
+from .foreign import AGAIN, describe_foreign
+from .report import Finding, printable
+from .tensors import DTYPES, StrangeTensor
+from .unpickler import LimitExceeded, Reading, Unpickler
+
+__all__ = ["ExportFile", "open_export"]
+
+MAGIC = 0x1950A86A20F9469CFC6C
+"""The number that torch's older format begins with, as a pickle."""
+
+LEGACY_PICKLES = 5
+"""Magic number, protocol, machine, the object, the keys of its weights."""
+
+MIN_PICKLE = 20
+"""Bytes below which a pickle that names nothing is no pickle of anything."""
+
+
+@dataclass
+class ExportFile:
+    """An opened file, read into placeholders.
+
+    ``damage`` says where a pickle breaks off; ``root`` is None then. ``records`` are the names
+    of a zip's parts. ``numbers`` says where the bytes of each storage lie.
+    """
+
+    format: Literal["zip", "legacy", "pickle"]
+    size: int
+    root: Any
+    reading: Reading
+    damage: str = ""
+    limit: str = ""
+    records: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
+    archive: Archive | None = None
+    file: BinaryIO | None = None
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(
+            storage.size * item_size(storage.type) for storage in self.reading.storages.values()
+        )
+
+    def read_storage(self, key: str) -> bytes:
+        """Return the bytes of a storage.
+
+        Raises:
+            StrangeTensor: it is not in the file, or only in part.
+        """
+        storage = self.reading.storages[key]
+        size = storage.size * item_size(storage.type)
+        if self.archive is not None:
+            return self.archive.read_storage(key, size)
+        if self.file is None or key not in self.offsets:
+            raise StrangeTensor("weights that the file refers to are not in it")
+        self.file.seek(self.offsets[key])
+        data = self.file.read(size)
+        if len(data) != size:
+            raise StrangeTensor("the file ends before its weights do")
+        return data
+
+
+def item_size(storage_type: str) -> int:
+    """Return the bytes of one number of a storage."""
+    return int(DTYPES[storage_type][1][-1]) if storage_type in DTYPES else 8
+
+
+@contextmanager
+def open_export(path: Path) -> Iterator[ExportFile]:
+    """Open a file and read its pickle into placeholders.
+
+    Raises:
+        ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
+            machine.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ExportRefused(
+                f"{printable(str(path), 500)} is not a file. Name the export itself."
+            )
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be used"
+        raise ExportRefused(
+            f"{printable(str(path), 500)} cannot be read: {reason}. Check its name."
+        ) from None
+    with file:
+        head = file.read(512)
+        if message := describe_foreign(head, status.st_size):
+            raise ExportRefused(message)
+        file.seek(0)
+        # torch decides by these bytes as well: anything before the zip makes it a pickle.
+        read = _read_zip if head.startswith(b"PK\x03\x04") else _read_pickles
+        yield read(file, status.st_size)
+
+
+def _read_zip(file: BinaryIO, size: int) -> ExportFile:
+    archive = read_archive(file)
+    found = ExportFile("zip", size, None, Reading())
+    found.archive, found.records, found.findings = archive, archive.records, archive.findings
+    data = io.BytesIO(archive.pickle)
+    found.root = _load(data, found)
+    if not found.damage and data.tell() < len(archive.pickle):
+        found.reading.strange["There is more behind the end of its pickle."] = None
+    return found
+
+
+def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
+    """Read pickles in a row: torch's older format, or one that torch did not write."""
+    found = ExportFile("pickle", size, None, Reading())
+    data = io.BytesIO(file.read(MAX_PICKLE + 1))
+    roots = [_load(data, found)]
+    if roots == [MAGIC]:
+        found.format = "legacy"
+        while len(roots) < LEGACY_PICKLES and not found.damage:
+            roots.append(_load(data, found))
+        found.root = roots[3] if len(roots) == LEGACY_PICKLES else None
+        if not found.damage:
+            _locate(found, roots[4], file, data.tell())
+        return found
+    found.root = roots[0]
+    if not found.reading.names and (found.damage or data.tell() < MIN_PICKLE) and not found.limit:
+        raise ExportRefused(
+            "This is not a fastai export, nor any other pickle: "
+            f"{found.damage or 'it is too short'}. {AGAIN}"
+        )
+    return found
+
+
+def _load(data: io.BytesIO, found: ExportFile) -> Any:
+    """Read one pickle; what goes wrong is noted."""
+    try:
+        return Unpickler(data, found.reading).load()
+    except LimitExceeded as error:
+        found.limit = str(error)
+    except MemoryError:
+        found.limit = "reading it takes more memory than any export needs"
+    except Exception as error:  # noqa: BLE001 - a pickle may be wrong in any way
+        found.damage = (
+            f"at byte {data.tell():,} of its pickle: {printable(str(error)) or 'it ends'}"
+        )
+    found.damage = found.damage or found.limit
+    return None
+
+
+def _locate(found: ExportFile, keys: Any, file: BinaryIO, at: int) -> None:
+    """Note where each storage begins: each is preceded by its count, in eight bytes."""
+    storages = found.reading.storages
+    if not isinstance(keys, list) or set(map(str, keys)) != set(storages):
+        found.damage = "its list of weights is not that of its tensors"
+        return
+    for key in map(str, keys):
+        file.seek(at)
+        count = int.from_bytes(file.read(8), "little")
+        length = count * item_size(storages[key].type)
+        if count != storages[key].size or at + 8 + length > found.size:
+            found.damage = "the weights end before they are complete"
+            return
+        found.offsets[key] = at + 8
+        at += 8 + length
+    found.file = file

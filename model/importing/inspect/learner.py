@@ -1,0 +1,270 @@
+"""A fastai learner as placeholders → what an import needs of it, as plain data."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ...errors import ExportRefused
+from .placeholders import Placeholder, PlaceholderType
+from .transforms import (
+    FUNCTIONS,
+    Step,
+    acting_steps,
+    is_noop,
+    transforms_of,
+    unknown_transform,
+    wrapped_function,
+    wrapped_name,
+)
+from .values import Unreadable, elements, full_name, plain
+
+__all__ = ["LearnerParts", "Loss", "read_labels", "read_learner", "read_loss"]
+
+MAX_LABEL = 200
+"""Characters of a label."""
+
+Loss = Literal["softmax", "sigmoid"]
+
+LOSSES: dict[str, Loss] = {
+    "fastai.losses.CrossEntropyLossFlat": "softmax",
+    "fastai.losses.FocalLoss": "softmax",
+    "fastai.losses.FocalLossFlat": "softmax",
+    "fastai.losses.LabelSmoothingCrossEntropy": "softmax",
+    "fastai.losses.LabelSmoothingCrossEntropyFlat": "softmax",
+    # Until fastai 2.1 they were in layers.
+    "fastai.layers.CrossEntropyLossFlat": "softmax",
+    "fastai.layers.LabelSmoothingCrossEntropy": "softmax",
+    "fastai.layers.LabelSmoothingCrossEntropyFlat": "softmax",
+    "torch.nn.modules.loss.CrossEntropyLoss": "softmax",
+    "fastai.losses.BCEWithLogitsLossFlat": "sigmoid",
+    "fastai.layers.BCEWithLogitsLossFlat": "sigmoid",
+    "torch.nn.modules.loss.BCEWithLogitsLoss": "sigmoid",
+}
+"""Loss functions, and what fastai makes of the network's outputs under each."""
+
+VOCABULARIES = {
+    "fastai.data.transforms.Categorize",
+    "fastai.data.transforms.MultiCategorize",
+    "fastai.data.transforms.EncodedMultiCategorize",
+}
+CATEGORY_MAP = "fastai.data.transforms.CategoryMap"
+AFTER_VOCABULARY = {"fastai.data.transforms.OneHotEncode"}
+
+IMAGES = {"fastai.vision.core.PILImage": "colour", "fastai.vision.core.PILImageBW": "grey"}
+
+
+@dataclass(frozen=True)
+class LearnerParts:
+    """What answering needs of a learner, and the names of what it does not need.
+
+    ``network`` is the placeholder of the network, ``architecture`` the name that it was made
+    by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``threshold`` is the
+    probability from which a label counts where each has its own.
+    """
+
+    network: Any
+    architecture: str
+    labels: tuple[str, ...]
+    loss: Loss
+    threshold: float
+    image: str
+    items: tuple[Step, ...]
+    batches: tuple[Step, ...]
+    unneeded: tuple[str, ...]
+
+
+def read_learner(root: Any) -> LearnerParts:
+    """Return the parts of a learner.
+
+    Raises:
+        ExportRefused: it is no learner of photos and labels; the message names what is not
+            understood.
+    """
+    kind = full_name(root)
+    if not isinstance(root, Placeholder) or kind != "fastai.learner.Learner":
+        raise ExportRefused(
+            f"It holds {kind}, and not a fastai Learner with its labels and transforms."
+        )
+    attributes = root.attributes
+    loader = _valid_loader(attributes.get("dls"))
+    loss, threshold = read_loss(attributes.get("loss_func"))
+    photos, target = _pipelines(loader.get("dataset"))
+    return LearnerParts(
+        attributes.get("model"),
+        _architecture(attributes.get("arch")),
+        read_labels(target),
+        loss,
+        threshold,
+        _opened_as(photos),
+        acting_steps(loader.get("after_item")),
+        (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
+        tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
+    )
+
+
+def _valid_loader(loaders: Any) -> dict[Any, Any]:
+    """Return the attributes of the data loader for validation."""
+    try:
+        listed = elements(loaders.attributes["loaders"])
+        loader: dict[Any, Any] = listed[min(1, len(listed) - 1)].attributes
+    except (AttributeError, KeyError, IndexError, Unreadable):
+        raise ExportRefused(
+            f"Its data loaders are {full_name(loaders)}, and not fastai's DataLoaders."
+        ) from None
+    return loader
+
+
+def _pipelines(dataset: Any) -> tuple[list[Any], list[Any]]:
+    """Return the transforms of photos and of labels."""
+    try:
+        lists = [one.attributes["tfms"] for one in elements(dataset.attributes["tls"])]
+    except (AttributeError, KeyError, Unreadable):
+        raise ExportRefused(
+            f"Its data set is {full_name(dataset)}, and not fastai's Datasets."
+        ) from None
+    if len(lists) != 2:
+        raise ExportRefused(
+            f"It has {len(lists)} inputs and targets, and Loupe takes one photo and its labels."
+        )
+    return transforms_of(lists[0]), transforms_of(lists[1])
+
+
+def read_labels(transforms: list[Any]) -> tuple[str, ...]:
+    """Return the labels in the order of the network's outputs, as text.
+
+    Raises:
+        ExportRefused: there are none, or they can't be told apart or shown.
+    """
+    vocabularies = [one for one in transforms if full_name(one) in VOCABULARIES]
+    if len(vocabularies) != 1:
+        raise ExportRefused(
+            "It has no labels (dls.vocab): Loupe takes classifiers, with a CategoryBlock or a "
+            "MultiCategoryBlock."
+        )
+    try:
+        texts = [_label(label) for label in _vocabulary(vocabularies[0].attributes.get("vocab"))]
+    except Unreadable as error:
+        raise ExportRefused(f"Its labels can't be read: {error}.") from None
+    if not texts:
+        raise ExportRefused("Its list of labels (dls.vocab) is empty.")
+    if twice := [text for text, count in Counter(texts).items() if count > 1]:
+        raise ExportRefused(
+            f"Two of its labels read the same: {twice[0]!r}. Rename one and train again."
+        )
+    return tuple(texts)
+
+
+def _vocabulary(vocabulary: Any) -> list[Any]:
+    if full_name(vocabulary) == CATEGORY_MAP:
+        vocabulary = vocabulary.attributes.get("items")
+    try:
+        return [plain(item) for item in elements(vocabulary)]
+    except Unreadable:
+        listed = plain(vocabulary)
+    if not isinstance(listed, list | tuple):
+        raise Unreadable(full_name(vocabulary))
+    return list(listed)
+
+
+def _label(label: Any) -> str:
+    is_missing = label is None or label != label
+    if isinstance(label, list | tuple | dict | set | bytes):
+        raise ExportRefused("It answers several questions at once, and Loupe takes one.")
+    text = "" if is_missing else str(label)
+    if not text.strip() or len(text) > MAX_LABEL:
+        raise ExportRefused(
+            f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
+            f"{MAX_LABEL} characters. Correct the labels and train again."
+        )
+    return text
+
+
+def read_loss(loss: Any) -> tuple[Loss, float]:
+    """Return what the loss function makes of the network's outputs, and the threshold.
+
+    Raises:
+        ExportRefused: it is not a known loss function of classifiers.
+    """
+    name = full_name(loss)
+    if name not in LOSSES or not isinstance(loss, Placeholder):
+        raise ExportRefused(
+            f"Its loss function is {name}, and only that says what the network's outputs mean. "
+            "Loupe knows those of classifiers: CrossEntropyLossFlat, "
+            "LabelSmoothingCrossEntropyFlat, FocalLossFlat, BCEWithLogitsLossFlat."
+        )
+    threshold = loss.attributes.get("thresh", 0.5)
+    known = isinstance(threshold, int | float) and 0 < threshold < 1
+    return LOSSES[name], float(threshold) if known else 0.5
+
+
+def _opened_as(transforms: list[Any]) -> str:
+    """Return whether photos are opened in colour or grey.
+
+    Transforms before the one that opens a photo read a table or a folder, and are skipped for
+    single photos, as fastai does.
+    """
+    acting = [one for one in transforms if not is_noop(one)]
+    if not acting:
+        raise ExportRefused("Its photos are not opened by an ImageBlock, and Loupe needs one.")
+    last = acting[-1]
+    image = _created_image(wrapped_function(last)) if full_name(last) in FUNCTIONS else ""
+    if image not in IMAGES:
+        title = wrapped_name(last) or full_name(last)
+        raise ExportRefused(unknown_transform(title, "while they are opened"))
+    return IMAGES[image]
+
+
+def _created_image(function: Any) -> str:
+    """Return the class of images whose ``create`` opens photos; nothing if it is another."""
+    if isinstance(function, PlaceholderType):
+        owner, _, method = function.full.rpartition(".")
+        return owner if method == "create" else ""
+    if full_name(function) == "types.MethodType" and len(function.args) == 2:
+        # Since fastai 2.8 the method itself is in the file, as compiled code.
+        method, owner = function.args
+        is_create = full_name(method) in CREATE or _code_name(method) == "PILBase.create"
+        return owner.full if is_create and isinstance(owner, PlaceholderType) else ""
+    return ""
+
+
+CREATE = {"fastai.vision.core.PILBase.create", "fastai.vision.core.PILImage.create"}
+
+
+def _code_name(function: Any) -> str:
+    """Return the name that compiled code in the file goes by, if it is fastai's own."""
+    if not full_name(function).endswith("._make_function") or len(function.args) < 2:
+        return ""
+    code, around = function.args[:2]
+    if not isinstance(around, dict) or around.get("__name__") != "fastai.vision.core":
+        return ""
+    texts = [arg for arg in getattr(code, "args", ()) if isinstance(arg, str)]
+    return next((text for text in texts if text == "PILBase.create"), "")
+
+
+def _architecture(arch: Any) -> str:
+    return arch if isinstance(arch, str) else arch.full if isinstance(arch, PlaceholderType) else ""
+
+
+def _unneeded(attributes: dict[Any, Any], photos: list[Any], target: list[Any]) -> Iterator[str]:
+    """Name the functions and objects that answering does not need."""
+    for transform in (*photos[:-1], *target):
+        name = full_name(transform)
+        if name in FUNCTIONS and not is_noop(transform):
+            named = wrapped_name(transform) or transform.attributes.get("_name")
+            yield f"label function {named}"
+    for key, title in (("cbs", "callback"), ("_metrics", "metric"), ("metrics", "metric")):
+        try:
+            for one in elements(attributes.get(key)):
+                yield f"{title} {_inner_name(one)}"
+        except Unreadable:
+            continue
+
+
+def _inner_name(one: Any) -> str:
+    """Return the name of a metric, which fastai wraps."""
+    if isinstance(one, Placeholder):
+        function = one.attributes.get("func")
+        if isinstance(function, PlaceholderType):
+            return function.full
+    return full_name(one)

@@ -1,0 +1,247 @@
+"""A network as placeholders → its layers as plain data, checked before torch sees any of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import ExportRefused
+from .allowlist import FUNCTIONS, HOOKS, is_allowed_module
+from .placeholders import Placeholder, PlaceholderType
+from .tensors import StrangeTensor, Tensor, as_tensor
+from .values import Unreadable, full_name, plain
+
+__all__ = ["Function", "Layer", "LeftOut", "Network", "read_network"]
+
+MAX_DEPTH = 60
+"""Layers inside of layers; torch walks through them by recursion."""
+
+MAX_LAYERS = 20_000
+"""Layers, counted as often as they are part of others."""
+
+MAX_SHARING = 4
+"""How many times the numbers of all tensors may be those that the file holds."""
+
+RUNNING = {"_forward_hooks", "_forward_pre_hooks"}
+"""Hooks that change what a layer answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the allow-list that a layer keeps, by its full name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An attribute that is no plain value, so that it is not taken over; its name or class."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Layer:
+    """A layer by the name of its class, and what it holds."""
+
+    module: str
+    name: str
+    carried: bool = False
+    training: bool = False
+    parameters: dict[str, Tensor | None] = field(default_factory=dict)
+    buffers: dict[str, Tensor | None] = field(default_factory=dict)
+    transient: frozenset[str] = frozenset()
+    """Buffers that are not among the weights."""
+    layers: dict[str, "Layer | None"] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def full(self) -> str:
+        """``module.name`` of its class."""
+        return f"{self.module}.{self.name}"
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether its class is in a module of the allow-list."""
+        return not self.carried and is_allowed_module(self.module) and "." not in self.name
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network's layers, and those whose classes are on no list."""
+
+    root: Layer
+    own: tuple[Layer, ...]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the tensors of the state dict by name."""
+        return dict(_weights(self.root, ""))
+
+
+def read_network(value: Any) -> Network:
+    """Return the layers of a network.
+
+    Raises:
+        ExportRefused: it is no network, or it is made like none: layers that contain
+            themselves, tensors beyond their numbers, code in place of a layer's own.
+    """
+    reader = _Reader()
+    root = reader.read(value)
+    own = {layer.full: layer for layer in reader.layers.values() if not layer.is_allowed}
+    reader.check_sharing()
+    return Network(root, tuple(own.values()))
+
+
+class _Reader:
+    """Walks through a network, children first, without recursion."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, Layer] = {}
+        self.sizes: dict[int, int] = {}
+        self.open: set[int] = set()
+        self.storages: dict[str, int] = {}
+        self.numbers = 0
+
+    def read(self, root: Any) -> Layer:
+        """Return the root's layer."""
+        stack: list[tuple[Any, str, bool]] = [(root, "", False)]
+        while stack:
+            value, path, is_done = stack.pop()
+            if is_done:
+                self.open.discard(id(value))
+                self._finish(value, path)
+                continue
+            if id(value) in self.layers:
+                continue
+            children = self._enter(value, path)
+            stack.append((value, path, True))
+            stack += [(child, f"{path}.{name}".lstrip("."), False) for name, child in children]
+        return self.layers[id(root)]
+
+    def _enter(self, value: Any, path: str) -> list[tuple[str, Any]]:
+        if id(value) in self.open:
+            raise _strange(path, "contains itself")
+        if len(self.open) >= MAX_DEPTH or len(self.layers) >= MAX_LAYERS:
+            raise _strange(path, "has more layers inside of layers than any network")
+        kind: Any = type(value)
+        if not isinstance(value, Placeholder) or not isinstance(kind, PlaceholderType):
+            raise _strange(path, f"is a {full_name(value)} and not a layer")
+        if (
+            value.args
+            or value.kwargs
+            or value.items is not None
+            or "_modules" not in value.attributes
+        ):
+            raise _strange(path, f"is a {kind.full}, made in a way in which torch makes no layers")
+        self.open.add(id(value))
+        children = value.attributes["_modules"]
+        if not isinstance(children, dict) or not all(isinstance(key, str) for key in children):
+            raise _strange(path, "has layers that have no names")
+        return [(key, child) for key, child in children.items() if child is not None]
+
+    def _finish(self, value: Placeholder, path: str) -> None:
+        kind: Any = type(value)
+        layer = Layer(kind.module, kind.name, kind.carried)
+        state = value.attributes
+        children = state["_modules"]
+        layer.layers = {
+            key: None if child is None else self.layers[id(child)]
+            for key, child in children.items()
+        }
+        count = 1 + sum(self.sizes[id(child)] for child in children.values() if child is not None)
+        if count > MAX_LAYERS:
+            raise _strange(path, "repeats its layers more often than any network")
+        self.sizes[id(value)] = count
+        layer.parameters = self._tensors(state.get("_parameters"), path)
+        layer.buffers = self._tensors(state.get("_buffers"), path)
+        transient = state.get("_non_persistent_buffers_set") or ()
+        layer.transient = frozenset(one for one in transient if isinstance(one, str))
+        layer.training = bool(state.get("training", False))
+        layer.attributes = self._attributes(state, path)
+        self.layers[id(value)] = layer
+
+    def _tensors(self, values: Any, path: str) -> dict[str, Tensor | None]:
+        if values is None:
+            return {}
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            raise _strange(path, "has weights without names")
+        return {key: self._tensor(value, f"{path}.{key}") for key, value in values.items()}
+
+    def _tensor(self, value: Any, path: str) -> Tensor | None:
+        if value is None:
+            return None
+        try:
+            tensor = as_tensor(value)
+        except StrangeTensor as error:
+            raise _strange(path, f"can't be: {error}") from None
+        if tensor is None:
+            raise _strange(path, f"is a {full_name(value)} and not a tensor")
+        self.storages[tensor.storage.key] = tensor.storage.size
+        self.numbers += tensor.count
+        return tensor
+
+    def check_sharing(self) -> None:
+        """Refuse networks that would be much larger in memory than in the file."""
+        if self.numbers > MAX_SHARING * sum(self.storages.values()) + 1_000_000:
+            raise _strange("", "uses the same weights more often than any network")
+
+    def _attributes(self, state: Mapping[Any, Any], path: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in state.items():
+            if not isinstance(key, str):
+                raise _strange(path, "has an attribute without a name")
+            # Python looks up __call__ and the like on the class, so here they change nothing.
+            if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
+                continue
+            if key in HOOKS:
+                if key in RUNNING and value:
+                    raise ExportRefused(
+                        f"A hook changes what its layer {path or 'at the top'} answers "
+                        f"({key.strip('_')}), and hooks are code, which no import runs. Remove it "
+                        "(hook.remove(), torch.nn.utils.remove_weight_norm) and export again."
+                    )
+                continue
+            if key == "forward":
+                raise ExportRefused(
+                    f"Its layer {path or 'at the top'} replaces {key}, which is code, and no "
+                    "import runs that. Put it into a class of its own and export again."
+                )
+            found[key] = _attribute(value)
+        return found
+
+
+STRUCTURE = {
+    "_modules",
+    "_parameters",
+    "_buffers",
+    "_non_persistent_buffers_set",
+    "training",
+}
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, PlaceholderType) and value.full in FUNCTIONS and not value.carried:
+        return Function(value.full)
+    try:
+        tensor = as_tensor(value)
+    except StrangeTensor:
+        return LeftOut("a tensor")
+    if tensor is not None:
+        return tensor
+    try:
+        return plain(value)
+    except Unreadable as error:
+        return LeftOut(str(error))
+
+
+def _weights(layer: Layer, path: str) -> Iterator[tuple[str, Tensor]]:
+    for key, tensor in (*layer.parameters.items(), *layer.buffers.items()):
+        if tensor is not None and key not in layer.transient:
+            yield f"{path}{key}", tensor
+    for key, child in layer.layers.items():
+        if child is not None:
+            yield from _weights(child, f"{path}{key}.")
+
+
+def _strange(path: str, what: str) -> ExportRefused:
+    where = f"layer {path}" if path else "network"
+    return ExportRefused(f"Its {where} {what}. Do not load it; ask its author for the file.")

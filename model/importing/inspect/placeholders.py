@@ -1,0 +1,134 @@
+"""Inert stand-ins for the objects that a pickle describes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Placeholder", "PlaceholderType", "Storage"]
+
+
+FLAGS = ("called", "carried", "misused")
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A tensor's numbers, by reference: torch's name of their type, key, device and count."""
+
+    type: str
+    key: str
+    location: str
+    size: int
+
+
+class PlaceholderType(type):
+    """The placeholder of a class, function or module; calling it makes a placeholder instance.
+
+    It is a class because some pickle instructions insist on one. With an empty ``name`` it
+    stands for the module itself.
+    """
+
+    module: str = ""
+    name: str = ""
+    called: bool = False
+    carried: bool = False
+    """Whether the code is in the file itself, as cloudpickle writes it."""
+    misused: bool = False
+    """Whether it is used as attacks do."""
+
+    @classmethod
+    def of(cls, module: str, name: str) -> "PlaceholderType":
+        """Return a new placeholder of ``module.name``."""
+        made = type.__new__(cls, "Placeholder", (Placeholder,), {"__slots__": ()})
+        type.__setattr__(made, "module", module)
+        type.__setattr__(made, "name", name)
+        return made
+
+    def __setattr__(cls, key: str, value: Any) -> None:
+        """Refuse what a pickle sets on a class; the reader's own notes are set as flags."""
+        if key not in FLAGS or value is not True:
+            raise TypeError("a class is changed while the file is read")
+        type.__setattr__(cls, key, value)
+
+    @property
+    def full(cls) -> str:
+        """``module.name``."""
+        return ".".join(part for part in (cls.module, cls.name) if part)
+
+    def __repr__(cls) -> str:
+        return f"<{cls.full}>"
+
+
+class Placeholder(metaclass=PlaceholderType):
+    """The placeholder of an object: what it was made of, and the state that it was given.
+
+    ``args`` and ``kwargs`` are those of the call; ``state`` is what the pickle sets afterwards,
+    or None; ``items`` are elements, or pairs of key and value, that it appends.
+    """
+
+    __slots__ = ("args", "items", "kwargs", "state")
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    state: Any
+    items: list[Any] | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Placeholder":
+        """Note the arguments and do nothing with them."""
+        made = object.__new__(cls)
+        made.args, made.kwargs, made.state, made.items = args, kwargs, None, None
+        kind: Any = cls
+        if not kind.called:
+            kind.called = True
+        return made
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "Placeholder":
+        """Note the call of a function that is itself the result of a call."""
+        return Called(self, *args, **kwargs)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.append((key, value))
+
+    def append(self, item: Any) -> None:
+        """Keep an element."""
+        if self.items is None:
+            self.items = []
+        self.items.append(item)
+
+    add = append
+
+    def extend(self, items: list[Any]) -> None:
+        """Keep several elements."""
+        for item in items:
+            self.append(item)
+
+    @property
+    def attributes(self) -> dict[Any, Any]:
+        """The state as a dictionary of attributes; empty if it is something else.
+
+        An object with slots has a pair of dictionaries.
+        """
+        parts = self.state if isinstance(self.state, tuple) else (self.state,)
+        merged: dict[Any, Any] = {}
+        for part in parts[:2]:
+            if isinstance(part, dict):
+                merged.update(part)
+        return merged
+
+    @property
+    def kind(self) -> str:
+        """Full name of its class, or of the function that made it."""
+        return type(self).full or "the result of a call"
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} object>"
+
+
+class Called(Placeholder):
+    """The result of calling a placeholder; ``args[0]`` is what was called."""
+
+    __slots__ = ()

@@ -1,0 +1,72 @@
+"""In words: what an import makes of an export, and what it leaves behind."""
+
+from collections.abc import Iterator
+
+from .learner import LearnerParts
+from .network import Network
+from .report import printable
+from .tensors import Tensor
+from .transforms import AFFINE, Step
+
+__all__ = ["describe_import", "describe_left_behind"]
+
+PRESENT_FROM = 0.5
+"""Probability from which Loupe says that a label is present."""
+
+MAX_LISTED = 8
+
+
+def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
+    """Return what Loupe does with an export, one sentence each."""
+    steps = [step for step in (*parts.items, *parts.batches) if step.settings]
+    outputs = (
+        "Each label has a probability of its own (sigmoid)."
+        if parts.loss == "sigmoid"
+        else "The probabilities of all labels sum to 1 (softmax)."
+    )
+    photos = ", ".join(filter(None, map(_describe, steps)))
+    made_of = (
+        "Its network's own code has to run."
+        if network.own
+        else f"Its network is built of {_count(network):,} known layers; none of its code runs."
+    )
+    return (f"Photos: {photos or 'as they are'}.", outputs, made_of)
+
+
+def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what does not come along, and needs no attention."""
+    found = [printable(one) for one in parts.unneeded]
+    if parts.loss == "sigmoid" and parts.threshold != PRESENT_FROM:
+        found.append(f"threshold {parts.threshold:g} (Loupe shows labels from {PRESENT_FROM:g})")
+    if risky:
+        found.append(f"code that uses {', '.join(risky[:MAX_LISTED])}")
+    return tuple(found)
+
+
+def _describe(step: Step) -> str:
+    name = step.name.rpartition(".")[2]
+    size = step.settings.get("size")
+    if name == "IntToFloatTensor" or (size is None and name != "Normalize"):
+        return ""
+    if name == "Normalize":
+        return "normalised"
+    sides = size if isinstance(size, tuple | list) and len(size) == 2 else (size, size)
+    # Those of single photos keep the width first.
+    height, width = sides if step.name in AFFINE or name.endswith("GPU") else reversed(sides)
+    method = step.settings.get("method")
+    details = f" ({method})" if isinstance(method, str) else ""
+    return f"{name} to {height} × {width}{details}"
+
+
+def _count(network: Network) -> int:
+    return sum(1 for _ in _walk(network))
+
+
+def _walk(network: Network) -> Iterator[Tensor | object]:
+    near, met = [network.root], set()
+    while near:
+        layer = near.pop()
+        if id(layer) not in met:
+            met.add(id(layer))
+            yield layer
+            near += [child for child in layer.layers.values() if child is not None]

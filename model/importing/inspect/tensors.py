@@ -1,0 +1,139 @@
+"""Tensors in a pickle: where their numbers lie, without torch."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .placeholders import Placeholder, PlaceholderType, Storage
+
+__all__ = ["DTYPES", "StrangeTensor", "Tensor", "as_tensor", "to_numpy"]
+
+DTYPES: dict[str, tuple[str, str]] = {
+    "FloatStorage": ("float32", "<f4"),
+    "HalfStorage": ("float16", "<f2"),
+    "DoubleStorage": ("float64", "<f8"),
+    # NumPy has no such type; its bits are the upper half of a float32.
+    "BFloat16Storage": ("bfloat16", "<u2"),
+    "LongStorage": ("int64", "<i8"),
+    "IntStorage": ("int32", "<i4"),
+    "ShortStorage": ("int16", "<i2"),
+    "CharStorage": ("int8", "<i1"),
+    "ByteStorage": ("uint8", "<u1"),
+    "BoolStorage": ("bool", "|b1"),
+}
+"""torch's storages, and the types of their numbers in torch and NumPy."""
+
+MAX_DIMENSIONS = 16
+MAX_WRAPPED = 4
+"""Functions around functions that make one tensor."""
+
+PLAIN = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
+PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
+SUBCLASS = {
+    "torch._tensor._rebuild_from_type",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.tensor._rebuild_from_type",
+    "fastai.torch_core._rebuild_from_type",
+}
+FASTAI = {"fastai.torch_core._fa_rebuild_tensor"}
+
+
+class StrangeTensor(ValueError):
+    """A tensor that no network has; ``str()`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A view of a storage; ``offset`` and ``strides`` count numbers, not bytes."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+
+def as_tensor(value: Any) -> Tensor | None:
+    """Return the tensor that a placeholder stands for; None if it stands for something else.
+
+    Raises:
+        StrangeTensor: it reaches beyond its storage, repeats numbers, or has an unknown type.
+    """
+    maker, args = _call(value)
+    for _ in range(MAX_WRAPPED):
+        if maker in PLAIN:
+            return _view(args)
+        if maker in PARAMETER:
+            maker, args = _call(args[0] if args else None)
+        elif maker in SUBCLASS and len(args) > 2:
+            inner = args[0]
+            maker, args = (inner.full if isinstance(inner, PlaceholderType) else ""), args[2]
+        elif maker in FASTAI and len(args) > 1:
+            maker, args = "torch._utils._rebuild_tensor_v2", args[1:]
+        else:
+            break
+        if not isinstance(args, tuple):
+            raise StrangeTensor("a tensor is put together in an unknown way")
+    return None
+
+
+def _call(value: Any) -> tuple[str, tuple[Any, ...]]:
+    return (value.kind, value.args) if isinstance(value, Placeholder) else ("", ())
+
+
+def _view(args: tuple[Any, ...]) -> Tensor:
+    if len(args) < 4 or not isinstance(args[0], Storage):
+        raise StrangeTensor("a tensor has no numbers")
+    storage, offset, shape, strides = args[0], args[1], _sizes(args[2]), _sizes(args[3])
+    if storage.type not in DTYPES:
+        raise StrangeTensor(f"a tensor is of the type {storage.type}")
+    if not isinstance(offset, int) or offset < 0 or len(shape) != len(strides):
+        raise StrangeTensor("a tensor's shape contradicts itself")
+    found = Tensor(storage, offset, shape, strides)
+    last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+    if 0 not in shape and last >= storage.size:
+        raise StrangeTensor("a tensor reaches beyond the numbers that it has")
+    if found.count > storage.size:
+        raise StrangeTensor("a tensor claims more numbers than it has")
+    return found
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    if isinstance(value, Placeholder) and value.kind == "torch.Size" and value.args:
+        value = value.args[0]
+    if not isinstance(value, tuple | list) or len(value) > MAX_DIMENSIONS:
+        raise StrangeTensor("a tensor's shape is no list of numbers")
+    if not all(type(size) is int and 0 <= size < 2**48 for size in value):
+        raise StrangeTensor("a tensor's shape is no list of numbers")
+    return tuple(value)
+
+
+def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
+    """Return a tensor's numbers: a view of ``data``, the bytes of its storage.
+
+    bfloat16 becomes float32, in a copy.
+
+    Raises:
+        StrangeTensor: ``data`` has another size than the storage.
+    """
+    name, code = DTYPES[tensor.storage.type]
+    dtype = np.dtype(code)
+    if len(data) != tensor.storage.size * dtype.itemsize:
+        raise StrangeTensor("its weights are not as many as it says")
+    numbers = np.frombuffer(data, dtype)
+    view = np.lib.stride_tricks.as_strided(
+        numbers[tensor.offset :],
+        tensor.shape,
+        [step * dtype.itemsize for step in tensor.strides],
+        writeable=False,
+    )
+    if name == "bfloat16":
+        return (view.astype(np.uint32) << 16).view(np.float32)
+    return view

@@ -1,0 +1,212 @@
+"""A restricted unpickler: it makes placeholders, never a class or function that a file names."""
+
+import _compat_pickle
+import codecs
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from .known_names import SAFE_METHODS
+from .placeholders import Placeholder, PlaceholderType, Storage
+
+__all__ = ["LimitExceeded", "Reading", "Unpickler", "resolve"]
+
+MAX_NAMES = 20_000
+"""Names of classes and functions in one file; exports of large networks have a few hundred."""
+
+PLAIN: dict[tuple[str, str], Any] = {
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("builtins", "list"): list,
+    ("builtins", "tuple"): tuple,
+    ("builtins", "dict"): dict,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+"""The only real things a file can name: Python's own containers."""
+
+
+BUILTIN_TYPES = frozenset(
+    """
+    CodeType MethodType ModuleType NoneType EllipsisType NotImplementedType SimpleNamespace
+    CellType GenericAlias UnionType MappingProxyType
+    """.split()
+)
+"""Types that cloudpickle looks up by name, for code and for annotations."""
+
+
+COMPILED = {"_functools": "functools", "_operator": "operator"}
+"""Compiled halves of Python's modules, and the names that they go by."""
+
+
+class LimitExceeded(pickle.UnpicklingError):
+    """A pickle that needs more than any export does."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What unpickling the pickles of one file found, and the names that they refer to."""
+
+    names: dict[tuple[str, str], PlaceholderType] = field(default_factory=dict)
+    builtin_types: dict[str, PlaceholderType] = field(default_factory=dict)
+    storages: dict[str, Storage] = field(default_factory=dict)
+    strange: dict[str, None] = field(default_factory=dict)
+    """What no export does, as sentences."""
+
+    def named(self, module: str, name: str) -> PlaceholderType:
+        """Return the placeholder of ``module.name``, the same at every call."""
+        key = module, name
+        if key not in self.names:
+            if len(self.names) >= MAX_NAMES:
+                raise LimitExceeded(f"it refers to more than {MAX_NAMES:,} classes and functions")
+            self.names[key] = PlaceholderType.of(module, name)
+        return self.names[key]
+
+
+class Unpickler(pickle.Unpickler):
+    """Unpickle into placeholders.
+
+    Calls of functions and classes become placeholders with their arguments, so nothing of the
+    file runs. Containers, text, bytes and numbers are Python's own.
+    """
+
+    def __init__(self, file: BinaryIO, reading: Reading) -> None:
+        # As torch.load does, for text of Python 2.
+        super().__init__(file, encoding="utf-8", errors="replace")
+        self.reading = reading
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a placeholder, or a container of Python's own."""
+        return resolve(self.reading, module, name)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return the reference to a tensor's numbers, which torch keeps outside of the pickle.
+
+        torch's older format also refers to classes of layers in this way, with their source.
+        """
+        if isinstance(pid, tuple) and pid[:1] == ("module",) and len(pid) > 1:
+            return pid[1]
+        try:
+            kind, storage_type, key, location, size, *view = pid
+            if kind != "storage" or not isinstance(storage_type, PlaceholderType):
+                raise ValueError
+            storage = Storage(storage_type.name, str(key), str(location), int(size))
+            if any(part is not None for part in view) or size < 0:
+                raise ValueError
+        except (TypeError, ValueError):
+            raise pickle.UnpicklingError("it refers to an object outside of the file") from None
+        known = self.reading.storages.setdefault(storage.key, storage)
+        if known != storage:
+            raise pickle.UnpicklingError("two of its tensors disagree on their numbers")
+        return known
+
+
+def resolve(reading: Reading, module: str, name: str) -> Any:
+    """Return what stands for ``module.name`` of a pickle: a placeholder, or a container."""
+    # Protocols 0 to 2 write Python 2's names.
+    module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+    module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+    module = COMPILED.get(module, module)
+    if (module, name) in PLAIN:
+        return PLAIN[module, name]
+    known = reading.named(module, name)
+    if (module, name) in FOLLOWED:
+        return _Followed(reading, known, FOLLOWED[module, name])
+    return known
+
+
+class _Followed:
+    """A function whose meaning is known, and that is imitated with placeholders."""
+
+    __slots__ = ("imitate", "known", "reading")
+
+    def __init__(
+        self, reading: Reading, known: PlaceholderType, imitate: Callable[..., Any]
+    ) -> None:
+        self.reading, self.known, self.imitate = reading, known, imitate
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.known.called = True
+        try:
+            found = self.imitate(self.reading, *args, **kwargs)
+        except TypeError:
+            found = NotImplemented
+        return self.known(*args, **kwargs) if found is NotImplemented else found
+
+
+def _getattr(reading: Reading, owner: Any, name: Any, *_: Any) -> Any:
+    """``getattr`` on a class or module gives a longer name."""
+    known = reading.named("builtins", "getattr")
+    if not isinstance(name, str) or not isinstance(owner, Placeholder | PlaceholderType):
+        known.misused = True
+        return NotImplemented
+    if name.startswith("__") and name not in SAFE_METHODS:
+        # Private names lead from one object to all others.
+        known.misused = True
+    if isinstance(owner, PlaceholderType):
+        return reading.named(owner.module, f"{owner.name}.{name}" if owner.name else name)
+    return NotImplemented
+
+
+def _encode(_: Reading, text: Any, encoding: Any = "utf-8", *__: Any) -> Any:
+    """``_codecs.encode(text, "latin1")`` is how protocol 2 writes bytes."""
+    if isinstance(text, str) and encoding in ("latin1", "latin-1"):
+        return codecs.encode(text, "latin1")
+    return NotImplemented
+
+
+def _new(_: Reading, cls: Any, *args: Any) -> Any:
+    """``copyreg``'s functions for protocols that have no instruction of their own for it."""
+    return cls(*args) if isinstance(cls, PlaceholderType) else NotImplemented
+
+
+def _reconstructor(_: Reading, cls: Any, *__: Any) -> Any:
+    return cls() if isinstance(cls, PlaceholderType) else NotImplemented
+
+
+def _module(reading: Reading, name: Any, *_: Any) -> Any:
+    """cloudpickle's way to a module that code in the file uses."""
+    return reading.named(name, "") if isinstance(name, str) else NotImplemented
+
+
+def _builtin_type(reading: Reading, name: Any) -> Any:
+    """cloudpickle's way to types that have no module, as that of compiled code."""
+    if not isinstance(name, str):
+        return NotImplemented
+    if name not in BUILTIN_TYPES:
+        return reading.named("types", name)
+    if name not in reading.builtin_types:
+        reading.builtin_types[name] = PlaceholderType.of("types", name)
+    return reading.builtin_types[name]
+
+
+def _class(_: Reading, *args: Any) -> Any:
+    """cloudpickle's class: ``(type, name, bases, {"__module__": …}, …)``."""
+    texts = [arg for arg in args[:3] if isinstance(arg, str)]
+    around = next((arg for arg in args if isinstance(arg, dict)), {})
+    module = around.get("__module__")
+    made = PlaceholderType.of(module if isinstance(module, str) else "", (texts or ["a class"])[0])
+    made.carried = True
+    return made
+
+
+Imitation = Callable[..., Any]
+
+FOLLOWED: dict[tuple[str, str], Imitation] = {
+    ("builtins", "getattr"): _getattr,
+    ("_codecs", "encode"): _encode,
+    ("copyreg", "__newobj__"): _new,
+    ("copyreg", "_reconstructor"): _reconstructor,
+    **{
+        (f"cloudpickle.{module}", name): imitate
+        for module in ("cloudpickle", "cloudpickle_fast")
+        for name, imitate in (
+            ("_builtin_type", _builtin_type),
+            ("subimport", _module),
+            ("_make_skeleton_class", _class),
+            ("_make_skeleton_enum", _class),
+        )
+    },
+}
+"""Functions whose result a pickle goes on to use as a class, a module or bytes."""

@@ -1,0 +1,410 @@
+"""The parent's part of an import: what it refuses, what it believes of its child, what it keeps."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model import Bundle, Classifier, load
+from model.cli import main
+from model.errors import ExportRefused, LoupeError
+from model.importing import launcher
+from model.importing.convert import importer
+from model.importing.convert.importer import import_export
+from model.importing.convert.parity import Photos, compare, gather_photos
+from model.importing.convert.refusals import worker_ended, worker_refused
+from model.importing.convert.worker_report import WorkerReport
+from model.importing.inspect import ExportReport, Finding
+from model.photo import read
+from model.settings import settings
+from tests.model.importing.inspect.hostile import payloads
+from tests.model.tiny import COLOURS, files, values
+from tests.photos import drawn
+
+REPORT = ExportReport(
+    file="export.pkl",
+    bytes=1,
+    weights_bytes=1,
+    format="zip",
+    kind="vision",
+    task="single-label",
+    library="",
+    labels=(),
+    plan=(),
+    left_behind=(),
+    names=(),
+    inferred={"fastai": "2.8 or later"},
+    problems=(),
+)
+FOUND = {
+    "labels": list(COLOURS),
+    "multilabel": False,
+    "recipe": values()["recipe"],
+    "architecture": {
+        "library": "custom",
+        "body": "Colours",
+        "head": "custom",
+        "features": 3,
+        "parameters": 24,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+    },
+    "learner": False,
+}
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where imports put their workrooms."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is taken for a fine export."""
+    monkeypatch.setattr(importer, "inspect_export", lambda path: REPORT)
+    (tmp_path / "export.pkl").write_bytes(b"never opened")
+    return tmp_path / "export.pkl"
+
+
+def good(out: Path, photos: list[Path], classifier: Classifier) -> None:
+    """What an honest child writes."""
+    (out / "report.json").write_text(json.dumps(FOUND))
+    for name, data in files().items():
+        (out / name).write_bytes(data)
+    # Decoded in full, as fastai does it.
+    images = [Image.open(photo).convert("RGB") for photo in photos]
+    answers = [classifier.identify(image).probabilities for image in images]
+    np.savez(out / "answers.npz", probabilities=np.array(answers, dtype=np.float32))
+
+
+def child(
+    monkeypatch: pytest.MonkeyPatch,
+    classifier: Classifier,
+    change: Callable[[Path], object] = lambda out: None,
+    status: int = 0,
+) -> None:
+    """Let the child write what is good, then change it."""
+
+    def run(room: Path, worker: str, task: dict[str, Any], limits: Any, **told: Any) -> int:
+        photos = [room / "photos" / name for name in task["photos"]]
+        good(room / "out", photos, classifier)
+        change(room / "out")
+        told["on_network"](True)
+        for stage in ("loading", "compiling", "\x1b[31m", "comparing"):
+            told["on_stage"](stage)
+        return status
+
+    monkeypatch.setattr(launcher, "run", run)
+
+
+def test_a_bundle_is_made_of_what_the_child_wrote(
+    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child(monkeypatch, colours)
+    said: list[str] = []
+    imported = import_export(export, "own", title="My own", licence="MIT", on_progress=said.append)
+    assert imported.bundle == load("own").bundle
+    manifest = imported.bundle.manifest
+    assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
+    assert manifest.engines == ("compiled",)
+    assert manifest.provenance["fastai"]
+    assert imported.parity.photos == 10
+    assert imported.parity.whole <= 1e-6
+    assert imported.parity.difference <= 1e-3
+    apart = f"{imported.parity.difference:.0e}"
+    # The fifth line may be one about large JPEGs.
+    assert [*said[:4], said[-1]] == [
+        "Reading export.pkl without running it…",
+        "Converting it in a process of its own (no network, none of your secrets)…",
+        "Compiling…",
+        "Running fastai's own transforms and the network…",
+        f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
+    ]
+    assert list(temporary.iterdir()) == []
+
+
+def _link(out: Path, name: str, to: Path) -> None:
+    (out / name).unlink()
+    (out / name).symlink_to(to)
+
+
+def _pipe(out: Path, name: str) -> None:
+    (out / name).unlink()
+    os.mkfifo(out / name)
+
+
+def _found(out: Path, **change: Any) -> None:
+    (out / "report.json").write_text(json.dumps({**FOUND, **change}))
+
+
+def _answers(out: Path, change: Callable[[Any], Any]) -> None:
+    array = np.load(out / "answers.npz")["probabilities"]
+    np.savez(out / "answers.npz", probabilities=change(array))
+
+
+def _pickled(out: Path) -> None:
+    np.savez(out / "answers.npz", probabilities=np.array([{}], dtype=object))
+
+
+LIES: dict[str, Callable[[Path], object]] = {
+    "no result": lambda out: (out / "report.json").unlink(),
+    "no json": lambda out: (out / "report.json").write_bytes(b"\xff{"),
+    "other fields": lambda out: _found(out, engines=["fake"]),
+    "two labels": lambda out: _found(out, labels=["a", "b"]),
+    "same labels": lambda out: _found(out, labels=["a"] * 6),
+    "a learner": lambda out: _found(out, learner=True),
+    "other size": lambda out: _found(out, recipe={"resize": [64, 64]}),
+    "a huge result": lambda out: (out / "report.json").write_bytes(b" " * (2**24 + 1)),
+    "a link": lambda out: _link(out, "graph.onnx", Path("/etc/passwd")),
+    "a linked result": lambda out: _link(out, "report.json", Path("/etc/passwd")),
+    "a pipe": lambda out: _pipe(out, "graph.onnx"),
+    "a piped result": lambda out: _pipe(out, "report.json"),
+    "no graph": lambda out: (out / "graph.onnx").unlink(),
+    "a graph of bytes": lambda out: (out / "graph.onnx").write_bytes(b"bytes"),
+    "other golden answers": lambda out: (out / "golden.npz").write_bytes(
+        files(golden_change=lambda arrays: arrays["probabilities"].fill(0.5))["golden.npz"]
+    ),
+    "no answers": lambda out: (out / "answers.npz").unlink(),
+    "a pickle": _pickled,
+    "other answers": lambda out: _answers(out, lambda array: array + 0.002),
+    "answers that are no numbers": lambda out: _answers(out, lambda array: array * np.nan),
+    "fewer answers": lambda out: _answers(out, lambda array: array[1:]),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_nothing_is_believed_and_the_former_bundle_stays(
+    tiny_bundle: Bundle,
+    colours: Classifier,
+    export: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lie: str,
+) -> None:
+    child(monkeypatch, colours, LIES[lie])
+    with pytest.raises(LoupeError):
+        import_export(export, "tiny")
+    assert load("tiny").bundle == tiny_bundle
+    assert {path.name for path in tiny_bundle.folder.parent.iterdir()} == {
+        "current",
+        tiny_bundle.version,
+    }
+    assert list(temporary.iterdir()) == []
+
+
+def test_answers_that_differ_name_the_photo(
+    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(array: Any) -> Any:
+        array[3, 2] += 0.05
+        return array
+
+    child(monkeypatch, colours, lambda out: _answers(out, change))
+    with pytest.raises(
+        ExportRefused, match="for the photo astronaut a probability differs by 0.05"
+    ):
+        import_export(export, "own")
+
+
+def test_a_childs_refusal_is_worded(
+    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(out: Path) -> None:
+        told = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
+        (out / "refusal.json").write_text(json.dumps(told))
+
+    child(monkeypatch, colours, refuse, status=1)
+    with pytest.raises(ExportRefused, match=r"^It is \\x1b\[31mred$"):
+        import_export(export, "own")
+    child(monkeypatch, colours, status=-9)
+    with pytest.raises(ExportRefused, match="ended by SIGKILL.*memory.*written by fastai 2.8"):
+        import_export(export, "own")
+    child(monkeypatch, colours, status=3)
+    with pytest.raises(ExportRefused, match="exit status 3"):
+        import_export(export, "own")
+
+
+def test_words_for_what_nobody_foresaw() -> None:
+    def foreign(message: str, stage: str = "loading") -> str:
+        told = {"message": message, "foreign": True, "stage": stage}
+        return str(worker_refused(json.dumps(told).encode(), {"fastai": "2.5", "python": "3.8"}))
+
+    text = foreign("AttributeError: 'Resize' object has no attribute 'mode'")
+    assert text.startswith("It could not be loaded here: AttributeError: 'Resize'")
+    assert "written by fastai 2.5, python 3.8; here are python 3." in text
+    assert "--arch" in text
+    code = foreign("TypeError: code expected at most 16 arguments, got 18")
+    assert "compiled by another Python" in code
+    assert "compiled here: boom. Its network" in foreign("boom", "compiling")
+    assert "too little memory" in foreign(
+        "RuntimeError: DefaultCPUAllocator: can't allocate memory"
+    )
+    assert "makes sense" in str(worker_refused(b"[]", {}))
+    assert "makes sense" in str(worker_refused(b"{", {}))
+    assert "SIGSEGV" in str(worker_ended(-11, {}))
+    assert "signal 99" in str(worker_ended(-99, {}))
+
+
+def test_what_reading_shows_is_refused_before_anything_runs(
+    export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "run", lambda *_, **__: pytest.fail("it was run"))
+    problems = (Finding.of("a", "It is cut short."), Finding.of("b", "A note.", fatal=False))
+    for kind, match in (("text", "a text learner"), ("vision", "^It is cut short.$")):
+        changed = REPORT.model_copy(update={"kind": kind, "problems": problems})
+        monkeypatch.setattr(importer, "inspect_export", lambda path, changed=changed: changed)
+        with pytest.raises(ExportRefused, match=match):
+            import_export(export, "own")
+    with pytest.raises(LoupeError, match="^name: "):
+        import_export(export, "../own")
+
+
+def test_without_torch_importing_says_what_to_install(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "find_spec", lambda name: None)
+    with pytest.raises(LoupeError, match="needs torch, fastai.*requirements.txt"):
+        import_export(export, "own")
+
+
+def jpeg(size: tuple[int, int], orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    drawn(*size).save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def test_photos_that_fastai_opens_otherwise_are_left_out(tmp_path: Path) -> None:
+    folder, room = tmp_path / "photos", tmp_path / "room"
+    folder.mkdir()
+    room.mkdir()
+    (folder / "upright.jpg").write_bytes(jpeg((80, 60)))
+    (folder / "turned.jpg").write_bytes(jpeg((80, 60), 6))
+    (folder / "broken.jpg").write_bytes(jpeg((80, 60))[:300])
+    drawn(40, 40).save(folder / "grey.png")
+    Image.new("L", (30, 30)).save(folder / "l.png")
+    Image.new("RGBA", (30, 30)).save(folder / "clear.png")
+    (folder / "wrong.png").write_bytes(b"no photo")
+    found = gather_photos(folder, room)
+    assert found.names == ("grey.png", "l.png", "upright.jpg")
+    assert found.left_out == 4
+    assert [path.suffix for path in found.files] == [".png", ".png", ".jpeg"]
+    for name in ("grey.png", "l.png", "upright.jpg"):
+        (folder / name).unlink()
+    with pytest.raises(ExportRefused, match="holds no photo to compare on"):
+        gather_photos(folder, room)
+
+
+def test_scaled_decoding_is_told_apart_from_a_difference(
+    colours: Classifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.jpg"
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (900, 1200, 3), dtype=np.uint8)).save(path)
+    with Image.open(path) as image:
+        wanted = colours.identify(image.convert("RGB")).probabilities
+    photos = Photos((path,), ("large",), 0)
+    compared = compare(colours, photos, np.array([wanted], dtype=np.float32))
+    assert compared.whole == 0
+    assert compared.difference > 0
+    recipe = colours.bundle.manifest.recipe.model_copy(update={"decoding": "whole"})
+    assert read(path.read_bytes(), resize=recipe.min_decode_size).image.size == (1200, 900)
+
+
+def run(*words: object) -> Any:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_the_command_prints_what_was_made(
+    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child(monkeypatch, colours)
+    result = run("import", export, "--name", "own")
+    assert result.exit_code == 0
+    folder = load("own").bundle.folder
+    assert result.stdout.splitlines() == [
+        f"own {folder.name} in {folder}",
+        "6 labels: red, green, blue, yellow, white, black",
+        "engines: compiled",
+        "not calibrated: python -m model calibrate own FOLDER",
+        "see it: make run, or python -m model identify --model own PHOTO",
+    ]
+    assert "Compiling" in result.stderr
+    assert "at most" in result.stderr
+    assert load("own").bundle.manifest.title == "Own"
+    # Where another model opens first, the line says how to see this one.
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    settings.cache_clear()
+    result = run("import", export, "--name", "own")
+    assert result.stdout.splitlines()[-1] == (
+        "see it: LOUPE_MODEL=own make run, or python -m model identify --model own PHOTO"
+    )
+
+
+def test_a_refusal_is_one_line_and_exit_2(
+    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child(monkeypatch, colours, LIES["other answers"])
+    result = run("import", export, "--name", "own")
+    assert result.exit_code == 2
+    assert "Error: Loupe would answer differently from fastai" in result.stderr
+
+
+@pytest.mark.parametrize("trust", [False, True], ids=["plain", "trusted"])
+def test_hostile_files_are_never_run(
+    tmp_path: Path, data_folder: Path, temporary: Path, trust: bool
+) -> None:
+    marker = tmp_path / "marker"
+    files = payloads(marker)
+    # Each is inspected in tests of the reader; here are some of each kind, by the whole command.
+    for name in ("reduce-2", "getattr", "in-a-learner", "cloudpickle", "zip", "legacy-3", "deep"):
+        path = tmp_path / "hostile.pkl"
+        path.write_bytes(files[name])
+        result = run("import", path, "--name", "own", *(["--trust"] if trust else []))
+        assert result.exit_code == 2, name
+        assert not marker.exists(), name
+    assert list(temporary.iterdir()) == []
+    assert not (data_folder / "models" / "own").exists()
+
+
+def test_found_is_a_manifest_but_for_names() -> None:
+    found = WorkerReport.model_validate_json(json.dumps(FOUND))
+    assert found.manifest().engines == ("compiled",)
+    assert "inside" not in found.values("own")["recipe"]
+
+
+def test_a_model_that_scaled_decoding_moves_gets_its_photos_whole(
+    colours: Classifier,
+    export: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    child(monkeypatch, colours)
+    # Lines of one pixel: what they become depends on who scales them.
+    folder = tmp_path / "lines"
+    folder.mkdir()
+    lines = np.zeros((1200, 1200, 3), np.uint8)
+    lines[::2] = (255, 0, 0)
+    Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
+    said: list[str] = []
+    monkeypatch.setattr("model.importing.convert.parity.TOLERANCE", 1e-7)
+    imported = import_export(export, "own", photos=folder, on_progress=said.append)
+    assert any("decodes them in full" in line for line in said)
+    assert imported.bundle.manifest.recipe.decoding == "whole"
+    assert imported.parity.difference <= 1e-7

@@ -1,0 +1,165 @@
+"""Networks found by name, rebuilt with the same answers, and compiled whatever they are."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model import Bundle
+from model.bundle import ManifestDraft, publish
+from model.engines import start
+from model.errors import ExportRefused
+from tests.model.importing.learners import loaders, pictures, read_back, vision
+
+pytestmark = [
+    pytest.mark.torch,
+    # fastai 2.8 says it so for networks that it has no own entry for.
+    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("network") / "photos")
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Any:
+    from fastai.vision.all import Normalize, Resize
+
+    norm = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
+    return loaders(folder, Resize(64), norm)
+
+
+def found_in(learner: Any) -> Any:
+    return read_back(learner).report
+
+
+def arch(name: str) -> Any:
+    import fastai.vision.models
+    import torchvision.models
+
+    if name.startswith("xresnet"):
+        return getattr(fastai.vision.models.xresnet, name)
+    return getattr(torchvision.models, name, name)
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "expected"),
+    [
+        ("squeezenet1_1", {}, ("torchvision", "squeezenet1_1", "fastai", True)),
+        ("mobilenet_v3_small", {}, ("torchvision", "mobilenet_v3_small", "fastai", True)),
+        ("test_byobnet", {}, ("timm", "test_byobnet", "fastai", True)),
+        ("test_vit", {"size": 160}, ("timm", "test_vit", "fastai", True)),
+        ("resnet18", {"concat_pool": False}, ("custom", "Sequential", "custom", False)),
+        ("squeezenet1_1", {"bn_final": True}, ("custom", "Sequential", "custom", False)),
+        ("xresnet18", {}, ("custom", "Sequential", "custom", False)),
+    ],
+    ids=str,
+)
+def test_a_network_is_named_if_it_can_be_rebuilt(
+    folder: Path, data: Any, body: str, options: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    from fastai.vision.all import Resize
+
+    options = dict(options)
+    if size := options.pop("size", None):
+        data = loaders(folder, Resize(size))
+    found = found_in(vision(data, arch(body), **options))
+    named = found.architecture
+    assert (named.library, named.body, named.head, found.learner) == expected
+    assert found.labels == ("cat", "dog")
+    assert not found.multilabel
+
+
+def test_a_name_is_found_without_the_learners_own_word(data: Any) -> None:
+    """As in exports of older fastai, which did not write it down."""
+    for body, library in (("mobilenet_v3_small", "torchvision"), ("test_byobnet", "timm")):
+        learner = vision(data, arch(body))
+        del learner.arch
+        found = found_in(learner)
+        assert (found.architecture.library, found.architecture.body) == (library, body)
+
+
+def test_a_head_of_one_layer_is_linear(data: Any) -> None:
+    from fastai.vision.all import nn
+
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 2))
+    found = found_in(vision(data, arch("resnet18"), custom_head=head))
+    assert (found.architecture.head, found.architecture.features, found.learner) == (
+        "linear",
+        512,
+        True,
+    )
+
+
+def _bundle(shelf: Path, learner: Any) -> Bundle:
+    from model.training.onnx_export import export_onnx
+
+    found = read_back(learner)
+    manifest = found.report.manifest()
+    fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
+    return publish(ManifestDraft.model_validate(found.report.values("made")), shelf, fill)
+
+
+def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
+    from fastai.vision.all import Resize, aug_transforms
+
+    sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
+    bundle = _bundle(shelf, vision(sized, "test_byobnet"))
+    assert bundle.manifest.recipe.graph_size == (40, 40)
+    answers = [start(bundle, name).run(bundle.golden.pixels) for name in ("compiled", "learner")]
+    for output in answers:
+        np.testing.assert_allclose(output.probabilities, bundle.golden.probabilities, atol=1e-4)
+        assert output.features.shape[1] == bundle.manifest.architecture.features
+    np.testing.assert_allclose(answers[0].features, answers[1].features, rtol=1e-3, atol=1e-3)
+
+
+def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) -> None:
+    import torch
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 5, 3, stride=4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.ReLU(),
+        nn.Linear(5, 2),
+        nn.Hardtanh(-3, 3),
+    )
+    learner = Learner(data, net, loss_func=CrossEntropyLossFlat())
+    bundle = _bundle(shelf, learner)
+    named = bundle.manifest.architecture
+    assert (named.library, named.body, named.features) == ("custom", "Conv2d", 5)
+    assert set(bundle.manifest.files) == {"graph.onnx", "golden.npz"}
+    output = start(bundle, "compiled").run(bundle.golden.pixels)
+    with torch.inference_mode():
+        logits = net[5](net[4](torch.from_numpy(output.features)))
+    np.testing.assert_allclose(output.logits, logits, atol=1e-4)
+
+
+def test_without_a_linear_layer_features_are_the_logits(data: Any) -> None:
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = found_in(Learner(data, model, loss_func=CrossEntropyLossFlat()))
+    assert (found.architecture.body, found.architecture.features) == ("Conv2d", 2)
+
+
+def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+
+    def learner(*layers: Any) -> Any:
+        return Learner(data, nn.Sequential(*layers), loss_func=CrossEntropyLossFlat())
+
+    pool = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    with pytest.raises(ExportRefused, match="1 channels"):
+        found_in(learner(nn.Conv2d(1, 2, 3), *pool))
+    with pytest.raises(ExportRefused, match=r"\(2, 7\).*2 labels"):
+        found_in(learner(nn.Conv2d(3, 7, 3), *pool))
+    broken = learner(nn.Conv2d(3, 2, 3), *pool)
+    broken.model[0].weight.data.fill_(float("nan"))
+    with pytest.raises(ExportRefused, match="NaN"):
+        found_in(broken)

@@ -1,0 +1,371 @@
+"""Whole imports of real exports, each in its own process."""
+
+import json
+import pickle
+import shutil
+import sys
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model import load
+from model.cli import main
+from model.importing import launcher
+from model.settings import settings
+from tests.model.importing.learners import loaders, pictures, read_back, vision
+from tests.model.tiny import tiny
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
+]
+
+OWN = '''
+"""A module of the user's own: a network, and code that looks around when it is loaded."""
+import json, os, socket, sys
+from pathlib import Path
+from torch import nn
+
+
+class OwnNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU())
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.answer = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.answer(self.pool(self.stem(x)).flatten(1))
+
+
+class Fickle(OwnNet):
+    def forward(self, x):
+        found = super().forward(x)
+        return found if found.sum().item() > 0 else -found
+
+
+class Broken(OwnNet):
+    def forward(self, x):
+        return missing_helper(super().forward(x))
+
+
+def look(path):
+    try:
+        socket.create_connection(("1.1.1.1", 53), 3)
+        network = "reached"
+    except OSError as error:
+        network = str(error)
+    Path(path).write_text(json.dumps({"environment": dict(os.environ), "network": network,
+        "folder": os.getcwd(), "user": os.getuid(), "modules": sorted(sys.modules)}))
+    return "looked"
+
+
+def die(number):
+    os.kill(os.getpid(), number)
+
+
+class Calls:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+'''
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    # Tests share their cores: two threads that wait for each other take ten times as long.
+    monkeypatch.setenv("LOUPE_THREADS", "1")
+    settings.cache_clear()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("import") / "photos", ("cat", "dog", "owl"))
+
+
+def run(*words: object) -> Any:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def label(path: Path) -> str:
+    """A label function as a notebook has it."""
+    return path.parent.name
+
+
+def exported(learner: Any, path: Path) -> Path:
+    """Export by reference, as fastai did for years, and read no more than that."""
+    learner.path = path.parent
+    learner.export(path.name, pickle_module=pickle)
+    return path
+
+
+def from_windows(path: Path) -> None:
+    """Exchange the class of all paths in an export."""
+    changed = path.with_suffix(".windows")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith("data.pkl"):
+                # Python 3.13 writes pathlib._local, other versions pathlib.
+                posix = f"c{Path.__module__}\nPosixPath\n".encode()
+                assert posix in data
+                data = data.replace(posix, posix.replace(b"Posix", b"Windows"))
+            new.writestr(name, data)
+    shutil.move(changed, path)
+
+
+def test_an_export_of_a_notebook_on_windows(
+    folder: Path,
+    tmp_path: Path,
+    data_folder: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Presized, timm's body, a label function that is gone: from file to answer."""
+    from fastai.vision.all import Normalize, Resize, aug_transforms, load_learner
+
+    norm = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
+    batches = [*aug_transforms(size=48, min_scale=0.75), norm]
+    with monkeypatch.context() as patch:
+        patch.setattr("__main__.label", label, raising=False)
+        patch.setattr(label, "__module__", "__main__")
+        patch.setattr(label, "__qualname__", "label")
+        learner = vision(loaders(folder, Resize(100), batches, get_y=label), "test_byobnet")
+        path = exported(learner, tmp_path / "export.pkl")
+        with pytest.warns(UserWarning, match="insecure pickle"):
+            reference = load_learner(path)
+    from_windows(path)
+    photos = shutil.copytree(folder, tmp_path / "photos")
+    Image.open(folder / "cat" / "0.png").resize((1600, 1200)).save(photos / "large.jpg")
+    result = run("import", path, "--name", "notebook", "--photos", photos)
+    assert result.exit_code == 0, result.stderr
+    assert "3 labels: cat, dog, owl" in result.stdout
+    assert "engines: compiled, learner" in result.stdout
+    assert "Compared 13 photos through fastai and through Loupe: at most" in result.stderr
+    assert list(temporary.glob("loupe-*")) == []
+    manifest = load("notebook").bundle.manifest
+    assert (manifest.architecture.library, manifest.architecture.body) == ("timm", "test_byobnet")
+    assert manifest.recipe.graph_size == (48, 48)
+    photo = folder / "dog" / "1.png"
+    with reference.no_bar(), reference.no_logging():
+        wanted = reference.predict(photo)[2]
+    for engine in ("compiled", "learner"):
+        found = load("notebook", engine).identify(photo).probabilities
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module of the user's own in a folder on PYTHONPATH."""
+    place = tmp_path / "own"
+    place.mkdir()
+    (place / "own_module.py").write_text(OWN)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    monkeypatch.delitem(sys.modules, "own_module", raising=False)
+    import own_module  # type: ignore[import-not-found]
+
+    return own_module
+
+
+def multilabel(folder: Path, own: Any) -> Any:
+    from fastai.vision.all import BCEWithLogitsLossFlat, Learner, Resize, ResizeMethod
+
+    data = loaders(folder, Resize(64, ResizeMethod.Pad, pad_mode="zeros"), multilabel=True)
+    return Learner(data, own.OwnNet(), loss_func=BCEWithLogitsLossFlat())
+
+
+@pytest.mark.slow
+def test_an_own_network_and_what_its_code_can_see(
+    folder: Path,
+    own: Any,
+    tmp_path: Path,
+    data_folder: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOUPE_SECRET", "hush")
+    monkeypatch.setenv("OTHER_TOKEN", "hush")
+    learner = multilabel(folder, own)
+    learner.model.looks = own.Calls(own.look, str(tmp_path / "seen.json"))
+    path = exported(learner, tmp_path / "export.pkl")
+    (tmp_path / "seen.json").unlink(missing_ok=True)
+
+    refused = run("import", path, "--name", "own")
+    assert refused.exit_code == 2
+    assert "made of own_module.OwnNet" in refused.stderr
+    assert "--trust" in refused.stderr
+    assert not (tmp_path / "seen.json").exists()
+
+    result = run("import", path, "--name", "own", "--trust")
+    assert result.exit_code == 0, result.stderr
+    assert "engines: compiled\n" in result.stdout
+    manifest = load("own").bundle.manifest
+    assert manifest.multilabel
+    assert (manifest.architecture.body, manifest.architecture.features) == ("OwnNet", 8)
+    assert list(temporary.glob("loupe-*")) == []
+
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert "hush" not in json.dumps(seen["environment"])
+    assert not [name for name in seen["environment"] if name.startswith("LOUPE")]
+    assert seen["folder"] == seen["environment"]["HOME"] == seen["environment"]["TMPDIR"]
+    assert seen["folder"].startswith(str(temporary))
+    if "no network" in result.stderr:
+        assert seen["network"] != "reached"
+
+    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.setattr(sys, "path", [part for part in sys.path if part != str(tmp_path / "own")])
+    (tmp_path / "seen.json").unlink()
+    refused = run("import", path, "--name", "own", "--trust")
+    assert refused.exit_code == 2
+    assert "own_module.OwnNet" in refused.stderr
+    assert not (tmp_path / "seen.json").exists()
+    assert load("own").bundle.manifest == manifest
+
+
+def test_a_child_that_is_killed_leaves_the_former_bundle(
+    folder: Path, own: Any, tmp_path: Path, shelf: Path, temporary: Path
+) -> None:
+    former = tiny(shelf, "own")
+    learner = multilabel(folder, own)
+    learner.model.dies = own.Calls(own.die, 11)
+    result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "own", "--trust")
+    assert result.exit_code == 2
+    assert "Its process was ended by SIGSEGV" in result.stderr
+    assert load("own").bundle == former
+    assert list(temporary.glob("loupe-*")) == []
+
+
+def test_what_is_no_vision_learner_is_refused_before_it_runs(
+    folder: Path,
+    own: Any,
+    tmp_path: Path,
+    data_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import pandas as pd
+    import torch
+    from fastai.tabular.all import TabularDataLoaders, tabular_learner
+
+    usual = launcher.run
+
+    def only_inspect(room: Path, worker: str, *words: Any, **options: Any) -> int:
+        assert worker == "model.importing.inspect.worker"
+        return usual(room, worker, *words, **options)
+
+    monkeypatch.setattr(launcher, "run", only_inspect)
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = TabularDataLoaders.from_df(
+            frame, y_names="y", cont_names=["a"], bs=2, valid_idx=[0, 1], num_workers=0
+        )
+    tabular = exported(tabular_learner(data, layers=[4]), tmp_path / "tabular.pkl")
+    network = multilabel(folder, own)
+    whole = exported(network, tmp_path / "whole.pkl").read_bytes()
+    (tmp_path / "cut.pkl").write_bytes(whole[: len(whole) // 2])
+    torch.save(network.model, tmp_path / "module.pkl")
+    torch.save(network.model.state_dict(), tmp_path / "state.pkl")
+    cases = {
+        tabular: "tabular|tables",
+        tmp_path / "cut.pkl": "cut short|damaged|whole",
+        tmp_path / "module.pkl": "only the network",
+        tmp_path / "state.pkl": "only weights",
+    }
+    for path, match in cases.items():
+        result = run("import", path, "--name", "own")
+        assert result.exit_code == 2
+        assert any(word in result.stderr for word in match.split("|")), result.stderr
+
+
+def test_a_network_that_cannot_be_compiled_or_run_says_why(
+    folder: Path, own: Any, tmp_path: Path
+) -> None:
+    """In this process, since nothing of it is hostile."""
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, Resize
+
+    from model.importing.convert import worker
+
+    (tmp_path / "out").mkdir()
+    data = loaders(folder, Resize(64))
+    expected = {
+        "Fickle": ("compiling", "data-dependent"),
+        "Broken": ("loading", "NameError: name 'missing_helper' is not defined"),
+    }
+    for name, (stage, message) in expected.items():
+        learner = Learner(data, getattr(own, name)(), loss_func=CrossEntropyLossFlat())
+        path = exported(learner, tmp_path / "export.pkl")
+        (tmp_path / "task.json").write_text(
+            json.dumps({"export": str(path), "photos": [], "trust": True})
+        )
+        assert worker.main(tmp_path) == 1
+        told = json.loads((tmp_path / "out" / "refusal.json").read_text())
+        assert told["foreign"]
+        assert told["stage"] == stage
+        assert message in told["message"]
+
+
+def test_data_loaders_made_in_any_way_are_read(folder: Path) -> None:
+    import pandas as pd
+    from fastai.vision.all import (
+        Categorize,
+        Datasets,
+        ImageDataLoaders,
+        IntToFloatTensor,
+        PILImage,
+        Resize,
+        ToTensor,
+        get_image_files,
+        parent_label,
+    )
+
+    from model.importing.convert.reference import reference_probabilities
+
+    files = sorted(get_image_files(folder))
+    labels = [path.parent.name for path in files]
+    frame = pd.DataFrame({"name": [str(path.relative_to(folder)) for path in files]})
+    frame["label"], frame["many"] = labels, [f"{label} all" for label in labels]
+    usual: dict[str, Any] = {"item_tfms": Resize(64), "bs": 4, "num_workers": 0}
+    split = [list(range(6)), list(range(6, len(files)))]
+    sets = Datasets(files, [[PILImage.create], [parent_label, Categorize()]], splits=split)
+    made = [
+        ImageDataLoaders.from_df(frame, folder, **usual),
+        ImageDataLoaders.from_df(frame, folder, label_col="many", label_delim=" ", **usual),
+        ImageDataLoaders.from_path_func(folder, files, lambda path: path.parent.name, **usual),
+        ImageDataLoaders.from_path_re(folder, files, r"/([^/]+)/\d+.png$", **usual),
+        ImageDataLoaders.from_lists(folder, files, labels, **usual),
+        sets.dataloaders(
+            bs=4,
+            num_workers=0,
+            after_item=[Resize(64), ToTensor()],
+            after_batch=[IntToFloatTensor()],
+        ),
+    ]
+    for number, data in enumerate(made):
+        learner = vision(data, "test_byobnet")
+        with learner.no_bar(), learner.no_logging():
+            expected = learner.predict(files[0])[2]
+        found = read_back(learner)
+        several = number == 1
+        assert found.report.labels == tuple(data.vocab)
+        assert found.report.multilabel == several
+        answers = reference_probabilities(
+            found.model, found.pipeline, files[:1], multilabel=several
+        )
+        np.testing.assert_allclose(answers[0], expected, atol=1e-6)

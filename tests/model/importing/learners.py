@@ -1,0 +1,119 @@
+"""Real, tiny fastai learners on generated pictures, for tests of imports."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SIZES = ((90, 120), (120, 90), (64, 64), (130, 70))
+"""Width and height of the pictures."""
+
+
+def pictures(folder: Path, labels: tuple[str, ...] = ("cat", "dog")) -> Path:
+    """A folder a label with a few smooth pictures of all shapes."""
+    generator = np.random.default_rng(0)
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for number, size in enumerate(SIZES):
+            small = generator.integers(0, 256, (6, 7, 3), dtype=np.uint8)
+            image = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+            image.save(folder / label / f"{number}.png")
+    return folder
+
+
+def several(path: Path) -> Any:
+    """A label function for several labels a photo; fastai trips over a list[str] here."""
+    return [path.parent.name]
+
+
+def loaders(
+    folder: Path,
+    items: Any,
+    batches: Any = None,
+    *,
+    get_y: Callable[[Path], Any] | None = None,
+    multilabel: bool = False,
+    image: Any = None,
+) -> Any:
+    """Data loaders as a user makes them."""
+    from fastai.vision.all import (
+        CategoryBlock,
+        DataBlock,
+        ImageBlock,
+        MultiCategoryBlock,
+        PILImage,
+        RandomSplitter,
+        get_image_files,
+        parent_label,
+    )
+
+    target = MultiCategoryBlock if multilabel else CategoryBlock
+    return DataBlock(
+        (ImageBlock(image or PILImage), target),
+        get_items=get_image_files,
+        get_y=get_y or (several if multilabel else parent_label),
+        splitter=RandomSplitter(seed=1),
+        item_tfms=items,
+        batch_tfms=batches,
+    ).dataloaders(folder, bs=2, num_workers=0)
+
+
+def vision(data: Any, arch: Any, **options: Any) -> Any:
+    """``vision_learner`` with random weights."""
+    import torch
+    from fastai.vision.all import vision_learner
+
+    torch.manual_seed(0)
+    options = {"pretrained": False, "normalize": False, **options}
+    learner = vision_learner(data, arch, **options)
+    # Batch norms that have seen nothing hide mistakes.
+    for name, part in learner.model.named_buffers():
+        if "running" in name:
+            part.copy_(torch.rand_like(part) + 0.5)
+    learner.model.eval()
+    return learner
+
+
+def read_back(learner: Any) -> Any:
+    """Export a learner and read it back: its parts, network, graph input and report."""
+    from model.importing.convert.fastai_pipeline import FastaiPipeline
+    from model.importing.convert.network_builder import Weights
+    from model.importing.convert.network_name import named_network, unnamed
+    from model.importing.convert.recipe import read_recipe
+    from model.importing.convert.reference import count_features
+    from model.importing.convert.restored_network import restore_network
+    from model.importing.convert.worker_report import WorkerReport
+    from model.importing.inspect.container import open_export
+    from model.importing.inspect.learner import read_learner
+
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "export.pkl")
+        learner.export(path)
+        with open_export(path) as export:
+            parts = read_learner(export.root)
+            weights = Weights(export.read_storage)
+            pipeline = FastaiPipeline.from_parts(parts, weights)
+            steps = read_recipe(pipeline)
+            size = steps.recipe.graph_size or steps.recipe.size
+            model = restore_network(parts.network, weights, size)
+    report = WorkerReport(
+        labels=parts.labels,
+        multilabel=parts.loss == "sigmoid",
+        recipe=steps.recipe,
+        architecture=unnamed(model, 1, steps.mean, steps.std),
+        learner=False,
+    )
+    features = count_features(model, report, steps)
+    architecture = unnamed(model, features, steps.mean, steps.std)
+    report = report.model_copy(update={"architecture": architecture})
+    return SimpleNamespace(
+        parts=parts,
+        pipeline=pipeline,
+        model=model,
+        steps=steps,
+        report=named_network(model, parts.architecture, report),
+    )

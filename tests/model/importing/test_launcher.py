@@ -1,0 +1,240 @@
+"""The process of an import: what it sees, what it may, and that it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import ExportRefused
+from model.importing import launcher
+from model.settings import settings
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("home", "out", "photos"):
+        (tmp_path / "room" / name).mkdir(parents=True)
+    return tmp_path / "room"
+
+
+@pytest.fixture
+def run(room: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run code in the launcher in the child's place; what it printed."""
+
+    def run(code: str, seconds: float = 20, **told: Any) -> tuple[int, str]:
+        usual = launcher._command(room, "worker", limits(seconds))
+        after = usual.index("-P")
+        command = [*usual[:after], "-c", code, str(room)]
+        monkeypatch.setattr(launcher, "_command", lambda *_: command)
+        status = launcher.run(room, "worker", {}, limits(seconds), **told)
+        return status, (room / "output.txt").read_text()
+
+    return run
+
+
+def limits(seconds: float) -> launcher.Limits:
+    return launcher.Limits(seconds, 0, settings().memory_mb)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits to be asked does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pid: int, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+def test_it_knows_no_secrets(run: Run, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_SECRET", "hush")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hush@proxy")
+    monkeypatch.setenv("PYTHONPATH", f"own{os.pathsep}/elsewhere")
+    status, output = run(
+        "import os, sys; print(dict(os.environ)); print(os.getcwd(), len(sys.stdin.read()))"
+    )
+    assert status == 0
+    assert "hush" not in output
+    assert "LOUPE" not in output
+    assert f"'HOME': '{room / 'home'}'" in output
+    assert output.splitlines()[-1] == f"{room / 'home'} 0"
+    assert f"{Path.cwd() / 'own'}{os.pathsep}/elsewhere" in output
+
+
+def test_it_has_no_network_or_says_so(run: Run) -> None:
+    told: list[bool] = []
+    code = (
+        "import socket\n"
+        "try:\n"
+        "    socket.create_connection(('1.1.1.1', 53), 3)\n"
+        "    print('reached')\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n"
+        "print([name for _, name in socket.if_nameindex()])\n"
+    )
+    status, output = run(code, on_network=told.append)
+    assert status == 0
+    assert len(told) == 1
+    if told[0]:
+        assert "reached" not in output
+        assert output.splitlines()[-1] in ("['lo']", "[]")
+
+
+def test_a_kernel_that_keeps_the_network_is_reported(
+    run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(launcher.isolation.__file__).read_text()
+    changed = room / "isolation.py"
+    changed.write_text(source.replace(".unshare(", ".no_such_call("))
+    monkeypatch.setattr(launcher.isolation, "__file__", str(changed))
+    told: list[bool] = []
+    assert run("pass", on_network=told.append)[0] == 0
+    assert told == [False]
+
+
+def test_it_is_stopped_when_it_takes_too_long_with_all_that_it_started(
+    run: Run, room: Path
+) -> None:
+    code = (
+        "import subprocess, sys, time, pathlib\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(room)!r}, 'pid').write_text(str(other.pid))\n"
+        "time.sleep(60)"
+    )
+    with pytest.raises(ExportRefused, match="not ready after 2 seconds and was stopped"):
+        run(code, 2)
+    assert gone(int((room / "pid").read_text()))
+
+
+def test_what_it_started_ends_with_it(run: Run, room: Path) -> None:
+    code = (
+        "import subprocess, sys, pathlib\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(room)!r}, 'pid').write_text(str(other.pid))"
+    )
+    assert run(code)[0] == 0
+    assert gone(int((room / "pid").read_text()))
+
+
+def test_a_signal_is_its_status(run: Run) -> None:
+    assert run("import os; os.kill(os.getpid(), 11)")[0] == -signal.SIGSEGV
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by Linux")
+def test_memory_and_files_are_limited(
+    run: Run, room: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_MEMORY_MB", "256")
+    settings.cache_clear()
+    status, output = run(
+        "import resource\n"
+        "limits = resource.RLIMIT_FSIZE, resource.RLIMIT_CORE\n"
+        "print(*map(resource.getrlimit, limits))\n"
+        "bytearray(400 * 2**20)"
+    )
+    assert status == 1
+    assert "MemoryError" in output
+    assert f"({2**31}, {2**31}) (0, 0)" in output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="computing time is limited by Linux")
+def test_computing_time_is_limited(run: Run, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "limits", lambda _: launcher.Limits(60, 1, 1024))
+    assert run("while True: pass")[0] == -signal.SIGXCPU
+
+
+def test_stages_are_told_and_anything_else_is_harmless(run: Run, room: Path) -> None:
+    told: list[str] = []
+    code = (
+        "import os, pathlib, time\n"
+        f"out = pathlib.Path({str(room)!r}, 'out', 'stage')\n"
+        "out.write_text('compiling'); time.sleep(0.3)\n"
+        "out.write_text('x' * 5000); time.sleep(0.3)\n"
+        "out.unlink(); os.mkfifo(out); time.sleep(0.3)\n"
+    )
+    assert run(code, on_stage=told.append)[0] == 0
+    assert told[0] == "compiling"
+    assert not [word for word in told if "x" in word]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_it_dies_with_its_parent_even_if_that_is_killed(room: Path) -> None:
+    child = (
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(room)!r}, 'pid').write_text(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    script = (
+        "import pathlib\n"
+        "from model.importing import launcher\n"
+        f"room = pathlib.Path({str(room)!r})\n"
+        "limits = launcher.Limits(60, 0, 4096)\n"
+        "usual = launcher._command(room, 'worker', limits)\n"
+        "after = usual.index('-P')\n"
+        f"launcher._command = lambda *_: [*usual[:after], '-c', {child!r}]\n"
+        "launcher.run(room, 'worker', {}, limits)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 30
+        while not (room / "pid").exists() or not (room / "pid").read_text():
+            assert time.monotonic() < end
+            assert parent.poll() is None
+            time.sleep(0.05)
+        pid = int((room / "pid").read_text())
+        assert alive(pid)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert gone(pid)
+
+
+def test_ctrl_c_leaves_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    process: list[int] = []
+    usual = subprocess.Popen
+
+    def started(*words: Any, **options: Any) -> Any:
+        child: Any = usual(*words, **options)
+        process.append(child.pid)
+        return child
+
+    monkeypatch.setattr(launcher.subprocess, "Popen", started)
+    monkeypatch.setattr(launcher, "_watch", interrupt)
+    monkeypatch.setattr(
+        launcher, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
+    )
+    with pytest.raises(KeyboardInterrupt), launcher.workroom() as folder:
+        launcher.run(folder, "worker", {}, limits(60))
+    assert not folder.exists()
+    assert gone(process[0])
+
+
+def test_workrooms_left_behind_are_swept(room: Path) -> None:
+    old, new = room.parent / "loupe-import-old", room.parent / "loupe-import-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (1, 1))
+    with launcher.workroom() as folder:
+        assert (folder / "out").is_dir()
+        assert not old.exists()
+        assert new.exists()
+    assert not folder.exists()
