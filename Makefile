@@ -10,6 +10,7 @@
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make bench      every figure in docs/benchmarks.md, measured again
+#   make converters what 'python -m model export --to tflite' needs, below build/
 #   make build      the built-in model imagenet, built again
 
 VENV   := .venv
@@ -25,13 +26,20 @@ LOCKED := .
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
+# The converters need a newer one.
+CONVERTER_PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' \
+	>/dev/null 2>&1 && echo $$p && break; done)
 # Torch's own index has wheels without CUDA; one request, of three seconds at most, checks it.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 UV  := $(BIN)/uv --quiet
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench build clean
+# The environments of 'make converters', each with its requirements in converters/.
+CONVERTERS := onnx2tf litert
+
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -96,6 +104,9 @@ endef
 
 lock: $(VENV)/.made
 	$(call compile,.,$(if $(UPGRADE),--upgrade))
+	@for name in $(CONVERTERS); do \
+	  $(UV) pip compile converters/$$name.in --python-version 3.12 $(if $(UPGRADE),--upgrade) \
+	    -o converters/$$name.txt >/dev/null || exit 1; done
 
 latest: $(VENV)/.made
 	@mkdir -p build/latest
@@ -110,6 +121,15 @@ oldest:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+converters: $(CONVERTERS:%=build/converters/%/.ready)
+
+build/converters/%/.ready: converters/%.txt
+	@test -n "$(CONVERTER_PYTHON)" || { echo "The converters need Python 3.12 or 3.13 with venv (on Debian: apt install python3-venv)."; exit 1; }
+	@echo "Installing $* with $$($(CONVERTER_PYTHON) --version) ..."
+	@rm -rf build/converters/$* && $(CONVERTER_PYTHON) -m venv build/converters/$*
+	@build/converters/$*/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
 
 build: $(VENV)/.app
 	$(BIN)/python -m model build imagenet --to model/library

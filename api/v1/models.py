@@ -1,6 +1,7 @@
 """``GET models``, ``GET models/NAME`` and the files of a model."""
 
 import re
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -12,6 +13,7 @@ from model import Bundle, list_models
 from model.bundle import MANIFEST, Name, get_bundle, list_versions
 from model.classifier import default_model
 from model.engines import available
+from model.exporting.downloads import find_downloads
 from model.settings import settings
 
 from .. import paths  # noqa: F401  registers the converter "segment"
@@ -96,21 +98,33 @@ def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
     summary="Download a file of a model",
 )
 def file(request: Request, name: Name, version: Version, file: str) -> Response:
-    """Send a file with its SHA-256 as ETag. A version's files never change: cache them forever."""
+    """Send a file with its SHA-256 as ETag. A version's files never change: cache them forever.
+
+    `NAME-FORMAT.zip` is an export that the owner has made, and may make again.
+    """
     bundle = _get_version(name, version)
+    caching = IMMUTABLE
     if file == MANIFEST:
         path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
     elif settings().downloads and file in bundle.file_names:
         # Verified again: a damaged file would be cached for a year under this hash.
         path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
+    elif settings().downloads and (export := _find_export(bundle, file)):
+        path, caching, status = export, "no-cache", export.stat()
+        tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     else:
         raise HTTPException(404)
-    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": caching, "ETag": tag, "X-Content-Type-Options": "nosniff"}
     if has_etag(request, tag):
         return Response(status_code=304, headers=headers)
     _check_range(request, path.stat().st_size)
     media_type = "application/json" if file.endswith(".json") else "application/octet-stream"
     return FileResponse(path, headers=headers, media_type=media_type)
+
+
+def _find_export(bundle: Bundle, file: str) -> FilePath | None:
+    exports = find_downloads(bundle).values()
+    return next((path for path in exports if path.name == file), None)
 
 
 def _check_range(request: Request, size: int) -> None:

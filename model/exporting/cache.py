@@ -13,7 +13,14 @@ from pathlib import Path
 from ..bundle.registry import ABANDONED_SECONDS
 from ..settings import ROOT, settings
 
-__all__ = ["BUILT_DIR", "cached_folder", "derived_dir", "find_file", "find_folder"]
+__all__ = [
+    "BUILT_DIR",
+    "cached_folder",
+    "derived_dir",
+    "find_file",
+    "find_folder",
+    "remove_old_versions",
+]
 
 BUILT_DIR = ROOT / "derived"
 """Where an image's build puts derived files; only read."""
@@ -72,11 +79,11 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
                 raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    _remove_old(folder)
+    remove_old_versions(folder)
     return folder
 
 
-def _remove_old(new: Path) -> None:
+def remove_old_versions(new: Path) -> None:
     """Remove all but the latest versions beside a new one, and what killed processes left."""
     ages: dict[Path, float] = {}
     for folder in new.parent.iterdir():

@@ -85,6 +85,7 @@ class Reference:
         probabilities: float32 [N, labels], calibrated if the bundle is.
         logits: float32 [N, labels].
         ood_score: float32 [N], or None if the bundle has no OOD detector.
+        ood_threshold: above it a photo shows none of the labels; None if nothing is rejected.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Reference:
     probabilities: Float32
     logits: Float32
     ood_score: Float32 | None
+    ood_threshold: float | None = None
 
 
 def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
@@ -113,6 +115,7 @@ def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
         np.concatenate([row.probabilities for row in rows]),
         np.concatenate([row.logits for row in rows]),
         _join_scores(rows),
+        _ood_threshold(bundle),
     )
 
 
@@ -126,6 +129,7 @@ def golden_reference(bundle: Bundle) -> Reference:
         golden.probabilities,
         golden.logits,
         golden.ood_score,
+        _ood_threshold(bundle),
     )
 
 
@@ -140,6 +144,11 @@ def require_network(bundle: Bundle, format: str) -> None:
             f"{format} needs the network itself, and {bundle.name!r} has only its graph: no name "
             "in timm or torchvision rebuilds it. Export it to onnx or tflite."
         )
+
+
+def _ood_threshold(bundle: Bundle) -> float | None:
+    calibration = bundle.manifest.calibration
+    return None if calibration is None else calibration.ood_threshold
 
 
 def _join_scores(rows: list[EngineOutput]) -> Float32 | None:
@@ -157,6 +166,7 @@ class Comparison:
         same_top: on how many the top label is the same.
         probability: largest difference of a probability; NaN if one is.
         ood_score: largest difference of an OOD score, relative above one; None without scores.
+        same_unknown: on how many “none of these” is decided alike; None if nothing is rejected.
     """
 
     reference: str
@@ -164,12 +174,19 @@ class Comparison:
     same_top: int
     probability: float
     ood_score: float | None = None
+    same_unknown: int | None = None
 
     def __str__(self) -> str:
-        score = "" if self.ood_score is None else f", and `novelty` by {self.ood_score:.1g}"
+        score = "" if self.ood_score is None else f", `novelty` by {self.ood_score:.1g}"
+        unknown = (
+            ""
+            if self.same_unknown is None
+            else f", “none of these” decided alike on {self.same_unknown:,}"
+        )
         return (
             f"On {self.photos:,} photos, compared with {self.reference}: the same top label on "
-            f"{self.same_top:,}; probabilities differ by at most {self.probability:.1g}{score}."
+            f"{self.same_top:,}{unknown}; probabilities differ by at most {self.probability:.1g}"
+            f"{score}."
         )
 
     def require_close(self, what: str) -> None:
@@ -204,10 +221,12 @@ def compare(
             f"The converted model returns probabilities of the shape {probabilities.shape} instead "
             f"of {reference.probabilities.shape}."
         )
-    score = None
+    score = same_unknown = None
     if reference.ood_score is not None and ood_score is not None:
-        scale = np.maximum(1, np.abs(reference.ood_score))
-        score = float((np.abs(ood_score.ravel() - reference.ood_score) / scale).max())
+        ours, theirs, threshold = reference.ood_score, ood_score.ravel(), reference.ood_threshold
+        score = float((np.abs(theirs - ours) / np.maximum(1, np.abs(ours))).max())
+        if threshold is not None:
+            same_unknown = int(((theirs > threshold) == (ours > threshold)).sum())
     same = probabilities.argmax(axis=1) == reference.probabilities.argmax(axis=1)
     return Comparison(
         reference.name,
@@ -215,4 +234,5 @@ def compare(
         int(same.sum()),
         float(np.abs(probabilities - reference.probabilities).max()),
         score,
+        same_unknown,
     )

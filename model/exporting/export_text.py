@@ -7,18 +7,16 @@ from string import Template
 from typing import Any
 
 from ..bundle import Bundle
-from ..settings import ROOT
+from .converters import CONVERTERS_DIR
 from .device_files import calibration_json
 from .export_folder import RECORD, escape_markdown, write_json
 from .export_format import ExportFormat, Written
 
-__all__ = ["CONVERTERS_DIR", "export_config", "label_lines", "write_texts"]
-
-CONVERTERS_DIR = ROOT / "converters"
-"""Texts, sample programs and requirements, one folder per format."""
+__all__ = ["export_config", "label_lines", "write_texts"]
 
 SAMPLES = "[Ss]ample*"
 
+SCORE = ", `novelty` (the OOD score, one per photo; higher is stranger)"
 UNKNOWN = (
     " If `novelty` is above `ood_threshold` in `config.json`, the photo shows none of the labels."
 )
@@ -71,7 +69,7 @@ def _common_values(bundle: Bundle) -> dict[str, str]:
         "width": str(width),
         "labels": f"{len(bundle.labels)}",
         "features": f"{manifest.architecture.features}",
-        "novelty": ", `novelty` [N] (the OOD score; higher is stranger)" if has_score else "",
+        "novelty": SCORE if has_score else "",
         "unknown": UNKNOWN if can_reject else "",
     }
 

@@ -16,6 +16,9 @@ FORMATS = {
     item.name: item
     for item in (
         ExportFormat("onnx", "ONNX", "onnx_format", ("preprocess.py", "answer.py")),
+        ExportFormat(
+            "tflite", "TensorFlow Lite", "tflite_format", ("preprocess.py", "answer.py"), int8=True
+        ),
         ExportFormat("fastai", "fastai", "fastai_format", calibrated=False),
     )
 }

@@ -2,12 +2,16 @@
 
 import re
 import shutil
+import sys
+import types
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import classifier
 from model.bundle import BUILTIN_DIR
+from model.exporting.downloads import keep_download
+from model.exporting.formats import export_model
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, shelve
@@ -244,3 +248,19 @@ def test_blind_spots_are_named_where_other_photos_are_accepted(shelf):
     assert [sentence in warning.value for warning in opened().warning].count(True) == 1
     tiny(shelf, confidence=CALIBRATED, card={**CARD, "strangers": [noticed]})
     assert not any("*birds*" in warning.value for warning in opened().warning)
+
+
+@pytest.mark.parametrize("downloads", ["true", "false"])
+def test_exports_are_links_unless_models_stay_here(shelf, tmp_path, monkeypatch, downloads):
+    monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
+    settings.cache_clear()
+    monkeypatch.setitem(sys.modules, "api.v1.models", types.ModuleType("models"))
+    bundle = tiny(shelf)
+    assert "Take it with you" not in texts(opened())
+    export = export_model(bundle, "onnx", tmp_path / "out")
+    keep_download(bundle, "onnx", tmp_path / "out", export.files)
+    at = opened()
+    links = [link.proto.url for link in at.get("link_button")]
+    expected = [f"api/v1/models/tiny/{bundle.version}/tiny-onnx.zip"]
+    assert links == (expected if downloads == "true" else [])
+    assert ("Take it with you" in texts(at)) == (downloads == "true")

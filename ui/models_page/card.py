@@ -14,6 +14,7 @@ from model.bundle import (
 )
 from model.engines import available
 from model.errors import BundleError
+from ui.models_page.downloads import show_downloads
 from ui.models_page.figures import format_interval, show_figures
 from ui.models_page.small_graph import show_small_graph
 from ui.models_page.summary import show_summary
@@ -51,6 +52,7 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
             show_figures(bundle.name)
         if read_small_card(bundle):
             show_small_graph(bundle.name)
+        show_downloads(bundle)
         _show_origin(bundle.name)
         if current_version(bundle.folder.parent) is not None:
             _show_versions(bundle.name)

@@ -1,6 +1,7 @@
 """``GET models``: the list, the description of a model, and its files."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from starlette.convertors import StringConvertor
 from starlette.testclient import TestClient
 
 from model import Bundle, list_models
+from model.exporting.downloads import keep_download
+from model.exporting.formats import export_model
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import tiny
 
@@ -113,6 +116,23 @@ def test_range_requests_follow_rfc_9110(api: TestClient, range_header: str, stat
         assert len(response.content) == file["bytes"]
 
 
+def test_export_is_sent_once_its_owner_has_made_it(
+    api: TestClient, tiny_bundle: Any, tmp_path: Path
+) -> None:
+    url = f"{URL}/tiny/{tiny_bundle.version}/tiny-onnx.zip"
+    is_problem(api.get(url), 404, "not-found")
+    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    path = keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
+    response = api.get(url)
+    assert response.content == path.read_bytes()
+    assert response.headers["cache-control"] == "no-cache"
+    tag = response.headers["etag"]
+    assert api.get(url, headers={"If-None-Match": tag}).status_code == 304
+    keep_download(tiny_bundle, "onnx", tmp_path / "out", [*export.files][:1])
+    assert api.get(url, headers={"If-None-Match": tag}).status_code == 200
+    is_problem(api.get(f"{URL}/tiny/{tiny_bundle.version}/tiny-tflite.zip"), 404, "not-found")
+
+
 def test_previous_version_keeps_its_url(api: TestClient, shelf: Any, tiny_bundle: Any) -> None:
     before = api.get(f"{URL}/tiny").json()
     after = tiny(shelf, "tiny", title="Another title").version
@@ -121,11 +141,13 @@ def test_previous_version_keeps_its_url(api: TestClient, shelf: Any, tiny_bundle
         assert hashlib.sha256(api.get(file["url"]).content).hexdigest() == file["sha256"]
 
 
-def test_downloads_can_be_switched_off(serve: Any, tiny_bundle: Any) -> None:
+def test_downloads_can_be_switched_off(serve: Any, tiny_bundle: Any, tmp_path: Path) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_DOWNLOADS="false")
+    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
     description = client.get(f"{URL}/tiny").json()
     assert {file["url"] for file in description["files"].values()} == {None}
-    for name in description["files"]:
+    for name in [*description["files"], "tiny-onnx.zip"]:
         is_problem(client.get(f"{URL}/tiny/{description['version']}/{name}"), 404, "not-found")
 
 

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.exporting import cache
+from model.exporting.downloads import find_downloads
 from model.exporting.export_folder import read_record
-from tests.model.tiny import tiny
+from tests.model.tiny import colour, tiny
 
 
 def test_models_are_exported_and_the_next_step_is_said(
@@ -44,3 +45,49 @@ def test_refusals_say_what_to_do(
     result = runner.invoke(main, ["export", "tiny", "--to", "web", "--out", out])
     assert (result.exit_code, "npm" in result.output) == (2, True)
     assert not Path(out).exists()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("red", "green"):
+        colour(name).save(folder / f"{name}.png")
+    return folder
+
+
+def export(*words: object) -> Result:
+    return CliRunner().invoke(main, ["export", *map(str, words)])
+
+
+def test_model_is_exported_and_kept_as_a_download(
+    shelf: Path, photos: Path, tmp_path: Path
+) -> None:
+    bundle = tiny(shelf)
+    out = tmp_path / "out"
+    result = export("tiny", "--to", "onnx", "--out", out, "--photos", photos)
+    assert result.exit_code == 0, result.output
+    assert f"tiny (version {bundle.version}) in {out}" in result.output
+    assert "On 9 photos, compared with the recorded outputs" in result.output
+    assert str(find_downloads(bundle)["onnx"]) in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("tiny", "other", "--to", "onnx"), "takes one model"),
+        (("tiny", "--to", "onnx", "--int8"), "--int8 doesn't go with --to onnx"),
+        (("tiny", "--to", "web", "--int8"), "don't go with --to web"),
+        (("tiny", "--to", "fastai"), "conversion-failed"),
+        (("tiny", "--to", "keras"), "'keras' is not one of"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    shelf: Path, tmp_path: Path, words: tuple[str, ...], expected: str
+) -> None:
+    for name in ("tiny", "other"):
+        tiny(shelf, name)
+    result = export(*words, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert expected in result.output
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model import Bundle, Classifier, engine_info, load
 from model.errors import ConversionFailed, DataError, EngineUnavailable
+from model.exporting.converters import CONVERTERS_DIR
 from model.exporting.export_check import CheckPhotos, Reference, compare
 from model.exporting.formats import FORMATS, export_model
 from model.importing.inspect import inspect_export
@@ -141,8 +142,6 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
 
 
 def test_each_format_has_its_texts() -> None:
-    from model.exporting.export_text import CONVERTERS_DIR
-
     for name in FORMATS:
         assert (CONVERTERS_DIR / name / "about.md").is_file()
         assert list((CONVERTERS_DIR / name).glob("sample.*"))

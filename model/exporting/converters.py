@@ -1,0 +1,65 @@
+"""Programs that convert models, each in an environment of its own, made by ``make converters``.
+
+What they need doesn't fit Loupe's own packages: other versions, and another Python.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ConversionFailed, EngineUnavailable
+from ..settings import ROOT
+
+__all__ = ["CONVERTERS_DIR", "ENVIRONMENTS_DIR", "find_converter", "run_converter"]
+
+CONVERTERS_DIR = ROOT / "converters"
+"""Requirements of each environment, and per format its texts, scripts and sample programs."""
+
+ENVIRONMENTS_DIR = ROOT / "build" / "converters"
+"""The environments, one folder each; ``.ready`` in it says that all was installed."""
+
+TIMEOUT_SECONDS = 1800
+
+
+def find_converter(name: str) -> Path:
+    """Return the Python of an environment.
+
+    Raises:
+        EngineUnavailable: it isn't installed.
+    """
+    folder = ENVIRONMENTS_DIR / name
+    if not (folder / ".ready").is_file():
+        raise EngineUnavailable(
+            f"This export needs {name}, which isn't installed. Run: make converters"
+        )
+    return folder / "bin" / "python"
+
+
+def run_converter(name: str, arguments: Sequence[str | Path], task: str) -> str:
+    """Run Python in an environment; return what it prints.
+
+    Args:
+        name: the environment.
+        arguments: Python's own.
+        task: what is done, for an error: ``convert the network``.
+
+    Raises:
+        EngineUnavailable: the environment isn't installed.
+        ConversionFailed: it failed.
+    """
+    # Isolated: neither the current folder nor PYTHONPATH has modules for it.
+    command = [str(find_converter(name)), "-I", *map(str, arguments)]
+    try:
+        completed = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConversionFailed(
+            f"{name} didn't {task} in {TIMEOUT_SECONDS // 60} minutes."
+        ) from None
+    if completed.returncode:
+        lines = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+        raise ConversionFailed(
+            f"{name} can't {task}: {lines[-1].strip() if lines else 'no reason given'}"
+        )
+    return completed.stdout

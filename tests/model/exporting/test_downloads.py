@@ -1,0 +1,44 @@
+"""Exports as downloads: one zip per version and format, made by the owner's command alone."""
+
+import zipfile
+from pathlib import Path
+
+from model import Bundle
+from model.exporting.downloads import find_downloads, keep_download
+from model.exporting.formats import export_model
+from tests.model.tiny import tiny
+
+
+def keep(bundle: Bundle, folder: Path, name: str = "onnx") -> Path:
+    export = export_model(bundle, "onnx", folder)
+    return keep_download(bundle, name, folder, export.files)
+
+
+def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    assert find_downloads(tiny_bundle) == {}
+    out = tmp_path / "out"
+    path = keep(tiny_bundle, out)
+    (out / "private.txt").write_text("not part of the export")
+    assert find_downloads(tiny_bundle) == {"onnx": path}
+    keep(tiny_bundle, out)
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        graph = archive.read("tiny-onnx/graph.onnx")
+    assert graph == tiny_bundle.read("graph.onnx")
+    assert names == {f"tiny-onnx/{file.name}" for file in out.iterdir()} - {"tiny-onnx/private.txt"}
+
+
+def test_export_of_another_version_is_not_offered(shelf: Path, tmp_path: Path) -> None:
+    versions = [tiny(shelf, "tiny", title=title) for title in ("One", "Two", "Three")]
+    keep(versions[0], tmp_path / "out")
+    assert find_downloads(versions[1]) == {}
+    for bundle in versions[1:]:
+        keep(bundle, tmp_path / "out")
+    # The previous version is kept, for a rollback; older ones are not.
+    assert [bool(find_downloads(bundle)) for bundle in versions] == [False, True, True]
+
+
+def test_formats_are_listed_in_their_order(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    for name in ("fastai", "tflite", "onnx"):
+        keep(tiny_bundle, tmp_path / "out", name)
+    assert list(find_downloads(tiny_bundle)) == ["onnx", "tflite", "fastai"]
