@@ -28,6 +28,7 @@ const PHOTO_CODES = new Set(["missing", "empty", "too-large", "too-small", "too-
 const SERVER_MAY = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
 
 const OFF = "This app keeps its models on the server, so they can't run on this device.";
+const CLOSED = "The model was closed.";
 const SAVING = "This browser saves data, so the model isn't downloaded.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
 const NO_SERVER = "This page has no server.";
@@ -59,7 +60,7 @@ class Identifier {
   #recipe = null;
   /** Settles when the device can answer, or can't; null before it loads. */
   #loading = null;
-  #isClosed = false;
+  #closing = new AbortController();
   #state;
 
   constructor({ address = null, server = null, run = "auto", graph = "small" }) {
@@ -72,14 +73,15 @@ class Identifier {
       loaded: 0,
       total: 0,
       reason: address === null ? OFF : null,
+      code: null,
       server: server ? "ready" : "none",
     };
   }
 
   /**
    * `device`: "off", "loading", "ready" or "failed"; `loaded` of `total` bytes; `reason` why the
-   * device doesn't answer, or null, and `code` of its error; `server`: "ready", "failed" or "none"; `next`: "device" or
-   * "server", which the next photo goes to.
+   * device doesn't answer, or null, and `code` of its error; `server`: "ready", "failed" or "none";
+   * `next`: "device" or "server", which the next photo goes to.
    */
   get state() {
     return { ...this.#state, next: this.#next() };
@@ -182,7 +184,7 @@ class Identifier {
 
   /** End the worker and free its memory. */
   close() {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#model?.close();
     this.#model = null;
   }
@@ -201,7 +203,7 @@ class Identifier {
   }
 
   #set(changes) {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     this.#state = { ...this.#state, ...changes };
     this.onchange?.();
   }
@@ -212,11 +214,11 @@ class Identifier {
   }
 
   #load() {
-    this.#set({ device: "loading", loaded: 0, total: 0, reason: null });
+    this.#set({ device: "loading", loaded: 0, total: 0, reason: null, code: null });
     const onProgress = (loaded, total) => this.#set({ loaded, total });
-    this.#loading = load(this.#address, { graph: this.#graph, onProgress }).then(
+    const { signal } = this.#closing;
+    this.#loading = load(this.#address, { graph: this.#graph, onProgress, signal }).then(
       (model) => {
-        if (this.#isClosed) return model.close();
         this.#model = model;
         this.info = model.info;
         this.#set({ device: "ready" });
@@ -247,9 +249,9 @@ class Identifier {
   async #loaded(signal) {
     if (this.#address === null) throw new LoupeError("engine-unavailable", OFF);
     if (this.#run === "server") throw new LoupeError("engine-unavailable", NOT_CHOSEN);
+    if (this.#closing.signal.aborted) throw new LoupeError("engine-unavailable", CLOSED);
     if (!this.#model && this.#state.device !== "loading") this.#load();
     await untilAborted(this.#loading, signal);
-    if (!this.#model) throw new LoupeError("engine-unavailable", "The model was closed.");
   }
 
   async #deviceFirst(blob, options) {
@@ -306,7 +308,7 @@ class Identifier {
       if (error.code === "engine-unavailable") {
         // The worker has ended, for want of memory.
         this.#model = null;
-        this.#set({ device: "failed", reason: error.message });
+        this.#set({ device: "failed", reason: error.message, code: error.code });
       }
       throw error;
     }

@@ -23,19 +23,24 @@ export { LoupeError };
  * @param {object} [options]
  * @param {"small" | "full"} [options.graph] the small one, by default, is a quarter of the download
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
+ * @param {AbortSignal} [options.signal] ends loading
  * @returns {Promise<Model>}
  * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason
  */
-export async function load(address, { graph = "small", onProgress } = {}) {
+export async function load(address, { graph = "small", onProgress, signal } = {}) {
   const folder = folderUrl(address);
   const calls = new Calls(startWorker(), onProgress);
+  const close = () => calls.close();
+  signal?.addEventListener("abort", close);
   try {
     const info = await calls.send("load", { address: folder.href, graph });
     return new Model(calls, info);
   } catch (error) {
     calls.close();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", close);
   }
 }
 

@@ -394,3 +394,21 @@ def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: Dev
     for run_by in ("device", "auto"):
         app.broken = {"/photo"}
         assert run(f"return outcome(create({{ run: '{run_by}' }}).identify(blob));") == DEVICE
+
+
+def test_closing_ends_loading_and_whoever_waits(run: Run, app: DeviceApp, page: Page) -> None:
+    app.hanging = {".onnx.gz"}
+    result = run(
+        """
+        const identifier = create({ run: "device" });
+        const waiting = outcome(identifier.identify(blob));
+        let changes = 0;
+        await new Promise((resolve) => (identifier.onchange = resolve));
+        identifier.onchange = () => changes++;
+        identifier.close();
+        return [await waiting, await outcome(identifier.identify(blob)), changes];
+        """
+    )
+    assert result == [{"code": "engine-unavailable"}, {"code": "engine-unavailable"}, 0]
+    # A call lets Playwright hear of what has happened.
+    wait_until(lambda: page.evaluate("true") and page.workers == [], 20)
