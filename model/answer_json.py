@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .bundle import Manifest
+from .bundle import Manifest, SmallCard
 from .decision import certainty, is_sure
 from .engine_info import ENGINES
 from .exporting.device_words import phrase_to_json
@@ -13,7 +13,11 @@ __all__ = ["answer_to_json"]
 
 
 def answer_to_json(
-    prediction: Prediction, manifest: Manifest | None, top: int = 5
+    prediction: Prediction,
+    manifest: Manifest | None,
+    top: int = 5,
+    *,
+    small: SmallCard | None = None,
 ) -> dict[str, Any]:
     """Return what ``device/identifier.mjs`` calls an answer, without where it was given.
 
@@ -21,8 +25,9 @@ def answer_to_json(
         prediction: of any engine.
         manifest: of the version that answered; None if it is not here any more.
         top: number of candidates.
+        small: what was measured of the small graph, for answers of that one.
     """
-    lines = honest_lines(prediction, manifest)
+    lines = honest_lines(prediction, manifest, small)
     runs_in = ENGINES[prediction.engine].runs_in
     where = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
     return {

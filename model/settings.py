@@ -141,6 +141,16 @@ class Settings(BaseSettings):
         description="Whether the app gives models away: by the API, on the Deploy page, and to "
         "browsers that run them.",
     )
+    run: Literal["auto", "device", "server"] = Field(
+        default="auto",
+        description="Where the viewfinder's photos are answered unless a visitor chooses: on the "
+        "visitor's device once it can, on the device alone, or on the server.",
+    )
+    recent: Literal["session", "day"] = Field(
+        default="session",
+        description="How long a visitor's browser keeps its recent photos: while the tab is open, "
+        "or a day.",
+    )
     npm: bool = Field(
         default=True,
         description="Whether the app may fetch onnxruntime-web, which runs models in browsers, "

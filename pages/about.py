@@ -10,7 +10,19 @@ from ui.phrasing import spell_number
 from ui.session import MAX_PHOTOS
 from ui.settings_menu import usable_bundles, warn_if_serving_install
 
-cores = "1 core" if settings().threads == 1 else f"{settings().threads} cores"
+CORES = "1 core" if settings().threads == 1 else f"{settings().threads} cores"
+RECENT = f"last {spell_number(MAX_PHOTOS)} photos"
+HAS_VIEWFINDER = has_routes()
+RUNS_ON_DEVICE = HAS_VIEWFINDER and settings().downloads
+
+UPLOADS = (
+    f"Smaller copies of your {RECENT} stay in the server's memory until your session ends, and the "
+    "last photo in full for a while. No other service sees them."
+)
+DELETION = {
+    "session": "It deletes them once you have closed this tab, at the latest at your next visit.",
+    "day": "It deletes them after a day, at the latest at your next visit.",
+}
 
 st.header("About Loupe", anchor=False)
 st.write(
@@ -19,6 +31,12 @@ st.write(
 )
 
 st.subheader("How it works", anchor=False)
+if RUNS_ON_DEVICE:
+    st.write(
+        "The line below the viewfinder says where your photo is answered, before and after. *On "
+        "this device*, it isn't sent anywhere: the app only learns label numbers and "
+        "probabilities, for the chart and the link. *On the server*:"
+    )
 st.write(
     "1. Your photo is sent to this app's server. Its size and type are checked, it is turned "
     "upright, and everything else your phone stores in it (place, time, serial number) is "
@@ -31,23 +49,30 @@ st.write(
     "answer like this is right, and when a photo shows none of the things it knows. Any other "
     "model says “my best guess” and always names something."
 )
-
-if settings().downloads and has_routes():
+if RUNS_ON_DEVICE:
     st.write(
-        "Models also run [on your own device](device/): your photo isn't sent at all, and after "
-        "one visit it works without a network."
+        "Models also run [on a page of their own](device/), which after one visit works without a "
+        "network."
     )
 
 st.subheader("What is saved", anchor=False)
+if HAS_VIEWFINDER:
+    st.write(
+        "- **The server saves no photo of the viewfinder.** It uses the photo for the answer, then "
+        "it is gone. Until your session ends, the numbers of your answers stay in its memory.\n"
+        f"- **Your browser keeps your {RECENT}**, on this device, so that a reload shows them "
+        f"again. {DELETION[settings().recent]} *Clear* deletes them at once.\n"
+        f"- **Other ways** (*Upload*, *Camera*, *Sample*) send your photo to the server. {UPLOADS}"
+    )
+else:
+    st.write(f"- **Your photo isn't saved.** {UPLOADS}")
 st.write(
-    f"- **Your photo isn't saved.** Smaller copies of your last {spell_number(MAX_PHOTOS)} photos "
-    "stay in the server's memory until your session ends, and the last photo in full for a "
-    "while. No other service sees them.\n"
     "- **Batch results**, with small copies of the photos and their file names, stay in the "
     f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave.\n"
     "- **Corrections are saved** when you press Save: your label, the model's answer and the "
-    "time. Your photo is saved only if you tick the box. The owner of this app may use them to "
-    "improve the model, and can delete one by its number.\n"
+    "time. Your photo is sent and saved only if you tick the box, and the model then looks at it "
+    "again. The owner of this app may use them to improve the model, and can delete one by its "
+    "number.\n"
     "- **Share links** contain label numbers and rounded probabilities: no photo, no name, "
     "nothing you typed.\n"
     "- *Look it up* opens another site, which then sees the label."
@@ -57,7 +82,7 @@ st.subheader("Supported photos", anchor=False)
 st.write(
     f"{FORMAT_NAMES}, up to {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} megapixels. For "
     "animations, the first frame is used. Large files other than standard JPEGs may not fit in "
-    f"memory (this server has {settings().memory_mb:,} MB and {cores})."
+    f"memory (this server has {settings().memory_mb:,} MB and {CORES})."
 )
 
 warn_if_serving_install(usable_bundles())

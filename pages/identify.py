@@ -3,7 +3,6 @@
 import streamlit as st
 
 from model import LoupeError
-from model.share_link import decode
 from ui.answer_view import (
     show_actions,
     show_chart,
@@ -14,7 +13,7 @@ from ui.answer_view import (
     show_words,
 )
 from ui.app_info import app_description, app_title
-from ui.capture import SOURCES, capture
+from ui.capture import capture
 from ui.phrasing import escape_markdown, phrase_error
 from ui.session import current_session, open_token
 from ui.settings_menu import (
@@ -24,53 +23,64 @@ from ui.settings_menu import (
     warn_if_refused,
     warn_if_unusable,
 )
+from ui.viewfinder import WAY_KEY, find_answer, is_chosen, show_viewfinder, ways
 
 session, token, bundles = current_session(), open_token(), usable_bundles()
-# Filled in once the model is chosen.
-head = st.container()
+has_viewfinder = is_chosen()
+st.set_page_config(layout="wide" if has_viewfinder else "centered")
+# Filled in once the model and the number of results are chosen.
+head, answer = st.container(), st.container() if has_viewfinder else None
 with st.container(horizontal=True, vertical_alignment="center"):
-    source = source_control(SOURCES, key="way")
+    with st.popover("Other ways") if has_viewfinder else st.container(width="content"):
+        way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
 warn_if_unusable(bundles)
 warn_if_refused(bundle)
 
-if not token and not session.error:
+if has_viewfinder:
     with head:
-        st.title(escape_markdown(app_title(bundle)), anchor=False)
-        st.write(escape_markdown(app_description(bundle)))
-        st.caption(
-            "Take or upload a photo to see what it is. Photos aren't saved unless you choose to."
-        )
+        show_viewfinder(bundles, bundle)
+else:
+    if not token and not session.error:
+        with head:
+            st.title(escape_markdown(app_title(bundle)), anchor=False)
+            st.write(escape_markdown(app_description(bundle)))
+            st.caption(
+                "Take or upload a photo to see what it is. Photos aren't saved unless you choose "
+                "to."
+            )
+    # A new photo is identified and remembered (ui/session.py) before the page is drawn, so
+    # ``token`` is already that of its answer.
+    capture(way, is_answered=bool(token))
 
-# A new photo is identified and remembered (ui/session.py) before the page is drawn, so ``token``
-# is already that of its answer.
-capture(source, is_answered=bool(token))
-
-if session.error and not token:
+if session.error and (has_viewfinder or not token):
     st.warning(session.error, icon=":material/broken_image:")
 if st.session_state.pop("correction_saved", False):
     st.toast("Thanks. Your correction is saved.", icon=":material/check:")
 
-if photo := session.get_photo(token):
-    # Side by side where there is room; a phone shows one below the other.
-    left, right = st.columns(2, gap="medium")
-    with right:
-        show_words(photo.prediction)
-    with left:
-        show_photo(photo)
-    with right:
-        show_chart(photo.prediction, top_k)
-    show_actions(photo)
-    show_source_line(photo.prediction)
-elif token:
-    try:
-        shared = decode(token)
-        show_origin(shared.signature, token)
-        show_words(shared.prediction)
-        show_chart(shared.prediction, top_k)
-        show_source_line(shared.prediction)
-    except LoupeError as error:
-        st.warning(phrase_error(error), icon=":material/link_off:")
+with answer or st.container():
+    if photo := session.get_photo(token):
+        # Side by side where there is room; a phone shows one below the other.
+        left, right = st.columns(2, gap="medium")
+        with right:
+            show_words(photo.prediction)
+        with left:
+            show_photo(photo)
+        with right:
+            show_chart(photo.prediction, top_k)
+        show_actions(photo)
+        show_source_line(photo.prediction)
+    elif token:
+        try:
+            prediction, signature = find_answer(token)
+            # The viewfinder shows the words, beside the photo if this browser keeps it.
+            if not has_viewfinder:
+                show_origin(signature, token)
+                show_words(prediction)
+            show_chart(prediction, top_k)
+            show_source_line(prediction)
+        except LoupeError as error:
+            st.warning(phrase_error(error), icon=":material/link_off:")
 
 show_recent_photos(token)

@@ -26,7 +26,10 @@ from ui.phrasing import (
 from ui.session import MAX_PHOTOS, SessionPhoto, current_session, open_answer
 
 __all__ = [
+    "LOOK_UP_URLS",
     "correction_dialog",
+    "find_bundle",
+    "share_url",
     "show_actions",
     "show_chart",
     "show_origin",
@@ -68,13 +71,13 @@ def show_photo(photo: SessionPhoto) -> None:
 def show_words(prediction: Prediction) -> None:
     """Show the headline and how far to trust it."""
     st.header(headline(prediction), anchor=False)
-    bundle = _bundle(prediction)
+    bundle = find_bundle(prediction)
     manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
     for line in honest_lines(prediction, manifest, small):
         st.caption(to_markdown(line))
 
 
-def _bundle(prediction: Prediction) -> Bundle | None:
+def find_bundle(prediction: Prediction) -> Bundle | None:
     """Return the version that answered; None if it is not here any more."""
     try:
         bundle = get_bundle(prediction.model)
@@ -232,10 +235,10 @@ def _label_fields(prediction: Prediction) -> list[str]:
 @st.dialog("Share this answer")
 def _share_dialog(token: str) -> None:
     st.write("Anyone with this link sees the answer and the chart, but not your photo.")
-    st.code(_share_url(token), language=None, wrap_lines=True)
+    st.code(share_url(token), language=None, wrap_lines=True)
 
 
-def _share_url(token: str) -> str:
+def share_url(token: str) -> str:
     """Return the URL of an answer, as the visitor's browser sees this app."""
     url = urlsplit(st.context.url or "")
     # Community Cloud frames the app under this path; links go to the app's own address.

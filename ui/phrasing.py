@@ -29,7 +29,7 @@ __all__ = [
 
 SIGNATURE_NOTES = {
     Signature.VALID: "This app gave this answer. Its photo is no longer here: links don't include "
-    "it, and a reload drops it. Send the photo again to see why, or to correct it.",
+    "it. Send the photo again to see why, or to correct it.",
     Signature.CHANGED: "This link was changed after it was made. Don't rely on this answer.",
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
     "can't check it.",

@@ -1,8 +1,8 @@
 """The state of a session, which is one browser tab: its recent photos and the open answer.
 
-Sessions are isolated from each other. A session keeps scaled-down JPEGs of its photos. The bytes
-of its newest upload stay in a cache of the process for a while, so that another model can identify
-it.
+Sessions are isolated from each other. A session keeps scaled-down JPEGs of the photos that come by
+Streamlit's widgets. The bytes of its newest upload stay in a cache of the process for a while, so
+that another model can identify it. Of photos from the viewfinder it keeps only the answers.
 """
 
 import math
@@ -14,12 +14,14 @@ from io import BytesIO
 from zlib import crc32
 
 import streamlit as st
+from cachetools import LRUCache
 from PIL import Image, ImageOps
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError, Prediction, load
 from model.preprocess import Pixels
+from model.session_answers import session_answers
 from model.share_link import encode
 from ui.chosen_model import forget_address, model_to_load
 from ui.phrasing import phrase_error
@@ -98,8 +100,13 @@ class Session:
         """What to restore on each page."""
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
+        self.answers: LRUCache[str, Prediction] = LRUCache(MAX_ANSWERS)
+        """Answers of the viewfinder, by the tokens of their links."""
+        self.api_token = session_answers.open_session()
+        """What the viewfinder sends with its photos to the app's routes."""
         self._upload_key, self._uploaded_id = secrets.token_urlsafe(16), ""
-        # The upload leaves the cache when Streamlit drops this session.
+        # Both end when Streamlit drops this session.
+        weakref.finalize(self, session_answers.close_session, self.api_token)
         weakref.finalize(self, upload_cache.drop, self._upload_key)
 
     def get_photo(self, token: str) -> SessionPhoto | None:

@@ -15,6 +15,8 @@ __all__ = [
     "DESK",
     "PATIENCE_MS",
     "PHONE",
+    "UPLOAD",
+    "Screen",
     "attach",
     "chart",
     "checked_page",
@@ -23,6 +25,7 @@ __all__ = [
     "photo",
     "pick",
     "sample",
+    "settings_menu",
     "source_line",
     "uploader",
     "wait_for_answer",
@@ -31,6 +34,8 @@ __all__ = [
 
 PATIENCE_MS = 15_000
 OPENING_MS = 60_000
+UPLOAD = "/?way=Upload"
+"""Streamlit's uploader in place of the viewfinder."""
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
@@ -126,6 +131,12 @@ def go(page: Page, title: str) -> None:
     page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
     # By the whole name: an icon's is text as well.
     page.get_by_role("menuitem", name=title, exact=True).click()
+
+
+def settings_menu(screen: Screen) -> Locator:
+    """Return the button that opens the choice of model, engine and number of results."""
+    # Its only text is the name of its icon.
+    return screen.get_by_test_id("stPopover").filter(has_text="tune").get_by_role("button")
 
 
 def uploader(screen: Screen) -> Locator:

@@ -5,7 +5,16 @@ import base64
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import attach, headline, photo, pick, sample, uploader, wait_for_answer
+from tests.browser.drive import (
+    UPLOAD,
+    attach,
+    headline,
+    photo,
+    pick,
+    sample,
+    uploader,
+    wait_for_answer,
+)
 from tests.photos import encoded
 
 COFFEE = ("espresso", "cup", "coffee mug")
@@ -28,7 +37,7 @@ def test_camera_photo_is_identified(page):
     [("JPEG", "cat.jpeg"), ("HEIF", "cat.heif"), ("PNG", "cat without a suffix")],
 )
 def test_uploads_are_identified_one_after_the_other(page, format, name):
-    page.goto("/")
+    page.goto(UPLOAD)
     attach(page, encoded(sample("cat").open().convert("RGB"), format), name)
     assert "cat" in wait_for_answer(page)
     # The uploader is ready for the next one, and holds no file.
@@ -38,7 +47,7 @@ def test_uploads_are_identified_one_after_the_other(page, format, name):
 
 
 def test_pasted_picture_is_identified(page):
-    page.goto("/")
+    page.goto(UPLOAD)
     button = uploader(page)
     button.wait_for()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -66,7 +75,7 @@ def test_samples_are_identified(page):
 
 
 def test_keyboard_reaches_the_uploader_and_the_samples(page):
-    page.goto("/")
+    page.goto(UPLOAD)
     upload = uploader(page)
     upload.wait_for()
     tab_to(page, upload)

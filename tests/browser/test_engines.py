@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import pick, source_line, wait_for_answer
+from tests.browser.drive import pick, settings_menu, source_line, wait_for_answer
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FIRST_LOAD = 90_000
@@ -32,6 +32,6 @@ def test_engines_agree_and_the_address_names_the_chosen_one(page):
 
 
 def choose(page, engine):
-    page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    settings_menu(page).click()
     page.get_by_test_id("stPopoverBody").get_by_text(engine, exact=True).click()
     page.keyboard.press("Escape")

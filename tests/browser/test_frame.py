@@ -6,7 +6,16 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import attach, checked_page, go, headline, pick, sample, wait_for_answer
+from tests.browser.drive import (
+    UPLOAD,
+    attach,
+    checked_page,
+    go,
+    headline,
+    pick,
+    sample,
+    wait_for_answer,
+)
 from tests.browser.server import framing, serving
 from ui.navigation import PAGES
 
@@ -70,7 +79,10 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
 def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
-    with framing(f"{server.url}/", "localhost") as address, checked_page(browser, {}) as page:
+    with (
+        framing(f"{server.url}{UPLOAD}", "localhost") as address,
+        checked_page(browser, {}) as page,
+    ):
         page.goto(address)
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")

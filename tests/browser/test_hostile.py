@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import attach, headline, wait_for_answer, wait_until_drawn
+from tests.browser.drive import UPLOAD, attach, headline, wait_for_answer, wait_until_drawn
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, shelve
 from tests.photos import encoded
@@ -27,7 +27,7 @@ def hostile(server):
 
 @pytest.mark.parametrize("place", range(len(LABELS) // len(COLOURS)))
 def test_hostile_labels_stay_text(page, hostile, place):
-    page.goto(f"/?model={hostile[place]}")
+    page.goto(f"{UPLOAD}&model={hostile[place]}")
     leaks = []
     for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):
         before = page.url

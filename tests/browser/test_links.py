@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import (
     DESK,
+    UPLOAD,
     attach,
     chart,
     checked_page,
@@ -146,7 +147,7 @@ def test_link_to_another_version_is_refused(page):
 
 @pytest.mark.slow
 def test_hostile_links_are_refused(page, imagenet):
-    page.goto("/")
+    page.goto(UPLOAD)
     for value in HOSTILE:
         expect(page.get_by_text("Take or upload a photo")).to_be_visible()
         # As the Back button brings it, which is faster than opening the page anew.

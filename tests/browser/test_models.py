@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.drive import (
     DESK,
     PHONE,
+    UPLOAD,
     attach,
     chart,
     checked_page,
@@ -139,7 +140,7 @@ def test_versions_and_origin_are_readable(look, measured):
 )
 def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, line):
     page = look.page
-    page.goto("/?model=measured")
+    page.goto(f"{UPLOAD}&model=measured")
     attach(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
     expect(chart(page)).to_be_visible()

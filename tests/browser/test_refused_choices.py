@@ -5,7 +5,15 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import attach, checked_page, go, source_line, wait_until_drawn
+from tests.browser.drive import (
+    UPLOAD,
+    attach,
+    checked_page,
+    go,
+    settings_menu,
+    source_line,
+    wait_until_drawn,
+)
 from tests.browser.server import serving
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
@@ -64,7 +72,7 @@ def test_unknown_names_are_refused_until_the_visitor_chooses(page, path):
 
 
 def test_tab_and_heading_name_the_chosen_model(page):
-    page.goto("/?model=clothing")
+    page.goto(f"{UPLOAD}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ten kinds of clothes")
     choose_model(page, "mine")
@@ -95,7 +103,7 @@ def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
 
 
 def choose_model(page, name):
-    page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    settings_menu(page).click()
     page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
     page.get_by_role("option", name=name, exact=True).click()
     page.keyboard.press("Escape")

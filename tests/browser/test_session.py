@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from model.corrections import CorrectionStore
-from tests.browser.drive import attach, headline, photo, pick, sample, wait_for_answer
+from tests.browser.drive import UPLOAD, attach, headline, photo, pick, sample, wait_for_answer
 from tests.photos import drawn, encoded
 
 
@@ -18,7 +18,7 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     answers = {}
     for page in (mine, theirs):
-        page.goto("/")
+        page.goto(UPLOAD)
     for place, names in enumerate([("coffee", "cat"), ("rocket", "camera")]):
         for page, name in zip((mine, theirs), names, strict=True):
             attach(page, sample(name).read(), f"{name}.png")
@@ -83,7 +83,7 @@ def test_why_shows_the_occlusion_map(page):
 @pytest.mark.slow
 def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
-    page.goto("/")
+    page.goto(UPLOAD)
     memory_mb, photo_file = [], tmp_path / "photo.jpg"
     for seed in range(30):
         before = page.url

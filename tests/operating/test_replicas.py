@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from model.corrections import CorrectionStore
-from tests.browser.drive import PATIENCE_MS, attach, checked_page, pick, wait_for_answer
+from tests.browser.drive import PATIENCE_MS, UPLOAD, attach, checked_page, pick, wait_for_answer
 from tests.model.tiny import colour
 from tests.operating.parts import PATIENCE_SECONDS, Replica, nginx, postgresql
 from tests.photos import encoded
@@ -220,7 +220,7 @@ def test_visitor_continues_on_the_other_replica(deployment: Deployment) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with checked_page(browser, {"base_url": deployment.url}) as page:
             first, second = deployment.replicas
-            page.goto("/")
+            page.goto(UPLOAD)
             attach(page, RED, "red.png")
             wait_for_answer(page, "red")
             # The visitor is on one of them. Without a reload the page connects to the other,

@@ -1,0 +1,317 @@
+"""The viewfinder on Streamlit's page: photos, what is sent, the address, the camera, outages."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+
+from model.corrections import CorrectionStore
+from model.exporting.runtime import RUNTIME
+from tests.browser.drive import (
+    DESK,
+    Screen,
+    chart,
+    checked_page,
+    go,
+    headline,
+    settings_menu,
+    uploader,
+    wait_until_drawn,
+)
+from tests.browser.server import Server, framing, serving
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+
+RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
+IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"/9j/", b"iVBOR")
+"""How a JPEG and a PNG begin, and the same in base64."""
+MAX_FRAME = 8192
+STAYS = "On this device: the photo stays here"
+LOADING_MS = 60_000
+"""Longest time in which the files for browsers are made, and loaded, on a busy machine."""
+COUNT_TRACKS = """
+(() => {
+  const tracks = [];
+  const devices = navigator.mediaDevices;
+  const open = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    tracks.push(...stream.getTracks());
+    return stream;
+  };
+  window.openTracks = () => tracks.filter(({ readyState }) => readyState === "live").length;
+  window.tracksEver = () => tracks.length;
+})();
+"""
+
+
+def set_up(folder: Path, built_dir: Path) -> None:
+    """Put two models, and what runs them in browsers, into a data folder."""
+    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    shelf = folder / "data" / "models"
+    tiny(shelf, "several", title="Several colours", multilabel=True)
+    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+
+
+@pytest.fixture(scope="module")
+def app(chromium: str, built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The app with two models of colours, which run on devices as well."""
+    folder = tmp_path_factory.mktemp("viewfinder")
+    set_up(folder, built_dir)
+    with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
+        yield running
+
+
+@contextmanager
+def visit(browser: Browser, app: Server, **options: Any) -> Iterator[Page]:
+    with checked_page(browser, {"base_url": app.url, **options}) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser: Browser, app: Server) -> Iterator[Page]:
+    with visit(browser, app) as page:
+        yield page
+    assert not app.tracebacks()
+
+
+class Traffic:
+    """What a page sends: requests, and frames of its websockets."""
+
+    def __init__(self, page: Page) -> None:
+        self.posts: list[str] = []
+        self.frames: list[bytes] = []
+        page.on("request", lambda request: self._add(request.method, request.url))
+        page.on("websocket", self._follow)
+
+    def _add(self, method: str, url: str) -> None:
+        if method != "GET":
+            self.posts.append(url)
+
+    def _follow(self, socket: WebSocket) -> None:
+        def keep(payload: str | bytes) -> None:
+            self.frames.append(payload if isinstance(payload, bytes) else payload.encode())
+
+        socket.on("framesent", keep)
+
+    def assert_no_photo_in_frames(self) -> None:
+        assert self.frames
+        assert max(map(len, self.frames)) <= MAX_FRAME
+        assert not [mark for mark in SIGNATURES if any(mark in frame for frame in self.frames)]
+
+
+def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
+    """Choose a file in the viewfinder."""
+    file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
+    file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+
+
+def shown_photo(screen: Screen) -> Locator:
+    return screen.locator(".vf-photo img")
+
+
+def where(screen: Screen) -> Locator:
+    return screen.locator(".vf-where")
+
+
+def test_photo_goes_to_the_server_once_and_its_answer_gets_a_chart(page: Page) -> None:
+    traffic = Traffic(page)
+    page.goto("/?run=server")
+    expect(where(page)).to_contain_text("On the server")
+    give(page, RED)
+    expect(headline(page)).to_have_text(IS_RED)
+    expect(where(page)).to_contain_text(re.compile(r"On the server in (\d+|under 1) ms"))
+    expect(chart(page)).to_be_visible()
+    expect(page).to_have_url(re.compile(r"answer=colours~[0-9a-f]{12}~c~.*\.[0-9a-f]{6}\."))
+    assert [url.partition("?")[0] for url in traffic.posts] == [
+        f"{page.url.partition('?')[0]}api/session/photo"
+    ]
+    traffic.assert_no_photo_in_frames()
+
+
+def test_photo_that_stays_on_the_device_is_not_sent(page: Page) -> None:
+    traffic = Traffic(page)
+    page.goto("/?run=device")
+    expect(where(page)).to_contain_text(STAYS)
+    give(page, RED)
+    expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
+    expect(where(page)).to_contain_text(re.compile(r"On this device in (\d+|under 1) ms"))
+    # The app learns the numbers, for its chart and the link.
+    expect(chart(page)).to_be_visible()
+    expect(page).to_have_url(re.compile(r"answer=colours~[0-9a-f]{12}~ws~[^.]*$"))
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("canvas.vf-spotlight")).to_be_visible()
+    assert traffic.posts == []
+    traffic.assert_no_photo_in_frames()
+
+
+def test_device_answers_once_it_can_and_while_the_server_is_gone(
+    browser: Browser, built_dir: Path, tmp_path: Path
+) -> None:
+    set_up(tmp_path, built_dir)
+    with (
+        serving(tmp_path, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as app,
+        visit(browser, app) as page,
+    ):
+        page.goto("/")
+        expect(where(page)).to_contain_text(STAYS, timeout=LOADING_MS)
+        app.process.kill()
+        app.process.wait()
+        give(page, GREEN)
+        expect(headline(page)).to_have_text(IS_GREEN)
+        expect(where(page)).to_contain_text("On this device in")
+        expect(shown_photo(page)).to_be_visible()
+        expect(page.get_by_role("table").first).to_contain_text("green")
+        page.get_by_role("button", name="Share").click()
+        expect(page.get_by_role("dialog")).to_contain_text("There is no link yet")
+
+
+def test_answers_are_shown_with_their_photos_after_back_and_reload(page: Page) -> None:
+    page.goto("/?run=server")
+    for data, words in ((RED, IS_RED), (GREEN, IS_GREEN)):
+        before = page.url
+        give(page, data)
+        expect(headline(page)).to_have_text(words)
+        page.wait_for_function("before => location.href !== before", arg=before)
+        wait_until_drawn(page)
+    for step, words in ((page.go_back, IS_RED), (page.go_forward, IS_GREEN)):
+        step()
+        expect(headline(page)).to_have_text(words)
+        expect(shown_photo(page)).to_be_visible()
+    page.reload()
+    expect(headline(page)).to_have_text(IS_GREEN)
+    expect(shown_photo(page)).to_be_visible()
+    for name in ("Why?", "Wrong?", "Share"):
+        expect(page.get_by_role("button", name=name)).to_be_visible()
+    expect(chart(page)).to_be_visible()
+    go(page, "About")
+    expect(headline(page)).to_have_text("About Loupe")
+    go(page, "Identify")
+    expect(headline(page)).to_have_text(IS_GREEN)
+    expect(shown_photo(page)).to_be_visible()
+
+
+def test_link_shows_a_stranger_the_answer_without_the_photo(
+    browser: Browser, app: Server, page: Page
+) -> None:
+    for run, note in (
+        ("server", "This app gave this answer"),
+        ("device", "computed on the visitor's own device"),
+    ):
+        page.goto(f"/?run={run}")
+        give(page, RED)
+        expect(page).to_have_url(re.compile("answer="))
+        page.get_by_role("button", name="Share").click()
+        link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
+        with visit(browser, app) as other:
+            other.goto(link)
+            expect(headline(other)).to_have_text(IS_RED)
+            expect(other.locator(".vf")).to_contain_text(note)
+            expect(chart(other)).to_be_visible()
+            expect(shown_photo(other)).not_to_be_visible()
+            expect(other.get_by_role("button", name="Wrong?")).to_have_count(0)
+
+
+def test_correction_sends_the_photo_only_with_consent(page: Page, app: Server) -> None:
+    page.goto("/?run=device")
+    give(page, RED)
+    expect(page).to_have_url(re.compile("answer="))
+    for word, consents in (("crimson", False), ("scarlet", True)):
+        page.get_by_role("button", name="Wrong?").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("What is it?").fill(word)
+        if consents:
+            dialog.get_by_role("checkbox").check()
+        dialog.get_by_role("button", name="Save", exact=True).click()
+        expect(dialog).to_contain_text("Thanks.")
+        dialog.get_by_role("button", name="Close").click()
+    with closing(CorrectionStore(f"sqlite:///{app.data / 'records.sqlite'}")) as store:
+        first, second = store.iter_corrections()
+        assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
+        # The server has looked at it again.
+        assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
+
+
+def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
+    page.goto("/?run=server")
+    give(page, RED)
+    expect(headline(page)).to_have_text(IS_RED)
+    expect(page).to_have_url(re.compile("answer=colours"))
+    page.get_by_role("combobox", name="Model").first.select_option("several")
+    expect(headline(page)).to_have_text("I see a red and a black")
+    expect(page).to_have_url(re.compile("answer=several"))
+    expect(page).to_have_url(re.compile("model=several"))
+    expect(shown_photo(page)).to_be_visible()
+
+
+def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
+    browser: Browser, app: Server
+) -> None:
+    with visit(browser, app) as page:
+        page.add_init_script(COUNT_TRACKS)
+        page.goto("/?run=server")
+        page.wait_for_function("() => openTracks() === 1")
+        settings_menu(page).click()
+        slider = page.get_by_role("slider")
+        for step in range(20):
+            slider.press("ArrowLeft" if step % 2 else "ArrowRight")
+            pattern = re.compile("top=6") if step % 2 == 0 else re.compile(r"^((?!top=).)*$")
+            expect(page).to_have_url(pattern)
+        page.keyboard.press("Escape")
+        page.emulate_media(color_scheme="dark")
+        expect(page.locator(".vf[data-theme=dark]")).to_be_visible()
+        assert page.evaluate("[openTracks(), tracksEver()]") == [1, 1]
+        page.get_by_role("button", name="Take a photo").click()
+        expect(page).to_have_url(re.compile("answer="))
+        assert page.evaluate("openTracks()") == 1
+        go(page, "About")
+        expect(headline(page)).to_have_text("About Loupe")
+        page.wait_for_function("() => openTracks() === 0")
+        go(page, "Identify")
+        page.get_by_role("button", name="Back to the camera").click()
+        page.wait_for_function("() => openTracks() === 1")
+    assert not app.tracebacks()
+
+
+def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Other ways").click()
+    page.get_by_role("radio", name="Upload").click()
+    expect(uploader(page)).to_be_visible()
+    expect(page.locator(".vf")).to_have_count(0)
+    page.get_by_role("radio", name="Viewfinder").click()
+    expect(page.locator(".vf")).to_be_visible()
+    expect(uploader(page)).to_have_count(0)
+
+
+def test_script_that_is_blocked_gives_way_to_upload(page: Page) -> None:
+    page.route("**/device/streamlit.mjs", lambda route: route.abort())
+    page.goto("/")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")
+    expect(uploader(page)).to_be_visible()
+
+
+def test_viewfinder_works_below_a_prefix_in_a_frame_of_another_site(
+    browser: Browser, tmp_path: Path
+) -> None:
+    tiny(tmp_path / "data" / "models", "colours", title="Colours", confidence=CALIBRATED)
+    with (
+        serving(tmp_path, prefix="some/prefix/~/+", LOUPE_MODEL="colours") as app,
+        framing(f"{app.url}/?run=server", "127.0.0.1") as address,
+        checked_page(browser, {"viewport": DESK}) as page,
+    ):
+        page.goto(address)
+        frame = page.frame_locator("iframe")
+        give(frame, RED)
+        expect(headline(frame)).to_have_text(IS_RED)
+        expect(chart(frame)).to_be_visible()
+        frame.get_by_role("button", name="Share").click()
+        link = frame.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
+        assert link.startswith(app.url.removesuffix("/~/+"))
+        assert not app.tracebacks()
