@@ -143,7 +143,8 @@ class Identifier {
   }
 
   /**
-   * Explain an answer, where it was given if that is possible.
+   * Explain an answer where it was given. The photo of a device's answer is not sent; the device
+   * also explains when the server doesn't.
    *
    * @param {Blob} blob the photo
    * @param {object} answer
@@ -153,17 +154,15 @@ class Identifier {
    * @throws {LoupeError} or the signal's reason
    */
   async explain(blob, answer, { signal } = {}) {
-    const first = this.#run === "auto" ? answer.where : this.#run;
-    const second = first === "device" ? "server" : "device";
+    const isHere = this.#run === "auto" ? answer.where === "device" : this.#run === "device";
+    if (isHere) return this.#explainHere(blob, signal);
     try {
-      return await this.#explainOn(first, blob, signal);
+      return await this.#serverOrThrow().explain(blob, { signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (this.#run !== "auto" || PHOTO_CODES.has(error.code)) throw error;
-      return this.#explainOn(second, blob, signal).catch(() => {
-        signal?.throwIfAborted();
-        throw error;
-      });
+      if (this.#run === "server" || PHOTO_CODES.has(error.code)) throw error;
+      if (!(await this.#canLoad(signal))) throw error;
+      return this.#explainHere(blob, signal);
     }
   }
 
@@ -189,8 +188,7 @@ class Identifier {
     this.#model = null;
   }
 
-  async #explainOn(where, blob, signal) {
-    if (where === "server") return this.#serverOrThrow().explain(blob, { signal });
+  async #explainHere(blob, signal) {
     await this.#loaded(signal);
     return this.#model.explain(blob, { signal });
   }

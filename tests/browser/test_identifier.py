@@ -191,14 +191,17 @@ def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, ca
     assert photos_sent(app) == 1
 
 
-def test_photo_that_the_browser_cannot_read_goes_to_the_server(run: Run, app: DeviceApp) -> None:
-    tiff = encoded(colour("red"), "TIFF")
+@pytest.mark.parametrize("kind", ["HEIF", "TIFF"])
+def test_photo_that_the_browser_cannot_read_goes_to_the_server(
+    run: Run, app: DeviceApp, kind: str
+) -> None:
+    photo = encoded(colour("red"), kind)
     script = """
       const identifier = create({ run: "auto" });
       await until(identifier, isSettled);
       return outcome(identifier.identify(blob));
     """
-    assert run(script, tiff) == SERVER
+    assert run(script, photo) == SERVER
     # What neither reads has the server's verdict.
     assert run(script, b"no photo at all") == {"code": "unsupported-format"}
     assert photos_sent(app) == 2
@@ -206,7 +209,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(run: Run, app: De
     assert run(script, b"") == {"code": "empty"}
     assert photos_sent(app) == 2
     app.broken = {"/photo"}
-    assert run(script, tiff) == {"code": "unsupported-format"}
+    assert run(script, photo) == {"code": "unsupported-format"}
 
 
 @pytest.mark.parametrize("trouble", ["broken", "hanging"])
@@ -372,9 +375,21 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     assert app.sent == []
     assert run(script % "server") == {"where": "server", **map_of_32}
     assert app.asked.count(explained) == 1
-    # In automatic, the other one explains what this one can't.
+    # In automatic, the device explains what the server doesn't, but not the other way round.
     app.broken = {"/explanation"}
     assert run(script % "auto") == {"where": "server", **map_of_32}
+    app.broken = set()
+    refused = run(
+        """
+        const identifier = create({ run: "auto" });
+        await until(identifier, isSettled);
+        const answer = await identifier.identify(blob);
+        const unreadable = new Blob(["no photo"]);
+        return [answer.where, await outcome(identifier.explain(unreadable, answer))];
+        """
+    )
+    assert refused == ["device", {"code": "unsupported-format"}]
+    assert app.asked.count(explained) == 2
 
 
 def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: DeviceApp) -> None:
