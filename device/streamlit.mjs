@@ -3,7 +3,7 @@
  * or the theme changes. The same `parentElement` keeps the same view, and so the same camera.
  */
 
-import { openCorrection, openLookUp, openShare } from "./actions.mjs";
+import { openCorrection, openLookUp, openShare, openWhere } from "./actions.mjs";
 import { createElement } from "./elements.mjs";
 import { createIdentifier } from "./identifier.mjs";
 import { openRecents } from "./recents.mjs";
@@ -122,7 +122,6 @@ class Screen {
       theme: themeOf(this.#parent.host),
       above: HEADER_PX,
       top: data.top,
-      run: data.run,
       actions: {
         why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),
         correct: data.corrections ? (entry) => this.#correct(entry) : null,
@@ -132,7 +131,10 @@ class Screen {
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },
       onModel: (name) => this.#send("model", name),
-      onRun: data.downloads ? (run) => this.#send("run", run) : null,
+      // Without downloads there is no choice.
+      onWhere: data.downloads
+        ? () => openWhere(this.#parent, data.run, (run) => this.#send("run", run))
+        : null,
       onRetry: () => this.#identifier.start(),
       onAnswer: (entry) => {
         this.#shown = entry;
@@ -145,7 +147,7 @@ class Screen {
   #correct(entry) {
     openCorrection(this.#parent, {
       entry,
-      labels: this.#data.labels,
+      labels: this.#identifier.info?.labels ?? [],
       save: (labels, photo) =>
         this.#identifier.correct({ answer: entry.answer, labels, photo, token: entry.token }),
     });

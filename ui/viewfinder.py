@@ -107,7 +107,6 @@ def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[s
         ],
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
-        "labels": list(bundle.labels) if bundle else [],
         "run": _chosen_run(),
         "token": session.api_token,
         "downloads": settings().downloads,

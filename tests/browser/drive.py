@@ -20,6 +20,7 @@ __all__ = [
     "attach",
     "chart",
     "checked_page",
+    "give",
     "go",
     "headline",
     "photo",
@@ -165,3 +166,9 @@ def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
         inputs.set_input_files(data)
     else:
         inputs.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+
+
+def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
+    """Choose a file in the viewfinder."""
+    file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
+    file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})

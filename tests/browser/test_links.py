@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 from tests.browser.drive import (
     DESK,
     UPLOAD,
-    attach,
     chart,
     checked_page,
+    give,
     go,
     headline,
     photo,
@@ -116,7 +116,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
 @pytest.mark.parametrize("title", ["Models", "About"])
 def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     page.goto("/")
-    attach(page, sample("coffee").read())
+    give(page, sample("coffee").read())
     words = wait_for_answer(page)
     address = page.url
     open_page(page, title)

@@ -17,6 +17,7 @@ from tests.browser.drive import (
     Screen,
     chart,
     checked_page,
+    give,
     go,
     headline,
     settings_menu,
@@ -104,12 +105,6 @@ class Traffic:
         assert self.frames
         assert max(map(len, self.frames)) <= MAX_FRAME
         assert not [mark for mark in SIGNATURES if any(mark in frame for frame in self.frames)]
-
-
-def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
-    """Choose a file in the viewfinder."""
-    file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
-    file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
 
 
 def shown_photo(screen: Screen) -> Locator:
@@ -236,6 +231,18 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, app: Server) -
         assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
         # The server has looked at it again.
         assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
+
+
+def test_visitor_chooses_where_it_runs(page: Page) -> None:
+    page.goto("/?run=server")
+    where(page).click()
+    page.get_by_role("dialog").get_by_label("This device").check()
+    expect(page).to_have_url(re.compile("run=device"))
+    expect(where(page)).to_contain_text(STAYS, timeout=LOADING_MS)
+    where(page).click()
+    # The owner's choice needs no address.
+    page.get_by_role("dialog").get_by_label("Automatic").check()
+    expect(page).not_to_have_url(re.compile("run="))
 
 
 def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
