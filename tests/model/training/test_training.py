@@ -131,6 +131,7 @@ def test_bundle_holds_no_photo_and_no_pickle(trained: tuple[Bundle, str]) -> Non
         "bundle.json",
         "golden.npz",
         "graph.onnx",
+        "small.json",
         "weights.safetensors",
     }
     with np.load(io.BytesIO(bundle.read("golden.npz")), allow_pickle=False) as golden:
