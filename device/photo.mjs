@@ -5,6 +5,7 @@
 
 import { LoupeError } from "./errors.mjs";
 import { centreBox } from "./preprocess.mjs";
+import { scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 import { isWhole } from "./truncation.mjs";
 
 /** How photos are decoded: without colour management, as Pillow does. */
@@ -29,10 +30,33 @@ export async function decode(source, recipe, limits, region) {
   const bitmap = await bitmapOf(source, limits, region);
   try {
     checkSize(bitmap, limits);
-    return readPixels(bitmap, centreBox(bitmap, recipe));
+    const factor = (await isJpeg(source)) ? scaleFactor(bitmap, recipe) : 1;
+    return readCentre(bitmap, recipe, factor);
   } finally {
     bitmap.close();
   }
+}
+
+async function isJpeg(source) {
+  if (!(source instanceof Blob)) return false;
+  const [first, second] = new Uint8Array(await source.slice(0, 2).arrayBuffer());
+  return first === 0xff && second === 0xd8;
+}
+
+/** Read the part that the recipe uses of a photo, scaled down by `factor`. */
+function readCentre(bitmap, recipe, factor) {
+  const size = {
+    width: Math.ceil(bitmap.width / factor),
+    height: Math.ceil(bitmap.height / factor),
+  };
+  const [left, top, width, height] = centreBox(size, recipe).map((value) => value * factor);
+  const image = readPixels(bitmap, [
+    left,
+    top,
+    Math.min(width, bitmap.width - left),
+    Math.min(height, bitmap.height - top),
+  ]);
+  return factor === 1 ? image : scaleDown(image, factor);
 }
 
 async function bitmapOf(source, limits, region) {

@@ -22,7 +22,7 @@ from model.errors import PhotoError
 from model.exporting.device_files import run_graph
 from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.prediction import Prediction
-from model.preprocess import PreprocessConfig, preprocess
+from model.preprocess import Pixels, PreprocessConfig, preprocess
 from model.samples import samples
 from tests.device.site import BROWSERS, run_script, site
 from tests.photos import encoded
@@ -166,21 +166,39 @@ def measure_photos(name: str, folder: Path) -> None:
 
 
 def measure_scaling(name: str, folder: Path) -> None:
-    """Print how often the top label of enlarged photos depends on decoding them whole."""
+    """Print how often the top label of enlarged photos is the server's.
+
+    The server scales them while decoding; ``device/scaled_decoding.mjs`` takes means of blocks.
+    """
     bundle = get_bundle(name)
     recipe = bundle.manifest.recipe
-    scaled, whole = [], []
+    pixels: dict[str, list[Pixels]] = {"server": [], "decoded whole": [], "browser": []}
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         photo = read(path.read_bytes(), resize=WHOLE).image
         factor = ENLARGED_PX / min(photo.size)
         size = (round(photo.width * factor), round(photo.height * factor))
         data = encoded(photo.resize(size, Image.Resampling.LANCZOS), quality=90)
-        scaled.append(preprocess(read(data, resize=recipe.min_decode_size).image, recipe))
-        whole.append(preprocess(read(data, resize=WHOLE).image, recipe))
+        scaled = read(data, resize=recipe.min_decode_size).image
+        whole = read(data, resize=WHOLE).image
+        ways = (scaled, whole, _block_means(whole, -(-whole.width // scaled.width)))
+        for way, image in zip(pixels, ways, strict=True):
+            pixels[way].append(preprocess(image, recipe))
     graph = bundle.read("graph.onnx")
-    one, other = (run_graph(graph, np.stack(p))["probabilities"] for p in (scaled, whole))
-    same = int((one.argmax(1) == other.argmax(1)).sum())
-    print(f"{len(whole)} photos: {same} same top labels, {np.abs(one - other).max():.1e} apart")
+    server, *others = (run_graph(graph, np.stack(p))["probabilities"] for p in pixels.values())
+    for way, other in zip(list(pixels)[1:], others, strict=True):
+        same = int((server.argmax(1) == other.argmax(1)).sum())
+        most = np.abs(server - other).max()
+        print(f"{way}: {same} same top labels of {len(server)}, {most:.1e} apart")
+
+
+def _block_means(image: Image.Image, factor: int) -> Image.Image:
+    """Return what ``scaleDown`` in ``device/scaled_decoding.mjs`` returns."""
+    rows, columns = (np.arange(0, side, factor) for side in (image.height, image.width))
+    values = np.asarray(image).astype(np.uint32)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    ones = np.ones(values.shape[:2], np.uint32)
+    counts = np.add.reduceat(np.add.reduceat(ones, rows, axis=0), columns, axis=1)
+    return Image.fromarray(np.rint(sums / counts[..., None]).astype(np.uint8))
 
 
 def _apart(given: dict[str, Any], expected: Prediction) -> float:

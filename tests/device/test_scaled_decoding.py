@@ -1,0 +1,136 @@
+"""``device/scaled_decoding.mjs``: large JPEGs are scaled down as Pillow's decoder does."""
+
+import io
+import json
+import subprocess
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.photo import MAX_BYTES, MAX_PIXELS, read
+from model.preprocess import NO_DOWNSCALE, PreprocessConfig, fit_aspect
+from model.samples import samples
+from model.settings import ROOT
+from tests.device.site import Site, run_script
+from tests.photos import encoded, turned
+from tests.tools import require_tool
+
+SCRIPT = """
+import { readFileSync } from "node:fs";
+const { scaleDown, scaleFactor } = await import(process.argv[1]);
+const { recipe, sizes, image } = JSON.parse(readFileSync(0, "utf8"));
+const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));
+const data = Uint8ClampedArray.from(image?.data ?? []);
+const pixels = image && scaleDown({ ...image, data }, image.factor);
+process.stdout.write(JSON.stringify({
+  factors, pixels: pixels && { ...pixels, data: Array.from(pixels.data) },
+}));
+"""
+
+
+def run(values: dict[str, Any]) -> dict[str, Any]:
+    module = (ROOT / "device" / "scaled_decoding.mjs").as_uri()
+    command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module]
+    done = subprocess.run(
+        command, input=json.dumps(values), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def scaled(image: Image.Image, factor: int) -> np.ndarray:
+    array = np.asarray(image.convert("RGBA"))
+    values = {"data": array.ravel().tolist(), "width": image.width, "height": image.height}
+    recipe = PreprocessConfig(resize=(64, 64)).model_dump(mode="json")
+    given = {"recipe": recipe, "sizes": [], "image": {**values, "factor": factor}}
+    pixels = run(given)["pixels"]
+    shape = (pixels["height"], pixels["width"], 4)
+    return np.array(pixels["data"], np.uint8).reshape(shape)[..., :3]
+
+
+@pytest.mark.parametrize("decoding", ["scaled", "whole"])
+def test_factor_is_the_decoders(decoding: Any) -> None:
+    recipe = PreprocessConfig(resize=(48, 64), decoding=decoding)
+    sides = [100, 127, 128, 255, 256, 257, 300, 511, 512, 513, 1023, 1024, 1500]
+    sizes = [(width, height) for width in sides for height in (128, 256, 700, 1024)]
+    factors = run({"recipe": recipe.model_dump(mode="json"), "sizes": sizes, "image": None})
+    for (width, height), factor in zip(sizes, factors["factors"], strict=True):
+        data = encoded(Image.new("RGB", (width, height)))
+        decoded = read(data, resize=recipe.min_decode_size).image
+        assert decoded.size == (-(-width // factor), -(-height // factor))
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(320, 240), (321, 243)])
+def test_pixels_are_close_to_the_decoders(factor: int, size: tuple[int, int]) -> None:
+    photo = next(sample for sample in samples() if sample.name == "coffee").open().convert("RGB")
+    data = encoded(photo.resize(size), quality=90)
+    whole = read(data, resize=NO_DOWNSCALE).image
+    decoder = Image.open(io.BytesIO(data))
+    decoder.draft(None, (size[0] // factor, size[1] // factor))
+    expected = np.asarray(decoder.convert("RGB")).astype(int)
+    given = scaled(whole, factor)
+    assert given.shape == expected.shape
+    # The last row and column have pixels that the decoder knows and the browser doesn't.
+    inner = np.s_[: size[1] // factor, : size[0] // factor]
+    difference = given[inner].astype(int) - expected[inner]
+    # Colours of small details differ most: the decoder has them at full size.
+    assert np.abs(difference).mean() < 1
+    assert abs(difference.mean()) < 0.1
+
+
+def test_blocks_at_the_edge_are_means_of_the_pixels_there() -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    given = scaled(Image.fromarray(pixels), 2)
+    assert given.shape == (3, 4, 3)
+    expected = np.rint(pixels[4:, 6:].reshape(-1, 3).mean(axis=0))
+    assert given[2, 3].tolist() == expected.tolist()
+    assert given[0, 0].tolist() == np.rint(pixels[:2, :2].reshape(-1, 3).mean(axis=0)).tolist()
+
+
+DECODE = """
+  const { decode } = await import("/device/photo.mjs");
+  const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
+  const results = [];
+  for (let file = 0; file < count; file++) {
+    const photo = new Blob([await wanted(`/file/${file}`)]);
+    const { data, width, height } = await decode(photo, recipe, limits);
+    const expected = await wanted(`/pixels/${file}`);
+    const total = expected.reduce((sum, value, place) => sum + Math.abs(value - data[place]), 0);
+    results.push([width, height, data.length, total / expected.length]);
+  }
+  return results;
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("method", ["crop", "squish"])
+def test_photos_are_scaled_as_on_the_server(web: Site, method: Any) -> None:
+    recipe = PreprocessConfig(resize=(48, 48), method=method)
+    coffee = next(sample for sample in samples() if sample.name == "coffee").open().convert("RGB")
+    files = [encoded(coffee), encoded(coffee, exif=turned(6)), encoded(coffee, "PNG")]
+    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": 16}
+    jobs = {"count": len(files), "recipe": recipe.model_dump(mode="json"), "limits": limits}
+    sizes = []
+    served: dict[str, bytes | None] = {"/jobs.json": json.dumps(jobs).encode()}
+    for number, data in enumerate(files):
+        image = read(data, resize=recipe.min_decode_size).image
+        if method == "crop":
+            image = fit_aspect(image, recipe)
+        sizes.append(image.size)
+        served[f"/file/{number}"] = data
+        served[f"/pixels/{number}"] = image.convert("RGBA").tobytes()
+    with web.changed(served):
+        results = run_script(web, "chromium", DECODE)
+    for (width, height), (given_width, given_height, length, apart) in zip(
+        sizes, results, strict=True
+    ):
+        assert (given_width, given_height) == (width, height)
+        assert length == 4 * width * height
+        assert apart < 1
+    # Only JPEGs are scaled.
+    assert results[2][3] == 0
+    assert sizes[2][0] > 3 * sizes[0][0]
