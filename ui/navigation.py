@@ -24,6 +24,7 @@ PAGES = {
     ],
     "Make": [
         ("models", "Models", ":material/deployed_code:"),
+        ("compare", "Compare", ":material/compare_arrows:"),
         ("deploy", "Deploy", ":material/rocket_launch:"),
     ],
 }

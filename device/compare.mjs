@@ -1,0 +1,215 @@
+/**
+ * One photo through every way that it can be answered, timed: a component of Streamlit, which calls
+ * the default export again whenever `data` or the theme changes.
+ *
+ * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
+ */
+
+import { createButton, createElement } from "./elements.mjs";
+import { LoupeError } from "./errors.mjs";
+import { createIdentifier } from "./identifier.mjs";
+
+const STYLE = new URL("compare.css", import.meta.url).href;
+const TOKENS = new URL("tokens.css", import.meta.url).href;
+
+/** Number of labels that each way reports. */
+const TOP = 50;
+
+const mounted = new WeakMap();
+
+/**
+ * Show the choice of a photo, or update it.
+ *
+ * @param {object} component
+ * @param {ShadowRoot} component.parentElement
+ * @param {object} component.data see `component_data` in `ui/compare_page/component.py`
+ * @param {(name: string, value: unknown) => void} component.setTriggerValue runs the page's script
+ * @returns {() => void} to call once the component is gone
+ */
+export default function compare({ parentElement, data, setTriggerValue }) {
+  let screen = mounted.get(parentElement);
+  if (!screen) mounted.set(parentElement, (screen = new Screen(parentElement)));
+  const call = screen.update(data, setTriggerValue);
+  return () => {
+    if (call !== screen.calls) return;
+    mounted.delete(parentElement);
+    screen.close();
+  };
+}
+
+class Screen {
+  calls = 0;
+  #data = null;
+  #send = null;
+  #stop = null;
+  #parts;
+
+  constructor(parent) {
+    const parts = {
+      picture: createElement("img", { className: "picture", alt: "Your photo", hidden: true }),
+      choose: createButton("main", "Choose a photo", { icon: "camera", onclick: () => parts.file.click() }),
+      file: createElement("input", { type: "file", hidden: true, onchange: () => this.#choose() }),
+      full: createElement("input", { type: "checkbox", checked: !navigator.connection?.saveData }),
+      fullRow: createElement("label", { className: "option" }),
+      fullSize: createElement("span"),
+      samples: createElement("div", { className: "samples", role: "group", ariaLabel: "Samples" }),
+      status: createElement("p", { className: "status", role: "status" }),
+      progress: createElement("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Comparing" }),
+      stop: createButton("stop", "Stop", { onclick: () => this.#stop?.abort() }),
+    };
+    parts.stop.hidden = true;
+    parts.fullRow.append(parts.full, parts.fullSize);
+    this.#parts = parts;
+    const root = createElement(
+      "div", { className: "compare" },
+      parts.picture, parts.samples, parts.fullRow, parts.choose, parts.file,
+      parts.status, parts.progress, parts.stop,
+    );
+    this.#parts.root = root;
+    for (const href of [TOKENS, STYLE]) parent.append(createElement("link", { rel: "stylesheet", href }));
+    parent.append(root);
+  }
+
+  /** Take new data; return the number of this call. */
+  update(data, send) {
+    const isOther = this.#data?.model !== data.model || this.#data?.token !== data.token;
+    if (this.#data && isOther) this.#stop?.abort();
+    if (!this.#data) this.#showSamples(data.samples);
+    this.#data = data;
+    this.#send = send;
+    const { fullRow, fullSize, root } = this.#parts;
+    root.dataset.theme = data.theme;
+    fullRow.hidden = !data.downloads;
+    fullSize.textContent = `Also the full graph on this device (${data.fullMegabytes} MB to download)`;
+    this.calls += 1;
+    return this.calls;
+  }
+
+  close() {
+    this.#stop?.abort();
+    URL.revokeObjectURL(this.#parts.picture.src);
+  }
+
+  #showSamples(samples) {
+    for (const { title, alt, url } of samples) {
+      const picture = createElement("img", { src: url, alt, loading: "lazy" });
+      const onclick = async () => {
+        const response = await fetch(url);
+        if (response.ok) this.#compare(await response.blob());
+      };
+      this.#parts.samples.append(
+        createElement("button", { type: "button", title, onclick }, picture));
+    }
+  }
+
+  #choose() {
+    const { file } = this.#parts;
+    const [photo] = file.files;
+    file.value = "";
+    if (photo) this.#compare(photo);
+  }
+
+  async #compare(photo) {
+    this.#stop?.abort();
+    const stop = (this.#stop = new AbortController());
+    const { picture, status, progress, stop: button } = this.#parts;
+    URL.revokeObjectURL(picture.src);
+    picture.src = URL.createObjectURL(photo);
+    picture.hidden = progress.hidden = button.hidden = false;
+    progress.value = 0;
+    const show = (text, share) => {
+      status.textContent = text;
+      if (share !== undefined) progress.value = share;
+    };
+    const data = this.#data;
+    try {
+      const ways = await measure(photo, data, this.#parts.full.checked, show, stop.signal);
+      show("");
+      this.#send("measured", { model: data.model, bytes: photo.size, ways });
+    } catch (error) {
+      if (stop !== this.#stop) return;
+      show(stop.signal.aborted ? "Stopped." : error.message);
+    } finally {
+      if (stop === this.#stop) progress.hidden = button.hidden = true;
+    }
+  }
+}
+
+/**
+ * Answer a photo by every way, in turns.
+ *
+ * @returns {Promise<object[]>} for each way `{way, failed}` or `{way, version, downloaded, sent,
+ *   labels, known, times}`, with `times` of the try whose total is the median
+ * @throws {LoupeError} if no way answers
+ */
+async function measure(photo, data, isFull, show, signal) {
+  const ways = waysOf(data, isFull);
+  try {
+    for (const way of ways) {
+      show(`${way.title}: getting ready`);
+      // The first answer loads what is needed, and isn't counted.
+      await attempt(way, photo, signal);
+    }
+    const running = ways.filter((way) => !way.failed);
+    // The server's reason, which is about the photo, before the device's.
+    if (!running.length) throw ways.at(-1).failed;
+    for (let turn = 0; turn < data.tries; turn++) {
+      for (const way of running) {
+        show(`${way.title}: ${turn + 1} of ${data.tries}`, turn / data.tries);
+        if (way.failed) continue;
+        const started = performance.now();
+        const answer = await attempt(way, photo, signal);
+        if (answer) way.tries.push({ wall: performance.now() - started, answer });
+      }
+    }
+    return ways.map((way) => report(way, photo, data.labels));
+  } finally {
+    for (const way of ways) way.identifier.close();
+  }
+}
+
+function waysOf(data, isFull) {
+  const server = { url: `${data.base}api/session/`, token: data.token, model: data.model };
+  const address = `${data.base}device/models/${data.model}/`;
+  const device = (graph) => createIdentifier({ address, run: "device", graph });
+  const ways = [];
+  if (data.downloads) {
+    ways.push(["small", "On this device, small graph", device("small")]);
+    if (isFull) ways.push(["full", "On this device, full graph", device("full")]);
+  }
+  for (const engine of data.engines) {
+    const identifier = createIdentifier({ server: { ...server, engine }, run: "server" });
+    ways.push([engine, `On the server, ${engine} engine`, identifier]);
+  }
+  return ways.map(([way, title, identifier]) => ({ way, title, identifier, tries: [], failed: null }));
+}
+
+/** Return a way's answer, or null once it has failed. */
+async function attempt(way, photo, signal) {
+  try {
+    return await way.identifier.identify(photo, { top: TOP, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof LoupeError)) throw error;
+    way.failed = error;
+    return null;
+  }
+}
+
+function report({ way, identifier, tries, failed }, photo, labels) {
+  if (failed || !tries.length) return { way, failed: failed?.code ?? "engine-unavailable" };
+  const sorted = tries.toSorted((one, other) => one.wall - other.wall);
+  const { wall, answer } = sorted[Math.floor(sorted.length / 2)];
+  const { version, candidates, known, milliseconds } = answer.prediction;
+  const { decode, preprocess, engine, total } = milliseconds;
+  const isDevice = answer.where === "device";
+  return {
+    way,
+    version,
+    known,
+    downloaded: isDevice ? identifier.state.total : 0,
+    sent: isDevice ? 0 : photo.size,
+    labels: candidates.map(({ label, probability }) => [labels.indexOf(label), probability]),
+    times: { travel: Math.max(0, wall - total), decode, preprocess, engine },
+  };
+}

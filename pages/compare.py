@@ -1,0 +1,53 @@
+"""The Compare page: one photo through every way that Loupe can answer it."""
+
+from functools import partial
+
+import streamlit as st
+
+from ui.chosen_model import chosen_bundle
+from ui.compare_page.component import kept_comparison, show_component
+from ui.compare_page.measurement import WAYS
+from ui.compare_page.picture import draw_picture
+from ui.compare_page.view import describe_agreement, draw_times, show_labels, trade_offs
+from ui.component import has_routes
+from ui.phrasing import escape_markdown
+from ui.settings_menu import usable_bundles, warn_if_unusable
+
+bundles, bundle = usable_bundles(), chosen_bundle()
+warn_if_unusable(bundles)
+st.header("Compare", anchor=False)
+st.write("Your photo, answered in every way that this app can: on your device and on the server.")
+if bundle is None or not has_routes():
+    if bundle:
+        st.info("This host runs the app without its HTTP routes, so there is nothing to compare.")
+    st.stop()
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    show_component(bundle)
+    if error := st.session_state.pop("comparison_error", None):
+        st.warning(error)
+if comparison := kept_comparison(bundle):
+    headline, sentence = describe_agreement(comparison, bundle)
+    with right:
+        st.subheader(headline, anchor=False)
+        st.write(sentence)
+        draw_times(comparison)
+        for failure in comparison.failures:
+            st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
+        show_labels(comparison, bundle)
+    st.subheader("Where should inference take place?", anchor=False)
+    st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
+    st.download_button(
+        "Save as a picture",
+        partial(draw_picture, comparison),
+        "loupe-compare.png",
+        "image/png",
+        icon=":material/download:",
+    )
+else:
+    with right:
+        st.caption(
+            f"The model is “{escape_markdown(bundle.manifest.title)}”. The photo is sent "
+            "to the server for the ways that run there, used for the answer, then gone."
+        )

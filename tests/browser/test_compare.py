@@ -1,0 +1,37 @@
+"""The Compare page: one photo by every way, where the files for browsers are missing, too."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from model.samples import samples
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_photo_is_answered_by_each_way_of_the_server(page):
+    coffee = next(sample for sample in samples() if sample.name == "coffee")
+    page.goto("/compare?model=imagenet")
+    page.locator("input[type=file]").set_input_files(coffee.path)
+    # Where torch takes long to load, the learner engine gives no answer.
+    agreement = page.get_by_role("heading", name=re.compile("(Both say|It says) espresso"))
+    expect(agreement).to_be_visible(timeout=100_000)
+    # The server under test fetches nothing, so the device has no engine.
+    expect(page.get_by_text("On this device, small graph: no answer")).to_be_visible()
+    table = page.get_by_test_id("stTable").first
+    expect(table.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
+    latency = page.get_by_role("row").filter(has_text="Latency")
+    expect(latency).to_contain_text(" ms")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as a picture").click()
+    assert download.value.suggested_filename == "loupe-compare.png"
+
+
+def test_what_is_no_photo_gets_its_reason(page, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("no photo at all")
+    page.goto("/compare?model=imagenet")
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_role("status").filter(has_text="photo")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Where should inference")).to_be_hidden()

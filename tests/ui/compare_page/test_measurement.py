@@ -1,0 +1,134 @@
+"""A comparison from the browser: what is taken, and what is refused."""
+
+import copy
+import io
+
+import pytest
+from PIL import Image
+
+from model.bundle import get_bundle
+from model.errors import DataError
+from ui.compare_page.measurement import read_comparison
+from ui.compare_page.picture import draw_picture
+from ui.compare_page.view import describe_agreement, trade_offs
+
+BUNDLE = get_bundle("clothing")
+TIMES = {"travel": 70.0, "decode": 2.0, "preprocess": 4.0, "engine": 15.0}
+
+
+def result(way, labels, *, known=True, **changes):
+    is_device = way in {"small", "full"}
+    return {
+        "way": way,
+        "version": BUNDLE.version,
+        "known": known,
+        "downloaded": 7_240_000 if is_device else 0,
+        "sent": 0 if is_device else 136_000,
+        "labels": labels,
+        "times": TIMES,
+        **changes,
+    }
+
+
+def sent(*ways):
+    return {"model": "clothing", "bytes": 136_000, "ways": list(ways)}
+
+
+THREE = sent(
+    result("small", [[5, 0.897], [3, 0.051], [2, 0.033]]),
+    result("compiled", [[5, 0.906], [3, 0.045], [2, 0.031]]),
+    result("learner", [[5, 0.906], [3, 0.045], [2, 0.031]]),
+)
+
+
+def test_ways_that_agree():
+    comparison = read_comparison(THREE, BUNDLE)
+    assert comparison.reference.way == "learner"
+    assert comparison.largest_difference() == pytest.approx(0.009)
+    headline, sentence = describe_agreement(comparison, BUNDLE)
+    assert headline == f"All three say {BUNDLE.labels[5]}"
+    assert "0.9 percentage points" in sentence
+
+
+def test_ways_that_differ_and_one_that_failed():
+    comparison = read_comparison(
+        sent(
+            result("small", [[3, 0.5], [5, 0.4]]),
+            result("compiled", [[5, 0.6], [3, 0.3]], known=False),
+            {"way": "learner", "failed": "engine-unavailable"},
+        ),
+        BUNDLE,
+    )
+    headline, sentence = describe_agreement(comparison, BUNDLE)
+    assert headline == "They differ"
+    assert f"device, small says {BUNDLE.labels[3]}" in sentence
+    assert "compiled says “none of these”" in sentence
+    assert [failure.way for failure in comparison.failures] == ["learner"]
+    assert comparison.reference.way == "compiled"
+
+
+def test_the_old_question_is_answered_with_what_was_measured():
+    rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
+    assert list(rows) == [
+        "Internet",
+        "Bandwidth",
+        "Latency",
+        "Computing power",
+        "Privacy",
+        "Freedom of framework",
+        "Complexity",
+        "Cost",
+    ]
+    assert "7.2 MB" in rows["Internet"]["On the device"]
+    assert rows["Latency"]["On a server"] == "91 ms"
+    assert rows["Bandwidth"]["On a server"] == "0.1 MB for this photo"
+    only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
+    rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
+    assert rows["Latency"]["On the device"] == "not measured"
+
+
+def test_the_picture_has_no_text_of_the_photo():
+    with Image.open(io.BytesIO(draw_picture(read_comparison(THREE, BUNDLE)))) as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (1080, 1080)
+        assert len(picture.getcolors(2**20)) > 3
+
+
+def changed(path, value):
+    data = copy.deepcopy(THREE)
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        changed(["bytes"], -1),
+        changed(["bytes"], "136"),
+        changed(["ways"], []),
+        changed(["ways", 0, "way"], "phone"),
+        changed(["ways", 0, "way"], "compiled"),
+        changed(["ways", 0, "labels"], []),
+        changed(["ways", 0, "labels"], [[10, 0.5]]),
+        changed(["ways", 0, "labels"], [[-1, 0.5]]),
+        changed(["ways", 0, "labels", 0, 1], float("nan")),
+        changed(["ways", 0, "labels", 0, 1], 1.01),
+        changed(["ways", 0, "times", "engine"], float("inf")),
+        changed(["ways", 0, "times", "engine"], -1),
+        changed(["ways", 0, "version"], "0" * 12),
+        changed(["ways", 0, "version"], "<b>"),
+        changed(["ways", 0, "extra"], 1),
+        changed(["model"], "imagenet"),
+        sent({"way": "small", "failed": "engine-unavailable"}),
+        sent({"way": "small", "failed": "<img src=x>"}, THREE["ways"][1]),
+    ],
+)
+def test_what_no_browser_measured_is_refused(data):
+    with pytest.raises(DataError):
+        read_comparison(data, BUNDLE)

@@ -1,0 +1,161 @@
+"""A comparison that a visitor's browser measured, checked before the page shows it."""
+
+import json
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model import Bundle
+from model.device_answer import MAX_LABELS
+from model.errors import DataError
+from model.photo import MAX_BYTES
+
+__all__ = ["TRIES", "WAYS", "Comparison", "Result", "Way", "read_comparison"]
+
+
+TRIES = 5
+"""Tries of each way after the first; the page shows the one whose time is the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to answer a photo."""
+
+    title: str
+    """As the first words of a row."""
+    runs_in: Literal["device", "server"]
+    column: str
+    """As the head of a table's column."""
+
+
+WAYS = {
+    "small": Way("On this device, small graph", "device", "device, small"),
+    "full": Way("On this device, full graph", "device", "device, full"),
+    "compiled": Way("On the server, compiled engine", "server", "compiled"),
+    "learner": Way("On the server, learner engine", "server", "learner"),
+}
+"""All ways, by the name that ``device/compare.mjs`` gives them, in the order of the page."""
+
+REFERENCES = ("learner", "compiled", "full", "small")
+"""Which way the others are compared with: the first of these that answered."""
+
+Duration = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=0, le=2**32)]
+Index = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Times(_Strict):
+    """Milliseconds of one try: on the way and waiting, then the steps of the path of a photo."""
+
+    travel: Duration
+    decode: Duration
+    preprocess: Duration
+    engine: Duration
+
+    @property
+    def prepare(self) -> float:
+        """Getting the photo ready, in milliseconds."""
+        return self.decode + self.preprocess
+
+    @property
+    def total(self) -> float:
+        """All of it, in milliseconds."""
+        return self.travel + self.prepare + self.engine
+
+
+class Result(_Strict):
+    """What one way answered; ``labels`` are index and probability, the likeliest first."""
+
+    way: Literal["small", "full", "compiled", "learner"]
+    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
+    known: bool | None
+    downloaded: Size
+    sent: Size
+    labels: Annotated[list[tuple[Index, Share]], Field(min_length=1, max_length=MAX_LABELS)]
+    times: Times
+
+    def probability(self, index: int) -> float:
+        """Return a label's probability; zero if it was too low to be reported."""
+        return dict(self.labels).get(index, 0.0)
+
+
+class Failure(_Strict):
+    """A way that did not answer, with the code of its error."""
+
+    way: Literal["small", "full", "compiled", "learner"]
+    failed: Annotated[str, Field(pattern=r"^[a-z-]{1,40}\z")]
+
+
+class Comparison(_Strict):
+    """One photo by several ways; ``bytes`` is the size of its file."""
+
+    model: Annotated[str, Field(max_length=64)]
+    bytes: Annotated[int, Field(ge=0, le=MAX_BYTES)]
+    ways: Annotated[list[Result | Failure], Field(min_length=1, max_length=len(WAYS))]
+
+    @property
+    def results(self) -> list[Result]:
+        """The ways that answered."""
+        return [way for way in self.ways if isinstance(way, Result)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The ways that did not."""
+        return [way for way in self.ways if isinstance(way, Failure)]
+
+    @property
+    def reference(self) -> Result:
+        """The result that the others are compared with."""
+        return min(self.results, key=lambda result: REFERENCES.index(result.way))
+
+    def shown_labels(self, limit: int = 5) -> list[int]:
+        """Return the indices of the reference's likeliest labels and of every way's first."""
+        first = [result.labels[0][0] for result in self.results]
+        likeliest = [index for index, _ in self.reference.labels[:limit]]
+        return list(dict.fromkeys([*likeliest, *first]))
+
+    def largest_difference(self) -> float:
+        """Return how far apart two ways are at most, over the labels that are shown."""
+        return max(
+            (
+                abs(one.probability(index) - other.probability(index))
+                for one, other in combinations(self.results, 2)
+                for index in self.shown_labels()
+            ),
+            default=0.0,
+        )
+
+
+def read_comparison(data: object, bundle: Bundle) -> Comparison:
+    """Return the comparison that the component sent.
+
+    Args:
+        data: what the browser sent, parsed from JSON.
+        bundle: the model that the page showed.
+
+    Raises:
+        DataError: it is malformed, or is not about this model.
+    """
+    try:
+        # As JSON, in which strict types take a list for a tuple.
+        comparison = Comparison.model_validate_json(json.dumps(data))
+    except (ValidationError, TypeError, ValueError, RecursionError):
+        raise DataError("The comparison is malformed. Reload the page.") from None
+    results = comparison.results
+    names = [way.way for way in comparison.ways]
+    is_ours = (
+        comparison.model == bundle.name
+        and len(set(names)) == len(names)
+        and all(result.version == bundle.version for result in results)
+        and all(index < len(bundle.labels) for result in results for index, _ in result.labels)
+    )
+    if not results or not is_ours:
+        raise DataError("The model was replaced while it was compared. Try again.")
+    return comparison
