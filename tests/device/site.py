@@ -32,7 +32,13 @@ __all__ = ["BROWSERS", "Site", "run_script", "site"]
 
 BROWSERS = ("chromium", "firefox-esr")
 PATIENCE_SECONDS = 100
-TYPES = {".mjs": "text/javascript", ".json": "application/json", ".html": "text/html"}
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mjs": "text/javascript",
+}
 QUIET = {
     "app.normandy.enabled": False,
     "app.update.enabled": False,
