@@ -54,7 +54,9 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
                 else f"{title} · A thousand everyday things"
             )
             wait_until_drawn(page)
-            expect(page.get_by_test_id("stMain").locator("[data-testid=stAlert]")).to_have_count(0)
+            alerts = page.get_by_test_id("stMain").get_by_test_id("stAlert")
+            # What a model's card says of it is no fault of the app.
+            expect(alerts.filter(has_not_text="What it doesn't notice")).to_have_count(0)
             # No link leads to a route that only st.App has.
             links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
             own = {urlsplit(link).path for link in links if link.startswith(plain.url)}
