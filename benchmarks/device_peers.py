@@ -134,13 +134,11 @@ def main(folder: Path, quick: bool) -> None:
                     reading.visits += [milliseconds] if number else []
             with _open_pages(browser, url) as pages:
                 _measure_frames(pages, readings, rounds, frames)
-                _count_flips(pages, readings, photos)
+                _count_flips(pages, readings, folder, photos)
     except NotMeasured as reason:
         raise click.ClickException(str(reason)) from None
     print("\n".join(format_rows(readings, len(photos))))
-    print(
-        f"\nMedians of {visits} visits and of {rounds} rounds of {frames} frames, all alternately."
-    )
+    print(f"\nMedians of {visits} visits and {rounds} rounds of {frames} frames, all alternately.")
     print(", ".join(f"{name} {value}" for name, value in environment.items()))
 
 
@@ -226,12 +224,16 @@ def _measure_frames(
 
 
 def _count_flips(
-    pages: Mapping[Variant, Page], readings: Mapping[Variant, Readings], photos: list[Path]
+    pages: Mapping[Variant, Page],
+    readings: Mapping[Variant, Readings],
+    folder: Path,
+    photos: list[Path],
 ) -> None:
     model = classifier()
     expected = [model.identify(photo).answer for photo in photos]
+    names = [photo.relative_to(folder).as_posix() for photo in photos]
     for variant, page in pages.items():
-        labels = page.evaluate(LABELS, [photo.name for photo in photos])
+        labels = page.evaluate(LABELS, names)
         differences = [label != other for label, other in zip(labels, expected, strict=True)]
         readings[variant].flips = sum(differences)
 
