@@ -22,8 +22,9 @@ export class Server {
   #waiting = new Set();
 
   /**
-   * @param {{url: string, token: string, model?: string, engine?: string}} options `url` ends in
-   *   `api/session/`, relative to the page
+   * @param {{url: string, token: string, model?: string, engine?: string, renew?: () => void}} options
+   *   `url` ends in `api/session/`, relative to the page; `renew` is called when the session has
+   *   ended, after a restart of the app, and leads to an `update` with a new token
    */
   constructor(options) {
     this.#options = options;
@@ -124,6 +125,7 @@ export class Server {
     let resolve;
     const renewed = new Promise((done) => (resolve = done));
     this.#waiting.add(resolve);
+    this.#options.renew?.();
     try {
       await Promise.race([renewed, pause(TOKEN_MS, signal)]);
     } finally {

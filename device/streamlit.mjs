@@ -92,6 +92,8 @@ class Screen {
       token: data.token,
       model: data.model,
       engine: data.engine,
+      // Any trigger runs the script, and so brings the token of the new session.
+      renew: () => this.#send("run", this.#data.run),
     };
     const isOther = !previous
       || ["model", "run", "downloads"].some((name) => former[name] !== data[name])

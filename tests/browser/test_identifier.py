@@ -302,10 +302,10 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
     renewed = session_answers.open_session()
     answer = run(
         """
-        const identifier = create({ run: "server" });
-        const answer = outcome(identifier.identify(blob));
-        setTimeout(() => identifier.setServer({ ...server, token: given.renewed }), 500);
-        return answer;
+        const renew = () => setTimeout(
+          () => identifier.setServer({ ...server, token: given.renewed }), 100);
+        const identifier = create({ run: "server", server: { ...server, renew } });
+        return outcome(identifier.identify(blob));
         """,
         renewed=renewed,
     )

@@ -243,6 +243,33 @@ def test_visitor_continues_on_the_other_replica(deployment: Deployment) -> None:
         browser.close()
 
 
+@pytest.mark.slow
+@pytest.mark.browser
+def test_viewfinder_sends_its_photos_to_the_other_replica(deployment: Deployment) -> None:
+    path = require_tool("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        with checked_page(browser, {"base_url": deployment.url}) as page:
+            page.goto("/?run=server")
+            _give(page, "red")
+            # The other replica knows neither the session nor its token; the page gets new ones.
+            for replica, name in zip(deployment.replicas, ("blue", "green"), strict=True):
+                _kill_and_reconnect(page, replica)
+                _give(page, name)
+                deployment.restart(replica)
+        sent = [line for line in deployment.log.read_text().splitlines() if "model=tiny" in line]
+        assert sum("/api/session/photo" in line and " 200 " in line for line in sent) == 3
+        browser.close()
+
+
+def _give(page: Page, name: str) -> None:
+    """Choose a photo of one colour in the viewfinder, and wait for its answer."""
+    photo = {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(colour(name), "PNG")}
+    page.locator(".vf-ways input[type=file]:not([capture])").set_input_files(photo)
+    wait_for_answer(page, name)
+
+
 def _kill_and_reconnect(page: Page, replica: Replica) -> None:
     """Kill a replica and wait until the page is connected: again, if it was theirs."""
     replica.kill()
