@@ -9,6 +9,7 @@ import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
 import { spokenAnswer } from "./answer_view.mjs";
 import { LiveAnswers } from "./live.mjs";
 import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
+import { openRunMenu } from "./run_menu.mjs";
 import { createParts, followSize, followTheme, linkStyles } from "./viewfinder_parts.mjs";
 import { render } from "./viewfinder_screen.mjs";
 
@@ -17,7 +18,7 @@ const WAITING_MS = 300;
 const MOVE_MS = 240;
 const NO_RECIPE = { resize: [1, 1] };
 const DEFAULTS = {
-  models: [], model: "", samples: [], recents: null, theme: null, actions: {}, above: null, top: 5,
+  models: [], model: "", samples: [], recents: null, theme: null, actions: {}, above: null, top: 5, run: "auto",
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -31,7 +32,7 @@ const views = new WeakMap();
  *   `identifier` what answers; `top` candidates are asked for, and five are shown;
  *   `above` pixels that the page keeps above the viewfinder, whose first screen fills the rest; by
  *   default the square gives the height;
- *   `onModel(name)`, `onRun(mode)` the visitor's choices;
+ *   `onModel(name)`, `onRun(mode)` the visitor's choices, and `run` the present one;
  *   `onAnswer(entry)` a new answer; `onOpen(entry | null)` the answer that is shown;
  *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
  * @returns {Viewfinder}
@@ -134,7 +135,11 @@ class Viewfinder {
     parts.still.onclick = () => this.#setLive(false);
     parts.models.onchange = ({ target }) => this.#state.options.onModel?.(target.value);
     parts.retry.onclick = () => this.#state.options.onRetry?.();
-    parts.where.onclick = () => this.#state.options.onWhere?.();
+    parts.where.onclick = () => {
+      const { onRun, onWhere, run } = this.#state.options;
+      if (onRun) openRunMenu(root, run, onRun);
+      else onWhere?.();
+    };
     for (const [button, input] of [[parts.choose, parts.pick], [parts.cameraApp, parts.capture]]) {
       button.onclick = () => input.click();
       input.onchange = () => {

@@ -42,10 +42,10 @@ export function render(parts, state, camera, live, handlers) {
   drawActions(parts, state);
   drawWhere(parts, state, live);
   drawStrips(parts, state, screen, handlers);
-  // Keys scroll what is too long.
+  // Keys scroll what is too long; live words change too often to be measured.
   const isTooLong = parts.words.scrollHeight > parts.words.clientHeight + 1;
-  parts.words.toggleAttribute("tabindex", false);
-  if (isTooLong) parts.words.tabIndex = 0;
+  if (isTooLong || parts.words.hasAttribute("data-live")) parts.words.tabIndex = 0;
+  else parts.words.removeAttribute("tabindex");
 }
 
 /** Replace children only if what they are made of has changed: focus and scroll position stay. */
@@ -188,7 +188,7 @@ function drawWhere({ where }, { entry, options }, live) {
   const { state } = options.identifier;
   const answer = entry?.answer;
   const place = answer ? answer.where : state.next;
-  const canOpen = !answer && Boolean(options.onWhere);
+  const canOpen = !answer && Boolean(options.onRun || options.onWhere);
   const promise = { ...PROMISE, ...options.what.promise }[place];
   const isOnDevice = place === "device";
   let text = promise;

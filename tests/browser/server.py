@@ -89,14 +89,15 @@ def serving(
 
 
 @contextlib.contextmanager
-def framing(framed: str, name: str) -> Iterator[str]:
+def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> Iterator[str]:
     """Serve a page of another origin that frames the app as hosts do; returns its address.
 
-    ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one.
+    ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one. ``allow``
+    names what the frame may use.
     """
     text = (
         f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '
-        'allow="camera; clipboard-write" width="1000" height="700"></iframe>'
+        f'allow="{allow}" width="1000" height="700"></iframe>'
     ).encode()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,447 @@
+"""The viewfinder at ``/device/``, before a camera that shows red, then blue, then grey."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect
+
+from model.exporting import cache
+from tests.browser.conftest import HERE
+from tests.browser.device_app import DeviceApp, device_app
+from tests.browser.drive import DESK, PHONE, checked_page
+from tests.browser.server import framing
+from tests.model.tiny import CALIBRATED, CARD, COLOURS, colour, tiny
+from tests.photos import encoded
+from tests.waiting import wait_until
+
+SCREENSHOTS = HERE / "screenshots"
+FRAMES = 60
+COUNT_TRACKS = """
+window.tracks = [];
+if (navigator.mediaDevices) {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}
+window.openTracks = () => window.tracks.filter((track) => track.readyState === "live").length;
+"""
+"""Count the tracks that were opened, and those that still are."""
+
+NO_TAKE_PHOTO = "ImageCapture.prototype.takePhoto = () => Promise.reject(new Error('no'));"
+HIDE = """
+(isHidden) => {
+  Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def camera(browser: Browser, chromium: str, tmp_path_factory: Any) -> Iterator[Browser]:
+    """A second Chromium, whose camera changes its picture and which asks before opening it."""
+    film = tmp_path_factory.mktemp("camera") / "colours.mjpeg"
+    frames = [
+        encoded(Image.new("RGB", (640, 480), shown), "JPEG")
+        for shown in (COLOURS["red"], COLOURS["blue"], (128, 128, 128))
+    ]
+    film.write_bytes(b"".join(frame * FRAMES for frame in frames))
+    launched = browser.browser_type.launch(
+        executable_path=chromium,
+        args=[
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+            "--host-resolver-rules=MAP phone.test 127.0.0.1",
+        ],
+    )
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """The routes with a calibrated model of colours."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setenv("LOUPE_MODEL", "colours")
+    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    with device_app() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(camera: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+    """Open the page; with ``allowed``, the browser lets it have the camera without a question."""
+    with ExitStack() as stack:
+
+        def come(*scripts: str, allowed: bool = True, url: str = "", **options: Any) -> Page:
+            page = stack.enter_context(checked_page(camera, options))
+            for script in (COUNT_TRACKS, *scripts):
+                page.add_init_script(script)
+            if allowed:
+                page.context.grant_permissions(["camera"])
+            page.goto(url or app.url)
+            page.locator(".vf:not([hidden])").wait_for()
+            return page
+
+        yield come
+
+
+def headline(page: Page) -> Any:
+    return page.get_by_role("heading", level=2)
+
+
+def shutter(page: Page, name: str = "Take a photo") -> Any:
+    return page.locator(".vf-shutter").and_(page.get_by_role("button", name=name))
+
+
+def ready(page: Page) -> None:
+    """Wait until the camera shows its picture and the model is loaded."""
+    until(page, "document.querySelector('.vf-video').videoWidth > 0")
+    expect(page.locator(".vf-where")).to_have_text("On this device: the photo stays here")
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; the page's policy allows no polling inside it."""
+    wait_until(lambda: page.evaluate(condition), 20)
+
+
+def screenshot(page: Page, name: str) -> None:
+    page.screenshot(path=SCREENSHOTS / f"viewfinder-{name}.png")
+
+
+def test_camera_is_asked_for_by_a_press_only(visit: Any) -> None:
+    page = visit(allowed=False)
+    expect(page.get_by_text("I know six things")).to_be_visible()
+    assert page.evaluate("tracks.length") == 0
+    page.context.grant_permissions(["camera"])
+    # The permission alone opens it, as at the next visit.
+    ready(page)
+    assert page.evaluate("openTracks()") == 1
+
+
+def test_press_opens_the_camera(visit: Any) -> None:
+    query = "navigator.permissions.query = async () => Promise.reject(new TypeError());"
+    page = visit(query)
+    assert page.evaluate("tracks.length") == 0
+    page.get_by_role("button", name="Open the camera").click()
+    ready(page)
+    assert page.evaluate("openTracks()") == 1
+
+
+def test_tap_and_space_take_photos_and_escape_goes_back(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    for take in (
+        lambda: page.keyboard.press("Space"),
+        lambda: shutter(page).click(),
+        lambda: page.locator(".vf-square").click(),
+    ):
+        take()
+        expect(shutter(page, "Back to the camera")).to_be_visible()
+        expect(headline(page)).to_have_text(re.compile("^(Very likely|Probably|None)"))
+        page.keyboard.press("Escape")
+        expect(headline(page)).to_have_text("Point your phone at something")
+        expect(shutter(page)).to_be_visible()
+    assert page.evaluate("openTracks()") == 1
+    recent = page.get_by_role("heading", name="This visit").locator("xpath=../..")
+    expect(recent.get_by_role("listitem")).to_have_count(3)
+    recent.get_by_role("listitem").get_by_role("button").first.click()
+    expect(shutter(page, "Back to the camera")).to_be_visible()
+    page.reload()
+    expect(recent.get_by_role("listitem")).to_have_count(3)
+    recent.get_by_role("button", name="Clear recent photos").click()
+    expect(recent).to_have_count(0)
+
+
+def test_space_in_a_control_is_left_to_it(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    page.locator("summary").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("radio", name=re.compile("^Full"))).to_be_visible()
+    expect(page.locator("[data-screen=camera]")).to_have_count(1)
+
+
+@pytest.mark.parametrize("fails", ["refuses", "hangs", "missing"])
+def test_without_a_photo_of_the_camera_the_frame_is_cut(visit: Any, fails: str) -> None:
+    script = {
+        "refuses": NO_TAKE_PHOTO,
+        "hangs": "ImageCapture.prototype.takePhoto = () => new Promise(() => {});",
+        "missing": "delete window.ImageCapture;",
+    }[fails]
+    page = visit(script)
+    ready(page)
+    shutter(page).click()
+    expect(page.get_by_text("Video frame", exact=True)).to_be_visible()
+    size = "(image) => [image.naturalWidth, image.naturalHeight]"
+    width, height = page.locator(".vf-image").evaluate(size)
+    # The model squashes nothing and crops nothing: the frame is the square of the corners.
+    assert abs(width - height) <= 1
+    assert width < 640
+
+
+def test_photo_of_the_camera_stays_whole(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    shutter(page).click()
+    expect(page.get_by_text("Original photo", exact=True)).to_be_visible()
+    width, height = page.locator(".vf-image").evaluate(
+        "(image) => [image.naturalWidth, image.naturalHeight]"
+    )
+    assert (width, height) == (640, 480)
+    photo = page.locator(".vf-image").bounding_box()
+    corners = page.locator(".vf-photo .vf-corners").bounding_box()
+    assert corners["width"] == pytest.approx(photo["height"], abs=1)
+    assert corners["height"] == pytest.approx(photo["height"], abs=1)
+    assert corners["x"] == pytest.approx(photo["x"] + (photo["width"] - photo["height"]) / 2, abs=1)
+
+
+def test_live_follows_the_camera_and_the_shutter_keeps_what_is_shown(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    page.get_by_role("button", name="Live", exact=True).click()
+    for words in ("Very likely a red", "Very likely a blue", re.compile("^None of the six")):
+        expect(headline(page)).to_have_text(words)
+    expect(page.locator(".vf-percent")).to_be_hidden()
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.locator(".vf-percent")).to_have_text(re.compile(r"^\d+(\.\d)?%$"))
+    expect(page.locator(".vf-where")).to_have_text(re.compile("^On this device, "))
+    shutter(page, "Keep this answer").click()
+    expect(shutter(page, "Back to the camera")).to_be_visible()
+    expect(page.get_by_text("Video frame", exact=True)).to_be_visible()
+    expect(page.get_by_role("table")).to_be_visible()
+    expect(headline(page)).to_have_text("Very likely a red")
+
+
+def test_hidden_page_closes_the_camera_and_opens_it_again(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    page.get_by_role("button", name="Live", exact=True).click()
+    expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+    for _ in range(3):
+        page.evaluate(HIDE, True)
+        assert page.evaluate("openTracks()") == 0
+        page.evaluate(HIDE, False)
+        expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+        assert page.evaluate("openTracks()") == 1
+
+
+def test_camera_that_ends_is_opened_again(visit: Any) -> None:
+    page = visit()
+    ready(page)
+    page.evaluate("tracks[0].stop(); tracks[0].dispatchEvent(new Event('ended'));")
+    until(page, "tracks.length === 2 && openTracks() === 1")
+    ready(page)
+
+
+def test_unused_camera_is_closed(visit: Any) -> None:
+    page = visit(allowed=False)
+    page.clock.install()
+    page.reload()
+    page.context.grant_permissions(["camera"])
+    until(page, "openTracks() === 1")
+    page.clock.fast_forward(121_000)
+    expect(page.get_by_text("switched off after two minutes")).to_be_visible()
+    assert page.evaluate("openTracks()") == 0
+    page.get_by_role("button", name="Open the camera").click()
+    until(page, "openTracks() === 1")
+
+
+def test_one_camera_survives_updates_in_a_shadow_root(visit: Any, app: DeviceApp) -> None:
+    page = visit()
+    page.route(
+        f"{app.url}empty.html",
+        lambda route: route.fulfill(
+            body="<!doctype html><title>x</title>", content_type="text/html"
+        ),
+    )
+    page.goto(f"{app.url}empty.html")
+    opened = page.evaluate(
+        """async () => {
+          const { createIdentifier } = await import("./identifier.mjs");
+          const { mountViewfinder } = await import("./viewfinder.mjs");
+          const host = document.createElement("div");
+          document.body.append(host);
+          const parent = document.createElement("div");
+          host.attachShadow({ mode: "open" }).append(parent);
+          const identifier = createIdentifier({ address: "models/colours/", run: "device" });
+          identifier.start();
+          const options = { identifier, models: [], model: "colours" };
+          const view = mountViewfinder(parent, options);
+          const same = [];
+          for (let run = 0; run < 20; run++) {
+            const theme = run % 2 ? "dark" : "light";
+            same.push(mountViewfinder(parent, { ...options, theme }) === view);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+          window.view = view;
+          window.parent_ = parent;
+          return [same.every(Boolean), parent.querySelectorAll(".vf").length];
+        }"""
+    )
+    assert opened == [True, 1]
+    until(page, "openTracks() === 1")
+    ready_in_shadow = page.locator(".vf-where")
+    expect(ready_in_shadow).to_have_text("On this device: the photo stays here")
+    expect(page.locator(".vf")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("Space")
+    expect(headline(page)).to_have_text(re.compile("^(Very likely|Probably|None)"))
+    assert page.evaluate("tracks.length") == 1
+    page.evaluate("view.unmount()")
+    assert page.evaluate("[openTracks(), parent_.children.length]") == [0, 0]
+
+
+def test_camera_that_opens_after_leaving_is_closed(visit: Any, app: DeviceApp) -> None:
+    slow = """
+      const open = navigator.mediaDevices.getUserMedia;
+      navigator.mediaDevices.getUserMedia = async (constraints) => {
+        const stream = await open(constraints);
+        await new Promise((resolve) => { window.release = resolve; });
+        return stream;
+      };
+    """
+    page = visit(slow)
+    until(page, "Boolean(window.release)")
+    page.evaluate(
+        """async () => {
+          const { mountViewfinder } = await import("./viewfinder.mjs");
+          mountViewfinder(document.getElementById("viewfinder"), {}).unmount();
+          release();
+        }"""
+    )
+    until(page, "tracks.length === 1 && openTracks() === 0")
+
+
+def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) -> None:
+    def forbid(route: Route) -> None:
+        response = route.fetch()
+        headers = {**response.headers, "permissions-policy": "camera=()"}
+        route.fulfill(response=response, headers=headers)
+
+    none = "navigator.mediaDevices.enumerateDevices = async () => [];"
+    error = (
+        "navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{}'); }};"
+    )
+    cases = [
+        (visit(url=app.url.replace("localhost", "phone.test"), allowed=False), "over HTTPS"),
+        (visit(none), "has no camera"),
+        (visit(error.format("NotAllowedError")), "blocked for this page"),
+        (visit(error.format("NotReadableError")), "another app has it"),
+        (visit("delete Navigator.prototype.mediaDevices;"), "gives pages no camera"),
+    ]
+    page = visit()
+    page.route(app.url, forbid)
+    page.reload()
+    cases.append((page, "Permissions-Policy"))
+    for page, words in cases:
+        expect(page.locator(".vf-words").get_by_text(words)).to_be_visible()
+        expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
+        assert page.locator("input[capture=environment]").count() == 1
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Take a photo").click()
+        chooser.value.set_files(
+            {"name": "red.png", "mimeType": "image/png", "buffer": encoded(colour("red"), "PNG")}
+        )
+        expect(headline(page)).to_have_text("Very likely a red")
+        shutter(page, "Back to the camera").click()
+        expect(page.locator(".vf-words").get_by_text(words)).to_be_visible()
+
+
+def test_frame_of_another_site_needs_to_allow_the_camera(visit: Any, app: DeviceApp) -> None:
+    with framing(app.url, "127.0.0.1", allow="") as outer:
+        page = visit()
+        page.goto(outer)
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_text("in a tab of its own")).to_be_visible()
+        expect(frame.get_by_role("button", name="Take a photo")).to_be_visible()
+
+
+def test_sample_is_identified_and_explained(visit: Any) -> None:
+    page = visit("navigator.mediaDevices.enumerateDevices = async () => [];")
+    page.get_by_role("button", name="A cup of coffee on a wooden table").click()
+    expect(page.locator("[data-screen=answer]")).to_have_count(1)
+    expect(page.get_by_role("img", name="A cup of coffee on a wooden table")).to_be_visible()
+    why = page.get_by_role("button", name="Why?")
+    why.click()
+    expect(page.locator(".vf-spotlight")).to_be_visible()
+    expect(why).to_have_attribute("aria-pressed", "true")
+    why.click()
+    expect(page.locator(".vf-spotlight")).to_be_hidden()
+
+
+def test_keyboard_reaches_words_shutter_and_the_rest(visit: Any) -> None:
+    page = visit(viewport=PHONE)
+    ready(page)
+    names = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText")
+        )
+    assert names[0] == "Take a photo"
+    assert {"Choose one", "Live", "Photo"} <= set(names)
+    page.locator(".vf-shutter").focus()
+    page.keyboard.press("Enter")
+    expect(headline(page)).to_have_text(re.compile("^(Very likely|Probably|None)"))
+    expect(shutter(page, "Back to the camera")).to_be_focused()
+
+
+@pytest.mark.parametrize("screen", ["camera", "live", "answer", "empty"])
+def test_shutter_stays_at_double_text_size(visit: Any, screen: str) -> None:
+    double = """addEventListener("DOMContentLoaded", () => {
+      document.documentElement.style.fontSize = "200%";
+    });"""
+    page = visit(double, allowed=screen != "empty", viewport=PHONE)
+    show(page, screen)
+    main = ".vf-main:visible" if screen == "empty" else ".vf-shutter"
+    box = page.locator(main).bounding_box()
+    assert box["y"] + box["height"] <= PHONE["height"]
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    words = page.locator(".vf-words").bounding_box()
+    assert words["y"] + words["height"] <= box["y"]
+
+
+def show(page: Page, screen: str) -> None:
+    """Go to a screen, with its picture and words in place."""
+    if screen == "empty":
+        expect(page.get_by_role("button", name="Open the camera")).to_be_visible()
+        return
+    ready(page)
+    if screen == "live":
+        page.get_by_role("button", name="Live", exact=True).click()
+        expect(headline(page)).to_have_text("Very likely a blue")
+    elif screen == "answer":
+        shutter(page).click()
+        expect(page.get_by_role("button", name="Why?")).to_be_visible()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    "size", [PHONE, {"width": 390, "height": 660}, DESK], ids=["phone", "short", "desk"]
+)
+def test_every_screen_fits_and_is_accessible(
+    visit: Any, size: Any, colours: str, request: Any
+) -> None:
+    name = request.node.callspec.id
+    for screen in ("empty", "camera", "live", "answer"):
+        page = visit(allowed=screen != "empty", viewport=size, color_scheme=colours)
+        show(page, screen)
+        screenshot(page, f"{screen}-{name}")
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+        main = page.locator(
+            ".vf-main:visible" if screen == "empty" else ".vf-shutter"
+        ).bounding_box()
+        assert main["y"] + main["height"] <= size["height"]
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.context.close()
