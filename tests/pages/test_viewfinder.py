@@ -310,3 +310,26 @@ def test_session_ends_with_streamlits(bundle):
 
     gc.collect()
     assert not session_answers.is_open(token)
+
+
+@pytest.mark.parametrize(
+    ("recent", "end"), [("session", "once you have closed this tab"), ("day", "after a day")]
+)
+def test_about_says_where_photos_are_kept(bundle, monkeypatch, recent, end):
+    monkeypatch.setenv("LOUPE_RECENT", recent)
+    settings.cache_clear()
+    at = checked(open_app().switch_page("pages/about.py").run())
+    text = " ".join(one.value for one in at.markdown)
+    assert "The server saves no photo of the viewfinder." in text
+    assert end in text
+    # Streamlit's own widgets keep theirs on the server.
+    assert "stay in the server's memory until your session ends" in text
+
+
+def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
+    monkeypatch.setattr(component, "has_routes", lambda: False)
+    at = checked(open_app().switch_page("pages/about.py").run())
+    text = " ".join(one.value for one in at.markdown)
+    assert "viewfinder" not in text
+    assert "device" not in text
+    assert "stay in the server's memory until your session ends" in text
