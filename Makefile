@@ -10,7 +10,7 @@
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make bench      every figure in docs/benchmarks.md, measured again
-#   make converters what 'python -m model export --to tflite' needs, below build/
+#   make converters what exports to TensorFlow Lite and Core ML need, below build/
 #   make build      the built-in model imagenet, built again
 
 VENV   := .venv
@@ -26,7 +26,7 @@ LOCKED := .
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
-# The converters need a newer one.
+# The converters to TensorFlow Lite need a newer one.
 CONVERTER_PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
@@ -37,7 +37,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV  := $(BIN)/uv --quiet
 
 # The environments of 'make converters', each with its requirements in converters/.
-CONVERTERS := onnx2tf litert
+CONVERTERS := onnx2tf litert coreml
 
 .PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
 dev: $(VENV)/.dev
@@ -105,7 +105,8 @@ endef
 lock: $(VENV)/.made
 	$(call compile,.,$(if $(UPGRADE),--upgrade))
 	@for name in $(CONVERTERS); do \
-	  $(UV) pip compile converters/$$name.in --python-version 3.12 $(if $(UPGRADE),--upgrade) \
+	  case $$name in coreml) set -- 3.11 -c requirements-dev.txt;; *) set -- 3.12;; esac; \
+	  $(UV) pip compile converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
 	    -o converters/$$name.txt >/dev/null || exit 1; done
 
 latest: $(VENV)/.made
@@ -129,6 +130,15 @@ build/converters/%/.ready: converters/%.txt
 	@echo "Installing $* with $$($(CONVERTER_PYTHON) --version) ..."
 	@rm -rf build/converters/$* && $(CONVERTER_PYTHON) -m venv build/converters/$*
 	@build/converters/$*/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+# It also sees the packages of $(VENV), torch among them, and doesn't change them.
+build/converters/coreml/.ready: converters/coreml.txt $(VENV)/.app
+	@echo "Installing coreml ..."
+	@rm -rf build/converters/coreml && $(BIN)/python -m venv build/converters/coreml
+	@build/converters/coreml/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$(build/converters/coreml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/loupe.pth"
 	@touch $@
 
 build: $(VENV)/.app

@@ -19,6 +19,9 @@ FORMATS = {
         ExportFormat(
             "tflite", "TensorFlow Lite", "tflite_format", ("preprocess.py", "answer.py"), int8=True
         ),
+        ExportFormat(
+            "coreml", "Core ML", "coreml_format", ("coreml/compare.py",), calibrated=False
+        ),
         ExportFormat("fastai", "fastai", "fastai_format", calibrated=False),
     )
 }

@@ -144,4 +144,4 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
 def test_each_format_has_its_texts() -> None:
     for name in FORMATS:
         assert (CONVERTERS_DIR / name / "about.md").is_file()
-        assert list((CONVERTERS_DIR / name).glob("sample.*"))
+        assert list((CONVERTERS_DIR / name).glob("[Ss]ample.*"))
