@@ -164,12 +164,13 @@ def model_file(request: Request) -> Response:
 
 
 def sample_file(request: Request) -> Response:
-    """Send a sample photo."""
+    """Send a sample photo, or its thumbnail."""
     name = request.path_params["file"]
-    photo = next((sample for sample in samples() if sample.path.name == name), None)
-    if not photo:
+    files = {sample.path.name: sample.read for sample in samples()}
+    files |= {sample.thumbnail_name: sample.thumbnail for sample in samples()}
+    if name not in files:
         return problem("not-found", NO_FILE)
-    return revalidate(request, Response(photo.read(), media_type="image/jpeg"))
+    return revalidate(request, Response(files[name](), media_type="image/jpeg"))
 
 
 def runtime_file(request: Request) -> Response:

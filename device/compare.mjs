@@ -91,8 +91,8 @@ class Screen {
   }
 
   #showSamples(samples) {
-    for (const { title, alt, url } of samples) {
-      const picture = createElement("img", { src: url, alt, loading: "lazy" });
+    for (const { title, alt, url, thumbnail } of samples) {
+      const picture = createElement("img", { src: thumbnail, alt, loading: "lazy" });
       const onclick = async () => {
         const response = await fetch(url);
         if (response.ok) this.#compare(await response.blob());

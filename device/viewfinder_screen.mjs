@@ -212,7 +212,7 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   redraw(samples, options.samples, () => {
     const items = options.samples.map((sample) => {
       const image = createElement("img", {
-        className: "vf-thumb", loading: "lazy", alt: sample.alt, src: sample.url,
+        className: "vf-thumb", loading: "lazy", alt: sample.alt, src: sample.thumbnail,
       });
       const button = createElement("button", { type: "button", className: "vf-sample" }, image);
       button.onclick = () => handlers.onSample(sample);

@@ -117,7 +117,8 @@ def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[s
                 "name": sample.name,
                 "title": sample.title,
                 "alt": sample.alt,
-                "url": f"{base}device/samples/{sample.name}.jpg",
+                "url": f"{base}device/samples/{sample.path.name}",
+                "thumbnail": f"{base}device/samples/{sample.thumbnail_name}",
             }
             for sample in samples()
         ],

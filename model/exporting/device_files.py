@@ -129,6 +129,7 @@ def index_json(bundles: Iterable[Bundle], default: str | None) -> dict[str, Any]
             "title": sample.title,
             "alt": sample.alt,
             "url": f"{SAMPLES}/{sample.path.name}",
+            "thumbnail": f"{SAMPLES}/{sample.thumbnail_name}",
         }
         for sample in samples()
     ]

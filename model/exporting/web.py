@@ -80,6 +80,7 @@ def _write(bundles: Sequence[Bundle], folder: Path) -> list[str]:
     (folder / SAMPLES).mkdir()
     for sample in samples():
         shutil.copyfile(sample.path, folder / SAMPLES / sample.path.name)
+        (folder / SAMPLES / sample.thumbnail_name).write_bytes(sample.thumbnail())
     # GitHub Pages then publishes the files as they are.
     (folder / ".nojekyll").touch()
     (folder / "README.md").write_text(_readme(bundles), encoding="utf-8")

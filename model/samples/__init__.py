@@ -3,15 +3,20 @@
 README.md in this folder and ``Sample`` give the origin of each photograph.
 """
 
+import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 __all__ = ["Sample", "samples", "shapes"]
 
 _DIR = Path(__file__).parent
+
+THUMBNAIL_SIDE_PX = 144
+"""Side of a thumbnail, in pixels: twice what is shown, for sharp screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,19 @@ class Sample:
     def open(self) -> Image.Image:
         """Return the picture, opened with Pillow."""
         return Image.open(self.path, formats=["JPEG"])
+
+    @property
+    def thumbnail_name(self) -> str:
+        """The name under which pages find the thumbnail."""
+        return f"{self.name}-thumbnail.jpg"
+
+    @cache  # noqa: B019 - there are five samples, and they stay
+    def thumbnail(self) -> bytes:
+        """Return a square JPEG of a few kilobytes."""
+        buffer = io.BytesIO()
+        size = (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX)
+        ImageOps.fit(self.open().convert("RGB"), size).save(buffer, "JPEG", quality=80)
+        return buffer.getvalue()
 
 
 _SAMPLES = (

@@ -160,6 +160,9 @@ def test_sample_photos_are_listed_and_sent(client: Any) -> None:
         response = client.get(urljoin("/device/", entry["url"]))
         assert response.headers["content-type"] == "image/jpeg"
         assert response.content == sample.read()
+        small = client.get(urljoin("/device/", entry["thumbnail"]))
+        assert small.headers["content-type"] == "image/jpeg"
+        assert len(small.content) < len(response.content) / 5
     assert client.get("/device/samples/README.md").status_code == 404
 
 

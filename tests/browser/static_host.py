@@ -31,8 +31,6 @@ class StaticHost:
     asked: list[str] = field(default_factory=list)
     """Paths below the prefix, in order."""
     sent_bytes: int = 0
-    sample_bytes: int = 0
-    """Those of them that were sample photos."""
     changed: dict[str, bytes] = field(default_factory=dict)
     """Other contents of files, by path."""
     is_down: bool = False
@@ -79,8 +77,6 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(data)
                 running.sent_bytes += len(data)
-                if self.path.startswith(f"{PREFIX}samples/"):
-                    running.sample_bytes += len(data)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -238,8 +238,7 @@ def test_first_visit_loads_few_bytes(
     with static_host(tmp_path / "page", compresses=True) as host:
         page = visit(host.url)
         kept(page)
-        assert 0 < host.sent_bytes - host.sample_bytes < megabytes * MEGABYTE
-        assert host.sample_bytes < 0.5 * MEGABYTE
+        assert 0 < host.sent_bytes < megabytes * MEGABYTE
         page.locator("input[type=file]").first.set_input_files(photo.path)
         expect(page.get_by_role("heading", level=2)).to_be_visible()
         if name == "imagenet":

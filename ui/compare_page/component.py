@@ -50,7 +50,8 @@ def component_data(bundle: Bundle) -> dict[str, Any]:
             {
                 "title": sample.title,
                 "alt": sample.alt,
-                "url": f"{base}device/samples/{sample.name}.jpg",
+                "url": f"{base}device/samples/{sample.path.name}",
+                "thumbnail": f"{base}device/samples/{sample.thumbnail_name}",
             }
             for sample in samples()
         ],

@@ -39,7 +39,7 @@ def test_folder_holds_the_page_and_what_its_models_need(
     assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
     assert {".nojekyll", "README.md", "loupe.mjs", "models/index.json", RECORD} < files
     index = read_json(folder / "models/index.json")
-    assert {photo["url"] for photo in index["samples"]} < files
+    assert {photo[kind] for photo in index["samples"] for kind in ("url", "thumbnail")} < files
     listed = index["models"]
     assert [(model["name"], model["default"]) for model in listed] == [
         ("apples", True),
