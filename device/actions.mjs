@@ -1,20 +1,12 @@
 /**
  * What a visitor can do with an answer, each in a dialog of its own: correct it, share it, look it
- * up; and choose where photos are answered. A dialog is removed when it is closed.
+ * up. A dialog is removed when it is closed.
  */
 
 import { createButton, createElement } from "./elements.mjs";
 import { labelElement, toText } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
-const PLACES = {
-  auto: ["Automatic", "On this device once the model is here, and on the server meanwhile or if it can't."],
-  device: [
-    "This device",
-    "Photos stay here. The app only learns label numbers and probabilities, for its chart and the link.",
-  ],
-  server: ["The server", "Photos are sent to this app, used for the answer, then gone."],
-};
 const NO_LINK = "There is no link yet: the app hasn't heard of this answer. It comes with the connection.";
 const STYLE = new URL("actions.css", import.meta.url).href;
 
@@ -125,32 +117,6 @@ function createLink({ url, answer }) {
     parts.push(send);
   }
   return parts;
-}
-
-/**
- * Ask where photos are answered.
- *
- * @param {Node} parent where the viewfinder is
- * @param {"auto" | "device" | "server"} run the present choice
- * @param {(run: string) => void} onRun called with another one
- */
-export function openWhere(parent, run, onRun) {
-  const { dialog, body } = createDialog(parent, "Where photos are answered");
-  const choices = Object.entries(PLACES).map(([value, [name, about]]) => {
-    const input = createElement("input", { type: "radio", name: "loupe-run", value, checked: value === run });
-    input.onchange = () => {
-      dialog.close();
-      onRun(value);
-    };
-    const words = createElement(
-      "span", {}, createElement("b", {}, name), createElement("span", { className: "vf-small" }, about),
-    );
-    return createElement("label", { className: "vf-check" }, input, words);
-  });
-  const group = createElement("div", { role: "radiogroup", className: "vf-dialog-body" }, ...choices);
-  group.setAttribute("aria-labelledby", "loupe-dialog");
-  body.append(group);
-  dialog.showModal();
 }
 
 /** Offer other sites that know more of the answer's first label. */

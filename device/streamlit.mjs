@@ -3,7 +3,7 @@
  * or the theme changes. The same `parentElement` keeps the same view, and so the same camera.
  */
 
-import { openCorrection, openLookUp, openShare, openWhere } from "./actions.mjs";
+import { openCorrection, openLookUp, openShare } from "./actions.mjs";
 import { createElement } from "./elements.mjs";
 import { createIdentifier } from "./identifier.mjs";
 import { openRecents } from "./recents.mjs";
@@ -133,10 +133,9 @@ class Screen {
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },
       onModel: (name) => this.#send("model", name),
+      run: data.run,
       // Without downloads there is no choice.
-      onWhere: data.downloads
-        ? () => openWhere(this.#parent, data.run, (run) => this.#send("run", run))
-        : null,
+      onRun: data.downloads ? (run) => this.#send("run", run) : null,
       onRetry: () => this.#identifier.start(),
       onAnswer: (entry) => {
         this.#shown = entry;

@@ -1,5 +1,7 @@
 """The Identify page: from a photo to an answer."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 
 from model import LoupeError
@@ -31,7 +33,7 @@ st.set_page_config(layout="wide" if has_viewfinder else "centered")
 # Filled in once the model and the number of results are chosen.
 head, answer = st.container(), st.container() if has_viewfinder else None
 with st.container(horizontal=True, vertical_alignment="center"):
-    with st.popover("Other ways") if has_viewfinder else st.container(width="content"):
+    with st.popover("Other ways") if has_viewfinder else nullcontext():
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)

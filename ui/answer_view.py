@@ -118,6 +118,8 @@ def show_source_line(prediction: Prediction) -> None:
         place = "On this device" if runs_on_device else "On the server"
         total = prediction.milliseconds.total
         parts.insert(0, f"{place} in {f'{total:.0f}' if total >= 1 else 'under 1'} ms")
+        if runs_on_device:
+            st.caption("Your device sent the app these numbers, not the photo.")
     st.caption(" · ".join(parts))
 
 

@@ -138,7 +138,8 @@ def find_answer(token: str) -> tuple[Prediction, Signature]:
         LinkError: see ``decode``.
     """
     if own := current_session().answers.get(token):
-        return own, Signature.VALID
+        on_device = ENGINES[own.engine].runs_in == "device"
+        return own, Signature.DEVICE if on_device else Signature.VALID
     shared = decode(token)
     return shared.prediction, shared.signature
 

@@ -137,8 +137,9 @@ def test_photo_that_stays_on_the_device_is_not_sent(page: Page) -> None:
     give(page, RED)
     expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
     expect(where(page)).to_contain_text(re.compile(r"On this device in (\d+|under 1) ms"))
-    # The app learns the numbers, for its chart and the link.
+    # The app learns the numbers, for its chart and the link, and says so.
     expect(chart(page)).to_be_visible()
+    expect(page.get_by_text("sent the app these numbers, not the photo")).to_be_visible()
     expect(page).to_have_url(re.compile(r"answer=colours~[0-9a-f]{12}~ws~[^.]*$"))
     page.get_by_role("button", name="Why?").click()
     expect(page.locator("canvas.vf-spotlight")).to_be_visible()
@@ -236,12 +237,12 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, app: Server) -
 def test_visitor_chooses_where_it_runs(page: Page) -> None:
     page.goto("/?run=server")
     where(page).click()
-    page.get_by_role("radio", name=re.compile("^This device")).click()
+    page.get_by_role("dialog").get_by_role("button", name="This device").click()
     expect(page).to_have_url(re.compile("run=device"))
     expect(where(page)).to_contain_text(STAYS, timeout=LOADING_MS)
     where(page).click()
     # The owner's choice needs no address.
-    page.get_by_role("radio", name=re.compile("^Automatic")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Automatic").click()
     expect(page).not_to_have_url(re.compile("run="))
 
 
