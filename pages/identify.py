@@ -16,6 +16,7 @@ from ui.answer_view import (
 )
 from ui.app_info import app_description, app_title
 from ui.capture import capture
+from ui.component import has_routes
 from ui.phrasing import escape_markdown, phrase_error
 from ui.session import current_session, open_token
 from ui.settings_menu import (
@@ -33,7 +34,8 @@ st.set_page_config(layout="wide" if has_viewfinder else "centered")
 # Filled in once the model and the number of results are chosen.
 head, answer = st.container(), st.container() if has_viewfinder else None
 with st.container(horizontal=True, vertical_alignment="center"):
-    with st.popover("Other ways") if has_viewfinder else nullcontext():
+    # Four ways are too wide for a phone.
+    with st.popover("Other ways") if has_routes() else nullcontext():
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
