@@ -12,6 +12,7 @@
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
 #   make build      the built-in model imagenet, built again
+#   make old-exports  exports of old fastai versions, for the tests of importing
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -143,6 +144,9 @@ build/converters/coreml/.ready: converters/coreml.txt $(VENV)/.app
 
 build: $(VENV)/.app
 	$(BIN)/python -m model build imagenet --to model/library
+
+old-exports: $(VENV)/.dev
+	$(BIN)/python tests/model/importing/old_exports/make_old_exports.py
 
 clean:
 	rm -rf $(VENV) build

@@ -22,7 +22,6 @@ WIDTH_FIRST = {"Resize", "RandomResizedCrop", "CropPad", "RandomCrop"}
 class FastaiPipeline:
     """fastai's own transforms at validation: those of a photo, then those of a batch."""
 
-    image: Any
     items: tuple[Any, ...]
     batches: tuple[Any, ...]
 
@@ -33,10 +32,7 @@ class FastaiPipeline:
         Raises:
             ExportRefused: fastai refuses a setting.
         """
-        from fastai.vision.core import PILImage, PILImageBW
-
         return cls(
-            PILImageBW if parts.image == "grey" else PILImage,
             tuple(_transform(step, weights) for step in parts.items),
             tuple(_transform(step, weights) for step in parts.batches),
         )
@@ -46,7 +42,9 @@ class FastaiPipeline:
 
         Source: fastai's ``learn.predict``.
         """
-        item: Any = self.image.create(photo)
+        from fastai.vision.core import PILImage
+
+        item: Any = PILImage.create(photo)
         for transform in self.items:
             item = transform(item, split_idx=1)
         batch: Any = item[None]

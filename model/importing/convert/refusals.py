@@ -80,6 +80,6 @@ def _again(inferred: Mapping[str, str]) -> str:
     here = ", ".join(f"{key} {value}" for key, value in installed_versions().items())
     said = f"As far as can be seen it was written by {wrote}; here" if wrote else "Here"
     return (
-        f"{said} are {here}. If its architecture has a name in timm or torchvision, save its "
-        "weights with learn.save() and import the .pth file with --arch."
+        f"{said} are {here}. Where it was trained, bring fastai up to date, load the weights "
+        "(learn.load), and call learn.export() again."
     )

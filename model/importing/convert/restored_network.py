@@ -80,7 +80,6 @@ def _not_here(error: Exception) -> str:
     is_missing = isinstance(error, CannotBuild)
     what = f"has no {reason}" if is_missing else f"can't run its layers ({reason})"
     return (
-        f"Its network can't be rebuilt: what is installed ({here}) {what}. If its architecture has "
-        "a name in timm or torchvision, save its weights with learn.save() and import the .pth "
-        "file with --arch."
+        f"Its network can't be rebuilt: what is installed ({here}) {what}. Where it was trained, "
+        "update these packages, load the weights (learn.load), and call learn.export() again."
     )

@@ -144,9 +144,7 @@ def _own_network(network: Network | None, contents: Contents) -> Iterator[Findin
         "own-network",
         f"Its network is made of {listed}, {_travels(network.own)}. Only running that code "
         "rebuilds it. If you trust its author, add --trust: it runs in a process without your "
-        f"secrets{_python(contents) if carried else ''}. Without it: if the architecture has a "
-        "name in timm or torchvision, save the weights with learn.save() and import the .pth file "
-        "with --arch.",
+        f"secrets{_python(contents) if carried else ''}.",
     )
 
 

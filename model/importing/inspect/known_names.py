@@ -41,7 +41,7 @@ MODULES: Mapping[Group, str] = {
 
 NAMES: Mapping[Group, Mapping[str, str]] = {
     "fastai": {"fastai.imports": "noop noops"},
-    "fastcore": {"fastcore.imports": "noop noops"},
+    "fastcore": {"fastcore.imports": "noop noops", "fastcore.utils": "fastuple"},
     "torch": {
         "torch": "Tensor Size device dtype Generator float32 float16 float64 bfloat16 int64 int32 "
         "int16 int8 uint8 bool strided relu sigmoid tanh softmax log_softmax nn cat flatten "
@@ -141,6 +141,7 @@ CALLED = {
     "fastai.torch_core": r"_fa_rebuild_q?tensor|_rebuild_from_type",
     "fastcore.basics": "fastuple|partialler",
     "fastcore.foundation": "L",
+    "fastcore.utils": "fastuple",
     "numpy": "dtype|ndarray|float64|int64|str_|bool_",
     "numpy.core.multiarray": "_reconstruct|scalar",
     "numpy._core.multiarray": "_reconstruct|scalar",

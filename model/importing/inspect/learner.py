@@ -51,7 +51,8 @@ VOCABULARIES = {
 CATEGORY_MAP = "fastai.data.transforms.CategoryMap"
 AFTER_VOCABULARY = {"fastai.data.transforms.OneHotEncode"}
 
-IMAGES = {"fastai.vision.core.PILImage": "colour", "fastai.vision.core.PILImageBW": "grey"}
+COLOUR = "fastai.vision.core.PILImage"
+GREY = "fastai.vision.core.PILImageBW"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,6 @@ class LearnerParts:
     labels: tuple[str, ...]
     loss: Loss
     threshold: float
-    image: str
     items: tuple[Step, ...]
     batches: tuple[Step, ...]
     unneeded: tuple[str, ...]
@@ -90,13 +90,13 @@ def read_learner(root: Any) -> LearnerParts:
     loader = _valid_loader(attributes.get("dls"))
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
+    _check_opening(photos)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
         read_labels(target),
         loss,
         threshold,
-        _opened_as(photos),
         acting_steps(loader.get("after_item")),
         (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
@@ -187,6 +187,8 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
         ExportRefused: it is not a known loss function of classifiers.
     """
     name = full_name(loss)
+    if isinstance(loss, Placeholder) and name.endswith(".BaseLoss"):
+        name = full_name(loss.attributes.get("func"))
     if name not in LOSSES or not isinstance(loss, Placeholder):
         raise ExportRefused(
             f"Its loss function is {name}, and only that says what the network's outputs mean. "
@@ -198,21 +200,28 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     return LOSSES[name], float(threshold) if known else 0.5
 
 
-def _opened_as(transforms: list[Any]) -> str:
-    """Return whether photos are opened in colour or grey.
+def _check_opening(transforms: list[Any]) -> None:
+    """Check that photos are opened in colour, and that nothing else is done to them there.
 
     Transforms before the one that opens a photo read a table or a folder, and are skipped for
     single photos, as fastai does.
+
+    Raises:
+        ExportRefused: they are opened in another way.
     """
     acting = [one for one in transforms if not is_noop(one)]
     if not acting:
         raise ExportRefused("Its photos are not opened by an ImageBlock, and Loupe needs one.")
     last = acting[-1]
     image = _created_image(wrapped_function(last)) if full_name(last) in FUNCTIONS else ""
-    if image not in IMAGES:
+    if image == GREY:
+        raise ExportRefused(
+            "It opens photos in grey (PILImageBW), which Loupe can't. Train it with "
+            "ImageBlock(PILImage), which takes grey photos as well."
+        )
+    if image != COLOUR:
         title = wrapped_name(last) or full_name(last)
         raise ExportRefused(unknown_transform(title, "while they are opened"))
-    return IMAGES[image]
 
 
 def _created_image(function: Any) -> str:

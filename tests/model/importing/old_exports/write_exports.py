@@ -27,6 +27,8 @@ except ImportError:
     timm = None
 
 LABELS = ("owl", "cat", "dog")
+PERIOD = 4099
+
 SIZES = ((120, 90), (90, 120), (64, 64), (130, 70))
 
 
@@ -47,26 +49,53 @@ def draw(folder):
         for index, (width, height) in enumerate(SIZES):
             y, x = np.mgrid[:height, :width]
             waves = [
-                np.sin((x * (1 + channel) + y * (1 + number)) / (5.0 + 3 * index)) * 110 + 127
+                np.sin((x * (1 + channel) + y * (1 + number)) / (17.0 + 5 * index)) * 50
+                + (60 + 25 * index + 60 * ((number + channel) % 3)) % 205
                 for channel in range(3)
             ]
-            pixels = np.stack(waves, axis=-1).astype(np.uint8)
+            pixels = np.stack(waves, axis=-1).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / label / f"{index}.png")
 
 
 def fill(model):
-    """Set weights to a repeated pattern, in the scale of a usual initialisation."""
-    pattern = torch.from_numpy(np.sin(np.arange(499) * 1.7).astype(np.float32))
+    """Set weights to a repeated pattern of signs, in the scale of a usual initialisation."""
+    signs = np.random.RandomState(0).randint(0, 2, PERIOD) * 2 - 1
+    pattern = torch.from_numpy(signs.astype(np.float32))
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if not tensor.dtype.is_floating_point:
             continue
         count = tensor.numel()
-        values = pattern.repeat(count // 499 + 1)[:count].view(tensor.shape)
+        values = pattern.repeat(count // PERIOD + 1)[:count].view(tensor.shape)
         if tensor.ndim < 2:
             scaled = values * 0.2 + (1.0 if "weight" in name or "var" in name else 0.0)
         else:
             scaled = values * (2.0 / tensor[0].numel()) ** 0.5
         tensor.data.copy_(scaled)
+
+
+def settle(learner, paths):
+    """Fit batch norms and the last layer to the photos, so that answers depend on them."""
+    model = learner.model.eval()
+    norms = [
+        one for one in model.modules() if isinstance(one, torch.nn.modules.batchnorm._BatchNorm)
+    ]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    images = learner.dls.test_dl(paths, bs=len(paths), num_workers=0).one_batch()[0]
+    with torch.no_grad():
+        model(images)
+        for norm in norms:
+            norm.momentum = 0.1
+        outputs = model.eval()(images)
+        mean, std = outputs.mean(0), outputs.std(0)
+        last = [one for one in model.modules() if isinstance(one, torch.nn.Linear)][-1]
+        bias = last.bias if last.bias is not None else torch.zeros_like(mean)
+        last.weight.div_(std[:, None])
+        if last.bias is None:
+            last.bias = torch.nn.Parameter(torch.zeros_like(mean))
+        last.bias.copy_((bias - mean) / std)
 
 
 class Plain:
@@ -137,17 +166,25 @@ def cases(folder):
             metrics=error_rate,  # noqa: F405
         ),
     )
-    half = Learner(  # noqa: F405
+    cropped = Learner(  # noqa: F405
         data(folder, RandomResizedCrop(64, min_scale=0.5), norm),  # noqa: F405
         Plain.layers(3),
         loss_func=loss(),
     )
-    yield "random-crop", half
+    yield "random-crop", cropped
     yield (
-        "squeezenet",
+        "squish",
+        Learner(  # noqa: F405
+            data(folder, Resize((48, 72), squish, resamples=bicubic), norm),  # noqa: F405
+            Plain.layers(3),
+            loss_func=loss(),
+        ),
+    )
+    yield (
+        "resnet",
         vision_learner(
-            data(folder, Resize(96, squish, resamples=bicubic), [*aug_transforms(), norm]),  # noqa: F405
-            torchvision.models.squeezenet1_1,
+            data(folder, Resize(96), [*aug_transforms(), norm]),  # noqa: F405
+            torchvision.models.resnet18,
             pretrained=False,
             normalize=False,
             loss_func=loss(),
@@ -167,6 +204,7 @@ def cases(folder):
 
 
 def predict(learner, paths):
+    """Return fastai's own probabilities."""
     with learner.no_bar(), learner.no_logging():
         return [learner.predict(path)[2].flatten().tolist() for path in paths]
 
@@ -181,7 +219,7 @@ def main(out):
             found["versions"][package.__name__] = package.__version__
     for name, learner in cases(photos):
         fill(learner.model)
-        learner.model.eval()
+        settle(learner, paths)
         learner.path = out
         learner.export(f"{name}.pkl")
         found[name] = {

@@ -1,0 +1,109 @@
+"""Labels and loss functions, read off real exports."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import ExportRefused
+from model.importing.inspect.container import open_export
+from model.importing.inspect.learner import LearnerParts, read_learner
+from tests.model.importing.learners import loaders, pictures
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from fastai.vision.all import Resize
+
+    return loaders(pictures(tmp_path_factory.mktemp("learner") / "photos"), Resize(64))
+
+
+def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> LearnerParts:
+    """Export a learner with another loss or vocabulary, and read it."""
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    learner = Learner(data, network, loss_func=loss or CrossEntropyLossFlat())
+    categorize = data.tls[1].tfms.fs[-1]
+    usual = categorize.vocab
+    if vocab is not None:
+        categorize.vocab = vocab
+    try:
+        learner.export(tmp_path / "export.pkl")
+    finally:
+        categorize.vocab = usual
+    with open_export(tmp_path / "export.pkl") as export:
+        return read_learner(export.root)
+
+
+@pytest.mark.parametrize(
+    ("vocab", "match"),
+    [
+        (["a", None], "One of its labels is 'None'"),
+        (["a", float("nan")], "'nan'"),
+        (["a", ""], "''"),
+        (["a", "b" * 201], "'bbbb"),
+        ([1, "1"], "read the same: '1'"),
+        ([], "empty"),
+        ([["a", "b"], ["c"]], "several questions"),
+    ],
+    ids=str,
+)
+def test_labels_that_cannot_be_shown_are_refused(
+    data: Any, tmp_path: Path, vocab: list[Any], match: str
+) -> None:
+    with pytest.raises(ExportRefused, match=match):
+        parts(data, tmp_path, vocab=vocab)
+
+
+def test_labels_are_text_whatever_they_were(data: Any, tmp_path: Path) -> None:
+    import numpy as np
+    import pandas as pd
+    from fastai.vision.all import CategoryMap, L
+
+    def of(vocab: Any) -> tuple[str, ...]:
+        return parts(data, tmp_path, vocab=vocab).labels
+
+    assert of([3, 1.5, True]) == ("3", "1.5", "True")
+    assert of(L("b", "a")) == ("b", "a")
+    assert of(CategoryMap(pd.Series(["y", "x"]))) == ("x", "y")
+    assert of(np.array(["größe", "b"])) == ("größe", "b")
+    assert of(np.array(["b", "a"], dtype=object)) == ("b", "a")
+    assert of([np.int64(7), np.str_("x")]) == ("7", "x")
+
+
+def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
+    from fastai.vision.all import (
+        BCEWithLogitsLossFlat,
+        FocalLossFlat,
+        LabelSmoothingCrossEntropy,
+        LabelSmoothingCrossEntropyFlat,
+        MSELossFlat,
+        nn,
+    )
+
+    def of(loss: Any) -> tuple[str, float]:
+        read = parts(data, tmp_path, loss)
+        return read.loss, read.threshold
+
+    for loss in (
+        FocalLossFlat(),
+        LabelSmoothingCrossEntropy(),
+        LabelSmoothingCrossEntropyFlat(),
+        nn.CrossEntropyLoss(),
+    ):
+        assert of(loss) == ("softmax", 0.5)
+    assert of(BCEWithLogitsLossFlat(thresh=0.3)) == ("sigmoid", 0.3)
+    assert of(nn.BCEWithLogitsLoss()) == ("sigmoid", 0.5)
+    with pytest.raises(ExportRefused, match="MSE"):
+        of(MSELossFlat())
+
+
+def test_grey_photos_are_refused(tmp_path: Path) -> None:
+    from fastai.vision.all import PILImageBW, Resize
+
+    grey = loaders(pictures(tmp_path / "photos"), Resize(64), image=PILImageBW)
+    with pytest.raises(ExportRefused, match="PILImageBW"):
+        parts(grey, tmp_path)
