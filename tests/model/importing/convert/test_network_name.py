@@ -163,3 +163,20 @@ def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
     broken.model[0].weight.data.fill_(float("nan"))
     with pytest.raises(ExportRefused, match="NaN"):
         found_in(broken)
+
+
+def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
+    """As exports of timm 0.9, whose layers lack attributes that timm 1.0 reads."""
+    import torch
+
+    learner = vision(data, "test_byobnet")
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = learner.model(images)
+    body = learner.model[0].model
+    # It has no weights, but timm's code asks for it.
+    del body._modules["final_conv"]
+    found = read_back(learner)
+    with torch.inference_mode():
+        torch.testing.assert_close(found.model(images), expected)
+    assert found.report.architecture.body == "test_byobnet"
