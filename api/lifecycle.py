@@ -85,7 +85,7 @@ def _open_database() -> None:
 def _fetch_runtime() -> None:
     """Fetch onnxruntime-web in the background if it is missing and npm is installed.
 
-    After the model is loaded, because npm takes 210 MB for some seconds.
+    Runs after the model is loaded, because npm takes 210 MB for some seconds.
     """
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
         folder_maker().request(runtime_name(), runtime_dir)

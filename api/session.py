@@ -1,4 +1,4 @@
-"""``/api/session/``: what the app's own pages send, besides Streamlit's websocket.
+"""``/api/session/``: the requests of the app's own pages, besides Streamlit's websocket.
 
 A page holds the token of its Streamlit session and sends it with each request. These routes may
 change with the page, so the OpenAPI document doesn't list them; programs use ``/api/v1``.
@@ -143,7 +143,7 @@ async def correction(request: Request) -> JSONResponse:
 
 @asynccontextmanager
 async def _turn(request: Request) -> AsyncIterator[str]:
-    """Hold the one place of the request's session, and yield its token.
+    """Hold the only slot of the request's session, and yield its token.
 
     Raises:
         NoSession: no session has this token.
@@ -212,7 +212,7 @@ def _look_again(data: bytes, params: CorrectionParams) -> tuple[Prediction, byte
 def _save(
     token: str, prediction: Prediction, params: CorrectionParams, picture: bytes | None
 ) -> int:
-    """Save a correction and return its number; the same one again replaces the former."""
+    """Save a correction and return its number; saving the same one again replaces it."""
     from model.corrections import correction_store
 
     answer = params.id or params.token

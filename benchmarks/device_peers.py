@@ -36,7 +36,7 @@ __all__ = ["VARIANTS", "Readings", "Variant", "format_rows", "main"]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A page in ``peers/``, and which form of the network it runs."""
+    """A page in ``peers/``, and the form of the network that it runs."""
 
     title: str
     page: str

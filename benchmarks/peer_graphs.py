@@ -117,7 +117,7 @@ def _remove_unused(model: ModelProto) -> None:
 def write_litert(bundle: Bundle, folder: Path) -> None:
     """Write a bundle as ``graph_float32.tflite`` with its labels and sizes in ``model.json``.
 
-    Not with 8-bit weights: what onnx2tf 2.6.9 writes gives wrong answers in Python, too.
+    Not with 8-bit weights: those that onnx2tf 2.6.9 writes give wrong answers even in Python.
 
     Raises:
         NotMeasured: there is no Python 3.12 or newer, or onnx2tf failed.

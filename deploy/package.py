@@ -195,7 +195,7 @@ def _tracked(paths: Sequence[str]) -> list[str]:
         found = [file for path in paths for file in (ROOT / path, *(ROOT / path).rglob("*"))]
         kept = [file for file in found if file.is_file() and file.suffix != ".pyc"]
         return sorted(file.relative_to(ROOT).as_posix() for file in kept)
-    # Only what git tracks: a key that somebody left in a folder must not become public.
+    # Only what git tracks: a key left in a folder must not become public.
     command = ["git", "ls-files", "-z", "--", *paths]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -26,7 +26,7 @@ __all__ = ["check_page", "check_page_at"]
 TIMEOUT_SECONDS = 60
 SCRIPT_TYPES = ("text/javascript", "application/javascript", "application/x-javascript")
 READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, StopIteration)
-"""What a damaged file can raise."""
+"""Errors that a damaged file can raise."""
 
 
 def check_page(

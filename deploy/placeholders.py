@@ -11,10 +11,10 @@ from .errors import BadPlaceholder
 __all__ = ["EXAMPLES", "EXAMPLE_DOMAIN", "fill", "find_repository", "parse_assignments"]
 
 EXAMPLES = {"YOUR.DOMAIN": "loupe.example.org"}
-"""Values in the steps for placeholders that nobody gave; `check` fails if one is in a file."""
+"""Values in the steps for placeholders that were not given; `check` fails if one is in a file."""
 
 EXAMPLE_DOMAIN = re.compile(r"(?<![\w.-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
-"""A domain that is reserved for examples, and so is nobody's."""
+"""A domain that is reserved for examples, so no app can have it."""
 
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 """A value that means the same in YAML, TOML, JSON, a Caddyfile and a shell."""

@@ -31,7 +31,7 @@ SUBJECT = "model"
 MODELS_PATH = "/api/v1/models"
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-"""What an app says of itself is shown at a terminal only if it looks like this."""
+"""Pattern of the names and versions of a running app that are safe to show at a terminal."""
 
 MAX_CANDIDATES = 1000
 """Most candidates that the API returns."""

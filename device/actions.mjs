@@ -34,7 +34,7 @@ export function openCorrection(parent, { entry, labels, save }) {
     return input;
   };
   addField(true);
-  // Only such a model says several things of a photo.
+  // Only such a model gives a photo several labels.
   const isMultilabel = ["several", "nothing"].includes(entry.answer.certainty);
   const more = createButton("vf-text-button", "Another word");
   more.hidden = !isMultilabel;
@@ -119,7 +119,7 @@ function createLink({ url, answer }) {
   return parts;
 }
 
-/** Offer other sites that know more of the answer's first label. */
+/** Offer links to other sites about the answer's top label. */
 export function openLookUp(parent, { answer }, sites) {
   const { dialog, body } = createDialog(parent, "Look it up");
   const [{ label }] = answer.prediction.candidates;
@@ -151,7 +151,7 @@ function createDialog(parent, title) {
   dialog.onclick = ({ target }) => {
     if (target === dialog) dialog.close();
   };
-  // In the view's own element, which has the tokens of the theme.
+  // In the view's own element, which has the theme's tokens.
   parent.querySelector(".vf").append(dialog);
   return { dialog, body };
 }

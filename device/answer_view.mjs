@@ -1,5 +1,5 @@
 /**
- * An answer in words and numbers. A state differs in words, then shape, then colour.
+ * An answer in words and numbers. States differ in words first, then in shape, then in colour.
  */
 
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
@@ -93,7 +93,7 @@ export function createRuler(answer, info) {
   return [ruler, ...rows];
 }
 
-/** Return the ways on from an answer that names nothing: the other models. */
+/** Return what to try after an answer that names nothing: the other models. */
 export function createWaysOn(models, current, onModel) {
   const others = models.filter(({ name }) => name !== current).slice(0, 2);
   const items = others.map(({ name, title }) => {
@@ -110,7 +110,7 @@ export function createWaysOn(models, current, onModel) {
 /** Return where an answer was computed: "On this device in 41 ms, small graph, version 5252c99". */
 export function createSource({ where, milliseconds, prediction }) {
   const time = milliseconds < 1 ? "under 1" : milliseconds?.toFixed(0);
-  // Of an answer from a link, the time isn't known.
+  // A link doesn't hold the time.
   const within = milliseconds === null ? "" : ` in ${time} ms`;
   const place = where === "device" ? "On this device" : "On the server";
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
@@ -151,7 +151,7 @@ function shortName({ certainty, prediction }) {
   return labels.flatMap((label, index) => [...(index ? [", "] : []), { label }]);
 }
 
-/** Return what is read aloud when an answer is there. */
+/** Return what is read aloud when an answer arrives. */
 export function spokenAnswer({ headline, lines }) {
   return [headline, ...lines].map(toText).join(". ");
 }

@@ -1,5 +1,5 @@
 /**
- * The page: the viewfinder with a model on this device, and what is kept here.
+ * The page: the viewfinder with a model on this device, and what the browser keeps.
  *
  * Text from models and photos is only ever set as text.
  */
@@ -17,9 +17,9 @@ let samples = [];
 const recents = openRecents({ prefix: "device" });
 let view = null;
 let identifier = null;
-/** Counts models, so that what comes late for a former one is dropped. */
+/** Counts models, so that late results of a previous one are dropped. */
 let opened = 0;
-/** This page is of the former version, so another model needs a reload. */
+/** This page is of the previous version, so another model needs a reload. */
 let isOutdated = false;
 /** Until the visitor removes what is kept. */
 let mayKeep = true;
@@ -111,7 +111,7 @@ function show(info) {
       $("settings").scrollIntoView();
     },
     async onRetry() {
-      // What is kept may be what is damaged.
+      // The cached copy may be the damaged one.
       if (identifier.state.code === "bundle-damaged") await keep({ clear: true });
       await open(info.name);
     },

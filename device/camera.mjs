@@ -1,5 +1,5 @@
 /**
- * The camera: one open track at most, closed while the page is hidden, and no control that it lacks.
+ * The camera: at most one open track, closed while the page is hidden, with the controls it has.
  */
 
 import { reasonOf } from "./camera_access.mjs";
@@ -21,7 +21,7 @@ export class Camera {
   #onchange;
   #track = null;
   #devices = [];
-  /** Counts openings, so that one that comes late is undone. */
+  /** Counts openings, so that a late one is undone. */
   #turn = 0;
   /** Open, or to be opened once the page is visible again. */
   isWanted = false;
@@ -50,14 +50,14 @@ export class Camera {
     this.#stop();
   }
 
-  /** Close the camera for ever. */
+  /** Close the camera permanently. */
   destroy() {
     this.#listening.abort();
     this.#onchange = () => {};
     this.close();
   }
 
-  /** Whether the picture is a mirror: that of a camera which faces its user. */
+  /** Whether the picture is mirrored, as that of a camera that faces its user. */
   get isMirrored() {
     return this.#track?.getSettings().facingMode === "user";
   }
@@ -70,7 +70,7 @@ export class Camera {
     return Boolean(this.#capabilities.torch);
   }
 
-  /** The zoom factors to choose from; fewer than two are no choice. */
+  /** The zoom factors to choose from; with fewer than two there is no choice. */
   get zooms() {
     const { min, max } = this.#capabilities.zoom ?? {};
     if (!(max > min)) return [];
@@ -153,7 +153,7 @@ export class Camera {
     this.#onchange();
   }
 
-  /** Show a stream; return false if it has come too late. */
+  /** Show a stream; return false if it came too late. */
   async #start(stream, turn) {
     const [track] = stream.getVideoTracks();
     if (turn !== this.#turn) {
@@ -165,7 +165,7 @@ export class Camera {
       this.isMuted = track.muted;
       this.#onchange();
     };
-    // Pulled out, or taken away by the system: it is opened again, or says why it can't be.
+    // The camera was unplugged or taken by the system: reopen it, or say why that fails.
     track.onended = () => this.#open(remembered());
     this.#video.srcObject = stream;
     const devices = await navigator.mediaDevices.enumerateDevices();
@@ -188,7 +188,7 @@ export class Camera {
     this.#onchange();
   }
 
-  /** After sleep or in the background, phones leave dead or distorted pictures. */
+  /** Phones leave frozen or distorted pictures after sleep or time in the background. */
   #followPage() {
     if (document.hidden) this.#stop();
     else if (this.isWanted && this.state === "closed") this.#open(remembered());

@@ -1,6 +1,6 @@
 /**
- * One photo through every way that it can be answered, timed: a component of Streamlit, which calls
- * the default export again whenever `data` or the theme changes.
+ * One photo answered by each way, and timed: a component of Streamlit, which calls the default
+ * export again whenever `data` or the theme changes.
  *
  * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
  */
@@ -184,7 +184,7 @@ function waysOf(data, isFull) {
   return ways.map(([way, title, identifier]) => ({ way, title, identifier, tries: [], failed: null }));
 }
 
-/** Return a way's answer, or null once it has failed. */
+/** Return a way's answer, or null if it has failed. */
 async function attempt(way, photo, signal) {
   try {
     return await way.identifier.identify(photo, { top: TOP, signal });

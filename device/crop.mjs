@@ -66,7 +66,7 @@ export function placeFrame(frame, picture, corners, recipe, isMirrored = false) 
   return { left: x, top: y, width, height, region };
 }
 
-/** Draw a part of the frame that a video shows; it is as it was even if the video moves on. */
+/** Draw a part of a video's current frame; the drawing stays as it is while the video plays. */
 export function cutFrame(video, { x, y, width, height }) {
   const canvas = createCanvas(width, height);
   canvas.getContext("2d").drawImage(video, x, y, width, height, 0, 0, width, height);
@@ -85,7 +85,7 @@ export function encodeFrame(canvas) {
   });
 }
 
-/** Return left, top, width and height of what is resized; with padding it is beyond the photo. */
+/** Return left, top, width and height of what is resized; padding makes it exceed the photo. */
 function resizedBox(photo, recipe) {
   if (recipe.method !== "pad") return centreBox(photo, recipe);
   const [wide, high] = fittedSize(photo, recipe, Math.max);
@@ -107,7 +107,7 @@ function cropOf({ resize, crop }) {
   };
 }
 
-/** Return the box of which the recipe's final crop leaves the corners, on the screen. */
+/** Return the box on the screen that the recipe's final crop reduces to the corners. */
 function withMargin(corners, recipe, isMirrored) {
   const inner = cropOf(recipe);
   // Odd margins are smaller on the frame's left.

@@ -19,7 +19,7 @@ export function createElement(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Return a button; `icon` is drawn before its text. A button of one icon has its name as a label. */
+/** Return a button; `icon` is drawn before its text. An icon-only button's name is its label. */
 export function createButton(className, text, { icon, isIconOnly = false, onclick } = {}) {
   const button = createElement("button", { type: "button", className, onclick });
   if (icon) button.append(createIcon(icon));
@@ -40,7 +40,7 @@ export function createIcon(name) {
   return svg;
 }
 
-/** Return an element that only screen readers show. */
+/** Return an element for screen readers only. */
 export function createUnseen(tag, properties = {}, ...children) {
   return createElement(tag, { ...properties, className: "vf-unseen" }, ...children);
 }

@@ -1,5 +1,5 @@
 /**
- * What answers a photo: the device, the app's server, or whichever can.
+ * Answers photos on the device, on the app's server, or on whichever of the two can.
  *
  *     const identifier = createIdentifier({ address: "models/clothing/", server: null, run: "auto" });
  *     identifier.onchange = () => show(identifier.state);
@@ -20,7 +20,7 @@ import { Server, pause } from "./server.mjs";
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
 
-/** Codes that judge the photo; another way would judge it alike. */
+/** Codes about the photo itself, which the other way would return as well. */
 const PHOTO_CODES = new Set(["missing", "empty", "too-large", "too-small", "too-many-pixels",
   "unsupported-format", "damaged", "invalid"]);
 
@@ -35,7 +35,7 @@ const NO_SERVER = "This page has no server.";
 
 /**
  * @param {object} options
- * @param {string | null} [options.address] the folder with `model.json`; null: the device may not
+ * @param {string | null} [options.address] the folder with `model.json`; null: not on the device
  * @param {{url: string, token: string, model: string, engine?: string} | null} [options.server]
  *   see `Server`; null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
@@ -48,7 +48,7 @@ export function createIdentifier(options) {
 class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
-  /** What is known of the model: name, title, labels, language, recipe; null until then. */
+  /** Name, title, labels, language and recipe of the model; null until they are known. */
   info = null;
 
   #address;
@@ -243,7 +243,7 @@ class Identifier {
     return response.ok ? response.json() : null;
   }
 
-  /** Wait until the device can answer. */
+  /** Wait until the device is ready. */
   async #loaded(signal) {
     if (this.#address === null) throw new LoupeError("engine-unavailable", OFF);
     if (this.#run === "server") throw new LoupeError("engine-unavailable", NOT_CHOSEN);
@@ -304,7 +304,7 @@ class Identifier {
       return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
     } catch (error) {
       if (error.code === "engine-unavailable") {
-        // The worker has ended, for want of memory.
+        // The worker has ended because memory ran out.
         this.#model = null;
         this.#set({ device: "failed", reason: error.message, code: error.code });
       }
@@ -348,7 +348,7 @@ class Identifier {
   }
 }
 
-/** Return what a promise gives, or throw the signal's reason. */
+/** Return a promise's value, or throw the signal's reason. */
 async function untilAborted(promise, signal) {
   signal?.throwIfAborted();
   if (!signal) return promise;

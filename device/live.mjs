@@ -1,5 +1,5 @@
 /**
- * Live answers, shown calmly: a headline changes once another one has held, numbers twice a second.
+ * Live answers: the headline changes once another one has lasted, numbers twice per second.
  */
 
 import { toText } from "./phrasing.mjs";
@@ -121,7 +121,7 @@ export class LiveAnswers {
         if (change.isNew || change.speak) this.#onchange(change);
       }
     } catch {
-      // A frame that can't be read, as while the camera changes: the next start tries again.
+      // A frame can't be read while the camera changes, for example: the next start tries again.
       if (!signal.aborted) this.stop();
     }
   }

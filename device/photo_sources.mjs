@@ -1,8 +1,8 @@
 /**
  * Photos by paste and drop, and the keys of the viewfinder, for the whole page.
  *
- * What another part of the page has handled, or would handle, is left to it: text fields keep
- * their paste, buttons their space bar.
+ * Events that another part of the page handles are left alone: text fields keep their paste,
+ * buttons their space bar.
  */
 
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
@@ -37,7 +37,7 @@ export function listen(root, { onPhoto, onRefusal, onDragging, onSpace, onEscape
     onDragging(true);
   });
   on("dragleave", (event) => {
-    // Leaving the window; between elements there is a next one.
+    // The pointer has left the window: between elements there is a next one.
     if (!event.relatedTarget) onDragging(false);
   });
   on("drop", (event) => {
@@ -58,7 +58,7 @@ export function listen(root, { onPhoto, onRefusal, onDragging, onSpace, onEscape
   });
 }
 
-/** Return whether an event happens in the viewfinder, or nowhere in particular. */
+/** Return whether an event targets the viewfinder, or no element in particular. */
 function isOurs(event, root) {
   const path = event.composedPath();
   return path[0] === document.body || path[0] === document.documentElement || path.includes(root);

@@ -1,8 +1,8 @@
 /**
  * The visitor's recent photos with their answers, in the visitor's own browser.
  *
- * - `session`: for the tab and its reloads. What a closed tab has left is deleted when the app is
- *   opened next.
+ * - `session`: for the tab and its reloads. Photos of a closed tab are deleted when the app is next
+ *   opened.
  * - `day`: for 24 hours, in all tabs.
  *
  * Where the browser keeps nothing (a private window, a full disk, another site's frame), they last
@@ -14,7 +14,7 @@ export const MAX_PHOTOS = 8;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What is stored of an entry. */
+/** The fields of an entry that are stored. */
 const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "token", "url"];
 
 const STORE = "photos";
@@ -37,7 +37,7 @@ class Recents {
   #database;
   /** Promise of `{entry, kept}`, newest first, with the time at which each was kept. */
   #records;
-  /** Settles when all that was changed is stored. */
+  /** Settles when all changes are stored. */
   #stored = Promise.resolve();
 
   constructor(scope, name) {
@@ -60,7 +60,7 @@ class Recents {
   async add(entry) {
     const [record] = await this.#change((former) => {
       const others = former.filter((other) => other.entry.id !== entry.id);
-      // Later than the others, even within a millisecond: the order is read from it.
+      // Later than all others, even within a millisecond, because the order is read from it.
       const kept = Math.max(Date.now(), (former[0]?.kept ?? 0) + 1);
       return [{ entry, kept }, ...others].slice(0, MAX_PHOTOS);
     });

@@ -1,5 +1,5 @@
 /**
- * The choice where the model runs.
+ * The menu that chooses where the model runs.
  */
 
 import { createButton, createElement } from "./elements.mjs";
@@ -14,7 +14,7 @@ const MODES = [
  * Ask where the model runs.
  *
  * @param {Element} root in which the dialog opens
- * @param {"auto" | "device" | "server"} run what is chosen now
+ * @param {"auto" | "device" | "server"} run the current choice
  * @param {(run: string) => void} onRun is called with another choice
  */
 export function openRunMenu(root, run, onRun) {
@@ -34,7 +34,7 @@ export function openRunMenu(root, run, onRun) {
   const close = createButton("vf-button", "Close", { onclick: () => dialog.close() });
   dialog.append(heading, ...buttons, close);
   dialog.onclose = () => dialog.remove();
-  // A press beside it.
+  // A press outside the dialog.
   dialog.onclick = ({ target }) => target === dialog && dialog.close();
   root.append(dialog);
   dialog.showModal();

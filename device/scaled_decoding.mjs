@@ -1,5 +1,5 @@
 /**
- * Scale large JPEGs down as the server does while decoding them, since browsers decode them whole.
+ * Scale large JPEGs down as the server's decoder does, because browsers decode them at full size.
  *
  * libjpeg decodes a JPEG at a half, quarter or eighth of its size to the means of blocks of pixels.
  * Means of the browser's pixels differ from those by rounding, and in colours that are stored at
@@ -11,7 +11,7 @@
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 
-/** Return by which factor the server scales a JPEG of this size down: 1, 2, 4 or 8. */
+/** Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8. */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
   const smallest = MARGIN * Math.max(...recipe.resize);

@@ -11,7 +11,7 @@ const TOKEN_MS = 5000;
 /** Longest time without progress until the server counts as unreachable, in milliseconds. */
 const STALL_MS = 30_000;
 
-/** Longest time in which a busy server is asked again, in milliseconds. */
+/** Longest time for retries while the server is busy, in milliseconds. */
 const BUSY_MS = 20_000;
 
 const BUSY = new Set(["busy", "stopping"]);
@@ -93,7 +93,7 @@ export class Server {
     return new URL(this.#options.url, document.baseURI);
   }
 
-  /** Send a body; return the answer, once a busy server or a new token lets it pass. */
+  /** Send a body and return the response; retry while the server is busy or a token is due. */
   async #send(route, values, body, { signal, onProgress }) {
     const started = performance.now();
     let hasRenewed = false;
@@ -106,7 +106,7 @@ export class Server {
       const response = await post(url, body, { token, signal, onProgress });
       if (response.status < 300 && response.body) return response.body;
       const error = errorOf(response.status, response.body);
-      // A random part, so that refused clients don't all come back at once.
+      // The random part keeps refused clients from all returning at the same time.
       const wait = 1000 * ((Number(response.retryAfter) || 1) + Math.random() / 2);
       if (error.code === "no-session" && !hasRenewed) {
         hasRenewed = true;
@@ -119,7 +119,7 @@ export class Server {
     }
   }
 
-  /** Wait until the token is another one, or for `TOKEN_MS`. */
+  /** Wait for a new token, at most `TOKEN_MS`. */
   async #newToken(token, signal) {
     if (this.#options.token !== token) return;
     let resolve;

@@ -2,8 +2,8 @@
  * Keeps the page and its models on the device, so that both work without a network.
  *
  * All files of a version are in one cache, named by a hash of their list. A new version is fetched
- * beside the former one, which answers until the last file is there: `state.json` then names the
- * new version. A browser that is closed before that leaves the former version, and the next visit
+ * beside the previous one, which is used until the last file is there: `state.json` then names the
+ * new version. A browser that is closed before that leaves the previous one, and the next visit
  * takes over what has been fetched. Only URLs below this file's folder are touched.
  */
 
@@ -122,7 +122,7 @@ async function fetchChanging(path) {
 async function fetchWhole(url, options) {
   const response = await fetch(url, options);
   if (response.ok && !response.redirected) return response;
-  // The owner has taken the models away: what was kept of them goes, too. Hosts that are down send
+  // The owner has withdrawn the models: their cached files are deleted. Hosts that are down send
   // a 404 of another type.
   const isOurs = response.headers.get("content-type")?.startsWith("application/problem+json");
   if (isOurs && response.status === 404 && url.endsWith("/models/index.json")) await clear();

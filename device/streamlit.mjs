@@ -45,9 +45,9 @@ class Screen {
   #identifier = null;
   #recents;
   #view = null;
-  /** The entry that is shown, as far as the view has told. */
+  /** The entry that the view last reported as shown. */
   #shown = null;
-  /** What the app confirmed of entries, by their ids: `{id, token, url}`. */
+  /** The app's confirmations of entries, by their ids: `{id, token, url}`. */
   #confirmed = new Map();
   /** Draws the link again in the dialog that shows it. */
   #drawLink = null;
@@ -68,9 +68,9 @@ class Screen {
     const isNewlyConfirmed = this.#confirm(data.confirmed);
     const isElsewhere = data.open !== (former?.open ?? null) && this.#asked !== data.open;
     if (this.#asked === data.open) this.#asked = undefined;
-    // What was confirmed before this page was left is shown again like any other.
+    // An answer that was confirmed before the visitor left the page is shown again like any other.
     const isOurs = former !== null && isNewlyConfirmed && data.confirmed.token === data.open;
-    // Back may change address and model at once; then the photo that is open stays as it was.
+    // Back may change address and model together; the open photo then stays as it was.
     if (isElsewhere && !isOurs) this.#view?.show(null);
     this.#follow(former, data);
     if (isElsewhere && !isOurs) this.#showAddress();
@@ -84,7 +84,7 @@ class Screen {
     this.#identifier.close();
   }
 
-  /** Give the view what it needs; another model, engine or place is another identifier. */
+  /** Give the view its options; another model, engine or mode needs another identifier. */
   #follow(former, data) {
     const previous = this.#identifier;
     const server = {
@@ -163,7 +163,7 @@ class Screen {
     this.#send("opened", token);
   }
 
-  /** Keep the link of an answer with its photo; return whether it is news. */
+  /** Keep the link of an answer with its photo; return whether it is new. */
   #confirm(confirmed) {
     if (!confirmed || this.#confirmed.has(confirmed.answerId)) return false;
     const { answerId, id, token, url } = confirmed;
@@ -187,13 +187,13 @@ class Screen {
     this.#view.show(this.#shown);
   }
 
-  /** After a reconnection the app has forgotten what it was told, perhaps before it heard it. */
+  /** Send the answers again: a reconnected app has lost them, or never received them. */
   #sendAgain() {
     const entry = this.#shown;
     if (entry?.answer?.where === "device" && !entry.token) this.#send("answer", this.#report(entry));
   }
 
-  /** Return what the app learns of an answer: an id, or the numbers of a device's answer. */
+  /** Return what the app gets for an answer: an id, or the numbers of a device's answer. */
   #report({ id: answerId, answer }) {
     if (answer.where === "server") return { answerId, kind: "server", id: answer.id };
     const { model, version, graph, candidates, known, novelty, plausible, milliseconds } = answer.prediction;

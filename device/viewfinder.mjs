@@ -25,7 +25,7 @@ const DEFAULTS = {
 const views = new WeakMap();
 
 /**
- * Show the viewfinder in an element. For the same element it is the same viewfinder, updated.
+ * Show the viewfinder in an element; a second call for the same element updates it.
  *
  * @param {Element} parent
  * @param {object} options see `DEFAULTS`, and:
@@ -107,7 +107,7 @@ class Viewfinder {
     this.#render();
   }
 
-  /** Leave: the camera closes, and nothing remains. */
+  /** Close the camera and remove everything. */
   unmount() {
     this.#leaving.abort();
     this.#asking.abort();
@@ -180,7 +180,7 @@ class Viewfinder {
     if (entry?.photo) this.take(entry.photo, entry.source, entry.alt);
   }
 
-  /** Open the camera if the browser need not ask; it is asked for by a press only. */
+  /** Open the camera if the browser allows it already; only a press makes the browser ask. */
   async #start() {
     const access = await cameraAccess();
     if (this.#leaving.signal.aborted) return;
@@ -295,7 +295,7 @@ class Viewfinder {
     await this.#listRecents();
   }
 
-  /** Let the square move up from where it was. */
+  /** Animate the square's move up from its previous place. */
   #moveSquare(before) {
     const { square } = this.#parts;
     const shift = before.top - square.getBoundingClientRect().top;
@@ -353,7 +353,7 @@ class Viewfinder {
     this.#render();
   }
 
-  /** A camera that nobody uses is closed. In live, another headline counts as use. */
+  /** Close the camera if it is unused. In live mode, another headline counts as use. */
   #resetIdle() {
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => {

@@ -1,6 +1,6 @@
 /**
- * The elements of the viewfinder. What is shown of them, and where, is decided by the attributes
- * `data-screen` and `data-layout` of the root.
+ * The elements of the viewfinder. The attributes `data-screen` and `data-layout` of the root decide
+ * which of them are shown, and where.
  */
 
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
@@ -93,7 +93,7 @@ function assemble(parts) {
   root.append(screen, parts.visit);
 }
 
-/** Link the style sheets; the promise is fulfilled once they are there, or have failed. */
+/** Link the style sheets; the promise is fulfilled once they have loaded or failed. */
 export function linkStyles(root) {
   const links = STYLES.map((name) => {
     const href = new URL(name, import.meta.url).href;
@@ -107,7 +107,7 @@ export function linkStyles(root) {
   );
 }
 
-/** Choose the layout by the space there is; return a function that stops. */
+/** Choose the layout by the available space; return a function that stops. */
 export function followSize(parts, onchange) {
   const { bar, root, screen, side, visit } = parts;
   const arrange = () => {

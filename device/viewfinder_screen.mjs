@@ -42,13 +42,13 @@ export function render(parts, state, camera, live, handlers) {
   drawActions(parts, state);
   drawWhere(parts, state, live);
   drawStrips(parts, state, screen, handlers);
-  // Keys scroll what is too long; live words change too often to be measured.
+  // Keys scroll text that is too long; live words change too often to be measured.
   const isTooLong = parts.words.scrollHeight > parts.words.clientHeight + 1;
   if (isTooLong || parts.words.hasAttribute("data-live")) parts.words.tabIndex = 0;
   else parts.words.removeAttribute("tabindex");
 }
 
-/** Replace children only if what they are made of has changed: focus and scroll position stay. */
+/** Replace children only if their data has changed, so that focus and scroll position stay. */
 function redraw(element, key, create) {
   const text = JSON.stringify(key);
   if (element.dataset.key === text) return;
@@ -114,7 +114,7 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   });
 }
 
-/** Return the sentence below the headline: what is going on, or what the model knows. */
+/** Return the sentence below the headline: the current step, or what the model knows. */
 function statusOf({ access, entry, error, isWaiting, isLive, options }, camera, isShown) {
   const { identifier, what } = options;
   const { device, loaded, total, next } = identifier.state;
@@ -217,7 +217,7 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
       const button = createElement("button", { type: "button", className: "vf-sample" }, image);
       button.onclick = () => handlers.onSample(sample);
       const item = createElement("li", {}, button);
-      // Without a network it isn't there.
+      // The thumbnail is missing without a network.
       image.onerror = () => item.remove();
       return item;
     });

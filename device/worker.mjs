@@ -22,7 +22,7 @@ let graphName = "";
 /** The last outputs of the video that is being watched. */
 let watched = { number: 0, outputs: [] };
 
-/** Number of explanations that were begun or stopped; only the newest goes on. */
+/** Number of explanations that were started or stopped; only the newest continues. */
 let explanations = 0;
 
 const calls = { load, identify, explain, stopExplaining };
@@ -76,7 +76,7 @@ async function fetchModel(address) {
   return info;
 }
 
-/** Fetch a file that the app makes when it is first asked for; wait while it is being made. */
+/** Fetch a file that the app makes on the first request; wait while it is being made. */
 async function fetchMade(url) {
   for (;;) {
     let response;
@@ -102,7 +102,7 @@ async function importRuntime(url) {
   }
 }
 
-/** The engine throws numbers, too. */
+/** The engine also throws numbers. */
 const messageOf = (error) => error?.message ?? String(error);
 
 /** Download the runtime, the graph and its golden pixels, and report the bytes so far. */
@@ -197,7 +197,7 @@ async function explain({ source, seconds }) {
   const [{ probabilities }] = await run(pixels, 1);
   const [label] = ranking(probabilities);
   const probabilityOf = async (covered) => {
-    // A photo, or the end of this explanation, may come in between.
+    // A photo may arrive, or this explanation be stopped, in between.
     await new Promise((resolve) => setTimeout(resolve));
     if (turn !== explanations) throw new LoupeError("stopped", "The explanation was stopped.");
     const [output] = await run(covered, 1);

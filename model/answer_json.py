@@ -23,9 +23,9 @@ def answer_to_json(
 
     Args:
         prediction: of any engine.
-        manifest: of the version that answered; None if it is not here any more.
+        manifest: of the version that answered; None if it no longer exists.
         top: number of candidates.
-        small: what was measured of the small graph, for answers of that one.
+        small: the small graph's figures, for answers of that graph.
     """
     lines = honest_lines(prediction, manifest, small)
     runs_in = ENGINES[prediction.engine].runs_in

@@ -37,7 +37,7 @@ def replace_atomically(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def replace_folder(folder: Path, new: Path) -> None:
-    """Move the finished folder ``new`` to ``folder``, and remove what was there.
+    """Move the finished folder ``new`` to ``folder``, and remove the previous one.
 
     Both are on one file system. If it fails, ``folder`` is as it was.
 

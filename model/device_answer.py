@@ -1,6 +1,6 @@
 """An answer that a visitor's device computed, checked before the app shows it.
 
-It comes from a browser, so it may be anything: its fields are checked against the bundle that it
+It comes from a browser, so it is untrusted: its fields are checked against the bundle that it
 names, and no text is taken from it.
 """
 
@@ -114,7 +114,7 @@ def _find_bundle(model: str, version: str) -> Bundle:
 
 
 def _find_contradiction(answer: _DeviceAnswer, bundle: Bundle) -> str:
-    """Return what can't be true of an answer; empty if there is nothing."""
+    """Return the contradictions in an answer, in words; empty if there are none."""
     indices = [index for index, _ in answer.labels]
     shares = [share for _, share in answer.labels]
     calibration = bundle.manifest.calibration

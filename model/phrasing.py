@@ -68,8 +68,8 @@ def honest_lines(
 
     Args:
         prediction: of any certainty.
-        manifest: of the version that answered; None if it is not here any more.
-        small: what was measured of the small graph, for answers of that one.
+        manifest: of the version that answered; None if it no longer exists.
+        small: the small graph's figures, for answers of that graph.
     """
     rule, lines = certainty_rule(prediction), []
     if "note" in rule:

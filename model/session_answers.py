@@ -1,8 +1,8 @@
-"""What the app's own pages may ask by HTTP: sessions by token, and their newest answers.
+"""Sessions of the app's own pages by token, and their newest answers.
 
-A page sends its photo to ``/api/session/`` and shows the answer at once. Streamlit then reruns the
-page's script in the same process, which takes the same prediction from here, so that no photo is
-identified twice. Nothing of a photo is kept.
+A page sends its photo to ``/api/session/`` and shows the answer immediately. Streamlit then reruns
+the page's script in the same process, which takes the same prediction from here, so that no photo
+is identified twice. No part of a photo is kept.
 """
 
 import secrets

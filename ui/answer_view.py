@@ -78,7 +78,7 @@ def show_words(prediction: Prediction) -> None:
 
 
 def find_bundle(prediction: Prediction) -> Bundle | None:
-    """Return the version that answered; None if it is not here any more."""
+    """Return the version that answered; None if it no longer exists."""
     try:
         bundle = get_bundle(prediction.model)
     except LoupeError:

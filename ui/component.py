@@ -1,4 +1,4 @@
-"""What the page's components in JavaScript share: their loader, and the address of their files."""
+"""The loader of the pages' JavaScript components, and the address of their files."""
 
 import sys
 from urllib.parse import urlsplit
@@ -36,5 +36,5 @@ def base_path() -> str:
     """Return the path below which the browser finds the app's routes; ends with a slash."""
     path = urlsplit(st.context.url or "").path or "/"
     configured = f"/{st.get_option('server.baseUrlPath').strip('/')}"
-    # Without the slash at its end, the app's own path would look like a page's.
+    # Without the final slash, the app's own path would look like a page's.
     return f"{path}/" if path == configured != "/" else path[: path.rindex("/") + 1]

@@ -1,6 +1,6 @@
 """A certificate authority of this machine's own, for https on the local network.
 
-Whoever has its key could deceive a phone that trusts it. So its certificate is limited to addresses
+Anyone with its key could deceive a phone that trusts it. So its certificate is limited to addresses
 of private networks (X.509 name constraints, RFC 5280, section 4.2.1.10), and the key stays in the
 data folder, readable by its owner alone.
 """
@@ -28,7 +28,7 @@ LOOPBACK = IPv4Network("127.0.0.0/8")
 CA_LIFETIME = timedelta(days=730)
 CERTIFICATE_LIFETIME = timedelta(days=90)
 RENEW_BEFORE = timedelta(days=30)
-"""A certificate authority that expires sooner is made anew."""
+"""A certificate authority that expires sooner is replaced."""
 CLOCK_SKEW = timedelta(days=1)
 
 

@@ -1,4 +1,4 @@
-"""The viewfinder: the part of the first screen that takes photos and shows their answers at once.
+"""The viewfinder: the part of the first screen that takes photos and shows their answers.
 
 It is a component in JavaScript, ``device/streamlit.mjs``, which Streamlit mounts. Photos don't
 travel through Streamlit: they stay on the visitor's device or go to ``/api/session/``. What comes
@@ -95,7 +95,7 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None) -> None:
 
 
 def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[str, Any]:
-    """Return what the component needs, as JSON; equal in each run in which nothing changed."""
+    """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
     default = default_model()
     return {
@@ -182,7 +182,7 @@ def _chosen_run() -> str:
     """Return where photos are answered, by the settings and the address."""
     if not settings().downloads:
         return "server"
-    # Other pages drop it from the address.
+    # Other pages drop the parameter from the address.
     asked = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
     if asked not in RUNS:
         return settings().run

@@ -33,7 +33,7 @@ Format 2 added the card, the name of the OOD detector, custom networks and full-
 """
 
 SMALL_CARD = "small.json"
-"""The file beside a bundle with the figures of its small graph; see ``small_card``."""
+"""File beside a bundle with the figures of its small graph; see ``small_card``."""
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]

@@ -1,8 +1,8 @@
 """``small.json``: the calibration and the figures of a bundle's small graph.
 
-The small graph is derived from the bundle's, so this file lies beside ``bundle.json`` and isn't
-listed there: neither the version nor a share link depends on it. Without it, or if it is damaged,
-the small graph decides by the full graph's calibration.
+The small graph is derived from the bundle's, so this file is beside ``bundle.json`` and isn't
+listed in it: neither the version nor a share link depends on it. If it is missing or damaged, the
+small graph uses the full graph's calibration.
 """
 
 import json
@@ -42,7 +42,7 @@ class GraphAgreement(StrictModel):
 
 
 class SmallCard(StrictModel):
-    """What was fitted to and measured of a small graph.
+    """Calibration and figures of a small graph.
 
     ``version`` is the bundle's and ``graph`` the SHA-256 of the small graph, before the
     calibration's temperature was put into it. ``metrics`` are the small graph's figures and
@@ -128,7 +128,7 @@ def _parts(calibration: Calibration | None) -> tuple[object, ...] | None:
 
 
 def write_small_card(bundle: Bundle, card: SmallCard) -> None:
-    """Write a bundle's small card, in place of a former one.
+    """Write a bundle's small card, in place of a previous one.
 
     Raises:
         OSError: it cannot be written.

@@ -69,7 +69,7 @@ def open_graph(graph: bytes) -> Run:
     """Return a function that runs an ONNX graph which no engine runs, such as the small graph."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    # As on devices, the small graph's weights are widened at load.
+    # The small graph's weights are widened at load, as on devices.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     ort_session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return lambda pixels: ort_session.run(["logits", "features"], {"pixels": pixels})

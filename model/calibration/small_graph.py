@@ -71,7 +71,7 @@ def calibrate_small_graph(
     command: str = "",
     progress: StageUpdate = lambda stage, done, total: None,
 ) -> SmallCard:
-    """Fit and measure the small graph of a bundle as it is; its version stays.
+    """Fit and measure the small graph of an existing bundle, whose version stays.
 
     A bundle without calibration gets figures only.
 

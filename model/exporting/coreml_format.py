@@ -1,4 +1,4 @@
-"""Core ML: the network for Apple's devices, which is converted here and can't be run here."""
+"""Core ML: the network for Apple's devices; converted on any system, it runs on theirs only."""
 
 import json
 import tempfile
@@ -45,7 +45,7 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
 
 
 def check_structure(bundle: Bundle, structure: dict[str, Any]) -> None:
-    """Check what the model package says of itself.
+    """Check the metadata of the model package.
 
     Raises:
         ConversionFailed: it isn't what the README says.

@@ -72,15 +72,15 @@ def device_dir(bundle: Bundle) -> Path:
 def device_name(bundle: Bundle) -> str:
     """Return the name of the folder of a bundle's device files in the cache."""
     card = read_small_card(bundle)
-    # Beside a bundle it may change without a new version.
+    # The small card may change without a new version of the bundle.
     suffix = f"-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]}" if card else ""
     return f"models/{bundle.name}/{bundle.version}-{FORMAT}{suffix}"
 
 
 def small_card_in_use(bundle: Bundle) -> SmallCard | None:
-    """Return what was measured of the small graph that devices run; None if that is another one.
+    """Return the small card if it belongs to the small graph that devices run, else None.
 
-    None before the device files are made, too.
+    Also None before the device files are made.
     """
     card, folder = read_small_card(bundle), find_folder(device_name(bundle))
     return card if card and folder and _is_measured(folder) else None

@@ -16,7 +16,7 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
 
     Args:
         manifest: the bundle's.
-        small: what was measured of the small graph that is sent.
+        small: the figures of the small graph that is sent.
     """
     labels, language = manifest.labels, manifest.language
     return {

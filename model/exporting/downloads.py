@@ -1,6 +1,6 @@
 """Exports that the app offers for download: zips in the cache, one per version and format.
 
-Only the owner's command makes one.
+Only the owner's command makes them.
 """
 
 import zipfile

@@ -27,8 +27,8 @@ def write_export(
 ) -> dict[str, int]:
     """Write an export, all of it or nothing; return the size of each file in bytes, by path.
 
-    An earlier export is replaced. What else lies beside its files, such as ``.git`` or ``CNAME``,
-    is kept.
+    An earlier export is replaced. Other files beside it, such as ``.git`` or ``CNAME``, are
+    kept.
 
     Args:
         folder: absent, empty, or an earlier export.
@@ -88,7 +88,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def escape_markdown(text: str) -> str:
-    """Return text as one line that Markdown shows as it is."""
+    """Return text as one line that Markdown shows unchanged."""
     return re.sub(r"([\\`*_\[\]<>#|~!])", r"\\\1", " ".join(text.split()))
 
 
@@ -111,7 +111,7 @@ def _list_others(folder: Path) -> list[Path]:
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove what killed exports left."""
+    """Remove the leftovers of exports that were killed."""
     for path in parent.glob(f"{prefix}????????"):
         if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What every exported model has beside its file: labels, preprocessing config, README, samples."""
+"""The files beside every exported model: labels, preprocessing config, README, samples."""
 
 import shutil
 from collections.abc import Sequence

@@ -64,7 +64,7 @@ class FolderMaker:
                 self._failed_at[name] = time.monotonic()
             future.set_exception(error)
         else:
-            # The cache has it from now on, and makes it again if somebody deletes it.
+            # The cache has it from now on, and makes it again after a deletion.
             with self._lock:
                 del self._requests[name]
             future.set_result(folder)

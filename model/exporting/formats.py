@@ -1,4 +1,4 @@
-"""The formats in which a model leaves Loupe for other programs."""
+"""The formats in which a model is exported for other programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     (folder / GRAPH).write_bytes(graph)
     reference = run_reference(bundle, photos)
     if reference.is_graph:
-        # Compared with itself, it would say nothing.
+        # Comparing the graph with itself would prove nothing.
         reference = golden_reference(bundle)
     outputs = run_graph(graph, reference.pixels)
     comparison = compare(reference, outputs["probabilities"], outputs.get("novelty"))

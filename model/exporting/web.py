@@ -1,8 +1,8 @@
 """The page with models as a folder for any static web server: nothing of Loupe runs there.
 
-The folder doesn't depend on what a server sends beside the bytes: modules end in ``.js``, which
-every server calls JavaScript (many don't know ``.mjs``), large files are unpacked by the page, and
-the policy is in the page itself.
+The folder doesn't depend on a server's response headers: modules end in ``.js``, which every
+server sends as JavaScript (many don't know ``.mjs``), the page unpacks large files, and the policy
+is in the page itself.
 """
 
 import json

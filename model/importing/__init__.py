@@ -1,1 +1,1 @@
-"""Importing fastai exports: inspect reads one and runs nothing, convert makes a bundle of it."""
+"""Importing fastai exports: inspect reads one and runs nothing, convert turns it into a bundle."""

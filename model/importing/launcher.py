@@ -1,4 +1,4 @@
-"""A process of its own for an export: no secrets, limits, gone when its parent is."""
+"""A separate process for an export: no secrets, limits, and it ends with its parent."""
 
 import json
 import os
@@ -90,8 +90,8 @@ def run(
     Args:
         folder: the workroom.
         worker: the module that is run.
-        task: what it is told.
-        limits: what it may use.
+        task: its instructions.
+        limits: the resources that it may use.
         on_network: called once with whether it has no network.
         on_stage: called with each stage once.
 
@@ -119,7 +119,7 @@ def run(
 
 
 def open_file(path: Path) -> int:
-    """Open a worker's file as a plain file: code may have put a link or a pipe there.
+    """Open a worker's file only if it is a plain file: code may have made a link or a pipe.
 
     Raises:
         OSError: it is none.
@@ -152,7 +152,7 @@ def _command(folder: Path, worker: str, limits: Limits) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return what the worker may know: an allow-list, with a home of its own."""
+    """Return the worker's environment: an allow-list, with a home of its own."""
     home = str(folder / "home")
     own = [str(Path(part).resolve()) for part in _python_path() if part]
     threads = str(settings().threads)

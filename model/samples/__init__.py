@@ -48,7 +48,7 @@ class Sample:
         """The name under which pages find the thumbnail."""
         return f"{self.name}-thumbnail.jpg"
 
-    @cache  # noqa: B019 - there are five samples, and they stay
+    @cache  # noqa: B019 - there are only five samples
     def thumbnail(self) -> bytes:
         """Return a square JPEG of a few kilobytes."""
         buffer = io.BytesIO()

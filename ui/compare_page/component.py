@@ -32,7 +32,7 @@ def show_component(bundle: Bundle) -> None:
 
 
 def component_data(bundle: Bundle) -> dict[str, Any]:
-    """Return what the component needs, as JSON; equal in each run in which nothing changed."""
+    """Return what the component needs, as JSON; the same in each run until something changes."""
     base = base_path()
     graph = bundle.folder / "graph.onnx"
     return {

@@ -24,10 +24,10 @@ class Way:
     """One way to answer a photo."""
 
     title: str
-    """As the first words of a row."""
+    """The name as the first words of a row."""
     runs_in: Literal["device", "server"]
     column: str
-    """As the head of a table's column."""
+    """The name as a column head."""
 
 
 WAYS = {
@@ -39,7 +39,7 @@ WAYS = {
 """All ways, by the name that ``device/compare.mjs`` gives them, in the order of the page."""
 
 REFERENCES = ("learner", "compiled", "full", "small")
-"""Which way the others are compared with: the first of these that answered."""
+"""The others are compared with the first of these that answered."""
 
 Duration = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -66,7 +66,7 @@ class Times(_Strict):
 
     @property
     def total(self) -> float:
-        """All of it, in milliseconds."""
+        """The total, in milliseconds."""
         return self.travel + self.prepare + self.engine
 
 

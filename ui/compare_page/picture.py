@@ -1,7 +1,7 @@
 """A picture of a comparison, to share: its times as bars, and how far the answers agree.
 
-It shows no photo and no label, so it gives away nothing of what was compared, and needs no font but
-Pillow's own, which has Latin letters only.
+It shows no photo and no label, so it reveals nothing about the photo. It needs only Pillow's own
+font, which has Latin letters only.
 """
 
 import io

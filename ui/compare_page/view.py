@@ -1,4 +1,4 @@
-"""What a comparison shows: agreement in words, times as bars, and the labels of each way."""
+"""The parts of a comparison: agreement in words, times as bars, and the labels of each way."""
 
 import altair as alt
 import pandas as pd

@@ -13,7 +13,7 @@ __all__ = ["show_downloads"]
 
 
 def show_downloads(bundle: Bundle) -> None:
-    """Show a link to each export of a model; nothing where the app gives no models away."""
+    """Show a link to each export of a model; nothing if downloads are off."""
     # Where Streamlit runs the script alone, the app has no routes.
     if not settings().downloads or "api.v1.models" not in sys.modules:
         return

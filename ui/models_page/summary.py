@@ -101,8 +101,8 @@ def _list_labels(bundle: Bundle) -> str:
 def describe_blind_spots(manifest: Manifest) -> str:
     """Return what a model takes for something it knows, as Markdown; empty without a measurement.
 
-    Names the sets of photos of other things, those that it accepts most often first. Empty, too,
-    if each set is mostly turned away.
+    Names the sets of photos of other things, those that it accepts most often first. Also empty
+    if it mostly rejects each set.
     """
     results = (
         sorted(manifest.card.ood_sets, key=_accept_rate, reverse=True) if manifest.card else []

@@ -1,4 +1,4 @@
-"""The whole import: inspect, convert in a process of its own, compare, publish."""
+"""The complete import: inspect, convert in a separate process, compare, publish."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class ImportResult:
-    """A published bundle, the report on its export, and how the two parity.
+    """A published bundle, the report on its export, and how far the two agree.
 
     ``skipped`` counts photos that fastai opens differently by design.
     """
@@ -69,14 +69,14 @@ def import_export(
         title: what people read; by default the name.
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
-        on_progress: called with sentences on what is going on.
+        on_progress: called with a sentence on each step.
         seconds: that converting may take.
 
     Raises:
         ExportRefused: it is no vision classifier, cannot be rebuilt or compiled here, or
             would answer differently. The model of that name, if any, is unchanged.
         EngineUnavailable: torch and fastai are not installed.
-        BundleError: what came out does not pass its own check.
+        BundleError: the new bundle fails its own check.
     """
     check_name(name)
     on_progress(f"Reading {path.name} without running it…")
@@ -119,10 +119,10 @@ def import_export(
 
 
 def check_report(report: ExportReport, *, trust: bool) -> None:
-    """Refuse what reading alone shows to be no importable learner.
+    """Refuse an export whose inspection shows that it can't be imported.
 
     Raises:
-        ExportRefused: with all that was found.
+        ExportRefused: with all findings.
     """
     fatal = [
         problem.message
@@ -158,7 +158,7 @@ def _network_notice(
 
 def _stage_notice(on_progress: Callable[[str], None]) -> Callable[[str], None]:
     def tell(name: str) -> None:
-        # Only words of our own: code that was trusted may write anything there.
+        # Only known stages are shown: trusted code may write anything into the file.
         if name in STAGES:
             on_progress(STAGES[name])
 

@@ -95,7 +95,7 @@ def build_network(
         for key, value in layer.attributes.items():
             if not _is_left_out(cls, key, value, path):
                 state[key] = _value(value, weights)
-        # torch's layers bring what older versions wrote up to date there.
+        # torch's layers convert the state of older versions in ``__setstate__``.
         held = {*layer.parameters, *layer.buffers, *layer.layers}
         newer = {key: value for key, value in _newer_attributes(cls).items() if key not in held}
         module.__setstate__({**newer, **state})  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ def _layer_class(layer: Layer) -> type[nn.Module]:
         raise CannotBuild(layer.full)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # timm's old modules say that they are old
+            warnings.simplefilter("ignore")  # timm's deprecated modules warn
             found = vars(importlib.import_module(layer.module)).get(layer.name)
     except ImportError:
         raise CannotBuild(layer.full) from None

@@ -1,4 +1,4 @@
-"""The name of a network: what it may be called, and whether it can be rebuilt by that name."""
+"""The name of a network: candidates, and whether one rebuilds the same network."""
 
 import re
 import warnings

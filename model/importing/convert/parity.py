@@ -85,7 +85,7 @@ def gather_photos(folder: Path | None, room: Path) -> Photos:
 
 
 def _comparable(path: Path) -> str:
-    """Return the photo's file ending if fastai opens it as Loupe does, else nothing."""
+    """Return the photo's file ending if fastai opens it as Loupe does, else an empty text."""
     try:
         read(read_file(path))
         with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as image:

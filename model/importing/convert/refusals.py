@@ -75,7 +75,7 @@ def _another_python(message: str) -> str:
 
 
 def _again(inferred: Mapping[str, str]) -> str:
-    """Return which versions wrote it, as far as that can be seen, and which are here."""
+    """Return the versions that wrote the export, as far as known, and the installed ones."""
     wrote = ", ".join(f"{key} {value}" for key, value in inferred.items())
     here = ", ".join(f"{key} {value}" for key, value in installed_versions().items())
     said = f"As far as can be seen it was written by {wrote}; here" if wrote else "Here"

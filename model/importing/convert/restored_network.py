@@ -1,4 +1,4 @@
-"""The network of an export: of the layers that were read, built anew by name, or unpickled."""
+"""The network of an export: made of the layers that were read, rebuilt by name, or unpickled."""
 
 from pathlib import Path
 from typing import Any

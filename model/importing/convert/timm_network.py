@@ -1,4 +1,4 @@
-"""timm's networks, built anew by name: timm changes what its layers keep between versions."""
+"""timm's networks, rebuilt by name: layers' attributes change between versions of timm."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
 
     Returns:
         Networks by the ``id`` of the layer that each stands for; those whose names or weights
-        timm of today does not know are missing.
+        the installed timm does not know are missing.
     """
     rebuilt: dict[int, nn.Module] = {}
     for layer in _layers(network.root):

@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 
 def main(folder: Path) -> int:
-    """Do the task; a refusal is written down for the parent to word."""
+    """Do the task; write a refusal down, which the parent puts into words."""
     out = folder / "out"
     warnings.simplefilter("ignore")
     try:
@@ -29,7 +29,7 @@ def main(folder: Path) -> int:
     except LoupeError as error:
         _refuse(out, str(error))
     except Exception as error:  # noqa: BLE001
-        # A library may raise anything; where is for whoever wrote it.
+        # A library may raise anything; the traceback helps its authors.
         traceback.print_exc()
         cause = _first_cause(error)
         _refuse(out, f"{type(cause).__name__}: {cause}", foreign=True)
@@ -46,7 +46,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _refuse(out: Path, message: str, *, foreign: bool = False) -> None:
-    """Write a refusal; a foreign one is an exception that was not foreseen."""
+    """Write a refusal; a foreign one is an unexpected exception."""
     stage = (out / STAGE).read_text() if (out / STAGE).exists() else ""
     values = {"message": message.strip()[:4000], "foreign": foreign, "stage": stage}
     (out / REFUSAL).write_text(json.dumps(values), encoding="utf-8")
@@ -107,6 +107,6 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Once more: a program that is started anew may have lost what the kernel was asked.
+    # Set once more: a program that has just been started may have lost it.
     die_with(int(sys.argv[2]))
     sys.exit(main(Path(sys.argv[1])))

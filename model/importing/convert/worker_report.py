@@ -1,4 +1,4 @@
-"""What the worker process reports of an export: data, checked before it is believed."""
+"""The worker process's report on an export, checked as untrusted data."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -46,7 +46,7 @@ class WorkerReport(StrictModel):
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of what an import depends on, as far as it is installed."""
+    """Return the installed versions of the packages that an import depends on."""
     found = {"python": platform.python_version()}
     for package in ("torch", "torchvision", "fastai", "timm", "onnx"):
         try:

@@ -21,10 +21,10 @@ from .report import ExportReport, Finding, Name, printable
 __all__ = ["ExportReport", "Finding", "Name", "inspect_export"]
 
 CPU_SECONDS = 8
-"""Time of computing that reading a file may take; large exports take one or two."""
+"""CPU time that reading a file may take, in seconds; large exports take one or two."""
 
 WALL_SECONDS = 120.0
-"""The same by the clock, for hosts that share their cores."""
+"""The same in wall-clock time, for hosts with shared cores."""
 
 MEMORY_MB = 512
 MAX_REPORT = 2**26

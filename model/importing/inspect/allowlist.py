@@ -1,6 +1,6 @@
 """What a network may be made of: frozen lists of modules and functions.
 
-A class counts only if it is an ``nn.Module`` that its module defines; whoever builds networks
+A class counts only if it is an ``nn.Module`` that its module defines; ``network_builder``
 checks that. Nothing outside of these modules is ever imported because a file names it.
 """
 

@@ -1,4 +1,4 @@
-"""Signs that a file was made to attack whoever loads it in the usual way."""
+"""Signs that a file was made to attack people who load it with fastai or torch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,7 +28,7 @@ LOAD_GLOBAL = {116, 91, 92, 101}
 def find_attacks(
     export: ExportFile, contents: Contents, names: Sequence[Name]
 ) -> Iterator[Finding]:
-    """Yield what no export needs; all of it fatal."""
+    """Yield findings about what no export needs; all are fatal."""
     dangerous = [name.full for name in names if name.group == "dangerous"]
     if dangerous:
         yield Finding.of(

@@ -27,7 +27,7 @@ LEGACY_PICKLES = 5
 """Magic number, protocol, machine, the object, the keys of its weights."""
 
 MIN_PICKLE = 20
-"""Bytes below which a pickle that names nothing is no pickle of anything."""
+"""Size in bytes below which a pickle without names holds nothing useful."""
 
 
 @dataclass
@@ -145,7 +145,7 @@ def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
 
 
 def _load(data: io.BytesIO, found: ExportFile) -> Any:
-    """Read one pickle; what goes wrong is noted."""
+    """Read one pickle, and note what goes wrong."""
     try:
         return Unpickler(data, found.reading).load()
     except LimitExceeded as error:

@@ -1,4 +1,4 @@
-"""What lies in an unpickled file beside its objects: texts, compiled code, functions by value."""
+"""Contents of an unpickled file beside its objects: texts, compiled code, functions by value."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

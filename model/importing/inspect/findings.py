@@ -1,4 +1,4 @@
-"""What blocks an import of a file, what is fatal first, each with the way out."""
+"""Findings that block an import, fatal ones first, each with what to do."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ def find_problems(
         *attacks,
         *export.findings,
         *_damage(export),
-        # An attack is not explained further, so that nobody is told how to load it.
+        # An attack is not explained further: no message should help to load it.
         *(() if attacks else _not_a_learner(export, names, root)),
         *_other_kinds(kind, task),
         *_fastai_1(names),

@@ -29,7 +29,7 @@ KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("vision", ("fastai.vision",)),
     ("tabular", ("fastai.tabular",)),
 )
-"""The first whose modules occur; a vision learner made from a table names fastai.tabular, too."""
+"""Kinds of learner; the first whose modules occur counts. Vision may also name fastai.tabular."""
 
 TASKS = (
     ("multi-label", ("MultiCategorize", "MultiCategoryProcessor")),
@@ -40,7 +40,7 @@ TASKS = (
     ("multi-label", ("BCEWithLogitsLossFlat",)),
     ("single-label", ("CrossEntropyLossFlat", "LabelSmoothingCrossEntropyFlat", "FocalLossFlat")),
 )
-"""The first of whose names one occurs."""
+"""Tasks; the first with a name that occurs counts."""
 
 NETWORKS = (
     ("timm", ("timm",)),
@@ -58,7 +58,7 @@ MAX_PARTS = 300_000
 
 @dataclass(frozen=True)
 class _Understood:
-    """What was read of the learner, and why the rest was not."""
+    """The parts of the learner that were read, and why others were not."""
 
     parts: LearnerParts | None = None
     network: Network | None = None

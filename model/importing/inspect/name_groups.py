@@ -1,7 +1,7 @@
-"""Which names an export of fastai needs: what is on no list is other code.
+"""The names that a fastai export needs; a name on no list is other code.
 
-An import makes nothing of any name, so no list here protects it. They tell a file that was made
-to attack whoever loads it in the usual way from an export.
+An import turns every name into a placeholder, so it doesn't depend on these lists. They tell a
+file that attacks people who load it with fastai or torch from an ordinary export.
 """
 
 import re
@@ -105,7 +105,7 @@ def _attack(module: str, name: str, *, called: bool) -> bool:
     top = module.partition(".")[0]
     if _within(module, ATTACKS) or name.partition(".")[0] in ATTACK_NAMES.get(module, "").split():
         return True
-    # Nothing else of Python itself is needed, so somebody wanted it.
+    # No export needs anything else of Python itself, so such a name is there on purpose.
     return top in sys.stdlib_module_names or (called and not is_class(name) and top in LIBRARIES)
 
 

@@ -81,7 +81,7 @@ def read_network(value: Any) -> Network:
     """Return the layers of a network.
 
     Raises:
-        ExportRefused: it is no network, or it is made like none: layers that contain
+        ExportRefused: it is no network, or no real one is made like it: layers that contain
             themselves, tensors beyond their numbers, code in place of a layer's own.
     """
     reader = _Reader()

@@ -1,4 +1,4 @@
-"""Inert stand-ins for the objects that a pickle describes."""
+"""Inert placeholders for the objects that a pickle describes."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""In words: what an import makes of an export, and what it leaves behind."""
+"""The plan of an import in words: what it does with an export, and what it leaves behind."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What inspecting an export found: plain values that can be printed and written as JSON."""
+"""The report on an export: plain values that can be printed and written as JSON."""
 
 import json
 import unicodedata
@@ -60,7 +60,7 @@ class Name(StrictModel):
 
 
 class Finding(StrictModel):
-    """Something to know of a file, with a stable ``code``; a fatal one stops an import."""
+    """A fact about a file, with a stable ``code``; a fatal one stops an import."""
 
     code: Text
     message: Text
@@ -73,7 +73,7 @@ class Finding(StrictModel):
 
 
 class ExportReport(StrictModel):
-    """What can be said of a fastai export without running it.
+    """All that is known of a fastai export without running it.
 
     ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before) or
     ``pickle``. ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,

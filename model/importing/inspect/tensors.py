@@ -1,4 +1,4 @@
-"""Tensors in a pickle: where their numbers lie, without torch."""
+"""Tensors in a pickle: where their numbers are, without torch."""
 
 import math
 from dataclasses import dataclass

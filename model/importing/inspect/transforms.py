@@ -90,7 +90,7 @@ def acting_steps(pipeline: Any) -> tuple[Step, ...]:
 
 
 def is_noop(transform: Any) -> bool:
-    """Return whether it is the transform that fastai puts where there is none."""
+    """Return whether it is fastai's empty transform."""
     return full_name(transform) in FUNCTIONS and wrapped_name(transform) in NOOP
 
 
@@ -152,7 +152,7 @@ def _title(transform: Any) -> str:
 
 
 def unknown_transform(title: str, how: str = "") -> str:
-    """Word what to say of a transform that cannot be reproduced."""
+    """Return a message about a transform that cannot be reproduced."""
     where = f" ({how})" if how else ""
     return (
         f"Its photos go through {title} at validation{where}, which Loupe cannot reproduce. Known "

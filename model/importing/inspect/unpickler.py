@@ -41,7 +41,7 @@ COMPILED = {"_functools": "functools", "_operator": "operator"}
 
 
 class LimitExceeded(pickle.UnpicklingError):
-    """A pickle that needs more than any export does."""
+    """A pickle that needs more than an export does."""
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ def resolve(reading: Reading, module: str, name: str) -> Any:
 
 
 class _Followed:
-    """A function whose meaning is known, and that is imitated with placeholders."""
+    """A known function that is imitated with placeholders."""
 
     __slots__ = ("imitate", "known", "reading")
 
@@ -209,4 +209,4 @@ FOLLOWED: dict[tuple[str, str], Imitation] = {
         )
     },
 }
-"""Functions whose result a pickle goes on to use as a class, a module or bytes."""
+"""Functions whose result a pickle then uses as a class, a module or bytes."""

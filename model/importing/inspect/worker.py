@@ -30,6 +30,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    # Once more: a program that is started anew may have lost what the kernel was asked.
+    # Set once more: a program that has just been started may have lost it.
     die_with(int(sys.argv[2]))
     sys.exit(main(Path(sys.argv[1])))
