@@ -116,7 +116,7 @@ def zip_files(
         host: the host.
         app: the app with the models to deploy.
         values: what to put for placeholders; the others are left.
-        models: whether the models are in it; a static page is nothing without them.
+        models: whether the models are in it; a static page always needs them.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.

@@ -177,7 +177,7 @@ class TrainingRun:
         split = self.data.split
         if not split.test:
             return draft
-        # No choice was made by these photos.
+        # These photos influenced no choice.
         pixels = decode_photos(split.test, self.data.config, "Test photos", self.progress)
         tested = run_graph(open_graph(graph), pixels, split.targets(split.test))
         metric = _accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
