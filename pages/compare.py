@@ -19,7 +19,7 @@ st.header("Compare", anchor=False)
 st.write("Your photo, answered in every way that this app can: on your device and on the server.")
 if bundle is None or not has_routes():
     if bundle:
-        st.info("This host runs the app without its HTTP routes, so there is nothing to compare.")
+        st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")
     st.stop()
 
 left, right = st.columns([2, 3], gap="large")

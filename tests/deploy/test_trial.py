@@ -11,6 +11,7 @@ from deploy.errors import DeployError
 from deploy.files import make_files
 from deploy.host import Host
 from deploy.hosts import get_host, hosts
+from deploy.options import Kind
 from deploy.served_model import find_expected
 from deploy.startup import StartPlan, plan_start
 from deploy.trial import check_start, run_plan
@@ -49,7 +50,8 @@ def start_key(host: Host) -> tuple[object, ...]:
     return (plan.command, plan.port_variable, *sorted(variables))
 
 
-DISTINCT = {start_key(host): host for host in reversed(hosts().values())}
+RUNNING = [host for host in hosts().values() if host.kind is not Kind.STATIC]
+DISTINCT = {start_key(host): host for host in reversed(RUNNING)}
 """One host for each distinct start."""
 
 

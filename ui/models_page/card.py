@@ -60,7 +60,6 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
             "Point it at something",
             key=f"try-{bundle.name}",
             icon=":material/photo_camera:",
-            type="primary" if is_chosen else "secondary",
             width="stretch",
         ):
             st.switch_page(get_page("identify"), query_params={"model": bundle.name})

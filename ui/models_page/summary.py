@@ -50,8 +50,11 @@ def _show_accuracy(manifest: Manifest, accuracy: Metric) -> None:
     _draw_interval(accuracy)
     if sentence := describe_turned_away(manifest):
         st.write(sentence)
-    # A card has the command in place of a link.
-    st.caption(escape_markdown(accuracy.by) if manifest.card else link_urls(accuracy.by))
+    if manifest.card:
+        st.caption(escape_markdown(accuracy.by))
+    else:
+        # Not a caption, in which a link is too pale to read.
+        st.write(link_urls(accuracy.by))
 
 
 def _draw_interval(metric: Metric) -> None:
