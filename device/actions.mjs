@@ -7,7 +7,7 @@ import { createButton, createElement } from "./elements.mjs";
 import { labelElement, toText } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
-const NO_LINK = "There is no link yet: the app hasn't heard of this answer. It comes with the connection.";
+const NO_LINK = "There is no link yet, because the app isn't connected. Try again once it is.";
 const STYLE = new URL("actions.css", import.meta.url).href;
 
 /**

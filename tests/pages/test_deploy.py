@@ -168,7 +168,7 @@ def test_static_host_is_offered_first_with_a_zip_of_the_page(
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
     assert ("Unzip the download into the folder build/static" in text(at)) == handed_out
-    assert ("this app doesn't hand out models" in plain(at)) != handed_out
+    assert ("this app's models aren't for download" in plain(at)) != handed_out
 
 
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(shelf):

@@ -82,9 +82,9 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
     may_hold_model = settings().downloads
     if not host.has_server and (not may_hold_model or not find_folder(runtime_name())):
         st.write(
-            "A terminal makes the page: this app doesn't hand out models."
+            "Make the page in a terminal, because this app's models aren't for download."
             if not may_hold_model
-            else "A terminal makes the page: this app has no onnxruntime-web yet."
+            else "Make the page in a terminal, because this app has no onnxruntime-web yet."
         )
         return False
     try:

@@ -36,8 +36,7 @@ def show_small_graph(name: str) -> None:
             st.caption("Not measured.")
             return
         st.write(
-            "On a visitor's own device runs the small graph: the same network with weights of "
-            "8 bits."
+            "A visitor's own device runs the small graph: the same network with 8-bit weights."
         )
         st.table(graph_rows(bundle, card), border="horizontal", hide_index=True)
         for line in agreement_lines(card):
