@@ -425,6 +425,7 @@ def show(page: Page, screen: str) -> None:
         expect(page.get_by_role("button", name="Why?")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize(
     "size", [PHONE, {"width": 390, "height": 660}, DESK], ids=["phone", "short", "desk"]
