@@ -109,8 +109,8 @@ def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]
     """
     # urllib wraps errors of the connection.
     match getattr(error, "reason", error):
-        case ssl.SSLCertVerificationError() as reason:
-            message = f"the certificate isn't valid: {reason.verify_message}"
+        case ssl.SSLCertVerificationError() as cause:
+            message = f"the certificate isn't valid: {cause.verify_message}"
             return message, "A new domain needs minutes until the host has its certificate."
         case ssl.SSLError():
             return "there is no HTTPS at this address", "Try http:// instead of https://."
@@ -118,9 +118,9 @@ def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]
             return "there is no host of that name", "Check the address."
         case TimeoutError():
             return f"no response in {timeout_seconds:g} s", "Check that the app runs."
-        case OSError() as reason:
+        case OSError() as cause:
             return (
-                f"not reachable: {reason.strerror or 'no connection'}",
+                f"not reachable: {cause.strerror or 'no connection'}",
                 "Check that the app runs.",
             )
         case _:

@@ -147,10 +147,10 @@ def _network_notice(
 
     def tell(is_away: bool) -> None:
         on_progress(
-            f"{what} in a process of its own (no network, none of your secrets)…"
+            f"{what} in a separate process (no network, none of your environment variables)…"
             if is_away
-            else f"{what} in a process of its own (none of your secrets; this system can't take "
-            "its network away)…"
+            else f"{what} in a separate process (none of your environment variables, but this "
+            "system can't block its network)…"
         )
 
     return tell
@@ -173,7 +173,7 @@ def _read_report(room: Path, status: int, report: ExportReport) -> WorkerReport:
             data = launcher.read_file(out / launcher.REPORT, 2**24)
             return WorkerReport.model_validate_json(data)
         except (OSError, ValidationError) as error:
-            raise ExportRefused(f"Its process reported nothing that makes sense: {error}") from None
+            raise ExportRefused(f"The import process returned an invalid report: {error}") from None
     try:
         raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16), report.inferred)
     except OSError:
@@ -200,7 +200,7 @@ def _publish(
         classifier = Classifier(trial := publish(draft, room / "models", fill), OnnxEngine(trial))
         classifier.run_golden_test()
     except (OSError, ValidationError) as error:
-        raise ExportRefused(f"What came out is no bundle: {error}") from None
+        raise ExportRefused(f"The import produced an invalid bundle: {error}") from None
     parity = compare(classifier, photos, _reference(out))
     if not parity.close:
         on_progress(

@@ -35,15 +35,15 @@ def count_features(model: nn.Module, report: WorkerReport, steps: GraphInput) ->
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, len(report.labels)):
         shape = tuple(getattr(logits, "shape", ()))
         raise ExportRefused(
-            f"Its network answers with {shape} for two photos, where {len(report.labels)} labels "
-            "ask for as many numbers per photo."
+            f"Its network's output for two photos has the shape {shape}, which doesn't fit its "
+            f"{len(report.labels)} labels."
         )
     if not torch.isfinite(logits).all():
-        raise ExportRefused("Its network answers with infinities or NaN: its training failed.")
+        raise ExportRefused("Its network's output is infinite or NaN: its training failed.")
     if features.ndim != 2 or not 1 <= features.shape[1] <= MAX_FEATURES:
         raise ExportRefused(
-            f"Its last linear layer gets {tuple(features.shape)} for two photos, and Loupe takes "
-            f"up to {MAX_FEATURES:,} numbers per photo."
+            f"The input of its last linear layer has the shape {tuple(features.shape)} for two "
+            f"photos, and Loupe takes up to {MAX_FEATURES:,} numbers per photo."
         )
     return int(features.shape[1])
 

@@ -1,4 +1,4 @@
-"""The end of a worker process, in words."""
+"""Messages about a worker process that refused its task or ended early."""
 
 import json
 import signal
@@ -22,27 +22,27 @@ DONE = {
 
 
 def worker_refused(data: bytes, inferred: Mapping[str, str]) -> ExportRefused:
-    """Return a worker's refusal, fit for a terminal: trusted code may have written it."""
+    """Return a worker's refusal, escaped, since the export's own code may have written it."""
     try:
         values = json.loads(data)
         message, stage = printable(str(values["message"]), MOST_SHOWN), str(values["stage"])
         foreign = bool(values["foreign"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return ExportRefused("Its process reported nothing that makes sense.")
+        return ExportRefused("The import process returned an invalid report.")
     if not foreign:
         return ExportRefused(message)
     done = DONE.get(stage, "loaded")
-    graph = "Its network does something that has no place in an ONNX graph."
+    graph = "Its network uses an operation that ONNX can't express."
     again = graph if stage == "compiling" else _again(inferred)
     hint = _memory(message) or _another_python(message) or again
     return ExportRefused(f"It could not be {done} here: {message}. {hint}")
 
 
 def worker_ended(status: int, inferred: Mapping[str, str]) -> ExportRefused:
-    """Return a refusal for a process that ended without a word."""
+    """Return a refusal for a worker that ended without a report."""
     if status >= 0:
         return ExportRefused(
-            f"Its code ended the process (exit status {status}) before there was an answer. "
+            f"Its code ended the process (exit status {status}) before it returned a result. "
             f"{_again(inferred)}"
         )
     try:

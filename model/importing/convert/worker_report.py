@@ -15,7 +15,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class WorkerReport(StrictModel):
-    """All of a manifest that is the export's own."""
+    """The part of a manifest that comes from the export."""
 
     labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
     multilabel: bool

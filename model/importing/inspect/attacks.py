@@ -39,7 +39,7 @@ def find_attacks(
         )
     strange = list(export.reading.strange)
     if contents.computed_calls:
-        strange.append("What is called on loading is itself put together by calls.")
+        strange.append("It calls what other calls return.")
         if uses := find_risky_code(contents):
             strange.append(f"Code in it uses {joined(uses)}.")
     if strange:

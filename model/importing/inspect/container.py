@@ -118,7 +118,7 @@ def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     data = io.BytesIO(archive.pickle)
     found.root = _load(data, found)
     if not found.damage and data.tell() < len(archive.pickle):
-        found.reading.strange["There is more behind the end of its pickle."] = None
+        found.reading.strange["More data follows the end of its pickle."] = None
     return found
 
 

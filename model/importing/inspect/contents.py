@@ -47,7 +47,7 @@ class Contents:
 
 
 def list_contents(root: Any) -> Contents:
-    """Walk through everything that an object consists of, without recursion."""
+    """Collect the texts, code and functions in an object, without recursion."""
     found = Contents()
     near, met = [root], {id(root)}
     while near and len(met) < MAX_OBJECTS:

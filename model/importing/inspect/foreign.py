@@ -44,7 +44,7 @@ PAGE = (
 
 
 def describe_foreign(head: bytes, size: int) -> str | None:
-    """Return what a file is by its first bytes; None if it may be a pickle or a zip."""
+    """Describe a file by its first bytes; return None if it may be a pickle or a zip."""
     return _nothing(head, size) or _marked(head) or _looks_like(head, size)
 
 
@@ -57,7 +57,7 @@ def _nothing(head: bytes, size: int) -> str | None:
 
 
 def _marked(head: bytes) -> str | None:
-    """Return it by the signature that its format has."""
+    """Describe a file whose format has a signature."""
     for start, message in STARTS:
         if head.startswith(start):
             return message
@@ -77,7 +77,7 @@ def _marked(head: bytes) -> str | None:
 
 
 def _looks_like(head: bytes, size: int) -> str | None:
-    """Return it for formats without a signature."""
+    """Describe a file whose format has no signature."""
     if head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") <= size:
         return (
             "This is a safetensors file: weights without the labels and without how photos are "
@@ -92,7 +92,7 @@ def _looks_like(head: bytes, size: int) -> str | None:
 
 
 def describe_foreign_zip(names: Collection[str]) -> str:
-    """Return what a zip is that holds no ``data.pkl``."""
+    """Describe a zip without a ``data.pkl``."""
     lower = {name.lower() for name in names}
     ends = {name.rsplit("/", 1)[-1] for name in lower}
     if "bundle.json" in ends:

@@ -34,7 +34,7 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
 
 
 def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what does not come along, and needs no attention."""
+    """Return what an import leaves out because the model does not need it."""
     found = [printable(one) for one in parts.unneeded]
     if parts.loss == "sigmoid" and parts.threshold != PRESENT_FROM:
         found.append(f"threshold {parts.threshold:g} (Loupe shows labels from {PRESENT_FROM:g})")

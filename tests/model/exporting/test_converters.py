@@ -15,7 +15,7 @@ from model.exporting.formats import export_model
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An environment with this Python."""
+    """The name of a converter environment whose Python is the one that runs the tests."""
     monkeypatch.setattr(converters, "ENVIRONMENTS_DIR", tmp_path)
     (tmp_path / "here" / "bin").mkdir(parents=True)
     (tmp_path / "here" / "bin" / "python").symlink_to(sys.executable)

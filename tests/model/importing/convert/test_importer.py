@@ -127,7 +127,7 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     # The fifth line may be one about large JPEGs.
     assert [*said[:4], said[-1]] == [
         "Reading export.pkl without running it…",
-        "Converting it in a process of its own (no network, none of your secrets)…",
+        "Converting it in a separate process (no network, none of your environment variables)…",
         "Compiling…",
         "Running fastai's own transforms and the network…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
@@ -251,8 +251,8 @@ def test_words_for_what_nobody_foresaw() -> None:
     assert "too little memory" in foreign(
         "RuntimeError: DefaultCPUAllocator: can't allocate memory"
     )
-    assert "makes sense" in str(worker_refused(b"[]", {}))
-    assert "makes sense" in str(worker_refused(b"{", {}))
+    assert "invalid report" in str(worker_refused(b"[]", {}))
+    assert "invalid report" in str(worker_refused(b"{", {}))
     assert "SIGSEGV" in str(worker_ended(-11, {}))
     assert "signal 99" in str(worker_ended(-99, {}))
 
