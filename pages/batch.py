@@ -20,7 +20,7 @@ from ui.settings_menu import source_control, warn_if_refused
 
 job = current_job()
 if job is None:
-    st.title("Identify a batch of photos", anchor=False)
+    st.header("Identify a batch of photos", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         source = source_control(SOURCES, key="from")
         st.space("stretch")
