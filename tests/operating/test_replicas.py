@@ -211,56 +211,58 @@ def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployme
     assert client.failures < len(client.accepted)
 
 
-@pytest.mark.slow
-@pytest.mark.browser
-def test_visitor_continues_on_the_other_replica(deployment: Deployment) -> None:
+@pytest.fixture
+def page(deployment: Deployment) -> Iterator[Page]:
+    """Open a page of the deployment in a browser of its own."""
     path = require_tool("chromium")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with checked_page(browser, {"base_url": deployment.url}) as page:
-            first, second = deployment.replicas
-            page.goto(UPLOAD)
-            attach(page, RED, "red.png")
-            wait_for_answer(page, "red")
-            # The visitor is on one of them. Without a reload the page connects to the other,
-            # which knows nothing of the session and takes the next photo.
-            for replica, name in ((first, "blue"), (second, "green")):
-                _kill_and_reconnect(page, replica)
-                attach(page, encoded(colour(name), "PNG"), f"{name}.png")
-                wait_for_answer(page, name)
-                deployment.restart(replica)
-            page.goto("/?way=Sample")
-            pick(page, "Coffee")
-            wait_for_answer(page)
-            for replica, title in ((first, "Rocket"), (second, "Cat")):
-                before = page.url
-                _kill_and_reconnect(page, replica)
-                pick(page, title)
-                page.wait_for_function("before => location.href !== before", arg=before)
-                wait_for_answer(page)
-                deployment.restart(replica)
+            yield page
         browser.close()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_viewfinder_sends_its_photos_to_the_other_replica(deployment: Deployment) -> None:
-    path = require_tool("chromium")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        with checked_page(browser, {"base_url": deployment.url}) as page:
-            page.goto("/?run=server")
-            _give(page, "red")
-            # The other replica knows neither the session nor its token; the page gets new ones.
-            for replica, name in zip(deployment.replicas, ("blue", "green"), strict=True):
-                _kill_and_reconnect(page, replica)
-                _give(page, name)
-                deployment.restart(replica)
-        sent = [line for line in deployment.log.read_text().splitlines() if "model=tiny" in line]
-        assert sum("/api/session/photo" in line and " 200 " in line for line in sent) == 3
-        browser.close()
+def test_visitor_continues_on_the_other_replica(deployment: Deployment, page: Page) -> None:
+    first, second = deployment.replicas
+    page.goto(UPLOAD)
+    attach(page, RED, "red.png")
+    wait_for_answer(page, "red")
+    # The visitor is on one of them. Without a reload the page connects to the other, which knows
+    # nothing of the session and takes the next photo.
+    for replica, name in ((first, "blue"), (second, "green")):
+        _kill_and_reconnect(page, replica)
+        attach(page, encoded(colour(name), "PNG"), f"{name}.png")
+        wait_for_answer(page, name)
+        deployment.restart(replica)
+    page.goto("/?way=Sample")
+    pick(page, "Coffee")
+    wait_for_answer(page)
+    for replica, title in ((first, "Rocket"), (second, "Cat")):
+        before = page.url
+        _kill_and_reconnect(page, replica)
+        pick(page, title)
+        page.wait_for_function("before => location.href !== before", arg=before)
+        wait_for_answer(page)
+        deployment.restart(replica)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_viewfinder_sends_its_photos_to_the_other_replica(
+    deployment: Deployment, page: Page
+) -> None:
+    page.goto("/?run=server")
+    _give(page, "red")
+    # The other replica knows neither the session nor its token; the page gets new ones.
+    for replica, name in zip(deployment.replicas, ("blue", "green"), strict=True):
+        _kill_and_reconnect(page, replica)
+        _give(page, name)
+        deployment.restart(replica)
+    sent = [line for line in deployment.log.read_text().splitlines() if "model=tiny" in line]
+    assert sum("/api/session/photo" in line and " 200 " in line for line in sent) == 3
 
 
 def _give(page: Page, name: str) -> None:
