@@ -3,45 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
-from PIL import Image
 
 from model import Bundle, load
 from model.bundle import get_bundle
-from model.cli import main
-from tests.model.tiny import COLOURS, colour, tiny
-
-
-def shades(folder: Path, count: int = 12, spread: float = 60) -> Path:
-    """Photos of each colour, more or less of it."""
-    random = np.random.default_rng(0)
-    for name, middle in COLOURS.items():
-        (folder / name).mkdir(parents=True)
-        for place in range(count):
-            shade = np.clip(random.normal(middle, spread), 0, 255).astype(int)
-            Image.new("RGB", (40 + place, 40), tuple(shade)).save(folder / name / f"{place}.png")
-    return folder
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return shades(tmp_path / "held out")
-
-
-@pytest.fixture
-def greys(tmp_path: Path) -> Path:
-    folder = tmp_path / "greys"
-    folder.mkdir()
-    for place in range(60):
-        colour((90 + place, 100 + place, 95 + place)).save(folder / f"{place}.png")
-    return folder
-
-
-def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    return result.exit_code, result.output
+from tests.model.calibration.command import run, shades
+from tests.model.tiny import colour, tiny
 
 
 def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(

@@ -5,35 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model import Bundle
 from model.bundle import SMALL_CARD, get_bundle, read_small_card
 from model.calibration import GraphOutputs, calibrate
 from model.calibration.graph_outputs import CalibrationOutputs
-from model.cli import main
 from tests.model.calibration.clouds import id_outputs, ood_outputs
-from tests.model.calibration.test_calibrate_folder import shades
-from tests.model.tiny import colour
-
-
-def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    return result.exit_code, result.output
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return shades(tmp_path / "held out")
-
-
-@pytest.fixture
-def greys(tmp_path: Path) -> Path:
-    folder = tmp_path / "greys"
-    folder.mkdir()
-    for place in range(60):
-        colour((90 + place, 100 + place, 95 + place)).save(folder / f"{place}.png")
-    return folder
+from tests.model.calibration.command import run, shades
 
 
 def shifted(outputs: GraphOutputs) -> GraphOutputs:
