@@ -1,6 +1,5 @@
 /**
- * One photo answered by each way, and timed: a component of Streamlit, which calls the default
- * export again whenever `data` or the theme changes.
+ * One photo answered by each way, and timed: a component of Streamlit.
  *
  * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
  */
@@ -8,6 +7,7 @@
 import { createButton, createElement } from "./elements.mjs";
 import { LoupeError } from "./errors.mjs";
 import { createIdentifier } from "./identifier.mjs";
+import { createComponent } from "./streamlit_component.mjs";
 
 const STYLE = new URL("compare.css", import.meta.url).href;
 const TOKENS = new URL("tokens.css", import.meta.url).href;
@@ -15,30 +15,10 @@ const TOKENS = new URL("tokens.css", import.meta.url).href;
 /** Number of labels that each way reports. */
 const TOP = 50;
 
-const mounted = new WeakMap();
-
-/**
- * Show the choice of a photo, or update it.
- *
- * @param {object} component
- * @param {ShadowRoot} component.parentElement
- * @param {object} component.data see `component_data` in `ui/compare_page/component.py`
- * @param {(name: string, value: unknown) => void} component.setTriggerValue runs the page's script
- * @returns {() => void} to call once the component is gone
- */
-export default function compare({ parentElement, data, setTriggerValue }) {
-  let screen = mounted.get(parentElement);
-  if (!screen) mounted.set(parentElement, (screen = new Screen(parentElement)));
-  const call = screen.update(data, setTriggerValue);
-  return () => {
-    if (call !== screen.calls) return;
-    mounted.delete(parentElement);
-    screen.close();
-  };
-}
+/** Show the choice of a photo; for `data` see `component_data` in `ui/compare_page/component.py`. */
+export default createComponent((parent) => new Screen(parent));
 
 class Screen {
-  calls = 0;
   #data = null;
   #send = null;
   #stop = null;
@@ -70,7 +50,7 @@ class Screen {
     parent.append(root);
   }
 
-  /** Take new data; return the number of this call. */
+  /** Take new data. */
   update(data, send) {
     const isOther = this.#data?.model !== data.model || this.#data?.token !== data.token;
     if (this.#data && isOther) this.#stop?.abort();
@@ -81,8 +61,6 @@ class Screen {
     root.dataset.theme = data.theme;
     fullRow.hidden = !data.downloads;
     fullSize.textContent = `Also the full graph on this device (${data.fullMegabytes} MB to download)`;
-    this.calls += 1;
-    return this.calls;
   }
 
   close() {

@@ -19,8 +19,8 @@ const PAGE = [
   "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs", "photo.mjs",
   "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs", "preprocess.mjs",
   "recents.mjs", "run_menu.mjs", "scaled_decoding.mjs", "server.mjs", "streamlit.css",
-  "streamlit.mjs", "tokens.css", "truncation.mjs", "viewfinder.css", "viewfinder.mjs",
-  "viewfinder_parts.mjs", "viewfinder_screen.mjs", "worker.mjs",
+  "streamlit.mjs", "streamlit_component.mjs", "tokens.css", "truncation.mjs", "viewfinder.css",
+  "viewfinder.mjs", "viewfinder_parts.mjs", "viewfinder_screen.mjs", "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

@@ -1,12 +1,13 @@
 /**
- * The viewfinder as a component of Streamlit, which calls the default export again whenever `data`
- * or the theme changes. The same `parentElement` keeps the same view, and so the same camera.
+ * The viewfinder as a component of Streamlit. The same element keeps the same view, and so the same
+ * camera.
  */
 
 import { openCorrection, openLookUp, openShare } from "./actions.mjs";
 import { createElement } from "./elements.mjs";
 import { createIdentifier } from "./identifier.mjs";
 import { openRecents } from "./recents.mjs";
+import { createComponent } from "./streamlit_component.mjs";
 import { mountViewfinder } from "./viewfinder.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
@@ -14,31 +15,10 @@ const STYLE = new URL("streamlit.css", import.meta.url).href;
 /** Height of Streamlit's header, in CSS pixels, with the gap below it. */
 const HEADER_PX = 64;
 
-const mounted = new WeakMap();
-
-/**
- * Show the viewfinder, or update it.
- *
- * @param {object} component
- * @param {ShadowRoot} component.parentElement
- * @param {object} component.data see `viewfinder_data` in `ui/viewfinder.py`
- * @param {(name: string, value: unknown) => void} component.setTriggerValue runs the page's script
- * @returns {() => void} to call once the component is gone
- */
-export default function show({ parentElement, data, setTriggerValue }) {
-  let screen = mounted.get(parentElement);
-  if (!screen) mounted.set(parentElement, (screen = new Screen(parentElement, data)));
-  const call = screen.update(data, setTriggerValue);
-  return () => {
-    // Streamlit also ends a call that a newer one has replaced; only the newest one's end counts.
-    if (call !== screen.calls) return;
-    mounted.delete(parentElement);
-    screen.close();
-  };
-}
+/** Show the viewfinder; for `data` see `viewfinder_data` in `ui/viewfinder.py`. */
+export default createComponent((parent, data) => new Screen(parent, data));
 
 class Screen {
-  calls = 0;
   #parent;
   #data = null;
   #send = null;
@@ -60,7 +40,7 @@ class Screen {
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
   }
 
-  /** Take new data; return the number of this call. */
+  /** Take new data. */
   update(data, send) {
     const former = this.#data;
     this.#data = data;
@@ -75,8 +55,6 @@ class Screen {
     this.#follow(former, data);
     if (isElsewhere && !isOurs) this.#showAddress();
     else if (former && former.token !== data.token) this.#sendAgain();
-    this.calls += 1;
-    return this.calls;
   }
 
   close() {
