@@ -1,5 +1,7 @@
 """A model's card on the Models page: what ``bundle.json`` and ``small.json`` say."""
 
+from functools import partial
+
 import streamlit as st
 
 from model import Bundle, LoupeError, load
@@ -16,6 +18,7 @@ from model.engines import available
 from model.errors import BundleError
 from ui.models_page.downloads import show_downloads
 from ui.models_page.figures import format_interval, show_figures
+from ui.models_page.section import show_section
 from ui.models_page.small_graph import show_small_graph
 from ui.models_page.summary import show_summary
 from ui.navigation import get_page
@@ -53,7 +56,8 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
         if read_small_card(bundle):
             show_small_graph(bundle.name)
         show_downloads(bundle)
-        _show_origin(bundle.name)
+        draw = partial(_draw_origin, bundle.name)
+        show_section("Origin and speed", ":material/info:", f"origin-{bundle.name}", draw)
         if current_version(bundle.folder.parent) is not None:
             _show_versions(bundle.name)
         if st.button(
@@ -143,25 +147,14 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
 
 
-@st.fragment
-def _show_origin(name: str) -> None:
-    """Show facts about the model of that name.
+def _draw_origin(name: str) -> None:
+    """Draw facts about the model of that name.
 
     The speed is measured only once the visitor opens them: loading many models would fill a
     small machine.
     """
-    expander = st.expander(
-        "Origin and speed", icon=":material/info:", on_change="rerun", key=f"origin-{name}"
-    )
-    if not expander.open:
-        return
-    with expander:
-        try:
-            facts = _facts(get_bundle(name))
-        except LoupeError as error:
-            st.warning(phrase_error(error))
-            return
-        st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
+    facts = _facts(get_bundle(name))
+    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
@@ -203,34 +196,28 @@ def _describe_speed(bundle: Bundle) -> str:
     return f"{classifier.engine_ms:.1f} ms per photo ({engine} engine, without decoding)"
 
 
-@st.fragment
 def _show_versions(name: str) -> None:
     """Show when each version was created, how good it is, and the command that rolls back.
 
     Only the owner may set the current version, and the page cannot tell who the owner is.
     """
-    expander = st.expander(
-        "Versions", icon=":material/history:", on_change="rerun", key=f"versions-{name}"
+    draw = partial(_draw_versions, name)
+    show_section("Versions", ":material/history:", f"versions-{name}", draw)
+
+
+def _draw_versions(name: str) -> None:
+    all_versions = list_versions(name)
+    st.table(
+        [_version_row(version) for version in all_versions],
+        border="horizontal",
+        hide_index=True,
+        alt="One row for each version, the newest first",
     )
-    if not expander.open:
-        return
-    with expander:
-        try:
-            all_versions = list_versions(name)
-        except BundleError as error:
-            st.warning(phrase_error(error))
-            return
-        st.table(
-            [_version_row(version) for version in all_versions],
-            border="horizontal",
-            hide_index=True,
-            alt="One row for each version, the newest first",
-        )
-        previous = next((version for version in all_versions if not version.current), None)
-        if previous:
-            st.caption("To roll back, run:")
-            command = f"python -m model rollback {name} {previous.version}"
-            st.code(command, language=None, wrap_lines=True)
+    previous = next((version for version in all_versions if not version.current), None)
+    if previous:
+        st.caption("To roll back, run:")
+        command = f"python -m model rollback {name} {previous.version}"
+        st.code(command, language=None, wrap_lines=True)
 
 
 def _version_row(version: Version) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The figures of a model's card on how good it is, drawn once the visitor opens them."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +14,12 @@ from model.settings import settings
 from model.spreadsheet import escape_formula
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
+from ui.models_page.section import show_section
 from ui.phrasing import (
     escape_markdown,
     format_percent,
     join_words,
     percent_range,
-    phrase_error,
     shorten,
 )
 from ui.session import THUMBNAIL_SIDE_PX, square_thumbnail
@@ -41,38 +41,28 @@ TILE_PX = 92
 Figure = Callable[[Bundle, ModelCard], None]
 
 
-@st.fragment
 def show_figures(name: str) -> None:
-    """Show how the model of that name did on held-out photos.
+    """Show how the model of that name did on held-out photos, once the visitor opens it."""
+    show_section("How good is it?", ":material/query_stats:", f"good-{name}", partial(_draw, name))
 
-    A fragment, drawn once it is opened, and without drawing the other models again.
-    """
-    expander = st.expander(
-        "How good is it?", icon=":material/query_stats:", on_change="rerun", key=f"good-{name}"
-    )
-    if not expander.open:
+
+def _draw(name: str) -> None:
+    bundle = get_bundle(name)
+    card = bundle.manifest.card
+    if card is None:
+        # The model was replaced while the page was open.
+        st.caption("Not calibrated.")
         return
-    with expander:
-        try:
-            bundle = get_bundle(name)
-        except LoupeError as error:
-            st.warning(phrase_error(error))
-            return
-        card = bundle.manifest.card
-        if card is None:
-            # The model was replaced while the page was open.
-            st.caption("Not calibrated.")
-            return
-        figures = _figures(bundle, card)
-        title = st.pills(
-            "Figure",
-            list(figures),
-            default="Mix-ups",
-            required=True,
-            key=f"figure-{name}",
-            label_visibility="collapsed",
-        )
-        figures.get(title, _show_mix_ups)(bundle, card)
+    figures = _figures(bundle, card)
+    title = st.pills(
+        "Figure",
+        list(figures),
+        default="Mix-ups",
+        required=True,
+        key=f"figure-{name}",
+        label_visibility="collapsed",
+    )
+    figures.get(title, _show_mix_ups)(bundle, card)
 
 
 def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:

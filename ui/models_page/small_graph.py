@@ -1,10 +1,12 @@
 """The figures of a model's small graph, which browsers run, beside those of the full one."""
 
+from functools import partial
+
 import streamlit as st
 
-from model import LoupeError
 from model.bundle import Bundle, Metric, SmallCard, get_bundle, read_small_card
-from ui.phrasing import escape_markdown, format_percent, percent_range, phrase_error
+from ui.models_page.section import show_section
+from ui.phrasing import escape_markdown, format_percent, percent_range
 
 __all__ = ["agreement_lines", "graph_rows", "show_small_graph"]
 
@@ -16,34 +18,25 @@ METRIC_TITLES = {
 }
 
 
-@st.fragment
 def show_small_graph(name: str) -> None:
     """Show both graphs' figures for the model of that name, once the visitor opens them."""
-    expander = st.expander(
-        "In browsers", icon=":material/devices:", on_change="rerun", key=f"small-{name}"
-    )
-    if not expander.open:
+    show_section("In browsers", ":material/devices:", f"small-{name}", partial(_draw, name))
+
+
+def _draw(name: str) -> None:
+    bundle = get_bundle(name)
+    card = read_small_card(bundle)
+    if card is None:
+        # The file was replaced while the page was open.
+        st.caption("Not measured.")
         return
-    with expander:
-        try:
-            bundle = get_bundle(name)
-        except LoupeError as error:
-            st.warning(phrase_error(error))
-            return
-        card = read_small_card(bundle)
-        if card is None:
-            # The file was replaced while the page was open.
-            st.caption("Not measured.")
-            return
-        st.write(
-            "A visitor's own device runs the small graph: the same network with 8-bit weights."
-        )
-        st.table(graph_rows(bundle, card), border="horizontal", hide_index=True)
-        for line in agreement_lines(card):
-            st.write(line)
-        if metric := card.metric("accuracy"):
-            on, by = (escape_markdown(text) for text in (metric.on, metric.by))
-            st.caption(f"{metric.photos:,} photos: {on} ({by}).")
+    st.write("A visitor's own device runs the small graph: the same network with 8-bit weights.")
+    st.table(graph_rows(bundle, card), border="horizontal", hide_index=True)
+    for line in agreement_lines(card):
+        st.write(line)
+    if metric := card.metric("accuracy"):
+        on, by = (escape_markdown(text) for text in (metric.on, metric.by))
+        st.caption(f"{metric.photos:,} photos: {on} ({by}).")
 
 
 def graph_rows(bundle: Bundle, card: SmallCard) -> list[dict[str, str]]:
