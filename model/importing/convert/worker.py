@@ -61,48 +61,20 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
     import numpy as np
 
     from ...training.onnx_export import export_onnx
-    from ..inspect.container import open_export
-    from ..inspect.learner import read_learner
-    from .fastai_pipeline import FastaiPipeline
-    from .network_builder import Weights
-    from .network_name import named_network, unnamed
-    from .recipe import read_recipe
-    from .reference import count_features, reference_probabilities
-    from .restored_network import restore_network
-    from .worker_report import WorkerReport
+    from .reference import reference_probabilities
+    from .restored_learner import restore_learner
 
     _stage(out, "loading")
-    path = Path(task["export"])
-    with open_export(path) as export:
-        parts = read_learner(export.root)
-        weights = Weights(export.read_storage)
-        pipeline = FastaiPipeline.from_parts(parts, weights)
-        steps = read_recipe(pipeline)
-        model = restore_network(
-            parts.network,
-            weights,
-            steps.recipe.graph_size or steps.recipe.size,
-            trusted=path if task.get("trust") else None,
-        )
-    report = WorkerReport(
-        labels=parts.labels,
-        multilabel=parts.loss == "sigmoid",
-        recipe=steps.recipe,
-        architecture=unnamed(model, 1, steps.mean, steps.std),
-        learner=False,
-    )
-    features = count_features(model, report, steps)
-    report = report.model_copy(
-        update={"architecture": unnamed(model, features, steps.mean, steps.std)}
-    )
-    if steps.scale is None:
-        report = named_network(model, parts.architecture, report)
+    learner = restore_learner(Path(task["export"]), trust=task["trust"])
+    report = learner.report()
     _stage(out, "compiling")
-    export_onnx(model, report.manifest(), out, steps.scale)
+    export_onnx(learner.model, report.manifest(), out, learner.steps.scale)
     (out / REPORT).write_text(report.model_dump_json(), encoding="utf-8")
     _stage(out, "comparing")
     photos = [folder / "photos" / name for name in task["photos"]]
-    found = reference_probabilities(model, pipeline, photos, multilabel=report.multilabel)
+    found = reference_probabilities(
+        learner.model, learner.pipeline, photos, multilabel=report.multilabel
+    )
     np.savez(out / ANSWERS, probabilities=found)
 
 

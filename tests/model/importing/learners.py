@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -79,41 +78,10 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
 
 
 def read_back(learner: Any) -> Any:
-    """Export a learner and read it back: its parts, network, graph input and report."""
-    from model.importing.convert.fastai_pipeline import FastaiPipeline
-    from model.importing.convert.network_builder import Weights
-    from model.importing.convert.network_name import named_network, unnamed
-    from model.importing.convert.recipe import read_recipe
-    from model.importing.convert.reference import count_features
-    from model.importing.convert.restored_network import restore_network
-    from model.importing.convert.worker_report import WorkerReport
-    from model.importing.inspect.container import open_export
-    from model.importing.inspect.learner import read_learner
+    """Export a learner, and rebuild it from the file."""
+    from model.importing.convert.restored_learner import restore_learner
 
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "export.pkl")
         learner.export(path)
-        with open_export(path) as export:
-            parts = read_learner(export.root)
-            weights = Weights(export.read_storage)
-            pipeline = FastaiPipeline.from_parts(parts, weights)
-            steps = read_recipe(pipeline)
-            size = steps.recipe.graph_size or steps.recipe.size
-            model = restore_network(parts.network, weights, size)
-    report = WorkerReport(
-        labels=parts.labels,
-        multilabel=parts.loss == "sigmoid",
-        recipe=steps.recipe,
-        architecture=unnamed(model, 1, steps.mean, steps.std),
-        learner=False,
-    )
-    features = count_features(model, report, steps)
-    architecture = unnamed(model, features, steps.mean, steps.std)
-    report = report.model_copy(update={"architecture": architecture})
-    return SimpleNamespace(
-        parts=parts,
-        pipeline=pipeline,
-        model=model,
-        steps=steps,
-        report=named_network(model, parts.architecture, report),
-    )
+        return restore_learner(path)

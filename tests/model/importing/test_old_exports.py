@@ -40,27 +40,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [(version, name) for version, names in CASES.items() for name in names.split()],
 )
 def test_old_export_answers_as_its_own_fastai(folder: Path, version: str, name: str) -> None:
-    from model.importing.convert.fastai_pipeline import FastaiPipeline
-    from model.importing.convert.network_builder import Weights
-    from model.importing.convert.recipe import read_recipe
     from model.importing.convert.reference import reference_probabilities
-    from model.importing.convert.restored_network import restore_network
-    from model.importing.inspect.container import open_export
-    from model.importing.inspect.learner import read_learner
+    from model.importing.convert.restored_learner import restore_learner
 
     place = folder / f"fastai-{version}"
     expected: dict[str, Any] = json.loads((place / "predictions.json").read_text())[name]
-    with open_export(place / f"{name}.pkl") as export:
-        parts = read_learner(export.root)
-        weights = Weights(export.read_storage)
-        pipeline = FastaiPipeline.from_parts(parts, weights)
-        recipe = read_recipe(pipeline).recipe
-        model = restore_network(parts.network, weights, recipe.graph_size or recipe.size)
-    assert list(parts.labels) == expected["labels"] == ["cat", "dog", "owl"]
-    several = parts.loss == "sigmoid"
+    restored = restore_learner(place / f"{name}.pkl")
+    assert list(restored.parts.labels) == expected["labels"] == ["cat", "dog", "owl"]
+    several = restored.parts.loss == "sigmoid"
     assert several is (name == "several")
     photos = [folder / "photos" / photo for photo in expected["photos"]]
-    found = reference_probabilities(model, pipeline, photos, multilabel=several)
+    found = reference_probabilities(restored.model, restored.pipeline, photos, multilabel=several)
     np.testing.assert_allclose(found, expected["probabilities"], atol=TOLERANCE)
     # The photos do matter: a network that ignores them would agree with anything.
     assert np.ptp(np.array(expected["probabilities"]), axis=0).min() > 0.2

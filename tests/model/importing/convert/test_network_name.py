@@ -34,7 +34,7 @@ def data(folder: Path) -> Any:
 
 
 def found_in(learner: Any) -> Any:
-    return read_back(learner).report
+    return read_back(learner).report()
 
 
 def arch(name: str) -> Any:
@@ -99,9 +99,10 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
     from model.training.onnx_export import export_onnx
 
     found = read_back(learner)
-    manifest = found.report.manifest()
+    report = found.report()
+    manifest = report.manifest()
     fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
-    return publish(ManifestDraft.model_validate(found.report.values("made")), shelf, fill)
+    return publish(ManifestDraft.model_validate(report.values("made")), shelf, fill)
 
 
 def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
@@ -179,4 +180,4 @@ def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
     found = read_back(learner)
     with torch.inference_mode():
         torch.testing.assert_close(found.model(images), expected)
-    assert found.report.architecture.body == "test_byobnet"
+    assert found.report().architecture.body == "test_byobnet"

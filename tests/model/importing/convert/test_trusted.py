@@ -32,15 +32,9 @@ def export(tmp_path: Path) -> Path:
 
 
 def restored(path: Path, *, trust: bool) -> Any:
-    from model.importing.convert.network_builder import Weights
-    from model.importing.convert.restored_network import restore_network
-    from model.importing.inspect.container import open_export
-    from model.importing.inspect.learner import read_learner
+    from model.importing.convert.restored_learner import restore_learner
 
-    with open_export(path) as export:
-        parts = read_learner(export.root)
-        weights = Weights(export.read_storage)
-        return restore_network(parts.network, weights, (64, 64), trusted=path if trust else None)
+    return restore_learner(path, trust=trust).model
 
 
 def test_own_network_is_refused_without_trust(export: Path) -> None:

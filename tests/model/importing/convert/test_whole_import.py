@@ -363,8 +363,9 @@ def test_data_loaders_made_in_any_way_are_read(folder: Path) -> None:
             expected = learner.predict(files[0])[2]
         found = read_back(learner)
         several = number == 1
-        assert found.report.labels == tuple(data.vocab)
-        assert found.report.multilabel == several
+        report = found.report()
+        assert report.labels == tuple(data.vocab)
+        assert report.multilabel == several
         answers = reference_probabilities(
             found.model, found.pipeline, files[:1], multilabel=several
         )

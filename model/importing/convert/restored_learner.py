@@ -1,0 +1,73 @@
+"""A learner rebuilt from an export: its transforms, its network, and the report on them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from ..inspect.container import open_export
+from ..inspect.learner import LearnerParts, read_learner
+from .fastai_pipeline import FastaiPipeline
+from .network_builder import Weights
+from .network_name import named_network, unnamed
+from .recipe import GraphInput, read_recipe
+from .reference import count_features
+from .restored_network import restore_network
+from .worker_report import WorkerReport
+
+__all__ = ["RestoredLearner", "restore_learner"]
+
+
+@dataclass(frozen=True)
+class RestoredLearner:
+    """The parts of an export that predict.
+
+    ``pipeline`` holds fastai's own transforms, ``steps`` what a bundle does in their place.
+    """
+
+    parts: LearnerParts
+    pipeline: FastaiPipeline
+    steps: GraphInput
+    model: nn.Module
+
+    def report(self) -> WorkerReport:
+        """Return the report for the manifest; the network is run to find its features and name.
+
+        Raises:
+            ExportRefused: the network's outputs don't fit the labels, or aren't numbers.
+        """
+        mean, std = self.steps.mean, self.steps.std
+        report = WorkerReport(
+            labels=self.parts.labels,
+            multilabel=self.parts.loss == "sigmoid",
+            recipe=self.steps.recipe,
+            architecture=unnamed(self.model, 1, mean, std),
+            learner=False,
+        )
+        features = count_features(self.model, report, self.steps)
+        architecture = report.architecture.model_copy(update={"features": features})
+        report = report.model_copy(update={"architecture": architecture})
+        if self.steps.scale is not None:
+            return report
+        return named_network(self.model, self.parts.architecture, report)
+
+
+def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
+    """Rebuild the learner of an export.
+
+    Args:
+        path: the export.
+        trust: unpickle the network if it has classes of its own, which runs their code.
+
+    Raises:
+        ExportRefused: a part can't be read, rebuilt or reproduced.
+    """
+    with open_export(path) as export:
+        parts = read_learner(export.root)
+        weights = Weights(export.read_storage)
+        pipeline = FastaiPipeline.from_parts(parts, weights)
+        steps = read_recipe(pipeline)
+        size = steps.recipe.graph_size or steps.recipe.size
+        trusted = path if trust else None
+        model = restore_network(parts.network, weights, size, trusted=trusted)
+    return RestoredLearner(parts, pipeline, steps, model)
