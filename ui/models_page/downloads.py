@@ -1,21 +1,19 @@
 """The exports of a model that the owner has made, as downloads on its card."""
 
-import sys
-
 import streamlit as st
 
 from model import Bundle
 from model.exporting.downloads import find_downloads
 from model.exporting.formats import FORMATS
 from model.settings import settings
+from ui import component
 
 __all__ = ["show_downloads"]
 
 
 def show_downloads(bundle: Bundle) -> None:
     """Show a link to each export of a model; nothing if downloads are off."""
-    # Where Streamlit runs the script alone, the app has no routes.
-    if not settings().downloads or "api.v1.models" not in sys.modules:
+    if not settings().downloads or not component.has_routes():
         return
     downloads = find_downloads(bundle)
     if not downloads:
