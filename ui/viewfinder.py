@@ -16,9 +16,8 @@ from model.classifier import default_model
 from model.device_answer import MAX_LABELS, read_device_answer
 from model.engine_info import ENGINES
 from model.errors import DataError
-from model.exporting.device_files import small_card_in_use
+from model.exporting.device_files import index_json, small_card_in_use
 from model.prediction import Prediction
-from model.samples import samples
 from model.session_answers import session_answers
 from model.settings import settings
 from model.share_link import Signature, decode, encode
@@ -97,14 +96,10 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None) -> None:
 def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[str, Any]:
     """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
-    default = default_model()
     return {
+        **index_json(bundles.values(), default_model(), f"{base}device/"),
         "script": f"{base}device/streamlit.mjs",
         "base": base,
-        "models": [
-            {"name": name, "title": entry.manifest.title, "default": name == default}
-            for name, entry in bundles.items()
-        ],
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
         "run": _chosen_run(),
@@ -112,16 +107,6 @@ def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[s
         "downloads": settings().downloads,
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
-        "samples": [
-            {
-                "name": sample.name,
-                "title": sample.title,
-                "alt": sample.alt,
-                "url": f"{base}device/samples/{sample.path.name}",
-                "thumbnail": f"{base}device/samples/{sample.thumbnail_name}",
-            }
-            for sample in samples()
-        ],
         "words": _words(bundle),
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
         "top": MAX_LABELS,

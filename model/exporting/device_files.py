@@ -38,6 +38,7 @@ __all__ = [
     "index_json",
     "model_json",
     "run_graph",
+    "samples_json",
     "small_card_in_use",
 ]
 
@@ -112,28 +113,35 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     return info
 
 
-def index_json(bundles: Iterable[Bundle], default: str | None) -> dict[str, Any]:
+def index_json(
+    bundles: Iterable[Bundle], default: str | None, base: str = ""
+) -> dict[str, list[dict[str, Any]]]:
     """Return the contents of ``models/index.json``: models and sample photos to choose from.
 
     Args:
         bundles: the models.
         default: the name of the one that opens.
+        base: the address of ``device/``, for a page elsewhere.
     """
     models = [
         {"name": bundle.name, "title": bundle.manifest.title, "default": bundle.name == default}
         for bundle in bundles
     ]
-    photos = [
+    return {"models": models, "samples": samples_json(base)}
+
+
+def samples_json(base: str = "") -> list[dict[str, str]]:
+    """Return the sample photos with their addresses; see ``index_json``."""
+    return [
         {
             "name": sample.name,
             "title": sample.title,
             "alt": sample.alt,
-            "url": f"{SAMPLES}/{sample.path.name}",
-            "thumbnail": f"{SAMPLES}/{sample.thumbnail_name}",
+            "url": f"{base}{SAMPLES}/{sample.path.name}",
+            "thumbnail": f"{base}{SAMPLES}/{sample.thumbnail_name}",
         }
         for sample in samples()
     ]
-    return {"models": models, "samples": photos}
 
 
 def _run(bundle: Bundle, folder: Path) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from model import Bundle, LoupeError
 from model.engines import available
-from model.samples import samples
+from model.exporting.device_files import samples_json
 from model.settings import settings
 from ui.compare_page.measurement import TRIES, Comparison, read_comparison
 from ui.component import SCRIPT, base_path
@@ -46,15 +46,7 @@ def component_data(bundle: Bundle) -> dict[str, Any]:
         "fullMegabytes": math.ceil(graph.stat().st_size / 1e6),
         "tries": TRIES,
         "theme": st.context.theme.type or "light",
-        "samples": [
-            {
-                "title": sample.title,
-                "alt": sample.alt,
-                "url": f"{base}device/samples/{sample.path.name}",
-                "thumbnail": f"{base}device/samples/{sample.thumbnail_name}",
-            }
-            for sample in samples()
-        ],
+        "samples": samples_json(f"{base}device/"),
     }
 
 
