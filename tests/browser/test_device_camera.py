@@ -337,7 +337,7 @@ def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) 
         (visit(none), "has no camera"),
         (visit(error.format("NotAllowedError")), "blocked for this page"),
         (visit(error.format("NotReadableError")), "another app has it"),
-        (visit("delete Navigator.prototype.mediaDevices;"), "gives pages no camera"),
+        (visit("delete Navigator.prototype.mediaDevices;"), "doesn't let pages use a camera"),
     ]
     page = visit()
     page.route(app.url, forbid)
