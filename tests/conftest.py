@@ -11,6 +11,7 @@ from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
 from model.admission import admission_queue
 from model.exporting.runtime import runtime_dir
+from model.session_answers import session_answers
 from model.settings import settings
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny
@@ -75,6 +76,14 @@ def calibrated_bundle(shelf: Path) -> Bundle:
 def colours(tiny_bundle: Bundle) -> Classifier:
     """The model of colours, loaded."""
     return load(tiny_bundle.name)
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    """The token of an open session, as a page holds it."""
+    opened = session_answers.open_session()
+    yield opened
+    session_answers.close_session(opened)
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,6 @@ PHOTO, WHY, CORRECTION = (f"/api/session/{name}" for name in ("photo", "explanat
 
 
 @pytest.fixture
-def token() -> Any:
-    opened = session_answers.open_session()
-    yield opened
-    session_answers.close_session(opened)
-
-
-@pytest.fixture
 def headers(token: str) -> dict[str, str]:
     return {"Loupe-Session": token}
 

@@ -28,13 +28,6 @@ def app(tiny_bundle: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device
     forget()
 
 
-@pytest.fixture
-def token() -> Iterator[str]:
-    opened = session_answers.open_session()
-    yield opened
-    session_answers.close_session(opened)
-
-
 def head(token: str, *lines: str, route: str = "photo") -> bytes:
     path = f"{PREFIX}/api/session/{route}"
     return "\r\n".join(

@@ -67,13 +67,6 @@ def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     forget()
 
 
-@pytest.fixture
-def token() -> Iterator[str]:
-    opened = session_answers.open_session()
-    yield opened
-    session_answers.close_session(opened)
-
-
 Run = Callable[..., Any]
 
 

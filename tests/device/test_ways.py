@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from api.app import routes
-from model.session_answers import session_answers
 from tests.api.conftest import forget
 from tests.device.site import BROWSERS, Site, run_script
 from tests.model.tiny import colour
@@ -40,13 +39,6 @@ def site(web: Site, tiny_bundle: object) -> Iterator[Site]:
         yield web
     web.api = None
     forget()
-
-
-@pytest.fixture
-def token() -> Iterator[str]:
-    opened = session_answers.open_session()
-    yield opened
-    session_answers.close_session(opened)
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
