@@ -7,6 +7,7 @@
 import { createIdentifier } from "./identifier.mjs";
 import { openRecents } from "./recents.mjs";
 import { mountViewfinder } from "./viewfinder.mjs";
+import { followTheme } from "./viewfinder_parts.mjs";
 
 const $ = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -26,7 +27,7 @@ let mayKeep = true;
 
 async function start() {
   $("stuck").remove();
-  followTheme();
+  followTheme(document.documentElement);
   try {
     ({ models, samples } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
@@ -39,15 +40,6 @@ async function start() {
     if (target.name === "graph") open(identifier.info.name);
   };
   await open((chosen ?? models[0]).name);
-}
-
-function followTheme() {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const apply = () => {
-    document.documentElement.dataset.theme = system.matches ? "dark" : "light";
-  };
-  system.onchange = apply;
-  apply();
 }
 
 function choose(name) {

@@ -76,7 +76,8 @@ class Viewfinder {
   constructor(parent, options) {
     this.#parent = parent;
     const { root } = this.#parts;
-    this.#applyTheme = followTheme(root, () => this.#state.options.theme, this.#leaving.signal);
+    const getTheme = () => this.#state.options.theme;
+    this.#applyTheme = followTheme(root, { getTheme, signal: this.#leaving.signal });
     this.#connect();
     this.update(options);
     linkStyles(root).then(() => {

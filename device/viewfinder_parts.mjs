@@ -128,12 +128,17 @@ export function followSize(parts, onchange) {
   return () => observer.disconnect();
 }
 
-/** Follow the page's theme, or the system's where `theme` is null. */
-export function followTheme(root, getTheme, signal) {
+/**
+ * Follow the theme that `getTheme` returns, or the system's where that is null.
+ *
+ * @returns {() => void} applies the theme again, after `getTheme` has changed
+ */
+export function followTheme(root, { getTheme = () => null, signal } = {}) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
     root.dataset.theme = getTheme() ?? (system.matches ? "dark" : "light");
   };
   system.addEventListener("change", apply, { signal });
+  apply();
   return apply;
 }
