@@ -278,7 +278,7 @@ class Viewfinder {
     const { signal } = this.#asking;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
-      entry.answer ??= await identifier.identify(photo, { top: options.top, signal, onProgress: () => this.#render() });
+      entry.answer ??= await identifier.identify(photo, { top: options.top, signal });
       if (signal.aborted) return;
     } catch (error) {
       if (!signal.aborted) this.#change({ error });

@@ -43,9 +43,10 @@ export function render(parts, state, camera, live, handlers) {
   drawWhere(parts, state, live);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
-  const isTooLong = parts.words.scrollHeight > parts.words.clientHeight + 1;
-  if (isTooLong || parts.words.hasAttribute("data-live")) parts.words.tabIndex = 0;
-  else parts.words.removeAttribute("tabindex");
+  const { words } = parts;
+  const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
+  if (canScroll) words.tabIndex = 0;
+  else words.removeAttribute("tabindex");
 }
 
 /** Replace children only if their data has changed, so that focus and scroll position stay. */
