@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.errors import ExportRefused
+from model.importing.inspect import inspect_export
 from model.importing.inspect.inspection import inspect_file
 from model.settings import ROOT
 from tests.model.importing.inspect.hostile import glob, payloads, text, torch_zip
@@ -180,6 +181,8 @@ def test_names_do_not_reach_the_terminal_as_they_are(name: str, tmp_path: Path) 
         shown = doctor(path, *words).stdout
         assert not {"\x1b", "\x07", "\u202e", "\r", "\x9b"} & set(shown)
         assert "evil" in shown
+        # Rich's markup is text, too.
+        assert "[red]" not in name or name in shown
 
 
 def test_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
@@ -223,6 +226,36 @@ def test_endless_pickles_end_soon_and_small(data: bytes, tmp_path: Path) -> None
     assert result.exit_code in (1, 2)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < 600 * 1024  # kilobytes
+
+
+def test_deep_nesting_does_not_exhaust_the_stack(tmp_path: Path) -> None:
+    path = tmp_path / "nested.pkl"
+    start = b"\x80\x02" + glob("fastai.learner", "Learner") + b"q\x000Nq\x010"
+    # In the arguments, then in the state.
+    for step in (b"h\x00h\x01\x85Rq\x010", b"h\x00)\x81h\x01bq\x010"):
+        path.write_bytes(start + glob("os", "system") + b"0" + step * 150_000 + b"h\x01.")
+        result = doctor(path, "--json")
+        assert result.exit_code == 1
+        assert "os.system" in result.stdout
+
+
+def test_crash_of_the_reader_is_a_refusal(tmp_path: Path) -> None:
+    """Python hashes a tuple by recursion, which ends a process for want of stack."""
+    path = tmp_path / "key.pkl"
+    path.write_bytes(torch_zip(b"\x80\x02N" + b"\x85" * 10**6 + b"q\x000}h\x00Ns."))
+    assert doctor(path).exit_code in (1, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="computing time is limited by Linux")
+def test_reading_that_takes_too_long_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.importing.inspect.CPU_SECONDS", 1)
+    path = tmp_path / "slow.pkl"
+    start = b"\x80\x02" + glob("fastai.learner", "Learner") + b"q\x000"
+    path.write_bytes(torch_zip(start + b"h\x00)R0" * (12 * 10**6) + b"N."))
+    with pytest.raises(ExportRefused, match="more than 1 seconds of computing"):
+        inspect_export(path)
 
 
 def test_a_partial_in_a_partial_does_not_exhaust_the_stack(tmp_path: Path) -> None:
