@@ -16,6 +16,9 @@ __all__ = ["LimitExceeded", "Reading", "Unpickler", "resolve"]
 MAX_NAMES = 20_000
 """Names of classes and functions in one file; exports of large networks have a few hundred."""
 
+MAX_NUMBERS = 2**48
+"""Numbers of one storage: more than any file holds."""
+
 PLAIN: dict[tuple[str, str], Any] = {
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
@@ -96,6 +99,8 @@ class Unpickler(pickle.Unpickler):
                 raise ValueError
         except (TypeError, ValueError):
             raise pickle.UnpicklingError("it refers to an object outside of the file") from None
+        if storage.size > MAX_NUMBERS:
+            raise pickle.UnpicklingError("one of its tensors has more numbers than any file holds")
         known = self.reading.storages.setdefault(storage.key, storage)
         if known != storage:
             raise pickle.UnpicklingError("two of its tensors disagree on their numbers")

@@ -258,6 +258,15 @@ def test_reading_that_takes_too_long_is_stopped(
         inspect_export(path)
 
 
+def test_storage_larger_than_any_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "size.pkl"
+    storage = b"(" + text("storage") + glob("torch", "FloatStorage") + text("7") + text("cpu")
+    path.write_bytes(torch_zip(b"\x80\x02" + storage + pickle.dumps(10**400, 2)[2:-1] + b"tQ."))
+    result = doctor(path)
+    assert result.exit_code == 1
+    assert "more numbers than any file holds" in " ".join(result.stdout.split())
+
+
 def test_a_partial_in_a_partial_does_not_exhaust_the_stack(tmp_path: Path) -> None:
     path = tmp_path / "partial.pkl"
     start, step = glob("functools", "partial") + b"q\x00", b"h\x00" + b"h\x01\x85Rq\x01"
