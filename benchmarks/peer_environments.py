@@ -11,15 +11,12 @@ from .registry import NotMeasured
 __all__ = ["make_environment"]
 
 
-def make_environment(
-    environment: Path, requirements: str, interpreter: str = sys.executable
-) -> Path:
+def make_environment(environment: Path, requirements: str) -> Path:
     """Return the Python of a peer's environment, which is created on first use.
 
     Args:
         environment: its folder.
         requirements: a file in ``peers/``.
-        interpreter: the Python that creates it.
 
     Raises:
         NotMeasured: it can't be created.
@@ -29,7 +26,7 @@ def make_environment(
     if marker.is_file():
         return python
     print(f"Creating {environment} (takes minutes the first time) ...", file=sys.stderr)
-    create = [interpreter, "-m", "venv", "--clear", str(environment)]
+    create = [sys.executable, "-m", "venv", "--clear", str(environment)]
     install = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     try:
         for command in (create, [*install, "-r", str(PEERS / requirements)]):

@@ -1,24 +1,18 @@
 """The measured network in the forms that transformers.js and LiteRT.js take."""
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from model import Bundle
+from model import Bundle, LoupeError
 from model.engines.compiled import GRAPH
+from model.exporting.tflite_format import convert_graph
 
-from .paths import ROOT
-from .peer_environments import make_environment
 from .registry import NotMeasured
 
 __all__ = ["make_float_graph", "write_litert", "write_transformers"]
-
-ONNX2TF_VENV = ROOT / "build" / "onnx2tf-venv"
 
 BICUBIC = 3
 """The number of the filter in ``preprocessor_config.json``, which is Pillow's."""
@@ -120,34 +114,20 @@ def write_litert(bundle: Bundle, folder: Path) -> None:
     Not with 8-bit weights: those that onnx2tf 2.6.9 writes give wrong answers even in Python.
 
     Raises:
-        NotMeasured: there is no Python 3.12 or newer, or onnx2tf failed.
+        NotMeasured: the converter isn't installed, or it failed.
         ValueError: the bundle's preprocessing isn't ``crop`` with bicubic filter to a square.
     """
     resize, crop = _square_sizes(bundle)
     folder.mkdir(parents=True, exist_ok=True)
     info = {"labels": bundle.manifest.labels, "resize": resize, "crop": crop}
     (folder / "model.json").write_text(json.dumps(info))
-    if (folder / "graph_float32.tflite").is_file():
+    path = folder / "graph_float32.tflite"
+    if path.is_file():
         return
-    (folder / "graph.onnx").write_bytes(bundle.read(GRAPH))
-    python = make_environment(ONNX2TF_VENV, "requirements-onnx2tf.txt", _new_python())
-    command = [str(python.parent / "onnx2tf"), "-i", "graph.onnx", "-o", "."]
-    # The input stays [1, height, width, 3], as a canvas gives it.
-    command += ["--tflite_backend", "flatbuffer_direct", "-kat", "pixels"]
-    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if completed.returncode:
-        raise NotMeasured(f"onnx2tf failed: {completed.stderr.strip().splitlines()[-1:]}")
-
-
-def _new_python() -> str:
-    """Return a Python that onnx2tf runs on: 3.12 or newer."""
-    if sys.version_info >= (3, 12):
-        return sys.executable
-    names = ("python3.13", "python3.12", "python3.14")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        raise NotMeasured("onnx2tf needs Python 3.12 or newer, and none is on PATH")
-    return found
+    try:
+        convert_graph(bundle.read(GRAPH), path)
+    except LoupeError as error:
+        raise NotMeasured(str(error)) from None
 
 
 def _square_sizes(bundle: Bundle) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from .export_format import Written
 from .export_text import label_lines
 from .static_graph import make_static_graph
 
-__all__ = ["write"]
+__all__ = ["convert_graph", "write"]
 
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"
 CONVERTER, RUNTIME = "onnx2tf", "litert"
@@ -41,9 +41,9 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = Fal
     with tempfile.TemporaryDirectory() as temporary:
         room = Path(temporary)
         np.save(room / "pixels.npy", reference.pixels)
-        _convert(make_static_graph(graph, outputs), room, folder / MODEL)
+        convert_graph(make_static_graph(graph, outputs), folder / MODEL)
         checks = [_check(MODEL, folder, room, reference)]
-        _convert(make_static_graph(graph, ["probabilities"]), room, room / CLASSIFIER)
+        convert_graph(make_static_graph(graph, ["probabilities"]), room / CLASSIFIER)
         (room / "labels.txt").write_text(label_lines(bundle), encoding="utf-8")
         arguments = [room / CLASSIFIER, room / "labels.txt", folder / CLASSIFIER]
         run_converter(RUNTIME, [SCRIPTS / "add_labels.py", *arguments], "add the labels")
@@ -68,15 +68,20 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = Fal
     )
 
 
-def _convert(graph: bytes, room: Path, path: Path) -> None:
-    """Convert a graph for one photo; of the files that the converter writes, one is kept."""
-    source, target = room / "graph.onnx", room / "converted"
-    source.write_bytes(graph)
-    arguments = ["-m", "onnx2tf", "-i", str(source), "-o", str(target), *OPTIONS]
-    run_converter(CONVERTER, arguments, "convert this network")
-    # Its float16 file doesn't run on processors.
-    shutil.move(target / "graph_float32.tflite", path)
-    shutil.rmtree(target)
+def convert_graph(graph: bytes, path: Path) -> None:
+    """Write an ONNX graph, for one photo, as a float32 TensorFlow Lite model to ``path``.
+
+    Raises:
+        EngineUnavailable: the converter isn't installed.
+        ConversionFailed: it failed.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        source, target = Path(temporary) / "graph.onnx", Path(temporary) / "converted"
+        source.write_bytes(graph)
+        arguments = ["-m", "onnx2tf", "-i", str(source), "-o", str(target), *OPTIONS]
+        run_converter(CONVERTER, arguments, "convert this network")
+        # Its float16 file doesn't run on processors.
+        shutil.move(target / "graph_float32.tflite", path)
 
 
 def _check(name: str, folder: Path, room: Path, reference: Reference) -> Comparison:
