@@ -19,9 +19,15 @@ UPLOADS = (
     f"Smaller copies of your {RECENT} stay in the server's memory until your session ends, and the "
     "last photo in full for a while. No other service sees them."
 )
+RESENDING = (
+    "; the viewfinder then sends it for that, and the model looks at it again"
+    if HAS_VIEWFINDER
+    else ""
+)
 DELETION = {
-    "session": "It deletes them once you have closed this tab, at the latest at your next visit.",
-    "day": "It deletes them after a day, at the latest at your next visit.",
+    "session": "It deletes them at your next visit once you have closed this tab (over plain HTTP, "
+    "after a day).",
+    "day": "It deletes them at your first visit after a day.",
 }
 
 st.header("About Loupe", anchor=False)
@@ -34,8 +40,8 @@ st.subheader("How it works", anchor=False)
 if RUNS_ON_DEVICE:
     st.write(
         "The line below the viewfinder says where your photo is answered, before and after. *On "
-        "this device*, it isn't sent anywhere: the app only learns label numbers and "
-        "probabilities, for the chart and the link. *On the server*:"
+        "this device*, it isn't sent anywhere: the app only gets the numbers of the answer, for "
+        "the chart and the link. *On the server*:"
     )
 st.write(
     "1. Your photo is sent to this app's server. Its size and type are checked, it is turned "
@@ -58,10 +64,11 @@ if RUNS_ON_DEVICE:
 st.subheader("What is saved", anchor=False)
 if HAS_VIEWFINDER:
     st.write(
-        "- **The server saves no photo of the viewfinder.** It uses the photo for the answer, then "
-        "it is gone. Until your session ends, the numbers of your answers stay in its memory.\n"
+        "- **The server saves no photo from the viewfinder.** It uses the photo for the answer, "
+        "then it is gone. Until your session ends, the numbers of your answers stay in its "
+        "memory.\n"
         f"- **Your browser keeps your {RECENT}**, on this device, so that a reload shows them "
-        f"again. {DELETION[settings().recent]} *Clear* deletes them at once.\n"
+        f"again. {DELETION[settings().recent]} *Clear* deletes them immediately.\n"
         f"- **Other ways** (*Upload*, *Camera*, *Sample*) send your photo to the server. {UPLOADS}"
     )
 else:
@@ -70,9 +77,8 @@ st.write(
     "- **Batch results**, with small copies of the photos and their file names, stay in the "
     f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave.\n"
     "- **Corrections are saved** when you press Save: your label, the model's answer and the "
-    "time. Your photo is sent and saved only if you tick the box, and the model then looks at it "
-    "again. The owner of this app may use them to improve the model, and can delete one by its "
-    "number.\n"
+    f"time. Your photo is saved only if you tick the box{RESENDING}. The owner of this app may use "
+    "corrections to improve the model, and can delete one by its number.\n"
     "- **Share links** contain label numbers and rounded probabilities: no photo, no name, "
     "nothing you typed.\n"
     "- *Look it up* opens another site, which then sees the label."

@@ -320,7 +320,7 @@ def test_about_says_where_photos_are_kept(bundle, monkeypatch, recent, end):
     settings.cache_clear()
     at = checked(open_app().switch_page("pages/about.py").run())
     text = " ".join(one.value for one in at.markdown)
-    assert "The server saves no photo of the viewfinder." in text
+    assert "The server saves no photo from the viewfinder." in text
     assert end in text
     # Streamlit's own widgets keep theirs on the server.
     assert "stay in the server's memory until your session ends" in text
