@@ -40,7 +40,7 @@ UV  := $(BIN)/uv --quiet
 # The environments of 'make converters', each with its requirements in converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters old-exports clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:

@@ -45,7 +45,7 @@ MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
 RUNTIME_FILE = re.compile(r"([0-9a-f]{16})\.(mjs|wasm\.gz)")
 
 HEADER = f"{POLICY}; frame-ancestors *"
-"""Content-Security-Policy, in any site's frame, as the app.
+"""Content-Security-Policy of the page, which any site may put into a frame, like the app.
 
 A worker has the policy of its own file, so scripts carry it as well."""
 
@@ -67,7 +67,7 @@ def device_routes() -> list[BaseRoute]:
         Route("/", page),
         Route("/index.html", page),
         Route("/models/", models),
-        # The name that it has on a host of files.
+        # Its name on a static host.
         Route("/models/index.json", models),
         Route("/models/{name:segment}/model.json", model),
         Route("/models/{name:segment}/{file:segment}", model_file),

@@ -52,8 +52,8 @@ HOST = Host(
         Static Space: upload the folder. The page is at https://huggingface.co/spaces/{SPACE}.
         $ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
         $ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
-        Another server: copy the folder to it, in any place. Only with https does the page work
-            without a network, and can a camera be used.
+        Another server: copy the folder to it, below any path. Without https, the page needs a
+            network at each visit and can't use the live camera.
     """,
     update=f"git -C {FOLDER} add . && git -C {FOLDER} commit -m 'Deploy the model' && "
     f"git -C {FOLDER} push",
@@ -65,8 +65,8 @@ HOST = Host(
         No server of Loupe runs: no API, no batches, no corrections, nothing to start or update.
         A first visit downloads 7 to 9 MB with a model of the size of imagenet. GitHub Pages has a
             soft limit of 100 GB a month: about 12,000 first visits.
-        Everybody can download the model. GitHub Pages takes no files in Git LFS.
+        Anyone can download the model. GitHub Pages takes no files in Git LFS.
         In a Space, the page is in a frame of another domain, where some browsers keep nothing.
-        A Space is updated by its `hf upload` again.
+        To update a Space, run its `hf upload` again.
     """,
 )
