@@ -22,7 +22,8 @@ MAX_LISTED = 12
 @click.option(
     "--trust",
     is_flag=True,
-    help="Run the network's own code, in a process without secrets, if the file needs that.",
+    help="Run the network's own code if the file needs that, in a process without the secrets in "
+    "your environment. It can reach your files.",
 )
 @click.option(
     "--photos",

@@ -1,4 +1,4 @@
-"""A separate process for an export: no secrets, limits, and it ends with its parent."""
+"""A separate process for an export: no secrets in its environment, limits, ends with its parent."""
 
 import json
 import os

@@ -147,9 +147,9 @@ def _network_notice(
 
     def tell(is_away: bool) -> None:
         on_progress(
-            f"{what} in a separate process (no network, none of your environment variables)…"
+            f"{what} in a separate process (no network, no secrets from your environment)…"
             if is_away
-            else f"{what} in a separate process (none of your environment variables, but this "
+            else f"{what} in a separate process (no secrets from your environment, but this "
             "system can't block its network)…"
         )
 

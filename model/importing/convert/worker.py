@@ -2,8 +2,9 @@
 
 ``FOLDER/task.json`` says what to do, results go to ``FOLDER/out``. The export is read into
 placeholders, and its network is built of known layers, so none of its code runs. With ``trust``
-the network is unpickled instead, which may run anything. Either way the process has no secrets,
-limited memory, and no network where the kernel allows that.
+the network is unpickled instead, which may run anything. Either way the process has no secrets
+in its environment, limited memory, and no network where the kernel allows that. It can reach the
+owner's files.
 """
 
 import json

@@ -143,8 +143,9 @@ def _own_network(network: Network | None, contents: Contents) -> Iterator[Findin
     yield Finding.of(
         "own-network",
         f"Its network is made of {listed}, {_travels(network.own)}. Only running that code "
-        "rebuilds it. If you trust its author, add --trust: it runs in a process without your "
-        f"secrets{_python(contents) if carried else ''}.",
+        "rebuilds it. If you trust its author, add --trust: it runs in a process without the "
+        "secrets in your environment, but can reach your files"
+        f"{_python(contents) if carried else ''}.",
     )
 
 

@@ -127,7 +127,7 @@ def test_a_bundle_is_made_of_what_the_child_wrote(
     # The fifth line may be one about large JPEGs.
     assert [*said[:4], said[-1]] == [
         "Reading export.pkl without running it…",
-        "Converting it in a separate process (no network, none of your environment variables)…",
+        "Converting it in a separate process (no network, no secrets from your environment)…",
         "Compiling…",
         "Running fastai's own transforms and the network…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
