@@ -1,5 +1,6 @@
 """A fastai learner as placeholders → what an import needs of it, as plain data."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ __all__ = ["LearnerParts", "Loss", "read_labels", "read_learner", "read_loss"]
 
 MAX_LABEL = 200
 """Characters of a label."""
+
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that control a terminal, except white space, and halves of characters."""
 
 Loss = Literal["softmax", "sigmoid"]
 
@@ -172,10 +176,11 @@ def _label(label: Any) -> str:
     if isinstance(label, list | tuple | dict | set | bytes):
         raise ExportRefused("It answers several questions at once, and Loupe takes one.")
     text = "" if is_missing else str(label)
-    if not text.strip() or len(text) > MAX_LABEL:
+    if not text.strip() or len(text) > MAX_LABEL or CONTROLS.search(text):
         raise ExportRefused(
             f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
-            f"{MAX_LABEL} characters. Correct the labels and train again."
+            f"{MAX_LABEL} characters without control characters. Correct the labels and train "
+            "again."
         )
     return text
 

@@ -45,6 +45,8 @@ def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> Lea
         (["a", float("nan")], "'nan'"),
         (["a", ""], "''"),
         (["a", "b" * 201], "'bbbb"),
+        (["a", "b\x1b[2J"], r"'b\\x1b\[2J'"),
+        (["a", "b\ud800"], r"'b\\ud800'"),
         ([1, "1"], "read the same: '1'"),
         ([], "empty"),
         ([["a", "b"], ["c"]], "several questions"),
