@@ -67,11 +67,6 @@ class Recents {
     this.#put(record);
   }
 
-  /** Return an entry by its id, or null. */
-  async get(id) {
-    return (await this.list()).find((entry) => entry.id === id) ?? null;
-  }
-
   /** Return the entry whose answer has this share link's token, or null. */
   async getByToken(token) {
     return (await this.list()).find((entry) => entry.token === token) ?? null;
@@ -83,10 +78,6 @@ class Recents {
     if (!record) return;
     Object.assign(record.entry, { token, url });
     this.#put(record);
-  }
-
-  async remove(id) {
-    await this.#change((former) => former.filter(({ entry }) => entry.id !== id));
   }
 
   /** Delete all of them, those of other tabs as well. */

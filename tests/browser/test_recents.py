@@ -35,6 +35,7 @@ async ({ page, scope }) => {
     }
   };
   const ids = async (recents) => (await recents.list()).map(({ id }) => id);
+  const get = async (recents, id) => (await recents.list()).find((entry) => entry.id === id);
   SCRIPT
 }
 """
@@ -87,8 +88,7 @@ def test_newest_eight_survive_a_reload_with_photo_answer_and_link(visit: Visit, 
         const found = await recents.getByToken("token");
         return {
           ids: await ids(recents), photo: await found.photo.text(), url: found.url,
-          answer: found.answer, missing: await recents.get("p1"),
-          other: await recents.getByToken("x"),
+          answer: found.answer, other: await recents.getByToken("x"),
         };
         """,
     )
@@ -97,7 +97,6 @@ def test_newest_eight_survive_a_reload_with_photo_answer_and_link(visit: Visit, 
         "photo": "photo p9",
         "url": "https://x/?answer=token",
         "answer": {"headline": ["A ", {"label": "قميص"}]},
-        "missing": None,
         "other": None,
     }
 
@@ -109,12 +108,11 @@ def test_photo_that_is_identified_again_is_kept_once(visit: Visit, run: Any) -> 
         const recents = open();
         const added = ["a", "b", "a"].map((id, place) => entry(id, { alt: `${place}` }));
         await Promise.all(added.map((one) => recents.add(one)));
-        await recents.remove("b");
-        await until(["a"]);
-        return [await ids(recents), (await recents.get("a")).alt];
+        await until(["a", "b"]);
+        return [await ids(recents), (await get(recents, "a")).alt];
         """,
     )
-    assert result == [["a"], "2"]
+    assert result == [["a", "b"], "2"]
 
 
 def test_session_is_its_tab_and_ends_with_it(visit: Visit, run: Any) -> None:
@@ -226,7 +224,7 @@ def test_quota_of_the_disk_leaves_the_page_working(visit: Visit, run: Any, app: 
         const recents = open();
         await recents.add(entry("large", { photo: new Blob([new Uint8Array(5_000_000)]) }));
         await recents.add(entry("small"));
-        return [await ids(recents), (await recents.get("large")).photo.size];
+        return [await ids(recents), (await get(recents, "large")).photo.size];
         """,
     )
     assert result == [["small", "large"], 5_000_000]
