@@ -1,5 +1,5 @@
 /**
- * Elements and icons of the viewfinder, made without HTML text.
+ * Elements and icons, made without HTML text.
  */
 
 /**

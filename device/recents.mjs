@@ -146,10 +146,15 @@ class Recents {
 
 const isOld = ({ kept }) => Date.now() - kept > DAY_MS;
 
+/** Return a random id of an entry or a session; `randomUUID` is missing on plain http. */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Return the id of this tab's session, which survives reloads. */
 function sessionOf(name) {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const fresh = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const fresh = randomId();
   try {
     const kept = sessionStorage.getItem(name);
     if (!kept) sessionStorage.setItem(name, fresh);

@@ -9,6 +9,7 @@ import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
 import { spokenAnswer } from "./answer_view.mjs";
 import { LiveAnswers } from "./live.mjs";
 import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
+import { randomId } from "./recents.mjs";
 import { openRunMenu } from "./run_menu.mjs";
 import { createParts, followSize, followTheme, linkStyles } from "./viewfinder_parts.mjs";
 import { render } from "./viewfinder_screen.mjs";
@@ -271,7 +272,7 @@ class Viewfinder {
     const { options } = this.#state;
     const { identifier, recents, onAnswer, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
-    const entry = { id: newId(), photo, source, alt, time: Date.now(), answer, token: null, url: null };
+    const entry = { id: randomId(), photo, source, alt, time: Date.now(), answer, token: null, url: null };
     this.show(entry);
     this.#moveSquare(before);
     this.#asking = new AbortController();
@@ -394,10 +395,4 @@ class Viewfinder {
       },
     });
   }
-}
-
-/** Return an id of an entry; `randomUUID` is missing on plain http. */
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
