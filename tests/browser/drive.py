@@ -12,6 +12,7 @@ from model.samples import Sample, samples
 from ui.navigation import PAGES
 
 __all__ = [
+    "COUNT_TRACKS",
     "DESK",
     "PATIENCE_MS",
     "PHONE",
@@ -49,6 +50,19 @@ new MutationObserver(() => {
   }
 }).observe(document, {subtree: true, childList: true});
 """
+COUNT_TRACKS = """
+window.tracks = [];
+if (navigator.mediaDevices) {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}
+window.openTracks = () => window.tracks.filter((track) => track.readyState === "live").length;
+"""
+"""Count the tracks that were opened, and those that still are."""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from model.exporting import cache
 from tests.browser.conftest import HERE
 from tests.browser.device_app import DeviceApp, device_app
-from tests.browser.drive import DESK, PHONE, checked_page
+from tests.browser.drive import COUNT_TRACKS, DESK, PHONE, checked_page
 from tests.browser.server import framing
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, colour, tiny
 from tests.photos import encoded
@@ -22,20 +22,6 @@ from tests.waiting import wait_until
 
 SCREENSHOTS = HERE / "screenshots"
 FRAMES = 60
-COUNT_TRACKS = """
-window.tracks = [];
-if (navigator.mediaDevices) {
-  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (constraints) => {
-    const stream = await open(constraints);
-    window.tracks.push(...stream.getTracks());
-    return stream;
-  };
-}
-window.openTracks = () => window.tracks.filter((track) => track.readyState === "live").length;
-"""
-"""Count the tracks that were opened, and those that still are."""
-
 NO_TAKE_PHOTO = "ImageCapture.prototype.takePhoto = () => Promise.reject(new Error('no'));"
 HIDE = """
 (isHidden) => {

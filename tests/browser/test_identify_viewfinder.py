@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from model.corrections import CorrectionStore
 from model.exporting.runtime import RUNTIME
 from tests.browser.drive import (
+    COUNT_TRACKS,
     DESK,
     Screen,
     chart,
@@ -36,20 +37,6 @@ MAX_FRAME = 8192
 STAYS = "On this device: the photo stays here"
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
-COUNT_TRACKS = """
-(() => {
-  const tracks = [];
-  const devices = navigator.mediaDevices;
-  const open = devices.getUserMedia.bind(devices);
-  devices.getUserMedia = async (constraints) => {
-    const stream = await open(constraints);
-    tracks.push(...stream.getTracks());
-    return stream;
-  };
-  window.openTracks = () => tracks.filter(({ readyState }) => readyState === "live").length;
-  window.tracksEver = () => tracks.length;
-})();
-"""
 
 
 def set_up(folder: Path, built_dir: Path) -> None:
@@ -274,7 +261,7 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
         page.keyboard.press("Escape")
         page.emulate_media(color_scheme="dark")
         expect(page.locator(".vf[data-theme=dark]")).to_be_visible()
-        assert page.evaluate("[openTracks(), tracksEver()]") == [1, 1]
+        assert page.evaluate("[openTracks(), tracks.length]") == [1, 1]
         page.get_by_role("button", name="Take a photo").click()
         expect(page).to_have_url(re.compile("answer="))
         assert page.evaluate("openTracks()") == 1
