@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from hashlib import file_digest
 from pathlib import Path
 
 from model.atomic import replace_atomically
+from model.file_hash import hash_file
 
 __all__ = ["RECORD", "is_as_written", "read_record", "update_record"]
 
@@ -24,18 +24,13 @@ def read_record(folder: Path) -> dict[str, str]:
 
 def is_as_written(record: Mapping[str, str], folder: Path, path: str) -> bool:
     """Return whether the file at ``path`` below a folder holds what ``write`` last put there."""
-    return path in record and record[path] == _hash(folder / path)
+    return path in record and record[path] == hash_file(folder / path)
 
 
 def update_record(folder: Path, paths: Iterable[Path]) -> None:
     """Add files below a folder to its record, as they are now."""
     before = read_record(folder)
-    after = before | {path.relative_to(folder).as_posix(): _hash(path) for path in paths}
+    after = before | {path.relative_to(folder).as_posix(): hash_file(path) for path in paths}
     if after != before:
         with replace_atomically(folder / RECORD, durable=True) as temporary:
             temporary.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n")
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,12 @@
 """The page for static hosts, with the models to deploy."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundle
 from model.exporting.export_folder import read_record
 from model.exporting.web import export_web
+from model.file_hash import hash_file
 from model.text import list_some
 
 from .errors import FilesDiffer
@@ -49,12 +49,11 @@ def _page_models(app: AppSpec) -> list[Bundle]:
 
 def find_changed(folder: Path, hashes: Mapping[str, str]) -> list[str]:
     """Return the files that are missing or don't match their SHA-256."""
-    return [path for path, digest in hashes.items() if _hash(folder / path) != digest]
+    return [path for path, digest in hashes.items() if not _matches(folder / path, digest)]
 
 
-def _hash(path: Path) -> str | None:
+def _matches(path: Path, digest: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path) == digest
     except OSError:
-        return None
+        return False

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
+from ..file_hash import hash_file
 from ..preprocess import Pixels
 from .manifest import FORMAT, SMALL_CARD, File, Manifest
 
@@ -196,8 +197,7 @@ class Bundle:
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, _mtime_ns: int, _inode: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path)
 
 
 def _read_manifest(path: Path) -> tuple[Manifest, str]:

@@ -1,6 +1,5 @@
 """An export's folder: written as a whole, with a record of its files."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 from ..atomic import fsync_path, replace_folder
 from ..bundle.registry import ABANDONED_SECONDS
 from ..errors import FolderExists
+from ..file_hash import hash_file
 
 __all__ = ["RECORD", "escape_markdown", "list_files", "read_record", "write_export", "write_json"]
 
@@ -47,7 +47,7 @@ def write_export(
     new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         fill(new)
-        files = {path: _hash(new / path) for path in list_files(new)}
+        files = {path: hash_file(new / path) for path in list_files(new)}
         write_json(new / RECORD, {"format": FORMAT, "models": dict(models), "files": files})
         sizes = {path: (new / path).stat().st_size for path in list_files(new)}
         for path in sizes:
@@ -122,8 +122,3 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, symlinks=True)
     else:
         shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """The complete import: inspect, convert in a separate process, compare, publish."""
 
-import hashlib
 import io
 import os
 import shutil
@@ -18,6 +17,7 @@ from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_nam
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused
+from ...file_hash import hash_file
 from ...settings import settings
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
@@ -113,7 +113,7 @@ def import_export(
             },
         }
         values = converted.values(name, **stated)
-        values["made"]["export"] = f"sha256:{_hash(path)}"
+        values["made"]["export"] = f"sha256:{hash_file(path)}"
         bundle, parity = _publish(room, values, converted, chosen, on_progress)
         return ImportResult(bundle, report, parity, chosen.left_out)
 
@@ -133,11 +133,6 @@ def check_report(report: ExportReport, *, trust: bool) -> None:
         fatal.insert(0, f"It is a {report.kind} learner, and Loupe takes vision learners.")
     if fatal:
         raise ExportRefused(" ".join(fatal))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _network_notice(

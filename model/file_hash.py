@@ -1,0 +1,16 @@
+"""The SHA-256 of a file, read in blocks."""
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["hash_file"]
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256 as hex digits.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
