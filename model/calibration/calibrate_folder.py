@@ -6,6 +6,7 @@ from pathlib import Path
 from ..bundle import Bundle, ManifestDraft, publish
 from ..engine_info import DEFAULT_ENGINE
 from ..engines import start
+from ..exporting.small_graph import make_small_graph
 from ..photo_files import printable
 from ..preprocess import Pixels
 from ..settings import settings
@@ -13,7 +14,7 @@ from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import TARGET_COVERAGE, calibrate
 from .graph_head import write_calibration
 from .graph_outputs import Floats, open_graph
-from .small_graph import make_small_graph, publish_small_card
+from .small_graph import publish_small_card
 
 __all__ = ["calibrate_bundle"]
 

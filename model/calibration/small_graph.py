@@ -23,7 +23,7 @@ from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from .graph_outputs import CalibrationOutputs, GraphOutputs, open_graph
 
-__all__ = ["calibrate_small_graph", "make_small_graph", "publish_small_card"]
+__all__ = ["calibrate_small_graph", "publish_small_card"]
 
 UNCALIBRATED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
 

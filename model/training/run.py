@@ -24,11 +24,12 @@ from ..calibration.graph_outputs import (
     run_graph,
     run_photos,
 )
-from ..calibration.small_graph import make_small_graph, publish_small_card
+from ..calibration.small_graph import publish_small_card
 from ..disk import name_full_disk
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
+from ..exporting.small_graph import make_small_graph
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
