@@ -196,7 +196,8 @@ def _publish(
         classifier.run_golden_test()
     except (OSError, ValidationError) as error:
         raise ExportRefused(f"The import produced an invalid bundle: {error}") from None
-    parity = compare(classifier, photos, _reference(out))
+    expected = _reference(out)
+    parity = compare(classifier, photos, expected)
     if not parity.close:
         on_progress(
             "Large JPEGs decoded at a smaller scale move a probability by up to "
@@ -205,7 +206,7 @@ def _publish(
         recipe = draft.recipe.model_copy(update={"decoding": "whole"})
         draft = draft.model_copy(update={"recipe": recipe})
         trial = publish(draft, room / "models", fill)
-        parity = compare(Classifier(trial, OnnxEngine(trial)), photos, _reference(out))
+        parity = compare(Classifier(trial, OnnxEngine(trial)), photos, expected)
     if not parity.close:
         raise ExportRefused("From a photo's bytes Loupe would answer differently from fastai.")
     on_progress(

@@ -14,6 +14,7 @@ from ...errors import LoupeError
 from ...learner.inference_module import InferenceModule
 from ...learner.rebuild import empty_learner
 from ...training.onnx_export import golden_pixels
+from .timm_network import timm_name
 from .worker_report import WorkerReport
 
 __all__ = ["named_network", "unnamed"]
@@ -107,11 +108,9 @@ def _candidates(model: nn.Module, made_by: str) -> Iterator[Candidate]:
         return
     body = model[0]
     inner = getattr(body, "model", None)
-    for config in (getattr(inner, "pretrained_cfg", None), getattr(inner, "default_cfg", None)):
-        listed = config.get("architecture") if isinstance(config, dict) else None
-        if isinstance(listed, str):
-            yield Candidate("timm", listed)
-            return
+    if isinstance(inner, nn.Module) and (listed := timm_name(vars(inner))):
+        yield Candidate("timm", listed)
+        return
     yield from _lookalikes(body, known)
 
 

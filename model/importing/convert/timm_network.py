@@ -1,6 +1,6 @@
 """timm's networks, rebuilt by name: layers' attributes change between versions of timm."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -11,10 +11,10 @@ from .network_builder import Weights
 __all__ = ["rebuild_timm", "timm_name"]
 
 
-def timm_name(layer: Layer) -> str:
-    """Return the name under which timm lists a network, by the layer's own description."""
+def timm_name(attributes: Mapping[str, Any]) -> str:
+    """Return the name under which timm lists a network, which its attributes hold, or nothing."""
     for key in ("pretrained_cfg", "default_cfg"):
-        config = layer.attributes.get(key)
+        config = attributes.get(key)
         name = config.get("architecture") if isinstance(config, dict) else None
         if isinstance(name, str):
             return name
@@ -29,9 +29,9 @@ def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
         the installed timm does not know are missing.
     """
     rebuilt: dict[int, nn.Module] = {}
-    for layer in _layers(network.root):
-        name = timm_name(layer)
-        if name and layer.module.startswith("timm.models.") and id(layer) not in rebuilt:
+    for layer in network.layers():
+        name = timm_name(layer.attributes)
+        if name and layer.module.startswith("timm.models."):
             state = {
                 key: weights.tensor(tensor) for key, tensor in Network(layer, ()).weights().items()
             }
@@ -58,11 +58,3 @@ def _built(name: str, layer: Layer, state: dict[str, Any]) -> nn.Module | None:
             continue
         return module.eval()
     return None
-
-
-def _layers(root: Layer) -> Iterator[Layer]:
-    near = [root]
-    while near:
-        layer = near.pop()
-        yield layer
-        near += [child for child in layer.layers.values() if child is not None]

@@ -72,6 +72,17 @@ class Network:
     root: Layer
     own: tuple[Layer, ...]
 
+    def layers(self) -> Iterator[Layer]:
+        """Yield each layer once, however often it is part of others."""
+        near, met = [self.root], {id(self.root)}
+        while near:
+            layer = near.pop()
+            yield layer
+            for child in layer.layers.values():
+                if child is not None and id(child) not in met:
+                    met.add(id(child))
+                    near.append(child)
+
     def weights(self) -> dict[str, Tensor]:
         """Return the tensors of the state dict by name."""
         return dict(_weights(self.root, ""))

@@ -1,11 +1,8 @@
 """The plan of an import in words: what it does with an export, and what it leaves behind."""
 
-from collections.abc import Iterator
-
 from .learner import LearnerParts
 from .network import Network
 from .report import printable
-from .tensors import Tensor
 from .transforms import AFFINE, Step
 
 __all__ = ["describe_import", "describe_left_behind"]
@@ -25,10 +22,11 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
         else "The probabilities of all labels sum to 1 (softmax)."
     )
     photos = ", ".join(filter(None, map(_describe, steps)))
+    layers = sum(1 for _ in network.layers())
     made_of = (
         "Its network's own code has to run."
         if network.own
-        else f"Its network is built of {_count(network):,} known layers; none of its code runs."
+        else f"Its network is built of {layers:,} known layers; none of its code runs."
     )
     return (f"Photos: {photos or 'as they are'}.", outputs, made_of)
 
@@ -56,17 +54,3 @@ def _describe(step: Step) -> str:
     method = step.settings.get("method")
     details = f" ({method})" if isinstance(method, str) else ""
     return f"{name} to {height} × {width}{details}"
-
-
-def _count(network: Network) -> int:
-    return sum(1 for _ in _walk(network))
-
-
-def _walk(network: Network) -> Iterator[Tensor | object]:
-    near, met = [network.root], set()
-    while near:
-        layer = near.pop()
-        if id(layer) not in met:
-            met.add(id(layer))
-            yield layer
-            near += [child for child in layer.layers.values() if child is not None]

@@ -139,7 +139,7 @@ def _step(transform: Any) -> Step:
 
 def _setting(value: Any) -> Any:
     tensor = as_tensor(value)
-    return value_of_tensor if (value_of_tensor := tensor) is not None else plain(value)
+    return plain(value) if tensor is None else tensor
 
 
 def _title(transform: Any) -> str:
