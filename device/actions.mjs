@@ -1,14 +1,14 @@
 /**
  * What a visitor can do with an answer, each in a dialog of its own: correct it, share it, look it
- * up. A dialog is removed when it is closed.
+ * up.
  */
 
+import { createDialog } from "./dialog.mjs";
 import { createButton, createElement } from "./elements.mjs";
 import { labelElement, toText } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
 const NO_LINK = "There is no link yet, because the app isn't connected. Try again once it is.";
-const STYLE = new URL("actions.css", import.meta.url).href;
 
 /**
  * Ask what a photo shows, and save it.
@@ -134,24 +134,4 @@ export function openLookUp(parent, { answer }, sites) {
     createElement("p", { className: "vf-small" }, "Another site opens, which then sees the label."),
   );
   dialog.showModal();
-}
-
-function createDialog(parent, title) {
-  const heading = createElement("h3", { className: "vf-headline", id: "loupe-dialog" }, title);
-  const close = createButton("vf-text-button", "Close");
-  const body = createElement("div", { className: "vf-dialog-body" });
-  const dialog = createElement(
-    "dialog", { className: "vf-dialog" },
-    createElement("link", { rel: "stylesheet", href: STYLE }),
-    createElement("div", { className: "vf-dialog-head" }, heading, close), body,
-  );
-  dialog.setAttribute("aria-labelledby", heading.id);
-  close.onclick = () => dialog.close();
-  dialog.onclose = () => dialog.remove();
-  dialog.onclick = ({ target }) => {
-    if (target === dialog) dialog.close();
-  };
-  // In the view's own element, which has the theme's tokens.
-  parent.querySelector(".vf").append(dialog);
-  return { dialog, body };
 }

@@ -2,7 +2,8 @@
  * The menu that chooses where the model runs.
  */
 
-import { createButton, createElement } from "./elements.mjs";
+import { createDialog } from "./dialog.mjs";
+import { createElement } from "./elements.mjs";
 
 const MODES = [
   ["auto", "Automatic", "This device once it has the model, and the server until then."],
@@ -13,12 +14,12 @@ const MODES = [
 /**
  * Ask where the model runs.
  *
- * @param {Element} root in which the dialog opens
+ * @param {Node} parent where the viewfinder is
  * @param {"auto" | "device" | "server"} run the current choice
  * @param {(run: string) => void} onRun is called with another choice
  */
-export function openRunMenu(root, run, onRun) {
-  const dialog = createElement("dialog", { className: "vf-dialog", ariaLabel: "Where the model runs" });
+export function openRunMenu(parent, run, onRun) {
+  const { dialog, body } = createDialog(parent, "Where the model runs");
   const buttons = MODES.map(([name, title, line]) => {
     const button = createElement(
       "button", { type: "button", className: "vf-choice", ariaPressed: String(name === run) },
@@ -30,12 +31,6 @@ export function openRunMenu(root, run, onRun) {
     };
     return button;
   });
-  const heading = createElement("h3", {}, "Where the model runs");
-  const close = createButton("vf-button", "Close", { onclick: () => dialog.close() });
-  dialog.append(heading, ...buttons, close);
-  dialog.onclose = () => dialog.remove();
-  // A press outside the dialog.
-  dialog.onclick = ({ target }) => target === dialog && dialog.close();
-  root.append(dialog);
+  body.append(...buttons);
   dialog.showModal();
 }

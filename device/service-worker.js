@@ -13,14 +13,14 @@ const STATE = new URL("state.json", SCOPE).href;
 
 /** All files of the page; one that is missing here would be missing without a network. */
 const PAGE = [
-  "./", "actions.css", "actions.mjs", "answer.css", "answer_view.mjs", "app.css", "app.mjs",
-  "camera.mjs", "camera_access.mjs", "compare.css", "compare.mjs", "crop.mjs", "elements.mjs",
-  "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs", "layouts.css", "live.mjs",
-  "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs", "photo.mjs",
-  "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs", "preprocess.mjs",
-  "recents.mjs", "run_menu.mjs", "scaled_decoding.mjs", "server.mjs", "streamlit.css",
-  "streamlit.mjs", "streamlit_component.mjs", "tokens.css", "truncation.mjs", "viewfinder.css",
-  "viewfinder.mjs", "viewfinder_parts.mjs", "viewfinder_screen.mjs", "worker.mjs",
+  "./", "actions.mjs", "answer.css", "answer_view.mjs", "app.css", "app.mjs", "camera.mjs",
+  "camera_access.mjs", "compare.css", "compare.mjs", "crop.mjs", "dialog.css", "dialog.mjs",
+  "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs", "layouts.css",
+  "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
+  "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs",
+  "preprocess.mjs", "recents.mjs", "run_menu.mjs", "scaled_decoding.mjs", "server.mjs",
+  "streamlit.css", "streamlit.mjs", "streamlit_component.mjs", "tokens.css", "truncation.mjs",
+  "viewfinder.css", "viewfinder.mjs", "viewfinder_parts.mjs", "viewfinder_screen.mjs", "worker.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

@@ -139,7 +139,7 @@ class Viewfinder {
     parts.retry.onclick = () => this.#state.options.onRetry?.();
     parts.where.onclick = () => {
       const { onRun, onWhere, run } = this.#state.options;
-      if (onRun) openRunMenu(root, run, onRun);
+      if (onRun) openRunMenu(this.#parent, run, onRun);
       else onWhere?.();
     };
     for (const [button, input] of [[parts.choose, parts.pick], [parts.cameraApp, parts.capture]]) {

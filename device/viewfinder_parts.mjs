@@ -6,7 +6,7 @@
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
-const STYLES = ["tokens.css", "viewfinder.css", "answer.css", "layouts.css"];
+const STYLES = ["tokens.css", "viewfinder.css", "answer.css", "layouts.css", "dialog.css"];
 /** Least width of the layout with the answer at the picture's side, in CSS pixels. */
 const DESK_PX = 900;
 
