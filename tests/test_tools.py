@@ -34,6 +34,7 @@ def run_without_tools(folder: Path, *arguments: str, **environment: str) -> tupl
     return done.returncode, done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_tests_without_their_tools_skip(tmp_path: Path) -> None:
     """Browsers, replicas behind a proxy, and the validators of hosts' files."""
     places = ["tests/browser", "tests/operating", "tests/deploy/test_check.py"]
@@ -44,6 +45,7 @@ def test_tests_without_their_tools_skip(tmp_path: Path) -> None:
     assert int(skipped[1]) > 50
 
 
+@pytest.mark.slow
 def test_tests_without_their_tools_fail_in_ci(tmp_path: Path) -> None:
     status, summary = run_without_tools(tmp_path, "tests/deploy/test_check.py", CI="true")
     assert status == 1

@@ -48,6 +48,7 @@ def batch_page(page):
     return page
 
 
+@pytest.mark.slow
 def test_reload_keeps_a_running_batch_and_its_results(batch_page, visitor):
     page = batch_page
     upload(page, PHOTOS, side=4000)

@@ -180,6 +180,7 @@ def expect_refusal(page, value):
     assert main.locator("script, img, a, strong, em, .katex").count() == 0, value
 
 
+@pytest.mark.slow
 def test_page_says_what_a_links_signature_shows(browser, tmp_path):
     with (
         serving(tmp_path, LOUPE_SECRET="a secret of the tests") as signing,

@@ -64,6 +64,7 @@ def test_kill_leaves_the_previous_backup(data: Path, backup: Path, place: str, w
     assert back_up(backup)[0].corrections == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "when"), [("shutil.copyfileobj", "after"), ("Path.rename", "before")]
 )
@@ -78,6 +79,7 @@ def test_kill_of_a_restore_leaves_nothing_in_the_way(
     assert not [name for name in names(folder) if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_everything_as_it_was(data: Path, backup: Path, tmp_path: Path) -> None:
     before, previous = state(data), backup.read_bytes()
     for words, message in (

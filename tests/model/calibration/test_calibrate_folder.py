@@ -37,6 +37,7 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     assert run("verify", "tiny")[0] == 0
 
 
+@pytest.mark.slow
 def test_calibrating_again_replaces_the_calibration(tiny_bundle: Bundle, photos: Path) -> None:
     assert run("calibrate", "tiny", photos)[0] == 0
     first = get_bundle("tiny")

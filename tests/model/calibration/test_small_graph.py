@@ -71,6 +71,7 @@ def test_calibrating_measures_the_small_graph(
     assert '"small": {' in run("show", "tiny")[1]
 
 
+@pytest.mark.slow
 def test_small_graph_of_an_older_bundle_is_calibrated_without_a_new_version(
     tiny_bundle: Bundle, photos: Path, greys: Path, tmp_path: Path
 ) -> None:

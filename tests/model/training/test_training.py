@@ -217,6 +217,7 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
 # Resuming
 
 
+@pytest.mark.slow
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
     from model.training.config import Progress, TrainingConfig
     from model.training.train import get_run_dir, train
