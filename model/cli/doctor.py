@@ -15,6 +15,7 @@ from rich.text import Text
 from ..errors import ExportRefused
 from ..importing.inspect import ExportReport, Name, inspect_export
 from ..importing.inspect.report import printable
+from ..importing.weights_settings import OPTIONS
 from ..text import list_some
 
 __all__ = ["doctor_command"]
@@ -47,10 +48,13 @@ TASKS = {
     "unknown": "not recognised",
 }
 
+KINDS = {"unknown": "not recognised", "weights": "weights alone"}
+
 FORMATS = {
     "zip": "torch's zip format",
     "legacy": "torch's old format, from before torch 1.6",
     "pickle": "a bare pickle, not torch's",
+    "safetensors": "safetensors",
 }
 
 INFERRED = {
@@ -77,6 +81,8 @@ MAX_LEFT_BEHIND = 12
 def doctor_command(export: Path, as_json: bool) -> None:
     """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
+    Weights alone (.pth, .safetensors) are recognised, too.
+
     The file is read, never loaded: nothing in it is run. Exits with 0 if it can be imported,
     1 if something blocks that, 2 if the file is not an export or can't be read.
     """
@@ -102,19 +108,21 @@ def _print(path: Path, report: ExportReport) -> None:
     console.print(Text(printable(str(path)), style="bold"))
     console.print(_rows(_about(report)))
     if report.plan and not report.fatal:
-        console.print(Text("\nWhat an import does", style="bold"))
+        title = "What it holds" if report.kind == "weights" else "What an import does"
+        console.print(Text(f"\n{title}", style="bold"))
         _print_lines(console, report.plan)
     if report.left_behind:
         console.print(Text("\nNot needed, so it stays behind", style="bold"))
         _print_lines(console, [list_some(report.left_behind, MAX_LEFT_BEHIND)])
     _print_problems(console, report)
     _print_next(console, path, report)
-    if report.inferred:
+    if report.inferred and report.kind != "weights":
         console.print(Text("\nInferred from the file; may be wrong", style="bold"))
         rows = [(INFERRED[key], report.inferred[key]) for key in INFERRED if key in report.inferred]
         console.print(_rows(rows))
-    console.print(Text("\nNames in the file, none of them loaded", style="bold"))
-    console.print(_rows(list(_names(report))))
+    if report.names:
+        console.print(Text("\nNames in the file, none of them loaded", style="bold"))
+        console.print(_rows(list(_names(report))))
 
 
 def _print_lines(console: Console, lines: Sequence[str]) -> None:
@@ -132,14 +140,15 @@ def _rows(rows: list[tuple[str, str]]) -> Table:
 
 
 def _about(report: ExportReport) -> list[tuple[str, str]]:
-    kind = "not recognised" if report.kind == "unknown" else f"{report.kind} learner"
     rows = [
-        ("kind", kind),
+        ("kind", KINDS.get(report.kind, f"{report.kind} learner")),
         ("gives", TASKS[report.task]),
         ("network", report.library or "not recognised"),
         ("size", f"{_size(report.bytes)}, of which weights {_size(report.weights_bytes)}"),
         ("written in", FORMATS[report.format]),
     ]
+    if report.kind == "weights":
+        rows = [row for row in rows if row[0] not in ("gives", "network")]
     if report.labels:
         first = ", ".join(report.labels[:MAX_LABELS])
         more = ", …" if len(report.labels) > MAX_LABELS else ""
@@ -193,6 +202,13 @@ def _print_problems(console: Console, report: ExportReport) -> None:
 def _print_next(console: Console, path: Path, report: ExportReport) -> None:
     if report.fatal:
         return
-    console.print(Text("\nNothing blocks it. To import it:", style="bold"))
     command = f"python -m model import {shlex.quote(printable(str(path)))} --name NAME"
-    console.print(Text(f"  {command}"), soft_wrap=True)
+    if report.kind != "weights":
+        console.print(Text("\nNothing blocks it. To import it:", style="bold"))
+        console.print(Text(f"  {command}"), soft_wrap=True)
+        return
+    console.print(Text("\nTo import it, say what the file doesn't:", style="bold"))
+    words = " ".join(f"{option} {option.strip('-').upper()}" for option in OPTIONS)
+    console.print(Text(f"  {command} {words}"), soft_wrap=True)
+    more = "--multilabel", "only if it was trained with several labels per photo"
+    console.print(_rows([*OPTIONS.items(), more]))

@@ -1,4 +1,4 @@
-"""``import``: turn a fastai export into a model."""
+"""``import``: turn a fastai export, or weights alone, into a model."""
 
 from pathlib import Path
 
@@ -30,6 +30,22 @@ MAX_LISTED = 12
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
+@click.option("--arch", default="", help="Weights alone: the network, such as resnet34.")
+@click.option(
+    "--labels",
+    default="",
+    help="Weights alone: a file with one label per line, or cat,dog, in the order of dls.vocab.",
+)
+@click.option("--size", default="", help="Weights alone: 224, or HEIGHTxWIDTH, as in Resize.")
+@click.option("--method", default="", help="Weights alone: crop, pad or squish, as in Resize.")
+@click.option(
+    "--normalize",
+    default="",
+    help="Weights alone: imagenet, none, or MEAN/STD as 0.5,0.5,0.5/0.2,0.2,0.2.",
+)
+@click.option(
+    "--multilabel", is_flag=True, help="Weights alone: several labels per photo (sigmoid)."
+)
 @click.option("--title", default="", help="The title on screen; default: the name as words.")
 @click.option(
     "--licence",
@@ -39,14 +55,28 @@ MAX_LISTED = 12
     help="The model's licence; by default 'not stated'.",
 )
 def import_command(
-    export: Path, name: str, trust: bool, photos: Path | None, title: str, licence: str
+    export: Path,
+    name: str,
+    trust: bool,
+    photos: Path | None,
+    title: str,
+    licence: str,
+    multilabel: bool,
+    **stated: str,
 ) -> None:
     """Import EXPORT, a file that learn.export() wrote.
 
     Nothing in the file is run: it is read, and its network is built of known layers.
+
+    EXPORT may also be weights alone (.pth of learn.save() or a state_dict, .safetensors). Then
+    --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
     with require_full_install("Importing"):
         from ..importing.convert.importer import import_export
+        from ..importing.weights_settings import WeightsSettings
+    weights = WeightsSettings.from_options(
+        {f"--{option}": value for option, value in stated.items()}, multilabel=multilabel
+    )
     models_dir = settings().data / "models"
     require_writable(models_dir)
     with name_full_disk(models_dir):
@@ -57,6 +87,7 @@ def import_command(
             title=title,
             licence=licence,
             photos=photos,
+            weights=weights,
             on_progress=_print_note,
         )
     if trust and not imported.report.needs_trust:

@@ -21,6 +21,7 @@ from ...file_hash import hash_file
 from ...settings import settings
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
+from ..weights_settings import UNNEEDED_SETTINGS, WeightsSettings, needs_settings
 from .parity import Parity, Photos, compare, gather_photos
 from .refusals import worker_ended, worker_refused
 from .worker_report import WorkerReport
@@ -57,18 +58,20 @@ def import_export(
     title: str = "",
     licence: str = "",
     photos: Path | None = None,
+    weights: WeightsSettings | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     seconds: float = MAX_SECONDS,
 ) -> ImportResult:
-    """Turn the file of ``learn.export()`` into a bundle in the data folder.
+    """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
 
     Args:
-        path: the export.
+        path: the export, or a file of weights.
         name: the model's name.
         trust: run the network's own code, where only that can rebuild it.
         title: what people read; by default the name.
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
+        weights: what a file of weights doesn't say; None for an export.
         on_progress: called with a sentence on each step.
         seconds: that converting may take.
 
@@ -81,7 +84,7 @@ def import_export(
     check_name(name)
     on_progress(f"Reading {path.name} without running it…")
     report = inspect_export(path)
-    check_report(report, trust=trust)
+    check_report(report, trust=trust, weights=weights)
     if missing := [package for package in ("torch", "fastai") if find_spec(package) is None]:
         raise EngineUnavailable(
             f"Importing needs {', '.join(missing)}, not installed here: "
@@ -93,6 +96,7 @@ def import_export(
             "export": str(path.resolve()),
             "photos": [file.name for file in chosen.files],
             "trust": trust and report.needs_trust,
+            "weights": weights and weights.model_dump(mode="json"),
         }
         status = launcher.run(
             room,
@@ -118,8 +122,10 @@ def import_export(
         return ImportResult(bundle, report, parity, chosen.left_out)
 
 
-def check_report(report: ExportReport, *, trust: bool) -> None:
-    """Refuse an export whose inspection shows that it can't be imported.
+def check_report(
+    report: ExportReport, *, trust: bool, weights: WeightsSettings | None = None
+) -> None:
+    """Refuse a file whose inspection shows that it can't be imported.
 
     Raises:
         ExportRefused: with all findings.
@@ -129,7 +135,9 @@ def check_report(report: ExportReport, *, trust: bool) -> None:
         for problem in report.problems
         if problem.fatal and not (trust and problem.code == "own-network")
     ]
-    if report.kind not in ("vision", "unknown"):
+    if not fatal and (report.kind == "weights") is not (weights is not None):
+        fatal.append(needs_settings() if weights is None else UNNEEDED_SETTINGS)
+    if report.kind not in ("vision", "weights", "unknown"):
         fatal.insert(0, f"It is a {report.kind} learner, and Loupe takes vision learners.")
     if fatal:
         raise ExportRefused(" ".join(fatal))

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from ..inspect.container import open_export
-from ..inspect.learner import LearnerParts, read_learner
+from ..inspect.learner import read_learner
 from .fastai_pipeline import FastaiPipeline
 from .network_builder import Weights
 from .network_name import named_network, unnamed
@@ -22,10 +22,13 @@ __all__ = ["RestoredLearner", "restore_learner"]
 class RestoredLearner:
     """The parts of an export that predict.
 
-    ``pipeline`` holds fastai's own transforms, ``steps`` what a bundle does in their place.
+    ``made_by`` is the name that the network was made by, or nothing. ``pipeline`` holds fastai's
+    own transforms, ``steps`` what a bundle does in their place.
     """
 
-    parts: LearnerParts
+    labels: tuple[str, ...]
+    multilabel: bool
+    made_by: str
     pipeline: FastaiPipeline
     steps: GraphInput
     model: nn.Module
@@ -38,8 +41,8 @@ class RestoredLearner:
         """
         mean, std = self.steps.mean, self.steps.std
         report = WorkerReport(
-            labels=self.parts.labels,
-            multilabel=self.parts.loss == "sigmoid",
+            labels=self.labels,
+            multilabel=self.multilabel,
             recipe=self.steps.recipe,
             architecture=unnamed(self.model, 1, mean, std),
             learner=False,
@@ -49,7 +52,7 @@ class RestoredLearner:
         report = report.model_copy(update={"architecture": architecture})
         if self.steps.scale is not None:
             return report
-        return named_network(self.model, self.parts.architecture, report)
+        return named_network(self.model, self.made_by, report)
 
 
 def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
@@ -70,4 +73,6 @@ def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
         size = steps.recipe.graph_size or steps.recipe.size
         trusted = path if trust else None
         model = restore_network(parts.network, weights, size, trusted=trusted)
-    return RestoredLearner(parts, pipeline, steps, model)
+    return RestoredLearner(
+        parts.labels, parts.loss == "sigmoid", parts.architecture, pipeline, steps, model
+    )

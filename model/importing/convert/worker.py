@@ -62,11 +62,17 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
     import numpy as np
 
     from ...training.onnx_export import export_onnx
+    from ..weights_settings import WeightsSettings
     from .reference import reference_probabilities
     from .restored_learner import restore_learner
+    from .restored_weights import restore_weights
 
     _stage(out, "loading")
-    learner = restore_learner(Path(task["export"]), trust=task["trust"])
+    path, given = Path(task["export"]), task["weights"]
+    if given is None:
+        learner = restore_learner(path, trust=task["trust"])
+    else:
+        learner = restore_weights(path, WeightsSettings.model_validate(given))
     report = learner.report()
     _stage(out, "compiling")
     export_onnx(learner.model, report.manifest(), out, learner.steps.scale)

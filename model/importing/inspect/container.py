@@ -1,6 +1,6 @@
 """A file → its pickle as placeholders, and the numbers of its tensors.
 
-torch's zip, torch's format from before 1.6, or a bare pickle.
+torch's zip, torch's format from before 1.6, a bare pickle, or safetensors.
 """
 
 import io
@@ -15,6 +15,7 @@ from ...errors import ExportRefused
 from .archive import MAX_PICKLE, Archive, read_archive
 from .foreign import AGAIN, describe_foreign
 from .report import Finding, printable
+from .safetensors_file import is_safetensors, read_safetensors
 from .tensors import DTYPES, StrangeTensor
 from .unpickler import LimitExceeded, Reading, Unpickler
 
@@ -38,7 +39,7 @@ class ExportFile:
     of a zip's parts. ``numbers`` says where the bytes of each storage lie.
     """
 
-    format: Literal["zip", "legacy", "pickle"]
+    format: Literal["zip", "legacy", "pickle", "safetensors"]
     size: int
     root: Any
     reading: Reading
@@ -103,12 +104,23 @@ def open_export(path: Path) -> Iterator[ExportFile]:
         ) from None
     with file:
         head = file.read(512)
+        if is_safetensors(head):
+            file.seek(0)
+            yield _read_safetensors(file, status.st_size)
+            return
         if message := describe_foreign(head, status.st_size):
             raise ExportRefused(message)
         file.seek(0)
         # torch decides by these bytes as well: anything before the zip makes it a pickle.
         read = _read_zip if head.startswith(b"PK\x03\x04") else _read_pickles
         yield read(file, status.st_size)
+
+
+def _read_safetensors(file: BinaryIO, size: int) -> ExportFile:
+    tensors, offsets = read_safetensors(file, size)
+    found = ExportFile("safetensors", size, tensors, Reading(), file=file, offsets=offsets)
+    found.reading.storages = {name: tensor.storage for name, tensor in tensors.items()}
+    return found
 
 
 def _read_zip(file: BinaryIO, size: int) -> ExportFile:

@@ -38,6 +38,7 @@ def find_problems(
     task: str,
     root: str,
     network: Network | None,
+    is_weights: bool,
     not_understood: str,
 ) -> tuple[Finding, ...]:
     """Return all findings, fatal ones first.
@@ -50,6 +51,7 @@ def find_problems(
         task: what it gives for a photo.
         root: full name of the class of the file's one object.
         network: its layers, if they were read.
+        is_weights: whether it is a state dict, and nothing else.
         not_understood: why its learner was not read, if it was not.
     """
     if any(finding.code == "torchscript" for finding in export.findings):
@@ -60,7 +62,7 @@ def find_problems(
         *export.findings,
         *_damage(export),
         # An attack is not explained further: no message should help to load it.
-        *(() if attacks else _not_a_learner(export, names, root)),
+        *(() if attacks or is_weights else _not_a_learner(export, names, root)),
         *_other_kinds(kind, task),
         *_fastai_1(names),
     ]
@@ -102,9 +104,9 @@ def _not_a_learner(export: ExportFile, names: Sequence[Name], root: str) -> Iter
         return  # fastai 1 wrote a dictionary; that is said elsewhere
     without = "without the labels and without how photos are prepared"
     if any(name.role == "network" for name in names):
-        what = f"only the network, {without}"
+        what = f"only the network, {without} (weights alone, its state_dict(), can be imported)"
     elif export.reading.storages:
-        what = f"only weights, {without} (a state_dict, as learn.save() writes it)"
+        what = f"only weights, {without}, and not as learn.save() writes them"
     else:
         what = f"no fastai learner but {printable(root)}"
     yield Finding.of("no-learner", f"The file holds {what}. To get an export, {AGAIN}.")

@@ -45,7 +45,7 @@ PAGE = (
 
 def describe_foreign(head: bytes, size: int) -> str | None:
     """Describe a file by its first bytes; return None if it may be a pickle or a zip."""
-    return _nothing(head, size) or _marked(head) or _looks_like(head, size)
+    return _nothing(head, size) or _marked(head) or _looks_like(head)
 
 
 def _nothing(head: bytes, size: int) -> str | None:
@@ -76,13 +76,8 @@ def _marked(head: bytes) -> str | None:
     return None
 
 
-def _looks_like(head: bytes, size: int) -> str | None:
+def _looks_like(head: bytes) -> str | None:
     """Describe a file whose format has no signature."""
-    if head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") <= size:
-        return (
-            "This is a safetensors file: weights without the labels and without how photos are "
-            f"prepared. {AGAIN}"
-        )
     if _onnx(head):
         return (
             "This is an ONNX model: a network without the labels and without how photos are "

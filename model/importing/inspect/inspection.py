@@ -19,6 +19,7 @@ from .placeholders import Placeholder, PlaceholderType
 from .plan import describe_import, describe_left_behind
 from .report import ExportReport, Kind, Name, printable
 from .values import full_name
+from .weights import StateDict, describe_weights, read_state_dict
 
 __all__ = ["inspect_file"]
 
@@ -58,10 +59,11 @@ MAX_PARTS = 300_000
 
 @dataclass(frozen=True)
 class _Understood:
-    """The parts of the learner that were read, and why others were not."""
+    """The parts of the learner that were read, or the weights, and why others were not."""
 
     parts: LearnerParts | None = None
     network: Network | None = None
+    weights: StateDict | None = None
     reason: str = ""
 
 
@@ -85,6 +87,8 @@ def inspect_file(path: Path) -> ExportReport:
         modules = {module for module, _ in export.reading.names}
         kind, task = _kind(modules), _task(export)
         understood = _understand(export)
+        if understood.weights:
+            kind = "weights"
         return _report(path, export, contents, names, kind, task, understood)
 
 
@@ -106,6 +110,7 @@ def _report(
         task=task,
         root=full_name(export.root),
         network=network,
+        is_weights=understood.weights is not None,
         not_understood=understood.reason,
     )
     return ExportReport(
@@ -117,8 +122,8 @@ def _report(
         task=task,
         library=_library({name.module for name in names}, names),
         labels=tuple(printable(one) for one in (parts.labels if parts else ())[:MAX_LABELS]),
-        plan=describe_import(parts, network) if parts and network else (),
-        left_behind=describe_left_behind(parts, find_risky_code(contents)) if parts else (),
+        plan=_plan(understood),
+        left_behind=_left_behind(understood, contents),
         names=names,
         inferred={key: printable(one) for key, one in infer_origin(export, contents).items()},
         problems=problems,
@@ -126,10 +131,28 @@ def _report(
     )
 
 
+def _plan(understood: _Understood) -> tuple[str, ...]:
+    if understood.weights:
+        return describe_weights(understood.weights)
+    if understood.parts and understood.network:
+        return describe_import(understood.parts, understood.network)
+    return ()
+
+
+def _left_behind(understood: _Understood, contents: Contents) -> tuple[str, ...]:
+    if understood.weights:
+        return understood.weights.unneeded
+    if understood.parts:
+        return describe_left_behind(understood.parts, find_risky_code(contents))
+    return ()
+
+
 def _understand(export: ExportFile) -> _Understood:
-    """Read the learner as an import would."""
+    """Read the learner, or the weights, as an import would."""
     parts = None
     try:
+        if weights := read_state_dict(export.root):
+            return _Understood(weights=weights)
         parts = read_learner(export.root)
         return _Understood(parts, read_network(parts.network))
     except ExportRefused as error:

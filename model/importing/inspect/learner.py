@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from .transforms import (
 )
 from .values import Unreadable, elements, full_name, plain
 
-__all__ = ["LearnerParts", "Loss", "read_labels", "read_learner", "read_loss"]
+__all__ = ["LearnerParts", "Loss", "check_labels", "read_labels", "read_learner", "read_loss"]
 
 MAX_LABEL = 200
 """Characters of a label."""
@@ -147,15 +147,23 @@ def read_labels(transforms: list[Any]) -> tuple[str, ...]:
             "MultiCategoryBlock."
         )
     try:
-        texts = [_label(label) for label in _vocabulary(vocabularies[0].attributes.get("vocab"))]
+        labels = _vocabulary(vocabularies[0].attributes.get("vocab"))
     except Unreadable as error:
         raise ExportRefused(f"Its labels can't be read: {error}.") from None
+    return check_labels(labels, "Correct the labels and train again.")
+
+
+def check_labels(labels: Sequence[Any], advice: str) -> tuple[str, ...]:
+    """Return labels as text, in the same order.
+
+    Raises:
+        ExportRefused: there are none, or they can't be told apart or shown; ends with ``advice``.
+    """
+    texts = [_label(label, advice) for label in labels]
     if not texts:
         raise ExportRefused("Its list of labels (dls.vocab) is empty.")
     if twice := [text for text, count in Counter(texts).items() if count > 1]:
-        raise ExportRefused(
-            f"Two of its labels read the same: {twice[0]!r}. Rename one and train again."
-        )
+        raise ExportRefused(f"Two of its labels read the same: {twice[0]!r}. {advice}")
     return tuple(texts)
 
 
@@ -171,7 +179,7 @@ def _vocabulary(vocabulary: Any) -> list[Any]:
     return list(listed)
 
 
-def _label(label: Any) -> str:
+def _label(label: Any, advice: str) -> str:
     is_missing = label is None or label != label
     if isinstance(label, list | tuple | dict | set | bytes):
         raise ExportRefused("It answers several questions at once, and Loupe takes one.")
@@ -179,8 +187,7 @@ def _label(label: Any) -> str:
     if not text.strip() or len(text) > MAX_LABEL or CONTROLS.search(text):
         raise ExportRefused(
             f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
-            f"{MAX_LABEL} characters without control characters. Correct the labels and train "
-            "again."
+            f"{MAX_LABEL} characters without control characters. {advice}"
         )
     return text
 

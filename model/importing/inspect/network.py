@@ -7,7 +7,7 @@ from typing import Any
 from ...errors import ExportRefused
 from .allowlist import FUNCTIONS, HOOKS, is_allowed_module
 from .placeholders import Placeholder, PlaceholderType
-from .tensors import StrangeTensor, Tensor, as_tensor
+from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import Unreadable, full_name, plain
 
 __all__ = ["Function", "Layer", "LeftOut", "Network", "read_network"]
@@ -17,9 +17,6 @@ MAX_DEPTH = 60
 
 MAX_LAYERS = 20_000
 """Layers, counted as often as they are part of others."""
-
-MAX_SHARING = 4
-"""How many times the numbers of all tensors may be those that the file holds."""
 
 RUNNING = {"_forward_hooks", "_forward_pre_hooks"}
 """Hooks that change what a layer answers."""
@@ -109,8 +106,7 @@ class _Reader:
         self.layers: dict[int, Layer] = {}
         self.sizes: dict[int, int] = {}
         self.open: set[int] = set()
-        self.storages: dict[str, int] = {}
-        self.numbers = 0
+        self.tensors: list[Tensor] = []
 
     def read(self, root: Any) -> Layer:
         """Return the root's layer."""
@@ -186,13 +182,12 @@ class _Reader:
             raise _strange(path, f"can't be: {error}") from None
         if tensor is None:
             raise _strange(path, f"is a {full_name(value)} and not a tensor")
-        self.storages[tensor.storage.key] = tensor.storage.size
-        self.numbers += tensor.count
+        self.tensors.append(tensor)
         return tensor
 
     def check_sharing(self) -> None:
         """Refuse networks that would be much larger in memory than in the file."""
-        if self.numbers > MAX_SHARING * sum(self.storages.values()) + 1_000_000:
+        if repeats_numbers(self.tensors):
             raise _strange("", "uses the same weights more often than any network")
 
     def _attributes(self, state: Mapping[Any, Any], path: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...text import list_some
 
 __all__ = ["ExportReport", "Finding", "Group", "Kind", "Name", "joined", "printable"]
 
-Kind = Literal["vision", "tabular", "text", "collab", "unknown"]
+Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
 
 Group = Literal[
     "fastai",
@@ -75,8 +75,9 @@ class Finding(StrictModel):
 class ExportReport(StrictModel):
     """All that is known of a fastai export without running it.
 
-    ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before) or
-    ``pickle``. ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,
+    ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before),
+    ``pickle`` or ``safetensors``. The kind ``weights`` is a state dict alone.
+    ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,
     ``boxes`` or ``unknown``. ``labels`` is empty where they were not found. ``plan`` says what
     an import does with it, ``left_behind`` what it does not take along. ``inferred`` is read off
     traces, and may be wrong. ``needs_trust`` is true where the network's own code would have to
@@ -86,7 +87,7 @@ class ExportReport(StrictModel):
     file: Text
     bytes: int
     weights_bytes: int
-    format: Literal["zip", "legacy", "pickle"]
+    format: Literal["zip", "legacy", "pickle", "safetensors"]
     kind: Kind
     task: Text
     library: Text

@@ -1,6 +1,7 @@
 """Tensors in a pickle: where their numbers are, without torch."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from .placeholders import Placeholder, PlaceholderType, Storage
 
-__all__ = ["DTYPES", "StrangeTensor", "Tensor", "as_tensor", "to_numpy"]
+__all__ = ["DTYPES", "StrangeTensor", "Tensor", "as_tensor", "repeats_numbers", "to_numpy"]
 
 DTYPES: dict[str, tuple[str, str]] = {
     "FloatStorage": ("float32", "<f4"),
@@ -27,6 +28,9 @@ DTYPES: dict[str, tuple[str, str]] = {
 """torch's storages, and the types of their numbers in torch and NumPy."""
 
 MAX_DIMENSIONS = 16
+MAX_SHARING = 4
+"""How many times the numbers of all tensors may be those that the file holds."""
+
 MAX_WRAPPED = 4
 """Functions around functions that make one tensor."""
 
@@ -113,6 +117,16 @@ def _sizes(value: Any) -> tuple[int, ...]:
     if not all(type(size) is int and 0 <= size < 2**48 for size in value):
         raise StrangeTensor("a tensor's shape is no list of numbers")
     return tuple(value)
+
+
+def repeats_numbers(tensors: Iterable[Tensor]) -> bool:
+    """Return whether tensors would be much larger in memory than their storages are."""
+    storages: dict[str, int] = {}
+    numbers = 0
+    for tensor in tensors:
+        storages[tensor.storage.key] = tensor.storage.size
+        numbers += tensor.count
+    return numbers > MAX_SHARING * sum(storages.values()) + 1_000_000
 
 
 def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:

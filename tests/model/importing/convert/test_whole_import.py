@@ -286,7 +286,7 @@ def test_what_is_no_vision_learner_is_refused_before_it_runs(
         tabular: "tabular|tables",
         tmp_path / "cut.pkl": "cut short|damaged|whole",
         tmp_path / "module.pkl": "only the network",
-        tmp_path / "state.pkl": "only weights",
+        tmp_path / "state.pkl": "weights alone",
     }
     for path, match in cases.items():
         result = run("import", path, "--name", "own")

@@ -1,0 +1,55 @@
+"""A learner from weights alone: the network by name, and preprocessing as its owner states it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ...errors import ExportRefused
+from ..inspect.container import open_export
+from ..inspect.weights import read_state_dict
+from ..weights_settings import WeightsSettings
+from .fastai_pipeline import FastaiPipeline
+from .network_builder import Weights
+from .recipe import read_recipe
+from .restored_learner import RestoredLearner
+from .stated_network import load_stated_network
+
+__all__ = ["restore_weights"]
+
+
+def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
+    """Rebuild the learner that weights belong to.
+
+    Raises:
+        ExportRefused: no network of that name takes these weights, or it has another number
+            of outputs than there are labels.
+    """
+    with open_export(path) as export:
+        state = read_state_dict(export.root)
+        if state is None:
+            raise ExportRefused("The file holds no weights alone.")
+        weights = Weights(export.read_storage)
+        tensors = {name: weights.tensor(tensor) for name, tensor in state.tensors.items()}
+    network = load_stated_network(settings.arch, tensors, len(settings.labels))
+    pipeline = stated_pipeline(settings)
+    steps = read_recipe(pipeline)
+    with torch.inference_mode():
+        network.model(torch.zeros(2, 3, *steps.recipe.size))
+    return RestoredLearner(
+        settings.labels, settings.multilabel, network.made_by, pipeline, steps, network.model
+    )
+
+
+def stated_pipeline(settings: WeightsSettings) -> FastaiPipeline:
+    """Return fastai's own transforms at validation for the stated preprocessing."""
+    from fastai.vision.all import IntToFloatTensor, Normalize, Resize, ToTensor
+
+    resamples = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
+    items: tuple[Any, ...] = (
+        Resize(settings.size, method=settings.method, resamples=resamples),
+        ToTensor(),
+    )
+    mean, std = settings.normalize
+    return FastaiPipeline(items, (IntToFloatTensor(), Normalize.from_stats(mean, std, cuda=False)))

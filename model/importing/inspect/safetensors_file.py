@@ -1,0 +1,92 @@
+"""A safetensors file → its tensors, by reference. The full install isn't needed for this.
+
+Source: the format's description, https://huggingface.co/docs/safetensors.
+"""
+
+import json
+import math
+from typing import Any, BinaryIO
+
+from ...errors import ExportRefused
+from .placeholders import Storage
+from .report import printable
+from .tensors import DTYPES, Tensor
+
+__all__ = ["is_safetensors", "read_safetensors"]
+
+MAX_HEADER = 16 * 2**20
+"""Bytes of the list of tensors; large networks have some 100 kB."""
+
+STORAGES = {
+    "F16": "HalfStorage",
+    "BF16": "BFloat16Storage",
+    "F32": "FloatStorage",
+    "F64": "DoubleStorage",
+    "I64": "LongStorage",
+    "I32": "IntStorage",
+    "I16": "ShortStorage",
+    "I8": "CharStorage",
+    "U8": "ByteStorage",
+    "BOOL": "BoolStorage",
+}
+"""Types of numbers, and torch's storages of them."""
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Return whether a file that begins with ``head`` is, or once was, safetensors."""
+    return head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") < 2**48
+
+
+def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """Return the tensors by name, and where the numbers of each begin, by its storage's key.
+
+    Raises:
+        ExportRefused: the header is damaged, or contradicts itself or the file's size.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise _damaged("its list of tensors is larger than any network's")
+    try:
+        header = json.loads(file.read(length))
+    except (ValueError, RecursionError):
+        raise _damaged("its list of tensors is no JSON") from None
+    if not isinstance(header, dict):
+        raise _damaged("its list of tensors is none")
+    header.pop("__metadata__", None)
+    if not header:
+        raise ExportRefused("This safetensors file holds no tensors.")
+    tensors: dict[str, Tensor] = {}
+    offsets: dict[str, int] = {}
+    for name, entry in header.items():
+        tensors[name], begin = _tensor(name, entry, size - 8 - length)
+        offsets[name] = 8 + length + begin
+    return tensors, offsets
+
+
+def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int]:
+    """Return a tensor and the place of its first byte."""
+    try:
+        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (KeyError, TypeError, ValueError):
+        raise _damaged(f"its entry {printable(name)} isn't complete") from None
+    if kind not in STORAGES:
+        raise ExportRefused(
+            f"Its tensor {printable(name)} is of the type {printable(str(kind))}, which Loupe "
+            "doesn't read. Save the network with float32 or float16 weights."
+        )
+    numbers = (*shape, begin, end) if isinstance(shape, list) else (None,)
+    if not all(type(number) is int and 0 <= number < 2**48 for number in numbers):
+        raise _damaged(f"the shape of {printable(name)} is no list of numbers")
+    storage_type, count = STORAGES[kind], math.prod(shape)
+    item = int(DTYPES[storage_type][1][-1])
+    if end > available or end - begin != count * item or len(shape) > 16:
+        raise _damaged(f"the numbers of {printable(name)} aren't as many as it says")
+    strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
+    return Tensor(Storage(storage_type, name, "cpu", count), 0, tuple(shape), strides), begin
+
+
+def _damaged(why: str) -> ExportRefused:
+    return ExportRefused(
+        f"This safetensors file is damaged or was not copied whole: {why}. Copy or download it "
+        "again, and compare its size with the original's."
+    )

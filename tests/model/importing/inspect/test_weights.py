@@ -1,0 +1,137 @@
+"""Weights alone: which files are, what ``doctor`` says of them, and odd ones."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from model.cli import main
+from model.errors import ExportRefused
+from model.importing.inspect.container import open_export
+from model.importing.inspect.inspection import inspect_file
+from model.importing.inspect.tensors import Tensor, to_numpy
+from model.importing.inspect.weights import StateDict, read_state_dict
+
+
+def safetensors(header: Any, numbers: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + numbers
+
+
+def entry(dtype: str = "F32", shape: Any = (2, 3), offsets: Any = (0, 24)) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+def state_of(path: Path) -> StateDict:
+    with open_export(path) as export:
+        state = read_state_dict(export.root)
+    assert state is not None
+    return state
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    numbers = np.arange(6, dtype="<f4").tobytes() + np.ones(2, dtype="<f2").tobytes()
+    header = {
+        "__metadata__": {"format": "pt"},
+        "fc.weight": entry(),
+        "fc.bias": entry("F16", [2], [24, 28]),
+    }
+    path.write_bytes(safetensors(header, numbers))
+    with open_export(path) as export:
+        root: dict[str, Tensor] = export.root
+        found = {
+            name: to_numpy(tensor, export.read_storage(name)).tolist()
+            for name, tensor in root.items()
+        }
+    assert found == {"fc.weight": [[0, 1, 2], [3, 4, 5]], "fc.bias": [1, 1]}
+    report = inspect_file(path)
+    assert (report.kind, report.format, report.fatal) == ("weights", "safetensors", False)
+    assert report.weights_bytes == 28
+    assert "Its last layer seems to have 2 outputs: one per label." in report.plan
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"a": entry(offsets=(0, 28))}, "aren't as many"),
+        ({"a": entry(offsets=(8, 32))}, "aren't as many"),
+        ({"a": entry(shape=(2**40, 2**40))}, "aren't as many"),
+        ({"a": entry(shape=(-1, 6))}, "no list of numbers"),
+        ({"a": entry(shape="23")}, "no list of numbers"),
+        ({"a": entry(shape=[1] * 20, offsets=(0, 4))}, "aren't as many"),
+        ({"a": entry("F8_E4M3")}, "doesn't read"),
+        ({"a": entry(offsets=(0, 1, 2))}, "isn't complete"),
+        ({"a": 7}, "isn't complete"),
+        ({"\x1b[31m": 7}, r"\x1b[31m isn't complete"),
+        ({"__metadata__": {}}, "holds no tensors"),
+        (b'{"a": [', "no JSON"),
+        (b'{"a":' * 100_000, "no JSON"),
+        (b'{"a": "' + b"x" * 2**24 + b'"}', "larger than any"),
+    ],
+)
+def test_odd_safetensors_are_refused(header: Any, said: str, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(safetensors(header, bytes(24)))
+    with pytest.raises(ExportRefused) as raised:
+        inspect_file(tmp_path / "weights")
+    assert said in str(raised.value)
+
+
+def test_safetensors_cut_short_are_damaged(tmp_path: Path) -> None:
+    whole = safetensors({"a": entry()}, bytes(24))
+    for length in (len(whole) - 1, 30):
+        (tmp_path / "weights").write_bytes(whole[:length])
+        with pytest.raises(ExportRefused, match="not copied whole"):
+            inspect_file(tmp_path / "weights")
+
+
+@pytest.mark.torch
+def test_checkpoints_are_read_without_what_lies_beside_the_weights(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    state = network.state_dict()
+    parallel = {f"module.{name}": tensor for name, tensor in state.items()}
+    optimizer = torch.optim.SGD(network.parameters()).state_dict()
+    for saved, beside in (
+        (state, ()),
+        (parallel, ()),
+        ({"model": state, "opt": optimizer}, ("state of the optimizer",)),
+        ({"epoch": 3, "state_dict": state}, ("entry epoch",)),
+    ):
+        for options in ({}, {"_use_new_zipfile_serialization": False}):
+            torch.save(saved, tmp_path / "weights.pth", **options)  # type: ignore[arg-type]
+            found = state_of(tmp_path / "weights.pth")
+            assert list(found.tensors) == list(state)
+            assert found.unneeded == beside
+            assert found.outputs == 2
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("saved", [{}, {"a": 1}, {1: 2}, {"model": {}}, ["weights"]])
+def test_what_is_not_weights_alone_is_refused(saved: Any, tmp_path: Path) -> None:
+    import torch
+
+    torch.save(saved, tmp_path / "weights.pth")
+    report = inspect_file(tmp_path / "weights.pth")
+    assert (report.kind, report.fatal) == ("unknown", True)
+
+
+@pytest.mark.torch
+def test_doctor_says_what_to_give(tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    path = tmp_path / "weights.pth"
+    torch.save(nn.Linear(3, 2).state_dict(), path)
+    result = CliRunner().invoke(main, ["doctor", str(path)])
+    assert result.exit_code == 0
+    assert "weights alone" in result.stdout
+    assert f"import {path} --name NAME --arch ARCH --labels LABELS --size SIZE" in result.stdout
+    assert "2 outputs" in result.stdout
+    assert "not recognised" not in result.stdout
