@@ -16,8 +16,9 @@ from .registry import NotMeasured
 __all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 
 # Selectors: the file input of a page, and the element that appears with the answer.
-LOUPE_PAGE = "/?way=upload"
-LOUPE_INPUT = "input[type=file]"
+# The server answers, as at the peers.
+LOUPE_PAGE = "/?run=server"
+LOUPE_INPUT = ".vf-ways input[type=file]:not([capture])"
 LOUPE_ANSWER = "h2:has-text('My best guess')"
 DEVICE_ANSWER = ".vf-details p"
 STREAMLIT_INPUT = "input[type=file]"
