@@ -4,8 +4,8 @@
  */
 
 import { LoupeError } from "./errors.mjs";
-import { centreBox } from "./preprocess.mjs";
-import { scaleDown, scaleFactor } from "./scaled_decoding.mjs";
+import { centreBox, crop } from "./preprocess.mjs";
+import { decodeScaled, jpegSize, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 import { isWhole } from "./truncation.mjs";
 
 /** How photos are decoded: without colour management, as Pillow does. */
@@ -27,21 +27,29 @@ const SIGNATURES = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0
  *   "unsupported-format"
  */
 export async function decode(source, recipe, limits, region) {
-  const bitmap = await bitmapOf(source, limits, region);
+  const bytes = source instanceof Blob ? await readFile(source, limits) : null;
+  const scaled = bytes && (await decodeLargeJpeg(bytes, recipe, limits));
+  if (scaled) return crop(scaled, ...centreBox(scaled, recipe));
+  const bitmap = bytes ? await decodeFile(source, bytes) : await bitmapOf(source, region);
   try {
     checkSize(bitmap, limits);
-    const factor = (await isJpeg(source)) ? scaleFactor(bitmap, recipe) : 1;
+    const factor = bytes && isJpeg(bytes) ? scaleFactor(bitmap, recipe) : 1;
     return readCentre(bitmap, recipe, factor);
   } finally {
     bitmap.close();
   }
 }
 
-async function isJpeg(source) {
-  if (!(source instanceof Blob)) return false;
-  const [first, second] = new Uint8Array(await source.slice(0, 2).arrayBuffer());
-  return first === 0xff && second === 0xd8;
+/** Decode a JPEG that the server decodes scaled, or return null if the browser can't. */
+async function decodeLargeJpeg(bytes, recipe, limits) {
+  const size = isJpeg(bytes) ? jpegSize(bytes) : null;
+  const factor = size ? scaleFactor(size, recipe) : 1;
+  if (factor === 1) return null;
+  checkSize(size, limits);
+  return decodeScaled(bytes, factor);
 }
+
+const isJpeg = ([first, second]) => first === 0xff && second === 0xd8;
 
 /** Read the part that the recipe uses of a photo, scaled down by `factor`. */
 function readCentre(bitmap, recipe, factor) {
@@ -59,8 +67,7 @@ function readCentre(bitmap, recipe, factor) {
   return factor === 1 ? image : scaleDown(image, factor);
 }
 
-async function bitmapOf(source, limits, region) {
-  if (source instanceof Blob) return decodeFile(source, limits);
+async function bitmapOf(source, region) {
   if (source instanceof ImageBitmap && !region) return source;
   const { x, y, width, height } = region ?? {};
   try {
@@ -71,7 +78,8 @@ async function bitmapOf(source, limits, region) {
   }
 }
 
-async function decodeFile(blob, limits) {
+/** Return a whole file's bytes. */
+async function readFile(blob, limits) {
   if (blob.size === 0) throw new LoupeError("empty", "This file is empty. Choose another photo.");
   if (blob.size > limits.bytes) {
     throw new LoupeError(
@@ -81,6 +89,10 @@ async function decodeFile(blob, limits) {
   }
   const bytes = await bytesOf(blob);
   if (!isWhole(bytes)) throw damaged();
+  return bytes;
+}
+
+async function decodeFile(blob, bytes) {
   try {
     return await createImageBitmap(blob, DECODING);
   } catch {

@@ -144,7 +144,7 @@ function gather(image, columns, rows) {
 }
 
 /** Crop a box, black beyond the edges. */
-function crop(image, left, top, width, height) {
+export function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
   const places = (start, length, size) =>
     Int32Array.from({ length }, (_, place) => {

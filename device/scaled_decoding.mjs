@@ -1,15 +1,19 @@
 /**
  * Scale large JPEGs down as the server's decoder does, because browsers decode them at full size.
  *
- * libjpeg decodes a JPEG at a half, quarter or eighth of its size to the means of blocks of pixels.
- * Means of the browser's pixels differ from those by rounding, and in colours that are stored at
- * half the size, which the browser has interpolated.
+ * libjpeg decodes a JPEG at a half, quarter or eighth of its size to the means of blocks of pixels,
+ * in the colours that the file stores: brightness, and two colour differences that most files hold
+ * at half the size. Chromium's `ImageDecoder` returns these planes, and their means differ from
+ * libjpeg's only by rounding. Other browsers return RGB, with colours interpolated to full size.
  *
- * Source: `draft` in Pillow's `JpegImagePlugin.py`, and `jidctred.c` of libjpeg-turbo.
+ * Source: `draft` in Pillow's `JpegImagePlugin.py`; `jidctred.c` and `jdcolor.c` of libjpeg-turbo.
  */
 
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
+
+/** Sizes of the colour planes by `VideoFrame.format`, as divisors. libjpeg interpolates others. */
+const SUBSAMPLING = { I420: 2, I444: 1 };
 
 /** Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8. */
 export function scaleFactor({ width, height }, recipe) {
@@ -25,36 +29,130 @@ export function scaleFactor({ width, height }, recipe) {
  *
  * @param {{data: Uint8ClampedArray, width: number, height: number}} image RGBA; alpha becomes 255
  */
-export function scaleDown(image, factor) {
-  const width = Math.ceil(image.width / factor);
-  const height = Math.ceil(image.height / factor);
-  const data = new Uint8ClampedArray(width * height * 4);
-  const sums = new Uint32Array(width * 3);
-  for (let row = 0; row < height; row++) {
-    const end = Math.min((row + 1) * factor, image.height);
-    sums.fill(0);
-    for (let source = row * factor; source < end; source++) addRow(image, source, factor, sums);
-    for (let column = 0; column < width; column++) {
-      const across = Math.min(factor, image.width - column * factor);
-      const count = across * (end - row * factor);
-      const place = (row * width + column) * 4;
-      // A clamped array rounds halves to even; rounding them up would brighten the photo.
-      for (let channel = 0; channel < 3; channel++) {
-        data[place + channel] = sums[column * 3 + channel] / count;
-      }
-      data[place + 3] = 255;
+export function scaleDown({ data, width, height }, factor) {
+  const means = [0, 1, 2].map((offset) =>
+    blockMeans({ data, offset, step: 4, stride: width * 4, width, height }, factor),
+  );
+  const scaled = emptyImage(Math.ceil(width / factor), Math.ceil(height / factor));
+  for (let place = 0; place < means[0].length; place++) {
+    for (let channel = 0; channel < 3; channel++) {
+      scaled.data[place * 4 + channel] = means[channel][place];
     }
   }
-  return { data, width, height };
+  return scaled;
 }
 
-/** Add a row's pixels to the sums of the blocks that they are in. */
-function addRow({ data, width }, row, factor, sums) {
-  let place = row * width * 4;
-  for (let column = 0; column < width; column++, place += 4) {
-    const block = Math.floor(column / factor) * 3;
-    sums[block] += data[place];
-    sums[block + 1] += data[place + 1];
-    sums[block + 2] += data[place + 2];
+/** Return the size that a JPEG's frame header states, before it is turned; null without one. */
+export function jpegSize(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 2;
+  while (at + 9 <= bytes.length && bytes[at] === 0xff) {
+    const marker = bytes[at + 1];
+    const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrameHeader) return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+    at += 2 + view.getUint16(at + 2);
   }
+  return null;
+}
+
+/**
+ * Decode a JPEG to a fraction of its size from the planes that it stores.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} factor 2, 4 or 8
+ * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number} | null>} upright RGBA;
+ *   null if the browser doesn't return planes, or the file is damaged or of another kind
+ */
+export async function decodeScaled(bytes, factor) {
+  if (!("ImageDecoder" in globalThis)) return null;
+  const options = { data: bytes, type: "image/jpeg", colorSpaceConversion: "none" };
+  const decoder = new ImageDecoder(options);
+  try {
+    const { image: frame } = await decoder.decode();
+    try {
+      return await scaleFrame(frame, factor);
+    } finally {
+      frame.close();
+    }
+  } catch {
+    return null;
+  } finally {
+    decoder.close();
+  }
+}
+
+async function scaleFrame(frame, factor) {
+  const { format, codedWidth, codedHeight, rotation, flip } = frame;
+  const divisor = SUBSAMPLING[format];
+  // Browsers without `rotation` don't say how the photo is turned.
+  if (!divisor || rotation === undefined) return null;
+  const data = new Uint8Array(frame.allocationSize());
+  const layout = await frame.copyTo(data);
+  const planes = layout.map(({ offset, stride }, index) => {
+    const shrink = index ? divisor : 1;
+    const width = Math.ceil(codedWidth / shrink);
+    const height = Math.ceil(codedHeight / shrink);
+    return blockMeans({ data, offset, step: 1, stride, width, height }, factor / shrink);
+  });
+  const size = [Math.ceil(codedWidth / factor), Math.ceil(codedHeight / factor)];
+  return toUprightRgb(planes, size, { rotation, flip });
+}
+
+/** Return the means of blocks of one channel's values, row by row. */
+function blockMeans({ data, offset, step, stride, width, height }, factor) {
+  const columns = Math.ceil(width / factor);
+  const rows = Math.ceil(height / factor);
+  // A clamped array rounds halves to even; rounding them up would brighten the photo.
+  const means = new Uint8ClampedArray(columns * rows);
+  const sums = new Uint32Array(columns);
+  for (let row = 0; row < rows; row++) {
+    const end = Math.min((row + 1) * factor, height);
+    sums.fill(0);
+    for (let source = row * factor; source < end; source++) {
+      let place = offset + source * stride;
+      for (let column = 0; column < columns; column++) {
+        const next = offset + source * stride + Math.min((column + 1) * factor, width) * step;
+        let sum = 0;
+        for (; place < next; place += step) sum += data[place];
+        sums[column] += sum;
+      }
+    }
+    for (let column = 0; column < columns; column++) {
+      const across = Math.min(factor, width - column * factor);
+      means[row * columns + column] = sums[column] / (across * (end - row * factor));
+    }
+  }
+  return means;
+}
+
+/** Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored. */
+function toUprightRgb([light, blue, red], [width, height], { rotation, flip }) {
+  const isSideways = rotation % 180 !== 0;
+  const image = emptyImage(isSideways ? height : width, isSideways ? width : height);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      let [x, y] = turn(column, row, width, height, rotation);
+      if (flip) x = image.width - 1 - x;
+      const from = row * width + column;
+      const [value, b, r] = [light[from], blue[from] - 128, red[from] - 128];
+      const to = (y * image.width + x) * 4;
+      image.data[to] = value + ((91881 * r + 32768) >> 16);
+      image.data[to + 1] = value + ((-22554 * b - 46802 * r + 32768) >> 16);
+      image.data[to + 2] = value + ((116130 * b + 32768) >> 16);
+    }
+  }
+  return image;
+}
+
+/** Return where a pixel is after the picture was turned clockwise. */
+function turn(x, y, width, height, degrees) {
+  if (degrees === 90) return [height - 1 - y, x];
+  if (degrees === 180) return [width - 1 - x, height - 1 - y];
+  if (degrees === 270) return [y, width - 1 - x];
+  return [x, y];
+}
+
+/** Return an opaque RGBA image. */
+function emptyImage(width, height) {
+  return { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };
 }

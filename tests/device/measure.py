@@ -2,6 +2,7 @@
 
 python -m tests.device.measure formats
 python -m tests.device.measure photos imagenet FOLDER
+python -m tests.device.measure scaling imagenet FOLDER
 """
 # ruff: noqa: T201
 
@@ -9,6 +10,7 @@ import io
 import json
 import struct
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,9 @@ from PIL import Image
 from model import load
 from model.bundle.registry import get_bundle
 from model.errors import PhotoError
-from model.exporting.device_files import run_graph
 from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.prediction import Prediction
-from model.preprocess import Pixels, PreprocessConfig, preprocess
+from model.preprocess import PreprocessConfig
 from model.samples import samples
 from tests.device.site import BROWSERS, run_script, site
 from tests.photos import encoded
@@ -160,51 +161,37 @@ def measure_photos(name: str, folder: Path) -> None:
                     for one, other, flag in zip(given, expected, is_scaled, strict=True)
                     if flag == scaled
                 ]
-                same = sum(one["answer"] == other.answer for one, other in pairs)
+                others = [other for one, other in pairs if one["answer"] != other.answer]
                 most = max((_apart(*pair) for pair in pairs), default=0)
+                same = len(pairs) - len(others)
                 print(f"{browser}: {len(pairs)} {kind}: {same} same answers, {most:.1e} apart")
+                for other in others:
+                    first, second = other.top(2)
+                    margin = first.probability - second.probability
+                    print(f"  the command line is {margin:.3f} surer of {first.label}")
 
 
 def measure_scaling(name: str, folder: Path) -> None:
-    """Print how often the top label of enlarged photos is the server's.
-
-    The server scales them while decoding; ``device/scaled_decoding.mjs`` takes means of blocks.
-    """
-    bundle = get_bundle(name)
-    recipe = bundle.manifest.recipe
-    pixels: dict[str, list[Pixels]] = {"server": [], "decoded whole": [], "browser": []}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        photo = read(path.read_bytes(), resize=WHOLE).image
-        factor = ENLARGED_PX / min(photo.size)
-        size = (round(photo.width * factor), round(photo.height * factor))
-        data = encoded(photo.resize(size, Image.Resampling.LANCZOS), quality=90)
-        scaled = read(data, resize=recipe.min_decode_size).image
-        whole = read(data, resize=WHOLE).image
-        ways = (scaled, whole, _block_means(whole, -(-whole.width // scaled.width)))
-        for way, image in zip(pixels, ways, strict=True):
-            pixels[way].append(preprocess(image, recipe))
-    graph = bundle.read("graph.onnx")
-    server, *others = (run_graph(graph, np.stack(p))["probabilities"] for p in pixels.values())
-    for way, other in zip(list(pixels)[1:], others, strict=True):
-        same = int((server.argmax(1) == other.argmax(1)).sum())
-        most = np.abs(server - other).max()
-        print(f"{way}: {same} same top labels of {len(server)}, {most:.1e} apart")
-
-
-def _block_means(image: Image.Image, factor: int) -> Image.Image:
-    """Return what ``scaleDown`` in ``device/scaled_decoding.mjs`` returns."""
-    rows, columns = (np.arange(0, side, factor) for side in (image.height, image.width))
-    values = np.asarray(image).astype(np.uint32)
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    ones = np.ones(values.shape[:2], np.uint32)
-    counts = np.add.reduceat(np.add.reduceat(ones, rows, axis=0), columns, axis=1)
-    return Image.fromarray(np.rint(sums / counts[..., None]).astype(np.uint8))
+    """Print the same for enlarged photos, which the server scales while decoding."""
+    with tempfile.TemporaryDirectory(prefix="loupe-enlarged-") as enlarged:
+        for path in sorted(path for path in folder.iterdir() if path.is_file()):
+            photo = read(path.read_bytes(), resize=WHOLE).image
+            factor = ENLARGED_PX / min(photo.size)
+            size = (round(photo.width * factor), round(photo.height * factor))
+            data = encoded(photo.resize(size, Image.Resampling.LANCZOS), quality=90)
+            Path(enlarged, path.name).write_bytes(data)
+        measure_photos(name, Path(enlarged))
 
 
 def _apart(given: dict[str, Any], expected: Prediction) -> float:
-    """Return the largest difference of two probabilities of the same rank."""
-    pairs = zip(given["candidates"], expected.top(10000), strict=True)
-    return max(abs(float(one["probability"]) - other.probability) for one, other in pairs)
+    """Return the largest difference of a label's probability."""
+    pairs = zip(_by_label(given), _by_label(expected.to_dict("", top=10000)), strict=True)
+    return max(abs(one - other) for (_, one), (_, other) in pairs)
+
+
+def _by_label(prediction: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return sorted pairs of label and probability; labels may occur twice."""
+    return sorted((one["label"], float(one["probability"])) for one in prediction["candidates"])
 
 
 if __name__ == "__main__":
