@@ -5,6 +5,7 @@ change with the page, so the OpenAPI document doesn't list them; programs use ``
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -20,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from model import Prediction, load
+from model.admission import admission_queue
 from model.answer_json import answer_to_json
 from model.classifier import Classifier
 from model.engine_info import ServerEngine
@@ -104,7 +106,7 @@ async def photo(request: Request) -> JSONResponse:
     async with _turn(request) as token:
         params = PhotoParams.model_validate(dict(request.query_params))
         async with read_upload(request) as upload:
-            work = partial(_identify, token, upload.data, params)
+            work = partial(_identify, token, upload.data, params, time.perf_counter())
             return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
@@ -165,14 +167,20 @@ async def _turn(request: Request) -> AsyncIterator[str]:
         lock.release()
 
 
-def _identify(token: str, data: bytes, params: PhotoParams) -> dict[str, Any]:
-    classifier = load(params.model, params.engine)
-    prediction = classifier.identify(data)
+def _identify(token: str, data: bytes, params: PhotoParams, received: float) -> dict[str, Any]:
+    """Return the response; ``queue_ms`` in it is the time from ``received`` without work."""
+    # Reuses the slot of this thread.
+    with admission_queue().acquire() as admission:
+        queue_seconds = time.perf_counter() - received
+        classifier = load(params.model, params.engine)
+        prediction = classifier.identify(data)
+        queue_seconds += admission.large_wait_seconds
     manifest = classifier.bundle.manifest
     return {
         **answer_to_json(prediction, manifest, params.top),
         "recipe": manifest.recipe.model_dump(mode="json"),
         "id": session_answers.put(token, prediction),
+        "queue_ms": round(queue_seconds * 1000, 2),
     }
 
 

@@ -8,7 +8,8 @@ from ui.chosen_model import chosen_bundle
 from ui.compare_page.component import kept_comparison, show_component
 from ui.compare_page.measurement import WAYS
 from ui.compare_page.picture import draw_picture
-from ui.compare_page.view import describe_agreement, draw_times, show_labels, trade_offs
+from ui.compare_page.trade_offs import trade_offs
+from ui.compare_page.view import describe_agreement, draw_times, show_labels, show_ways
 from ui.component import has_routes
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
@@ -35,6 +36,7 @@ if comparison := kept_comparison(bundle):
         draw_times(comparison)
         for failure in comparison.failures:
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
+        show_ways(comparison)
         show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)

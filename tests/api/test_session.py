@@ -47,6 +47,7 @@ def test_photo_has_the_apis_prediction_and_is_kept(
     assert prediction is not None
     assert prediction.to_dict("-", 2) == answer["prediction"]
     assert answer["recipe"]["resize"] == [32, 32]
+    assert answer["queue_ms"] >= 0
 
 
 @pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])

@@ -12,7 +12,16 @@ from model.device_answer import MAX_LABELS
 from model.errors import DataError
 from model.photo import MAX_BYTES
 
-__all__ = ["TRIES", "WAYS", "Comparison", "Result", "Way", "read_comparison"]
+__all__ = [
+    "STEPS",
+    "TRIES",
+    "WAYS",
+    "Comparison",
+    "Result",
+    "Way",
+    "format_size",
+    "read_comparison",
+]
 
 
 TRIES = 5
@@ -38,6 +47,9 @@ WAYS = {
 }
 """All ways, by the name that ``device/compare.mjs`` gives them, in the order of the page."""
 
+STEPS = ("on the way", "in the queue", "getting the photo ready", "the model")
+"""The steps of a try, in their order."""
+
 REFERENCES = ("learner", "compiled", "full", "small")
 """The others are compared with the first of these that answered."""
 
@@ -52,9 +64,10 @@ class _Strict(BaseModel):
 
 
 class Times(_Strict):
-    """Milliseconds of one try: on the way and waiting, then the steps of the path of a photo."""
+    """Milliseconds of one try: on the way, in the queue, then the steps of the path of a photo."""
 
     travel: Duration
+    queue: Duration
     decode: Duration
     preprocess: Duration
     engine: Duration
@@ -67,7 +80,12 @@ class Times(_Strict):
     @property
     def total(self) -> float:
         """The total, in milliseconds."""
-        return self.travel + self.prepare + self.engine
+        return self.travel + self.queue + self.prepare + self.engine
+
+    @property
+    def steps(self) -> tuple[float, float, float, float]:
+        """The durations of ``STEPS``, in milliseconds."""
+        return self.travel, self.queue, self.prepare, self.engine
 
 
 class Result(_Strict):
@@ -123,13 +141,12 @@ class Comparison(_Strict):
 
     def largest_difference(self) -> float:
         """Return how far apart two ways are at most, over the labels that are shown."""
+        return max((self.difference(*pair) for pair in combinations(self.results, 2)), default=0.0)
+
+    def difference(self, one: Result, other: Result) -> float:
+        """Return the largest difference of two ways' probabilities, over the labels shown."""
         return max(
-            (
-                abs(one.probability(index) - other.probability(index))
-                for one, other in combinations(self.results, 2)
-                for index in self.shown_labels()
-            ),
-            default=0.0,
+            abs(one.probability(index) - other.probability(index)) for index in self.shown_labels()
         )
 
 
@@ -159,3 +176,8 @@ def read_comparison(data: object, bundle: Bundle) -> Comparison:
     if not results or not is_ours:
         raise DataError("The model was replaced while it was compared. Try again.")
     return comparison
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes in MB or kB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"

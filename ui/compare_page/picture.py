@@ -8,7 +8,7 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ui.compare_page.measurement import WAYS, Comparison, Result
+from ui.compare_page.measurement import STEPS, WAYS, Comparison, Result, format_size
 from ui.phrasing import spell_number
 
 __all__ = ["draw_picture"]
@@ -16,7 +16,9 @@ __all__ = ["draw_picture"]
 SIDE_PX = 1080
 MARGIN_PX = 64
 BAR_PX = 44
-GROUND, INK, INK_2, EDGE, ACCENT = "#FFFFFF", "#0B1917", "#465653", "#75847F", "#0F766E"
+GROUND, INK, INK_2, ACCENT = "#FFFFFF", "#0B1917", "#465653", "#0F766E"
+EDGE, PALE = "#75847F", "#C8CECC"
+FILLS = (None, PALE, EDGE, ACCENT)
 
 
 def draw_picture(comparison: Comparison) -> bytes:
@@ -28,9 +30,8 @@ def draw_picture(comparison: Comparison) -> bytes:
     longest = max(result.times.total for result in comparison.results)
     for row, result in enumerate(comparison.results):
         _draw_result(draw, 216 + 184 * row, result, longest)
-    legend = "hollow: on the way    grey: getting the photo ready    green: the model"
-    draw.text((MARGIN_PX, SIDE_PX - 120), legend, INK_2, _font(28))
-    draw.text((MARGIN_PX, SIDE_PX - 76), "Measured with Loupe", INK, _font(28))
+    _draw_legend(draw, SIDE_PX - 122)
+    draw.text((MARGIN_PX, SIDE_PX - 72), "Measured with Loupe", INK, _font(26))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -42,15 +43,24 @@ def _draw_result(draw: ImageDraw.ImageDraw, top: int, result: Result, longest: f
     # Room for the number at the end of the longest bar.
     scale = (SIDE_PX - 2 * MARGIN_PX - 180) / longest
     left, bar = float(MARGIN_PX), top + 52
-    for milliseconds, fill in ((times.travel, None), (times.prepare, EDGE), (times.engine, ACCENT)):
+    for milliseconds, fill in zip(times.steps, FILLS, strict=True):
         right = left + milliseconds * scale
-        draw.rectangle((left, bar, max(right, left + 2), bar + BAR_PX), fill, EDGE, 2)
+        if milliseconds:
+            draw.rectangle((left, bar, max(right, left + 2), bar + BAR_PX), fill, EDGE, 2)
         left = right
     draw.text((left + 16, bar + 2), f"{times.total:.0f} ms", INK, _font(34))
-    moved = f"{result.downloaded / 1e6:.1f} MB downloaded once, photo not sent"
+    moved = f"{format_size(result.downloaded)} downloaded once, photo not sent"
     if way.runs_in == "server":
-        moved = f"photo sent: {max(1, round(result.sent / 1e3)):,} kB"
+        moved = f"photo sent: {format_size(result.sent)}"
     draw.text((MARGIN_PX, bar + BAR_PX + 10), moved, INK_2, _font(28))
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, top: int) -> None:
+    left, font = float(MARGIN_PX), _font(24)
+    for step, fill in zip(STEPS, FILLS, strict=True):
+        draw.rectangle((left, top + 4, left + 30, top + 26), fill, EDGE, 2)
+        draw.text((left + 40, top), step, INK_2, font)
+        left += 40 + draw.textlength(step, font) + 28
 
 
 def _agreement(comparison: Comparison) -> str:

@@ -1,4 +1,6 @@
-"""The parts of a comparison: agreement in words, times as bars, and the labels of each way."""
+"""The parts of a comparison: agreement in words, times as bars, bytes, labels of each way."""
+
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -6,12 +8,14 @@ import streamlit as st
 
 from model import Bundle
 from ui.charts import GREY, accent_color, text_color
-from ui.compare_page.measurement import TRIES, WAYS, Comparison, Result
+from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result, format_size
 from ui.phrasing import escape_markdown, join_words, shorten, spell_number
 
-__all__ = ["describe_agreement", "draw_times", "show_labels", "trade_offs"]
+__all__ = ["describe_agreement", "draw_times", "show_labels", "show_ways"]
 
-STEPS = ("on the way", "getting the photo ready", "the model")
+PALE_GREY = f"{GREY}66"
+NUMBER_SHARE = 0.08
+"""A shorter step, as a share of the longest bar, has no number below it: two would overlap."""
 
 
 def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str]:
@@ -39,57 +43,82 @@ def _answer(result: Result, bundle: Bundle) -> str:
 
 
 def draw_times(comparison: Comparison) -> None:
-    """Draw each way's time as a bar of three parts, on one axis for all."""
-    rows = [
-        {
-            "way": WAYS[result.way].column,
-            "step": step,
-            "order": order,
-            "ms": ms,
-            "total": result.times.total,
-            "label": f"{result.times.total:.0f} ms",
-        }
-        for result in comparison.results
-        for order, (step, ms) in enumerate(
-            zip(
-                STEPS, (result.times.travel, result.times.prepare, result.times.engine), strict=True
-            )
-        )
-    ]
+    """Draw each way's time as a bar of its steps, on one axis for all."""
     longest = max(result.times.total for result in comparison.results)
-    base = alt.Chart(pd.DataFrame(rows), height=alt.Step(36)).encode(
-        y=alt.Y("way:N", sort=None, title=None).axis(
-            labelColor=text_color(), labelFontSize=13, labelPadding=8, ticks=False, domain=False
-        )
-    )
-    bars = base.mark_bar(size=18, stroke=GREY, strokeWidth=1).encode(
-        x=alt.X("ms:Q", axis=None).scale(domain=[0, longest * 1.3]),
-        order="order:O",
+    ways, steps = [], []
+    for result in comparison.results:
+        way, end = WAYS[result.way].title, 0.0
+        ways.append({"way": way, "end": result.times.total, "text": _ms(result.times.total)})
+        for step, ms in zip(STEPS, result.times.steps, strict=True):
+            start, end = end, end + ms
+            number = f"{ms:.0f}" if ms >= NUMBER_SHARE * longest else ""
+            steps.append(
+                {"way": way, "step": step, "start": start, "end": end, "ms": ms, "number": number}
+            )
+    y = alt.Y("way:N", sort=[WAYS[result.way].title for result in comparison.results], axis=None)
+    in_step = alt.Chart(pd.DataFrame(steps), height=alt.Step(76)).encode(y=y)
+    in_way = alt.Chart(pd.DataFrame(ways)).encode(y=y)
+    color = text_color()
+    bars = in_step.mark_bar(size=18, stroke=GREY, strokeWidth=1).encode(
+        x=alt.X("start:Q", axis=None).scale(domain=[0, longest * 1.25]),
+        x2="end:Q",
         color=alt.Color("step:N", sort=STEPS, title=None)
-        .scale(domain=STEPS, range=["transparent", GREY, accent_color()])
+        .scale(domain=STEPS, range=["transparent", PALE_GREY, GREY, accent_color()])
         .legend(
             orient="bottom",
-            labelColor=text_color(),
+            labelColor=color,
             labelFontSize=13,
             symbolStrokeColor=GREY,
-            columns=1,
+            symbolStrokeWidth=1,
+            columns=2,
         ),
         tooltip=[
             alt.Tooltip("step:N", title="Step"),
             alt.Tooltip("ms:Q", title="Milliseconds", format=".1f"),
         ],
     )
-    texts = (
-        base.transform_filter("datum.order == 0")
-        .mark_text(align="left", dx=6, fontSize=13, color=text_color())
-        .encode(x="total:Q", text="label:N")
-    )
-    chart = (bars + texts).configure_view(stroke=None)
-    described = "; ".join(
-        f"{WAYS[result.way].title}: {result.times.total:.0f} ms" for result in comparison.results
-    )
-    st.altair_chart(chart.properties(description=described), width="stretch")
+    titles = _texts(in_way, dy=-22, fontWeight=600).encode(x=alt.datum(0), text="way:N")
+    totals = _texts(in_way, dx=6, fontWeight=600).encode(x="end:Q", text="text:N")
+    numbers = _texts(in_step, dy=19).encode(x="start:Q", text="number:N")
+    chart = (bars + titles + totals + numbers).configure_view(stroke=None)
+    st.altair_chart(chart.properties(description=_describe_times(comparison)), width="stretch")
     st.caption(f"The median of {spell_number(TRIES)} tries, just now, on this device and network.")
+
+
+def _texts(base: alt.Chart, **options: Any) -> Any:
+    return base.mark_text(align="left", fontSize=13, color=text_color(), **options)
+
+
+def _describe_times(comparison: Comparison) -> str:
+    """Return the times as a sentence for screen readers."""
+    return "; ".join(
+        f"{WAYS[result.way].title}: {_ms(result.times.total)}, "
+        + join_words(
+            [f"{step} {ms:.0f}" for step, ms in zip(STEPS, result.times.steps, strict=True)]
+        )
+        for result in comparison.results
+    )
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.0f} ms"
+
+
+def show_ways(comparison: Comparison) -> None:
+    """Show what each way sends and downloads, and how far it is from the reference."""
+    reference = comparison.reference
+    rows = []
+    for result in comparison.results:
+        points = 100 * comparison.difference(result, reference)
+        rows.append(
+            {
+                "": WAYS[result.way].column,
+                "sent": format_size(result.sent) if result.sent else "nothing",
+                "loaded once": format_size(result.downloaded) if result.downloaded else "nothing",
+                "apart": "reference" if result is reference else f"{points:.2f} points",
+            }
+        )
+    st.table(rows, border="horizontal", hide_index=True)
 
 
 def show_labels(comparison: Comparison, bundle: Bundle) -> None:
@@ -104,56 +133,3 @@ def show_labels(comparison: Comparison, bundle: Bundle) -> None:
             }
         )
     st.table(rows, border="horizontal", hide_index=True)
-
-
-def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
-    """Return the table that weighs device against server, with what was just measured."""
-    device = _best(comparison, "device")
-    server = _best(comparison, "server")
-    downloaded = f", for {device.downloaded / 1e6:.1f} MB" if device else ""
-    sent = f"{_size(server.sent)} for this photo" if server else "The whole photo"
-    rows = [
-        (
-            "Internet",
-            f"Needed once{downloaded}; then it works offline",
-            "Needed for each photo",
-        ),
-        ("Bandwidth", "Nothing per photo", sent),
-        ("Latency", _total(device), _total(server)),
-        (
-            "Computing power",
-            f"This device's{_engine(device)}",
-            f"The server's{_engine(server)}, shared by all visitors",
-        ),
-        ("Privacy", "The photo stays here", "The photo is sent, used for the answer, then gone"),
-        (
-            "Freedom of framework",
-            f"Networks that become an ONNX graph, here one of {_graph_size(bundle)}",
-            "Anything that Python can run",
-        ),
-        ("Complexity", "A folder of files on any web server", "A running app, with its updates"),
-        ("Cost", "Static hosting, often free", "A server with at least 512 MB of memory"),
-    ]
-    return [{"": name, "On the device": here, "On a server": there} for name, here, there in rows]
-
-
-def _best(comparison: Comparison, runs_in: str) -> Result | None:
-    """Return the fastest way that runs on the device or on the server."""
-    results = [one for one in comparison.results if WAYS[one.way].runs_in == runs_in]
-    return min(results, key=lambda result: result.times.total, default=None)
-
-
-def _total(result: Result | None) -> str:
-    return f"{result.times.total:.0f} ms" if result else "not measured"
-
-
-def _engine(result: Result | None) -> str:
-    return f": {result.times.engine:.0f} ms for the model" if result else ""
-
-
-def _graph_size(bundle: Bundle) -> str:
-    return _size((bundle.folder / "graph.onnx").stat().st_size)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{max(1, round(count / 1e3))} kB"

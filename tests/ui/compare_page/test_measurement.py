@@ -10,10 +10,11 @@ from model.bundle import get_bundle
 from model.errors import DataError
 from ui.compare_page.measurement import read_comparison
 from ui.compare_page.picture import draw_picture
-from ui.compare_page.view import describe_agreement, trade_offs
+from ui.compare_page.trade_offs import trade_offs
+from ui.compare_page.view import describe_agreement
 
 BUNDLE = get_bundle("clothing")
-TIMES = {"travel": 70.0, "decode": 2.0, "preprocess": 4.0, "engine": 15.0}
+TIMES = {"travel": 60.0, "queue": 10.0, "decode": 2.0, "preprocess": 4.0, "engine": 15.0}
 
 
 def result(way, labels, *, known=True, **changes):
@@ -81,7 +82,7 @@ def test_the_old_question_is_answered_with_what_was_measured():
     ]
     assert "7.2 MB" in rows["Internet"]["On the device"]
     assert rows["Latency"]["On a server"] == "91 ms"
-    assert rows["Bandwidth"]["On a server"] == "0.1 MB for this photo"
+    assert rows["Bandwidth"]["On a server"] == "136 kB for this photo"
     only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
     rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
     assert rows["Latency"]["On the device"] == "not measured"
@@ -121,6 +122,7 @@ def changed(path, value):
         changed(["ways", 0, "labels", 0, 1], 1.01),
         changed(["ways", 0, "times", "engine"], float("inf")),
         changed(["ways", 0, "times", "engine"], -1),
+        changed(["ways", 0, "times", "queue"], None),
         changed(["ways", 0, "version"], "0" * 12),
         changed(["ways", 0, "version"], "<b>"),
         changed(["ways", 0, "extra"], 1),
