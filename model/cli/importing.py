@@ -93,6 +93,9 @@ def import_command(
     if trust and not imported.report.needs_trust:
         _print_note("--trust wasn't needed: nothing in the file was run.")
     manifest = imported.bundle.manifest
+    for line in imported.report.left_behind:
+        if line.startswith("threshold"):
+            _print_note(f"Left behind: {line}.")
     if imported.skipped:
         _print_note(
             f"{imported.skipped} photos weren't compared: they are rotated, transparent, or in a "

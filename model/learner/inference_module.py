@@ -9,13 +9,13 @@ from torch.nn import functional
 
 from ..bundle import ManifestDraft
 
-__all__ = ["InferenceModule", "Scale"]
+__all__ = ["Grey", "InferenceModule", "Scale"]
 
 Stats = tuple[float, float, float]
 
 
 class InferenceModule(nn.Module):
-    """Scaling, normalisation, network and activation, without calibration.
+    """Grey, scaling, normalisation, network and activation, without calibration.
 
     Takes ``pixels`` uint8 [N, height, width, 3]; returns float32 ``logits`` [N, labels],
     ``features`` [N, D] and ``probabilities`` [N, labels]. Calibration is defined in the graph
@@ -29,16 +29,23 @@ class InferenceModule(nn.Module):
         std: Stats,
         multilabel: bool = False,
         scale: "Scale | None" = None,
+        grey: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.scale = network, scale
+        self.grey = Grey() if grey else None
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.multilabel = multilabel
 
     @classmethod
     def from_model(
-        cls, model: nn.Module, manifest: ManifestDraft, scale: "Scale | None" = None
+        cls,
+        model: nn.Module,
+        manifest: ManifestDraft,
+        scale: "Scale | None" = None,
+        *,
+        grey: bool = False,
     ) -> "InferenceModule":
         """Return the module for a fastai model.
 
@@ -49,6 +56,7 @@ class InferenceModule(nn.Module):
             model: the learner's network.
             manifest: has the recipe, the normalisation and ``multilabel``.
             scale: resizing inside the graph that the recipe cannot express.
+            grey: whether the network takes photos without their colours.
         """
         recipe = manifest.recipe
         if scale is None and recipe.graph_size:
@@ -59,11 +67,15 @@ class InferenceModule(nn.Module):
             manifest.architecture.std,
             manifest.multilabel,
             scale,
+            grey,
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        images = pixels.permute(0, 3, 1, 2).float() / 255
+        images = pixels.permute(0, 3, 1, 2).float()
+        if self.grey is not None:
+            images = self.grey(images)
+        images = images / 255
         if self.scale is not None:
             images = self.scale(images)
         logits, features = self.network((images - cast(Tensor, self.mean)) / cast(Tensor, self.std))
@@ -111,6 +123,29 @@ class HookedNetwork(nn.Module):
         finally:
             hook.remove()
         return logits, features[-1]
+
+
+class Grey(nn.Module):
+    """Colours to grey as Pillow does it, in whole numbers.
+
+    Takes and returns float32 [N, 3, height, width] from 0 to 255; the three channels of the
+    result are equal.
+
+    Source: Pillow's conversion to "L", ITU-R 601 with weights in 65536ths.
+    """
+
+    weights: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        shares = torch.tensor([19595.0, 38470.0, 7471.0]) / 65536
+        self.register_buffer("weights", shares.view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        # Exact: single precision has 24 bits, and a share times a byte needs no more.
+        grey = torch.floor((images * self.weights).sum(dim=1, keepdim=True) + 0.5)
+        return grey.expand(-1, 3, -1, -1)
 
 
 class Scale(nn.Module):

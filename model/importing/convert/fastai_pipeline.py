@@ -20,10 +20,14 @@ WIDTH_FIRST = {"Resize", "RandomResizedCrop", "CropPad", "RandomCrop"}
 
 @dataclass(frozen=True)
 class FastaiPipeline:
-    """fastai's own transforms at validation: those of a photo, then those of a batch."""
+    """fastai's own transforms at validation: those of a photo, then those of a batch.
+
+    With ``grey``, photos are opened without their colours, as one channel.
+    """
 
     items: tuple[Any, ...]
     batches: tuple[Any, ...]
+    grey: bool = False
 
     @classmethod
     def from_parts(cls, parts: LearnerParts, weights: Weights) -> "FastaiPipeline":
@@ -35,16 +39,17 @@ class FastaiPipeline:
         return cls(
             tuple(_transform(step, weights) for step in parts.items),
             tuple(_transform(step, weights) for step in parts.batches),
+            parts.grey,
         )
 
     def batch(self, photo: Path) -> torch.Tensor:
-        """Return what the network gets for a photo: float32 [1, 3, height, width].
+        """Return what the network gets for a photo: float32 [1, channels, height, width].
 
         Source: fastai's ``learn.predict``.
         """
-        from fastai.vision.core import PILImage
+        from fastai.vision.core import PILImage, PILImageBW
 
-        item: Any = PILImage.create(photo)
+        item: Any = (PILImageBW if self.grey else PILImage).create(photo)
         for transform in self.items:
             item = transform(item, split_idx=1)
         batch: Any = item[None]
@@ -69,13 +74,16 @@ def _transform(step: Step, weights: Weights) -> Any:
         elif name in ("Resize", "RandomResizedCrop"):
             resamples = Image.Resampling(settings.pop("mode", 2)), Image.Resampling.NEAREST
             made = getattr(augment, name)(**settings, resamples=resamples)
+        elif name == "RatioResize":
+            photo, mask = map(Image.Resampling, settings["resamples"])
+            made = augment.RatioResize(settings["max_sz"], resamples=(photo, mask))
         elif name in ("ToTensor", "IntToFloatTensor"):
             made = getattr(transforms, name)(**settings)
         elif name == "Normalize":
             made = transforms.Normalize(**settings)
         else:
             made = getattr(augment, name)(**settings)
-    except (TypeError, ValueError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ExportRefused(f"fastai refuses the settings of its {name}: {error}.") from None
     if step.order is not None:
         made.order = step.order

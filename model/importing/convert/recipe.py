@@ -12,27 +12,26 @@ from pydantic import ValidationError
 from ...errors import ExportRefused
 from ...learner.inference_module import Scale
 from ...preprocess import FILTERS, PreprocessConfig
-from ..inspect.transforms import unknown_transform
 from .fastai_pipeline import FastaiPipeline
+from .measured_scale import CLOSE, measure_resize, measure_scaling, unknown
 
 __all__ = ["GraphInput", "read_recipe"]
 
 Stats = tuple[float, float, float]
 
-CLOSE = 1e-4
-"""How far a step that was read may be from fastai's own, in shares of white."""
-
 
 @dataclass(frozen=True)
 class GraphInput:
     """A validation pipeline: ``recipe``, then ``scale`` where the recipe cannot say how the
-    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1.
+    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1. With ``grey`` the graph
+    first takes the colours away.
     """
 
     recipe: PreprocessConfig
     scale: Scale | None
     mean: Stats
     std: Stats
+    grey: bool = False
 
 
 def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
@@ -41,43 +40,60 @@ def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
     Raises:
         ExportRefused: something there can't be reproduced; the message names it.
     """
-    recipe = _recipe(pipeline.items)
-    scale, mean, std = _batch(pipeline.batches, recipe)
+    recipe, again = _recipe(pipeline.items)
+    scale, mean, std = _batch(pipeline.batches, recipe.size, again)
     if scale is None:
-        return GraphInput(recipe, None, mean, std)
+        return GraphInput(recipe, None, mean, std, pipeline.grey)
     after = len(scale.rows), len(scale.columns)
     usual = Scale.from_sizes(recipe.size, after)
     pairs = (scale.rows, usual.rows), (scale.columns, usual.columns)
     if all(float((own - one).abs().max()) <= CLOSE for own, one in pairs):
-        return GraphInput(_checked({**recipe.model_dump(), "inside": after}), None, mean, std)
-    return GraphInput(recipe, scale, mean, std)
+        recipe = _checked({**recipe.model_dump(), "inside": after})
+        return GraphInput(recipe, None, mean, std, pipeline.grey)
+    return GraphInput(recipe, scale, mean, std, pipeline.grey)
 
 
-def _recipe(transforms: Sequence[Any]) -> PreprocessConfig:
-    from fastai.vision.all import CropPad, RandomCrop, RandomResizedCrop, Resize, ToTensor
+def _recipe(transforms: Sequence[Any]) -> tuple[PreprocessConfig, list[Any]]:
+    """Return what is done to a photo, and the resizes after the first one."""
+    from fastai.vision.all import (
+        CropPad,
+        RandomCrop,
+        RandomResizedCrop,
+        RatioResize,
+        Resize,
+        ToTensor,
+    )
 
     values: dict[str, Any] = {}
+    again: list[Any] = []
     tensor = False
     for transform in transforms:
         kind = type(transform)
         if tensor:
-            raise ExportRefused(_unknown(transform, "after ToTensor"))
+            raise ExportRefused(unknown(transform, "after ToTensor"))
         if kind is ToTensor:
             tensor = True
         elif kind is Resize and not values:
             values = _resize(transform)
         elif kind is RandomResizedCrop and not values:
             values = _random_resized_crop(transform)
-        elif kind in (CropPad, RandomCrop) and values and not values.get("crop"):
+        elif kind in (CropPad, RandomCrop) and values and not values.get("crop") and not again:
             values["crop"] = _crop(transform, values["resize"])
+        elif kind in (Resize, RatioResize) and values:
+            again.append(transform)
+        elif kind is RatioResize:
+            raise ExportRefused(
+                "RatioResize comes first, so every photo gets another size, and Loupe needs one. "
+                "Train it with item_tfms=Resize(..., method='pad') and export it again."
+            )
         else:
-            raise ExportRefused(_unknown(transform, "after another" if values else "first"))
+            raise ExportRefused(unknown(transform, "after another" if values else "first"))
     if not values:
         raise ExportRefused(
             "Its photos are not resized one by one, so its network takes photos of any size, and "
             "Loupe needs one size. Train it with item_tfms=Resize(...) and export it again."
         )
-    return _checked(values)
+    return _checked(values), again
 
 
 def _checked(values: dict[str, Any]) -> PreprocessConfig:
@@ -119,7 +135,7 @@ def _crop(transform: Any, resized: tuple[int, int]) -> tuple[int, int]:
     width, height = transform.size
     pads = height > resized[0] or width > resized[1]
     if pads and getattr(transform, "pad_mode", "zeros") != "zeros":
-        raise ExportRefused(_unknown(transform, f"with pad_mode {transform.pad_mode!r}"))
+        raise ExportRefused(unknown(transform, f"with pad_mode {transform.pad_mode!r}"))
     return height, width
 
 
@@ -129,12 +145,21 @@ def _filter(mode: Any) -> str:
 
 
 def _batch(
-    transforms: Sequence[Any], recipe: PreprocessConfig
+    transforms: Sequence[Any], size: tuple[int, int], again: Sequence[Any]
 ) -> tuple[Scale | None, Stats, Stats]:
-    """Return what is done to batches: the scaling, then mean and standard deviation."""
+    """Return what is done to batches: the scaling, then mean and standard deviation.
+
+    Args:
+        transforms: those of batches.
+        size: height and width of a photo's pixels.
+        again: resizes of photos of this size, which come first.
+    """
     from fastai.vision.all import IntToFloatTensor, Normalize
 
-    rows, columns = (torch.eye(side) for side in recipe.size)
+    rows, columns = (torch.eye(side) for side in size)
+    for transform in again:
+        more = measure_resize(transform, (len(rows), len(columns)))
+        rows, columns = more.rows @ rows, more.columns @ columns
     mean, std = np.zeros(3), np.ones(3)
     floats = normalised = False
     for transform in transforms:
@@ -145,10 +170,10 @@ def _batch(
             # ((x - mean) / std - own mean) / own std, as one.
             mean, std, normalised = mean + own[0] * std, std * own[1], True
         elif _scales(transform) and floats and not normalised:
-            more = _measured(transform, (len(rows), len(columns)))
+            more = measure_scaling(transform, (len(rows), len(columns)))
             rows, columns = more.rows @ rows, more.columns @ columns
         else:
-            raise ExportRefused(_unknown(transform, "on batches"))
+            raise ExportRefused(unknown(transform, "on batches"))
     if not floats:
         raise ExportRefused(
             "Its batches have no IntToFloatTensor, so its network gets whole numbers from 0 to "
@@ -167,7 +192,7 @@ def _three(numbers: Any, transform: Any) -> NDArray[np.float64]:
     """Return one number per channel; one alone is for all three."""
     array = np.asarray(torch.as_tensor(numbers).cpu(), dtype=np.float64).ravel()
     if array.size not in (1, 3) or not np.isfinite(array).all():
-        raise ExportRefused(_unknown(transform, f"with {array.size} numbers where 3 are expected"))
+        raise ExportRefused(unknown(transform, f"with {array.size} numbers where 3 are expected"))
     return np.broadcast_to(array, 3)
 
 
@@ -183,42 +208,3 @@ def _scales(transform: Any) -> bool:
 
     known = isinstance(transform, augment.AffineCoordTfm | augment.RandomResizedCropGPU)
     return known and type(transform).__module__ == augment.__name__
-
-
-def _measured(transform: Any, size: tuple[int, int]) -> Scale:
-    """Return what a transform does to images of ``size`` (height, width), found by trying.
-
-    At validation these are linear and treat rows and columns apart, so that images
-    with one bright row, then with one bright column, show all of it.
-    """
-    scale = Scale(_answers(transform, size, rows=True), _answers(transform, size, rows=False))
-    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    own, wanted = scale(image), _transformed(transform, image)
-    if own.shape != wanted.shape or not float((own - wanted).abs().max()) <= CLOSE:
-        raise ExportRefused(_unknown(transform, "on batches, and it is not plain scaling"))
-    return scale
-
-
-def _answers(transform: Any, size: tuple[int, int], *, rows: bool) -> torch.Tensor:
-    """How much of each old row (or column) goes into each new one: [new, old]."""
-    height, width = size
-    parts = []
-    for lines in torch.split(torch.eye(height if rows else width), 32):
-        images = lines[:, None, :, None] if rows else lines[:, None, None, :]
-        found = _transformed(transform, images.expand(-1, 1, height, width).contiguous())
-        # The middle, where no edge shows.
-        parts.append(
-            found[:, 0, :, found.shape[3] // 2] if rows else found[:, 0, found.shape[2] // 2]
-        )
-    return torch.cat(parts).T
-
-
-def _transformed(transform: Any, images: torch.Tensor) -> torch.Tensor:
-    from fastai.vision.all import TensorImage
-
-    return torch.Tensor(transform(TensorImage(images), split_idx=1)).as_subclass(torch.Tensor)
-
-
-def _unknown(transform: Any, how: str) -> str:
-    kind = type(transform)
-    return unknown_transform(f"{kind.__module__}.{kind.__qualname__}", how)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..inspect.container import open_export
 from ..inspect.learner import read_learner
@@ -12,10 +12,18 @@ from .network_builder import Weights
 from .network_name import named_network, unnamed
 from .recipe import GraphInput, read_recipe
 from .reference import count_features
-from .restored_network import restore_network
+from .restored_network import channels_of, restore_network
 from .worker_report import WorkerReport
 
 __all__ = ["RestoredLearner", "restore_learner"]
+
+
+class FirstChannel(nn.Module):
+    """Keeps the first of three equal channels: [N, 3, height, width] → [N, 1, height, width]."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        return images[:, :1]
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,13 @@ class RestoredLearner:
     steps: GraphInput
     model: nn.Module
 
+    @property
+    def rgb_model(self) -> nn.Module:
+        """The network for images of three channels."""
+        if channels_of(self.model) == 3:
+            return self.model
+        return nn.Sequential(FirstChannel(), self.model).eval()
+
     def report(self) -> WorkerReport:
         """Return the report for the manifest; the network is run to find its features and name.
 
@@ -47,10 +62,10 @@ class RestoredLearner:
             architecture=unnamed(self.model, 1, mean, std),
             learner=False,
         )
-        features = count_features(self.model, report, self.steps)
+        features = count_features(self.rgb_model, report, self.steps)
         architecture = report.architecture.model_copy(update={"features": features})
         report = report.model_copy(update={"architecture": architecture})
-        if self.steps.scale is not None:
+        if self.steps.scale is not None or self.steps.grey:
             return report
         return named_network(self.model, self.made_by, report)
 
@@ -72,7 +87,7 @@ def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
         steps = read_recipe(pipeline)
         size = steps.recipe.graph_size or steps.recipe.size
         trusted = path if trust else None
-        model = restore_network(parts.network, weights, size, trusted=trusted)
+        model = restore_network(parts.network, weights, size, grey=parts.grey, trusted=trusted)
     return RestoredLearner(
         parts.labels, parts.loss == "sigmoid", parts.architecture, pipeline, steps, model
     )

@@ -11,11 +11,16 @@ from ..inspect.network import read_network
 from .network_builder import CannotBuild, Weights, build_network
 from .timm_network import rebuild_timm
 
-__all__ = ["restore_network"]
+__all__ = ["channels_of", "restore_network"]
 
 
 def restore_network(
-    value: Any, weights: Weights, size: tuple[int, int], *, trusted: Path | None = None
+    value: Any,
+    weights: Weights,
+    size: tuple[int, int],
+    *,
+    grey: bool = False,
+    trusted: Path | None = None,
 ) -> nn.Module:
     """Return a network in float32 on the CPU, for evaluation.
 
@@ -23,6 +28,7 @@ def restore_network(
         value: the network's placeholder.
         weights: its tensors.
         size: height and width of its input.
+        grey: whether its photos may have one channel.
         trusted: the export, if its own code may run.
 
     Raises:
@@ -35,11 +41,11 @@ def restore_network(
         from .trusted import unpickle_network
 
         model = unpickle_network(trusted)
-        _check_channels(model)
+        _check_channels(model, grey=grey)
         return model
     try:
         model = build_network(network, weights)
-        _check_channels(model)
+        _check_channels(model, grey=grey)
         _run(model, size)
     except (CannotBuild, AttributeError, TypeError) as error:
         # As between timm 0.9 and 1.0, whose layers keep other attributes.
@@ -56,14 +62,21 @@ def restore_network(
 
 def _run(model: nn.Module, size: tuple[int, int]) -> None:
     with torch.inference_mode():
-        model(torch.zeros(2, 3, *size))
+        model(torch.zeros(2, channels_of(model), *size))
 
 
-def _check_channels(model: nn.Module) -> None:
+def channels_of(model: nn.Module) -> int:
+    """Return how many channels a network's first convolution takes; 3 without one."""
     first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
-    if first is not None and first.in_channels != 3:
+    return 3 if first is None else first.in_channels
+
+
+def _check_channels(model: nn.Module, *, grey: bool) -> None:
+    channels = channels_of(model)
+    if channels != 3 and not (grey and channels == 1):
         raise ExportRefused(
-            f"Its network takes images of {first.in_channels} channels, and Loupe's have 3 (RGB)."
+            f"Its network takes images of {channels} channels, and its photos have "
+            f"{'1 or 3' if grey else '3 (RGB)'}."
         )
 
 

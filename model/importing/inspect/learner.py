@@ -64,7 +64,8 @@ class LearnerParts:
     """What answering needs of a learner, and the names of what it does not need.
 
     ``network`` is the placeholder of the network, ``architecture`` the name that it was made
-    by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``threshold`` is the
+    by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``grey`` is true if photos
+    are opened without their colours. ``threshold`` is the
     probability from which a label counts where each has its own.
     """
 
@@ -76,6 +77,7 @@ class LearnerParts:
     items: tuple[Step, ...]
     batches: tuple[Step, ...]
     unneeded: tuple[str, ...]
+    grey: bool = False
 
 
 def read_learner(root: Any) -> LearnerParts:
@@ -94,7 +96,7 @@ def read_learner(root: Any) -> LearnerParts:
     loader = _valid_loader(attributes.get("dls"))
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
-    _check_opening(photos)
+    grey = _opens_grey(photos)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
@@ -104,6 +106,7 @@ def read_learner(root: Any) -> LearnerParts:
         acting_steps(loader.get("after_item")),
         (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
+        grey,
     )
 
 
@@ -212,8 +215,8 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     return LOSSES[name], float(threshold) if known else 0.5
 
 
-def _check_opening(transforms: list[Any]) -> None:
-    """Check that photos are opened in colour, and that nothing else is done to them there.
+def _opens_grey(transforms: list[Any]) -> bool:
+    """Return whether photos are opened in grey, having checked that nothing else is done there.
 
     Transforms before the one that opens a photo read a table or a folder, and are skipped for
     single photos, as fastai does.
@@ -226,14 +229,10 @@ def _check_opening(transforms: list[Any]) -> None:
         raise ExportRefused("Its photos are not opened by an ImageBlock, and Loupe needs one.")
     last = acting[-1]
     image = _created_image(wrapped_function(last)) if full_name(last) in FUNCTIONS else ""
-    if image == GREY:
-        raise ExportRefused(
-            "It opens photos in grey (PILImageBW), which Loupe can't. Train it with "
-            "ImageBlock(PILImage), which takes grey photos as well."
-        )
-    if image != COLOUR:
+    if image not in (COLOUR, GREY):
         title = wrapped_name(last) or full_name(last)
         raise ExportRefused(unknown_transform(title, "while they are opened"))
+    return image == GREY
 
 
 def _created_image(function: Any) -> str:

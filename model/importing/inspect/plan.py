@@ -21,7 +21,7 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
         if parts.loss == "sigmoid"
         else "The probabilities of all labels sum to 1 (softmax)."
     )
-    photos = ", ".join(filter(None, map(_describe, steps)))
+    photos = ", ".join(filter(None, ("in grey" if parts.grey else "", *map(_describe, steps))))
     layers = sum(1 for _ in network.layers())
     made_of = (
         "Its network's own code has to run."
@@ -43,7 +43,7 @@ def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[s
 
 def _describe(step: Step) -> str:
     name = step.name.rpartition(".")[2]
-    size = step.settings.get("size")
+    size = step.settings.get("size", step.settings.get("max_sz"))
     if name == "IntToFloatTensor" or (size is None and name != "Normalize"):
         return ""
     if name == "Normalize":

@@ -33,6 +33,7 @@ AFFINE = frozenset(
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     f"{AUGMENT}.Resize": ("size", "method", "pad_mode", "mode"),
+    f"{AUGMENT}.RatioResize": ("max_sz", "resamples"),
     f"{AUGMENT}.RandomResizedCrop": ("size", "val_xtra", "mode"),
     f"{AUGMENT}.CropPad": ("size", "pad_mode"),
     f"{AUGMENT}.RandomCrop": ("size",),
@@ -156,6 +157,6 @@ def unknown_transform(title: str, how: str = "") -> str:
     where = f" ({how})" if how else ""
     return (
         f"Its photos go through {title} at validation{where}, which Loupe cannot reproduce. Known "
-        "are Resize, RandomResizedCrop, a crop after either, the scaling of aug_transforms and "
-        "Normalize; transforms that only train (split_idx=0) don't matter."
+        "are Resize, RandomResizedCrop, a crop or another Resize after either, the scaling of "
+        "aug_transforms and Normalize; transforms that only train (split_idx=0) don't matter."
     )

@@ -49,10 +49,11 @@ def pipeline(data: Any) -> Any:
 def by_loupe(steps: Any, path: Path) -> Any:
     import torch
 
-    from model.learner.inference_module import Scale
+    from model.learner.inference_module import Grey, Scale
 
     pixels = preprocess(Image.open(path).convert("RGB"), steps.recipe)
-    images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()
+    images = (Grey()(images) if steps.grey else images) / 255
     scale = steps.scale
     if steps.recipe.graph_size:
         scale = Scale.from_sizes(steps.recipe.size, steps.recipe.graph_size)
@@ -162,6 +163,68 @@ def test_a_recipe_makes_what_fastai_makes(folder: Path, name: str) -> None:
         np.testing.assert_allclose(by_loupe(steps, path), by_fastai(data, path), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "name", ["same", "smaller", "larger", "padded", "squish", "ratio", "cropped", "augmented"]
+)
+def test_a_second_resize_is_measured(folder: Path, name: str) -> None:
+    """Pillow rounds between the two; in the graph nothing is rounded."""
+    from fastai.vision.all import (
+        RandomResizedCrop,
+        RatioResize,
+        Resize,
+        ResizeMethod,
+        aug_transforms,
+    )
+
+    from model.importing.convert.recipe import read_recipe
+
+    first, batches = Resize((60, 80)), None
+    second = {
+        "same": Resize((60, 80)),
+        "smaller": Resize(32),
+        "larger": Resize((96, 90)),
+        "padded": Resize(48, ResizeMethod.Pad, pad_mode="zeros"),
+        "squish": Resize((40, 24), ResizeMethod.Squish),
+        "ratio": RatioResize(48),
+        "cropped": Resize(40),
+        "augmented": Resize(48),
+    }[name]
+    if name == "cropped":
+        first = RandomResizedCrop(64)
+    if name == "augmented":
+        batches = aug_transforms(size=32)
+    data = loaders(folder, first, batches)
+    # fastai keeps the last of two transforms of one class in item_tfms.
+    data.valid.after_item.add(second)
+    steps = read_recipe(pipeline(data))
+    assert (steps.scale is None) == (name == "same")
+    for path in sorted(folder.rglob("*.png")):
+        found, expected = by_loupe(steps, path), by_fastai(data, path)
+        np.testing.assert_allclose(found, expected, atol=2.5 / 255)
+        assert float(np.abs(found - expected).mean()) < 0.6 / 255
+
+
+def test_colours_are_taken_away_as_by_fastai(folder: Path, tmp_path: Path) -> None:
+    from fastai.vision.all import Normalize, PILImageBW, Resize
+
+    from model.importing.convert.recipe import read_recipe
+
+    norm = Normalize.from_stats([0.2], [0.4], cuda=False)
+    data = loaders(folder, Resize(64), norm, image=PILImageBW)
+    steps = read_recipe(pipeline(data))
+    assert steps.grey
+    for path in sorted(folder.rglob("*.png")):
+        # In colour, three channels are rounded while they are resized, and not one.
+        found, expected = by_loupe(steps, path), by_fastai(data, path)
+        assert expected.shape == (1, 1, 64, 64)
+        np.testing.assert_allclose(found, expected.repeat(3, 1), atol=2.01 / 255 / 0.4)
+        assert float(np.abs(found - expected).mean()) < 0.6 / 255 / 0.4
+        grey = tmp_path / path.name
+        Image.open(path).convert("L").save(grey)
+        expected = by_fastai(data, grey)
+        np.testing.assert_allclose(by_loupe(steps, grey), expected.repeat(3, 1), atol=1e-5)
+
+
 def test_statistics_are_folded_into_one_normalisation(folder: Path) -> None:
     from fastai.vision.all import IntToFloatTensor, Normalize, Resize
 
@@ -211,10 +274,12 @@ def test_what_cannot_be_reproduced_is_named(folder: Path) -> None:
     class OnlyTrains(Darker):
         split_idx = 0
 
-    refused(loaders(folder, [RatioResize(64), Resize(32)]), "RatioResize")
-    twice = loaders(folder, Resize(64))
-    twice.valid.after_item.add(Resize(32))
-    refused(twice, "Resize at validation .after another")
+    refused(loaders(folder, [RatioResize(64), Resize(32)]), "RatioResize comes first")
+    after = CropPad(40)
+    after.order = 3
+    twice = loaders(folder, [Resize(64), after])
+    twice.valid.after_item.add(Resize(48))
+    refused(twice, "CropPad at validation .after another")
     refused(loaders(folder, [CropPad(60), Resize(32)]), "CropPad at validation .first")
     refused(loaders(folder, Resize(64), Darker()), "Darker")
     refused(loaders(folder, Resize(5)), "resize.*8")

@@ -103,9 +103,10 @@ def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
         of(MSELossFlat())
 
 
-def test_grey_photos_are_refused(tmp_path: Path) -> None:
-    from fastai.vision.all import PILImageBW, Resize
+def test_grey_photos_are_read(tmp_path: Path) -> None:
+    from fastai.vision.all import PILImage, PILImageBW, Resize
 
-    grey = loaders(pictures(tmp_path / "photos"), Resize(64), image=PILImageBW)
-    with pytest.raises(ExportRefused, match="PILImageBW"):
-        parts(grey, tmp_path)
+    folder = pictures(tmp_path / "photos")
+    for image in (PILImage, PILImageBW):
+        data = loaders(folder, Resize(64), image=image)
+        assert parts(data, tmp_path).grey is (image is PILImageBW)

@@ -1,0 +1,78 @@
+"""Learners of grey photos and of two resizes: the same probabilities as fastai's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.preprocess import preprocess
+from tests.model.importing.learners import loaders, pictures, read_back
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("restored") / "photos")
+
+
+def answers_of_graph(restored: Any, photo: Path) -> Any:
+    """What the module that becomes the graph makes of a photo's pixels."""
+    import torch
+
+    from model.learner.inference_module import InferenceModule
+
+    steps, report = restored.steps, restored.report()
+    pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
+    module = InferenceModule.from_model(
+        restored.rgb_model, report.manifest(), steps.scale, grey=steps.grey
+    ).eval()
+    with torch.inference_mode():
+        return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
+
+
+def sensitive_learner(data: Any, channels: int, photo: Path) -> Any:
+    """A small network whose probabilities are near a half and change much with the photo."""
+    import torch
+    from fastai.vision.all import CrossEntropyLossFlat, Learner
+    from torch import nn
+
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(channels, 8, 5, stride=3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    last = nn.Linear(8, 2)
+    network = nn.Sequential(body, nn.Sequential(nn.Flatten(), last)).eval()
+    (images,) = next(iter(data.test_dl([photo], num_workers=0)))
+    with torch.inference_mode():
+        last.weight.mul_(10)
+        last.bias.sub_(network(torch.Tensor(images))[0])
+    return Learner(data, network, loss_func=CrossEntropyLossFlat())
+
+
+@pytest.mark.parametrize("name", ["one-channel", "three-channels", "two-resizes"])
+def test_probabilities_are_fastais(name: str, folder: Path) -> None:
+    from fastai.vision.all import Normalize, PILImageBW, Resize
+
+    grey: dict[str, Any] = {"image": PILImageBW}
+    three = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
+    if name == "one-channel":
+        one = Normalize.from_stats([0.2], [0.4], cuda=False)
+        data = loaders(folder, Resize(64), one, **grey)
+    elif name == "three-channels":
+        # Three means make three channels of one.
+        data = loaders(folder, Resize(64), three, **grey)
+    else:
+        data = loaders(folder, Resize(96), three)
+        data.valid.after_item.add(Resize(64))
+    photos = sorted(folder.rglob("*.png"))
+    learner = sensitive_learner(data, 1 if name == "one-channel" else 3, photos[0])
+    restored = read_back(learner)
+    assert not restored.report().learner
+    spread = []
+    for photo in photos:
+        with learner.no_bar(), learner.no_logging():
+            expected = learner.predict(photo)[2]
+        spread.append(float(expected[0]))
+        np.testing.assert_allclose(answers_of_graph(restored, photo), expected, atol=1e-3)
+    assert max(spread) - min(spread) > 0.05
