@@ -37,7 +37,7 @@ def write_texts(bundle: Bundle, format: ExportFormat, folder: Path, written: Wri
     for path in [*source.glob(SAMPLES), *(CONVERTERS_DIR / name for name in format.samples)]:
         shutil.copyfile(path, folder / path.name)
     about = Template((source / "about.md").read_text("utf-8"))
-    values = {**_common_values(bundle), **written.values}
+    values = {**_common_values(bundle, format), **written.values}
     readme = _readme(bundle, format.title, about.substitute(values), written.checks)
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
@@ -58,17 +58,23 @@ def label_lines(bundle: Bundle) -> str:
     return "".join(f"{' '.join(label.split())}\n" for label in bundle.labels)
 
 
-def _common_values(bundle: Bundle) -> dict[str, str]:
+def _common_values(bundle: Bundle, format: ExportFormat) -> dict[str, str]:
     manifest = bundle.manifest
     height, width = manifest.recipe.size
     has_score = bundle.golden.ood_score is not None
     calibration = manifest.calibration
+    is_calibrated = calibration is not None
+    part = "calibration" if format.calibrated else "temperature"
     can_reject = calibration is not None and calibration.ood_threshold is not None
     return {
         "height": str(height),
         "width": str(width),
         "labels": f"{len(bundle.labels)}",
         "features": f"{manifest.architecture.features}",
+        "inside": f"normalisation and {part} are inside"
+        if is_calibrated
+        else "normalisation is inside; the model isn't calibrated",
+        "thresholds": ", thresholds" if is_calibrated else "",
         "novelty": SCORE if has_score else "",
         "unknown": UNKNOWN if can_reject else "",
     }

@@ -64,6 +64,7 @@ def test_onnx_folder_holds_all_that_a_program_needs(
     readme = (out / "README.md").read_text("utf-8")
     assert "$" not in readme
     assert export.checks[0] in readme
+    assert "calibration are inside" in readme
     assert "the recorded outputs of the learner" in readme
     for name in export.files.keys() - {"README.md", "loupe-export.json"}:
         assert f"`{name}`" in readme, name
@@ -78,6 +79,13 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
     best = load(calibrated_bundle.name).identify(tmp_path / "green.png").top(1)[0]
     assert first.split() == [f"{best.probability:.1%}", "green"]
     assert run_sample(out, tmp_path / "grey.png").startswith("none of these")
+
+
+def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    export_model(tiny_bundle, "onnx", tmp_path / "out")
+    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "isn't calibrated" in readme
+    assert "thresholds" not in readme
 
 
 def test_graph_that_answers_differently_is_refused(shelf: Path, tmp_path: Path) -> None:
@@ -127,6 +135,7 @@ def test_fastai_without_the_packages_says_what_to_install(
         export_model(imagenet.bundle, "fastai", tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> None:
     out = tmp_path / "out"
