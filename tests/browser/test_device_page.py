@@ -112,6 +112,12 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
         for name in ("red", "blue"):
             give(page, event, encoded(colour(name), "PNG"))
             expect(headline(page)).to_have_text(f"Very likely a {name}")
+        # Each thumbnail is decoded once; another decoding would block the page when it is freed.
+        thumbnails = page.locator(".vf-recent img")
+        if event == "paste":
+            thumbnails.evaluate_all("images => images.forEach((image) => (image.title = 'first'))")
+    expect(page.locator(".vf-recent img[title=first]")).to_have_count(2)
+    expect(thumbnails).to_have_count(4)
     assert app.asked == before
     give(page, "paste", b"")
     expect(page.get_by_role("alert")).to_have_text("There is no photo in the clipboard.")
