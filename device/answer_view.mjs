@@ -145,12 +145,13 @@ export function createRecents(entries, openId, onOpen, onClear) {
     if (entry.id === openId) button.setAttribute("aria-current", "true");
     return createElement("li", {}, button);
   });
-  const heading = createElement("h3", { className: "vf-small" }, "This visit");
+  // No heading: after a rejected photo there is none above it.
+  const heading = createElement("p", { className: "vf-small" }, "This visit");
   const clear = createButton("vf-text-button", "Clear", { onclick: onClear });
   clear.append(createUnseen("span", {}, " recent photos"));
   return [
     createElement("div", { className: "vf-visit-head" }, heading, clear),
-    createElement("ul", { className: "vf-strip" }, ...items),
+    createElement("ul", { className: "vf-strip", ariaLabel: "This visit" }, ...items),
   ];
 }
 
