@@ -1,5 +1,6 @@
 """A real server and a real Chromium, shared by all tests of this folder."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,13 +9,34 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from model.exporting.runtime import RUNTIME
 from model.samples import samples
 from tests.browser.drive import PATIENCE_MS, checked_page
-from tests.browser.server import Server
+from tests.browser.server import Server, serving
+from tests.model.tiny import CALIBRATED, CARD, tiny
 from tests.photos import encoded
 from tests.tools import require_tool
 
 HERE = Path(__file__).parent
+SCRIPTS = ("أحمر قرمزي لامع", "緑色の葉", "azul", "أصفر", "白", "黒")
+"""Labels of the model ``scripts``, in the order of ``COLOURS``."""
+
+
+def add_colours(folder: Path, built_dir: Path) -> None:
+    """Put three models of colours, and what runs them in browsers, into a data folder."""
+    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    shelf = folder / "data" / "models"
+    tiny(shelf, "several", title="Several colours", multilabel=True)
+    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    tiny(
+        shelf,
+        "scripts",
+        title="ألوان 色",
+        labels=SCRIPTS,
+        language="ar",
+        confidence=CALIBRATED,
+        card=CARD,
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +94,17 @@ def server(chromium: str, request: pytest.FixtureRequest) -> Server:
     """Return the app with default settings. Not started if there is no Chromium."""
     running: Server = request.getfixturevalue("app_server")
     return running
+
+
+@pytest.fixture(scope="package")
+def colours_server(
+    chromium: str, built_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Return the app with small models of colours, which run on devices as well."""
+    folder = tmp_path_factory.mktemp("colours")
+    add_colours(folder, built_dir)
+    with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
+        yield running
 
 
 @pytest.fixture

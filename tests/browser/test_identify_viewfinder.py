@@ -1,7 +1,6 @@
 """The viewfinder on Streamlit's page: photos, what is sent, the address, the camera, outages."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from model.corrections import CorrectionStore
-from model.exporting.runtime import RUNTIME
+from tests.browser.conftest import add_colours
 from tests.browser.drive import (
     COUNT_TRACKS,
     DESK,
@@ -26,7 +25,7 @@ from tests.browser.drive import (
     wait_until_drawn,
 )
 from tests.browser.server import Server, framing, serving
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
 
 RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
@@ -39,23 +38,6 @@ LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 
 
-def set_up(folder: Path, built_dir: Path) -> None:
-    """Put two models, and what runs them in browsers, into a data folder."""
-    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    shelf = folder / "data" / "models"
-    tiny(shelf, "several", title="Several colours", multilabel=True)
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
-
-
-@pytest.fixture(scope="module")
-def app(chromium: str, built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The app with two models of colours, which run on devices as well."""
-    folder = tmp_path_factory.mktemp("viewfinder")
-    set_up(folder, built_dir)
-    with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
-        yield running
-
-
 @contextmanager
 def visit(browser: Browser, app: Server, **options: Any) -> Iterator[Page]:
     with checked_page(browser, {"base_url": app.url, **options}) as page:
@@ -63,10 +45,10 @@ def visit(browser: Browser, app: Server, **options: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(browser: Browser, app: Server) -> Iterator[Page]:
-    with visit(browser, app) as page:
+def page(browser: Browser, colours_server: Server) -> Iterator[Page]:
+    with visit(browser, colours_server) as page:
         yield page
-    assert not app.tracebacks()
+    assert not colours_server.tracebacks()
 
 
 class Traffic:
@@ -137,7 +119,7 @@ def test_photo_that_stays_on_the_device_is_not_sent(page: Page) -> None:
 def test_device_answers_once_it_can_and_while_the_server_is_gone(
     browser: Browser, built_dir: Path, tmp_path: Path
 ) -> None:
-    set_up(tmp_path, built_dir)
+    add_colours(tmp_path, built_dir)
     with (
         serving(tmp_path, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as app,
         visit(browser, app) as page,
@@ -181,7 +163,7 @@ def test_answers_are_shown_with_their_photos_after_back_and_reload(page: Page) -
 
 
 def test_link_shows_a_stranger_the_answer_without_the_photo(
-    browser: Browser, app: Server, page: Page
+    browser: Browser, colours_server: Server, page: Page
 ) -> None:
     for run, note in (
         ("server", "This app gave this answer"),
@@ -192,7 +174,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
         expect(page).to_have_url(re.compile("answer="))
         page.get_by_role("button", name="Share").click()
         link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        with visit(browser, app) as other:
+        with visit(browser, colours_server) as other:
             other.goto(link)
             expect(headline(other)).to_have_text(IS_RED)
             expect(other.locator(".vf")).to_contain_text(note)
@@ -201,7 +183,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
             expect(other.get_by_role("button", name="Wrong?")).to_have_count(0)
 
 
-def test_correction_sends_the_photo_only_with_consent(page: Page, app: Server) -> None:
+def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server: Server) -> None:
     page.goto("/?run=device")
     give(page, RED)
     expect(page).to_have_url(re.compile("answer="))
@@ -214,7 +196,7 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, app: Server) -
         dialog.get_by_role("button", name="Save", exact=True).click()
         expect(dialog).to_contain_text("Thanks.")
         dialog.get_by_role("button", name="Close").click()
-    with closing(CorrectionStore(f"sqlite:///{app.data / 'records.sqlite'}")) as store:
+    with closing(CorrectionStore(f"sqlite:///{colours_server.data / 'records.sqlite'}")) as store:
         first, second = store.iter_corrections()
         assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
         # The server has looked at it again.
@@ -246,9 +228,9 @@ def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
-    browser: Browser, app: Server
+    browser: Browser, colours_server: Server
 ) -> None:
-    with visit(browser, app) as page:
+    with visit(browser, colours_server) as page:
         page.add_init_script(COUNT_TRACKS)
         page.goto("/?run=server")
         page.wait_for_function("() => openTracks() === 1")
@@ -271,7 +253,7 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
         go(page, "Identify")
         page.get_by_role("button", name="Back to the camera").click()
         page.wait_for_function("() => openTracks() === 1")
-    assert not app.tracebacks()
+    assert not colours_server.tracebacks()
 
 
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:

@@ -163,6 +163,8 @@ def values(
     multilabel: bool = False,
     title: str = "Colours",
     description: str = "Names the colour of a photo.",
+    labels: Sequence[str] = tuple(COLOURS),
+    language: str = "en",
     card: dict[str, Any] | None = None,
     metrics: Sequence[dict[str, Any]] = (),
     **_: Any,
@@ -172,7 +174,8 @@ def values(
         "name": name,
         "title": title,
         "description": description,
-        "labels": list(COLOURS),
+        "labels": list(labels),
+        "language": language,
         "multilabel": multilabel,
         "recipe": {"resize": list(side), "method": "crop", "interpolation": "bilinear"},
         "architecture": {
