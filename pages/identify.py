@@ -8,6 +8,7 @@ from model import LoupeError
 from ui.answer_view import (
     show_actions,
     show_chart,
+    show_chart_title,
     show_origin,
     show_photo,
     show_recent_photos,
@@ -20,6 +21,8 @@ from ui.component import has_routes
 from ui.phrasing import escape_markdown, phrase_error
 from ui.session import current_session, open_token
 from ui.settings_menu import (
+    FEW_RESULTS,
+    MAX_RESULTS,
     settings_menu,
     source_control,
     usable_bundles,
@@ -38,7 +41,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     with st.popover("Other ways") if has_routes() else nullcontext():
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
-    bundle, top_k = settings_menu(bundles)
+    # The viewfinder has bars of the first five already.
+    bundle, top_k = settings_menu(bundles, MAX_RESULTS if has_viewfinder else FEW_RESULTS)
 warn_if_unusable(bundles)
 warn_if_refused(bundle)
 
@@ -79,7 +83,9 @@ with answer or st.container():
         try:
             prediction, signature = find_answer(token)
             # The viewfinder shows the words, beside the photo if this browser keeps it.
-            if not has_viewfinder:
+            if has_viewfinder:
+                show_chart_title(prediction, top_k)
+            else:
                 show_origin(signature, token)
                 show_words(prediction)
             show_chart(prediction, top_k)

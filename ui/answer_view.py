@@ -32,6 +32,7 @@ __all__ = [
     "share_url",
     "show_actions",
     "show_chart",
+    "show_chart_title",
     "show_origin",
     "show_photo",
     "show_recent_photos",
@@ -84,6 +85,15 @@ def find_bundle(prediction: Prediction) -> Bundle | None:
     except LoupeError:
         return None
     return bundle if bundle.version == prediction.version else None
+
+
+def show_chart_title(prediction: Prediction, top_k: int) -> None:
+    """Show what the chart adds to the bars above it, or why there were none."""
+    count = len(prediction.top(top_k))
+    title = "The likeliest label" if count == 1 else f"The {spell_number(count)} likeliest labels"
+    if certainty(prediction) in NO_LABEL:
+        title = "If it had to be one of these"
+    st.subheader(title, anchor=False)
 
 
 def show_chart(prediction: Prediction, top_k: int) -> None:

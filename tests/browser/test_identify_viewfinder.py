@@ -237,8 +237,8 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
         settings_menu(page).click()
         slider = page.get_by_role("slider")
         for step in range(20):
-            slider.press("ArrowLeft" if step % 2 else "ArrowRight")
-            pattern = re.compile("top=6") if step % 2 == 0 else re.compile(r"^((?!top=).)*$")
+            slider.press("ArrowRight" if step % 2 else "ArrowLeft")
+            pattern = re.compile("top=9") if step % 2 == 0 else re.compile(r"^((?!top=).)*$")
             expect(page).to_have_url(pattern)
         page.keyboard.press("Escape")
         page.emulate_media(color_scheme="dark")
