@@ -95,7 +95,7 @@ function show(info) {
     samples,
     recents,
     actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
-    above: 0,
+    above: "0px",
     what: { headline: "Point your phone at something", line: knows(info), language: info.language },
     onModel: choose,
     onWhere() {

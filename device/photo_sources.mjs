@@ -58,8 +58,9 @@ export function listen(root, { onPhoto, onRefusal, onDragging, onSpace, onEscape
   });
 }
 
-/** Return whether an event targets the viewfinder, or no element in particular. */
+/** Return whether an event targets the viewfinder, or no element in particular; not its dialogs. */
 function isOurs(event, root) {
+  if (root.querySelector("dialog[open]")) return false;
   const path = event.composedPath();
   return path[0] === document.body || path[0] === document.documentElement || path.includes(root);
 }

@@ -12,8 +12,8 @@ import { mountViewfinder } from "./viewfinder.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 
-/** Height of Streamlit's header, in CSS pixels, with the gap below it. */
-const HEADER_PX = 64;
+/** Height of Streamlit's header with the gap below it. */
+const HEADER = "4rem";
 
 /** Show the viewfinder; for `data` see `viewfinder_data` in `ui/viewfinder.py`. */
 export default createComponent((parent, data) => new Screen(parent, data));
@@ -100,7 +100,7 @@ class Screen {
       samples: data.samples,
       what: data.words,
       theme: themeOf(this.#parent.host),
-      above: HEADER_PX,
+      above: HEADER,
       top: data.top,
       actions: {
         why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),

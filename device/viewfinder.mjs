@@ -31,8 +31,8 @@ const views = new WeakMap();
  * @param {Element} parent
  * @param {object} options see `DEFAULTS`, and:
  *   `identifier` what answers; `top` candidates are asked for, and five are shown;
- *   `above` pixels that the page keeps above the viewfinder, whose first screen fills the rest; by
- *   default the square gives the height;
+ *   `above` a CSS length that the page keeps above the viewfinder, whose first screen fills the
+ *   rest; by default the square gives the height;
  *   `onModel(name)`, `onRun(mode)` the visitor's choices, and `run` the present one;
  *   `onAnswer(entry)` a new answer; `onOpen(entry | null)` the answer that is shown;
  *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
@@ -107,6 +107,9 @@ class Viewfinder {
     if (entry) this.#live.stop();
     else this.#parts.video.play().catch(() => {});
     this.#render();
+    // Recent photos may be far below.
+    const { root, square } = this.#parts;
+    if (square.getBoundingClientRect().top < 0) root.scrollIntoView();
   }
 
   /** Close the camera and remove everything. */

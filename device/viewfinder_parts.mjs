@@ -7,8 +7,8 @@ import { createButton, createElement, createIcon, createUnseen } from "./element
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
 const STYLES = ["tokens.css", "viewfinder.css", "answer.css", "layouts.css", "dialog.css"];
-/** Least width of the layout with the answer at the picture's side, in CSS pixels. */
-const DESK_PX = 900;
+/** Least width of the layout with the answer at the picture's side, in the page's rem. */
+const DESK_REM = 56.25;
 
 /** Return the elements by name; the order in the document is words, shutter, rest. */
 export function createParts() {
@@ -85,9 +85,9 @@ function assemble(parts) {
   parts.mode.append(parts.live, parts.still);
   parts.acts.append(parts.correct, parts.share);
   parts.ways.append(parts.openCamera, parts.cameraApp, parts.choose, parts.paste, parts.pick, parts.capture);
-  side.append(words, parts.acts, parts.samples);
+  side.append(words, parts.samples);
   screen.append(
-    parts.picture, side, parts.shutter, parts.ways, parts.mode, parts.torch, parts.zoom, parts.flip,
+    parts.picture, side, parts.shutter, parts.acts, parts.ways, parts.mode, parts.torch, parts.zoom, parts.flip,
     parts.where, parts.keys, parts.bar,
   );
   root.append(screen, parts.visit);
@@ -109,16 +109,22 @@ export function linkStyles(root) {
 
 /** Choose the layout by the available space; return a function that stops. */
 export function followSize(parts, onchange) {
-  const { bar, root, screen, side, visit } = parts;
+  const { acts, bar, root, screen, side, visit } = parts;
   const arrange = () => {
-    const isDesk = root.clientWidth >= DESK_PX;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const isDesk = root.clientWidth >= DESK_REM * rem;
     const isSideways = !isDesk && innerHeight < 500 && innerWidth > innerHeight;
     const layout = isDesk ? "desk" : isSideways ? "sideways" : "phone";
     if (root.dataset.layout !== layout) {
       root.dataset.layout = layout;
       (isDesk ? side : root).append(visit);
-      if (isDesk) side.prepend(bar);
-      else screen.append(bar);
+      if (isDesk) {
+        side.prepend(bar);
+        parts.words.after(acts);
+      } else {
+        screen.append(bar);
+        parts.shutter.after(acts);
+      }
     }
     onchange();
   };

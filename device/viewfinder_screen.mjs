@@ -33,7 +33,7 @@ export function render(parts, state, camera, live, handlers) {
   const screen = entry ? "answer" : hasCamera ? "camera" : "empty";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-fill", options.above !== null);
-  parts.root.style.setProperty("--above", `${options.above ?? 0}px`);
+  parts.root.style.setProperty("--above", options.above ?? "0px");
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
   drawModels(parts, options);
   drawPicture(parts, state, live, screen);
@@ -228,6 +228,9 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
     ];
   });
   visit.hidden = !recents.length;
-  redraw(visit, [entry?.id, recents.map(({ id }) => id)], () =>
-    createRecents(recents, entry?.id, handlers.onEntry, handlers.onClear));
+  redraw(visit, recents.map(({ id }) => id), () =>
+    createRecents(recents, handlers.onEntry, handlers.onClear));
+  for (const button of visit.querySelectorAll(".vf-recent")) {
+    button.setAttribute("aria-current", String(button.dataset.entry === entry?.id));
+  }
 }

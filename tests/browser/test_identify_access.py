@@ -1,0 +1,274 @@
+"""Access to the viewfinder on Streamlit's page: keyboard, screen reader, large text, scripts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import HERE, SCRIPTS
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    chart,
+    checked_page,
+    give,
+    headline,
+    wait_until_drawn,
+)
+from tests.browser.server import Server
+from tests.model.tiny import colour
+from tests.photos import encoded
+from ui.navigation import PAGES
+
+SCREENSHOTS = HERE / "screenshots"
+RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))
+STREAMLITS_OWN = {
+    # Groups of links in the menu of a phone.
+    "list": "stSidebarNavItems",
+    "listitem": "stSidebarNavItems",
+    # The drop zone of st.file_uploader.
+    "presentation-role-conflict": "stFileUploaderDropzone",
+}
+"""Rules that Streamlit's own elements break, with the elements; the list may only get shorter."""
+DIALOG = {"fromShadowDom": ["[data-testid=stBidiComponentIsolated]", ".vf-dialog"]}
+"""The open dialog, as axe names it."""
+FOCUSED = """
+() => {
+  let element = document.activeElement;
+  while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  const { top, bottom } = element.getBoundingClientRect();
+  return {
+    name: element.ariaLabel || element.innerText.trim(),
+    isOurs: Boolean(element.closest(".vf")),
+    hasRing: parseFloat(getComputedStyle(element).outlineWidth) >= 2
+      && getComputedStyle(element).outlineStyle === "solid",
+    isInView: top >= 0 && bottom <= innerHeight,
+  };
+}
+"""
+BREAKS = """
+(nodes) => nodes.map(([path]) => {
+  // Through shadow roots.
+  const element = [path].flat().reduce(
+    (found, step) => (found.shadowRoot ?? found).querySelector(step), document);
+  const owner = element.closest("[data-testid=stSidebarNavItems], "
+    + "[data-testid=stFileUploaderDropzone]");
+  return owner?.dataset.testid ?? element.outerHTML.slice(0, 200);
+})
+"""
+LARGE_TEXT = """
+addEventListener("DOMContentLoaded", () => { document.documentElement.style.fontSize = "32px"; });
+"""
+# Controls and words that are cut at the sides; samples are a strip to scroll.
+CUT = """
+(root) => [...root.querySelectorAll("button:not(.vf-sample), select, h2, p")]
+  .filter((element) => element.checkVisibility() && !element.closest(".vf-unseen"))
+  .map((element) => [element, element.getBoundingClientRect()])
+  .filter(([, { left, right }]) => left < 0 || right > innerWidth)
+  .map(([element]) => element.outerHTML.slice(0, 100))
+"""
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
+    """Open a page in a fresh profile, whose camera is allowed unless ``camera`` is false."""
+    with ExitStack() as stack:
+
+        def come(*scripts: str, camera: bool = True, **options: Any) -> Page:
+            options = {"base_url": colours_server.url, **options}
+            page = stack.enter_context(checked_page(browser, options))
+            if camera:
+                page.context.grant_permissions(["camera"])
+            for script in scripts:
+                page.add_init_script(script)
+            return page
+
+        yield come
+
+
+def viewfinder(page: Page) -> Locator:
+    return page.locator(".vf")
+
+
+def answer(page: Page, address: str, photo: bytes = RED) -> None:
+    """Open an address and identify a photo there."""
+    page.goto(address)
+    give(page, photo)
+    expect(page.get_by_role("button", name="Why?")).to_be_visible()
+    expect(chart(page)).to_be_visible()
+    wait_until_drawn(page)
+
+
+def screenshot(page: Page, name: str) -> None:
+    page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
+
+
+def assert_own_parts_accessible(page: Page, context: Any = None) -> None:
+    for violation in Axe().run(page, context).response["violations"]:
+        nodes = [node["target"] for node in violation["nodes"]]
+        allowed = STREAMLITS_OWN.get(violation["id"])
+        assert set(page.evaluate(BREAKS, nodes)) == {allowed}, violation["id"]
+
+
+def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
+    page = visit(viewport=PHONE)
+    page.goto("/?run=server")
+    expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
+    wait_until_drawn(page)
+    names = walk(page)
+    # The words are no stop as long as they fit.
+    assert names[:2] == ["Take a photo", "Choose one"]
+    assert names[-2:] == ["On the server: used for the answer, then gone", "Model"]
+    page.locator(".vf-shutter").focus()
+    page.keyboard.press("Enter")
+    expect(chart(page)).to_be_visible()
+    wait_until_drawn(page)
+    assert page.evaluate(FOCUSED)["name"] == "Back to the camera"
+    assert walk(page)[:2] == ["Wrong?", "Share"]
+    for name in ("Wrong?", "Share"):
+        button = page.get_by_role("button", name=name)
+        button.focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        expect(button).to_be_focused()
+    expect(viewfinder(page)).to_have_attribute("data-screen", "answer")
+    page.keyboard.press("Escape")
+    expect(viewfinder(page)).to_have_attribute("data-screen", "camera")
+
+
+def walk(page: Page) -> list[str]:
+    """Press Tab up to the end of the viewfinder; return the names of its stops."""
+    names: list[str] = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        if stop["isOurs"]:
+            assert stop["name"]
+            assert stop["hasRing"], stop
+            assert stop["isInView"], stop
+            names.append(stop["name"])
+        elif names:
+            break
+    return names
+
+
+def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
+    page = visit(viewport=PHONE)
+    answer(page, "/?run=server")
+    give(page, GREEN)
+    expect(headline(page)).to_have_text("Very likely a green")
+    recent = viewfinder(page).get_by_role("button", name="red", exact=True)
+    recent.focus()
+    page.keyboard.press("Enter")
+    expect(headline(page)).to_have_text("Very likely a red")
+    expect(headline(page)).to_be_in_viewport()
+    expect(recent).to_be_focused()
+    expect(recent).to_have_attribute("aria-current", "true")
+
+
+def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
+    page = visit(viewport=PHONE)
+    answer(page, "/?run=server")
+    bars = viewfinder(page).get_by_role("table")
+    expect(bars.get_by_role("row")).to_have_count(5)
+    last = bars.get_by_role("row").last.bounding_box()
+    shutter = page.locator(".vf-shutter").bounding_box()
+    assert last
+    assert shutter
+    assert last["y"] + last["height"] <= shutter["y"]
+
+
+def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
+    page = visit(viewport=PHONE)
+    answer(page, "/?run=server&model=scripts")
+    label = headline(page).locator("span")
+    style = "(element) => [element.lang, element.dir, getComputedStyle(element).direction]"
+    expect(label).to_have_text(SCRIPTS[0])
+    assert label.evaluate(style) == ["ar", "auto", "rtl"]
+    assert headline(page).evaluate("(h2) => getComputedStyle(h2).direction") == "ltr"
+    screenshot(page, "arabic-phone")
+    give(page, GREEN)
+    expect(label).to_have_text(SCRIPTS[1])
+    assert label.evaluate(style) == ["ar", "auto", "ltr"]
+    names = viewfinder(page).get_by_role("rowheader").locator("span[dir=auto]")
+    expect(names).to_have_count(5)
+    assert viewfinder(page).evaluate(CUT) == []
+    screenshot(page, "japanese-phone")
+    page.set_viewport_size(DESK)
+    assert viewfinder(page).evaluate(CUT) == []
+    screenshot(page, "japanese-desk")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "script"),
+    [
+        pytest.param(390, 844, LARGE_TEXT, id="phone-200%"),
+        pytest.param(320, 568, "", id="320px"),
+        pytest.param(1280, 800, LARGE_TEXT, id="desk-200%", marks=pytest.mark.slow),
+    ],
+)
+def test_nothing_is_lost_with_large_text_or_on_a_small_screen(
+    visit: Visit, width: int, height: int, script: str
+) -> None:
+    page = visit(script, camera=False, viewport={"width": width, "height": height})
+    page.goto("/?run=server")
+    expect(headline(page)).to_be_in_viewport(ratio=0.5)
+    assert viewfinder(page).evaluate(CUT) == []
+    answer(page, "/?run=server")
+    assert viewfinder(page).evaluate(CUT) == []
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    expect(headline(page)).to_be_in_viewport()
+    expect(page.locator(".vf-shutter")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
+def test_forced_colours_keep_corners_bars_and_the_ground_of_words(visit: Visit) -> None:
+    page = visit(viewport=PHONE, forced_colors="active")
+    page.goto("/?run=server")
+    expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
+    ground = page.locator(".vf-words").evaluate(
+        "(words) => getComputedStyle(words).backgroundColor"
+    )
+    assert ground == "rgb(255, 255, 255)"
+    answer(page, "/?run=server")
+    bar = page.locator(".vf-bar").first.evaluate("(bar) => getComputedStyle(bar).backgroundColor")
+    assert bar == "rgb(0, 0, 0)"
+    corner = page.locator(".vf-photo .vf-corner").first
+    assert corner.evaluate("(corner) => getComputedStyle(corner).borderTopWidth") == "2px"
+    screenshot(page, "forced-colours")
+
+
+@pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
+    size = PHONE if colours == "light" else DESK
+    page = visit(viewport=size, color_scheme=colours)
+    page.goto("/?run=server")
+    expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
+    wait_until_drawn(page)
+    assert_own_parts_accessible(page)
+    answer(page, "/?run=server")
+    assert_own_parts_accessible(page)
+    for name in ("Wrong?", "Share", "Look it up"):
+        page.get_by_role("button", name=name).click()
+        # Of what is behind a dialog, axe takes the wrong background.
+        assert_own_parts_accessible(page, DIALOG)
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_axe_finds_nothing_of_ours_on_other_pages(visit: Visit, size: Any, colours: Any) -> None:
+    page = visit(viewport=size, color_scheme=colours)
+    for name in [name for group in PAGES.values() for name, *_ in group]:
+        page.goto(f"/{name}" if name != "identify" else "/?way=Upload")
+        wait_until_drawn(page)
+        assert_own_parts_accessible(page)
