@@ -120,13 +120,24 @@ export function createSource({ where, milliseconds, prediction }) {
   );
 }
 
+/** Images by photo: each new one would be read and decoded again, which takes long to free. */
+const thumbnails = new WeakMap();
+
+function thumbnailOf(photo) {
+  if (!thumbnails.has(photo)) {
+    const image = createElement("img", { className: "vf-thumb", alt: "" });
+    const url = URL.createObjectURL(photo);
+    image.onload = image.onerror = () => URL.revokeObjectURL(url);
+    image.src = url;
+    thumbnails.set(photo, image);
+  }
+  return thumbnails.get(photo);
+}
+
 /** Return the recent photos, each a button that opens its answer again. */
 export function createRecents(entries, onOpen, onClear) {
   const items = entries.map((entry) => {
-    const image = createElement("img", { className: "vf-thumb", alt: "" });
-    const url = URL.createObjectURL(entry.photo);
-    image.onload = image.onerror = () => URL.revokeObjectURL(url);
-    image.src = url;
+    const image = thumbnailOf(entry.photo);
     const name = createElement("span", {});
     showPhrase(name, shortName(entry.answer), entry.answer.language);
     const button = createElement("button", { type: "button", className: "vf-recent" }, image, name);
@@ -134,12 +145,13 @@ export function createRecents(entries, onOpen, onClear) {
     button.dataset.entry = entry.id;
     return createElement("li", {}, button);
   });
-  const heading = createElement("h3", { className: "vf-small" }, "This visit");
+  // No heading: after a rejected photo there is none above it.
+  const heading = createElement("p", { className: "vf-small" }, "This visit");
   const clear = createButton("vf-text-button", "Clear", { onclick: onClear });
   clear.append(createUnseen("span", {}, " recent photos"));
   return [
     createElement("div", { className: "vf-visit-head" }, heading, clear),
-    createElement("ul", { className: "vf-strip" }, ...items),
+    createElement("ul", { className: "vf-strip", ariaLabel: "This visit" }, ...items),
   ];
 }
 

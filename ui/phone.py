@@ -26,6 +26,8 @@ CA_PATH = "/loupe-ca.crt"
 CA_TYPE = "application/x-x509-ca-cert"
 """Media type for which phones offer to install a certificate."""
 
+# The page comes over plain http, so it doesn't state the certificate's SHA-256: whoever replaced
+# the certificate would replace that as well.
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -41,7 +43,6 @@ a {{ display: inline-block; min-height: 32px; }}
 once; it is valid for addresses of local networks alone.</p>
 <h2>1. Download the certificate</h2>
 <p><a href="{ca_path}">Certificate of this computer</a></p>
-<p>Its SHA-256 must be the one on the computer's screen:<br><code>{fingerprint}</code></p>
 <h2>2. Trust it</h2>
 <h3>iPhone, iPad</h3>
 <ol>
@@ -53,6 +54,8 @@ once; it is valid for addresses of local networks alone.</p>
 <li>In Settings, search for <i>CA certificate</i>, tap <i>Install anyway</i> and choose
 <i>loupe-ca.crt</i>.</li>
 </ol>
+<p>In the certificate's details on the phone, compare its SHA-256 with the one on the computer's
+screen. If they differ, somebody on this network replaced it: remove it.</p>
 <p>The names differ between phones. These steps are from the makers' help pages; nobody has tried
 them on a phone yet.</p>
 <h2>3. Open the app</h2>
@@ -121,9 +124,7 @@ def serving_instructions(ca: LocalCa, address: IPv4Address, port: int, app: str)
         app: the app's URL.
     """
     name = ca.certificate.subject.rfc4514_string().removeprefix("CN=")
-    page = PAGE.format(
-        ca_path=CA_PATH, fingerprint=ca.fingerprint, name=escape(name), app=escape(app)
-    ).encode()
+    page = PAGE.format(ca_path=CA_PATH, name=escape(name), app=escape(app)).encode()
     files = {"/": ("text/html; charset=utf-8", page), CA_PATH: (CA_TYPE, ca.der)}
 
     class Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ from model import resources
 from ..apps import device
 from ..browser import chromium, count_bytes, longest_main_task, open_page, time_answer
 from ..paths import MODEL
-from ..photos import small_photo, write_photo
+from ..photos import phone_photo, small_photo, write_photo
 from ..registry import NotMeasured, benchmark
 from ..servers import TIMEOUT_SECONDS, Server, serve
 
@@ -31,6 +31,9 @@ __all__ = [
 
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")
 """A camera of 30 frames per second, as phones have, that shows Chromium's test picture."""
+
+SHOWN_MS = 5000
+"""Time that each photo's answer is shown for, in milliseconds."""
 
 BLANK = "/device/icon-192.png"
 """A document of the app's origin without scripts of its own."""
@@ -121,13 +124,15 @@ def busy_rate(quick: bool) -> tuple[float, str]:
 
 @benchmark(
     "device-main-thread",
-    "longest task of the main thread while /device/ answers live, in CPU time",
+    "longest task of the main thread while /device/ answers live, then 12-megapixel photos, in "
+    "CPU time",
     target=50,
     unit="ms",
 )
 def main_thread(quick: bool) -> tuple[float, str]:
-    """Trace the main thread of the page while it shows a camera and its answers."""
-    seconds = 2 if quick else 20
+    """Trace the main thread of the page while it shows a camera's answers, then photos'."""
+    seconds, count = (2, 1) if quick else (20, 3)
+    photos = [write_photo(f"phone-{turn}.jpg", phone_photo(turn=turn)) for turn in range(count)]
     with (
         _serve(MODEL) as server,
         chromium(*CAMERA) as browser,
@@ -135,8 +140,15 @@ def main_thread(quick: bool) -> tuple[float, str]:
     ):
         page.get_by_role("button", name="Live").click()
         page.locator("[data-live]").wait_for()
-        longest = longest_main_task(browser, page, lambda: page.wait_for_timeout(seconds * 1000))
-    return longest, f"Chromium's trace of {seconds} s"
+
+        def use() -> None:
+            page.wait_for_timeout(seconds * 1000)
+            for photo in photos:
+                time_answer(page, server, photo)
+                page.wait_for_timeout(SHOWN_MS)
+
+        longest = longest_main_task(browser, page, use)
+    return longest, f"Chromium's trace of {seconds} s and {count} photos"
 
 
 def _first_bytes(name: str, quick: bool) -> tuple[float, str]:

@@ -139,7 +139,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(visit: Any) -> None:
         expect(headline(page)).to_have_text("Point your phone at something")
         expect(shutter(page)).to_be_visible()
     assert page.evaluate("openTracks()") == 1
-    recent = page.get_by_role("heading", name="This visit").locator("xpath=../..")
+    recent = page.get_by_role("list", name="This visit").locator("xpath=..")
     expect(recent.get_by_role("listitem")).to_have_count(3)
     recent.get_by_role("listitem").get_by_role("button").first.click()
     expect(shutter(page, "Back to the camera")).to_be_visible()

@@ -112,6 +112,12 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
         for name in ("red", "blue"):
             give(page, event, encoded(colour(name), "PNG"))
             expect(headline(page)).to_have_text(f"Very likely a {name}")
+        # Each thumbnail is decoded once; another decoding would block the page when it is freed.
+        thumbnails = page.locator(".vf-recent img")
+        if event == "paste":
+            thumbnails.evaluate_all("images => images.forEach((image) => (image.title = 'first'))")
+    expect(page.locator(".vf-recent img[title=first]")).to_have_count(2)
+    expect(thumbnails).to_have_count(4)
     assert app.asked == before
     give(page, "paste", b"")
     expect(page.get_by_role("alert")).to_have_text("There is no photo in the clipboard.")
@@ -354,6 +360,7 @@ def test_service_worker_keeps_every_file_of_the_page() -> None:
 def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     page = visit(viewport=size, color_scheme=colours)
     kept(page)
+    assert_accessible(page)
     page.get_by_text("This device", exact=True).click()
     choose(page)
     expect(headline(page)).to_have_text("Very likely a red")
@@ -364,5 +371,18 @@ def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
           .map((one) => one.outerHTML)"""
     )
     assert small == []
+    assert_accessible(page)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator(".vf-spotlight")).to_be_visible()
+    assert_accessible(page)
+    choose(page, encoded(colour((128, 128, 128)), "PNG"))
+    expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
+    assert_accessible(page)
+    choose(page, b"no photo at all")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    assert_accessible(page)
+
+
+def assert_accessible(page: Page) -> None:
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._site.api and self.path.startswith("/api/"):
             self._forward(b"")
             return
-        path = re.sub(r"[?#].*", "", self.path)
+        path = re.sub(r"/$", "/index.html", re.sub(r"[?#].*", "", self.path))
         self._answer(path, self._site.read(path))
 
     def do_POST(self) -> None:

@@ -6,7 +6,7 @@ checks that. Nothing outside of these modules is ever imported because a file na
 
 import re
 
-__all__ = ["FUNCTIONS", "HOOKS", "is_allowed_module"]
+__all__ = ["FUNCTIONS", "HOOKS", "is_allowed_layer", "is_allowed_module"]
 
 ALLOWED = re.compile(
     r"torch\.nn\.modules\.(activation|adaptive|batchnorm|channelshuffle|container|conv|distance"
@@ -27,6 +27,9 @@ ALLOWED = re.compile(
 
 REFUSED = re.compile(r"timm\.models\.(hub|factory|registry|helpers|features|fx_features|pruned)")
 """Modules within the above that define no layers."""
+
+NO_LAYERS = {("fastai.layers", "Debugger")}
+"""A module that stops the program where it is called."""
 
 FUNCTIONS = frozenset(
     {
@@ -68,3 +71,8 @@ HOOKS = frozenset(
 def is_allowed_module(module: str) -> bool:
     """Return whether layers may come from ``module``."""
     return bool(ALLOWED.fullmatch(module)) and not REFUSED.fullmatch(module)
+
+
+def is_allowed_layer(module: str, name: str) -> bool:
+    """Return whether ``module.name`` may be a layer's class."""
+    return is_allowed_module(module) and "." not in name and (module, name) not in NO_LAYERS

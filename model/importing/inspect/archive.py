@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ... import zips
 from ...errors import ExportRefused
-from .foreign import AGAIN, describe_foreign_zip
+from .foreign import AGAIN, BIG_ENDIAN, describe_foreign_zip
 from .report import Finding, printable
 from .tensors import StrangeTensor
 
@@ -77,6 +77,8 @@ def read_archive(file: BinaryIO) -> Archive:
     if found[0].file_size > MAX_PICKLE:
         raise _bomb(found[0].file_size)
     inner = frozenset(name.removeprefix(f"{top}/") for name in names)
+    if "byteorder" in inner and _read(opened, opened.getinfo(f"{top}/byteorder")) != b"little":
+        raise ExportRefused(BIG_ENDIAN)
     findings = tuple(_findings(found, names, inner, top))
     return Archive(opened, top, _read(opened, found[0]), inner, findings)
 
@@ -127,7 +129,9 @@ def _findings(
     strange = sorted(
         name
         for name in inner
-        if name not in PLAIN_RECORDS and not name.startswith(("data/", ".")) and name
+        if name not in PLAIN_RECORDS
+        and not (name.startswith(("data/", ".")) and ".." not in name)
+        and name
     )
     strange += [name for name in names if not name.startswith(f"{top}/") and name not in strange]
     if strange:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 
 from ...errors import ExportRefused
 from .archive import MAX_PICKLE, Archive, read_archive
-from .foreign import AGAIN, describe_foreign
+from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
 from .report import Finding, printable
 from .safetensors_file import is_safetensors, read_safetensors
 from .tensors import DTYPES, StrangeTensor
@@ -143,6 +143,9 @@ def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
         found.format = "legacy"
         while len(roots) < LEGACY_PICKLES and not found.damage:
             roots.append(_load(data, found))
+        machine = roots[2] if len(roots) > 2 else None
+        if isinstance(machine, dict) and machine.get("little_endian") is False:
+            raise ExportRefused(BIG_ENDIAN)
         found.root = roots[3] if len(roots) == LEGACY_PICKLES else None
         if not found.damage:
             _locate(found, roots[4], file, data.tell())

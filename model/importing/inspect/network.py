@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ExportRefused
-from .allowlist import FUNCTIONS, HOOKS, is_allowed_module
+from .allowlist import FUNCTIONS, HOOKS, is_allowed_layer
 from .placeholders import Placeholder, PlaceholderType
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import Unreadable, full_name, plain
@@ -59,7 +59,7 @@ class Layer:
     @property
     def is_allowed(self) -> bool:
         """Whether its class is in a module of the allow-list."""
-        return not self.carried and is_allowed_module(self.module) and "." not in self.name
+        return not self.carried and is_allowed_layer(self.module, self.name)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,9 @@ class _Reader:
         self.sizes[id(value)] = count
         layer.parameters = self._tensors(state.get("_parameters"), path)
         layer.buffers = self._tensors(state.get("_buffers"), path)
-        transient = state.get("_non_persistent_buffers_set") or ()
+        transient = state.get("_non_persistent_buffers_set")
+        if not isinstance(transient, set | frozenset | list | tuple):
+            transient = ()
         layer.transient = frozenset(one for one in transient if isinstance(one, str))
         layer.training = bool(state.get("training", False))
         layer.attributes = self._attributes(state, path)

@@ -18,6 +18,10 @@ class Storage:
     location: str
     size: int
 
+    def __setstate__(self, state: Any) -> None:
+        """Refuse what a pickle sets on it after it was checked."""
+        raise TypeError("a tensor's numbers are changed while the file is read")
+
 
 class PlaceholderType(type):
     """The placeholder of a class, function or module; calling it makes a placeholder instance.

@@ -2,8 +2,8 @@
 
 import _compat_pickle
 import codecs
+import collections
 import pickle
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -18,6 +18,14 @@ MAX_NAMES = 20_000
 
 MAX_NUMBERS = 2**48
 """Numbers of one storage: more than any file holds."""
+
+
+class OrderedDict(collections.OrderedDict[Any, Any]):
+    """Python's own, without attributes: a pickle could put others in the place of its methods."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep nothing; torch notes versions of layers there (``_metadata``)."""
+
 
 PLAIN: dict[tuple[str, str], Any] = {
     ("builtins", "set"): set,
@@ -130,6 +138,9 @@ class _Followed:
         self, reading: Reading, known: PlaceholderType, imitate: Callable[..., Any]
     ) -> None:
         self.reading, self.known, self.imitate = reading, known, imitate
+
+    def __setstate__(self, state: Any) -> None:
+        raise TypeError("a function is changed while the file is read")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.known.called = True

@@ -54,7 +54,7 @@ def _object(value: Placeholder, depth: int) -> Any:
     if kind in TUPLES:
         return tuple(plain(item, depth) for item in _sequence(value))
     if kind in LISTS:
-        return [plain(item, depth) for item in elements(value)]
+        return [plain(item, depth) for item in elements(value, depth)]
     if kind in ENUMS and len(value.args) == 1:
         return plain(value.args[0], depth)
     if kind in SCALARS and len(value.args) == 2 and isinstance(value.args[1], bytes):
@@ -73,7 +73,7 @@ def _sequence(value: Placeholder) -> list[Any]:
     return list(value.args)
 
 
-def elements(value: Any) -> list[Any]:
+def elements(value: Any, depth: int = 0) -> list[Any]:
     """Return the elements of a list, tuple or fastcore's ``L``, themselves not decoded.
 
     Raises:
@@ -86,7 +86,7 @@ def elements(value: Any) -> list[Any]:
         if isinstance(inner, tuple | list):
             return list(inner)
         if isinstance(inner, Placeholder):
-            return list(plain(inner))
+            return list(plain(inner, depth + 1))
         return _sequence(value)
     raise Unreadable(full_name(value))
 

@@ -91,10 +91,15 @@ def test_what_is_no_export_is_refused_with_what_it_is(
     with pytest.raises(ExportRefused, match=said.replace("(", r"\(")) as raised:
         examined(tmp_path, data)
     assert raised.value.code == "export-refused"
+
+
+def test_doctor_says_what_is_no_export(tmp_path: Path) -> None:
+    path = tmp_path / "export.pkl"
+    path.write_bytes(b"<html>")
     for words in ([], ["--json"]):
-        result = CliRunner().invoke(main, ["doctor", *words, str(tmp_path / "export.pkl")])
+        result = CliRunner().invoke(main, ["doctor", *words, str(path)])
         assert result.exit_code == 2
-        assert said in result.output
+        assert "web page" in result.output
     assert json.loads(result.stdout)["error"]["code"] == "export-refused"
 
 

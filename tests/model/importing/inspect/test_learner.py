@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
-from model.importing.inspect.learner import LearnerParts, read_learner
+from model.importing.inspect.learner import LearnerParts, read_labels, read_learner
+from model.importing.inspect.placeholders import PlaceholderType
 from tests.model.importing.learners import loaders, pictures
 
 pytestmark = pytest.mark.torch
@@ -110,3 +113,19 @@ def test_grey_photos_are_read(tmp_path: Path) -> None:
     for image in (PILImage, PILImageBW):
         data = loaders(folder, Resize(64), image=image)
         assert parts(data, tmp_path).grey is (image is PILImageBW)
+
+
+def test_list_of_labels_that_contains_itself_is_refused() -> None:
+    categorize = PlaceholderType.of("fastai.data.transforms", "Categorize")()
+    loop = PlaceholderType.of("fastcore.foundation", "L")()
+    loop.state = {"items": loop}
+    categorize.state = {"vocab": loop}
+    with pytest.raises(ExportRefused, match="nested too deeply"):
+        read_labels([categorize])
+
+
+def test_labels_may_be_markup(data: Any, tmp_path: Path) -> None:
+    labels = ("<script>alert(1)</script>", "[red]cat[/red]", "{{ 7 * 7 }}", "$(touch marker)")
+    assert parts(data, tmp_path, vocab=list(labels)).labels == labels
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path / "export.pkl")])
+    assert all(label in " ".join(result.stdout.split()) for label in labels)
