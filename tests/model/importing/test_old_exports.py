@@ -46,8 +46,8 @@ def test_old_export_answers_as_its_own_fastai(folder: Path, version: str, name: 
     place = folder / f"fastai-{version}"
     expected: dict[str, Any] = json.loads((place / "predictions.json").read_text())[name]
     restored = restore_learner(place / f"{name}.pkl")
-    assert list(restored.parts.labels) == expected["labels"] == ["cat", "dog", "owl"]
-    several = restored.parts.loss == "sigmoid"
+    assert list(restored.labels) == expected["labels"] == ["cat", "dog", "owl"]
+    several = restored.multilabel
     assert several is (name == "several")
     photos = [folder / "photos" / photo for photo in expected["photos"]]
     found = reference_probabilities(restored.model, restored.pipeline, photos, multilabel=several)
