@@ -35,7 +35,7 @@ export async function load(address, { graph = "small", onProgress, signal } = {}
   signal?.addEventListener("abort", close);
   try {
     const info = await calls.send("load", { address: folder.href, graph });
-    return new Model(calls, info);
+    return new Model(calls, info, folder);
   } catch (error) {
     calls.close();
     throw error;
@@ -64,10 +64,15 @@ function startWorker() {
 /** A loaded model. `info` holds what `model.json` says: name, version, labels, language. */
 class Model {
   #calls;
+  #folder;
   #streams = 0;
+  /** Promises of models with other graphs, by the graph's name. */
+  #others = new Map();
+  #isClosed = false;
 
-  constructor(calls, { graph, ...info }) {
+  constructor(calls, { graph, ...info }, folder) {
     this.#calls = calls;
+    this.#folder = folder;
     this.info = info;
     this.graph = graph;
   }
@@ -77,12 +82,18 @@ class Model {
    *
    * @param {Blob | ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} source
    *   stays usable
-   * @param {{top?: number}} [options] number of candidates, 5 by default
+   * @param {object} [options]
+   * @param {number} [options.top] number of candidates, 5 by default
+   * @param {"small" | "full"} [options.graph] by default the one that was loaded; another is loaded
+   *   at its first use, beside it
    * @returns {Promise<object>} the JSON that the command line prints
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
-   *   "unsupported-format", "damaged", or "invalid" for other arguments
+   *   "unsupported-format", "damaged", "invalid" for other arguments, or as `load`
    */
-  async identify(source, { top = 5 } = {}) {
+  async identify(source, { top = 5, graph = this.graph } = {}) {
+    if (graph !== this.graph && !this.#isClosed) {
+      return (await this.#loadOther(graph)).identify(source, { top });
+    }
     if (!Number.isInteger(top) || top < 1) {
       throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
     }
@@ -151,9 +162,21 @@ class Model {
     }
   }
 
+  #loadOther(graph) {
+    if (!this.#others.has(graph)) {
+      const loading = load(this.#folder, { graph });
+      this.#others.set(graph, loading);
+      // The next call tries again.
+      loading.catch(() => this.#others.delete(graph));
+    }
+    return this.#others.get(graph);
+  }
+
   /** End the worker and free its memory; later calls are refused. */
   close() {
+    this.#isClosed = true;
     this.#calls.close();
+    for (const other of this.#others.values()) other.then((model) => model.close(), () => {});
   }
 }
 

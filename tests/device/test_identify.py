@@ -37,6 +37,8 @@ SOURCES = """
   }
   clearInterval(painting);
   const many = await Promise.all(Array.from({length: 6}, () => model.identify(blob, {top: 2})));
+  const full = await model.identify(blob, {graph: "full"});
+  answers.graphs = [full, await model.identify(blob)].map(({answer, graph}) => [answer, graph]);
   answers.many = [...new Set(many.map((prediction) => JSON.stringify(prediction.candidates)))];
   return answers;
 """
@@ -54,12 +56,14 @@ REFUSED = """
   codes.nothing = await refusal(model.identify(null));
   codes.text_argument = await refusal(model.identify("cat.jpg"));
   codes.top = await refusal(model.identify(await file("red.png"), {top: 0}));
+  codes.graph = await refusal(model.identify(await file("red.png"), {graph: "huge"}));
   codes.video = await refusal(model.identify(document.createElement("video")));
   codes.canvas = await refusal(
     model.identify(Object.assign(document.createElement("canvas"), {width: 0})));
   codes.watched = await refusal(model.watch(document.body).next());
   codes.after = (await model.identify(await file("red.png"))).answer;
   model.close();
+  codes.closed_full = await refusal(model.identify(await file("red.png"), {graph: "full"}));
   codes.closed = await refusal(model.identify(await file("red.png")));
   return codes;
 """
@@ -106,6 +110,7 @@ def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
     with web.changed({"/red.png": encoded(colour("red"), "PNG")}):
         answers = run_script(web, browser, SOURCES)
     assert len(answers.pop("many")) == 1
+    assert answers.pop("graphs") == [["red", "full"], ["red", "small"]]
     assert len(answers) == 10
     assert set(answers.values()) == {"red"}
 
@@ -140,9 +145,11 @@ def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
         "nothing": "invalid",
         "text_argument": "invalid",
         "top": "invalid",
+        "graph": "no-such-model",
         "video": "empty",
         "canvas": "damaged",
         "watched": "invalid",
+        "closed_full": "engine-unavailable",
         "closed": "engine-unavailable",
     }
 
