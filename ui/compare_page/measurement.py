@@ -19,7 +19,6 @@ __all__ = [
     "Comparison",
     "Result",
     "Way",
-    "format_size",
     "read_comparison",
 ]
 
@@ -176,8 +175,3 @@ def read_comparison(data: object, bundle: Bundle) -> Comparison:
     if not results or not is_ours:
         raise DataError("The model was replaced while it was compared. Try again.")
     return comparison
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes in MB or kB."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"

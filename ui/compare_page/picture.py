@@ -8,8 +8,8 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ui.compare_page.measurement import STEPS, WAYS, Comparison, Result, format_size
-from ui.phrasing import spell_number
+from ui.compare_page.measurement import STEPS, WAYS, Comparison, Result
+from ui.phrasing import format_size, spell_number
 
 __all__ = ["draw_picture"]
 

@@ -1,7 +1,8 @@
 """The table that weighs device against server, with what was just measured."""
 
 from model import Bundle
-from ui.compare_page.measurement import WAYS, Comparison, Result, format_size
+from ui.compare_page.measurement import WAYS, Comparison, Result
+from ui.phrasing import format_size
 
 __all__ = ["trade_offs"]
 
@@ -10,7 +11,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
     """Return the table that weighs device against server, with what was just measured."""
     device = _best(comparison, "device")
     server = _best(comparison, "server")
-    downloaded = f", for {device.downloaded / 1e6:.1f} MB" if device else ""
+    downloaded = f", for {format_size(device.downloaded)}" if device else ""
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
     rows = [
         (

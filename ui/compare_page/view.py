@@ -8,8 +8,8 @@ import streamlit as st
 
 from model import Bundle
 from ui.charts import GREY, accent_color, text_color
-from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result, format_size
-from ui.phrasing import escape_markdown, join_words, shorten, spell_number
+from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result
+from ui.phrasing import escape_markdown, format_size, join_words, shorten, spell_number
 
 __all__ = ["describe_agreement", "draw_times", "show_labels", "show_ways"]
 

@@ -7,6 +7,7 @@ from model.exporting.downloads import find_downloads
 from model.exporting.formats import FORMATS
 from model.settings import settings
 from ui import component
+from ui.phrasing import format_size
 
 __all__ = ["show_downloads"]
 
@@ -22,7 +23,7 @@ def show_downloads(bundle: Bundle) -> None:
     with st.container(horizontal=True):
         for name, path in downloads.items():
             st.link_button(
-                f"{FORMATS[name].title}, {path.stat().st_size / 1e6:,.0f} MB",
+                f"{FORMATS[name].title}, {format_size(path.stat().st_size)}",
                 f"api/v1/models/{bundle.name}/{bundle.version}/{path.name}",
                 icon=":material/download:",
             )
