@@ -19,8 +19,10 @@ def test_a_photo_is_answered_by_each_way_of_the_server(page):
     expect(agreement).to_be_visible(timeout=100_000)
     # The server under test fetches nothing, so the device has no engine.
     expect(page.get_by_text("On this device, small graph: no answer")).to_be_visible()
-    table = page.get_by_test_id("stTable").first
-    expect(table.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
+    bytes_table, labels_table = (page.get_by_test_id("stTable").nth(index) for index in (0, 1))
+    sent = bytes_table.get_by_role("row").filter(has_text="compiled")
+    expect(sent).to_contain_text(f"{round(coffee.path.stat().st_size / 1e3)} kB")
+    expect(labels_table.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
     latency = page.get_by_role("row").filter(has_text="Latency")
     expect(latency).to_contain_text(" ms")
     with page.expect_download() as download:
