@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from .placeholders import Placeholder, PlaceholderType
 
@@ -16,7 +17,7 @@ LISTS = {"fastcore.foundation.L", "fastcore.basics.L"}
 SCALARS = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
 ARRAYS = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
 BUFFERS = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}
-ENUMS = {"PIL.Image.Resampling"}
+RESAMPLING = "PIL.Image.Resampling"
 
 
 class Unreadable(ValueError):
@@ -46,6 +47,10 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {plain(key, depth + 1): plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, Placeholder):
         return _object(value, depth + 1)
+    kind, _, member = full_name(value).rpartition(".")
+    # Python 3.11.0 to 3.11.3 writes members of enumerations by name, all others by value.
+    if kind == RESAMPLING and member in Image.Resampling.__members__:
+        return Image.Resampling[member].value
     raise Unreadable(full_name(value))
 
 
@@ -55,7 +60,7 @@ def _object(value: Placeholder, depth: int) -> Any:
         return tuple(plain(item, depth) for item in _sequence(value))
     if kind in LISTS:
         return [plain(item, depth) for item in elements(value, depth)]
-    if kind in ENUMS and len(value.args) == 1:
+    if kind == RESAMPLING and len(value.args) == 1:
         return plain(value.args[0], depth)
     if kind in SCALARS and len(value.args) == 2 and isinstance(value.args[1], bytes):
         return _array(value.args[0], value.args[1], (), kind)[()].item()

@@ -5,6 +5,7 @@ import pickle
 import random
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +125,18 @@ def test_all_protocols_are_read(write: Write, protocol: int, module: str) -> Non
     how = {"pickle_module": importlib.import_module(module), "pickle_protocol": protocol}
     export = inspect_file(write(how=how))
     assert (export.kind, export.labels, export.fatal) == ("vision", ("cat", "dog"), False)
+
+
+def test_enumerations_of_early_python_311_are_read(write: Write) -> None:
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, value: Any) -> Any:
+            by_name = isinstance(value, Image.Resampling)
+            return (getattr, (type(value), value.name)) if by_name else NotImplemented
+
+    module = types.ModuleType("early")
+    vars(module).update(vars(pickle) | {"Pickler": Pickler})
+    export = inspect_file(write(how={"pickle_module": module}))
+    assert (export.labels, export.problems) == (("cat", "dog"), ())
 
 
 def test_what_students_do_is_not_called_dangerous(
