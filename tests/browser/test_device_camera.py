@@ -30,6 +30,24 @@ HIDE = """
 }
 """
 
+# A phone: two cameras, a torch and a zoom.
+PHONE_CAMERAS = """
+  const track = MediaStreamTrack.prototype;
+  const { getSettings } = track;
+  window.applied = [];
+  track.getCapabilities = () => ({ torch: true, zoom: { min: 1, max: 2.5 } });
+  track.getSettings = function () { return { ...getSettings.call(this), facingMode: facing }; };
+  track.applyConstraints = async ({ advanced }) => { applied.push(...advanced); };
+  const devices = navigator.mediaDevices;
+  const list = devices.enumerateDevices.bind(devices);
+  devices.enumerateDevices = async () => (await list()).flatMap((device) => [device, device]);
+  const open = devices.getUserMedia;
+  devices.getUserMedia = ({ video: { facingMode, ...video } }) => {
+    window.facing = facingMode?.ideal ?? "environment";
+    return open({ video });
+  };
+"""
+
 
 @pytest.fixture(scope="module")
 def camera(browser: Browser, chromium: str, tmp_path_factory: Any) -> Iterator[Browser]:
@@ -207,6 +225,33 @@ def test_live_follows_the_camera_and_the_shutter_keeps_what_is_shown(visit: Any)
     expect(page.get_by_text("Video frame", exact=True)).to_be_visible()
     expect(page.get_by_role("table")).to_be_visible()
     expect(headline(page)).to_have_text("Very likely a red")
+
+
+def test_torch_zoom_and_flip_are_there_only_if_the_camera_has_them(visit: Any) -> None:
+    names = ("Torch", re.compile("^Zoom"), "Other camera")
+    page = visit()
+    ready(page)
+    for name in names:
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    page = visit(PHONE_CAMERAS)
+    ready(page)
+    torch, zoom, flip = (page.get_by_role("button", name=name) for name in names)
+    torch.click()
+    expect(torch).to_have_attribute("aria-pressed", "true")
+    for factor in ("1×", "2×", "1×"):
+        expect(zoom).to_have_accessible_name(f"Zoom, now {factor}")
+        zoom.click()
+    expect(zoom).to_have_accessible_name("Zoom, now 2×")
+    assert page.evaluate("applied") == [{"torch": True}, {"zoom": 2}, {"zoom": 1}, {"zoom": 2}]
+    video = page.locator(".vf-video")
+    expect(video).not_to_have_attribute("data-mirrored", "")
+    flip.click()
+    expect(video).to_have_attribute("data-mirrored", "")
+    # Another camera begins without the torch.
+    expect(torch).to_have_attribute("aria-pressed", "false")
+    flip.click()
+    expect(video).not_to_have_attribute("data-mirrored", "")
+    assert page.evaluate("[openTracks(), facing]") == [1, "environment"]
 
 
 def test_hidden_page_closes_the_camera_and_opens_it_again(visit: Any) -> None:

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, Error, Locator, Page, WebSocket, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.conftest import add_colours
 from tests.browser.drive import (
     COUNT_TRACKS,
     DESK,
+    PATIENCE_MS,
     Screen,
     chart,
     checked_page,
@@ -27,6 +28,7 @@ from tests.browser.drive import (
 from tests.browser.server import Server, framing, serving
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
@@ -160,6 +162,56 @@ def test_answers_are_shown_with_their_photos_after_back_and_reload(page: Page) -
     go(page, "Identify")
     expect(headline(page)).to_have_text(IS_GREEN)
     expect(shown_photo(page)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page) -> None:
+    page.goto("/?run=server")
+    for data, words in ((RED, IS_RED), (GREEN, IS_GREEN)):
+        give(page, data)
+        expect(headline(page)).to_have_text(words)
+        wait_until_drawn(page)
+    for step in range(8):
+        before = page.url
+        name, words = (("red", IS_RED), ("green", IS_GREEN))[step % 2]
+        page.locator(".vf").get_by_role("button", name=name, exact=True).click()
+        expect(headline(page)).to_have_text(words)
+        page.wait_for_function("before => location.href !== before", arg=before)
+        wait_until_drawn(page)
+    for step in range(9):
+        page.go_back()
+        expect(headline(page)).to_have_text((IS_RED, IS_GREEN)[step % 2])
+        expect(shown_photo(page)).to_be_visible()
+        for name in ("Why?", "Wrong?", "Share"):
+            expect(page.get_by_role("button", name=name)).to_be_visible()
+
+
+def test_tab_that_was_killed_shows_its_photo_and_answer_again(page: Page) -> None:
+    page.goto("/?run=server")
+    give(page, RED)
+    expect(headline(page)).to_have_text(IS_RED)
+    expect(page).to_have_url(re.compile("answer="))
+    wait_until_drawn(page)
+    devtools = page.context.new_cdp_session(page)
+    # A process that has ended doesn't answer.
+    with page.expect_event("crash"), suppress(Error):
+        devtools.send("Page.crash", timeout=1500)
+    # Playwright drives no page that has crashed, so the rest is by the browser's own protocol.
+    devtools.send("Page.reload", timeout=PATIENCE_MS)
+    shown = """
+      (() => {
+        const hosts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+        const root = hosts.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
+        const photo = root?.querySelector(".vf-photo img");
+        return photo?.naturalWidth ? root.querySelector("h2").textContent : "";
+      })()
+    """
+
+    def is_shown() -> bool:
+        result = devtools.send("Runtime.evaluate", {"expression": shown}, timeout=PATIENCE_MS)
+        return bool(result["result"].get("value") == IS_RED)
+
+    wait_until(is_shown, 30)
 
 
 def test_link_shows_a_stranger_the_answer_without_the_photo(
