@@ -239,6 +239,7 @@ def test_an_own_network_and_what_its_code_can_see(
     assert load("own").bundle.manifest == manifest
 
 
+@pytest.mark.slow
 def test_a_child_that_is_killed_leaves_the_former_bundle(
     folder: Path, own: Any, tmp_path: Path, shelf: Path, temporary: Path
 ) -> None:
@@ -312,7 +313,7 @@ def test_a_network_that_cannot_be_compiled_or_run_says_why(
         learner = Learner(data, getattr(own, name)(), loss_func=CrossEntropyLossFlat())
         path = exported(learner, tmp_path / "export.pkl")
         (tmp_path / "task.json").write_text(
-            json.dumps({"export": str(path), "photos": [], "trust": True})
+            json.dumps({"export": str(path), "photos": [], "trust": True, "weights": None})
         )
         assert worker.main(tmp_path) == 1
         told = json.loads((tmp_path / "out" / "refusal.json").read_text())
