@@ -9,9 +9,11 @@ __all__ = ["Placeholder", "PlaceholderType", "Storage"]
 FLAGS = ("called", "carried", "misused")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Storage:
     """A tensor's numbers, by reference: torch's name of their type, key, device and count."""
+
+    # Without slots: up to Python 3.11.3 they would replace __setstate__.
 
     type: str
     key: str

@@ -31,6 +31,8 @@ def marker(tmp_path: Path) -> Path:
 
 def refusal(path: Path) -> str:
     """What stops an import of the file: the reader's, the network's or the builder's sentence."""
+    import fastai.vision.all  # noqa: F401 - no part of what a file takes
+
     from model.importing.convert.network_builder import CannotBuild, Weights, build_network
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
