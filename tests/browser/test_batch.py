@@ -63,6 +63,7 @@ def test_reload_keeps_a_running_batch_and_its_results(batch_page, visitor):
     wait_for_results(other, PHOTOS)
 
 
+@pytest.mark.slow
 def test_other_pages_and_back_return_to_the_batch(batch_page):
     page = batch_page
     upload(page, 3)

@@ -329,6 +329,7 @@ def test_camera_that_opens_after_leaving_is_closed(visit: Any, app: DeviceApp) -
     until(page, "tracks.length === 1 && openTracks() === 0")
 
 
+@pytest.mark.slow
 def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) -> None:
     def forbid(route: Route) -> None:
         response = route.fetch()

@@ -156,6 +156,7 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
 
 
+@pytest.mark.slow
 def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> None:
     page = visit()
     kept(page)
@@ -184,6 +185,7 @@ def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> No
     assert len(loads) == 4
 
 
+@pytest.mark.slow
 def test_end_of_the_browser_in_mid_download_leaves_the_former(
     visit: Any, app: Any, shelf: Path
 ) -> None:
@@ -207,6 +209,7 @@ def test_end_of_the_browser_in_mid_download_leaves_the_former(
     expect(again.locator("#kept")).to_have_text(re.compile("A newer version is here"))
 
 
+@pytest.mark.slow
 def test_other_model_is_chosen_by_reloading_an_outdated_page(
     visit: Any, app: Any, shelf: Path
 ) -> None:
@@ -237,6 +240,7 @@ def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     page = visit()
     kept(page)
@@ -259,6 +263,7 @@ def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     expect(headline(page)).to_have_text("Very likely a red")
 
 
+@pytest.mark.slow
 def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
     page = visit()
     kept(page)
@@ -271,6 +276,7 @@ def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
     expect(page.locator("[data-version]")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     page = visit()
     kept(page)

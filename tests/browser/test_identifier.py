@@ -134,7 +134,8 @@ def test_both_say_the_same(run: Run) -> None:
         const answers = [];
         for (const run of ["device", "server"]) {
           const identifier = create({ run, graph: "full" });
-          const { id, where, milliseconds, ...answer } = await identifier.identify(blob);
+          const result = await identifier.identify(blob);
+          const { id, where, milliseconds, queue_ms, ...answer } = result;
           const { answer: label, candidates, known, plausible, version } = answer.prediction;
           answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
         }
@@ -184,6 +185,7 @@ def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, ca
     assert photos_sent(app) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["HEIF", "TIFF"])
 def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     run: Run, app: DeviceApp, kind: str
@@ -290,6 +292,7 @@ def test_page_without_a_server_waits_for_the_device(run: Run, app: DeviceApp) ->
     assert app.sent == []
 
 
+@pytest.mark.slow
 def test_new_token_is_awaited_once(run: Run, token: str) -> None:
     session_answers.close_session(token)
     renewed = session_answers.open_session()

@@ -327,6 +327,7 @@ def test_script_that_is_blocked_gives_way_to_upload(page: Page) -> None:
     expect(uploader(page)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_viewfinder_works_below_a_prefix_in_a_frame_of_another_site(
     browser: Browser, tmp_path: Path
 ) -> None:

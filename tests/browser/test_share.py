@@ -9,6 +9,7 @@ from tests.browser.drive import UPLOAD, attach, checked_page, sample, wait_for_a
 from tests.sharing import remaining, sharing, tunnel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host_header", ["", "somewhere.example:1234"])
 def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header):
     address = tunnel(tmp_path, host_header)

@@ -21,6 +21,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_modules_work_below_a_path_in_a_frame_of_another_site(web: Site, browser: str) -> None:
     with site() as prefixed:

@@ -117,6 +117,7 @@ def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, net
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_server_quietly(tmp_path):
     command = [sys.executable, "-m", "ui.serve", f"--port={ports.free_port()}"]
     with subprocess.Popen(

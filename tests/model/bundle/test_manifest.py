@@ -80,7 +80,10 @@ def test_wrong_value_is_named(field: str, value: object) -> None:
     assert any(error["loc"][:1] in ((field,), ()) for error in caught.value.errors())
 
 
-@pytest.mark.parametrize("field", sorted(manifest().keys() - {"multilabel", "confidence"}))
+OPTIONAL = {"multilabel", "confidence", "language"}
+
+
+@pytest.mark.parametrize("field", sorted(manifest().keys() - OPTIONAL))
 def test_required_field_cannot_be_missing(field: str) -> None:
     without = manifest()
     del without[field]

@@ -39,6 +39,7 @@ def test_thresholds_are_fitted_to_the_small_graph(reference: GraphOutputs | None
     assert result.calibration == calibrate(held_out, reference, far).calibration
 
 
+@pytest.mark.slow
 def test_agreement_is_counted_for_each_set_of_photos() -> None:
     held_out, far = id_outputs(300), {"far": ood_outputs(200)}
     same = calibrate(held_out, None, far, small=CalibrationOutputs(held_out, far)).small

@@ -105,6 +105,7 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
     return publish(ManifestDraft.model_validate(report.values("made")), shelf, fill)
 
 
+@pytest.mark.slow
 def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
     from fastai.vision.all import Resize, aug_transforms
 

@@ -130,6 +130,7 @@ def from_windows(path: Path) -> None:
     shutil.move(changed, path)
 
 
+@pytest.mark.slow
 def test_an_export_of_a_notebook_on_windows(
     folder: Path,
     tmp_path: Path,
