@@ -19,7 +19,7 @@ __all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 # The server answers, as at the peers.
 LOUPE_PAGE = "/?run=server"
 LOUPE_INPUT = ".vf-ways input[type=file]:not([capture])"
-LOUPE_ANSWER = "h2:has-text('My best guess')"
+LOUPE_ANSWER = "[data-screen=answer] .vf-headline"
 DEVICE_ANSWER = ".vf-details p"
 STREAMLIT_INPUT = "input[type=file]"
 STREAMLIT_ANSWER = "h2"
@@ -31,7 +31,7 @@ GRADIO_VENV = ROOT / "build" / "gradio-venv"
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The command that starts an app, and the elements of its page.
+    """The command that starts an app, and the CSS selectors of its page's elements.
 
     ``command`` takes the port. ``stays`` means that one page takes several photos; other apps
     need a new page for each.
