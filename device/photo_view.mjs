@@ -16,7 +16,8 @@ export function createCorners() {
 
 export class PhotoView {
   element = createElement("figure", { className: "vf-photo", hidden: true });
-  #image = createElement("img", { className: "vf-image" });
+  // A large photo takes 100 ms to decode, for which the answer would wait.
+  #image = createElement("img", { className: "vf-image", decoding: "async" });
   #shade = createElement("div", { className: "vf-shade", ariaHidden: "true" });
   #seen = createElement("i", { className: "vf-seen" });
   #canvas = createElement("canvas", { className: "vf-spotlight", ariaHidden: "true", hidden: true });
