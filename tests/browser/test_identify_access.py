@@ -108,11 +108,14 @@ def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
 
 
-def assert_own_parts_accessible(page: Page, context: Any = None) -> None:
-    for violation in Axe().run(page, context).response["violations"]:
+def assert_own_parts_accessible(page: Page, context: Any = None) -> set[str]:
+    """Return the rules that Streamlit's own elements break."""
+    violations = Axe().run(page, context).response["violations"]
+    for violation in violations:
         nodes = [node["target"] for node in violation["nodes"]]
         allowed = STREAMLITS_OWN.get(violation["id"])
         assert set(page.evaluate(BREAKS, nodes)) == {allowed}, violation["id"]
+    return {violation["id"] for violation in violations}
 
 
 def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
@@ -267,8 +270,10 @@ def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_axe_finds_nothing_of_ours_on_other_pages(visit: Visit, size: Any, colours: Any) -> None:
-    page = visit(viewport=size, color_scheme=colours)
+    page, broken = visit(viewport=size, color_scheme=colours), set()
     for name in [name for group in PAGES.values() for name, *_ in group]:
         page.goto(f"/{name}" if name != "identify" else "/?way=Upload")
         wait_until_drawn(page)
-        assert_own_parts_accessible(page)
+        broken |= assert_own_parts_accessible(page)
+    # A rule that is kept again leaves the list.
+    assert size == DESK or broken == STREAMLITS_OWN.keys()
