@@ -120,7 +120,10 @@ def test_types_need_no_guess_and_scripts_have_the_policy(client: Any) -> None:
             assert "unsafe-inline" not in policy
 
 
-@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
+@pytest.mark.parametrize(
+    ("name", "megabytes"),
+    [pytest.param("clothing", 7.5, marks=pytest.mark.slow), ("imagenet", 8.5)],
+)
 def test_first_visit_loads_few_bytes_and_all_from_the_app(
     browser_client: Any, name: str, megabytes: float
 ) -> None:

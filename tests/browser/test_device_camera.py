@@ -242,6 +242,7 @@ def test_live_follows_the_camera_and_the_shutter_keeps_what_is_shown(visit: Any)
     expect(headline(page)).to_have_text("Very likely a red")
 
 
+@pytest.mark.slow
 def test_torch_zoom_and_flip_are_there_only_if_the_camera_has_them(visit: Any) -> None:
     names = ("Torch", re.compile("^Zoom"), "Other camera")
     page = visit()
@@ -269,6 +270,7 @@ def test_torch_zoom_and_flip_are_there_only_if_the_camera_has_them(visit: Any) -
     assert page.evaluate("[openTracks(), facing]") == [1, "environment"]
 
 
+@pytest.mark.slow
 def test_live_stops_while_muted_and_the_camera_closes_while_hidden(visit: Any) -> None:
     page = visit()
     ready(page)
@@ -295,6 +297,7 @@ def test_camera_that_ends_is_opened_again(visit: Any) -> None:
     ready(page)
 
 
+@pytest.mark.slow
 def test_unused_camera_is_closed(visit: Any) -> None:
     page = visit(allowed=False)
     page.clock.install()

@@ -129,6 +129,7 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
     expect(page.get_by_role("alert")).to_be_empty()
 
 
+@pytest.mark.slow
 def test_full_graph_is_a_choice_with_its_size(visit: Any, app: Any) -> None:
     page = visit()
     kept(page)
@@ -293,6 +294,7 @@ def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     expect(headline(page)).to_have_text("Very likely a red")
 
 
+@pytest.mark.slow
 def test_owner_who_takes_models_away_clears_them(
     visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +317,7 @@ def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
     expect(page.get_by_role("switch")).not_to_be_checked()
 
 
+@pytest.mark.slow
 def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -> None:
     page = visit()
     kept(page)
@@ -361,8 +364,15 @@ def test_service_worker_keeps_every_file_of_the_page() -> None:
     }
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [
+        pytest.param(PHONE, "light", id="phone-light"),
+        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.slow),
+        pytest.param(DESK, "light", id="desk-light", marks=pytest.mark.slow),
+        pytest.param(DESK, "dark", id="desk-dark", marks=pytest.mark.slow),
+    ],
+)
 def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     page = visit(viewport=size, color_scheme=colours)
     kept(page)

@@ -186,6 +186,7 @@ def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page)
             expect(page.get_by_role("button", name=name)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_tab_that_was_killed_shows_its_photo_and_answer_again(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED)

@@ -76,6 +76,7 @@ def test_link_shows_others_the_answer_but_not_the_photo(coffee, visitor):
     expect(other.get_by_test_id("stMain").locator("img")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_share_dialog_shows_the_link(coffee, visitor):
     coffee.get_by_role("button", name="Share").click()
     link = coffee.get_by_role("dialog").locator("code").inner_text().strip()
@@ -113,7 +114,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
-@pytest.mark.parametrize("title", ["Models", "About"])
+@pytest.mark.parametrize("title", ["Models", pytest.param("About", marks=pytest.mark.slow)])
 def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     page.goto("/")
     give(page, sample("coffee").read())

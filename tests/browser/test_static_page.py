@@ -94,7 +94,13 @@ def http_server(python: str, folder: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.mark.parametrize("python", [sys.executable, *sorted(OTHER_PYTHONS)])
+@pytest.mark.parametrize(
+    "python",
+    [
+        sys.executable,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(OTHER_PYTHONS)),
+    ],
+)
 def test_page_works_from_pythons_server_and_then_without_it(
     visit: Any, exported: Path, python: str
 ) -> None:
@@ -116,8 +122,11 @@ def test_page_works_from_pythons_server_and_then_without_it(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"compresses": True}, {"encodings": {".gz": "gzip"}}],
-    ids=["plain", "compressing", "unpacking"],
+    [
+        pytest.param({}, id="plain", marks=pytest.mark.slow),
+        pytest.param({"compresses": True}, id="compressing", marks=pytest.mark.slow),
+        pytest.param({"encodings": {".gz": "gzip"}}, id="unpacking"),
+    ],
 )
 def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: Any) -> None:
     with static_host(exported, **options) as host:
@@ -221,7 +230,10 @@ def test_other_page_imports_the_library_by_its_name(visit: Any, exported: Path) 
         assert labels[0] == "red"
 
 
-@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
+@pytest.mark.parametrize(
+    ("name", "megabytes"),
+    [pytest.param("clothing", 7.5, marks=pytest.mark.slow), ("imagenet", 8.5)],
+)
 def test_first_visit_loads_few_bytes(
     visit: Any,
     built_dir: Path,

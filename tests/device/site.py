@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, cast
 
+import pytest
 from starlette.testclient import TestClient
 
 from model.bundle import Bundle
@@ -31,6 +32,8 @@ from tests.tools import require_tool
 __all__ = ["BROWSERS", "Site", "run_script", "site"]
 
 BROWSERS = ("chromium", "firefox-esr")
+SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))
+"""Both, Firefox only in `make test-slow`."""
 PATIENCE_SECONDS = 100
 TYPES = {
     ".css": "text/css",

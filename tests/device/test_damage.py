@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model.exporting.device_files import FORMAT
-from tests.device.site import BROWSERS, Site, run_script
+from tests.device.site import SLOW_FIREFOX, Site, run_script
 
 pytestmark = pytest.mark.browser
 
@@ -132,7 +132,7 @@ def test_damage_is_refused_with_the_reason(web: Site, name: str) -> None:
     assert words in refusal["message"]
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_the_undamaged_model_loads(web: Site, browser: str) -> None:
     assert run_script(web, browser, LOAD) is None
 

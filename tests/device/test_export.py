@@ -6,7 +6,7 @@ import pytest
 
 from model.bundle import Bundle
 from model.exporting.web import export_web
-from tests.device.site import BROWSERS, Site, run_script
+from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
 
@@ -24,7 +24,7 @@ def exported(web: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return web
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_library_is_imported_from_an_export(exported: Site, browser: str) -> None:
     script = """
       const { load } = await import("/some/path/loupe.mjs");

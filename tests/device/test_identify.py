@@ -11,7 +11,7 @@ from model.errors import PhotoError
 from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.photo.limits import MIN_SIDE_PX
 from model.samples import samples
-from tests.device.site import BROWSERS, Site, run_script, site
+from tests.device.site import BROWSERS, SLOW_FIREFOX, Site, run_script, site
 from tests.model.tiny import colour
 from tests.photos import drawn, encoded
 
@@ -105,7 +105,7 @@ def test_samples_have_the_command_lines_probabilities(
         }
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
     with web.changed({"/red.png": encoded(colour("red"), "PNG")}):
         answers = run_script(web, browser, SOURCES)
@@ -115,7 +115,7 @@ def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
     assert set(answers.values()) == {"red"}
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
     noisy = encoded(drawn(300, 200), "PNG")
     files: dict[str, bytes | None] = {

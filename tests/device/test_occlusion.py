@@ -85,6 +85,7 @@ def test_whole_map_is_that_of_the_server(web: Site, colours: Classifier) -> None
     assert wanted.max() > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_coarse_map_of_a_photograph_is_that_of_the_server(web: Site, imagenet: Classifier) -> None:
     photo = next(sample for sample in samples() if sample.name == "coffee").read()

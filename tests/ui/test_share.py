@@ -67,6 +67,7 @@ def test_an_invalid_setting_is_named_before_anything_starts(tmp_path):
         assert run.output().startswith("setting-refused: LOUPE_QUEUE: ")
 
 
+@pytest.mark.slow
 def test_a_tunnel_that_waits_for_its_owner_is_quoted_until_ctrl_c(tmp_path):
     (tmp_path / "output").write_text(TAILSCALE_NOT_ALLOWED.partition("Success")[0])
     # A wrapper, which does not pass signals on to the program.

@@ -91,7 +91,14 @@ def test_label_with_a_single_photo_is_calibrated() -> None:
     assert len(result.calibration.prediction_set.label_thresholds) == LABELS
 
 
-@pytest.mark.parametrize(("labels", "each"), [(20, 4), (60, 1), (16, 4)])
+@pytest.mark.parametrize(
+    ("labels", "each"),
+    [
+        (20, 4),
+        pytest.param(60, 1, marks=pytest.mark.slow),
+        pytest.param(16, 4, marks=pytest.mark.slow),
+    ],
+)
 def test_many_labels_of_few_photos_are_calibrated(labels: int, each: int) -> None:
     random = np.random.default_rng(0)
     targets = np.repeat(np.arange(labels), each)

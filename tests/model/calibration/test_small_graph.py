@@ -20,7 +20,13 @@ def shifted(outputs: GraphOutputs) -> GraphOutputs:
     return replace(outputs, logits=2 * outputs.logits, features=outputs.features + 4 * noise)
 
 
-@pytest.mark.parametrize("reference", [None, id_outputs(800, 5)], ids=["held out", "training"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        pytest.param(None, id="held out"),
+        pytest.param(id_outputs(800, 5), id="training", marks=pytest.mark.slow),
+    ],
+)
 def test_thresholds_are_fitted_to_the_small_graph(reference: GraphOutputs | None) -> None:
     held_out, far = id_outputs(600), {"far": ood_outputs(200)}
     small = CalibrationOutputs(shifted(held_out), {"far": shifted(far["far"])})
