@@ -120,24 +120,24 @@ export function createSource({ where, milliseconds, prediction }) {
   );
 }
 
-/** Images by photo: each new one would be read and decoded again, which takes long to free. */
+/** Images by entry: each new one would be read and decoded again, which takes long to free. */
 const thumbnails = new WeakMap();
 
-function thumbnailOf(photo) {
-  if (!thumbnails.has(photo)) {
+function thumbnailOf(entry) {
+  if (!thumbnails.has(entry)) {
     const image = createElement("img", { className: "vf-thumb", alt: "" });
-    const url = URL.createObjectURL(photo);
+    const url = URL.createObjectURL(entry.photo);
     image.onload = image.onerror = () => URL.revokeObjectURL(url);
     image.src = url;
-    thumbnails.set(photo, image);
+    thumbnails.set(entry, image);
   }
-  return thumbnails.get(photo);
+  return thumbnails.get(entry);
 }
 
 /** Return the recent photos, each a button that opens its answer again. */
 export function createRecents(entries, onOpen, onClear) {
   const items = entries.map((entry) => {
-    const image = thumbnailOf(entry.photo);
+    const image = thumbnailOf(entry);
     const name = createElement("span", {});
     showPhrase(name, shortName(entry.answer), entry.answer.language);
     const button = createElement("button", { type: "button", className: "vf-recent" }, image, name);

@@ -18,7 +18,7 @@ const TOP = 50;
 /** Longest time until a way is ready, in milliseconds: a small server takes long to load torch. */
 const READY_MS = 120_000;
 
-/** Codes of the errors while a server loads a model, if they take longer than `SLOW_MS` to come. */
+/** Error codes that a server returns while it loads a model, if that takes longer than `SLOW_MS`. */
 const LOADING = new Set(["busy", "unreachable"]);
 const SLOW_MS = 10_000;
 
@@ -136,8 +136,6 @@ async function measure(photo, data, isFull, show, signal) {
       await prepare(way, photo, signal);
     }
     const running = ways.filter((way) => !way.failed);
-    // The server's reason, which is about the photo, before the device's.
-    if (!running.length) throw ways.at(-1).failed;
     for (let turn = 0; turn < data.tries; turn++) {
       for (const way of running) {
         show(`${way.title}: ${turn + 1} of ${data.tries}`, turn / data.tries);
@@ -147,6 +145,8 @@ async function measure(photo, data, isFull, show, signal) {
         if (answer) way.tries.push({ wall: performance.now() - started, answer });
       }
     }
+    // The server's reason, which is about the photo, before the device's.
+    if (ways.every(({ failed }) => failed)) throw ways.at(-1).failed;
     return ways.map((way) => report(way, photo, data.labels));
   } finally {
     for (const way of ways) way.identifier.close();
@@ -197,7 +197,7 @@ async function attempt(way, photo, signal) {
 }
 
 function report({ way, identifier, tries, failed }, photo, labels) {
-  if (!tries.length) return { way, failed: failed?.code ?? "engine-unavailable" };
+  if (failed) return { way, failed: failed.code };
   const sorted = tries.toSorted((one, other) => one.wall - other.wall);
   const { wall, answer } = sorted[Math.floor(sorted.length / 2)];
   const { version, candidates, known, milliseconds } = answer.prediction;

@@ -22,9 +22,13 @@ export function createDialog(parent, title) {
   dialog.setAttribute("aria-labelledby", heading.id);
   close.onclick = () => dialog.close();
   dialog.onclose = () => dialog.remove();
-  // A press outside the dialog. A handler that returned false would stop a form from being sent.
+  // A press on the backdrop. A selection of text may end there, but doesn't begin there.
+  let pressed = null;
+  dialog.onpointerdown = ({ target }) => {
+    pressed = target;
+  };
   dialog.onclick = ({ target }) => {
-    if (target === dialog) dialog.close();
+    if (target === dialog && pressed === dialog) dialog.close();
   };
   // In the view's own element, which has the theme's tokens.
   parent.querySelector(".vf").append(dialog);

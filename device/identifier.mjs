@@ -116,7 +116,8 @@ class Identifier {
    * @returns {Promise<object>} `{prediction, headline, lines, certainty, sure, language,
    *   percents, where, milliseconds, id}`: the prediction is the command line's JSON, `headline` a
    *   phrase and `lines` phrases (`phrasing.mjs`), `percents` are the candidates' probabilities,
-   *   `where` is "device" or "server", `id` the server's
+   *   `where` is "device" or "server", `id` the server's, `queue_ms` the server's wait for a free
+   *   core, only from the server
    * @throws {LoupeError} or the signal's reason
    */
   async identify(blob, options = {}) {

@@ -64,7 +64,9 @@ export function jpegSize(bytes) {
  *   null if the browser doesn't return planes, or the file is damaged or of another kind
  */
 export async function decodeScaled(bytes, factor) {
-  if (!("ImageDecoder" in globalThis)) return null;
+  // Browsers without `rotation` don't say how the photo is turned.
+  const hasRotation = "rotation" in (globalThis.VideoFrame?.prototype ?? {});
+  if (!("ImageDecoder" in globalThis) || !hasRotation) return null;
   const options = { data: bytes, type: "image/jpeg", colorSpaceConversion: "none" };
   const decoder = new ImageDecoder(options);
   try {
@@ -82,19 +84,18 @@ export async function decodeScaled(bytes, factor) {
 }
 
 async function scaleFrame(frame, factor) {
-  const { format, codedWidth, codedHeight, rotation, flip } = frame;
+  const { format, visibleRect, rotation, flip } = frame;
   const divisor = SUBSAMPLING[format];
-  // Browsers without `rotation` don't say how the photo is turned.
-  if (!divisor || rotation === undefined) return null;
+  if (!divisor) return null;
   const data = new Uint8Array(frame.allocationSize());
   const layout = await frame.copyTo(data);
   const planes = layout.map(({ offset, stride }, index) => {
     const shrink = index ? divisor : 1;
-    const width = Math.ceil(codedWidth / shrink);
-    const height = Math.ceil(codedHeight / shrink);
+    const width = Math.ceil(visibleRect.width / shrink);
+    const height = Math.ceil(visibleRect.height / shrink);
     return blockMeans({ data, offset, step: 1, stride, width, height }, factor / shrink);
   });
-  const size = [Math.ceil(codedWidth / factor), Math.ceil(codedHeight / factor)];
+  const size = [Math.ceil(visibleRect.width / factor), Math.ceil(visibleRect.height / factor)];
   return toUprightRgb(planes, size, { rotation, flip });
 }
 

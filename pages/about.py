@@ -20,9 +20,7 @@ UPLOADS = (
     "last photo in full for a while. No other service sees them."
 )
 RESENDING = (
-    "; the viewfinder then sends it for that, and the model looks at it again"
-    if HAS_VIEWFINDER
-    else ""
+    "; the viewfinder then sends it for that, and it is identified again" if HAS_VIEWFINDER else ""
 )
 DELETION = {
     "session": "It deletes them at your next visit once you have closed this tab (over plain HTTP, "

@@ -21,7 +21,7 @@ from ui.component import has_routes
 from ui.phrasing import escape_markdown, phrase_error
 from ui.session import current_session, open_token
 from ui.settings_menu import (
-    FEW_RESULTS,
+    DEFAULT_RESULTS,
     MAX_RESULTS,
     settings_menu,
     source_control,
@@ -42,7 +42,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     # The viewfinder has bars of the first five already.
-    bundle, top_k = settings_menu(bundles, MAX_RESULTS if has_viewfinder else FEW_RESULTS)
+    bundle, top_k = settings_menu(bundles, MAX_RESULTS if has_viewfinder else DEFAULT_RESULTS)
 warn_if_unusable(bundles)
 warn_if_refused(bundle)
 

@@ -15,7 +15,7 @@ from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
 __all__ = [
-    "FEW_RESULTS",
+    "DEFAULT_RESULTS",
     "MAX_RESULTS",
     "engine_choice",
     "model_choice",
@@ -30,7 +30,7 @@ __all__ = [
 MAX_RESULTS = 10
 """Most results that the chart shows."""
 
-FEW_RESULTS = 5
+DEFAULT_RESULTS = 5
 """Results that fit beside a photo."""
 
 

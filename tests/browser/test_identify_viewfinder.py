@@ -278,6 +278,8 @@ def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
     expect(page).to_have_url(re.compile("answer=several"))
     expect(page).to_have_url(re.compile("model=several"))
     expect(shown_photo(page)).to_be_visible()
+    expect(page.locator(".vf-recent")).to_have_count(2)
+    expect(page.locator(".vf-recent img")).to_have_count(2)
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(

@@ -8,7 +8,7 @@ __all__ = ["trade_offs"]
 
 
 def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
-    """Return the table that weighs device against server, with what was just measured."""
+    """Return the rows: a dimension, on the device, on a server."""
     device = _best(comparison, "device")
     server = _best(comparison, "server")
     downloaded = f", for {format_size(device.downloaded)}" if device else ""
@@ -29,7 +29,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
         ("Privacy", "The photo stays here", "The photo is sent, used for the answer, then gone"),
         (
             "Freedom of framework",
-            f"Networks that become an ONNX graph, here one of {_graphformat_size(bundle)}",
+            f"Networks that become an ONNX graph, here one of {_graph_size(bundle)}",
             "Anything that Python can run",
         ),
         ("Complexity", "A folder of files on any web server", "A running app, with its updates"),
@@ -52,5 +52,5 @@ def _engine(result: Result | None) -> str:
     return f": {result.times.engine:.0f} ms for the model" if result else ""
 
 
-def _graphformat_size(bundle: Bundle) -> str:
+def _graph_size(bundle: Bundle) -> str:
     return format_size((bundle.folder / "graph.onnx").stat().st_size)

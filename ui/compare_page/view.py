@@ -110,12 +110,13 @@ def show_ways(comparison: Comparison) -> None:
     rows = []
     for result in comparison.results:
         points = 100 * comparison.difference(result, reference)
+        downloaded = format_size(result.downloaded) if result.downloaded else "nothing"
         rows.append(
             {
                 "": WAYS[result.way].column,
                 "sent": format_size(result.sent) if result.sent else "nothing",
-                "loaded once": format_size(result.downloaded) if result.downloaded else "nothing",
-                "apart": "reference" if result is reference else f"{points:.2f} points",
+                "downloaded once": downloaded,
+                "difference": "reference" if result is reference else f"{points:.2f} points",
             }
         )
     st.table(rows, border="horizontal", hide_index=True)
