@@ -256,6 +256,22 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
         assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
 
 
+def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
+    page.goto("/?run=server")
+    where(page).click()
+    dialog = page.get_by_role("dialog")
+    dialog.click(position={"x": 8, "y": 8})
+    expect(dialog).to_be_visible()
+    # A selection of text that ends on the backdrop.
+    dialog.get_by_role("heading").hover()
+    page.mouse.down()
+    page.mouse.move(2, 2)
+    page.mouse.up()
+    expect(dialog).to_be_visible()
+    page.mouse.click(2, 2)
+    expect(dialog).to_have_count(0)
+
+
 def test_visitor_chooses_where_it_runs(page: Page) -> None:
     page.goto("/?run=server")
     where(page).click()
