@@ -15,7 +15,6 @@ __all__ = [
     "SIGNATURE_NOTES",
     "escape_markdown",
     "format_percent",
-    "format_size",
     "headline",
     "join_words",
     "label_summary",
@@ -113,8 +112,3 @@ def join_words(words: Sequence[str], conjunction: str = "and") -> str:
 def percent_range(low: float, high: float, digits: int = 0) -> str:
     """Return two shares as '91–96%'."""
     return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes in MB or kB."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"

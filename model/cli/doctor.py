@@ -16,7 +16,7 @@ from ..errors import ExportRefused
 from ..importing.inspect import ExportReport, Name, inspect_export
 from ..importing.inspect.report import printable
 from ..importing.weights_settings import OPTIONS
-from ..text import list_some
+from ..text import format_size, list_some
 
 __all__ = ["doctor_command"]
 
@@ -140,11 +140,12 @@ def _rows(rows: list[tuple[str, str]]) -> Table:
 
 
 def _about(report: ExportReport) -> list[tuple[str, str]]:
+    size = format_size(report.bytes)
     rows = [
         ("kind", KINDS.get(report.kind, f"{report.kind} learner")),
         ("gives", TASKS[report.task]),
         ("network", report.library or "not recognised"),
-        ("size", f"{_size(report.bytes)}, of which weights {_size(report.weights_bytes)}"),
+        ("size", f"{size}, of which weights {format_size(report.weights_bytes)}"),
         ("written in", FORMATS[report.format]),
     ]
     if report.kind == "weights":
@@ -154,10 +155,6 @@ def _about(report: ExportReport) -> list[tuple[str, str]]:
         more = ", …" if len(report.labels) > MAX_LABELS else ""
         rows.insert(2, ("labels", f"{len(report.labels):,}: {first}{more}"))
     return rows
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
 def _names(report: ExportReport) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from model.samples import samples
+from model.text import format_size
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,7 @@ def test_a_photo_is_answered_by_each_way_of_the_server(page):
     expect(page.get_by_text("On this device, small graph: no answer")).to_be_visible()
     bytes_table, labels_table = (page.get_by_test_id("stTable").nth(index) for index in (0, 1))
     sent = bytes_table.get_by_role("row").filter(has_text="compiled")
-    expect(sent).to_contain_text(f"{round(coffee.path.stat().st_size / 1e3)} kB")
+    expect(sent).to_contain_text(format_size(coffee.path.stat().st_size))
     expect(labels_table.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
     latency = page.get_by_role("row").filter(has_text="Latency")
     expect(latency).to_contain_text(" ms")

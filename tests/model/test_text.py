@@ -1,8 +1,8 @@
-"""``model.text``: lists of names that are cut."""
+"""``model.text``: lists of names that are cut, sizes of files."""
 
 import pytest
 
-from model.text import list_some
+from model.text import format_size, list_some
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,18 @@ from model.text import list_some
 )
 def test_list_some_counts_what_it_leaves_out(count: int, expected: str) -> None:
     assert list_some([str(number) for number in range(count)], 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (999, "999 bytes"),
+        (135_812, "135.8 kB"),
+        (999_600, "999.6 kB"),
+        (1_000_000, "1.0 MB"),
+        (97_840_000, "97.8 MB"),
+        (1_230_000_000, "1.2 GB"),
+    ],
+)
+def test_format_size_chooses_the_unit(count: int, expected: str) -> None:
+    assert format_size(count) == expected

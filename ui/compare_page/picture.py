@@ -8,8 +8,9 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
+from model.text import format_size
 from ui.compare_page.measurement import STEPS, WAYS, Comparison, Result
-from ui.phrasing import format_size, spell_number
+from ui.phrasing import spell_number
 
 __all__ = ["draw_picture"]
 

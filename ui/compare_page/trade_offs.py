@@ -1,8 +1,8 @@
 """The table that weighs device against server, with what was just measured."""
 
 from model import Bundle
+from model.text import format_size
 from ui.compare_page.measurement import WAYS, Comparison, Result
-from ui.phrasing import format_size
 
 __all__ = ["trade_offs"]
 

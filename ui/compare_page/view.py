@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from model import Bundle
+from model.text import format_size
 from ui.charts import GREY, accent_color, text_color
 from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result
-from ui.phrasing import escape_markdown, format_size, join_words, shorten, spell_number
+from ui.phrasing import escape_markdown, join_words, shorten, spell_number
 
 __all__ = ["describe_agreement", "draw_times", "show_labels", "show_ways"]
 

@@ -6,8 +6,8 @@ from model import Bundle
 from model.exporting.downloads import find_downloads
 from model.exporting.formats import FORMATS
 from model.settings import settings
+from model.text import format_size
 from ui import component
-from ui.phrasing import format_size
 
 __all__ = ["show_downloads"]
 

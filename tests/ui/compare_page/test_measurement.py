@@ -82,7 +82,7 @@ def test_the_old_question_is_answered_with_what_was_measured():
     ]
     assert "7.2 MB" in rows["Internet"]["On the device"]
     assert rows["Latency"]["On a server"] == "91 ms"
-    assert rows["Bandwidth"]["On a server"] == "136 kB for this photo"
+    assert rows["Bandwidth"]["On a server"] == "136.0 kB for this photo"
     only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
     rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
     assert rows["Latency"]["On the device"] == "not measured"
