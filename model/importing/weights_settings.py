@@ -1,17 +1,22 @@
-"""What a file of weights doesn't say, and its owner does: network, labels, preprocessing."""
+"""The options for importing weights without a learner: network, labels, preprocessing."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ..bundle import StrictModel
 from ..errors import DataError, ExportRefused
 from .inspect.learner import check_labels
 
-__all__ = ["OPTIONS", "UNNEEDED_SETTINGS", "WeightsSettings", "needs_settings"]
+__all__ = [
+    "OPTIONS",
+    "UNNEEDED_SETTINGS_MESSAGE",
+    "WeightsSettings",
+    "missing_settings_message",
+]
 
 Stats = tuple[float, float, float]
 
@@ -35,16 +40,16 @@ OPTIONS = {
 }
 """The options, and what each takes."""
 
-UNNEEDED_SETTINGS = (
+UNNEEDED_SETTINGS_MESSAGE = (
     "The file is a learner, which has its own labels and preprocessing. Leave out "
     f"{', '.join(OPTIONS)} and --multilabel."
 )
 
 
-def needs_settings(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
+def missing_settings_message(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
     """Return the sentence that names the missing options, and what each takes."""
     listed = "; ".join(f"{option} ({OPTIONS[option]})" for option in missing)
-    return f"The file holds weights alone, so their owner has to say the rest. Add {listed}."
+    return f"The file holds weights alone, so the rest has to be given. Add {listed}."
 
 
 class WeightsSettings(StrictModel):
@@ -72,21 +77,25 @@ class WeightsSettings(StrictModel):
 
         Raises:
             ExportRefused: some are given and others missing.
-            DataError: a value can't be read.
+            DataError: a value can't be read, or is too long.
         """
         given = {name: value for name, value in options.items() if value}
         if not given and not multilabel:
             return None
         if missing := tuple(name for name in OPTIONS if name not in given):
-            raise ExportRefused(needs_settings(missing))
-        return cls(
-            arch=given["--arch"],
-            labels=_labels(given["--labels"]),
-            size=_size(given["--size"]),
-            method=_method(given["--method"]),
-            normalize=_normalization(given["--normalize"]),
-            multilabel=multilabel,
-        )
+            raise ExportRefused(missing_settings_message(missing))
+        try:
+            return cls(
+                arch=given["--arch"],
+                labels=_labels(given["--labels"]),
+                size=_size(given["--size"]),
+                method=_method(given["--method"]),
+                normalize=_normalization(given["--normalize"]),
+                multilabel=multilabel,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DataError(f"--{first['loc'][0]}: {first['msg']}.") from None
 
 
 def _labels(value: str) -> tuple[str, ...]:
@@ -119,12 +128,12 @@ def _read(path: Path) -> str:
         )
     with path.open("rb") as file:
         data = file.read(MAX_LABELS_FILE + 1)
+    if len(data) > MAX_LABELS_FILE:
+        raise DataError(f"--labels: {path} is larger than {MAX_LABELS_FILE >> 20} MB.")
     try:
-        if len(data) > MAX_LABELS_FILE:
-            raise ValueError
         return data.decode("utf-8-sig")
     except ValueError:
-        raise DataError(f"--labels: {path} is no text (UTF-8) with one label per line.") from None
+        raise DataError(f"--labels: {path} isn't UTF-8 text with one label per line.") from None
 
 
 def _size(value: str) -> tuple[int, int]:
@@ -134,20 +143,20 @@ def _size(value: str) -> tuple[int, int]:
         if 8 <= height <= 2048 and 8 <= width <= 2048:
             return height, width
     raise DataError(
-        f"--size: {value!r} is no size. It takes {OPTIONS['--size']}, each from 8 to 2048."
+        f"--size: {value!r} isn't a size. It takes {OPTIONS['--size']}, each from 8 to 2048."
     )
 
 
 def _method(value: str) -> Literal["crop", "pad", "squish"]:
     if value.lower() not in METHODS:
-        raise DataError(f"--method: {value!r} is none. It takes {OPTIONS['--method']}.")
+        raise DataError(f"--method: {value!r} isn't a method. It takes {OPTIONS['--method']}.")
     return cast(Literal["crop", "pad", "squish"], value.lower())
 
 
 def _normalization(value: str) -> tuple[Stats, Stats]:
     if value.lower() in NORMALIZATIONS:
         return NORMALIZATIONS[value.lower()]
-    parts = [_three(part) for part in value.split("/")]
+    parts = [_channel_stats(part) for part in value.split("/")]
     if len(parts) == 2 and parts[0] and parts[1] and min(parts[1]) > 0:
         return parts[0], parts[1]
     raise DataError(
@@ -156,7 +165,7 @@ def _normalization(value: str) -> tuple[Stats, Stats]:
     )
 
 
-def _three(text: str) -> Stats | None:
+def _channel_stats(text: str) -> Stats | None:
     """Return three numbers; one alone is for all channels."""
     try:
         numbers = [float(number) for number in text.split(",")]

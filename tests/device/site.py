@@ -29,7 +29,7 @@ from model.exporting.runtime import runtime_dir
 from model.settings import ROOT
 from tests.tools import require_tool
 
-__all__ = ["BROWSERS", "Site", "run_script", "site"]
+__all__ = ["BROWSERS", "SLOW_FIREFOX", "Site", "run_script", "site"]
 
 BROWSERS = ("chromium", "firefox-esr")
 SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))

@@ -21,7 +21,7 @@ from ...file_hash import hash_file
 from ...settings import settings
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
-from ..weights_settings import UNNEEDED_SETTINGS, WeightsSettings, needs_settings
+from ..weights_settings import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missing_settings_message
 from .parity import Parity, Photos, compare, gather_photos
 from .refusals import worker_ended, worker_refused
 from .worker_report import WorkerReport
@@ -136,7 +136,7 @@ def check_report(
         if problem.fatal and not (trust and problem.code == "own-network")
     ]
     if not fatal and (report.kind == "weights") is not (weights is not None):
-        fatal.append(needs_settings() if weights is None else UNNEEDED_SETTINGS)
+        fatal.append(missing_settings_message() if weights is None else UNNEEDED_SETTINGS_MESSAGE)
     if report.kind not in ("vision", "weights", "unknown"):
         fatal.insert(0, f"It is a {report.kind} learner, and Loupe takes vision learners.")
     if fatal:

@@ -166,7 +166,10 @@ def _batch(
         if type(transform) is IntToFloatTensor and transform.div and not floats:
             std, floats = std * transform.div / 255, True
         elif type(transform) is Normalize and floats:
-            own = _three(transform.mean, transform), _three(transform.std, transform)
+            own = (
+                _channel_stats(transform.mean, transform),
+                _channel_stats(transform.std, transform),
+            )
             # ((x - mean) / std - own mean) / own std, as one.
             mean, std, normalised = mean + own[0] * std, std * own[1], True
         elif _scales(transform) and floats and not normalised:
@@ -188,7 +191,7 @@ def _changes_nothing(axis: torch.Tensor) -> bool:
     return axis.shape[0] == axis.shape[1] and torch.allclose(axis, torch.eye(len(axis)), atol=CLOSE)
 
 
-def _three(numbers: Any, transform: Any) -> NDArray[np.float64]:
+def _channel_stats(numbers: Any, transform: Any) -> NDArray[np.float64]:
     """Return one number per channel; one alone is for all three."""
     array = np.asarray(torch.as_tensor(numbers).cpu(), dtype=np.float64).ravel()
     if array.size not in (1, 3) or not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""The network that an owner names for weights: built anew, and loaded strictly."""
+"""Build the network named by ``--arch``, and load the weights strictly."""
 
 import re
 import warnings

@@ -32,6 +32,9 @@ MAX_MEMBERS = 50_000
 MAX_DIRECTORY = 16 * 2**20
 """Bytes of the central directory, which is read whole."""
 
+MAX_BYTEORDER = 16
+"""Bytes of ``byteorder``, which is "little" or "big"."""
+
 PLAIN_RECORDS = {"version", "byteorder", "data.pkl"}
 
 
@@ -77,8 +80,11 @@ def read_archive(file: BinaryIO) -> Archive:
     if found[0].file_size > MAX_PICKLE:
         raise _bomb(found[0].file_size)
     inner = frozenset(name.removeprefix(f"{top}/") for name in names)
-    if "byteorder" in inner and _read(opened, opened.getinfo(f"{top}/byteorder")) != b"little":
-        raise ExportRefused(BIG_ENDIAN)
+    # Not of ``inner``, where it may be one beside the folder.
+    if f"{top}/byteorder" in names:
+        order = opened.getinfo(f"{top}/byteorder")
+        if order.file_size > MAX_BYTEORDER or _read(opened, order) != b"little":
+            raise ExportRefused(BIG_ENDIAN)
     findings = tuple(_findings(found, names, inner, top))
     return Archive(opened, top, _read(opened, found[0]), inner, findings)
 

@@ -7,8 +7,8 @@ __all__ = ["AGAIN", "BIG_ENDIAN", "describe_foreign", "describe_foreign_zip"]
 AGAIN = "In the notebook where it was trained call learn.export(), and take the file it writes."
 
 BIG_ENDIAN = (
-    "This file was written on a big-endian machine, whose numbers Loupe doesn't read. Load the "
-    "weights on another machine, and call learn.export() there."
+    "This file was written with big-endian numbers, and Loupe reads little-endian ones. Load it "
+    "on a little-endian machine (x86, ARM) and call learn.export() there."
 )
 
 STARTS: tuple[tuple[bytes, str], ...] = (

@@ -1,6 +1,7 @@
-"""A safetensors file → its tensors, by reference. The full install isn't needed for this.
+"""A safetensors file → its tensors, by reference.
 
-Source: the format's description, https://huggingface.co/docs/safetensors.
+Source: the format's description, https://huggingface.co/docs/safetensors. The safetensors package
+isn't part of the light install, in which ``doctor`` runs, and ``doctor`` needs only the header.
 """
 
 import json
@@ -16,6 +17,8 @@ __all__ = ["is_safetensors", "read_safetensors"]
 
 MAX_HEADER = 16 * 2**20
 """Bytes of the list of tensors; large networks have some 100 kB."""
+
+MAX_DIMENSIONS = 16
 
 STORAGES = {
     "F16": "HalfStorage",
@@ -33,7 +36,7 @@ STORAGES = {
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Return whether a file that begins with ``head`` is, or once was, safetensors."""
+    """Return whether ``head`` begins a safetensors file, even one that was cut short."""
     return head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") < 2**48
 
 
@@ -49,40 +52,50 @@ def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict
     try:
         header = json.loads(file.read(length))
     except (ValueError, RecursionError):
-        raise _damaged("its list of tensors is no JSON") from None
+        raise _damaged("its list of tensors isn't valid JSON") from None
     if not isinstance(header, dict):
-        raise _damaged("its list of tensors is none")
+        raise _damaged("its list of tensors isn't a JSON object")
     header.pop("__metadata__", None)
     if not header:
         raise ExportRefused("This safetensors file holds no tensors.")
     tensors: dict[str, Tensor] = {}
     offsets: dict[str, int] = {}
+    spans: list[tuple[int, int]] = []
+    available = size - 8 - length
     for name, entry in header.items():
-        tensors[name], begin = _tensor(name, entry, size - 8 - length)
+        tensors[name], begin, end = _tensor(name, entry, available)
         offsets[name] = 8 + length + begin
+        spans.append((begin, end))
+    spans.sort()
+    ends = [0, *(end for _, end in spans)]
+    begins = [*(begin for begin, _ in spans), available]
+    if begins != ends:
+        raise _damaged("its tensors overlap or leave gaps")
     return tensors, offsets
 
 
-def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int]:
-    """Return a tensor and the place of its first byte."""
+def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int, int]:
+    """Return a tensor, and where its first byte is and its last one ends, after the header."""
     try:
         kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (KeyError, TypeError, ValueError):
         raise _damaged(f"its entry {printable(name)} isn't complete") from None
-    if kind not in STORAGES:
+    if not isinstance(kind, str) or kind not in STORAGES:
         raise ExportRefused(
             f"Its tensor {printable(name)} is of the type {printable(str(kind))}, which Loupe "
             "doesn't read. Save the network with float32 or float16 weights."
         )
+    if isinstance(shape, list) and len(shape) > MAX_DIMENSIONS:
+        raise _damaged(f"{printable(name)} has more than {MAX_DIMENSIONS} dimensions")
     numbers = (*shape, begin, end) if isinstance(shape, list) else (None,)
     if not all(type(number) is int and 0 <= number < 2**48 for number in numbers):
-        raise _damaged(f"the shape of {printable(name)} is no list of numbers")
+        raise _damaged(f"the shape or the offsets of {printable(name)} aren't whole numbers")
     storage_type, count = STORAGES[kind], math.prod(shape)
     item = int(DTYPES[storage_type][1][-1])
-    if end > available or end - begin != count * item or len(shape) > 16:
-        raise _damaged(f"the numbers of {printable(name)} aren't as many as it says")
+    if end > available or end - begin != count * item:
+        raise _damaged(f"the data of {printable(name)} doesn't match its shape")
     strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
-    return Tensor(Storage(storage_type, name, "cpu", count), 0, tuple(shape), strides), begin
+    return Tensor(Storage(storage_type, name, "cpu", count), 0, tuple(shape), strides), begin, end
 
 
 def _damaged(why: str) -> ExportRefused:

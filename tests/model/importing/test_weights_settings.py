@@ -66,12 +66,14 @@ def test_labels_come_from_a_file_in_its_order(data: bytes, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
+        ("arch", "x" * 101, "at most 100 characters"),
         ("labels", "nowhere.txt", "no file nowhere.txt"),
         ("labels", "cat,dog,cat", "read the same: 'cat'. Correct the list"),
         ("labels", "cat,,dog", "1 to 200 characters"),
         ("labels", "cat,\x1b[31mdog", "control characters"),
         ("labels", "x" * 5000, "no file"),
-        ("size", "0", "from 8 to 2048"),
+        ("size", "0", "isn't a size"),
+        ("size", "7", "from 8 to 2048"),
         ("size", "large", "HEIGHTxWIDTH"),
         ("size", "224x4096", "from 8 to 2048"),
         ("method", "stretch", "crop, pad or squish"),
@@ -89,8 +91,23 @@ def test_an_odd_value_is_told_what_is_taken(option: str, value: str, said: str) 
     assert said in str(raised.value)
 
 
+def test_more_labels_than_a_model_may_have_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(map(str, range(100_001))))
+    with pytest.raises(DataError, match=r"^--labels: .* 100000 items"):
+        read(labels=str(path))
+
+
+def test_a_larger_file_of_labels_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    with path.open("wb") as file:
+        file.truncate(2**24 + 1)
+    with pytest.raises(DataError, match="is larger than 16 MB"):
+        read(labels=str(path))
+
+
 def test_labels_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="no text"):
+    with pytest.raises(DataError, match="isn't UTF-8 text"):
         read(labels=str(path))

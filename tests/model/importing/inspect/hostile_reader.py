@@ -4,6 +4,7 @@ Each is a file whose object is a network, weights or a learner, unlike anything 
 fastai writes. Where code is named, it would create the marker file if anything called it.
 """
 
+import io
 import json
 import pickle
 import struct
@@ -64,6 +65,16 @@ def with_weight(weight: bytes) -> bytes:
 
 def zipped(root: bytes, size: int = 24) -> bytes:
     return torch_zip(START + root + b".", {"data/0": bytes(size)})
+
+
+def byteorder_outside(data: bytes) -> bytes:
+    """A zip whose byte order lies beside torch's folder, and not in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        opened.writestr("archive/data.pkl", data)
+        opened.writestr("archive/data/0", bytes(24))
+        opened.writestr("byteorder", b"little")
+    return file.getvalue()
 
 
 def network_files(marker: Path) -> dict[str, bytes]:
@@ -260,6 +271,8 @@ def container_files(marker: Path) -> dict[str, bytes]:
         "zip-packed-part": torch_zip(good, {"data/0": bytes(2**20)}, zipfile.ZIP_DEFLATED),
         "zip-outside": torch_zip(good, {"data/0": bytes(24), "../../evil.py": b"x"}),
         "zip-big-endian": torch_zip(good, {"data/0": bytes(24), "byteorder": b"big"}),
+        "zip-byteorder-outside": byteorder_outside(good),
+        "zip-byteorder-large": torch_zip(good, {"data/0": bytes(24), "byteorder": bytes(2**20)}),
         "zip-cut": plain[:-30],
         "zip-offset": directory_entry(plain, "archive/data/0", 42, b"\xff\xff\xff\x7f"),
         "legacy-more-keys": legacy(b"", b"", b"", good, pickle.dumps(["0", "1"], 2)),

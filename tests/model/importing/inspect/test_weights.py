@@ -22,7 +22,7 @@ def safetensors(header: Any, numbers: bytes = b"") -> bytes:
     return struct.pack("<Q", len(text)) + text + numbers
 
 
-def entry(dtype: str = "F32", shape: Any = (2, 3), offsets: Any = (0, 24)) -> dict[str, Any]:
+def entry(dtype: Any = "F32", shape: Any = (2, 3), offsets: Any = (0, 24)) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
@@ -58,19 +58,29 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ({"a": entry(offsets=(0, 28))}, "aren't as many"),
-        ({"a": entry(offsets=(8, 32))}, "aren't as many"),
-        ({"a": entry(shape=(2**40, 2**40))}, "aren't as many"),
-        ({"a": entry(shape=(-1, 6))}, "no list of numbers"),
-        ({"a": entry(shape="23")}, "no list of numbers"),
-        ({"a": entry(shape=[1] * 20, offsets=(0, 4))}, "aren't as many"),
+        ({"a": entry(offsets=(0, 28))}, "doesn't match its shape"),
+        ({"a": entry(offsets=(8, 32))}, "doesn't match its shape"),
+        ({"a": entry(shape=(2**40, 2**40))}, "doesn't match its shape"),
+        ({"a": entry(shape=(-1, 6))}, "aren't whole numbers"),
+        ({"a": entry(offsets=(0.0, 24))}, "aren't whole numbers"),
+        ({"a": entry(shape="23")}, "aren't whole numbers"),
+        ({"a": entry(shape=[1] * 20, offsets=(0, 4))}, "more than 16 dimensions"),
         ({"a": entry("F8_E4M3")}, "doesn't read"),
+        ({"a": entry(dtype=[])}, "doesn't read"),
+        ({"a": entry(), "b": entry()}, "overlap"),
+        (
+            {"a": entry(shape=[4], offsets=(0, 16)), "b": entry(shape=[4], offsets=(8, 24))},
+            "overlap",
+        ),
+        ({"a": entry(shape=[2], offsets=(0, 8)), "b": entry(shape=[2], offsets=(16, 24))}, "gaps"),
+        ({"a": entry(shape=[5], offsets=(4, 24))}, "gaps"),
+        ({"a": entry(shape=[5], offsets=(0, 20))}, "gaps"),
         ({"a": entry(offsets=(0, 1, 2))}, "isn't complete"),
         ({"a": 7}, "isn't complete"),
         ({"\x1b[31m": 7}, r"\x1b[31m isn't complete"),
         ({"__metadata__": {}}, "holds no tensors"),
-        (b'{"a": [', "no JSON"),
-        (b'{"a":' * 100_000, "no JSON"),
+        (b'{"a": [', "isn't valid JSON"),
+        (b'{"a":' * 100_000, "isn't valid JSON"),
         (b'{"a": "' + b"x" * 2**24 + b'"}', "larger than any"),
     ],
 )
