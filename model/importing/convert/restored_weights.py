@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import nn
 
 from ...errors import ExportRefused
 from ..inspect.container import open_export
+from ..inspect.report import printable
 from ..inspect.weights import read_state_dict
 from ..weights_settings import WeightsSettings
 from .fastai_pipeline import FastaiPipeline
@@ -23,8 +25,8 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
     """Rebuild the learner that weights belong to.
 
     Raises:
-        ExportRefused: no network of that name takes these weights, or it has another number
-            of outputs than there are labels.
+        ExportRefused: no network of that name takes these weights, it has another number of
+            outputs than there are labels, or it can't take photos of the stated size.
     """
     with open_export(path) as export:
         state = read_state_dict(export.root)
@@ -35,11 +37,24 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
     network = load_stated_network(settings.arch, tensors, len(settings.labels))
     pipeline = stated_pipeline(settings)
     steps = read_recipe(pipeline)
-    with torch.inference_mode():
-        network.model(torch.zeros(2, 3, *steps.recipe.size))
+    _check_size(network.model, settings.arch, steps.recipe.size)
     return RestoredLearner(
         settings.labels, settings.multilabel, network.made_by, pipeline, steps, network.model
     )
+
+
+def _check_size(model: nn.Module, arch: str, size: tuple[int, int]) -> None:
+    """Refuse a size, (height, width), that the network can't take, as many transformers can't."""
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(2, 3, *size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        height, width = size
+        reason = printable(str(error)).rstrip(".! ")
+        raise ExportRefused(
+            f"{printable(arch)} can't take photos of {height} × {width}: {reason}. "
+            "Give the --size that it was trained with."
+        ) from None
 
 
 def stated_pipeline(settings: WeightsSettings) -> FastaiPipeline:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from model import load
 from model.cli import main
+from model.errors import ExportRefused
 from model.importing.weights_settings import WeightsSettings
 from model.settings import settings
 from tests.model.importing.learners import loaders, pictures, vision
@@ -84,6 +85,23 @@ def test_answers_are_the_learners(
     assert (report.recipe.resize, report.recipe.method) == ((48, 64), "pad")
     assert report.architecture.mean == MEAN
     assert (report.architecture.library, report.learner) == ("timm", True)
+
+
+def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
+    import timm
+    import torch
+
+    from model.importing.convert.restored_weights import restore_weights
+
+    path = tmp_path / "weights.pth"
+    torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=3).state_dict(), path)
+    given = WeightsSettings.from_options({**OPTIONS, "--arch": "vit_tiny_patch16_224"})
+    assert given is not None
+    with pytest.raises(ExportRefused) as raised:
+        restore_weights(path, given)
+    message = str(raised.value)
+    assert message.startswith("vit_tiny_patch16_224 can't take photos of 48 × 64: ")
+    assert message.endswith("(224). Give the --size that it was trained with.")
 
 
 @pytest.mark.slow
