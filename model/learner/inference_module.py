@@ -9,13 +9,13 @@ from torch.nn import functional
 
 from ..bundle import ManifestDraft
 
-__all__ = ["Grey", "InferenceModule", "Scale"]
+__all__ = ["Greyscale", "InferenceModule", "Scale"]
 
 Stats = tuple[float, float, float]
 
 
 class InferenceModule(nn.Module):
-    """Grey, scaling, normalisation, network and activation, without calibration.
+    """Greyscale, scaling, normalisation, network and activation, without calibration.
 
     Takes ``pixels`` uint8 [N, height, width, 3]; returns float32 ``logits`` [N, labels],
     ``features`` [N, D] and ``probabilities`` [N, labels]. Calibration is defined in the graph
@@ -29,11 +29,11 @@ class InferenceModule(nn.Module):
         std: Stats,
         multilabel: bool = False,
         scale: "Scale | None" = None,
-        grey: bool = False,
+        greyscale: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.scale = network, scale
-        self.grey = Grey() if grey else None
+        self.greyscale = Greyscale() if greyscale else None
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.multilabel = multilabel
@@ -45,7 +45,7 @@ class InferenceModule(nn.Module):
         manifest: ManifestDraft,
         scale: "Scale | None" = None,
         *,
-        grey: bool = False,
+        greyscale: bool = False,
     ) -> "InferenceModule":
         """Return the module for a fastai model.
 
@@ -56,7 +56,7 @@ class InferenceModule(nn.Module):
             model: the learner's network.
             manifest: has the recipe, the normalisation and ``multilabel``.
             scale: resizing inside the graph that the recipe cannot express.
-            grey: whether the network takes photos without their colours.
+            greyscale: whether the network takes photos without their colours.
         """
         recipe = manifest.recipe
         if scale is None and recipe.graph_size:
@@ -67,14 +67,14 @@ class InferenceModule(nn.Module):
             manifest.architecture.std,
             manifest.multilabel,
             scale,
-            grey,
+            greyscale,
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
         images = pixels.permute(0, 3, 1, 2).float()
-        if self.grey is not None:
-            images = self.grey(images)
+        if self.greyscale is not None:
+            images = self.greyscale(images)
         images = images / 255
         if self.scale is not None:
             images = self.scale(images)
@@ -125,8 +125,8 @@ class HookedNetwork(nn.Module):
         return logits, features[-1]
 
 
-class Grey(nn.Module):
-    """Colours to grey as Pillow does it, in whole numbers.
+class Greyscale(nn.Module):
+    """Colours to greyscale, as Pillow does it, in whole numbers.
 
     Takes and returns float32 [N, 3, height, width] from 0 to 255; the three channels of the
     result are equal.
@@ -144,8 +144,8 @@ class Grey(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
         # Exact: single precision has 24 bits, and a share times a byte needs no more.
-        grey = torch.floor((images * self.weights).sum(dim=1, keepdim=True) + 0.5)
-        return grey.expand(-1, 3, -1, -1)
+        greyscale = torch.floor((images * self.weights).sum(dim=1, keepdim=True) + 0.5)
+        return greyscale.expand(-1, 3, -1, -1)
 
 
 class Scale(nn.Module):

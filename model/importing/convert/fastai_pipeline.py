@@ -22,12 +22,12 @@ WIDTH_FIRST = {"Resize", "RandomResizedCrop", "CropPad", "RandomCrop"}
 class FastaiPipeline:
     """fastai's own transforms at validation: those of a photo, then those of a batch.
 
-    With ``grey``, photos are opened without their colours, as one channel.
+    With ``greyscale``, photos are opened without their colours, as one channel.
     """
 
     items: tuple[Any, ...]
     batches: tuple[Any, ...]
-    grey: bool = False
+    greyscale: bool = False
 
     @classmethod
     def from_parts(cls, parts: LearnerParts, weights: Weights) -> "FastaiPipeline":
@@ -39,7 +39,7 @@ class FastaiPipeline:
         return cls(
             tuple(_transform(step, weights) for step in parts.items),
             tuple(_transform(step, weights) for step in parts.batches),
-            parts.grey,
+            parts.greyscale,
         )
 
     def batch(self, photo: Path) -> torch.Tensor:
@@ -49,7 +49,7 @@ class FastaiPipeline:
         """
         from fastai.vision.core import PILImage, PILImageBW
 
-        item: Any = (PILImageBW if self.grey else PILImage).create(photo)
+        item: Any = (PILImageBW if self.greyscale else PILImage).create(photo)
         for transform in self.items:
             item = transform(item, split_idx=1)
         batch: Any = item[None]

@@ -23,7 +23,7 @@ Stats = tuple[float, float, float]
 @dataclass(frozen=True)
 class GraphInput:
     """A validation pipeline: ``recipe``, then ``scale`` where the recipe cannot say how the
-    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1. With ``grey`` the graph
+    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1. With ``greyscale`` the graph
     first takes the colours away.
     """
 
@@ -31,7 +31,7 @@ class GraphInput:
     scale: Scale | None
     mean: Stats
     std: Stats
-    grey: bool = False
+    greyscale: bool = False
 
 
 def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
@@ -43,14 +43,14 @@ def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
     recipe, again = _recipe(pipeline.items)
     scale, mean, std = _batch(pipeline.batches, recipe.size, again)
     if scale is None:
-        return GraphInput(recipe, None, mean, std, pipeline.grey)
+        return GraphInput(recipe, None, mean, std, pipeline.greyscale)
     after = len(scale.rows), len(scale.columns)
     usual = Scale.from_sizes(recipe.size, after)
     pairs = (scale.rows, usual.rows), (scale.columns, usual.columns)
     if all(float((own - one).abs().max()) <= CLOSE for own, one in pairs):
         recipe = _checked({**recipe.model_dump(), "inside": after})
-        return GraphInput(recipe, None, mean, std, pipeline.grey)
-    return GraphInput(recipe, scale, mean, std, pipeline.grey)
+        return GraphInput(recipe, None, mean, std, pipeline.greyscale)
+    return GraphInput(recipe, scale, mean, std, pipeline.greyscale)
 
 
 def _recipe(transforms: Sequence[Any]) -> tuple[PreprocessConfig, list[Any]]:

@@ -30,7 +30,7 @@ def count_features(model: nn.Module, report: WorkerReport, steps: GraphInput) ->
     shape: tuple[int, ...] = (2, height, width, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     module = InferenceModule.from_model(
-        model, report.manifest(), steps.scale, grey=steps.grey
+        model, report.manifest(), steps.scale, greyscale=steps.greyscale
     ).eval()
     with torch.inference_mode():
         logits, features, _ = module(pixels)

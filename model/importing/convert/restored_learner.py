@@ -65,7 +65,7 @@ class RestoredLearner:
         features = count_features(self.rgb_model, report, self.steps)
         architecture = report.architecture.model_copy(update={"features": features})
         report = report.model_copy(update={"architecture": architecture})
-        if self.steps.scale is not None or self.steps.grey:
+        if self.steps.scale is not None or self.steps.greyscale:
             return report
         return named_network(self.model, self.made_by, report)
 
@@ -87,7 +87,9 @@ def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
         steps = read_recipe(pipeline)
         size = steps.recipe.graph_size or steps.recipe.size
         trusted = path if trust else None
-        model = restore_network(parts.network, weights, size, grey=parts.grey, trusted=trusted)
+        model = restore_network(
+            parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
+        )
     return RestoredLearner(
         parts.labels, parts.loss == "sigmoid", parts.architecture, pipeline, steps, model
     )

@@ -19,7 +19,7 @@ def restore_network(
     weights: Weights,
     size: tuple[int, int],
     *,
-    grey: bool = False,
+    greyscale: bool = False,
     trusted: Path | None = None,
 ) -> nn.Module:
     """Return a network in float32 on the CPU, for evaluation.
@@ -28,7 +28,7 @@ def restore_network(
         value: the network's placeholder.
         weights: its tensors.
         size: height and width of its input.
-        grey: whether its photos may have one channel.
+        greyscale: whether its photos may have one channel.
         trusted: the export, if its own code may run.
 
     Raises:
@@ -41,11 +41,11 @@ def restore_network(
         from .trusted import unpickle_network
 
         model = unpickle_network(trusted)
-        _check_channels(model, grey=grey)
+        _check_channels(model, greyscale=greyscale)
         return model
     try:
         model = build_network(network, weights)
-        _check_channels(model, grey=grey)
+        _check_channels(model, greyscale=greyscale)
         _run(model, size)
     except (CannotBuild, AttributeError, TypeError) as error:
         # As between timm 0.9 and 1.0, whose layers keep other attributes.
@@ -71,12 +71,12 @@ def channels_of(model: nn.Module) -> int:
     return 3 if first is None else first.in_channels
 
 
-def _check_channels(model: nn.Module, *, grey: bool) -> None:
+def _check_channels(model: nn.Module, *, greyscale: bool) -> None:
     channels = channels_of(model)
-    if channels != 3 and not (grey and channels == 1):
+    if channels != 3 and not (greyscale and channels == 1):
         raise ExportRefused(
             f"Its network takes images of {channels} channels, and its photos have "
-            f"{'1 or 3' if grey else '3 (RGB)'}."
+            f"{'1 or 3' if greyscale else '3 (RGB)'}."
         )
 
 

@@ -76,7 +76,7 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
     report = learner.report()
     _stage(out, "compiling")
     steps = learner.steps
-    export_onnx(learner.rgb_model, report.manifest(), out, steps.scale, grey=steps.grey)
+    export_onnx(learner.rgb_model, report.manifest(), out, steps.scale, greyscale=steps.greyscale)
     (out / REPORT).write_text(report.model_dump_json(), encoding="utf-8")
     _stage(out, "comparing")
     photos = [folder / "photos" / name for name in task["photos"]]

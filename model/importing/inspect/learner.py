@@ -56,7 +56,7 @@ CATEGORY_MAP = "fastai.data.transforms.CategoryMap"
 AFTER_VOCABULARY = {"fastai.data.transforms.OneHotEncode"}
 
 COLOUR = "fastai.vision.core.PILImage"
-GREY = "fastai.vision.core.PILImageBW"
+GREYSCALE = "fastai.vision.core.PILImageBW"
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class LearnerParts:
     """What answering needs of a learner, and the names of what it does not need.
 
     ``network`` is the placeholder of the network, ``architecture`` the name that it was made
-    by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``grey`` is true if photos
-    are opened without their colours. ``threshold`` is the
-    probability from which a label counts where each has its own.
+    by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``greyscale`` is true
+    if photos are opened without their colours. ``threshold`` is the probability from which a
+    label counts where each has its own.
     """
 
     network: Any
@@ -77,7 +77,7 @@ class LearnerParts:
     items: tuple[Step, ...]
     batches: tuple[Step, ...]
     unneeded: tuple[str, ...]
-    grey: bool = False
+    greyscale: bool = False
 
 
 def read_learner(root: Any) -> LearnerParts:
@@ -96,7 +96,7 @@ def read_learner(root: Any) -> LearnerParts:
     loader = _valid_loader(attributes.get("dls"))
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
-    grey = _opens_grey(photos)
+    greyscale = _opens_greyscale(photos)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
@@ -106,7 +106,7 @@ def read_learner(root: Any) -> LearnerParts:
         acting_steps(loader.get("after_item")),
         (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
-        grey,
+        greyscale,
     )
 
 
@@ -215,8 +215,8 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     return LOSSES[name], float(threshold) if known else 0.5
 
 
-def _opens_grey(transforms: list[Any]) -> bool:
-    """Return whether photos are opened in grey, having checked that nothing else is done there.
+def _opens_greyscale(transforms: list[Any]) -> bool:
+    """Return whether photos open in greyscale, having checked that nothing else is done there.
 
     Transforms before the one that opens a photo read a table or a folder, and are skipped for
     single photos, as fastai does.
@@ -229,10 +229,10 @@ def _opens_grey(transforms: list[Any]) -> bool:
         raise ExportRefused("Its photos are not opened by an ImageBlock, and Loupe needs one.")
     last = acting[-1]
     image = _created_image(wrapped_function(last)) if full_name(last) in FUNCTIONS else ""
-    if image not in (COLOUR, GREY):
+    if image not in (COLOUR, GREYSCALE):
         title = wrapped_name(last) or full_name(last)
         raise ExportRefused(unknown_transform(title, "while they are opened"))
-    return image == GREY
+    return image == GREYSCALE
 
 
 def _created_image(function: Any) -> str:

@@ -21,7 +21,9 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
         if parts.loss == "sigmoid"
         else "The probabilities of all labels sum to 1 (softmax)."
     )
-    photos = ", ".join(filter(None, ("in grey" if parts.grey else "", *map(_describe, steps))))
+    photos = ", ".join(
+        filter(None, ("in greyscale" if parts.greyscale else "", *map(_describe, steps)))
+    )
     layers = sum(1 for _ in network.layers())
     made_of = (
         "Its network's own code has to run."

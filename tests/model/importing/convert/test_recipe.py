@@ -49,11 +49,11 @@ def pipeline(data: Any) -> Any:
 def by_loupe(steps: Any, path: Path) -> Any:
     import torch
 
-    from model.learner.inference_module import Grey, Scale
+    from model.learner.inference_module import Greyscale, Scale
 
     pixels = preprocess(Image.open(path).convert("RGB"), steps.recipe)
     images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()
-    images = (Grey()(images) if steps.grey else images) / 255
+    images = (Greyscale()(images) if steps.greyscale else images) / 255
     scale = steps.scale
     if steps.recipe.graph_size:
         scale = Scale.from_sizes(steps.recipe.size, steps.recipe.graph_size)
@@ -212,17 +212,17 @@ def test_colours_are_taken_away_as_by_fastai(folder: Path, tmp_path: Path) -> No
     norm = Normalize.from_stats([0.2], [0.4], cuda=False)
     data = loaders(folder, Resize(64), norm, image=PILImageBW)
     steps = read_recipe(pipeline(data))
-    assert steps.grey
+    assert steps.greyscale
     for path in sorted(folder.rglob("*.png")):
         # In colour, three channels are rounded while they are resized, and not one.
         found, expected = by_loupe(steps, path), by_fastai(data, path)
         assert expected.shape == (1, 1, 64, 64)
         np.testing.assert_allclose(found, expected.repeat(3, 1), atol=2.01 / 255 / 0.4)
         assert float(np.abs(found - expected).mean()) < 0.6 / 255 / 0.4
-        grey = tmp_path / path.name
-        Image.open(path).convert("L").save(grey)
-        expected = by_fastai(data, grey)
-        np.testing.assert_allclose(by_loupe(steps, grey), expected.repeat(3, 1), atol=1e-5)
+        greyscale = tmp_path / path.name
+        Image.open(path).convert("L").save(greyscale)
+        expected = by_fastai(data, greyscale)
+        np.testing.assert_allclose(by_loupe(steps, greyscale), expected.repeat(3, 1), atol=1e-5)
 
 
 def test_statistics_are_folded_into_one_normalisation(folder: Path) -> None:

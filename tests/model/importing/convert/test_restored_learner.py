@@ -1,4 +1,4 @@
-"""Learners of grey photos and of two resizes: the same probabilities as fastai's own."""
+"""Learners of greyscale photos and of two resizes: the same probabilities as fastai's own."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
     steps, report = restored.steps, restored.report()
     pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
     module = InferenceModule.from_model(
-        restored.rgb_model, report.manifest(), steps.scale, grey=steps.grey
+        restored.rgb_model, report.manifest(), steps.scale, greyscale=steps.greyscale
     ).eval()
     with torch.inference_mode():
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
@@ -54,14 +54,14 @@ def sensitive_learner(data: Any, channels: int, photo: Path) -> Any:
 def test_probabilities_are_fastais(name: str, folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
-    grey: dict[str, Any] = {"image": PILImageBW}
+    greyscale: dict[str, Any] = {"image": PILImageBW}
     three = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
     if name == "one-channel":
         one = Normalize.from_stats([0.2], [0.4], cuda=False)
-        data = loaders(folder, Resize(64), one, **grey)
+        data = loaders(folder, Resize(64), one, **greyscale)
     elif name == "three-channels":
         # Three means make three channels of one.
-        data = loaders(folder, Resize(64), three, **grey)
+        data = loaders(folder, Resize(64), three, **greyscale)
     else:
         data = loaders(folder, Resize(96), three)
         data.valid.after_item.add(Resize(64))

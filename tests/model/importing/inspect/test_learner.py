@@ -106,13 +106,13 @@ def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
         of(MSELossFlat())
 
 
-def test_grey_photos_are_read(tmp_path: Path) -> None:
+def test_greyscale_photos_are_read(tmp_path: Path) -> None:
     from fastai.vision.all import PILImage, PILImageBW, Resize
 
     folder = pictures(tmp_path / "photos")
     for image in (PILImage, PILImageBW):
         data = loaders(folder, Resize(64), image=image)
-        assert parts(data, tmp_path).grey is (image is PILImageBW)
+        assert parts(data, tmp_path).greyscale is (image is PILImageBW)
 
 
 def test_list_of_labels_that_contains_itself_is_refused() -> None:
