@@ -113,9 +113,9 @@ def _sizes(value: Any) -> tuple[int, ...]:
     if isinstance(value, Placeholder) and value.kind == "torch.Size" and value.args:
         value = value.args[0]
     if not isinstance(value, tuple | list) or len(value) > MAX_DIMENSIONS:
-        raise StrangeTensor("a tensor's shape is no list of numbers")
+        raise StrangeTensor("a tensor's shape isn't a list of whole numbers")
     if not all(type(size) is int and 0 <= size < 2**48 for size in value):
-        raise StrangeTensor("a tensor's shape is no list of numbers")
+        raise StrangeTensor("a tensor's shape isn't a list of whole numbers")
     return tuple(value)
 
 
