@@ -31,7 +31,7 @@ GRADIO_VENV = ROOT / "build" / "gradio-venv"
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The command that starts an app, and the CSS selectors of its page's elements.
+    """The command that starts an app, and CSS selectors for its page.
 
     ``command`` takes the port. ``stays`` means that one page takes several photos; other apps
     need a new page for each.

@@ -1,4 +1,4 @@
-"""The SHA-256 of a file, read in blocks."""
+"""SHA-256 of files."""
 
 import hashlib
 from pathlib import Path

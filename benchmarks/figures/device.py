@@ -130,7 +130,7 @@ def busy_rate(quick: bool) -> tuple[float, str]:
     unit="ms",
 )
 def main_thread(quick: bool) -> tuple[float, str]:
-    """Trace the main thread of the page while it shows a camera's answers, then photos'."""
+    """Trace the page's main thread during live answers and then during photos' answers."""
     seconds, count = (2, 1) if quick else (20, 3)
     photos = [write_photo(f"phone-{turn}.jpg", phone_photo(turn=turn)) for turn in range(count)]
     with (

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import Field, ValidationError
 
@@ -26,7 +26,7 @@ NORMALIZATIONS: Mapping[str, tuple[Stats, Stats]] = {
 }
 """Mean and standard deviation by name, of pixels between 0 and 1."""
 
-METHODS = ("crop", "pad", "squish")
+Method = Literal["crop", "pad", "squish"]
 
 MAX_LABELS_FILE = 2**24
 """Bytes of a file of labels."""
@@ -53,7 +53,7 @@ def missing_settings_message(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
 
 
 class WeightsSettings(StrictModel):
-    """The options of an import of weights.
+    """What ``import`` is told about weights without a learner.
 
     ``size`` is (height, width). ``normalize`` is the mean and standard deviation of the three
     channels of pixels between 0 and 1. ``multilabel`` is true if each label has a probability
@@ -63,7 +63,7 @@ class WeightsSettings(StrictModel):
     arch: Annotated[str, Field(min_length=1, max_length=100)]
     labels: Annotated[tuple[str, ...], Field(min_length=1, max_length=100_000)]
     size: tuple[int, int]
-    method: Literal["crop", "pad", "squish"]
+    method: Method
     normalize: tuple[Stats, Stats]
     multilabel: bool = False
 
@@ -99,7 +99,7 @@ class WeightsSettings(StrictModel):
 
 
 def _labels(value: str) -> tuple[str, ...]:
-    """Return the labels of a file, one per line, or those between commas."""
+    """Return the labels: the lines of a file, or comma-separated text."""
     path = Path(value)
     if "," not in value or _is_file(path):
         text = _read(path)
@@ -147,10 +147,10 @@ def _size(value: str) -> tuple[int, int]:
     )
 
 
-def _method(value: str) -> Literal["crop", "pad", "squish"]:
-    if value.lower() not in METHODS:
+def _method(value: str) -> Method:
+    if value.lower() not in get_args(Method):
         raise DataError(f"--method: {value!r} isn't a method. It takes {OPTIONS['--method']}.")
-    return cast(Literal["crop", "pad", "squish"], value.lower())
+    return cast(Method, value.lower())
 
 
 def _normalization(value: str) -> tuple[Stats, Stats]:
@@ -166,7 +166,7 @@ def _normalization(value: str) -> tuple[Stats, Stats]:
 
 
 def _channel_stats(text: str) -> Stats | None:
-    """Return three numbers; one alone is for all channels."""
+    """Return one number per channel; a single number stands for all three."""
     try:
         numbers = [float(number) for number in text.split(",")]
     except ValueError:

@@ -126,7 +126,7 @@ class HookedNetwork(nn.Module):
 
 
 class Greyscale(nn.Module):
-    """Colours to greyscale, as Pillow does it, in whole numbers.
+    """Convert RGB to greyscale in integers, as Pillow does.
 
     Takes and returns float32 [N, 3, height, width] from 0 to 255; the three channels of the
     result are equal.

@@ -184,7 +184,7 @@ def measure_scaling(name: str, folder: Path) -> None:
 
 
 def _apart(given: dict[str, Any], expected: Prediction) -> float:
-    """Return the largest difference of a label's probability."""
+    """Return the largest absolute difference between two predictions' probabilities."""
     pairs = zip(_by_label(given), _by_label(expected.to_dict("", top=10000)), strict=True)
     return max(abs(one - other) for (_, one), (_, other) in pairs)
 

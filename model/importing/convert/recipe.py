@@ -147,7 +147,7 @@ def _filter(mode: Any) -> str:
 def _batch(
     transforms: Sequence[Any], size: tuple[int, int], again: Sequence[Any]
 ) -> tuple[Scale | None, Stats, Stats]:
-    """Return what is done to batches: the scaling, then mean and standard deviation.
+    """Return the batch transforms: the scaling, then mean and standard deviation.
 
     Args:
         transforms: those of batches.

@@ -1,4 +1,4 @@
-"""A learner rebuilt from an export: its transforms, its network, and the report on them."""
+"""A learner rebuilt from an export or a state dict: its transforms, network and report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class FirstChannel(nn.Module):
 
 @dataclass(frozen=True)
 class RestoredLearner:
-    """The parts of an export that predict.
+    """The parts of a learner that inference needs.
 
     ``made_by`` is the name that the network was made by, or nothing. ``pipeline`` holds fastai's
     own transforms, ``steps`` what a bundle does in their place.

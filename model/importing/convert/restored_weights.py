@@ -1,4 +1,4 @@
-"""A learner from weights alone: the network by name, and preprocessing as its owner states it."""
+"""Build a learner from a state dict, a named network and stated preprocessing."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = ["restore_weights"]
 
 
 def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
-    """Rebuild the learner that weights belong to.
+    """Build the learner of a weights file from the stated settings.
 
     Raises:
         ExportRefused: no network of that name takes these weights, it has another number of
@@ -31,7 +31,7 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
     with open_export(path) as export:
         state = read_state_dict(export.root)
         if state is None:
-            raise ExportRefused("The file holds no weights alone.")
+            raise ExportRefused("The file isn't a state dict.")
         weights = Weights(export.read_storage)
         tensors = {name: weights.tensor(tensor) for name, tensor in state.tensors.items()}
     network = load_stated_network(settings.arch, tensors, len(settings.labels))

@@ -62,7 +62,7 @@ def _nothing(head: bytes, size: int) -> str | None:
 
 
 def _marked(head: bytes) -> str | None:
-    """Describe a file whose format has a signature."""
+    """Describe a file by the magic bytes of its format."""
     for start, message in STARTS:
         if head.startswith(start):
             return message
@@ -82,7 +82,7 @@ def _marked(head: bytes) -> str | None:
 
 
 def _looks_like(head: bytes) -> str | None:
-    """Describe a file whose format has no signature."""
+    """Describe a file whose format has no magic bytes."""
     if _onnx(head):
         return (
             "This is an ONNX model: a network without the labels and without how photos are "

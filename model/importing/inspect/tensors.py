@@ -120,7 +120,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
 
 
 def repeats_numbers(tensors: Iterable[Tensor]) -> bool:
-    """Return whether tensors would be much larger in memory than their storages are."""
+    """Return whether tensors would take far more memory than their storages do."""
     storages: dict[str, int] = {}
     numbers = 0
     for tensor in tensors:

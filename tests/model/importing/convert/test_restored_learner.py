@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers_of_graph(restored: Any, photo: Path) -> Any:
-    """What the module that becomes the graph makes of a photo's pixels."""
+    """Return the inference module's output for a photo's pixels."""
     import torch
 
     from model.learner.inference_module import InferenceModule

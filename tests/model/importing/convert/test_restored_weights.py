@@ -44,7 +44,7 @@ def learner(folder: Path) -> Any:
 
 
 def write(learner: Any, path: Path) -> Path:
-    """Write a learner's weights in the form that the file's name says."""
+    """Save a learner's weights in the format of the file's suffix."""
     import safetensors.torch
     import torch
 

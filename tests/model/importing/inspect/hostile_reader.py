@@ -35,7 +35,7 @@ def layer(module: str, name: str, **state: bytes) -> bytes:
 
 
 def inside(child: bytes, name: str = "0") -> bytes:
-    """The same layer within a ``Sequential``."""
+    """Return the layer wrapped in a ``Sequential``."""
     return layer(*SEQUENTIAL, _modules=b"}" + text(name) + child + b"s")
 
 
