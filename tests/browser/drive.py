@@ -26,6 +26,7 @@ __all__ = [
     "headline",
     "photo",
     "pick",
+    "press_shutter",
     "sample",
     "settings_menu",
     "source_line",
@@ -168,6 +169,14 @@ def sample(name: str) -> Sample:
 def pick(screen: Screen, title: str) -> None:
     """Press a sample's button."""
     screen.get_by_role("button", name=title, exact=True).click()
+
+
+def press_shutter(screen: Screen) -> None:
+    """Take a photo with Streamlit's camera as soon as it shows a frame; before, it is black."""
+    screen.locator("video").evaluate(
+        "video => new Promise(resolve => video.requestVideoFrameCallback(resolve))"
+    )
+    screen.get_by_test_id("stCameraInputButton").click()
 
 
 def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:

@@ -11,6 +11,7 @@ from tests.browser.drive import (
     headline,
     photo,
     pick,
+    press_shutter,
     sample,
     uploader,
     wait_for_answer,
@@ -22,7 +23,7 @@ COFFEE = ("espresso", "cup", "coffee mug")
 
 def test_camera_photo_is_identified(page):
     page.goto("/?way=Camera")
-    page.get_by_test_id("stCameraInputButton").click()
+    press_shutter(page)
     wait_for_answer(page, *COFFEE)
     expect(photo(page)).to_have_attribute("alt", "The photo you took")
     # The camera is released and comes back with one press.

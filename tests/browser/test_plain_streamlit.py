@@ -11,6 +11,7 @@ from tests.browser.drive import (
     checked_page,
     go,
     headline,
+    press_shutter,
     sample,
     wait_for_answer,
     wait_until_drawn,
@@ -27,11 +28,7 @@ ENTRIES = [entry for group in PAGES.values() for entry in group]
 def take_photo(screen):
     screen.get_by_role("radio", name="Camera").click()
     screen.get_by_role("button", name="Take another photo").click()
-    # A photo taken before the first frame is black.
-    screen.locator("video").evaluate(
-        "video => new Promise(resolve => video.requestVideoFrameCallback(resolve))"
-    )
-    screen.get_by_test_id("stCameraInputButton").click()
+    press_shutter(screen)
 
 
 def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
