@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from model import load
 
 SIZES = ((90, 120), (120, 90), (64, 64), (130, 70))
 """Width and height of the pictures."""
@@ -75,6 +78,20 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
             part.copy_(torch.rand_like(part) + 0.5)
     learner.model.eval()
     return learner
+
+
+def predict(learner: Any, photo: Path) -> NDArray[np.float32]:
+    """Return fastai's probabilities for a photo, float32 [labels]."""
+    with learner.no_bar(), learner.no_logging():
+        return np.asarray(learner.predict(photo)[2])
+
+
+def assert_engines_agree(name: str, learner: Any, photo: Path) -> None:
+    """Check that both engines of an imported model return the learner's probabilities."""
+    expected = predict(learner, photo)
+    for engine in ("compiled", "learner"):
+        found = load(name, engine).identify(photo).probabilities
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def read_back(learner: Any) -> Any:

@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from model import load
 from model.cli import main
 from model.errors import ExportRefused
 from model.importing.weights_settings import WeightsSettings
 from model.settings import settings
-from tests.model.importing.learners import loaders, pictures, vision
+from tests.model.importing.learners import (
+    assert_engines_agree,
+    loaders,
+    pictures,
+    predict,
+    vision,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -73,8 +78,7 @@ def test_answers_are_the_learners(
     from model.importing.convert.restored_weights import restore_weights
 
     photo = folder / "owl" / "1.png"
-    with learner.no_bar(), learner.no_logging():
-        expected = learner.predict(photo)[2]
+    expected = predict(learner, photo)
     given = WeightsSettings.from_options(OPTIONS)
     assert given is not None
     restored = restore_weights(write(learner, tmp_path / name), given)
@@ -116,12 +120,7 @@ def test_weights_become_a_model_of_both_engines(
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
-    photo = folder / "dog" / "0.png"
-    with learner.no_bar(), learner.no_logging():
-        expected = learner.predict(photo)[2]
-    for engine in ("compiled", "learner"):
-        found = load("mine", engine).identify(photo).probabilities
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert_engines_agree("mine", learner, folder / "dog" / "0.png")
 
 
 def test_what_is_missing_or_too_much_is_said(

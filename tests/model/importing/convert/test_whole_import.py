@@ -19,7 +19,14 @@ from model import load
 from model.cli import main
 from model.importing import launcher
 from model.settings import settings
-from tests.model.importing.learners import loaders, pictures, read_back, vision
+from tests.model.importing.learners import (
+    assert_engines_agree,
+    loaders,
+    pictures,
+    predict,
+    read_back,
+    vision,
+)
 from tests.model.tiny import tiny
 
 pytestmark = [
@@ -163,12 +170,7 @@ def test_an_export_of_a_notebook_on_windows(
     manifest = load("notebook").bundle.manifest
     assert (manifest.architecture.library, manifest.architecture.body) == ("timm", "test_byobnet")
     assert manifest.recipe.graph_size == (48, 48)
-    photo = folder / "dog" / "1.png"
-    with reference.no_bar(), reference.no_logging():
-        wanted = reference.predict(photo)[2]
-    for engine in ("compiled", "learner"):
-        found = load("notebook", engine).identify(photo).probabilities
-        np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert_engines_agree("notebook", reference, folder / "dog" / "1.png")
 
 
 @pytest.fixture
@@ -361,8 +363,7 @@ def test_data_loaders_made_in_any_way_are_read(folder: Path) -> None:
     ]
     for number, data in enumerate(made):
         learner = vision(data, "test_byobnet")
-        with learner.no_bar(), learner.no_logging():
-            expected = learner.predict(files[0])[2]
+        expected = predict(learner, files[0])
         found = read_back(learner)
         several = number == 1
         report = found.report()

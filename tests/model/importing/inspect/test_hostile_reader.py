@@ -58,28 +58,26 @@ def refusal(path: Path) -> str:
     return ""
 
 
+def assert_refused(data: bytes, marker: Path, folder: Path) -> None:
+    path = folder / "network.pth"
+    path.write_bytes(data)
+    assert refusal(path)
+    assert not marker.exists()
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_is_never_built(name: str, marker: Path, tmp_path: Path) -> None:
-    path = tmp_path / "network.pth"
-    path.write_bytes(network_files(marker)[name])
-    assert refusal(path)
-    assert not marker.exists()
+    assert_refused(network_files(marker)[name], marker, tmp_path)
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", PICKLES)
 def test_pickle_reaches_nothing(name: str, marker: Path, tmp_path: Path) -> None:
-    path = tmp_path / "network.pth"
-    path.write_bytes(pickle_files(marker)[name])
-    assert refusal(path)
-    assert not marker.exists()
+    assert_refused(pickle_files(marker)[name], marker, tmp_path)
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_container_is_refused(name: str, marker: Path, tmp_path: Path) -> None:
-    path = tmp_path / "network.pth"
-    path.write_bytes(container_files(marker)[name])
-    assert refusal(path)
-    assert not marker.exists()
+    assert_refused(container_files(marker)[name], marker, tmp_path)
