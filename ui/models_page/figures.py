@@ -12,6 +12,7 @@ from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bu
 from model.mistake_photos import mistake_photo
 from model.settings import settings
 from model.spreadsheet import escape_formula
+from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
 from ui.models_page.section import show_section
@@ -211,7 +212,7 @@ def detector_rows(card: ModelCard) -> list[dict[str, str]]:
             "False accepts": format_percent(score.ood_accept_rate)
             if score.ood_accept_rate
             else "0%",
-            "Size": f"{max(1, round(score.bytes / 1000)):,} kB" if score.bytes else "none",
+            "Size": format_size(score.bytes) if score.bytes else "none",
         }
         for score in sorted(card.detectors, key=lambda score: -score.auroc)
     ]

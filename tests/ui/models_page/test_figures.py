@@ -70,7 +70,7 @@ def test_detectors_are_sorted_best_first():
     rows = detector_rows(ModelCard.model_validate(CARD))
     assert [row["AUROC"] for row in rows] == ["0.973", "0.882"]
     assert rows[0]["Method"].endswith("(used)")
-    assert [row["Size"] for row in rows] == ["2 kB", "none"]
+    assert [row["Size"] for row in rows] == ["2.4 kB", "none"]
 
 
 def test_only_a_perfect_auroc_is_1():
