@@ -17,10 +17,17 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     graph = bundle.read(GRAPH)
     (folder / GRAPH).write_bytes(graph)
     reference = run_reference(bundle, photos)
-    if reference.is_graph:
+    has_learner = not reference.is_graph
+    if not has_learner:
         # Comparing the graph with itself would prove nothing.
         reference = golden_reference(bundle)
     outputs = run_graph(graph, reference.pixels)
     comparison = compare(reference, outputs["probabilities"], outputs.get("novelty"))
     comparison.require_close("The graph")
-    return Written((f"{comparison} Run by ONNX Runtime {version('onnxruntime')}.",))
+    checks = [f"{comparison} Run by ONNX Runtime {version('onnxruntime')}."]
+    if photos.folder is not None and not has_learner:
+        checks.append(
+            "The photos of `--photos` weren't used: no learner runs here that the graph could be "
+            "compared with on them."
+        )
+    return Written(tuple(checks))

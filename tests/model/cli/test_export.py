@@ -69,6 +69,8 @@ def test_model_is_exported_and_kept_as_a_download(
     assert result.exit_code == 0, result.output
     assert f"tiny (version {bundle.version}) in {out}" in result.output
     assert "On 9 photos, compared with the recorded outputs" in result.output
+    # A plain network has no learner to compare with on other photos.
+    assert "The photos of `--photos` weren't used" in result.output.replace("\n", " ")
     assert str(find_downloads(bundle)["onnx"]) in result.output.replace("\n", "")
 
 
