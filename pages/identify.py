@@ -34,6 +34,8 @@ from ui.viewfinder import WAY_KEY, find_answer, is_chosen, show_viewfinder, ways
 session, token, bundles = current_session(), open_token(), usable_bundles()
 has_viewfinder = is_chosen()
 st.set_page_config(layout="wide" if has_viewfinder else "centered")
+# Above a viewfinder that fills the screen, or a refused link would go unseen.
+notice = st.container()
 # Filled in once the model and the number of results are chosen.
 head, answer = st.container(), st.container() if has_viewfinder else None
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -91,6 +93,9 @@ with answer or st.container():
             show_chart(prediction, top_k)
             show_source_line(prediction)
         except LoupeError as error:
-            st.warning(phrase_error(error), icon=":material/link_off:")
+            notice.warning(phrase_error(error), icon=":material/link_off:")
+            if has_viewfinder:
+                # The viewfinder moves up by as much, to the page's header.
+                notice.space("medium")
 
 show_recent_photos(token)

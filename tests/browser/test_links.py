@@ -142,8 +142,10 @@ def open_page(page, title):
 
 def test_link_to_another_version_is_refused(page):
     page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("came from version 000000000000")
-    expect(headline(page)).to_have_count(0)
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("came from version 000000000000")
+    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(alert).to_be_in_viewport()
 
 
 @pytest.mark.slow
