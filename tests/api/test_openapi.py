@@ -138,6 +138,7 @@ def test_document_does_not_name_this_machine(app: Starlette) -> None:
         assert word not in text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_docs_page_shows_every_route_and_sends_requests(tmp_path: Path) -> None:
     chromium = require_tool("chromium")

@@ -65,7 +65,9 @@ def wait_for_exit(server: Server) -> int:
     return server.process.wait(timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_shutdown_finishes_accepted_requests_and_rejects_others(
     server: Server, connected: Connect, sign: int
 ) -> None:
@@ -166,6 +168,7 @@ def test_shutdown_ends_despite_a_client_that_never_reads() -> None:
     assert b"Still not stopped" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_shutdown_does_not_wait_for_an_open_page(server: Server) -> None:
     from playwright.sync_api import sync_playwright

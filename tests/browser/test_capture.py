@@ -35,7 +35,11 @@ def test_camera_photo_is_identified(page):
 
 @pytest.mark.parametrize(
     ("format", "name"),
-    [("JPEG", "cat.jpeg"), ("HEIF", "cat.heif"), ("PNG", "cat without a suffix")],
+    [
+        pytest.param("JPEG", "cat.jpeg", marks=pytest.mark.slow),
+        ("HEIF", "cat.heif"),
+        pytest.param("PNG", "cat without a suffix", marks=pytest.mark.slow),
+    ],
 )
 def test_uploads_are_identified_one_after_the_other(page, format, name):
     page.goto(UPLOAD)

@@ -175,6 +175,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(visit: Any) -> None:
     expect(recent).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_space_in_a_control_is_left_to_it(visit: Any) -> None:
     page = visit()
     ready(page)
@@ -187,8 +188,8 @@ def test_space_in_a_control_is_left_to_it(visit: Any) -> None:
 @pytest.mark.parametrize(
     "fails",
     [
-        "hangs",
-        pytest.param("refuses", marks=pytest.mark.slow),
+        pytest.param("hangs", marks=pytest.mark.slow),
+        "refuses",
         pytest.param("missing", marks=pytest.mark.slow),
     ],
 )
@@ -209,6 +210,7 @@ def test_without_a_photo_of_the_camera_the_frame_is_cut(visit: Any, fails: str) 
     assert width < 640
 
 
+@pytest.mark.slow
 def test_photo_of_the_camera_stays_whole(visit: Any) -> None:
     page = visit()
     ready(page)
@@ -289,6 +291,7 @@ def test_live_stops_while_muted_and_the_camera_closes_while_hidden(visit: Any) -
         assert page.evaluate("openTracks()") == 1
 
 
+@pytest.mark.slow
 def test_camera_that_ends_is_opened_again(visit: Any) -> None:
     page = visit()
     ready(page)
@@ -368,6 +371,7 @@ def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) 
     expect(page.locator(".vf-words").get_by_text(words)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_frame_of_another_site_needs_to_allow_the_camera(visit: Any, app: DeviceApp) -> None:
     with framing(app.url, "127.0.0.1", allow="") as outer:
         page = visit()

@@ -104,6 +104,7 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
 
+@pytest.mark.slow
 def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, app: Any) -> None:
     page = visit()
     kept(page)
@@ -308,6 +309,7 @@ def test_owner_who_takes_models_away_clears_them(
     expect(page.locator("body")).to_have_text(OFF)
 
 
+@pytest.mark.slow
 def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
     page = visit()
     kept(page)

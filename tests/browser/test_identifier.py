@@ -207,7 +207,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     assert run(script, photo) == {"code": "unsupported-format"}
 
 
-@pytest.mark.parametrize("trouble", ["broken", "hanging"])
+@pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])
 def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, trouble: str) -> None:
     setattr(app, trouble, {"/photo"})
     result = run(
@@ -280,6 +280,7 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
     assert run("return outcome(create({ address: null }).identify(blob));") == SERVER
 
 
+@pytest.mark.slow
 def test_page_without_a_server_waits_for_the_device(run: Run, app: DeviceApp) -> None:
     result = run(
         """
@@ -312,6 +313,7 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_busy_server_is_asked_again(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
         run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
@@ -388,6 +390,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     assert app.asked.count(explained) == 2
 
 
+@pytest.mark.slow
 def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: DeviceApp) -> None:
     result = run(
         """

@@ -163,6 +163,7 @@ def walk(page: Page) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     answer(page, "/?run=server")
@@ -177,6 +178,7 @@ def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
     expect(recent).to_have_attribute("aria-current", "true")
 
 
+@pytest.mark.slow
 def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     answer(page, "/?run=server")
@@ -214,7 +216,7 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
     ("width", "height", "script"),
     [
         pytest.param(390, 844, LARGE_TEXT, id="phone-200%"),
-        pytest.param(320, 568, "", id="320px"),
+        pytest.param(320, 568, "", id="320px", marks=pytest.mark.slow),
         pytest.param(1280, 800, LARGE_TEXT, id="desk-200%", marks=pytest.mark.slow),
     ],
 )

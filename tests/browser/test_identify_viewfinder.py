@@ -284,6 +284,7 @@ def test_visitor_chooses_where_it_runs(page: Page) -> None:
     expect(page).not_to_have_url(re.compile("run="))
 
 
+@pytest.mark.slow
 def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED)
@@ -327,6 +328,7 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
     assert not colours_server.tracebacks()
 
 
+@pytest.mark.slow
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     page.goto("/")
     page.get_by_role("button", name="Other ways").click()

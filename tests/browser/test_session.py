@@ -35,6 +35,7 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
                 assert words.removeprefix("My best guess: ") not in text
 
 
+@pytest.mark.slow
 def test_correction_is_saved_and_its_photo_only_if_the_box_is_ticked(page, server):
     page.goto("/?way=Sample")
     pick(page, "Coffee")

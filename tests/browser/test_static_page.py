@@ -120,11 +120,12 @@ def test_page_works_from_pythons_server_and_then_without_it(
         kept(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param({}, id="plain", marks=pytest.mark.slow),
-        pytest.param({"compresses": True}, id="compressing", marks=pytest.mark.slow),
+        pytest.param({}, id="plain"),
+        pytest.param({"compresses": True}, id="compressing"),
         pytest.param({"encodings": {".gz": "gzip"}}, id="unpacking"),
     ],
 )
@@ -157,12 +158,14 @@ def test_nothing_is_asked_of_others_and_after_loading_of_nobody(visit: Any, expo
         assert "server" not in page.locator("body").inner_text().lower()
 
 
+@pytest.mark.slow
 def test_page_works_in_the_frame_of_another_site(visit: Any, exported: Path) -> None:
     with static_host(exported) as host, framing(host.url, "127.0.0.1") as outer:
         page = visit(outer)
         identify(page.frame_locator("iframe"))
 
 
+@pytest.mark.slow
 def test_page_can_be_installed(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit(host.url)
@@ -193,6 +196,7 @@ def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
         assert blocked == [None, "TypeError"]
 
 
+@pytest.mark.slow
 def test_opened_as_a_file_the_page_says_what_to_do(visit: Any, exported: Path) -> None:
     page = visit((exported / "index.html").as_uri(), viewport=PHONE)
     sentence = page.locator("#stuck")
@@ -202,7 +206,14 @@ def test_opened_as_a_file_the_page_says_what_to_do(visit: Any, exported: Path) -
     )
 
 
-@pytest.mark.parametrize("end", [".onnx.gz", ".golden.gz", ".wasm.gz"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(".onnx.gz", marks=pytest.mark.slow),
+        pytest.param(".golden.gz", marks=pytest.mark.slow),
+        ".wasm.gz",
+    ],
+)
 def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end: str) -> None:
     with static_host(exported) as host:
         for path in exported.rglob(f"*{end}"):
@@ -218,6 +229,7 @@ def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end
         identify(page)
 
 
+@pytest.mark.slow
 def test_other_page_imports_the_library_by_its_name(visit: Any, exported: Path) -> None:
     with http_server(sys.executable, exported) as url:
         labels = visit(url).evaluate(
@@ -230,10 +242,8 @@ def test_other_page_imports_the_library_by_its_name(visit: Any, exported: Path) 
         assert labels[0] == "red"
 
 
-@pytest.mark.parametrize(
-    ("name", "megabytes"),
-    [pytest.param("clothing", 7.5, marks=pytest.mark.slow), ("imagenet", 8.5)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
 def test_first_visit_loads_few_bytes(
     visit: Any,
     built_dir: Path,

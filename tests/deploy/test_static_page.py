@@ -115,7 +115,14 @@ def test_absent_page_is_only_noted(tmp_path: Path) -> None:
     assert "nothing to check until `write` has made it" in result.message
 
 
-@pytest.mark.parametrize("path", ["app.js", "models/pears/model.json", INDEX])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("app.js", marks=pytest.mark.slow),
+        "models/pears/model.json",
+        pytest.param(INDEX, marks=pytest.mark.slow),
+    ],
+)
 def test_changed_file_fails_with_its_name(folder: Path, path: str) -> None:
     (folder / path).write_text("{}")
     (failure,) = failures(folder)

@@ -165,7 +165,9 @@ def test_files_without_a_command_fail() -> None:
     ("post", "message"),
     [
         ('self.send_response(200); self.end_headers(); self.wfile.write(b"{}")', ": 200 {}"),
-        ("self.send_error(500, explain='out of order')", ": 500 "),
+        pytest.param(
+            "self.send_error(500, explain='out of order')", ": 500 ", marks=pytest.mark.slow
+        ),
         ("os._exit(1)", "the app stopped responding: "),
     ],
 )

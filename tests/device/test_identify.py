@@ -11,7 +11,7 @@ from model.errors import PhotoError
 from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.photo.limits import MIN_SIDE_PX
 from model.samples import samples
-from tests.device.site import BROWSERS, SLOW_FIREFOX, Site, run_script, site
+from tests.device.site import SLOW_FIREFOX, Site, run_script, site
 from tests.model.tiny import colour
 from tests.photos import drawn, encoded
 
@@ -77,7 +77,7 @@ def by_label(prediction: Any) -> dict[str, list[float]]:
     return values
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_samples_have_the_command_lines_probabilities(
     web: Site, browser: str, imagenet: Classifier
 ) -> None:

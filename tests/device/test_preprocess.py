@@ -12,7 +12,7 @@ from PIL import Image
 from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
 from model.settings import ROOT
-from tests.device.site import BROWSERS, Site, run_script
+from tests.device.site import BROWSERS, SLOW_FIREFOX, Site, run_script
 from tests.device.vectors import COMPARE, pack, photos_and_recipes
 from tests.photos import drawn, encoded, turned
 from tests.tools import require_tool
@@ -85,7 +85,7 @@ def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
     """JPEG of all eight EXIF turns, with and without subsampled colour, and PNG."""
     photo = drawn(131, 90, seed=3)

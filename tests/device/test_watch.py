@@ -90,7 +90,7 @@ def test_one_frame_is_in_flight_until_it_is_told_to_stop(web: Site) -> None:
     assert result == {"seen": 6, "all": 6, "most": 1, "flying": 0}
 
 
-@pytest.mark.parametrize("moment", ["before", "paused"])
+@pytest.mark.parametrize("moment", ["before", pytest.param("paused", marks=pytest.mark.slow)])
 def test_watching_ends_when_aborted_without_a_frame(web: Site, moment: str) -> None:
     script = f"""
       {OPEN}

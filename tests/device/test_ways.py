@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.app import routes
 from tests.api.conftest import forget
-from tests.device.site import BROWSERS, Site, run_script
+from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -41,7 +41,7 @@ def site(web: Site, tiny_bundle: object) -> Iterator[Site]:
     forget()
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_automatic_answers_on_the_device(site: Site, token: str, browser: str) -> None:
     result = run_script(site, browser, AUTOMATIC.replace("TOKEN", token))
     assert (result["where"], result["label"]) == ("device", "red")
@@ -60,7 +60,7 @@ def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> 
     assert "fingerprinting" in result["reason"]
 
 
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
     script = """
       const { openRecents } = await import("/device/recents.mjs");

@@ -82,6 +82,7 @@ def test_too_few_photos_are_refused_with_the_number_needed() -> None:
         calibrate(id_outputs(49))
 
 
+@pytest.mark.slow
 def test_label_with_a_single_photo_is_calibrated() -> None:
     photos = id_outputs(80)
     targets = np.where(photos.targets == 3, 0, photos.targets)
