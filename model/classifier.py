@@ -167,6 +167,7 @@ class Classifier:
             milliseconds=times,
             language=manifest.language,
             multilabel=manifest.multilabel,
+            present_from=manifest.present_from,
             calibrated=manifest.calibration is not None,
         )
         return decision.apply_thresholds(prediction, ood_score, manifest.calibration)

@@ -89,6 +89,7 @@ def read_device_answer(data: object) -> Prediction:
         milliseconds=Milliseconds(**answer.milliseconds.model_dump()),
         language=manifest.language,
         multilabel=manifest.multilabel,
+        present_from=manifest.present_from,
         calibrated=manifest.calibration is not None,
         in_distribution=answer.known,
         ood_score=answer.novelty,

@@ -83,6 +83,7 @@ class Prediction:
 
     Attributes:
         probabilities: float32, shape [labels], in the bundle's order.
+        present_from: probability from which a label of a multi-label model is in the answer.
         in_distribution: False for "none of these"; None if the bundle cannot tell.
         ood_score: higher is more likely out of distribution; None if the bundle has none.
         prediction_set: the labels of the conformal set; None without calibration.
@@ -98,6 +99,7 @@ class Prediction:
     milliseconds: Milliseconds | None
     language: str = "en"
     multilabel: bool = False
+    present_from: float = WORDS["present_from"]
     calibrated: bool = False
     in_distribution: bool | None = None
     ood_score: float | None = None
@@ -118,7 +120,7 @@ class Prediction:
         """The top label; None if out of distribution; for multi-label a list of those present."""
         if self.multilabel:
             candidates = self.top(len(self.labels))
-            return [c.label for c in candidates if c.probability >= WORDS["present_from"]]
+            return [c.label for c in candidates if c.probability >= self.present_from]
         return None if self.in_distribution is False else self.top(1)[0].label
 
     def to_dict(self, photo: str, top: int = 5) -> dict[str, object]:

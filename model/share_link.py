@@ -137,6 +137,7 @@ def decode(token: str) -> SharedPrediction:
         milliseconds=None,
         language=bundle.manifest.language,
         multilabel=bundle.manifest.multilabel,
+        present_from=bundle.manifest.present_from,
         calibrated=bundle.manifest.calibration is not None,
         in_distribution=IN_DISTRIBUTION[known],
         graph=graph,

@@ -44,7 +44,8 @@ class PercentRule(TypedDict, total=False):
 class Words(TypedDict):
     """The contents of ``words.json``.
 
-    ``present_from``: probability from which a label of a multi-label model is part of the answer.
+    ``present_from``: probability from which a label of a multi-label model is part of the answer,
+    unless its manifest has a threshold of its own.
     ``sure_from``: probability from which a sure answer's bar is teal.
     """
 

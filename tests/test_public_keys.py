@@ -18,8 +18,8 @@ from model.settings import Settings
 from tests.model.tiny import colour
 
 MANIFEST = """
-    format name title description language labels multilabel licence engines metrics confidence
-    card made files
+    format name title description language labels multilabel threshold licence engines metrics
+    confidence card made files
     recipe.resize recipe.method recipe.padding recipe.interpolation recipe.crop recipe.inside
     recipe.decoding
     architecture.library architecture.body architecture.head architecture.features

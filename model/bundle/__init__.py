@@ -24,6 +24,7 @@ from .manifest import (
     Metric,
     Name,
     PredictionSetRule,
+    Threshold,
     check_name,
     title_from_name,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "ReliabilityBin",
     "SmallCard",
     "StrictModel",
+    "Threshold",
     "Version",
     "check_name",
     "current_version",

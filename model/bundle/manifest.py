@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..engine_info import ENGINES, ServerEngine
 from ..errors import DataError
 from ..preprocess import PreprocessConfig
+from ..words import WORDS
 from .card import ModelCard, StrictModel
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Metric",
     "Name",
     "PredictionSetRule",
+    "Threshold",
     "check_name",
     "title_from_name",
 ]
@@ -44,6 +46,7 @@ NAME_RULE = (
 )
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
 def title_from_name(name: str) -> str:
@@ -126,7 +129,11 @@ class File(StrictModel):
 
 
 class ManifestDraft(StrictModel):
-    """A manifest before its files exist: everything except ``files``."""
+    """A manifest before its files exist: everything except ``files``.
+
+    ``threshold`` is the probability from which a label of a multi-label model is part of the
+    answer; None means the usual one, so that it's absent from most bundles.
+    """
 
     format: Literal[1, 2] = FORMAT
     name: Name
@@ -135,6 +142,7 @@ class ManifestDraft(StrictModel):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
     labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
     multilabel: bool = False
+    threshold: Threshold | None = None
     recipe: PreprocessConfig
     architecture: Architecture
     engines: Annotated[tuple[ServerEngine, ...], Field(min_length=1)]
@@ -149,6 +157,8 @@ class ManifestDraft(StrictModel):
     def _check_consistency(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: two are equal")
+        if self.threshold is not None and not self.multilabel:
+            raise ValueError("threshold: only multi-label models have one")
         if self.architecture.library == "custom":
             for engine in self.engines:
                 if ENGINES[engine].rebuilds_network:
@@ -159,6 +169,11 @@ class ManifestDraft(StrictModel):
         if self.card and self.card.highest_label >= len(self.labels):
             raise ValueError("card: a label index is out of range")
         return self
+
+    @property
+    def present_from(self) -> float:
+        """The threshold, or the usual one."""
+        return WORDS["present_from"] if self.threshold is None else self.threshold
 
     def metric(self, name: str) -> Metric | None:
         """Return the first metric of that name, or None."""

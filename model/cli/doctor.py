@@ -207,5 +207,11 @@ def _print_next(console: Console, path: Path, report: ExportReport) -> None:
     console.print(Text("\nTo import it, say what the file doesn't:", style="bold"))
     words = " ".join(f"{option} {option.strip('-').upper()}" for option in OPTIONS)
     console.print(Text(f"  {command} {words}"), soft_wrap=True)
-    more = "--multilabel", "only if it was trained with several labels per photo"
-    console.print(_rows([*OPTIONS.items(), more]))
+    more = [
+        ("--multilabel", "only if it was trained with several labels per photo"),
+        (
+            "--threshold",
+            "with --multilabel: the probability from which a label is shown, if not 0.5",
+        ),
+    ]
+    console.print(_rows([*OPTIONS.items(), *more]))

@@ -46,6 +46,12 @@ MAX_LISTED = 12
 @click.option(
     "--multilabel", is_flag=True, help="Weights alone: several labels per photo (sigmoid)."
 )
+@click.option(
+    "--threshold",
+    type=float,
+    help="Weights alone: with --multilabel, the probability from which a label is shown; "
+    "default: 0.5.",
+)
 @click.option("--title", default="", help="The title on screen; default: the name as words.")
 @click.option(
     "--licence",
@@ -62,6 +68,7 @@ def import_command(
     title: str,
     licence: str,
     multilabel: bool,
+    threshold: float | None,
     **stated: str,
 ) -> None:
     """Import EXPORT, a file that learn.export() wrote.
@@ -75,7 +82,9 @@ def import_command(
         from ..importing.convert.importer import import_export
         from ..importing.weights_settings import WeightsSettings
     weights = WeightsSettings.from_options(
-        {f"--{option}": value for option, value in stated.items()}, multilabel=multilabel
+        {f"--{option}": value for option, value in stated.items()},
+        multilabel=multilabel,
+        threshold=threshold,
     )
     models_dir = settings().data / "models"
     require_writable(models_dir)
@@ -93,9 +102,6 @@ def import_command(
     if trust and not imported.report.needs_trust:
         _print_note("--trust wasn't needed: nothing in the file was run.")
     manifest = imported.bundle.manifest
-    for line in imported.report.left_behind:
-        if line.startswith("threshold"):
-            _print_note(f"Left behind: {line}.")
     if imported.skipped:
         _print_note(
             f"{imported.skipped} photos weren't compared: they are rotated, transparent, or in a "
@@ -104,6 +110,8 @@ def import_command(
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
     click.echo(f"{len(manifest.labels)} labels: {list_some(manifest.labels, MAX_LISTED)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
+    if manifest.threshold is not None:
+        click.echo(f"a label is shown from a probability of {manifest.threshold:g}")
     if manifest.multilabel:
         click.echo("not calibrated: only single-label models can be")
     else:

@@ -22,6 +22,11 @@ UNKNOWN = (
 )
 
 
+PRESENT = (
+    " Each label whose probability is at least the `threshold` in `config.json`, {}, is present."
+)
+
+
 def write_texts(bundle: Bundle, format: ExportFormat, folder: Path, written: Written) -> None:
     """Write the labels, the preprocessing config, the README and the samples of an export.
 
@@ -44,10 +49,12 @@ def write_texts(bundle: Bundle, format: ExportFormat, folder: Path, written: Wri
 
 def export_config(bundle: Bundle, format: ExportFormat) -> dict[str, Any]:
     """Return ``config.json``, with the keys of ``bundle.json``."""
-    calibration = bundle.manifest.calibration
+    manifest = bundle.manifest
+    calibration = manifest.calibration
     keys = {"name", "title", "description", "language", "multilabel", "labels", "recipe"}
     return {
-        **bundle.manifest.model_dump(mode="json", include=keys),
+        **manifest.model_dump(mode="json", include=keys),
+        "threshold": manifest.present_from if manifest.multilabel else None,
         "version": bundle.version,
         "calibration": calibration_json(calibration if format.calibrated else None),
     }
@@ -77,6 +84,7 @@ def _common_values(bundle: Bundle, format: ExportFormat) -> dict[str, str]:
         "thresholds": ", thresholds" if is_calibrated else "",
         "novelty": SCORE if has_score else "",
         "unknown": UNKNOWN if can_reject else "",
+        "present": PRESENT.format(manifest.present_from) if manifest.multilabel else "",
     }
 
 

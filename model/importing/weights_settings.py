@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import Field, ValidationError
 
-from ..bundle import StrictModel
+from ..bundle import StrictModel, Threshold
 from ..errors import DataError, ExportRefused
+from ..words import WORDS
 from .inspect.learner import check_labels
 
 __all__ = [
@@ -42,7 +43,7 @@ OPTIONS = {
 
 UNNEEDED_SETTINGS_MESSAGE = (
     "The file is a learner, which has its own labels and preprocessing. Leave out "
-    f"{', '.join(OPTIONS)} and --multilabel."
+    f"{', '.join(OPTIONS)}, --multilabel and --threshold."
 )
 
 
@@ -57,7 +58,7 @@ class WeightsSettings(StrictModel):
 
     ``size`` is (height, width). ``normalize`` is the mean and standard deviation of the three
     channels of pixels between 0 and 1. ``multilabel`` is true if each label has a probability
-    of its own.
+    of its own, and ``threshold`` is the one from which it is shown.
     """
 
     arch: Annotated[str, Field(min_length=1, max_length=100)]
@@ -66,24 +67,36 @@ class WeightsSettings(StrictModel):
     method: Method
     normalize: tuple[Stats, Stats]
     multilabel: bool = False
+    threshold: Threshold = WORDS["present_from"]
 
     @classmethod
-    def from_options(cls, options: Mapping[str, str], *, multilabel: bool = False) -> Self | None:
+    def from_options(
+        cls,
+        options: Mapping[str, str],
+        *,
+        multilabel: bool = False,
+        threshold: float | None = None,
+    ) -> Self | None:
         """Return the settings that options give; None without any.
 
         Args:
             options: their values by name, empty where one wasn't given.
             multilabel: whether each label has a probability of its own.
+            threshold: the probability from which a label is shown; None for the usual one.
 
         Raises:
             ExportRefused: some are given and others missing.
             DataError: a value can't be read, or is too long.
         """
         given = {name: value for name, value in options.items() if value}
-        if not given and not multilabel:
+        if not given and not multilabel and threshold is None:
             return None
         if missing := tuple(name for name in OPTIONS if name not in given):
             raise ExportRefused(missing_settings_message(missing))
+        if threshold is not None and not multilabel:
+            raise DataError(
+                "--threshold: only models with several labels per photo (--multilabel) have one."
+            )
         try:
             return cls(
                 arch=given["--arch"],
@@ -92,6 +105,7 @@ class WeightsSettings(StrictModel):
                 method=_method(given["--method"]),
                 normalize=_normalization(given["--normalize"]),
                 multilabel=multilabel,
+                threshold=WORDS["present_from"] if threshold is None else threshold,
             )
         except ValidationError as error:
             first = error.errors()[0]

@@ -60,7 +60,9 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
             # fastai's flat losses bring the activation that learn.predict needs.
-            loss_func=BCEWithLogitsLossFlat() if manifest.multilabel else CrossEntropyLossFlat(),
+            loss_func=BCEWithLogitsLossFlat(thresh=manifest.present_from)
+            if manifest.multilabel
+            else CrossEntropyLossFlat(),
             **network,
         )
     except Exception as error:  # a network's own code may raise anything

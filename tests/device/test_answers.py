@@ -20,6 +20,7 @@ from model.exporting.device_files import calibration_json
 from model.exporting.device_words import device_words, phrase_to_json
 from model.phrasing import format_percent, headline, honest_lines
 from model.prediction import Candidate, Graph, Milliseconds, Prediction
+from model.words import WORDS
 from tests.tools import require_tool
 
 CASES = 500
@@ -109,6 +110,7 @@ def make_manifests(rng: random.Random) -> list[Manifest]:
         LABELS, (False, True), ("none", "empty", "set", "ood", "both")
     ):
         fields: dict[str, Any] = {"language": language, "labels": labels, "multilabel": multilabel}
+        fields["threshold"] = rng.choice([None, 0.1, 0.3, 0.700001]) if multilabel else None
         fields["calibration"] = make_calibration(rng, kind, len(labels))
         fields["card"] = rng.choice([None, make_card(rng, len(labels)), make_card(rng, 1)])
         kept = Metric(name="kept", value=rng.random(), low=0, high=1, photos=2345, on="x", by="x")
@@ -158,7 +160,7 @@ def make_probabilities(rng: random.Random, manifest: Manifest) -> NDArray[np.flo
         index = rng.randrange(count)
         probabilities[index - 1], probabilities[index] = 1, thresholds[index]
         return probabilities
-    edges = [*EDGES, *thresholds[:8]]
+    edges = [*EDGES, manifest.present_from, *thresholds[:8]]
     for _ in range(rng.choice([0, 1, 3])):
         value = np.float32(rng.choice(edges))
         side = rng.choice([-np.inf, value, np.inf])
@@ -190,6 +192,7 @@ def make_case(rng: random.Random, manifests: list[Manifest]) -> Case:
         milliseconds=times,
         language=manifest.language,
         multilabel=manifest.multilabel,
+        present_from=manifest.present_from,
         calibrated=calibration is not None,
     )
     prediction = apply_thresholds(prediction, novelty, calibration)
@@ -282,6 +285,10 @@ def test_cases_are_of_every_kind() -> None:
     assert min(kinds[kind] for kind in Certainty) >= 10, kinds
     lines = Counter(len(case.expected()["honest_lines"]) for case in cases)
     assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
+    # Of models with a threshold of their own, some answers differ from those from one half.
+    usual = [replace(case.prediction, present_from=WORDS["present_from"]) for case in cases]
+    pairs = zip(cases, usual, strict=True)
+    assert sum(case.prediction.answer != other.answer for case, other in pairs) >= 10
     # Thresholds rounded to float32 would make other sets.
     assert [c for c in cases if c.prediction.prediction_set != rounded_set(c)]
 

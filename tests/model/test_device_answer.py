@@ -137,6 +137,9 @@ def test_probabilities_of_several_labels_at_once_need_no_sum(shelf: Path) -> Non
     claims = {"known": None, "novelty": None, "plausible": None}
     prediction = read_device_answer(answer(several, labels=[[1, 0.9], [0, 0.8]], **claims))
     assert prediction.answer == ["green", "red"]
+    strict = tiny(shelf, "strict", multilabel=True, threshold=0.85)
+    prediction = read_device_answer(answer(strict, labels=[[1, 0.9], [0, 0.8]], **claims))
+    assert prediction.answer == ["green"]
 
 
 JSON = st.recursive(

@@ -51,6 +51,12 @@ def test_multilabel_answer_has_labels_from_one_half(
     assert prediction(probabilities, multilabel=True).answer == answer
 
 
+@pytest.mark.parametrize(("threshold", "answer"), [(0.2, ["c", "b"]), (0.4, ["c"]), (0.400001, [])])
+def test_threshold_of_a_model_decides(threshold: float, answer: list[str]) -> None:
+    found = prediction([0.1, 0.2, 0.4], multilabel=True, present_from=threshold)
+    assert found.answer == answer
+
+
 def test_prediction_is_plain_json() -> None:
     whole = prediction(
         [0.1234567, 0.8765433],

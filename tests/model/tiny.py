@@ -161,6 +161,7 @@ def values(
     side: tuple[int, int] = (32, 32),
     confidence: dict[str, Any] | None = None,
     multilabel: bool = False,
+    threshold: float | None = None,
     title: str = "Colours",
     description: str = "Names the colour of a photo.",
     labels: Sequence[str] = tuple(COLOURS),
@@ -177,6 +178,7 @@ def values(
         "labels": list(labels),
         "language": language,
         "multilabel": multilabel,
+        **({"threshold": threshold} if threshold is not None else {}),
         "recipe": {"resize": list(side), "method": "crop", "interpolation": "bilinear"},
         "architecture": {
             "library": "timm",

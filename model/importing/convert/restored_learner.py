@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ...words import WORDS
 from ..inspect.container import open_export
 from ..inspect.learner import read_learner
 from .fastai_pipeline import FastaiPipeline
@@ -31,7 +32,8 @@ class RestoredLearner:
     """The parts of a learner that inference needs.
 
     ``made_by`` is the name that the network was made by, or nothing. ``pipeline`` holds fastai's
-    own transforms, ``steps`` what a bundle does in their place.
+    own transforms, ``steps`` what a bundle does in their place. ``threshold`` is the probability
+    from which a label counts where each has its own.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +42,7 @@ class RestoredLearner:
     pipeline: FastaiPipeline
     steps: GraphInput
     model: nn.Module
+    threshold: float = WORDS["present_from"]
 
     @property
     def rgb_model(self) -> nn.Module:
@@ -58,6 +61,8 @@ class RestoredLearner:
         report = WorkerReport(
             labels=self.labels,
             multilabel=self.multilabel,
+            # Absent where it's the usual one, as in bundles from before there were others.
+            threshold=None if self.threshold == WORDS["present_from"] else self.threshold,
             recipe=self.steps.recipe,
             architecture=unnamed(self.model, 1, mean, std),
             learner=False,
@@ -91,5 +96,11 @@ def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
             parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
         )
     return RestoredLearner(
-        parts.labels, parts.loss == "sigmoid", parts.architecture, pipeline, steps, model
+        parts.labels,
+        parts.loss == "sigmoid",
+        parts.architecture,
+        pipeline,
+        steps,
+        model,
+        parts.threshold,
     )

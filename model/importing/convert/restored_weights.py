@@ -39,7 +39,13 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
     steps = read_recipe(pipeline)
     _check_size(network.model, settings.arch, steps.recipe.size)
     return RestoredLearner(
-        settings.labels, settings.multilabel, network.made_by, pipeline, steps, network.model
+        settings.labels,
+        settings.multilabel,
+        network.made_by,
+        pipeline,
+        steps,
+        network.model,
+        settings.threshold,
     )
 
 

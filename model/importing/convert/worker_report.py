@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...bundle import Architecture, ManifestDraft, StrictModel
+from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
 from ...preprocess import PreprocessConfig
 
 __all__ = ["WorkerReport", "installed_versions"]
@@ -19,6 +19,7 @@ class WorkerReport(StrictModel):
 
     labels: Annotated[tuple[Line, ...], Field(min_length=1, max_length=100_000)]
     multilabel: bool
+    threshold: Threshold | None = None
     recipe: PreprocessConfig
     architecture: Architecture
     learner: bool
@@ -31,6 +32,7 @@ class WorkerReport(StrictModel):
             "description": "",
             "labels": list(self.labels),
             "multilabel": self.multilabel,
+            "threshold": self.threshold,
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
             "architecture": self.architecture.model_dump(mode="json"),
             "engines": ["compiled", *(["learner"] if self.learner else [])],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import ExportRefused
+from ...words import WORDS
 from .placeholders import Placeholder, PlaceholderType
 from .transforms import (
     FUNCTIONS,
@@ -199,7 +200,7 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     """Return what the loss function makes of the network's outputs, and the threshold.
 
     Raises:
-        ExportRefused: it is not a known loss function of classifiers.
+        ExportRefused: it is not a known loss function of classifiers, or its threshold is none.
     """
     name = full_name(loss)
     if isinstance(loss, Placeholder) and name.endswith(".BaseLoss"):
@@ -210,9 +211,22 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
             "Loupe knows those of classifiers: CrossEntropyLossFlat, "
             "LabelSmoothingCrossEntropyFlat, FocalLossFlat, BCEWithLogitsLossFlat."
         )
-    threshold = loss.attributes.get("thresh", 0.5)
-    known = isinstance(threshold, int | float) and 0 < threshold < 1
-    return LOSSES[name], float(threshold) if known else 0.5
+    return LOSSES[name], _threshold(loss.attributes.get("thresh", WORDS["present_from"]))
+
+
+def _threshold(value: Any) -> float:
+    try:
+        threshold = plain(value)
+    except Unreadable as error:
+        threshold = error
+    # NaN is neither above nor below.
+    if isinstance(threshold, int | float) and 0 < threshold < 1:
+        return float(threshold)
+    raise ExportRefused(
+        f"Its loss function has the threshold {str(threshold)[:60]}, and Loupe takes one between "
+        "0 and 1: the probability from which a label is shown. Set it (learn.loss_func.thresh = "
+        "0.5) and export again."
+    )
 
 
 def _opens_greyscale(transforms: list[Any]) -> bool:

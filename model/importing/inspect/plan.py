@@ -1,14 +1,12 @@
 """The plan of an import in words: what it does with an export, and what it leaves behind."""
 
+from ...words import WORDS
 from .learner import LearnerParts
 from .network import Network
 from .report import printable
 from .transforms import AFFINE, Step
 
 __all__ = ["describe_import", "describe_left_behind"]
-
-PRESENT_FROM = 0.5
-"""Probability from which Loupe says that a label is present."""
 
 MAX_LISTED = 8
 
@@ -17,7 +15,7 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     """Return what Loupe does with an export, one sentence each."""
     steps = [step for step in (*parts.items, *parts.batches) if step.settings]
     outputs = (
-        "Each label has a probability of its own (sigmoid)."
+        f"Each label has a probability of its own (sigmoid){_shown_from(parts.threshold)}."
         if parts.loss == "sigmoid"
         else "The probabilities of all labels sum to 1 (softmax)."
     )
@@ -36,11 +34,13 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
 def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[str, ...]:
     """Return what an import leaves out because the model does not need it."""
     found = [printable(one) for one in parts.unneeded]
-    if parts.loss == "sigmoid" and parts.threshold != PRESENT_FROM:
-        found.append(f"threshold {parts.threshold:g} (Loupe shows labels from {PRESENT_FROM:g})")
     if risky:
         found.append(f"code that uses {', '.join(risky[:MAX_LISTED])}")
     return tuple(found)
+
+
+def _shown_from(threshold: float) -> str:
+    return "" if threshold == WORDS["present_from"] else f", and is shown from {threshold:g}"
 
 
 def _describe(step: Step) -> str:

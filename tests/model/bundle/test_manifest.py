@@ -2,14 +2,15 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.bundle import FORMAT, Calibration, Manifest, ManifestDraft
-from tests.model.tiny import CALIBRATED, values
+from model.bundle import FORMAT, Calibration, Manifest, ManifestDraft, get_bundle
+from tests.model.tiny import CALIBRATED, tiny, values
 
 
 def manifest(**changes: object) -> dict[str, Any]:
@@ -98,6 +99,28 @@ def test_normalisation_must_be_finite(statistic: str, value: float | None) -> No
     wrong["architecture"] = {**wrong["architecture"], statistic: [0.5, 0.5, value]}
     with pytest.raises(ValidationError):
         Manifest.model_validate(wrong)
+
+
+def test_threshold_is_absent_unless_it_is_its_own(shelf: Path) -> None:
+    usual = tiny(shelf, "usual", multilabel=True)
+    assert b"threshold" not in (usual.folder / "bundle.json").read_bytes()
+    own = tiny(shelf, "own", multilabel=True, threshold=0.7)
+    assert json.loads((own.folder / "bundle.json").read_bytes())["threshold"] == 0.7
+    assert own.manifest.to_draft().present_from == own.manifest.present_from == 0.7
+    assert get_bundle("usual").manifest.present_from == 0.5
+
+
+@pytest.mark.parametrize("threshold", [0, 1, -0.1, 1.1, math.nan, math.inf, "high"])
+def test_threshold_is_between_0_and_1(threshold: object) -> None:
+    changes = {"multilabel": True, "confidence": None}
+    Manifest.model_validate(manifest(**changes, threshold=0.7))
+    with pytest.raises(ValidationError, match="threshold"):
+        Manifest.model_validate(manifest(**changes, threshold=threshold))
+
+
+def test_only_multilabel_models_have_a_threshold() -> None:
+    with pytest.raises(ValidationError, match="only multi-label models"):
+        Manifest.model_validate(manifest(threshold=0.7))
 
 
 def test_manifest_is_frozen(tiny_bundle: Bundle) -> None:

@@ -81,6 +81,28 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
     assert run_sample(out, tmp_path / "grey.png").startswith("none of these")
 
 
+@pytest.mark.parametrize(
+    ("threshold", "answer"),
+    [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])],
+)
+def test_multilabel_sample_answers_by_the_threshold(
+    shelf: Path, tmp_path: Path, threshold: float | None, answer: list[str]
+) -> None:
+    bundle = tiny(shelf, multilabel=True, threshold=threshold)
+    export_model(bundle, "onnx", tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert config["threshold"] == (threshold or 0.5)
+    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"`threshold` in `config.json`, {threshold or 0.5}" in readme
+    colour("green").save(tmp_path / "green.png")
+    lines = run_sample(tmp_path / "out", tmp_path / "green.png").splitlines()
+    assert load(bundle.name).identify(tmp_path / "green.png").answer == answer
+    if answer:
+        assert [line.split()[1] for line in lines] == answer
+    else:
+        assert lines[0].startswith("none of these")
+
+
 def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_path: Path) -> None:
     export_model(tiny_bundle, "onnx", tmp_path / "out")
     readme = (tmp_path / "out" / "README.md").read_text("utf-8")

@@ -54,6 +54,20 @@ def test_all_that_are_missing_are_named() -> None:
         WeightsSettings.from_options(dict.fromkeys(GIVEN, ""), multilabel=True)
 
 
+def test_threshold_belongs_to_several_labels() -> None:
+    assert read().threshold == 0.5
+    several = WeightsSettings.from_options(GIVEN, multilabel=True, threshold=0.3)
+    assert several is not None
+    assert several.threshold == 0.3
+    with pytest.raises(DataError, match="--multilabel"):
+        WeightsSettings.from_options(GIVEN, threshold=0.3)
+    with pytest.raises(ExportRefused, match="Add --arch"):
+        WeightsSettings.from_options(dict.fromkeys(GIVEN, ""), threshold=0.3)
+    for wrong in (0.0, 1.0, float("nan")):
+        with pytest.raises(DataError, match="--threshold:"):
+            WeightsSettings.from_options(GIVEN, multilabel=True, threshold=wrong)
+
+
 @pytest.mark.parametrize(
     "data", [b"cat\nbig dog\nowl, grey\n", b"\xef\xbb\xbfcat\r\nbig dog \r\nowl, grey"]
 )

@@ -173,6 +173,36 @@ def test_an_export_of_a_notebook_on_windows(
     assert_engines_agree("notebook", reference, folder / "dog" / "1.png")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("threshold", [0.5, 0.7])
+def test_the_threshold_of_several_labels_comes_along(
+    threshold: float, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
+) -> None:
+    """Of three labels at 0.9, 0.6 and 0.3, the answer has those that fastai decodes."""
+    import torch
+    from fastai.vision.all import BCEWithLogitsLossFlat, Learner, Resize
+    from torch import nn
+
+    last = nn.Linear(3, 3)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.9, 0.6, 0.3]).logit())
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.Flatten(), last))
+    loss = BCEWithLogitsLossFlat(thresh=threshold)
+    data = loaders(folder, Resize(64), multilabel=True)
+    learner = Learner(data, network, loss_func=loss)
+    result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "several")
+    assert result.exit_code == 0, result.stderr
+    has_own = threshold != 0.5
+    assert ("shown from a probability of 0.7\n" in result.stdout) is has_own
+    assert load("several").bundle.manifest.threshold == (threshold if has_own else None)
+    photo = folder / "dog" / "1.png"
+    with learner.no_bar(), learner.no_logging():
+        decoded = list(learner.predict(photo)[0])
+    assert load("several").identify(photo).answer == decoded
+    assert len(decoded) == 1 + (not has_own)
+
+
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A module of the user's own in a folder on PYTHONPATH."""

@@ -1,8 +1,10 @@
 """Labels and loss functions, read off real exports."""
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -87,6 +89,7 @@ def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
         LabelSmoothingCrossEntropyFlat,
         MSELossFlat,
         nn,
+        torch,
     )
 
     def of(loss: Any) -> tuple[str, float]:
@@ -102,6 +105,10 @@ def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
         assert of(loss) == ("softmax", 0.5)
     assert of(BCEWithLogitsLossFlat(thresh=0.3)) == ("sigmoid", 0.3)
     assert of(nn.BCEWithLogitsLoss()) == ("sigmoid", 0.5)
+    assert of(BCEWithLogitsLossFlat(thresh=np.float64(0.3))) == ("sigmoid", 0.3)
+    for threshold in (0, 1, -0.5, math.nan, None, True, torch.tensor(0.5)):
+        with pytest.raises(ExportRefused, match="has the threshold"):
+            of(BCEWithLogitsLossFlat(thresh=threshold))
     with pytest.raises(ExportRefused, match="MSE"):
         of(MSELossFlat())
 
