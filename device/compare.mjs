@@ -124,7 +124,7 @@ class Screen {
  * Answer a photo by every way, in turns.
  *
  * @returns {Promise<object[]>} for each way `{way, failed}` or `{way, version, downloaded, sent,
- *   labels, known, times}`, with `times` of the try whose total is the median
+ *   labels, known, novelty, plausible, times}`, with `times` of the try whose total is the median
  * @throws {LoupeError} if no way answers
  */
 async function measure(photo, data, isFull, show, signal) {
@@ -200,17 +200,20 @@ function report({ way, identifier, tries, failed }, photo, labels) {
   if (failed) return { way, failed: failed.code };
   const sorted = tries.toSorted((one, other) => one.wall - other.wall);
   const { wall, answer } = sorted[Math.floor(sorted.length / 2)];
-  const { version, candidates, known, milliseconds } = answer.prediction;
+  const { version, candidates, known, novelty, plausible, milliseconds } = answer.prediction;
   const { decode, preprocess, engine, total } = milliseconds;
   const isDevice = answer.where === "device";
   const queue = answer.queue_ms ?? 0;
+  const indexOf = (label) => labels.indexOf(label);
   return {
     way,
     version,
     known,
+    novelty,
     downloaded: isDevice ? identifier.state.total : 0,
     sent: isDevice ? 0 : photo.size,
-    labels: candidates.map(({ label, probability }) => [labels.indexOf(label), probability]),
+    labels: candidates.map(({ label, probability }) => [indexOf(label), probability]),
+    plausible: plausible && plausible.slice(0, candidates.length).map(indexOf),
     times: { travel: Math.max(0, wall - total - queue), queue, decode, preprocess, engine },
   };
 }

@@ -1,13 +1,13 @@
-"""An answer that a visitor's device computed, checked before the app shows it.
+"""An answer that a visitor's browser reports, checked before the app shows it.
 
-It comes from a browser, so it is untrusted: its fields are checked against the bundle that it
-names, and no text is taken from it.
+It is untrusted: its fields are checked against the bundle that it is about, and no text is taken
+from it.
 """
 
 import json
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,10 +15,10 @@ from .bundle import Bundle, get_bundle, list_versions
 from .errors import BundleError, DataError
 from .prediction import Graph, Milliseconds, Prediction, rebuild_probabilities
 
-__all__ = ["MAX_LABELS", "read_device_answer"]
+__all__ = ["MAX_LABELS", "ReportedAnswer", "read_device_answer"]
 
 MAX_LABELS = 50
-"""Most labels that a device reports."""
+"""Most labels that a browser reports."""
 
 SUM_TOLERANCE = 1e-3
 """Largest error of a sum of probabilities that were rounded to six digits."""
@@ -45,18 +45,75 @@ class _Times(BaseModel):
     total: Duration
 
 
-class _DeviceAnswer(BaseModel):
-    """What ``device/streamlit.mjs`` sends, with labels by their number in the bundle."""
+class ReportedAnswer(BaseModel):
+    """What a browser reports of an answer, with labels by their number in the bundle.
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    Attributes:
+        labels: the likeliest labels with their probabilities.
+        known: False for "none of these"; None if the bundle can't tell.
+        novelty: the OOD score; None if the bundle has none.
+        plausible: the prediction set, at most the labels reported; None without calibration.
+    """
 
-    model: Annotated[str, Field(max_length=64)]
-    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
-    graph: Graph
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
     labels: Annotated[list[tuple[Index, Share]], Field(min_length=1, max_length=MAX_LABELS)]
     known: bool | None
     novelty: Annotated[float, Field(allow_inf_nan=False)] | None
     plausible: Annotated[list[Index], Field(min_length=1, max_length=MAX_LABELS)] | None
+
+    def find_contradiction(self, bundle: Bundle) -> str:
+        """Return what contradicts itself or the bundle, in words; empty if nothing does."""
+        indices = [index for index, _ in self.labels]
+        shares = [share for _, share in self.labels]
+        if max(indices) >= len(bundle.labels) or len(set(indices)) < len(indices):
+            return "it names labels that its model doesn't have, or one of them twice"
+        if any(after > before * (1 + TIE_TOLERANCE) + 1e-6 for before, after in pairwise(shares)):
+            return "its probabilities aren't in order"
+        if not bundle.manifest.multilabel:
+            total = sum(shares)
+            is_complete = len(indices) == len(bundle.labels)
+            if total > 1 + SUM_TOLERANCE or (is_complete and total < 1 - SUM_TOLERANCE):
+                return "its probabilities don't add up"
+        claims = (self.known, self.novelty, self.plausible)
+        if bundle.manifest.calibration is None and claims != (None, None, None):
+            return "its model isn't calibrated"
+        if self.plausible is not None and self.plausible != indices[: len(self.plausible)]:
+            return "its plausible labels aren't the likeliest ones"
+        return ""
+
+    def to_prediction(self, bundle: Bundle, **values: Any) -> Prediction:
+        """Return the prediction; ``values`` are its fields that are not about labels.
+
+        Labels that weren't reported have the probability zero.
+        """
+        manifest = bundle.manifest
+        indices, shares = zip(*self.labels, strict=True)
+        prediction = Prediction(
+            model=bundle.name,
+            version=bundle.version,
+            labels=bundle.labels,
+            probabilities=rebuild_probabilities(indices, shares, len(bundle.labels)),
+            language=manifest.language,
+            multilabel=manifest.multilabel,
+            present_from=manifest.present_from,
+            calibrated=manifest.calibration is not None,
+            in_distribution=self.known,
+            ood_score=self.novelty,
+            **values,
+        )
+        if self.plausible is None:
+            return prediction
+        candidates = tuple(map(prediction.candidate, self.plausible))
+        return replace(prediction, prediction_set=candidates)
+
+
+class _DeviceAnswer(ReportedAnswer):
+    """What ``device/streamlit.mjs`` sends."""
+
+    model: Annotated[str, Field(max_length=64)]
+    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
+    graph: Graph
     milliseconds: _Times
 
 
@@ -76,29 +133,14 @@ def read_device_answer(data: object) -> Prediction:
     except (ValidationError, TypeError, ValueError, RecursionError):
         raise _refused("it is malformed") from None
     bundle = _find_bundle(answer.model, answer.version)
-    if problem := _find_contradiction(answer, bundle):
+    if problem := answer.find_contradiction(bundle):
         raise _refused(problem)
-    manifest = bundle.manifest
-    indices, shares = zip(*answer.labels, strict=True)
-    prediction = Prediction(
-        model=answer.model,
-        version=answer.version,
+    return answer.to_prediction(
+        bundle,
         engine="wasm",
-        labels=bundle.labels,
-        probabilities=rebuild_probabilities(indices, shares, len(bundle.labels)),
         milliseconds=Milliseconds(**answer.milliseconds.model_dump()),
-        language=manifest.language,
-        multilabel=manifest.multilabel,
-        present_from=manifest.present_from,
-        calibrated=manifest.calibration is not None,
-        in_distribution=answer.known,
-        ood_score=answer.novelty,
         graph=answer.graph,
     )
-    if answer.plausible is None:
-        return prediction
-    candidates = tuple(map(prediction.candidate, answer.plausible))
-    return replace(prediction, prediction_set=candidates)
 
 
 def _find_bundle(model: str, version: str) -> Bundle:
@@ -112,28 +154,6 @@ def _find_bundle(model: str, version: str) -> Bundle:
     except BundleError:
         raise _refused("this app doesn't have its model") from None
     raise _refused("this app doesn't have that version of its model")
-
-
-def _find_contradiction(answer: _DeviceAnswer, bundle: Bundle) -> str:
-    """Return the contradictions in an answer, in words; empty if there are none."""
-    indices = [index for index, _ in answer.labels]
-    shares = [share for _, share in answer.labels]
-    calibration = bundle.manifest.calibration
-    if max(indices) >= len(bundle.labels) or len(set(indices)) < len(indices):
-        return "it names labels that its model doesn't have, or one of them twice"
-    if any(after > before * (1 + TIE_TOLERANCE) + 1e-6 for before, after in pairwise(shares)):
-        return "its probabilities aren't in order"
-    if not bundle.manifest.multilabel:
-        total = sum(shares)
-        is_complete = len(indices) == len(bundle.labels)
-        if total > 1 + SUM_TOLERANCE or (is_complete and total < 1 - SUM_TOLERANCE):
-            return "its probabilities don't add up"
-    claims = (answer.known, answer.novelty, answer.plausible)
-    if calibration is None and claims != (None, None, None):
-        return "its model isn't calibrated"
-    if answer.plausible is not None and answer.plausible != indices[: len(answer.plausible)]:
-        return "its plausible labels aren't the likeliest ones"
-    return ""
 
 
 def _refused(reason: str) -> DataError:

@@ -9,11 +9,18 @@ from ui.compare_page.component import kept_comparison, show_component
 from ui.compare_page.measurement import WAYS
 from ui.compare_page.picture import draw_picture
 from ui.compare_page.trade_offs import trade_offs
-from ui.compare_page.view import describe_agreement, draw_times, show_labels, show_ways
+from ui.compare_page.view import (
+    describe_agreement,
+    draw_times,
+    show_answers,
+    show_bytes,
+    show_labels,
+)
 from ui.component import has_routes
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
+st.set_page_config(layout="wide")
 bundles, bundle = usable_bundles(), chosen_bundle()
 warn_if_unusable(bundles)
 st.header("Compare", anchor=False)
@@ -23,7 +30,7 @@ if bundle is None or not has_routes():
         st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")
     st.stop()
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([1, 2], gap="large")
 with left:
     show_component(bundle)
     if error := st.session_state.pop("comparison_error", None):
@@ -33,10 +40,11 @@ if comparison := kept_comparison(bundle):
     with right:
         st.subheader(headline, anchor=False)
         st.write(sentence)
+        show_answers(comparison, bundle)
         draw_times(comparison)
         for failure in comparison.failures:
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
-        show_ways(comparison)
+        show_bytes(comparison)
         show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)

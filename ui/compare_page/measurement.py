@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model import Bundle
-from model.device_answer import MAX_LABELS
+from model.device_answer import ReportedAnswer
 from model.errors import DataError
 from model.photo import MAX_BYTES
+from model.prediction import Prediction
 
 __all__ = [
     "STEPS",
@@ -53,9 +54,7 @@ REFERENCES = ("learner", "compiled", "full", "small")
 """The others are compared with the first of these that answered."""
 
 Duration = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=0, le=2**32)]
-Index = Annotated[int, Field(ge=0)]
 
 
 class _Strict(BaseModel):
@@ -87,20 +86,27 @@ class Times(_Strict):
         return self.travel, self.queue, self.prepare, self.engine
 
 
-class Result(_Strict):
-    """What one way answered; ``labels`` are index and probability, the likeliest first."""
+class Result(ReportedAnswer):
+    """What one way answered."""
 
     way: Literal["small", "full", "compiled", "learner"]
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
-    known: bool | None
     downloaded: Size
     sent: Size
-    labels: Annotated[list[tuple[Index, Share]], Field(min_length=1, max_length=MAX_LABELS)]
     times: Times
 
     def probability(self, index: int) -> float:
         """Return a label's probability; zero if it was too low to be reported."""
         return dict(self.labels).get(index, 0.0)
+
+    def prediction(self, bundle: Bundle) -> Prediction:
+        """Return the prediction of this way."""
+        return self.to_prediction(
+            bundle,
+            engine=self.way if WAYS[self.way].runs_in == "server" else "wasm",
+            milliseconds=None,
+            graph="small" if self.way == "small" else "full",
+        )
 
 
 class Failure(_Strict):
@@ -170,8 +176,9 @@ def read_comparison(data: object, bundle: Bundle) -> Comparison:
         comparison.model == bundle.name
         and len(set(names)) == len(names)
         and all(result.version == bundle.version for result in results)
-        and all(index < len(bundle.labels) for result in results for index, _ in result.labels)
     )
     if not results or not is_ours:
         raise DataError("The model was replaced while it was compared. Try again.")
+    if any(result.find_contradiction(bundle) for result in results):
+        raise DataError("The comparison contradicts itself. Reload the page.")
     return comparison

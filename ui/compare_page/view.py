@@ -10,9 +10,9 @@ from model import Bundle
 from model.text import format_size
 from ui.charts import GREY, accent_color, text_color
 from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result
-from ui.phrasing import escape_markdown, join_words, shorten, spell_number
+from ui.phrasing import escape_markdown, headline, join_words, shorten, spell_number
 
-__all__ = ["describe_agreement", "draw_times", "show_labels", "show_ways"]
+__all__ = ["describe_agreement", "draw_times", "show_answers", "show_bytes", "show_labels"]
 
 PALE_GREY = f"{GREY}66"
 NUMBER_SHARE = 0.08
@@ -105,21 +105,32 @@ def _ms(milliseconds: float) -> str:
     return f"{milliseconds:.0f} ms"
 
 
-def show_ways(comparison: Comparison) -> None:
-    """Show what each way sends and downloads, and how far it is from the reference."""
+def show_answers(comparison: Comparison, bundle: Bundle) -> None:
+    """Show each way's answer in words, and how far it is from the reference."""
     reference = comparison.reference
     rows = []
     for result in comparison.results:
         points = 100 * comparison.difference(result, reference)
-        downloaded = format_size(result.downloaded) if result.downloaded else "nothing"
         rows.append(
             {
                 "": WAYS[result.way].column,
-                "sent": format_size(result.sent) if result.sent else "nothing",
-                "downloaded once": downloaded,
+                "answer": headline(result.prediction(bundle)),
                 "difference": "reference" if result is reference else f"{points:.2f} points",
             }
         )
+    st.table(rows, border="horizontal", hide_index=True)
+
+
+def show_bytes(comparison: Comparison) -> None:
+    """Show what each way sends and downloads."""
+    rows = [
+        {
+            "": WAYS[result.way].column,
+            "sent": format_size(result.sent) if result.sent else "nothing",
+            "downloaded once": format_size(result.downloaded) if result.downloaded else "nothing",
+        }
+        for result in comparison.results
+    ]
     st.table(rows, border="horizontal", hide_index=True)
 
 

@@ -12,17 +12,21 @@ from ui.compare_page.measurement import read_comparison
 from ui.compare_page.picture import draw_picture
 from ui.compare_page.trade_offs import trade_offs
 from ui.compare_page.view import describe_agreement
+from ui.phrasing import headline
 
 BUNDLE = get_bundle("clothing")
 TIMES = {"travel": 60.0, "queue": 10.0, "decode": 2.0, "preprocess": 4.0, "engine": 15.0}
 
 
 def result(way, labels, *, known=True, **changes):
+    """What the browser reports of one way; only the likeliest label is plausible."""
     is_device = way in {"small", "full"}
     return {
         "way": way,
         "version": BUNDLE.version,
         "known": known,
+        "novelty": 0.4,
+        "plausible": [labels[0][0]],
         "downloaded": 7_240_000 if is_device else 0,
         "sent": 0 if is_device else 136_000,
         "labels": labels,
@@ -49,6 +53,22 @@ def test_ways_that_agree():
     headline, sentence = describe_agreement(comparison, BUNDLE)
     assert headline == f"All three say {BUNDLE.labels[5]}"
     assert "0.9 percentage points" in sentence
+
+
+def test_each_way_says_how_certain_it_is():
+    ways = [
+        result("small", [[5, 0.897], [3, 0.051]]),
+        result("full", [[5, 0.7], [3, 0.2]], plausible=[5, 3]),
+        result("compiled", [[5, 0.906], [3, 0.045]]),
+        result("learner", [[5, 0.906], [3, 0.045]], known=False),
+    ]
+    results = read_comparison(sent(*ways), BUNDLE).results
+    small, full, compiled, learner = (one.prediction(BUNDLE) for one in results)
+    label, other = f"a {BUNDLE.labels[5]}", BUNDLE.labels[3]
+    assert headline(small) == f"Probably {label}"
+    assert headline(full).casefold() == f"{label} or {other}"
+    assert headline(compiled) == f"Very likely {label}"
+    assert headline(learner).startswith("None of the ten things I know")
 
 
 def test_ways_that_differ_and_one_that_failed():
@@ -118,6 +138,11 @@ def changed(path, value):
         changed(["ways", 0, "labels"], []),
         changed(["ways", 0, "labels"], [[10, 0.5]]),
         changed(["ways", 0, "labels"], [[-1, 0.5]]),
+        changed(["ways", 0, "labels"], [[5, 0.4], [3, 0.5]]),
+        changed(["ways", 0, "labels"], [[5, 0.9], [3, 0.2]]),
+        changed(["ways", 0, "plausible"], [3]),
+        changed(["ways", 0, "plausible"], []),
+        changed(["ways", 0, "novelty"], float("nan")),
         changed(["ways", 0, "labels", 0, 1], float("nan")),
         changed(["ways", 0, "labels", 0, 1], 1.01),
         changed(["ways", 0, "times", "engine"], float("inf")),
