@@ -4,8 +4,9 @@
  */
 
 import { LoupeError } from "./errors.mjs";
+import { jpegOrientation, jpegSize } from "./jpeg_header.mjs";
 import { centreBox, crop } from "./preprocess.mjs";
-import { decodeScaled, jpegSize, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
+import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 import { isWhole } from "./truncation.mjs";
 
 /** How photos are decoded: without colour management, as Pillow does. */
@@ -34,7 +35,7 @@ export async function decode(source, recipe, limits, region) {
   try {
     checkSize(bitmap, limits);
     const factor = bytes && isJpeg(bytes) ? scaleFactor(bitmap, recipe) : 1;
-    return readCentre(bitmap, recipe, factor);
+    return readCentre(bitmap, recipe, factor, factor > 1 ? jpegOrientation(bytes) : 1);
   } finally {
     bitmap.close();
   }
@@ -51,20 +52,28 @@ async function decodeLargeJpeg(bytes, recipe, limits) {
 
 const isJpeg = ([first, second]) => first === 0xff && second === 0xd8;
 
-/** Read the part that the recipe uses of a photo, scaled down by `factor`. */
-function readCentre(bitmap, recipe, factor) {
-  const size = {
-    width: Math.ceil(bitmap.width / factor),
-    height: Math.ceil(bitmap.height / factor),
-  };
-  const [left, top, width, height] = centreBox(size, recipe).map((value) => value * factor);
-  const image = readPixels(bitmap, [
-    left,
-    top,
-    Math.min(width, bitmap.width - left),
-    Math.min(height, bitmap.height - top),
-  ]);
-  return factor === 1 ? image : scaleDown(image, factor);
+/**
+ * Orientations that show the stored right edge at the left, and the stored lower edge at the top.
+ * The server scales the stored photo, so its incomplete blocks are there.
+ */
+const MIRRORED = [[2, 3, 6, 7], [3, 4, 7, 8]];
+
+/** Read the part that the recipe uses of an upright photo, scaled down by `factor`. */
+function readCentre(bitmap, recipe, factor, orientation) {
+  const sides = [bitmap.width, bitmap.height];
+  const [columns, rows] = sides.map((side) => Math.ceil(side / factor));
+  const box = centreBox({ width: columns, height: rows }, recipe);
+  const spans = sides.map((side, axis) => {
+    const isMirrored = MIRRORED[axis].includes(orientation);
+    const lacking = isMirrored ? Math.ceil(side / factor) * factor - side : 0;
+    const start = box[axis] * factor - lacking;
+    const end = Math.min(start + box[axis + 2] * factor, side);
+    return { start: Math.max(0, start), end, missing: Math.max(0, -start) };
+  });
+  const [across, down] = spans;
+  const size = spans.map(({ start, end }) => end - start);
+  const image = readPixels(bitmap, [across.start, down.start, ...size]);
+  return factor === 1 ? image : scaleDown(image, factor, [across.missing, down.missing]);
 }
 
 async function bitmapOf(source, region) {

@@ -25,34 +25,24 @@ export function scaleFactor({ width, height }, recipe) {
 
 /**
  * Return an image of the means of blocks of `factor` × `factor` pixels. Blocks at the right and
- * lower edge may be smaller.
+ * lower edge may be smaller; those at the left and upper edge lack `missing` columns and rows.
  *
  * @param {{data: Uint8ClampedArray, width: number, height: number}} image RGBA; alpha becomes 255
  */
-export function scaleDown({ data, width, height }, factor) {
+export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
   const means = [0, 1, 2].map((offset) =>
-    blockMeans({ data, offset, step: 4, stride: width * 4, width, height }, factor),
+    blockMeans({ data, offset, step: 4, stride: width * 4, width, height }, factor, missing),
   );
-  const scaled = emptyImage(Math.ceil(width / factor), Math.ceil(height / factor));
+  const scaled = emptyImage(
+    Math.ceil((width + missing[0]) / factor),
+    Math.ceil((height + missing[1]) / factor),
+  );
   for (let place = 0; place < means[0].length; place++) {
     for (let channel = 0; channel < 3; channel++) {
       scaled.data[place * 4 + channel] = means[channel][place];
     }
   }
   return scaled;
-}
-
-/** Return the size that a JPEG's frame header states, before it is turned; null without one. */
-export function jpegSize(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 2;
-  while (at + 9 <= bytes.length && bytes[at] === 0xff) {
-    const marker = bytes[at + 1];
-    const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrameHeader) return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
-    at += 2 + view.getUint16(at + 2);
-  }
-  return null;
 }
 
 /**
@@ -99,31 +89,40 @@ async function scaleFrame(frame, factor) {
   return toUprightRgb(planes, size, { rotation, flip });
 }
 
-/** Return the means of blocks of one channel's values, row by row. */
-function blockMeans({ data, offset, step, stride, width, height }, factor) {
-  const columns = Math.ceil(width / factor);
-  const rows = Math.ceil(height / factor);
+/** Return the means of blocks of one channel's values, row by row; see `scaleDown`. */
+function blockMeans({ data, offset, step, stride, width, height }, factor, missing = [0, 0]) {
+  const across = blockEdges(width, factor, missing[0]);
+  const down = blockEdges(height, factor, missing[1]);
+  const columns = across.length - 1;
+  const rows = down.length - 1;
   // A clamped array rounds halves to even; rounding them up would brighten the photo.
   const means = new Uint8ClampedArray(columns * rows);
   const sums = new Uint32Array(columns);
   for (let row = 0; row < rows; row++) {
-    const end = Math.min((row + 1) * factor, height);
     sums.fill(0);
-    for (let source = row * factor; source < end; source++) {
+    for (let source = down[row]; source < down[row + 1]; source++) {
       let place = offset + source * stride;
       for (let column = 0; column < columns; column++) {
-        const next = offset + source * stride + Math.min((column + 1) * factor, width) * step;
+        const next = offset + source * stride + across[column + 1] * step;
         let sum = 0;
         for (; place < next; place += step) sum += data[place];
         sums[column] += sum;
       }
     }
     for (let column = 0; column < columns; column++) {
-      const across = Math.min(factor, width - column * factor);
-      means[row * columns + column] = sums[column] / (across * (end - row * factor));
+      const pixels = (across[column + 1] - across[column]) * (down[row + 1] - down[row]);
+      means[row * columns + column] = sums[column] / pixels;
     }
   }
   return means;
+}
+
+/** Return where blocks begin and the last one ends. */
+function blockEdges(length, factor, missing) {
+  const count = Math.ceil((length + missing) / factor);
+  return Uint32Array.from({ length: count + 1 }, (_, block) =>
+    Math.min(Math.max(0, block * factor - missing), length),
+  );
 }
 
 /** Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored. */

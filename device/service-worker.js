@@ -15,8 +15,8 @@ const STATE = new URL("state.json", SCOPE).href;
 const PAGE = [
   "./", "actions.mjs", "answer.css", "answer_view.mjs", "app.css", "app.mjs", "camera.mjs",
   "camera_access.mjs", "compare.css", "compare.mjs", "crop.mjs", "dialog.css", "dialog.mjs",
-  "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs", "layouts.css",
-  "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
+  "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs", "jpeg_header.mjs",
+  "layouts.css", "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
   "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs",
   "preprocess.mjs", "recents.mjs", "run_menu.mjs", "scaled_decoding.mjs", "server.mjs",
   "streamlit.css", "streamlit.mjs", "streamlit_component.mjs", "tokens.css", "truncation.mjs",

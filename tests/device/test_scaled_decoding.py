@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import subprocess
 from typing import Any
 
@@ -10,21 +11,24 @@ import pytest
 from PIL import Image
 
 from model.photo import MAX_BYTES, MAX_PIXELS, read
+from model.photo.exif import parse_orientation
 from model.preprocess import NO_DOWNSCALE, PreprocessConfig, fit_aspect
 from model.samples import samples
 from model.settings import ROOT
-from tests.device.site import Site, run_script
+from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.photos import encoded, turned
 from tests.tools import require_tool
 
 SCRIPT = """
 import { readFileSync } from "node:fs";
 const { scaleDown, scaleFactor } = await import(process.argv[1]);
-const { recipe, sizes, image } = JSON.parse(readFileSync(0, "utf8"));
+const { jpegOrientation } = await import(process.argv[1].replace("scaled_decoding", "jpeg_header"));
+const { recipe, sizes, image, photo } = JSON.parse(readFileSync(0, "utf8"));
 const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));
 const data = Uint8ClampedArray.from(image?.data ?? []);
-const pixels = image && scaleDown({ ...image, data }, image.factor);
+const pixels = image && scaleDown({ ...image, data }, image.factor, image.missing);
 process.stdout.write(JSON.stringify({
+  orientation: photo && jpegOrientation(Uint8Array.from(photo)),
   factors, pixels: pixels && { ...pixels, data: Array.from(pixels.data) },
 }));
 """
@@ -41,11 +45,15 @@ def run(values: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def scaled(image: Image.Image, factor: int) -> np.ndarray:
+def scaled(image: Image.Image, factor: int, missing: tuple[int, int] = (0, 0)) -> np.ndarray:
     array = np.asarray(image.convert("RGBA"))
     values = {"data": array.ravel().tolist(), "width": image.width, "height": image.height}
     recipe = PreprocessConfig(resize=(64, 64)).model_dump(mode="json")
-    given = {"recipe": recipe, "sizes": [], "image": {**values, "factor": factor}}
+    given = {
+        "recipe": recipe,
+        "sizes": [],
+        "image": {**values, "factor": factor, "missing": missing},
+    }
     pixels = run(given)["pixels"]
     shape = (pixels["height"], pixels["width"], 4)
     return np.array(pixels["data"], np.uint8).reshape(shape)[..., :3]
@@ -91,6 +99,45 @@ def test_blocks_at_the_edge_are_means_of_the_pixels_there() -> None:
     assert given[0, 0].tolist() == np.rint(pixels[:2, :2].reshape(-1, 3).mean(axis=0)).tolist()
 
 
+@pytest.mark.parametrize("missing", [(0, 0), (1, 0), (0, 3), (3, 1)])
+def test_first_blocks_may_be_incomplete(missing: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (23, 30, 3), dtype=np.uint8)
+    rows, columns = (
+        np.maximum(0, np.arange(0, side + lacking, 4) - lacking)
+        for side, lacking in zip((23, 30), missing[::-1], strict=True)
+    )
+    sums = np.add.reduceat(np.add.reduceat(pixels.astype(int), rows), columns, axis=1)
+    sizes = np.outer(np.diff(rows, append=23), np.diff(columns, append=30))
+    given = scaled(Image.fromarray(pixels), 4, missing)
+    np.testing.assert_array_equal(given, np.rint(sums / sizes[..., None]))
+
+
+def exif(order: str, *, turn: int, kind: int = 3, start: int = 8) -> bytes:
+    """An EXIF block that holds an orientation."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    return (
+        b"Exif\0\0" + mark + struct.pack(f"{order}IHHHIHHI", start, 1, 0x0112, kind, 1, turn, 0, 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        *((exif(order, turn=turn), turn) for order in "<>" for turn in range(1, 9)),
+        (exif("<", turn=9), 1),
+        (exif("<", turn=6, kind=4), 1),
+        (exif("<", turn=6, start=2**31), 1),
+        (b"Exif\0\0II", 1),
+        (b"", 1),
+    ],
+)
+def test_orientation_is_read_as_by_the_server(block: bytes, expected: int) -> None:
+    photo = encoded(Image.new("RGB", (64, 48)), exif=block)
+    recipe = PreprocessConfig(resize=(64, 64)).model_dump(mode="json")
+    assert run({"recipe": recipe, "sizes": [], "photo": list(photo)})["orientation"] == expected
+    assert parse_orientation(block[6:]) == expected
+
+
 DECODE = """
   const { decode } = await import("/device/photo.mjs");
   const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
@@ -106,9 +153,28 @@ DECODE = """
     return results;
   };
   const planes = await decodeAll();
+  // As without https, or in Firefox.
   delete globalThis.ImageDecoder;
   return {planes, colours: await decodeAll()};
 """
+
+
+def serve(
+    files: list[bytes], recipe: PreprocessConfig
+) -> tuple[list[tuple[int, int]], dict[str, bytes | None]]:
+    """Return the sizes that ``DECODE`` should give, and what it fetches."""
+    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": 16}
+    jobs = {"count": len(files), "recipe": recipe.model_dump(mode="json"), "limits": limits}
+    sizes = []
+    served: dict[str, bytes | None] = {"/jobs.json": json.dumps(jobs).encode()}
+    for number, data in enumerate(files):
+        image = read(data, resize=recipe.min_decode_size).image
+        if recipe.method == "crop":
+            image = fit_aspect(image, recipe)
+        sizes.append(image.size)
+        served[f"/file/{number}"] = data
+        served[f"/pixels/{number}"] = image.convert("RGBA").tobytes()
+    return sizes, served
 
 
 @pytest.mark.browser
@@ -126,17 +192,7 @@ def test_photos_are_scaled_as_on_the_server(web: Site, method: Any) -> None:
         encoded(coffee, subsampling="4:2:2"),
         encoded(coffee.convert("L")),
     ]
-    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": 16}
-    jobs = {"count": len(files), "recipe": recipe.model_dump(mode="json"), "limits": limits}
-    sizes = []
-    served: dict[str, bytes | None] = {"/jobs.json": json.dumps(jobs).encode()}
-    for number, data in enumerate(files):
-        image = read(data, resize=recipe.min_decode_size).image
-        if method == "crop":
-            image = fit_aspect(image, recipe)
-        sizes.append(image.size)
-        served[f"/file/{number}"] = data
-        served[f"/pixels/{number}"] = image.convert("RGBA").tobytes()
+    sizes, served = serve(files, recipe)
     with web.changed(served):
         results = run_script(web, "chromium", DECODE)
     for kind, most in (("planes", 0.7), ("colours", 1)):
@@ -150,3 +206,25 @@ def test_photos_are_scaled_as_on_the_server(web: Site, method: Any) -> None:
     # Planes at the size of the file differ only by rounding.
     for planes, colours in zip(results["planes"][1:11], results["colours"][1:11], strict=True):
         assert planes[3] < 0.15 < colours[3]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
+@pytest.mark.parametrize("method", ["crop", "squish"])
+def test_turned_photos_lack_pixels_at_the_servers_edge(
+    web: Site, method: Any, browser: str
+) -> None:
+    recipe = PreprocessConfig(resize=(48, 48), method=method)
+    coffee = next(sample for sample in samples() if sample.name == "coffee").open().convert("L")
+    # Grey, because means of RGB then differ only by rounding.
+    files = [
+        encoded(coffee.resize(size), quality=90, exif=turned(turn))
+        for size in ((483, 325), (387, 511))
+        for turn in range(1, 9)
+    ]
+    sizes, served = serve(files, recipe)
+    with web.changed(served):
+        given = run_script(web, browser, DECODE)["colours"]
+    for (width, height), photo in zip(sizes, given, strict=True):
+        assert photo[:2] == [width, height]
+        assert photo[3] < 0.15
