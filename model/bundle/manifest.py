@@ -58,13 +58,14 @@ class Architecture(StrictModel):
     """The network by name: enough to rebuild the learner around its weights.
 
     A *linear* head is pooling and one layer, like the body's own classifier; *fastai* is
-    ``vision_learner``'s head. A *custom* network cannot be rebuilt by name: only its graph
-    exists, and ``body`` is the name of its class.
+    ``vision_learner``'s head; *native* is the whole network as its library builds it. A *custom*
+    network cannot be rebuilt by name: only its graph exists, and ``body`` is the name of its
+    class.
     """
 
-    library: Literal["timm", "torchvision", "custom"]
+    library: Literal["timm", "torchvision", "fastai", "custom"]
     body: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=100)]
-    head: Literal["linear", "fastai", "custom"]
+    head: Literal["linear", "fastai", "native", "custom"]
     features: Annotated[int, Field(ge=1, le=100_000)]
     parameters: Annotated[int, Field(ge=1)]
     mean: tuple[float, float, float]

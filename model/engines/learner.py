@@ -1,12 +1,14 @@
 """The fastai learner itself, rebuilt from the bundle: the reference."""
 
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
 from typing import Any, ClassVar
 
 import onnxruntime as ort
 import torch
 
 from ..bundle import Bundle
-from ..learner.inference_module import InferenceModule
+from ..learner.inference_module import HookedNetwork, InferenceModule
 from ..learner.rebuild import rebuild
 from ..preprocess import Pixels
 from ..settings import settings
@@ -32,12 +34,15 @@ class LearnerEngine(Engine):
         self._head = _start_head(bundle)
         # Not every version of torch declares memory_format.
         module: Any = InferenceModule.from_model(self.learner.model, bundle.manifest).eval()
+        is_hooked = isinstance(module.network, HookedNetwork)
+        self._turn: AbstractContextManager[Any] = Lock() if is_hooked else nullcontext()
         # Channels last is twice as fast on CPUs, with the same outputs.
         self._module: torch.nn.Module = module.to(memory_format=torch.channels_last)
 
     def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         """See ``Engine.run``."""
-        with torch.inference_mode():
+        # A hooked network is not thread-safe.
+        with torch.inference_mode(), self._turn:
             outputs = self._module(torch.from_numpy(pixels.copy()))
         logits, features, probabilities = (output.numpy() for output in outputs)
         if self._head is None:

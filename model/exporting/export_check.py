@@ -142,7 +142,7 @@ def require_network(bundle: Bundle, format: str) -> None:
     if "learner" not in bundle.manifest.engines:
         raise ConversionFailed(
             f"{format} needs the network itself, and {bundle.name!r} has only its graph: no name "
-            "in timm or torchvision rebuilds it. Export it to onnx or tflite."
+            "in timm, torchvision or fastai rebuilds it. Export it to onnx or tflite."
         )
 
 

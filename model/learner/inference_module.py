@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ..bundle import ManifestDraft
 
-__all__ = ["Greyscale", "InferenceModule", "Scale"]
+__all__ = ["Greyscale", "HookedNetwork", "InferenceModule", "Scale"]
 
 Stats = tuple[float, float, float]
 

@@ -1,5 +1,6 @@
 """The fastai ``Learner`` of a bundle, rebuilt without unpickling anything."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from ..bundle import Bundle, ManifestDraft
 from ..errors import BundleDamaged, EngineUnavailable
 from ..preprocess import FILTERS, PreprocessConfig
 
-__all__ = ["empty_learner", "rebuild"]
+__all__ = ["empty_learner", "fastai_names", "native_network", "rebuild"]
+
+XRESNET = re.compile(r"x(se_)?resnex?t\d+(_deep(er)?)?")
+"""Names of fastai's own networks."""
 
 
 def rebuild(bundle: Bundle) -> Any:
@@ -47,22 +51,34 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
     Raises:
         EngineUnavailable: the installed library does not know the architecture.
     """
-    from fastai.vision.all import BCEWithLogitsLossFlat, CrossEntropyLossFlat, vision_learner
+    from fastai.vision.all import (
+        BCEWithLogitsLossFlat,
+        CrossEntropyLossFlat,
+        Learner,
+        vision_learner,
+    )
 
-    architecture = manifest.architecture
+    architecture, labels = manifest.architecture, len(manifest.labels)
     body = _get_body(architecture.library, architecture.body)
-    head = _linear_head(architecture.features, len(manifest.labels), pool=_needs_pooling(body))
+    # fastai's flat losses bring the activation that learn.predict needs.
+    loss = (
+        BCEWithLogitsLossFlat(thresh=manifest.present_from)
+        if manifest.multilabel
+        else CrossEntropyLossFlat()
+    )
+    data = loaders or _blank_loaders(manifest)
     try:
+        if architecture.head == "native":
+            whole = native_network(architecture.library, architecture.body, labels, **network)
+            return Learner(data, whole, loss_func=loss)
+        head = _linear_head(architecture.features, labels, pool=_needs_pooling(body))
         return vision_learner(
-            loaders or _blank_loaders(manifest),
+            data,
             body,
             pretrained=False,
             normalize=False,
             custom_head=head if architecture.head == "linear" else None,
-            # fastai's flat losses bring the activation that learn.predict needs.
-            loss_func=BCEWithLogitsLossFlat(thresh=manifest.present_from)
-            if manifest.multilabel
-            else CrossEntropyLossFlat(),
+            loss_func=loss,
             **network,
         )
     except Exception as error:  # a network's own code may raise anything
@@ -72,7 +88,7 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
 
 
 def _get_body(library: str, name: str) -> Any:
-    """Return the body for ``vision_learner``: timm's name or torchvision's function.
+    """Return the body for ``vision_learner``: timm's name, or a function of the other two.
 
     Only names that the library lists are accepted, because timm also fetches others from a hub.
     """
@@ -81,12 +97,48 @@ def _get_body(library: str, name: str) -> Any:
 
         if timm.is_model(name):
             return name
+    elif library == "fastai":
+        if name in fastai_names():
+            from fastai.vision.models import xresnet
+
+            return getattr(xresnet, name)
     else:
         import torchvision.models
 
         if name in torchvision.models.list_models(module=torchvision.models):
             return torchvision.models.get_model_builder(name)
     raise EngineUnavailable(f"The installed {library} has no network {name!r}.")
+
+
+def fastai_names() -> list[str]:
+    """Return the names of fastai's own networks."""
+    from fastai.vision.models import xresnet
+
+    return [name for name in vars(xresnet) if XRESNET.fullmatch(name)]
+
+
+def native_network(library: str, name: str, labels: int, **options: Any) -> nn.Module:
+    """Return a network as its library builds it, with random weights and its own head.
+
+    Args:
+        library: timm, torchvision or fastai.
+        name: the network's name there.
+        labels: how many outputs it has.
+        options: arguments of the network's own builder.
+
+    Raises:
+        EngineUnavailable: the installed library does not know the network.
+    """
+    builder = _get_body(library, name)
+    if library == "timm":
+        import timm
+
+        network: nn.Module = timm.create_model(name, num_classes=labels, **options)
+    elif library == "fastai":
+        network = builder(n_out=labels, **options)
+    else:
+        network = builder(weights=None, num_classes=labels, **options)
+    return network
 
 
 def _needs_pooling(body: Any) -> bool:

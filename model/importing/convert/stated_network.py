@@ -1,6 +1,5 @@
 """Build the network named by ``--arch``, and load the weights strictly."""
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import ExportRefused
+from ...learner.rebuild import fastai_names, native_network
 from ...text import list_some
 from ..inspect.report import printable
 
@@ -17,9 +17,6 @@ __all__ = ["StatedNetwork", "load_stated_network"]
 
 MAX_NAMED = 3
 """Tensors that a refusal names."""
-
-XRESNET = re.compile(r"x(se_)?resnex?t\d+(_deep(er)?)?")
-"""Names of fastai's own networks."""
 
 
 @dataclass(frozen=True)
@@ -141,20 +138,15 @@ def _candidates(arch: str, labels: int) -> Iterator[_Candidate]:
         builder: Any = torchvision.models.get_model_builder(arch)
         made_by = f"{builder.__module__}.{arch}"
         yield _Candidate(made_by, lambda: create_vision_model(builder, labels, pretrained=False))
-        yield _Candidate(made_by, lambda: builder(weights=None, num_classes=labels))
+        yield _Candidate(made_by, lambda: native_network("torchvision", arch, labels))
     if timm.is_model(arch):
         yield _Candidate(arch, lambda: create_timm_model(arch, labels, pretrained=False)[0])
-        yield _Candidate(arch, lambda: timm.create_model(arch, num_classes=labels))
-    if arch in _fastai_names():
+        yield _Candidate(arch, lambda: native_network("timm", arch, labels))
+    if arch in fastai_names():
         own: Any = getattr(xresnet, arch)
-        yield _Candidate(arch, lambda: create_vision_model(own, labels, pretrained=False))
-        yield _Candidate(arch, lambda: own(n_out=labels))
-
-
-def _fastai_names() -> list[str]:
-    from fastai.vision.models import xresnet
-
-    return [name for name in vars(xresnet) if XRESNET.fullmatch(name)]
+        named = f"{own.__module__}.{arch}"
+        yield _Candidate(named, lambda: create_vision_model(own, labels, pretrained=False))
+        yield _Candidate(named, lambda: native_network("fastai", arch, labels))
 
 
 def _unknown(arch: str) -> str:
@@ -164,7 +156,7 @@ def _unknown(arch: str) -> str:
     names = [
         *torchvision.models.list_models(module=torchvision.models),
         *timm.list_models(),
-        *_fastai_names(),
+        *fastai_names(),
     ]
     close = list(dict.fromkeys(get_close_matches(arch.lower(), names)))
     hint = f" Similar names: {', '.join(close)}." if close else ""

@@ -1,5 +1,6 @@
 """Networks found by name, rebuilt with the same answers, and compiled whatever they are."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from model import Bundle
 from model.bundle import ManifestDraft, publish
 from model.engines import start
 from model.errors import ExportRefused
+from model.samples import shapes
 from tests.model.importing.learners import loaders, pictures, read_back, vision
 
 pytestmark = [
@@ -55,7 +57,7 @@ def arch(name: str) -> Any:
         ("test_vit", {"size": 160}, ("timm", "test_vit", "fastai", True)),
         ("resnet18", {"concat_pool": False}, ("custom", "Sequential", "custom", False)),
         ("squeezenet1_1", {"bn_final": True}, ("custom", "Sequential", "custom", False)),
-        ("xresnet18", {}, ("custom", "Sequential", "custom", False)),
+        ("xresnet18", {}, ("fastai", "xresnet18", "fastai", True)),
     ],
     ids=str,
 )
@@ -76,11 +78,56 @@ def test_a_network_is_named_if_it_can_be_rebuilt(
 
 def test_a_name_is_found_without_the_learners_own_word(data: Any) -> None:
     """As in exports of older fastai, which did not write it down."""
-    for body, library in (("mobilenet_v3_small", "torchvision"), ("test_byobnet", "timm")):
+    for body, library in (
+        ("mobilenet_v3_small", "torchvision"),
+        ("test_byobnet", "timm"),
+        ("xresnet34", "fastai"),
+    ):
         learner = vision(data, arch(body))
         del learner.arch
         found = found_in(learner)
         assert (found.architecture.library, found.architecture.body) == (library, body)
+
+
+def whole(body: str, **options: Any) -> Any:
+    """A network as its library builds it, with random weights and statistics."""
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    made = arch(body)
+    if isinstance(made, str):
+        network = timm.create_model(made, num_classes=2, **options)
+    else:
+        outputs = {"n_out": 2} if body.startswith("xresnet") else {"num_classes": 2}
+        network = made(**outputs, **options)
+    for name, part in network.named_buffers():
+        if "running" in name:
+            part.copy_(torch.rand_like(part) + 0.5)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "expected"),
+    [
+        ("resnet18", {}, ("torchvision", "resnet18", "native", True)),
+        ("squeezenet1_1", {}, ("torchvision", "squeezenet1_1", "native", True)),
+        ("test_byobnet", {}, ("timm", "test_byobnet", "native", True)),
+        ("xresnet18", {}, ("fastai", "xresnet18", "native", True)),
+        ("xresnet18_deep", {"act_cls": "Mish"}, ("custom", "XResNet", "custom", False)),
+    ],
+    ids=str,
+)
+def test_a_whole_network_of_a_library_is_named(
+    data: Any, body: str, options: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, Mish
+
+    if "act_cls" in options:
+        options = {"act_cls": Mish}
+    found = found_in(Learner(data, whole(body, **options), loss_func=CrossEntropyLossFlat()))
+    named = found.architecture
+    assert (named.library, named.body, named.head, found.learner) == expected
 
 
 def test_a_head_of_one_layer_is_linear(data: Any) -> None:
@@ -117,6 +164,41 @@ def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: 
         np.testing.assert_allclose(output.probabilities, bundle.golden.probabilities, atol=1e-4)
         assert output.features.shape[1] == bundle.manifest.architecture.features
     np.testing.assert_allclose(answers[0].features, answers[1].features, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["squeezenet1_1", "test_byobnet", "xresnet18"])
+def test_a_whole_network_answers_the_same_by_both_engines(
+    shelf: Path, tmp_path: Path, data: Any, body: str
+) -> None:
+    from fastai.vision.all import CrossEntropyLossFlat, Learner
+
+    from model.learner.fastai_export import export_learner, predict_with_export
+
+    original = Learner(data, whole(body), loss_func=CrossEntropyLossFlat())
+    bundle = _bundle(shelf, original)
+    assert bundle.manifest.engines == ("compiled", "learner")
+    pixels = bundle.golden.pixels
+    compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
+    expected = compiled.run(pixels)
+    np.testing.assert_allclose(expected.probabilities, bundle.golden.probabilities, atol=1e-4)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda photo: learner.run(photo[None]), [*pixels, *pixels]))
+    # Each thread has the features of its own photo.
+    for index, output in enumerate(found):
+        index %= len(pixels)
+        np.testing.assert_allclose(
+            output.probabilities[0], expected.probabilities[index], atol=1e-4
+        )
+        np.testing.assert_allclose(
+            output.features[0], expected.features[index], rtol=1e-3, atol=1e-3
+        )
+    photo = shapes()[0]
+    export_learner(bundle, tmp_path / "export.pkl")
+    with original.no_bar(), original.no_logging():
+        wanted = original.predict(np.asarray(photo))[2]
+    again = predict_with_export(tmp_path / "export.pkl", [photo])
+    np.testing.assert_allclose(again[0], wanted, atol=1e-5)
 
 
 def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) -> None:

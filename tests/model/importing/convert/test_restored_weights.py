@@ -91,6 +91,28 @@ def test_answers_are_the_learners(
     assert (report.architecture.library, report.learner) == ("timm", True)
 
 
+@pytest.mark.parametrize(
+    ("arch", "library"),
+    [("squeezenet1_1", "torchvision"), ("test_byobnet", "timm"), ("xresnet18", "fastai")],
+)
+def test_a_whole_network_of_a_library_gets_both_engines(
+    arch: str, library: str, tmp_path: Path
+) -> None:
+    import torch
+
+    from model.importing.convert.restored_weights import restore_weights
+    from model.learner.rebuild import native_network
+
+    path = tmp_path / "state.pth"
+    torch.save(native_network(library, arch, 3).state_dict(), path)
+    given = WeightsSettings.from_options({**OPTIONS, "--arch": arch})
+    assert given is not None
+    report = restore_weights(path, given).report()
+    named = report.architecture
+    assert (named.library, named.body, named.head) == (library, arch, "native")
+    assert report.values("made")["engines"] == ["compiled", "learner"]
+
+
 def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
     import timm
     import torch
