@@ -93,7 +93,7 @@ export function openShare(parent, entry) {
 function createLink({ url, answer }) {
   const isUnsigned = answer.where === "device";
   const words = createElement(
-    "p", {}, "Anyone with this link sees the answer and the chart, but not your photo.",
+    "p", {}, "Anyone with this link sees the answer, but not your photo.",
     isUnsigned ? " It says that your own device computed it, so this app can't check it." : "",
   );
   const field = createElement("input", { type: "text", readOnly: true, value: url, ariaLabel: "Link" });

@@ -88,17 +88,23 @@ def find_bundle(prediction: Prediction) -> Bundle | None:
 
 
 def show_chart_title(prediction: Prediction, top_k: int) -> None:
-    """Show what the chart adds to the bars above it, or why there were none."""
+    """Show what the chart adds to the bars above it; nothing if ``show_chart`` shows none."""
+    if not _has_chart(prediction):
+        return
     count = len(prediction.top(top_k))
     title = "The likeliest label" if count == 1 else f"The {spell_number(count)} likeliest labels"
-    if certainty(prediction) in NO_LABEL:
-        title = "If it had to be one of these"
     st.subheader(title, anchor=False)
 
 
 def show_chart(prediction: Prediction, top_k: int) -> None:
     """Show the top labels as bars, amber if the model is not sure."""
-    draw_candidates(prediction.top(top_k), sure=is_sure(prediction))
+    if _has_chart(prediction):
+        draw_candidates(prediction.top(top_k), sure=is_sure(prediction))
+
+
+def _has_chart(prediction: Prediction) -> bool:
+    """Return whether percentages mean something: a share among wrong labels doesn't."""
+    return certainty(prediction) is not Certainty.UNKNOWN
 
 
 def show_actions(photo: SessionPhoto) -> None:
@@ -246,7 +252,7 @@ def _label_fields(prediction: Prediction) -> list[str]:
 
 @st.dialog("Share this answer")
 def _share_dialog(token: str) -> None:
-    st.write("Anyone with this link sees the answer and the chart, but not your photo.")
+    st.write("Anyone with this link sees the answer, but not your photo.")
     st.code(share_url(token), language=None, wrap_lines=True)
 
 

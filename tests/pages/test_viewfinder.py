@@ -158,6 +158,13 @@ def test_answer_of_the_server_is_taken_and_not_computed_again(bundle, monkeypatc
     assert "On the server in " in captions(at)
 
 
+def test_unknown_answer_has_no_percentages(bundle):
+    at = send(open_app(), answer=from_device(bundle, known=False))
+    assert at.query_params["answer"]
+    assert not charts(at)
+    assert "labels" not in " ".join(title.value for title in at.subheader)
+
+
 def test_answer_of_a_device_is_shown_and_its_link_is_unsigned(bundle):
     at = send(open_app(), answer=from_device(bundle))
     token = at.query_params["answer"]
