@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -182,23 +183,42 @@ def test_a_whole_network_answers_the_same_by_both_engines(
     compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
     expected = compiled.run(pixels)
     np.testing.assert_allclose(expected.probabilities, bundle.golden.probabilities, atol=1e-4)
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda photo: learner.run(photo[None]), [*pixels, *pixels]))
-    # Each thread has the features of its own photo.
-    for index, output in enumerate(found):
-        index %= len(pixels)
-        np.testing.assert_allclose(
-            output.probabilities[0], expected.probabilities[index], atol=1e-4
-        )
-        np.testing.assert_allclose(
-            output.features[0], expected.features[index], rtol=1e-3, atol=1e-3
-        )
+    found = learner.run(pixels)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+    np.testing.assert_allclose(found.features, expected.features, rtol=1e-3, atol=1e-3)
     photo = shapes()[0]
     export_learner(bundle, tmp_path / "export.pkl")
     with original.no_bar(), original.no_logging():
         wanted = original.predict(np.asarray(photo))[2]
     again = predict_with_export(tmp_path / "export.pkl", [photo])
     np.testing.assert_allclose(again[0], wanted, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> None:
+    """Its features are read by a hook, which would see those of other threads."""
+    from fastai.vision.all import CrossEntropyLossFlat, Learner
+
+    from model.engines.learner import LearnerEngine
+
+    bundle = _bundle(shelf, Learner(data, whole("xresnet18"), loss_func=CrossEntropyLossFlat()))
+    engine = LearnerEngine(bundle)
+    running: list[None] = []
+    most: list[int] = []
+
+    def enter(*_: Any) -> None:
+        running.append(None)
+        most.append(len(running))
+        # Others would come in meanwhile.
+        Event().wait(0.05)
+
+    network = engine._module.network
+    network.register_forward_pre_hook(enter)
+    network.register_forward_hook(lambda *_: running.pop())
+    photos = bundle.golden.pixels[:4]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda photo: engine.run(photo[None]), photos))
+    assert most == [1, 1, 1, 1]
 
 
 def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) -> None:
