@@ -1,10 +1,12 @@
-"""Write small fastai exports and their own predictions: ``python write_exports.py FOLDER``.
+"""Write small fastai exports and their own predictions into the current folder.
 
-Runs in environments of old fastai versions, so it is plain Python 3.8 and imports nothing of
-Loupe. Weights repeat a short pattern, so that the files compress to a few kilobytes.
+The folder has ``photos/LABEL/*.png``. Runs in environments of old fastai versions, so it is plain
+Python 3.8 and imports nothing of Loupe. Weights repeat a short pattern, so that the files compress
+to a few kilobytes.
 """
 
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -22,14 +24,12 @@ try:
 except ImportError:  # its name before fastai 2.6
     from fastai.vision.all import cnn_learner as vision_learner
 try:
+    import safetensors.torch
     import timm
-except ImportError:
-    timm = None
+except ImportError:  # nor for torch 1.6
+    safetensors = timm = None
 
-LABELS = ("owl", "cat", "dog")
 PERIOD = 4099
-
-SIZES = ((120, 90), (90, 120), (64, 64), (130, 70))
 
 
 def label_of(path):
@@ -42,23 +42,8 @@ def labels_of(path):
     return [path.parent.name]
 
 
-def draw(folder):
-    """Write pictures without random numbers, the same in every version."""
-    for number, label in enumerate(LABELS):
-        (folder / label).mkdir(parents=True, exist_ok=True)
-        for index, (width, height) in enumerate(SIZES):
-            y, x = np.mgrid[:height, :width]
-            waves = [
-                np.sin((x * (1 + channel) + y * (1 + number)) / (17.0 + 5 * index)) * 50
-                + (60 + 25 * index + 60 * ((number + channel) % 3)) % 205
-                for channel in range(3)
-            ]
-            pixels = np.stack(waves, axis=-1).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{index}.png")
-
-
 def fill(model):
-    """Set weights to a repeated pattern of signs, in the scale of a usual initialisation."""
+    """Set weights to a repeated pattern of signs, in about the scale of a usual initialisation."""
     signs = np.random.RandomState(0).randint(0, 2, PERIOD) * 2 - 1
     pattern = torch.from_numpy(signs.astype(np.float32))
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
@@ -69,7 +54,7 @@ def fill(model):
         if tensor.ndim < 2:
             scaled = values * 0.2 + (1.0 if "weight" in name or "var" in name else 0.0)
         else:
-            scaled = values * (2.0 / tensor[0].numel()) ** 0.5
+            scaled = values * 2.0 ** round(math.log2(2.0 / tensor[0].numel()) / 2)
         tensor.data.copy_(scaled)
 
 
@@ -88,23 +73,27 @@ def settle(learner, paths):
         model(images)
         for norm in norms:
             norm.momentum = 0.1
+            # Coarse statistics, because archives compress numbers of few bits well.
+            scale = 2 ** torch.log2(norm.running_var.sqrt() + norm.eps).round()
+            norm.running_mean.copy_((norm.running_mean / scale * 2).round() / 2 * scale)
+            norm.running_var.copy_(scale**2)
+        last = [one for one in model.modules() if isinstance(one, torch.nn.Linear)][-1]
+        if last.bias is None:  # as in fastai's heads, behind a batch norm
+            norms[-1].bias.zero_()
         outputs = model.eval()(images)
         mean, std = outputs.mean(0), outputs.std(0)
-        last = [one for one in model.modules() if isinstance(one, torch.nn.Linear)][-1]
-        bias = last.bias if last.bias is not None else torch.zeros_like(mean)
         last.weight.div_(std[:, None])
-        if last.bias is None:
-            last.bias = torch.nn.Parameter(torch.zeros_like(mean))
-        last.bias.copy_((bias - mean) / std)
+        if last.bias is not None:
+            last.bias.copy_((last.bias - mean) / std)
 
 
 class Plain:
     """Namespace of small networks."""
 
     @staticmethod
-    def layers(outputs):
+    def layers(outputs, channels=3):
         return torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            torch.nn.Conv2d(channels, 8, 3, stride=2, padding=1),
             torch.nn.BatchNorm2d(8),
             torch.nn.GELU(),
             torch.nn.Conv2d(8, 12, 3, stride=2),
@@ -180,11 +169,38 @@ def cases(folder):
             loss_func=loss(),
         ),
     )
+    grey = Normalize.from_stats([0.5], [0.25], cuda=False)  # noqa: F405
+    yield (
+        "greyscale",
+        Learner(  # noqa: F405
+            data(folder, Resize(64), grey, image=PILImageBW),  # noqa: F405
+            Plain.layers(3, channels=1),
+            loss_func=loss(),
+        ),
+    )
+    yield (
+        "resized-twice",
+        Learner(  # noqa: F405
+            data(folder, [Resize(100), Resize((48, 64), squish)], norm),  # noqa: F405
+            Plain.layers(3),
+            loss_func=loss(),
+        ),
+    )
     yield (
         "resnet",
         vision_learner(
             data(folder, Resize(96), [*aug_transforms(), norm]),  # noqa: F405
             torchvision.models.resnet18,
+            pretrained=False,
+            normalize=False,
+            loss_func=loss(),
+        ),
+    )
+    yield (
+        "weights",
+        vision_learner(
+            data(folder, Resize(64), norm),  # noqa: F405
+            torchvision.models.squeezenet1_1,
             pretrained=False,
             normalize=False,
             loss_func=loss(),
@@ -209,9 +225,21 @@ def predict(learner, paths):
         return [learner.predict(path)[2].flatten().tolist() for path in paths]
 
 
-def main(out):
-    photos = out / "photos"
-    draw(photos)
+def write(name, learner):
+    """Write an export, or the weights in their three formats."""
+    if name != "weights":
+        learner.export(f"{name}.pkl")
+        return
+    learner.create_opt()
+    learner.save("learn")
+    state = learner.model.state_dict()
+    torch.save(state, "state.pth")
+    if safetensors is not None:
+        safetensors.torch.save_file(state, "weights.safetensors")
+
+
+def main():
+    photos = Path("photos")
     paths = sorted(photos.rglob("*.png"))
     found = {"versions": {"python": sys.version.split()[0]}}
     for package in (torch, torchvision, timm, sys.modules["fastai"]):
@@ -220,16 +248,16 @@ def main(out):
     for name, learner in cases(photos):
         fill(learner.model)
         settle(learner, paths)
-        learner.path = out
-        learner.export(f"{name}.pkl")
+        learner.path, learner.model_dir = Path(), "."
+        write(name, learner)
         found[name] = {
             "labels": [str(label) for label in learner.dls.vocab],
             "photos": [str(path.relative_to(photos)) for path in paths],
             "probabilities": predict(learner, paths),
         }
-    (out / "predictions.json").write_text(json.dumps(found, indent=1))
+    Path("predictions.json").write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]).resolve())
+    main()
