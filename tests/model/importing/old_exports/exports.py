@@ -104,5 +104,5 @@ def unpack(folder: Path) -> Path:
 
 
 def is_missing(version: str, file: str) -> bool:
-    """Return whether a version has no such file: torch 1.6 is too old for timm and safetensors."""
+    """Return whether a version has no such file: fastai 2.0.0 got neither timm nor safetensors."""
     return version == "2.0.0" and file in ("timm.pkl", "weights.safetensors")

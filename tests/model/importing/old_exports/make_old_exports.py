@@ -5,8 +5,8 @@ of its time; uv downloads a Python that isn't installed. It is deleted once its 
 Takes about ten minutes and 10 GB, most of it for torch's builds for GPUs. ``VERSION=2.7.13`` makes
 only those whose name starts so.
 
-Probabilities are the same every time, up to rounding on other processors. The exports are not,
-byte for byte: fastai numbers and orders some parts by chance. Commit them only for a reason.
+Made again on the same machine, photos, predictions and weights are the same byte for byte; learners
+aren't, though they predict the same. So commit new archives only if predictions or kinds change.
 """
 
 import os

@@ -26,7 +26,7 @@ except ImportError:  # its name before fastai 2.6
 try:
     import safetensors.torch
     import timm
-except ImportError:  # nor for torch 1.6
+except ImportError:  # not installed with fastai 2.0.0
     safetensors = timm = None
 
 PERIOD = 4099
