@@ -41,6 +41,14 @@ def to_rgb(image):
 
 def preprocess(image, recipe):
     """Return the pixels of an upright RGB image: uint8 [height, width, 3]."""
+    if not recipe.get("greyscale"):
+        return np.asarray(resize(image, recipe))
+    # Equal channels are resized alike, so one is enough.
+    return np.asarray(resize(image.convert("L"), recipe).convert("RGB"))
+
+
+def resize(image, recipe):
+    """Resize and crop an image of one or three channels."""
     height, width = recipe["resize"]
     if recipe["method"] == "crop":
         image = crop_to_aspect(image, height, width)
@@ -48,13 +56,13 @@ def preprocess(image, recipe):
         image = pad_to_aspect(image, height, width, recipe["padding"])
     filter_ = Image.Resampling[recipe["interpolation"].upper()]
     if not recipe["crop"]:
-        return np.asarray(image.resize((width, height), filter_))
+        return image.resize((width, height), filter_)
     high, wide = recipe["crop"]
     if box := inner_box(image, recipe):
-        return np.asarray(image.resize((wide, high), filter_, box=box))
+        return image.resize((wide, high), filter_, box=box)
     image = image.resize((width, height), filter_)
     left, top = (width - wide) // 2, (height - high) // 2
-    return np.asarray(image.crop((left, top, left + wide, top + high)))
+    return image.crop((left, top, left + wide, top + high))
 
 
 def inner_box(image, recipe):
@@ -93,6 +101,6 @@ def pad_to_aspect(image, height, width, padding):
         wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
     left, top = max(0, (wide - image.width) // 2), max(0, (high - image.height) // 2)
     right, bottom = max(0, wide - image.width - left), max(0, high - image.height - top)
-    mode = PADDINGS[padding]
-    pixels = np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=mode)
-    return Image.fromarray(pixels)
+    pixels = np.asarray(image)
+    widths = ((top, bottom), (left, right), (0, 0))[: pixels.ndim]
+    return Image.fromarray(np.pad(pixels, widths, mode=PADDINGS[padding]))

@@ -5,7 +5,7 @@
  * alpha is ignored. Resizing reproduces Pillow's, not the canvas's, whose own resizing changes the
  * top answer for one to two photos in a hundred.
  *
- * Source: `Resample.c` and `Geometry.c` in Pillow's `src/libImaging`.
+ * Source: `Resample.c`, `Geometry.c` and `Convert.c` in Pillow's `src/libImaging`.
  */
 
 /** Radius of each filter, in pixels of the result. */
@@ -47,13 +47,24 @@ const MAX_PADDING_RATIO = 4;
  */
 export function preprocess(image, recipe, { isFitted = false } = {}) {
   const isCut = isFitted && (recipe.method ?? "crop") === "crop";
-  const fitted = isCut ? image : fitAspect(image, recipe);
+  const photo = recipe.greyscale ? toGreyscale(image) : image;
+  const fitted = isCut ? photo : fitAspect(photo, recipe);
   const [height, width] = recipe.crop ?? recipe.resize;
   const filter = recipe.interpolation ?? "bilinear";
   const box = innerBox(fitted, recipe);
   if (box) return toRgb(resize(fitted, width, height, filter, box));
   const resized = resize(fitted, recipe.resize[1], recipe.resize[0], filter);
   return toRgb(recipe.crop ? cropCentre(resized, recipe.crop) : resized);
+}
+
+/** Return an image without colours: three equal channels, with the weights of ITU-R 601. */
+function toGreyscale({ data, width, height }) {
+  const greyscale = new Uint8ClampedArray(data.length);
+  for (let place = 0; place < data.length; place += 4) {
+    const weighted = data[place] * 19595 + data[place + 1] * 38470 + data[place + 2] * 7471;
+    greyscale.fill((weighted + 0x8000) >> 16, place, place + 3);
+  }
+  return { data: greyscale, width, height };
 }
 
 /** Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre. */

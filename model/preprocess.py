@@ -1,5 +1,6 @@
 """Resize and crop a photo to the pixels that a graph takes, by the bundle's own recipe."""
 
+from operator import not_
 from typing import Annotated, Literal
 
 import numpy as np
@@ -44,7 +45,8 @@ class PreprocessConfig(BaseModel):
     ratio first, *pad* pads, *squish* distorts. ``crop`` then cuts the centre; None keeps
     everything. ``graph_size`` is the (height, width) to which the graph resizes the pixels, as
     fastai's batch transforms do with ``size``; None if it does not. ``decoding`` *whole* keeps
-    decoders from scaling large JPEGs, for networks that are sensitive to it.
+    decoders from scaling large JPEGs, for networks that are sensitive to it. ``greyscale``
+    converts photos before they are resized; the pixels then have three equal channels.
     """
 
     model_config = ConfigDict(
@@ -64,6 +66,8 @@ class PreprocessConfig(BaseModel):
     crop: tuple[Side, Side] | None = None
     graph_size: Annotated[tuple[Side, Side] | None, Field(alias="inside")] = None
     decoding: Literal["scaled", "whole"] = "scaled"
+    # Left out where false: a manifest's text is part of its version, and older ones lack the key.
+    greyscale: Annotated[bool, Field(exclude_if=not_)] = False
 
     @property
     def min_decode_size(self) -> int:
@@ -82,17 +86,24 @@ def preprocess(image: Image.Image, recipe: PreprocessConfig) -> Pixels:
     Returns:
         uint8, shape [height, width, 3] with ``recipe.size``.
 
-    Source: fastai's ``Resize`` and ``CropPad`` at validation, reproduced pixel for pixel.
+    Source: fastai's ``PILImageBW``, and its ``Resize`` and ``CropPad`` at validation, reproduced
+    pixel for pixel.
     """
+    if not recipe.greyscale:
+        return np.asarray(_resize(image, recipe), dtype=np.uint8)
+    # Equal channels are resized alike, so one is enough.
+    return np.asarray(_resize(image.convert("L"), recipe).convert("RGB"), dtype=np.uint8)
+
+
+def _resize(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
+    """Resize and crop an image of one or three channels."""
     image = fit_aspect(image, recipe)
     filter_ = FILTERS[recipe.interpolation]
     height, width = recipe.crop or recipe.resize
     if box := _inner_box(image, recipe):
-        return np.asarray(image.resize((width, height), filter_, box=box), dtype=np.uint8)
+        return image.resize((width, height), filter_, box=box)
     image = image.resize((recipe.resize[1], recipe.resize[0]), filter_)
-    if recipe.crop:
-        image = _crop_centre(image, recipe.crop)
-    return np.asarray(image, dtype=np.uint8)
+    return _crop_centre(image, recipe.crop) if recipe.crop else image
 
 
 def _inner_box(
@@ -152,10 +163,9 @@ def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
         wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
     left, top = max(0, (wide - image.width) // 2), max(0, (high - image.height) // 2)
     right, bottom = max(0, wide - image.width - left), max(0, high - image.height - top)
-    pixels = np.pad(
-        np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode=PADDINGS[padding]
-    )
-    return Image.fromarray(pixels)
+    pixels = np.asarray(image)
+    widths = ((top, bottom), (left, right), (0, 0))[: pixels.ndim]
+    return Image.fromarray(np.pad(pixels, widths, mode=PADDINGS[padding]))
 
 
 def _crop_centre(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -21,7 +21,7 @@ MANIFEST = """
     format name title description language labels multilabel threshold licence engines metrics
     confidence card made files
     recipe.resize recipe.method recipe.padding recipe.interpolation recipe.crop recipe.inside
-    recipe.decoding
+    recipe.decoding recipe.greyscale
     architecture.library architecture.body architecture.head architecture.features
     architecture.parameters architecture.mean architecture.std
     data.title data.source data.licence data.photos

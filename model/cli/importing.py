@@ -108,7 +108,9 @@ def import_command(
             "format that fastai can't open."
         )
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
-    click.echo(f"{len(manifest.labels)} labels: {list_some(manifest.labels, MAX_LISTED)}")
+    count = len(manifest.labels)
+    labels = "1 label" if count == 1 else f"{count} labels"
+    click.echo(f"{labels}: {list_some(manifest.labels, MAX_LISTED)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
     if manifest.threshold is not None:
         click.echo(f"a label is shown from a probability of {manifest.threshold:g}")

@@ -44,8 +44,6 @@ class InferenceModule(nn.Module):
         model: nn.Module,
         manifest: ManifestDraft,
         scale: "Scale | None" = None,
-        *,
-        greyscale: bool = False,
     ) -> "InferenceModule":
         """Return the module for a fastai model.
 
@@ -56,7 +54,6 @@ class InferenceModule(nn.Module):
             model: the learner's network.
             manifest: has the recipe, the normalisation and ``multilabel``.
             scale: resizing inside the graph that the recipe cannot express.
-            greyscale: whether the network takes photos without their colours.
         """
         recipe = manifest.recipe
         if scale is None and recipe.graph_size:
@@ -67,7 +64,7 @@ class InferenceModule(nn.Module):
             manifest.architecture.std,
             manifest.multilabel,
             scale,
-            greyscale,
+            recipe.greyscale,
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,6 +125,7 @@ class HookedNetwork(nn.Module):
 class Greyscale(nn.Module):
     """Convert RGB to greyscale in integers, as Pillow does.
 
+    Changes nothing where the recipe has done so; other programs may give pixels in colour.
     Takes and returns float32 [N, 3, height, width] from 0 to 255; the three channels of the
     result are equal.
 

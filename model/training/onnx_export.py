@@ -26,8 +26,6 @@ def export_onnx(
     manifest: ManifestDraft,
     folder: Path,
     scale: Scale | None = None,
-    *,
-    greyscale: bool = False,
 ) -> None:
     """Write ``graph.onnx``, ``golden.npz`` and, if an engine needs them, the weights.
 
@@ -39,7 +37,6 @@ def export_onnx(
         manifest: preprocessing, architecture and engines.
         folder: where the files go.
         scale: see ``InferenceModule.from_model``.
-        greyscale: the same.
     """
     if any(ENGINES[engine].needs == WEIGHTS_FILE for engine in manifest.engines):
         import safetensors.torch
@@ -48,7 +45,7 @@ def export_onnx(
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         state = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(state, str(folder / WEIGHTS_FILE))
-    module = InferenceModule.from_model(model, manifest, scale, greyscale=greyscale).eval().cpu()
+    module = InferenceModule.from_model(model, manifest, scale).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
         logits, _, probabilities = (output.numpy() for output in module(torch.from_numpy(pixels)))

@@ -40,10 +40,15 @@ def recipe(**values: Any) -> PreprocessConfig:
 @pytest.mark.parametrize("filter_", FILTERS)
 @pytest.mark.parametrize("method", ["crop", "squish"])
 @pytest.mark.parametrize("crop", [None, (40, 40), (80, 32)])
+@pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
 def test_pixels_are_those_of_the_server(
-    sample: ModuleType, filter_: str, method: str, crop: tuple[int, int] | None
+    sample: ModuleType,
+    filter_: str,
+    method: str,
+    crop: tuple[int, int] | None,
+    greyscale: bool,
 ) -> None:
-    config = recipe(method=method, interpolation=filter_, crop=crop)
+    config = recipe(method=method, interpolation=filter_, crop=crop, greyscale=greyscale)
     for size in SIZES:
         expected = preprocess(photo(size), config)
         pixels = sample.preprocess(photo(size), config.model_dump(mode="json"))
@@ -52,8 +57,9 @@ def test_pixels_are_those_of_the_server(
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-def test_padding_is_that_of_the_server(sample: ModuleType, padding: str) -> None:
-    config = recipe(method="pad", padding=padding)
+@pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
+def test_padding_is_that_of_the_server(sample: ModuleType, padding: str, greyscale: bool) -> None:
+    config = recipe(method="pad", padding=padding, greyscale=greyscale)
     for size in [*SIZES, (4000, 20)]:
         expected = preprocess(photo(size), config)
         assert np.array_equal(

@@ -34,11 +34,23 @@ def compared_in_node(file: Path) -> Any:
 
 
 def test_pixels_equal_pillows(tmp_path: Path) -> None:
-    """Every filter, method and padding; enlarging, odd sizes, extreme strips."""
+    """Every filter, method and padding, greyscale; enlarging, odd sizes, extreme strips."""
     jobs = photos_and_recipes(seed=11, count=340)
+    assert {recipe.greyscale for _, recipe in jobs} == {False, True}
     file = tmp_path / "jobs"
     file.write_bytes(pack(jobs))
     assert compared_in_node(file) == {"jobs": len(jobs), "wrong": []}
+
+
+def test_every_colour_has_pillows_brightness(tmp_path: Path) -> None:
+    """Every third level of each channel, in photos that keep their size."""
+    levels = np.arange(0, 256, 3, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(86, -1, 3)
+    recipe = PreprocessConfig(resize=(86, 1849), greyscale=True)
+    photos = [Image.fromarray(part) for part in np.split(colours, 4, axis=1)]
+    file = tmp_path / "jobs"
+    file.write_bytes(pack([(photo, recipe) for photo in photos]))
+    assert compared_in_node(file) == {"jobs": 4, "wrong": []}
 
 
 @pytest.mark.parametrize("side", [224, 300])
@@ -104,6 +116,7 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
     }
     crop = PreprocessConfig(resize=(64, 48), interpolation="bicubic")
     pad = PreprocessConfig(resize=(64, 64), method="pad", crop=(60, 60))
+    greyscale = PreprocessConfig(resize=(64, 48), greyscale=True)
     script = """
       const { decode } = await import("/device/photo.mjs");
       const { preprocess } = await import("/device/preprocess.mjs");
@@ -120,7 +133,7 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
       }
       return wrong;
     """
-    recipes = [crop, pad]
+    recipes = [crop, pad, greyscale]
     served: dict[str, bytes | None] = {
         "/jobs.json": json.dumps(
             {

@@ -58,6 +58,7 @@ def photos_and_recipes(seed: int, count: int) -> list[tuple[Image.Image, Preproc
             "method": method,
             "padding": padding,
             "interpolation": filter_,
+            "greyscale": number % 2 == 1,
         }
         size = SIZES[number % len(SIZES)]
         jobs.append((noise(*size), PreprocessConfig(resize=(64, 64), crop=(56, 56), **kind)))
@@ -85,6 +86,7 @@ def photos_and_recipes(seed: int, count: int) -> list[tuple[Image.Image, Preproc
                 "method": method,
                 "padding": padding,
                 "interpolation": choice(FILTERS),
+                "greyscale": random.random() < 0.5,
             }
         )
         jobs.append((noise(*map(int, size)), recipe))
@@ -96,7 +98,8 @@ def pack(jobs: list[tuple[Image.Image, PreprocessConfig]]) -> bytes:
     header, body = [], []
     for number, (image, recipe) in enumerate(jobs):
         pixels = preprocess(image, recipe).tobytes()
-        name = f"{number} {recipe.interpolation} {recipe.method} {recipe.padding} {image.size}"
+        kind = f"{recipe.interpolation} {recipe.method} {recipe.padding}"
+        name = f"{number} {kind}{' greyscale' if recipe.greyscale else ''} {image.size}"
         header.append(
             {
                 "name": name,

@@ -97,11 +97,30 @@ def test_photo_of_one_pixel_is_preprocessed(
         assert {tuple(pixel) for pixel in found.reshape(-1, 3).tolist()} == {(10, 200, 30)}
 
 
+@pytest.mark.parametrize("recipe", RECIPES, ids=named)
+def test_colours_are_converted_before_the_photo_is_resized(recipe: PreprocessConfig) -> None:
+    greyscale = recipe.model_copy(update={"greyscale": True})
+    for size in SIZES:
+        found = preprocess(drawn(*size), greyscale)
+        converted = drawn(*size).convert("L").convert("RGB")
+        np.testing.assert_array_equal(found, preprocess(converted, recipe))
+        assert found.shape == (*recipe.size, 3)
+
+
+def test_config_names_greyscale_only_where_it_is_set() -> None:
+    """Else the built-in models, when built again, would get other versions."""
+    colour = PreprocessConfig(resize=(64, 64))
+    greyscale = PreprocessConfig(resize=(64, 64), greyscale=True)
+    assert "greyscale" not in colour.model_dump(mode="json")
+    assert PreprocessConfig.model_validate(greyscale.model_dump(mode="json")) == greyscale
+
+
 def test_photo_is_not_modified() -> None:
     image = drawn(120, 80)
     before = image.tobytes()
     for recipe in RECIPES:
         preprocess(image, recipe)
+        preprocess(image, recipe.model_copy(update={"greyscale": True}))
     assert (image.size, image.tobytes()) == ((120, 80), before)
 
 

@@ -161,11 +161,12 @@ def _facts(bundle: Bundle) -> dict[str, str]:
     manifest = bundle.manifest
     architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
     height, width = recipe.size
+    greyscale = ", greyscale" if recipe.greyscale else ""
     photos = f", {data.photos:,} photos" if data.photos else ""
     return {
         "Network": f"{architecture.body} ({architecture.library}), "
         f"{architecture.parameters / 1e6:.1f} million parameters",
-        "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation})",
+        "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
         "Trained on": f"{data.title}{photos}",
         "Data licence": data.licence,
         "Source": data.source,

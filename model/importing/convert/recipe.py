@@ -23,15 +23,13 @@ Stats = tuple[float, float, float]
 @dataclass(frozen=True)
 class GraphInput:
     """A validation pipeline: ``recipe``, then ``scale`` where the recipe cannot say how the
-    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1. With ``greyscale`` the graph
-    first takes the colours away.
+    graph resizes, then ``mean`` and ``std`` of pixels between 0 and 1.
     """
 
     recipe: PreprocessConfig
     scale: Scale | None
     mean: Stats
     std: Stats
-    greyscale: bool = False
 
 
 def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
@@ -41,16 +39,18 @@ def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
         ExportRefused: something there can't be reproduced; the message names it.
     """
     recipe, again = _recipe(pipeline.items)
+    if pipeline.greyscale:
+        recipe = recipe.model_copy(update={"greyscale": True})
     scale, mean, std = _batch(pipeline.batches, recipe.size, again)
     if scale is None:
-        return GraphInput(recipe, None, mean, std, pipeline.greyscale)
+        return GraphInput(recipe, None, mean, std)
     after = len(scale.rows), len(scale.columns)
     usual = Scale.from_sizes(recipe.size, after)
     pairs = (scale.rows, usual.rows), (scale.columns, usual.columns)
     if all(float((own - one).abs().max()) <= CLOSE for own, one in pairs):
         recipe = _checked({**recipe.model_dump(), "inside": after})
-        return GraphInput(recipe, None, mean, std, pipeline.greyscale)
-    return GraphInput(recipe, scale, mean, std, pipeline.greyscale)
+        return GraphInput(recipe, None, mean, std)
+    return GraphInput(recipe, scale, mean, std)
 
 
 def _recipe(transforms: Sequence[Any]) -> tuple[PreprocessConfig, list[Any]]:

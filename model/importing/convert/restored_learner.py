@@ -70,7 +70,7 @@ class RestoredLearner:
         features = count_features(self.rgb_model, report, self.steps)
         architecture = report.architecture.model_copy(update={"features": features})
         report = report.model_copy(update={"architecture": architecture})
-        if self.steps.scale is not None or self.steps.greyscale:
+        if self.steps.scale is not None or self.steps.recipe.greyscale:
             return report
         return named_network(self.model, self.made_by, report)
 

@@ -75,8 +75,7 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
         learner = restore_weights(path, WeightsSettings.model_validate(given))
     report = learner.report()
     _stage(out, "compiling")
-    steps = learner.steps
-    export_onnx(learner.rgb_model, report.manifest(), out, steps.scale, greyscale=steps.greyscale)
+    export_onnx(learner.rgb_model, report.manifest(), out, learner.steps.scale)
     (out / REPORT).write_text(report.model_dump_json(), encoding="utf-8")
     _stage(out, "comparing")
     photos = [folder / "photos" / name for name in task["photos"]]

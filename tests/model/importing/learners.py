@@ -80,6 +80,25 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
     return learner
 
 
+def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -> Any:
+    """A small network that is undecided on ``photo``, so that small changes of it show."""
+    import torch
+    from fastai.vision.all import CrossEntropyLossFlat, Learner
+    from torch import nn
+
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(channels, 8, 5, stride=3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    last = nn.Linear(8, len(data.vocab))
+    network = nn.Sequential(body, nn.Sequential(nn.Flatten(), last)).eval()
+    (images,) = next(iter(data.test_dl([photo], num_workers=0)))
+    with torch.inference_mode():
+        last.weight.mul_(gain)
+        last.bias.sub_(network(torch.Tensor(images))[0])
+        # Without a tie, which rounding would decide.
+        last.bias.add_(torch.arange(len(data.vocab)) / 4)
+    return Learner(data, network, loss_func=CrossEntropyLossFlat())
+
+
 def predict(learner: Any, photo: Path) -> NDArray[np.float32]:
     """Return fastai's probabilities for a photo, float32 [labels]."""
     with learner.no_bar(), learner.no_logging():

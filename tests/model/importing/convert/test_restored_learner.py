@@ -8,7 +8,13 @@ import pytest
 from PIL import Image
 
 from model.preprocess import preprocess
-from tests.model.importing.learners import loaders, pictures, predict, read_back
+from tests.model.importing.learners import (
+    loaders,
+    pictures,
+    predict,
+    read_back,
+    sensitive_learner,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -26,28 +32,9 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
 
     steps, report = restored.steps, restored.report()
     pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
-    module = InferenceModule.from_model(
-        restored.rgb_model, report.manifest(), steps.scale, greyscale=steps.greyscale
-    ).eval()
+    module = InferenceModule.from_model(restored.rgb_model, report.manifest(), steps.scale).eval()
     with torch.inference_mode():
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
-
-
-def sensitive_learner(data: Any, channels: int, photo: Path) -> Any:
-    """A small network whose probabilities are near a half and change much with the photo."""
-    import torch
-    from fastai.vision.all import CrossEntropyLossFlat, Learner
-    from torch import nn
-
-    torch.manual_seed(0)
-    body = nn.Sequential(nn.Conv2d(channels, 8, 5, stride=3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
-    last = nn.Linear(8, 2)
-    network = nn.Sequential(body, nn.Sequential(nn.Flatten(), last)).eval()
-    (images,) = next(iter(data.test_dl([photo], num_workers=0)))
-    with torch.inference_mode():
-        last.weight.mul_(10)
-        last.bias.sub_(network(torch.Tensor(images))[0])
-    return Learner(data, network, loss_func=CrossEntropyLossFlat())
 
 
 @pytest.mark.parametrize("name", ["one-channel", "three-channels", "two-resizes"])

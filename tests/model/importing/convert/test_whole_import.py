@@ -18,6 +18,8 @@ from PIL import Image
 from model import load
 from model.cli import main
 from model.importing import launcher
+from model.preprocess import preprocess
+from model.samples import samples
 from model.settings import settings
 from tests.model.importing.learners import (
     assert_engines_agree,
@@ -25,6 +27,7 @@ from tests.model.importing.learners import (
     pictures,
     predict,
     read_back,
+    sensitive_learner,
     vision,
 )
 from tests.model.tiny import tiny
@@ -171,6 +174,30 @@ def test_an_export_of_a_notebook_on_windows(
     assert (manifest.architecture.library, manifest.architecture.body) == ("timm", "test_byobnet")
     assert manifest.recipe.graph_size == (48, 48)
     assert_engines_agree("notebook", reference, folder / "dog" / "1.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_sensitive_greyscale_network_is_imported(
+    channels: int, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
+) -> None:
+    """Were photos converted after resizing, its probabilities would differ by more than 1e-3."""
+    from fastai.vision.all import Normalize, PILImageBW, Resize
+
+    norm = Normalize.from_stats([0.2] * channels, [0.4] * channels, cuda=False)
+    data = loaders(folder, Resize(64), norm, image=PILImageBW)
+    photo = next(sample for sample in samples() if sample.name == "cat")
+    learner = sensitive_learner(data, channels, photo.path, gain=200)
+    path = exported(learner, tmp_path / "export.pkl")
+    result = run("import", path, "--name", "greyscale")
+    assert result.exit_code == 0, result.stderr
+    classifier = load("greyscale")
+    recipe = classifier.bundle.manifest.recipe
+    assert recipe.greyscale
+    expected = predict(learner, photo.path)
+    late = preprocess(photo.open(), recipe.model_copy(update={"greyscale": False}))
+    found = classifier.engine.run(late[None]).probabilities[0]
+    assert 1e-3 < float(np.abs(found - expected).max()) < 0.1
 
 
 @pytest.mark.slow
