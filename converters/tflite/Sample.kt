@@ -34,7 +34,7 @@ class Classifier(context: Context) {
             .map { labels.getString(it.index) to it.value }
     }
 
-    /** Returns uint8 [1, height, width, 3]; the photo is upright. */
+    /** Returns uint8 [1, height, width, 3], in colour; the photo is upright. */
     private fun pixels(photo: Bitmap): ByteBuffer {
         val recipe = config.getJSONObject("recipe")
         val (height, width) = recipe.getJSONArray("resize").pair()

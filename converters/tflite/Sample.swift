@@ -55,7 +55,7 @@ final class Classifier {
             .map { (config.labels[$0.offset], $0.element) }
     }
 
-    /// Returns uint8 [1, height, width, 3]; the photo is upright.
+    /// Returns uint8 [1, height, width, 3], in colour; the photo is upright.
     private func pixels(of photo: CGImage) throws -> Data {
         let recipe = config.recipe
         // For "pad" and "squish", replace this cut.

@@ -9,7 +9,14 @@ import numpy as np
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
 from .converters import CONVERTERS_DIR, find_converter, run_converter
-from .export_check import CheckPhotos, Comparison, Reference, compare, run_reference
+from .export_check import (
+    CheckPhotos,
+    Comparison,
+    Reference,
+    compare,
+    measure_late_greyscale,
+    run_reference,
+)
 from .export_format import Written
 from .export_text import label_lines
 from .static_graph import make_static_graph
@@ -60,7 +67,11 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = Fal
         f"{_version(RUNTIME, 'ai-edge-litert')} on a computer's processor, not on a phone."
     )
     return Written(
-        (*(f"`{name}`: {check}" for name, check in zip(names, checks, strict=False)), programs),
+        (
+            *(f"`{name}`: {check}" for name, check in zip(names, checks, strict=False)),
+            programs,
+            *measure_late_greyscale(bundle, photos, reference),
+        ),
         {
             "score_output": " and `novelty`" if has_score else "",
             "int8_row": INT8_ROW.format(_version(RUNTIME, "litert-quantizer")) if int8 else "",

@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from model import Bundle, Classifier, engine_info, load
+from model.engines.compiled import OnnxEngine
 from model.errors import ConversionFailed, DataError, EngineUnavailable
 from model.exporting.converters import CONVERTERS_DIR
 from model.exporting.export_check import CheckPhotos, Reference, compare
 from model.exporting.formats import FORMATS, export_model
 from model.importing.inspect import inspect_export
 from model.samples import samples
-from tests.model.tiny import CALIBRATED, COLOURS, colour, tiny
+from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
 
 
 @pytest.fixture
@@ -108,6 +109,26 @@ def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_pat
     readme = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "isn't calibrated" in readme
     assert "thresholds" not in readme
+
+
+def test_a_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    """Its graph doesn't convert pixels, so what the README states is a large difference."""
+    (tmp_path / "photos").mkdir()
+    colour("red").save(photo := tmp_path / "photos" / "red.png")
+    in_colour = load("tiny").identify(photo).probabilities
+    recipe = tiny_bundle.manifest.recipe.model_copy(update={"greyscale": True})
+    edit(tiny_bundle, recipe=recipe.model_dump(mode="json"))
+    bundle = Bundle.open(tiny_bundle.folder)
+    answer = Classifier(bundle, OnnxEngine(bundle)).identify(photo)
+    late = max(abs(a - b) for a, b in zip(in_colour, answer.probabilities, strict=True))
+    assert late > 0.5
+    out = tmp_path / "out"
+    export_model(bundle, "onnx", out, tmp_path / "photos")
+    assert json.loads((out / "config.json").read_text("utf-8"))["recipe"]["greyscale"] is True
+    readme = (out / "README.md").read_text("utf-8")
+    assert f"on 1 photos, probabilities then differ by at most {late:.1g}." in readme
+    best = answer.top(1)[0]
+    assert run_sample(out, photo).splitlines()[0].split() == [f"{best.probability:.1%}", best.label]
 
 
 def test_graph_that_answers_differently_is_refused(shelf: Path, tmp_path: Path) -> None:
