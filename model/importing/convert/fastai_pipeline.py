@@ -15,6 +15,8 @@ from .network_builder import Weights
 
 __all__ = ["FastaiPipeline"]
 
+MAX_NOISE = 0.05
+"""Levels of 255. Sampling 1024 × 1024 pixels in place was seen to add 0.012."""
 WIDTH_FIRST = {"Resize", "RandomResizedCrop", "CropPad", "RandomCrop"}
 
 
@@ -45,8 +47,13 @@ class FastaiPipeline:
     def batch(self, photo: Path) -> torch.Tensor:
         """Return what the network gets for a photo: float32 [1, channels, height, width].
 
+        At validation ``aug_transforms()`` samples each pixel at its own place. What that adds in
+        rounding errors is removed, because a LayerNorm after uniform black can amplify it a
+        thousandfold.
+
         Source: fastai's ``learn.predict``.
         """
+        from fastai.vision.augment import AffineCoordTfm
         from fastai.vision.core import PILImage, PILImageBW
 
         item: Any = (PILImageBW if self.greyscale else PILImage).create(photo)
@@ -55,7 +62,17 @@ class FastaiPipeline:
         batch: Any = item[None]
         for transform in self.batches:
             batch = transform(batch, split_idx=1)
+            if isinstance(transform, AffineCoordTfm) and transform.size is None:
+                batch = _round_to_levels(batch)
         return torch.Tensor(batch).as_subclass(torch.Tensor)
+
+
+def _round_to_levels(images: torch.Tensor) -> torch.Tensor:
+    """Return images of 0 to 1 with whole levels in 255, or as they are if they aren't near them."""
+    levels = images * 255
+    whole = levels.round()
+    is_noise = bool((levels - whole).abs().max() < MAX_NOISE)
+    return whole / 255 if is_noise else images
 
 
 def _transform(step: Step, weights: Weights) -> Any:
