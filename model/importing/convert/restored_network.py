@@ -8,6 +8,7 @@ from torch import nn
 
 from ...errors import ExportRefused
 from ..inspect.network import read_network
+from ..inspect.report import printable
 from .network_builder import CannotBuild, Weights, build_network
 from .timm_network import rebuild_timm
 
@@ -61,8 +62,20 @@ def restore_network(
 
 
 def _run(model: nn.Module, size: tuple[int, int]) -> None:
-    with torch.inference_mode():
-        model(torch.zeros(2, channels_of(model), *size))
+    """Run the network once; layers of other versions may lack attributes."""
+    height, width = size
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(2, channels_of(model), height, width))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        # torch has no class of its own for it, and the caller has advice on memory.
+        if "allocate memory" in str(error):
+            raise
+        raise ExportRefused(
+            f"Its network fails on photos of {height} × {width} pixels: "
+            f"{printable(str(error)).rstrip('.! ')}. Check that learn.predict works where it was "
+            "trained."
+        ) from None
 
 
 def channels_of(model: nn.Module) -> int:

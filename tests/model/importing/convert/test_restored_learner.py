@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.errors import ExportRefused
 from model.preprocess import preprocess
 from tests.model.importing.learners import (
     loaders,
@@ -73,3 +74,13 @@ def test_rounding_errors_of_an_idle_warp_are_not_compared(folder: Path) -> None:
     pixels = preprocess(Image.open(photo).convert("RGB"), restored.report().recipe)
     (image,) = restored.pipeline.batch(photo).numpy()
     np.testing.assert_array_equal(image.transpose(1, 2, 0), pixels.astype(np.float32) / 255)
+
+
+def test_network_that_fails_on_its_own_photos_is_refused_with_the_reason(folder: Path) -> None:
+    from fastai.vision.all import Learner, Resize
+    from torch import nn
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(100, 2))
+    learner = Learner(loaders(folder, Resize(64)), network, nn.CrossEntropyLoss())
+    with pytest.raises(ExportRefused, match=r"fails on photos of 64 × 64 pixels: .*learn\.predict"):
+        read_back(learner)
