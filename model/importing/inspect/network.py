@@ -205,7 +205,8 @@ class _Reader:
                     raise ExportRefused(
                         f"A hook changes what its layer {path or 'at the top'} answers "
                         f"({key.strip('_')}), and hooks are code, which no import runs. Remove it "
-                        "(hook.remove(), torch.nn.utils.remove_weight_norm) and export again."
+                        "(hook.remove(), or remove_spectral_norm or remove_weight_norm of "
+                        "torch.nn.utils) and export again."
                     )
                 continue
             if key == "forward":
