@@ -176,7 +176,7 @@ class Classifier:
         """Compare the engine with the golden outputs; return the largest difference.
 
         Raises:
-            GoldenMismatch: a probability differs by more than 1e-4, or the top label differs.
+            GoldenMismatch: a probability differs by more than 1e-4.
         """
         golden = self.bundle.golden
         largest, times_ms = 0.0, []
@@ -198,8 +198,8 @@ class Classifier:
                 "Build or import the model again."
             )
         difference = float(np.abs(actual - expected).max())
-        # Written so that NaN counts as a mismatch.
-        if not (difference <= TOLERANCE and actual.argmax() == expected.argmax()):
+        # Written so that NaN counts as a mismatch. Which label is first doesn't count: two may tie.
+        if not difference <= TOLERANCE:
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
                 f"golden outputs (largest difference {difference:.2g}). Don't use this model: "

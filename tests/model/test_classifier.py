@@ -318,6 +318,14 @@ def test_wrong_probabilities_fail_the_golden_test(
     assert right.run_golden_test() == 0
 
 
+def test_tied_labels_may_change_places_in_the_golden_test(tiny_bundle: Bundle) -> None:
+    expected = np.array([[0.5, 0.5, 0, 0, 0, 0]], dtype=np.float32)
+    pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, expected, expected)
+    other = WrongEngine(tiny_bundle, [0.49999, 0.50001, 0, 0, 0, 0])
+    assert Classifier(tiny_bundle, other).run_golden_test() < 2e-5
+
+
 def test_source_image_is_not_changed(colours: Classifier) -> None:
     image = Image.new("RGBA", (40, 40), (255, 0, 0, 255))
     before = image.tobytes()
