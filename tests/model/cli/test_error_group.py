@@ -17,14 +17,15 @@ from model.cli.error_group import ErrorGroup, require_full_install
 from model.settings import ROOT
 
 ENDLESS_COMMAND = """
-import signal
+import time
 import click
 from model.cli.error_group import ErrorGroup
 
 @click.command()
 def wait():
     print("ready", flush=True)
-    signal.pause()
+    while True:  # signal.pause() would miss a signal that comes just before it.
+        time.sleep(0.05)
 
 ErrorGroup(commands=[wait])(["wait"])
 """
