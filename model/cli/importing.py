@@ -101,6 +101,9 @@ def import_command(
         )
     if trust and not imported.report.needs_trust:
         _print_note("--trust wasn't needed: nothing in the file was run.")
+    for finding in imported.report.problems:
+        if not finding.fatal:
+            _print_note(f"Note: {finding.message}")
     manifest = imported.bundle.manifest
     if imported.skipped:
         _print_note(

@@ -45,8 +45,10 @@ LOSSES: dict[str, Loss] = {
     "fastai.losses.BCEWithLogitsLossFlat": "sigmoid",
     "fastai.layers.BCEWithLogitsLossFlat": "sigmoid",
     "torch.nn.modules.loss.BCEWithLogitsLoss": "sigmoid",
+    "torch.nn.functional.cross_entropy": "softmax",
+    "torch.nn.functional.binary_cross_entropy_with_logits": "sigmoid",
 }
-"""Loss functions, and what fastai makes of the network's outputs under each."""
+"""Loss functions, and what the network's outputs are under each."""
 
 VOCABULARIES = {
     "fastai.data.transforms.Categorize",
@@ -205,13 +207,15 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     name = full_name(loss)
     if isinstance(loss, Placeholder) and name.endswith(".BaseLoss"):
         name = full_name(loss.attributes.get("func"))
-    if name not in LOSSES or not isinstance(loss, Placeholder):
+    if name not in LOSSES or not isinstance(loss, Placeholder | PlaceholderType):
         raise ExportRefused(
             f"Its loss function is {name}, and only that says what the network's outputs mean. "
-            "Loupe knows those of classifiers: CrossEntropyLossFlat, "
-            "LabelSmoothingCrossEntropyFlat, FocalLossFlat, BCEWithLogitsLossFlat."
+            "Loupe knows CrossEntropyLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat, "
+            "BCEWithLogitsLossFlat and torch's own. If one of them fits, set it (learn.loss_func = "
+            "CrossEntropyLossFlat()) and export again."
         )
-    return LOSSES[name], _threshold(loss.attributes.get("thresh", WORDS["present_from"]))
+    settings = loss.attributes if isinstance(loss, Placeholder) else {}
+    return LOSSES[name], _threshold(settings.get("thresh", WORDS["present_from"]))
 
 
 def _threshold(value: Any) -> float:

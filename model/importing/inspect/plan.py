@@ -6,7 +6,7 @@ from .network import Network
 from .report import printable
 from .transforms import AFFINE, Step
 
-__all__ = ["describe_import", "describe_left_behind"]
+__all__ = ["describe_import", "describe_left_behind", "own_callbacks"]
 
 MAX_LISTED = 8
 
@@ -37,6 +37,13 @@ def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[s
     if risky:
         found.append(f"code that uses {', '.join(risky[:MAX_LISTED])}")
     return tuple(found)
+
+
+def own_callbacks(parts: LearnerParts) -> tuple[str, ...]:
+    """Return the callbacks that aren't fastai's: they may change photos or predictions."""
+    prefix = "callback "
+    found = (one.removeprefix(prefix) for one in parts.unneeded if one.startswith(prefix))
+    return tuple(printable(name) for name in found if not name.startswith("fastai."))
 
 
 def _shown_from(threshold: float) -> str:

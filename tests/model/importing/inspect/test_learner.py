@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
+from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.learner import LearnerParts, read_labels, read_learner
 from model.importing.inspect.placeholders import PlaceholderType
 from tests.model.importing.learners import loaders, pictures
@@ -101,10 +102,12 @@ def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
         LabelSmoothingCrossEntropy(),
         LabelSmoothingCrossEntropyFlat(),
         nn.CrossEntropyLoss(),
+        nn.functional.cross_entropy,
     ):
         assert of(loss) == ("softmax", 0.5)
     assert of(BCEWithLogitsLossFlat(thresh=0.3)) == ("sigmoid", 0.3)
     assert of(nn.BCEWithLogitsLoss()) == ("sigmoid", 0.5)
+    assert of(nn.functional.binary_cross_entropy_with_logits) == ("sigmoid", 0.5)
     assert of(BCEWithLogitsLossFlat(thresh=np.float64(0.3))) == ("sigmoid", 0.3)
     for threshold in (0, 1, -0.5, math.nan, None, True, torch.tensor(0.5)):
         with pytest.raises(ExportRefused, match="has the threshold"):
@@ -136,3 +139,20 @@ def test_labels_may_be_markup(data: Any, tmp_path: Path) -> None:
     assert parts(data, tmp_path, vocab=list(labels)).labels == labels
     result = CliRunner().invoke(main, ["doctor", str(tmp_path / "export.pkl")])
     assert all(label in " ".join(result.stdout.split()) for label in labels)
+
+
+def test_callbacks_that_are_not_fastais_are_noted(data: Any, tmp_path: Path) -> None:
+    from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, ProgressCallback, nn
+
+    class Inverting(Callback):
+        def before_batch(self) -> None:
+            self.learn.xb = (1 - self.xb[0],)
+
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    for callback, expected in ((Inverting, 1), (ProgressCallback, 0)):
+        learner = Learner(data, network, CrossEntropyLossFlat(), cbs=callback)
+        learner.export(tmp_path / "export.pkl")
+        report = inspect_file(tmp_path / "export.pkl")
+        assert not report.fatal
+        assert len(report.problems) == expected
+        assert all("Inverting" in finding.message for finding in report.problems)

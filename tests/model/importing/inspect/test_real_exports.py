@@ -6,8 +6,8 @@ import random
 import subprocess
 import sys
 import types
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -392,13 +392,40 @@ def _mutated(data: bytes, draw: random.Random) -> bytes:
     return bytes(changed)
 
 
+@contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process take so many more bytes: an import's child has a limit, tests have none."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["zip", "legacy"])
 def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
     for seed in range(40):
         path.write_bytes(_mutated(both[which], random.Random(seed)))
-        with suppress(ExportRefused):
+        with limited_memory(2**31), suppress(ExportRefused):
             json.loads(inspect_file(path).to_json())
+
+
+def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
+    from tests.model.importing.inspect.hostile import torch_zip
+
+    path = tmp_path / "export.pkl"
+    # LONG_BINPUT: the unpickler's array of what it remembers grows to twice this index.
+    path.write_bytes(torch_zip(b"\x80\x04Nr\xff\xff\xff\xff."))
+    with limited_memory(2**31), pytest.raises(ExportRefused, match="more memory than any export"):
+        inspect_file(path)
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**32))
@@ -415,7 +442,7 @@ def test_a_pickle_in_the_zip_may_be_anything(
     start = draw.randrange(len(old))
     path = tmp_path / "export.pkl"
     path.write_bytes(torch_zip(b"\x80\x04" + noise + old[start : start + 2000]))
-    with suppress(ExportRefused):
+    with limited_memory(2**31), suppress(ExportRefused):
         assert inspect_file(path).fatal
 
 
