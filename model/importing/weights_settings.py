@@ -50,6 +50,11 @@ UNNEEDED_SETTINGS_MESSAGE = (
 def missing_settings_message(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
     """Return the sentence that names the missing options, and what each takes."""
     listed = "; ".join(f"{option} ({OPTIONS[option]})" for option in missing)
+    if len(missing) < len(OPTIONS):
+        return (
+            f"A file of weights alone needs all options that describe it. Add {listed}. A file of "
+            "learn.export() needs none of them."
+        )
     return f"The file holds weights alone, so the rest has to be given. Add {listed}."
 
 
