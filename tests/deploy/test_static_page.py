@@ -95,6 +95,7 @@ def test_edited_page_is_kept_unless_forced(folder: Path) -> None:
     assert failures(folder) == []
 
 
+@pytest.mark.slow
 def test_zip_holds_the_same_page(folder: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(zip_files(STATIC, choose_models(["pears", "apples"])))) as file:
         names = set(file.namelist())

@@ -210,7 +210,7 @@ def test_photos_are_scaled_as_on_the_server(web: Site, method: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
-@pytest.mark.parametrize("method", ["crop", "squish"])
+@pytest.mark.parametrize("method", ["crop", pytest.param("squish", marks=pytest.mark.slow)])
 def test_turned_photos_lack_pixels_at_the_servers_edge(
     web: Site, method: Any, browser: str
 ) -> None:

@@ -115,7 +115,12 @@ def whole(body: str, **options: Any) -> Any:
         ("squeezenet1_1", {}, ("torchvision", "squeezenet1_1", "native", True)),
         ("test_byobnet", {}, ("timm", "test_byobnet", "native", True)),
         ("xresnet18", {}, ("fastai", "xresnet18", "native", True)),
-        ("xresnet18_deep", {"act_cls": "Mish"}, ("custom", "XResNet", "custom", False)),
+        pytest.param(
+            "xresnet18_deep",
+            {"act_cls": "Mish"},
+            ("custom", "XResNet", "custom", False),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

@@ -93,7 +93,11 @@ def test_answers_are_the_learners(
 
 @pytest.mark.parametrize(
     ("arch", "library"),
-    [("squeezenet1_1", "torchvision"), ("test_byobnet", "timm"), ("xresnet18", "fastai")],
+    [
+        ("squeezenet1_1", "torchvision"),
+        ("test_byobnet", "timm"),
+        pytest.param("xresnet18", "fastai", marks=pytest.mark.slow),
+    ],
 )
 def test_a_whole_network_of_a_library_gets_both_engines(
     arch: str, library: str, tmp_path: Path
