@@ -6,8 +6,8 @@ import random
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from model.errors import ExportRefused
 from model.importing.inspect import ExportReport
 from model.importing.inspect.inspection import inspect_file
 from model.settings import ROOT
+from tests.model.importing.inspect.hostile import torch_zip
+from tests.model.importing.memory import limited_memory
 
 pytestmark = pytest.mark.torch
 
@@ -392,23 +394,6 @@ def _mutated(data: bytes, draw: random.Random) -> bytes:
     return bytes(changed)
 
 
-@contextmanager
-def limited_memory(more: int) -> Iterator[None]:
-    """Let this process take so many more bytes: an import's child has a limit, tests have none."""
-    if sys.platform != "linux":
-        yield
-        return
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, limits)
-
-
 @pytest.mark.parametrize("which", [0, 1], ids=["zip", "legacy"])
 def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
@@ -419,8 +404,6 @@ def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_
 
 
 def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
-    from tests.model.importing.inspect.hostile import torch_zip
-
     path = tmp_path / "export.pkl"
     # LONG_BINPUT: the unpickler's array of what it remembers grows to twice this index.
     path.write_bytes(torch_zip(b"\x80\x04Nr\xff\xff\xff\xff."))
@@ -435,8 +418,6 @@ def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
 def test_a_pickle_in_the_zip_may_be_anything(
     both: list[bytes], tmp_path: Path, noise: bytes, seed: int
 ) -> None:
-    from tests.model.importing.inspect.hostile import torch_zip
-
     draw = random.Random(seed)
     old = both[1]
     start = draw.randrange(len(old))
