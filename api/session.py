@@ -168,7 +168,7 @@ async def _turn(request: Request) -> AsyncIterator[str]:
 
 
 def _identify(token: str, data: bytes, params: PhotoParams, received: float) -> dict[str, Any]:
-    """Return the response; ``queue_ms`` in it is the time spent waiting since ``received``."""
+    """Return the response; its ``queue_ms`` is the wait for a free core since ``received``."""
     # Reuses the slot of this thread.
     with admission_queue().acquire() as admission:
         queue_seconds = time.perf_counter() - received

@@ -53,8 +53,8 @@ async function decodeLargeJpeg(bytes, recipe, limits) {
 const isJpeg = ([first, second]) => first === 0xff && second === 0xd8;
 
 /**
- * Orientations that show the stored right edge at the left, and the stored lower edge at the top.
- * The server scales the stored photo, so its incomplete blocks are there.
+ * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and those
+ * that turn one to the top. The server scales the stored photo, so incomplete blocks are at its ends.
  */
 const MIRRORED = [[2, 3, 6, 7], [3, 4, 7, 8]];
 

@@ -198,7 +198,7 @@ class Classifier:
                 "Build or import the model again."
             )
         difference = float(np.abs(actual - expected).max())
-        # Written so that NaN counts as a mismatch. Which label is first doesn't count: two may tie.
+        # Written so that NaN is a mismatch. The top label isn't compared, because two may tie.
         if not difference <= TOLERANCE:
             raise GoldenMismatch(
                 f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "

@@ -173,7 +173,7 @@ class ManifestDraft(StrictModel):
 
     @property
     def present_from(self) -> float:
-        """The threshold, or the usual one."""
+        """The threshold, by default 0.5 (``present_from`` in ``words.json``)."""
         return WORDS["present_from"] if self.threshold is None else self.threshold
 
     def metric(self, name: str) -> Metric | None:

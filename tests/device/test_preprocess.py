@@ -34,7 +34,7 @@ def compared_in_node(file: Path) -> Any:
 
 
 def test_pixels_equal_pillows(tmp_path: Path) -> None:
-    """Every filter, method and padding, greyscale; enlarging, odd sizes, extreme strips."""
+    """Cover every filter, method and padding, greyscale, enlarging, odd sizes and narrow strips."""
     jobs = photos_and_recipes(seed=11, count=340)
     assert {recipe.greyscale for _, recipe in jobs} == {False, True}
     file = tmp_path / "jobs"
@@ -43,7 +43,7 @@ def test_pixels_equal_pillows(tmp_path: Path) -> None:
 
 
 def test_every_colour_has_pillows_brightness(tmp_path: Path) -> None:
-    """Every third level of each channel, in photos that keep their size."""
+    """Compare every third level of each channel, without resizing."""
     levels = np.arange(0, 256, 3, dtype=np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(86, -1, 3)
     recipe = PreprocessConfig(resize=(86, 1849), greyscale=True)

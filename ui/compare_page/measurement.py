@@ -87,7 +87,7 @@ class Times(_Strict):
 
 
 class Result(ReportedAnswer):
-    """What one way answered."""
+    """The answer of one way, with its bytes and times."""
 
     way: Literal["small", "full", "compiled", "learner"]
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]

@@ -122,7 +122,7 @@ def show_answers(comparison: Comparison, bundle: Bundle) -> None:
 
 
 def show_bytes(comparison: Comparison) -> None:
-    """Show what each way sends and downloads."""
+    """Show how many bytes each way sends and downloads."""
     rows = [
         {
             "": WAYS[result.way].column,

@@ -33,7 +33,7 @@ MAX_DIRECTORY = 16 * 2**20
 """Bytes of the central directory, which is read whole."""
 
 MAX_BYTEORDER = 16
-"""Bytes of ``byteorder``, which is "little" or "big"."""
+"""Most bytes of ``byteorder``, whose content is "little" or "big"."""
 
 PLAIN_RECORDS = {"version", "byteorder", "data.pkl"}
 

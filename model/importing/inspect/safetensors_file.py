@@ -1,6 +1,6 @@
-"""A safetensors file → its tensors, by reference.
+"""Read the header of a safetensors file: its tensors as references into the file.
 
-Source: the format's description, https://huggingface.co/docs/safetensors. The safetensors package
+Source: the format's specification, https://huggingface.co/docs/safetensors. The safetensors package
 isn't part of the light install, in which ``doctor`` runs, and ``doctor`` needs only the header.
 """
 

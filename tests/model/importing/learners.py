@@ -81,7 +81,7 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
 
 
 def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -> Any:
-    """A small network that is undecided on ``photo``, so that small changes of it show."""
+    """Return a network with equal probabilities for ``photo``, so that it reacts to small changes."""
     import torch
     from fastai.vision.all import CrossEntropyLossFlat, Learner
     from torch import nn

@@ -35,7 +35,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    # Not in pytest's folder, which keeps hundreds of megabytes after the tests.
+    # pytest's own temporary folder would keep hundreds of megabytes after the tests.
     with TemporaryDirectory() as name:
         yield unpack(Path(name))
 

@@ -19,7 +19,7 @@ TIMES = {"travel": 60.0, "queue": 10.0, "decode": 2.0, "preprocess": 4.0, "engin
 
 
 def result(way, labels, *, known=True, **changes):
-    """What the browser reports of one way; only the likeliest label is plausible."""
+    """Return a browser's report of one way, with a prediction set of one label."""
     is_device = way in {"small", "full"}
     return {
         "way": way,

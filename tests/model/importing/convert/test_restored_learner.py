@@ -1,4 +1,4 @@
-"""Learners of greyscale photos and of two resizes: the same probabilities as fastai's own."""
+"""Learners rebuilt from an export return the probabilities of fastai's ``learn.predict``."""
 
 from pathlib import Path
 from typing import Any

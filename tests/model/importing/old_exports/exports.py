@@ -58,7 +58,7 @@ class OldExport:
 
     @property
     def settings(self) -> WeightsSettings | None:
-        """What weights alone don't say."""
+        """Settings that a file of weights doesn't contain."""
         options = {} if self.path.suffix == ".pkl" else WEIGHTS_OPTIONS
         return WeightsSettings.from_options(options)
 

@@ -226,7 +226,7 @@ def predict(learner, paths):
 
 
 def write(name, learner):
-    """Write an export, or the weights in their three formats."""
+    """Write an export, or its weights in three formats."""
     if name != "weights":
         learner.export(f"{name}.pkl")
         return
