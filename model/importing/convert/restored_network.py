@@ -12,7 +12,9 @@ from ..inspect.report import printable
 from .network_builder import CannotBuild, Weights, build_network
 from .timm_network import rebuild_timm
 
-__all__ = ["channels_of", "restore_network"]
+__all__ = ["channels_of", "check_runs", "restore_network"]
+
+OWN_PHOTOS = "Its network", "Check that learn.predict works where it was trained."
 
 
 def restore_network(
@@ -47,7 +49,7 @@ def restore_network(
     try:
         model = build_network(network, weights)
         _check_channels(model, greyscale=greyscale)
-        _run(model, size)
+        check_runs(model, size, *OWN_PHOTOS)
     except (CannotBuild, AttributeError, TypeError) as error:
         # As between timm 0.9 and 1.0, whose layers keep other attributes.
         rebuilt = rebuild_timm(network, weights)
@@ -55,14 +57,19 @@ def restore_network(
             raise ExportRefused(_not_here(error)) from None
         try:
             model = build_network(network, weights, rebuilt)
-            _run(model, size)
+            check_runs(model, size, *OWN_PHOTOS)
         except (CannotBuild, AttributeError, TypeError) as second:
             raise ExportRefused(_not_here(second)) from None
     return model
 
 
-def _run(model: nn.Module, size: tuple[int, int]) -> None:
-    """Run the network once; layers of other versions may lack attributes."""
+def check_runs(model: nn.Module, size: tuple[int, int], title: str, advice: str) -> None:
+    """Run a network once on black images of (height, width).
+
+    Raises:
+        ExportRefused: it can't take them; begins with ``title`` and ends with ``advice``.
+        AttributeError, TypeError: layers of another version lack attributes.
+    """
     height, width = size
     try:
         with torch.inference_mode():
@@ -72,9 +79,8 @@ def _run(model: nn.Module, size: tuple[int, int]) -> None:
         if "allocate memory" in str(error):
             raise
         raise ExportRefused(
-            f"Its network fails on photos of {height} × {width} pixels: "
-            f"{printable(str(error)).rstrip('.! ')}. Check that learn.predict works where it was "
-            "trained."
+            f"{title} can't take photos of {height} × {width}: "
+            f"{printable(str(error)).rstrip('.! ')}. {advice}"
         ) from None
 
 

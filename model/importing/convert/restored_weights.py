@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
-from torch import nn
 
 from ...errors import ExportRefused
 from ..inspect.container import open_export
@@ -16,6 +14,7 @@ from .fastai_pipeline import FastaiPipeline
 from .network_builder import Weights
 from .recipe import read_recipe
 from .restored_learner import RestoredLearner
+from .restored_network import check_runs
 from .stated_network import load_stated_network
 
 __all__ = ["restore_weights"]
@@ -37,7 +36,9 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
     network = load_stated_network(settings.arch, tensors, len(settings.labels))
     pipeline = stated_pipeline(settings)
     steps = read_recipe(pipeline)
-    _check_size(network.model, settings.arch, steps.recipe.size)
+    # Many transformers take one size only.
+    advice = "Give the --size that it was trained with."
+    check_runs(network.model, steps.recipe.size, printable(settings.arch), advice)
     return RestoredLearner(
         settings.labels,
         settings.multilabel,
@@ -47,20 +48,6 @@ def restore_weights(path: Path, settings: WeightsSettings) -> RestoredLearner:
         network.model,
         settings.threshold,
     )
-
-
-def _check_size(model: nn.Module, arch: str, size: tuple[int, int]) -> None:
-    """Refuse a size, (height, width), that the network can't take, as many transformers can't."""
-    try:
-        with torch.inference_mode():
-            model(torch.zeros(2, 3, *size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        height, width = size
-        reason = printable(str(error)).rstrip(".! ")
-        raise ExportRefused(
-            f"{printable(arch)} can't take photos of {height} × {width}: {reason}. "
-            "Give the --size that it was trained with."
-        ) from None
 
 
 def stated_pipeline(settings: WeightsSettings) -> FastaiPipeline:
