@@ -1,4 +1,4 @@
-"""Findings that block an import, fatal ones first, each with what to do."""
+"""Findings about an export, first those that block an import, each with what to do."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ def find_problems(
     network: Network | None,
     is_weights: bool,
     not_understood: str,
+    callbacks: Sequence[str],
 ) -> tuple[Finding, ...]:
     """Return all findings, fatal ones first.
 
@@ -53,6 +54,7 @@ def find_problems(
         network: its layers, if they were read.
         is_weights: whether it is a state dict, and nothing else.
         not_understood: why its learner was not read, if it was not.
+        callbacks: full names of its learner's.
     """
     if any(finding.code == "torchscript" for finding in export.findings):
         return (*find_attacks(export, contents, names), *export.findings)
@@ -69,7 +71,7 @@ def find_problems(
     if not any(finding.fatal for finding in found):
         if not_understood:
             found.append(Finding.of("not-understood", not_understood))
-        found += [*_own_network(network, contents), *_not_installed()]
+        found += [*_own_network(network, contents), *_not_installed(), *_own_callbacks(callbacks)]
     return tuple(sorted(found, key=lambda finding: not finding.fatal))
 
 
@@ -149,6 +151,17 @@ def _own_network(network: Network | None, contents: Contents) -> Iterator[Findin
         "secrets in your environment, but can reach your files"
         f"{_python(contents) if carried else ''}.",
     )
+
+
+def _own_callbacks(callbacks: Sequence[str]) -> Iterator[Finding]:
+    """Name callbacks whose code an import doesn't read; those of fastai serve training."""
+    if own := [printable(name) for name in callbacks if not name.startswith("fastai.")]:
+        yield Finding.of(
+            "own-callbacks",
+            f"Callbacks that aren't fastai's stay behind: {joined(own)}. If one of them changes "
+            "photos or predictions, learn.predict gives other answers than Loupe.",
+            fatal=False,
+        )
 
 
 def _travels(own: Sequence[Layer]) -> str:

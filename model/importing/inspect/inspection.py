@@ -16,8 +16,8 @@ from .name_groups import group_of, is_class
 from .network import Network, read_network
 from .origin import infer_origin
 from .placeholders import Placeholder, PlaceholderType
-from .plan import describe_import, describe_left_behind, own_callbacks
-from .report import ExportReport, Finding, Kind, Name, joined, printable
+from .plan import describe_import, describe_left_behind
+from .report import ExportReport, Kind, Name, printable
 from .values import full_name
 from .weights import StateDict, describe_weights, read_state_dict
 
@@ -112,13 +112,8 @@ def _report(
         network=network,
         is_weights=understood.weights is not None,
         not_understood=understood.reason,
+        callbacks=parts.callbacks if parts else (),
     )
-    if parts and (callbacks := own_callbacks(parts)):
-        message = (
-            f"Callbacks that aren't fastai's stay behind: {joined(callbacks)}. If one of them "
-            "changes photos or predictions, learn.predict gives other answers than Loupe."
-        )
-        problems = (*problems, Finding.of("own-callbacks", message, fatal=False))
     return ExportReport(
         file=printable(path.name),
         bytes=export.size,

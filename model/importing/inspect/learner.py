@@ -69,7 +69,7 @@ class LearnerParts:
     ``network`` is the placeholder of the network, ``architecture`` the name that it was made
     by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``greyscale`` is true
     if photos are opened without their colours. ``threshold`` is the probability from which a
-    label counts where each has its own.
+    label counts where each has its own. ``callbacks`` are full names; they are not needed.
     """
 
     network: Any
@@ -79,6 +79,7 @@ class LearnerParts:
     threshold: float
     items: tuple[Step, ...]
     batches: tuple[Step, ...]
+    callbacks: tuple[str, ...]
     unneeded: tuple[str, ...]
     greyscale: bool = False
 
@@ -108,6 +109,7 @@ def read_learner(root: Any) -> LearnerParts:
         threshold,
         acting_steps(loader.get("after_item")),
         (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
+        tuple(_inner_names(attributes.get("cbs"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
         greyscale,
     )
@@ -291,16 +293,20 @@ def _unneeded(attributes: dict[Any, Any], photos: list[Any], target: list[Any]) 
         if name in FUNCTIONS and not is_noop(transform):
             named = wrapped_name(transform) or transform.attributes.get("_name")
             yield f"label function {named}"
-    for key, title in (("cbs", "callback"), ("_metrics", "metric"), ("metrics", "metric")):
-        try:
-            for one in elements(attributes.get(key)):
-                yield f"{title} {_inner_name(one)}"
-        except Unreadable:
-            continue
+    for key in ("_metrics", "metrics"):
+        yield from (f"metric {name}" for name in _inner_names(attributes.get(key)))
+
+
+def _inner_names(values: Any) -> list[str]:
+    """Return the names of callbacks or metrics; none if they can't be read."""
+    try:
+        return [_inner_name(one) for one in elements(values)]
+    except Unreadable:
+        return []
 
 
 def _inner_name(one: Any) -> str:
-    """Return the name of a metric, which fastai wraps."""
+    """Return the name of a callback, or of a metric, which fastai wraps."""
     if isinstance(one, Placeholder):
         function = one.attributes.get("func")
         if isinstance(function, PlaceholderType):

@@ -6,7 +6,7 @@ from .network import Network
 from .report import printable
 from .transforms import AFFINE, Step
 
-__all__ = ["describe_import", "describe_left_behind", "own_callbacks"]
+__all__ = ["describe_import", "describe_left_behind"]
 
 MAX_LISTED = 8
 
@@ -33,17 +33,11 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
 
 def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[str, ...]:
     """Return what an import leaves out because the model does not need it."""
-    found = [printable(one) for one in parts.unneeded]
+    callbacks = [f"callback {name}" for name in dict.fromkeys(parts.callbacks)]
+    found = [printable(one) for one in (*callbacks, *parts.unneeded)]
     if risky:
         found.append(f"code that uses {', '.join(risky[:MAX_LISTED])}")
     return tuple(found)
-
-
-def own_callbacks(parts: LearnerParts) -> tuple[str, ...]:
-    """Return the callbacks that aren't fastai's: they may change photos or predictions."""
-    prefix = "callback "
-    found = (one.removeprefix(prefix) for one in parts.unneeded if one.startswith(prefix))
-    return tuple(printable(name) for name in found if not name.startswith("fastai."))
 
 
 def _shown_from(threshold: float) -> str:

@@ -81,7 +81,7 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
 
 
 def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -> Any:
-    """Return a network with equal probabilities for ``photo``, so that it reacts to small changes."""
+    """Return a network with equal probabilities for ``photo``, which reacts to small changes."""
     import torch
     from fastai.vision.all import CrossEntropyLossFlat, Learner
     from torch import nn
