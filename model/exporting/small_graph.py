@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..errors import BundleDamaged
+from ..graph_metadata import strip_metadata
 
 __all__ = ["make_small_graph", "quantize", "round_matrix", "with_temperature"]
 
@@ -65,7 +66,7 @@ def make_small_graph(graph: bytes) -> bytes:
     del model.graph.initializer[:], model.graph.node[:], model.graph.value_info[:]
     model.graph.initializer.extend([*kept, *small])
     model.graph.node.extend(graph_nodes)
-    _strip_metadata(model)
+    strip_metadata(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -138,15 +139,6 @@ def _weight_axes(model: ModelProto) -> Iterator[tuple[str, int]]:
             yield node.input[1], 0 if _attribute(node, "transB") else 1
         elif node.op_type == "MatMul":
             yield node.input[1], 1
-
-
-def _strip_metadata(model: ModelProto) -> None:
-    """Remove what the exporter notes of each node, among it paths of the machine that built it."""
-    for item in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
-        item.ClearField("doc_string")
-        item.ClearField("metadata_props")
-    for tensor in model.graph.initializer:
-        tensor.ClearField("doc_string")
 
 
 def _attribute(node: NodeProto, name: str) -> int:

@@ -7,11 +7,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
 from ..bundle import ManifestDraft
 from ..engine_info import ENGINES
+from ..graph_metadata import strip_metadata
 from ..learner.inference_module import InferenceModule, Scale
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
@@ -76,3 +78,6 @@ def _export_graph(module: InferenceModule, example: Pixels, path: Path) -> None:
             output_names=["logits", "features", "probabilities"],
             dynamic_shapes=({0: torch.export.Dim("N", min=1, max=4096)},),
         )
+    model = onnx.load(path)
+    strip_metadata(model)
+    onnx.save(model, path)
