@@ -50,7 +50,7 @@ if comparison := kept_comparison(bundle):
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
     st.download_button(
         "Save as a picture",
-        partial(draw_picture, comparison),
+        partial(draw_picture, comparison, bundle),
         "loupe-compare.png",
         "image/png",
         icon=":material/download:",

@@ -97,7 +97,11 @@ def _print_table(path: str, result: Prediction | LoupeError, top: int) -> None:
     if isinstance(result, LoupeError):
         console.print(Text(f"  couldn't be read ({result.code}): {result}"))
         return
-    if result.in_distribution is False:
+    answer = result.answer
+    if isinstance(answer, list):
+        console.print(Text(f"  {', '.join(answer) or 'none of its labels; closest'}:"))
+        top = max(top, len(answer))
+    elif answer is None:
         console.print(Text("  none of the things this model knows; closest:"))
     elif result.prediction_set and len(result.prediction_set) > 1:
         labels = " or ".join(candidate.label for candidate in result.prediction_set)
@@ -108,6 +112,7 @@ def _print_table(path: str, result: Prediction | LoupeError, top: int) -> None:
         table.add_row(f"{candidate.probability:.1%}", Text(candidate.label))
     console.print(table)
     total_ms = result.milliseconds.total if result.milliseconds else 0
-    guess = "" if result.calibrated else " (not calibrated: a best guess)"
+    is_guess = not result.calibrated and not result.multilabel
+    guess = " (not calibrated: a best guess)" if is_guess else ""
     footer = f"  {total_ms:.0f} ms, {result.engine}, {result.model} {result.version}{guess}\n"
     console.print(Text(footer, style="dim"))

@@ -92,6 +92,11 @@ def test_model_without_a_card_shows_its_metrics_alone(shelf):
     assert "How good is it?" not in parts[: parts.index("All labels", 1)]
 
 
+def test_threshold_of_a_model_with_several_labels_is_shown(shelf):
+    tiny(shelf, multilabel=True, threshold=0.3)
+    assert "shows each label with a probability of at least 30.0%" in texts(opened())
+
+
 def test_mix_ups_of_few_labels_are_a_chart(measured):
     at = shown("tiny", "Mix-ups")
     assert "**46 of 60 photos correct.** Most common mix-ups: black called blue (7)" in texts(at)

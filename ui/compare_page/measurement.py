@@ -99,6 +99,11 @@ class Result(ReportedAnswer):
         """Return a label's probability; zero if it was too low to be reported."""
         return dict(self.labels).get(index, 0.0)
 
+    def answer(self, bundle: Bundle) -> list[str]:
+        """Return the labels of the answer: several, one, or none for "none of these"."""
+        answer = self.prediction(bundle).answer
+        return answer if isinstance(answer, list) else [answer] if answer else []
+
     def prediction(self, bundle: Bundle) -> Prediction:
         """Return the prediction of this way."""
         return self.to_prediction(

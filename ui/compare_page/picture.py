@@ -8,6 +8,7 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
+from model import Bundle
 from model.text import format_size
 from ui.compare_page.measurement import STEPS, WAYS, Comparison, Result
 from ui.phrasing import spell_number
@@ -22,12 +23,12 @@ EDGE, PALE = "#75847F", "#C8CECC"
 FILLS = (None, PALE, EDGE, ACCENT)
 
 
-def draw_picture(comparison: Comparison) -> bytes:
+def draw_picture(comparison: Comparison, bundle: Bundle) -> bytes:
     """Return a square PNG."""
     image = Image.new("RGB", (SIDE_PX, SIDE_PX), GROUND)
     draw = ImageDraw.Draw(image)
     draw.text((MARGIN_PX, 56), "Where should inference take place?", INK, _font(46))
-    draw.text((MARGIN_PX, 128), _agreement(comparison), INK_2, _font(32))
+    draw.text((MARGIN_PX, 128), _agreement(comparison, bundle), INK_2, _font(32))
     longest = max(result.times.total for result in comparison.results)
     for row, result in enumerate(comparison.results):
         _draw_result(draw, 216 + 184 * row, result, longest)
@@ -64,11 +65,11 @@ def _draw_legend(draw: ImageDraw.ImageDraw, top: int) -> None:
         left += 40 + draw.textlength(step, font) + 28
 
 
-def _agreement(comparison: Comparison) -> str:
+def _agreement(comparison: Comparison, bundle: Bundle) -> str:
     results = comparison.results
     if len(results) == 1:
         return "One way answered"
-    is_same = len({(result.known, result.labels[0][0]) for result in results}) == 1
+    is_same = len({tuple(result.answer(bundle)) for result in results}) == 1
     ways = "Both ways" if len(results) == 2 else f"All {spell_number(len(results))} ways"
     points = f"{100 * comparison.largest_difference():.2g}"
     return f"{ways} agree: {points} points apart at most" if is_same else "The ways differ"

@@ -38,9 +38,8 @@ def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str
 
 
 def _answer(result: Result, bundle: Bundle) -> str:
-    if result.known is False:
-        return "“none of these”"
-    return escape_markdown(shorten(bundle.labels[result.labels[0][0]], 40))
+    labels = [escape_markdown(shorten(label, 40)) for label in result.answer(bundle)]
+    return join_words(labels) if labels else "“none of these”"
 
 
 def draw_times(comparison: Comparison) -> None:

@@ -97,7 +97,12 @@ def _show_other_metrics(manifest: Manifest) -> None:
 
 
 def _describe_calibration(manifest: Manifest) -> str:
-    """Return a sentence or two on whether the model can say “none of these”."""
+    """Return a sentence or two on when the model names nothing."""
+    if manifest.multilabel:
+        return (
+            f"It shows each label with a probability of at least {manifest.present_from:.1%}, and "
+            "says so if none reaches it. Models with several labels per photo can't be calibrated."
+        )
     if manifest.calibration is None:
         return "Not calibrated: this model always names something and can't say “none of these”."
     if manifest.calibration.ood_threshold is None:

@@ -215,6 +215,19 @@ def test_several_labels_are_a_list(photos: Path, shelf: Path) -> None:
     assert "red" in line["answer"]
 
 
+def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, shelf: Path) -> None:
+    for name, threshold in (("low", 0.01), ("high", 0.999)):
+        tiny(shelf, name, multilabel=True, threshold=threshold)
+        command = ("identify", "--model", name, photos / "red.png")
+        (line,) = lines(run(*command, "--json"))
+        printed = run(*command, "--top", 1).stdout
+        head = ", ".join(line["answer"]) or "none of its labels; closest"
+        assert f"  {head}:" in printed.splitlines()
+        rows = [row for row in printed.splitlines() if "%" in row]
+        assert len(rows) == max(1, len(line["answer"]))
+        assert "best guess" not in printed
+
+
 def test_a_folder_stands_for_its_photos(photos: Path) -> None:
     result = run("identify", "--model", "tiny", "--json", photos)
     assert result.exit_code == 0

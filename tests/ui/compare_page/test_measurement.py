@@ -8,6 +8,7 @@ from PIL import Image
 
 from model.bundle import get_bundle
 from model.errors import DataError
+from tests.model.tiny import tiny
 from ui.compare_page.measurement import read_comparison
 from ui.compare_page.picture import draw_picture
 from ui.compare_page.trade_offs import trade_offs
@@ -53,6 +54,26 @@ def test_ways_that_agree():
     headline, sentence = describe_agreement(comparison, BUNDLE)
     assert headline == f"All three say {BUNDLE.labels[5]}"
     assert "0.9 percentage points" in sentence
+
+
+def test_ways_of_a_model_with_several_labels_agree_by_their_answers(tiny_bundle):
+    bundle = tiny(tiny_bundle.folder.parents[1], "several", multilabel=True, threshold=0.3)
+    plain = {"version": bundle.version, "known": None, "novelty": None, "plausible": None}
+
+    def compare(*shares):
+        ways = [
+            result(way, [[0, first], [1, second]], **plain)
+            for way, (first, second) in zip(("small", "compiled"), shares, strict=True)
+        ]
+        data = {**sent(*ways), "model": "several"}
+        return describe_agreement(read_comparison(data, bundle), bundle)
+
+    first, second = bundle.labels[:2]
+    assert compare((0.8, 0.4), (0.8, 0.39))[0] == f"Both say {first} and {second}"
+    headline, sentence = compare((0.8, 0.3), (0.8, 0.29))
+    assert headline == "They differ"
+    assert f"device, small says {first} and {second} and compiled says {first}" in sentence
+    assert compare((0.2, 0.1), (0.2, 0.1))[0] == "Both say “none of these”"
 
 
 def test_each_way_says_how_certain_it_is():
@@ -109,7 +130,7 @@ def test_the_old_question_is_answered_with_what_was_measured():
 
 
 def test_the_picture_has_no_text_of_the_photo():
-    with Image.open(io.BytesIO(draw_picture(read_comparison(THREE, BUNDLE)))) as picture:
+    with Image.open(io.BytesIO(draw_picture(read_comparison(THREE, BUNDLE), BUNDLE))) as picture:
         assert picture.format == "PNG"
         assert picture.size == (1080, 1080)
         assert len(picture.getcolors(2**20)) > 3
