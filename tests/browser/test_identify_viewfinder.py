@@ -168,11 +168,14 @@ def test_answers_are_shown_with_their_photos_after_back_and_reload(page: Page) -
 def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page) -> None:
     page.goto("/?run=server")
     for data, words in ((RED, IS_RED), (GREEN, IS_GREEN)):
+        before = page.evaluate("location.href")
         give(page, data)
         expect(headline(page)).to_have_text(words)
+        # The address follows the words, and would otherwise change under the next step.
+        page.wait_for_function("before => location.href !== before", arg=before)
         wait_until_drawn(page)
     for step in range(8):
-        before = page.url
+        before = page.evaluate("location.href")
         name, words = (("red", IS_RED), ("green", IS_GREEN))[step % 2]
         page.locator(".vf").get_by_role("button", name=name, exact=True).click()
         expect(headline(page)).to_have_text(words)
