@@ -5,7 +5,7 @@ from contextlib import suppress
 import streamlit as st
 
 from model import Bundle
-from model.bundle import get_bundle
+from model.bundle import get_bundle, list_models
 from model.classifier import default_model
 from model.errors import BundleError
 from model.settings import settings
@@ -23,6 +23,11 @@ def remember_address() -> None:
     To be called before the widgets are made: they drop from the address what they don't offer.
     """
     state, params = st.session_state, st.query_params
+    # A link to an answer opens its model, so that the next photo is answered by the same one.
+    if "model" not in state and "model" not in params:
+        linked = params.get("answer", "").partition("~")[0]
+        if linked != default_model() and isinstance(list_models().get(linked), Bundle):
+            state["model"] = linked
     state[ASKED] = asked_for() | {key: params[key] for key in ("model", "engine") if key in params}
     previous, state[DEFAULT] = state.get(DEFAULT), default_model()
     # Another model was imported, or this one is skipped now; the visitor chose neither.

@@ -82,6 +82,14 @@ def test_shared_answer_shows_its_track_record(card_bundle):
     assert track_records(at) == [RED]
 
 
+@pytest.mark.parametrize("version", ["000000000000", None])
+def test_link_opens_the_model_of_its_answer(default_bundle, shelf, version):
+    other = tiny(shelf, "other")
+    at = open_app(answer=f"other~{version or other.version}~c~x~x~0-951")
+    assert at.selectbox(key="model").value == "other"
+    assert open_app(answer="absent~000000000000~c~x~x~0-951").selectbox(key="model").value == "tiny"
+
+
 def test_answer_of_a_model_without_a_card_has_no_track_record(shelf, monkeypatch):
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     tiny(shelf, confidence=CALIBRATED)
