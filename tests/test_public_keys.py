@@ -1,10 +1,9 @@
-"""Public names: JSON keys, settings and command-line options, so that a rename cannot leak."""
+"""Public names: JSON keys and settings, so that a rename cannot leak."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import click
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -12,7 +11,6 @@ from starlette.testclient import TestClient
 from api.app import routes
 from model import Bundle, load
 from model.bundle import Manifest, SmallCard
-from model.cli import COMMANDS, main
 from model.engine_info import ENGINES, SERVER_ENGINES
 from model.settings import Settings
 from tests.model.tiny import colour
@@ -56,27 +54,6 @@ SETTINGS = """
     memory_mb queue deadline batch photos cors downloads npm metrics log sagemaker builtin
     bundles title description url run recent
 """
-
-OPTIONS = {
-    "list": "",
-    "show": "name",
-    "verify": "name",
-    "versions": "name",
-    "rollback": "name version",
-    "build": "name --to",
-    "import": "export --name --trust --photos --title --licence --license",
-    "doctor": "export --json",
-    "train": "folder --name --resume --minutes --arch --size --epochs --seed --search --unknown "
-    "--title --description --source --licence",
-    "calibrate": "name folder --unknown --coverage --small --reference",
-    "identify": "photos --model --engine --top --json",
-    "evaluate": "name folder --engine --json",
-    "corrections list": "--json",
-    "corrections delete": "ids",
-    "corrections export": "file --force",
-    "backup": "file --without-records",
-    "restore": "file --to --without-records",
-}
 
 
 def words(text: str) -> set[str]:
@@ -147,29 +124,6 @@ def test_api_keeps_the_keys_of_a_model(calibrated_bundle: Bundle) -> None:
 def test_settings_keep_their_names() -> None:
     assert set(Settings.model_fields) == words(SETTINGS)
     assert Settings.model_config["env_prefix"] == "LOUPE_"
-
-
-def test_commands_keep_their_options() -> None:
-    context = click.Context(main)
-    commands: dict[str, click.Command] = {}
-    for name in COMMANDS:
-        command = main.get_command(context, name)
-        assert command is not None
-        commands[name] = command
-        if isinstance(command, click.Group):
-            commands |= {f"{name} {inner}": value for inner, value in command.commands.items()}
-    options = {}
-    for name, command in commands.items():
-        options[name] = {
-            word
-            for parameter in command.params
-            for word in (
-                parameter.opts if isinstance(parameter, click.Option) else [parameter.name or ""]
-            )
-        }
-    # A new option may come, but none may go.
-    for name, text in OPTIONS.items():
-        assert words(text) <= options[name], name
 
 
 def test_engines_keep_their_names_and_letters() -> None:
