@@ -73,7 +73,7 @@ def device_routes() -> list[BaseRoute]:
         Route("/models/{name:segment}/{file:segment}", model_file),
         Route("/runtime/{file:segment}", runtime_file),
         Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
-        Route("/{file:segment}", page_file),
+        Route("/{file:path}", page_file),
     ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False

@@ -42,7 +42,7 @@ HEADER = "Loupe-Session"
 """The header with the session's token. Other sites' pages can't send it without permission."""
 
 MAP_CELLS = 32
-"""Rows and columns of an occlusion map, as in ``device/occlusion.mjs``."""
+"""Rows and columns of an occlusion map, as in ``device/engine/occlusion.mjs``."""
 
 MAX_CORRECTIONS = 10
 """Most corrections that a session saves."""

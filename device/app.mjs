@@ -4,10 +4,10 @@
  * Text from models and photos is only ever set as text.
  */
 
-import { createIdentifier } from "./identifier.mjs";
-import { openRecents } from "./recents.mjs";
-import { mountViewfinder } from "./viewfinder.mjs";
-import { followTheme } from "./viewfinder_parts.mjs";
+import { createIdentifier } from "./view/identifier.mjs";
+import { openRecents } from "./view/recents.mjs";
+import { mountViewfinder } from "./view/viewfinder.mjs";
+import { followTheme } from "./view/viewfinder_parts.mjs";
 
 const $ = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

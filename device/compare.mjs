@@ -4,13 +4,13 @@
  * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
  */
 
-import { createButton, createElement } from "./elements.mjs";
-import { LoupeError } from "./errors.mjs";
-import { createIdentifier } from "./identifier.mjs";
-import { createComponent } from "./streamlit_component.mjs";
+import { createButton, createElement } from "./view/elements.mjs";
+import { LoupeError } from "./engine/errors.mjs";
+import { createIdentifier } from "./view/identifier.mjs";
+import { createComponent } from "./view/streamlit_component.mjs";
 
 const STYLE = new URL("compare.css", import.meta.url).href;
-const TOKENS = new URL("tokens.css", import.meta.url).href;
+const TOKENS = new URL("view/tokens.css", import.meta.url).href;
 
 /** Number of labels that each way reports. */
 const TOP = 50;

@@ -9,8 +9,8 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-import { LoupeError } from "./errors.mjs";
-import { DECODING } from "./photo.mjs";
+import { LoupeError } from "./engine/errors.mjs";
+import { DECODING } from "./engine/photo.mjs";
 
 export { LoupeError };
 
@@ -54,7 +54,7 @@ function folderUrl(address) {
 
 function startWorker() {
   try {
-    return new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+    return new Worker(new URL("engine/worker.mjs", import.meta.url), { type: "module" });
   } catch (error) {
     // Browsers start workers only from the page's own origin.
     throw new LoupeError("engine-unavailable", `The worker can't be started: ${error.message}`);

@@ -13,14 +13,17 @@ const STATE = new URL("state.json", SCOPE).href;
 
 /** All files of the page; one that is missing here would be missing without a network. */
 const PAGE = [
-  "./", "actions.mjs", "answer.css", "answer_view.mjs", "app.css", "app.mjs", "camera.mjs",
-  "camera_access.mjs", "compare.css", "compare.mjs", "crop.mjs", "dialog.css", "dialog.mjs",
-  "elements.mjs", "errors.mjs", "icon-192.png", "icon-512.png", "identifier.mjs", "jpeg_header.mjs",
-  "layouts.css", "live.mjs", "loupe.mjs", "manifest.webmanifest", "models/index.json", "occlusion.mjs",
-  "photo.mjs", "photo_sources.mjs", "photo_view.mjs", "phrasing.mjs", "prediction.mjs",
-  "preprocess.mjs", "recents.mjs", "run_menu.mjs", "scaled_decoding.mjs", "server.mjs",
-  "streamlit.css", "streamlit.mjs", "streamlit_component.mjs", "tokens.css", "truncation.mjs",
-  "viewfinder.css", "viewfinder.mjs", "viewfinder_parts.mjs", "viewfinder_screen.mjs", "worker.mjs",
+  "./", "app.css", "app.mjs", "compare.css", "compare.mjs", "engine/errors.mjs",
+  "engine/jpeg_header.mjs", "engine/occlusion.mjs", "engine/photo.mjs", "engine/prediction.mjs",
+  "engine/preprocess.mjs", "engine/scaled_decoding.mjs", "engine/truncation.mjs",
+  "engine/worker.mjs", "icon-192.png", "icon-512.png", "loupe.mjs", "manifest.webmanifest",
+  "models/index.json", "streamlit.css", "streamlit.mjs", "view/actions.mjs", "view/answer.css",
+  "view/answer_view.mjs", "view/camera.mjs", "view/camera_access.mjs", "view/crop.mjs",
+  "view/dialog.css", "view/dialog.mjs", "view/elements.mjs", "view/identifier.mjs",
+  "view/layouts.css", "view/live.mjs", "view/photo_sources.mjs", "view/photo_view.mjs",
+  "view/phrasing.mjs", "view/recents.mjs", "view/run_menu.mjs", "view/server.mjs",
+  "view/streamlit_component.mjs", "view/tokens.css", "view/viewfinder.css",
+  "view/viewfinder.mjs", "view/viewfinder_parts.mjs", "view/viewfinder_screen.mjs",
 ];
 
 self.addEventListener("install", () => self.skipWaiting());

@@ -3,12 +3,12 @@
  * camera.
  */
 
-import { openCorrection, openLookUp, openShare } from "./actions.mjs";
-import { createElement } from "./elements.mjs";
-import { createIdentifier } from "./identifier.mjs";
-import { openRecents } from "./recents.mjs";
-import { createComponent } from "./streamlit_component.mjs";
-import { mountViewfinder } from "./viewfinder.mjs";
+import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
+import { createElement } from "./view/elements.mjs";
+import { createIdentifier } from "./view/identifier.mjs";
+import { openRecents } from "./view/recents.mjs";
+import { createComponent } from "./view/streamlit_component.mjs";
+import { mountViewfinder } from "./view/viewfinder.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 

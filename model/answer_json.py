@@ -19,7 +19,7 @@ def answer_to_json(
     *,
     small: SmallCard | None = None,
 ) -> dict[str, Any]:
-    """Return what ``device/identifier.mjs`` calls an answer, without where it was given.
+    """Return what ``device/view/identifier.mjs`` calls an answer, without where it was given.
 
     Args:
         prediction: of any engine.

@@ -235,7 +235,7 @@ def _write_graph(
 
 
 def calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
-    """Return the thresholds by which ``device/prediction.mjs`` decides."""
+    """Return the thresholds by which ``device/engine/prediction.mjs`` decides."""
     if calibration is None:
         return None
     rule = calibration.prediction_set

@@ -1,4 +1,4 @@
-"""The words for a bundle's answers, from which ``device/phrasing.mjs`` phrases a prediction."""
+"""The words for a bundle's answers, from which ``device/view/phrasing.mjs`` phrases them."""
 
 from typing import Any
 

@@ -26,11 +26,16 @@ MEDIA_TYPES = {
 """Media types by suffix. A file with another one isn't part of the page: npm's lock file, say."""
 
 
+FOLDERS = (".", "engine", "view")
+"""Folders with files of the page. Others, like npm's, aren't part of it."""
+
+
 def find_page_files(folder: Path) -> dict[str, str]:
-    """Return the media types of a folder's page files by name; links and hidden files are none."""
+    """Return the media types of the page's files by path; links and hidden files are none."""
     return {
-        path.name: MEDIA_TYPES[path.suffix]
-        for path in sorted(folder.iterdir())
+        path.relative_to(folder).as_posix(): MEDIA_TYPES[path.suffix]
+        for name in FOLDERS
+        for path in sorted((folder / name).glob("*"))
         if path.suffix in MEDIA_TYPES
         and path.is_file()
         and not path.is_symlink()
@@ -39,4 +44,4 @@ def find_page_files(folder: Path) -> dict[str, str]:
 
 
 PAGE_FILES = find_page_files(PAGE_DIR)
-"""Media types of the page's files by name."""
+"""Media types of the page's files by path."""

@@ -27,7 +27,7 @@ __all__ = ["INDEX", "WebExport", "export_web"]
 INDEX = "models/index.json"
 """The file that lists the models."""
 
-MODULES = sorted(name.removesuffix(".mjs") for name in PAGE_FILES if name.endswith(".mjs"))
+MODULES = sorted(Path(name).stem for name in PAGE_FILES if name.endswith(".mjs"))
 MODULE_NAME = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, MODULES))})\.mjs\b")
 
 TEXT_TYPES = ("text/", "application/manifest+json")
@@ -88,7 +88,7 @@ def _write(bundles: Sequence[Bundle], folder: Path) -> list[str]:
 
 
 def _write_page(folder: Path) -> list[str]:
-    """Write the files of the page; return their names."""
+    """Write the files of the page; return their paths."""
     names = []
     for name, media_type in PAGE_FILES.items():
         data = (PAGE_DIR / name).read_bytes()
@@ -98,7 +98,9 @@ def _write_page(folder: Path) -> list[str]:
                 text = text.replace(CHARSET, f"{CHARSET}\n{POLICY_ELEMENT}", 1)
             data = text.encode()
         names.append(_rename(name))
-        (folder / names[-1]).write_bytes(data)
+        path = folder / names[-1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
     (folder / "loupe.mjs").write_text(LIBRARY, encoding="utf-8")
     return names
 

@@ -133,19 +133,21 @@ def test_first_visit_loads_few_bytes_and_all_from_the_app(
     # The build for WebAssembly alone, and no address of another server.
     assert not [url for url in responses if "jsep" in url or "asyncify" in url]
     assert all(url.startswith("/device/") for url in responses)
-    page = [response.text for url, response in responses.items() if Path(url).name in PAGE_FILES]
+    page = [responses[f"/device/{file}"].text for file in PAGE_FILES]
     for text in page:
         assert not re.search(r"(from|import\(|fetch\(|src=|href=)\s*[\"'`](https?:)?//", text)
 
 
 def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
     names = {path.name for path in PAGE_DIR.iterdir()}
-    assert names - PAGE_FILES.keys() <= {"package.json", "package-lock.json", "node_modules"}
+    npm = {"package.json", "package-lock.json", "node_modules"}
+    assert names - PAGE_FILES.keys() <= {"engine", "view"} | npm
     for name, media_type in PAGE_FILES.items():
         response = client.get(f"/device/{name}")
         assert response.status_code == 200
         assert response.headers["content-type"].partition(";")[0] == media_type
-    for name in ("package.json", "package-lock.json", "..", "%2e%2e", ".app.mjs", "app.mjs~"):
+    outside = ("package.json", "package-lock.json", "..", "%2e%2e", "engine/%2e%2e/package.json")
+    for name in (*outside, "engine", "app.mjs/", ".app.mjs", "app.mjs~"):
         assert client.get(f"/device/{name}").status_code == 404, name
 
 

@@ -71,7 +71,7 @@ def test_words_are_those_that_the_device_would_say(
 
 
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
-    module = (ROOT / "device" / "phrasing.mjs").as_uri()
+    module = (ROOT / "device" / "view" / "phrasing.mjs").as_uri()
     script = f"""
       import {{ certaintyRule, headline, honestLines, isSure }} from "{module}";
       import {{ readFileSync }} from "node:fs";

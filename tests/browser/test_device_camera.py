@@ -327,7 +327,7 @@ def test_camera_that_opens_after_leaving_is_closed(visit: Any, app: DeviceApp) -
     until(page, "Boolean(window.release)")
     page.evaluate(
         """async () => {
-          const { mountViewfinder } = await import("./viewfinder.mjs");
+          const { mountViewfinder } = await import("./view/viewfinder.mjs");
           mountViewfinder(document.getElementById("viewfinder"), {}).unmount();
           release();
         }"""

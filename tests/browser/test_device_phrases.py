@@ -1,4 +1,4 @@
-"""``device/phrasing.mjs`` in a page: labels are text, and name their language and direction."""
+"""``view/phrasing.mjs`` in a page: labels are text, and name their language and direction."""
 
 from playwright.sync_api import Page, Route
 
@@ -6,7 +6,7 @@ from model.settings import ROOT
 
 SHOW = """
 async (phrase) => {
-  const { showPhrase } = await import("http://device.test/phrasing.mjs");
+  const { showPhrase } = await import("http://device.test/view/phrasing.mjs");
   const heading = document.createElement("h2");
   document.body.append(heading);
   showPhrase(heading, phrase, "ar");

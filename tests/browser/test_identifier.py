@@ -1,4 +1,4 @@
-"""``device/identifier.mjs`` with a real server: who answers, who is asked when one can't."""
+"""``device/view/identifier.mjs`` with a real server: who answers, who is asked when one can't."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ PHOTO = f"{PREFIX}/api/session/photo"
 SETUP = """
 async (given) => {
   const { page, token, photo } = given;
-  const { createIdentifier } = await import(`${page}identifier.mjs`);
+  const { createIdentifier } = await import(`${page}view/identifier.mjs`);
   const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
   const server = { url: `${page}../api/session/`, token, model: "colours" };
   const address = `${page}models/colours/`;
@@ -163,8 +163,8 @@ def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, ca
         module = run("return (await (await fetch(`${address}model.json`)).json()).runtime.module;")
         app.replaced[module.removeprefix("../../")] = ZEROS.encode()
     elif cause == "fingerprinting":
-        worker = (ROOT / "device" / "worker.mjs").read_text()
-        app.replaced["worker.mjs"] = (NOISE + worker).encode()
+        worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
+        app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
     else:
         app.broken = {"model.json"}
     result = run(

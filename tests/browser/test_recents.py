@@ -1,4 +1,4 @@
-"""``device/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
+"""``view/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from tests.browser.drive import checked_page
 
 SETUP = """
 async ({ page, scope }) => {
-  const { openRecents } = await import(`${page}recents.mjs`);
+  const { openRecents } = await import(`${page}view/recents.mjs`);
   const open = (options) => openRecents({ scope, prefix: "/some/path", ...options });
   const entry = (id, values) => ({
     id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo", time: 1, token: null,

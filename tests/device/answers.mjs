@@ -4,9 +4,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import { certaintyRule, headline, honestLines, isSure } from "../../device/phrasing.mjs";
-import { formatPercent, toText } from "../../device/phrasing.mjs";
-import { predict } from "../../device/prediction.mjs";
+import { certaintyRule, headline, honestLines, isSure } from "../../device/view/phrasing.mjs";
+import { formatPercent, toText } from "../../device/view/phrasing.mjs";
+import { predict } from "../../device/engine/prediction.mjs";
 
 const { models, cases } = JSON.parse(readFileSync(0, "utf8"));
 

@@ -35,7 +35,7 @@ ENLARGED_PX = 1600
 """Shorter side of enlarged photos, which the server decodes scaled."""
 
 DECODE = """
-  const { decode } = await import("/device/photo.mjs");
+  const { decode } = await import("/device/engine/photo.mjs");
   const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
   const lines = [];
   for (let file = 0; file < count; file++) {

@@ -1,4 +1,4 @@
-"""``device/prediction.mjs`` and ``device/phrasing.mjs`` against ``model``: the same answers."""
+"""``prediction.mjs`` and ``phrasing.mjs`` in ``device/`` against ``model``: the same answers."""
 
 import json
 import random

@@ -33,7 +33,7 @@ SIZES = [(200, 200), (250, 120), (111, 240), (255, 101)]
 
 def in_node(script: str, *arguments: Any) -> Any:
     """Run a script that can use ``crop`` and ``arguments``; return what it returns."""
-    module = (ROOT / "device" / "crop.mjs").as_uri()
+    module = (ROOT / "device" / "view" / "crop.mjs").as_uri()
     code = f"""
       const crop = await import({json.dumps(module)});
       const arguments_ = JSON.parse(process.argv[1]);

@@ -23,7 +23,7 @@ console.log(JSON.stringify(result));
 
 def pushed(answers: list[tuple[int, str]]) -> list[dict[str, Any]]:
     """Return what is shown after each answer, given with its time in milliseconds."""
-    module = (ROOT / "device" / "live.mjs").as_uri()
+    module = (ROOT / "device" / "view" / "live.mjs").as_uri()
     command = [
         require_tool("node"),
         "--input-type=module",

@@ -1,4 +1,4 @@
-"""``device/occlusion.mjs`` against ``model.explanation``: the same blur, the same map."""
+"""``device/engine/occlusion.mjs`` against ``model.explanation``: the same blur, the same map."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def test_blur_gives_pillows_bytes(tmp_path: Path) -> None:
             blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius))
             expected.append(np.asarray(blurred).ravel().tolist())
             jobs.append([pixels.ravel().tolist(), height, width, radius])
-    module = (ROOT / "device" / "occlusion.mjs").as_uri()
+    module = (ROOT / "device" / "engine" / "occlusion.mjs").as_uri()
     script = f"""
       import {{ gaussianBlur }} from "{module}";
       import {{ readFileSync }} from "node:fs";

@@ -26,7 +26,7 @@ console.log(JSON.stringify(compare(new Uint8Array(readFileSync(process.argv[2]))
 
 
 def compared_in_node(file: Path) -> Any:
-    module = (ROOT / "device" / "preprocess.mjs").as_uri()
+    module = (ROOT / "device" / "engine" / "preprocess.mjs").as_uri()
     command = [require_tool("node"), "--input-type=module", "-e", IN_NODE % COMPARE, module]
     done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -89,7 +89,7 @@ def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
     jobs = photos_and_recipes(seed=12, count=120)
     script = f"""
       {COMPARE}
-      const {{ preprocess }} = await import("/device/preprocess.mjs");
+      const {{ preprocess }} = await import("/device/engine/preprocess.mjs");
       return compare(await wanted("/jobs"), preprocess);
     """
     with web.changed({"/jobs": pack(jobs)}):
@@ -118,8 +118,8 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
     pad = PreprocessConfig(resize=(64, 64), method="pad", crop=(60, 60))
     greyscale = PreprocessConfig(resize=(64, 48), greyscale=True)
     script = """
-      const { decode } = await import("/device/photo.mjs");
-      const { preprocess } = await import("/device/preprocess.mjs");
+      const { decode } = await import("/device/engine/photo.mjs");
+      const { preprocess } = await import("/device/engine/preprocess.mjs");
       const { names, recipes, limits } = await (await fetch("/jobs.json")).json();
       const wrong = [];
       for (const name of names) {

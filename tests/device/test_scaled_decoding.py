@@ -1,4 +1,4 @@
-"""``device/scaled_decoding.mjs``: large JPEGs are scaled down as Pillow's decoder does."""
+"""``device/engine/scaled_decoding.mjs``: large JPEGs are scaled down as Pillow's decoder does."""
 
 import io
 import json
@@ -35,7 +35,7 @@ process.stdout.write(JSON.stringify({
 
 
 def run(values: dict[str, Any]) -> dict[str, Any]:
-    module = (ROOT / "device" / "scaled_decoding.mjs").as_uri()
+    module = (ROOT / "device" / "engine" / "scaled_decoding.mjs").as_uri()
     command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module]
     done = subprocess.run(
         command, input=json.dumps(values), capture_output=True, text=True, check=False
@@ -139,7 +139,7 @@ def test_orientation_is_read_as_by_the_server(block: bytes, expected: int) -> No
 
 
 DECODE = """
-  const { decode } = await import("/device/photo.mjs");
+  const { decode } = await import("/device/engine/photo.mjs");
   const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
   const decodeAll = async () => {
     const results = [];

@@ -1,4 +1,4 @@
-"""``device/identifier.mjs`` and ``device/recents.mjs`` in each browser, Firefox as well."""
+"""``view/identifier.mjs`` and ``view/recents.mjs`` in each browser, Firefox as well."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from tests.photos import encoded
 pytestmark = pytest.mark.browser
 
 AUTOMATIC = """
-  const { createIdentifier } = await import("/device/identifier.mjs");
+  const { createIdentifier } = await import("/device/view/identifier.mjs");
   const server = {url: "/api/session/", token: "TOKEN", model: "tiny"};
   const identifier = createIdentifier({address: "/models/tiny/", server, run: "auto"});
   const settled = new Promise((resolve) => {
@@ -63,7 +63,7 @@ def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
     script = """
-      const { openRecents } = await import("/device/recents.mjs");
+      const { openRecents } = await import("/device/view/recents.mjs");
       const first = openRecents({prefix: "/app/"});
       for (const id of ["a", "b"]) await first.add({id, photo: new Blob([id]), answer: {id}});
       await first.setToken("a", "token", "url");

@@ -10,11 +10,20 @@ def test_only_regular_files_of_known_types_are_found(tmp_path: Path) -> None:
     secret.write_text("secret")
     folder = tmp_path / "page"
     (folder / "folder.mjs").mkdir(parents=True)
+    (folder / "view").mkdir()
+    (folder / "node_modules").mkdir()
+    for name in ("view/dialog.mjs", "node_modules/npm.mjs", "view/.npm.mjs"):
+        (folder / name).write_text("")
     for name in ("app.mjs", "app.css", "package.json", ".app.mjs", "app.mjs~", "APP.MJS", "key"):
         (folder / name).write_text("")
     (folder / "link.mjs").symlink_to(secret)
-    assert find_page_files(folder) == {"app.css": "text/css", "app.mjs": "text/javascript"}
+    assert find_page_files(folder) == {
+        "app.css": "text/css",
+        "app.mjs": "text/javascript",
+        "view/dialog.mjs": "text/javascript",
+    }
 
 
 def test_page_has_its_entry_points() -> None:
-    assert {"index.html", "loupe.mjs", "worker.mjs", "service-worker.js"} <= PAGE_FILES.keys()
+    entries = {"index.html", "loupe.mjs", "engine/worker.mjs", "service-worker.js"}
+    assert entries <= PAGE_FILES.keys()

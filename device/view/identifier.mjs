@@ -12,8 +12,8 @@
  *   device can't run the model or read the photo; the device when the server doesn't answer.
  */
 
-import { LoupeError } from "./errors.mjs";
-import { load } from "./loupe.mjs";
+import { LoupeError } from "../engine/errors.mjs";
+import { load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
 import { Server, pause } from "./server.mjs";
 

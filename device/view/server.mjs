@@ -3,7 +3,7 @@
  * the session whose token the page holds.
  */
 
-import { LoupeError } from "./errors.mjs";
+import { LoupeError } from "../engine/errors.mjs";
 
 /** Longest wait for a new token after the session's end, in milliseconds. */
 const TOKEN_MS = 5000;

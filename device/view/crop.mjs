@@ -2,7 +2,7 @@
  * Which part of a picture the model sees, by its recipe, and where that part is on the screen.
  */
 
-import { centreBox, fittedSize } from "./preprocess.mjs";
+import { centreBox, fittedSize } from "../engine/preprocess.mjs";
 
 /** Quality of the JPEG into which a video frame is encoded; takePhoto's are about the same. */
 const FRAME_QUALITY = 0.95;
