@@ -28,7 +28,14 @@ from model.exporting.device_files import (
     model_json,
 )
 from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
-from model.exporting.page_files import JAVASCRIPT, PAGE_DIR, PAGE_FILES, POLICY
+from model.exporting.page_files import (
+    FILE_LIST,
+    JAVASCRIPT,
+    PAGE_DIR,
+    PAGE_FILES,
+    POLICY,
+    list_kept,
+)
 from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
 from model.samples import samples
 from model.settings import settings
@@ -66,6 +73,7 @@ def device_routes() -> list[BaseRoute]:
     routes = [
         Route("/", page),
         Route("/index.html", page),
+        Route(f"/{FILE_LIST}", file_list),
         Route("/models/", models),
         # Its name on a static host.
         Route("/models/index.json", models),
@@ -109,6 +117,11 @@ def _send_page_file(request: Request, name: str) -> Response:
     response = Response((PAGE_DIR / name).read_bytes(), media_type=PAGE_FILES[name])
     response.headers["Content-Security-Policy"] = HEADER
     return revalidate(request, response)
+
+
+def file_list(request: Request) -> Response:
+    """List the files that the service worker keeps."""
+    return revalidate(request, JSONResponse(list_kept(PAGE_FILES)))
 
 
 def models(request: Request) -> Response:

@@ -11,20 +11,8 @@ const SCOPE = new URL("./", self.location).href;
 const CACHES = `${new URL(SCOPE).pathname}@`;
 const STATE = new URL("state.json", SCOPE).href;
 
-/** All files of the page; one that is missing here would be missing without a network. */
-const PAGE = [
-  "./", "app.css", "app.mjs", "compare.css", "compare.mjs", "engine/errors.mjs",
-  "engine/jpeg_header.mjs", "engine/occlusion.mjs", "engine/photo.mjs", "engine/prediction.mjs",
-  "engine/preprocess.mjs", "engine/scaled_decoding.mjs", "engine/truncation.mjs",
-  "engine/worker.mjs", "icon-192.png", "icon-512.png", "loupe.mjs", "manifest.webmanifest",
-  "models/index.json", "streamlit.css", "streamlit.mjs", "view/actions.mjs", "view/answer.css",
-  "view/answer_view.mjs", "view/camera.mjs", "view/camera_access.mjs", "view/crop.mjs",
-  "view/dialog.css", "view/dialog.mjs", "view/elements.mjs", "view/identifier.mjs",
-  "view/layouts.css", "view/live.mjs", "view/photo_sources.mjs", "view/photo_view.mjs",
-  "view/phrasing.mjs", "view/recents.mjs", "view/run_menu.mjs", "view/server.mjs",
-  "view/streamlit_component.mjs", "view/tokens.css", "view/viewfinder.css",
-  "view/viewfinder.mjs", "view/viewfinder_parts.mjs", "view/viewfinder_screen.mjs",
-];
+/** What is kept of the page beside its files, which `files.json` lists. */
+const PAGE = ["./", "models/index.json"];
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -72,7 +60,8 @@ async function keep({ model, graph }) {
   if (isKept && navigator.connection?.saveData) return former;
   graphs[model] = [...new Set([...(graphs[model] ?? []), graph])].sort();
 
-  const changing = await Promise.all(PAGE.map(fetchChanging));
+  const files = await (await fetchWhole(new URL("files.json", SCOPE), { cache: "no-cache" })).json();
+  const changing = await Promise.all([...PAGE, ...files].map(fetchChanging));
   const list = changing.find(({ url }) => url.endsWith("/models/index.json"));
   const { models } = await list.response.clone().json();
   const fixed = new Set();

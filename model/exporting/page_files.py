@@ -1,10 +1,19 @@
 """The files of the page that runs models in browsers: those in ``device/`` that a browser loads."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..settings import ROOT
 
-__all__ = ["JAVASCRIPT", "PAGE_DIR", "PAGE_FILES", "POLICY", "find_page_files"]
+__all__ = [
+    "FILE_LIST",
+    "JAVASCRIPT",
+    "PAGE_DIR",
+    "PAGE_FILES",
+    "POLICY",
+    "find_page_files",
+    "list_kept",
+]
 
 PAGE_DIR = ROOT / "device"
 
@@ -45,3 +54,11 @@ def find_page_files(folder: Path) -> dict[str, str]:
 
 PAGE_FILES = find_page_files(PAGE_DIR)
 """Media types of the page's files by path."""
+
+FILE_LIST = "files.json"
+"""The file that lists the paths that the service worker keeps, beside the page and its models."""
+
+
+def list_kept(files: Iterable[str]) -> list[str]:
+    """Return the contents of ``FILE_LIST`` for the page's files."""
+    return [path for path in files if path not in ("index.html", "service-worker.js")]

@@ -19,7 +19,7 @@ from ..bundle import Bundle
 from ..samples import samples
 from .device_files import SAMPLES, device_dir, index_json, model_json
 from .export_folder import RECORD, escape_markdown, write_export
-from .page_files import PAGE_DIR, PAGE_FILES, POLICY
+from .page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from .runtime import RUNTIME, runtime_dir, runtime_info
 
 __all__ = ["INDEX", "WebExport", "export_web"]
@@ -102,7 +102,8 @@ def _write_page(folder: Path) -> list[str]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
     (folder / "loupe.mjs").write_text(LIBRARY, encoding="utf-8")
-    return names
+    _write_json(folder / FILE_LIST, list_kept(names))
+    return [*names, FILE_LIST]
 
 
 def _rename(name: str) -> str:

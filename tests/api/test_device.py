@@ -16,7 +16,7 @@ import pytest
 
 from api import device
 from model.exporting import cache
-from model.exporting.page_files import PAGE_DIR, PAGE_FILES
+from model.exporting.page_files import PAGE_DIR, PAGE_FILES, list_kept
 from model.exporting.runtime import RUNTIME
 from model.samples import samples
 from tests.browser.server import Server, serving
@@ -146,6 +146,9 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
         response = client.get(f"/device/{name}")
         assert response.status_code == 200
         assert response.headers["content-type"].partition(";")[0] == media_type
+    kept = client.get("/device/files.json")
+    assert "no-cache" in kept.headers["cache-control"]
+    assert kept.json() == list_kept(PAGE_FILES)
     outside = ("package.json", "package-lock.json", "..", "%2e%2e", "engine/%2e%2e/package.json")
     for name in (*outside, "engine", "app.mjs/", ".app.mjs", "app.mjs~"):
         assert client.get(f"/device/{name}").status_code == 404, name

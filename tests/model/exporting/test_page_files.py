@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model.exporting.page_files import PAGE_FILES, find_page_files
+from model.exporting.page_files import PAGE_FILES, find_page_files, list_kept
 
 
 def test_only_regular_files_of_known_types_are_found(tmp_path: Path) -> None:
@@ -22,6 +22,13 @@ def test_only_regular_files_of_known_types_are_found(tmp_path: Path) -> None:
         "app.mjs": "text/javascript",
         "view/dialog.mjs": "text/javascript",
     }
+
+
+def test_new_module_is_kept_without_a_network(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    for name in ("index.html", "service-worker.js", "engine/new.mjs"):
+        (tmp_path / name).touch()
+    assert list_kept(find_page_files(tmp_path)) == ["engine/new.mjs"]
 
 
 def test_page_has_its_entry_points() -> None:

@@ -13,7 +13,7 @@ import yaml
 from model.bundle import Bundle
 from model.exporting import cache
 from model.exporting.export_folder import RECORD, list_files, read_record
-from model.exporting.page_files import PAGE_FILES
+from model.exporting.page_files import PAGE_FILES, list_kept
 from model.exporting.web import export_web
 from tests.model.tiny import tiny
 
@@ -38,6 +38,8 @@ def test_folder_holds_the_page_and_what_its_models_need(
     assert set(export.files) == files
     assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
     assert {".nojekyll", "README.md", "loupe.mjs", "models/index.json", RECORD} < files
+    kept = read_json(folder / "files.json")
+    assert set(kept) == {name.replace(".mjs", ".js") for name in list_kept(PAGE_FILES)}
     index = read_json(folder / "models/index.json")
     assert {photo[kind] for photo in index["samples"] for kind in ("url", "thumbnail")} < files
     listed = index["models"]
