@@ -60,10 +60,11 @@ async function keep({ model, graph }) {
   if (isKept && navigator.connection?.saveData) return former;
   graphs[model] = [...new Set([...(graphs[model] ?? []), graph])].sort();
 
-  const files = await (await fetchWhole(new URL("files.json", SCOPE), { cache: "no-cache" })).json();
+  const list = await fetchWhole(new URL("files.json", SCOPE).href, { cache: "no-cache" });
+  const files = await list.json();
   const changing = await Promise.all([...PAGE, ...files].map(fetchChanging));
-  const list = changing.find(({ url }) => url.endsWith("/models/index.json"));
-  const { models } = await list.response.clone().json();
+  const index = changing.find(({ url }) => url.endsWith("/models/index.json"));
+  const { models } = await index.response.clone().json();
   const fixed = new Set();
   for (const name of Object.keys(graphs).sort()) {
     if (!models.some((entry) => entry.name === name)) {
