@@ -35,7 +35,8 @@ async function start() {
     return fail(error, () => location.reload());
   }
   const wanted = new URLSearchParams(location.search).get("model");
-  const chosen = models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
+  const chosen =
+    models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
   $("settings").onchange = ({ target }) => {
     if (target.name === "graph") open(identifier.info.name);
   };

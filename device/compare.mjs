@@ -34,26 +34,43 @@ class Screen {
   constructor(parent) {
     const parts = {
       picture: createElement("img", { className: "picture", alt: "Your photo", hidden: true }),
-      choose: createButton("main", "Choose a photo", { icon: "camera", onclick: () => parts.file.click() }),
+      choose: createButton("main", "Choose a photo", {
+        icon: "camera",
+        onclick: () => parts.file.click(),
+      }),
       file: createElement("input", { type: "file", hidden: true, onchange: () => this.#choose() }),
       full: createElement("input", { type: "checkbox", checked: !navigator.connection?.saveData }),
       fullRow: createElement("label", { className: "option" }),
       fullSize: createElement("span"),
       samples: createElement("div", { className: "samples", role: "group", ariaLabel: "Samples" }),
       status: createElement("p", { className: "status", role: "status" }),
-      progress: createElement("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Comparing" }),
+      progress: createElement("progress", {
+        max: 1,
+        value: 0,
+        hidden: true,
+        ariaLabel: "Comparing",
+      }),
       stop: createButton("stop", "Stop", { onclick: () => this.#stop?.abort() }),
     };
     parts.stop.hidden = true;
     parts.fullRow.append(parts.full, parts.fullSize);
     this.#parts = parts;
     const root = createElement(
-      "div", { className: "compare" },
-      parts.picture, parts.samples, parts.fullRow, parts.choose, parts.file,
-      parts.status, parts.progress, parts.stop,
+      "div",
+      { className: "compare" },
+      parts.picture,
+      parts.samples,
+      parts.fullRow,
+      parts.choose,
+      parts.file,
+      parts.status,
+      parts.progress,
+      parts.stop,
     );
     this.#parts.root = root;
-    for (const href of [TOKENS, STYLE]) parent.append(createElement("link", { rel: "stylesheet", href }));
+    for (const href of [TOKENS, STYLE]) {
+      parent.append(createElement("link", { rel: "stylesheet", href }));
+    }
     parent.append(root);
   }
 
@@ -83,7 +100,8 @@ class Screen {
         if (response.ok) this.#compare(await response.blob());
       };
       this.#parts.samples.append(
-        createElement("button", { type: "button", title, onclick }, picture));
+        createElement("button", { type: "button", title, onclick }, picture),
+      );
     }
   }
 
@@ -166,7 +184,13 @@ function waysOf(data, isFull) {
     const identifier = createIdentifier({ server: { ...server, engine }, run: "server" });
     ways.push([engine, `On the server, ${engine} engine`, identifier]);
   }
-  return ways.map(([way, title, identifier]) => ({ way, title, identifier, tries: [], failed: null }));
+  return ways.map(([way, title, identifier]) => ({
+    way,
+    title,
+    identifier,
+    tries: [],
+    failed: null,
+  }));
 }
 
 /** Get a way's first answer, with further attempts while its server still loads the model. */

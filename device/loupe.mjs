@@ -176,7 +176,12 @@ class Model {
   close() {
     this.#isClosed = true;
     this.#calls.close();
-    for (const other of this.#others.values()) other.then((model) => model.close(), () => {});
+    for (const other of this.#others.values()) {
+      other.then(
+        (model) => model.close(),
+        () => {},
+      );
+    }
   }
 }
 

@@ -73,9 +73,10 @@ class Screen {
       // Any trigger runs the script, and so brings the token of the new session.
       renew: () => this.#send("run", this.#data.run),
     };
-    const isOther = !previous
-      || ["model", "run", "downloads"].some((name) => former[name] !== data[name])
-      || (former.engine !== data.engine && previous.state.next === "server");
+    const isOther =
+      !previous ||
+      ["model", "run", "downloads"].some((name) => former[name] !== data[name]) ||
+      (former.engine !== data.engine && previous.state.next === "server");
     if (isOther) {
       const address = data.downloads ? `${data.base}device/models/${data.model}/` : null;
       this.#identifier = createIdentifier({ address, server, run: data.run });
@@ -160,7 +161,8 @@ class Screen {
     const { open, shared } = this.#data;
     const kept = open && (await this.#recents.getByToken(open));
     if (this.#data.open !== open) return;
-    const linked = shared?.token === open ? { id: open, photo: null, source: "link", alt: "", ...shared } : null;
+    const linked =
+      shared?.token === open ? { id: open, photo: null, source: "link", alt: "", ...shared } : null;
     this.#shown = kept ?? linked;
     this.#view.show(this.#shown);
   }
@@ -168,13 +170,16 @@ class Screen {
   /** Send the answers again: a reconnected app has lost them, or never received them. */
   #sendAgain() {
     const entry = this.#shown;
-    if (entry?.answer?.where === "device" && !entry.token) this.#send("answer", this.#report(entry));
+    if (entry?.answer?.where === "device" && !entry.token) {
+      this.#send("answer", this.#report(entry));
+    }
   }
 
   /** Return what the app gets for an answer: an id, or the numbers of a device's answer. */
   #report({ id: answerId, answer }) {
     if (answer.where === "server") return { answerId, kind: "server", id: answer.id };
-    const { model, version, graph, candidates, known, novelty, plausible, milliseconds } = answer.prediction;
+    const { model, version, graph, candidates, known, novelty, plausible, milliseconds } =
+      answer.prediction;
     const indexOf = (label) => this.#identifier.info.labels.indexOf(label);
     return {
       answerId,
@@ -196,7 +201,9 @@ function themeOf(host) {
   const probe = document.createElement("i");
   probe.style.color = "var(--st-background-color)";
   host.before(probe);
-  const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+  const [red, green, blue] = getComputedStyle(probe)
+    .color.match(/[\d.]+/g)
+    .map(Number);
   probe.remove();
   return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
 }

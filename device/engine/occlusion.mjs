@@ -9,7 +9,11 @@
  * Numbers of patches along a side, and the step by which their cells are visited: coprime to the
  * number of cells and near its golden section, so that gaps are spread out when time runs out.
  */
-const GRIDS = [{ grid: 5, step: 16 }, { grid: 7, step: 30 }, { grid: 9, step: 50 }];
+const GRIDS = [
+  { grid: 5, step: 16 },
+  { grid: 7, step: 30 },
+  { grid: 9, step: 50 },
+];
 
 /** Rows and columns of the map that is returned, as in `api/session.py`. */
 const MAP_CELLS = 32;
@@ -50,7 +54,10 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
       }
     }
   }
-  stretch(importance.map((value, place) => value / weight[place]), importance);
+  stretch(
+    importance.map((value, place) => value / weight[place]),
+    importance,
+  );
   return meanCells(importance, height, width);
 }
 
@@ -69,8 +76,10 @@ function* masks(grid, step, height, width) {
     const cell = (turn * step) % count;
     const row = rows[Math.floor(cell / grid)];
     const column = columns[cell % grid];
-    yield Float32Array.from({ length: height * width }, (_, place) =>
-      row[Math.floor(place / width)] * column[place % width]);
+    yield Float32Array.from(
+      { length: height * width },
+      (_, place) => row[Math.floor(place / width)] * column[place % width],
+    );
   }
 }
 
@@ -81,7 +90,8 @@ function softSteps(grid, length) {
     Float32Array.from({ length }, (_, place) => {
       const distance = Math.abs(place + 0.5 - ((line + 0.5) * length) / grid);
       return Math.min(Math.max(1.5 - distance / reach, 0), 1);
-    }));
+    }),
+  );
 }
 
 /** Write `values` to `target`, stretched so that most of them are between 0 and 1. */

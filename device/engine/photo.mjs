@@ -13,8 +13,13 @@ import { isWhole } from "./truncation.mjs";
 export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /** First bytes of formats that all browsers read; a file that begins so and fails is damaged. */
-const SIGNATURES = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0x46, 0x38],
-  [0x42, 0x4d], [0x52, 0x49, 0x46, 0x46]];
+const SIGNATURES = [
+  [0xff, 0xd8, 0xff],
+  [0x89, 0x50, 0x4e, 0x47],
+  [0x47, 0x49, 0x46, 0x38],
+  [0x42, 0x4d],
+  [0x52, 0x49, 0x46, 0x46],
+];
 
 /**
  * Return the part of a photo that the recipe uses, upright, as RGBA bytes.
@@ -56,7 +61,10 @@ const isJpeg = ([first, second]) => first === 0xff && second === 0xd8;
  * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and those
  * that turn one to the top. The server scales the stored photo, so incomplete blocks are at its ends.
  */
-const MIRRORED = [[2, 3, 6, 7], [3, 4, 7, 8]];
+const MIRRORED = [
+  [2, 3, 6, 7],
+  [3, 4, 7, 8],
+];
 
 /** Read the part that the recipe uses of an upright photo, scaled down by `factor`. */
 function readCentre(bitmap, recipe, factor, orientation) {

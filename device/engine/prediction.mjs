@@ -8,8 +8,10 @@
  * digits keep the bundle's order, because engines differ in the sixth digit.
  */
 export function ranking(probabilities) {
-  const keys = Array.from(probabilities, (value) =>
-    -roundHalfEven(Math.log(Math.max(value, 1e-30)) * 1e4));
+  const keys = Array.from(
+    probabilities,
+    (value) => -roundHalfEven(Math.log(Math.max(value, 1e-30)) * 1e4),
+  );
   return Array.from(keys.keys()).sort((a, b) => keys[a] - keys[b] || a - b);
 }
 

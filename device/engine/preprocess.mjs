@@ -141,7 +141,11 @@ function sources(size, before, length, padding) {
 
 /** Return the image made of the given columns and rows; -1 is black. */
 function gather(image, columns, rows) {
-  const from = new Uint32Array(image.data.buffer, image.data.byteOffset, image.width * image.height);
+  const from = new Uint32Array(
+    image.data.buffer,
+    image.data.byteOffset,
+    image.width * image.height,
+  );
   const pixels = new Uint32Array(columns.length * rows.length);
   let place = 0;
   for (const row of rows) {
@@ -150,7 +154,9 @@ function gather(image, columns, rows) {
     }
   }
   return {
-    data: new Uint8ClampedArray(pixels.buffer), width: columns.length, height: rows.length,
+    data: new Uint8ClampedArray(pixels.buffer),
+    width: columns.length,
+    height: rows.length,
   };
 }
 

@@ -27,7 +27,11 @@ export function openCorrection(parent, { entry, labels, save }) {
   const fields = createElement("label", { className: "vf-field" }, "What is it?", list);
   const addField = (isRequired) => {
     const input = createElement("input", {
-      type: "text", required: isRequired, autocomplete: "off", maxLength: MAX_LABEL_LENGTH, dir: "auto",
+      type: "text",
+      required: isRequired,
+      autocomplete: "off",
+      maxLength: MAX_LABEL_LENGTH,
+      dir: "auto",
     });
     input.setAttribute("list", list.id);
     fields.append(input);
@@ -45,17 +49,24 @@ export function openCorrection(parent, { entry, labels, save }) {
   const button = createButton("vf-button vf-main", "Save");
   button.type = "submit";
   const form = createElement(
-    "form", {}, fields, more,
+    "form",
+    {},
+    fields,
+    more,
     createElement(
-      "label", { className: "vf-check" }, consent,
+      "label",
+      { className: "vf-check" },
+      consent,
       isSent ? "Save my photo as well" : "Send and save my photo as well",
     ),
     createElement(
-      "p", { className: "vf-small" },
-      "Saved for the owner of this app, who may use it to improve the model: your word, the "
-      + "model's answer and the time. A photo is saved without the location and time your phone adds.",
+      "p",
+      { className: "vf-small" },
+      "Saved for the owner of this app, who may use it to improve the model: your word, the " +
+        "model's answer and the time. A photo is saved without the location and time your phone adds.",
     ),
-    status, button,
+    status,
+    button,
   );
   form.onsubmit = async (event) => {
     event.preventDefault();
@@ -93,10 +104,17 @@ export function openShare(parent, entry) {
 function createLink({ url, answer }) {
   const isUnsigned = answer.where === "device";
   const words = createElement(
-    "p", {}, "Anyone with this link sees the answer, but not your photo.",
+    "p",
+    {},
+    "Anyone with this link sees the answer, but not your photo.",
     isUnsigned ? " It says that your own device computed it, so this app can't check it." : "",
   );
-  const field = createElement("input", { type: "text", readOnly: true, value: url, ariaLabel: "Link" });
+  const field = createElement("input", {
+    type: "text",
+    readOnly: true,
+    value: url,
+    ariaLabel: "Link",
+  });
   field.onfocus = () => field.select();
   const status = createElement("p", { className: "vf-sub", role: "status" });
   const copy = createButton("vf-button vf-main", "Copy");
@@ -125,9 +143,17 @@ export function openLookUp(parent, { answer }, sites) {
   const [{ label }] = answer.prediction.candidates;
   const words = label.replace(/[()]/g, "");
   const links = sites.map(({ name, url }) =>
-    createElement("a", {
-      className: "vf-button", href: url + encodeURIComponent(words), target: "_blank", rel: "noopener noreferrer",
-    }, name));
+    createElement(
+      "a",
+      {
+        className: "vf-button",
+        href: url + encodeURIComponent(words),
+        target: "_blank",
+        rel: "noopener noreferrer",
+      },
+      name,
+    ),
+  );
   body.append(
     createElement("p", { className: "vf-sub" }, labelElement(label, answer.language)),
     ...links,

@@ -98,9 +98,16 @@ export function createWaysOn(models, current, onModel) {
   const others = models.filter(({ name }) => name !== current).slice(0, 2);
   const items = others.map(({ name, title }) => {
     const words = createElement(
-      "span", {}, createElement("b", {}, "Try another model"), createElement("span", { className: "vf-small" }, title),
+      "span",
+      {},
+      createElement("b", {}, "Try another model"),
+      createElement("span", { className: "vf-small" }, title),
     );
-    const button = createElement("button", { type: "button", className: "vf-way", onclick: () => onModel(name) });
+    const button = createElement("button", {
+      type: "button",
+      className: "vf-way",
+      onclick: () => onModel(name),
+    });
     button.append(createIcon("swap"), words, createIcon("next"));
     return createElement("li", {}, button);
   });
@@ -115,8 +122,11 @@ export function createSource({ where, milliseconds, prediction }) {
   const place = where === "device" ? "On this device" : "On the server";
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
   return createElement(
-    "span", {}, `${place}${within}, `,
-    createElement("span", { className: "vf-how" }, `${how}, `), `version ${prediction.version.slice(0, 7)}`,
+    "span",
+    {},
+    `${place}${within}, `,
+    createElement("span", { className: "vf-how" }, `${how}, `),
+    `version ${prediction.version.slice(0, 7)}`,
   );
 }
 

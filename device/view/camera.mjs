@@ -137,7 +137,8 @@ export class Camera {
     this.#onchange();
     try {
       if (!(await this.#start(await request(deviceId, facing), turn))) return;
-      const main = !deviceId && facing === "environment" && mainRearCamera(this.#devices, this.#track);
+      const main =
+        !deviceId && facing === "environment" && mainRearCamera(this.#devices, this.#track);
       if (main) {
         // Phones open one camera at a time.
         this.#track.stop();

@@ -10,7 +10,8 @@ export const REASONS = {
     "No live picture: browsers only allow camera access over HTTPS, and this page was opened over " +
     `HTTP. ${PHOTO_WORKS}`,
   unsupported: `No live picture: this browser doesn't let pages use a camera. ${PHOTO_WORKS}`,
-  missing: "No live picture: this device has no camera. Choose a photo, paste one or drop one here.",
+  missing:
+    "No live picture: this device has no camera. Choose a photo, paste one or drop one here.",
   denied:
     "No live picture: the camera is blocked for this page. To allow it, open the site's settings " +
     `beside the address. ${PHOTO_WORKS}`,
@@ -61,7 +62,9 @@ async function permission() {
 export function reasonOf({ name }) {
   if (name === "NotFoundError") return "missing";
   // Browsers without `permissionsPolicy` refuse a frame in the same way as a visitor.
-  if (name === "NotAllowedError") return isForeignFrame() && !document.permissionsPolicy ? "frame" : "denied";
+  if (name === "NotAllowedError") {
+    return isForeignFrame() && !document.permissionsPolicy ? "frame" : "denied";
+  }
   return name === "SecurityError" ? "policy" : "busy";
 }
 

@@ -91,8 +91,10 @@ function resizedBox(photo, recipe) {
   const [wide, high] = fittedSize(photo, recipe, Math.max);
   const before = (padded, size) => Math.max(0, Math.floor((padded - size) / 2));
   return [
-    -before(wide, photo.width), -before(high, photo.height),
-    Math.max(wide, photo.width), Math.max(high, photo.height),
+    -before(wide, photo.width),
+    -before(high, photo.height),
+    Math.max(wide, photo.width),
+    Math.max(high, photo.height),
   ];
 }
 
@@ -103,7 +105,10 @@ function cropOf({ resize, crop }) {
   return {
     left: Math.floor((resizeWidth - width) / 2),
     top: Math.floor((resizeHeight - height) / 2),
-    width, height, resizeWidth, resizeHeight,
+    width,
+    height,
+    resizeWidth,
+    resizeHeight,
   };
 }
 

@@ -16,8 +16,10 @@ export function createDialog(parent, title) {
   const close = createButton("vf-text-button", "Close");
   const body = createElement("div", { className: "vf-dialog-body" });
   const dialog = createElement(
-    "dialog", { className: "vf-dialog" },
-    createElement("div", { className: "vf-dialog-head" }, heading, close), body,
+    "dialog",
+    { className: "vf-dialog" },
+    createElement("div", { className: "vf-dialog-head" }, heading, close),
+    body,
   );
   dialog.setAttribute("aria-labelledby", heading.id);
   close.onclick = () => dialog.close();

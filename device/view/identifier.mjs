@@ -21,8 +21,16 @@ import { Server, pause } from "./server.mjs";
 const PATIENCE_MS = 4000;
 
 /** Codes about the photo itself, which the other way would return as well. */
-const PHOTO_CODES = new Set(["missing", "empty", "too-large", "too-small", "too-many-pixels",
-  "unsupported-format", "damaged", "invalid"]);
+const PHOTO_CODES = new Set([
+  "missing",
+  "empty",
+  "too-large",
+  "too-small",
+  "too-many-pixels",
+  "unsupported-format",
+  "damaged",
+  "invalid",
+]);
 
 /** Codes of the device after which the server may still answer: it reads more formats. */
 const SERVER_MAY = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
@@ -274,7 +282,10 @@ class Identifier {
     signal?.addEventListener("abort", abort);
     if (this.#loading) {
       const patience = pause(PATIENCE_MS, stop.signal);
-      Promise.all([this.#loading, patience]).then(() => stop.abort(), () => {});
+      Promise.all([this.#loading, patience]).then(
+        () => stop.abort(),
+        () => {},
+      );
     }
     try {
       signal?.throwIfAborted();

@@ -9,7 +9,8 @@ const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditabl
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [tabindex], [role=button]`;
 
 export const NO_PHOTO_PASTED = "There is no photo in the clipboard.";
-export const NO_FILE_DROPPED = "What you dropped isn't a file. Save the photo first, then drop it here.";
+export const NO_FILE_DROPPED =
+  "What you dropped isn't a file. Save the photo first, then drop it here.";
 
 /**
  * Listen until `signal` is aborted.

@@ -20,7 +20,11 @@ export class PhotoView {
   #image = createElement("img", { className: "vf-image", decoding: "async" });
   #shade = createElement("div", { className: "vf-shade", ariaHidden: "true" });
   #seen = createElement("i", { className: "vf-seen" });
-  #canvas = createElement("canvas", { className: "vf-spotlight", ariaHidden: "true", hidden: true });
+  #canvas = createElement("canvas", {
+    className: "vf-spotlight",
+    ariaHidden: "true",
+    hidden: true,
+  });
   #corners = createCorners();
   #caption = createElement("figcaption", { className: "vf-caption", hidden: true });
   #photo = null;

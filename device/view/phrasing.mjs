@@ -70,9 +70,7 @@ export function toText(phrase) {
  */
 export function showPhrase(element, phrase, language) {
   element.replaceChildren(
-    ...phrase.map((part) =>
-      typeof part === "string" ? part : labelElement(part.label, language),
-    ),
+    ...phrase.map((part) => (typeof part === "string" ? part : labelElement(part.label, language))),
   );
 }
 

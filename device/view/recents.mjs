@@ -109,12 +109,14 @@ class Recents {
 
   /** Change the database after all earlier changes; a failure leaves what is in memory. */
   #store(work) {
-    this.#stored = this.#stored.then(async () => {
-      const database = await this.#database;
-      if (!database) return;
-      const transaction = database.transaction(STORE, "readwrite");
-      await Promise.all([work(transaction.objectStore(STORE)), finished(transaction)]);
-    }).catch(() => {});
+    this.#stored = this.#stored
+      .then(async () => {
+        const database = await this.#database;
+        if (!database) return;
+        const transaction = database.transaction(STORE, "readwrite");
+        await Promise.all([work(transaction.objectStore(STORE)), finished(transaction)]);
+      })
+      .catch(() => {});
   }
 
   /** Return the stored entries that are of this session or day; delete the others. */

@@ -22,8 +22,10 @@ export function openRunMenu(parent, run, onRun) {
   const { dialog, body } = createDialog(parent, "Where the model runs");
   const buttons = MODES.map(([name, title, line]) => {
     const button = createElement(
-      "button", { type: "button", className: "vf-choice", ariaPressed: String(name === run) },
-      createElement("b", {}, title), createElement("span", { className: "vf-small" }, line),
+      "button",
+      { type: "button", className: "vf-choice", ariaPressed: String(name === run) },
+      createElement("b", {}, title),
+      createElement("span", { className: "vf-small" }, line),
     );
     button.onclick = () => {
       dialog.close();

@@ -138,7 +138,10 @@ export class Server {
 function errorOf(status, body) {
   if (body?.code && body.code !== "not-found") return new LoupeError(body.code, body.detail);
   if (status === 413) {
-    return new LoupeError("too-large", "This file is too large for the server. Send a smaller one.");
+    return new LoupeError(
+      "too-large",
+      "This file is too large for the server. Send a smaller one.",
+    );
   }
   return new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
 }

@@ -14,7 +14,9 @@ export function createComponent(create) {
   const mounted = new WeakMap();
   return ({ parentElement, data, setTriggerValue }) => {
     let entry = mounted.get(parentElement);
-    if (!entry) mounted.set(parentElement, (entry = { screen: create(parentElement, data), calls: 0 }));
+    if (!entry) {
+      mounted.set(parentElement, (entry = { screen: create(parentElement, data), calls: 0 }));
+    }
     entry.screen.update(data, setTriggerValue);
     const call = ++entry.calls;
     return () => {

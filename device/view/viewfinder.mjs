@@ -19,7 +19,15 @@ const WAITING_MS = 300;
 const MOVE_MS = 240;
 const NO_RECIPE = { resize: [1, 1] };
 const DEFAULTS = {
-  models: [], model: "", samples: [], recents: null, theme: null, actions: {}, above: null, top: 5, run: "auto",
+  models: [],
+  model: "",
+  samples: [],
+  recents: null,
+  theme: null,
+  actions: {},
+  above: null,
+  top: 5,
+  run: "auto",
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -103,7 +111,13 @@ class Viewfinder {
   /** Show an entry, such as one of the recents; null goes back to the camera. */
   show(entry) {
     this.#asking.abort();
-    Object.assign(this.#state, { entry, error: null, message: "", isWaiting: false, isTaking: false });
+    Object.assign(this.#state, {
+      entry,
+      error: null,
+      message: "",
+      isWaiting: false,
+      isTaking: false,
+    });
     if (entry) this.#live.stop();
     else this.#parts.video.play().catch(() => {});
     this.#render();
@@ -145,7 +159,10 @@ class Viewfinder {
       if (onRun) openRunMenu(this.#parent, run, onRun);
       else onWhere?.();
     };
-    for (const [button, input] of [[parts.choose, parts.pick], [parts.cameraApp, parts.capture]]) {
+    for (const [button, input] of [
+      [parts.choose, parts.pick],
+      [parts.cameraApp, parts.capture],
+    ]) {
       button.onclick = () => input.click();
       input.onchange = () => {
         const [file] = input.files;
@@ -159,15 +176,23 @@ class Viewfinder {
     for (const name of ["correct", "share", "lookUp"]) {
       parts[name].onclick = () => this.#state.options.actions[name](this.#state.entry);
     }
-    listen(root, {
-      onPhoto: (file, source) => {
-        this.take(file, source, source === "paste" ? "The photo you pasted" : "The photo you dropped");
+    listen(
+      root,
+      {
+        onPhoto: (file, source) => {
+          this.take(
+            file,
+            source,
+            source === "paste" ? "The photo you pasted" : "The photo you dropped",
+          );
+        },
+        onRefusal: (message) => this.#say(message),
+        onDragging: (isOver) => root.toggleAttribute("data-dropping", isOver),
+        onSpace: () => (parts.shutter.checkVisibility() ? (this.#press(), true) : false),
+        onEscape: () => (this.#state.entry ? (this.#goBack(), true) : false),
       },
-      onRefusal: (message) => this.#say(message),
-      onDragging: (isOver) => root.toggleAttribute("data-dropping", isOver),
-      onSpace: () => (parts.shutter.checkVisibility() ? (this.#press(), true) : false),
-      onEscape: () => (this.#state.entry ? (this.#goBack(), true) : false),
-    }, signal);
+      signal,
+    );
     for (const name of ["pointerdown", "keydown"]) {
       root.addEventListener(name, () => this.#resetIdle(), { signal });
     }
@@ -224,7 +249,10 @@ class Viewfinder {
     const box = square.getBoundingClientRect();
     if (!box.width) return;
     const corners = {
-      left: box.left - outer.left, top: box.top - outer.top, width: box.width, height: box.height,
+      left: box.left - outer.left,
+      top: box.top - outer.top,
+      width: box.width,
+      height: box.height,
     };
     const frame = { width: video.videoWidth, height: video.videoHeight };
     const { isMirrored } = this.#camera;
@@ -275,7 +303,16 @@ class Viewfinder {
     const { options } = this.#state;
     const { identifier, recents, onAnswer, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
-    const entry = { id: randomId(), photo, source, alt, time: Date.now(), answer, token: null, url: null };
+    const entry = {
+      id: randomId(),
+      photo,
+      source,
+      alt,
+      time: Date.now(),
+      answer,
+      token: null,
+      url: null,
+    };
     this.show(entry);
     this.#moveSquare(before);
     this.#asking = new AbortController();
@@ -306,7 +343,10 @@ class Viewfinder {
     const shift = before.top - square.getBoundingClientRect().top;
     if (!before.height || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const easing = "cubic-bezier(.2, 0, 0, 1)";
-    square.animate([{ translate: `0 ${shift}px` }, { translate: "none" }], { duration: MOVE_MS, easing });
+    square.animate([{ translate: `0 ${shift}px` }, { translate: "none" }], {
+      duration: MOVE_MS,
+      easing,
+    });
   }
 
   async #paste() {

@@ -22,7 +22,11 @@ export function createParts() {
 
     picture: createElement("div", { className: "vf-picture" }),
     video: createElement("video", {
-      className: "vf-video", muted: true, playsInline: true, autoplay: true, ariaHidden: "true",
+      className: "vf-video",
+      muted: true,
+      playsInline: true,
+      autoplay: true,
+      ariaHidden: "true",
     }),
     stage: createElement("div", { className: "vf-stage" }),
     square: createElement("div", { className: "vf-square" }),
@@ -46,9 +50,15 @@ export function createParts() {
     live: createButton("vf-segment", "Live"),
     still: createButton("vf-segment", "Photo"),
     mode: createElement("div", { className: "vf-mode", role: "group", ariaLabel: "Mode" }),
-    torch: createButton("vf-icon-button vf-ring vf-torch", "Torch", { icon: "torch", isIconOnly: true }),
+    torch: createButton("vf-icon-button vf-ring vf-torch", "Torch", {
+      icon: "torch",
+      isIconOnly: true,
+    }),
     zoom: createElement("button", { type: "button", className: "vf-icon-button vf-ring vf-zoom" }),
-    flip: createButton("vf-icon-button vf-flip", "Other camera", { icon: "flip", isIconOnly: true }),
+    flip: createButton("vf-icon-button vf-flip", "Other camera", {
+      icon: "flip",
+      isIconOnly: true,
+    }),
 
     openCamera: createButton("vf-button vf-main", "Open the camera", { icon: "camera" }),
     cameraApp: createButton("vf-button", "Take a photo", { icon: "camera" }),
@@ -64,7 +74,12 @@ export function createParts() {
     acts: createElement("div", { className: "vf-acts" }),
 
     where: createElement("button", { type: "button", className: "vf-where" }),
-    keys: createElement("p", { className: "vf-keys" }, createElement("kbd", {}, "Space"), " or drop one anywhere"),
+    keys: createElement(
+      "p",
+      { className: "vf-keys" },
+      createElement("kbd", {}, "Space"),
+      " or drop one anywhere",
+    ),
     samples: createElement("div", { className: "vf-samples", hidden: true }),
     visit: createElement("div", { className: "vf-visit", hidden: true }),
   };
@@ -80,15 +95,48 @@ function assemble(parts) {
   parts.photo.element.append(parts.why);
   parts.stage.append(parts.square);
   parts.picture.append(parts.video, parts.stage);
-  const head = createElement("div", { className: "vf-head" }, parts.headline, parts.percent, parts.lookUp);
-  words.append(parts.cameraOff, head, parts.note, parts.status, parts.tryCamera, parts.alert, parts.retry, parts.details, parts.spoken);
+  const head = createElement(
+    "div",
+    { className: "vf-head" },
+    parts.headline,
+    parts.percent,
+    parts.lookUp,
+  );
+  words.append(
+    parts.cameraOff,
+    head,
+    parts.note,
+    parts.status,
+    parts.tryCamera,
+    parts.alert,
+    parts.retry,
+    parts.details,
+    parts.spoken,
+  );
   parts.mode.append(parts.live, parts.still);
   parts.acts.append(parts.correct, parts.share);
-  parts.ways.append(parts.openCamera, parts.cameraApp, parts.choose, parts.paste, parts.pick, parts.capture);
+  parts.ways.append(
+    parts.openCamera,
+    parts.cameraApp,
+    parts.choose,
+    parts.paste,
+    parts.pick,
+    parts.capture,
+  );
   side.append(words, parts.samples);
   screen.append(
-    parts.picture, side, parts.shutter, parts.acts, parts.ways, parts.mode, parts.torch, parts.zoom, parts.flip,
-    parts.where, parts.keys, parts.bar,
+    parts.picture,
+    side,
+    parts.shutter,
+    parts.acts,
+    parts.ways,
+    parts.mode,
+    parts.torch,
+    parts.zoom,
+    parts.flip,
+    parts.where,
+    parts.keys,
+    parts.bar,
   );
   root.append(screen, parts.visit);
 }
@@ -101,9 +149,12 @@ export function linkStyles(root) {
   });
   root.prepend(...links);
   return Promise.all(
-    links.map((link) => new Promise((resolve) => {
-      link.onload = link.onerror = resolve;
-    })),
+    links.map(
+      (link) =>
+        new Promise((resolve) => {
+          link.onload = link.onerror = resolve;
+        }),
+    ),
   );
 }
 

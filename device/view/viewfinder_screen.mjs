@@ -3,8 +3,15 @@
  */
 
 import {
-  cornersOf, createBars, createLines, createRecents, createRuler, createSource, createWaysOn,
-  percentOf, toneOf,
+  cornersOf,
+  createBars,
+  createLines,
+  createRecents,
+  createRuler,
+  createSource,
+  createWaysOn,
+  percentOf,
+  toneOf,
 } from "./answer_view.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createElement, createIcon } from "./elements.mjs";
@@ -59,7 +66,9 @@ function redraw(element, key, create) {
 
 function drawModels({ bar, models }, options) {
   bar.hidden = options.models.length < 2;
-  redraw(models, options.models, () => options.models.map(({ name, title }) => new Option(title, name)));
+  redraw(models, options.models, () =>
+    options.models.map(({ name, title }) => new Option(title, name)),
+  );
   models.value = options.model;
 }
 
@@ -108,9 +117,10 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   redraw(parts.details, key, () => {
     if (!answer) return [];
     if (isLive) return createRuler(answer, info);
-    const rest = tone === "unknown"
-      ? createWaysOn(options.models, options.model, onModel)
-      : [createBars(answer, info)];
+    const rest =
+      tone === "unknown"
+        ? createWaysOn(options.models, options.model, onModel)
+        : [createBars(answer, info)];
     return [...createLines(answer), ...rest];
   });
 }
@@ -147,7 +157,10 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   parts.shutter.hidden = isEmpty;
   parts.shutter.toggleAttribute("data-busy", isTaking);
   redraw(parts.shutter, Boolean(entry), () => (entry ? [createIcon("camera")] : []));
-  for (const [button, isOn] of [[parts.live, isLive], [parts.still, !isLive]]) {
+  for (const [button, isOn] of [
+    [parts.live, isLive],
+    [parts.still, !isLive],
+  ]) {
     button.setAttribute("aria-pressed", String(isOn));
   }
   const canWatch = options.identifier.state.device !== "off";
@@ -213,7 +226,10 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   redraw(samples, options.samples, () => {
     const items = options.samples.map((sample) => {
       const image = createElement("img", {
-        className: "vf-thumb", loading: "lazy", alt: sample.alt, src: sample.thumbnail,
+        className: "vf-thumb",
+        loading: "lazy",
+        alt: sample.alt,
+        src: sample.thumbnail,
       });
       const button = createElement("button", { type: "button", className: "vf-sample" }, image);
       button.onclick = () => handlers.onSample(sample);
@@ -228,8 +244,11 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
     ];
   });
   visit.hidden = !recents.length;
-  redraw(visit, recents.map(({ id }) => id), () =>
-    createRecents(recents, handlers.onEntry, handlers.onClear));
+  redraw(
+    visit,
+    recents.map(({ id }) => id),
+    () => createRecents(recents, handlers.onEntry, handlers.onClear),
+  );
   for (const button of visit.querySelectorAll(".vf-recent")) {
     button.setAttribute("aria-current", String(button.dataset.entry === entry?.id));
   }
