@@ -84,10 +84,12 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.javascript check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python -m tests.javascript format
 
 # Resolve everything once, then each part within it, so that all three files agree.
 # $(1) is the folder to write to, $(2) further options for uv.

@@ -12,6 +12,10 @@ import { followTheme } from "./view/viewfinder_parts.mjs";
 const $ = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
+const persist = /** @type {HTMLInputElement} */ ($("persist"));
+/** @type {NodeListOf<HTMLInputElement>} */
+const graphInputs = document.querySelectorAll("[name=graph]");
+
 let models = [];
 let samples = [];
 /** Photos of this tab, until it is closed. */
@@ -37,9 +41,7 @@ async function start() {
   const wanted = new URLSearchParams(location.search).get("model");
   const chosen =
     models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
-  $("settings").onchange = ({ target }) => {
-    if (target.name === "graph") open(identifier.info.name);
-  };
+  for (const input of graphInputs) input.onchange = () => open(identifier.info.name);
   await open((chosen ?? models[0]).name);
 }
 
@@ -67,7 +69,7 @@ async function fetchJson(url) {
 /** Load a model with the chosen graph, and show it in the viewfinder. */
 async function open(name) {
   const turn = ++opened;
-  const graph = document.querySelector("[name=graph]:checked").value;
+  const graph = graphInputs[0].checked ? "small" : "full";
   try {
     const info = await fetchJson(`models/${name}/model.json`);
     if (turn !== opened) return;
@@ -100,7 +102,7 @@ function show(info) {
     what: { headline: "Point your phone at something", line: knows(info), language: info.language },
     onModel: choose,
     onWhere() {
-      $("device").open = true;
+      $("device").setAttribute("open", "");
       $("settings").scrollIntoView();
     },
     async onRetry() {
@@ -180,10 +182,10 @@ async function keep(message) {
 
 /** Show whether the browser may remove what is kept; a page can't take the promise back. */
 function showPersistence(isPersistent) {
-  $("persist").checked = $("persist").disabled = isPersistent;
+  persist.checked = persist.disabled = isPersistent;
 }
 
-$("persist").onchange = async () => {
+persist.onchange = async () => {
   const isPersistent = await navigator.storage.persist();
   showPersistence(isPersistent);
   if (!isPersistent) $("kept").textContent += " This browser doesn't promise to keep it.";

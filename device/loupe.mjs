@@ -274,6 +274,7 @@ function pause(milliseconds, signal) {
 /** Wait for what `start` begins; it takes a callback and returns a function that cancels. */
 async function untilAborted(signal, start) {
   if (signal?.aborted) return;
+  /** @type {() => void} */
   let cancel;
   let onAbort;
   await new Promise((resolve) => {

@@ -7,24 +7,29 @@
  * takes over what has been fetched. Only URLs below this file's folder are touched.
  */
 
-const SCOPE = new URL("./", self.location).href;
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+const SCOPE = new URL("./", worker.location.href).href;
 const CACHES = `${new URL(SCOPE).pathname}@`;
 const STATE = new URL("state.json", SCOPE).href;
 
 /** What is kept of the page beside its files, which `files.json` lists. */
 const PAGE = ["./", "models/index.json"];
 
-self.addEventListener("install", () => self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+worker.addEventListener("install", () => worker.skipWaiting());
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   if (method === "GET" && url.startsWith(SCOPE)) event.respondWith(answer(event.request));
 });
 
-/** Messages are `{keep: {model, graph}}` and `{clear: true}`, with a port for the result. */
+/**
+ * Messages are `{keep: {model, graph}}` and `{clear: true}`, with a port for the result.
+ *
+ * @type {Promise<unknown>}
+ */
 let queue = Promise.resolve();
-self.addEventListener("message", (event) => {
+worker.addEventListener("message", (event) => {
   const { keep: wanted } = event.data;
   const done = queue.then(() => (wanted ? keep(wanted) : clear()));
   queue = done.catch(() => {});

@@ -9,7 +9,11 @@ import { centreBox, crop } from "./preprocess.mjs";
 import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 import { isWhole } from "./truncation.mjs";
 
-/** How photos are decoded: without colour management, as Pillow does. */
+/**
+ * How photos are decoded: without colour management, as Pillow does.
+ *
+ * @type {ImageBitmapOptions}
+ */
 export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /** First bytes of formats that all browsers read; a file that begins so and fails is damaged. */
@@ -55,7 +59,7 @@ async function decodeLargeJpeg(bytes, recipe, limits) {
   return decodeScaled(bytes, factor);
 }
 
-const isJpeg = ([first, second]) => first === 0xff && second === 0xd8;
+const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
 
 /**
  * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and those
@@ -79,8 +83,8 @@ function readCentre(bitmap, recipe, factor, orientation) {
     return { start: Math.max(0, start), end, missing: Math.max(0, -start) };
   });
   const [across, down] = spans;
-  const size = spans.map(({ start, end }) => end - start);
-  const image = readPixels(bitmap, [across.start, down.start, ...size]);
+  const [width, height] = spans.map(({ start, end }) => end - start);
+  const image = readPixels(bitmap, across.start, down.start, width, height);
   return factor === 1 ? image : scaleDown(image, factor, [across.missing, down.missing]);
 }
 
@@ -150,7 +154,7 @@ function checkSize({ width, height }, limits) {
   }
 }
 
-function readPixels(bitmap, [left, top, width, height]) {
+function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   // Transparent pixels become white, as on the server.
@@ -170,10 +174,10 @@ function readPixels(bitmap, [left, top, width, height]) {
 export async function testPixels() {
   const side = 16;
   const { file, expected } = makeBitmapFile(side);
-  let data = [];
+  let data = new Uint8ClampedArray();
   try {
     const bitmap = await createImageBitmap(file, DECODING);
-    ({ data } = readPixels(bitmap, [0, 0, side, side]));
+    ({ data } = readPixels(bitmap, 0, 0, side, side));
     bitmap.close();
   } catch {
     // A browser without OffscreenCanvas, or one that refuses to read it.

@@ -33,7 +33,7 @@ export function predictionSet(probabilities, thresholds) {
  * Return the prediction for one photo.
  *
  * @param {object} model the contents of `model.json`
- * @param {"small" | "full"} graph
+ * @param {string} graph the name of one of its graphs
  * @param {{probabilities: Float32Array, novelty: number | null}} output
  * @param {{decode: number, preprocess: number, engine: number, total: number}} milliseconds
  * @param {number} top number of candidates

@@ -91,7 +91,11 @@ export function fittedSize(image, recipe, choose) {
   return [Math.max(1, Math.trunc(scale * width)), Math.max(1, Math.trunc(scale * height))];
 }
 
-/** Return the box that ends up in the crop, if resizing it alone gives the same pixels. */
+/**
+ * Return the box that ends up in the crop, if resizing it alone gives the same pixels.
+ *
+ * @returns {[number, number, number, number] | null} left, top, right and bottom
+ */
 function innerBox(image, recipe) {
   if (!recipe.crop) return null;
   const scales = [image.width / recipe.resize[1], image.height / recipe.resize[0]];
@@ -101,6 +105,7 @@ function innerBox(image, recipe) {
     if (margins[axis] * scales[axis] < reach * Math.max(scales[axis], 1) + 1) return null;
   }
   const [left, top] = [margins[0] * scales[0], margins[1] * scales[1]];
+  /** @type {[number, number, number, number]} */
   const box = [left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]];
   // Pillow keeps boxes in single precision, and rounding one changes pixels.
   return box.every((edge) => Math.fround(edge) === edge) ? box : null;

@@ -57,8 +57,11 @@ export async function decodeScaled(bytes, factor) {
   // Browsers without `rotation` don't say how the photo is turned.
   const hasRotation = "rotation" in (globalThis.VideoFrame?.prototype ?? {});
   if (!("ImageDecoder" in globalThis) || !hasRotation) return null;
-  const options = { data: bytes, type: "image/jpeg", colorSpaceConversion: "none" };
-  const decoder = new ImageDecoder(options);
+  const decoder = new ImageDecoder({
+    data: bytes,
+    type: "image/jpeg",
+    colorSpaceConversion: "none",
+  });
   try {
     const { image: frame } = await decoder.decode();
     try {
@@ -85,8 +88,9 @@ async function scaleFrame(frame, factor) {
     const height = Math.ceil(visibleRect.height / shrink);
     return blockMeans({ data, offset, step: 1, stride, width, height }, factor / shrink);
   });
-  const size = [Math.ceil(visibleRect.width / factor), Math.ceil(visibleRect.height / factor)];
-  return toUprightRgb(planes, size, { rotation, flip });
+  const width = Math.ceil(visibleRect.width / factor);
+  const height = Math.ceil(visibleRect.height / factor);
+  return toUprightRgb(planes, { width, height, rotation, flip });
 }
 
 /** Return the means of blocks of one channel's values, row by row; see `scaleDown`. */
@@ -126,7 +130,7 @@ function blockEdges(length, factor, missing) {
 }
 
 /** Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored. */
-function toUprightRgb([light, blue, red], [width, height], { rotation, flip }) {
+function toUprightRgb([light, blue, red], { width, height, rotation, flip }) {
   const isSideways = rotation % 180 !== 0;
   const image = emptyImage(isSideways ? height : width, isSideways ? width : height);
   for (let row = 0; row < height; row++) {

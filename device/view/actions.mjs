@@ -13,7 +13,7 @@ const NO_LINK = "There is no link yet, because the app isn't connected. Try agai
 /**
  * Ask what a photo shows, and save it.
  *
- * @param {Node} parent where the viewfinder is
+ * @param {ParentNode} parent where the viewfinder is
  * @param {object} correction
  * @param {object} correction.entry with the photo and its answer
  * @param {string[]} correction.labels of the model

@@ -7,7 +7,7 @@ import { createButton, createElement } from "./elements.mjs";
 /**
  * Return a dialog that is still closed, and its body. It is removed when it is closed.
  *
- * @param {Node} parent where the viewfinder is
+ * @param {ParentNode} parent where the viewfinder is
  * @param {string} title
  * @returns {{dialog: HTMLDialogElement, body: Element}}
  */

@@ -5,21 +5,29 @@
 /**
  * Return an element.
  *
- * @param {string} tag
- * @param {object} [properties] properties of the element, or attributes where it has no such property
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, unknown>} [properties] properties of the element, or attributes where it has no such property
  * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function createElement(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name in element) element[name] = value;
-    else element.setAttribute(name, value);
+    if (name in element) Object.assign(element, { [name]: value });
+    else element.setAttribute(name, String(value));
   }
   element.append(...children);
   return element;
 }
 
-/** Return a button; `icon` is drawn before its text. An icon-only button's name is its label. */
+/**
+ * Return a button; `icon` is drawn before its text. An icon-only button's name is its label.
+ *
+ * @param {string} className
+ * @param {string} text
+ * @param {{icon?: string, isIconOnly?: boolean, onclick?: (event: MouseEvent) => void}} [options]
+ */
 export function createButton(className, text, { icon, isIconOnly = false, onclick } = {}) {
   const button = createElement("button", { type: "button", className, onclick });
   if (icon) button.append(createIcon(icon));
@@ -40,7 +48,14 @@ export function createIcon(name) {
   return svg;
 }
 
-/** Return an element for screen readers only. */
+/**
+ * Return an element for screen readers only.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, unknown>} [properties]
+ * @param {...(Node | string)} children
+ */
 export function createUnseen(tag, properties = {}, ...children) {
   return createElement(tag, { ...properties, className: "vf-unseen" }, ...children);
 }

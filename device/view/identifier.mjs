@@ -71,6 +71,7 @@ class Identifier {
   #closing = new AbortController();
   #state;
 
+  /** @param {Parameters<typeof createIdentifier>[0]} options */
   constructor({ address = null, server = null, run = "auto", graph = "small" }) {
     this.#address = address;
     this.#server = server && new Server(server);
@@ -179,11 +180,12 @@ class Identifier {
    * Save what a photo shows, on the server.
    *
    * @param {object} correction
-   * @param {object} correction.answer
+   * @param {{id: string | null}} correction.answer
    * @param {string} [correction.id] of the answer that the session keeps, by default the answer's
    * @param {string | null} [correction.token] of the answer's share link, for another session
    * @param {string[]} correction.labels
    * @param {Blob | null} [correction.photo] only if the visitor agreed to send it
+   * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<{number: number}>} by which the owner can delete it
    */
   async correct({ answer, id = answer.id, token, labels, photo }, { signal } = {}) {
@@ -311,6 +313,10 @@ class Identifier {
     }
   }
 
+  /**
+   * @param {Blob} blob
+   * @param {{top?: number, signal?: AbortSignal}} options
+   */
   async #onDevice(blob, { top, signal }) {
     try {
       return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));

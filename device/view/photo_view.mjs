@@ -42,7 +42,7 @@ export class PhotoView {
    * Show a photo, or none.
    *
    * @param {Blob | null} photo
-   * @param {{alt: string, caption: string, recipe: object | null}} [about]
+   * @param {{alt?: string, caption?: string, recipe?: object | null}} [about]
    */
   show(photo, { alt = "", caption = "", recipe = null } = {}) {
     this.#caption.textContent = caption;

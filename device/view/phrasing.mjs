@@ -137,7 +137,8 @@ function join(phrases) {
   return joined;
 }
 
-function capitalize([first, ...rest]) {
+function capitalize(phrase) {
+  const [first, ...rest] = phrase;
   const text = first.label ?? first;
   const [letter = "", ...letters] = text;
   const capitalized = letter.toUpperCase() + letters.join("");

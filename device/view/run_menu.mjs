@@ -5,6 +5,7 @@
 import { createDialog } from "./dialog.mjs";
 import { createElement } from "./elements.mjs";
 
+/** @type {[import("../types").Run, string, string][]} */
 const MODES = [
   ["auto", "Automatic", "This device once it has the model, and the server until then."],
   ["device", "This device", "Photos stay here."],
@@ -14,8 +15,8 @@ const MODES = [
 /**
  * Ask where the model runs.
  *
- * @param {Node} parent where the viewfinder is
- * @param {"auto" | "device" | "server"} run the current choice
+ * @param {ParentNode} parent where the viewfinder is
+ * @param {import("../types").Run} run the current choice
  * @param {(run: string) => void} onRun is called with another choice
  */
 export function openRunMenu(parent, run, onRun) {

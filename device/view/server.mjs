@@ -65,7 +65,13 @@ export class Server {
     return this.#send("photo", { top }, blob, { signal, onProgress });
   }
 
-  /** Return `{rows, columns, heat}` of a photo: how much each region matters, 0 to 1. */
+  /**
+   * Explain a photo.
+   *
+   * @param {Blob} blob
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<import("../types").OcclusionMap>}
+   */
   async explain(blob, { signal } = {}) {
     const { rows, columns, heat } = await this.#send("explanation", {}, blob, { signal });
     return { rows, columns, heat: Float32Array.from(heat) };
@@ -79,6 +85,7 @@ export class Server {
    * @param {string | null} [correction.token] of the answer's share link
    * @param {string[]} correction.labels
    * @param {Blob | null} [correction.photo] only if the visitor agreed
+   * @param {{signal?: AbortSignal}} [options]
    */
   correct({ id, token, labels, photo }, { signal } = {}) {
     const form = new FormData();
@@ -93,7 +100,14 @@ export class Server {
     return new URL(this.#options.url, document.baseURI);
   }
 
-  /** Send a body and return the response; retry while the server is busy or a token is due. */
+  /**
+   * Send a body and return the response; retry while the server is busy or a token is due.
+   *
+   * @param {string} route
+   * @param {Record<string, unknown>} values of the query; null and undefined are left out
+   * @param {Blob | FormData} body
+   * @param {{signal?: AbortSignal, onProgress?: (sent: number, total: number) => void}} options
+   */
   async #send(route, values, body, { signal, onProgress }) {
     const started = performance.now();
     let hasRenewed = false;
@@ -101,7 +115,7 @@ export class Server {
       const { token, model, engine } = this.#options;
       const url = new URL(route, this.#base);
       for (const [name, value] of Object.entries({ model, engine, ...values })) {
-        if (value !== undefined && value !== null) url.searchParams.set(name, value);
+        if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
       }
       const response = await post(url, body, { token, signal, onProgress });
       if (response.status < 300 && response.body) return response.body;

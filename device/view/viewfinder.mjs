@@ -27,7 +27,7 @@ const DEFAULTS = {
   actions: {},
   above: null,
   top: 5,
-  run: "auto",
+  run: /** @type {import("../types").Run} */ ("auto"),
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -144,7 +144,8 @@ class Viewfinder {
     const { signal } = this.#leaving;
     parts.shutter.onclick = () => this.#press();
     parts.square.onclick = ({ target }) => {
-      if (!this.#state.entry && !target.closest("button")) this.#shoot();
+      const isOnButton = /** @type {Element} */ (target).closest("button");
+      if (!this.#state.entry && !isOnButton) this.#shoot();
     };
     parts.openCamera.onclick = parts.tryCamera.onclick = () => this.#openCamera();
     parts.flip.onclick = () => this.#camera.flip();
@@ -152,16 +153,16 @@ class Viewfinder {
     parts.zoom.onclick = () => this.#camera.cycleZoom();
     parts.live.onclick = () => this.#setLive(true);
     parts.still.onclick = () => this.#setLive(false);
-    parts.models.onchange = ({ target }) => this.#state.options.onModel?.(target.value);
+    parts.models.onchange = () => this.#state.options.onModel?.(parts.models.value);
     parts.retry.onclick = () => this.#state.options.onRetry?.();
     parts.where.onclick = () => {
       const { onRun, onWhere, run } = this.#state.options;
       if (onRun) openRunMenu(this.#parent, run, onRun);
       else onWhere?.();
     };
-    for (const [button, input] of [
-      [parts.choose, parts.pick],
-      [parts.cameraApp, parts.capture],
+    for (const { button, input } of [
+      { button: parts.choose, input: parts.pick },
+      { button: parts.cameraApp, input: parts.capture },
     ]) {
       button.onclick = () => input.click();
       input.onchange = () => {

@@ -188,6 +188,8 @@ export function followSize(parts, onchange) {
 /**
  * Follow the theme that `getTheme` returns, or the system's where that is null.
  *
+ * @param {HTMLElement} root
+ * @param {{getTheme?: () => string | null, signal?: AbortSignal}} [options]
  * @returns {() => void} applies the theme again, after `getTheme` has changed
  */
 export function followTheme(root, { getTheme = () => null, signal } = {}) {

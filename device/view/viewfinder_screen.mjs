@@ -29,8 +29,8 @@ const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
  *
  * @param {object} parts see `createParts`
  * @param {object} state of the viewfinder
- * @param {Camera} camera
- * @param {LiveAnswers} live
+ * @param {import("./camera.mjs").Camera} camera
+ * @param {import("./live.mjs").LiveAnswers} live
  * @param {object} handlers onSample, onModel, onEntry, onClear
  */
 export function render(parts, state, camera, live, handlers) {

