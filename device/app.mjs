@@ -4,6 +4,7 @@
  * Text from models and photos is only ever set as text.
  */
 
+import { fetchMade } from "./engine/fetch_made.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
@@ -54,16 +55,8 @@ function choose(name) {
 
 /** Return a JSON file; wait while the app is making it. */
 async function fetchJson(url) {
-  for (;;) {
-    const response = await fetch(url, { cache: "no-cache" }).catch(() => {
-      throw new Error("There is no network, and this model isn't kept on this device.");
-    });
-    if (response.ok) return response.json();
-    const { code, detail } = await response.json().catch(() => ({}));
-    if (code !== "busy") throw new Error(detail ?? `The app answers ${response.status}.`);
-    say(detail);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-  }
+  const response = await fetchMade(url, say);
+  return response.json();
 }
 
 /** Load a model with the chosen graph, and show it in the viewfinder. */

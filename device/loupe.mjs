@@ -9,10 +9,15 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-import { LoupeError } from "./engine/errors.mjs";
+/** @import { GraphName, ModelInfo, OcclusionMap, Prediction, Region, WorkerCalls } from "./types" */
+
+import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
+import { LoupeError, messageOf } from "./engine/errors.mjs";
 import { DECODING } from "./engine/photo.mjs";
 
 export { LoupeError };
+
+/** @typedef {ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} Picture */
 
 /**
  * Load a model and test it: the browser must return a photo's pixels unchanged, and the graph its
@@ -21,29 +26,26 @@ export { LoupeError };
  * @param {string | URL} address of the folder with `model.json`, relative to the page; another
  *   origin must allow it by CORS
  * @param {object} [options]
- * @param {"small" | "full"} [options.graph] the small one, by default, is a quarter of the download
+ * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
  * @returns {Promise<Model>}
  * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
- *   "engine-unavailable", with the reason
+ *   "engine-unavailable", with the reason; or the signal's reason
  */
 export async function load(address, { graph = "small", onProgress, signal } = {}) {
   const folder = folderUrl(address);
   const calls = new Calls(startWorker(), onProgress);
-  const close = () => calls.close();
-  signal?.addEventListener("abort", close);
   try {
-    const info = await calls.send("load", { address: folder.href, graph });
-    return new Model(calls, info, folder);
+    const loading = calls.send("load", { address: folder.href, graph });
+    return new Model(calls, await untilAborted(loading, signal), folder);
   } catch (error) {
     calls.close();
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", close);
   }
 }
 
+/** @param {string | URL} address */
 function folderUrl(address) {
   try {
     return new URL(String(address).replace(/\/?$/, "/"), document.baseURI);
@@ -57,7 +59,7 @@ function startWorker() {
     return new Worker(new URL("engine/worker.mjs", import.meta.url), { type: "module" });
   } catch (error) {
     // Browsers start workers only from the page's own origin.
-    throw new LoupeError("engine-unavailable", `The worker can't be started: ${error.message}`);
+    throw new LoupeError("engine-unavailable", `The worker can't be started: ${messageOf(error)}`);
   }
 }
 
@@ -66,10 +68,15 @@ class Model {
   #calls;
   #folder;
   #streams = 0;
-  /** Promises of models with other graphs, by the graph's name. */
+  /** @type {Map<GraphName, Promise<Model>>} models with other graphs */
   #others = new Map();
   #isClosed = false;
 
+  /**
+   * @param {Calls} calls
+   * @param {ModelInfo} info
+   * @param {URL} folder
+   */
   constructor(calls, { graph, ...info }, folder) {
     this.#calls = calls;
     this.#folder = folder;
@@ -80,13 +87,12 @@ class Model {
   /**
    * Identify a photo, or the frame that a video shows.
    *
-   * @param {Blob | ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} source
-   *   stays usable
+   * @param {Blob | Picture} source stays usable
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
-   * @param {"small" | "full"} [options.graph] by default the one that was loaded; another is loaded
-   *   at its first use, beside it
-   * @returns {Promise<object>} the JSON that the command line prints
+   * @param {GraphName} [options.graph] by default the one that was loaded; another is loaded at its
+   *   first use, beside it
+   * @returns {Promise<Prediction>}
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
    *   "unsupported-format", "damaged", "invalid" for other arguments, or as `load`
    */
@@ -109,8 +115,7 @@ class Model {
    * @param {object} [options]
    * @param {number} [options.seconds] for finer maps; a coarse one is always completed
    * @param {AbortSignal} [options.signal]
-   * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} how much each region of
-   *   what the model sees matters, row by row, from 0 to 1
+   * @returns {Promise<OcclusionMap>}
    * @throws {LoupeError} as `identify`, or the signal's reason
    */
   async explain(source, { seconds = 0.7, signal } = {}) {
@@ -136,12 +141,12 @@ class Model {
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {number} [options.maxPerSecond] 10 by default
-   * @param {() => object} [options.region] returns the part of the frame to identify, as `x`, `y`,
-   *   `width` and `height` in the video's pixels; by default all of it
+   * @param {() => Region | undefined} [options.region] returns the part of the frame to identify, in
+   *   the video's pixels; by default all of it
    * @param {number} [options.average] number of frames, 1 by default: a prediction is that of the
    *   mean of the last outputs
    * @param {AbortSignal} [options.signal]
-   * @returns {AsyncGenerator<object>} predictions; it ends when `signal` is aborted
+   * @returns {AsyncGenerator<Prediction>} it ends when `signal` is aborted
    */
   async *watch(video, { top = 5, maxPerSecond = 10, region, average = 1, signal } = {}) {
     if (!(video instanceof HTMLVideoElement)) {
@@ -149,27 +154,30 @@ class Model {
     }
     const stream = { number: ++this.#streams, average };
     let next = 0;
-    while (!signal?.aborted) {
-      await pause(next - performance.now(), signal);
-      await nextFrame(video, signal);
-      if (signal?.aborted) return;
-      next = performance.now() + 1000 / maxPerSecond;
-      const source = await copyOf(video);
-      const values = { source, top, region: region?.(), stream };
-      const prediction = await this.#calls.send("identify", values, [source]);
-      if (signal?.aborted) return;
-      yield prediction;
+    try {
+      for (;;) {
+        const early = next - performance.now();
+        if (early > 0) await pause(early, signal);
+        await nextFrame(video, signal);
+        next = performance.now() + 1000 / maxPerSecond;
+        const source = await copyOf(video);
+        const values = { source, top, region: region?.(), stream };
+        const prediction = await this.#calls.send("identify", values, [source]);
+        signal?.throwIfAborted();
+        yield prediction;
+      }
+    } catch (error) {
+      if (!signal?.aborted) throw error;
     }
   }
 
+  /** @param {GraphName} graph */
   #loadOther(graph) {
-    if (!this.#others.has(graph)) {
-      const loading = load(this.#folder, { graph });
-      this.#others.set(graph, loading);
-      // The next call tries again.
-      loading.catch(() => this.#others.delete(graph));
-    }
-    return this.#others.get(graph);
+    const loading = this.#others.get(graph) ?? load(this.#folder, { graph });
+    this.#others.set(graph, loading);
+    // The next call tries again.
+    loading.catch(() => this.#others.delete(graph));
+    return loading;
   }
 
   /** End the worker and free its memory; later calls are refused. */
@@ -185,9 +193,21 @@ class Model {
   }
 }
 
-/** Return a copy of what a picture shows, to be moved to the worker. */
+/** Types of pictures; older browsers lack some. */
+const PICTURES = [
+  globalThis.ImageBitmap,
+  globalThis.HTMLCanvasElement,
+  globalThis.OffscreenCanvas,
+  globalThis.HTMLVideoElement,
+];
+
+/**
+ * Return a copy of what a picture shows, to be moved to the worker.
+ *
+ * @param {Picture} source
+ */
 async function copyOf(source) {
-  if (!SOURCES.some((name) => name in globalThis && source instanceof globalThis[name])) {
+  if (!PICTURES.some((type) => type && source instanceof type)) {
     throw new LoupeError("invalid", "A photo is a Blob, an ImageBitmap, a canvas or a <video>.");
   }
   if (source instanceof HTMLVideoElement && source.readyState < source.HAVE_CURRENT_DATA) {
@@ -201,23 +221,30 @@ async function copyOf(source) {
     return await createImageBitmap(source, DECODING);
   } catch (error) {
     // Without pixels, closed, or tainted by a photo of another origin.
-    throw new LoupeError("damaged", `The picture can't be read: ${error.message}`);
+    throw new LoupeError("damaged", `The picture can't be read: ${messageOf(error)}`);
   }
 }
-
-const SOURCES = ["ImageBitmap", "HTMLCanvasElement", "OffscreenCanvas", "HTMLVideoElement"];
 
 /** Calls of a worker's functions, each answered by a message with its number. */
 class Calls {
   #worker;
+  /** @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void}>} */
   #waiting = new Map();
   #last = 0;
+  /** @type {Error | null} */
   #closed = null;
 
+  /**
+   * @param {Worker} worker
+   * @param {(loaded: number, total: number) => void} [onProgress]
+   */
   constructor(worker, onProgress) {
     this.#worker = worker;
     worker.onmessage = ({ data }) => {
-      if (data.progress) return onProgress?.(...data.progress);
+      if (data.progress) {
+        const [received, total] = data.progress;
+        return onProgress?.(received, total);
+      }
       const call = this.#waiting.get(data.number);
       this.#waiting.delete(data.number);
       if (data.error) call?.reject(new LoupeError(data.error.code, data.error.message));
@@ -230,19 +257,28 @@ class Calls {
     };
   }
 
+  /**
+   * @template {keyof WorkerCalls} Name
+   * @param {Name} name
+   * @param {Parameters<WorkerCalls[Name]>[0]} values
+   * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move
+   * @returns {ReturnType<WorkerCalls[Name]>}
+   */
   send(name, values, transfer = []) {
-    if (this.#closed) return Promise.reject(this.#closed);
-    const number = ++this.#last;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject });
+    const result = new Promise((resolve, reject) => {
+      const number = ++this.#last;
+      if (this.#closed) throw this.#closed;
       this.#worker.postMessage({ number, name, values }, transfer);
+      this.#waiting.set(number, { resolve, reject });
     });
+    return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 
   close() {
     this.#fail(new LoupeError("engine-unavailable", "The model was closed."));
   }
 
+  /** @param {LoupeError} error */
   #fail(error) {
     this.#closed = error;
     this.#worker.terminate();
@@ -251,37 +287,20 @@ class Calls {
   }
 }
 
-/** Wait until the video shows a new frame, or until `signal` is aborted. */
+/**
+ * Wait until the video shows a new frame.
+ *
+ * @param {HTMLVideoElement} video
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<number>}
+ */
 function nextFrame(video, signal) {
-  return untilAborted(signal, (resolve) => {
-    if (!("requestVideoFrameCallback" in video)) {
+  return waitFor((resolve) => {
+    if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
       const request = requestAnimationFrame(resolve);
       return () => cancelAnimationFrame(request);
     }
     const request = video.requestVideoFrameCallback(resolve);
     return () => video.cancelVideoFrameCallback(request);
-  });
-}
-
-function pause(milliseconds, signal) {
-  if (milliseconds <= 0) return null;
-  return untilAborted(signal, (resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    return () => clearTimeout(timer);
-  });
-}
-
-/** Wait for what `start` begins; it takes a callback and returns a function that cancels. */
-async function untilAborted(signal, start) {
-  if (signal?.aborted) return;
-  /** @type {() => void} */
-  let cancel;
-  let onAbort;
-  await new Promise((resolve) => {
-    onAbort = resolve;
-    signal?.addEventListener("abort", onAbort);
-    cancel = start(resolve);
-  });
-  cancel();
-  signal?.removeEventListener("abort", onAbort);
+  }, signal);
 }

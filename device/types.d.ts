@@ -1,16 +1,217 @@
-/** Types for the checker alone; no browser loads this file. */
+/** The shapes that modules pass around, for the type checker alone: no browser loads this file. */
 
 export type GraphName = "small" | "full";
 
 /** Where photos are answered: `auto` is on the device once it can. */
 export type Run = "auto" | "device" | "server";
 
-/** A part of a picture, in its pixels. */
-export interface Region {
-  x: number;
-  y: number;
+export interface Size {
   width: number;
   height: number;
+}
+
+/** A part of a picture, in its pixels. */
+export interface Region extends Size {
+  x: number;
+  y: number;
+}
+
+/** RGBA bytes, row by row, as `getImageData` returns them. */
+export interface Image extends Size {
+  data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export type Filter = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
+
+/** See `PreprocessConfig` in `model/preprocess.py`; sizes are height and width. */
+export interface Recipe {
+  resize: [number, number];
+  method?: "crop" | "pad" | "squish";
+  padding?: "zeros" | "border" | "reflection";
+  interpolation?: Filter;
+  crop?: [number, number] | null;
+  decoding?: "scaled" | "whole";
+  greyscale?: boolean;
+}
+
+/** The largest photo that the server takes, and the shortest side. */
+export interface Limits {
+  bytes: number;
+  pixels: number;
+  side: number;
+}
+
+/** A packed file, with the hash of what is in it. */
+export interface PackedFile {
+  url: string;
+  bytes: number;
+  sha256: string;
+}
+
+export interface Golden extends PackedFile {
+  count: number;
+  probabilities: number[][];
+  novelty: number[] | null;
+  tolerance: number;
+}
+
+export interface Graph extends PackedFile {
+  calibration: { label_thresholds: number[] | null; ood_threshold: number | null } | null;
+  golden: Golden;
+}
+
+/** A text with labels in it, which have a language of their own. */
+export type Phrase = (string | { label: string })[];
+
+/** What a prediction must be for a rule to fit: equal, or between two bounds. */
+export type Condition = boolean | number | { min?: number; max?: number };
+
+export interface CertaintyRule {
+  certainty: string;
+  when: Record<string, Condition>;
+  headline: string;
+  note?: string;
+  record?: "labels" | "unknown";
+  sure?: boolean;
+}
+
+export interface Records {
+  labels: Phrase[];
+  unknown: Phrase;
+}
+
+/** See `model/words.json` and `device_words`. */
+export interface Words {
+  present_from: number;
+  sure_from: number;
+  certainties: CertaintyRule[];
+  conjunctions: { present: string; plausible: string };
+  testing: { same_graph: string; other_graph: string };
+  percent: { below?: number; text?: string; digits?: number; at_most?: number }[];
+  things: string;
+  names: Phrase[];
+  records: { full: Records | null; small?: Records | null };
+}
+
+/** The contents of `model.json`; see `model_json`. */
+export interface ModelConfig {
+  format: number;
+  name: string;
+  title: string;
+  description: string;
+  version: string;
+  language: string;
+  multilabel: boolean;
+  labels: string[];
+  recipe: Recipe;
+  limits: Limits;
+  words: Words;
+  graphs: Record<GraphName, Graph>;
+  runtime: { module: string; wasm: string; bytes: number; sha256: string };
+}
+
+/** A loaded model: its config without its files. */
+export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
+  graph: GraphName;
+  calibrated: boolean;
+}
+
+/** A graph's outputs for one photo. */
+export interface Output {
+  probabilities: Float32Array;
+  novelty: number | null;
+}
+
+/** Milliseconds by step. */
+export interface Times {
+  decode: number;
+  preprocess: number;
+  engine: number;
+  total: number;
+}
+
+/** What Loupe uses of onnxruntime-web. */
+export interface Runtime {
+  env: { wasm: { wasmBinary?: Uint8Array; numThreads?: number } };
+  InferenceSession: { create(graph: Uint8Array, options: object): Promise<InferenceSession> };
+  Tensor: new (type: "uint8", data: Uint8Array, shape: number[]) => Tensor;
+}
+
+export interface InferenceSession {
+  run(inputs: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+}
+
+export interface Tensor {
+  getData(): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** Calls of the worker: what each takes and returns. */
+export interface WorkerCalls {
+  load(values: { address: string; graph: GraphName }): Promise<ModelInfo>;
+  identify(values: FrameValues): Promise<Prediction>;
+  explain(values: { source: Blob; seconds: number }): Promise<OcclusionMap>;
+  stopExplaining(values: object): Promise<void>;
+}
+
+export interface FrameValues {
+  /** Is closed, unless it is a Blob. */
+  source: Blob | ImageBitmap | VideoFrame;
+  top: number;
+  region?: Region;
+  /** Of a video: its number, and how many of its last outputs are averaged. */
+  stream?: { number: number; average: number };
+}
+
+/** The JSON that the command line prints; see `docs/api.md`. */
+export interface Prediction {
+  model: string;
+  version: string;
+  engine: string;
+  /** Of a device's prediction. */
+  runs_in?: "device";
+  graph?: GraphName;
+  /** The top label, null for “none of these”; with several labels per photo, those it shows. */
+  answer: string | string[] | null;
+  candidates: { label: string; probability: number }[];
+  known: boolean | null;
+  novelty: number | null;
+  plausible: string[] | null;
+  milliseconds: Times;
+}
+
+/** A prediction in words, and where it was made; see `answer_to_json`. */
+export interface Answer {
+  prediction: Prediction;
+  headline: Phrase;
+  lines: Phrase[];
+  certainty: string;
+  sure: boolean;
+  language: string;
+  /** The candidates' probabilities. */
+  percents: string[];
+  where: "device" | "server";
+  /** Null for the answer of a link. */
+  milliseconds: number | null;
+  /** The server's wait for a free core. */
+  queue_ms?: number;
+  /** By which the server's session keeps it. */
+  id: string | null;
+}
+
+/** A photo of this visit with its answer. */
+export interface Entry {
+  id: string;
+  /** Null for the answer of a link. */
+  photo: Blob | null;
+  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "link";
+  alt: string;
+  /** Milliseconds since 1970. */
+  time?: number;
+  answer: Answer;
+  /** Of the share link, once the app has made it. */
+  token: string | null;
+  url: string | null;
 }
 
 /** How much each part of what the model sees matters, row by row, from 0 to 1. */
@@ -27,6 +228,10 @@ declare global {
   }
   interface WorkerNavigator {
     readonly connection?: { readonly saveData: boolean };
+  }
+  interface VideoFrame {
+    readonly rotation: number;
+    readonly flip: boolean;
   }
   interface Document {
     readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };

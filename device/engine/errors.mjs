@@ -1,8 +1,19 @@
 /** A photo or model that is refused; `code` is one of `model/errors.py`, such as "too-large". */
 export class LoupeError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   */
   constructor(code, message) {
     super(message);
     this.name = "LoupeError";
     this.code = code;
   }
 }
+
+/**
+ * Return an error's message. onnxruntime-web also throws numbers.
+ *
+ * @param {unknown} error
+ */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));

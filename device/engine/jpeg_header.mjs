@@ -4,7 +4,11 @@
 const ORIENTATION = 0x0112;
 const SHORT = 3;
 
-/** Return the size that a JPEG's frame header states, before it is turned; null without one. */
+/**
+ * Return the size that a JPEG's frame header states, before it is turned; null without one.
+ *
+ * @param {Uint8Array} bytes
+ */
 export function jpegSize(bytes) {
   for (const { marker, view } of segments(bytes)) {
     const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
@@ -13,7 +17,11 @@ export function jpegSize(bytes) {
   return null;
 }
 
-/** Return a JPEG's EXIF orientation, 1 to 8; 1 if it is absent or malformed. */
+/**
+ * Return a JPEG's EXIF orientation, 1 to 8; 1 if it is absent or malformed.
+ *
+ * @param {Uint8Array} bytes
+ */
 export function jpegOrientation(bytes) {
   try {
     for (const { marker, view } of segments(bytes)) {
@@ -27,6 +35,7 @@ export function jpegOrientation(bytes) {
   return 1;
 }
 
+/** @param {DataView} view begins at the block's own header */
 function readOrientation(view) {
   const isLittle = view.getUint16(0) === 0x4949;
   const start = view.getUint32(4, isLittle);
@@ -40,7 +49,11 @@ function readOrientation(view) {
   return 1;
 }
 
-/** Yield the segments before the coded data, each with a view that begins at its marker. */
+/**
+ * Yield the segments before the coded data, each with a view that begins at its marker.
+ *
+ * @param {Uint8Array} bytes
+ */
 function* segments(bytes) {
   const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 2;

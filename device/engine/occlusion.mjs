@@ -5,6 +5,8 @@
  * Pixels are RGB bytes, row by row, as a graph takes them.
  */
 
+/** @import { OcclusionMap } from "../types" */
+
 /**
  * Numbers of patches along a side, and the step by which their cells are visited: coprime to the
  * number of cells and near its golden section, so that gaps are spread out when time runs out.
@@ -29,8 +31,7 @@ const PASSES = 3;
  * @param {[number, number]} size height and width
  * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
  * @param {number} seconds
- * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} row by row, from 0 (the
- *   least important sixth) to 1 (the most important)
+ * @returns {Promise<OcclusionMap>} from 0 (the least important sixth) to 1 (the most important)
  */
 export async function occlusionMap(pixels, [height, width], probabilityOf, seconds) {
   const deadline = performance.now() + 1000 * seconds;
@@ -61,13 +62,24 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
   return meanCells(importance, height, width);
 }
 
-/** Return the log-odds, which still change where probabilities are near 1. */
+/**
+ * Return the log-odds, which still change where probabilities are near 1.
+ *
+ * @param {number} probability
+ */
 function logOdds(probability) {
   const bounded = Math.min(Math.max(probability, 1e-6), 1 - 1e-6);
   return Math.log(bounded / (1 - bounded));
 }
 
-/** Yield soft patches on a grid, 0 to 1. */
+/**
+ * Yield soft patches on a grid, 0 to 1.
+ *
+ * @param {number} grid patches along a side
+ * @param {number} step
+ * @param {number} height
+ * @param {number} width
+ */
 function* masks(grid, step, height, width) {
   const rows = softSteps(grid, height);
   const columns = softSteps(grid, width);
@@ -83,7 +95,12 @@ function* masks(grid, step, height, width) {
   }
 }
 
-/** Return one soft step per grid line. */
+/**
+ * Return one soft step per grid line.
+ *
+ * @param {number} grid
+ * @param {number} length
+ */
 function softSteps(grid, length) {
   const reach = length / grid;
   return Array.from({ length: grid }, (_, line) =>
@@ -94,7 +111,12 @@ function softSteps(grid, length) {
   );
 }
 
-/** Write `values` to `target`, stretched so that most of them are between 0 and 1. */
+/**
+ * Write `values` to `target`, stretched so that most of them are between 0 and 1.
+ *
+ * @param {Float32Array} values
+ * @param {Float32Array} target
+ */
 function stretch(values, target) {
   const sorted = values.slice().sort();
   const low = percentile(sorted, 15);
@@ -104,7 +126,12 @@ function stretch(values, target) {
   });
 }
 
-/** Return a percentile of sorted values, interpolated as NumPy does. */
+/**
+ * Return a percentile of sorted values, interpolated as NumPy does.
+ *
+ * @param {Float32Array} sorted
+ * @param {number} percent
+ */
 function percentile(sorted, percent) {
   const place = ((sorted.length - 1) * percent) / 100;
   const below = Math.floor(place);
@@ -112,7 +139,13 @@ function percentile(sorted, percent) {
   return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
 }
 
-/** Return the means over equal parts of a map. */
+/**
+ * Return the means over equal parts of a map.
+ *
+ * @param {Float32Array} map
+ * @param {number} height
+ * @param {number} width
+ */
 function meanCells(map, height, width) {
   const rows = edges(height);
   const columns = edges(width);
@@ -130,6 +163,7 @@ function meanCells(map, height, width) {
   return { rows: rows.length - 1, columns: columns.length - 1, heat: Float32Array.from(heat) };
 }
 
+/** @param {number} length */
 function edges(length) {
   const cells = Math.min(MAP_CELLS, length);
   return Array.from({ length: cells + 1 }, (_, cell) => Math.floor((cell * length) / cells));
@@ -139,6 +173,11 @@ function edges(length) {
  * Blur pixels as Pillow's `GaussianBlur` does, by box blurs.
  *
  * Source: `BoxBlur.c` in Pillow's `src/libImaging`.
+ *
+ * @param {Uint8Array} pixels
+ * @param {number} height
+ * @param {number} width
+ * @param {number} radius
  */
 export function gaussianBlur(pixels, height, width, radius) {
   const box = boxRadius(radius);
@@ -149,7 +188,11 @@ export function gaussianBlur(pixels, height, width, radius) {
   return transpose(lines, width, height);
 }
 
-/** Return the radius of the box blur whose passes have this standard deviation. */
+/**
+ * Return the radius of the box blur whose passes have this standard deviation.
+ *
+ * @param {number} radius
+ */
 function boxRadius(radius) {
   const f = Math.fround; // Pillow calculates in single precision
   const variance = f(f(f(radius) * f(radius)) / PASSES);
@@ -159,7 +202,14 @@ function boxRadius(radius) {
   return f(whole + f(part / f(6 * f(variance - (whole + 1) * (whole + 1)))));
 }
 
-/** Blur each row by a box whose outermost pixels count in part; edges are extended. */
+/**
+ * Blur each row by a box whose outermost pixels count in part; edges are extended.
+ *
+ * @param {Uint8Array} pixels
+ * @param {number} height
+ * @param {number} width
+ * @param {number} boxRadius
+ */
 function blurRows(pixels, height, width, boxRadius) {
   const radius = Math.trunc(boxRadius);
   const inner = Math.trunc(Math.fround(2 ** 24 / Math.fround(boxRadius * 2 + 1)));
@@ -169,6 +219,7 @@ function blurRows(pixels, height, width, boxRadius) {
   for (let row = 0; row < height; row++) {
     for (let channel = 0; channel < 3; channel++) {
       const start = row * width * 3 + channel;
+      /** @param {number} column */
       const at = (column) => pixels[start + Math.min(Math.max(column, 0), last) * 3];
       let sum = 0;
       for (let column = -radius - 1; column < radius; column++) sum += at(column);
@@ -182,6 +233,11 @@ function blurRows(pixels, height, width, boxRadius) {
   return result;
 }
 
+/**
+ * @param {Uint8Array} pixels
+ * @param {number} height
+ * @param {number} width
+ */
 function transpose(pixels, height, width) {
   const result = new Uint8Array(pixels.length);
   for (let row = 0; row < height; row++) {

@@ -3,6 +3,8 @@
  * browser's half of `model/photo/`.
  */
 
+/** @import { Image, Limits, Recipe, Region, Size } from "../types" */
+
 import { LoupeError } from "./errors.mjs";
 import { jpegOrientation, jpegSize } from "./jpeg_header.mjs";
 import { centreBox, crop } from "./preprocess.mjs";
@@ -29,36 +31,47 @@ const SIGNATURES = [
  * Return the part of a photo that the recipe uses, upright, as RGBA bytes.
  *
  * @param {Blob | ImageBitmap | VideoFrame} source is closed, unless it is a Blob
- * @param {object} recipe of the bundle's manifest
- * @param {{bytes: number, pixels: number, side: number}} limits the server's, from `model.json`
- * @param {{x: number, y: number, width: number, height: number}} [region] the part of a frame or
- *   bitmap to use, in its pixels
+ * @param {Recipe} recipe
+ * @param {Limits} limits
+ * @param {Region} [region] the part of a frame or bitmap to use
  * @throws {LoupeError} "missing", "empty", "too-large", "too-small", "too-many-pixels", "damaged" or
  *   "unsupported-format"
  */
 export async function decode(source, recipe, limits, region) {
-  const bytes = source instanceof Blob ? await readFile(source, limits) : null;
-  const scaled = bytes && (await decodeLargeJpeg(bytes, recipe, limits));
-  if (scaled) return crop(scaled, ...centreBox(scaled, recipe));
-  const bitmap = bytes ? await decodeFile(source, bytes) : await bitmapOf(source, region);
-  try {
-    checkSize(bitmap, limits);
-    const factor = bytes && isJpeg(bytes) ? scaleFactor(bitmap, recipe) : 1;
-    return readCentre(bitmap, recipe, factor, factor > 1 ? jpegOrientation(bytes) : 1);
-  } finally {
-    bitmap.close();
-  }
+  if (source instanceof Blob) return decodeFile(source, recipe, limits);
+  return readCentre(await bitmapOf(source, region), recipe, limits);
 }
 
-/** Decode a JPEG that the server decodes scaled, or return null if the browser can't. */
+/**
+ * @param {Blob} file
+ * @param {Recipe} recipe
+ * @param {Limits} limits
+ */
+async function decodeFile(file, recipe, limits) {
+  const bytes = await readFile(file, limits);
+  const scaled = await decodeLargeJpeg(bytes, recipe, limits);
+  if (scaled) return crop(scaled, ...centreBox(scaled, recipe));
+  const bitmap = await bitmapOfFile(file, bytes);
+  const factor = isJpeg(bytes) ? scaleFactor(bitmap, recipe) : 1;
+  return readCentre(bitmap, recipe, limits, factor, factor > 1 ? jpegOrientation(bytes) : 1);
+}
+
+/**
+ * Decode a JPEG that the server decodes scaled, or return null if the browser can't.
+ *
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {Recipe} recipe
+ * @param {Limits} limits
+ */
 async function decodeLargeJpeg(bytes, recipe, limits) {
   const size = isJpeg(bytes) ? jpegSize(bytes) : null;
   const factor = size ? scaleFactor(size, recipe) : 1;
-  if (factor === 1) return null;
+  if (!size || factor === 1) return null;
   checkSize(size, limits);
   return decodeScaled(bytes, factor);
 }
 
+/** @param {Uint8Array} bytes */
 const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
 
 /**
@@ -70,8 +83,31 @@ const MIRRORED = [
   [3, 4, 7, 8],
 ];
 
-/** Read the part that the recipe uses of an upright photo, scaled down by `factor`. */
-function readCentre(bitmap, recipe, factor, orientation) {
+/**
+ * Read the part that the recipe uses of an upright photo, scaled down by `factor`.
+ *
+ * @param {ImageBitmap} bitmap is closed
+ * @param {Recipe} recipe
+ * @param {Limits} limits
+ * @param {number} [factor]
+ * @param {number} [orientation] by which the stored photo was turned
+ */
+function readCentre(bitmap, recipe, limits, factor = 1, orientation = 1) {
+  try {
+    checkSize(bitmap, limits);
+    return readScaled(bitmap, recipe, factor, orientation);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {Recipe} recipe
+ * @param {number} factor
+ * @param {number} orientation
+ */
+function readScaled(bitmap, recipe, factor, orientation) {
   const sides = [bitmap.width, bitmap.height];
   const [columns, rows] = sides.map((side) => Math.ceil(side / factor));
   const box = centreBox({ width: columns, height: rows }, recipe);
@@ -88,18 +124,27 @@ function readCentre(bitmap, recipe, factor, orientation) {
   return factor === 1 ? image : scaleDown(image, factor, [across.missing, down.missing]);
 }
 
+/**
+ * @param {ImageBitmap | VideoFrame} source
+ * @param {Region} [region]
+ */
 async function bitmapOf(source, region) {
   if (source instanceof ImageBitmap && !region) return source;
-  const { x, y, width, height } = region ?? {};
   try {
-    if (region) return await createImageBitmap(source, x, y, width, height, DECODING);
-    return await createImageBitmap(source, DECODING);
+    if (!region) return await createImageBitmap(source, DECODING);
+    const { x, y, width, height } = region;
+    return await createImageBitmap(source, x, y, width, height, DECODING);
   } finally {
     source.close();
   }
 }
 
-/** Return a whole file's bytes. */
+/**
+ * Return a whole file's bytes.
+ *
+ * @param {Blob} blob
+ * @param {Limits} limits
+ */
 async function readFile(blob, limits) {
   if (blob.size === 0) throw new LoupeError("empty", "This file is empty. Choose another photo.");
   if (blob.size > limits.bytes) {
@@ -113,10 +158,15 @@ async function readFile(blob, limits) {
   return bytes;
 }
 
-async function decodeFile(blob, bytes) {
+/**
+ * @param {Blob} blob
+ * @param {Uint8Array} bytes
+ */
+async function bitmapOfFile(blob, bytes) {
   try {
     return await createImageBitmap(blob, DECODING);
   } catch {
+    /** @param {number[]} signature */
     const isKnown = (signature) => signature.every((byte, place) => bytes[place] === byte);
     if (SIGNATURES.some(isKnown)) throw damaged();
     throw new LoupeError(
@@ -126,6 +176,7 @@ async function decodeFile(blob, bytes) {
   }
 }
 
+/** @param {Blob} blob */
 async function bytesOf(blob) {
   try {
     return new Uint8Array(await blob.arrayBuffer());
@@ -137,6 +188,10 @@ async function bytesOf(blob) {
 const damaged = () =>
   new LoupeError("damaged", "This photo is incomplete or damaged. Choose another one.");
 
+/**
+ * @param {Size} size
+ * @param {Limits} limits
+ */
 function checkSize({ width, height }, limits) {
   if (Math.min(width, height) < limits.side) {
     throw new LoupeError(
@@ -154,9 +209,18 @@ function checkSize({ width, height }, limits) {
   }
 }
 
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {number} left
+ * @param {number} top
+ * @param {number} width
+ * @param {number} height
+ * @returns {Image}
+ */
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new LoupeError("engine-unavailable", "This browser can't draw the photo.");
   // Transparent pixels become white, as on the server.
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
@@ -191,7 +255,11 @@ export async function testPixels() {
   }
 }
 
-/** Return a BMP file of varied colours and the RGBA bytes that it holds. */
+/**
+ * Return a BMP file of varied colours and the RGBA bytes that it holds.
+ *
+ * @param {number} side
+ */
 function makeBitmapFile(side) {
   const header = new DataView(new ArrayBuffer(54));
   header.setUint16(0, 0x424d);

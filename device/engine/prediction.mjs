@@ -3,9 +3,15 @@
  * `model/decision.py` and `model/prediction.py`.
  */
 
+/** @import { GraphName, ModelConfig, Output, Prediction, Times } from "../types" */
+
+import { round, roundHalfEven } from "./rounding.mjs";
+
 /**
  * Return the label indices, the most probable first. Labels whose probabilities agree to four
  * digits keep the bundle's order, because engines differ in the sixth digit.
+ *
+ * @param {ArrayLike<number>} probabilities
  */
 export function ranking(probabilities) {
   const keys = Array.from(
@@ -19,6 +25,9 @@ export function ranking(probabilities) {
  * Return the indices of the labels that reach their threshold, best first, or null without
  * calibration. The top label is always included, and so is every label likelier than another one
  * in the set.
+ *
+ * @param {ArrayLike<number>} probabilities
+ * @param {number[] | null} [thresholds]
  */
 export function predictionSet(probabilities, thresholds) {
   if (!thresholds) return null;
@@ -32,20 +41,24 @@ export function predictionSet(probabilities, thresholds) {
 /**
  * Return the prediction for one photo.
  *
- * @param {object} model the contents of `model.json`
- * @param {string} graph the name of one of its graphs
- * @param {{probabilities: Float32Array, novelty: number | null}} output
- * @param {{decode: number, preprocess: number, engine: number, total: number}} milliseconds
+ * @param {ModelConfig} model
+ * @param {GraphName} graph
+ * @param {Output} output
+ * @param {Times} milliseconds
  * @param {number} top number of candidates
+ * @returns {Prediction}
  */
 export function predict(model, graph, { probabilities, novelty }, milliseconds, top = 5) {
-  const calibration = model.graphs[graph].calibration ?? {};
+  const { calibration } = model.graphs[graph];
   const order = ranking(probabilities);
-  const threshold = calibration.ood_threshold ?? null;
+  const threshold = calibration?.ood_threshold ?? null;
   const known = novelty === null || threshold === null ? null : novelty <= threshold;
-  const set = predictionSet(probabilities, calibration.label_thresholds);
+  const set = predictionSet(probabilities, calibration?.label_thresholds);
+  /** @param {number} label */
   const name = (label) => model.labels[label];
+  /** @param {number} label */
   const rounded = (label) => round(probabilities[label], 6);
+  /** @type {Prediction["answer"]} */
   let answer = known === false ? null : name(order[0]);
   if (model.multilabel) {
     answer = order.filter((label) => rounded(label) >= model.words.present_from).map(name);
@@ -62,29 +75,13 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
       probability: rounded(label),
     })),
     known,
-    novelty: model.graphs[graph].calibration ? novelty : null,
+    novelty: calibration ? novelty : null,
     plausible: set && set.map(name),
-    milliseconds: Object.fromEntries(
-      Object.entries(milliseconds).map(([step, value]) => [step, round(value, 2)]),
-    ),
+    milliseconds: {
+      decode: round(milliseconds.decode, 2),
+      preprocess: round(milliseconds.preprocess, 2),
+      engine: round(milliseconds.engine, 2),
+      total: round(milliseconds.total, 2),
+    },
   };
-}
-
-function round(value, digits) {
-  return Number(toFixed(value, digits));
-}
-
-/** Return a number with a fixed number of decimals; as in Python, ties go to the even digit. */
-export function toFixed(value, digits) {
-  const scaled = value * 10 ** digits;
-  // A number is exactly half way between two decimals only if it has one binary digit more.
-  const isTie = Number.isInteger(value * 2 ** (digits + 1)) && Math.abs(scaled % 1) === 0.5;
-  return isTie ? (roundHalfEven(scaled) / 10 ** digits).toFixed(digits) : value.toFixed(digits);
-}
-
-function roundHalfEven(value) {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
 }

@@ -8,11 +8,29 @@
  * Source: `Resample.c`, `Geometry.c` and `Convert.c` in Pillow's `src/libImaging`.
  */
 
+/** @import { Filter, Image, Recipe, Size } from "../types" */
+
+import { roundHalfEven } from "./rounding.mjs";
+
+/**
+ * A box: left, top, right and bottom.
+ *
+ * @typedef {[number, number, number, number]} Box
+ */
+
+/**
+ * For each place of the result, its first source and its integer weights.
+ *
+ * @typedef {{first: number, weights: Int32Array}[]} Pass
+ */
+
 /** Radius of each filter, in pixels of the result. */
 const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
 
+/** @param {number} x */
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
+/** @type {Record<string, (x: number) => number>} */
 const FILTERS = {
   box: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0),
   bilinear: (x) => Math.max(0, 1 - Math.abs(x)),
@@ -40,8 +58,8 @@ const MAX_PADDING_RATIO = 4;
 /**
  * Return the pixels of an upright image, by the `recipe` of a bundle's manifest.
  *
- * @param {{data: Uint8ClampedArray, width: number, height: number}} image
- * @param {object} recipe
+ * @param {Image} image
+ * @param {Recipe} recipe
  * @param {{isFitted?: boolean}} [options] true if the image is already cut to `centreBox`
  * @returns {Uint8Array} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
  */
@@ -57,7 +75,11 @@ export function preprocess(image, recipe, { isFitted = false } = {}) {
   return toRgb(recipe.crop ? cropCentre(resized, recipe.crop) : resized);
 }
 
-/** Return an image without colours: three equal channels, with the weights of ITU-R 601. */
+/**
+ * Return an image without colours: three equal channels, with the weights of ITU-R 601.
+ *
+ * @param {Image} image
+ */
 function toGreyscale({ data, width, height }) {
   const greyscale = new Uint8ClampedArray(data.length);
   for (let place = 0; place < data.length; place += 4) {
@@ -67,7 +89,12 @@ function toGreyscale({ data, width, height }) {
   return { data: greyscale, width, height };
 }
 
-/** Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre. */
+/**
+ * Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre.
+ *
+ * @param {Image} image
+ * @param {Recipe} recipe
+ */
 function fitAspect(image, recipe) {
   if (recipe.method !== "pad") return crop(image, ...centreBox(image, recipe));
   const [wide, high] = fittedSize(image, recipe, Math.max);
@@ -77,6 +104,10 @@ function fitAspect(image, recipe) {
 /**
  * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while
  * decoding saves reading the rest.
+ *
+ * @param {Size} image
+ * @param {Recipe} recipe
+ * @returns {[number, number, number, number]}
  */
 export function centreBox(image, recipe) {
   if ((recipe.method ?? "crop") !== "crop") return [0, 0, image.width, image.height];
@@ -84,7 +115,13 @@ export function centreBox(image, recipe) {
   return [Math.trunc((image.width - wide) / 2), Math.trunc((image.height - high) / 2), wide, high];
 }
 
-/** Return width and height of the box in the aspect ratio of `recipe.resize` that `choose` picks. */
+/**
+ * Return width and height of the box in the aspect ratio of `recipe.resize` that `choose` picks.
+ *
+ * @param {Size} image
+ * @param {Recipe} recipe
+ * @param {(across: number, down: number) => number} choose one of two scales
+ */
 export function fittedSize(image, recipe, choose) {
   const [height, width] = recipe.resize;
   const scale = choose(image.width / width, image.height / height);
@@ -94,24 +131,33 @@ export function fittedSize(image, recipe, choose) {
 /**
  * Return the box that ends up in the crop, if resizing it alone gives the same pixels.
  *
- * @returns {[number, number, number, number] | null} left, top, right and bottom
+ * @param {Size} image
+ * @param {Recipe} recipe
  */
 function innerBox(image, recipe) {
-  if (!recipe.crop) return null;
+  const { crop } = recipe;
+  if (!crop) return null;
   const scales = [image.width / recipe.resize[1], image.height / recipe.resize[0]];
-  const margins = [1, 0].map((axis) => Math.floor((recipe.resize[axis] - recipe.crop[axis]) / 2));
+  const margins = [1, 0].map((axis) => Math.floor((recipe.resize[axis] - crop[axis]) / 2));
   const reach = SUPPORT[recipe.interpolation ?? "bilinear"];
   for (const axis of [0, 1]) {
     if (margins[axis] * scales[axis] < reach * Math.max(scales[axis], 1) + 1) return null;
   }
   const [left, top] = [margins[0] * scales[0], margins[1] * scales[1]];
-  /** @type {[number, number, number, number]} */
-  const box = [left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]];
+  /** @type {Box} */
+  const box = [left, top, left + crop[1] * scales[0], top + crop[0] * scales[1]];
   // Pillow keeps boxes in single precision, and rounding one changes pixels.
   return box.every((edge) => Math.fround(edge) === edge) ? box : null;
 }
 
-/** Pad an image to `wide` × `high` pixels, half on each side. */
+/**
+ * Pad an image to `wide` × `high` pixels, half on each side.
+ *
+ * @param {Image} image
+ * @param {number} wide
+ * @param {number} high
+ * @param {Recipe["padding"]} padding
+ */
 function pad(image, wide, high, padding) {
   const maxPixels = Math.max(MAX_PADDING_RATIO * image.width * image.height, 2 ** 22);
   if (wide * high > maxPixels) {
@@ -131,7 +177,14 @@ function pad(image, wide, high, padding) {
   return gather(image, columns, rows);
 }
 
-/** Return, for each of `length` places, the index that it shows, or -1 for black. */
+/**
+ * Return, for each of `length` places, the index that it shows, or -1 for black.
+ *
+ * @param {number} size
+ * @param {number} before places before the first index
+ * @param {number} length
+ * @param {Recipe["padding"]} padding
+ */
 function sources(size, before, length, padding) {
   return Int32Array.from({ length }, (_, place) => {
     const index = place - before;
@@ -144,7 +197,14 @@ function sources(size, before, length, padding) {
   });
 }
 
-/** Return the image made of the given columns and rows; -1 is black. */
+/**
+ * Return the image made of the given columns and rows; -1 is black.
+ *
+ * @param {Image} image
+ * @param {Int32Array} columns
+ * @param {Int32Array} rows
+ * @returns {Image}
+ */
 function gather(image, columns, rows) {
   const from = new Uint32Array(
     image.data.buffer,
@@ -165,9 +225,18 @@ function gather(image, columns, rows) {
   };
 }
 
-/** Crop a box, black beyond the edges. */
+/**
+ * Crop a box, black beyond the edges.
+ *
+ * @param {Image} image
+ * @param {number} left
+ * @param {number} top
+ * @param {number} width
+ * @param {number} height
+ */
 export function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
+  /** @type {(start: number, length: number, size: number) => Int32Array} */
   const places = (start, length, size) =>
     Int32Array.from({ length }, (_, place) => {
       const index = start + place;
@@ -176,7 +245,12 @@ export function crop(image, left, top, width, height) {
   return gather(image, places(left, width, image.width), places(top, height, image.height));
 }
 
-/** Crop [height, width] around the centre. */
+/**
+ * Crop around the centre.
+ *
+ * @param {Image} image
+ * @param {[number, number]} size height and width
+ */
 function cropCentre(image, [height, width]) {
   const left = Math.floor((image.width - width) / 2);
   const top = Math.floor((image.height - height) / 2);
@@ -186,7 +260,11 @@ function cropCentre(image, [height, width]) {
 /**
  * Resize an image as Pillow does.
  *
- * @param {[number, number, number, number]} [box] left, top, right, bottom; by default all of it.
+ * @param {Image} image
+ * @param {number} width
+ * @param {number} height
+ * @param {Filter} filter
+ * @param {Box} [box] all of it by default
  */
 export function resize(image, width, height, filter, box = [0, 0, image.width, image.height]) {
   const [left, top, right, bottom] = box.map(Math.fround);
@@ -204,12 +282,26 @@ export function resize(image, width, height, filter, box = [0, 0, image.width, i
   return resizeColumns(resizeRows(image, width, across, down), height, down);
 }
 
-/** Return the weights of one pass, or null if it would change nothing. */
+/**
+ * Return one pass, or null if it would change nothing.
+ *
+ * @param {number} from
+ * @param {number} to
+ * @param {number} length
+ * @param {number} size
+ * @param {Filter} filter
+ */
 function passOf(from, to, length, size, filter) {
   if (from === 0 && to === length && to === size) return null;
   return coefficients(size, from, to, length, filter);
 }
 
+/**
+ * @param {number} from
+ * @param {number} to
+ * @param {number} length
+ * @param {number} size
+ */
 function nearest(from, to, length, size) {
   const step = (to - from) / length;
   let place = from + step * 0.5;
@@ -220,7 +312,14 @@ function nearest(from, to, length, size) {
   });
 }
 
-/** Return, for each place of the result, its first source and its integer weights. */
+/**
+ * @param {number} size
+ * @param {number} from
+ * @param {number} to
+ * @param {number} length
+ * @param {Filter} filter
+ * @returns {Pass}
+ */
 function coefficients(size, from, to, length, filter) {
   const scale = Math.fround(to - from) / length;
   const filterScale = Math.max(scale, 1);
@@ -247,11 +346,20 @@ function coefficients(size, from, to, length, filter) {
 
 const HALF = 2 ** (PRECISION_BITS - 1);
 
-/** Resize each row; with `down`, only the rows that the pass over columns reads. */
+/**
+ * Resize each row; with `down`, only the rows that the pass over columns reads.
+ *
+ * @param {Image} image
+ * @param {number} width
+ * @param {Pass | null} places
+ * @param {Pass | null} [down]
+ * @returns {Image}
+ */
 function resizeRows(image, width, places, down = null) {
   if (!places) return image;
   const firstRow = down ? down[0].first : 0;
-  const endRow = down ? down.at(-1).first + down.at(-1).weights.length : image.height;
+  const last = down?.at(-1);
+  const endRow = last ? last.first + last.weights.length : image.height;
   const data = new Uint8ClampedArray(width * image.height * 4);
   for (let row = firstRow; row < endRow; row++) {
     for (let column = 0; column < width; column++) {
@@ -263,6 +371,12 @@ function resizeRows(image, width, places, down = null) {
   return { data, width, height: image.height };
 }
 
+/**
+ * @param {Image} image
+ * @param {number} height
+ * @param {Pass | null} places
+ * @returns {Image}
+ */
 function resizeColumns(image, height, places) {
   if (!places) return image;
   const { width } = image;
@@ -277,7 +391,16 @@ function resizeColumns(image, height, places) {
   return { data, width, height };
 }
 
-/** Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`. */
+/**
+ * Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`.
+ *
+ * @param {Uint8ClampedArray} from
+ * @param {number} source
+ * @param {number} step
+ * @param {Int32Array} weights
+ * @param {Uint8ClampedArray} to
+ * @param {number} target
+ */
 function weigh(from, source, step, weights, to, target) {
   let [red, green, blue] = [HALF, HALF, HALF];
   for (let index = 0; index < weights.length; index++, source += step) {
@@ -291,14 +414,7 @@ function weigh(from, source, step, weights, to, target) {
   to[target + 2] = blue >> PRECISION_BITS;
 }
 
-/** Python's `round`: halves go to the even neighbour. */
-function roundHalfEven(value) {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
-}
-
+/** @param {Image} image */
 function toRgb({ data, width, height }) {
   const pixels = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; from < data.length; from += 4) {

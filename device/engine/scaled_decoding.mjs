@@ -9,13 +9,20 @@
  * Source: `draft` in Pillow's `JpegImagePlugin.py`; `jidctred.c` and `jdcolor.c` of libjpeg-turbo.
  */
 
+/** @import { Image, Recipe, Size } from "../types" */
+
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 
 /** Sizes of the colour planes by `VideoFrame.format`, as divisors. libjpeg interpolates others. */
-const SUBSAMPLING = { I420: 2, I444: 1 };
+const SUBSAMPLING = /** @type {Record<string, number>} */ ({ I420: 2, I444: 1 });
 
-/** Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8. */
+/**
+ * Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8.
+ *
+ * @param {Size} size
+ * @param {Recipe} recipe
+ */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
   const smallest = MARGIN * Math.max(...recipe.resize);
@@ -27,7 +34,9 @@ export function scaleFactor({ width, height }, recipe) {
  * Return an image of the means of blocks of `factor` × `factor` pixels. Blocks at the right and
  * lower edge may be smaller; those at the left and upper edge lack `missing` columns and rows.
  *
- * @param {{data: Uint8ClampedArray, width: number, height: number}} image RGBA; alpha becomes 255
+ * @param {Image} image alpha becomes 255
+ * @param {number} factor
+ * @param {[number, number]} [missing]
  */
 export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
   const means = [0, 1, 2].map((offset) =>
@@ -48,10 +57,10 @@ export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
 /**
  * Decode a JPEG to a fraction of its size from the planes that it stores.
  *
- * @param {Uint8Array} bytes
+ * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {number} factor 2, 4 or 8
- * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number} | null>} upright RGBA;
- *   null if the browser doesn't return planes, or the file is damaged or of another kind
+ * @returns {Promise<Image | null>} upright; null if the browser doesn't return planes, or the file
+ *   is damaged or of another kind
  */
 export async function decodeScaled(bytes, factor) {
   // Browsers without `rotation` don't say how the photo is turned.
@@ -76,10 +85,14 @@ export async function decodeScaled(bytes, factor) {
   }
 }
 
+/**
+ * @param {VideoFrame} frame
+ * @param {number} factor
+ */
 async function scaleFrame(frame, factor) {
   const { format, visibleRect, rotation, flip } = frame;
-  const divisor = SUBSAMPLING[format];
-  if (!divisor) return null;
+  const divisor = SUBSAMPLING[format ?? ""];
+  if (!divisor || !visibleRect) return null;
   const data = new Uint8Array(frame.allocationSize());
   const layout = await frame.copyTo(data);
   const planes = layout.map(({ offset, stride }, index) => {
@@ -93,7 +106,13 @@ async function scaleFrame(frame, factor) {
   return toUprightRgb(planes, { width, height, rotation, flip });
 }
 
-/** Return the means of blocks of one channel's values, row by row; see `scaleDown`. */
+/**
+ * Return the means of blocks of one channel's values, row by row; see `scaleDown`.
+ *
+ * @param {Size & {data: Uint8Array | Uint8ClampedArray, offset: number, step: number, stride: number}} channel
+ * @param {number} factor
+ * @param {[number, number]} [missing]
+ */
 function blockMeans({ data, offset, step, stride, width, height }, factor, missing = [0, 0]) {
   const across = blockEdges(width, factor, missing[0]);
   const down = blockEdges(height, factor, missing[1]);
@@ -121,7 +140,13 @@ function blockMeans({ data, offset, step, stride, width, height }, factor, missi
   return means;
 }
 
-/** Return where blocks begin and the last one ends. */
+/**
+ * Return where blocks begin and the last one ends.
+ *
+ * @param {number} length
+ * @param {number} factor
+ * @param {number} missing
+ */
 function blockEdges(length, factor, missing) {
   const count = Math.ceil((length + missing) / factor);
   return Uint32Array.from({ length: count + 1 }, (_, block) =>
@@ -129,7 +154,12 @@ function blockEdges(length, factor, missing) {
   );
 }
 
-/** Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored. */
+/**
+ * Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored.
+ *
+ * @param {Uint8ClampedArray[]} planes
+ * @param {Size & {rotation: number, flip: boolean}} frame
+ */
 function toUprightRgb([light, blue, red], { width, height, rotation, flip }) {
   const isSideways = rotation % 180 !== 0;
   const image = emptyImage(isSideways ? height : width, isSideways ? width : height);
@@ -148,7 +178,15 @@ function toUprightRgb([light, blue, red], { width, height, rotation, flip }) {
   return image;
 }
 
-/** Return where a pixel is after the picture was turned clockwise. */
+/**
+ * Return where a pixel is after the picture was turned clockwise.
+ *
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ * @param {number} degrees
+ */
 function turn(x, y, width, height, degrees) {
   if (degrees === 90) return [height - 1 - y, x];
   if (degrees === 180) return [width - 1 - x, height - 1 - y];
@@ -156,7 +194,13 @@ function turn(x, y, width, height, degrees) {
   return [x, y];
 }
 
-/** Return an opaque RGBA image. */
+/**
+ * Return an opaque image.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @returns {Image}
+ */
 function emptyImage(width, height) {
   return { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };
 }

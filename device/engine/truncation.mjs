@@ -15,7 +15,11 @@ export function isWhole(bytes) {
   return true;
 }
 
-/** Walk a JPEG's segments to the marker EOI; a thumbnail's, inside a segment, doesn't count. */
+/**
+ * Walk a JPEG's segments to the marker EOI; a thumbnail's, inside a segment, doesn't count.
+ *
+ * @param {Uint8Array} bytes
+ */
 function endsJpeg(bytes) {
   const view = viewOf(bytes);
   let at = 2;
@@ -34,9 +38,14 @@ function endsJpeg(bytes) {
   return false;
 }
 
+/** @param {number} marker */
 const isRestart = (marker) => marker >= 0xd0 && marker <= 0xd7;
 
-/** Walk a PNG's chunks to the last one. */
+/**
+ * Walk a PNG's chunks to the last one.
+ *
+ * @param {Uint8Array} bytes
+ */
 function endsPng(bytes) {
   const view = viewOf(bytes);
   for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
@@ -45,7 +54,9 @@ function endsPng(bytes) {
   return false;
 }
 
+/** @param {Uint8Array} bytes */
 const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** @type {(bytes: Uint8Array, at: number, text: string) => boolean} */
 const textAt = (bytes, at, text) =>
   Array.from(text).every((letter, place) => bytes[at + place] === letter.charCodeAt(0));

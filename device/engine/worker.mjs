@@ -2,7 +2,11 @@
  * The worker of a model: downloads, decodes, resizes, runs the graph and tests it.
  */
 
-import { LoupeError } from "./errors.mjs";
+/** @import { FrameValues, Golden, Graph, GraphName, InferenceSession } from "../types" */
+/** @import { ModelConfig, Output, Runtime, WorkerCalls } from "../types" */
+
+import { LoupeError, messageOf } from "./errors.mjs";
+import { fetchMade } from "./fetch_made.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
@@ -11,41 +15,44 @@ import { preprocess } from "./preprocess.mjs";
 /** The format of `model.json` that this code reads. */
 const FORMAT = 2;
 
-/** Pause before asking again for files that are being made, in milliseconds. */
-const MAKING_MS = 2000;
+/** @typedef {{model: ModelConfig, graph: GraphName, ort: Runtime, session: InferenceSession}} Loaded */
 
-/** What stays in memory once a model is loaded. */
-let model = null;
-let session = null;
-let ort = null;
-let graphName = "";
-/** The last outputs of the video that is being watched. */
+/** @type {Loaded | null} */
+let loaded = null;
+/**
+ * The last outputs of the video that is being watched.
+ *
+ * @type {{number: number, outputs: Output[]}}
+ */
 let watched = { number: 0, outputs: [] };
 
 /** Number of explanations that were started or stopped; only the newest continues. */
 let explanations = 0;
 
+/** @type {WorkerCalls} */
 const calls = { load, identify, explain, stopExplaining };
 
 onmessage = async ({ data: { number, name, values } }) => {
+  const call = calls[/** @type {keyof WorkerCalls} */ (name)];
   try {
-    postMessage({ number, result: await calls[name](values) });
+    postMessage({ number, result: await call(values) });
   } catch (error) {
     const code = error instanceof LoupeError ? error.code : "engine-unavailable";
     postMessage({ number, error: { code, message: messageOf(error) } });
   }
 };
 
+/** @type {WorkerCalls["load"]} */
 async function load({ address, graph }) {
-  model = await fetchModel(address);
-  graphName = graph;
+  const model = await fetchModel(address);
   const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
   if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
   await testPixels();
-  const [wasm, bytes, golden] = await downloadAll(address, entry);
-  ort = await importRuntime(new URL(model.runtime.module, address).href);
+  const [wasm, bytes, golden] = await downloadAll(address, model, entry);
+  const ort = await importRuntime(new URL(model.runtime.module, address).href);
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.numThreads = 1;
+  let session;
   try {
     session = await ort.InferenceSession.create(bytes, {
       executionProviders: ["wasm"],
@@ -55,11 +62,17 @@ async function load({ address, graph }) {
   } catch (error) {
     throw new LoupeError("bundle-damaged", `The graph can't be loaded: ${messageOf(error)}`);
   }
-  await testGolden(entry.golden, golden);
+  const ready = { model, graph, ort, session };
+  await testGolden(ready, entry.golden, golden);
+  loaded = ready;
   const { graphs, runtime, ...info } = model;
   return { ...info, graph, calibrated: entry.calibration !== null };
 }
 
+/**
+ * @param {string} address
+ * @returns {Promise<ModelConfig>}
+ */
 async function fetchModel(address) {
   const url = new URL("model.json", address);
   const response = await fetchMade(url);
@@ -76,24 +89,10 @@ async function fetchModel(address) {
   return info;
 }
 
-/** Fetch a file that the app makes on the first request; wait while it is being made. */
-async function fetchMade(url) {
-  for (;;) {
-    let response;
-    try {
-      response = await fetch(url, { cache: "no-cache" });
-    } catch {
-      throw new LoupeError("no-such-model", `${url} can't be reached.`);
-    }
-    if (response.ok) return response;
-    const { code, detail } = await response.json().catch(() => ({}));
-    if (code !== "busy") {
-      throw new LoupeError(code ?? "no-such-model", detail ?? `${url}: ${response.status}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, MAKING_MS));
-  }
-}
-
+/**
+ * @param {string} url
+ * @returns {Promise<Runtime>}
+ */
 async function importRuntime(url) {
   try {
     return await import(url);
@@ -102,25 +101,31 @@ async function importRuntime(url) {
   }
 }
 
-/** The engine also throws numbers. */
-const messageOf = (error) => error?.message ?? String(error);
-
-/** Download the runtime, the graph and its golden pixels, and report the bytes so far. */
-async function downloadAll(address, entry) {
-  const files = [
-    [model.runtime.wasm, model.runtime.bytes, model.runtime.sha256],
-    [entry.url, entry.bytes, entry.sha256],
-    [entry.golden.url, entry.golden.bytes, entry.golden.sha256],
-  ];
-  const total = files.reduce((sum, [, bytes]) => sum + bytes, 0);
-  let loaded = 0;
-  const count = (bytes) => postMessage({ progress: [(loaded += bytes), total] });
+/**
+ * Download the runtime, the graph and its golden pixels, and report the bytes so far.
+ *
+ * @param {string} address
+ * @param {ModelConfig} model
+ * @param {Graph} entry
+ */
+async function downloadAll(address, { runtime }, entry) {
+  const files = [{ ...runtime, url: runtime.wasm }, entry, entry.golden];
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let received = 0;
+  /** @param {number} bytes */
+  const count = (bytes) => postMessage({ progress: [(received += bytes), total] });
   return Promise.all(
-    files.map(([url, , sha256]) => download(new URL(url, address), sha256, count)),
+    files.map(({ url, sha256 }) => download(new URL(url, address), sha256, count)),
   );
 }
 
-/** Return the unpacked bytes of a gzip file after checking their hash. */
+/**
+ * Return the unpacked bytes of a gzip file after checking their hash.
+ *
+ * @param {URL} url
+ * @param {string} sha256
+ * @param {(bytes: number) => void} count
+ */
 async function download(url, sha256, count) {
   let response;
   try {
@@ -129,6 +134,7 @@ async function download(url, sha256, count) {
     throw new LoupeError("no-such-model", `${url} can't be reached.`);
   }
   if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
+  /** @type {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
   const counter = new TransformStream({
     transform(chunk, controller) {
       count(chunk.byteLength);
@@ -137,7 +143,7 @@ async function download(url, sha256, count) {
   });
   let bytes;
   try {
-    bytes = await unpack(await new Response(response.body.pipeThrough(counter)).arrayBuffer());
+    bytes = await unpack(await new Response(response.body?.pipeThrough(counter)).arrayBuffer());
   } catch {
     throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
   }
@@ -150,7 +156,11 @@ async function download(url, sha256, count) {
   return new Uint8Array(bytes);
 }
 
-/** Unpack gzip, unless the host has done that: some send `Content-Encoding: gzip` for `.gz`. */
+/**
+ * Unpack gzip, unless the host has done that: some send `Content-Encoding: gzip` for `.gz`.
+ *
+ * @param {ArrayBuffer} bytes
+ */
 async function unpack(bytes) {
   const [first, second] = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
   if (first !== 0x1f || second !== 0x8b) return bytes;
@@ -158,14 +168,26 @@ async function unpack(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
+/**
+ * Return the loaded model.
+ *
+ * @throws {LoupeError} "engine-unavailable"
+ */
+function requireLoaded() {
+  if (!loaded) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  return loaded;
+}
+
+/** @type {WorkerCalls["identify"]} */
 async function identify({ source, top, region, stream }) {
-  if (!session) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  const ready = requireLoaded();
+  const { model, graph } = ready;
   const started = performance.now();
   const image = await decode(source, model.recipe, model.limits, region);
   const decoded = performance.now();
   const pixels = preprocess(image, model.recipe, { isFitted: true });
   const preprocessed = performance.now();
-  const [output] = await run(pixels, 1);
+  const output = await run(ready, pixels);
   const finished = performance.now();
   const milliseconds = {
     decode: decoded - started,
@@ -173,64 +195,83 @@ async function identify({ source, top, region, stream }) {
     engine: finished - preprocessed,
     total: finished - started,
   };
-  return predict(model, graphName, stream ? averaged(output, stream) : output, milliseconds, top);
+  return predict(model, graph, stream ? averaged(output, stream) : output, milliseconds, top);
 }
 
-/** Return the mean of a video's last outputs, with this one. */
+/**
+ * Return the mean of a video's last outputs, with this one.
+ *
+ * @param {Output} output
+ * @param {NonNullable<FrameValues["stream"]>} stream
+ * @returns {Output}
+ */
 function averaged(output, { number, average }) {
   if (watched.number !== number) watched = { number, outputs: [] };
   watched.outputs = [...watched.outputs, output].slice(-average);
+  /** @param {(output: Output) => number} valueOf */
   const mean = (valueOf) =>
     watched.outputs.reduce((sum, one) => sum + valueOf(one), 0) / watched.outputs.length;
   return {
     probabilities: output.probabilities.map((_, label) => mean((one) => one.probabilities[label])),
-    novelty: output.novelty === null ? null : mean((one) => one.novelty),
+    novelty: output.novelty === null ? null : mean((one) => one.novelty ?? 0),
   };
 }
 
-/** Return the occlusion map of a photo's top label. */
+/**
+ * Return the occlusion map of a photo's top label.
+ *
+ * @type {WorkerCalls["explain"]}
+ */
 async function explain({ source, seconds }) {
-  if (!session) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  const ready = requireLoaded();
+  const { recipe, limits } = ready.model;
   const turn = ++explanations;
-  const image = await decode(source, model.recipe, model.limits);
-  const pixels = preprocess(image, model.recipe, { isFitted: true });
-  const [{ probabilities }] = await run(pixels, 1);
-  const [label] = ranking(probabilities);
+  const image = await decode(source, recipe, limits);
+  const pixels = preprocess(image, recipe, { isFitted: true });
+  const [label] = ranking((await run(ready, pixels)).probabilities);
+  /** @param {Uint8Array} covered */
   const probabilityOf = async (covered) => {
     // A photo may arrive, or this explanation be stopped, in between.
     await new Promise((resolve) => setTimeout(resolve));
     if (turn !== explanations) throw new LoupeError("stopped", "The explanation was stopped.");
-    const [output] = await run(covered, 1);
-    return output.probabilities[label];
+    return (await run(ready, covered)).probabilities[label];
   };
-  return occlusionMap(pixels, model.recipe.crop ?? model.recipe.resize, probabilityOf, seconds);
+  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds);
 }
 
-function stopExplaining() {
+async function stopExplaining() {
   explanations++;
 }
 
-/** Run the graph on `count` photos' pixels; return an output for each. */
-async function run(pixels, count) {
+/**
+ * Run the graph on a photo's pixels.
+ *
+ * @param {Loaded} loaded
+ * @param {Uint8Array} pixels
+ * @returns {Promise<Output>}
+ */
+async function run({ model, ort, session }, pixels) {
   const [height, width] = model.recipe.crop ?? model.recipe.resize;
-  const input = new ort.Tensor("uint8", pixels, [count, height, width, 3]);
+  const input = new ort.Tensor("uint8", pixels, [1, height, width, 3]);
   const outputs = await session.run({ pixels: input });
-  const probabilities = await outputs.probabilities.getData();
-  const novelty = outputs.novelty ? await outputs.novelty.getData() : null;
-  const labels = model.labels.length;
+  const probabilities = (await outputs.probabilities.getData()).slice();
+  const novelty = outputs.novelty ? (await outputs.novelty.getData())[0] : null;
   for (const tensor of Object.values(outputs)) tensor.dispose();
   input.dispose();
-  return Array.from({ length: count }, (_, index) => ({
-    probabilities: probabilities.slice(index * labels, (index + 1) * labels),
-    novelty: novelty ? novelty[index] : null,
-  }));
+  return { probabilities, novelty };
 }
 
-/** Compare the graph's outputs for the golden pixels with those recorded in Python. */
-async function testGolden(golden, pixels) {
+/**
+ * Compare the graph's outputs for the golden pixels with those recorded in Python.
+ *
+ * @param {Loaded} loaded
+ * @param {Golden} golden
+ * @param {Uint8Array} pixels of all golden photos
+ */
+async function testGolden(loaded, golden, pixels) {
   const size = pixels.length / golden.count;
   for (let photo = 0; photo < golden.count; photo++) {
-    const [output] = await run(pixels.slice(photo * size, (photo + 1) * size), 1);
+    const output = await run(loaded, pixels.slice(photo * size, (photo + 1) * size));
     const expected = golden.probabilities[photo];
     const difference = Math.max(
       ...expected.map((value, label) => Math.abs(value - output.probabilities[label])),
@@ -239,7 +280,8 @@ async function testGolden(golden, pixels) {
     let matches = difference <= golden.tolerance;
     if (golden.novelty) {
       const scale = Math.max(1, Math.abs(golden.novelty[photo]));
-      matches &&= Math.abs(output.novelty - golden.novelty[photo]) <= golden.tolerance * scale;
+      const novelty = output.novelty ?? NaN;
+      matches &&= Math.abs(novelty - golden.novelty[photo]) <= golden.tolerance * scale;
     }
     if (!matches) {
       throw new LoupeError(

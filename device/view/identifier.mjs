@@ -12,10 +12,11 @@
  *   device can't run the model or read the photo; the device when the server doesn't answer.
  */
 
+import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
-import { Server, pause } from "./server.mjs";
+import { Server } from "./server.mjs";
 
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
@@ -69,6 +70,7 @@ class Identifier {
   /** Settles when the device can answer, or can't; null before it loads. */
   #loading = null;
   #closing = new AbortController();
+  /** @type {Omit<import("./types").IdentifierState, "next">} */
   #state;
 
   /** @param {Parameters<typeof createIdentifier>[0]} options */
@@ -91,6 +93,8 @@ class Identifier {
    * `device`: "off", "loading", "ready" or "failed"; `loaded` of `total` bytes; `reason` why the
    * device doesn't answer, or null, and `code` of its error; `server`: "ready", "failed" or "none";
    * `next`: "device" or "server", which the next photo goes to.
+   *
+   * @returns {import("./types").IdentifierState}
    */
   get state() {
     return { ...this.#state, next: this.#next() };
@@ -194,7 +198,7 @@ class Identifier {
 
   /** End the worker and free its memory. */
   close() {
-    this.#closing.abort();
+    this.#closing.abort(new LoupeError("engine-unavailable", CLOSED));
     this.#model?.close();
     this.#model = null;
   }
@@ -258,7 +262,7 @@ class Identifier {
   async #loaded(signal) {
     if (this.#address === null) throw new LoupeError("engine-unavailable", OFF);
     if (this.#run === "server") throw new LoupeError("engine-unavailable", NOT_CHOSEN);
-    if (this.#closing.signal.aborted) throw new LoupeError("engine-unavailable", CLOSED);
+    this.#closing.signal.throwIfAborted();
     if (!this.#model && this.#state.device !== "loading") this.#load();
     await untilAborted(this.#loading, signal);
   }
@@ -363,21 +367,5 @@ class Identifier {
   #serverOrThrow() {
     if (!this.#server) throw new LoupeError("unreachable", NO_SERVER);
     return this.#server;
-  }
-}
-
-/** Return a promise's value, or throw the signal's reason. */
-async function untilAborted(promise, signal) {
-  signal?.throwIfAborted();
-  if (!signal) return promise;
-  let abort;
-  const aborted = new Promise((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

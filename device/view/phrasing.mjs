@@ -6,7 +6,7 @@
  * model's `info`, and `prediction` comes from its `identify` with at least one candidate.
  */
 
-import { toFixed } from "../engine/prediction.mjs";
+import { toFixed } from "../engine/rounding.mjs";
 
 /** Return the answer in words, as a phrase. */
 export function headline(model, prediction) {

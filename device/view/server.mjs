@@ -3,6 +3,7 @@
  * the session whose token the page holds.
  */
 
+import { pause } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
 /** Longest wait for a new token after the session's end, in milliseconds. */
@@ -196,21 +197,5 @@ function post(url, body, { token, signal, onProgress }) {
     };
     signal?.addEventListener("abort", abort);
     request.send(body);
-  });
-}
-
-/** Wait, or throw the signal's reason. */
-export function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", abort, { once: true });
   });
 }

@@ -1,0 +1,56 @@
+/** Waiting that an `AbortSignal` ends: each promise is then rejected with the signal's reason. */
+
+/**
+ * Wait for what `start` begins.
+ *
+ * @template T
+ * @param {(resolve: (value: T) => void, reject: (error: unknown) => void) => () => void} start
+ *   returns a function that cancels; it calls the others later
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
+export function waitFor(start, signal) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const cancel = start(
+      (value) => settle(() => resolve(value)),
+      (error) => settle(() => reject(error)),
+    );
+    const abort = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    /** @param {() => void} finish */
+    function settle(finish) {
+      signal?.removeEventListener("abort", abort);
+      finish();
+    }
+  });
+}
+
+/**
+ * Wait for a promise, which goes on after an abort.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} [signal]
+ */
+export function untilAborted(promise, signal) {
+  return waitFor((resolve, reject) => {
+    promise.then(resolve, reject);
+    return () => {};
+  }, signal);
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export function pause(milliseconds, signal) {
+  return waitFor((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    return () => clearTimeout(timer);
+  }, signal);
+}

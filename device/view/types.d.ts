@@ -1,0 +1,63 @@
+/** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
+
+import type { Entry, OcclusionMap, Phrase, Run } from "../types";
+import type { createIdentifier } from "./identifier.mjs";
+import type { openRecents } from "./recents.mjs";
+
+export type Identifier = ReturnType<typeof createIdentifier>;
+export type Recents = ReturnType<typeof openRecents>;
+
+/** See `Identifier.state`. */
+export interface IdentifierState {
+  device: "off" | "loading" | "ready" | "failed";
+  /** Bytes so far, of `total`. */
+  loaded: number;
+  total: number;
+  /** Why the device doesn't answer, and the code of its error. */
+  reason: string | null;
+  code: string | null;
+  server: "ready" | "failed" | "none";
+  /** Where the next photo goes. */
+  next: "device" | "server";
+}
+
+export interface Model {
+  name: string;
+  title: string;
+}
+
+export interface Sample extends Model {
+  alt: string;
+  url: string;
+  thumbnail: string;
+}
+
+/** What `mountViewfinder` takes; the data from Streamlit is in `viewfinder_data`. */
+export interface ViewfinderOptions {
+  identifier: Identifier;
+  models: Model[];
+  /** Name of the one that is open. */
+  model: string;
+  samples: Sample[];
+  recents: Recents | null;
+  /** The system's by default. */
+  theme: "dark" | "light" | null;
+  actions: {
+    why?: (entry: Entry, options: { signal: AbortSignal }) => Promise<OcclusionMap>;
+    correct?: ((entry: Entry) => void) | null;
+    share?: (entry: Entry) => void;
+    lookUp?: (entry: Entry) => void;
+  };
+  /** CSS length that the page keeps above the viewfinder, whose first screen fills the rest. */
+  above: string | null;
+  /** Number of candidates to ask for; five are shown. */
+  top: number;
+  run: Run;
+  what: { headline: string; line: string | Phrase; language?: string };
+  onModel?: (name: string) => void;
+  onRun?: ((run: Run) => void) | null;
+  onAnswer?: (entry: Entry) => void;
+  onOpen?: (entry: Entry | null) => void;
+  onWhere?: () => void;
+  onRetry?: () => void;
+}
