@@ -34,6 +34,7 @@ export { LoupeError };
  *   "engine-unavailable", with the reason; or the signal's reason
  */
 export async function load(address, { graph = "small", onProgress, signal } = {}) {
+  signal?.throwIfAborted();
   const folder = folderUrl(address);
   const calls = new Calls(startWorker(), onProgress);
   try {
@@ -160,9 +161,10 @@ class Model {
         if (early > 0) await pause(early, signal);
         await nextFrame(video, signal);
         next = performance.now() + 1000 / maxPerSecond;
+        // Asked first: a copied frame must reach the worker, which closes it.
+        const values = { top, region: region?.(), stream };
         const source = await copyOf(video);
-        const values = { source, top, region: region?.(), stream };
-        const prediction = await this.#calls.send("identify", values, [source]);
+        const prediction = await this.#calls.send("identify", { source, ...values }, [source]);
         signal?.throwIfAborted();
         yield prediction;
       }
@@ -261,7 +263,7 @@ class Calls {
    * @template {keyof WorkerCalls} Name
    * @param {Name} name
    * @param {Parameters<WorkerCalls[Name]>[0]} values
-   * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move
+   * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move; closed if that fails
    * @returns {ReturnType<WorkerCalls[Name]>}
    */
   send(name, values, transfer = []) {
@@ -271,6 +273,8 @@ class Calls {
       this.#worker.postMessage({ number, name, values }, transfer);
       this.#waiting.set(number, { resolve, reject });
     });
+    // A picture that wasn't moved.
+    result.catch(() => transfer.forEach((picture) => picture.close()));
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 

@@ -180,6 +180,7 @@ function requireLoaded() {
 
 /** @type {WorkerCalls["identify"]} */
 async function identify({ source, top, region, stream }) {
+  if (!loaded && !(source instanceof Blob)) source.close();
   const ready = requireLoaded();
   const { model, graph } = ready;
   const started = performance.now();

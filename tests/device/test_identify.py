@@ -115,6 +115,35 @@ def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
     assert set(answers.values()) == {"red"}
 
 
+def test_nothing_is_loaded_after_an_abort(web: Site) -> None:
+    script = """
+      const { load } = await import("/device/loupe.mjs");
+      const { createIdentifier } = await import("/device/view/identifier.mjs");
+      let workers = 0;
+      globalThis.Worker = class extends Worker {
+        constructor(...values) {
+          super(...values);
+          workers += 1;
+        }
+      };
+      const before = await refusal(load("/models/tiny/", {signal: AbortSignal.abort()}));
+      const identifier = createIdentifier({address: "/models/tiny/"});
+      identifier.close();
+      identifier.start();
+      const closed = workers;
+      const stop = new AbortController();
+      const loading = refusal(load("/models/tiny/", {signal: stop.signal}));
+      stop.abort();
+      return {before: before.name, closed, during: (await loading).name, workers};
+    """
+    assert run_script(web, "chromium", script) == {
+        "before": "AbortError",
+        "closed": 0,
+        "during": "AbortError",
+        "workers": 1,
+    }
+
+
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
     noisy = encoded(drawn(300, 200), "PNG")

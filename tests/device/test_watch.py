@@ -103,6 +103,48 @@ def test_watching_ends_when_aborted_without_a_frame(web: Site, moment: str) -> N
     assert run_script(web, "chromium", script, arguments=CAMERA) == {"done": True}
 
 
+def test_frame_that_the_worker_does_not_get_is_closed(web: Site) -> None:
+    script = f"""
+      {OPEN}
+      const frames = [];
+      globalThis.VideoFrame = class extends VideoFrame {{
+        constructor(...values) {{
+          super(...values);
+          frames.push(this);
+        }}
+      }};
+      const model = await load("/models/tiny/");
+      const regions = {{
+        throws: () => {{ throw new RangeError("no region"); }},
+        cannotBeSent: () => ({{x: () => 0}}),
+        ends: () => model.close(),
+      }};
+      const names = {{}};
+      for (const [name, region] of Object.entries(regions)) {{
+        names[name] = (await refusal(model.watch(video, {{region}}).next())).name;
+      }}
+      return {{...names, open: frames.filter(({{ format }}) => format !== null).length}};
+    """
+    assert run_script(web, "chromium", script, arguments=CAMERA) == {
+        "throws": "RangeError",
+        "cannotBeSent": "DataCloneError",
+        "ends": "LoupeError",
+        "open": 0,
+    }
+
+
+def test_worker_without_a_model_closes_pictures(web: Site) -> None:
+    script = """
+      const results = [];
+      globalThis.postMessage = (message) => results.push(message.error.code);
+      await import("/device/engine/worker.mjs");
+      const source = await createImageBitmap(new ImageData(8, 8));
+      await onmessage({data: {number: 1, name: "identify", values: {source, top: 1}}});
+      return [...results, source.width];
+    """
+    assert run_script(web, "chromium", script) == ["engine-unavailable", 0]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("browser", BROWSERS)
