@@ -5,52 +5,16 @@
  * alpha is ignored. Resizing reproduces Pillow's, not the canvas's, whose own resizing changes the
  * top answer for one to two photos in a hundred.
  *
- * Source: `Resample.c`, `Geometry.c` and `Convert.c` in Pillow's `src/libImaging`.
+ * Source of the greyscale: `Convert.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Filter, Image, Recipe, Size } from "../types" */
+/**
+ * @import { Image, Recipe, Size } from "../types"
+ * @import { Box } from "./resize.mjs"
+ */
 
+import { gather, resize, SUPPORT } from "./resize.mjs";
 import { roundHalfEven } from "./rounding.mjs";
-
-/**
- * A box: left, top, right and bottom.
- *
- * @typedef {[number, number, number, number]} Box
- */
-
-/**
- * For each place of the result, its first source and its integer weights.
- *
- * @typedef {{first: number, weights: Int32Array}[]} Pass
- */
-
-/** Radius of each filter, in pixels of the result. */
-const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
-
-/** @param {number} x */
-const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
-
-/** @type {Record<string, (x: number) => number>} */
-const FILTERS = {
-  box: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0),
-  bilinear: (x) => Math.max(0, 1 - Math.abs(x)),
-  hamming: (x) => {
-    const distance = Math.abs(x);
-    if (distance === 0) return 1; // the sum of the constants in single precision is not
-    if (distance >= 1) return 0;
-    return sinc(distance) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(distance * Math.PI));
-  },
-  bicubic: (x) => {
-    const a = -0.5;
-    const d = Math.abs(x);
-    if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-    return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0;
-  },
-  lanczos: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0),
-};
-
-/** Weights are integers of this many bits after the point. */
-const PRECISION_BITS = 22;
 
 /** Pixels after padding per pixel before; longer strips are scaled down first. */
 const MAX_PADDING_RATIO = 4;
@@ -198,34 +162,6 @@ function sources(size, before, length, padding) {
 }
 
 /**
- * Return the image made of the given columns and rows; -1 is black.
- *
- * @param {Image} image
- * @param {Int32Array} columns
- * @param {Int32Array} rows
- * @returns {Image}
- */
-function gather(image, columns, rows) {
-  const from = new Uint32Array(
-    image.data.buffer,
-    image.data.byteOffset,
-    image.width * image.height,
-  );
-  const pixels = new Uint32Array(columns.length * rows.length);
-  let place = 0;
-  for (const row of rows) {
-    for (const column of columns) {
-      pixels[place++] = row < 0 || column < 0 ? 0 : from[row * image.width + column];
-    }
-  }
-  return {
-    data: new Uint8ClampedArray(pixels.buffer),
-    width: columns.length,
-    height: rows.length,
-  };
-}
-
-/**
  * Crop a box, black beyond the edges.
  *
  * @param {Image} image
@@ -255,163 +191,6 @@ function cropCentre(image, [height, width]) {
   const left = Math.floor((image.width - width) / 2);
   const top = Math.floor((image.height - height) / 2);
   return crop(image, left, top, width, height);
-}
-
-/**
- * Resize an image as Pillow does.
- *
- * @param {Image} image
- * @param {number} width
- * @param {number} height
- * @param {Filter} filter
- * @param {Box} [box] all of it by default
- */
-export function resize(image, width, height, filter, box = [0, 0, image.width, image.height]) {
-  const [left, top, right, bottom] = box.map(Math.fround);
-  if (filter === "nearest") {
-    const columns = nearest(left, right, width, image.width);
-    return gather(image, columns, nearest(top, bottom, height, image.height));
-  }
-  const across = passOf(left, right, width, image.width, filter);
-  const down = passOf(top, bottom, height, image.height, filter);
-  // Pillow 13 begins with the columns if the height shrinks by much more than the width.
-  const shrinks = image.height - height;
-  if (shrinks > 0 && shrinks > 2 * (image.width - width)) {
-    return resizeRows(resizeColumns(image, height, down), width, across);
-  }
-  return resizeColumns(resizeRows(image, width, across, down), height, down);
-}
-
-/**
- * Return one pass, or null if it would change nothing.
- *
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {number} size
- * @param {Filter} filter
- */
-function passOf(from, to, length, size, filter) {
-  if (from === 0 && to === length && to === size) return null;
-  return coefficients(size, from, to, length, filter);
-}
-
-/**
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {number} size
- */
-function nearest(from, to, length, size) {
-  const step = (to - from) / length;
-  let place = from + step * 0.5;
-  return Int32Array.from({ length }, () => {
-    const index = Math.trunc(place);
-    place += step; // added up, not multiplied, to round as Pillow does
-    return index >= 0 && index < size ? index : -1;
-  });
-}
-
-/**
- * @param {number} size
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {Filter} filter
- * @returns {Pass}
- */
-function coefficients(size, from, to, length, filter) {
-  const scale = Math.fround(to - from) / length;
-  const filterScale = Math.max(scale, 1);
-  const support = SUPPORT[filter] * filterScale;
-  const inverse = 1 / filterScale;
-  const evaluate = FILTERS[filter];
-  return Array.from({ length }, (_, place) => {
-    const centre = from + (place + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - support + 0.5));
-    const count = Math.min(size, Math.trunc(centre + support + 0.5)) - first;
-    const weights = new Float64Array(count);
-    let sum = 0;
-    for (let index = 0; index < count; index++) {
-      weights[index] = evaluate((index + first - centre + 0.5) * inverse);
-      sum += weights[index];
-    }
-    const integers = Int32Array.from(weights, (weight) => {
-      const scaled = (sum === 0 ? weight : weight / sum) * 2 ** PRECISION_BITS;
-      return Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    });
-    return { first, weights: integers };
-  });
-}
-
-const HALF = 2 ** (PRECISION_BITS - 1);
-
-/**
- * Resize each row; with `down`, only the rows that the pass over columns reads.
- *
- * @param {Image} image
- * @param {number} width
- * @param {Pass | null} places
- * @param {Pass | null} [down]
- * @returns {Image}
- */
-function resizeRows(image, width, places, down = null) {
-  if (!places) return image;
-  const firstRow = down ? down[0].first : 0;
-  const last = down?.at(-1);
-  const endRow = last ? last.first + last.weights.length : image.height;
-  const data = new Uint8ClampedArray(width * image.height * 4);
-  for (let row = firstRow; row < endRow; row++) {
-    for (let column = 0; column < width; column++) {
-      const { first, weights } = places[column];
-      const source = (row * image.width + first) * 4;
-      weigh(image.data, source, 4, weights, data, (row * width + column) * 4);
-    }
-  }
-  return { data, width, height: image.height };
-}
-
-/**
- * @param {Image} image
- * @param {number} height
- * @param {Pass | null} places
- * @returns {Image}
- */
-function resizeColumns(image, height, places) {
-  if (!places) return image;
-  const { width } = image;
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let row = 0; row < height; row++) {
-    const { first, weights } = places[row];
-    for (let column = 0; column < width; column++) {
-      const source = (first * width + column) * 4;
-      weigh(image.data, source, width * 4, weights, data, (row * width + column) * 4);
-    }
-  }
-  return { data, width, height };
-}
-
-/**
- * Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`.
- *
- * @param {Uint8ClampedArray} from
- * @param {number} source
- * @param {number} step
- * @param {Int32Array} weights
- * @param {Uint8ClampedArray} to
- * @param {number} target
- */
-function weigh(from, source, step, weights, to, target) {
-  let [red, green, blue] = [HALF, HALF, HALF];
-  for (let index = 0; index < weights.length; index++, source += step) {
-    const weight = weights[index];
-    red += from[source] * weight;
-    green += from[source + 1] * weight;
-    blue += from[source + 2] * weight;
-  }
-  to[target] = red >> PRECISION_BITS;
-  to[target + 1] = green >> PRECISION_BITS;
-  to[target + 2] = blue >> PRECISION_BITS;
 }
 
 /** @param {Image} image */
