@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -313,10 +314,11 @@ def _load_default(engine: str) -> Classifier:
         except LoupeError as error:
             if settings().model:
                 raise
-            _skipped[name, engine] = current, error
-            log.warning("The model %r is skipped: %s", name, error)
+            # A copy, and text in the log: the traceback keeps the caller's photo in memory.
+            _skipped[name, engine] = current, copy(error)
+            log.warning("The model %r is skipped: %s", name, str(error))
     for name in default_models():
-        raise _skipped[name, engine][1]
+        raise copy(_skipped[name, engine][1])
     raise BundleNotFound(
         "There is no model. Import one (python -m model import), or set LOUPE_BUILTIN=true."
     )

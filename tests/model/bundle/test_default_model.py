@@ -1,9 +1,12 @@
 """The model that opens first: the owner's newest that works, else a built-in one."""
 
+import gc
 import logging
 import os
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model import Bundle, list_models, load
@@ -81,6 +84,26 @@ def test_model_that_fails_its_golden_test_is_skipped_with_a_line(
     set_age(bad, -5)
     tiny(shelf, "bad")
     assert load().bundle.name == "bad"
+
+
+def test_error_of_a_default_model_keeps_no_photo_in_memory(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny(shelf, "bad")
+    (shelf / "bad" / "current").write_text("0123456789ab")
+    reread_settings(monkeypatch, LOUPE_BUILTIN="false")
+    photos = []
+
+    def identify() -> str:
+        photo = np.zeros(1)
+        photos.append(weakref.ref(photo))
+        with pytest.raises(BundleDamaged) as raised:
+            load()
+        return str(raised.value)
+
+    assert len({identify() for _ in range(3)}) == 1
+    gc.collect()
+    assert not any(photo() is not None for photo in photos)
 
 
 def test_current_file_that_names_no_version_is_skipped(shelf: Path) -> None:
