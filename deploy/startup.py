@@ -125,7 +125,8 @@ def _unit_command(unit: Mapping[str, str], root: Path) -> tuple[str, ...]:
         command, folder = unit["ExecStart"], unit["WorkingDirectory"]
     except KeyError as error:
         raise Unreadable(f"The unit has no {error.args[0]}= line.") from error
-    return tuple(command.replace(folder, str(root)).split())
+    # Split first, because the repository's path may contain spaces.
+    return tuple(word.replace(folder, str(root)) for word in command.split())
 
 
 class StartedApp:
@@ -264,7 +265,8 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         path = folder / member.name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise tarfile.TarError(f"{member.name!r} leads out of the archive")
-        if (file := archive.extractfile(member)) is not None and member.isreg():
+        # Asked first: extractfile raises KeyError for a link to what is not in the archive.
+        if member.isreg() and (file := archive.extractfile(member)):
             path.parent.mkdir(parents=True, exist_ok=True)
             with file, path.open("wb") as target:
                 shutil.copyfileobj(file, target)

@@ -83,14 +83,14 @@ def test_plan_refuses_a_unit_without_a_command() -> None:
 def test_plan_runs_the_folder_if_it_is_a_repository(
     name: str, command: str, tmp_path: Path
 ) -> None:
-    host = get_host(name)
-    assert plan_start(host, folder=tmp_path).root == ROOT
+    host, folder = get_host(name), tmp_path / "My Code"
+    assert plan_start(host, folder=folder).root == ROOT
     for file in ("streamlit_app.py", "deploy/entrypoint.sh", "model/__init__.py"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).touch()
-    plan = plan_start(host, folder=tmp_path)
-    assert (plan.root, plan.bundles) == (tmp_path, tmp_path / "bundles")
-    assert plan.command[0] == command.replace("ROOT", str(tmp_path))
+        (folder / file).parent.mkdir(exist_ok=True, parents=True)
+        (folder / file).touch()
+    plan = plan_start(host, folder=folder)
+    assert (plan.root, plan.bundles) == (folder, folder / "bundles")
+    assert plan.command[0] == command.replace("ROOT", str(folder))
 
 
 def test_models_come_from_the_folder_or_from_its_archive(tmp_path: Path) -> None:
@@ -100,6 +100,9 @@ def test_models_come_from_the_folder_or_from_its_archive(tmp_path: Path) -> None
     (tmp_path / "sagemaker").mkdir()
     with tarfile.open(tmp_path / "sagemaker/model.tar.gz", "w:gz") as archive:
         archive.add(model, "archived")
+        dangling = tarfile.TarInfo("archived/link")
+        dangling.type, dangling.linkname = tarfile.SYMTYPE, "nowhere"
+        archive.addfile(dangling)
     assert plan_start(get_host("render"), folder=tmp_path).bundles == tmp_path / "bundles"
     bundles = plan_start(get_host("sagemaker"), folder=tmp_path).bundles
     command = ("sh", "-c", 'ls -d "$LOUPE_BUNDLES"/*/*; exit 1')
