@@ -48,7 +48,16 @@ KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 @contextmanager
 def workroom() -> Iterator[Path]:
-    """Make a temporary folder for all that an import writes before its bundle."""
+    """Make a temporary folder for all that an import writes before its bundle.
+
+    Raises:
+        ExportRefused: this system can't start a process with limits.
+    """
+    if not hasattr(os, "killpg"):
+        raise ExportRefused(
+            "Exports are read in a process with limits, which Windows doesn't offer. Run this on "
+            "Linux, on macOS or in WSL (learn.microsoft.com/windows/wsl)."
+        )
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
     try:

@@ -35,7 +35,7 @@ def inspect_export(path: Path) -> ExportReport:
 
     Raises:
         ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
-            machine.
+            machine; or this is Windows.
     """
     with launcher.workroom() as room:
         try:

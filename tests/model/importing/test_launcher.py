@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from model.cli import main
 from model.errors import ExportRefused
 from model.importing import launcher
 from model.settings import settings
@@ -44,6 +46,20 @@ def run(room: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def limits(seconds: float) -> launcher.Limits:
     return launcher.Limits(seconds, 0, settings().memory_mb)
+
+
+@pytest.mark.parametrize("command", ["doctor", "import"])
+def test_commands_say_which_systems_they_run_on(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, whose Python lacks these."""
+    for module, name in ((os, "killpg"), (os, "getuid"), (os, "O_NOFOLLOW"), (signal, "SIGXCPU")):
+        monkeypatch.delattr(module, name)
+    (tmp_path / "export.pkl").touch()
+    options = ["--name", "mine"] if command == "import" else []
+    result = CliRunner().invoke(main, [command, str(tmp_path / "export.pkl"), *options])
+    assert "Run this on Linux, on macOS or in WSL" in result.stderr
+    assert isinstance(result.exception, SystemExit)
 
 
 def alive(pid: int) -> bool:
