@@ -57,8 +57,8 @@ class AppSpec:
     data_dir: str = "/data"
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
-    memory_mb: int = 330
-    """Memory in use: 324 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
+    memory_mb: int = 350
+    """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 
     Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """

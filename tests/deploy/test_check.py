@@ -47,7 +47,7 @@ def edit(host: Host, before: str, after: str) -> dict[str, str]:
             "files",
             "not an amount of memory",
         ),
-        ("fly", "512mb", "256mb", "memory", "256 MB; the app needs about 330 MB"),
+        ("fly", "512mb", "256mb", "memory", "256 MB; the app needs about 350 MB"),
         ("vps-compose", "mem_limit: 1024m", "mem_limit: 200000k", "memory", "195 MB"),
         ("cloud-run", "1024Mi", "256Mi", "memory", "256 MB"),
         ("cloud-run", "value: '1024'", "value: '8192'", "memory setting", "host grants 1024 MB"),

@@ -226,10 +226,10 @@ def test_changed_model_is_not_offered(shelf):
 
 def test_memory_is_that_of_the_deployed_app():
     at = open_page()
-    assert "Fits: needs about 330 MB; Render gives 512 MB and 0.1 cores." in plain(at)
-    assert "needs about **330 MB**: every host has more." in text(at)
+    assert "Fits: needs about 350 MB; Render gives 512 MB and 0.1 cores." in plain(at)
+    assert "needs about **350 MB**: every host has more." in text(at)
     (chart,) = at.get("vega_lite_chart")
-    assert "This app: 330 MB; " in chart.proto.spec
+    assert "This app: 350 MB; " in chart.proto.spec
     assert all((host.title in chart.proto.spec) == host.has_server for host in hosts().values())
 
 
@@ -241,7 +241,7 @@ def test_host_with_too_little_memory_is_excluded(shelf):
     publish(ManifestDraft.model_validate(values("large")), shelf, fill)
     at = open_page()
     (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
-    assert "**Render**: Needs about 530 MB; it gives 512 MB." in plain(excluded)
+    assert "**Render**: Needs about 550 MB; it gives 512 MB." in plain(excluded)
     assert "too much for" in text(at)
     assert headline(at) == "Best for you: A static host"
 

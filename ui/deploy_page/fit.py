@@ -48,6 +48,6 @@ def show_fit(hosts: Sequence[Host], app: AppSpec) -> None:
     )
     st.caption(
         "“This app” is the app as a host runs it, with the compiled engine and without torch: "
-        "measured with the built-in imagenet (324 MB), plus twice the difference in size of this "
+        "measured with the built-in imagenet (347 MB), plus twice the difference in size of this "
         "model's graph. Bars stop at 2 GB."
     )
