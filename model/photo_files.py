@@ -22,6 +22,7 @@ from .errors import ArchiveError, DamagedPhoto, PhotoTooLarge, UnsupportedFormat
 from .photo import FORMAT_NAMES, MAX_BYTES
 from .photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from .settings import settings
+from .text import INVISIBLE
 
 __all__ = [
     "SUFFIXES",
@@ -257,9 +258,8 @@ def _decode_name(info: zipfile.ZipInfo) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Return a name without invisible characters and those that reverse the text's direction."""
-    visible = (char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs"))
-    return unicodedata.normalize("NFC", "".join(visible)).strip()
+    """Return a name without ``INVISIBLE``; its spaces stay, because people search for it."""
+    return unicodedata.normalize("NFC", INVISIBLE.sub("", name)).strip()
 
 
 def _shorten(text: str) -> str:

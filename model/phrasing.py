@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from .bundle import LabelOutcome, Manifest, Metric, ModelCard, SmallCard
 from .decision import certainty_rule
 from .prediction import Prediction
+from .text import clean
 from .words import WORDS
 
 __all__ = [
-    "DIRECTION_MARKS",
     "Phrase",
     "ShownLabel",
     "article",
@@ -37,8 +37,6 @@ TAKES_AN = re.compile(
 MASS_NOUN = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
 NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
-# Marks that change the direction of the text around them.
-DIRECTION_MARKS = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 MAX_LABEL_LENGTH = 60
@@ -147,7 +145,7 @@ def _join(phrases: Sequence[Phrase], conjunction: str) -> Phrase:
 
 
 def _shown(label: str, max_length: int = MAX_LABEL_LENGTH) -> ShownLabel:
-    return ShownLabel(shorten(" ".join(DIRECTION_MARKS.sub("", label).split()), max_length))
+    return ShownLabel(shorten(clean(label), max_length))
 
 
 def name_label(label: str, language: str, max_length: int = MAX_LABEL_LENGTH) -> Phrase:

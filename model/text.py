@@ -1,13 +1,40 @@
 """Text for people, in messages and on the command line."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 from rich.filesize import decimal
 
-__all__ = ["MAX_LISTED", "format_size", "list_some"]
+__all__ = ["INVISIBLE", "MAX_LISTED", "clean", "escape", "format_size", "list_some"]
+
+INVISIBLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"  # controls, surrogates, line separators
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # direction of the text around them
+)
+"""Characters that control a terminal or reorder text, so that it reads as what it is not."""
+
+JOINERS = "\u200c\u200d"
+"""Invisible as well, but Persian and emoji need them."""
 
 MAX_LISTED = 8
 """Most names that a message lists, unless it says otherwise."""
+
+
+def clean(text: str) -> str:
+    """Return text from outside as one line without ``INVISIBLE``, its accents composed."""
+    visible = INVISIBLE.sub("", " ".join(text.split()))
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def escape(text: str) -> str:
+    r"""Return text from outside, fit for a terminal: the invisible is written as ``\x1b``."""
+    return "".join(
+        char
+        if char.isprintable() or char in JOINERS
+        else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
 
 
 def list_some(names: Sequence[str], limit: int = MAX_LISTED) -> str:

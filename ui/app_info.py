@@ -7,8 +7,8 @@ from model import Bundle
 from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import BundleError
-from model.phrasing import DIRECTION_MARKS
 from model.settings import settings
+from model.text import clean
 from ui.phrasing import label_summary, shorten
 
 __all__ = ["app_description", "app_title", "default_bundle"]
@@ -17,7 +17,6 @@ MAX_TITLE = 80
 MAX_DESCRIPTION = 160
 """Lengths that fit a first screen, and that chats show in full."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 SENTENCES = re.compile(r".{20,}[.!?](?= )")
 
 
@@ -40,7 +39,7 @@ def app_title(bundle: Bundle | None = None) -> str:
         One line of plain text, to be escaped where it is shown.
     """
     bundle = bundle or default_bundle()
-    title = _flatten(settings().title) or _flatten(bundle.manifest.title if bundle else "")
+    title = clean(settings().title) or clean(bundle.manifest.title if bundle else "")
     return _cut(title, MAX_TITLE) or "Loupe"
 
 
@@ -51,16 +50,12 @@ def app_description(bundle: Bundle | None = None) -> str:
     those of ``app_title``; empty if there is no model.
     """
     bundle = bundle or default_bundle()
-    text = _flatten(settings().description)
+    text = clean(settings().description)
     if not text and bundle:
-        text = _flatten(bundle.manifest.description)
-        text = text or f"Knows {_flatten(label_summary(bundle.labels, markdown=False))}."
+        text = clean(bundle.manifest.description)
+        text = text or f"Knows {label_summary(bundle.labels, markdown=False)}."
     sentences = SENTENCES.match(text[: MAX_DESCRIPTION + 1])
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
-
-
-def _flatten(text: str) -> str:
-    return CONTROL.sub("", " ".join(DIRECTION_MARKS.sub("", text).split()))
 
 
 def _cut(text: str, max_length: int = MAX_DESCRIPTION) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from model import phrasing
 from model.bundle import ModelCard
 from model.errors import BundleError, LoupeError
-from model.phrasing import DIRECTION_MARKS, Phrase, format_percent, shorten, spell_number
+from model.phrasing import Phrase, format_percent, shorten, spell_number
 from model.prediction import Prediction
 from model.share_link import Signature
+from model.text import clean
 from model.words import WORDS
 
 __all__ = [
@@ -59,7 +60,7 @@ def to_markdown(phrase: Phrase) -> str:
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
     """Return how many labels there are and the first few, as Markdown or plain text."""
     shown = labels if len(labels) <= 4 else labels[:3]
-    names = [shorten(label, 30) for label in shown]
+    names = [shorten(clean(label), 30) for label in shown]
     if markdown:
         names = [escape_markdown(name) for name in names]
     if len(shown) < len(labels):
@@ -90,9 +91,13 @@ def phrase_error(error: LoupeError) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows literally: no emphasis, link, formula, colour or icon."""
-    flat = " ".join(DIRECTION_MARKS.sub("", text).split())
     # Escapes do not keep addresses from becoming links; an invisible joiner does.
-    flat = flat.replace("://", ":\u2060//").replace("www.", "www\u2060.").replace("@", "@\u2060")
+    flat = (
+        clean(text)
+        .replace("://", ":\u2060//")
+        .replace("www.", "www\u2060.")
+        .replace("@", "@\u2060")
+    )
     return PUNCTUATION.sub(r"\\\1", flat)
 
 

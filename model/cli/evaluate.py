@@ -13,6 +13,7 @@ from rich.text import Text
 from ..classifier import load
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
+from ..text import clean
 from .progress import progress_bar
 
 __all__ = ["evaluate_command"]
@@ -82,7 +83,7 @@ def _per_label(evaluation: Evaluation) -> Table:
         table.add_column(heading, justify="right")
     for score in evaluation.worst_first[:MAX_ROWS]:
         table.add_row(
-            Text(score.label),
+            Text(clean(score.label)),
             f"{score.support:,}",
             _proportion(score.recall),
             _percent(score.precision),
@@ -95,8 +96,8 @@ def _mistake_pairs(evaluation: Evaluation) -> Table:
     table = Table("actual", "predicted", box=None, padding=(0, 2, 0, 0))
     table.add_column("photos", justify="right")
     for pair in evaluation.mistakes[:MAX_ROWS]:
-        predicted = "none of these" if pair.predicted is None else pair.predicted
-        table.add_row(Text(pair.label), Text(predicted), f"{pair.count:,}")
+        predicted = "none of these" if pair.predicted is None else clean(pair.predicted)
+        table.add_row(Text(clean(pair.label)), Text(predicted), f"{pair.count:,}")
     return table
 
 

@@ -17,6 +17,7 @@ from ..errors import LoupeError
 from ..photo import MAX_BYTES
 from ..photo_files import list_photos, map_ordered
 from ..prediction import Prediction
+from ..text import clean
 from .progress import progress_bar
 
 __all__ = ["identify_command"]
@@ -99,17 +100,17 @@ def _print_table(path: str, result: Prediction | LoupeError, top: int) -> None:
         return
     answer = result.answer
     if isinstance(answer, list):
-        console.print(Text(f"  {', '.join(answer) or 'none of its labels; closest'}:"))
+        console.print(Text(f"  {', '.join(map(clean, answer)) or 'none of its labels; closest'}:"))
         top = max(top, len(answer))
     elif answer is None:
         console.print(Text("  none of the things this model knows; closest:"))
     elif result.prediction_set and len(result.prediction_set) > 1:
-        labels = " or ".join(candidate.label for candidate in result.prediction_set)
+        labels = " or ".join(clean(candidate.label) for candidate in result.prediction_set)
         console.print(Text(f"  {labels}:"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(justify="right")
     for candidate in result.top(top):
-        table.add_row(f"{candidate.probability:.1%}", Text(candidate.label))
+        table.add_row(f"{candidate.probability:.1%}", Text(clean(candidate.label)))
     console.print(table)
     total_ms = result.milliseconds.total if result.milliseconds else 0
     is_guess = not result.calibrated and not result.multilabel

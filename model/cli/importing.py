@@ -6,7 +6,7 @@ import click
 
 from ..disk import name_full_disk, require_writable
 from ..settings import settings
-from ..text import list_some
+from ..text import clean, list_some
 from .error_group import require_full_install
 from .train import print_next_step, warn_if_shadowing
 
@@ -113,7 +113,7 @@ def import_command(
     click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
     count = len(manifest.labels)
     labels = "1 label" if count == 1 else f"{count} labels"
-    click.echo(f"{labels}: {list_some(manifest.labels, MAX_LISTED)}")
+    click.echo(f"{labels}: {list_some([clean(label) for label in manifest.labels], MAX_LISTED)}")
     click.echo(f"engines: {', '.join(manifest.engines)}")
     if manifest.threshold is not None:
         click.echo(f"a label is shown from a probability of {manifest.threshold:g}")

@@ -20,6 +20,7 @@ from ..bundle import (
 )
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
+from ..text import clean
 
 __all__ = [
     "list_command",
@@ -154,7 +155,7 @@ def versions_command(name: str) -> None:
             Text(version.version),
             f"{version.created:%Y-%m-%d %H:%M}",
             accuracy,
-            Text(title),
+            Text(clean(title)),
         )
     Console().print(table)
     _print_errors(errors)
@@ -170,7 +171,7 @@ def rollback_command(name: str, version: str) -> None:
     """
     previous = next((item.version for item in list_versions(name) if item.current), None)
     bundle = roll_back(name, version)
-    click.echo(f"{name} is now {bundle.version} ({bundle.manifest.title}).")
+    click.echo(f"{name} is now {bundle.version} ({clean(bundle.manifest.title)}).")
     if previous and previous != bundle.version:
         click.echo(f"To undo: python -m model rollback {name} {previous}")
 

@@ -1,7 +1,6 @@
 """The table of corrections, and the store that reads and writes it."""
 
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import DataError
 from ..prediction import Prediction
 from ..settings import settings
+from ..text import clean as clean_label
 from .database import connect, parse_url, translate_database_errors
 from .limits import Limits, begin_exclusive, check_limits, to_utc
 
@@ -260,15 +260,6 @@ def correction_store() -> CorrectionStore:
         DataError: the database can't be used; the next call tries again.
     """
     return CorrectionStore(settings().database_url, Limits.from_settings())
-
-
-def clean_label(label: str) -> str:
-    """Return a label without control characters, its spaces single and its accents composed."""
-    text = " ".join(label.split())
-    visible = (char for char in text if unicodedata.category(char) not in ("Cc", "Cs"))
-    # Marks that reverse the text around them could show another label than the one kept.
-    plain = "".join(char for char in visible if not "\u202a" <= char <= "\u202e")
-    return unicodedata.normalize("NFC", plain).strip()
 
 
 def _check_labels(labels: Sequence[str]) -> list[str]:

@@ -1,8 +1,23 @@
-"""``model.text``: lists of names that are cut, sizes of files."""
+"""``model.text``: text from outside, lists of names that are cut, sizes of files."""
 
 import pytest
 
-from model.text import format_size, list_some
+from model.text import clean, escape, format_size, list_some
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned", "escaped"),
+    [
+        (" two \t spaces\n", "two spaces", " two \\t spaces\\n"),
+        ("a \u202e b\x1b[2J", "a b[2J", "a \\u202e b\\x1b[2J"),
+        ("\u200f\u200e\u061c\u2066\u2069", "", "\\u200f\\u200e\\u061c\\u2066\\u2069"),
+        ("\ud800e\u0301", "\u00e9", "\\ud800e\u0301"),
+        ("می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀"),
+    ],
+)
+def test_text_from_outside_hides_nothing(text: str, cleaned: str, escaped: str) -> None:
+    assert clean(text) == cleaned
+    assert escape(text) == escaped
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_zip_without_photos_is_rejected() -> None:
         ("a\x1b[31m/x\n.jpg", "a[31m/x.jpg", "a[31m"),
         ("a/\u202egpj.exe.jpg", "a/gpj.exe.jpg", "a"),
         ("u\u0308ber/x.jpg", "\u00fcber/x.jpg", "\u00fcber"),
+        ("می\u200cخواهم/x  1.jpg", "می\u200cخواهم/x  1.jpg", "می\u200cخواهم"),
     ],
 )
 def test_names_are_harmless(name: str, shown: str, label: str) -> None:

@@ -58,7 +58,7 @@ def test_without_a_model_the_app_has_a_name_and_no_description(configure):
         ("x" * 500, "x" * 79 + "…"),
         ("🐻‍❄️ فطر", "🐻‍❄️ فطر"),
         ("\u202eevil\u202c \x1b[31mred\x00", "evil [31mred"),
-        (" \u200f\n", "Colours"),
+        (" \u200f\u061c\n", "Colours"),
     ],
 )
 def test_title_is_one_line_cut_on_a_word(shelf, configure, title, shown):

@@ -123,6 +123,7 @@ def test_escaped_text_is_one_line_without_urls():
 
 def test_escaped_text_has_no_direction_marks():
     assert escape_markdown("\u202eab\u202c \u2066cd\u2069") == "ab cd"
+    assert label_summary(["\u202eab", "cd"], markdown=False) == "two things: ab and cd"
     # Scripts that are written from right to left stay so, and so do joined emoji.
     assert escape_markdown("עברית 🐻\u200d❄️") == "עברית 🐻\u200d❄️"
 

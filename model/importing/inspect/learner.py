@@ -1,12 +1,12 @@
 """A fastai learner as placeholders → what an import needs of it, as plain data."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import ExportRefused
+from ...text import INVISIBLE
 from ...words import WORDS
 from .placeholders import Placeholder, PlaceholderType
 from .transforms import (
@@ -25,9 +25,6 @@ __all__ = ["LearnerParts", "Loss", "check_labels", "read_labels", "read_learner"
 
 MAX_LABEL = 200
 """Characters of a label."""
-
-CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that control a terminal, except white space, and halves of characters."""
 
 Loss = Literal["softmax", "sigmoid"]
 
@@ -192,10 +189,11 @@ def _label(label: Any, advice: str) -> str:
     if isinstance(label, list | tuple | dict | set | bytes):
         raise ExportRefused("It answers several questions at once, and Loupe takes one.")
     text = "" if is_missing else str(label)
-    if not text.strip() or len(text) > MAX_LABEL or CONTROLS.search(text):
+    if not text.strip() or len(text) > MAX_LABEL or INVISIBLE.search(" ".join(text.split())):
         raise ExportRefused(
             f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
-            f"{MAX_LABEL} characters without control characters. {advice}"
+            f"{MAX_LABEL} characters without control characters or marks of "
+            f"the text's direction. {advice}"
         )
     return text
 

@@ -1,14 +1,13 @@
 """The report on an export: plain values that can be printed and written as JSON."""
 
 import json
-import unicodedata
 from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ...bundle import StrictModel
-from ...text import list_some
+from ...text import escape, list_some
 
 __all__ = ["ExportReport", "Finding", "Group", "Kind", "Name", "joined", "printable"]
 
@@ -112,13 +111,7 @@ class ExportReport(StrictModel):
 
 def printable(text: str, limit: int = MAX_PRINTED) -> str:
     r"""Return a text from a file, fit for a terminal: the invisible is written as ``\x1b``."""
-    cut = text if len(text) <= limit else text[:limit] + "…"
-    return "".join(
-        char
-        if char.isprintable() and unicodedata.category(char)[0] != "C"
-        else char.encode("unicode_escape").decode("ascii")
-        for char in cut
-    )
+    return escape(text if len(text) <= limit else text[:limit] + "…")
 
 
 def joined(words: Collection[str]) -> str:

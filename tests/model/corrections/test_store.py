@@ -109,6 +109,7 @@ def test_longest_label_and_unusual_characters_are_stored(
         "a\x00b\x1b[0m": "ab[0m",
         "\ud800x": "x",
         "gpj\u202eexe": "gpjexe",
+        "gpj\u2067e\u200fxe": "gpjexe",
         "u\u0308ber": "\u00fcber",
         "'; DROP TABLE corrections; --": "'; DROP TABLE corrections; --",
     }

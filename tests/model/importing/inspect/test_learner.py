@@ -52,6 +52,7 @@ def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> Lea
         (["a", ""], "''"),
         (["a", "b" * 201], "'bbbb"),
         (["a", "b\x1b[2J"], r"'b\\x1b\[2J'"),
+        (["a", "b\u202e"], r"'b\\u202e'"),
         (["a", "b\ud800"], r"'b\\ud800'"),
         ([1, "1"], "read the same: '1'"),
         ([], "empty"),
