@@ -5,6 +5,7 @@ Files of models and of the runtime are made when they are first asked for; see `
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -57,7 +58,7 @@ HEADER = f"{POLICY}; frame-ancestors *"
 A worker has the policy of its own file, so scripts carry it as well."""
 
 WAIT_SECONDS = 20.0
-"""Longest wait for files that are being made, in seconds: proxies give up after 30."""
+"""Longest wait of a request for files that are being made, in seconds: proxies give up after 30."""
 
 OFF = "No model of this app runs on your device: its owner keeps the models on the server."
 NO_FILE = "No such file. The page is /device/."
@@ -140,12 +141,13 @@ async def model(request: Request) -> Response:
         bundle = await run_in_threadpool(get_bundle, request.path_params["name"])
     except BundleNotFound:
         return problem("no-such-model", "No such model. /device/models/ lists them.")
+    deadline = time.monotonic() + WAIT_SECONDS
     try:
         for name, make in (
             (runtime_name(), runtime_dir),
             (device_name(bundle), partial(device_dir, bundle)),
         ):
-            if not await _make(name, make):
+            if not await _make(name, make, deadline):
                 return problem("busy", BUSY)
         info = await run_in_threadpool(model_json, bundle, "../../runtime/")
     except (EngineUnavailable, OSError):
@@ -154,8 +156,13 @@ async def model(request: Request) -> Response:
     return revalidate(request, JSONResponse(info))
 
 
-async def _make(name: str, make: Callable[[], Path]) -> bool:
+async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
     """Wait until a folder has been made; return False if that takes longer, which it may.
+
+    Args:
+        name: the folder's name in the cache.
+        make: makes it.
+        deadline: end of the wait, by ``time.monotonic``.
 
     Raises:
         EngineUnavailable, OSError: it can't be made.
@@ -165,7 +172,7 @@ async def _make(name: str, make: Callable[[], Path]) -> bool:
     result = asyncio.wrap_future(folder_maker().request(name, make))
     # Read, so that a failure after this request isn't logged as forgotten.
     result.add_done_callback(lambda done: done.cancelled() or done.exception())
-    await asyncio.wait({result}, timeout=WAIT_SECONDS)
+    await asyncio.wait({result}, timeout=deadline - time.monotonic())
     return result.done() and bool(result.result())
 
 

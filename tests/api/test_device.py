@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -296,6 +297,21 @@ def test_visitors_wait_a_while_for_files_and_are_told_to_come_back(
         go.touch()
         assert [future.result().status_code for future in waiting] == [200, 200]
     assert runs.read_text() == "\n"
+
+
+def test_visitors_wait_once_for_all_files(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object) -> Path:
+        time.sleep(0.7)
+        return tmp_path
+
+    tiny(shelf)
+    client = serve(LOUPE_MODEL="tiny")
+    monkeypatch.setattr(device, "WAIT_SECONDS", 1.0)
+    for name in ("runtime_dir", "device_dir"):
+        monkeypatch.setattr(device, name, make)
+    assert client.get("/device/models/tiny/model.json").json()["code"] == "busy"
 
 
 def test_data_folder_that_cannot_be_written_is_told(
