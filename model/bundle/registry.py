@@ -289,14 +289,20 @@ def _move_into_place(new: Path, folder: Path, version: str) -> Path:
         shutil.rmtree(previous, ignore_errors=True)
         return folder
     folder.mkdir(exist_ok=True)
-    previous = new.with_name(f"{new.name}-previous")
-    if (folder / version).exists():
-        # The same version is published again, perhaps because one of its files was damaged.
-        (folder / version).rename(previous)
-    new.rename(folder / version)
+    target = folder / version
+    try:
+        new.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        # The same version again, perhaps because a file was damaged. Each file is replaced by
+        # itself, so that readers, and whoever is killed here, always have a whole folder. The
+        # manifest is last, because what failed is tried again once that changes.
+        for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.replace(target / path.name)
+        fsync_path(target)
     set_current(folder, version)
-    shutil.rmtree(previous, ignore_errors=True)
-    return folder / version
+    return target
 
 
 def set_current(folder: Path, version: str) -> None:

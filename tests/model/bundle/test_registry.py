@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,28 @@ def test_publishing_again_repairs_a_damaged_model(shelf: Path, how: str) -> None
         path.unlink()
     tiny(shelf)
     get_bundle("tiny").verify()
+
+
+def test_version_published_again_is_there_at_every_step(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_card = tiny(shelf).folder / "small.json"
+    small_card.write_text("measured by the owner")
+
+    def checked(move: Any) -> Any:
+        def moving(path: Path, target: Path) -> Any:
+            try:
+                return move(path, target)
+            finally:
+                get_bundle("tiny").verify()
+
+        return moving
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(Path, name, checked(getattr(Path, name)))
+    tiny(shelf)
+    assert small_card.exists()
+    assert [path.name for path in shelf.iterdir()] == ["tiny"]
 
 
 def test_owners_model_wins_over_the_builtin_one(shelf: Path) -> None:
