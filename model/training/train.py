@@ -56,12 +56,13 @@ def train(
             if not resume:
                 _start_over(config, run_dir)
             bundle = _train(config, run_dir, models_dir, resume, progress or Progress())
+            # With its lock, while that is held: afterwards it may be another process's.
+            shutil.rmtree(run_dir, ignore_errors=True)
+            return bundle
     except Timeout:
         raise DataError(
             f"Another process is training {config.name!r}. Wait until it is done."
         ) from None
-    shutil.rmtree(run_dir, ignore_errors=True)
-    return bundle
 
 
 def _start_over(config: TrainingConfig, run_dir: Path) -> None:

@@ -2,10 +2,12 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +214,28 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
     assert code == 2
     assert "Add --resume" in output
     assert (run_dir / "plan.json").read_text() == "{}"
+
+
+def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
+    photos: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock, Timeout
+
+    training = import_module("model.training.train")
+    from model.training.config import TrainingConfig
+
+    remove = shutil.rmtree
+
+    def checked(folder: Path, **options: bool) -> None:
+        if folder == training.get_run_dir("forms"):
+            with pytest.raises(Timeout):
+                FileLock(folder / ".lock", timeout=0).acquire()
+        remove(folder, **options)
+
+    monkeypatch.setattr(training, "_train", lambda *_: tiny(data_folder / "models", "forms"))
+    monkeypatch.setattr(shutil, "rmtree", checked)
+    training.train(TrainingConfig.create(folder=photos, name="forms"))
+    assert not training.get_run_dir("forms").exists()
 
 
 # Resuming
