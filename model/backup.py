@@ -32,13 +32,16 @@ from .errors import ArchiveError, DataError
 from .settings import settings
 from .share_link import KEY_FILE
 
-__all__ = ["Contents", "back_up", "restore"]
+__all__ = ["REMADE", "Contents", "back_up", "restore"]
 
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
 FOLDERS = ("models", "training")
 """With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
+
+REMADE = ("derived", "phone")
+"""Folders that the app makes again: files for browsers, exports, the authority of `make phone`."""
 
 MAX_FILES = 20_000
 """Files in a backup; a version of a model has four."""
@@ -85,7 +88,8 @@ def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str
         corrections: include the corrections.
 
     Returns:
-        What was saved, and what was left out: paths in the data folder, or a database.
+        What was saved, and what was left out: paths in the data folder, some of them ``REMADE``,
+        or a database.
 
     Raises:
         ArchiveError: there are too many files, or two whose names some disks treat as one.

@@ -16,17 +16,20 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 def backup_command(file: Path, without_records: bool) -> None:
     """Save models and corrections into FILE.zip, while the app runs.
 
-    Exits with 1 if something was left out.
+    Exits with 1 if something was left out that the app can't make again.
     """
-    from ..backup import back_up
+    from ..backup import REMADE, back_up
 
     contents, left_out = back_up(file, corrections=not without_records)
     click.echo(f"{_summary(contents.models, contents.corrections)} in {file}")
     size = f"{file.stat().st_size / 1e6:,.1f} MB"
     click.echo(f"{size}. Keep it private: it may contain visitors' photos.")
-    for item in left_out:
+    missing = [item for item in left_out if item not in REMADE]
+    if remade := [item for item in left_out if item in REMADE]:
+        click.echo(f"Left out, because the app makes it again: {', '.join(remade)}.")
+    for item in missing:
         click.echo(f"left out: {item}", err=True)
-    sys.exit(1 if left_out else 0)
+    sys.exit(1 if missing else 0)
 
 
 @click.command("restore")

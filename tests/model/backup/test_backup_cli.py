@@ -58,6 +58,14 @@ def test_backup_reports_what_is_left_out_and_exits_with_1(data: Path, tmp_path: 
     assert result.stderr == "left out: notes.txt\n"
 
 
+def test_backup_without_what_the_app_makes_again_is_complete(data: Path, tmp_path: Path) -> None:
+    for folder in ("derived", "phone"):
+        (data / folder).mkdir()
+    result = cli("backup", tmp_path / "b.zip")
+    assert "Left out, because the app makes it again: derived, phone." in result.stdout
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
