@@ -192,7 +192,8 @@ def _get_bundle(model: str, version: str) -> Bundle:
         bundle = get_bundle(model)
     except BundleError:
         raise LinkError(
-            f"This answer came from a model this app doesn't have ({model}). "
+            # Without its name, which may be any text of whoever made the link.
+            "This answer came from a model this app doesn't have. "
             "Send the photo again for a new answer."
         ) from None
     if bundle.version != version:

@@ -262,7 +262,7 @@ def test_link_to_another_version_is_refused(answer: Prediction) -> None:
 
 
 def test_link_to_a_missing_model_is_refused(answer: Prediction) -> None:
-    with pytest.raises(LinkError, match=r"a model this app doesn.t have \(dogs\)"):
+    with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Send"):
         decode(encode(replace(answer, model="dogs")))
 
 
