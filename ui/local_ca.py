@@ -118,15 +118,18 @@ def _make_ca(folder: Path) -> LocalCa:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
             x509.NameConstraints(
-                # No DNS name at all: ".invalid" is reserved (RFC 2606).
+                # No name of any other kind at all: ".invalid" is reserved (RFC 2606).
                 [
                     *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)),
                     x509.DNSName("invalid"),
+                    x509.RFC822Name("invalid"),
+                    x509.UniformResourceIdentifier("invalid"),
                 ],
                 None,
             ),
             critical=True,
         )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
             x509.KeyUsage(
                 key_cert_sign=True,

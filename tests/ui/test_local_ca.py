@@ -69,6 +69,20 @@ def test_a_name_is_outside_the_name_constraints(tmp_path, monkeypatch):
         handshake(ca, certificate, key, "bank.example")
 
 
+def test_the_authority_is_for_servers_at_private_addresses_alone(tmp_path):
+    extensions = open_local_ca(tmp_path / "phone").certificate.extensions
+    uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(uses) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
+    permitted = extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
+    names = [name for name in permitted if not isinstance(name, x509.IPAddress)]
+    assert {type(name) for name in names} == {
+        x509.DNSName,
+        x509.RFC822Name,
+        x509.UniformResourceIdentifier,
+    }
+    assert {name.value for name in names} == {"invalid"}
+
+
 def test_keys_are_readable_by_their_owner_alone(tmp_path):
     ca = open_local_ca(tmp_path / "phone")
     _, key = ca.issue(LOOPBACK)
