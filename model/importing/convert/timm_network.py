@@ -51,10 +51,10 @@ def _built(name: str, layer: Layer, state: dict[str, Any]) -> nn.Module | None:
     if isinstance(labels, int) and 0 < labels <= 100_000:
         counts.insert(0, labels)
     for count in counts:
-        module: nn.Module = timm.create_model(name, pretrained=False, num_classes=count)
         try:
+            module: nn.Module = timm.create_model(name, pretrained=False, num_classes=count)
             module.load_state_dict(state, strict=True)
-        except RuntimeError:
+        except (RuntimeError, ValueError):  # a name that only looks like timm's, other weights
             continue
         return module.eval()
     return None

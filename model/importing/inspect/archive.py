@@ -22,7 +22,7 @@ MAX_PICKLE = 64 * 2**20
 """Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
 
 MAX_RATIO = 100
-"""How many times smaller a packed pickle may be than the pickle. torch packs nothing."""
+"""How many times smaller a packed part may be than the part. torch packs nothing."""
 
 RATIO_FROM = 2**20
 """Bytes below which a ratio proves nothing."""
@@ -47,6 +47,11 @@ class Archive:
     pickle: bytes
     records: frozenset[str]
     findings: tuple[Finding, ...]
+
+    def has_storage(self, key: str, size: int | None) -> bool:
+        """Return whether the zip lists a storage of ``size`` bytes; None: of any size."""
+        info = self.zipped.NameToInfo.get(f"{self.top}/data/{key}")
+        return info is not None and size in (None, info.file_size)
 
     def read_storage(self, key: str, size: int) -> bytes:
         """Return the ``size`` bytes of a storage.
@@ -77,8 +82,10 @@ def read_archive(file: BinaryIO) -> Archive:
     if not found or len(found[0].filename.split("/")) != 2:
         raise ExportRefused(describe_foreign_zip([printable(name) for name in names]))
     top = found[0].filename.split("/")[0]
-    if found[0].file_size > MAX_PICKLE:
-        raise _bomb(found[0].file_size)
+    for info in infos:
+        is_packed = info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size
+        if is_packed or (info is found[0] and info.file_size > MAX_PICKLE):
+            raise _bomb(info.file_size)
     inner = frozenset(name.removeprefix(f"{top}/") for name in names)
     # Not of ``inner``, where it may be one beside the folder.
     if f"{top}/byteorder" in names:
@@ -154,8 +161,6 @@ def _findings(
 
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Return a part's bytes, as many as the list says and no more."""
-    if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
-        raise _bomb(info.file_size)
     try:
         return zips.read_member(opened, info, info.file_size)
     except zips.UnsupportedMember:
@@ -168,8 +173,8 @@ def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def _bomb(size: int) -> ExportRefused:
     return ExportRefused(
-        f"The pickle in this file unpacks to {size / 2**20:,.0f} MB, as no export's does: the file "
-        f"is made to exhaust the machine. {AGAIN}"
+        f"A part of this file unpacks to {size / 2**20:,.0f} MB, as no export's does: the file is "
+        f"made to exhaust the machine. {AGAIN}"
     )
 
 

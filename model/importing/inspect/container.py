@@ -58,6 +58,17 @@ class ExportFile:
             storage.size * item_size(storage.type) for storage in self.reading.storages.values()
         )
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether a zip has the storages that its pickle names; True for other formats."""
+        archive = self.archive
+        return archive is None or all(
+            archive.has_storage(
+                key, storage.size * item_size(storage.type) if storage.type in DTYPES else None
+            )
+            for key, storage in self.reading.storages.items()
+        )
+
     def read_storage(self, key: str) -> bytes:
         """Return the bytes of a storage.
 

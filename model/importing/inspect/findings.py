@@ -82,10 +82,7 @@ def _damage(export: ExportFile) -> Iterator[Finding]:
             f"The file is damaged or was not copied whole: {export.damage}. Copy or download "
             "it again, and compare its size with the original's.",
         )
-    missing = export.archive is not None and not {
-        f"data/{key}" for key in export.reading.storages
-    }.issubset(export.records)
-    if missing and not export.damage:
+    if not export.has_weights and not export.damage:
         yield Finding.of(
             "weights-missing",
             "Weights that the file refers to are not in it: it is damaged. Copy or download it "

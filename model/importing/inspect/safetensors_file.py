@@ -50,7 +50,7 @@ def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict
     if length > MAX_HEADER:
         raise _damaged("its list of tensors is larger than any network's")
     try:
-        header = json.loads(file.read(length))
+        header = json.loads(file.read(length), object_pairs_hook=_to_dict)
     except (ValueError, RecursionError):
         raise _damaged("its list of tensors isn't valid JSON") from None
     if not isinstance(header, dict):
@@ -72,6 +72,13 @@ def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict
     if begins != ends:
         raise _damaged("its tensors overlap or leave gaps")
     return tensors, offsets
+
+
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object: json itself takes the last of two values, other readers the first."""
+    if len(values := dict(pairs)) < len(pairs):
+        raise _damaged("its list of tensors has a name twice")
+    return values
 
 
 def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int, int]:

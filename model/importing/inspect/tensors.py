@@ -135,19 +135,23 @@ def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
     bfloat16 becomes float32, in a copy.
 
     Raises:
-        StrangeTensor: ``data`` has another size than the storage.
+        StrangeTensor: ``data`` has another size than the storage, or NumPy has no such array.
     """
     name, code = DTYPES[tensor.storage.type]
     dtype = np.dtype(code)
     if len(data) != tensor.storage.size * dtype.itemsize:
         raise StrangeTensor("its weights are not as many as it says")
     numbers = np.frombuffer(data, dtype)
-    view = np.lib.stride_tricks.as_strided(
-        numbers[tensor.offset :],
-        tensor.shape,
-        [step * dtype.itemsize for step in tensor.strides],
-        writeable=False,
-    )
+    try:
+        view = np.lib.stride_tricks.as_strided(
+            numbers[tensor.offset :],
+            tensor.shape,
+            [step * dtype.itemsize for step in tensor.strides],
+            writeable=False,
+        )
+    except (ValueError, OverflowError):
+        # Of an empty tensor, whose other sides nothing limits.
+        raise StrangeTensor("a tensor is larger than any array") from None
     if name == "bfloat16":
         return (view.astype(np.uint32) << 16).view(np.float32)
     return view

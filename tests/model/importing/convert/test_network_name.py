@@ -274,6 +274,14 @@ def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
         found_in(broken)
 
 
+@pytest.mark.parametrize("name", ["resnet18.a:b", "resnet18.none_such"])
+def test_name_that_only_looks_like_timms_builds_nothing(name: str) -> None:
+    from model.importing.convert.timm_network import _built
+    from model.importing.inspect.network import Layer
+
+    assert _built(name, Layer("torch.nn", "Module"), {}) is None
+
+
 def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
     """As exports of timm 0.9, whose layers lack attributes that timm 1.0 reads."""
     import torch

@@ -188,6 +188,9 @@ def test_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
     path.write_bytes(torch_zip(b"N0" * 2**24 + b"N.", method=zipfile.ZIP_DEFLATED))
     with pytest.raises(ExportRefused, match="unpacks to 32 MB"):
         inspect_file(path)
+    path.write_bytes(torch_zip(b"N.", {"data/0": bytes(2**22)}, zipfile.ZIP_DEFLATED))
+    with pytest.raises(ExportRefused, match="unpacks to 4 MB"):
+        inspect_file(path)
     path.write_bytes(torch_zip(b"." + bytes(65 * 2**20)))
     with pytest.raises(ExportRefused, match="unpacks to 65 MB"):
         inspect_file(path)

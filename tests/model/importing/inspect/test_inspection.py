@@ -29,7 +29,7 @@ def zipped(**files: bytes) -> bytes:
     return file.getvalue()
 
 
-def learner(*parts: bytes, model: bytes = b"N") -> bytes:
+def learner(*parts: bytes, model: bytes = b"N", storages: dict[str, bytes] | None = None) -> bytes:
     """A learner in torch's zip, with those values in its state."""
     state = b"".join(text(str(place)) + part for place, part in enumerate(parts))
     return torch_zip(
@@ -41,7 +41,8 @@ def learner(*parts: bytes, model: bytes = b"N") -> bytes:
         + text("block")
         + glob("fastai.vision.core", "PILImage")
         + state
-        + b"ub."
+        + b"ub.",
+        storages,
     )
 
 
@@ -208,9 +209,10 @@ def test_other_kinds_of_learners_are_refused(
     assert (export.kind, codes(export, fatal=True)) == (kind, {"not-vision"})
 
 
-def test_weights_that_are_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("storages", [{}, {"data/7": bytes(16)}], ids=["absent", "fewer"])
+def test_weights_that_are_not_there(storages: dict[str, bytes], tmp_path: Path) -> None:
     storage = b"(" + text("storage") + glob("torch", "FloatStorage") + text("7") + text("cuda:0")
-    export = examined(tmp_path, learner(storage + b"K\x08tQ"))
+    export = examined(tmp_path, learner(storage + b"K\x08tQ", storages=storages))
     assert codes(export) == {"weights-missing"}
     assert export.inferred["device"] == "an NVIDIA GPU"
 

@@ -13,7 +13,7 @@ from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
-from model.importing.inspect.tensors import Tensor, to_numpy
+from model.importing.inspect.tensors import StrangeTensor, Tensor, to_numpy
 from model.importing.inspect.weights import StateDict, read_state_dict
 
 
@@ -80,6 +80,7 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
         ({"\x1b[31m": 7}, r"\x1b[31m isn't complete"),
         ({"__metadata__": {}}, "holds no tensors"),
         (b'{"a": [', "isn't valid JSON"),
+        (b'{"a": {}, "b": {}, "a": {}}', "has a name twice"),
         (b'{"a":' * 100_000, "isn't valid JSON"),
         (b'{"a": "' + b"x" * 2**24 + b'"}', "larger than any"),
     ],
@@ -89,6 +90,15 @@ def test_odd_safetensors_are_refused(header: Any, said: str, tmp_path: Path) -> 
     with pytest.raises(ExportRefused) as raised:
         inspect_file(tmp_path / "weights")
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("sides", [2, 15])
+def test_empty_tensor_with_endless_sides_is_refused_in_words(sides: int, tmp_path: Path) -> None:
+    header = {"a": entry(shape=[0, *[2**47] * sides], offsets=(0, 0))}
+    (tmp_path / "weights").write_bytes(safetensors(header))
+    tensor = state_of(tmp_path / "weights").tensors["a"]
+    with pytest.raises(StrangeTensor, match="larger than any array"):
+        to_numpy(tensor, b"")
 
 
 def test_safetensors_cut_short_are_damaged(tmp_path: Path) -> None:
