@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from posixpath import dirname, normpath
 from typing import Any
 
 import click
@@ -173,9 +174,11 @@ def test_library_keeps_its_exports(client: httpx2.Client, tmp_path: Path) -> Non
     while wanted:
         fetched.add(name := wanted.pop())
         text = client.get(f"/device/{name}").raise_for_status().text
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-        imported = [line.split('"')[1] for line in text.splitlines() if ' from "./' in line]
-        wanted += [name for path in imported if (name := path.removeprefix("./")) not in fetched]
+        imported = re.findall(r' from "(\.[^"]+mjs)"', text)
+        names = {normpath(f"{dirname(name)}/{path}").lstrip("/") for path in imported}
+        wanted += names - fetched
     script = f"console.log(Object.keys(await import('file://{tmp_path / 'loupe.mjs'}')).join(' '))"
     command = [require_tool("node"), "--input-type=module", "-e", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
