@@ -92,6 +92,7 @@ KINDS = {
     "damaged": (422, "Damaged photo"),
     "invalid": (422, "Invalid parameter"),
     "archive-refused": (422, "Zip rejected"),
+    "link-refused": (422, "Link rejected"),
     "too-many-corrections": (429, "Too many corrections"),
     "busy": (503, "Busy"),
     "stopping": (503, "Shutting down"),

@@ -1,14 +1,13 @@
 """``/api/session/``: the requests of the app's own pages, besides Streamlit's websocket.
 
-A page holds the token of its Streamlit session and sends it with each request. These routes may
-change with the page, so the OpenAPI document doesn't list them; programs use ``/api/v1``.
+They are operations of ``/api/v1`` for which a page sends the token of its Streamlit session. They
+may change with the page, so the OpenAPI document doesn't list them.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
@@ -20,32 +19,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from model import Prediction, load
+from model import load
 from model.admission import admission_queue
 from model.answer_json import answer_to_json
-from model.classifier import Classifier
 from model.engine_info import ServerEngine
-from model.errors import Busy, CorrectionsFull, LinkError
-from model.explanation import mean_cells, occlusion_map
-from model.session_answers import session_answers
-from model.share_link import MAX_TOKEN_LENGTH, Signature, decode
+from model.errors import Busy
+from model.explanation import map_to_json
+from model.page_sessions import page_sessions, read_own_answer
+from model.share_link import MAX_TOKEN_LENGTH
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
 from .middleware import CsrfMiddleware, SlowClientMiddleware, TelemetryMiddleware
-from .problems import Invalid, NoSession, add_error_handlers
-from .v1.params import MAX_LABEL_LENGTH, BatchParams, ModelName, Params, parse_form, read_upload
+from .problems import NoSession, add_error_handlers
+from .v1.identify import identify_request
+from .v1.params import (
+    MAX_LABEL_LENGTH,
+    BatchParams,
+    ModelName,
+    Params,
+    Upload,
+    parse_form,
+    text_fields,
+)
 
 __all__ = ["HEADER", "session_routes"]
 
 HEADER = "Loupe-Session"
 """The header with the session's token. Other sites' pages can't send it without permission."""
-
-MAP_CELLS = 32
-"""Rows and columns of an occlusion map, as in ``device/engine/occlusion.mjs``."""
-
-MAX_CORRECTIONS = 10
-"""Most corrections that a session saves."""
 
 MAX_LABELS = 20
 """Most labels of one correction, as in ``model.corrections``, whose import loads SQLAlchemy."""
@@ -76,11 +77,10 @@ Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_fille
 
 
 class CorrectionParams(Params):
-    """Parameters of ``correction``: what the photo shows, and the answer's id or share link."""
+    """Parameters of ``correction``: what the photo shows, and the token of the answer's link."""
 
     model: ModelName = None
     engine: ServerEngine | None = None
-    id: Annotated[str, Field(max_length=40)] = ""
     token: Annotated[str, Field(max_length=MAX_TOKEN_LENGTH)] = ""
     label: Annotated[list[Label], Field(min_length=1, max_length=MAX_LABELS)]
 
@@ -102,44 +102,41 @@ def session_routes() -> list[BaseRoute]:
 
 
 async def photo(request: Request) -> JSONResponse:
-    """Identify the photo in the body, and keep the prediction for the page's next run."""
-    async with _turn(request) as token:
-        params = PhotoParams.model_validate(dict(request.query_params))
-        async with read_upload(request) as upload:
-            work = partial(_identify, token, upload.data, params, time.perf_counter())
-            return JSONResponse(await dispatcher().run(work, request.is_disconnected))
+    """Identify the photo in the body; the response also has the answer's words and its link."""
+    async with _turn(request):
+        return await identify_request(request, _photo_params(request), _answer)
 
 
 async def explanation(request: Request) -> JSONResponse:
     """Return the occlusion map of the top label for the photo in the body."""
     async with _turn(request):
-        params = PhotoParams.model_validate(dict(request.query_params))
-        async with read_upload(request) as upload:
-            work = partial(_explain, upload.data, params)
-            return JSONResponse(await dispatcher().run(work, request.is_disconnected))
+        return await identify_request(request, _photo_params(request), _explain)
 
 
 async def correction(request: Request) -> JSONResponse:
-    """Save the labels of a form, for an answer by its id or share link, or for the form's photo.
+    """Save the labels of a form for the answer with its link, or for the form's photo.
 
     The page sends the photo only with the visitor's consent. It is identified again, so that the
     prediction that is saved with it is the model's.
     """
     async with _turn(request) as token, limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:
-            texts = {**request.query_params, **dict(form)}
-            texts = {name: text for name, text in texts.items() if isinstance(text, str)}
-            values: dict[str, Any] = {**texts, "label": form.getlist("label")}
+            values = {**request.query_params, **text_fields(form), "label": form.getlist("label")}
             params = CorrectionParams.model_validate(values)
             file = form.get("photo")
             data = await file.read() if isinstance(file, UploadFile) else None
         if data is None:
-            prediction, picture = await run_in_threadpool(_find_answer, token, params), None
+            prediction, picture = await run_in_threadpool(read_own_answer, params.token), None
         else:
-            work = partial(_look_again, data, params)
-            prediction, picture = await dispatcher().run(work, request.is_disconnected)
+            identification = await dispatcher().run(
+                lambda: load(params.model, params.engine).identify_detailed(data),
+                request.is_disconnected,
+            )
+            prediction, picture = identification.prediction, identification.photo.to_jpeg()
         # Outside the slot: a slow database must not keep photos waiting.
-        number = await run_in_threadpool(_save, token, prediction, params, picture)
+        number = await run_in_threadpool(
+            page_sessions.save_correction, token, params.token, prediction, params.label, picture
+        )
         return JSONResponse({"number": number}, 201)
 
 
@@ -152,7 +149,7 @@ async def _turn(request: Request) -> AsyncIterator[str]:
         Stopping, Busy: see ``Dispatcher.check``, or the session's previous photo takes too long.
     """
     token = request.headers.get(HEADER, "")
-    if not session_answers.is_open(token):
+    if not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
     dispatcher().check()
     lock = _turns.setdefault(token, asyncio.Lock())
@@ -167,67 +164,22 @@ async def _turn(request: Request) -> AsyncIterator[str]:
         lock.release()
 
 
-def _identify(token: str, data: bytes, params: PhotoParams, received: float) -> dict[str, Any]:
-    """Return the response; its ``queue_ms`` is the wait for a free core since ``received``."""
+def _photo_params(request: Request) -> PhotoParams:
+    return PhotoParams.model_validate(dict(request.query_params))
+
+
+def _answer(upload: Upload, params: PhotoParams) -> dict[str, Any]:
+    """Return the answer; ``queue_ms`` is the wait for a free core since the photo arrived."""
     # Reuses the slot of this thread.
     with admission_queue().acquire() as admission:
-        queue_seconds = time.perf_counter() - received
+        queue_seconds = time.perf_counter() - upload.received
         classifier = load(params.model, params.engine)
-        prediction = classifier.identify(data)
+        prediction = classifier.identify(upload.data)
         queue_seconds += admission.large_wait_seconds
-    manifest = classifier.bundle.manifest
-    return {
-        **answer_to_json(prediction, manifest, params.top),
-        "recipe": manifest.recipe.model_dump(mode="json"),
-        "id": session_answers.put(token, prediction),
-        "queue_ms": round(queue_seconds * 1000, 2),
-    }
+    answer = answer_to_json(prediction, classifier.bundle.manifest, params.top)
+    return {**answer, "queue_ms": round(queue_seconds * 1000, 2)}
 
 
-def _explain(data: bytes, params: PhotoParams) -> dict[str, Any]:
-    classifier: Classifier = load(params.model, params.engine)
-    identification = classifier.identify_detailed(data)
-    top_label = identification.prediction.top(1)[0]
-    cells = mean_cells(occlusion_map(classifier, identification.pixels, top_label.index), MAP_CELLS)
-    return {
-        "label": top_label.label,
-        "rows": cells.shape[0],
-        "columns": cells.shape[1],
-        "heat": cells.round(3).ravel().tolist(),
-    }
-
-
-def _find_answer(token: str, params: CorrectionParams) -> Prediction:
-    """Return the answer that a correction is for; after a reload only its share link is left.
-
-    Raises:
-        Invalid: neither is usable.
-    """
-    if prediction := session_answers.get(token, params.id):
-        return prediction
-    with suppress(LinkError):
-        shared = decode(params.token)
-        if shared.signature is not Signature.CHANGED:
-            return shared.prediction
-    raise Invalid("This answer isn't kept any more. Send its photo with the correction.")
-
-
-def _look_again(data: bytes, params: CorrectionParams) -> tuple[Prediction, bytes]:
-    identification = load(params.model, params.engine).identify_detailed(data)
-    return identification.prediction, identification.photo.to_jpeg()
-
-
-def _save(
-    token: str, prediction: Prediction, params: CorrectionParams, picture: bytes | None
-) -> int:
-    """Save a correction and return its number; saving the same one again replaces it."""
-    from model.corrections import correction_store
-
-    answer = params.id or params.token
-    saved, key = session_answers.corrections(token), (answer, *params.label)
-    if key not in saved and len(saved) >= MAX_CORRECTIONS:
-        raise CorrectionsFull("You've saved ten corrections, the most for one visit. Thank you.")
-    repeats = saved.get(key) if answer else None
-    number = correction_store().add_correction(prediction, params.label, picture, repeats=repeats)
-    session_answers.add_correction(token, key, number)
-    return number
+def _explain(upload: Upload, params: PhotoParams) -> dict[str, Any]:
+    classifier = load(params.model, params.engine)
+    return map_to_json(classifier, classifier.identify_detailed(upload.data))

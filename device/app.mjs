@@ -104,8 +104,10 @@ function show(info) {
       await open(info.name);
     },
   };
-  if (view) view.update(options);
-  else view = mountViewfinder($("viewfinder"), options);
+  if (view) {
+    view.update(options);
+    view.identifyAgain();
+  } else view = mountViewfinder($("viewfinder"), options);
 }
 
 /** Return what a model knows, as a phrase. */

@@ -177,41 +177,8 @@ export interface Prediction {
   known: boolean | null;
   novelty: number | null;
   plausible: string[] | null;
-  milliseconds: Times;
-}
-
-/** A prediction in words, and where it was made; see `answer_to_json`. */
-export interface Answer {
-  prediction: Prediction;
-  headline: Phrase;
-  lines: Phrase[];
-  certainty: string;
-  sure: boolean;
-  language: string;
-  /** The candidates' probabilities. */
-  percents: string[];
-  where: "device" | "server";
-  /** Null for the answer of a link. */
-  milliseconds: number | null;
-  /** The server's wait for a free core. */
-  queue_ms?: number;
-  /** By which the server's session keeps it. */
-  id: string | null;
-}
-
-/** A photo of this visit with its answer. */
-export interface Entry {
-  id: string;
-  /** Null for the answer of a link. */
-  photo: Blob | null;
-  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "link";
-  alt: string;
-  /** Milliseconds since 1970. */
-  time?: number;
-  answer: Answer;
-  /** Of the share link, once the app has made it. */
-  token: string | null;
-  url: string | null;
+  /** Null in the answer of a link. */
+  milliseconds: Times | null;
 }
 
 /** How much each part of what the model sees matters, row by row, from 0 to 1. */
@@ -219,6 +186,44 @@ export interface OcclusionMap {
   rows: number;
   columns: number;
   heat: Float32Array;
+}
+
+/** What the viewfinder shows of a prediction; the server's has the same shape. */
+export interface Answer {
+  /** As the command line prints it. */
+  prediction: Prediction;
+  headline: Phrase;
+  lines: Phrase[];
+  certainty: string;
+  sure: boolean;
+  language: string;
+  /** The candidates' probabilities in words. */
+  percents: string[];
+  /** Which part of the photo the model saw; null if its version is gone. */
+  recipe: Recipe | null;
+  where: "device" | "server";
+  /** Null in an answer from a link. */
+  milliseconds: number | null;
+  /** Of the answer's link. */
+  token: string;
+  /** The server's wait for a free core. */
+  queue_ms?: number;
+}
+
+/** A photo of this visit with its answer; the browser keeps the last ones. */
+export interface Entry {
+  id: string;
+  /** Null for an answer from a link. */
+  photo: Blob | null;
+  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "given" | "link";
+  /** For screen readers. */
+  alt: string;
+  /** When it was taken, in milliseconds since 1970. */
+  time: number;
+  answer: Answer | null;
+  token: string | null;
+  /** Where an answer without a photo comes from. */
+  note?: string;
 }
 
 // What some browsers have and TypeScript's library leaves out.

@@ -4,18 +4,16 @@ It is untrusted: its fields are checked against the bundle that it is about, and
 from it.
 """
 
-import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from .bundle import Bundle, get_bundle, list_versions
-from .errors import BundleError, DataError
-from .prediction import Graph, Milliseconds, Prediction, rebuild_probabilities
+from .bundle import Bundle
+from .prediction import Prediction, rebuild_probabilities
 
-__all__ = ["MAX_LABELS", "ReportedAnswer", "read_device_answer"]
+__all__ = ["MAX_LABELS", "ReportedAnswer"]
 
 MAX_LABELS = 50
 """Most labels that a browser reports."""
@@ -26,23 +24,8 @@ SUM_TOLERANCE = 1e-3
 TIE_TOLERANCE = 1e-3
 """Share by which a label may exceed the one before it: ties keep the bundle's order."""
 
-HOUR_MS = 3_600_000
-"""Longest time of a step, in milliseconds."""
-
 Index = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Duration = Annotated[float, Field(ge=0, le=HOUR_MS, allow_inf_nan=False)]
-
-
-class _Times(BaseModel):
-    """Milliseconds per step."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    decode: Duration
-    preprocess: Duration
-    engine: Duration
-    total: Duration
 
 
 class ReportedAnswer(BaseModel):
@@ -106,55 +89,3 @@ class ReportedAnswer(BaseModel):
             return prediction
         candidates = tuple(map(prediction.candidate, self.plausible))
         return replace(prediction, prediction_set=candidates)
-
-
-class _DeviceAnswer(ReportedAnswer):
-    """What ``device/streamlit.mjs`` sends."""
-
-    model: Annotated[str, Field(max_length=64)]
-    version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
-    graph: Graph
-    milliseconds: _Times
-
-
-def read_device_answer(data: object) -> Prediction:
-    """Return the prediction in an answer from a visitor's device.
-
-    Args:
-        data: what the browser sent, parsed from JSON.
-
-    Raises:
-        DataError: it is malformed, contradicts itself, or names a model or version that this
-            app doesn't have.
-    """
-    try:
-        # As JSON, in which strict types take a list for a tuple.
-        answer = _DeviceAnswer.model_validate_json(json.dumps(data))
-    except (ValidationError, TypeError, ValueError, RecursionError):
-        raise _refused("it is malformed") from None
-    bundle = _find_bundle(answer.model, answer.version)
-    if problem := answer.find_contradiction(bundle):
-        raise _refused(problem)
-    return answer.to_prediction(
-        bundle,
-        engine="wasm",
-        milliseconds=Milliseconds(**answer.milliseconds.model_dump()),
-        graph=answer.graph,
-    )
-
-
-def _find_bundle(model: str, version: str) -> Bundle:
-    """Return a version of a model; an open page may still run the previous one."""
-    try:
-        if (current := get_bundle(model)).version == version:
-            return current
-        for found in list_versions(model):
-            if found.version == version and isinstance(found.bundle, Bundle):
-                return found.bundle
-    except BundleError:
-        raise _refused("this app doesn't have its model") from None
-    raise _refused("this app doesn't have that version of its model")
-
-
-def _refused(reason: str) -> DataError:
-    return DataError(f"The answer from your device was refused: {reason}. Reload the page.")

@@ -8,16 +8,20 @@ Convolutional Networks, 2014), with blurred patches instead of grey ones.
 import math
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .admission import admission_queue
-from .classifier import Classifier
+from .classifier import Classifier, Identification
 from .preprocess import Pixels
 
-__all__ = ["mean_cells", "occlusion_map", "render_overlay"]
+__all__ = ["map_to_json", "mean_cells", "occlusion_map", "render_overlay"]
+
+MAP_CELLS = 32
+"""Rows and columns of a map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
 GRIDS = (5, 7, 9)
 BUDGET_SECONDS = 0.7
@@ -121,3 +125,22 @@ def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 
     )
     dark = picture.convert("L").point(lambda value: value * 0.25).convert("RGB")
     return Image.composite(picture, dark, light)
+
+
+def map_to_json(classifier: Classifier, identification: Identification) -> dict[str, Any]:
+    """Return the occlusion map of a photo's top label, for the app's own pages.
+
+    Returns:
+        ``label``, ``rows``, ``columns`` and ``heat``: row by row, 0 (matters least) to 1.
+
+    Raises:
+        Busy: see ``occlusion_map``.
+    """
+    top_label = identification.prediction.top(1)[0]
+    cells = mean_cells(occlusion_map(classifier, identification.pixels, top_label.index), MAP_CELLS)
+    return {
+        "label": top_label.label,
+        "rows": cells.shape[0],
+        "columns": cells.shape[1],
+        "heat": cells.round(3).ravel().tolist(),
+    }

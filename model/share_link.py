@@ -23,7 +23,7 @@ from itsdangerous import BadSignature, Signer
 from numpy.typing import NDArray
 
 from .atomic import fsync_path
-from .bundle import Bundle, get_bundle
+from .bundle import Bundle, get_bundle, list_versions
 from .engine_info import ENGINES
 from .errors import BundleError, LinkError
 from .prediction import Graph, Prediction, rebuild_probabilities
@@ -188,20 +188,23 @@ def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:
 
 
 def _get_bundle(model: str, version: str) -> Bundle:
+    """Return a version of a model; a page or a link may be of a previous one that is kept."""
     try:
-        bundle = get_bundle(model)
+        if (current := get_bundle(model)).version == version:
+            return current
+        for kept in list_versions(model):
+            if kept.version == version and isinstance(kept.bundle, Bundle):
+                return kept.bundle
     except BundleError:
         raise LinkError(
             # Without its name, which may be any text of whoever made the link.
             "This answer came from a model this app doesn't have. "
             "Send the photo again for a new answer."
         ) from None
-    if bundle.version != version:
-        raise LinkError(
-            f"This answer came from version {version} of {model}, and this app now runs version "
-            f"{bundle.version}. Send the photo again for a new answer."
-        )
-    return bundle
+    raise LinkError(
+        f"This answer came from version {version} of {model}, and this app now runs version "
+        f"{current.version}. Send the photo again for a new answer."
+    )
 
 
 def _check_signature(token: str) -> tuple[str, Signature]:

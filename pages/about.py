@@ -7,17 +7,17 @@ from model.settings import settings
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.component import has_routes
 from ui.phrasing import spell_number
-from ui.session import MAX_PHOTOS
 from ui.settings_menu import usable_bundles, warn_if_serving_install
+from ui.viewfinder import MAX_RECENT
 
 CORES = "1 core" if settings().threads == 1 else f"{settings().threads} cores"
-RECENT = f"last {spell_number(MAX_PHOTOS)} photos"
+RECENT = f"last {spell_number(MAX_RECENT)} photos"
 HAS_VIEWFINDER = has_routes()
 RUNS_ON_DEVICE = HAS_VIEWFINDER and settings().downloads
 
 UPLOADS = (
-    f"Smaller copies of your {RECENT} stay in the server's memory until your session ends, and the "
-    "last photo in full for a while. No other service sees them."
+    "A smaller copy of your last photo stays in the server's memory until you send another or your "
+    "session ends, and the photo itself for a while. No other service sees them."
 )
 RESENDING = (
     "; the viewfinder then sends it for that, and it is identified again" if HAS_VIEWFINDER else ""
@@ -63,8 +63,7 @@ st.subheader("What is saved", anchor=False)
 if HAS_VIEWFINDER:
     st.write(
         "- **The server saves no photo from the viewfinder.** It uses the photo for the answer, "
-        "then it is gone. Until your session ends, the numbers of your answers stay in its "
-        "memory.\n"
+        "then it is gone. Until your session ends, it remembers the links to your answers.\n"
         f"- **Your browser keeps your {RECENT}**, on this device, so that a reload shows them "
         f"again. {DELETION[settings().recent]} *Clear* deletes them immediately.\n"
         f"- **Other ways** (*Upload*, *Camera*, *Sample*) send your photo to the server. {UPLOADS}"

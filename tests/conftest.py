@@ -11,7 +11,7 @@ from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
 from model.admission import admission_queue
 from model.exporting.runtime import runtime_dir
-from model.session_answers import session_answers
+from model.page_sessions import page_sessions
 from model.settings import settings
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny
@@ -81,9 +81,9 @@ def colours(tiny_bundle: Bundle) -> Classifier:
 @pytest.fixture
 def token() -> Iterator[str]:
     """The token of an open session, as a page holds it."""
-    opened = session_answers.open_session()
+    opened = page_sessions.open_session()
     yield opened
-    session_answers.close_session(opened)
+    page_sessions.close_session(opened)
 
 
 @pytest.fixture(scope="session")

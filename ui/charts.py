@@ -33,14 +33,18 @@ def text_color() -> str:
     return "#E7F0EE" if st.context.theme.type == "dark" else "#12211F"
 
 
-def draw_candidates(candidates: Sequence[Candidate], *, sure: bool = True) -> None:
-    """Draw the top labels as bars from 0 to 100%, each with its percentage at the end."""
+def draw_candidates(candidates: Sequence[Candidate], *, sure: bool | None = None) -> None:
+    """Draw labels as bars from 0 to 100%, each with its percentage at the end.
+
+    Args:
+        sure: whether the model is sure of the first label, which then has a colour of its own.
+    """
     draw_bars(
         [candidate.label for candidate in candidates],
         [candidate.probability for candidate in candidates],
         [format_percent(candidate.probability) for candidate in candidates],
         full_value=1.0,
-        first_color=accent_color(sure=sure),
+        first_color=GREY if sure is None else accent_color(sure=sure),
         value_title="Probability",
     )
 

@@ -11,7 +11,14 @@ from model.errors import BundleError
 from model.settings import settings
 from ui.app_info import default_bundle
 
-__all__ = ["asked_for", "chosen_bundle", "forget_address", "model_to_load", "remember_address"]
+__all__ = [
+    "asked_for",
+    "choose_model",
+    "chosen_bundle",
+    "forget_address",
+    "model_to_load",
+    "remember_address",
+]
 
 ASKED, DEFAULT = "asked", "default_model"
 """Keys of the session state: what addresses asked for, and the model that opened first."""
@@ -23,11 +30,12 @@ def remember_address() -> None:
     To be called before the widgets are made: they drop from the address what they don't offer.
     """
     state, params = st.session_state, st.query_params
-    # A link to an answer opens its model, so that the next photo is answered by the same one.
-    if "model" not in state and "model" not in params:
-        linked = params.get("answer", "").partition("~")[0]
-        if linked != default_model() and isinstance(list_models().get(linked), Bundle):
-            state["model"] = linked
+    # The open answer's model, so that Back and links don't mix two and the next photo is answered
+    # by the same one.
+    linked = params.get("answer", "").partition("~")[0]
+    chosen = state.get("model") or params.get("model") or default_model()
+    if linked != chosen and isinstance(list_models().get(linked), Bundle):
+        choose_model(linked)
     state[ASKED] = asked_for() | {key: params[key] for key in ("model", "engine") if key in params}
     previous, state[DEFAULT] = state.get(DEFAULT), default_model()
     # Another model was imported, or this one is skipped now; the visitor chose neither.
@@ -40,6 +48,12 @@ def asked_for() -> dict[str, str]:
     """Return the model and engine that addresses asked for, since the visitor last chose one."""
     asked: dict[str, str] = st.session_state.get(ASKED, {})
     return asked
+
+
+def choose_model(name: str) -> None:
+    """Choose a model before its widget is made, which then writes it into the address."""
+    st.session_state["model"] = name
+    forget_address()
 
 
 def forget_address() -> None:

@@ -1,38 +1,35 @@
-"""The state of a session, which is one browser tab: its recent photos and the open answer.
+"""The state of a session, which is one browser tab: its newest upload and the open answer.
 
-Sessions are isolated from each other. A session keeps scaled-down JPEGs of the photos that come by
-Streamlit's widgets. The bytes of its newest upload stay in a cache of the process for a while, so
-that another model can identify it. Of photos from the viewfinder it keeps only the answers.
+Sessions are isolated from each other. Of a photo that comes by Streamlit's widgets a session keeps
+a scaled-down JPEG until the next one. The upload itself stays in a cache of the process for a
+while, so that another model can identify it. Recent photos are in the visitor's own browser.
 """
 
-import math
 import secrets
 import weakref
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 from zlib import crc32
 
 import streamlit as st
-from cachetools import LRUCache
 from PIL import Image, ImageOps
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from model import LoupeError, Prediction, load
-from model.preprocess import Pixels
-from model.session_answers import session_answers
-from model.share_link import encode
+from model import LoupeError, load
+from model.answer_json import answer_to_json
+from model.page_sessions import page_sessions
+from model.share_link import MAX_LABELS
 from ui.chosen_model import forget_address, model_to_load
 from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache
 
 __all__ = [
     "BATCH_PARAM",
-    "MAX_PHOTOS",
-    "THUMBNAIL_SIDE_PX",
+    "GivenPhoto",
     "Session",
-    "SessionPhoto",
     "close_answer",
     "current_session",
     "open_answer",
@@ -46,15 +43,6 @@ __all__ = [
     "widget_key",
 ]
 
-MAX_PHOTOS = 8
-"""Maximum number of photos that a session keeps."""
-
-MAX_ANSWERS = 32
-"""Maximum number of answers that a session keeps: one per photo, model and engine."""
-
-PICTURE_SIDE_PX = 800
-"""Longest side of a kept picture; a phone's screen shows 720 pixels."""
-
 THUMBNAIL_SIDE_PX = 208
 """Side of a square thumbnail, in pixels: about twice what is shown, for sharp screens."""
 
@@ -65,30 +53,28 @@ BATCH_PARAM = "batch"
 """The query parameter that holds the key of the batch on the screen."""
 
 
-@dataclass(frozen=True)
-class SessionPhoto:
-    """A photo of this session with one of its answers; ``token`` is the answer's link.
+@dataclass(frozen=True, slots=True)
+class GivenPhoto:
+    """The newest photo from a widget, scaled down, with its answer as JSON."""
 
-    ``size_px`` is the picture's width and height, ``pixels`` what the model was given.
-    Several answers to one photo share its ``photo_id``.
-    """
-
-    token: str
-    prediction: Prediction
+    id: str
     picture: bytes = field(repr=False)
-    size_px: tuple[int, int]
-    thumbnail: bytes = field(repr=False)
-    pixels: Pixels | None = field(repr=False)
     alt: str
-    photo_id: str = field(repr=False)
+    answer: dict[str, Any]
+
+    @property
+    def token(self) -> str:
+        """The token of the answer's link."""
+        return str(self.answer["token"])
 
 
 class Session:
-    """A session's photos, newest first, and the state that restores its pages."""
+    """A session's newest upload, and the state that restores its pages."""
 
     def __init__(self) -> None:
-        self.photos: list[SessionPhoto] = []
-        self.dropped_tokens: deque[str] = deque(maxlen=200)
+        self.given: GivenPhoto | None = None
+        self.own_tokens: deque[str] = deque(maxlen=50)
+        """Tokens of answers that this visitor got, or opened from the recent photos."""
         self.error = ""
         self.resubmissions = 0
         """Photos since the address last changed: repeated or unreadable ones."""
@@ -100,47 +86,20 @@ class Session:
         """What to restore on each page."""
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
-        self.answers: LRUCache[str, Prediction] = LRUCache(MAX_ANSWERS)
-        """Answers of the viewfinder, by the tokens of their links."""
-        self.api_token = session_answers.open_session()
+        self.api_token = page_sessions.open_session()
         """What the viewfinder sends with its photos to the app's routes."""
-        self._upload_key, self._uploaded_id = secrets.token_urlsafe(16), ""
+        self._upload_key = secrets.token_urlsafe(16)
         # Both end when Streamlit drops this session.
-        weakref.finalize(self, session_answers.close_session, self.api_token)
+        weakref.finalize(self, page_sessions.close_session, self.api_token)
         weakref.finalize(self, upload_cache.drop, self._upload_key)
 
-    def get_photo(self, token: str) -> SessionPhoto | None:
-        """Return the photo with the answer of that token, if this session keeps it."""
-        return next((photo for photo in self.photos if photo.token == token), None)
-
-    def recent_photos(self, token: str) -> list[SessionPhoto]:
-        """Return each photo once: with the answer of that token, or else with its newest."""
-        shown: dict[str, SessionPhoto] = {}
-        for photo in self.photos:
-            if photo.photo_id not in shown or photo.token == token:
-                shown[photo.photo_id] = photo
-        return list(shown.values())
-
-    def remember(self, new: SessionPhoto) -> None:
-        """Put a photo with its newest answer first; drop photos beyond ``MAX_PHOTOS``.
-
-        The pixels of older answers are dropped, so that a session takes about a megabyte.
-        """
-        older = [replace(photo, pixels=None) for photo in self.photos if photo.token != new.token]
-        photos = [new, *older]
-        kept_ids = list(dict.fromkeys(photo.photo_id for photo in photos))[:MAX_PHOTOS]
-        self.photos = [photo for photo in photos if photo.photo_id in kept_ids][:MAX_ANSWERS]
-        kept_tokens = {photo.token for photo in self.photos}
-        self.dropped_tokens += [photo.token for photo in photos if photo.token not in kept_tokens]
-
-    def keep_upload(self, data: bytes, photo_id: str) -> None:
+    def keep_upload(self, data: bytes) -> None:
         """Keep the bytes of an upload, in place of the previous one."""
         upload_cache.put(self._upload_key, data)
-        self._uploaded_id = photo_id
 
-    def get_upload(self, photo_id: str) -> bytes | None:
-        """Return the bytes of an upload if it is the newest and still in the cache."""
-        return upload_cache.get(self._upload_key) if photo_id == self._uploaded_id else None
+    def get_upload(self) -> bytes | None:
+        """Return the bytes of the newest upload if they are still in the cache."""
+        return upload_cache.get(self._upload_key)
 
 
 def current_session() -> Session:
@@ -159,9 +118,8 @@ def submit(data: bytes, alt: str) -> None:
         alt: description for screen readers.
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
-    photo_id = secrets.token_urlsafe(8)
-    if _identify(data, alt, photo_id):
-        session.keep_upload(data, photo_id)
+    if _identify(data, alt):
+        session.keep_upload(data)
     changed = st.query_params.get(ANSWER_PARAM) != previous_token
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
@@ -169,50 +127,39 @@ def submit(data: bytes, alt: str) -> None:
 def reclassify() -> None:
     """Identify the open photo again, because another model or engine was chosen.
 
-    If the upload has left the cache, the scaled-down picture is used.
+    If the upload has left the cache, the scaled-down picture is used. A photo that only the
+    browser keeps is identified again by the component.
     """
-    session = current_session()
+    session, token = current_session(), open_token()
     forget_address()
-    if photo := session.get_photo(open_token()):
-        data = session.get_upload(photo.photo_id) or photo.picture
-        _identify(data, photo.alt, photo.photo_id)
+    if (given := session.given) and given.token == token:
+        _identify(session.get_upload() or given.picture, given.alt)
+    else:
+        close_answer()
 
 
-def _identify(data: bytes, alt: str, photo_id: str) -> bool:
-    """Classify a photo, remember it and open its answer; return False if it failed."""
+def _identify(data: bytes, alt: str) -> bool:
+    """Identify a photo, keep it and open its answer; return False if it failed."""
     session = current_session()
-    session.error = ""
+    session.error, session.given = "", None
     try:
         with st.spinner("Looking at your photo…"):
-            photo = _classify(data, alt, photo_id)
+            classifier = load(model_to_load(), st.session_state.get("engine"))
+            identification = classifier.identify_detailed(data)
+            manifest, prediction = classifier.bundle.manifest, identification.prediction
+            session.given = GivenPhoto(
+                id=secrets.token_hex(8),
+                picture=identification.photo.to_jpeg(),
+                alt=alt,
+                answer=answer_to_json(prediction, manifest, MAX_LABELS),
+            )
     except LoupeError as error:
         session.error = phrase_error(error)
         close_answer()
         return False
-    session.remember(photo)
-    open_answer(photo.token)
+    session.own_tokens.append(session.given.token)
+    open_answer(session.given.token)
     return True
-
-
-def _classify(data: bytes, alt: str, photo_id: str) -> SessionPhoto:
-    classifier = load(model_to_load(), st.session_state.get("engine"))
-    identification = classifier.identify_detailed(data)
-    photo = identification.photo.scale(_picture_side(identification.photo.image.size))
-    return SessionPhoto(
-        token=encode(identification.prediction),
-        prediction=identification.prediction,
-        picture=photo.to_jpeg(side=max(photo.image.size)),
-        size_px=photo.image.size,
-        thumbnail=square_thumbnail(photo.image),
-        pixels=identification.pixels,
-        alt=alt,
-        photo_id=photo_id,
-    )
-
-
-def _picture_side(size: tuple[int, int]) -> int:
-    """Return the longest side of a kept picture, larger if it is narrow, to keep it readable."""
-    return round(PICTURE_SIDE_PX * math.sqrt(max(1.0, max(size) / min(size) / 2)))
 
 
 def open_token() -> str:

@@ -15,8 +15,6 @@ from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
 __all__ = [
-    "DEFAULT_RESULTS",
-    "MAX_RESULTS",
     "engine_choice",
     "model_choice",
     "settings_menu",
@@ -29,9 +27,6 @@ __all__ = [
 
 MAX_RESULTS = 10
 """Most results that the chart shows."""
-
-DEFAULT_RESULTS = 5
-"""Results that fit beside a photo."""
 
 
 def usable_bundles() -> dict[str, Bundle]:
@@ -53,10 +48,8 @@ def source_control(sources: Sequence[str], key: str) -> str:
     )
 
 
-def settings_menu(bundles: dict[str, Bundle], results: int) -> tuple[Bundle | None, int]:
+def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
-
-    ``results`` is how many are shown by default, at most ``MAX_RESULTS``.
 
     All three choices are in the address. Another model or engine identifies the open photo
     again.
@@ -64,7 +57,7 @@ def settings_menu(bundles: dict[str, Bundle], results: int) -> tuple[Bundle | No
     with st.popover("", icon=":material/tune:", help="Model, engine and number of results"):
         name = model_choice(bundles)
         top_k = st.slider(
-            "Results to show", 1, MAX_RESULTS, results, key="top", bind="query-params"
+            "Results to show", 1, MAX_RESULTS, MAX_RESULTS, key="top", bind="query-params"
         )
         engine_choice(bundles, name)
     return bundles.get(name or ""), top_k

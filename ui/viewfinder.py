@@ -1,49 +1,45 @@
-"""The viewfinder: the part of the first screen that takes photos and shows their answers.
+"""The component that takes photos and shows answers: the first screen's viewfinder.
 
-It is a component in JavaScript, ``device/streamlit.mjs``, which Streamlit mounts. Photos don't
-travel through Streamlit: they stay on the visitor's device or go to ``/api/session/``. What comes
-from the component is an answer's id or, if the device computed it, numbers, which are checked.
+It is in JavaScript, ``device/streamlit.mjs``, which Streamlit mounts. Its photos don't travel
+through Streamlit: they stay on the visitor's device or go to ``/api/session/``. Photos from
+Streamlit's own widgets are identified here, and the component shows them with their answers.
+What it sends back is the token of the answer that is open, which is checked like any link's.
 """
 
-import re
+import base64
+import binascii
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
 
-from model import Bundle, LoupeError
+from model import Bundle, LoupeError, load
 from model.answer_json import answer_to_json
+from model.bundle import get_bundle
 from model.classifier import default_model
-from model.device_answer import MAX_LABELS, read_device_answer
-from model.engine_info import ENGINES
 from model.errors import DataError
+from model.explanation import map_to_json
 from model.exporting.device_files import index_json, small_card_in_use
+from model.page_sessions import page_sessions, read_own_answer
 from model.prediction import Prediction
-from model.session_answers import session_answers
 from model.settings import settings
-from model.share_link import Signature, decode, encode
+from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
-from ui.answer_view import LOOK_UP_URLS, find_bundle, share_url
 from ui.capture import SOURCES
-from ui.chosen_model import forget_address
+from ui.chosen_model import choose_model, model_to_load
 from ui.phrasing import SIGNATURE_NOTES, label_summary, phrase_error, spell_number
 from ui.session import (
-    MAX_PHOTOS,
     Session,
     close_answer,
     current_session,
     open_answer,
     open_token,
+    reclassify,
 )
 from ui.settings_menu import usable_bundles
 
-__all__ = [
-    "WAY_KEY",
-    "find_answer",
-    "is_chosen",
-    "show_viewfinder",
-    "viewfinder_data",
-    "ways",
-]
+__all__ = ["MAX_RECENT", "ROWS", "WAY_KEY", "find_bundle", "is_chosen", "show_viewfinder", "ways"]
 
 VIEWFINDER = "Viewfinder"
 """Its name among the ways to give a photo."""
@@ -51,14 +47,25 @@ VIEWFINDER = "Viewfinder"
 WAY_KEY = "way"
 """The key and the query parameter of the choice among them."""
 
-KEY = "viewfinder"
+KEY, ANSWER_KEY = "viewfinder", "answer_view"
+"""Keys of the component with its camera, and without it."""
 
 RUN_PARAM = "run"
 """The query parameter that says where photos are answered."""
 
 RUNS = ("auto", "device", "server")
 
-ANSWER_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+ROWS = 5
+"""Most labels that the component draws; the page's chart has the further ones."""
+
+MAX_RECENT = 8
+"""Photos that a browser keeps, as in ``device/view/recents.mjs``."""
+
+LOOK_UP_URLS = {
+    "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
+    "Images": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
+    "Web search": "https://duckduckgo.com/?q=",
+}
 
 _mount = st.components.v2.component("viewfinder", js=component.SCRIPT)
 
@@ -74,59 +81,65 @@ def is_chosen() -> bool:
     return component.has_routes() and way not in SOURCES
 
 
-def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None) -> None:
-    """Show the component.
+def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> None:
+    """Show the component; without its camera if another way to give a photo is chosen.
 
     Args:
         bundles: the models that can be chosen, by name.
         bundle: the chosen one.
+        rows: most labels to draw.
     """
     _mount(
         # The same key and position in each run, so that the camera stays open.
-        key=KEY,
-        data=viewfinder_data(bundles, bundle),
-        on_answer_change=_on_answer,
+        key=KEY if is_chosen() else ANSWER_KEY,
+        data=_data(bundles, bundle, rows),
         on_opened_change=_on_opened,
         on_model_change=_on_model,
         on_run_change=_on_run,
+        on_request_change=_on_request,
         on_failed_change=_on_failed,
     )
 
 
-def viewfinder_data(bundles: dict[str, Bundle], bundle: Bundle | None) -> dict[str, Any]:
+def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[str, Any]:
     """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
+    is_viewfinder = is_chosen()
     return {
         **index_json(bundles.values(), default_model(), f"{base}device/"),
-        "script": f"{base}device/streamlit.mjs",
+        "script": component.script_address("streamlit.mjs"),
         "base": base,
+        "capture": is_viewfinder,
+        "routes": component.has_routes(),
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
-        "run": _chosen_run(),
+        "run": _chosen_run() if is_viewfinder else "server",
         "token": session.api_token,
-        "downloads": settings().downloads,
+        "downloads": settings().downloads and is_viewfinder,
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
         "words": _words(bundle),
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
         "top": MAX_LABELS,
+        "rows": rows,
         "open": token or None,
+        "given": _given(session, token, base),
         "shared": _shared(session, token),
-        "confirmed": st.session_state.get("confirmed"),
+        "response": st.session_state.get("response"),
     }
 
 
-def find_answer(token: str) -> tuple[Prediction, Signature]:
-    """Return the answer of a link and its signature; this session's own ones with all digits.
-
-    Raises:
-        LinkError: see ``decode``.
-    """
-    if own := current_session().answers.get(token):
-        on_device = ENGINES[own.engine].runs_in == "device"
-        return own, Signature.DEVICE if on_device else Signature.VALID
-    shared = decode(token)
-    return shared.prediction, shared.signature
+def _given(session: Session, token: str, base: str) -> dict[str, Any] | None:
+    """Return the photo from one of Streamlit's widgets, if its answer is open."""
+    given = session.given
+    if given is None or given.token != token:
+        return None
+    url = ""
+    if runtime.exists():
+        # As st.image does; the file lasts until a run that doesn't name it.
+        files = runtime.get_instance().media_file_mgr
+        url = base + files.add(given.picture, "image/jpeg", KEY).lstrip("/")
+    return {"id": given.id, "url": url, "alt": given.alt, "answer": given.answer}
 
 
 def _shared(session: Session, token: str) -> dict[str, Any] | None:
@@ -134,25 +147,31 @@ def _shared(session: Session, token: str) -> dict[str, Any] | None:
     if not token:
         return None
     try:
-        prediction, signature = find_answer(token)
+        shared = decode(token)
     except LoupeError:
         return None
-    if token in session.answers:
+    note = SIGNATURE_NOTES[shared.signature]
+    if token in session.own_tokens:
         note = (
-            f"You got this answer earlier, but only your last {spell_number(MAX_PHOTOS)} photos "
+            f"You got this answer earlier, but only your last {spell_number(MAX_RECENT)} photos "
             "are kept. Take the photo again to see why, or to correct it."
         )
-    else:
-        note = SIGNATURE_NOTES[signature]
-    bundle, milliseconds = find_bundle(prediction), prediction.milliseconds
+    return {"note": note, "answer": _answer(shared.prediction, token=token)}
+
+
+def _answer(prediction: Prediction, token: str = "") -> dict[str, Any]:
+    bundle = find_bundle(prediction)
     manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
-    answer = {
-        **answer_to_json(prediction, manifest, small=small),
-        "where": ENGINES[prediction.engine].runs_in,
-        "milliseconds": milliseconds and milliseconds.total,
-        "id": None,
-    }
-    return {"token": token, "url": share_url(token), "answer": answer, "note": note}
+    return answer_to_json(prediction, manifest, MAX_LABELS, token=token, small=small)
+
+
+def find_bundle(prediction: Prediction) -> Bundle | None:
+    """Return the version that answered; None if it isn't the current one."""
+    try:
+        bundle = get_bundle(prediction.model)
+    except LoupeError:
+        return None
+    return bundle if bundle.version == prediction.version else None
 
 
 def _words(bundle: Bundle | None) -> dict[str, str]:
@@ -176,64 +195,27 @@ def _chosen_run() -> str:
 
 
 def _sent(event: str) -> object:
-    return st.session_state[KEY].get(event)
-
-
-def _on_answer() -> None:
-    """Take the answer that the component shows: open it, and confirm it with its link."""
-    session, sent = current_session(), _sent("answer")
-    session.error = ""
-    fields = dict(sent) if isinstance(sent, dict) else {}
-    answer_id = fields.pop("answerId", None)
-    if not isinstance(answer_id, str) or not ANSWER_ID.fullmatch(answer_id):
-        return
-    try:
-        stored_id, prediction = _read_answer(session, fields)
-    except LoupeError as error:
-        session.error = phrase_error(error)
-        return
-    token = encode(prediction)
-    session.answers[token] = prediction
-    st.session_state["confirmed"] = {
-        "answerId": answer_id,
-        "id": stored_id,
-        "token": token,
-        "url": share_url(token),
-    }
-    open_answer(token)
-
-
-def _read_answer(session: Session, fields: dict[str, Any]) -> tuple[str | None, Prediction]:
-    """Return the id by which corrections name an answer, and its prediction.
-
-    Raises:
-        DataError: it isn't kept, or a device can't have given it.
-    """
-    if fields.pop("kind", None) == "device":
-        prediction = read_device_answer(fields)
-        return session_answers.put(session.api_token, prediction), prediction
-    stored_id = fields.get("id")
-    kept = isinstance(stored_id, str) and session_answers.get(session.api_token, stored_id)
-    if not kept or not isinstance(stored_id, str):
-        raise DataError("This answer isn't kept any more. Send the photo again.")
-    return stored_id, kept
+    values = [st.session_state.get(key, {}).get(event) for key in (KEY, ANSWER_KEY)]
+    return next((value for value in values if value is not None), None)
 
 
 def _on_opened() -> None:
-    """Open the answer that the visitor chose among recent photos, or none."""
-    token = _sent("opened")
-    if isinstance(token, str) and token:
-        open_answer(token)
-    else:
+    """Open the answer that the visitor got, or chose among recent photos; or none."""
+    session, token = current_session(), _sent("opened")
+    session.error = ""
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
         close_answer()
+        return
+    session.own_tokens.append(token)
+    open_answer(token)
 
 
 def _on_model() -> None:
     """Choose a model, as the selector does."""
     name = _sent("model")
     if isinstance(name, str) and name in usable_bundles():
-        st.session_state["model"] = name
-        forget_address()
+        choose_model(name)
+        reclassify()
 
 
 def _on_run() -> None:
@@ -249,8 +231,77 @@ def _on_run() -> None:
 
 def _on_failed() -> None:
     """Offer Streamlit's own widgets, because the component's script did not load."""
-    st.session_state[WAY_KEY] = "Upload"
-    current_session().error = (
-        "The viewfinder couldn't be loaded, perhaps because something between this browser and "
-        "the app blocks its files. Upload a photo here instead."
+    st.session_state[component.FAILED_KEY] = True
+    if is_chosen():
+        st.session_state[WAY_KEY] = "Upload"
+        current_session().error = (
+            "The viewfinder couldn't be loaded, perhaps because something between this browser "
+            "and the app blocks its files. Upload a photo here instead."
+        )
+
+
+def _on_request() -> None:
+    """Answer a request of the component on a host without ``/api/session/``."""
+    sent = _sent("request")
+    fields = sent if isinstance(sent, dict) else {}
+    operation = _OPERATIONS.get(str(fields.get("name")))
+    if operation is None:
+        return
+    response: dict[str, Any] = {"id": str(fields.get("id"))[:64], "code": None, "body": None}
+    try:
+        response["body"] = operation(fields)
+    except LoupeError as error:
+        response |= {"code": error.code, "detail": phrase_error(error)}
+    st.session_state["response"] = response
+
+
+def _describe(_: dict[str, Any]) -> dict[str, Any]:
+    bundle = get_bundle(model_to_load() or default_model() or "")
+    return bundle.manifest.model_dump(mode="json", exclude={"files", "card"})
+
+
+def _identify(fields: dict[str, Any]) -> dict[str, Any]:
+    return _answer(load(model_to_load(), st.session_state.get("engine")).identify(_photo(fields)))
+
+
+def _explain(fields: dict[str, Any]) -> dict[str, Any]:
+    answer = decode(str(fields.get("token"))).prediction
+    classifier = load(answer.model, answer.engine)
+    return map_to_json(classifier, classifier.identify_detailed(_photo(fields)))
+
+
+def _correct(fields: dict[str, Any]) -> dict[str, Any]:
+    token, labels = str(fields.get("token")), fields.get("labels")
+    words = [str(label) for label in labels] if isinstance(labels, list) else []
+    prediction, picture = read_own_answer(token), None
+    if fields.get("photo"):
+        identification = load(prediction.model, prediction.engine).identify_detailed(_photo(fields))
+        prediction, picture = identification.prediction, identification.photo.to_jpeg()
+    number = page_sessions.save_correction(
+        current_session().api_token, token, prediction, words, picture
     )
+    return {"number": number}
+
+
+def _photo(fields: dict[str, Any]) -> bytes:
+    """Return the photo of a request: the upload itself if it is kept, else what was sent.
+
+    Raises:
+        DataError: there is none.
+    """
+    session, token = current_session(), fields.get("token")
+    if session.given and session.given.token == token and (upload := session.get_upload()):
+        return upload
+    try:
+        return base64.b64decode(str(fields.get("photo", "")), validate=True)
+    except (binascii.Error, ValueError):
+        raise DataError("The photo is missing. Send it again.") from None
+
+
+_OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "describe": _describe,
+    "photo": _identify,
+    "explanation": _explain,
+    "correction": _correct,
+}
+"""What a page may request; ``/api/session/`` has the last three as routes."""

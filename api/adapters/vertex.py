@@ -20,7 +20,7 @@ from ..dispatcher import dispatcher
 from ..lifecycle import ready
 from ..problems import Malformed
 from ..v1.identify import identify_photo
-from ..v1.params import IdentifyParams
+from ..v1.params import IdentifyParams, Upload
 
 __all__ = ["routes"]
 
@@ -74,9 +74,9 @@ async def predict(request: Request) -> JSONResponse:
 
 async def _predict(instance: Instance, params: IdentifyParams, request: Request) -> dict[str, Any]:
     try:
-        data = _decode_base64(instance.image_bytes.b64)
+        upload = Upload(_decode_base64(instance.image_bytes.b64))
         return await dispatcher().run(
-            lambda: identify_photo(data, "-", params), request.is_disconnected
+            lambda: identify_photo(upload, params), request.is_disconnected
         )
     except LoupeError as error:
         return {"photo": "-", "error": {"code": error.code, "message": str(error)}}

@@ -1,9 +1,10 @@
 """``POST identify`` and ``POST identify/batch``."""
 
 import base64
+from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -16,12 +17,21 @@ from model.explanation import mean_cells, occlusion_map, render_overlay
 
 from ..dispatcher import dispatcher
 from .batch import BATCH_BODY, BatchResponse, start_batch
-from .params import FILE_SCHEMA, BatchParams, IdentifyParams, form_schema, read_upload
+from .params import (
+    FILE_SCHEMA,
+    BatchParams,
+    IdentifyParams,
+    Upload,
+    form_schema,
+    read_upload,
+)
 from .schemas import BatchResult, IdentifyResponse, problem_responses
 
 __all__ = ["identify_photo", "identify_request", "photo_body", "router"]
 
 router = APIRouter(tags=["identify"])
+
+P = TypeVar("P", bound=BatchParams)
 
 MAP_CELLS = 16
 """Rows and columns of an occlusion map in JSON."""
@@ -57,32 +67,37 @@ async def identify(request: Request, params: Annotated[IdentifyParams, Query()])
 
     JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB. The photo is not saved.
     """
-    return await identify_request(request, params)
+    return await identify_request(request, params, identify_photo)
 
 
-async def identify_request(request: Request, params: IdentifyParams) -> JSONResponse:
-    """Identify the photo of a request; fields of its form override ``params``.
+async def identify_request(
+    request: Request, params: P, respond: Callable[[Upload, P], dict[str, Any]]
+) -> JSONResponse:
+    """Respond to a request with one photo; fields of its form override ``params``.
+
+    Args:
+        respond: returns the response's JSON; it runs in a thread that holds a slot.
 
     Raises:
         LoupeError, pydantic.ValidationError: see ``read_upload``, ``Dispatcher.run``,
-            ``identify_photo`` and ``Params.with_fields``.
+            ``Params.with_fields`` and ``respond``.
     """
     dispatcher().check()
     async with read_upload(request) as upload:
-        work = partial(identify_photo, upload.data, upload.name, params.with_fields(upload.fields))
+        work = partial(respond, upload, params.with_fields(upload.fields))
         # Skip response validation: it takes longer than resizing a photo.
         return JSONResponse(await dispatcher().run(work, request.is_disconnected))
 
 
-def identify_photo(data: bytes, name: str, params: IdentifyParams) -> dict[str, Any]:
+def identify_photo(upload: Upload, params: IdentifyParams) -> dict[str, Any]:
     """Return the prediction for one photo, in the command line's JSON.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
     classifier = load(params.model)
-    identification = classifier.identify_detailed(data)
-    result = identification.prediction.to_dict(name, params.top)
+    identification = classifier.identify_detailed(upload.data)
+    result = identification.prediction.to_dict(upload.name, params.top)
     if params.explain:
         result["explanation"] = _explain(classifier, identification)
     return result

@@ -2,9 +2,10 @@
 
 import difflib
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -131,11 +132,15 @@ class CorrectionParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A photo as it was sent, the name to show for it, and the form's other fields."""
+    """A photo as it was sent, the name to show for it, and the form's other fields.
+
+    ``received`` is when it had arrived, in seconds of ``time.perf_counter``.
+    """
 
     data: bytes
-    name: str
-    fields: Mapping[str, str]
+    name: str = UNNAMED
+    fields: Mapping[str, str] = field(default_factory=dict)
+    received: float = field(default_factory=time.perf_counter)
 
 
 @asynccontextmanager
@@ -149,7 +154,7 @@ async def read_upload(request: Request) -> AsyncIterator[Upload]:
     """
     async with limited_body(request, PHOTO_BYTES) as body:
         if not is_form(request):
-            yield Upload(await body.body(), UNNAMED, {})
+            yield Upload(await body.body())
             return
         async with parse_form(body, max_files=1) as form:
             files = [part for part in form.values() if isinstance(part, UploadFile)]
@@ -197,9 +202,9 @@ def form_schema(params: type[BaseModel], name: str, *, many: bool = False) -> di
     """Return the OpenAPI schema of a form with photos and parameters."""
     photo = {"type": "array", "items": FILE_SCHEMA} if many else FILE_SCHEMA
     fields = params.model_json_schema()["properties"]
-    for field in fields.values():
+    for schema in fields.values():
         # Otherwise the documentation page fills in a text generated from the pattern.
-        field["example"] = "" if field["default"] is None else field["default"]
+        schema["example"] = "" if schema["default"] is None else schema["default"]
     return {
         "type": "object",
         "properties": {name: photo, **fields},

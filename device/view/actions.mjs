@@ -6,9 +6,9 @@
 import { createDialog } from "./dialog.mjs";
 import { createButton, createElement } from "./elements.mjs";
 import { labelElement, toText } from "./phrasing.mjs";
+import { linkUrl } from "./share_link.mjs";
 
 const MAX_LABEL_LENGTH = 100;
-const NO_LINK = "There is no link yet, because the app isn't connected. Try again once it is.";
 
 /**
  * Ask what a photo shows, and save it.
@@ -88,20 +88,10 @@ export function openCorrection(parent, { entry, labels, save }) {
   dialog.showModal();
 }
 
-/**
- * Show the link to an answer, and hand it to the phone's own sharing if there is one.
- *
- * @returns {() => void} to call once the entry has its link
- */
-export function openShare(parent, entry) {
+/** Show the link to an answer, and hand it to the phone's own sharing if there is one. */
+export function openShare(parent, { token, answer }) {
   const { dialog, body } = createDialog(parent, "Share this answer");
-  const draw = () => body.replaceChildren(...(entry.url ? createLink(entry) : [NO_LINK]));
-  draw();
-  dialog.showModal();
-  return draw;
-}
-
-function createLink({ url, answer }) {
+  const url = linkUrl(token);
   const isUnsigned = answer.where === "device";
   const words = createElement(
     "p",
@@ -134,7 +124,8 @@ function createLink({ url, answer }) {
     send.onclick = () => navigator.share({ title: toText(answer.headline), url }).catch(() => {});
     parts.push(send);
   }
-  return parts;
+  body.append(...parts);
+  dialog.showModal();
 }
 
 /** Offer links to other sites about the answer's top label. */

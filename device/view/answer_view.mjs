@@ -40,10 +40,10 @@ export function createLines({ lines, language }) {
 }
 
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
-export function createBars(answer, info) {
+export function createBars(answer, info, rowCount = ROWS) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
-  const rows = candidates.slice(0, ROWS).map(({ label, probability }, index) => {
+  const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
     const bar = createElement("i", { className: "vf-bar" });
     bar.style.setProperty("--value", String(probability * 100));
     const head = createElement("div", { role: "rowheader" }, labelElement(label, answer.language));
@@ -114,17 +114,23 @@ export function createWaysOn(models, current, onModel) {
   return items.length ? [createElement("ul", { className: "vf-ways-on" }, ...items)] : [];
 }
 
-/** Return where an answer was computed: "On this device in 41 ms, small graph, version 5252c99". */
-export function createSource({ where, milliseconds, prediction }) {
+/**
+ * Return where an answer was computed: "On this device in 41 ms, small graph, version 5252c99".
+ *
+ * @param {import("../types").Answer} answer
+ * @param {string} sent what the app gets of a device's answer, if there is an app
+ */
+export function createSource({ where, milliseconds, prediction }, sent) {
   const time = milliseconds < 1 ? "under 1" : milliseconds?.toFixed(0);
   // A link doesn't hold the time.
   const within = milliseconds === null ? "" : ` in ${time} ms`;
   const place = where === "device" ? "On this device" : "On the server";
+  const only = where === "device" && sent ? `; sent: ${sent}` : "";
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
   return createElement(
     "span",
     {},
-    `${place}${within}, `,
+    `${place}${within}${only}, `,
     createElement("span", { className: "vf-how" }, `${how}, `),
     `version ${prediction.version.slice(0, 7)}`,
   );

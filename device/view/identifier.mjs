@@ -17,6 +17,7 @@ import { LoupeError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
 import { Server } from "./server.mjs";
+import { encodeLink } from "./share_link.mjs";
 
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
@@ -40,13 +41,16 @@ const OFF = "This app keeps its models on the server, so they can't run on this 
 const CLOSED = "The model was closed.";
 const SAVING = "This browser saves data, so the model isn't downloaded.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
+const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
 const NO_SERVER = "This page has no server.";
 
 /**
  * @param {object} options
+ * @param {string | null} [options.model] its name
  * @param {string | null} [options.address] the folder with `model.json`; null: not on the device
- * @param {{url: string, token: string, model: string, engine?: string} | null} [options.server]
- *   see `Server`; null: there is none
+ * @param {Server | import("./socket_server.mjs").SocketServer |
+ *   {url: string, token: string, model: string, engine?: string} | null} [options.server]
+ *   or the options of a `Server`; null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
  */
@@ -59,6 +63,9 @@ class Identifier {
   onchange = null;
   /** Name, title, labels, language and recipe of the model; null until they are known. */
   info = null;
+
+  /** Its name, or null. */
+  model;
 
   #address;
   #server;
@@ -74,9 +81,10 @@ class Identifier {
   #state;
 
   /** @param {Parameters<typeof createIdentifier>[0]} options */
-  constructor({ address = null, server = null, run = "auto", graph = "small" }) {
+  constructor({ model = null, address = null, server = null, run = "auto", graph = "small" }) {
+    this.model = model;
     this.#address = address;
-    this.#server = server && new Server(server);
+    this.#server = server && ("identify" in server ? server : new Server(server));
     this.#run = run;
     this.#graph = graph;
     this.#state = {
@@ -126,11 +134,7 @@ class Identifier {
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {AbortSignal} [options.signal]
    * @param {(sent: number, total: number) => void} [options.onProgress] bytes that were sent
-   * @returns {Promise<object>} `{prediction, headline, lines, certainty, sure, language,
-   *   percents, where, milliseconds, id}`: the prediction is the command line's JSON, `headline` a
-   *   phrase and `lines` phrases (`phrasing.mjs`), `percents` are the candidates' probabilities,
-   *   `where` is "device" or "server", `id` the server's, `queue_ms` the server's wait for a free
-   *   core, only from the server
+   * @returns {Promise<import("../types").Answer>}
    * @throws {LoupeError} or the signal's reason
    */
   async identify(blob, options = {}) {
@@ -169,31 +173,27 @@ class Identifier {
    */
   async explain(blob, answer, { signal } = {}) {
     const isHere = this.#run === "auto" ? answer.where === "device" : this.#run === "device";
-    if (isHere) return this.#explainHere(blob, signal);
+    if (isHere) return this.#explainHere(blob, answer, signal);
     try {
-      return await this.#serverOrThrow().explain(blob, { signal });
+      return await this.#serverOrThrow().explain(blob, answer, { signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (this.#run === "server" || PHOTO_CODES.has(error.code)) throw error;
       if (!(await this.#canLoad(signal))) throw error;
-      return this.#explainHere(blob, signal);
+      return this.#explainHere(blob, answer, signal);
     }
   }
 
   /**
    * Save what a photo shows, on the server.
    *
-   * @param {object} correction
-   * @param {{id: string | null}} correction.answer
-   * @param {string} [correction.id] of the answer that the session keeps, by default the answer's
-   * @param {string | null} [correction.token] of the answer's share link, for another session
-   * @param {string[]} correction.labels
-   * @param {Blob | null} [correction.photo] only if the visitor agreed to send it
+   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
+   *   with the photo only if the visitor agreed to send it
    * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<{number: number}>} by which the owner can delete it
    */
-  async correct({ answer, id = answer.id, token, labels, photo }, { signal } = {}) {
-    return this.#serverOrThrow().correct({ id, token, labels, photo }, { signal });
+  async correct(correction, options = {}) {
+    return this.#serverOrThrow().correct(correction, options);
   }
 
   /** End the worker and free its memory. */
@@ -203,8 +203,11 @@ class Identifier {
     this.#model = null;
   }
 
-  async #explainHere(blob, signal) {
+  async #explainHere(blob, { prediction }, signal) {
     await this.#loaded(signal);
+    if (prediction.model !== this.info.name) {
+      throw new LoupeError("engine-unavailable", OTHER_MODEL);
+    }
     return this.#model.explain(blob, { signal });
   }
 
@@ -344,18 +347,19 @@ class Identifier {
       sure: isSure(info, prediction),
       language: info.language,
       percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
-      where: "device",
+      recipe: info.recipe,
+      where: /** @type {const} */ ("device"),
       milliseconds: prediction.milliseconds.total,
-      id: null,
+      token: encodeLink(info, prediction),
     };
   }
 
   async #onServer(blob, options) {
     try {
-      const { recipe, ...answer } = await this.#serverOrThrow().identify(blob, options);
-      this.#recipe = recipe;
+      const answer = await this.#serverOrThrow().identify(blob, options);
+      this.#recipe = answer.recipe;
       this.#set({ server: "ready" });
-      return { ...answer, where: "server", milliseconds: answer.prediction.milliseconds.total };
+      return answer;
     } catch (error) {
       if (error instanceof LoupeError) {
         this.#set({ server: PHOTO_CODES.has(error.code) ? "ready" : "failed" });

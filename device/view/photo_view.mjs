@@ -28,6 +28,7 @@ export class PhotoView {
   #corners = createCorners();
   #caption = createElement("figcaption", { className: "vf-caption", hidden: true });
   #photo = null;
+  #recipe = null;
 
   constructor() {
     this.#shade.append(this.#seen, this.#canvas);
@@ -47,7 +48,12 @@ export class PhotoView {
   show(photo, { alt = "", caption = "", recipe = null } = {}) {
     this.#caption.textContent = caption;
     this.#caption.hidden = !caption;
-    if (photo === this.#photo) return;
+    if (photo === this.#photo && recipe === this.#recipe) return;
+    this.#recipe = recipe;
+    if (photo === this.#photo) {
+      if (!this.element.hidden) this.#mark();
+      return;
+    }
     this.hideSpotlight();
     this.#photo = photo;
     URL.revokeObjectURL(this.#image.src);
@@ -57,13 +63,14 @@ export class PhotoView {
     this.#image.alt = alt;
     this.#image.onload = () => {
       this.element.hidden = false;
-      this.#mark(recipe);
+      this.#mark();
     };
     this.#image.src = URL.createObjectURL(photo);
   }
 
   /** Mark what the model saw. */
-  #mark(recipe) {
+  #mark() {
+    const recipe = this.#recipe;
     const { naturalWidth: width, naturalHeight: height } = this.#image;
     const { style } = this.element;
     style.setProperty("--photo-aspect", String(width / height));

@@ -15,7 +15,7 @@ export const MAX_PHOTOS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The fields of an entry that are stored. */
-const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "token", "url"];
+const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "token"];
 
 const STORE = "photos";
 
@@ -70,14 +70,6 @@ class Recents {
   /** Return the entry whose answer has this share link's token, or null. */
   async getByToken(token) {
     return (await this.list()).find((entry) => entry.token === token) ?? null;
-  }
-
-  /** Set the share link of an entry's answer. */
-  async setToken(id, token, url) {
-    const record = (await this.#records).find(({ entry }) => entry.id === id);
-    if (!record) return;
-    Object.assign(record.entry, { token, url });
-    this.#put(record);
   }
 
   /** Delete all of them, those of other tabs as well. */

@@ -59,7 +59,7 @@ export class Server {
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {AbortSignal} [options.signal]
    * @param {(sent: number, total: number) => void} [options.onProgress] bytes so far
-   * @returns {Promise<object>} the prediction with its words, see `api/session.py`
+   * @returns {Promise<import("../types").Answer>} see `api/session.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
   identify(blob, { top = 5, signal, onProgress } = {}) {
@@ -67,34 +67,33 @@ export class Server {
   }
 
   /**
-   * Explain a photo.
+   * Explain an answer to a photo.
    *
    * @param {Blob} blob
+   * @param {import("../types").Answer} answer
    * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<import("../types").OcclusionMap>}
    */
-  async explain(blob, { signal } = {}) {
-    const { rows, columns, heat } = await this.#send("explanation", {}, blob, { signal });
+  async explain(blob, answer, { signal } = {}) {
+    const { rows, columns, heat } = await this.#send("explanation", giverOf(answer), blob, {
+      signal,
+    });
     return { rows, columns, heat: Float32Array.from(heat) };
   }
 
   /**
    * Save what a photo shows; return `{number}`, by which the owner can delete it.
    *
-   * @param {object} correction
-   * @param {string | null} [correction.id] of the answer that the session keeps
-   * @param {string | null} [correction.token] of the answer's share link
-   * @param {string[]} correction.labels
-   * @param {Blob | null} [correction.photo] only if the visitor agreed
+   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
+   *   with the photo only if the visitor agreed
    * @param {{signal?: AbortSignal}} [options]
    */
-  correct({ id, token, labels, photo }, { signal } = {}) {
+  correct({ answer, labels, photo }, { signal } = {}) {
     const form = new FormData();
-    if (id) form.append("id", id);
-    if (token) form.append("token", token);
+    form.append("token", answer.token);
     for (const label of labels) form.append("label", label);
     if (photo) form.append("photo", photo, "photo");
-    return this.#send("correction", {}, form, { signal });
+    return this.#send("correction", giverOf(answer), form, { signal });
   }
 
   get #base() {
@@ -147,6 +146,15 @@ export class Server {
       this.#waiting.delete(resolve);
     }
   }
+}
+
+/**
+ * Return the model and engine that gave an answer; for a device's, the server's own engine.
+ *
+ * @param {import("../types").Answer} answer
+ */
+function giverOf({ prediction: { model, engine }, where }) {
+  return where === "server" ? { model, engine } : { model, engine: null };
 }
 
 /** Return the error that a response means; proxies and other servers send no problem. */

@@ -32,7 +32,7 @@ export interface Sample extends Model {
   thumbnail: string;
 }
 
-/** What `mountViewfinder` takes; the data from Streamlit is in `viewfinder_data`. */
+/** What `mountViewfinder` takes; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
 export interface ViewfinderOptions {
   identifier: Identifier;
   models: Model[];
@@ -50,14 +50,21 @@ export interface ViewfinderOptions {
   };
   /** CSS length that the page keeps above the viewfinder, whose first screen fills the rest. */
   above: string | null;
-  /** Number of candidates to ask for; five are shown. */
+  /** Number of candidates to ask for, and of those to show. */
   top: number;
+  rows: number;
+  /** Without it, only answers are shown; it never changes. */
+  hasCamera: boolean;
+  /** What the app gets of a device's answer; empty without an app. */
+  sent: string;
   run: Run;
   what: { headline: string; line: string | Phrase; language?: string };
   onModel?: (name: string) => void;
   onRun?: ((run: Run) => void) | null;
-  onAnswer?: (entry: Entry) => void;
+  /** Another answer is shown, or none. */
   onOpen?: (entry: Entry | null) => void;
+  /** A photo got no answer. */
+  onError?: () => void;
   onWhere?: () => void;
   onRetry?: () => void;
 }

@@ -3,6 +3,7 @@
  * is in a shadow root.
  */
 
+import { LoupeError } from "../engine/errors.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
@@ -27,6 +28,9 @@ const DEFAULTS = {
   actions: {},
   above: null,
   top: 5,
+  rows: 5,
+  hasCamera: true,
+  sent: "",
   run: /** @type {import("../types").Run} */ ("auto"),
   what: { headline: "Point your phone at something", line: "" },
 };
@@ -38,11 +42,13 @@ const views = new WeakMap();
  *
  * @param {Element} parent
  * @param {object} options see `DEFAULTS`, and:
- *   `identifier` what answers; `top` candidates are asked for, and five are shown;
+ *   `identifier` what answers; `top` candidates are asked for, and `rows` are shown;
+ *   without `hasCamera`, only answers are shown, and it never changes;
+ *   `sent` says what the app gets of a device's answer;
  *   `above` a CSS length that the page keeps above the viewfinder, whose first screen fills the
  *   rest; by default the square gives the height;
  *   `onModel(name)`, `onRun(mode)` the visitor's choices, and `run` the present one;
- *   `onAnswer(entry)` a new answer; `onOpen(entry | null)` the answer that is shown;
+ *   `onOpen(entry | null)` the answer that is shown; `onError()` a photo without one;
  *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
  * @returns {Viewfinder}
  */
@@ -60,7 +66,7 @@ export function mountViewfinder(parent, options) {
 class Viewfinder {
   #parent;
   #parts = createParts();
-  #leaving = new AbortController();
+  #unmounting = new AbortController();
   #camera = new Camera(this.#parts.video, () => this.#followCamera());
   #live = new LiveAnswers(this.#parts.video, (change) => this.#showLive(change));
   /** All that the screen depends on; see `render`. */
@@ -77,7 +83,7 @@ class Viewfinder {
     recents: [],
   };
   #region = null;
-  #asking = new AbortController();
+  #request = new AbortController();
   #idle = null;
   #applyTheme;
   #stopFollowingSize;
@@ -86,8 +92,8 @@ class Viewfinder {
     this.#parent = parent;
     const { root } = this.#parts;
     const getTheme = () => this.#state.options.theme;
-    this.#applyTheme = followTheme(root, { getTheme, signal: this.#leaving.signal });
-    this.#connect();
+    this.#applyTheme = followTheme(root, { getTheme, signal: this.#unmounting.signal });
+    this.#connect(options.hasCamera ?? DEFAULTS.hasCamera);
     this.update(options);
     linkStyles(root).then(() => {
       root.hidden = false;
@@ -99,18 +105,30 @@ class Viewfinder {
 
   /** Change options; the camera stays open. */
   update(options) {
-    const { options: former, entry } = this.#state;
+    const { options: former } = this.#state;
     this.#state.options = { ...former, ...options };
     const { identifier, recents } = this.#state.options;
-    if (identifier !== former.identifier) this.#useIdentifier(identifier, entry);
+    if (identifier !== former.identifier) this.#useIdentifier(identifier);
     if (recents !== former.recents) this.#listRecents();
     this.#applyTheme();
     this.#render();
   }
 
+  /** The photo that is shown with its answer, or null. */
+  get entry() {
+    return this.#state.entry;
+  }
+
+  /** Identify the photo that is shown by the present identifier. */
+  identifyAgain() {
+    const { entry } = this.#state;
+    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt);
+  }
+
   /** Show an entry, such as one of the recents; null goes back to the camera. */
   show(entry) {
-    this.#asking.abort();
+    this.#request.abort();
+    this.#request = new AbortController();
     Object.assign(this.#state, {
       entry,
       error: null,
@@ -128,8 +146,8 @@ class Viewfinder {
 
   /** Close the camera and remove everything. */
   unmount() {
-    this.#leaving.abort();
-    this.#asking.abort();
+    this.#unmounting.abort();
+    this.#request.abort();
     this.#live.stop();
     clearTimeout(this.#idle);
     this.#camera.destroy();
@@ -139,9 +157,10 @@ class Viewfinder {
     views.delete(this.#parent);
   }
 
-  #connect() {
+  /** @param {boolean} hasCamera whether photos come in here */
+  #connect(hasCamera) {
     const { root, ...parts } = this.#parts;
-    const { signal } = this.#leaving;
+    const { signal } = this.#unmounting;
     parts.shutter.onclick = () => this.#press();
     parts.square.onclick = ({ target }) => {
       const isOnButton = /** @type {Element} */ (target).closest("button");
@@ -177,23 +196,25 @@ class Viewfinder {
     for (const name of ["correct", "share", "lookUp"]) {
       parts[name].onclick = () => this.#state.options.actions[name](this.#state.entry);
     }
-    listen(
-      root,
-      {
-        onPhoto: (file, source) => {
-          this.take(
-            file,
-            source,
-            source === "paste" ? "The photo you pasted" : "The photo you dropped",
-          );
+    if (hasCamera) {
+      listen(
+        root,
+        {
+          onPhoto: (file, source) => {
+            this.take(
+              file,
+              source,
+              source === "paste" ? "The photo you pasted" : "The photo you dropped",
+            );
+          },
+          onRefusal: (message) => this.#say(message),
+          onDragging: (isOver) => root.toggleAttribute("data-dropping", isOver),
+          onSpace: () => (parts.shutter.checkVisibility() ? (this.#press(), true) : false),
+          onEscape: () => (this.#state.entry ? (this.#goBack(), true) : false),
         },
-        onRefusal: (message) => this.#say(message),
-        onDragging: (isOver) => root.toggleAttribute("data-dropping", isOver),
-        onSpace: () => (parts.shutter.checkVisibility() ? (this.#press(), true) : false),
-        onEscape: () => (this.#state.entry ? (this.#goBack(), true) : false),
-      },
-      signal,
-    );
+        signal,
+      );
+    }
     for (const name of ["pointerdown", "keydown"]) {
       root.addEventListener(name, () => this.#resetIdle(), { signal });
     }
@@ -201,20 +222,20 @@ class Viewfinder {
     watchPermission(() => this.#start(), signal);
   }
 
-  #useIdentifier(identifier, entry) {
+  #useIdentifier(identifier) {
     this.#live.stop();
     const former = identifier.onchange;
     identifier.onchange = () => {
       former?.();
       if (this.#state.options.identifier === identifier) this.#followCamera();
     };
-    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt);
   }
 
   /** Open the camera if the browser allows it already; only a press makes the browser ask. */
   async #start() {
+    if (!this.#state.options.hasCamera) return;
     const access = await cameraAccess();
-    if (this.#leaving.signal.aborted) return;
+    if (this.#unmounting.signal.aborted) return;
     this.#state.access = access;
     if (access === "granted") await this.#openCamera();
     else this.#render();
@@ -298,32 +319,27 @@ class Viewfinder {
    * @param {Blob} photo
    * @param {"file" | "camera" | "frame" | "paste" | "drop" | "sample"} source
    * @param {string} alt
-   * @param {object | null} [answer] if it is known
+   * @param {import("../types").Answer | null} [answer] if it is known
+   * @param {string} [id] of the photo
    */
-  async take(photo, source, alt, answer = null) {
+  async take(photo, source, alt, answer = null, id = randomId()) {
     const { options } = this.#state;
-    const { identifier, recents, onAnswer, onOpen } = options;
+    const { identifier, recents, onError, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
-    const entry = {
-      id: randomId(),
-      photo,
-      source,
-      alt,
-      time: Date.now(),
-      answer,
-      token: null,
-      url: null,
-    };
+    const token = answer?.token ?? null;
+    const entry = { id, photo, source, alt, time: Date.now(), answer, token };
     this.show(entry);
     this.#moveSquare(before);
-    this.#asking = new AbortController();
-    const { signal } = this.#asking;
+    const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
       entry.answer ??= await identifier.identify(photo, { top: options.top, signal });
       if (signal.aborted) return;
+      entry.token = entry.answer.token;
     } catch (error) {
-      if (!signal.aborted) this.#change({ error });
+      if (signal.aborted) return;
+      this.#change({ error });
+      onError?.();
       return;
     } finally {
       clearTimeout(timer);
@@ -332,7 +348,6 @@ class Viewfinder {
     if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
     this.#parts.spoken.textContent = spokenAnswer(entry.answer);
     this.#render();
-    onAnswer?.(entry);
     onOpen?.(entry);
     await recents?.add(entry);
     await this.#listRecents();
@@ -379,10 +394,10 @@ class Viewfinder {
     }
     this.#change({ isExplaining: true, message: "" });
     try {
-      const map = await options.actions.why(entry, { signal: this.#asking.signal });
+      const map = await options.actions.why(entry, { signal: this.#request.signal });
       if (this.#state.entry === entry) photo.showSpotlight(map);
     } catch (error) {
-      if (this.#state.entry === entry) this.#state.message = error.message;
+      if (this.#state.entry === entry) this.#state.message = explanationError(error);
     }
     return this.#change({ isExplaining: false });
   }
@@ -413,7 +428,7 @@ class Viewfinder {
   async #listRecents() {
     const { recents } = this.#state.options;
     const list = recents ? await recents.list() : [];
-    if (!this.#leaving.signal.aborted) this.#change({ recents: list });
+    if (!this.#unmounting.signal.aborted) this.#change({ recents: list });
   }
 
   #say(message) {
@@ -439,4 +454,9 @@ class Viewfinder {
       },
     });
   }
+}
+
+/** Return what to show if an answer couldn't be explained; a browser's own errors are in its words. */
+function explanationError(error) {
+  return error instanceof LoupeError ? error.message : "Why? couldn't be worked out. Try again.";
 }

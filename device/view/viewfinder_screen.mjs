@@ -37,7 +37,7 @@ export function render(parts, state, camera, live, handlers) {
   const { options, entry } = state;
   if (!options.identifier) return;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
-  const screen = entry ? "answer" : hasCamera ? "camera" : "empty";
+  const screen = entry ? "answer" : !options.hasCamera ? "none" : hasCamera ? "camera" : "empty";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-fill", options.above !== null);
   parts.root.style.setProperty("--above", options.above ?? "0px");
@@ -77,7 +77,8 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, live, scre
   square.dataset.tone = answer ? cornersOf(answer) : "";
   square.toggleAttribute("data-taking", isTaking);
   if (screen !== "answer") return photo.show(null);
-  const { recipe } = options.identifier;
+  // The answer's own, because another model may be chosen by now.
+  const recipe = entry.answer?.recipe ?? options.identifier.recipe;
   return photo.show(entry.photo, { alt: entry.alt, caption: CAPTIONS[entry.source], recipe });
 }
 
@@ -113,14 +114,14 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
     return [...holder.childNodes];
   });
   const { prediction } = answer ?? {};
-  const key = answer && [isLive, prediction, options.model, options.models];
+  const key = answer && [isLive, prediction, options.model, options.models, options.rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
     if (isLive) return createRuler(answer, info);
     const rest =
       tone === "unknown"
         ? createWaysOn(options.models, options.model, onModel)
-        : [createBars(answer, info)];
+        : [createBars(answer, info, options.rows)];
     return [...createLines(answer), ...rest];
   });
 }
@@ -152,7 +153,8 @@ function fetching(loaded, total) {
 
 function drawControls(parts, { entry, access, isLive, isTaking, options }, camera, screen) {
   const isEmpty = screen === "empty";
-  const name = entry ? "Back to the camera" : isLive ? "Keep this answer" : "Take a photo";
+  const back = options.hasCamera ? "Back to the camera" : "Another photo";
+  const name = entry ? back : isLive ? "Keep this answer" : "Take a photo";
   parts.shutter.ariaLabel = name;
   parts.shutter.hidden = isEmpty;
   parts.shutter.toggleAttribute("data-busy", isTaking);
@@ -175,7 +177,7 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
   const isFirst = access === "prompt" || access === "idle";
-  parts.ways.hidden = entry && parts.root.dataset.layout !== "desk";
+  parts.ways.hidden = !options.hasCamera || (entry && parts.root.dataset.layout !== "desk");
   parts.ways.toggleAttribute("data-first", isFirst);
   parts.openCamera.hidden = !isEmpty || !isFirst;
   parts.tryCamera.hidden = !isEmpty || !CAN_RETRY.has(access);
@@ -210,13 +212,14 @@ function drawWhere({ where }, { entry, options }, live) {
     text = "On this device";
     if (live.rate) text += live.rate === 1 ? ", once a second" : `, ${live.rate} times a second`;
   } else if (!entry && state.device === "loading") {
-    const rest = state.server === "ready" ? " A photo already works: the server answers." : "";
-    text = fetching(state.loaded, state.total) + rest;
+    text = fetching(state.loaded, state.total);
+    if (state.next === "server") text += " A photo already works: the server answers.";
+    else if (options.run === "device") text += " Your photo waits for the model on this device.";
   }
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, answer?.prediction], () => [
     createIcon(isOnDevice ? "phone" : "server"),
-    answer ? createSource(answer) : createElement("span", {}, text),
+    answer ? createSource(answer, options.sent) : createElement("span", {}, text),
     ...(canOpen ? [createIcon("down")] : []),
   ]);
 }

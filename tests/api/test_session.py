@@ -3,6 +3,7 @@
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,12 +16,11 @@ from model import Classifier
 from model.admission import admission_queue
 from model.corrections import correction_store
 from model.exporting.device_words import device_words
-from model.session_answers import session_answers
+from model.page_sessions import page_sessions
 from model.settings import ROOT
-from model.share_link import encode
+from model.share_link import Signature, decode, encode
 from tests.api.v1.test_identify import RED, is_problem, without_times
 from tests.model.slots import held
-from tests.model.test_session_answers import prediction
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from tests.tools import require_tool
@@ -34,8 +34,8 @@ def headers(token: str) -> dict[str, str]:
     return {"Loupe-Session": token}
 
 
-def test_photo_has_the_apis_prediction_and_is_kept(
-    api: TestClient, token: str, headers: dict[str, str]
+def test_photo_has_the_apis_prediction_and_a_signed_link(
+    api: TestClient, headers: dict[str, str]
 ) -> None:
     response = api.post(f"{PHOTO}?model=tiny&top=2", content=RED, headers=headers)
     assert response.status_code == 200
@@ -43,9 +43,10 @@ def test_photo_has_the_apis_prediction_and_is_kept(
     answer = response.json()
     public = api.post("/api/v1/identify?model=tiny&top=2", content=RED).json()
     assert without_times(answer["prediction"]) == without_times(public)
-    prediction = session_answers.get(token, answer["id"])
-    assert prediction is not None
-    assert prediction.to_dict("-", 2) == answer["prediction"]
+    shared = decode(answer["token"])
+    assert shared.signature is Signature.VALID
+    assert shared.prediction.to_dict("-", 2)["answer"] == answer["prediction"]["answer"]
+    assert answer["where"] == "server"
     assert answer["recipe"]["resize"] == [32, 32]
     assert answer["queue_ms"] >= 0
 
@@ -105,30 +106,17 @@ def test_wrong_token_is_rejected_before_the_body_is_read(
         is_problem(response, 403, "no-session")
 
 
-def test_closed_session_is_rejected_and_its_answers_are_gone(api: TestClient) -> None:
-    token = session_answers.open_session()
-    answer = api.post(PHOTO, content=RED, headers={"Loupe-Session": token}).json()
-    session_answers.close_session(token)
+def test_closed_session_is_rejected(api: TestClient) -> None:
+    token = page_sessions.open_session()
+    page_sessions.close_session(token)
     is_problem(api.post(PHOTO, content=RED, headers={"Loupe-Session": token}), 403, "no-session")
-    assert session_answers.get(token, answer["id"]) is None
-
-
-def test_session_that_ends_during_its_photo_keeps_nothing(
-    api: TestClient, headers: dict[str, str], token: str
-) -> None:
-    with ThreadPoolExecutor(1) as pool, held(admission_queue(), admission_queue().slots):
-        sent = pool.submit(api.post, PHOTO, content=RED, headers=headers)
-        wait_until(lambda: admission_queue().waiting("api") == 1)
-        session_answers.close_session(token)
-    response = sent.result(10)
-    assert (response.status_code, response.json()["id"]) == (200, None)
 
 
 def test_second_photo_of_a_session_waits_for_the_first(
     api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "TURN_SECONDS", 0.1)
-    other = session_answers.open_session()
+    other = page_sessions.open_session()
     queue = admission_queue()
     with ThreadPoolExecutor(2) as pool, held(queue, queue.slots):
         first = pool.submit(api.post, PHOTO, content=RED, headers=headers)
@@ -142,7 +130,7 @@ def test_second_photo_of_a_session_waits_for_the_first(
     assert [one.result(10).status_code for one in (first, second)] == [200, 200]
     assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
     assert not session._turns
-    session_answers.close_session(other)
+    page_sessions.close_session(other)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +227,7 @@ class TestCorrections:
         self, api: TestClient, headers: dict[str, str]
     ) -> None:
         answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
-        fields = {"id": answer["id"], "label": " a  crimson\tthing "}
+        fields = {"token": answer["token"], "label": " a  crimson\tthing "}
         response = api.post(CORRECTION, data=fields, headers=headers)
         assert response.status_code == 201
         (saved,) = correction_store().iter_corrections()
@@ -253,31 +241,27 @@ class TestCorrections:
         api.post(CORRECTION, data=fields, headers=headers)
         assert correction_store().count() == 1
 
-    def test_answer_of_an_earlier_session_is_corrected_by_its_link(
+    def test_answer_that_nobody_signed_is_not_corrected(
         self, api: TestClient, headers: dict[str, str], colours: Classifier
     ) -> None:
         link = encode(colours.identify(RED))
-        fields = {"id": "of an earlier session", "token": link, "label": "rose"}
-        for _ in range(2):
-            response = api.post(CORRECTION, data=fields, headers=headers)
-            assert response.status_code == 201, response.text
+        for other in (link.partition(".")[0], link.replace("~y~", "~n~"), "nonsense", link[:-1]):
+            fields = {"token": other, "label": "rose"}
+            is_problem(api.post(CORRECTION, data=fields, headers=headers), 422, "link-refused")
+        assert correction_store().count() == 0
+        # A device's answer can't be signed; its correction names the engine.
+        on_device = encode(replace(colours.identify(RED), engine="wasm", graph="small"))
+        fields = {"token": on_device, "label": "rose"}
+        assert api.post(CORRECTION, data=fields, headers=headers).status_code == 201
         (saved,) = correction_store().iter_corrections()
-        assert (saved.predicted, saved.label, saved.version) == (
-            "red",
-            "rose",
-            colours.bundle.version,
-        )
-        for changed in (link.replace("~y~", "~n~").replace("0-", "1-"), "nonsense", link[:-1]):
-            response = api.post(CORRECTION, data={**fields, "token": changed}, headers=headers)
-            is_problem(response, 422, "invalid")
-        assert correction_store().count() == 1
+        assert (saved.predicted, saved.label, saved.engine) == ("red", "rose", "wasm")
 
     def test_photo_is_looked_at_again(self, api: TestClient, headers: dict[str, str]) -> None:
         blue = encoded(colour("blue"), "PNG")
         answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
         response = api.post(
             f"{CORRECTION}?model=tiny",
-            data={"id": answer["id"], "label": ["red", "round"]},
+            data={"token": answer["token"], "label": ["red", "round"]},
             files={"photo": ("photo", blue)},
             headers=headers,
         )
@@ -296,36 +280,27 @@ class TestCorrections:
             {"label": "\u0000\u0007"},
             {"label": "x" * 201},
             {"label": ["red"] * 21},
-            {"label": "red", "id": "x" * 41},
-            {"label": "red", "id": "unknown"},
+            {"label": "red", "token": "x" * 1001},
+            {"label": "red", "token": "unknown"},
             {"label": "red", "other": "1"},
         ],
     )
     def test_invalid_correction_saves_nothing(
-        self, api: TestClient, headers: dict[str, str], fields: Any
+        self, api: TestClient, headers: dict[str, str], colours: Classifier, fields: Any
     ) -> None:
-        data = {"id": session_answers.put(headers["Loupe-Session"], prediction()), **fields}
+        data = {"token": encode(colours.identify(RED)), **fields}
         response = api.post(CORRECTION, data=data, headers=headers)
         assert response.status_code in (400, 422), response.text
         assert correction_store().count() == 0
 
-    def test_answer_of_another_session_cannot_be_corrected(
-        self, api: TestClient, headers: dict[str, str]
-    ) -> None:
-        other = session_answers.open_session()
-        data = {"id": session_answers.put(other, prediction()), "label": "red"}
-        response = api.post(CORRECTION, data=data, headers=headers)
-        is_problem(response, 422, "invalid")
-        session_answers.close_session(other)
-
     def test_session_saves_ten_corrections_at_most(
-        self, api: TestClient, headers: dict[str, str]
+        self, api: TestClient, headers: dict[str, str], colours: Classifier
     ) -> None:
-        answer_id = session_answers.put(headers["Loupe-Session"], prediction())
+        link = encode(colours.identify(RED))
         statuses = [
             api.post(
                 CORRECTION,
-                data={"id": answer_id, "label": f"thing {number}"},
+                data={"token": link, "label": f"thing {number}"},
                 headers=headers,
             ).status_code
             for number in range(11)

@@ -8,7 +8,7 @@ import pytest
 from api import session
 from api.body_limits import memory_budget
 from model.admission import admission_queue
-from model.session_answers import session_answers
+from model.page_sessions import page_sessions
 from tests.api.conftest import forget
 from tests.api.raw import Wire
 from tests.api.v1.test_identify import RED
@@ -67,7 +67,7 @@ def test_slow_upload_delays_only_its_own_session(
     app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "TURN_SECONDS", 0.2)
-    other = session_answers.open_session()
+    other = page_sessions.open_session()
     with Wire(app.url) as slow:
         slow.send(head(token, f"Content-Length: {len(RED)}") + RED[:10])
         wait_until(lambda: memory_budget().used > 0, 10)
@@ -80,7 +80,7 @@ def test_slow_upload_delays_only_its_own_session(
         slow.send(RED[10:])
         assert slow.reply().status == 200
     assert answers(app, token)
-    session_answers.close_session(other)
+    page_sessions.close_session(other)
 
 
 def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:

@@ -105,12 +105,12 @@ def chart(screen: Screen) -> Locator:
 
 def source_line(screen: Screen) -> Locator:
     """Return the line that names time, engine and version."""
-    return screen.get_by_test_id("stCaptionContainer").filter(has_text=" engine · ")
+    return screen.locator(".vf-where")
 
 
 def photo(screen: Screen) -> Locator:
     """Return the photo of the answer."""
-    return screen.get_by_test_id("stMain").get_by_test_id("stImage").locator("img").first
+    return screen.locator(".vf-photo img")
 
 
 def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> str:
@@ -125,8 +125,7 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
         re.compile(
-            r"^On the server in (?:\d+|under 1) ms · "
-            rf"{engine} engine · [a-z0-9_-]+ [0-9a-f]{{12}}$"
+            rf"^On the server in (?:\d+|under 1) ms, {engine} engine, version [0-9a-f]{{7}}$"
         )
     )
     return headline(screen).inner_text()
@@ -173,7 +172,7 @@ def pick(screen: Screen, title: str) -> None:
 
 def press_shutter(screen: Screen) -> None:
     """Take a photo with Streamlit's camera as soon as it shows a frame; before, it is black."""
-    screen.locator("video").evaluate(
+    screen.get_by_test_id("stCameraInput").locator("video").evaluate(
         "video => new Promise(resolve => video.requestVideoFrameCallback(resolve))"
     )
     screen.get_by_test_id("stCameraInputButton").click()
@@ -181,7 +180,7 @@ def press_shutter(screen: Screen) -> None:
 
 def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
     """Upload a file: a path, or bytes with a name."""
-    inputs = screen.get_by_test_id("stMain").locator("input[type=file]")
+    inputs = screen.get_by_test_id("stFileUploader").locator("input[type=file]")
     # While the page is redrawn, it contains the previous widget and the new one.
     screen.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     expect(inputs).to_have_count(1)

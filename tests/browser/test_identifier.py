@@ -13,7 +13,7 @@ from api.body_limits import memory_budget
 from api.dispatcher import dispatcher
 from model.admission import admission_queue
 from model.exporting import cache
-from model.session_answers import session_answers
+from model.page_sessions import page_sessions
 from model.settings import ROOT
 from tests.api.conftest import forget
 from tests.browser.device_app import PREFIX, DeviceApp, device_app
@@ -46,7 +46,7 @@ async (given) => {
   });
   const isSettled = ({ device }) => device !== "loading";
   const outcome = (promise) => promise.then(
-    ({ where, certainty, id }) => ({ where, certainty, hasId: id !== null }),
+    ({ where, certainty, token }) => ({ where, certainty, isSigned: token.includes(".") }),
     ({ code, name }) => ({ code: typeof code === "string" ? code : name }),
   );
   %s
@@ -96,8 +96,8 @@ def photos_sent(app: DeviceApp) -> int:
 
 SURE = {"certainty": "likely"}
 DEVICE, SERVER = (
-    SURE | {"where": "device", "hasId": False},
-    SURE | {"where": "server", "hasId": True},
+    SURE | {"where": "device", "isSigned": False},
+    SURE | {"where": "server", "isSigned": True},
 )
 
 
@@ -135,7 +135,7 @@ def test_both_say_the_same(run: Run) -> None:
         for (const run of ["device", "server"]) {
           const identifier = create({ run, graph: "full" });
           const result = await identifier.identify(blob);
-          const { id, where, milliseconds, queue_ms, ...answer } = result;
+          const { token, where, milliseconds, queue_ms, ...answer } = result;
           const { answer: label, candidates, known, plausible, version } = answer.prediction;
           answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
         }
@@ -295,8 +295,8 @@ def test_page_without_a_server_waits_for_the_device(run: Run, app: DeviceApp) ->
 
 @pytest.mark.slow
 def test_new_token_is_awaited_once(run: Run, token: str) -> None:
-    session_answers.close_session(token)
-    renewed = session_answers.open_session()
+    page_sessions.close_session(token)
+    renewed = page_sessions.open_session()
     answer = run(
         """
         const renew = () => setTimeout(
@@ -307,7 +307,7 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
         renewed=renewed,
     )
     assert answer == SERVER
-    session_answers.close_session(renewed)
+    page_sessions.close_session(renewed)
     assert run('return outcome(create({ run: "server" }).identify(blob));') == {
         "code": "no-session"
     }

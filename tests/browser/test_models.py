@@ -144,11 +144,11 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, l
     attach(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
     # Percentages among wrong labels would mean nothing.
-    expect(chart(page)).to_be_visible(visible=name != "unknown")
+    expect(page.get_by_role("table")).to_be_visible(visible=name != "unknown")
     wait_until_drawn(page)
     height = page.viewport_size["height"]
     assert photo(page).bounding_box()["height"] <= 0.45 * height
-    track_record = page.get_by_test_id("stCaptionContainer").filter(has_text="In testing")
+    track_record = page.locator(".vf-sub").filter(has_text="In testing")
     expect(track_record).to_contain_text(line)
     below = track_record.bounding_box()
     assert below["y"] > headline(page).bounding_box()["y"]

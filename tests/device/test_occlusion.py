@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from api.session import MAP_CELLS
 from model import Classifier
-from model.explanation import mean_cells, occlusion_map
+from model.explanation import MAP_CELLS, mean_cells, occlusion_map
 from model.samples import samples
 from model.settings import ROOT
 from tests.device.site import Site, run_script

@@ -10,6 +10,8 @@ from model.bundle import BUILTIN_DIR
 from model.photo import MAX_BYTES, read
 from model.settings import settings
 from tests.model.tiny import COLOURS, colour
+from tests.pages import component
+from tests.pages.component import data, shown_answer, text
 from tests.pages.hostile import LABELS, shelve
 from tests.photos import drawn, encoded, png
 from ui.navigation import PAGES, ROOT
@@ -29,8 +31,8 @@ def opened(name="identify"):
     return at if name == NAMES[0] else at.switch_page(f"pages/{name}.py").run()
 
 
-def send(at, data, name="photo.jpg"):
-    at.file_uploader[0].set_value((name, data, "image/jpeg")).run()
+def send(at, photo, name="photo.jpg"):
+    at.file_uploader[0].set_value((name, photo, "image/jpeg")).run()
     assert not at.exception
     return at
 
@@ -58,7 +60,7 @@ def test_plain_script_identifies_a_photo(source):
     widget.set_value(("photo.jpg", encoded(drawn(320, 240)), "image/jpeg")).run()
     assert not at.exception
     assert not [*at.error, *at.warning]
-    assert at.header[0].value.startswith("My best guess: ")
+    assert text(shown_answer(at)["headline"]).startswith("My best guess: ")
 
 
 def test_every_page_is_in_the_navigation():
@@ -88,7 +90,7 @@ def test_broken_model_is_shown_with_a_warning(hostile):
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_hostile_labels_are_escaped_in_every_sentence(hostile, place):
-    at = opened()
+    at = component.send(opened(), failed=True)
     at.selectbox(key="model").set_value(hostile[place]).run()
     for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):
         send(at, encoded(colour(name), "PNG"))
@@ -101,17 +103,16 @@ def test_hostile_labels_are_escaped_in_every_sentence(hostile, place):
 
 @pytest.mark.parametrize("code", REFUSED)
 def test_every_photo_error_is_a_warning(code):
-    data = REFUSED[code]
     with pytest.raises(LoupeError) as caught:
-        read(data)
+        read(REFUSED[code])
     assert caught.value.code == code
-    at = send(opened(), data)
+    at = send(opened(), REFUSED[code])
     assert [warning.value for warning in at.warning] == [str(caught.value)]
-    assert not at.header
+    assert data(at)["given"] is None
     # The next photo clears it.
     send(at, encoded(drawn(320, 240)))
     assert not at.warning
-    assert at.header[0].value.startswith("My best guess: ")
+    assert text(shown_answer(at)["headline"]).startswith("My best guess: ")
 
 
 @pytest.mark.parametrize("code", ["no-such-model", "bundle-damaged"])

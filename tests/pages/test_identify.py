@@ -1,16 +1,18 @@
-"""The Identify page without a browser: track records, recent photos, errors, corrections."""
+"""The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
+
+import base64
 
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
 from model.corrections import correction_store
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.pages import component
+from tests.pages.component import data, shown_answer, text
 from tests.photos import encoded
 from ui.navigation import ROOT
-from ui.session import MAX_PHOTOS
 
 RED = "In testing, 8 of the 9 photos it called a red were right; the other showed a yellow."
 YELLOW = (
@@ -37,7 +39,7 @@ def default_bundle(shelf, monkeypatch):
 
 
 def open_app(**query):
-    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
     at.query_params.update(query)
     return at.run()
 
@@ -52,8 +54,13 @@ def send_file(at, data, name="photo.png"):
     return at
 
 
+def words(at):
+    return text(shown_answer(at)["headline"])
+
+
 def track_records(at):
-    return [caption.value for caption in at.caption if caption.value.startswith("In testing")]
+    lines = map(text, shown_answer(at)["lines"])
+    return [line for line in lines if line.startswith("In testing")]
 
 
 def token(at):
@@ -61,7 +68,7 @@ def token(at):
 
 
 @pytest.mark.parametrize(
-    ("rgb", "words", "sentences"),
+    ("rgb", "expected", "sentences"),
     [
         ("red", "Very likely a red", [RED]),
         (ORANGE, "A yellow or a red", [YELLOW]),
@@ -70,15 +77,15 @@ def token(at):
         (GREY, "None of the six things I know (closest: white)", []),
     ],
 )
-def test_answer_shows_its_track_record(card_bundle, rgb, words, sentences):
+def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
     at = send(open_app(), rgb)
-    assert at.header[0].value == words
+    assert words(at) == expected
     assert track_records(at) == sentences
 
 
 def test_shared_answer_shows_its_track_record(card_bundle):
     at = open_app(answer=token(send(open_app(), "red")))
-    assert at.header[0].value == "Very likely a red"
+    assert words(at) == "Very likely a red"
     assert track_records(at) == [RED]
 
 
@@ -94,27 +101,27 @@ def test_answer_of_a_model_without_a_card_has_no_track_record(shelf, monkeypatch
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     tiny(shelf, confidence=CALIBRATED)
     at = send(open_app(), "red")
-    assert at.header[0].value == "Very likely a red"
+    assert words(at) == "Very likely a red"
     assert not track_records(at)
 
 
-def test_answer_of_a_previous_version_has_no_track_record(card_bundle, shelf):
-    at = send(open_app(), "red")
+def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, shelf):
+    link = token(send(open_app(), "red"))
     tiny(shelf, confidence=CALIBRATED, card={**CARD, "notes": ["Measured again."]})
-    at.run()
-    assert at.header[0].value == "Very likely a red"
+    at = open_app(answer=link)
+    assert words(at) == "Very likely a red"
     assert not track_records(at)
     roll_back("tiny", card_bundle.version)
-    at.run()
-    assert track_records(at) == [RED]
+    assert track_records(open_app(answer=link)) == [RED]
 
 
-def test_answer_of_a_removed_model_has_no_track_record(card_bundle):
-    at = send(open_app(), "red")
+def test_link_to_a_removed_model_is_refused(card_bundle):
+    link = token(send(open_app(), "red"))
     (card_bundle.folder.parent / "current").write_text("gone")
-    at.run()
+    at = open_app(answer=link)
     assert not at.exception
-    assert not track_records(at)
+    assert data(at)["shared"] is None
+    assert "a model this app doesn't have" in at.warning[0].value
 
 
 def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, shelf):
@@ -147,23 +154,19 @@ def test_first_screen_has_the_title_in_the_settings(default_bundle, shelf, monke
 
 
 def test_answer_in_another_session_says_that_its_photo_is_gone(default_bundle):
-    at = open_app(answer=token(send(open_app(), "red")))
-    assert "Its photo is no longer here" in at.info[0].value
-    assert "Send the photo again" in at.info[0].value
-    assert not at.button
+    given = data(open_app(answer=token(send(open_app(), "red"))))
+    assert given["given"] is None
+    assert "Its photo is no longer here" in given["shared"]["note"]
 
 
-def test_dropped_photo_is_said_to_be_the_visitors_own(default_bundle):
-    at = open_app()
-    tokens = []
-    for number in range(MAX_PHOTOS + 1):
-        send(at, (255, 28 * number, 0))
-        tokens.append(token(at))
-    assert "Only your last eight photos are kept, and only until you leave." in at.caption[-1].value
-    at.query_params["answer"] = tokens[0]
-    at.run()
-    assert at.info[0].value.startswith("You got this answer earlier")
-    assert "Send the photo again" in at.info[0].value
+def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
+    first = token(at := send(open_app(), "red"))
+    at.query_params["answer"] = token(send(at, "green"))
+    assert data(at.run())["given"]["alt"] == "The photo you uploaded"
+    at.query_params["answer"] = first
+    given = data(at.run())
+    assert given["given"] is None
+    assert given["shared"]["note"].startswith("You got this answer earlier")
 
 
 def test_error_gives_way_to_the_next_photo(default_bundle):
@@ -177,163 +180,93 @@ def test_error_gives_way_to_the_next_photo(default_bundle):
 
 def test_photo_without_a_suffix_is_identified(default_bundle):
     at = send_file(open_app(), encoded(colour("red"), "PNG"), "photo")
-    assert at.header[0].value == "My best guess: a red"
+    assert words(at) == "My best guess: a red"
 
 
-def test_narrow_photo_scrolls_and_has_a_square_thumbnail(default_bundle):
-    at = open_app()
-    send_file(at, encoded(Image.new("RGB", (60, 600), (255, 0, 0))))
-    send(at, "green")
-    assert not at.exception
-    photos = at.session_state["session"].photos
-    assert [photo.size_px for photo in photos][1] == (60, 600)
-
-
-def test_none_of_these_is_not_looked_up(card_bundle):
-    at = send(open_app(), GREY)
-    assert "closest" in at.header[0].value
-    assert "Look it up" not in popovers(at)
-    assert "Look it up" in popovers(send(at, "red"))
-
-
-def popovers(at):
-    return [block.proto.popover.label for block in blocks(at.main) if block.type == "popover"]
-
-
-def blocks(block):
-    for child in getattr(block, "children", {}).values():
-        yield child
-        yield from blocks(child)
-
-
-def open_correction(at):
-    """Return the correction dialog of an answer, which stays open with every run."""
-
-    def script():
-        import streamlit as st
-
-        from ui.answer_view import correction_dialog
-
-        if not st.session_state.get("correction_saved"):
-            correction_dialog(st.session_state["photo"])
-
-    dialog = AppTest.from_function(script, default_timeout=60)
-    dialog.session_state["photo"] = at.session_state["session"].photos[0]
-    return dialog.run()
-
-
-def save(dialog):
-    """Press Save; return the new corrections."""
-    before = len(list(correction_store().iter_corrections()))
-    dialog.button[0].click().run()
-    assert not dialog.exception
-    corrections = list(correction_store().iter_corrections())[before:]
-    return [(correction.label, correction.known) for correction in corrections]
-
-
-def test_correction_takes_a_label_of_the_model(default_bundle):
-    dialog = open_correction(send(open_app(), "red"))
-    assert save(dialog) == []
-    assert "Choose a label or type your own" in dialog.warning[0].value
-    dialog.selectbox[0].set_value("green")
-    assert save(dialog) == [("green", True)]
-
-
-def test_correction_takes_a_typed_word_without_enter(default_bundle):
-    dialog = open_correction(send(open_app(), "red"))
-    dialog.text_input[0].set_value(" crimson ")
-    assert save(dialog) == [("crimson", False)]
-
-
-def test_correction_of_a_multilabel_model_takes_several_labels(shelf, monkeypatch):
-    monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(shelf, multilabel=True)
-    dialog = open_correction(send(open_app(), "red"))
-    dialog.multiselect[0].set_value(["red", "blue"])
-    dialog.text_input[0].set_value("crimson")
-    assert save(dialog) == [("red; blue; crimson", False)]
+def test_another_model_identifies_the_upload_again(default_bundle, shelf):
+    tiny(shelf, "other")
+    at = send(open_app(), "red")
+    first = token(at)
+    at.selectbox(key="model").set_value("other").run()
+    assert data(at)["given"]["answer"]["prediction"]["model"] == "other"
+    assert token(at).startswith("other~")
+    # Back brings the model along with the answer.
+    at.query_params["answer"] = first
+    at.run()
+    assert data(at)["model"] == at.selectbox(key="model").value == "tiny"
+    assert shown_answer(at)["prediction"]["model"] == "tiny"
 
 
 @pytest.fixture
 def own_corrections(default_bundle, monkeypatch):
-    """An empty store in the data folder of this test; reopened with other settings by a call."""
-
-    def reopen(**environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        settings.cache_clear()
-        correction_store.cache_clear()
-
-    reopen()
-    yield reopen
+    """An empty store in the data folder of this test."""
+    settings.cache_clear()
+    correction_store.cache_clear()
+    yield
     if correction_store.cache_info().currsize:
         correction_store().close()
     correction_store.cache_clear()
 
 
-def kept():
-    """Return the corrections, and whether their photos were saved."""
-    return [
-        (correction.label, correction.has_photo)
-        for correction in correction_store().iter_corrections()
-    ]
+def request(at, name, **fields):
+    """Send a request as the component does where the app has no routes; return the response."""
+    return data(component.send(at, request={"id": "r1", "name": name, **fields}))["response"]
 
 
-def test_same_correction_is_saved_once_and_the_answer_says_so(own_corrections):
+def test_component_corrects_an_answer_without_routes(own_corrections):
     at = send(open_app(), "red")
-    dialog = open_correction(at)
-    for keeps_photo in (False, True, False):
-        dialog.text_input[0].set_value("*crimson*")
-        dialog.checkbox[0].set_value(keeps_photo)
-        dialog.button[0].click().run()
-        assert kept() == [("*crimson*", keeps_photo)]
-        del dialog.session_state["correction_saved"]
-        dialog.run()
-    at.session_state["corrections"] = dialog.session_state["corrections"]
-    (number,) = at.session_state["corrections"].values()
-    at.run()
-    (caption,) = (text.value for text in at.caption if "You corrected this" in text.value)
-    assert "\\*crimson\\*" in caption
-    assert "may be used to improve the model" in caption
-    assert f"mention number {number} to" in caption
-    # Another answer was not corrected.
-    assert not any("You corrected this" in text.value for text in send(at, "blue").caption)
+    given = {"token": token(at), "labels": ["crimson"]}
+    number = request(at, "correction", **given)["body"]["number"]
+    # The same again, with the photo, takes its place.
+    picture = base64.b64encode(encoded(colour("red"))).decode()
+    assert request(at, "correction", **given, photo=picture)["body"]["number"] == number
+    (saved,) = correction_store().iter_corrections()
+    assert (saved.label, saved.known, saved.has_photo) == ("crimson", False, True)
 
 
-def test_eleventh_correction_of_a_session_is_refused(own_corrections):
-    dialog = open_correction(send(open_app(), "red"))
-    for number in range(11):
-        dialog.text_input[0].set_value(f"word {number}")
-        dialog.button[0].click().run()
-        if number < 10:
-            del dialog.session_state["correction_saved"]
-            dialog.run()
-    assert dialog.warning[0].value.startswith("You've saved ten corrections")
-    assert len(kept()) == 10
-    # Saving the first again adds none.
-    dialog.text_input[0].set_value("word 0")
-    dialog.button[0].click().run()
-    assert not dialog.warning
-    assert len(kept()) == 10
-
-
-def test_full_app_says_so_and_keeps_the_dialog(own_corrections):
-    own_corrections(LOUPE_CORRECTIONS_MAX="1")
-    dialog = open_correction(send(open_app(), "red"))
-    dialog.text_input[0].set_value("one")
-    dialog.button[0].click().run()
-    del dialog.session_state["correction_saved"]
-    dialog.run()
-    dialog.text_input[0].set_value("two")
-    dialog.button[0].click().run()
-    assert "limit for corrections (1)" in dialog.error[0].value
-    assert dialog.text_input[0].value == "two"
-
-
-def test_button_is_gone_if_no_corrections_are_saved(own_corrections):
-    own_corrections(LOUPE_CORRECTIONS_MAX="0")
+def test_component_learns_labels_and_why_without_routes(default_bundle):
     at = send(open_app(), "red")
-    assert [button.key for button in at.button if button.key in ("why", "correct")] == ["why"]
+    assert request(at, "describe")["body"]["labels"] == list(default_bundle.labels)
+    # The upload itself is kept; a recent photo comes from the browser.
+    assert request(at, "explanation", token=token(at))["body"]["label"] == "red"
+    picture = base64.b64encode(encoded(colour("blue"))).decode()
+    assert request(at, "photo", photo=picture)["body"]["prediction"]["answer"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "code"),
+    [
+        ("photo", {}, "empty"),
+        ("photo", {"photo": "%"}, "data-refused"),
+        ("photo", {"photo": ["a"]}, "data-refused"),
+        ("explanation", {"token": "x"}, "link-refused"),
+        ("correction", {"token": "x", "labels": ["red"]}, "link-refused"),
+    ],
+)
+def test_request_that_is_malformed_is_refused(default_bundle, name, fields, code):
+    response = request(open_app(), name, **fields)
+    assert (response["code"], response["body"]) == (code, None)
+
+
+def test_unknown_request_is_ignored(default_bundle):
+    at = open_app()
+    for sent in (None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}):
+        assert data(component.send(at, request=sent))["response"] is None
+
+
+def test_corrections_can_be_switched_off(default_bundle, monkeypatch):
+    monkeypatch.setenv("LOUPE_CORRECTIONS_MAX", "0")
+    settings.cache_clear()
+    assert data(open_app())["corrections"] is False
+
+
+def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundle):
+    at = component.send(open_app(), failed=True)
+    send(at, "red")
+    assert not at.get("bidi_component")
+    assert at.header[0].value == "Very likely a red"
+    assert [caption.value for caption in at.caption if "In testing" in caption.value] == [RED]
+    assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
 
 
 @pytest.mark.parametrize(
@@ -349,16 +282,16 @@ def test_button_is_gone_if_no_corrections_are_saved(own_corrections):
 def test_answer_is_shown_again_after_another_page(default_bundle, page, query, keeps_address):
     at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
     at.query_params.update(query)
-    words = send(at.run(), "red").header[0].value
+    answer = words(send(at.run(), "red"))
     # A click in the navigation sends no parameters.
     kept = at.query_params.pop("answer") if keeps_address else None
     at.query_params.clear()
     at.switch_page(f"../pages/{page}.py").run()
-    assert at.header[0].value != words
+    assert not at.get("bidi_component")
     assert at.query_params.get("answer") == kept
     at.query_params.clear()
     at.switch_page("../pages/identify.py").run()
-    assert at.header[0].value == words
+    assert words(at) == answer
     assert at.query_params.get("answer") == kept
 
 

@@ -1,0 +1,86 @@
+/**
+ * The app's server where it has no HTTP routes: the same requests as `Server`, over Streamlit's
+ * websocket.
+ */
+
+import { LoupeError } from "../engine/errors.mjs";
+import { randomId } from "./recents.mjs";
+
+/** Longest wait for a response, in milliseconds. */
+const TIMEOUT_MS = 60_000;
+
+export class SocketServer {
+  #send;
+  /** What resolves each request, by its id. */
+  #waiting = new Map();
+
+  /** @param {{send: (request: object) => void}} options `send` runs the page's script */
+  constructor({ send }) {
+    this.#send = send;
+  }
+
+  /** Take the response to the last request, or null, with the data of a run. */
+  update({ response = null }) {
+    this.#waiting.get(response?.id)?.(response);
+  }
+
+  describe() {
+    return this.#request("describe", {});
+  }
+
+  /**
+   * @param {Blob} blob
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<import("../types").Answer>}
+   */
+  async identify(blob, { signal } = {}) {
+    return this.#request("photo", { photo: await toBase64(blob) }, signal);
+  }
+
+  /**
+   * @param {Blob} blob
+   * @param {import("../types").Answer} answer
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<import("../types").OcclusionMap>}
+   */
+  async explain(blob, { token }, { signal } = {}) {
+    const photo = await toBase64(blob);
+    const { rows, columns, heat } = await this.#request("explanation", { photo, token }, signal);
+    return { rows, columns, heat: Float32Array.from(heat) };
+  }
+
+  /**
+   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  async correct({ answer: { token }, labels, photo }, { signal } = {}) {
+    const fields = { token, labels, photo: photo && (await toBase64(photo)) };
+    return this.#request("correction", fields, signal);
+  }
+
+  async #request(name, fields, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+    const id = randomId();
+    signal.throwIfAborted();
+    const answered = new Promise((resolve, reject) => {
+      this.#waiting.set(id, resolve);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    this.#send({ id, name, ...fields });
+    try {
+      const { code, detail, body } = await answered;
+      if (code) throw new LoupeError(code, detail);
+      return body;
+    } finally {
+      this.#waiting.delete(id);
+    }
+  }
+}
+
+function toBase64(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).replace(/^.*,/, ""));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}

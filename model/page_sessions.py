@@ -1,0 +1,107 @@
+"""Open sessions of the app's own pages by token, and the corrections that each has saved.
+
+They stand here because both ``api/`` and ``ui/`` need them, which don't import each other.
+"""
+
+import secrets
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from .errors import CorrectionsFull, LinkError
+from .prediction import Prediction
+from .share_link import Signature, decode
+
+__all__ = ["MAX_CORRECTIONS", "PageSessions", "page_sessions", "read_own_answer"]
+
+MAX_CORRECTIONS = 10
+"""Most corrections that a session saves. No address is read, so a new session may save more."""
+
+Key = tuple[str, ...]
+"""A correction: the link's token of its answer, and its labels."""
+
+
+class PageSessions:
+    """Open sessions. Safe under threads.
+
+    A token has 256 random bits, so it can't be guessed. As many sessions are open as Streamlit
+    itself keeps, each of which takes far more memory.
+    """
+
+    def __init__(self) -> None:
+        self._corrections: dict[str, dict[Key, int]] = {}
+        # Re-entrant: garbage collection may close a session while this thread holds it.
+        self._lock = threading.RLock()
+
+    def open_session(self) -> str:
+        """Return the token of a new session."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._corrections[token] = {}
+        return token
+
+    def close_session(self, token: str) -> None:
+        """Forget a session."""
+        with self._lock:
+            self._corrections.pop(token, None)
+
+    def is_open(self, token: str) -> bool:
+        """Return whether a session has this token."""
+        with self._lock:
+            return token in self._corrections
+
+    def save_correction(
+        self,
+        token: str,
+        link: str,
+        prediction: Prediction,
+        labels: Sequence[str],
+        photo: bytes | None = None,
+    ) -> int:
+        """Save a correction of a session and return its number, by which the owner can delete it.
+
+        Args:
+            token: the session's.
+            link: the token of the answer's link; the same correction of it is saved once.
+            prediction: the answer that is corrected.
+            labels: what the photo shows.
+            photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
+
+        Raises:
+            CorrectionsFull: the session or the app has saved its most.
+            DataError, TooManyCorrections: see ``CorrectionStore.add_correction``.
+        """
+        # Imported on first use: a database costs memory that most processes never need.
+        from .corrections import correction_store
+
+        with self._lock:
+            saved = self._corrections.get(token, {})
+            number = saved.get(key := (link, *labels))
+            if number is None and len(saved) >= MAX_CORRECTIONS:
+                raise CorrectionsFull(
+                    "You've saved ten corrections, the most for one visit. Thank you."
+                )
+        # Outside the lock: a slow database must not keep other sessions waiting.
+        number = correction_store().add_correction(prediction, labels, photo, repeats=number)
+        with self._lock:
+            saved[key] = number
+        return number
+
+
+def read_own_answer(link: str) -> Prediction:
+    """Return the answer that a visitor corrects, from its link's token.
+
+    Only the server's own answers count, which are signed, and those of a visitor's device, whose
+    engine says so in the correction.
+
+    Raises:
+        LinkError: it is neither, or this app lacks its model or version.
+    """
+    with suppress(LinkError):
+        shared = decode(link)
+        if shared.signature in (Signature.VALID, Signature.DEVICE):
+            return shared.prediction
+    raise LinkError("This answer can't be checked any more. Send its photo with the correction.")
+
+
+page_sessions = PageSessions()
