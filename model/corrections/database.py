@@ -4,7 +4,7 @@ The URL may hold a password, so it is never shown and never part of an error.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +84,17 @@ def connect(url: URL) -> Engine:
 
 
 def _connect_sqlite(url: URL) -> Engine:
-    folder = Path(url.database or "").parent
+    file = Path(url.database or "")
     # A "file:" address is parsed by SQLite itself, which creates no folder for it.
     if not str(url.database).startswith("file:"):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(
                 f"The folder for corrections can't be created: {error.strerror}. "
                 "Check that LOUPE_DATA can be written to."
             ) from None
+        _make_private(file)
     engine = create_engine(
         url,
         pool_timeout=TIMEOUT_SECONDS,
@@ -102,6 +103,20 @@ def _connect_sqlite(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """Let only this user read a database, which may hold visitors' photos.
+
+    SQLite gives the files beside it the mode of the database; a running process may have left
+    some. What can't be created or belongs to another user is left to SQLite's own errors.
+    """
+    for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
+        with suppress(OSError):
+            if path == file:
+                path.touch(mode=0o600)
+            if path.is_file():
+                path.chmod(0o600)
 
 
 def _set_pragmas(connection: Any, _: object) -> None:

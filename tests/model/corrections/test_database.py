@@ -1,6 +1,7 @@
 """``model.corrections.database``: errors of a database in plain words, without its password."""
 
 import logging
+import os
 import sqlite3
 import sys
 import traceback
@@ -32,6 +33,25 @@ def test_full_disk_is_reported_and_keeps_earlier_rows(tmp_path: Path, red: Predi
         store.add_correction(red, "b", JPEG * 50)
     assert store.count() == 1
     store.close()
+
+
+def test_only_this_user_can_read_a_database(tmp_path: Path, red: Prediction) -> None:
+    """Neither one made now nor one that an earlier version left readable, nor its log."""
+    file, umask = tmp_path / "new" / "r.sqlite", os.umask(0)
+    try:
+        store = CorrectionStore(f"sqlite:///{file}")
+        store.add_correction(red, "a", JPEG)
+        assert file.parent.stat().st_mode & 0o777 == 0o700
+        files = sorted(file.parent.iterdir())
+        assert [path.name for path in files] == ["r.sqlite", "r.sqlite-shm", "r.sqlite-wal"]
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+        for path in files:
+            path.chmod(0o644)
+        CorrectionStore(f"sqlite:///{file}").close()
+        assert {path.stat().st_mode & 0o777 for path in file.parent.iterdir()} == {0o600}
+        store.close()
+    finally:
+        os.umask(umask)
 
 
 def test_read_only_database_is_reported(tmp_path: Path, red: Prediction) -> None:
