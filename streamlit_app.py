@@ -20,6 +20,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.lifecycle import lifespan
     from api.middleware import NoGzipMiddleware
     from api.paths import BasePathMiddleware
+    from api.streamlit_limits import StreamLimitMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
     from ui.link_preview import page_routes
@@ -37,6 +38,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
         middleware=[
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(NoGzipMiddleware),
+            Middleware(StreamLimitMiddleware),
         ],
     )
 else:
