@@ -17,6 +17,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
 
     from api.app import ROOTS, routes
+    from api.connections import ConnectionLimitMiddleware
     from api.lifecycle import lifespan
     from api.middleware import NoGzipMiddleware
     from api.paths import BasePathMiddleware
@@ -38,6 +39,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
         middleware=[
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(NoGzipMiddleware),
+            Middleware(ConnectionLimitMiddleware),
             Middleware(StreamLimitMiddleware),
         ],
     )

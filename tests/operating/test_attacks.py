@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.error import HTTPError
@@ -12,9 +13,12 @@ import psutil
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from api.connections import HEAD_TIMEOUT_SECONDS, MESSAGE_BYTES
 from model.samples import samples
+from tests.api.raw import Wire
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
 
@@ -115,3 +119,37 @@ def test_reruns_without_end_delay_nobody_else(server: Server) -> None:
                 for _ in range(300):
                     stream.send(rerun())
             time.sleep(6)
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nHost: here\r\nX: "])
+def test_endless_head_delays_nobody_else(server: Server, start: bytes) -> None:
+    with visited(server), Wire(server.url) as wire:
+        wire.send(start)
+        chunks_left = 2000
+        while chunks_left and wire.send(b"a" * 2**16):
+            chunks_left -= 1
+        time.sleep(2)
+    # The system's own buffers take some MB before the connection is reset.
+    assert chunks_left > 1800
+
+
+def test_half_a_head_loses_its_connection(server: Server) -> None:
+    """Also on a connection that has had a response, and although a byte arrives now and then."""
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.url)) for _ in range(100)]
+        for wire in wires[::2]:
+            wire.send(b"GET /api/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert wire.reply().status == 200
+        for wire in wires:
+            wire.send(b"GET /api/live HTTP/1.1\r\n")
+        time.sleep(HEAD_TIMEOUT_SECONDS / 2)
+        assert all(wire.send(b"X: ") for wire in wires)
+        time.sleep(HEAD_TIMEOUT_SECONDS / 2 + 1)
+        assert [wire.socket.recv(1) for wire in wires] == [b""] * len(wires)
+
+
+def test_large_message_closes_its_websocket(server: Server) -> None:
+    with session(server) as (stream, _):
+        stream.send(bytes(MESSAGE_BYTES + 1))
+        with pytest.raises(ConnectionClosed, match="1009"):
+            deque(iter(lambda: stream.recv(timeout=10), None), maxlen=0)
