@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from api import body_limits
-from api.body_limits import PHOTO_BYTES, MemoryBudget, limited_body
+from api.body_limits import PHOTO_BYTES, Body, MemoryBudget, limited_body
 from api.problems import BodyTooSlow, Malformed
 from model.errors import Busy, PhotoTooLarge
 from model.samples import samples
@@ -179,6 +179,41 @@ def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
             assert await read(request(b"x" * 100)) == b"x" * 100
 
     asyncio.run(three())
+    assert budget.used == 0
+
+
+def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:
+    """A photo takes that of any body which is incomplete, a batch only that of a slow one."""
+    budget, old, batch, photo = MemoryBudget(8 * PHOTO_BYTES), Body(), Body(), Body()
+    budget.bodies |= {old, batch, photo}
+    budget.acquire(old, 4 * PHOTO_BYTES)
+    budget.acquire(batch, 2 * PHOTO_BYTES)
+    with pytest.raises(Busy):
+        budget.acquire(batch, 1)
+    budget.acquire(photo, PHOTO_BYTES)
+    assert not old.is_dropped
+    old.started -= 600
+    budget.acquire(batch, 1)
+    assert old.is_dropped
+    with pytest.raises(Busy):
+        budget.acquire(old, 1)
+    late = Body()
+    budget.bodies.add(late)
+    batch.bytes, photo.is_complete = 7 * PHOTO_BYTES, True
+    budget.acquire(late, 1)
+    assert batch.is_dropped
+    assert not photo.is_dropped
+
+
+def test_dropped_body_ends_at_once(budget: MemoryBudget) -> None:
+    async def replace() -> None:
+        slow = asyncio.create_task(read(request(b"x" * 100, 60.0), limit=200))
+        await asyncio.sleep(0)
+        assert await read(request(b"x" * 200), limit=200) == b"x" * 200
+        with pytest.raises(Busy):
+            await asyncio.wait_for(slow, 0.2)
+
+    asyncio.run(replace())
     assert budget.used == 0
 
 
