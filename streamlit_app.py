@@ -21,7 +21,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.lifecycle import lifespan
     from api.middleware import NoGzipMiddleware
     from api.paths import BasePathMiddleware
-    from api.streamlit_limits import StreamLimitMiddleware
+    from api.streamlit_limits import StreamLimitMiddleware, UploadLimitMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
     from ui.link_preview import page_routes
@@ -41,6 +41,10 @@ if get_script_run_ctx(suppress_warning=True) is None:
             Middleware(NoGzipMiddleware),
             Middleware(ConnectionLimitMiddleware),
             Middleware(StreamLimitMiddleware),
+            Middleware(
+                UploadLimitMiddleware,
+                manager=lambda: st.runtime.get_instance().uploaded_file_mgr,
+            ),
         ],
     )
 else:

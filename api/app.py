@@ -19,8 +19,9 @@ from .v1 import application
 
 __all__ = ["ROOTS", "routes"]
 
-ROOTS = ("/api/", "/device/")
-"""Below these, every path is one of ours."""
+ROOTS = ("/api/", "/device/", "/_stcore/metrics/")
+"""Below these, every path is one of ours. Streamlit would tell anyone how many visitors there are;
+``LOUPE_METRICS`` is for the owner."""
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would

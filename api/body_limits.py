@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -20,9 +21,24 @@ from model.settings import settings
 from .dispatcher import dispatcher
 from .problems import BodyTooSlow, Malformed, Stopping
 
-__all__ = ["BATCH_BYTES", "PHOTO_BYTES", "limited_body", "memory_budget", "receive_in_time"]
+__all__ = [
+    "BATCH_BYTES",
+    "FORM_BYTES",
+    "GRACE_SECONDS",
+    "PHOTO_BYTES",
+    "Body",
+    "MemoryBudget",
+    "check_length",
+    "limited_body",
+    "limited_receive",
+    "memory_budget",
+    "receive_in_time",
+]
 
-PHOTO_BYTES = MAX_BYTES + 2**16
+FORM_BYTES = 2**16
+"""Largest form around a file, in bytes."""
+
+PHOTO_BYTES = MAX_BYTES + FORM_BYTES
 """Largest request with one photo, in bytes: the photo and the form around it."""
 
 BATCH_BYTES = 100 * 2**20
@@ -56,6 +72,10 @@ class Body:
         seconds = time.monotonic() - self.started
         return seconds > GRACE_SECONDS and self.bytes / seconds < BATCH_BYTES / BODY_TIMEOUT_SECONDS
 
+    def complete(self) -> None:
+        """Note that it has arrived, so that it can't be dropped any more."""
+        self.is_complete = True
+
     def drop(self) -> None:
         """Give its memory to another body; the wait for its next part ends."""
         self.is_dropped, self.bytes = True, 0
@@ -78,7 +98,7 @@ class MemoryBudget:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.large_limit = max(min(limit, BATCH_BYTES), limit * 3 // 4)
+        self.large_limit = limit * 3 // 4
         """As far as bodies larger than a photo may fill it."""
         self.bodies: set[Body] = set()
 
@@ -115,8 +135,8 @@ class MemoryBudget:
 
 @lru_cache(maxsize=1)
 def memory_budget() -> MemoryBudget:
-    """Return the budget of this process: a quarter of its memory, at least one batch."""
-    return MemoryBudget(max(BATCH_BYTES + PHOTO_BYTES, settings().memory_mb * 2**20 // 4))
+    """Return the budget of this process: a quarter of its memory, at least for one batch."""
+    return MemoryBudget((settings().upload_mb * 2**20 + FORM_BYTES) * 4 // 3 + 1)
 
 
 @asynccontextmanager
@@ -137,22 +157,35 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
         Busy: other bodies need the memory more.
         Stopping: the server is stopping, and the body is not complete.
     """
-    announced = request.headers.get("content-length", "0")
-    if not (announced.isascii() and announced.isdigit()):
-        raise Malformed("Content-Length is not a number.")
-    if int(announced) > limit:
-        raise _too_large_error(limit)
+    check_length(request.headers, limit)
     body = Body()
     memory_budget().bodies.add(body)
+    receive = limited_receive(request.receive, body, limit, BODY_TIMEOUT_SECONDS, weight)
     try:
-        yield Request(request.scope, limited_receive(request.receive, body, limit, weight))
+        yield Request(request.scope, receive)
     finally:
         memory_budget().bodies.remove(body)
 
 
-def limited_receive(receive: Receive, body: Body, limit: int, weight: int = 1) -> Receive:
+def check_length(headers: Headers, limit: int) -> None:
+    """Reject a body by the length that the client announces, before it is read.
+
+    Raises:
+        Malformed: it is not a number.
+        PhotoTooLarge: it is more than ``limit`` bytes.
+    """
+    announced = headers.get("content-length", "0")
+    if not (announced.isascii() and announced.isdigit()):
+        raise Malformed("Content-Length is not a number.")
+    if int(announced) > limit:
+        raise _too_large_error(limit)
+
+
+def limited_receive(
+    receive: Receive, body: Body, limit: int, timeout_seconds: float, weight: int = 1
+) -> Receive:
     """Wrap ``receive`` so that it counts bytes as ``body``'s and raises; see ``limited_body``."""
-    deadline, received = time.monotonic() + BODY_TIMEOUT_SECONDS, 0
+    deadline, received = time.monotonic() + timeout_seconds, 0
 
     async def receive_counted() -> Message:
         nonlocal received
@@ -165,7 +198,8 @@ def limited_receive(receive: Receive, body: Body, limit: int, weight: int = 1) -
             raise _too_large_error(limit)
         memory_budget().acquire(body, count * weight)
         received += count
-        body.is_complete = not message.get("more_body", False)
+        if not message.get("more_body", False):
+            body.complete()
         return message
 
     return receive_counted

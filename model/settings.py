@@ -169,6 +169,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def upload_mb(self) -> int:
+        """Largest upload, and memory for all large ones together, in MB."""
+        return max(100, self.memory_mb * 3 // 16)
+
+    @property
     def origins(self) -> list[str]:
         """The sites in ``cors``, as ``https://example.org``."""
         return [site.strip().rstrip("/") for site in self.cors.split(",") if site.strip()]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -15,13 +16,18 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from api.body_limits import FORM_BYTES
 from api.connections import HEAD_TIMEOUT_SECONDS, MESSAGE_BYTES
 from model.samples import samples
-from tests.api.raw import Wire
+from tests.api.raw import Wire, form
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
+from tests.waiting import wait_until
 
 MEMORY_MB = 512
+BUDGET_BYTES = (100 * 2**20 + FORM_BYTES) * 4 // 3
+"""Memory of all bodies together at 512 MB."""
+
 MIN_ANSWERS = 12
 """Fewest answers that a visitor gets during an attack of seconds; without one about 200."""
 
@@ -176,8 +182,8 @@ def test_large_message_closes_its_websocket(server: Server) -> None:
 
 @pytest.mark.parametrize("count", [7, 70])
 def test_slow_uploads_keep_no_photo_out(server: Server, count: int) -> None:
-    """Few large ones or many of 1.8 MB: together the whole budget of 128 MB, but 30 kB."""
-    size = (128 * 2**20 - 30_000) // count
+    """Few large ones or many of 1.9 MB: together the whole budget, but 30 kB."""
+    size = (BUDGET_BYTES - 30_000) // count
     with ExitStack() as stack:
         wires = [stack.enter_context(Wire(server.url)) for _ in range(count)]
         for wire in wires:
@@ -187,3 +193,41 @@ def test_slow_uploads_keep_no_photo_out(server: Server, count: int) -> None:
         with visited(server):
             assert send_slowly(server, 40_000) == 200
             time.sleep(2)
+
+
+def put_file(server: Server, session_id: str, size: int, announced: int | None = None) -> int:
+    """Send a file as Streamlit's widgets do; return the status, 0 if the connection was reset."""
+    with urlopen(f"{server.url}/_stcore/health") as response:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+    file = b'Content-Disposition: form-data; name="f"; filename="f.zip"\r\n\r\n' + bytes(size)
+    body = form(file)
+    head = (
+        f"PUT /_stcore/upload_file/{session_id}/{uuid4()} HTTP/1.1\r\nHost: localhost\r\n"
+        f"Cookie: {cookie}\r\nX-Xsrftoken: {cookie.partition('=')[2]}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {announced or len(body)}\r\n\r\n"
+    )
+    with Wire(server.url) as wire:
+        wire.send(head.encode() + body)
+        return wire.reply().status
+
+
+@pytest.mark.parametrize(("sessions", "size_mb"), [(1, 95), (8, 19)])
+def test_uploads_that_nothing_reads_leave_memory(
+    server: Server, sessions: int, size_mb: int
+) -> None:
+    with ExitStack() as stack:
+        ids = [stack.enter_context(session(server))[1] for _ in range(sessions)]
+        with visited(server):
+            statuses = [put_file(server, ids[i % sessions], size_mb * 2**20) for i in range(8)]
+            time.sleep(1)
+    assert set(statuses) <= {204, 503, 0}
+    # The largest zip finds room once such files are left unread for seconds.
+    with session(server) as (_, session_id):
+        wait_until(lambda: put_file(server, session_id, 100 * 2**20) == 204, 15)
+        assert put_file(server, session_id, 0, announced=101 * 2**20) == 413
+        assert put_file(server, "nobody", 10) == 400
+
+
+def test_streamlits_metrics_are_not_public(server: Server) -> None:
+    assert status_of(f"{server.url}/_stcore/metrics") == 404

@@ -78,7 +78,9 @@ def upload_error() -> str:
 
 def upload_widget(source: str) -> None:
     """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files have arrived."""
-    limit = f"{settings().batch:,} photos"
+    limit, total_mb = f"{settings().batch:,} photos", settings().upload_mb
+    sizes = f"up to {PHOTO_MB} MB each and {total_mb:,} MB in all"
+    no_folder_caption = "Most phones can't upload a folder: choose Photos or Zip instead."
     folder_caption = "Name folders after labels to see how often the model is right."
     uploaders: dict[str, tuple[str, list[str] | None, bool | Literal["directory"], int, str]] = {
         "Photos": (
@@ -88,16 +90,22 @@ def upload_widget(source: str) -> None:
             None,
             True,
             PHOTO_MB,
-            f"{FORMAT_NAMES}, up to {PHOTO_MB} MB each.",
+            f"{FORMAT_NAMES}, {sizes}.",
         ),
         "Folder": (
             f"Choose a folder of up to {limit}",
             [suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
             "directory",
             PHOTO_MB,
-            f"{folder_caption} Most phones can't upload a folder: choose Photos or Zip instead.",
+            f"{folder_caption} {no_folder_caption} Photos have {sizes}.",
         ),
-        "Zip": (f"Choose a zip of up to {limit}", ["zip"], False, ZIP_MB, folder_caption),
+        "Zip": (
+            f"Choose a zip of up to {limit}",
+            ["zip"],
+            False,
+            min(ZIP_MB, total_mb),
+            folder_caption,
+        ),
     }
     label, suffixes, many, max_mb, caption = uploaders[source]
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
