@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from model.classifier import Classifier
 from model.settings import settings
 from tests.photos import drawn, encoded
+from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
 from ui.batch.table import to_csv, to_json_lines
 
@@ -84,6 +85,18 @@ def messages(at):
 
 def button_keys(at):
     return {button.key for button in at.button}
+
+
+def test_batches_share_the_memory_for_uploads(page):
+    other = Job([], upload_bytes=settings().upload_mb * 2**20)
+    job_cache.add(other)
+    try:
+        send_zip(page, ("a.jpg", JPEG))
+        assert "Other batches take the memory" in messages(page)
+    finally:
+        assert other.start().wait(10)
+    send_zip(page, ("a.jpg", JPEG))
+    assert shown_job(page)
 
 
 def test_page_starts_with_an_uploader(page):

@@ -51,6 +51,7 @@ class Job:
         model: name of the model; by default the one in the settings.
         engine: name of the engine; by default the one in the settings.
         left_out: number of photos beyond the limit of a batch.
+        upload_bytes: memory that the photos take until the job has ended, at most.
         idle_timeout_seconds: the job stops after that long without a viewer.
         clock: returns seconds that only increase.
     """
@@ -62,6 +63,7 @@ class Job:
         engine: str | None = None,
         *,
         left_out: int = 0,
+        upload_bytes: int = 0,
         idle_timeout_seconds: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,7 +75,7 @@ class Job:
         self._stop, self._ended = threading.Event(), threading.Event()
         self._started_at = self._ended_at = 0.0
         self.total = len(self._queue)
-        self.left_out = left_out
+        self.left_out, self.upload_bytes = left_out, upload_bytes
         self.results: list[PhotoResult] = []
         self.memory_bytes = 0
         self.labels: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ class JobCache:
     A finished batch is dropped after ``lifetime_seconds`` without a viewer. When all results
     together exceed ``max_bytes``, finished batches are dropped earlier: first those without a
     viewer, the oldest first. A running batch stays (without a viewer it stops automatically), and
-    so does the newest. Waiting photos are not counted: their memory is freed as they are read.
+    so does the newest. Waiting photos are counted by ``upload_bytes`` alone.
     """
 
     def __init__(
@@ -51,6 +51,12 @@ class JobCache:
         """Return the job with that key, or None if it was dropped or never existed."""
         with self._lock:
             return self._jobs.get(key)
+
+    def upload_bytes(self, except_job: Job | None) -> int:
+        """Return the memory that the uploads of running jobs take, at most, in bytes."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if job is not except_job and not job.ended]
+        return sum(job.upload_bytes for job in jobs)
 
     def sweep(self) -> None:
         """Drop finished batches that are past their lifetime or whose memory is needed."""

@@ -9,7 +9,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError
-from model.errors import DataError
+from model.errors import Busy, DataError
 from model.photo.formats import FORMAT_NAMES
 from model.photo_files import SUFFIXES, PhotoFile, clean_name, open_photos
 from model.settings import settings
@@ -127,8 +127,11 @@ def _start_batch(files: Sequence[UploadedFile]) -> None:
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     st.session_state[ERROR] = ""
     st.query_params.pop(BATCH_PARAM, None)
+    upload_bytes = sum(file.size for file in files)
     try:
         photos = queue_photos(files)
+        if upload_bytes + job_cache.upload_bytes(last_job()) > settings().upload_mb * 2**20:
+            raise Busy("Other batches take the memory for uploads. Try again when they have ended.")
     except LoupeError as error:
         st.session_state[ERROR] = str(error)
         return
@@ -144,6 +147,7 @@ def _start_batch(files: Sequence[UploadedFile]) -> None:
         model_to_load(),
         st.session_state.get("engine"),
         left_out=len(photos[limit:]),
+        upload_bytes=upload_bytes,
         # As long as Streamlit waits for a phone that switched apps.
         idle_timeout_seconds=max(60.0, float(st.get_option("server.disconnectedSessionTTL") or 0)),
     )
