@@ -23,6 +23,7 @@ NAMES = {
     "predict-small",
     "start",
     "threads",
+    "visits",
 }
 
 
