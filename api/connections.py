@@ -9,13 +9,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from model.settings import settings
+
 __all__ = ["ConnectionLimitMiddleware"]
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time for the first line and the headers of a request, in seconds."""
 
-MESSAGE_BYTES = 4 * 2**20
-"""Largest message on a page's websocket, in bytes: the list of 1,000 uploads is 0.6 MB."""
+MESSAGE_BYTES_PER_PHOTO = 2**10
+"""Largest message on a page's websocket per photo of a batch, in bytes: it lists the uploads."""
 
 log = logging.getLogger("loupe.api")
 
@@ -78,6 +80,6 @@ def _set_limits(receive: Any) -> None:
     config = getattr(getattr(receive, "__self__", None), "config", None)
     if isinstance(config, Config):
         config.http_protocol_class = HeadTimeoutProtocol
-        config.ws_max_size = MESSAGE_BYTES
+        config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
     else:
         log.warning("Not run by uvicorn: endless request heads aren't limited.")

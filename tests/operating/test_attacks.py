@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from api.body_limits import FORM_BYTES
-from api.connections import HEAD_TIMEOUT_SECONDS, MESSAGE_BYTES
+from api.connections import HEAD_TIMEOUT_SECONDS
 from model.samples import samples
 from tests.api.raw import Wire, form
 from tests.browser.server import Server, serving
@@ -171,7 +171,7 @@ def test_large_message_closes_its_websocket(server: Server) -> None:
     with session(server) as (stream, _):
 
         def exchange() -> None:
-            stream.send(bytes(MESSAGE_BYTES + 1))
+            stream.send(bytes(2**20))
             while True:
                 stream.recv(timeout=10)
 
