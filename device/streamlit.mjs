@@ -18,7 +18,10 @@ const STYLE = new URL("streamlit.css", import.meta.url).href;
 const HEADER = "4rem";
 
 /** The source of photos from Streamlit's own widgets. */
-const GIVEN = "given";
+const UPLOAD = "upload";
+
+/** Time after which a message that the app hasn't followed is sent again, in milliseconds. */
+const LOST_MS = 2000;
 
 /** Show the viewfinder; for `data` see `_data` in `ui/viewfinder.py`. */
 export default createComponent((parent, data) => new Screen(parent, data));
@@ -27,16 +30,21 @@ class Screen {
   #parent;
   #data = null;
   #send = null;
+  #socket = null;
   #server = null;
   #identifier = null;
   #recents;
   #view = null;
   /** The entry that the view last reported as shown. */
   #shown = null;
-  /** Tokens that the app was asked to open and hasn't yet, oldest first; null closes. */
-  #asked = [];
-  /** The model that the visitor chose for the open photo, until the app has followed. */
+  /** The link's token that the app has, or was last asked for. */
+  #requested = null;
+  /** Number of the last message about the open answer; data of an earlier one is outdated. */
+  #turn = 0;
+  #sentAt = 0;
+  /** The model of the photo that is shown, until the app has followed. */
   #chosen = null;
+  #isClosed = false;
 
   constructor(parent, { recent, base, capture }) {
     this.#parent = parent;
@@ -52,31 +60,40 @@ class Screen {
     this.#data = data;
     this.#send = send;
     if (this.#chosen === data.model) this.#chosen = null;
-    const isEcho = this.#asked.includes(data.open);
-    if (isEcho) this.#asked.splice(0, this.#asked.indexOf(data.open) + 1);
-    const isElsewhere =
-      data.open !== (former?.open ?? null) && !isEcho && data.open !== this.#token;
-    const isNewModel = former !== null && former.model !== data.model;
+    const isNewSession = former !== null && former.session !== data.session;
+    if (!former || isNewSession) this.#turn = data.turn;
+    if (data.turn < this.#turn) {
+      this.#follow(former);
+      // Streamlit may lose a message that another one overtakes.
+      if (performance.now() - this.#sentAt > LOST_MS) this.#sendOpened();
+      return;
+    }
+    this.#requested = data.open;
+    const isElsewhere = data.open !== this.#token;
+    // A new session has forgotten what was open in the previous one.
+    const isForgotten = isNewSession && isElsewhere && this.#token !== null;
+    const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
     // An answer that another model is to replace isn't open any more, but its photo is.
-    const isReplaced =
-      isElsewhere && data.open === null && isNewModel && Boolean(this.#shown?.photo);
-    if (isElsewhere && !isReplaced) this.#view?.show(null);
-    const isOther = this.#follow(former) && former !== null;
-    if (data.given && data.given.id !== former?.given?.id) this.#take(data.given);
-    else if (isElsewhere && !isReplaced) this.#showAddress();
-    // A reconnected app has forgotten which answer is open.
-    else if (former && former.token !== data.token && this.#token && !data.open) {
-      this.#open(this.#token);
-    } else if (isOther) this.#identifyAgain(former);
+    const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
+    // Two photos may have the same answer, and so the same link.
+    const isUploaded = Boolean(data.upload) && data.upload.id !== former?.upload?.id;
+    const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
+    if (isLeft) this.#view?.show(null);
+    const hasFollowed = this.#follow(former) && former !== null;
+    if (data.upload && isLeft) this.#showUpload(data.upload);
+    else if (isLeft) this.#showAddress();
+    else if (isForgotten) this.#open(this.#token);
+    else if (hasFollowed) this.#identifyAgain(former);
   }
 
   close() {
+    this.#isClosed = true;
     this.#view.unmount();
     this.#identifier.close();
   }
 
   get #token() {
-    return this.#shown?.token ?? null;
+    return this.#shown?.answer.token ?? null;
   }
 
   get #model() {
@@ -98,26 +115,28 @@ class Screen {
       (former.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
-      token: data.token,
+      token: data.session,
       model,
       engine: data.engine,
-      response: data.response,
+      responses: data.responses,
       send: (request) => this.#send("request", request),
-      // Any trigger runs the script, and so brings the token of the new session.
-      renew: () => this.#send("run", this.#data.run),
+      renew: () => this.#send("renew", true),
     };
     if (isOther) {
-      this.#server = data.routes ? new Server(server) : new SocketServer(server);
+      this.#socket ??= new SocketServer(server);
+      this.#server = data.routes ? new Server(server) : this.#socket;
       const address = data.downloads ? `${data.base}device/models/${model}/` : null;
       this.#identifier = createIdentifier({ model, address, server: this.#server, run: data.run });
     } else {
       this.#server.update(server);
     }
+    this.#socket.update(server);
     const options = this.#options();
     if (this.#view) this.#view.update(options);
     else this.#view = mountViewfinder(this.#parent, options);
     if (isOther) {
-      this.#identifier.start();
+      // Below a widget of Streamlit's, nothing is loaded before it is needed.
+      if (data.capture) this.#identifier.start();
       previous?.close();
     }
     return isOther;
@@ -149,26 +168,47 @@ class Screen {
       // Without downloads there is no choice.
       onRun: data.downloads ? (run) => this.#send("run", run) : null,
       onRetry: () => this.#identifier.start(),
-      onOpen: (entry) => {
-        this.#shown = entry;
-        if (this.#token !== this.#data.open) this.#open(this.#token);
-      },
-      onError: () => {
-        if (this.#chosen) this.#send("model", this.#chosen);
-      },
+      onOpen: (entry) => this.#report(entry),
+      onClear: () => this.#send("cleared", true),
+      onError: () => this.#keepChosen(),
     };
   }
 
+  /** Tell the app what is shown; it follows with the address, the model and the chart. */
+  #report(entry) {
+    this.#shown = entry;
+    const model = entry?.answer.prediction.model;
+    if (!entry) this.#keepChosen();
+    else if (this.#data.models.some(({ name }) => name === model)) this.#chosen = model;
+    this.#open(this.#token);
+    if (this.#identifier.model !== this.#model) this.#follow(this.#data);
+  }
+
+  /** Let the app follow a choice that no answer brings along. */
+  #keepChosen() {
+    if (this.#chosen && this.#chosen !== this.#data.model) this.#send("model", this.#chosen);
+  }
+
   #open(token) {
-    this.#asked.push(token);
-    this.#send("opened", token);
+    if (token === this.#requested) return;
+    this.#requested = token;
+    this.#turn += 1;
+    this.#sendOpened();
+  }
+
+  #sendOpened() {
+    this.#sentAt = performance.now();
+    this.#send("opened", { token: this.#requested, turn: this.#turn });
   }
 
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
   #choose(name) {
     const { entry } = this.#view;
     // The app keeps the upload itself.
-    if (!entry?.photo || entry.source === GIVEN) return this.#send("model", name);
+    if (!entry?.photo || entry.source === UPLOAD) {
+      this.#chosen = null;
+      return this.#send("model", name);
+    }
     this.#chosen = name;
     this.#follow(this.#data);
     return this.#view.identifyAgain();
@@ -183,37 +223,44 @@ class Screen {
     if (!(isSameWay && isItsModel)) this.#view.identifyAgain();
   }
 
-  #correct(entry) {
+  async #correct(entry) {
+    const info = await this.#identifier.describe();
     openCorrection(this.#parent, {
       entry,
-      labels: this.#identifier.info?.labels ?? [],
+      labels: info?.labels ?? [],
       save: (labels, photo) => this.#identifier.correct({ answer: entry.answer, labels, photo }),
     });
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */
-  async #take({ id, url, alt, answer }) {
+  async #showUpload({ id, url, alt, answer }) {
+    const kept = (await this.#recents.list()).find((entry) => entry.id === id);
+    if (kept?.answer.token === answer.token) return this.#showIfOpen(kept);
     const response = await fetch(url).catch(() => null);
-    if (this.#data.open !== answer.token) return;
-    if (response?.ok) await this.#view.take(await response.blob(), GIVEN, alt, answer, id);
-    else this.#showAddress();
+    const photo = response?.ok ? await response.blob() : null;
+    if (!photo) return this.#showAddress();
+    if (this.#isStillOpen(answer.token)) await this.#view.take(photo, UPLOAD, alt, answer, id);
+    return undefined;
   }
 
   /** Show the answer in the address, with its photo if this browser keeps it. */
   async #showAddress() {
     const { open, shared } = this.#data;
     const kept = open && (await this.#recents.getByToken(open));
-    if (this.#data.open !== open) return;
-    const linked = shared && {
-      id: open,
-      photo: null,
-      source: "link",
-      alt: "",
-      token: open,
-      ...shared,
-    };
-    this.#shown = kept || linked;
-    this.#view.show(this.#shown);
+    this.#showIfOpen(
+      kept || (shared && { id: open, photo: null, source: "link", alt: "", ...shared }),
+    );
+  }
+
+  #showIfOpen(entry) {
+    if (!this.#isStillOpen(entry?.answer.token ?? null)) return;
+    this.#shown = entry;
+    this.#view.show(entry);
+  }
+
+  /** Return whether an answer is still to be shown: nothing else has been opened or taken. */
+  #isStillOpen(token) {
+    return !this.#isClosed && !this.#view.entry && (this.#data.open ?? null) === token;
   }
 }
 

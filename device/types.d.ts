@@ -215,13 +215,13 @@ export interface Entry {
   id: string;
   /** Null for an answer from a link. */
   photo: Blob | null;
-  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "given" | "link";
+  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "upload" | "link";
   /** For screen readers. */
   alt: string;
   /** When it was taken, in milliseconds since 1970. */
   time: number;
+  /** Null until it is there. */
   answer: Answer | null;
-  token: string | null;
   /** Where an answer without a photo comes from. */
   note?: string;
 }

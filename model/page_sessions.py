@@ -101,7 +101,7 @@ def read_own_answer(link: str) -> Prediction:
         shared = decode(link)
         if shared.signature in (Signature.VALID, Signature.DEVICE):
             return shared.prediction
-    raise LinkError("This answer can't be checked any more. Send its photo with the correction.")
+    raise LinkError("This app didn't sign this answer. Send its photo with the correction.")
 
 
 page_sessions = PageSessions()

@@ -19,9 +19,7 @@ UPLOADS = (
     "A smaller copy of your last photo stays in the server's memory until you send another or your "
     "session ends, and the photo itself for a while. No other service sees them."
 )
-RESENDING = (
-    "; the viewfinder then sends it for that, and it is identified again" if HAS_VIEWFINDER else ""
-)
+RESENDING = "; the page then sends it for that, and it is identified again"
 DELETION = {
     "session": "It deletes them at your next visit once you have closed this tab (over plain HTTP, "
     "after a day).",
@@ -60,16 +58,19 @@ if RUNS_ON_DEVICE:
     )
 
 st.subheader("What is saved", anchor=False)
+KEPT = (
+    f"- **Your browser keeps your {RECENT}**, so that a reload shows them again. "
+    f"{DELETION[settings().recent]} *Clear* deletes them immediately."
+)
 if HAS_VIEWFINDER:
     st.write(
         "- **The server saves no photo from the viewfinder.** It uses the photo for the answer, "
-        "then it is gone. Until your session ends, it remembers the links to your answers.\n"
-        f"- **Your browser keeps your {RECENT}**, on this device, so that a reload shows them "
-        f"again. {DELETION[settings().recent]} *Clear* deletes them immediately.\n"
+        "then it is gone. Until your session ends, the server remembers the links of your last "
+        f"answers.\n{KEPT}\n"
         f"- **Other ways** (*Upload*, *Camera*, *Sample*) send your photo to the server. {UPLOADS}"
     )
 else:
-    st.write(f"- **Your photo isn't saved.** {UPLOADS}")
+    st.write(f"- **The server doesn't save your photo.** {UPLOADS}\n{KEPT}")
 st.write(
     "- **Batch results**, with small copies of the photos and their file names, stay in the "
     f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave.\n"

@@ -22,7 +22,11 @@ from ui.settings_menu import (
 from ui.viewfinder import ROWS, WAY_KEY, is_chosen, show_viewfinder, ways
 
 session, bundles = current_session(), usable_bundles()
-has_viewfinder, has_failed = is_chosen(), FAILED_KEY in st.session_state
+has_viewfinder = is_chosen()
+if has_viewfinder:
+    # Chosen again, or the first time.
+    st.session_state.pop(FAILED_KEY, None)
+has_failed = FAILED_KEY in st.session_state
 st.set_page_config(layout="wide" if has_viewfinder else "centered")
 # Above a viewfinder that fills the screen, or a refused link would go unseen.
 notice = st.container()

@@ -27,6 +27,7 @@ from model.settings import ROOT, settings
 from model.share_link import decode
 from tests.browser.server import serving
 from tests.model.tiny import colour
+from tests.pages.component import data, text
 from tests.tools import require_tool
 from ui import component
 from ui.navigation import PAGES
@@ -116,7 +117,9 @@ def test_address_opens_an_answer(app: AppTest) -> None:
     app.query_params["answer"] = token
     assert not app.run().exception
     assert app.query_params["answer"] == token
-    assert "red" in app.header[0].value
+    answer = data(app)["shared"]["answer"]
+    assert answer["token"] == token
+    assert "red" in text(answer["headline"])
 
 
 def test_address_opens_a_model(app: AppTest) -> None:

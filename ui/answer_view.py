@@ -14,7 +14,8 @@ __all__ = ["show_answer", "show_further_labels"]
 
 def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
     """Draw the labels after the ``first`` ones, which the component has, up to ``last``."""
-    further = prediction.top(last)[first:]
+    # A link holds the likeliest labels only; the others have no probability.
+    further = [item for item in prediction.top(last)[first:] if item.probability > 0]
     # Percentages of an answer that is none of the labels mean nothing.
     if not further or certainty(prediction) is Certainty.UNKNOWN:
         return

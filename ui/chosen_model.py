@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import streamlit as st
+from streamlit.runtime.state import get_session_state
 
 from model import Bundle
 from model.bundle import get_bundle, list_models
@@ -15,6 +16,7 @@ __all__ = [
     "asked_for",
     "choose_model",
     "chosen_bundle",
+    "follow_answer",
     "forget_address",
     "model_to_load",
     "remember_address",
@@ -24,18 +26,16 @@ ASKED, DEFAULT = "asked", "default_model"
 """Keys of the session state: what addresses asked for, and the model that opened first."""
 
 
-def remember_address() -> None:
+def remember_address(token: str) -> None:
     """Remember the model and engine in the address, and follow a change of the first model.
 
     To be called before the widgets are made: they drop from the address what they don't offer.
+
+    Args:
+        token: of the open answer's link; empty if none is open.
     """
     state, params = st.session_state, st.query_params
-    # The open answer's model, so that Back and links don't mix two and the next photo is answered
-    # by the same one.
-    linked = params.get("answer", "").partition("~")[0]
-    chosen = state.get("model") or params.get("model") or default_model()
-    if linked != chosen and isinstance(list_models().get(linked), Bundle):
-        choose_model(linked)
+    follow_answer(token)
     state[ASKED] = asked_for() | {key: params[key] for key in ("model", "engine") if key in params}
     previous, state[DEFAULT] = state.get(DEFAULT), default_model()
     # Another model was imported, or this one is skipped now; the visitor chose neither.
@@ -48,6 +48,27 @@ def asked_for() -> dict[str, str]:
     """Return the model and engine that addresses asked for, since the visitor last chose one."""
     asked: dict[str, str] = st.session_state.get(ASKED, {})
     return asked
+
+
+def follow_answer(token: str) -> None:
+    """Choose an answer's model, so that its next photo is answered by the same one.
+
+    Args:
+        token: of the answer's link; empty if none is open.
+    """
+    name = token.partition("~")[0]
+    if not isinstance(list_models().get(name), Bundle):
+        return
+    state, is_first = st.session_state, name == default_model()
+    if name != (state.get("model") or st.query_params.get("model") or default_model()):
+        choose_model(name)
+    # Written with the next parameter: a message of its own would be another entry of the browser's
+    # history, in which Back would find the answer with another model.
+    with get_session_state().query_params() as params:
+        if is_first:
+            params.discard_param_no_forward_msg("model")
+        else:
+            params.set_with_no_forward_msg("model", name)
 
 
 def choose_model(name: str) -> None:

@@ -26,6 +26,7 @@ export default async function (component) {
   try {
     module = await import(new URL(component.data.script, document.baseURI));
   } catch (error) {
+    if (newest.get(component.parentElement) !== component) return undefined;
     console.error(error);
     component.setTriggerValue("failed", true);
     return undefined;

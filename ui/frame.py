@@ -14,10 +14,10 @@ from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.app_info import app_title  # noqa: E402
 from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
 from ui.navigation import ICON, group_pages  # noqa: E402
-from ui.session import restore_page, save_page  # noqa: E402
+from ui.session import open_token, restore_page, save_page  # noqa: E402
 
 restore_page()
-remember_address()
+remember_address(open_token())
 title = app_title(chosen_bundle())
 # Before the navigation, which would fetch a page's icon for the tab from another server.
 st.set_page_config(page_title=title, page_icon=ICON)

@@ -5,6 +5,7 @@ a scaled-down JPEG until the next one. The upload itself stays in a cache of the
 while, so that another model can identify it. Recent photos are in the visitor's own browser.
 """
 
+import math
 import secrets
 import weakref
 from collections import deque
@@ -22,14 +23,14 @@ from model import LoupeError, load
 from model.answer_json import answer_to_json
 from model.page_sessions import page_sessions
 from model.share_link import MAX_LABELS
-from ui.chosen_model import forget_address, model_to_load
+from ui.chosen_model import follow_answer, forget_address, model_to_load
 from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache
 
 __all__ = [
     "BATCH_PARAM",
-    "GivenPhoto",
     "Session",
+    "SessionPhoto",
     "close_answer",
     "current_session",
     "open_answer",
@@ -43,6 +44,9 @@ __all__ = [
     "widget_key",
 ]
 
+PICTURE_SIDE_PX = 1280
+"""Longest side of a kept picture."""
+
 THUMBNAIL_SIDE_PX = 208
 """Side of a square thumbnail, in pixels: about twice what is shown, for sharp screens."""
 
@@ -54,7 +58,7 @@ BATCH_PARAM = "batch"
 
 
 @dataclass(frozen=True, slots=True)
-class GivenPhoto:
+class SessionPhoto:
     """The newest photo from a widget, scaled down, with its answer as JSON."""
 
     id: str
@@ -72,9 +76,11 @@ class Session:
     """A session's newest upload, and the state that restores its pages."""
 
     def __init__(self) -> None:
-        self.given: GivenPhoto | None = None
+        self.photo: SessionPhoto | None = None
         self.own_tokens: deque[str] = deque(maxlen=50)
         """Tokens of answers that this visitor got, or opened from the recent photos."""
+        self.turn = 0
+        """Number of the component's last message about the open answer."""
         self.error = ""
         self.resubmissions = 0
         """Photos since the address last changed: repeated or unreadable ones."""
@@ -132,8 +138,8 @@ def reclassify() -> None:
     """
     session, token = current_session(), open_token()
     forget_address()
-    if (given := session.given) and given.token == token:
-        _identify(session.get_upload() or given.picture, given.alt)
+    if (photo := session.photo) and photo.token == token:
+        _identify(session.get_upload() or photo.picture, photo.alt)
     else:
         close_answer()
 
@@ -141,15 +147,17 @@ def reclassify() -> None:
 def _identify(data: bytes, alt: str) -> bool:
     """Identify a photo, keep it and open its answer; return False if it failed."""
     session = current_session()
-    session.error, session.given = "", None
+    session.error, session.photo = "", None
     try:
         with st.spinner("Looking at your photo…"):
             classifier = load(model_to_load(), st.session_state.get("engine"))
             identification = classifier.identify_detailed(data)
             manifest, prediction = classifier.bundle.manifest, identification.prediction
-            session.given = GivenPhoto(
+            session.photo = SessionPhoto(
                 id=secrets.token_hex(8),
-                picture=identification.photo.to_jpeg(),
+                picture=identification.photo.to_jpeg(
+                    _picture_side(identification.photo.image.size)
+                ),
                 alt=alt,
                 answer=answer_to_json(prediction, manifest, MAX_LABELS),
             )
@@ -157,9 +165,14 @@ def _identify(data: bytes, alt: str) -> bool:
         session.error = phrase_error(error)
         close_answer()
         return False
-    session.own_tokens.append(session.given.token)
-    open_answer(session.given.token)
+    session.own_tokens.append(session.photo.token)
+    open_answer(session.photo.token)
     return True
+
+
+def _picture_side(size: tuple[int, int]) -> int:
+    """Return the longest side of a kept picture, larger if it is narrow, to keep it readable."""
+    return round(PICTURE_SIDE_PX * math.sqrt(max(1.0, max(size) / min(size) / 2)))
 
 
 def open_token() -> str:
@@ -168,7 +181,8 @@ def open_token() -> str:
 
 
 def open_answer(token: str) -> None:
-    """Show an answer and write it into the address."""
+    """Show an answer and write it into the address, together with its model."""
+    follow_answer(token)
     st.query_params[ANSWER_PARAM] = token
 
 

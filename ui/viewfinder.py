@@ -3,7 +3,8 @@
 It is in JavaScript, ``device/streamlit.mjs``, which Streamlit mounts. Its photos don't travel
 through Streamlit: they stay on the visitor's device or go to ``/api/session/``. Photos from
 Streamlit's own widgets are identified here, and the component shows them with their answers.
-What it sends back is the token of the answer that is open, which is checked like any link's.
+It sends back the link of the answer that is open, which is checked like any other link, and the
+visitor's choices.
 """
 
 import base64
@@ -47,6 +48,9 @@ VIEWFINDER = "Viewfinder"
 WAY_KEY = "way"
 """The key and the query parameter of the choice among them."""
 
+RESPONSES = "component_responses"
+"""The key of the last responses to the component's requests."""
+
 KEY, ANSWER_KEY = "viewfinder", "answer_view"
 """Keys of the component with its camera, and without it."""
 
@@ -89,6 +93,8 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
         bundle: the chosen one.
         rows: most labels to draw.
     """
+    # With routes, the limits on their bodies hold.
+    requests: Any = {} if component.has_routes() else {"on_request_change": _on_request}
     _mount(
         # The same key and position in each run, so that the camera stays open.
         key=KEY if is_chosen() else ANSWER_KEY,
@@ -96,8 +102,11 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
         on_opened_change=_on_opened,
         on_model_change=_on_model,
         on_run_change=_on_run,
-        on_request_change=_on_request,
+        on_cleared_change=_on_cleared,
         on_failed_change=_on_failed,
+        # A run without a change brings the session's token again.
+        on_renew_change=lambda: None,
+        **requests,
     )
 
 
@@ -113,9 +122,9 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "routes": component.has_routes(),
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
-        "run": _chosen_run() if is_viewfinder else "server",
-        "token": session.api_token,
-        "downloads": settings().downloads and is_viewfinder,
+        "run": _chosen_run(),
+        "session": session.api_token,
+        "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
         "words": _words(bundle),
@@ -123,23 +132,24 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "top": MAX_LABELS,
         "rows": rows,
         "open": token or None,
-        "given": _given(session, token, base),
-        "shared": _shared(session, token),
-        "response": st.session_state.get("response"),
+        "turn": session.turn,
+        "upload": (upload := _upload(session, token, base)),
+        "shared": None if upload else _shared(session, token),
+        "responses": st.session_state.get(RESPONSES, []),
     }
 
 
-def _given(session: Session, token: str, base: str) -> dict[str, Any] | None:
+def _upload(session: Session, token: str, base: str) -> dict[str, Any] | None:
     """Return the photo from one of Streamlit's widgets, if its answer is open."""
-    given = session.given
-    if given is None or given.token != token:
+    photo = session.photo
+    if photo is None or photo.token != token:
         return None
     url = ""
     if runtime.exists():
         # As st.image does; the file lasts until a run that doesn't name it.
         files = runtime.get_instance().media_file_mgr
-        url = base + files.add(given.picture, "image/jpeg", KEY).lstrip("/")
-    return {"id": given.id, "url": url, "alt": given.alt, "answer": given.answer}
+        url = base + files.add(photo.picture, "image/jpeg", KEY).lstrip("/")
+    return {"id": photo.id, "url": url, "alt": photo.alt, "answer": photo.answer}
 
 
 def _shared(session: Session, token: str) -> dict[str, Any] | None:
@@ -184,7 +194,7 @@ def _words(bundle: Bundle | None) -> dict[str, str]:
 
 def _chosen_run() -> str:
     """Return where photos are answered, by the settings and the address."""
-    if not settings().downloads:
+    if not (settings().downloads and component.has_routes()):
         return "server"
     # Other pages drop the parameter from the address.
     asked = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
@@ -201,8 +211,12 @@ def _sent(event: str) -> object:
 
 def _on_opened() -> None:
     """Open the answer that the visitor got, or chose among recent photos; or none."""
-    session, token = current_session(), _sent("opened")
+    session, sent = current_session(), _sent("opened")
     session.error = ""
+    fields = sent if isinstance(sent, dict) else {}
+    token, turn = fields.get("token"), fields.get("turn")
+    if isinstance(turn, int):
+        session.turn = turn
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
         close_answer()
         return
@@ -229,6 +243,11 @@ def _on_run() -> None:
             st.query_params[RUN_PARAM] = str(run)
 
 
+def _on_cleared() -> None:
+    """Forget the newest upload with the visitor's recent photos."""
+    current_session().photo = None
+
+
 def _on_failed() -> None:
     """Offer Streamlit's own widgets, because the component's script did not load."""
     st.session_state[component.FAILED_KEY] = True
@@ -252,7 +271,8 @@ def _on_request() -> None:
         response["body"] = operation(fields)
     except LoupeError as error:
         response |= {"code": error.code, "detail": phrase_error(error)}
-    st.session_state["response"] = response
+    # The page may have sent another request before this one's response is drawn.
+    st.session_state[RESPONSES] = [*st.session_state.get(RESPONSES, []), response][-2:]
 
 
 def _describe(_: dict[str, Any]) -> dict[str, Any]:
@@ -261,7 +281,7 @@ def _describe(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def _identify(fields: dict[str, Any]) -> dict[str, Any]:
-    return _answer(load(model_to_load(), st.session_state.get("engine")).identify(_photo(fields)))
+    return _answer(load(model_to_load(), _engine()).identify(_photo(fields)))
 
 
 def _explain(fields: dict[str, Any]) -> dict[str, Any]:
@@ -271,16 +291,22 @@ def _explain(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _correct(fields: dict[str, Any]) -> dict[str, Any]:
-    token, labels = str(fields.get("token")), fields.get("labels")
-    words = [str(label) for label in labels] if isinstance(labels, list) else []
-    prediction, picture = read_own_answer(token), None
+    link, labels = str(fields.get("token")), fields.get("labels")
+    words = [word for word in labels if isinstance(word, str)] if isinstance(labels, list) else []
     if fields.get("photo"):
-        identification = load(prediction.model, prediction.engine).identify_detailed(_photo(fields))
+        # Identified again, so that the prediction saved with it is the model's.
+        identification = load(model_to_load(), _engine()).identify_detailed(_photo(fields))
         prediction, picture = identification.prediction, identification.photo.to_jpeg()
+    else:
+        prediction, picture = read_own_answer(link), None
     number = page_sessions.save_correction(
-        current_session().api_token, token, prediction, words, picture
+        current_session().api_token, link, prediction, words, picture
     )
     return {"number": number}
+
+
+def _engine() -> str | None:
+    return st.session_state.get("engine")
 
 
 def _photo(fields: dict[str, Any]) -> bytes:
@@ -289,8 +315,9 @@ def _photo(fields: dict[str, Any]) -> bytes:
     Raises:
         DataError: there is none.
     """
-    session, token = current_session(), fields.get("token")
-    if session.given and session.given.token == token and (upload := session.get_upload()):
+    session = current_session()
+    is_newest = session.photo and session.photo.token == fields.get("token")
+    if is_newest and (upload := session.get_upload()):
         return upload
     try:
         return base64.b64decode(str(fields.get("photo", "")), validate=True)

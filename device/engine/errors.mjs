@@ -17,3 +17,13 @@ export class LoupeError extends Error {
  * @param {unknown} error
  */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * Return what to show of an error: a browser's own errors are in its words, not ours.
+ *
+ * @param {unknown} error
+ * @param {string} [otherwise]
+ */
+export function phraseError(error, otherwise = "Something went wrong. Try again.") {
+  return error instanceof LoupeError ? error.message : otherwise;
+}

@@ -3,6 +3,7 @@
  * up.
  */
 
+import { phraseError } from "../engine/errors.mjs";
 import { createDialog } from "./dialog.mjs";
 import { createButton, createElement } from "./elements.mjs";
 import { labelElement, toText } from "./phrasing.mjs";
@@ -80,7 +81,7 @@ export function openCorrection(parent, { entry, labels, save }) {
       const thanks = `Thanks. To have it deleted, mention number ${number} to the owner of this app.`;
       body.replaceChildren(createElement("p", { role: "status" }, thanks));
     } catch (error) {
-      status.textContent = error.message;
+      status.textContent = phraseError(error);
       button.disabled = false;
     }
   };
@@ -89,9 +90,9 @@ export function openCorrection(parent, { entry, labels, save }) {
 }
 
 /** Show the link to an answer, and hand it to the phone's own sharing if there is one. */
-export function openShare(parent, { token, answer }) {
+export function openShare(parent, { answer }) {
   const { dialog, body } = createDialog(parent, "Share this answer");
-  const url = linkUrl(token);
+  const url = linkUrl(answer.token);
   const isUnsigned = answer.where === "device";
   const words = createElement(
     "p",

@@ -64,7 +64,7 @@ class Identifier {
   /** Name, title, labels, language and recipe of the model; null until they are known. */
   info = null;
 
-  /** Its name, or null. */
+  /** The model's name, or null. */
   model;
 
   #address;
@@ -118,7 +118,7 @@ class Identifier {
     const isWanted = this.#run !== "server" && this.#address !== null && !this.#model;
     if (isWanted && this.#savesData()) this.#set({ reason: SAVING });
     else if (isWanted && this.#state.device !== "loading") this.#load();
-    if (!this.info) this.#describe();
+    this.describe();
   }
 
   /** Use a new token, model or engine of the server. */
@@ -172,7 +172,7 @@ class Identifier {
    * @throws {LoupeError} or the signal's reason
    */
   async explain(blob, answer, { signal } = {}) {
-    const isHere = this.#run === "auto" ? answer.where === "device" : this.#run === "device";
+    const isHere = answer.where === "device" || this.#run === "device";
     if (isHere) return this.#explainHere(blob, answer, signal);
     try {
       return await this.#serverOrThrow().explain(blob, answer, { signal });
@@ -247,12 +247,15 @@ class Identifier {
     this.#loading.catch(() => {});
   }
 
-  /** Learn the model's labels and recipe, before and without its graph. */
-  async #describe() {
+  /** Return the model's labels and recipe, before and without its graph; null if unknown. */
+  async describe() {
+    if (this.info) return this.info;
     const info = await this.#fetchInfo().catch(() => null);
-    if (!info || this.info) return;
-    this.info = info;
-    this.#set({});
+    if (info && !this.info) {
+      this.info = info;
+      this.#set({});
+    }
+    return this.info;
   }
 
   async #fetchInfo() {

@@ -106,8 +106,11 @@ export class LiveAnswers {
     return this.#calm?.rate ?? null;
   }
 
-  /** Start, unless it runs; `region` returns the part of a frame to cut, in its pixels. */
-  async start(identifier, region) {
+  /**
+   * Start, unless it runs; `region` returns the part of a frame to cut, in its pixels, and `top` is
+   * the number of candidates.
+   */
+  async start(identifier, region, top) {
     if (this.#identifier === identifier) return;
     this.stop();
     this.#identifier = identifier;
@@ -115,7 +118,7 @@ export class LiveAnswers {
     const calm = (this.#calm = new CalmAnswer());
     const { signal } = stopping;
     try {
-      const answers = identifier.watch(this.#video, { top: 5, region, average: AVERAGE, signal });
+      const answers = identifier.watch(this.#video, { top, region, average: AVERAGE, signal });
       for await (const answer of answers) {
         const change = calm.push(answer, performance.now());
         if (change.isNew || change.speak) this.#onchange(change);

@@ -15,7 +15,7 @@ export const MAX_PHOTOS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The fields of an entry that are stored. */
-const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "token"];
+const FIELDS = ["id", "photo", "source", "alt", "time", "answer"];
 
 const STORE = "photos";
 
@@ -69,7 +69,7 @@ class Recents {
 
   /** Return the entry whose answer has this share link's token, or null. */
   async getByToken(token) {
-    return (await this.list()).find((entry) => entry.token === token) ?? null;
+    return (await this.list()).find((entry) => entry.answer.token === token) ?? null;
   }
 
   /** Delete all of them, those of other tabs as well. */
@@ -119,11 +119,14 @@ class Recents {
     const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
     this.#delete(records.filter(isExpired).map(({ id }) => id));
     const isOwn = ({ session }) => this.#scope === "day" || session === this.#session;
-    return records
-      .filter((record) => !isExpired(record) && isOwn(record))
-      .sort((a, b) => b.kept - a.kept)
-      .slice(0, MAX_PHOTOS)
-      .map(({ kept, session, ...entry }) => ({ entry, kept }));
+    return (
+      records
+        // An earlier version's entries have no link in their answer.
+        .filter((record) => !isExpired(record) && isOwn(record) && record.answer.token)
+        .sort((a, b) => b.kept - a.kept)
+        .slice(0, MAX_PHOTOS)
+        .map(({ kept, session, ...entry }) => ({ entry, kept }))
+    );
   }
 
   /** Return a function that tells records of closed tabs from those of this and other open ones. */

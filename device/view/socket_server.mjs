@@ -3,6 +3,7 @@
  * websocket.
  */
 
+import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { randomId } from "./recents.mjs";
 
@@ -19,9 +20,14 @@ export class SocketServer {
     this.#send = send;
   }
 
-  /** Take the response to the last request, or null, with the data of a run. */
-  update({ response = null }) {
-    this.#waiting.get(response?.id)?.(response);
+  /**
+   * Take what the data of a run holds.
+   *
+   * @param {{responses: {id: string}[], send: (request: object) => void}} options
+   */
+  update({ responses, send }) {
+    this.#send = send;
+    for (const response of responses) this.#waiting.get(response.id)?.(response);
   }
 
   describe() {
@@ -58,19 +64,27 @@ export class SocketServer {
     return this.#request("correction", fields, signal);
   }
 
-  async #request(name, fields, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+  /**
+   * @param {string} name
+   * @param {object} fields
+   * @param {AbortSignal} [signal]
+   */
+  async #request(name, fields, signal) {
+    signal?.throwIfAborted();
     const id = randomId();
-    signal.throwIfAborted();
-    const answered = new Promise((resolve, reject) => {
-      this.#waiting.set(id, resolve);
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    const answered = new Promise((resolve) => this.#waiting.set(id, resolve));
+    const stop = new AbortController();
+    const lost = pause(TIMEOUT_MS, stop.signal).then(() => {
+      throw new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
     });
+    lost.catch(() => {});
     this.#send({ id, name, ...fields });
     try {
-      const { code, detail, body } = await answered;
+      const { code, detail, body } = await untilAborted(Promise.race([answered, lost]), signal);
       if (code) throw new LoupeError(code, detail);
       return body;
     } finally {
+      stop.abort();
       this.#waiting.delete(id);
     }
   }

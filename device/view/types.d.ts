@@ -63,6 +63,8 @@ export interface ViewfinderOptions {
   onRun?: ((run: Run) => void) | null;
   /** Another answer is shown, or none. */
   onOpen?: (entry: Entry | null) => void;
+  /** The recent photos are deleted. */
+  onClear?: () => void;
   /** A photo got no answer. */
   onError?: () => void;
   onWhere?: () => void;

@@ -3,7 +3,7 @@
  * is in a shadow root.
  */
 
-import { LoupeError } from "../engine/errors.mjs";
+import { phraseError } from "../engine/errors.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
@@ -18,6 +18,7 @@ import { render } from "./viewfinder_screen.mjs";
 const IDLE_MS = 120_000;
 const WAITING_MS = 300;
 const MOVE_MS = 240;
+const NO_EXPLANATION = "Why? couldn't be worked out. Try again.";
 const NO_RECIPE = { resize: [1, 1] };
 const DEFAULTS = {
   models: [],
@@ -49,6 +50,7 @@ const views = new WeakMap();
  *   rest; by default the square gives the height;
  *   `onModel(name)`, `onRun(mode)` the visitor's choices, and `run` the present one;
  *   `onOpen(entry | null)` the answer that is shown; `onError()` a photo without one;
+ *   `onClear()` the recent photos are deleted;
  *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
  * @returns {Viewfinder}
  */
@@ -135,7 +137,9 @@ class Viewfinder {
       message: "",
       isWaiting: false,
       isTaking: false,
+      isExplaining: false,
     });
+    this.#parts.photo.hideSpotlight();
     if (entry) this.#live.stop();
     else this.#parts.video.play().catch(() => {});
     this.#render();
@@ -253,7 +257,7 @@ class Viewfinder {
     else if (state === "open") this.#state.access = "granted";
     const canAnswer = options.identifier?.state.device === "ready" && !document.hidden;
     if (isLive && state === "open" && !isMuted && !entry && canAnswer) {
-      this.#live.start(options.identifier, () => this.#region);
+      this.#live.start(options.identifier, () => this.#region, options.top);
     } else {
       this.#live.stop();
     }
@@ -326,8 +330,7 @@ class Viewfinder {
     const { options } = this.#state;
     const { identifier, recents, onError, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
-    const token = answer?.token ?? null;
-    const entry = { id, photo, source, alt, time: Date.now(), answer, token };
+    const entry = { id, photo, source, alt, time: Date.now(), answer };
     this.show(entry);
     this.#moveSquare(before);
     const { signal } = this.#request;
@@ -335,7 +338,6 @@ class Viewfinder {
     try {
       entry.answer ??= await identifier.identify(photo, { top: options.top, signal });
       if (signal.aborted) return;
-      entry.token = entry.answer.token;
     } catch (error) {
       if (signal.aborted) return;
       this.#change({ error });
@@ -386,8 +388,9 @@ class Viewfinder {
   }
 
   async #explain() {
-    const { entry, options } = this.#state;
+    const { entry, isExplaining, options } = this.#state;
     const { photo } = this.#parts;
+    if (isExplaining) return undefined;
     if (photo.hasSpotlight) {
       photo.hideSpotlight();
       return this.#render();
@@ -397,9 +400,9 @@ class Viewfinder {
       const map = await options.actions.why(entry, { signal: this.#request.signal });
       if (this.#state.entry === entry) photo.showSpotlight(map);
     } catch (error) {
-      if (this.#state.entry === entry) this.#state.message = explanationError(error);
+      if (this.#state.entry === entry) this.#state.message = phraseError(error, NO_EXPLANATION);
     }
-    return this.#change({ isExplaining: false });
+    return this.#state.entry === entry ? this.#change({ isExplaining: false }) : undefined;
   }
 
   #setLive(isLive) {
@@ -450,13 +453,9 @@ class Viewfinder {
       },
       onClear: async () => {
         await this.#state.options.recents.clear();
+        this.#state.options.onClear?.();
         await this.#listRecents();
       },
     });
   }
-}
-
-/** Return what to show if an answer couldn't be explained; a browser's own errors are in its words. */
-function explanationError(error) {
-  return error instanceof LoupeError ? error.message : "Why? couldn't be worked out. Try again.";
 }

@@ -13,6 +13,7 @@ import {
   percentOf,
   toneOf,
 } from "./answer_view.mjs";
+import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createElement, createIcon } from "./elements.mjs";
 import { showPhrase } from "./phrasing.mjs";
@@ -21,6 +22,7 @@ const PROMISE = {
   device: "On this device: the photo stays here",
   server: "On the server: used for the answer, then gone",
 };
+const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
 
@@ -105,7 +107,7 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   parts.note.textContent = entry?.note ?? "";
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
-  parts.alert.textContent = error?.message || message || failure || "";
+  parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
   const status = statusOf(state, camera, isLive);
   redraw(parts.status, status, () => {

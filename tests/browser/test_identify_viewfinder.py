@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.conftest import add_colours
 from tests.browser.drive import (
     COUNT_TRACKS,
     DESK,
-    PATIENCE_MS,
     Screen,
     chart,
     checked_page,
@@ -28,7 +27,6 @@ from tests.browser.drive import (
 from tests.browser.server import Server, framing, serving
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
-from tests.waiting import wait_until
 
 RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
@@ -191,35 +189,6 @@ def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page)
             expect(page.get_by_role("button", name=name)).to_be_visible()
 
 
-@pytest.mark.slow
-def test_tab_that_was_killed_shows_its_photo_and_answer_again(page: Page) -> None:
-    page.goto("/?run=server")
-    give(page, RED)
-    expect(headline(page)).to_have_text(IS_RED)
-    expect(page).to_have_url(re.compile("answer="))
-    wait_until_drawn(page)
-    devtools = page.context.new_cdp_session(page)
-    # A process that has ended doesn't answer.
-    with page.expect_event("crash"), suppress(Error):
-        devtools.send("Page.crash", timeout=1500)
-    # Playwright drives no page that has crashed, so the rest is by the browser's own protocol.
-    devtools.send("Page.reload", timeout=PATIENCE_MS)
-    shown = """
-      (() => {
-        const hosts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
-        const root = hosts.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
-        const photo = root?.querySelector(".vf-photo img");
-        return photo?.naturalWidth ? root.querySelector("h2").textContent : "";
-      })()
-    """
-
-    def is_shown() -> bool:
-        result = devtools.send("Runtime.evaluate", {"expression": shown}, timeout=PATIENCE_MS)
-        return bool(result["result"].get("value") == IS_RED)
-
-    wait_until(is_shown, 30)
-
-
 def test_link_shows_a_stranger_the_answer_without_the_photo(
     browser: Browser, colours_server: Server, page: Page
 ) -> None:
@@ -287,21 +256,6 @@ def test_visitor_chooses_where_it_runs(page: Page) -> None:
     # The owner's choice needs no address.
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Automatic")).click()
     expect(page).not_to_have_url(re.compile("run="))
-
-
-@pytest.mark.slow
-def test_another_model_identifies_the_open_photo_again(page: Page) -> None:
-    page.goto("/?run=server")
-    give(page, RED)
-    expect(headline(page)).to_have_text(IS_RED)
-    expect(page).to_have_url(re.compile("answer=colours"))
-    page.get_by_role("combobox", name="Model").first.select_option("several")
-    expect(headline(page)).to_have_text("I see a red and a black")
-    expect(page).to_have_url(re.compile("answer=several"))
-    expect(page).to_have_url(re.compile("model=several"))
-    expect(shown_photo(page)).to_be_visible()
-    expect(page.locator(".vf-recent")).to_have_count(2)
-    expect(page.locator(".vf-recent img")).to_have_count(2)
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(

@@ -46,6 +46,6 @@ def test_own_answers_are_signed_or_a_devices(colours: Classifier, monkeypatch: A
     assert "." not in on_device
     assert read_own_answer(on_device).engine == "wasm"
     unsigned = link.partition(".")[0]
-    for other in (unsigned, unsigned + link[-10:], link.replace("~y~", "~n~"), link[:-1], ""):
+    for other in (unsigned, unsigned + link[-10:], link.replace("~c~", "~l~"), link[:-1], ""):
         with pytest.raises(LinkError, match="Send its photo"):
             read_own_answer(other)

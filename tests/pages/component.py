@@ -28,10 +28,15 @@ def send(at, **events):
     return at
 
 
+def opened(link, turn=1):
+    """Return what the component sends when it shows another answer, or none."""
+    return {"token": link, "turn": turn}
+
+
 def shown_answer(at):
     """Return the answer that the component shows: of a photo, or of a link."""
     given = data(at)
-    return (given["given"] or given["shared"])["answer"]
+    return (given["upload"] or given["shared"])["answer"]
 
 
 def text(phrase):

@@ -108,7 +108,7 @@ def test_every_photo_error_is_a_warning(code):
     assert caught.value.code == code
     at = send(opened(), REFUSED[code])
     assert [warning.value for warning in at.warning] == [str(caught.value)]
-    assert data(at)["given"] is None
+    assert data(at)["upload"] is None
     # The next photo clears it.
     send(at, encoded(drawn(320, 240)))
     assert not at.warning

@@ -155,17 +155,17 @@ def test_first_screen_has_the_title_in_the_settings(default_bundle, shelf, monke
 
 def test_answer_in_another_session_says_that_its_photo_is_gone(default_bundle):
     given = data(open_app(answer=token(send(open_app(), "red"))))
-    assert given["given"] is None
+    assert given["upload"] is None
     assert "Its photo is no longer here" in given["shared"]["note"]
 
 
 def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
     first = token(at := send(open_app(), "red"))
     at.query_params["answer"] = token(send(at, "green"))
-    assert data(at.run())["given"]["alt"] == "The photo you uploaded"
+    assert data(at.run())["upload"]["alt"] == "The photo you uploaded"
     at.query_params["answer"] = first
     given = data(at.run())
-    assert given["given"] is None
+    assert given["upload"] is None
     assert given["shared"]["note"].startswith("You got this answer earlier")
 
 
@@ -188,7 +188,7 @@ def test_another_model_identifies_the_upload_again(default_bundle, shelf):
     at = send(open_app(), "red")
     first = token(at)
     at.selectbox(key="model").set_value("other").run()
-    assert data(at)["given"]["answer"]["prediction"]["model"] == "other"
+    assert data(at)["upload"]["answer"]["prediction"]["model"] == "other"
     assert token(at).startswith("other~")
     # Back brings the model along with the answer.
     at.query_params["answer"] = first
@@ -210,7 +210,7 @@ def own_corrections(default_bundle, monkeypatch):
 
 def request(at, name, **fields):
     """Send a request as the component does where the app has no routes; return the response."""
-    return data(component.send(at, request={"id": "r1", "name": name, **fields}))["response"]
+    return data(component.send(at, request={"id": "r1", "name": name, **fields}))["responses"][-1]
 
 
 def test_component_corrects_an_answer_without_routes(own_corrections):
@@ -251,7 +251,7 @@ def test_request_that_is_malformed_is_refused(default_bundle, name, fields, code
 def test_unknown_request_is_ignored(default_bundle):
     at = open_app()
     for sent in (None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}):
-        assert data(component.send(at, request=sent))["response"] is None
+        assert data(component.send(at, request=sent))["responses"] == []
 
 
 def test_corrections_can_be_switched_off(default_bundle, monkeypatch):

@@ -11,7 +11,7 @@ from model.page_sessions import page_sessions
 from model.settings import settings
 from model.share_link import Signature, decode, encode
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.pages.component import data, mounted, send
+from tests.pages.component import data, mounted, opened, send
 from tests.photos import encoded
 from ui import component
 from ui.navigation import ROOT
@@ -69,7 +69,7 @@ def test_first_screen_is_the_viewfinder(bundle):
         "line": "I know six things: red, green, blue and three more.",
     }
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
-    assert given["open"] is given["shared"] is given["given"] is None
+    assert given["open"] is given["shared"] is given["upload"] is None
     assert given["capture"] is True
     assert not at.file_uploader
     # Equal data keep the camera open, and so does the same place on the page.
@@ -87,7 +87,7 @@ def test_first_screen_has_the_owners_words(bundle, monkeypatch):
 @pytest.mark.parametrize("way", ["Upload", "Camera", "Sample"])
 def test_other_ways_feed_the_same_component(bundle, way):
     at = open_app(way=way)
-    assert (data(at)["capture"], data(at)["run"], data(at)["downloads"]) == (False, "server", False)
+    assert (data(at)["capture"], data(at)["run"]) == (False, "auto")
     assert at.title[0].value == "Colours"
     assert len(at.file_uploader) == (way == "Upload")
     assert len(at.camera_input) == (way == "Camera")
@@ -115,13 +115,13 @@ def test_answer_of_the_server_is_opened_and_not_computed_again(bundle, monkeypat
         raise AssertionError("A second inference.")
 
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
-    send(at, opened=link)
+    send(at, opened=opened(link))
     assert at.query_params["answer"] == data(at)["open"] == link
     assert decode(link).signature is Signature.VALID
 
 
 def test_chart_shows_the_labels_that_the_component_does_not(bundle):
-    at = send(open_app(), opened=answer())
+    at = send(open_app(), opened=opened(answer()))
     assert [title.value for title in at.subheader] == ["The next label"]
     (chart,) = charts(at)
     assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
@@ -132,24 +132,24 @@ def test_chart_shows_the_labels_that_the_component_does_not(bundle):
 
 
 def test_unknown_answer_has_no_percentages(bundle):
-    at = send(open_app(), opened=device_answer(in_distribution=False))
+    at = send(open_app(), opened=opened(device_answer(in_distribution=False)))
     assert at.query_params["answer"]
     assert not charts(at)
 
 
 def test_links_to_answers_of_a_device_are_unsigned(bundle):
     link = device_answer()
-    at = send(open_app(), opened=link)
+    at = send(open_app(), opened=opened(link))
     assert at.query_params["answer"] == link
     assert decode(link).signature is Signature.DEVICE
 
 
 def test_opening_an_answer_chooses_its_model(bundle, shelf):
     tiny(shelf, "other", title="Other")
-    at = send(open_app(), opened=answer())
+    at = send(open_app(), opened=opened(answer()))
     first = at.query_params["answer"]
     second = encode(load("other").identify(encoded(colour("red"), "PNG")))
-    send(at, opened=second)
+    send(at, opened=opened(second))
     assert at.query_params["answer"] == second
     assert data(at)["model"] == at.selectbox(key="model").value == "other"
     # Back: the address of the first answer, without a model.
@@ -195,21 +195,23 @@ def test_damaged_link_is_refused(bundle):
 
 def test_visitor_opens_an_answer_and_closes_it(bundle):
     first, second = answer(), answer("green")
-    at = send(send(open_app(), opened=first), opened=second)
+    at = send(send(open_app(), opened=opened(first)), opened=opened(second))
     assert data(at)["open"] == second
-    assert send(at, opened=first).query_params["answer"] == first
-    assert "answer" not in send(at, opened=None).query_params
+    assert data(send(at, opened=opened(second, 7)))["turn"] == 7
+    assert send(at, opened=opened(first)).query_params["answer"] == first
+    assert "answer" not in send(at, opened=opened(None)).query_params
     assert data(at)["open"] is None
     assert not charts(at)
 
 
 @pytest.mark.parametrize("sent", [7, ["x"], {"a": 1}, "", "x" * 1001])
 def test_anything_else_opens_nothing(bundle, sent):
-    assert "answer" not in send(open_app(), opened=sent).query_params
+    for message in (sent, opened(sent), opened("", sent)):
+        assert "answer" not in send(open_app(), opened=message).query_params
 
 
 def test_hostile_token_is_refused_in_words(bundle):
-    at = send(open_app(), opened="<img src=x onerror=alert(1)>")
+    at = send(open_app(), opened=opened("<img src=x onerror=alert(1)>"))
     assert "incomplete" in at.warning[0].value
     assert data(at)["shared"] is None
 
@@ -252,7 +254,7 @@ def test_owner_and_address_say_where_it_runs(bundle, monkeypatch, environment, q
 
 def test_session_ends_with_streamlits(bundle):
     at = open_app()
-    token = data(at)["token"]
+    token = data(at)["session"]
     assert page_sessions.is_open(token)
     at.session_state["session"] = None
     import gc

@@ -1,0 +1,129 @@
+"""A visit: each photo comes back with its answer, its model, what that saw, and its *Why?*."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, expect
+
+from model.exporting.runtime import RUNTIME
+from tests.browser.drive import PATIENCE_MS, checked_page, give, headline, wait_until_drawn
+from tests.browser.server import Server, serving
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.photos import encoded
+from tests.waiting import wait_until
+
+RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
+IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
+SQUARE, WIDE = "77.8% 100.0%", "100.0% 64.3%"
+"""Width and height that the two models see of a photo of 900 × 700 pixels."""
+LOADING_MS = 60_000
+
+STATE = """
+(() => {
+  const roots = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+  const root = roots.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
+  const photo = root?.querySelector(".vf-photo");
+  if (!photo?.querySelector("img").naturalWidth) return null;
+  const percent = (name) => `${parseFloat(photo.style.getPropertyValue(name)).toFixed(1)}%`;
+  return {
+    words: root.querySelector("h2").textContent,
+    seen: `${percent("--seen-width")} ${percent("--seen-height")}`,
+    model: root.querySelector("select").value,
+    alert: root.querySelector(".vf-alert").textContent,
+  };
+})()
+"""
+WHY = """
+(() => {
+  const roots = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+  const root = roots.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
+  const button = root.querySelector(".vf-why");
+  const isPressed = button.ariaPressed === "true";
+  if (!isPressed && !button.hasAttribute("data-busy")) button.click();
+  return { isPressed, alert: root.querySelector(".vf-alert").textContent };
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def two_models(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app with two models that see different parts of a photo, on devices as well."""
+    folder = tmp_path_factory.mktemp("visit")
+    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    shelf = folder / "data" / "models"
+    tiny(shelf, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
+    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
+        yield running
+
+
+def check(page: Page, words: str, seen: str, model: str) -> None:
+    """Check what stands on the screen, that the address agrees, and that *Why?* works."""
+    expect(headline(page)).to_have_text(words, timeout=LOADING_MS)
+    expect(page).to_have_url(re.compile(f"answer={model}~"))
+    expected = {"words": words, "seen": seen, "model": model, "alert": ""}
+    wait_until(lambda: page.evaluate(STATE) == expected, 15)
+    wait_until_drawn(page)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("canvas.vf-spotlight")).to_be_visible(timeout=LOADING_MS)
+    assert page.evaluate(STATE) == expected
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("canvas.vf-spotlight")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("run", ["server", pytest.param("device", marks=pytest.mark.slow)])
+def test_photo_comes_back_with_its_answer_model_and_crop(
+    browser: Browser, two_models: Server, run: str
+) -> None:
+    with checked_page(browser, {"base_url": two_models.url}) as page:
+        page.goto(f"/?run={run}")
+        give(page, RED)
+        check(page, IS_RED, SQUARE, "colours")
+        page.reload()
+        check(page, IS_RED, SQUARE, "colours")
+        give(page, GREEN)
+        check(page, IS_GREEN, SQUARE, "colours")
+        page.go_back()
+        check(page, IS_RED, SQUARE, "colours")
+        page.go_forward()
+        check(page, IS_GREEN, SQUARE, "colours")
+        page.get_by_role("combobox", name="Model").first.select_option("wide")
+        check(page, IS_GREEN, WIDE, "wide")
+        page.reload()
+        check(page, IS_GREEN, WIDE, "wide")
+        # One entry of the history, whatever was chosen along with the answer.
+        page.go_back()
+        check(page, IS_GREEN, SQUARE, "colours")
+        page.go_forward()
+        check(page, IS_GREEN, WIDE, "wide")
+        # A recent photo brings its model along.
+        page.locator(".vf").get_by_role("button", name="red", exact=True).click()
+        check(page, IS_RED, SQUARE, "colours")
+        assert_survives_a_crash(page)
+    assert not two_models.tracebacks()
+
+
+def assert_survives_a_crash(page: Page) -> None:
+    devtools = page.context.new_cdp_session(page)
+    # A process that has ended doesn't answer.
+    with page.expect_event("crash"), suppress(Error):
+        devtools.send("Page.crash", timeout=1500)
+    # Playwright drives no page that has crashed, so the rest is by the browser's own protocol.
+    devtools.send("Page.reload", timeout=PATIENCE_MS)
+
+    def run(script: str) -> Any:
+        options = {"expression": script, "returnByValue": True}
+        with suppress(Error):
+            return devtools.send("Runtime.evaluate", options, timeout=PATIENCE_MS)["result"].get(
+                "value"
+            )
+        return None
+
+    expected = {"words": IS_RED, "seen": SQUARE, "model": "colours", "alert": ""}
+    wait_until(lambda: run(STATE) == expected, 60)
+    wait_until(lambda: run(WHY) == {"isPressed": True, "alert": ""}, 60)
