@@ -48,5 +48,5 @@ def test_every_direct_dependency_of_serving_is_credited() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
     # Bounds on what Streamlit brings along, not choices of this project.
-    inherited = {"starlette", "python-multipart", "numpy"}
+    inherited = {"starlette", "uvicorn", "h11", "python-multipart", "numpy"}
     assert sorted(name for name in names - inherited if name.lower() not in TEXT.lower()) == []
