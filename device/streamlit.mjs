@@ -264,7 +264,12 @@ class Screen {
   }
 }
 
-/** Return "dark" or "light", by the background of Streamlit's theme. */
+/**
+ * Return "dark" or "light", by the background of Streamlit's theme.
+ *
+ * @param {Element} host
+ * @returns {"dark" | "light"}
+ */
 function themeOf(host) {
   const probe = document.createElement("i");
   probe.style.color = "var(--st-background-color)";

@@ -1,15 +1,36 @@
-"""What the page shows of an answer beside the component: the further labels, in Altair."""
+"""An answer for the component, and what the page shows beside it: further labels, in Altair."""
+
+from typing import Any
 
 import streamlit as st
 
-from model import Prediction
+from model import Bundle, LoupeError, Prediction
+from model.answer_json import answer_to_json
+from model.bundle import get_bundle
 from model.decision import Certainty, certainty, is_sure
+from model.exporting.device_files import small_card_in_use
 from model.phrasing import honest_lines
+from model.share_link import MAX_LABELS
 from ui.charts import draw_candidates
 from ui.phrasing import headline, spell_number, to_markdown
-from ui.viewfinder import find_bundle
 
-__all__ = ["show_answer", "show_further_labels"]
+__all__ = ["answer_json", "show_answer", "show_further_labels"]
+
+
+def answer_json(prediction: Prediction, token: str = "") -> dict[str, Any]:
+    """Return an answer as the component takes it; see ``answer_to_json``."""
+    bundle = _find_bundle(prediction)
+    manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
+    return answer_to_json(prediction, manifest, MAX_LABELS, token=token, small=small)
+
+
+def _find_bundle(prediction: Prediction) -> Bundle | None:
+    """Return the version that answered; None if it isn't the current one."""
+    try:
+        bundle = get_bundle(prediction.model)
+    except LoupeError:
+        return None
+    return bundle if bundle.version == prediction.version else None
 
 
 def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
@@ -28,7 +49,7 @@ def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
 def show_answer(prediction: Prediction, last: int) -> None:
     """Show an answer in words and bars, in a browser that couldn't load the component."""
     st.header(headline(prediction), anchor=False)
-    bundle = find_bundle(prediction)
+    bundle = _find_bundle(prediction)
     for line in honest_lines(prediction, bundle.manifest if bundle else None):
         st.caption(to_markdown(line))
     if certainty(prediction) is not Certainty.UNKNOWN:

@@ -7,29 +7,22 @@ It sends back the link of the answer that is open, which is checked like any oth
 visitor's choices.
 """
 
-import base64
-import binascii
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 
-from model import Bundle, LoupeError, load
-from model.answer_json import answer_to_json
-from model.bundle import get_bundle
+from model import Bundle, LoupeError
 from model.classifier import default_model
-from model.errors import DataError
-from model.explanation import map_to_json
-from model.exporting.device_files import index_json, small_card_in_use
-from model.page_sessions import page_sessions, read_own_answer
-from model.prediction import Prediction
+from model.exporting.device_files import index_json
 from model.settings import settings
 from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
+from ui.answer_view import answer_json
 from ui.capture import SOURCES
-from ui.chosen_model import choose_model, model_to_load
-from ui.phrasing import SIGNATURE_NOTES, label_summary, phrase_error, spell_number
+from ui.chosen_model import choose_model
+from ui.component_requests import responses, take_request
+from ui.phrasing import SIGNATURE_NOTES, label_summary, spell_number
 from ui.session import (
     Session,
     close_answer,
@@ -40,16 +33,13 @@ from ui.session import (
 )
 from ui.settings_menu import usable_bundles
 
-__all__ = ["MAX_RECENT", "ROWS", "WAY_KEY", "find_bundle", "is_chosen", "show_viewfinder", "ways"]
+__all__ = ["MAX_RECENT", "ROWS", "WAY_KEY", "is_chosen", "show_viewfinder", "ways"]
 
 VIEWFINDER = "Viewfinder"
 """Its name among the ways to give a photo."""
 
 WAY_KEY = "way"
 """The key and the query parameter of the choice among them."""
-
-RESPONSES = "component_responses"
-"""The key of the last responses to the component's requests."""
 
 KEY, ANSWER_KEY = "viewfinder", "answer_view"
 """Keys of the component with its camera, and without it."""
@@ -135,7 +125,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "turn": session.turn,
         "upload": (upload := _upload(session, token, base)),
         "shared": None if upload else _shared(session, token),
-        "responses": st.session_state.get(RESPONSES, []),
+        "responses": responses(),
     }
 
 
@@ -166,22 +156,7 @@ def _shared(session: Session, token: str) -> dict[str, Any] | None:
             f"You got this answer earlier, but only your last {spell_number(MAX_RECENT)} photos "
             "are kept. Take the photo again to see why, or to correct it."
         )
-    return {"note": note, "answer": _answer(shared.prediction, token=token)}
-
-
-def _answer(prediction: Prediction, token: str = "") -> dict[str, Any]:
-    bundle = find_bundle(prediction)
-    manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
-    return answer_to_json(prediction, manifest, MAX_LABELS, token=token, small=small)
-
-
-def find_bundle(prediction: Prediction) -> Bundle | None:
-    """Return the version that answered; None if it isn't the current one."""
-    try:
-        bundle = get_bundle(prediction.model)
-    except LoupeError:
-        return None
-    return bundle if bundle.version == prediction.version else None
+    return {"note": note, "answer": answer_json(shared.prediction, token)}
 
 
 def _words(bundle: Bundle | None) -> dict[str, str]:
@@ -243,6 +218,11 @@ def _on_run() -> None:
             st.query_params[RUN_PARAM] = str(run)
 
 
+def _on_request() -> None:
+    """Answer a request, on a host without ``/api/session/``."""
+    take_request(_sent("request"))
+
+
 def _on_cleared() -> None:
     """Forget the newest upload with the visitor's recent photos."""
     current_session().photo = None
@@ -257,78 +237,3 @@ def _on_failed() -> None:
             "The viewfinder couldn't be loaded, perhaps because something between this browser "
             "and the app blocks its files. Upload a photo here instead."
         )
-
-
-def _on_request() -> None:
-    """Answer a request of the component on a host without ``/api/session/``."""
-    sent = _sent("request")
-    fields = sent if isinstance(sent, dict) else {}
-    operation = _OPERATIONS.get(str(fields.get("name")))
-    if operation is None:
-        return
-    response: dict[str, Any] = {"id": str(fields.get("id"))[:64], "code": None, "body": None}
-    try:
-        response["body"] = operation(fields)
-    except LoupeError as error:
-        response |= {"code": error.code, "detail": phrase_error(error)}
-    # The page may have sent another request before this one's response is drawn.
-    st.session_state[RESPONSES] = [*st.session_state.get(RESPONSES, []), response][-2:]
-
-
-def _describe(_: dict[str, Any]) -> dict[str, Any]:
-    bundle = get_bundle(model_to_load() or default_model() or "")
-    return bundle.manifest.model_dump(mode="json", exclude={"files", "card"})
-
-
-def _identify(fields: dict[str, Any]) -> dict[str, Any]:
-    return _answer(load(model_to_load(), _engine()).identify(_photo(fields)))
-
-
-def _explain(fields: dict[str, Any]) -> dict[str, Any]:
-    answer = decode(str(fields.get("token"))).prediction
-    classifier = load(answer.model, answer.engine)
-    return map_to_json(classifier, classifier.identify_detailed(_photo(fields)))
-
-
-def _correct(fields: dict[str, Any]) -> dict[str, Any]:
-    link, labels = str(fields.get("token")), fields.get("labels")
-    words = [word for word in labels if isinstance(word, str)] if isinstance(labels, list) else []
-    if fields.get("photo"):
-        # Identified again, so that the prediction saved with it is the model's.
-        identification = load(model_to_load(), _engine()).identify_detailed(_photo(fields))
-        prediction, picture = identification.prediction, identification.photo.to_jpeg()
-    else:
-        prediction, picture = read_own_answer(link), None
-    number = page_sessions.save_correction(
-        current_session().api_token, link, prediction, words, picture
-    )
-    return {"number": number}
-
-
-def _engine() -> str | None:
-    return st.session_state.get("engine")
-
-
-def _photo(fields: dict[str, Any]) -> bytes:
-    """Return the photo of a request: the upload itself if it is kept, else what was sent.
-
-    Raises:
-        DataError: there is none.
-    """
-    session = current_session()
-    is_newest = session.photo and session.photo.token == fields.get("token")
-    if is_newest and (upload := session.get_upload()):
-        return upload
-    try:
-        return base64.b64decode(str(fields.get("photo", "")), validate=True)
-    except (binascii.Error, ValueError):
-        raise DataError("The photo is missing. Send it again.") from None
-
-
-_OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "describe": _describe,
-    "photo": _identify,
-    "explanation": _explain,
-    "correction": _correct,
-}
-"""What a page may request; ``/api/session/`` has the last three as routes."""

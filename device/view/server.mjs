@@ -75,7 +75,7 @@ export class Server {
    * @returns {Promise<import("../types").OcclusionMap>}
    */
   async explain(blob, answer, { signal } = {}) {
-    const { rows, columns, heat } = await this.#send("explanation", giverOf(answer), blob, {
+    const { rows, columns, heat } = await this.#send("explanation", engineOf(answer), blob, {
       signal,
     });
     return { rows, columns, heat: Float32Array.from(heat) };
@@ -93,7 +93,7 @@ export class Server {
     form.append("token", answer.token);
     for (const label of labels) form.append("label", label);
     if (photo) form.append("photo", photo, "photo");
-    return this.#send("correction", giverOf(answer), form, { signal });
+    return this.#send("correction", engineOf(answer), form, { signal });
   }
 
   get #base() {
@@ -153,7 +153,7 @@ export class Server {
  *
  * @param {import("../types").Answer} answer
  */
-function giverOf({ prediction: { model, engine }, where }) {
+function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };
 }
 

@@ -20,6 +20,7 @@ const WAITING_MS = 300;
 const MOVE_MS = 240;
 const NO_EXPLANATION = "Why? couldn't be worked out. Try again.";
 const NO_RECIPE = { resize: [1, 1] };
+/** @type {Partial<import("./types").ViewfinderOptions>} */
 const DEFAULTS = {
   models: [],
   model: "",
@@ -32,7 +33,7 @@ const DEFAULTS = {
   rows: 5,
   hasCamera: true,
   sent: "",
-  run: /** @type {import("../types").Run} */ ("auto"),
+  run: "auto",
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -42,16 +43,7 @@ const views = new WeakMap();
  * Show the viewfinder in an element; a second call for the same element updates it.
  *
  * @param {Element} parent
- * @param {object} options see `DEFAULTS`, and:
- *   `identifier` what answers; `top` candidates are asked for, and `rows` are shown;
- *   without `hasCamera`, only answers are shown, and it never changes;
- *   `sent` says what the app gets of a device's answer;
- *   `above` a CSS length that the page keeps above the viewfinder, whose first screen fills the
- *   rest; by default the square gives the height;
- *   `onModel(name)`, `onRun(mode)` the visitor's choices, and `run` the present one;
- *   `onOpen(entry | null)` the answer that is shown; `onError()` a photo without one;
- *   `onClear()` the recent photos are deleted;
- *   `onWhere()` the line that says where the model runs; `onRetry()` after a model that failed
+ * @param {Partial<import("./types").ViewfinderOptions>} options those that differ from `DEFAULTS`
  * @returns {Viewfinder}
  */
 export function mountViewfinder(parent, options) {
@@ -90,6 +82,10 @@ class Viewfinder {
   #applyTheme;
   #stopFollowingSize;
 
+  /**
+   * @param {Element} parent
+   * @param {Partial<import("./types").ViewfinderOptions>} options
+   */
   constructor(parent, options) {
     this.#parent = parent;
     const { root } = this.#parts;
@@ -105,7 +101,11 @@ class Viewfinder {
     this.#start();
   }
 
-  /** Change options; the camera stays open. */
+  /**
+   * Change options; the camera stays open.
+   *
+   * @param {Partial<import("./types").ViewfinderOptions>} options
+   */
   update(options) {
     const { options: former } = this.#state;
     this.#state.options = { ...former, ...options };

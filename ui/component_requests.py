@@ -1,0 +1,113 @@
+"""Requests of the component over Streamlit's websocket, where the app has no ``/api/session/``.
+
+They are what the routes there do, for one visitor at a time: Streamlit runs a session's script
+once at a time, and bounds its messages.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from model import LoupeError, load
+from model.bundle import get_bundle
+from model.classifier import default_model
+from model.errors import DataError
+from model.explanation import map_to_json
+from model.page_sessions import page_sessions, read_own_answer
+from model.share_link import decode
+from ui.answer_view import answer_json
+from ui.chosen_model import model_to_load
+from ui.phrasing import phrase_error
+from ui.session import current_session
+
+__all__ = ["responses", "take_request"]
+
+RESPONSES = "component_responses"
+"""The key of the last responses in the session state."""
+
+
+def responses() -> list[dict[str, Any]]:
+    """Return the last responses, for the component's data."""
+    kept: list[dict[str, Any]] = st.session_state.get(RESPONSES, [])
+    return kept
+
+
+def take_request(sent: object) -> None:
+    """Answer a request: ``{"id", "name", ...}``; anything else is ignored.
+
+    Args:
+        sent: by the component, so anything.
+    """
+    fields = sent if isinstance(sent, dict) else {}
+    operation = _OPERATIONS.get(str(fields.get("name")))
+    if operation is None:
+        return
+    response: dict[str, Any] = {"id": str(fields.get("id"))[:64], "code": None, "body": None}
+    try:
+        response["body"] = operation(fields)
+    except LoupeError as error:
+        response |= {"code": error.code, "detail": phrase_error(error)}
+    # The page may have sent another request before this one's response is drawn.
+    st.session_state[RESPONSES] = [*responses(), response][-2:]
+
+
+def _describe(_: dict[str, Any]) -> dict[str, Any]:
+    bundle = get_bundle(model_to_load() or default_model() or "")
+    return bundle.manifest.model_dump(mode="json", exclude={"files", "card"})
+
+
+def _identify(fields: dict[str, Any]) -> dict[str, Any]:
+    return answer_json(load(model_to_load(), _engine()).identify(_photo(fields)))
+
+
+def _explain(fields: dict[str, Any]) -> dict[str, Any]:
+    answer = decode(str(fields.get("token"))).prediction
+    classifier = load(answer.model, answer.engine)
+    return map_to_json(classifier, classifier.identify_detailed(_photo(fields)))
+
+
+def _correct(fields: dict[str, Any]) -> dict[str, Any]:
+    link, labels = str(fields.get("token")), fields.get("labels")
+    words = [word for word in labels if isinstance(word, str)] if isinstance(labels, list) else []
+    if fields.get("photo"):
+        # Identified again, so that the prediction saved with it is the model's.
+        identification = load(model_to_load(), _engine()).identify_detailed(_photo(fields))
+        prediction, picture = identification.prediction, identification.photo.to_jpeg()
+    else:
+        prediction, picture = read_own_answer(link), None
+    number = page_sessions.save_correction(
+        current_session().api_token, link, prediction, words, picture
+    )
+    return {"number": number}
+
+
+def _engine() -> str | None:
+    return st.session_state.get("engine")
+
+
+def _photo(fields: dict[str, Any]) -> bytes:
+    """Return the photo of a request: the upload itself if it is kept, else what was sent.
+
+    Raises:
+        DataError: there is none.
+    """
+    session = current_session()
+    is_newest = session.photo and session.photo.token == fields.get("token")
+    if is_newest and (upload := session.get_upload()):
+        return upload
+    try:
+        return base64.b64decode(str(fields.get("photo", "")), validate=True)
+    except (binascii.Error, ValueError):
+        raise DataError("The photo is missing. Send it again.") from None
+
+
+_OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "describe": _describe,
+    "photo": _identify,
+    "explanation": _explain,
+    "correction": _correct,
+}
+"""What a page may request; ``/api/session/`` has the last three as routes."""
