@@ -1,7 +1,7 @@
 """Limits on request bodies: bytes, seconds, and memory for all of them together.
 
-Starlette's ``RequestBodyLimitMiddleware`` does not fit: it responds to an announced length that is
-too large with plain text, where clients expect a problem.
+Starlette's ``RequestBodyLimitMiddleware`` can't be used here: it responds to an announced length
+that is too large with plain text, where clients expect a problem.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class Body:
         self.bytes, self.is_complete, self.is_dropped = 0, False, False
         self.started = time.monotonic()
         self.timeout: asyncio.Timeout | None = None
-        """Of the wait for its next part."""
+        """Timeout of the wait for the next chunk."""
 
     @property
     def is_slow(self) -> bool:

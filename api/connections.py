@@ -1,4 +1,4 @@
-"""Limits on connections before a request is complete: bytes and seconds for its head."""
+"""Limits on connections before a request is complete: bytes and seconds for its request head."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger("loupe.api")
 class HeadTimeoutProtocol(H11Protocol):
     """HTTP by h11, which refuses heads over 64 kB; a slow head loses its connection.
 
-    httptools, which uvicorn prefers where it is installed, collects a URL without end, and copies
+    httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
     """
 

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import LoupeError, load
+from model.backup import CORRECTIONS_FILE
+from model.disk import make_private
 from model.errors import EngineUnavailable
 from model.events import subscribe
 from model.exporting.cache import find_folder
@@ -57,6 +59,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             # In a thread: photos are identified without a database.
             threading.Thread(target=_open_database, name="corrections", daemon=True).start()
         await asyncio.to_thread(prepare_signing)
+        # An earlier version let every user of this machine read it.
+        make_private(settings().data / CORRECTIONS_FILE)
         try:
             await asyncio.to_thread(load)
         except LoupeError as error:

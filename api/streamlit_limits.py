@@ -45,7 +45,7 @@ ALL_RERUNS_PER_SECOND = 100.0
 
 
 class Throttle:
-    """A token bucket that delays; who comes first is served first."""
+    """A token bucket that delays, first come, first served."""
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval, self._slack = 1 / per_second, burst / per_second
@@ -63,10 +63,10 @@ class Throttle:
 class StreamLimitMiddleware:
     """Middleware that limits how often pages make Streamlit run their script.
 
-    Every message on a page's websocket starts a run or interrupts one, which takes milliseconds
-    that no other visitor gets. What comes faster waits unread in the client's system. Each socket
-    waits with one message at a time, so a flood on some takes turns with the others. A page sends
-    a few per second while a slider is dragged.
+    Every message on a page's websocket starts a run or interrupts one, which blocks all other
+    visitors for milliseconds. Messages beyond the limit stay unread in the client's send buffer.
+    Each socket waits with one message at a time, so a flood on some takes turns with the others.
+    A page sends a few per second while a slider is dragged.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -119,7 +119,7 @@ class PageUploads(Body):
         """Stay incomplete: files can be deleted until the page's script has read them."""
 
     def drop(self) -> None:
-        """Delete all files and end those that arrive: part of a batch would mislead."""
+        """Delete all files and end those that arrive: a partial batch would be misleading."""
         super().drop()
         for file_id in self._sizes:
             self._manager.remove_file(self._session_id, file_id)

@@ -20,7 +20,7 @@ const HEADER = "4rem";
 /** The source of photos from Streamlit's own widgets. */
 const UPLOAD = "upload";
 
-/** Time after which a message that the app hasn't followed is sent again, in milliseconds. */
+/** Time after which a message that the app hasn't acted on is sent again, in milliseconds. */
 const LOST_MS = 2000;
 
 /** Show the viewfinder; for `data` see `_data` in `ui/viewfinder.py`. */
@@ -70,8 +70,8 @@ class Screen {
     }
     this.#requested = data.open;
     const isElsewhere = data.open !== this.#token;
-    // A new session has forgotten what was open in the previous one.
-    const isForgotten = isNewSession && isElsewhere && this.#token !== null;
+    // A new session has not heard what was opened last in the previous one.
+    const isForgotten = isNewSession && isElsewhere && this.#token !== null && !data.upload;
     const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
@@ -102,7 +102,7 @@ class Screen {
 
   /**
    * Give the view its options; another model, engine or mode needs another identifier. Return
-   * whether it is another one.
+   * whether it changed.
    */
   #follow(former) {
     const data = this.#data;

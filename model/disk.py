@@ -4,12 +4,19 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DataError
 
-__all__ = ["RESERVED_BYTES", "free_bytes", "name_full_disk", "require_space", "require_writable"]
+__all__ = [
+    "RESERVED_BYTES",
+    "free_bytes",
+    "make_private",
+    "name_full_disk",
+    "require_space",
+    "require_writable",
+]
 
 RESERVED_BYTES = 64 * 2**20
 """Bytes of a disk that Loupe leaves free."""
@@ -85,3 +92,14 @@ def _is_disk_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def make_private(file: Path) -> None:
+    """Let only this user read an SQLite database, which may hold visitors' photos.
+
+    SQLite gives the files beside it the mode of the database; a running process may have left
+    some. Files that are missing or belong to another user are left alone.
+    """
+    for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
+        with suppress(OSError):
+            path.chmod(0o600)

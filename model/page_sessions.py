@@ -1,6 +1,6 @@
 """Open sessions of the app's own pages by token, and the corrections that each has saved.
 
-They stand here because both ``api/`` and ``ui/`` need them, which don't import each other.
+They are here because both ``api/`` and ``ui/`` need them, which don't import each other.
 """
 
 import secrets
@@ -68,7 +68,7 @@ class PageSessions:
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
 
         Raises:
-            CorrectionsFull: the session or the app has saved its most.
+            CorrectionsFull: the session or the app has reached its limit.
             DataError, TooManyCorrections: see ``CorrectionStore.add_correction``.
         """
         # Imported on first use: a database costs memory that most processes never need.

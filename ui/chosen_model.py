@@ -13,35 +13,48 @@ from model.settings import settings
 from ui.app_info import default_bundle
 
 __all__ = [
+    "answer_model",
     "asked_for",
     "choose_model",
     "chosen_bundle",
-    "follow_answer",
     "forget_address",
     "model_to_load",
     "remember_address",
+    "write_address",
 ]
 
-ASKED, DEFAULT = "asked", "default_model"
-"""Keys of the session state: what addresses asked for, and the model that opened first."""
+ASKED, CHOSEN = "asked", "chosen_model"
+"""Keys of the session state: what addresses asked for, and the visitor's choice of model."""
 
 
 def remember_address(token: str) -> None:
-    """Remember the model and engine in the address, and follow a change of the first model.
+    """Choose the model of the open answer, or else of the address, or else the visitor's.
 
-    To be called before the widgets are made: they drop from the address what they don't offer.
+    Without any, the model that opens first is followed. To be called before the widgets are made.
 
     Args:
         token: of the open answer's link; empty if none is open.
     """
     state, params = st.session_state, st.query_params
-    follow_answer(token)
     state[ASKED] = asked_for() | {key: params[key] for key in ("model", "engine") if key in params}
-    previous, state[DEFAULT] = state.get(DEFAULT), default_model()
-    # Another model was imported, or this one is skipped now; the visitor chose neither.
-    has_changed = None not in (previous, state[DEFAULT]) and previous != state[DEFAULT]
-    if has_changed and state.get("model") == previous:
-        state["model"] = state[DEFAULT]
+    for name in (answer_model(token), params.get("model"), state.get(CHOSEN)):
+        if _is_usable(name):
+            state[CHOSEN] = name
+            break
+    name = state.get(CHOSEN)
+    shown = name if _is_usable(name) else default_model()
+    if shown != state.get("model") and _is_usable(shown):
+        state["model"] = shown
+
+
+def answer_model(token: str) -> str | None:
+    """Return the model that an answer's link names, if it can be used."""
+    name = token.partition("~")[0]
+    return name if _is_usable(name) else None
+
+
+def _is_usable(name: str | None) -> bool:
+    return bool(name) and isinstance(list_models().get(str(name)), Bundle)
 
 
 def asked_for() -> dict[str, str]:
@@ -50,31 +63,30 @@ def asked_for() -> dict[str, str]:
     return asked
 
 
-def follow_answer(token: str) -> None:
-    """Choose an answer's model, so that its next photo is answered by the same one.
-
-    Args:
-        token: of the answer's link; empty if none is open.
-    """
-    name = token.partition("~")[0]
-    if not isinstance(list_models().get(name), Bundle):
-        return
-    state, is_first = st.session_state, name == default_model()
-    if name != (state.get("model") or st.query_params.get("model") or default_model()):
-        choose_model(name)
-    # Written with the next parameter: a message of its own would be another entry of the browser's
-    # history, in which Back would find the answer with another model.
-    with get_session_state().query_params() as params:
-        if is_first:
-            params.discard_param_no_forward_msg("model")
-        else:
-            params.set_with_no_forward_msg("model", name)
-
-
-def choose_model(name: str) -> None:
-    """Choose a model before its widget is made, which then writes it into the address."""
-    st.session_state["model"] = name
+def choose_model(name: str) -> str | None:
+    """Choose a model before its widget is made; return the address's parameter for it."""
+    state = st.session_state
+    state[CHOSEN] = name
+    # Streamlit forbids it once the widget is made, even without a change.
+    if state.get("model") != name:
+        state["model"] = name
     forget_address()
+    return None if name == default_model() else name
+
+
+def write_address(**values: str | None) -> None:
+    """Set parameters of the address, None removes one; all as one entry of the browser's history.
+
+    Back would find an answer with another model otherwise.
+    """
+    with get_session_state().query_params() as params:
+        for name, value in values.items():
+            if value is None:
+                params.discard_param_no_forward_msg(name)
+            else:
+                params.set_with_no_forward_msg(name, value)
+    # Sends the address, without further changes.
+    st.query_params.update()
 
 
 def forget_address() -> None:

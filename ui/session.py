@@ -23,7 +23,7 @@ from model import LoupeError, load
 from model.answer_json import answer_to_json
 from model.page_sessions import page_sessions
 from model.share_link import MAX_LABELS
-from ui.chosen_model import follow_answer, forget_address, model_to_load
+from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache
 
@@ -130,18 +130,18 @@ def submit(data: bytes, alt: str) -> None:
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
 
-def reclassify() -> None:
-    """Identify the open photo again, because another model or engine was chosen.
+def reclassify(name: str) -> None:
+    """Choose a model, and identify the open photo again.
 
     If the upload has left the cache, the scaled-down picture is used. A photo that only the
     browser keeps is identified again by the component.
     """
-    session, token = current_session(), open_token()
-    forget_address()
+    session, token, param = current_session(), open_token(), choose_model(name)
     if (photo := session.photo) and photo.token == token:
         _identify(session.get_upload() or photo.picture, photo.alt)
     else:
-        close_answer()
+        session.restored_token = ""
+        write_address(**{ANSWER_PARAM: None, "model": param})
 
 
 def _identify(data: bytes, alt: str) -> bool:
@@ -182,8 +182,10 @@ def open_token() -> str:
 
 def open_answer(token: str) -> None:
     """Show an answer and write it into the address, together with its model."""
-    follow_answer(token)
-    st.query_params[ANSWER_PARAM] = token
+    values: dict[str, str | None] = {ANSWER_PARAM: token}
+    if name := answer_model(token):
+        values["model"] = choose_model(name)
+    write_address(**values)
 
 
 def close_answer() -> None:

@@ -70,16 +70,15 @@ def model_choice(bundles: dict[str, Bundle]) -> str | None:
     default = default_model()
     names = sorted(bundles, key=lambda name: name != default)
     # Options are names, not titles, because they appear in the address.
-    name = st.selectbox(
-        "Model",
-        names,
-        key="model",
-        bind="query-params",
-        on_change=reclassify,
-    )
+    # Not bound to the address, where it would be changed apart from the answer.
+    name = st.selectbox("Model", names, key="model", on_change=_identify_again)
     if name:
         st.caption(escape_markdown(bundles[name].manifest.title))
     return name
+
+
+def _identify_again() -> None:
+    reclassify(st.session_state["model"])
 
 
 def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
@@ -92,7 +91,7 @@ def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
         index=engines.index(default) if default in engines else 0,
         key="engine",
         bind="query-params",
-        on_change=reclassify,
+        on_change=_identify_again,
         captions=[ENGINES[engine].caption for engine in engines],
     )
     if name:

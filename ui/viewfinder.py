@@ -20,9 +20,8 @@ from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
 from ui.answer_view import answer_json
 from ui.capture import SOURCES
-from ui.chosen_model import choose_model
 from ui.component_requests import responses, take_request
-from ui.phrasing import SIGNATURE_NOTES, label_summary, spell_number
+from ui.phrasing import SIGNATURE_NOTES, label_summary
 from ui.session import (
     Session,
     close_answer,
@@ -50,7 +49,7 @@ RUN_PARAM = "run"
 RUNS = ("auto", "device", "server")
 
 ROWS = 5
-"""Most labels that the component draws; the page's chart has the further ones."""
+"""Most labels that the component draws; the page's chart shows the rest."""
 
 MAX_RECENT = 8
 """Photos that a browser keeps, as in ``device/view/recents.mjs``."""
@@ -153,8 +152,8 @@ def _shared(session: Session, token: str) -> dict[str, Any] | None:
     note = SIGNATURE_NOTES[shared.signature]
     if token in session.own_tokens:
         note = (
-            f"You got this answer earlier, but only your last {spell_number(MAX_RECENT)} photos "
-            "are kept. Take the photo again to see why, or to correct it."
+            "You got this answer earlier, but its photo isn't kept any more. Take the photo again "
+            "to see why, or to correct it."
         )
     return {"note": note, "answer": answer_json(shared.prediction, token)}
 
@@ -203,8 +202,7 @@ def _on_model() -> None:
     """Choose a model, as the selector does."""
     name = _sent("model")
     if isinstance(name, str) and name in usable_bundles():
-        choose_model(name)
-        reclassify()
+        reclassify(name)
 
 
 def _on_run() -> None:

@@ -119,13 +119,15 @@ export function createWaysOn(models, current, onModel) {
  *
  * @param {import("../types").Answer} answer
  * @param {string} sent what the app gets of a device's answer, if there is an app
+ * @param {boolean} isLink of a link, perhaps of another visitor
  */
-export function createSource({ where, milliseconds, prediction }, sent) {
+export function createSource({ where, milliseconds, prediction }, sent, isLink) {
   const time = milliseconds < 1 ? "under 1" : milliseconds?.toFixed(0);
   // A link doesn't hold the time.
   const within = milliseconds === null ? "" : ` in ${time} ms`;
-  const place = where === "device" ? "On this device" : "On the server";
-  const only = where === "device" && sent ? `; sent: ${sent}` : "";
+  const isHere = where === "device" && !isLink;
+  const place = isHere ? "On this device" : where === "device" ? "On a device" : "On the server";
+  const only = isHere && sent ? `; sent: ${sent}` : "";
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
   return createElement(
     "span",

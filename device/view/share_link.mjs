@@ -30,8 +30,7 @@ export function linkUrl(token, address = location.href) {
   const url = new URL(address);
   // Community Cloud frames the app under this path; links go to the app's own address.
   url.pathname = url.pathname.replace("/~/+", "");
-  url.searchParams.set("answer", token);
+  url.search = `?answer=${token}`;
   url.hash = "";
-  // A link looks the same wherever it was made; "~" needs no escape (RFC 3986).
-  return url.href.replaceAll("%7E", "~");
+  return url.href;
 }

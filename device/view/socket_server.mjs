@@ -12,7 +12,7 @@ const TIMEOUT_MS = 60_000;
 
 export class SocketServer {
   #send;
-  /** What resolves each request, by its id. */
+  /** Resolvers of pending requests, by id. */
   #waiting = new Map();
 
   /** @param {{send: (request: object) => void}} options `send` runs the page's script */

@@ -216,12 +216,14 @@ function drawWhere({ where }, { entry, options }, live) {
   } else if (!entry && state.device === "loading") {
     text = fetching(state.loaded, state.total);
     if (state.next === "server") text += " A photo already works: the server answers.";
-    else if (options.run === "device") text += " Your photo waits for the model on this device.";
+    else if (options.run === "device") text += " A photo will wait for the model on this device.";
   }
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, answer?.prediction], () => [
     createIcon(isOnDevice ? "phone" : "server"),
-    answer ? createSource(answer, options.sent) : createElement("span", {}, text),
+    answer
+      ? createSource(answer, options.sent, entry.source === "link")
+      : createElement("span", {}, text),
     ...(canOpen ? [createIcon("down")] : []),
   ]);
 }

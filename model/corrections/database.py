@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from ..disk import make_private
 from ..errors import DataError
 
 __all__ = ["connect", "parse_url", "translate_database_errors"]
@@ -94,7 +95,10 @@ def _connect_sqlite(url: URL) -> Engine:
                 f"The folder for corrections can't be created: {error.strerror}. "
                 "Check that LOUPE_DATA can be written to."
             ) from None
-        _make_private(file)
+        with suppress(OSError):
+            # SQLite's own errors say what is wrong.
+            file.touch(mode=0o600)
+        make_private(file)
     engine = create_engine(
         url,
         pool_timeout=TIMEOUT_SECONDS,
@@ -103,20 +107,6 @@ def _connect_sqlite(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     return engine
-
-
-def _make_private(file: Path) -> None:
-    """Let only this user read a database, which may hold visitors' photos.
-
-    SQLite gives the files beside it the mode of the database; a running process may have left
-    some. What can't be created or belongs to another user is left to SQLite's own errors.
-    """
-    for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
-        with suppress(OSError):
-            if path == file:
-                path.touch(mode=0o600)
-            if path.is_file():
-                path.chmod(0o600)
 
 
 def _set_pragmas(connection: Any, _: object) -> None:

@@ -87,6 +87,8 @@ def export_corrections(
         require_export(file)
     try:
         with replace_atomically(file) as temporary, temporary.open("wb") as archive:
+            # It may hold visitors' photos.
+            temporary.chmod(0o600)
             return _write_zip(store, archive)
     except OSError as error:
         raise DataError(f"{file} can't be written: {error.strerror}.") from error

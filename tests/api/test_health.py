@@ -99,6 +99,16 @@ def test_start_creates_the_signing_key(client, data_folder):
     assert secret == share_link._secret()
 
 
+def test_start_makes_earlier_corrections_private(serve, data_folder):
+    data_folder.mkdir(exist_ok=True)
+    files = [data_folder / f"records.sqlite{end}" for end in ("", "-wal")]
+    for file in files:
+        file.touch(mode=0o644)
+        file.chmod(0o644)
+    serve()
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 def test_app_starts_without_a_place_for_the_signing_key(serve, data_folder, caplog):
     # A file in the folder's place: root ignores the mode of a read-only folder.
     data_folder.touch()

@@ -11,7 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect
 
 from model.exporting.runtime import RUNTIME
-from tests.browser.drive import PATIENCE_MS, checked_page, give, headline, wait_until_drawn
+from tests.browser.drive import (
+    PATIENCE_MS,
+    checked_page,
+    give,
+    headline,
+    settings_menu,
+    wait_until_drawn,
+)
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
@@ -101,11 +108,24 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
         check(page, IS_GREEN, SQUARE, "colours")
         page.go_forward()
         check(page, IS_GREEN, WIDE, "wide")
+        # The menu's choice is an entry of its own, without an answer until there is one.
+        choose_in_menu(page, "colours")
+        check(page, IS_GREEN, SQUARE, "colours")
+        page.go_back()
+        page.go_back()
+        check(page, IS_GREEN, WIDE, "wide")
         # A recent photo brings its model along.
         page.locator(".vf").get_by_role("button", name="red", exact=True).click()
         check(page, IS_RED, SQUARE, "colours")
         assert_survives_a_crash(page)
     assert not two_models.tracebacks()
+
+
+def choose_in_menu(page: Page, name: str) -> None:
+    settings_menu(page).click()
+    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
 
 
 def assert_survives_a_crash(page: Page) -> None:
