@@ -73,7 +73,7 @@ class Body:
         return seconds > GRACE_SECONDS and self.bytes / seconds < BATCH_BYTES / BODY_TIMEOUT_SECONDS
 
     def complete(self) -> None:
-        """Note that it has arrived, so that it can't be dropped any more."""
+        """Mark it as complete: it can no longer be dropped."""
         self.is_complete = True
 
     def drop(self) -> None:
@@ -184,7 +184,7 @@ def check_length(headers: Headers, limit: int) -> None:
 def limited_receive(
     receive: Receive, body: Body, limit: int, timeout_seconds: float, weight: int = 1
 ) -> Receive:
-    """Wrap ``receive`` so that it counts bytes as ``body``'s and raises; see ``limited_body``."""
+    """Return ``receive`` with the limits of ``limited_body``; its bytes count for ``body``."""
     deadline, received = time.monotonic() + timeout_seconds, 0
 
     async def receive_counted() -> Message:

@@ -37,7 +37,7 @@ class Screen {
   #view = null;
   /** The entry that the view last reported as shown. */
   #shown = null;
-  /** The link's token that the app has, or was last asked for. */
+  /** The token of the link that the app shows, or was last asked to show. */
   #requested = null;
   /** Number of the last message about the open answer; data of an earlier one is outdated. */
   #turn = 0;
@@ -64,13 +64,13 @@ class Screen {
     if (!former || isNewSession) this.#turn = data.turn;
     if (data.turn < this.#turn) {
       this.#follow(former);
-      // Streamlit may lose a message that another one overtakes.
+      // Streamlit may drop a message when a newer one follows quickly.
       if (performance.now() - this.#sentAt > LOST_MS) this.#sendOpened();
       return;
     }
     this.#requested = data.open;
     const isElsewhere = data.open !== this.#token;
-    // A new session has not heard what was opened last in the previous one.
+    // A new session doesn't know what was opened last in the previous one.
     const isForgotten = isNewSession && isElsewhere && this.#token !== null && !data.upload;
     const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
     // An answer that another model is to replace isn't open any more, but its photo is.

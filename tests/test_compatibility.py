@@ -172,7 +172,7 @@ def test_api_keeps_its_operations_and_their_parameters(client: httpx2.Client) ->
 
 
 def test_library_keeps_its_exports(client: httpx2.Client, tmp_path: Path) -> None:
-    """Imported from what the app serves, as a page of somebody else does."""
+    """Imported from what the app serves, as another site's page would."""
     fetched, wanted = set(), ["loupe.mjs"]
     while wanted:
         fetched.add(name := wanted.pop())

@@ -37,7 +37,7 @@ def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
     """Draw the labels after the ``first`` ones, which the component has, up to ``last``."""
     # A link holds the likeliest labels only; the others have no probability.
     further = [item for item in prediction.top(last)[first:] if item.probability > 0]
-    # Percentages of an answer that is none of the labels mean nothing.
+    # “None of these” has no meaningful percentages.
     if not further or certainty(prediction) is Certainty.UNKNOWN:
         return
     count = len(further)

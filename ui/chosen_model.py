@@ -28,9 +28,9 @@ ASKED, CHOSEN = "asked", "chosen_model"
 
 
 def remember_address(token: str) -> None:
-    """Choose the model of the open answer, or else of the address, or else the visitor's.
+    """Select the model: the open answer's, else the address's, else the visitor's choice.
 
-    Without any, the model that opens first is followed. To be called before the widgets are made.
+    Without any, it is the model that opens first. To be called before the widgets are made.
 
     Args:
         token: of the open answer's link; empty if none is open.

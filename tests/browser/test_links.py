@@ -192,7 +192,7 @@ def test_page_says_what_a_links_signature_shows(browser, tmp_path):
         wait_for_answer(page)
         expect(page).to_have_url(ANSWER)
         signed_token = token(page)
-        # As somebody else, whose browser doesn't keep the photo.
+        # As another visitor, whose browser doesn't keep the photo.
         page.locator(".vf").get_by_role("button", name="Clear recent photos").click()
         page.goto(f"/?answer={signed_token}")
         note = page.locator(".vf")

@@ -222,7 +222,7 @@ def test_uploads_that_nothing_reads_leave_memory(
             statuses = [put_file(server, ids[i % sessions], size_mb * 2**20) for i in range(8)]
             time.sleep(1)
     assert set(statuses) <= {204, 503, 0}
-    # The largest zip finds room once such files are left unread for seconds.
+    # Files left unread for seconds make room for the largest zip.
     with session(server) as (_, session_id):
         wait_until(lambda: put_file(server, session_id, 100 * 2**20) == 204, 15)
         assert put_file(server, session_id, 0, announced=101 * 2**20) == 413

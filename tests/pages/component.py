@@ -40,5 +40,5 @@ def shown_answer(at):
 
 
 def text(phrase):
-    """Return a phrase, which holds labels and text, as text."""
+    """Return a phrase, which is a list of text and labels, as plain text."""
     return "".join(part if isinstance(part, str) else part["label"] for part in phrase)

@@ -150,7 +150,7 @@ def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
             writeable=False,
         )
     except (ValueError, OverflowError):
-        # Of an empty tensor, whose other sides nothing limits.
+        # An empty tensor: nothing else limits its other sides.
         raise StrangeTensor("a tensor is larger than any array") from None
     if name == "bfloat16":
         return (view.astype(np.uint32) << 16).view(np.float32)
