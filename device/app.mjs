@@ -117,7 +117,7 @@ function knows({ labels, words }) {
   const parts = shown.flatMap((label, index) => [index ? ", " : "", { label }]);
   const things = labels.length === 1 ? "one thing" : `${words.things} things`;
   const more = rest ? ` and ${rest.toLocaleString("en")} more` : "";
-  return [`I know ${things}: `, ...parts.slice(1), `${more}.`];
+  return [`This model knows ${things}: `, ...parts.slice(1), `${more}.`];
 }
 
 function describe({ title, language, graphs }) {

@@ -14,8 +14,8 @@ import { mountViewfinder } from "./view/viewfinder.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 
-/** Height of Streamlit's header with the gap below it. */
-const HEADER = "4rem";
+/** Height of Streamlit's header. */
+const HEADER = "3.75rem";
 
 /** The source of photos from Streamlit's own widgets. */
 const UPLOAD = "upload";
@@ -49,8 +49,7 @@ class Screen {
   constructor(parent, { recent, base, capture }) {
     this.#parent = parent;
     this.#recents = openRecents({ scope: recent, prefix: base });
-    // Below Streamlit's own widgets there is no gap to close.
-    if (!capture) parent.host.style.setProperty("--to-header", "0");
+    parent.host.toggleAttribute("data-below", !capture);
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
   }
 

@@ -162,7 +162,7 @@ def _words(bundle: Bundle | None) -> dict[str, str]:
     """Return the words of the empty viewfinder: the owner's, or what the model knows."""
     line = settings().description
     if not line and bundle:
-        line = f"I know {label_summary(bundle.labels, markdown=False)}."
+        line = f"This model knows {label_summary(bundle.labels, markdown=False)}."
     return {"headline": settings().title or "Point your phone at something", "line": line}
 
 

@@ -30,11 +30,11 @@ export function createParts() {
     }),
     stage: createElement("div", { className: "vf-stage" }),
     square: createElement("div", { className: "vf-square" }),
+    hint: createElement("div", { className: "vf-hint" }),
     photo: new PhotoView(),
     why: createButton("vf-on-photo vf-why", "Why?", { icon: "eye" }),
 
     words: createElement("section", { className: "vf-words", ariaLabel: "Answer" }),
-    cameraOff: createIcon("camera-off"),
     headline: createElement("h2", { className: "vf-headline" }),
     percent: createElement("b", { className: "vf-percent" }),
     lookUp: createButton("vf-icon-button", "Look it up", { icon: "book", isIconOnly: true }),
@@ -61,7 +61,7 @@ export function createParts() {
     }),
 
     openCamera: createButton("vf-button vf-main", "Open the camera", { icon: "camera" }),
-    cameraApp: createButton("vf-button", "Take a photo", { icon: "camera" }),
+    cameraApp: createButton("vf-button vf-main", "Take a photo", { icon: "camera" }),
     choose: createButton("vf-button vf-choose", "Choose one", { icon: "gallery" }),
     paste: createButton("vf-button vf-paste", "Paste", { icon: "paste" }),
     ways: createElement("div", { className: "vf-ways" }),
@@ -91,7 +91,7 @@ export function createParts() {
 function assemble(parts) {
   const { root, screen, side, words } = parts;
   parts.bar.append(parts.models, createIcon("down"));
-  parts.square.append(parts.photo.element, createCorners());
+  parts.square.append(parts.hint, parts.photo.element, createCorners());
   parts.photo.element.append(parts.why);
   parts.stage.append(parts.square);
   parts.picture.append(parts.video, parts.stage);
@@ -103,11 +103,9 @@ function assemble(parts) {
     parts.lookUp,
   );
   words.append(
-    parts.cameraOff,
     head,
     parts.note,
     parts.status,
-    parts.tryCamera,
     parts.alert,
     parts.retry,
     parts.details,

@@ -42,9 +42,11 @@ export function render(parts, state, camera, live, handlers) {
   const screen = entry ? "answer" : !options.hasCamera ? "none" : hasCamera ? "camera" : "empty";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-fill", options.above !== null);
+  parts.root.toggleAttribute("data-header", Boolean(parseFloat(options.above)));
   parts.root.style.setProperty("--above", options.above ?? "0px");
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
   drawModels(parts, options);
+  drawHint(parts, state, screen);
   drawPicture(parts, state, live, screen);
   drawWords(parts, state, camera, live, screen, handlers);
   drawControls(parts, state, camera, screen);
@@ -72,6 +74,18 @@ function drawModels({ bar, models }, options) {
     options.models.map(({ name, title }) => new Option(title, name)),
   );
   models.value = options.model;
+}
+
+/** In the empty square: the app's name, or why there is no live picture. */
+function drawHint({ hint, tryCamera }, { access }, screen) {
+  const reason = REASONS[access];
+  hint.hidden = screen !== "empty";
+  hint.toggleAttribute("data-reason", Boolean(reason));
+  redraw(hint, access, () => {
+    if (!reason) return [createIcon("lens"), "Loupe"];
+    const retry = CAN_RETRY.has(access) ? [tryCamera] : [];
+    return [createIcon("camera-off"), createElement("p", {}, reason), ...retry];
+  });
 }
 
 function drawPicture({ square, photo }, { entry, options, isTaking }, live, screen) {
@@ -102,7 +116,6 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   const { info, state: where } = identifier;
   parts.percent.hidden = !isLive || tone === "unknown";
   parts.percent.textContent = parts.percent.hidden ? "" : percentOf(answer, 0, info);
-  parts.cameraOff.toggleAttribute("hidden", screen !== "empty" || !REASONS[state.access]);
 
   parts.note.textContent = entry?.note ?? "";
   const hasFailed = where.device === "failed" && where.server !== "ready";
@@ -129,7 +142,7 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ access, entry, error, isWaiting, isLive, options }, camera, isShown) {
+function statusOf({ entry, error, isWaiting, isLive, options }, camera, isShown) {
   const { identifier, what } = options;
   const { device, loaded, total, next } = identifier.state;
   if (entry) {
@@ -137,7 +150,6 @@ function statusOf({ access, entry, error, isWaiting, isLive, options }, camera, 
     if (next === "server") return "Asking the server…";
     return device === "loading" ? `${fetching(loaded, total)} Your photo is next.` : "Looking…";
   }
-  if (REASONS[access] && camera.state === "closed") return REASONS[access];
   if (camera.isMuted) return "The camera is paused by this device.";
   if (isLive && !isShown) {
     if (device === "loading") return `${fetching(loaded, total)} Then live begins.`;
@@ -178,13 +190,10 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   parts.zoom.textContent = factor;
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
-  const isFirst = access === "prompt" || access === "idle";
+  const isFirst = !REASONS[access] || access === "idle";
   parts.ways.hidden = !options.hasCamera || (entry && parts.root.dataset.layout !== "desk");
-  parts.ways.toggleAttribute("data-first", isFirst);
   parts.openCamera.hidden = !isEmpty || !isFirst;
-  parts.tryCamera.hidden = !isEmpty || !CAN_RETRY.has(access);
-  parts.cameraApp.hidden = !isEmpty;
-  parts.cameraApp.classList.toggle("vf-main", !isFirst);
+  parts.cameraApp.hidden = !isEmpty || isFirst;
 }
 
 function drawActions(parts, { entry, isExplaining, options }) {
@@ -247,7 +256,7 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
     });
     return [
       createElement("h3", { className: "vf-small" }, "Or try one of these"),
-      createElement("ul", { className: "vf-strip" }, ...items),
+      createElement("ul", { className: "vf-places" }, ...items),
     ];
   });
   visit.hidden = !recents.length;

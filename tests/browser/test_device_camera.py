@@ -133,7 +133,7 @@ def screenshot(page: Page, name: str) -> None:
 
 def test_camera_is_asked_for_by_a_press_only(visit: Any) -> None:
     page = visit(allowed=False)
-    expect(page.get_by_text("I know six things")).to_be_visible()
+    expect(page.get_by_text("This model knows six things")).to_be_visible()
     assert page.evaluate("tracks.length") == 0
     page.context.grant_permissions(["camera"])
     # The permission alone opens it, as at the next visit.
@@ -358,7 +358,7 @@ def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) 
     page.reload()
     cases.append((page, "Permissions-Policy"))
     for page, words in cases:
-        expect(page.locator(".vf-words").get_by_text(words)).to_be_visible()
+        expect(page.locator(".vf-hint").get_by_text(words)).to_be_visible()
         expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
         assert page.locator("input[capture=environment]").count() == 1
     page, words = cases[0]
@@ -368,7 +368,7 @@ def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) 
     chooser.value.set_files(red)
     expect(headline(page)).to_have_text("Very likely a red")
     shutter(page, "Back to the camera").click()
-    expect(page.locator(".vf-words").get_by_text(words)).to_be_visible()
+    expect(page.locator(".vf-hint").get_by_text(words)).to_be_visible()
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_first_screen_is_the_viewfinder(bundle):
     assert given["script"] == "/device/streamlit.mjs"
     assert given["words"] == {
         "headline": "Point your phone at something",
-        "line": "I know six things: red, green, blue and three more.",
+        "line": "This model knows six things: red, green, blue and three more.",
     }
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
     assert given["open"] is given["shared"] is given["upload"] is None
