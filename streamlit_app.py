@@ -21,6 +21,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.lifecycle import lifespan
     from api.middleware import NoGzipMiddleware
     from api.paths import BasePathMiddleware
+    from api.static_files import StaticFilesMiddleware
     from api.streamlit_limits import StreamLimitMiddleware, UploadLimitMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
@@ -39,6 +40,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
         middleware=[
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(NoGzipMiddleware),
+            Middleware(StaticFilesMiddleware, base_path=base_path),
             Middleware(ConnectionLimitMiddleware),
             Middleware(StreamLimitMiddleware),
             Middleware(

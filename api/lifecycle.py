@@ -29,6 +29,7 @@ from model.share_link import prepare_signing
 
 from . import telemetry
 from .dispatcher import dispatcher
+from .static_files import packed_dir, packed_name
 
 __all__ = ["lifespan", "live", "ready"]
 
@@ -66,6 +67,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
         await asyncio.to_thread(_fetch_runtime)
+        _pack_static_files()
         yield None
         dispatcher().stopping = True
         dispatcher().close()
@@ -93,6 +95,12 @@ def _fetch_runtime() -> None:
     """
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
         folder_maker().request(runtime_name(), runtime_dir)
+
+
+def _pack_static_files() -> None:
+    """Pack Streamlit's static files in the background; until then, they are sent as they are."""
+    if find_folder(packed_name()) is None:
+        folder_maker().request(packed_name(), packed_dir)
 
 
 async def live(_: Request) -> JSONResponse:

@@ -1,0 +1,73 @@
+"""``api.static_files``: Streamlit's files, packed by the real program, sent by its own handler."""
+
+import gzip
+from pathlib import Path
+
+import brotli
+import pytest
+import streamlit
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+from streamlit.web.server.starlette.starlette_static_routes import (
+    create_streamlit_static_assets_routes,
+)
+
+from api.static_files import StaticFilesMiddleware, packed_dir, packed_name
+
+STATIC = Path(streamlit.__file__).parent / "static"
+SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)
+DECODERS = {"br": brotli.decompress, "gzip": gzip.decompress, "": bytes}
+CHANGED = {"content-encoding", "content-length", "etag", "vary", "cache-control"}
+
+
+def get(client: TestClient, path: str, encoding: str, **headers: str) -> tuple[int, dict, bytes]:
+    sent = {"Accept-Encoding": encoding, **headers}
+    with client.stream("GET", path, headers=sent) as response:
+        return response.status_code, dict(response.headers), b"".join(response.iter_raw())
+
+
+@pytest.mark.parametrize("base", ["", "/some/prefix"])
+def test_packed_files_differ_only_in_their_encoding(data_folder: Path, base: str) -> None:
+    middleware = [Middleware(StaticFilesMiddleware, base_path=base)]
+    routes = create_streamlit_static_assets_routes(base)
+    client = TestClient(Starlette(routes=routes, middleware=middleware))
+    path, data = f"{base}/static/js/{SCRIPT.name}", SCRIPT.read_bytes()
+    status, plain, body = get(client, path, "br, gzip")
+    assert (status, body, plain["vary"]) == (200, data, "Accept-Encoding")
+    assert "content-encoding" not in plain, "nothing has been packed yet"
+
+    older = data_folder / "derived" / "static"
+    for number in range(3):
+        (older / f"0.{number}").mkdir(parents=True)
+    packed_dir()
+    assert len(list(older.iterdir())) == 2, "all older versions but one are removed"
+    assert (data_folder / "derived" / packed_name()).is_dir()
+
+    etags = {plain["etag"]}
+    for accepted, encoding in {
+        "gzip, deflate, br, zstd": "br",
+        "gzip, br;q=0": "gzip",
+        "identity": "",
+        "zstd": "",
+    }.items():
+        status, headers, body = get(client, path, accepted)
+        assert (status, headers.get("content-encoding", "")) == (200, encoding)
+        assert DECODERS[encoding](body) == data
+        assert int(headers["content-length"]) == len(body) <= len(data) / (3 if encoding else 1)
+        assert headers["vary"] == "Accept-Encoding"
+        assert {"immutable", "public"} < set(headers["cache-control"].split(", "))
+        assert {name: headers[name] for name in plain.keys() - CHANGED} == {
+            name: plain[name] for name in plain.keys() - CHANGED
+        }
+        etags.add(headers["etag"])
+        assert client.head(path, headers={"Accept-Encoding": accepted}).headers == headers
+        known = get(client, path, accepted, **{"If-None-Match": headers["etag"]})
+        assert (known[0], known[1]["etag"], known[2]) == (304, headers["etag"], b"")
+    assert len(etags) == 3, "each encoding has an ETag of its own"
+
+    status, headers, body = get(client, path, "br", Range="bytes=10-19")
+    assert (status, body) == (206, data[10:20])
+    assert "content-encoding" not in headers
+    for other in ("static/js/none.js", "static/../index.html", "", "favicon.png"):
+        assert "content-encoding" not in get(client, f"{base}/{other}", "br, gzip")[1]
