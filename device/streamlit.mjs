@@ -11,6 +11,7 @@ import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
+import { linkStyles } from "./view/viewfinder_parts.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 
@@ -34,6 +35,8 @@ class Screen {
   #server = null;
   #identifier = null;
   #recents;
+  /** Takes the choice of a model, or null. */
+  #header;
   #view = null;
   /** The entry that the view last reported as shown. */
   #shown = null;
@@ -46,11 +49,12 @@ class Screen {
   #chosen = null;
   #isClosed = false;
 
-  constructor(parent, { recent, base, capture }) {
+  constructor(parent, { recent, base, capture, logo }) {
     this.#parent = parent;
     this.#recents = openRecents({ scope: recent, prefix: base });
     parent.host.toggleAttribute("data-below", !capture);
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
+    this.#header = capture ? createHeader(logo) : null;
   }
 
   /** Take new data. */
@@ -87,6 +91,7 @@ class Screen {
 
   close() {
     this.#isClosed = true;
+    /** @type {ShadowRoot | undefined} */ (this.#header?.getRootNode())?.host.remove();
     this.#view.unmount();
     this.#identifier.close();
   }
@@ -143,6 +148,8 @@ class Screen {
 
   #options() {
     const data = this.#data;
+    const theme = themeOf(this.#parent.host);
+    if (this.#header) this.#header.dataset.theme = theme;
     return {
       identifier: this.#identifier,
       recents: this.#recents,
@@ -152,8 +159,9 @@ class Screen {
       model: this.#model,
       samples: data.capture ? data.samples : [],
       what: data.words,
-      theme: themeOf(this.#parent.host),
+      theme,
       above: data.capture ? HEADER : null,
+      header: this.#header,
       top: data.top,
       rows: data.rows,
       actions: {
@@ -261,6 +269,24 @@ class Screen {
   #isStillOpen(token) {
     return !this.#isClosed && !this.#view.entry && (this.#data.open ?? null) === token;
   }
+}
+
+/**
+ * Return a place in Streamlit's header. It is outside Streamlit's elements, which are dimmed and
+ * below the header while a script runs.
+ *
+ * @param {number} logo width of the logo in pixels
+ */
+function createHeader(logo) {
+  const host = createElement("div");
+  const place = createElement("div", { className: "vf-header", hidden: true });
+  place.style.setProperty("--logo", `${logo / 16}rem`);
+  host.attachShadow({ mode: "open" }).append(place);
+  linkStyles(place, ["tokens.css", "viewfinder.css", "../header.css"]).then(() => {
+    place.hidden = false;
+  });
+  document.body.prepend(host);
+  return place;
 }
 
 /**

@@ -2,6 +2,9 @@
 
 import re
 import textwrap
+from html import escape
+from math import ceil
+from unicodedata import east_asian_width
 
 from model import Bundle
 from model.bundle import get_bundle
@@ -11,11 +14,14 @@ from model.settings import settings
 from model.text import clean
 from ui.phrasing import label_summary, shorten
 
-__all__ = ["app_description", "app_title", "default_bundle"]
+__all__ = ["app_description", "app_title", "default_bundle", "header_logo"]
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 160
 """Lengths that fit a first screen, and that chats show in full."""
+
+LOGO_HEIGHT = 32
+"""Of Streamlit's largest logo, in pixels."""
 
 SENTENCES = re.compile(r".{20,}[.!?](?= )")
 
@@ -56,6 +62,46 @@ def app_description(bundle: Bundle | None = None) -> str:
         text = text or f"Knows {label_summary(bundle.labels, markdown=False)}."
     sentences = SENTENCES.match(text[: MAX_DESCRIPTION + 1])
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
+
+
+def header_logo(*, is_dark: bool = False) -> tuple[str, int]:
+    """Return the app's icon and name as SVG, and its width in pixels.
+
+    A page of Streamlit's has no other place for the name in its header. A name of more than a few
+    characters is in small type on two lines, because a phone's header also has the menu and the
+    model.
+    """
+    name = clean(settings().title) or "Loupe"
+    lines, size = [name], 20
+    if _width(name) > 6:
+        is_wide = _width(name) > 0.8 * len(name)
+        lines, size = textwrap.wrap(name, 7 if is_wide else 14, max_lines=2, placeholder="…"), 13
+    ink, ground, accent = (
+        ("#E7F0EE", "#0B1514", "#2DD4BF") if is_dark else ("#0B1917", "#FFFFFF", "#0F766E")
+    )
+    width = 36 + ceil(size * max(map(_width, lines)))
+    first = LOGO_HEIGHT / 2 + 0.35 * size - 0.6 * size * (len(lines) - 1)
+    words = "".join(
+        f'<text x="36" y="{first + 1.2 * size * index:.1f}" textLength="{size * _width(line):.0f}" '
+        f'lengthAdjust="spacingAndGlyphs">{escape(line)}</text>'
+        for index, line in enumerate(lines)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{LOGO_HEIGHT}">'
+        f'<g fill="none" stroke="{accent}" stroke-width="4" stroke-linecap="round">'
+        '<circle cx="10" cy="12" r="8"/><path d="m16 18 8 8"/></g>'
+        # Edged, because the theme may change before the script runs again.
+        f'<g fill="{ink}" stroke="{ground}" stroke-width="3" paint-order="stroke" '
+        f'font-family="system-ui, sans-serif" font-weight="600" font-size="{size}">'
+        f"{words}</g></svg>"
+    ), width
+
+
+def _width(text: str) -> float:
+    """Return about how wide text is, in ems."""
+    return sum(
+        1.0 if east_asian_width(char) in "WF" else 0.7 if char.isupper() else 0.58 for char in text
+    )
 
 
 def _cut(text: str, max_length: int = MAX_DESCRIPTION) -> str:

@@ -11,21 +11,20 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from model.resources import trim_memory  # noqa: E402 - the path comes first
-from ui.app_info import app_title  # noqa: E402
+from ui.app_info import app_title, header_logo  # noqa: E402
 from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
-from ui.navigation import ICON, group_pages  # noqa: E402
+from ui.navigation import ICON, PAGES, get_page  # noqa: E402
 from ui.session import open_token, restore_page, save_page  # noqa: E402
 
 restore_page()
 remember_address(open_token())
 title = app_title(chosen_bundle())
-# Before the navigation, which would fetch a page's icon for the tab from another server.
-st.set_page_config(page_title=title, page_icon=ICON)
-page = st.navigation(group_pages(), position="top")
+page = st.navigation([get_page(name) for name in PAGES], position="top")
 # The first page is the app itself; its path is empty.
 page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)
-st.logo(ICON, size="large")
+logo, _ = header_logo(is_dark=st.context.theme.type == "dark")
+st.logo(logo, size="large")
 page.run()
 save_page()
 # Once the page is drawn: each photo leaves a few megabytes of freed memory behind.

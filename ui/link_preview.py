@@ -38,7 +38,7 @@ def page_routes(base_path: str = "") -> list[Route]:
     """
     if not INDEX.is_file():  # Streamlit's own development
         return []
-    _, *others = [entry for group in PAGES.values() for entry in group]
+    _, *others = PAGES.items()
 
     def route(path: str, title: str) -> Route:
         def page(request: Request) -> Response:
@@ -49,7 +49,7 @@ def page_routes(base_path: str = "") -> list[Route]:
     return [
         # Below a base path, Streamlit redirects to the path with the slash.
         route("/", ""),
-        *(route(f"/{name}", title) for name, title, _ in others),
+        *(route(f"/{name}", title) for name, title in others),
         Route(f"{base_path}/{PICTURE.name}", _picture),
         Route(f"{base_path}/favicon.png", _icon),
     ]

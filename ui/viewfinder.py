@@ -19,6 +19,7 @@ from model.settings import settings
 from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
 from ui.answer_view import answer_json
+from ui.app_info import header_logo
 from ui.capture import SOURCES
 from ui.component_requests import responses, take_request
 from ui.phrasing import SIGNATURE_NOTES, label_summary
@@ -116,6 +117,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
+        "logo": header_logo()[1],
         "words": _words(bundle),
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
         "top": MAX_LABELS,

@@ -50,6 +50,8 @@ export interface ViewfinderOptions {
   };
   /** CSS length that the page keeps above the viewfinder, whose first screen fills the rest. */
   above: string | null;
+  /** Where the page's header shows the choice of a model; it never changes. */
+  header: Element | null;
   /** Number of candidates to ask for, and of those to show. */
   top: number;
   rows: number;

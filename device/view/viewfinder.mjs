@@ -29,6 +29,7 @@ const DEFAULTS = {
   theme: null,
   actions: {},
   above: null,
+  header: null,
   top: 5,
   rows: 5,
   hasCamera: true,
@@ -97,7 +98,7 @@ class Viewfinder {
       root.hidden = false;
     });
     parent.append(root);
-    this.#stopFollowingSize = followSize(this.#parts, () => this.#place());
+    this.#stopFollowingSize = followSize(this.#parts, () => this.#place(), options.header ?? null);
     this.#start();
   }
 

@@ -140,8 +140,8 @@ function assemble(parts) {
 }
 
 /** Link the style sheets; the promise is fulfilled once they have loaded or failed. */
-export function linkStyles(root) {
-  const links = STYLES.map((name) => {
+export function linkStyles(root, names = STYLES) {
+  const links = names.map((name) => {
     const href = new URL(name, import.meta.url).href;
     return createElement("link", { rel: "stylesheet", href });
   });
@@ -156,9 +156,16 @@ export function linkStyles(root) {
   );
 }
 
-/** Choose the layout by the available space; return a function that stops. */
-export function followSize(parts, onchange) {
+/**
+ * Choose the layout by the available space; return a function that stops.
+ *
+ * @param {ReturnType<typeof createParts>} parts
+ * @param {() => void} onchange
+ * @param {Element | null} header see `ViewfinderOptions`
+ */
+export function followSize(parts, onchange, header) {
   const { acts, bar, root, screen, side, visit } = parts;
+  header?.append(bar);
   const arrange = () => {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const isDesk = root.clientWidth >= DESK_REM * rem;
@@ -167,13 +174,10 @@ export function followSize(parts, onchange) {
     if (root.dataset.layout !== layout) {
       root.dataset.layout = layout;
       (isDesk ? side : root).append(visit);
-      if (isDesk) {
-        side.prepend(bar);
-        parts.words.after(acts);
-      } else {
-        screen.append(bar);
-        parts.shutter.after(acts);
-      }
+      if (isDesk) parts.words.after(acts);
+      else parts.shutter.after(acts);
+      if (!header && isDesk) side.prepend(bar);
+      else if (!header) screen.append(bar);
     }
     onchange();
   };

@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
+    DESK,
+    PHONE,
     UPLOAD,
     attach,
     checked_page,
@@ -19,26 +21,19 @@ from tests.browser.drive import (
 from tests.browser.server import framing, serving
 from ui.navigation import PAGES
 
-ENTRIES = [entry for group in PAGES.values() for entry in group]
-TITLES = {name: title for name, title, _ in ENTRIES}
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, *_ in ENTRIES])
+@pytest.mark.parametrize("name", PAGES)
 def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
     with (
         serving(tmp_path) as new_server,
         checked_page(browser, {"base_url": new_server.url}) as page,
     ):
-        page.goto("/" if name == ENTRIES[0][0] else f"/{name}")
+        page.goto("/" if name == "identify" else f"/{name}")
         content = page.get_by_test_id("stMain")
         expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
-        for group, entries in PAGES.items():
-            page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
-            links = page.get_by_test_id("stTopNavDropdownLink")
-            expect(links).to_contain_text([title for _, title, _ in entries])
-            page.keyboard.press("Escape")
-        heading = "" if name == ENTRIES[0][0] else f"{TITLES[name]} · "
+        expect(page.get_by_test_id("stTopNavLink")).to_have_text(list(PAGES.values()))
+        heading = "" if name == "identify" else f"{PAGES[name]} · "
         expect(page).to_have_title(f"{heading}A thousand everyday things")
         assert not new_server.tracebacks()
 
@@ -87,3 +82,33 @@ def test_upload_works_in_a_frame_of_another_origin(browser, server):
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")
         wait_for_answer(frame, "espresso", "cup")
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_model_shares_the_header_with_name_and_pages(browser, colours_server, viewport):
+    options = {"base_url": colours_server.url, "viewport": viewport}
+    with checked_page(browser, options) as page:
+        page.goto("/")
+        model = page.locator(".vf-chip")
+        # Nothing covers it, not even when the page is scrolled.
+        model.click(trial=True)
+        page.mouse.move(200, 400)
+        page.mouse.wheel(0, 500)
+        model.click(trial=True)
+        band = page.get_by_test_id("stHeader").bounding_box()
+        box = model.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= band["height"] == 60
+        menu = page.get_by_test_id("stExpandSidebarButton")
+        beside = (
+            menu if viewport == PHONE else page.get_by_test_id("stTopNavLink").last
+        ).bounding_box()
+        assert beside["x"] + beside["width"] < box["x"]
+        # Other pages have none.
+        if viewport == PHONE:
+            menu.click()
+            page.get_by_test_id("stSidebar").get_by_role("link", name="About").click()
+        else:
+            go(page, "About")
+        expect(headline(page)).to_have_text("About Loupe")
+        expect(model).to_have_count(0)

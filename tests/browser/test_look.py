@@ -23,7 +23,7 @@ from ui.navigation import PAGES
 pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
-NAMES = [name for group in PAGES.values() for name, *_ in group]
+NAMES = list(PAGES)
 # Text whose contrast with its background is under 4.5 to 1, or 3 to 1 if it is large. Like WCAG, it
 # leaves out disabled controls.
 FAINT_TEXT = """

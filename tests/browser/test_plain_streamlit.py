@@ -22,7 +22,7 @@ from ui.navigation import PAGES
 pytestmark = pytest.mark.slow
 
 COFFEE = ("espresso", "cup", "coffee mug")
-ENTRIES = [entry for group in PAGES.values() for entry in group]
+ENTRIES = list(PAGES.items())
 
 
 def take_photo(screen):
@@ -43,7 +43,7 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
         wait_for_answer(page, *COFFEE)
         take_photo(page)
         wait_for_answer(page, *COFFEE)
-        for _, title, _ in ENTRIES:
+        for _, title in ENTRIES:
             go(page, title)
             expect(page).to_have_title(
                 "A thousand everyday things"
@@ -57,7 +57,7 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
             # No link leads to a route that only st.App has.
             links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
             own = {urlsplit(link).path for link in links if link.startswith(plain.url)}
-            assert own <= {"/", *(f"/{name}" for name, *_ in ENTRIES)}
+            assert own <= {"/", *(f"/{name}" for name in PAGES)}
         assert not plain.tracebacks()
         # The log holds no visitor's address.
         assert "127.0.0.1" not in plain.log()
@@ -65,7 +65,7 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
 
 def test_plain_script_shows_any_page_to_the_first_visitor(browser, tmp_path):
     # Streamlit then takes pages/ for an app without st.navigation, until one opens the first page.
-    for name, title, _ in ENTRIES[1:]:
+    for name, title in ENTRIES[1:]:
         with (
             serving(tmp_path / name, plain=True) as plain,
             checked_page(browser, {"base_url": plain.url}) as page,

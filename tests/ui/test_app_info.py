@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from model import settings as settings_module
 from model.settings import settings
 from tests.model.tiny import tiny
-from ui.app_info import app_description, app_title, default_bundle
+from ui.app_info import app_description, app_title, default_bundle, header_logo
 
 LONG = "a photograph of " * 40
 
@@ -70,6 +71,23 @@ def test_title_is_one_line_cut_on_a_word(shelf, configure, title, shown):
     )
     settings.cache_clear()
     assert app_title() == shown
+
+
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [
+        ("", ["Loupe"]),
+        (LONG, ["a photograph", "of a…"]),
+        ("<b>&amp;</b>", ["<b>&amp;</b>"]),
+        ("x" * 500, ["x" * 14, "…"]),
+        ("黒い森のきのことベリーの図鑑", ["黒い森のきのこ", "とベリーの図鑑"]),
+    ],
+)
+def test_logo_has_the_name_in_little_room(configure, title, lines):
+    configure(LOUPE_TITLE=title)
+    picture, width = header_logo()
+    assert [text.text for text in ET.fromstring(picture).findall(".//{*}text")] == lines
+    assert width <= 160
 
 
 def test_long_description_ends_with_a_sentence_or_a_word(shelf, configure):
