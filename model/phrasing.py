@@ -21,6 +21,7 @@ __all__ = [
     "format_percent",
     "headline",
     "honest_lines",
+    "label_summary",
     "name_label",
     "shorten",
     "spell_number",
@@ -41,6 +42,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 MAX_LABEL_LENGTH = 60
 MAX_LABEL_LENGTH_IN_RECORD = 40
+MAX_LABEL_LENGTH_IN_SUMMARY = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,19 @@ def _join(phrases: Sequence[Phrase], conjunction: str) -> Phrase:
 
 def _shown(label: str, max_length: int = MAX_LABEL_LENGTH) -> ShownLabel:
     return ShownLabel(shorten(clean(label), max_length))
+
+
+def label_summary(labels: Sequence[str]) -> Phrase:
+    """Return how many labels there are and the first few: 'ten things: hat, shirt and eight more'.
+
+    At least one label.
+    """
+    shown = labels if len(labels) <= 4 else labels[:3]
+    names: list[Phrase] = [(_shown(label, MAX_LABEL_LENGTH_IN_SUMMARY),) for label in shown]
+    if len(shown) < len(labels):
+        names.append((f"{spell_number(len(labels) - len(shown))} more",))
+    things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"
+    return _phrase(f"{things}: ", *_join(names, "and"))
 
 
 def name_label(label: str, language: str, max_length: int = MAX_LABEL_LENGTH) -> Phrase:

@@ -59,14 +59,10 @@ def to_markdown(phrase: Phrase) -> str:
 
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
     """Return how many labels there are and the first few, as Markdown or plain text."""
-    shown = labels if len(labels) <= 4 else labels[:3]
-    names = [shorten(clean(label), 30) for label in shown]
+    phrase = phrasing.label_summary(labels)
     if markdown:
-        names = [escape_markdown(name) for name in names]
-    if len(shown) < len(labels):
-        names.append(f"{spell_number(len(labels) - len(shown))} more")
-    things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"
-    return f"{things}: {join_words(names)}"
+        return to_markdown(phrase)
+    return "".join(part if isinstance(part, str) else part.text for part in phrase)
 
 
 def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:

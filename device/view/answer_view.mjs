@@ -93,25 +93,55 @@ export function createRuler(answer, info) {
   return [ruler, ...rows];
 }
 
-/** Return what to try after an answer that names nothing: the other models. */
-export function createWaysOn(models, current, onModel) {
-  const others = models.filter(({ name }) => name !== current).slice(0, 2);
-  const items = others.map(({ name, title }) => {
-    const words = createElement(
-      "span",
-      {},
-      createElement("b", {}, "Try another model"),
-      createElement("span", { className: "vf-small" }, title),
-    );
-    const button = createElement("button", {
-      type: "button",
-      className: "vf-way",
-      onclick: () => onModel(name),
+/**
+ * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
+ * to know this, then the others.
+ *
+ * @param {import("./types").Model[]} models
+ * @param {string} current name of the model that answered
+ * @param {string} place where the photo goes
+ * @param {(name: string) => void} onModel
+ */
+export function createWaysOn(models, current, place, onModel) {
+  const ways = models
+    .filter(({ name }) => name !== current)
+    .toSorted((one, other) => other.count - one.count)
+    .map(({ name, title, language, knows }) => {
+      const line = createElement("span", { className: "vf-small" });
+      showPhrase(line, [...knows, `. ${place}`], language);
+      const heading = createElement("b", {}, "Try “", createElement("bdi", {}, title), "”");
+      const button = createElement("button", { type: "button", className: "vf-way" });
+      button.append(
+        createIcon("swap"),
+        createElement("span", {}, heading, line),
+        createIcon("next"),
+      );
+      button.onclick = () => onModel(name);
+      return { title, item: createElement("li", {}, button) };
     });
-    button.append(createIcon("swap"), words, createIcon("next"));
-    return createElement("li", {}, button);
-  });
-  return items.length ? [createElement("ul", { className: "vf-ways-on" }, ...items)] : [];
+  const [first, ...others] = ways;
+  if (!first) return [];
+  const items = others.map(({ item }) => item);
+  return [createElement("ul", { className: "vf-ways-on" }, first.item, ...fold(items, others))];
+}
+
+/** Return several models as one way that opens; a single one needs no fold. */
+function fold(items, others) {
+  if (items.length < 2) return items;
+  const names = others.flatMap(({ title }, index) => [
+    ...(index ? [", "] : []),
+    createElement("bdi", {}, title),
+  ]);
+  const words = createElement(
+    "span",
+    {},
+    createElement("b", {}, "Other models"),
+    createElement("span", { className: "vf-small" }, ...names),
+  );
+  const summary = createElement("summary", { className: "vf-way" });
+  summary.append(createIcon("more"), words, createIcon("down"));
+  const list = createElement("ul", {}, ...items);
+  return [createElement("li", {}, createElement("details", {}, summary, list))];
 }
 
 /**

@@ -24,9 +24,15 @@ export interface IdentifierState {
 export interface Model {
   name: string;
   title: string;
+  /** Of its labels: their language, their number, and the first of them in words. */
+  language: string;
+  count: number;
+  knows: Phrase;
 }
 
-export interface Sample extends Model {
+export interface Sample {
+  name: string;
+  title: string;
   alt: string;
   url: string;
   thumbnail: string;

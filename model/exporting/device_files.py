@@ -23,10 +23,11 @@ from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.limits import MIN_SIDE_PX
+from ..phrasing import label_summary
 from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder
-from .device_words import device_words
+from .device_words import device_words, phrase_to_json
 from .runtime import runtime_info
 
 __all__ = [
@@ -124,7 +125,14 @@ def index_json(
         base: the address of ``device/``, for a page elsewhere.
     """
     models = [
-        {"name": bundle.name, "title": bundle.manifest.title, "default": bundle.name == default}
+        {
+            "name": bundle.name,
+            "title": bundle.manifest.title,
+            "default": bundle.name == default,
+            "language": bundle.manifest.language,
+            "count": len(bundle.labels),
+            "knows": phrase_to_json(label_summary(bundle.labels)),
+        }
         for bundle in bundles
     ]
     return {"models": models, "samples": samples_json(base)}

@@ -106,6 +106,20 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
 
+def test_unknown_photo_leads_first_to_the_model_that_knows_most(visit: Any, shelf: Path) -> None:
+    tiny(shelf, "aaa", title="A few")
+    page = visit()
+    choose(page, encoded(colour((128, 128, 128)), "PNG"))
+    ways = page.locator(".vf-ways-on")
+    expect(ways.get_by_role("button")).to_have_text(
+        "Try “A thousand everyday things”"
+        "1,000 things: tench, goldfish, great white shark and 997 more. On this device"
+    )
+    ways.get_by_text("Other models").click()
+    ways.get_by_role("button", name="Try “A few”").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A few")
+
+
 @pytest.mark.slow
 def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, app: Any) -> None:
     page = visit()
