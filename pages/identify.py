@@ -21,6 +21,9 @@ from ui.settings_menu import (
 )
 from ui.viewfinder import ROWS, WAY_KEY, is_chosen, show_viewfinder, ways
 
+# As wide as on a page that isn't.
+MAX_CHART_PX = 704
+
 session, bundles = current_session(), usable_bundles()
 has_viewfinder = is_chosen()
 if has_viewfinder:
@@ -31,7 +34,7 @@ st.set_page_config(layout="wide" if has_viewfinder else "centered")
 # Above a viewfinder that fills the screen, or a refused link would go unseen.
 notice = st.container()
 # Filled in once the model and the number of results are chosen.
-head, answer = st.container(), st.container()
+head, answer = st.container(), st.container(width=MAX_CHART_PX)
 with st.container(horizontal=True, vertical_alignment="center"):
     # Four ways are too wide for a phone.
     # Another key closes it once another way is chosen.

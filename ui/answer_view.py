@@ -7,7 +7,7 @@ import streamlit as st
 from model import Bundle, LoupeError, Prediction
 from model.answer_json import answer_to_json
 from model.bundle import get_bundle
-from model.decision import Certainty, certainty, is_sure
+from model.decision import Certainty, certainty
 from model.exporting.device_files import small_card_in_use
 from model.phrasing import honest_lines
 from model.share_link import MAX_LABELS
@@ -36,14 +36,13 @@ def _find_bundle(prediction: Prediction) -> Bundle | None:
 def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
     """Draw the labels after the ``first`` ones, which the component has, up to ``last``."""
     # A link holds the likeliest labels only; the others have no probability.
-    further = [item for item in prediction.top(last)[first:] if item.probability > 0]
+    count = sum(item.probability > 0 for item in prediction.top(last)[first:])
     # “None of these” has no meaningful percentages.
-    if not further or certainty(prediction) is Certainty.UNKNOWN:
+    if not count or certainty(prediction) is Certainty.UNKNOWN:
         return
-    count = len(further)
     title = "The next label" if count == 1 else f"The next {spell_number(count)} labels"
     st.subheader(title, anchor=False)
-    draw_candidates(further)
+    draw_candidates(prediction, first, last)
 
 
 def show_answer(prediction: Prediction, last: int) -> None:
@@ -53,4 +52,4 @@ def show_answer(prediction: Prediction, last: int) -> None:
     for line in honest_lines(prediction, bundle.manifest if bundle else None):
         st.caption(to_markdown(line))
     if certainty(prediction) is not Certainty.UNKNOWN:
-        draw_candidates(prediction.top(last), sure=is_sure(prediction))
+        draw_candidates(prediction, 0, last)

@@ -1,6 +1,7 @@
 """The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
 
 import base64
+import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -267,6 +268,26 @@ def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundl
     assert at.header[0].value == "Very likely a red"
     assert [caption.value for caption in at.caption if "In testing" in caption.value] == [RED]
     assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
+
+
+@pytest.mark.parametrize(
+    ("rgb", "confidence", "named"),
+    [
+        ("red", CALIBRATED, {"color": "#0F766E"}),
+        (ORANGE, CALIBRATED, {"stroke": "#B45309", "fill": "transparent"}),
+        ("red", None, {"color": "#75847F"}),
+    ],
+    ids=["one plausible label", "several", "not calibrated"],
+)
+def test_chart_has_the_colours_of_the_component(shelf, monkeypatch, rgb, confidence, named):
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    tiny(shelf, confidence=confidence)
+    at = send(component.send(open_app(), failed=True), rgb)
+    (chart,) = at.get("vega_lite_chart")
+    layers = json.loads(chart.proto.spec)["layer"]
+    thin, thick = (layer["mark"] for layer in layers if layer["mark"]["type"] == "bar")
+    assert thin == {"type": "bar", "size": 4, "color": "#75847F"}
+    assert thick.items() >= named.items()
 
 
 @pytest.mark.parametrize(
