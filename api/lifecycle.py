@@ -7,7 +7,9 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,13 +25,13 @@ from model.events import subscribe
 from model.exporting.cache import find_folder
 from model.exporting.folder_maker import folder_maker
 from model.exporting.runtime import find_npm, runtime_dir, runtime_name
+from model.exporting.streamlit_files import find_packed, packed_dir
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.share_link import prepare_signing
 
 from . import telemetry
 from .dispatcher import dispatcher
-from .static_files import packed_dir, packed_name
 
 __all__ = ["lifespan", "live", "ready"]
 
@@ -66,8 +68,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             await asyncio.to_thread(load)
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
-        await asyncio.to_thread(_fetch_runtime)
-        _pack_static_files()
+        await asyncio.to_thread(_prepare_files)
         yield None
         dispatcher().stopping = True
         dispatcher().close()
@@ -88,19 +89,26 @@ def _open_database() -> None:
         log.error("%s: %s", error.code, error)
 
 
-def _fetch_runtime() -> None:
-    """Fetch onnxruntime-web in the background if it is missing and npm is installed.
+def _prepare_files() -> None:
+    """Make in the background what browsers load, where no image's build has made it.
 
-    Runs after the model is loaded, because npm takes 210 MB for some seconds.
+    Runs after the model is loaded. One after the other: npm takes 210 MB for some seconds, packing
+    Streamlit's files 90 MB. Those are sent plain until then, and models don't wait for them.
     """
+    fetched = None
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
-        folder_maker().request(runtime_name(), runtime_dir)
+        fetched = folder_maker().request(runtime_name(), runtime_dir)
+    if find_packed() is None:
+        threading.Thread(target=_pack_files, args=(fetched,), name="pack", daemon=True).start()
 
 
-def _pack_static_files() -> None:
-    """Pack Streamlit's static files in the background; until then, they are sent as they are."""
-    if find_folder(packed_name()) is None:
-        folder_maker().request(packed_name(), packed_dir)
+def _pack_files(fetched: Future[Path] | None) -> None:
+    if fetched:
+        wait([fetched])
+    try:
+        packed_dir()
+    except OSError as error:
+        log.warning("%s", error)
 
 
 async def live(_: Request) -> JSONResponse:

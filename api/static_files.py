@@ -1,14 +1,6 @@
-"""Streamlit's static files, compressed once: Streamlit sends them as they are, 2.3 MB a visit.
+"""Streamlit's static files, sent compressed; see ``model.exporting.streamlit_files``."""
 
-``python -m api.static_files`` packs them in an image's build; elsewhere the server does so in the
-background when it first starts.
-"""
-
-import subprocess
-import sys
 from functools import lru_cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,51 +8,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.exporting.cache import cached_folder, find_folder
-from model.settings import ROOT
+from model.exporting.streamlit_files import find_packed
 
 from .caching import IMMUTABLE
-from .packing import ENCODINGS
 
-__all__ = ["StaticFilesMiddleware", "packed_dir", "packed_name"]
+__all__ = ["StaticFilesMiddleware"]
 
-TIMEOUT_SECONDS = 1800
-"""Longest time to pack the files, which takes 6 s of CPU time at a low priority, in seconds."""
-
-
-def packed_name() -> str:
-    """Return the name of the packed files' folder in the cache."""
-    return f"static/{version('streamlit')}"
-
-
-def packed_dir() -> Path:
-    """Return the folder of packed files; the first call packs them, which takes seconds.
-
-    Raises:
-        OSError: it can't be written, or packing failed.
-    """
-    return cached_folder(packed_name(), _pack)
-
-
-def _pack(folder: Path) -> None:
-    spec = find_spec("streamlit")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("Streamlit isn't installed.")
-    command = [sys.executable, "-m", f"{__package__}.packing"]
-    try:
-        subprocess.run(
-            [*command, str(Path(spec.origin).parent / "static"), str(folder)],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except subprocess.SubprocessError as error:
-        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise OSError(
-            f"Streamlit's files couldn't be packed, so they stay large: {lines[-1]}"
-        ) from error
+SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
+"""Encodings by preference, with what they add to a file's name."""
 
 
 class StaticFilesMiddleware:
@@ -89,13 +44,13 @@ class StaticFilesMiddleware:
 
     def _find(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        folder = find_folder(packed_name())
+        folder = find_packed()
         # A range is one of the plain file's.
         if folder is None or "range" in headers or scope["method"] not in ("GET", "HEAD"):
             return None
         name = scope["path"].removeprefix(self._base_path).removeprefix("/")
         for encoding in accepted_encodings(headers.get("accept-encoding", "")):
-            file = name + ENCODINGS[encoding]
+            file = name + SUFFIXES[encoding]
             if file not in _list_files(folder):
                 continue
             try:
@@ -105,17 +60,17 @@ class StaticFilesMiddleware:
             response = self._sender.file_response(folder / file, stat, scope)
             response.headers["Cache-Control"] = IMMUTABLE
             response.headers.add_vary_header("Accept-Encoding")
-            if response.status_code == 200:
+            if response.status_code == 200 and encoding != "identity":
                 response.headers["Content-Encoding"] = encoding
             return response
         return None
 
 
 def accepted_encodings(header: str) -> list[str]:
-    """Return those of ``ENCODINGS`` that an Accept-Encoding header names, the best first."""
+    """Return those of ``SUFFIXES`` that an Accept-Encoding header allows, the best first."""
     parts = [part.replace(" ", "").lower().partition(";") for part in header.split(",")]
-    accepted = {name for name, _, weight in parts if weight.rstrip("0.") != "q="}
-    return [encoding for encoding in ENCODINGS if encoding in accepted]
+    accepted = {name for name, _, weight in parts if weight.rstrip("0.") != "q="} | {"identity"}
+    return [encoding for encoding in SUFFIXES if encoding in accepted]
 
 
 @lru_cache(maxsize=2)
@@ -123,7 +78,3 @@ def _list_files(folder: Path) -> frozenset[str]:
     """Return the files of a folder, which never change; no other name leads to a file."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return frozenset(path.relative_to(folder).as_posix() for path in files)
-
-
-if __name__ == "__main__":
-    packed_dir()

@@ -10,12 +10,16 @@ from html import escape
 from pathlib import Path
 
 import streamlit
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
+from model.exporting.streamlit_files import find_packed, first_visit
 from model.settings import settings
 from ui.app_info import app_description, app_title
+from ui.first_visit import quicken
 from ui.navigation import ICON, PAGES, ROOT
 
 __all__ = ["page_routes"]
@@ -44,7 +48,8 @@ def page_routes(base_path: str = "") -> list[Route]:
         def page(request: Request) -> Response:
             return _respond(request, base_path, path, title)
 
-        return Route(base_path + path, page)
+        # Streamlit's server doesn't compress what is at the root.
+        return Route(base_path + path, page, middleware=[Middleware(GZipMiddleware)])
 
     return [
         # Below a base path, Streamlit redirects to the path with the slash.
@@ -63,6 +68,7 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
         _base_url(request, base_path),
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
+        find_packed(),
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": etag}
@@ -85,7 +91,7 @@ def _base_url(request: Request, base_path: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _page(title: str, description: str, base_url: str, path: str) -> bytes:
+def _page(title: str, description: str, base_url: str, path: str, packed: Path | None) -> bytes:
     """Return the page with its head filled in.
 
     Args:
@@ -93,6 +99,7 @@ def _page(title: str, description: str, base_url: str, path: str) -> bytes:
         description: of the app, as plain text; may be empty.
         base_url: the app's address; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
+        packed: folder of Streamlit's packed files, or None.
     """
     width, height = PICTURE_SIZE
     card = {
@@ -120,7 +127,7 @@ def _page(title: str, description: str, base_url: str, path: str) -> bytes:
         f'<meta name="{name}" content="{escape(text)}" />' for name, text in plain.items() if text
     ]
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
-    html = INDEX.read_text(encoding="utf-8")
+    html = quicken(INDEX.read_text(encoding="utf-8"), first_visit(packed) if packed else None)
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     return html.replace("<noscript>", about, 1).encode()
 

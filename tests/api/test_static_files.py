@@ -13,7 +13,8 @@ from streamlit.web.server.starlette.starlette_static_routes import (
     create_streamlit_static_assets_routes,
 )
 
-from api.static_files import StaticFilesMiddleware, packed_dir, packed_name
+from api.static_files import StaticFilesMiddleware
+from model.exporting.streamlit_files import packed_dir, packed_name
 
 STATIC = Path(streamlit.__file__).parent / "static"
 SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)
@@ -37,7 +38,7 @@ def test_packed_files_differ_only_in_their_encoding(data_folder: Path, base: str
     assert (status, body, plain["vary"]) == (200, data, "Accept-Encoding")
     assert "content-encoding" not in plain, "nothing has been packed yet"
 
-    older = data_folder / "derived" / "static"
+    older = data_folder / "derived" / "streamlit"
     for number in range(3):
         (older / f"0.{number}").mkdir(parents=True)
     packed_dir()

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
 from deploy.ports import free_port
+from model.exporting.streamlit_files import pack, packed_name
 from tests.waiting import wait_until
 
 __all__ = ["ROOT", "Server", "framing", "serving"]
@@ -53,6 +56,7 @@ class Server:
 def serving(
     folder: Path,
     *,
+    port: int | None = None,
     prefix: str = "",
     plain: bool = False,
     options: Sequence[str] = (),
@@ -62,9 +66,9 @@ def serving(
 
     ``plain`` runs the entry point as a script without ``st.App``; ``options`` are Streamlit's.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     data, log = folder / "data", folder / "server.log"
-    port = free_port()
+    _add_packed_files(data)
+    port = port or free_port()
     command = [sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
     command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
     command += options
@@ -119,6 +123,27 @@ def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> I
         finally:
             running.shutdown()
             thread.join()
+
+
+def _add_packed_files(data: Path) -> None:
+    """Give a data folder Streamlit's packed files: each server would take seconds to make them."""
+    built, link = _packed_files(), data / "derived" / packed_name()
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(built)
+
+
+@cache
+def _packed_files() -> Path:
+    """Return a folder with the packed files, which other processes and later runs use as well."""
+    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / packed_name()
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=folder.parent))
+        pack(new)
+        with contextlib.suppress(OSError):
+            new.rename(folder)
+    return folder
 
 
 def _wait_until_ready(server: Server, path: str) -> None:

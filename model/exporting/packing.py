@@ -1,0 +1,95 @@
+"""Pack the files of Streamlit's pages for browsers: ``packing.py STATIC DEVICE TARGET``.
+
+A program of its own that imports nothing of the app: its 90 MB end with it, and it yields to the
+server.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import brotli
+
+TYPES = {".css", ".js"}
+SMALL_BYTES = 100_000
+GOOD, QUICK = 10, 5
+"""Brotli's qualities: the good one, 0.4 s per MB, for small files and for what each visit loads."""
+
+SCRIPT = re.compile(r'<script type="module"[^>]* src="\./([^"]+)"')
+IMPORT = re.compile(r"""\b(?:from|import)\s*["'](\.{1,2}/[^"']+)["']""")
+COMPONENT = "static/js/BidiComponent.*.js"
+"""Streamlit's module that mounts components, which its first one loads when there is one."""
+
+
+def main(static: Path, device: Path, target: Path) -> None:
+    """Write Streamlit's text files to ``target`` in each encoding, and a bundle of modules.
+
+    Args:
+        static: Streamlit's static files, among them ``index.html``.
+        device: the app's own modules.
+        target: gets ``static/js/loupe.HASH.js``, unless Streamlit's page isn't as expected.
+
+    Raises:
+        OSError: a file can't be written.
+    """
+    if hasattr(os, "nice"):
+        os.nice(10)
+    index = (static / "index.html").read_text(encoding="utf-8")
+    for path in (static / "static").rglob("*"):
+        if path.suffix in TYPES:
+            data = path.read_bytes()
+            is_first = path.name in index or len(data) < SMALL_BYTES
+            _write(target / path.relative_to(static), data, path.stat().st_mtime, good=is_first)
+    start, component = SCRIPT.search(index), next(static.glob(COMPONENT), None)
+    if start and component:
+        _write_bundle(target, device, start[1], dict(_closure(static, start[1], component, device)))
+
+
+def _write_bundle(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
+    """Write the bundle, and ``first-visit.json``, which says what is in it."""
+    call = f"runBundle({json.dumps(modules, ensure_ascii=False)}, {json.dumps(start)});\n"
+    data = (device / "bundle.js").read_bytes() + call.encode()
+    bundle = f"static/js/loupe.{hashlib.sha256(data).hexdigest()[:16]}.js"
+    _write(target / bundle, data, None, good=True)
+    # Streamlit has none to send to browsers that take no encoding.
+    (target / bundle).write_bytes(data)
+    content = {"bundle": bundle, "start": start, "modules": sorted(modules)}
+    (target / "first-visit.json").write_text(json.dumps(content))
+
+
+def _closure(static: Path, start: str, component: Path, device: Path) -> Iterator[tuple[str, str]]:
+    """Yield the modules of a first visit: their paths below the app's, and their sources."""
+    left = [static / start, component, device / "streamlit.mjs"]
+    seen = set(left)
+    while left:
+        path = left.pop()
+        text = path.read_text(encoding="utf-8")
+        root = static if path.is_relative_to(static) else device.parent
+        yield path.relative_to(root).as_posix(), text
+        others = {Path(os.path.normpath(path.parent / name)) for name in IMPORT.findall(text)}
+        new = {other for other in others - seen if other.is_file()}
+        left.extend(sorted(new))
+        seen |= new
+
+
+def _write(file: Path, data: bytes, modified: float | None, *, good: bool) -> None:
+    """Write a file in each encoding, with the time of its last modification."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    packed = {
+        ".br": brotli.compress(data, quality=GOOD if good else QUICK),
+        ".gz": gzip.compress(data, mtime=0),
+    }
+    for suffix, content in packed.items():
+        encoded = file.with_name(file.name + suffix)
+        encoded.write_bytes(content)
+        if modified is not None:
+            os.utime(encoded, (modified, modified))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""Streamlit's scripts and styles, packed once per version: it sends them as they are, 2.1 MB.
+
+``python -m model.exporting.streamlit_files`` packs them in an image's build; elsewhere the server
+does so in the background when it first starts.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+
+from ..settings import ROOT
+from .cache import cached_folder, find_folder
+from .page_files import PAGE_DIR, PAGE_FILES
+
+__all__ = ["FirstVisit", "find_packed", "first_visit", "pack", "packed_dir", "packed_name"]
+
+PACKING = Path(__file__).with_name("packing.py")
+
+
+class FirstVisit(TypedDict):
+    """Paths below the app's: of the modules, of the first one, and of the script with all."""
+
+    bundle: str
+    start: str
+    modules: list[str]
+
+
+TIMEOUT_SECONDS = 1800
+"""Longest time to pack the files, which takes 3 s of CPU time at a low priority, in seconds."""
+
+
+@lru_cache(maxsize=1)
+def packed_name() -> str:
+    """Return the name of the folder of packed files in the cache."""
+    # Named by the app's own modules, too, which are in the bundle.
+    paths = [PACKING, *(PAGE_DIR / name for name in sorted(PAGE_FILES))]
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
+    return f"streamlit/{version('streamlit')}-{content}"
+
+
+def find_packed() -> Path | None:
+    """Return the folder of packed files if they have been packed."""
+    return find_folder(packed_name())
+
+
+def first_visit(packed: Path) -> FirstVisit | None:
+    """Return what a first visit loads; None if Streamlit's page isn't as expected."""
+    file = packed / "first-visit.json"
+    content: FirstVisit | None = json.loads(file.read_text()) if file.is_file() else None
+    return content
+
+
+def packed_dir() -> Path:
+    """Return the folder of packed files; the first call packs them, which takes seconds.
+
+    Raises:
+        OSError: it can't be written, or packing failed.
+    """
+    return cached_folder(packed_name(), pack)
+
+
+def pack(folder: Path) -> None:
+    """Pack the files into a folder.
+
+    Raises:
+        OSError: it can't be written, or packing failed.
+    """
+    spec = find_spec("streamlit")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("Streamlit isn't installed.")
+    static = Path(spec.origin).parent / "static"
+    try:
+        subprocess.run(
+            [sys.executable, str(PACKING), str(static), str(PAGE_DIR), str(folder)],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except subprocess.SubprocessError as error:
+        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        raise OSError(f"Streamlit's files couldn't be packed: {lines[-1]}") from error
+
+
+if __name__ == "__main__":
+    packed_dir()
