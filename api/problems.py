@@ -83,6 +83,7 @@ KINDS = {
     "no-such-model": (404, "No such model"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),
+    "other-version": (409, "Another version of the model"),
     "too-slow": (408, "Upload timed out"),
     "too-large": (413, "Too many bytes"),
     "too-many-pixels": (413, "Too many pixels"),

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, Field
@@ -19,13 +19,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from model import load
+from model import Classifier, load
 from model.admission import admission_queue
 from model.answer_json import answer_to_json
 from model.engine_info import ServerEngine
 from model.errors import Busy
 from model.explanation import map_to_json
 from model.page_sessions import page_sessions, read_own_answer
+from model.pixels import read_pixels
+from model.preprocess import Pixels
 from model.share_link import MAX_TOKEN_LENGTH
 
 from .body_limits import PHOTO_BYTES, limited_body
@@ -64,6 +66,13 @@ class PhotoParams(BatchParams):
     engine: ServerEngine | None = None
 
 
+class PixelParams(PhotoParams):
+    """Parameters of ``pixels`` and ``pixels/explanation``: see ``read_pixels``."""
+
+    version: Annotated[str, Field(max_length=64)]
+    packed: bool = False
+
+
 def _filled(label: str) -> str:
     # Imported on first use: a database costs memory that most processes never need.
     from model.corrections.store import clean_label
@@ -72,6 +81,8 @@ def _filled(label: str) -> str:
         raise ValueError("The label is missing. Send what the photo shows.")
     return cleaned
 
+
+P = TypeVar("P", bound=PhotoParams)
 
 Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_filled)]
 
@@ -89,6 +100,8 @@ def session_routes() -> list[BaseRoute]:
     """Return the routes below ``/api/session``."""
     routes = [
         Route("/photo", photo, methods=["POST"]),
+        Route("/pixels", pixels, methods=["POST"]),
+        Route("/pixels/explanation", pixels_explanation, methods=["POST"]),
         Route("/explanation", explanation, methods=["POST"]),
         Route("/correction", correction, methods=["POST"]),
     ]
@@ -104,13 +117,25 @@ def session_routes() -> list[BaseRoute]:
 async def photo(request: Request) -> JSONResponse:
     """Identify the photo in the body; the response also has the answer's words and its link."""
     async with _turn(request):
-        return await identify_request(request, _photo_params(request), _answer)
+        return await identify_request(request, _params(request, PhotoParams), _answer)
 
 
 async def explanation(request: Request) -> JSONResponse:
     """Return the occlusion map of the top label for the photo in the body."""
     async with _turn(request):
-        return await identify_request(request, _photo_params(request), _explain)
+        return await identify_request(request, _params(request, PhotoParams), _explain)
+
+
+async def pixels(request: Request) -> JSONResponse:
+    """Do what ``photo`` does, for the pixels that the browser has made of one."""
+    async with _turn(request):
+        return await identify_request(request, _params(request, PixelParams), _answer)
+
+
+async def pixels_explanation(request: Request) -> JSONResponse:
+    """Do what ``explanation`` does, for the pixels that the browser has made of a photo."""
+    async with _turn(request):
+        return await identify_request(request, _params(request, PixelParams), _explain)
 
 
 async def correction(request: Request) -> JSONResponse:
@@ -164,8 +189,14 @@ async def _turn(request: Request) -> AsyncIterator[str]:
         lock.release()
 
 
-def _photo_params(request: Request) -> PhotoParams:
-    return PhotoParams.model_validate(dict(request.query_params))
+def _params(request: Request, kind: type[P]) -> P:
+    return kind.model_validate(dict(request.query_params))
+
+
+def _source(upload: Upload, params: PhotoParams, classifier: Classifier) -> bytes | Pixels:
+    if not isinstance(params, PixelParams):
+        return upload.data
+    return read_pixels(upload.data, classifier.bundle, params.version, packed=params.packed)
 
 
 def _answer(upload: Upload, params: PhotoParams) -> dict[str, Any]:
@@ -174,7 +205,7 @@ def _answer(upload: Upload, params: PhotoParams) -> dict[str, Any]:
     with admission_queue().acquire() as admission:
         queue_seconds = time.perf_counter() - upload.received
         classifier = load(params.model, params.engine)
-        prediction = classifier.identify(upload.data)
+        prediction = classifier.identify(_source(upload, params, classifier))
         queue_seconds += admission.large_wait_seconds
     answer = answer_to_json(prediction, classifier.bundle.manifest, params.top)
     return {**answer, "queue_ms": round(queue_seconds * 1000, 2)}
@@ -182,4 +213,5 @@ def _answer(upload: Upload, params: PhotoParams) -> dict[str, Any]:
 
 def _explain(upload: Upload, params: PhotoParams) -> dict[str, Any]:
     classifier = load(params.model, params.engine)
-    return map_to_json(classifier, classifier.identify_detailed(upload.data))
+    source = _source(upload, params, classifier)
+    return map_to_json(classifier, classifier.identify_detailed(source))

@@ -9,7 +9,8 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { GraphName, ModelInfo, OcclusionMap, Prediction, Region, WorkerCalls } from "./types" */
+/** @import { GraphName, ModelInfo, OcclusionMap, Prediction, PrepareValues, Region } from "./types" */
+/** @import { WorkerCalls } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
@@ -29,14 +30,16 @@ export { LoupeError };
  * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
+ * @param {Engine} [options.engine] the worker, by default a new one; it ends with the model
  * @returns {Promise<Model>}
  * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason; or the signal's reason
  */
-export async function load(address, { graph = "small", onProgress, signal } = {}) {
+export async function load(address, { graph = "small", onProgress, signal, engine } = {}) {
   signal?.throwIfAborted();
   const folder = folderUrl(address);
-  const calls = new Calls(startWorker(), onProgress);
+  const calls = engine ?? new Engine();
+  calls.onProgress = onProgress;
   try {
     const loading = calls.send("load", { address: folder.href, graph });
     return new Model(calls, await untilAborted(loading, signal), folder);
@@ -74,7 +77,7 @@ class Model {
   #isClosed = false;
 
   /**
-   * @param {Calls} calls
+   * @param {Engine} calls
    * @param {ModelInfo} info
    * @param {URL} folder
    */
@@ -227,8 +230,13 @@ async function copyOf(source) {
   }
 }
 
-/** Calls of a worker's functions, each answered by a message with its number. */
-class Calls {
+/**
+ * The worker: it makes a model's pixels of photos at once, and runs the model after `load`. Calls of
+ * its functions are answered by a message with their number.
+ */
+export class Engine {
+  /** @type {((loaded: number, total: number) => void) | undefined} of what `load` downloads */
+  onProgress;
   #worker;
   /** @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void}>} */
   #waiting = new Map();
@@ -236,16 +244,14 @@ class Calls {
   /** @type {Error | null} */
   #closed = null;
 
-  /**
-   * @param {Worker} worker
-   * @param {(loaded: number, total: number) => void} [onProgress]
-   */
-  constructor(worker, onProgress) {
+  /** @throws {LoupeError} "engine-unavailable" */
+  constructor() {
+    const worker = startWorker();
     this.#worker = worker;
     worker.onmessage = ({ data }) => {
       if (data.progress) {
         const [received, total] = data.progress;
-        return onProgress?.(received, total);
+        return this.onProgress?.(received, total);
       }
       const call = this.#waiting.get(data.number);
       this.#waiting.delete(data.number);
@@ -276,6 +282,26 @@ class Calls {
     // A picture that wasn't moved.
     result.catch(() => transfer.forEach((picture) => picture.close()));
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
+  }
+
+  /** Return whether this browser returns a photo's pixels unchanged. */
+  canPrepare() {
+    return this.send("canPrepare", {});
+  }
+
+  /**
+   * Return the pixels that a model takes of a photo, packed if the browser can; see `pack`.
+   *
+   * @param {PrepareValues} values
+   * @throws {LoupeError} as `Model.identify`
+   */
+  prepare(values) {
+    return this.send("prepare", values);
+  }
+
+  /** Whether the worker has ended. */
+  get isClosed() {
+    return this.#closed !== null;
   }
 
   close() {

@@ -3,7 +3,10 @@
  * camera.
  */
 
+import { pause } from "./engine/abort.mjs";
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
+import { modelQuestion } from "./view/ask.mjs";
+import { followConnection } from "./view/connection.mjs";
 import { createElement } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
@@ -20,6 +23,9 @@ const HEADER = "3.75rem";
 
 /** The source of photos from Streamlit's own widgets. */
 const UPLOAD = "upload";
+
+/** Longest wait for the size of a model before a question, in milliseconds. */
+const ABOUT_MS = 1500;
 
 /** Time after which a message that the app hasn't acted on is sent again, in milliseconds. */
 const LOST_MS = 2000;
@@ -48,6 +54,12 @@ class Screen {
   /** The model of the photo that is shown, until the app has followed. */
   #chosen = null;
   #isClosed = false;
+  #isConnected = true;
+  /** Models that were ready on this device: the browser still has their files. */
+  #ready = new Set();
+  /** Where another model is to see an open photo, once the visitor has chosen. */
+  #place = null;
+  #stopFollowing;
 
   constructor(parent, { recent, base, capture, logo }) {
     this.#parent = parent;
@@ -55,6 +67,10 @@ class Screen {
     parent.host.toggleAttribute("data-below", !capture);
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
     this.#header = capture ? createHeader(logo) : null;
+    this.#stopFollowing = followConnection((isConnected) => {
+      this.#isConnected = isConnected;
+      this.#identifier?.setConnected(isConnected);
+    });
   }
 
   /** Take new data. */
@@ -92,6 +108,7 @@ class Screen {
   close() {
     this.#isClosed = true;
     /** @type {ShadowRoot | undefined} */ (this.#header?.getRootNode())?.host.remove();
+    this.#stopFollowing();
     this.#view.unmount();
     this.#identifier.close();
   }
@@ -130,7 +147,17 @@ class Screen {
       this.#socket ??= new SocketServer(server);
       this.#server = data.routes ? new Server(server) : this.#socket;
       const address = data.downloads ? `${data.base}device/models/${model}/` : null;
-      this.#identifier = createIdentifier({ model, address, server: this.#server, run: data.run });
+      this.#identifier = createIdentifier({
+        model,
+        address,
+        server: this.#server,
+        run: data.run,
+        limits: data.limits,
+        described: data.described?.name === model ? data.described : null,
+      });
+      const identifier = this.#identifier;
+      identifier.setConnected(this.#isConnected);
+      identifier.onchange = () => identifier.state.device === "ready" && this.#ready.add(model);
     } else {
       this.#server.update(server);
     }
@@ -209,25 +236,58 @@ class Screen {
   }
 
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
-  #choose(name) {
+  async #choose(name) {
     const { entry } = this.#view;
     // The app keeps the upload itself.
     if (!entry?.photo || entry.source === UPLOAD) {
       this.#chosen = null;
       return this.#send("model", name);
     }
+    const place = await this.#placeFor(name, entry);
+    // The list shows the model of the answer again.
+    if (!place) return this.#view.update({});
     this.#chosen = name;
     this.#follow(this.#data);
-    return this.#view.identifyAgain();
+    return this.#view.identifyAgain({ place });
   }
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
-  #identifyAgain(former) {
+  async #identifyAgain(former) {
     const isSameWay = ["run", "downloads", "engine"].every(
       (name) => former[name] === this.#data[name],
     );
-    const isItsModel = this.#view.entry?.answer?.prediction.model === this.#model;
-    if (!(isSameWay && isItsModel)) this.#view.identifyAgain();
+    const { entry } = this.#view;
+    const model = this.#model;
+    const isItsModel = entry?.answer?.prediction.model === model;
+    if (isSameWay && isItsModel) return undefined;
+    // The mode's menu has said what another mode sends.
+    const isAsked = isSameWay && entry?.answer && entry.photo;
+    const isHere = this.#data.run === "auto" && this.#ready.has(model);
+    const place = isAsked ? await this.#placeFor(model, entry) : isHere ? "device" : "any";
+    return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
+  }
+
+  /**
+   * Return where another model is to see the open photo: "device", "any" as the mode has it, or null
+   * for nowhere. The first time asks, where a photo would leave or a model be fetched.
+   */
+  async #placeFor(name, { photo }) {
+    const { base, downloads, models, run } = this.#data;
+    const { state } = this.#identifier;
+    const isOff = run === "auto" && ["off", "failed"].includes(state.device);
+    if (run === "server" || !downloads || isOff) return "any";
+    if (this.#ready.has(name)) return "device";
+    if (!this.#place || (run === "device" && this.#place !== "device")) {
+      const url = `${base}device/models/${name}/model.json`;
+      const { title } = models.find((model) => model.name === name) ?? { title: name };
+      const unknown = pause(ABOUT_MS).then(() => ({ bytes: null, recipe: null }));
+      const { bytes, recipe } = await Promise.race([sizeOf(url, this.#ready.size > 0), unknown]);
+      const question = modelQuestion({ title, bytes, recipe }, state, photo, run === "auto");
+      const way = await this.#view.ask(question).catch(() => null);
+      if (!way) return null;
+      this.#place = way;
+    }
+    return this.#place === "device" ? "device" : "any";
   }
 
   async #correct(entry) {
@@ -246,7 +306,7 @@ class Screen {
     const response = await fetch(url).catch(() => null);
     const photo = response?.ok ? await response.blob() : null;
     if (!photo) return this.#showAddress();
-    if (this.#isStillOpen(answer.token)) await this.#view.take(photo, UPLOAD, alt, answer, id);
+    if (this.#isStillOpen(answer.token)) await this.#view.take(photo, UPLOAD, alt, { answer, id });
     return undefined;
   }
 
@@ -287,6 +347,21 @@ function createHeader(logo) {
   });
   document.body.prepend(host);
   return place;
+}
+
+/**
+ * Return the bytes that a model's files take on the way, and its recipe; null where that isn't known.
+ *
+ * @param {string} url of its `model.json`
+ * @param {boolean} hasRuntime whether the browser has what runs all models
+ */
+async function sizeOf(url, hasRuntime) {
+  const response = await fetch(url).catch(() => null);
+  const info = response?.ok ? await response.json() : null;
+  if (!info) return { bytes: null, recipe: null };
+  const { graphs, recipe, runtime } = info;
+  const { bytes, golden } = graphs.small;
+  return { bytes: bytes + golden.bytes + (hasRuntime ? 0 : runtime.bytes), recipe };
 }
 
 /**

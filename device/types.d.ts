@@ -5,6 +5,9 @@ export type GraphName = "small" | "full";
 /** Where photos are answered: `auto` is on the device once it can. */
 export type Run = "auto" | "device" | "server";
 
+/** What the server gets of a photo: the pixels that the model takes, or the file. */
+export type Sending = "pixels" | "file";
+
 export interface Size {
   width: number;
   height: number;
@@ -151,7 +154,21 @@ export interface WorkerCalls {
   load(values: { address: string; graph: GraphName }): Promise<ModelInfo>;
   identify(values: FrameValues): Promise<Prediction>;
   explain(values: { source: Blob; seconds: number }): Promise<OcclusionMap>;
+  canPrepare(values: object): Promise<boolean>;
+  prepare(values: PrepareValues): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;
+}
+
+/** A photo's pixels, see `pack`. */
+export interface Packed {
+  bytes: Uint8Array<ArrayBuffer>;
+  packed: boolean;
+}
+
+export interface PrepareValues {
+  source: Blob;
+  recipe: Recipe;
+  limits: Limits;
 }
 
 export interface FrameValues {
@@ -202,6 +219,10 @@ export interface Answer {
   /** Which part of the photo the model saw; null if its version is gone. */
   recipe: Recipe | null;
   where: "device" | "server";
+  /** Whether the server got pixels that a browser had made, not a photo's file. */
+  from_pixels: boolean;
+  /** What this browser sent for it; also in answers of recent photos, not in those of links. */
+  sent?: { kind: Sending; bytes: number };
   /** Null in an answer from a link. */
   milliseconds: number | null;
   /** Of the answer's link. */

@@ -43,6 +43,7 @@ def answer_to_json(
         "language": prediction.language,
         "recipe": manifest and manifest.recipe.model_dump(mode="json"),
         "where": runs_in,
+        "from_pixels": prediction.from_pixels,
         "milliseconds": times and round(times.total, 2),
         "token": token or encode(prediction),
     }

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,9 @@ from .settings import settings
 
 __all__ = ["Classifier", "Identification", "Source", "default_model", "load"]
 
-Source = str | Path | bytes | Image.Image | Photo
-"""A path, a file's bytes, a PIL image, or a photo that has already been read."""
+Source = str | Path | bytes | Image.Image | Photo | Pixels
+"""A path, a file's bytes, a PIL image, a photo that has already been read, or the pixels that
+``preprocess`` would make of one."""
 
 log = logging.getLogger("loupe")
 
@@ -127,7 +128,8 @@ class Classifier:
             # The wait for another large photo is not part of decoding.
             started += admission.large_wait_seconds
             decoded = time.perf_counter()
-            pixels = preprocess(photo.image, self.bundle.manifest.recipe)
+            recipe = self.bundle.manifest.recipe
+            pixels = data if isinstance(data, np.ndarray) else preprocess(photo.image, recipe)
             preprocessed = time.perf_counter()
             output = self._run_engine(pixels, is_batch=timeout is None)
             finished = time.perf_counter()
@@ -137,14 +139,21 @@ class Classifier:
             engine=(finished - preprocessed) * 1000,
             total=(finished - started) * 1000,
         )
-        return Identification(photo, pixels, self._to_prediction(output, times))
+        prediction = self._to_prediction(output, times)
+        is_from_pixels = isinstance(data, np.ndarray)
+        return Identification(photo, pixels, replace(prediction, from_pixels=is_from_pixels))
 
-    def read_photo(self, source: bytes | Image.Image | Photo) -> Photo:
+    def read_photo(self, source: bytes | Image.Image | Photo | Pixels) -> Photo:
         """Return a photo, decoded no larger than this model's preprocessing needs.
 
         Raises:
-            PhotoError: the photo cannot be read.
+            PhotoError: the photo cannot be read, or the pixels aren't of the recipe's size.
         """
+        if isinstance(source, np.ndarray):
+            height, width = self.bundle.manifest.recipe.size
+            if source.shape != (height, width, 3) or source.dtype != np.uint8:
+                raise DamagedPhoto(f"This model takes uint8 pixels of shape {(height, width, 3)}.")
+            return Photo(Image.fromarray(source), "", (width, height))
         if isinstance(source, Photo):
             return source
         if isinstance(source, Image.Image):

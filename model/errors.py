@@ -14,6 +14,7 @@
     │   ├── BundleDamaged        bundle-damaged
     │   ├── BundleTooNew         bundle-too-new
     │   └── GoldenMismatch       golden-mismatch
+    ├── OtherVersion             other-version
     ├── EngineUnavailable        engine-unavailable
     ├── ArchiveError             archive-refused
     ├── LinkError                link-refused
@@ -50,6 +51,7 @@ __all__ = [
     "LinkError",
     "LoupeError",
     "MissingPhoto",
+    "OtherVersion",
     "PhotoError",
     "PhotoTooLarge",
     "PhotoTooSmall",
@@ -145,6 +147,12 @@ class GoldenMismatch(BundleError):
     """An engine does not reproduce the golden outputs."""
 
     code = "golden-mismatch"
+
+
+class OtherVersion(LoupeError):
+    """Pixels that were made for another version of the model."""
+
+    code = "other-version"
 
 
 class EngineUnavailable(LoupeError):

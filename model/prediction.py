@@ -89,6 +89,7 @@ class Prediction:
         prediction_set: the labels of the conformal set; None without calibration.
         milliseconds: None for a prediction from a share link.
         graph: the one that answered; a card may have been measured with the other.
+        from_pixels: whether a browser made the pixels, so that the photo's file was never seen.
     """
 
     model: str
@@ -105,6 +106,7 @@ class Prediction:
     ood_score: float | None = None
     prediction_set: tuple[Candidate, ...] | None = None
     graph: Graph = "full"
+    from_pixels: bool = False
 
     def top(self, count: int = 5) -> list[Candidate]:
         """Return the ``count`` most probable labels, best first."""

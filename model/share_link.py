@@ -59,14 +59,24 @@ TOKEN = re.compile(
 SMALL_GRAPH = "s"
 """Follows the letter of an engine that ran the small graph."""
 
-ENGINES_BY_LETTERS: dict[str, tuple[str, Graph]] = {
-    **{info.letter: (info.name, "full") for info in ENGINES.values()},
+FROM_PIXELS = "p"
+"""Follows the letter of an engine on the server that got pixels instead of a photo."""
+
+ENGINES_BY_LETTERS: dict[str, tuple[str, Graph, bool]] = {
+    **{info.letter: (info.name, "full", False) for info in ENGINES.values()},
     **{
-        info.letter + SMALL_GRAPH: (info.name, "small")
+        info.letter + SMALL_GRAPH: (info.name, "small", False)
         for info in ENGINES.values()
         if info.runs_in == "device"
     },
+    **{
+        info.letter + FROM_PIXELS: (info.name, "full", True)
+        for info in ENGINES.values()
+        if info.runs_in == "server"
+    },
 }
+"""Engine, graph and ``Prediction.from_pixels``."""
+
 IN_DISTRIBUTION = {"y": True, "n": False, "x": None}
 
 log = logging.getLogger("loupe.share_link")
@@ -110,6 +120,7 @@ def encode(prediction: Prediction) -> str:
     plausible = "x" if labels is None else str(min(99, len(labels)))
     engine = ENGINES[prediction.engine]
     letters = engine.letter + (SMALL_GRAPH if prediction.graph == "small" else "")
+    letters += FROM_PIXELS if prediction.from_pixels else ""
     token = "~".join([prediction.model, prediction.version, letters, known, plausible, pairs])
     secret = _secret() if engine.runs_in == "server" else None
     return _signer(secret).sign(f"{token}.{_key_id(secret)}").decode() if secret else token
@@ -126,7 +137,7 @@ def decode(token: str) -> SharedPrediction:
     if not match or match[3] not in ENGINES_BY_LETTERS:
         raise LinkError("This link is incomplete. Ask for it to be sent again.")
     model, version, letters, known, plausible, pairs = match.groups()
-    engine, graph = ENGINES_BY_LETTERS[letters]
+    engine, graph, from_pixels = ENGINES_BY_LETTERS[letters]
     bundle = _get_bundle(model, version)
     prediction = Prediction(
         model=model,
@@ -141,6 +152,7 @@ def decode(token: str) -> SharedPrediction:
         calibrated=bundle.manifest.calibration is not None,
         in_distribution=IN_DISTRIBUTION[known],
         graph=graph,
+        from_pixels=from_pixels,
     )
     if plausible != "x" and prediction.calibrated:
         labels = tuple(prediction.top(max(1, int(plausible))))

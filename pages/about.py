@@ -35,15 +35,26 @@ st.write(
 st.subheader("How it works", anchor=False)
 if RUNS_ON_DEVICE:
     st.write(
-        "The line below the viewfinder says where your photo is answered, before and after. *On "
-        "this device*, it isn't sent anywhere: the app only gets the numbers of the answer, for "
-        "the chart and the link. *On the server*:"
+        "The line below the viewfinder says where your photo is answered and what is sent for it, "
+        "before and after. *On this device*, it isn't sent anywhere: the app only gets the "
+        "numbers of the answer, for the chart and the link. *On the server*:"
     )
-st.write(
+MADE_HERE = (
+    "1. Your browser makes what the model sees: the marked part of your photo, turned upright and "
+    "made small. Only that is sent to this app's server. Everything else your phone stores in the "
+    "photo (place, time, serial number) stays on your device.\n"
+    "2. If your browser can't make it or can't read the file, or runs on the server's own machine, "
+    "the file itself is sent, and the line or a question says so before. The server then makes "
+    "what the model sees and drops the rest.\n"
+)
+SENT = (
     "1. Your photo is sent to this app's server. Its size and type are checked, it is turned "
     "upright, and everything else your phone stores in it (place, time, serial number) is "
     "dropped.\n"
     "2. It is resized and cropped the way the model expects.\n"
+)
+st.write(
+    f"{MADE_HERE if HAS_VIEWFINDER else SENT}"
     "3. The model gives every label it knows a probability. The chart shows the highest."
 )
 st.write(
@@ -64,10 +75,11 @@ KEPT = (
 )
 if HAS_VIEWFINDER:
     st.write(
-        "- **The server saves no photo from the viewfinder.** It uses the photo for the answer, "
-        "then it is gone. Until your session ends, the server remembers the links of your last "
+        "- **The server saves no photo from the viewfinder.** It uses what it gets for the answer, "
+        "then that is gone. Until your session ends, the server remembers the links of your last "
         f"answers.\n{KEPT}\n"
-        f"- **Other ways** (*Upload*, *Camera*, *Sample*) send your photo to the server. {UPLOADS}"
+        "- **Other ways** (*Upload*, *Camera*), *Batch* and *Compare* send the whole file to the "
+        f"server. {UPLOADS}"
     )
 else:
     st.write(f"- **The server doesn't save your photo.** {UPLOADS}\n{KEPT}")

@@ -37,9 +37,9 @@ if job is None:
         st.warning(escape_markdown(error), icon=":material/folder_off:")
     show_last_batch()
     st.caption(
-        "You get a chart, a table, and CSV and JSON downloads. Photos that can't be read are "
-        "listed with the reason. Results stay in the server's memory for up to "
-        f"{LIFETIME_MINUTES} minutes after you leave; nothing is saved to disk."
+        "The files go to the server. You get a chart, a table, and CSV and JSON downloads. Photos "
+        "that can't be read are listed with the reason. Results stay in the server's memory for up "
+        f"to {LIFETIME_MINUTES} minutes after you leave; nothing is saved to disk."
     )
 elif not job.ended:
     show_progress(job)

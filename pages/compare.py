@@ -58,6 +58,6 @@ if comparison := kept_comparison(bundle):
 else:
     with right:
         st.caption(
-            f"The model is “{escape_markdown(bundle.manifest.title)}”. The photo is sent "
-            "to the server for the ways that run there, used for the answer, then gone."
+            f"The model is “{escape_markdown(bundle.manifest.title)}”. The whole file is "
+            "sent to the server for the ways that run there, used for the answer, then gone."
         )

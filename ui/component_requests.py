@@ -11,12 +11,14 @@ from typing import Any
 
 import streamlit as st
 
-from model import LoupeError, load
+from model import Classifier, LoupeError, load
 from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import DataError
 from model.explanation import map_to_json
 from model.page_sessions import page_sessions, read_own_answer
+from model.pixels import read_pixels
+from model.preprocess import Pixels
 from model.share_link import decode
 from ui.answer_view import answer_json
 from ui.chosen_model import model_to_load
@@ -56,17 +58,19 @@ def take_request(sent: object) -> None:
 
 def _describe(_: dict[str, Any]) -> dict[str, Any]:
     bundle = get_bundle(model_to_load() or default_model() or "")
-    return bundle.manifest.model_dump(mode="json", exclude={"files", "card"})
+    manifest = bundle.manifest.model_dump(mode="json", exclude={"files", "card"})
+    return {**manifest, "version": bundle.version}
 
 
 def _identify(fields: dict[str, Any]) -> dict[str, Any]:
-    return answer_json(load(model_to_load(), _engine()).identify(_photo(fields)))
+    classifier = load(model_to_load(), _engine())
+    return answer_json(classifier.identify(_source(fields, classifier)))
 
 
 def _explain(fields: dict[str, Any]) -> dict[str, Any]:
     answer = decode(str(fields.get("token"))).prediction
     classifier = load(answer.model, answer.engine)
-    return map_to_json(classifier, classifier.identify_detailed(_photo(fields)))
+    return map_to_json(classifier, classifier.identify_detailed(_source(fields, classifier)))
 
 
 def _correct(fields: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +92,19 @@ def _engine() -> str | None:
     return st.session_state.get("engine")
 
 
+def _source(fields: dict[str, Any], classifier: Classifier) -> bytes | Pixels:
+    """Return the pixels of a request, or its photo.
+
+    Raises:
+        DataError, OtherVersion, DamagedPhoto: see ``_photo`` and ``read_pixels``.
+    """
+    version = fields.get("version")
+    if version is None:
+        return _photo(fields)
+    packed = fields.get("packed") is True
+    return read_pixels(_sent_bytes(fields), classifier.bundle, str(version), packed=packed)
+
+
 def _photo(fields: dict[str, Any]) -> bytes:
     """Return the photo of a request: the upload itself if it is kept, else what was sent.
 
@@ -98,6 +115,15 @@ def _photo(fields: dict[str, Any]) -> bytes:
     is_newest = session.photo and session.photo.token == fields.get("token")
     if is_newest and (upload := session.get_upload()):
         return upload
+    return _sent_bytes(fields)
+
+
+def _sent_bytes(fields: dict[str, Any]) -> bytes:
+    """Return the bytes that a request brings.
+
+    Raises:
+        DataError: there are none.
+    """
     try:
         return base64.b64decode(str(fields.get("photo", "")), validate=True)
     except (binascii.Error, ValueError):

@@ -14,7 +14,7 @@ from streamlit import runtime
 
 from model import Bundle, LoupeError
 from model.classifier import default_model
-from model.exporting.device_files import index_json
+from model.exporting.device_files import LIMITS, index_json
 from model.settings import settings
 from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
@@ -110,6 +110,8 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "base": base,
         "capture": is_viewfinder,
         "routes": component.has_routes(),
+        "limits": LIMITS,
+        "described": bundle and _described(bundle),
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
         "run": _chosen_run(),
@@ -128,6 +130,12 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "shared": None if upload else _shared(session, token),
         "responses": responses(),
     }
+
+
+def _described(bundle: Bundle) -> dict[str, Any]:
+    """Return what a browser needs to make the model's pixels."""
+    recipe = bundle.manifest.recipe.model_dump(mode="json")
+    return {"name": bundle.name, "version": bundle.version, "recipe": recipe}
 
 
 def _upload(session: Session, token: str, base: str) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ const MAX_PADDING_RATIO = 4;
  * @param {Image} image
  * @param {Recipe} recipe
  * @param {{isFitted?: boolean}} [options] true if the image is already cut to `centreBox`
- * @returns {Uint8Array} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
+ * @returns {Uint8Array<ArrayBuffer>} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
  */
 export function preprocess(image, recipe, { isFitted = false } = {}) {
   const isCut = isFitted && (recipe.method ?? "crop") === "crop";

@@ -10,6 +10,7 @@ import { fetchMade } from "./fetch_made.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
+import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
 
 /** The format of `model.json` that this code reads. */
@@ -30,7 +31,7 @@ let watched = { number: 0, outputs: [] };
 let explanations = 0;
 
 /** @type {WorkerCalls} */
-const calls = { load, identify, explain, stopExplaining };
+const calls = { load, identify, explain, stopExplaining, canPrepare, prepare };
 
 onmessage = async ({ data: { number, name, values } }) => {
   const call = calls[/** @type {keyof WorkerCalls} */ (name)];
@@ -176,6 +177,25 @@ async function unpack(bytes) {
 function requireLoaded() {
   if (!loaded) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
   return loaded;
+}
+
+/** Return whether this browser returns a photo's pixels unchanged. */
+async function canPrepare() {
+  return testPixels().then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Return what a model takes of a photo, without the model.
+ *
+ * @type {WorkerCalls["prepare"]}
+ */
+async function prepare({ source, recipe, limits }) {
+  const image = await decode(source, recipe, limits);
+  const [, width] = recipe.crop ?? recipe.resize;
+  return pack(preprocess(image, recipe, { isFitted: true }), width);
 }
 
 /** @type {WorkerCalls["identify"]} */

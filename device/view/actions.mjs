@@ -45,7 +45,7 @@ export function openCorrection(parent, { entry, labels, save }) {
   more.hidden = !isMultilabel;
   more.onclick = () => addField(false).focus();
   const consent = createElement("input", { type: "checkbox" });
-  const isSent = entry.answer.where === "server";
+  const isSent = entry.answer.where === "server" && entry.answer.sent?.kind !== "pixels";
   const status = createElement("p", { className: "vf-sub", role: "status" });
   const button = createButton("vf-button vf-main", "Save");
   button.type = "submit";

@@ -4,6 +4,7 @@
 
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
 import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs";
+import { engineOf, sourceOf } from "./where.mjs";
 
 const ROWS = 5;
 /** Names of recent photos whose answers name no label. */
@@ -145,27 +146,15 @@ function fold(items, others) {
 }
 
 /**
- * Return where an answer was computed: "On this device in 41 ms, small graph, version 5252c99".
+ * Return where an answer was computed, what was sent, and what computed it.
  *
  * @param {import("../types").Answer} answer
  * @param {string} sent what the app gets of a device's answer, if there is an app
  * @param {boolean} isLink of a link, perhaps of another visitor
  */
-export function createSource({ where, milliseconds, prediction }, sent, isLink) {
-  const time = milliseconds < 1 ? "under 1" : milliseconds?.toFixed(0);
-  // A link doesn't hold the time.
-  const within = milliseconds === null ? "" : ` in ${time} ms`;
-  const isHere = where === "device" && !isLink;
-  const place = isHere ? "On this device" : where === "device" ? "On a device" : "On the server";
-  const only = isHere && sent ? `; sent: ${sent}` : "";
-  const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
-  return createElement(
-    "span",
-    {},
-    `${place}${within}${only}, `,
-    createElement("span", { className: "vf-how" }, `${how}, `),
-    `version ${prediction.version.slice(0, 7)}`,
-  );
+export function createSource(answer, sent, isLink) {
+  const how = createElement("span", { className: "vf-how" }, `, ${engineOf(answer)}`);
+  return createElement("span", {}, sourceOf(answer, sent, isLink), how);
 }
 
 /** Images by entry: each new one would be read and decoded again, which takes long to free. */

@@ -9,13 +9,17 @@
  * - `device`: the device alone. Photos are never sent, except with a correction, with consent.
  * - `server`: the server alone.
  * - `auto`: the device once its files are there, and the server meanwhile; the server when the
- *   device can't run the model or read the photo; the device when the server doesn't answer.
+ *   device can't run the model; the device when the server doesn't answer.
+ *
+ * What the server gets is said before the photo, by `state`. For more, such as a file that the
+ * browser can't read, the caller is asked.
  */
 
 import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
-import { load } from "../loupe.mjs";
+import { Engine, load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
+import { Sender, SERVER_MAY_READ } from "./sender.mjs";
 import { Server } from "./server.mjs";
 import { encodeLink } from "./share_link.mjs";
 
@@ -34,9 +38,6 @@ const PHOTO_CODES = new Set([
   "invalid",
 ]);
 
-/** Codes of the device after which the server may still answer: it reads more formats. */
-const SERVER_MAY = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
-
 const OFF = "This app keeps its models on the server, so they can't run on this device.";
 const CLOSED = "The model was closed.";
 const SAVING = "This browser saves data, so the model isn't downloaded.";
@@ -53,6 +54,10 @@ const NO_SERVER = "This page has no server.";
  *   or the options of a `Server`; null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
+ * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
+ *   files, not pixels
+ * @param {{version: string, recipe: import("../types").Recipe} | null} [options.described] what
+ *   pixels are made by; fetched if it isn't given
  */
 export function createIdentifier(options) {
   return new Identifier(options);
@@ -69,24 +74,37 @@ class Identifier {
 
   #address;
   #server;
+  #sender = null;
+  #described;
   #run;
   #graph;
   #model = null;
+  /** The worker, in which pixels are made before and without the model. */
+  #worker = null;
   /** Of the server's answers. */
   #recipe = null;
   /** Settles when the device can answer, or can't; null before it loads. */
   #loading = null;
   #closing = new AbortController();
-  /** @type {Omit<import("./types").IdentifierState, "next">} */
+  /** @type {Omit<import("./types").IdentifierState, "next" | "sends">} */
   #state;
 
   /** @param {Parameters<typeof createIdentifier>[0]} options */
-  constructor({ model = null, address = null, server = null, run = "auto", graph = "small" }) {
+  constructor(options) {
+    const { model = null, address = null, server = null, run = "auto", graph = "small" } = options;
     this.model = model;
     this.#address = address;
     this.#server = server && ("identify" in server ? server : new Server(server));
     this.#run = run;
     this.#graph = graph;
+    this.#described = options.described ?? null;
+    if (this.#server) {
+      this.#sender = new Sender(this.#server, {
+        limits: options.limits ?? null,
+        engine: () => this.#engine(),
+        describe: (isChanged) => this.#describeServer(isChanged),
+      });
+    }
     this.#state = {
       device: "off",
       loaded: 0,
@@ -94,23 +112,25 @@ class Identifier {
       reason: address === null ? OFF : null,
       code: null,
       server: server ? "ready" : "none",
+      isConnected: true,
     };
   }
 
   /**
    * `device`: "off", "loading", "ready" or "failed"; `loaded` of `total` bytes; `reason` why the
    * device doesn't answer, or null, and `code` of its error; `server`: "ready", "failed" or "none";
-   * `next`: "device" or "server", which the next photo goes to.
+   * `next`: "device" or "server", which the next photo goes to; `sends`: what the server gets of it,
+   * "pixels" or "file", null until known; `isConnected`: false while the server is gone.
    *
    * @returns {import("./types").IdentifierState}
    */
   get state() {
-    return { ...this.#state, next: this.#next() };
+    return { ...this.#state, next: this.#next(), sends: this.#sender?.kind ?? null };
   }
 
   /** The model's preprocessing, from which `centreBox` tells what it sees; null until known. */
   get recipe() {
-    return this.info?.recipe ?? this.#recipe;
+    return this.info?.recipe ?? this.#described?.recipe ?? this.#recipe;
   }
 
   /** Begin to load what the mode needs; again, if loading has failed. */
@@ -118,7 +138,13 @@ class Identifier {
     const isWanted = this.#run !== "server" && this.#address !== null && !this.#model;
     if (isWanted && this.#savesData()) this.#set({ reason: SAVING });
     else if (isWanted && this.#state.device !== "loading") this.#load();
+    this.#sender?.decide().then(() => this.#set({}));
     this.describe();
+  }
+
+  /** Note whether the server can be reached. */
+  setConnected(isConnected) {
+    if (isConnected !== this.#state.isConnected) this.#set({ isConnected });
   }
 
   /** Use a new token, model or engine of the server. */
@@ -134,12 +160,16 @@ class Identifier {
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {AbortSignal} [options.signal]
    * @param {(sent: number, total: number) => void} [options.onProgress] bytes that were sent
+   * @param {(error: LoupeError) => Promise<boolean>} [options.ask] whether the server may get more
+   *   than `state` said, because of this error; without it, it doesn't
+   * @param {"device" | null} [options.place] the device for this photo, once it is ready
    * @returns {Promise<import("../types").Answer>}
-   * @throws {LoupeError} or the signal's reason
+   * @throws {LoupeError} with `sent` if the photo had been sent, or the signal's reason
    */
   async identify(blob, options = {}) {
     if (this.#run === "server") return this.#onServer(blob, options);
-    if (this.#run === "device" || (!this.#server && !this.#model)) {
+    const isHere = this.#run === "device" || options.place === "device";
+    if (isHere || (!this.#server && !this.#model)) {
       await this.#loaded(options.signal);
       return this.#onDevice(blob, options);
     }
@@ -175,7 +205,8 @@ class Identifier {
     const isHere = answer.where === "device" || this.#run === "device";
     if (isHere) return this.#explainHere(blob, answer, signal);
     try {
-      return await this.#serverOrThrow().explain(blob, answer, { signal });
+      this.#serverOrThrow();
+      return await this.#sender.explain(blob, answer, { signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (this.#run === "server" || PHOTO_CODES.has(error.code)) throw error;
@@ -199,8 +230,14 @@ class Identifier {
   /** End the worker and free its memory. */
   close() {
     this.#closing.abort(new LoupeError("engine-unavailable", CLOSED));
-    this.#model?.close();
+    this.#worker?.close();
     this.#model = null;
+  }
+
+  #engine() {
+    this.#closing.signal.throwIfAborted();
+    if (!this.#worker || this.#worker.isClosed) this.#worker = new Engine();
+    return this.#worker;
   }
 
   async #explainHere(blob, { prediction }, signal) {
@@ -214,8 +251,9 @@ class Identifier {
   #next() {
     if (this.#run !== "auto") return this.#run;
     if (this.#model || !this.#server) return "device";
-    const isFailed = this.#state.server === "failed" && this.#state.device === "loading";
-    return isFailed ? "device" : "server";
+    const { device, isConnected, server } = this.#state;
+    const isFailed = server === "failed" || !isConnected;
+    return isFailed && device === "loading" ? "device" : "server";
   }
 
   #set(changes) {
@@ -230,21 +268,24 @@ class Identifier {
   }
 
   #load() {
+    // A runtime that failed once fails again.
+    if (this.#state.device === "failed") this.#worker?.close();
     this.#set({ device: "loading", loaded: 0, total: 0, reason: null, code: null });
-    const onProgress = (loaded, total) => this.#set({ loaded, total });
-    const { signal } = this.#closing;
-    this.#loading = load(this.#address, { graph: this.#graph, onProgress, signal }).then(
-      (model) => {
-        this.#model = model;
-        this.info = model.info;
-        this.#set({ device: "ready" });
-      },
-      (error) => {
-        this.#set({ device: "failed", reason: error.message, code: error.code });
-        throw error;
-      },
-    );
+    this.#loading = this.#loadModel();
     this.#loading.catch(() => {});
+  }
+
+  async #loadModel() {
+    const onProgress = (loaded, total) => this.#set({ loaded, total });
+    const options = { graph: this.#graph, onProgress, signal: this.#closing.signal };
+    try {
+      this.#model = await load(this.#address, { ...options, engine: this.#engine() });
+    } catch (error) {
+      this.#set({ device: "failed", reason: error.message, code: error.code });
+      throw error;
+    }
+    this.info = this.#model.info;
+    this.#set({ device: "ready" });
   }
 
   /** Return the model's labels and recipe, before and without its graph; null if unknown. */
@@ -256,6 +297,11 @@ class Identifier {
       this.#set({});
     }
     return this.info;
+  }
+
+  async #describeServer(isChanged) {
+    if (isChanged) this.#described = await this.#server.describe();
+    return (this.#described ??= await this.describe());
   }
 
   async #fetchInfo() {
@@ -277,9 +323,10 @@ class Identifier {
     try {
       return await this.#onDevice(blob, options);
     } catch (error) {
-      if (!this.#server || !SERVER_MAY.has(error.code)) throw error;
+      if (!this.#server || !SERVER_MAY_READ.has(error.code)) throw error;
+      if (!(await options.ask?.(error))) throw error;
       try {
-        return await this.#onServer(blob, options);
+        return await this.#onServer(blob, { ...options, ask: async () => true });
       } catch (second) {
         options.signal?.throwIfAborted();
         throw PHOTO_CODES.has(second.code) ? second : error;
@@ -292,16 +339,22 @@ class Identifier {
     const stop = new AbortController();
     const abort = () => stop.abort(signal.reason);
     signal?.addEventListener("abort", abort);
+    let isAsking = false;
     if (this.#loading) {
       const patience = pause(PATIENCE_MS, stop.signal);
       Promise.all([this.#loading, patience]).then(
-        () => stop.abort(),
+        // Whoever is asked has time.
+        () => isAsking || stop.abort(),
         () => {},
       );
     }
+    const ask = async (error) => {
+      isAsking = true;
+      return Boolean(await options.ask?.(error));
+    };
     try {
       signal?.throwIfAborted();
-      return await this.#onServer(blob, { ...options, signal: stop.signal });
+      return await this.#onServer(blob, { ...options, ask, signal: stop.signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (PHOTO_CODES.has(error.code) || !(await this.#canLoad(signal))) throw error;
@@ -351,6 +404,7 @@ class Identifier {
       language: info.language,
       percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
       recipe: info.recipe,
+      from_pixels: false,
       where: /** @type {const} */ ("device"),
       milliseconds: prediction.milliseconds.total,
       token: encodeLink(info, prediction),
@@ -359,7 +413,8 @@ class Identifier {
 
   async #onServer(blob, options) {
     try {
-      const answer = await this.#serverOrThrow().identify(blob, options);
+      this.#serverOrThrow();
+      const answer = await this.#sender.identify(blob, options);
       this.#recipe = answer.recipe;
       this.#set({ server: "ready" });
       return answer;

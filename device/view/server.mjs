@@ -59,11 +59,13 @@ export class Server {
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {AbortSignal} [options.signal]
    * @param {(sent: number, total: number) => void} [options.onProgress] bytes so far
+   * @param {{version: string, packed: boolean}} [options.pixels] of the blob, if it holds pixels
    * @returns {Promise<import("../types").Answer>} see `api/session.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
-  identify(blob, { top = 5, signal, onProgress } = {}) {
-    return this.#send("photo", { top }, blob, { signal, onProgress });
+  identify(blob, { top = 5, signal, onProgress, pixels } = {}) {
+    const route = pixels ? "pixels" : "photo";
+    return this.#send(route, { top, ...pixels }, blob, { signal, onProgress });
   }
 
   /**
@@ -71,13 +73,13 @@ export class Server {
    *
    * @param {Blob} blob
    * @param {import("../types").Answer} answer
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
    * @returns {Promise<import("../types").OcclusionMap>}
    */
-  async explain(blob, answer, { signal } = {}) {
-    const { rows, columns, heat } = await this.#send("explanation", engineOf(answer), blob, {
-      signal,
-    });
+  async explain(blob, answer, { signal, pixels } = {}) {
+    const route = pixels ? "pixels/explanation" : "explanation";
+    const values = { ...engineOf(answer), ...pixels };
+    const { rows, columns, heat } = await this.#send(route, values, blob, { signal });
     return { rows, columns, heat: Float32Array.from(heat) };
   }
 

@@ -36,22 +36,22 @@ export class SocketServer {
 
   /**
    * @param {Blob} blob
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
    * @returns {Promise<import("../types").Answer>}
    */
-  async identify(blob, { signal } = {}) {
-    return this.#request("photo", { photo: await toBase64(blob) }, signal);
+  async identify(blob, { signal, pixels } = {}) {
+    return this.#request("photo", { photo: await toBase64(blob), ...pixels }, signal);
   }
 
   /**
    * @param {Blob} blob
    * @param {import("../types").Answer} answer
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
    * @returns {Promise<import("../types").OcclusionMap>}
    */
-  async explain(blob, { token }, { signal } = {}) {
-    const photo = await toBase64(blob);
-    const { rows, columns, heat } = await this.#request("explanation", { photo, token }, signal);
+  async explain(blob, { token }, { signal, pixels } = {}) {
+    const fields = { photo: await toBase64(blob), token, ...pixels };
+    const { rows, columns, heat } = await this.#request("explanation", fields, signal);
     return { rows, columns, heat: Float32Array.from(heat) };
   }
 

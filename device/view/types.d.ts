@@ -1,6 +1,6 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Entry, OcclusionMap, Phrase, Run } from "../types";
+import type { Entry, OcclusionMap, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 
@@ -17,8 +17,11 @@ export interface IdentifierState {
   reason: string | null;
   code: string | null;
   server: "ready" | "failed" | "none";
+  isConnected: boolean;
   /** Where the next photo goes. */
   next: "device" | "server";
+  /** What the server gets of it; null until known. */
+  sends: Sending | null;
 }
 
 export interface Model {

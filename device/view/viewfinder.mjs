@@ -4,6 +4,7 @@
  */
 
 import { phraseError } from "../engine/errors.mjs";
+import { ask, fileQuestion, labelFiles } from "./ask.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
@@ -14,11 +15,14 @@ import { randomId } from "./recents.mjs";
 import { openRunMenu } from "./run_menu.mjs";
 import { createParts, followSize, followTheme, linkStyles } from "./viewfinder_parts.mjs";
 import { render } from "./viewfinder_screen.mjs";
+import { engineOf, partOf } from "./where.mjs";
 
 const IDLE_MS = 120_000;
 const WAITING_MS = 300;
 const MOVE_MS = 240;
 const NO_EXPLANATION = "Why? couldn't be worked out. Try again.";
+/** What `take` catches where a question was answered with no. */
+const DECLINED = Symbol("declined");
 const NO_RECIPE = { resize: [1, 1] };
 /** @type {Partial<import("./types").ViewfinderOptions>} */
 const DEFAULTS = {
@@ -75,8 +79,13 @@ class Viewfinder {
     isWaiting: false,
     isLive: false,
     isExplaining: false,
+    /** The visitor agreed to send files that this browser can't read. */
+    isFileAllowed: false,
     recents: [],
   };
+  /** "send" or "keep", once the visitor was asked about such a file. */
+  #fileChoice = null;
+  #followFile = labelFiles(this.#parts.square, () => this.#state.entry?.photo);
   #region = null;
   #request = new AbortController();
   #idle = null;
@@ -122,10 +131,23 @@ class Viewfinder {
     return this.#state.entry;
   }
 
-  /** Identify the photo that is shown by the present identifier. */
-  identifyAgain() {
+  /**
+   * Identify the photo that is shown by the present identifier.
+   *
+   * @param {{place?: "device" | null}} [options] see `Identifier.identify`
+   */
+  identifyAgain({ place = null } = {}) {
     const { entry } = this.#state;
-    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt);
+    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt, { place });
+  }
+
+  /**
+   * Ask a question about what is shown, in place of its words; null means that it stays as it is.
+   *
+   * @param {import("./ask.mjs").Question} question
+   */
+  ask(question) {
+    return ask(this.#parts, question, this.#request.signal);
   }
 
   /** Show an entry, such as one of the recents; null goes back to the camera. */
@@ -141,6 +163,7 @@ class Viewfinder {
       isExplaining: false,
     });
     this.#parts.photo.hideSpotlight();
+    this.#followFile();
     if (entry) this.#live.stop();
     else this.#parts.video.play().catch(() => {});
     this.#render();
@@ -180,8 +203,11 @@ class Viewfinder {
     parts.models.onchange = () => this.#state.options.onModel?.(parts.models.value);
     parts.retry.onclick = () => this.#state.options.onRetry?.();
     parts.where.onclick = () => {
-      const { onRun, onWhere, run } = this.#state.options;
-      if (onRun) openRunMenu(this.#parent, run, onRun);
+      const { entry, options } = this.#state;
+      const { identifier, onRun, onWhere, run } = options;
+      const part = partOf(identifier.state, identifier.recipe);
+      const engine = entry?.answer ? engineOf(entry.answer) : null;
+      if (onRun) openRunMenu(this.#parent, { run, part, engine }, onRun);
       else onWhere?.();
     };
     for (const { button, input } of [
@@ -315,7 +341,7 @@ class Viewfinder {
     const original = isLive ? null : await this.#camera.takePhoto();
     const photo = original ?? (await encodeFrame(frame));
     if (!this.#state.isTaking) return;
-    await this.take(photo, original ? "camera" : "frame", "The photo you took", isLive || null);
+    await this.take(photo, original ? "camera" : "frame", "The photo you took", { answer: isLive });
   }
 
   /**
@@ -324,23 +350,31 @@ class Viewfinder {
    * @param {Blob} photo
    * @param {"file" | "camera" | "frame" | "paste" | "drop" | "sample"} source
    * @param {string} alt
-   * @param {import("../types").Answer | null} [answer] if it is known
-   * @param {string} [id] of the photo
+   * @param {object} [options]
+   * @param {import("../types").Answer | null} [options.answer] if it is known
+   * @param {string} [options.id] of the photo
+   * @param {"device" | null} [options.place] see `Identifier.identify`
    */
-  async take(photo, source, alt, answer = null, id = randomId()) {
+  async take(photo, source, alt, { answer = null, id = randomId(), place = null } = {}) {
     const { options } = this.#state;
     const { identifier, recents, onError, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
-    const entry = { id, photo, source, alt, time: Date.now(), answer };
+    const entry = { id, photo, source, alt, time: Date.now(), answer: answer || null };
     this.show(entry);
     this.#moveSquare(before);
     const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
-      entry.answer ??= await identifier.identify(photo, { top: options.top, signal });
+      entry.answer ??= await identifier.identify(photo, {
+        top: options.top,
+        signal,
+        place,
+        ask: (error) => this.#mayBeSent(photo, error, signal),
+      });
       if (signal.aborted) return;
     } catch (error) {
       if (signal.aborted) return;
+      if (error === DECLINED) return this.#goBack();
       this.#change({ error });
       onError?.();
       return;
@@ -354,6 +388,24 @@ class Viewfinder {
     onOpen?.(entry);
     await recents?.add(entry);
     await this.#listRecents();
+  }
+
+  /**
+   * Return whether a file may be sent that this browser can't read; the first one asks.
+   *
+   * @param {Blob} photo
+   * @param {{code: string}} error of the attempt
+   * @param {AbortSignal} signal
+   * @throws `DECLINED` if the visitor just said no
+   */
+  async #mayBeSent(photo, error, signal) {
+    if (!this.#fileChoice) {
+      const way = await ask(this.#parts, fileQuestion(photo, error), signal);
+      this.#fileChoice = way;
+      this.#change({ isFileAllowed: way === "send" });
+      if (way !== "send") throw DECLINED;
+    }
+    return this.#fileChoice === "send";
   }
 
   /** Animate the square's move up from its previous place. */

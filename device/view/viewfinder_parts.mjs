@@ -6,7 +6,14 @@
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
-const STYLES = ["tokens.css", "viewfinder.css", "answer.css", "layouts.css", "dialog.css"];
+const STYLES = [
+  "tokens.css",
+  "viewfinder.css",
+  "answer.css",
+  "layouts.css",
+  "dialog.css",
+  "ask.css",
+];
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
 

@@ -17,11 +17,8 @@ import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createElement, createIcon } from "./elements.mjs";
 import { showPhrase } from "./phrasing.mjs";
+import { goneOf, partOf, promiseOf, sentOf } from "./where.mjs";
 
-const PROMISE = {
-  device: "On this device: the photo stays here",
-  server: "On the server: used for the answer, then gone",
-};
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
@@ -220,31 +217,46 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.why.toggleAttribute("data-busy", isExplaining);
 }
 
-/** The last line: where the model runs, or ran. */
-function drawWhere({ where }, { entry, options }, live) {
-  const { state } = options.identifier;
+/** The last line: where the model runs and what is sent, or where it ran and what was. */
+function drawWhere({ where }, state, live) {
+  const { entry, error, options } = state;
+  const identifier = options.identifier.state;
   const answer = entry?.answer;
-  const place = answer ? answer.where : state.next;
-  const canOpen = !answer && Boolean(options.onRun || options.onWhere);
-  const promise = { ...PROMISE, ...options.what.promise }[place];
-  const isOnDevice = place === "device";
-  let text = promise;
-  if (!entry && isOnDevice && live.shown) {
-    text = "On this device";
-    if (live.rate) text += live.rate === 1 ? ", once a second" : `, ${live.rate} times a second`;
-  } else if (!entry && state.device === "loading") {
-    text = fetching(state.loaded, state.total);
-    if (state.next === "server") text += " A photo already works: the server answers.";
-    else if (options.run === "device") text += " A photo will wait for the model on this device.";
-  }
+  const isGone = goneOf(identifier) !== null;
+  const wasSent = !isGone && !answer && error?.sent;
+  const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
+  const text = lastLine(state, live);
+  const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
-  redraw(where, [text, place, canOpen, answer?.prediction], () => [
-    createIcon(isOnDevice ? "phone" : "server"),
-    answer
+  redraw(where, [text, place, canOpen, isGone || answer], () => [
+    ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
+    answer && !isGone
       ? createSource(answer, options.sent, entry.source === "link")
       : createElement("span", {}, text),
-    ...(canOpen ? [createIcon("down")] : []),
+    ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
+}
+
+function lastLine({ entry, error, isFileAllowed, options }, live) {
+  const { state, recipe } = options.identifier;
+  const { device, loaded, next, total } = state;
+  const gone = goneOf(state);
+  if (gone) return gone;
+  if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
+  if (!entry && next === "device" && live.shown) {
+    if (!live.rate) return "On this device";
+    return `On this device, ${live.rate === 1 ? "once a second" : `${live.rate} times a second`}`;
+  }
+  if (device === "loading" && entry && next === "device") {
+    return "Your photo waits for the model on this device.";
+  }
+  if (device === "loading" && !entry) {
+    const text = fetching(loaded, total);
+    if (next === "device") return `${text} A photo will wait for the model on this device.`;
+    const part = partOf(state, recipe);
+    return `${text} A photo already works: the server ${part ? `gets ${part}` : "answers"}.`;
+  }
+  return promiseOf(state, recipe, isFileAllowed);
 }
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {

@@ -32,6 +32,7 @@ from .runtime import runtime_info
 
 __all__ = [
     "FORMAT",
+    "LIMITS",
     "SAMPLES",
     "calibration_json",
     "device_dir",
@@ -47,6 +48,9 @@ FORMAT = 2
 
 SAMPLES = "samples"
 """Folder of the sample photos, relative to the page."""
+
+LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
+"""The largest photo that is read, and the shortest side."""
 
 GOLDEN_PHOTOS = 2
 TOLERANCE = 1e-4
@@ -110,7 +114,7 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
         "wasm": runtime_base + runtime["wasm"],
     }
     # Of this code, not of the bundle: files in the cache may be older.
-    info["limits"] = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
+    info["limits"] = LIMITS
     return info
 
 

@@ -2,21 +2,25 @@
 
 import json
 import subprocess
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
 from api import session
 from api.body_limits import PHOTO_BYTES, memory_budget
-from model import Classifier
+from model import Bundle, Classifier
 from model.admission import admission_queue
 from model.corrections import correction_store
 from model.exporting.device_words import device_words
-from model.page_sessions import page_sessions
+from model.page_sessions import page_sessions, read_own_answer
 from model.settings import ROOT
 from model.share_link import Signature, decode, encode
 from tests.api.v1.test_identify import RED, is_problem, without_times
@@ -26,7 +30,11 @@ from tests.photos import encoded
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
-PHOTO, WHY, CORRECTION = (f"/api/session/{name}" for name in ("photo", "explanation", "correction"))
+PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY = (
+    f"/api/session/{name}"
+    for name in ("photo", "explanation", "correction", "pixels", "pixels/explanation")
+)
+ROUTES = [PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY]
 
 
 @pytest.fixture
@@ -95,7 +103,7 @@ def phrased_by_the_device(model: Any, prediction: Any) -> Any:
     return json.loads(completed.stdout)
 
 
-@pytest.mark.parametrize("route", [PHOTO, WHY, CORRECTION])
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("sent", [None, "", "wrong", "x" * 5000, "é"])
 def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
@@ -177,7 +185,7 @@ def test_model_and_engine_are_checked(
     is_problem(api.post(f"{PHOTO}?{query}", content=RED, headers=headers), status, code)
 
 
-@pytest.mark.parametrize("route", [PHOTO, WHY, CORRECTION])
+@pytest.mark.parametrize("route", ROUTES)
 def test_page_of_another_site_is_rejected_even_with_a_token(
     api: TestClient, headers: dict[str, str], route: str
 ) -> None:
@@ -212,6 +220,90 @@ def test_explanation_is_a_map_of_what_the_model_sees(
     assert (why["rows"], why["columns"], len(why["heat"])) == (32, 32, 32 * 32)
     assert all(0 <= cell <= 1 for cell in why["heat"])
     assert max(why["heat"]) > 0.5
+
+
+def pack(pixels: NDArray[np.uint8]) -> bytes:
+    """Do what ``device/engine/packing.mjs`` does."""
+    planes = pixels.transpose(2, 0, 1).copy()
+    planes[[0, 2]] -= planes[1]
+    planes[:, 1:] -= planes[:, :-1].copy()
+    return zlib.compress(planes.tobytes())
+
+
+class TestPixels:
+    @pytest.fixture
+    def pixels(self) -> NDArray[np.uint8]:
+        noise = np.random.default_rng(0).integers(0, 60, (32, 32, 3), dtype=np.uint8)
+        noise[..., 0] += 190
+        return noise
+
+    @pytest.fixture
+    def query(self, tiny_bundle: Bundle) -> str:
+        return f"?model=tiny&top=2&version={tiny_bundle.version}"
+
+    def test_answer_is_that_of_the_photo_and_says_so(
+        self, api: TestClient, headers: dict[str, str], pixels: NDArray[np.uint8], query: str
+    ) -> None:
+        photo = encoded(Image.fromarray(pixels), "PNG")
+        expected = api.post(f"{PHOTO}?model=tiny&top=2", content=photo, headers=headers).json()
+        why = api.post(f"{WHY}?model=tiny", content=photo, headers=headers).json()
+        for body, packed in ((pixels.tobytes(), ""), (pack(pixels), "&packed=true")):
+            answer = api.post(f"{PIXELS}{query}{packed}", content=body, headers=headers).json()
+            assert without_times(answer["prediction"]) == without_times(expected["prediction"])
+            assert (answer["from_pixels"], expected["from_pixels"]) == (True, False)
+            shared = decode(answer["token"])
+            assert (shared.signature, shared.prediction.from_pixels) == (Signature.VALID, True)
+            explained = api.post(f"{PIXELS_WHY}{query}{packed}", content=body, headers=headers)
+            assert explained.json().keys() == why.keys()
+            # It may be corrected without the photo, as the server's own answer.
+            assert read_own_answer(answer["token"]).answer == expected["prediction"]["answer"]
+
+    @pytest.mark.parametrize(
+        ("body", "packed"),
+        [
+            (b"", ""),
+            (bytes(32 * 32 * 3 - 1), ""),
+            (bytes(32 * 32 * 3 + 1), ""),
+            (RED, ""),
+            (zlib.compress(bytes(32 * 32 * 3)), ""),
+            (b"", "&packed=true"),
+            (bytes(32 * 32 * 3), "&packed=true"),
+            (zlib.compress(bytes(32 * 32 * 3 - 1)), "&packed=true"),
+            (zlib.compress(bytes(32 * 32 * 3))[:-2], "&packed=true"),
+            (zlib.compress(bytes(32 * 32 * 3)) + b"x", "&packed=true"),
+            (zlib.compress(bytes(2**28)), "&packed=true"),
+        ],
+        ids=[
+            "empty", "short", "long", "photo", "not said", "nothing packed", "not packed",
+            "packed short", "cut", "more", "bomb",
+        ],
+    )  # fmt: skip
+    def test_anything_else_is_refused(
+        self, api: TestClient, headers: dict[str, str], query: str, body: bytes, packed: str
+    ) -> None:
+        tracemalloc.start()
+        response = api.post(f"{PIXELS}{query}{packed}", content=body, headers=headers)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        is_problem(response, 422, "damaged")
+        assert "32 × 32 × 3 bytes" in response.json()["detail"]
+        assert memory_budget().used == 0
+        assert peak < 8 * 2**20
+
+    def test_limits_of_photos_hold(
+        self, api: TestClient, headers: dict[str, str], query: str, pixels: NDArray[np.uint8]
+    ) -> None:
+        large = api.post(f"{PIXELS}{query}", content=bytes(PHOTO_BYTES + 1), headers=headers)
+        is_problem(large, 413, "too-large")
+        unnamed = api.post(f"{PIXELS}?model=tiny", content=pixels.tobytes(), headers=headers)
+        is_problem(unnamed, 422, "invalid")
+
+    def test_pixels_for_a_replaced_model_are_refused(
+        self, api: TestClient, headers: dict[str, str], pixels: NDArray[np.uint8]
+    ) -> None:
+        query = "?model=tiny&version=0123456789ab"
+        response = api.post(f"{PIXELS}{query}", content=pixels.tobytes(), headers=headers)
+        is_problem(response, 409, "other-version")
 
 
 class TestCorrections:

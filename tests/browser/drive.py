@@ -124,7 +124,8 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
         re.compile(
-            rf"^On the server in (?:\d+|under 1) ms, {engine} engine, version [0-9a-f]{{7}}$"
+            r"^On the server in (?:\d+|under 1) ms(?:; sent: the file, [\d.]+ [kM]B)?"
+            rf", {engine} engine, version [0-9a-f]{{7}}$"
         )
     )
     return headline(screen).inner_text()

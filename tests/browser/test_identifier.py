@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from playwright.sync_api import Browser, Page
 
 from api.body_limits import memory_budget
 from api.dispatcher import dispatcher
+from model import load
 from model.admission import admission_queue
 from model.exporting import cache
 from model.page_sessions import page_sessions
 from model.settings import ROOT
 from tests.api.conftest import forget
 from tests.browser.device_app import PREFIX, DeviceApp, device_app
-from tests.browser.drive import checked_page
+from tests.browser.drive import checked_page, sample
 from tests.device.test_damage import ZEROS
 from tests.model.slots import held
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
@@ -35,7 +37,8 @@ async (given) => {
   const server = { url: `${page}../api/session/`, token, model: "colours" };
   const address = `${page}models/colours/`;
   const create = (options) => {
-    const identifier = createIdentifier({ address, server, ...options });
+    const limits = { bytes: 2e7, pixels: 5e7, side: 16 };
+    const identifier = createIdentifier({ address, server, limits, ...options });
     identifier.start();
     return identifier;
   };
@@ -135,7 +138,7 @@ def test_both_say_the_same(run: Run) -> None:
         for (const run of ["device", "server"]) {
           const identifier = create({ run, graph: "full" });
           const result = await identifier.identify(blob);
-          const { token, where, milliseconds, queue_ms, ...answer } = result;
+          const { token, where, milliseconds, queue_ms, sent, ...answer } = result;
           const { answer: label, candidates, known, plausible, version } = answer.prediction;
           answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
         }
@@ -194,17 +197,82 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     script = """
       const identifier = create({ run: "auto" });
       await until(identifier, isSettled);
-      return outcome(identifier.identify(blob));
+      const asked = [];
+      const ask = async ({ code }) => { asked.push(code); return given.agrees; };
+      const answer = await outcome(identifier.identify(blob, { ask }));
+      return { ...answer, asked: asked.join() };
     """
-    assert run(script, photo) == SERVER
+    unread = {"asked": "unsupported-format"}
+    # Nobody agreed that it leaves the device.
+    assert run(script, photo, agrees=False) == {"code": "unsupported-format"} | unread
+    assert app.sent == []
+    run = partial(run, agrees=True)
+    assert run(script, photo) == SERVER | unread
     # What neither reads has the server's verdict.
-    assert run(script, b"no photo at all") == {"code": "unsupported-format"}
+    assert run(script, b"no photo at all") == {"code": "unsupported-format"} | unread
     assert photos_sent(app) == 2
     # What the server would refuse as well isn't sent.
-    assert run(script, b"") == {"code": "empty"}
+    assert run(script, b"") == {"code": "empty", "asked": ""}
     assert photos_sent(app) == 2
     app.broken = {"/photo"}
-    assert run(script, photo) == {"code": "unsupported-format"}
+    assert run(script, photo) == {"code": "unsupported-format"} | unread
+
+
+@pytest.fixture
+def far(page: Page, app: DeviceApp, run: Run) -> Run:
+    """Run a script in a page whose address is not this machine's."""
+    url = app.url.replace("localhost", "phone.test")
+    page.goto(f"{url}models/index.json")
+    return partial(run, page=url)
+
+
+def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
+    # Small enough that the server decodes it whole.
+    coffee = encoded(sample("coffee").open().convert("RGB").resize((120, 90)), "PNG")
+    script = """
+      const identifier = create({ run: "server" });
+      const { sends } = await until(identifier, ({ sends }) => sends !== null);
+      const answer = await identifier.identify(blob);
+      const { rows } = await identifier.explain(blob, answer);
+      return [sends, rows, answer];
+    """
+    sends, rows, answer = far(script, coffee)
+    assert (sends, rows, answer["from_pixels"]) == ("pixels", 32, True)
+    routes = [path.partition("session/")[2] for path, _ in app.sent]
+    assert routes == ["pixels", "pixels/explanation"]
+    # The same bytes reached the model.
+    expected = load("colours").identify(coffee).to_dict("-")["candidates"]
+    assert answer["prediction"]["candidates"] == expected
+    assert answer["sent"] == {"kind": "pixels", "bytes": app.sent[0][1]}
+    assert app.sent[0][1] < 32 * 32 * 3
+
+
+def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> None:
+    script = """
+      const ask = async () => given.agrees;
+      return outcome(create({ run: "server" }).identify(blob, { ask }));
+    """
+    heic = encoded(colour("red"), "HEIF")
+    assert far(script, heic, agrees=False) == {"code": "unsupported-format"}
+    assert app.sent == []
+    assert far(script, heic, agrees=True) == SERVER
+    assert photos_sent(app) == 1
+
+
+def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
+    script = """
+      const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
+      return outcome(create({ run: "server", described }).identify(blob));
+    """
+    assert far(script) == SERVER
+    assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
+
+
+def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
+    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
+    app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
+    assert far('return outcome(create({ run: "server" }).identify(blob));') == SERVER
+    assert photos_sent(app) == 1
 
 
 @pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])

@@ -126,7 +126,7 @@ def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) ->
     names = walk(page)
     # The words are no stop as long as they fit.
     assert names[:2] == ["Take a photo", "Choose one"]
-    assert names[-2:] == ["On the server: used for the answer, then gone", "Model"]
+    assert names[-2:] == ["On the server: it gets the whole file", "Model"]
     page.locator(".vf-shutter").focus()
     page.keyboard.press("Enter")
     expect(chart(page)).to_be_visible()

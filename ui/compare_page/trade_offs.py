@@ -26,7 +26,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
             f"This device's{_engine(device)}",
             f"The server's{_engine(server)}, shared by all visitors",
         ),
-        ("Privacy", "The photo stays here", "The photo is sent, used for the answer, then gone"),
+        ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
         (
             "Freedom of framework",
             f"Networks that become an ONNX graph, here one of {_graph_size(bundle)}",

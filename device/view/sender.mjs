@@ -1,0 +1,178 @@
+/**
+ * What leaves the device when the server answers: the pixels that the model takes, made here, or the
+ * photo's file.
+ */
+
+/** @import { Answer, Limits, Recipe, Sending } from "../types" */
+
+import { LoupeError } from "../engine/errors.mjs";
+
+/** Codes after which the server may still read the file: it knows more formats. */
+export const SERVER_MAY_READ = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
+
+/** Longest wait for a response's first byte, in milliseconds, at which the server counts as near. */
+const NEAR_MS = 20;
+
+/** Of this page's server, once known: what a measurement or a test said holds for the visit. */
+let isServerNear = null;
+let canPrepare = null;
+
+/**
+ * @typedef {{version: string, recipe: Recipe}} Described
+ * @typedef {import("../loupe.mjs").Engine} Engine
+ */
+
+export class Sender {
+  /**
+   * "pixels", "file", or null until that is known; it never changes afterwards, so that what the
+   * page says before a photo is true.
+   *
+   * @type {Sending | null}
+   */
+  kind = null;
+  #server;
+  #options;
+  /** Settles once `kind` is known. */
+  #deciding = null;
+
+  /**
+   * @param {import("./server.mjs").Server | import("./socket_server.mjs").SocketServer} server
+   * @param {object} options
+   * @param {Limits | null} options.limits of photos; without them, files are sent
+   * @param {() => Engine} options.engine returns the present one
+   * @param {(isChanged?: boolean) => Promise<Described | null>} options.describe asks again if the
+   *   version has changed
+   */
+  constructor(server, options) {
+    this.#server = server;
+    this.#options = options;
+  }
+
+  /** Find out what will be sent. */
+  decide() {
+    this.#deciding ??= this.#decide();
+    return this.#deciding;
+  }
+
+  /**
+   * Have the server identify a photo.
+   *
+   * @param {Blob} blob
+   * @param {object} options
+   * @param {(error: LoupeError) => Promise<boolean>} [options.ask] whether the file may be sent
+   *   although the page said otherwise, because the browser can't read it; by default not
+   * @param {number} [options.top]
+   * @param {AbortSignal} [options.signal]
+   * @param {(sent: number, total: number) => void} [options.onProgress]
+   * @returns {Promise<Answer>}
+   */
+  async identify(blob, { ask, ...options }) {
+    const { signal } = options;
+    /**
+     * @param {Blob} body
+     * @param {{version: string, packed: boolean}} [pixels]
+     */
+    const identify = (body, pixels) => this.#server.identify(body, { ...options, pixels });
+    if ((await this.decide()) === "file") return counted("file", blob, identify);
+    try {
+      return await this.#sendPixels(blob, identify);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const isUnread = error.sent === undefined && SERVER_MAY_READ.has(error.code);
+      if (!isUnread || !(await ask?.(error))) throw error;
+      signal?.throwIfAborted();
+      return counted("file", blob, identify);
+    }
+  }
+
+  /**
+   * Have the server explain its answer; it gets what it got for that.
+   *
+   * @param {Blob} blob
+   * @param {Answer} answer
+   * @param {{signal?: AbortSignal}} options
+   */
+  async explain(blob, answer, { signal }) {
+    if (answer.sent?.kind !== "pixels") return this.#server.explain(blob, answer, { signal });
+    const { version } = answer.prediction;
+    const { body, packed } = await this.#prepare(blob, answer.recipe);
+    return this.#server.explain(body, answer, { signal, pixels: { version, packed } });
+  }
+
+  async #decide() {
+    isServerNear ??= measureNearness();
+    if (isServerNear || !this.#options.limits) this.kind = "file";
+    else {
+      canPrepare ??= await this.#test();
+      this.kind = canPrepare ? "pixels" : "file";
+    }
+    return this.kind;
+  }
+
+  /** Return whether this browser makes exact pixels; null if its worker ended. */
+  async #test() {
+    try {
+      return await this.#options.engine().canPrepare();
+    } catch {
+      return null;
+    }
+  }
+
+  async #sendPixels(blob, identify, isChanged = false) {
+    const described = await this.#options.describe(isChanged);
+    if (!described) throw new LoupeError("unreachable", "The server doesn't answer. Try again.");
+    const { version, recipe } = described;
+    const { body, packed } = await this.#prepare(blob, recipe);
+    try {
+      return await counted("pixels", body, () => identify(body, { version, packed }));
+    } catch (error) {
+      if (error.code !== "other-version" || isChanged) throw error;
+      return this.#sendPixels(blob, identify, true);
+    }
+  }
+
+  async #prepare(blob, recipe) {
+    const { engine, limits } = this.#options;
+    const values = { source: blob, recipe, limits };
+    const worker = engine();
+    const prepared = worker.prepare(values).catch((error) => {
+      // It ended because a model couldn't be loaded.
+      if (!worker.isClosed) throw error;
+      return engine().prepare(values);
+    });
+    const { bytes, packed } = await prepared;
+    return { body: new Blob([bytes]), packed };
+  }
+}
+
+/**
+ * Note with an answer, or with an error, what was sent for it.
+ *
+ * @param {Sending} kind
+ * @param {Blob} body
+ * @param {(body: Blob) => Promise<Answer>} identify
+ */
+async function counted(kind, body, identify) {
+  const sent = { kind, bytes: body.size };
+  try {
+    return { ...(await identify(body)), sent };
+  } catch (error) {
+    throw Object.assign(error, { sent });
+  }
+}
+
+/**
+ * Return whether the server is on this machine and answers at once: then its decoder is quicker than
+ * making pixels here. A tunnel to another machine has an address of this one, too.
+ */
+function measureNearness() {
+  const { hostname, origin } = location;
+  if (!/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return false;
+  const entries = /** @type {PerformanceResourceTiming[]} */ (
+    performance.getEntriesByType("resource")
+  );
+  const waits = entries
+    .filter(({ name, transferSize }) => transferSize > 0 && name.startsWith(`${origin}/`))
+    .map(({ requestStart, responseStart }) => responseStart - requestStart);
+  return Math.min(...waits) <= NEAR_MS;
+}
