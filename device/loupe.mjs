@@ -9,7 +9,8 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { GraphName, ModelInfo, OcclusionMap, Prediction, PrepareValues, Region } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
+/** @import { PrepareValues, Region } from "./types" */
 /** @import { WorkerCalls } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
@@ -116,19 +117,18 @@ class Model {
    * Explain a photo's top label: cover one region after the other, and see how much depends on it.
    *
    * @param {Blob} source
-   * @param {object} [options]
-   * @param {number} [options.seconds] for finer maps; a coarse one is always completed
-   * @param {AbortSignal} [options.signal]
+   * @param {ExplainOptions & {seconds?: number}} [options] `seconds` are for a finer map; a coarse
+   *   one is always completed
    * @returns {Promise<OcclusionMap>}
    * @throws {LoupeError} as `identify`, or the signal's reason
    */
-  async explain(source, { seconds = 0.7, signal } = {}) {
+  async explain(source, { seconds = 0.7, signal, onProgress } = {}) {
     if (!(source instanceof Blob)) throw new LoupeError("invalid", "explain takes a photo's Blob.");
     signal?.throwIfAborted();
     const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
     signal?.addEventListener("abort", stop);
     try {
-      return await this.#calls.send("explain", { source, seconds });
+      return await this.#calls.send("explain", { source, seconds }, [], onProgress);
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -238,7 +238,10 @@ export class Engine {
   /** @type {((loaded: number, total: number) => void) | undefined} of what `load` downloads */
   onProgress;
   #worker;
-  /** @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void}>} */
+  /**
+   * @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void,
+   *   onProgress?: ExplainOptions["onProgress"]}>}
+   */
   #waiting = new Map();
   #last = 0;
   /** @type {Error | null} */
@@ -254,6 +257,7 @@ export class Engine {
         return this.onProgress?.(received, total);
       }
       const call = this.#waiting.get(data.number);
+      if (data.explained) return call?.onProgress?.(data.explained[0], data.explained[1]);
       this.#waiting.delete(data.number);
       if (data.error) call?.reject(new LoupeError(data.error.code, data.error.message));
       else call?.resolve(data.result);
@@ -270,14 +274,15 @@ export class Engine {
    * @param {Name} name
    * @param {Parameters<WorkerCalls[Name]>[0]} values
    * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move; closed if that fails
+   * @param {ExplainOptions["onProgress"]} [onProgress]
    * @returns {ReturnType<WorkerCalls[Name]>}
    */
-  send(name, values, transfer = []) {
+  send(name, values, transfer = [], onProgress = undefined) {
     const result = new Promise((resolve, reject) => {
       const number = ++this.#last;
       if (this.#closed) throw this.#closed;
       this.#worker.postMessage({ number, name, values }, transfer);
-      this.#waiting.set(number, { resolve, reject });
+      this.#waiting.set(number, { resolve, reject, onProgress });
     });
     // A picture that wasn't moved.
     result.catch(() => transfer.forEach((picture) => picture.close()));

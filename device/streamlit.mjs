@@ -60,6 +60,8 @@ class Screen {
   /** Where another model is to see an open photo, once the visitor has chosen. */
   #place = null;
   #stopFollowing;
+  /** The answer in the address isn't shown yet. */
+  #isOpening = true;
 
   constructor(parent, { recent, base, capture, logo }) {
     this.#parent = parent;
@@ -181,6 +183,7 @@ class Screen {
       identifier: this.#identifier,
       recents: this.#recents,
       hasCamera: data.capture,
+      isOpening: this.#isOpening && data.capture && Boolean(data.open),
       sent: "numbers only",
       models: data.models,
       model: this.#model,
@@ -320,6 +323,8 @@ class Screen {
   }
 
   #showIfOpen(entry) {
+    this.#isOpening = false;
+    this.#view.update({ isOpening: false });
     if (!this.#isStillOpen(entry?.answer.token ?? null)) return;
     this.#shown = entry;
     this.#view.show(entry);

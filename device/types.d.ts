@@ -153,7 +153,7 @@ export interface Tensor {
 export interface WorkerCalls {
   load(values: { address: string; graph: GraphName }): Promise<ModelInfo>;
   identify(values: FrameValues): Promise<Prediction>;
-  explain(values: { source: Blob; seconds: number }): Promise<OcclusionMap>;
+  explain(values: { source: Blob; seconds: number }, number?: number): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;
   prepare(values: PrepareValues): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;
@@ -196,6 +196,12 @@ export interface Prediction {
   plausible: string[] | null;
   /** Null in the answer of a link. */
   milliseconds: Times | null;
+}
+
+export interface ExplainOptions {
+  signal?: AbortSignal;
+  /** Called with the number of inferences so far, and the most that there can be. */
+  onProgress?: (done: number, most: number) => void;
 }
 
 /** How much each part of what the model sees matters, row by row, from 0 to 1. */

@@ -7,7 +7,6 @@ Convolutional Networks, 2014), with blurred patches instead of grey ones.
 
 import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,23 @@ __all__ = ["map_to_json", "mean_cells", "occlusion_map", "render_overlay"]
 MAP_CELLS = 32
 """Rows and columns of a map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
-GRIDS = (5, 7, 9)
+COARSE, FINE = 4, 6
+"""Patches along a side of the photo: of the grid that is always completed, and of the finer one."""
+
+MOST = 40
+"""Most inferences: the photo, the coarse patches, and the finer ones where those matter most."""
+
+FINE_WEIGHT = 5
+"""How much a finer patch counts against a coarse one."""
+
+CHECKED = 6
+"""Finer patches after which the order of the regions is compared."""
+
+COMPARED = 5
+"""First regions whose order is compared; no change ends the map."""
+
 BUDGET_SECONDS = 0.7
-"""Time for the finer grids, in seconds."""
+"""Time for the finer grid, in seconds."""
 
 
 def occlusion_map(
@@ -33,14 +46,14 @@ def occlusion_map(
 ) -> NDArray[np.float32]:
     """Return how much covering each region lowers the score of a label.
 
-    Coarse grids come first, then finer ones until ``seconds`` have passed; the first grid is
-    always completed.
+    Coarse patches come first, then finer ones, the most important region first, until the order
+    of the regions no longer changes, ``seconds`` have passed or there were ``MOST`` inferences.
 
     Args:
         classifier: the model and engine that made the prediction.
         pixels: uint8 [height, width, 3], the engine's input.
         label: index of the label to explain.
-        seconds: time for the finer grids.
+        seconds: time for the finer grid.
 
     Returns:
         float32 [height, width], from 0 (the least important sixth) to 1 (the most important).
@@ -56,14 +69,26 @@ def occlusion_map(
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
     with admission_queue().acquire():
         uncovered = _score(classifier, pixels, label)
+
         # Patches run one at a time: a batch is no faster on few cores and needs more memory.
-        for grid in GRIDS:
-            for mask in _masks(grid, *pixels.shape[:2]):
-                if grid != GRIDS[0] and time.perf_counter() > deadline:
+        def cover(grid: int, cell: int, share: float) -> None:
+            mask = _patch(grid, cell, *pixels.shape[:2])
+            covered = (original + mask[..., None] * difference).astype(np.uint8)
+            loss = max(0.0, uncovered - _score(classifier, covered, label))
+            np.add(importance, share * loss * mask, out=importance)
+            np.add(weight, share * mask, out=weight)
+
+        for cell in range(COARSE**2):
+            cover(COARSE, cell, 1)
+        order = ranked = _ranked_regions(importance / weight)
+        for count, cell in enumerate(ranked[: MOST - 1 - COARSE**2], 1):
+            if time.perf_counter() > deadline:
+                break
+            cover(FINE, cell, FINE_WEIGHT)
+            if count % CHECKED == 0:
+                former, order = order, _ranked_regions(importance / weight)
+                if order[:COMPARED] == former[:COMPARED]:
                     break
-                covered = (original + mask[..., None] * difference).astype(np.uint8)
-                importance += max(0.0, uncovered - _score(classifier, covered, label)) * mask
-                weight += mask
     importance /= weight
     low, high = np.percentile(importance, (15, 97))
     spread = max(float(high - low), 1e-6)
@@ -77,14 +102,16 @@ def _score(classifier: Classifier, pixels: Pixels, label: int) -> float:
     return math.log(probability / (1 - probability))
 
 
-def _masks(grid: int, height: int, width: int) -> Iterator[NDArray[np.float32]]:
-    """Yield soft patches on a grid, float32 [height, width], 0 to 1.
+def _ranked_regions(importance: NDArray[np.float32]) -> list[int]:
+    """Return the cells of the finer grid, the most important first."""
+    means = mean_cells(importance, FINE).round(3).ravel()
+    return [int(cell) for cell in np.argsort(-means, kind="stable")]
 
-    The order is shuffled and fixed, so that gaps are spread out when time runs out.
-    """
-    rows, columns = _soft_steps(grid, height), _soft_steps(grid, width)
-    for cell in np.random.default_rng(0).permutation(grid * grid):
-        yield np.outer(rows[cell // grid], columns[cell % grid])
+
+def _patch(grid: int, cell: int, height: int, width: int) -> NDArray[np.float32]:
+    """Return a soft patch over one cell of a grid, float32 [height, width], 0 to 1."""
+    row, column = divmod(cell, grid)
+    return np.outer(_soft_steps(grid, height)[row], _soft_steps(grid, width)[column])
 
 
 def _soft_steps(grid: int, length: int) -> NDArray[np.float32]:

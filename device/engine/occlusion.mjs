@@ -7,15 +7,19 @@
 
 /** @import { OcclusionMap } from "../types" */
 
-/**
- * Numbers of patches along a side, and the step by which their cells are visited: coprime to the
- * number of cells and near its golden section, so that gaps are spread out when time runs out.
- */
-const GRIDS = [
-  { grid: 5, step: 16 },
-  { grid: 7, step: 30 },
-  { grid: 9, step: 50 },
-];
+/** Patches along a side of the photo: of the grid that is always completed, and of the finer one. */
+const COARSE = 4;
+const FINE = 6;
+
+/** Most inferences: the photo, the coarse patches, and the finer ones where those matter most. */
+export const MOST = 40;
+
+/** How much a finer patch counts against a coarse one. */
+const FINE_WEIGHT = 5;
+
+/** Finer patches after which the order of the first regions is compared; no change ends the map. */
+const CHECKED = 6;
+const COMPARED = 5;
 
 /** Rows and columns of the map that is returned, as in `api/session.py`. */
 const MAP_CELLS = 32;
@@ -25,41 +29,73 @@ const PASSES = 3;
 
 /**
  * Return how much covering each region lowers the score of a label. Coarse patches come first, then
- * finer ones until `seconds` have passed; the coarse ones are always completed.
+ * finer ones, the most important region first, until the order of the regions no longer changes,
+ * `seconds` have passed or there were `MOST` inferences.
  *
  * @param {Uint8Array} pixels
  * @param {[number, number]} size height and width
  * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
  * @param {number} seconds
+ * @param {(done: number) => void} [onProgress] inferences so far
  * @returns {Promise<OcclusionMap>} from 0 (the least important sixth) to 1 (the most important)
  */
-export async function occlusionMap(pixels, [height, width], probabilityOf, seconds) {
+export async function occlusionMap(pixels, [height, width], probabilityOf, seconds, onProgress) {
   const deadline = performance.now() + 1000 * seconds;
   const blurred = gaussianBlur(pixels, height, width, height / 10);
   const difference = Float32Array.from(blurred, (value, place) => value - pixels[place]);
   const importance = new Float32Array(height * width);
   const weight = new Float32Array(height * width).fill(1e-6);
   const covered = new Uint8Array(pixels.length);
+  const mean = () => importance.map((value, place) => value / weight[place]);
   const uncovered = logOdds(await probabilityOf(pixels));
-  for (const { grid, step } of GRIDS) {
-    for (const mask of masks(grid, step, height, width)) {
-      if (grid !== GRIDS[0].grid && performance.now() > deadline) break;
-      for (let place = 0; place < pixels.length; place++) {
-        const change = Math.fround(mask[Math.floor(place / 3)] * difference[place]);
-        covered[place] = Math.fround(pixels[place] + change);
-      }
-      const loss = Math.fround(Math.max(0, uncovered - logOdds(await probabilityOf(covered))));
-      for (let place = 0; place < mask.length; place++) {
-        importance[place] += Math.fround(loss * mask[place]);
-        weight[place] += mask[place];
-      }
+  let done = 1;
+  /**
+   * @param {number} grid
+   * @param {number} cell
+   * @param {number} share
+   */
+  const cover = async (grid, cell, share) => {
+    const mask = patch(grid, cell, height, width);
+    for (let place = 0; place < pixels.length; place++) {
+      const change = Math.fround(mask[Math.floor(place / 3)] * difference[place]);
+      covered[place] = Math.fround(pixels[place] + change);
     }
+    const loss = Math.fround(
+      share * Math.max(0, uncovered - logOdds(await probabilityOf(covered))),
+    );
+    for (let place = 0; place < mask.length; place++) {
+      importance[place] += Math.fround(loss * mask[place]);
+      weight[place] += Math.fround(share * mask[place]);
+    }
+    done += 1;
+    onProgress?.(done);
+  };
+  for (let cell = 0; cell < COARSE ** 2; cell++) await cover(COARSE, cell, 1);
+  const ranked = rankedRegions(mean(), height, width);
+  let order = ranked;
+  for (const [place, cell] of ranked.slice(0, MOST - done).entries()) {
+    if (performance.now() > deadline) break;
+    await cover(FINE, cell, FINE_WEIGHT);
+    if ((place + 1) % CHECKED) continue;
+    const former = order;
+    order = rankedRegions(mean(), height, width);
+    if (order.slice(0, COMPARED).every((region, rank) => region === former[rank])) break;
   }
-  stretch(
-    importance.map((value, place) => value / weight[place]),
-    importance,
-  );
-  return meanCells(importance, height, width);
+  stretch(mean(), importance);
+  return meanCells(importance, height, width, MAP_CELLS);
+}
+
+/**
+ * Return the cells of the finer grid, the most important first.
+ *
+ * @param {Float32Array} map
+ * @param {number} height
+ * @param {number} width
+ */
+function rankedRegions(map, height, width) {
+  const { heat } = meanCells(map, height, width, FINE);
+  const means = Array.from(heat, (value) => Math.round(value * 1000));
+  return [...means.keys()].sort((a, b) => means[b] - means[a]);
 }
 
 /**
@@ -73,26 +109,20 @@ function logOdds(probability) {
 }
 
 /**
- * Yield soft patches on a grid, 0 to 1.
+ * Return a soft patch over one cell of a grid, 0 to 1.
  *
  * @param {number} grid patches along a side
- * @param {number} step
+ * @param {number} cell
  * @param {number} height
  * @param {number} width
  */
-function* masks(grid, step, height, width) {
-  const rows = softSteps(grid, height);
-  const columns = softSteps(grid, width);
-  const count = grid * grid;
-  for (let turn = 0; turn < count; turn++) {
-    const cell = (turn * step) % count;
-    const row = rows[Math.floor(cell / grid)];
-    const column = columns[cell % grid];
-    yield Float32Array.from(
-      { length: height * width },
-      (_, place) => row[Math.floor(place / width)] * column[place % width],
-    );
-  }
+function patch(grid, cell, height, width) {
+  const row = softSteps(grid, height)[Math.floor(cell / grid)];
+  const column = softSteps(grid, width)[cell % grid];
+  return Float32Array.from(
+    { length: height * width },
+    (_, place) => row[Math.floor(place / width)] * column[place % width],
+  );
 }
 
 /**
@@ -145,10 +175,11 @@ function percentile(sorted, percent) {
  * @param {Float32Array} map
  * @param {number} height
  * @param {number} width
+ * @param {number} cells along a side
  */
-function meanCells(map, height, width) {
-  const rows = edges(height);
-  const columns = edges(width);
+function meanCells(map, height, width, cells) {
+  const rows = edges(height, cells);
+  const columns = edges(width, cells);
   const heat = [];
   for (let row = 0; row + 1 < rows.length; row++) {
     for (let column = 0; column + 1 < columns.length; column++) {
@@ -163,9 +194,12 @@ function meanCells(map, height, width) {
   return { rows: rows.length - 1, columns: columns.length - 1, heat: Float32Array.from(heat) };
 }
 
-/** @param {number} length */
-function edges(length) {
-  const cells = Math.min(MAP_CELLS, length);
+/**
+ * @param {number} length
+ * @param {number} most
+ */
+function edges(length, most) {
+  const cells = Math.min(most, length);
   return Array.from({ length: cells + 1 }, (_, cell) => Math.floor((cell * length) / cells));
 }
 

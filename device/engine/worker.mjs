@@ -8,7 +8,7 @@
 import { LoupeError, messageOf } from "./errors.mjs";
 import { fetchMade } from "./fetch_made.mjs";
 import { decode, testPixels } from "./photo.mjs";
-import { occlusionMap } from "./occlusion.mjs";
+import { MOST, occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
@@ -36,7 +36,7 @@ const calls = { load, identify, explain, stopExplaining, canPrepare, prepare };
 onmessage = async ({ data: { number, name, values } }) => {
   const call = calls[/** @type {keyof WorkerCalls} */ (name)];
   try {
-    postMessage({ number, result: await call(values) });
+    postMessage({ number, result: await call(values, number) });
   } catch (error) {
     const code = error instanceof LoupeError ? error.code : "engine-unavailable";
     postMessage({ number, error: { code, message: messageOf(error) } });
@@ -243,7 +243,7 @@ function averaged(output, { number, average }) {
  *
  * @type {WorkerCalls["explain"]}
  */
-async function explain({ source, seconds }) {
+async function explain({ source, seconds }, number) {
   const ready = requireLoaded();
   const { recipe, limits } = ready.model;
   const turn = ++explanations;
@@ -257,7 +257,9 @@ async function explain({ source, seconds }) {
     if (turn !== explanations) throw new LoupeError("stopped", "The explanation was stopped.");
     return (await run(ready, covered)).probabilities[label];
   };
-  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds);
+  /** @param {number} done */
+  const onProgress = (done) => postMessage({ number, explained: [done, MOST] });
+  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds, onProgress);
 }
 
 async function stopExplaining() {

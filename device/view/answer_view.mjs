@@ -10,19 +10,21 @@ const ROWS = 5;
 /** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
+/** How answers are drawn that don't name one plausible label, by their certainty. */
+const TONES = { unknown: "unknown", few: "doubt", hard: "doubt", guess: "plain", nothing: "plain" };
+
 /**
- * Return how an answer is drawn: "sure" (solid, accent), "doubt" (hollow), "unknown" (no numbers) or
- * "plain" (grey: not calibrated).
+ * Return how an answer is drawn: "sure" (solid, accent), "doubt" (hollow, amber), "unknown" (no
+ * numbers) or "plain" (grey: not calibrated).
  */
-export function toneOf({ certainty, sure }) {
-  if (certainty === "unknown") return "unknown";
-  if (certainty === "guess") return "plain";
-  return sure ? "sure" : "doubt";
+export function toneOf({ certainty }) {
+  return TONES[certainty] ?? "sure";
 }
 
-/** Return the tone of the corners: "sure" only if very likely, "unknown", or none. */
+/** Return the tone of the corners: as that of the bars, but accent only if very likely. */
 export function cornersOf({ certainty }) {
-  return { likely: "sure", unknown: "unknown" }[certainty] ?? "";
+  if (certainty === "likely") return "sure";
+  return { unknown: "unknown", few: "doubt", hard: "doubt" }[certainty] ?? "";
 }
 
 /** Return the percentage of a candidate in words. */

@@ -196,14 +196,15 @@ class Identifier {
    *
    * @param {Blob} blob the photo
    * @param {object} answer
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {import("../types").ExplainOptions} [options] the server reports no progress
    * @returns {Promise<{rows: number, columns: number, heat: Float32Array}>} how much each region of
    *   what the model sees matters, row by row, 0 to 1
    * @throws {LoupeError} or the signal's reason
    */
-  async explain(blob, answer, { signal } = {}) {
+  async explain(blob, answer, options = {}) {
+    const { signal } = options;
     const isHere = answer.where === "device" || this.#run === "device";
-    if (isHere) return this.#explainHere(blob, answer, signal);
+    if (isHere) return this.#explainHere(blob, answer, options);
     try {
       this.#serverOrThrow();
       return await this.#sender.explain(blob, answer, { signal });
@@ -211,7 +212,7 @@ class Identifier {
       signal?.throwIfAborted();
       if (this.#run === "server" || PHOTO_CODES.has(error.code)) throw error;
       if (!(await this.#canLoad(signal))) throw error;
-      return this.#explainHere(blob, answer, signal);
+      return this.#explainHere(blob, answer, options);
     }
   }
 
@@ -240,12 +241,12 @@ class Identifier {
     return this.#worker;
   }
 
-  async #explainHere(blob, { prediction }, signal) {
-    await this.#loaded(signal);
+  async #explainHere(blob, { prediction }, options) {
+    await this.#loaded(options.signal);
     if (prediction.model !== this.info.name) {
       throw new LoupeError("engine-unavailable", OTHER_MODEL);
     }
-    return this.#model.explain(blob, { signal });
+    return this.#model.explain(blob, options);
   }
 
   #next() {

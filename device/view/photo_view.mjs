@@ -1,11 +1,12 @@
 /**
- * The photo of an answer, with the corners of what the model saw and the spotlight of "Why?".
+ * The photo of an answer: what the model saw, with its surroundings or within the whole photo, its
+ * corners, and the spotlight of "Why?".
  */
 
 import { seenBox } from "./crop.mjs";
 import { createElement } from "./elements.mjs";
 
-/** How much of the photo is left where covering it changed nothing. */
+/** How dark the photo becomes where covering it changed nothing. */
 const DARKEST = 0.8;
 
 /** Return the four corners of a frame. */
@@ -14,8 +15,11 @@ export function createCorners() {
   return createElement("div", { className: "vf-corners", ariaHidden: "true" }, ...corners);
 }
 
+/** Its parent is the square, whose shape it sets. */
 export class PhotoView {
   element = createElement("figure", { className: "vf-photo", hidden: true });
+  /** Whether all of the photo is shown, not only what the model saw. */
+  isWhole = false;
   // A large photo takes 100 ms to decode, for which the answer would wait.
   #image = createElement("img", { className: "vf-image", decoding: "async" });
   #shade = createElement("div", { className: "vf-shade", ariaHidden: "true" });
@@ -26,7 +30,7 @@ export class PhotoView {
     hidden: true,
   });
   #corners = createCorners();
-  #caption = createElement("figcaption", { className: "vf-caption", hidden: true });
+  #caption = createElement("figcaption", { className: "vf-unseen", hidden: true });
   #photo = null;
   #recipe = null;
 
@@ -55,6 +59,7 @@ export class PhotoView {
       return;
     }
     this.hideSpotlight();
+    this.isWhole = false;
     this.#photo = photo;
     URL.revokeObjectURL(this.#image.src);
     this.#image.removeAttribute("src");
@@ -68,18 +73,37 @@ export class PhotoView {
     this.#image.src = URL.createObjectURL(photo);
   }
 
-  /** Mark what the model saw. */
+  /** Show all of the photo, or what the model saw as large as the viewfinder's square. */
+  toggleWhole() {
+    this.isWhole = !this.isWhole;
+    this.#mark();
+  }
+
+  /** Place the photo in the square, and on it the mark of what the model saw. */
   #mark() {
-    const recipe = this.#recipe;
     const { naturalWidth: width, naturalHeight: height } = this.#image;
-    const { style } = this.element;
-    style.setProperty("--photo-aspect", String(width / height));
-    const seen = recipe ? seenBox({ width, height }, recipe) : { left: 0, top: 0, width, height };
-    const percent = (value, whole) => `${(value / whole) * 100}%`;
-    style.setProperty("--seen-left", percent(seen.left, width));
-    style.setProperty("--seen-top", percent(seen.top, height));
-    style.setProperty("--seen-width", percent(seen.width, width));
-    style.setProperty("--seen-height", percent(seen.height, height));
+    if (!width) return;
+    const all = { left: 0, top: 0, width, height };
+    const seen = this.#recipe ? seenBox(all, this.#recipe) : all;
+    const square = this.isWhole ? all : seen;
+    this.element.parentElement?.style.setProperty("--aspect", `${square.width / square.height}`);
+    this.#setBox("photo", all, square);
+    this.#setBox("seen", seen, all);
+    // Within half a pixel of rounding.
+    const isAll = seen.width > width - 1 && seen.height > height - 1;
+    this.element.toggleAttribute("data-all-seen", isAll);
+  }
+
+  /** Set the properties of a box, relative to another. */
+  #setBox(name, box, outer) {
+    for (const [side, length] of /** @type {const} */ ([
+      ["left", "width"],
+      ["top", "height"],
+    ])) {
+      const percent = (value) => `${(value / outer[length]) * 100}%`;
+      this.element.style.setProperty(`--${name}-${side}`, percent(box[side] - outer[side]));
+      this.element.style.setProperty(`--${name}-${length}`, percent(box[length]));
+    }
   }
 
   /** Darken what mattered little; `heat` is from 0 to 1, row by row over what the model saw. */

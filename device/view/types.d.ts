@@ -1,6 +1,6 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Entry, OcclusionMap, Phrase, Run, Sending } from "../types";
+import type { Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 
@@ -52,7 +52,7 @@ export interface ViewfinderOptions {
   /** The system's by default. */
   theme: "dark" | "light" | null;
   actions: {
-    why?: (entry: Entry, options: { signal: AbortSignal }) => Promise<OcclusionMap>;
+    why?: (entry: Entry, options: ExplainOptions) => Promise<OcclusionMap>;
     correct?: ((entry: Entry) => void) | null;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;
@@ -66,6 +66,8 @@ export interface ViewfinderOptions {
   rows: number;
   /** Without it, only answers are shown; it never changes. */
   hasCamera: boolean;
+  /** An answer is about to be shown: no other words until then. */
+  isOpening: boolean;
   /** What the app gets of a device's answer; empty without an app. */
   sent: string;
   run: Run;

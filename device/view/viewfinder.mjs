@@ -8,7 +8,6 @@ import { ask, fileQuestion, labelFiles } from "./ask.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
-import { spokenAnswer } from "./answer_view.mjs";
 import { LiveAnswers } from "./live.mjs";
 import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
 import { randomId } from "./recents.mjs";
@@ -20,7 +19,7 @@ import { engineOf, partOf } from "./where.mjs";
 const IDLE_MS = 120_000;
 const WAITING_MS = 300;
 const MOVE_MS = 240;
-const NO_EXPLANATION = "Why? couldn't be worked out. Try again.";
+const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
 /** What `take` catches where a question was answered with no. */
 const DECLINED = Symbol("declined");
 const NO_RECIPE = { resize: [1, 1] };
@@ -37,6 +36,7 @@ const DEFAULTS = {
   top: 5,
   rows: 5,
   hasCamera: true,
+  isOpening: false,
   sent: "",
   run: "auto",
   what: { headline: "Point your phone at something", line: "" },
@@ -81,6 +81,8 @@ class Viewfinder {
     isExplaining: false,
     /** The visitor agreed to send files that this browser can't read. */
     isFileAllowed: false,
+    /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
+    explanation: null,
     recents: [],
   };
   /** "send" or "keep", once the visitor was asked about such a file. */
@@ -161,6 +163,7 @@ class Viewfinder {
       isWaiting: false,
       isTaking: false,
       isExplaining: false,
+      explanation: null,
     });
     this.#parts.photo.hideSpotlight();
     this.#followFile();
@@ -190,10 +193,13 @@ class Viewfinder {
     const { root, ...parts } = this.#parts;
     const { signal } = this.#unmounting;
     parts.shutter.onclick = () => this.#press();
-    parts.square.onclick = ({ target }) => {
-      const isOnButton = /** @type {Element} */ (target).closest("button");
-      if (!this.#state.entry && !isOnButton) this.#shoot();
+    parts.picture.onclick = ({ target }) => {
+      const element = /** @type {Element} */ (target);
+      if (element.closest("button")) return;
+      if (this.#state.entry) this.#toggleWhole();
+      else if (parts.square.contains(element)) this.#shoot();
     };
+    parts.whole.onclick = () => this.#toggleWhole();
     parts.openCamera.onclick = parts.tryCamera.onclick = () => this.#openCamera();
     parts.flip.onclick = () => this.#camera.flip();
     parts.torch.onclick = () => this.#camera.toggleTorch();
@@ -296,8 +302,9 @@ class Viewfinder {
   #place() {
     const { video, picture, square } = this.#parts;
     const recipe = this.#state.options.identifier?.recipe ?? NO_RECIPE;
+    if (this.#state.entry) return;
     square.style.setProperty("--aspect", String(seenAspect(recipe)));
-    if (!video.videoWidth || this.#state.entry) return;
+    if (!video.videoWidth) return;
     const outer = picture.getBoundingClientRect();
     const box = square.getBoundingClientRect();
     if (!box.width) return;
@@ -383,7 +390,6 @@ class Viewfinder {
       if (!signal.aborted) this.#state.isWaiting = false;
     }
     if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
-    this.#parts.spoken.textContent = spokenAnswer(entry.answer);
     this.#render();
     onOpen?.(entry);
     await recents?.add(entry);
@@ -440,22 +446,42 @@ class Viewfinder {
     }
   }
 
+  #toggleWhole() {
+    this.#parts.photo.toggleWhole();
+    this.#render();
+  }
+
   async #explain() {
     const { entry, isExplaining, options } = this.#state;
     const { photo } = this.#parts;
     if (isExplaining) return undefined;
     if (photo.hasSpotlight) {
       photo.hideSpotlight();
-      return this.#render();
+      return this.#change({ explanation: null });
     }
     this.#change({ isExplaining: true, message: "" });
+    const { signal } = this.#request;
+    const isServer = entry.answer.where === "server";
+    let progress = isServer
+      ? "The server is covering one part of the photo at a time…"
+      : "Covering one part of the photo at a time…";
+    const onProgress = (done, most) => {
+      progress = `Covering one part of the photo at a time: ${done} of at most ${most}.`;
+      if (this.#state.explanation && !signal.aborted) this.#change({ explanation: [progress] });
+    };
+    const timer = setTimeout(() => this.#change({ explanation: [progress] }), WAITING_MS);
+    const changes = { isExplaining: false, explanation: null };
     try {
-      const map = await options.actions.why(entry, { signal: this.#request.signal });
-      if (this.#state.entry === entry) photo.showSpotlight(map);
-    } catch (error) {
-      if (this.#state.entry === entry) this.#state.message = phraseError(error, NO_EXPLANATION);
+      const map = await options.actions.why(entry, { signal, onProgress });
+      if (signal.aborted) return undefined;
+      photo.showSpotlight(map);
+      changes.explanation = whyPhrase(entry.answer);
+    } catch {
+      changes.message = NO_EXPLANATION;
+    } finally {
+      clearTimeout(timer);
     }
-    return this.#state.entry === entry ? this.#change({ isExplaining: false }) : undefined;
+    return signal.aborted ? undefined : this.#change(changes);
   }
 
   #setLive(isLive) {
@@ -511,4 +537,14 @@ class Viewfinder {
       },
     });
   }
+}
+
+/** Return what the light means, as a phrase. */
+function whyPhrase({ prediction }) {
+  const { label } = prediction.candidates[0];
+  return [
+    "Light parts decided it: cover them and the model is less sure of ",
+    { label },
+    ". This shows where it looked, not whether it is right.",
+  ];
 }

@@ -39,7 +39,9 @@ export function createParts() {
     square: createElement("div", { className: "vf-square" }),
     hint: createElement("div", { className: "vf-hint" }),
     photo: new PhotoView(),
-    why: createButton("vf-on-photo vf-why", "Why?", { icon: "eye" }),
+    why: createButton("vf-why", "Why?", { icon: "eye" }),
+    whole: createButton("vf-whole", "Show the whole photo", { icon: "whole", isIconOnly: true }),
+    pill: createElement("div", { className: "vf-pill" }),
 
     words: createElement("section", { className: "vf-words", ariaLabel: "Answer" }),
     headline: createElement("h2", { className: "vf-headline" }),
@@ -50,6 +52,7 @@ export function createParts() {
     alert: createElement("p", { className: "vf-alert", role: "alert" }),
     retry: createButton("vf-button", "Try again"),
     tryCamera: createButton("vf-text-button", "Try the camera again"),
+    explanation: createElement("p", { className: "vf-sub" }),
     details: createElement("div", { className: "vf-details" }),
     spoken: createUnseen("p", { ariaLive: "polite" }),
 
@@ -99,8 +102,8 @@ function assemble(parts) {
   const { root, screen, side, words } = parts;
   parts.bar.append(parts.models, createIcon("down"));
   parts.square.append(parts.hint, parts.photo.element, createCorners());
-  parts.photo.element.append(parts.why);
-  parts.stage.append(parts.square);
+  parts.pill.append(parts.why, parts.whole);
+  parts.stage.append(parts.square, parts.pill);
   parts.picture.append(parts.video, parts.stage);
   const head = createElement(
     "div",
@@ -115,6 +118,7 @@ function assemble(parts) {
     parts.status,
     parts.alert,
     parts.retry,
+    parts.explanation,
     parts.details,
     parts.spoken,
   );

@@ -11,12 +11,13 @@ import {
   createSource,
   createWaysOn,
   percentOf,
+  spokenAnswer,
   toneOf,
 } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createElement, createIcon } from "./elements.mjs";
-import { showPhrase } from "./phrasing.mjs";
+import { showPhrase, toText } from "./phrasing.mjs";
 import { goneOf, partOf, promiseOf, sentOf } from "./where.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
@@ -36,11 +37,13 @@ export function render(parts, state, camera, live, handlers) {
   const { options, entry } = state;
   if (!options.identifier) return;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
-  const screen = entry ? "answer" : !options.hasCamera ? "none" : hasCamera ? "camera" : "empty";
+  const isEmpty = options.isOpening || !hasCamera;
+  const screen = entry ? "answer" : !options.hasCamera ? "none" : isEmpty ? "empty" : "camera";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-fill", options.above !== null);
   parts.root.toggleAttribute("data-header", Boolean(parseFloat(options.above)));
   parts.root.style.setProperty("--above", options.above ?? "0px");
+  parts.root.toggleAttribute("data-opening", options.isOpening && !entry);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
   drawModels(parts, options);
   drawHint(parts, state, screen);
@@ -48,6 +51,7 @@ export function render(parts, state, camera, live, handlers) {
   drawWords(parts, state, camera, live, screen, handlers);
   drawControls(parts, state, camera, screen);
   drawActions(parts, state);
+  drawSpoken(parts, state, live);
   drawWhere(parts, state, live);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
@@ -96,7 +100,7 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, live, scre
 }
 
 function drawWords(parts, state, camera, live, screen, { onModel }) {
-  const { entry, error, message, options } = state;
+  const { entry, error, explanation, message, options } = state;
   const { identifier, what } = options;
   const answer = entry ? entry.answer : live.shown;
   const isLive = !entry && answer !== null;
@@ -115,6 +119,12 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   parts.percent.textContent = parts.percent.hidden ? "" : percentOf(answer, 0, info);
 
   parts.note.textContent = entry?.note ?? "";
+  parts.words.toggleAttribute("data-explained", Boolean(explanation));
+  redraw(parts.explanation, explanation, () => {
+    const holder = createElement("span");
+    showPhrase(holder, explanation ?? [], answer?.language ?? "en");
+    return [...holder.childNodes];
+  });
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
@@ -215,6 +225,26 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
   parts.why.setAttribute("aria-pressed", String(parts.photo.hasSpotlight));
   parts.why.toggleAttribute("data-busy", isExplaining);
+  parts.whole.hidden = !entry?.photo;
+  parts.whole.setAttribute("aria-pressed", String(parts.photo.isWhole));
+}
+
+/** What screen readers hear: what is on the screen now. Live answers are spoken less often. */
+function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, live) {
+  if (!entry && live.shown) return;
+  const { alert, headline, hint, spoken, status } = parts;
+  const { answer } = entry ?? {};
+  const said = answer
+    ? [spokenAnswer(answer), explanation ? toText(explanation) : ""]
+    : [headline, ...(hint.hasAttribute("data-reason") && !entry ? [hint] : []), status].map(
+        ({ textContent }) => textContent,
+      );
+  // An alert speaks for itself.
+  const text = alert.textContent && !answer ? "" : said.filter(Boolean).join(". ");
+  // The numbers of a progress are not read one after the other.
+  const isSame = (words) => words.replace(/\d+/g, "") === text.replace(/\d+/g, "");
+  if ((isWaiting || isExplaining) && isSame(spoken.textContent)) return;
+  if (spoken.textContent !== text) spoken.textContent = text;
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */

@@ -1,14 +1,17 @@
 """Sizes and places of the viewfinder's screens on Streamlit's page, measured in Chromium."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.drive import checked_page
+from tests.browser.drive import chart, checked_page, give, headline
 from tests.browser.server import Server
+from tests.model.tiny import colour
+from tests.photos import encoded
 
 # Text that doesn't fit its box, and words or controls that are partly outside the screen.
 CUT = """
@@ -33,6 +36,10 @@ ASKS_FIRST = """
 navigator.permissions.query = async () => ({state: "prompt", addEventListener() {}});
 """
 NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
+WIDE, TALL = (
+    encoded(colour(name).resize(size), "JPEG")
+    for name, size in (("red", (900, 600)), ("green", (500, 900)))
+)
 PHONES = [(390, 844), (375, 667), (320, 568), (430, 932)]
 
 Visit = Callable[..., Page]
@@ -43,7 +50,7 @@ def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
     """Open Identify in a fresh profile of a size."""
     with ExitStack() as stack:
 
-        def come(size: tuple[int, int], *scripts: str) -> Page:
+        def come(size: tuple[int, int], *scripts: str, path: str = "/?run=server") -> Page:
             options: dict[str, Any] = {
                 "base_url": colours_server.url,
                 "viewport": {"width": size[0], "height": size[1]},
@@ -51,7 +58,7 @@ def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
             page = stack.enter_context(checked_page(browser, options))
             for script in scripts:
                 page.add_init_script(script)
-            page.goto("/?run=server")
+            page.goto(path)
             expect(page.locator(".vf-headline")).to_be_visible()
             return page
 
@@ -77,3 +84,134 @@ def test_camera_opens_in_the_empty_square(visit: Visit, size: tuple[int, int]) -
     expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
     assert root.evaluate(BOXES) == empty
     assert root.evaluate(CUT) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [
+        ((390, 844), 358),
+        ((430, 932), 398),
+        ((375, 667), 283),
+        ((320, 568), 208),
+        ((844, 390), 314),
+        ((1280, 800), 528),
+    ],
+    ids=str,
+)
+def test_answer_is_as_large_as_the_square_and_a_tap_shows_all(
+    visit: Visit, size: tuple[int, int], side: int
+) -> None:
+    page = visit(size)
+    root = page.locator(".vf")
+    image, corners = page.locator(".vf-image"), page.locator(".vf-photo .vf-corners")
+    whole = page.get_by_role("button", name="Show the whole photo")
+    for photo, long, ratio in ((WIDE, "width", 1.5), (TALL, "height", 1.8)):
+        give(page, photo)
+        expect(page.get_by_role("button", name="Why?")).to_be_visible()
+        # Another photo begins without its surroundings.
+        expect(whole).to_have_attribute("aria-pressed", "false")
+        seen, drawn = boxes(corners, image)
+        assert seen["width"] == pytest.approx(side, abs=1)
+        assert seen["height"] == pytest.approx(side, abs=1)
+        assert drawn[long] == pytest.approx(side * ratio, abs=1)
+        assert root.evaluate(CUT) == []
+        for name in (".vf-shutter", ".vf-where"):
+            expect(page.locator(name)).to_be_in_viewport(ratio=1)
+        page.locator(".vf-picture").click(position={"x": 20, "y": 20})
+        expect(whole).to_have_attribute("aria-pressed", "true")
+        part, all_ = boxes(corners, image)
+        window = page.locator(".vf-picture").bounding_box()
+        assert window
+        assert all_["x"] >= window["x"]
+        assert all_["y"] >= window["y"]
+        assert all_["x"] + all_["width"] <= window["x"] + window["width"] + 1
+        assert all_["y"] + all_["height"] <= window["y"] + window["height"] + 1
+        # The same marks: what the model's recipe takes, in the middle.
+        for length, start in (("width", "x"), ("height", "y")):
+            assert part[length] / all_[length] == pytest.approx(seen[length] / drawn[length], 0.01)
+            middle = all_[start] + all_[length] / 2
+            assert part[start] + part[length] / 2 == pytest.approx(middle, abs=1)
+        whole.click()
+        expect(whole).to_have_attribute("aria-pressed", "false")
+        again, _ = boxes(corners, image)
+        assert again == pytest.approx(seen, abs=1)
+
+
+def boxes(*locators: Any) -> tuple[dict[str, float], ...]:
+    return tuple(
+        {name: round(value, 1) for name, value in locator.bounding_box().items()}
+        for locator in locators
+    )
+
+
+def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
+    page = visit((390, 844))
+    spoken = page.locator(".vf-words [aria-live=polite]")
+    expect(spoken).to_have_text(re.compile("^Point your phone at something. This model knows six"))
+    give(page, WIDE)
+    expect(spoken).to_have_text(re.compile("^Very likely a red"))
+    give(page, TALL)
+    expect(spoken).to_have_text(re.compile("^Very likely a green"))
+    give(page, b"no photo at all")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    # An alert speaks for itself.
+    expect(spoken).to_be_empty()
+    page.get_by_role("button", name="red", exact=True).click()
+    expect(spoken).to_have_text(re.compile("^Very likely a red"))
+    page.get_by_role("button", name="Why?").click()
+    expect(spoken).to_have_text(re.compile("^Very likely a red.*Light parts decided it"))
+    page.get_by_role("button", name="Back to the camera").click()
+    expect(spoken).to_have_text(re.compile("^Point your phone at something"))
+
+
+def test_why_says_how_far_it_is_what_it_shows_and_when_it_fails(visit: Visit) -> None:
+    def slow_down(route: Route) -> None:
+        body = route.fetch().text()
+        pause = "onProgress?.(done); await new Promise((resolve) => setTimeout(resolve, 60));"
+        assert "onProgress?.(done);" in body
+        route.fulfill(
+            body=body.replace("onProgress?.(done);", pause), content_type="text/javascript"
+        )
+
+    page = visit((390, 844), path="/?run=device")
+    page.context.route("**/occlusion.mjs", slow_down)
+    page.reload()
+    give(page, WIDE)
+    words, why = page.locator(".vf-words"), page.get_by_role("button", name="Why?")
+    expect(headline(page)).to_have_text("Very likely a red", timeout=60_000)
+    record = page.locator(".vf-details > p").first
+    expect(record).to_be_visible()
+    why.click()
+    progress = r"Covering one part of the photo at a time: \d+ of at most 40\."
+    expect(words).to_contain_text(re.compile(progress))
+    expect(record).to_be_hidden()
+    expect(words).to_contain_text(
+        "Light parts decided it: cover them and the model is less sure of red."
+    )
+    why.click()
+    expect(record).to_be_visible()
+    page = visit((390, 844))
+    page.route("**/explanation?*", lambda route: route.fulfill(status=500, json={"code": "broken"}))
+    give(page, WIDE)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("alert")).to_have_text("Why? couldn’t be worked out. Try again.")
+
+
+def test_link_without_its_photo_leaves_no_room_and_shows_no_other_words(visit: Visit) -> None:
+    page = visit((390, 844))
+    give(page, WIDE)
+    expect(page).to_have_url(re.compile("answer="))
+    watch = """
+    window.said = new Set();
+    setInterval(() => {
+      for (const { shadowRoot } of document.querySelectorAll("*")) {
+        const words = shadowRoot?.querySelector(".vf:not([hidden]) .vf-headline");
+        if (words?.checkVisibility({ visibilityProperty: true })) window.said.add(words.innerText);
+      }
+    }, 5);
+    """
+    other = visit((390, 844), watch, path=page.url)
+    expect(chart(other)).to_be_visible()
+    assert other.evaluate("[...window.said].filter(Boolean)") == ["Very likely a red"]
+    last, where = boxes(other.locator(".vf-row").last, other.locator(".vf-shutter"))
+    assert where["y"] - (last["y"] + last["height"]) < 60

@@ -53,6 +53,19 @@ def test_occlusion_map_is_finite_where_nothing_matters(cornered: Classifier) -> 
     assert 0 <= heat.min() <= heat.max() <= 1
 
 
+def test_occlusion_map_ends_once_the_order_of_its_regions_is_clear(
+    cornered: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Pixels] = []
+    run = cornered.engine.run
+    monkeypatch.setattr(cornered.engine, "run", lambda pixels: runs.append(pixels) or run(pixels))
+    occlusion_map(cornered, picture((255, 0, 0), (255, 0, 0)), 0, seconds=60)
+    # The photo, the coarse patches, and the first finer ones.
+    assert len(runs) == 1 + 16 + 6
+    occlusion_map(cornered, picture((255, 0, 0), (0, 0, 255)), 0, seconds=60)
+    assert len(runs) <= 23 + 40
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_occlusion_map_keeps_to_its_time(cornered: Classifier, seconds: float) -> None:
     pixels = picture((255, 0, 0), (0, 0, 255))
