@@ -10,8 +10,8 @@ import { LoupeError } from "../engine/errors.mjs";
 /** Codes after which the server may still read the file: it knows more formats. */
 export const SERVER_MAY_READ = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
 
-/** Longest wait for a response's first byte, in milliseconds, at which the server counts as near. */
-const NEAR_MS = 20;
+/** Time of the quickest of the page's files, in milliseconds, at which the server counts as near. */
+const NEAR_MS = 30;
 
 /** Of this page's server, once known: what a measurement or a test said holds for the visit. */
 let isServerNear = null;
@@ -173,6 +173,6 @@ function measureNearness() {
   );
   const waits = entries
     .filter(({ name, transferSize }) => transferSize > 0 && name.startsWith(`${origin}/`))
-    .map(({ requestStart, responseStart }) => responseStart - requestStart);
+    .map(({ duration }) => duration);
   return Math.min(...waits) <= NEAR_MS;
 }

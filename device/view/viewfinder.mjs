@@ -3,7 +3,6 @@
  * is in a shadow root.
  */
 
-import { phraseError } from "../engine/errors.mjs";
 import { ask, fileQuestion, labelFiles } from "./ask.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
@@ -381,7 +380,12 @@ class Viewfinder {
       if (signal.aborted) return;
     } catch (error) {
       if (signal.aborted) return;
-      if (error === DECLINED) return this.#goBack();
+      if (error === DECLINED) {
+        this.#goBack();
+        // As its button says; Esc only takes the question away.
+        if (this.#fileChoice && source === "file") this.#parts.pick.click();
+        return;
+      }
       this.#change({ error });
       onError?.();
       return;

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from deploy.ports import free_port
@@ -39,6 +40,7 @@ class Server:
 
     def __init__(self, url: str, data: Path, process: subprocess.Popen[bytes], log: Path) -> None:
         self.url, self.data, self.process, self._log = url, data, process, log
+        self.port = urlsplit(url).port
         self._read_chars = 0
 
     def log(self) -> str:
@@ -56,15 +58,16 @@ class Server:
 def serving(
     folder: Path,
     *,
-    port: int | None = None,
     prefix: str = "",
     plain: bool = False,
+    port: int | None = None,
     options: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Server]:
     """Start the app and wait until its model is ready; end its whole process group after.
 
-    ``plain`` runs the entry point as a script without ``st.App``; ``options`` are Streamlit's.
+    ``plain`` runs the entry point as a script without ``st.App``; ``port`` is by default a free one;
+    ``options`` are Streamlit's.
     """
     data, log = folder / "data", folder / "server.log"
     _add_packed_files(data)
