@@ -14,7 +14,7 @@ from model.settings import settings
 from model.text import clean
 from ui.phrasing import label_summary, shorten
 
-__all__ = ["app_description", "app_title", "default_bundle", "header_logo"]
+__all__ = ["app_description", "app_title", "default_bundle", "first_words", "header_logo"]
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 160
@@ -62,6 +62,14 @@ def app_description(bundle: Bundle | None = None) -> str:
         text = text or f"Knows {label_summary(bundle.labels, markdown=False)}."
     sentences = SENTENCES.match(text[: MAX_DESCRIPTION + 1])
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
+
+
+def first_words(bundle: Bundle | None) -> dict[str, str]:
+    """Return the words of the empty viewfinder: the owner's, or what the model knows."""
+    line = settings().description
+    if not line and bundle:
+        line = f"This model knows {label_summary(bundle.labels, markdown=False)}."
+    return {"headline": settings().title or "Point your phone at something", "line": line}
 
 
 def header_logo(*, is_dark: bool = False) -> tuple[str, int]:

@@ -16,13 +16,19 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
+from model import Bundle, list_models
 from model.exporting.streamlit_files import find_packed, first_visit
+from model.samples import samples
 from model.settings import settings
-from ui.app_info import app_description, app_title
+from ui.app_info import app_description, app_title, default_bundle
+from ui.first_screen import first_screen
 from ui.first_visit import quicken
 from ui.navigation import ICON, PAGES, ROOT
 
 __all__ = ["page_routes"]
+
+VIEWFINDER = "Viewfinder"
+"""Its name in the address, which other ways to give a photo replace."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 
@@ -69,6 +75,7 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
         find_packed(),
+        _first_screen(request) if path == "/" else "",
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": etag}
@@ -76,6 +83,18 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
     if etag in {tag.strip().removeprefix("W/") for tag in known.split(",")} or known == "*":
         return Response(status_code=304, headers=headers)
     return HTMLResponse(page, headers=headers)
+
+
+def _first_screen(request: Request) -> str:
+    """Return the first screen for the model that the address names, or of an answer's link."""
+    asked = request.query_params
+    if asked.get("way", VIEWFINDER) != VIEWFINDER:
+        return ""
+    answer = asked.get("answer", "")
+    name = answer.partition("~")[0] or asked.get("model", "")
+    bundle = list_models().get(name)
+    bundle = bundle if isinstance(bundle, Bundle) else default_bundle()
+    return first_screen(bundle, len(samples()), is_answer=bool(answer))
 
 
 def _base_url(request: Request, base_path: str) -> str:
@@ -91,7 +110,9 @@ def _base_url(request: Request, base_path: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _page(title: str, description: str, base_url: str, path: str, packed: Path | None) -> bytes:
+def _page(
+    title: str, description: str, base_url: str, path: str, packed: Path | None, first: str
+) -> bytes:
     """Return the page with its head filled in.
 
     Args:
@@ -100,6 +121,7 @@ def _page(title: str, description: str, base_url: str, path: str, packed: Path |
         base_url: the app's address; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
         packed: folder of Streamlit's packed files, or None.
+        first: HTML of the first screen.
     """
     width, height = PICTURE_SIZE
     card = {
@@ -129,7 +151,8 @@ def _page(title: str, description: str, base_url: str, path: str, packed: Path |
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
     html = quicken(INDEX.read_text(encoding="utf-8"), first_visit(packed) if packed else None)
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
-    return html.replace("<noscript>", about, 1).encode()
+    html = html.replace("<noscript>", about, 1)
+    return html.replace('<div id="root"></div>', f'<div id="root"></div>{first}', 1).encode()
 
 
 @lru_cache(maxsize=1)

@@ -19,10 +19,10 @@ from model.settings import settings
 from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
 from ui.answer_view import answer_json
-from ui.app_info import header_logo
+from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
 from ui.component_requests import responses, take_request
-from ui.phrasing import SIGNATURE_NOTES, label_summary
+from ui.phrasing import SIGNATURE_NOTES
 from ui.session import (
     Session,
     close_answer,
@@ -120,7 +120,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
         "logo": header_logo()[1],
-        "words": _words(bundle),
+        "words": first_words(bundle),
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
         "top": MAX_LABELS,
         "rows": rows,
@@ -166,14 +166,6 @@ def _shared(session: Session, token: str) -> dict[str, Any] | None:
             "to see why, or to correct it."
         )
     return {"note": note, "answer": answer_json(shared.prediction, token)}
-
-
-def _words(bundle: Bundle | None) -> dict[str, str]:
-    """Return the words of the empty viewfinder: the owner's, or what the model knows."""
-    line = settings().description
-    if not line and bundle:
-        line = f"This model knows {label_summary(bundle.labels, markdown=False)}."
-    return {"headline": settings().title or "Point your phone at something", "line": line}
 
 
 def _chosen_run() -> str:

@@ -106,6 +106,8 @@ class Viewfinder {
     this.update(options);
     linkStyles(root).then(() => {
       root.hidden = false;
+      // The page's first screen, drawn before any script, leaves.
+      dispatchEvent(new Event("viewfinder"));
     });
     parent.append(root);
     this.#stopFollowingSize = followSize(this.#parts, () => this.#place(), options.header ?? null);

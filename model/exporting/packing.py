@@ -53,7 +53,7 @@ def main(static: Path, device: Path, target: Path) -> None:
 def _write_bundle(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
     """Write the bundle, and ``first-visit.json``, which says what is in it."""
     call = f"runBundle({json.dumps(modules, ensure_ascii=False)}, {json.dumps(start)});\n"
-    data = (device / "bundle.js").read_bytes() + call.encode()
+    data = (device / "first" / "bundle.js").read_bytes() + call.encode()
     bundle = f"static/js/loupe.{hashlib.sha256(data).hexdigest()[:16]}.js"
     _write(target / bundle, data, None, good=True)
     # Streamlit has none to send to browsers that take no encoding.

@@ -61,4 +61,4 @@ FILE_LIST = "files.json"
 
 def list_kept(files: Iterable[str]) -> list[str]:
     """Return the contents of ``FILE_LIST`` for the page's files."""
-    return [path for path in files if path not in ("index.html", "service-worker.js", "bundle.js")]
+    return [path for path in files if path not in ("index.html", "service-worker.js")]

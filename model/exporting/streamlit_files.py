@@ -39,7 +39,11 @@ TIMEOUT_SECONDS = 1800
 def packed_name() -> str:
     """Return the name of the folder of packed files in the cache."""
     # Named by the app's own modules, too, which are in the bundle.
-    paths = [PACKING, *(PAGE_DIR / name for name in sorted(PAGE_FILES))]
+    paths = [
+        PACKING,
+        PAGE_DIR / "first" / "bundle.js",
+        *(PAGE_DIR / name for name in sorted(PAGE_FILES)),
+    ]
     content = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
     return f"streamlit/{version('streamlit')}-{content}"
 

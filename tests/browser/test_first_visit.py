@@ -1,5 +1,7 @@
 """A first visit over a slow line, below a base path, and a server that goes away and comes back."""
 
+import re
+import threading
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -7,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.ports import free_port
-from tests.browser.drive import PHONE, checked_page, go, sample, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, checked_page, go, sample, wait_until_drawn
 from tests.browser.server import serving
 
 PREFIX = "some/prefix"
@@ -50,6 +52,61 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(browser, u
                 go(page, "Models")
             wait_until_drawn(page)
             expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+
+
+PLACES = """
+(view) => ["square", "headline", "sub:not(:empty)", "samples", "ways"].map((name) => {
+  const part = view.querySelector(`.${view.className}-${name}`);
+  const { x, y, width, height } = part.getBoundingClientRect();
+  return name === "headline" ? [x, y, height] : [x, y, width, height];
+})
+"""
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}, DESK])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_viewfinder_takes_the_place_of_the_first_screen(browser, url, size, theme):
+    """Without a jump, and of the model that the address asks for."""
+    options = {"viewport": size, "color_scheme": theme, "permissions": []}
+    with checked_page(browser, options) as page:
+        held, is_open = [], threading.Event()
+        page.route(
+            "**/static/js/*",
+            lambda route: route.continue_() if is_open.is_set() else held.append(route),
+        )
+        page.goto(f"{url}/?run=server&model=clothing", wait_until="commit")
+        first = page.locator("#first-screen")
+        expect(first.locator("h2")).to_have_text("Point your phone at something")
+        expect(first.locator(".first-sub")).to_have_text(
+            re.compile("^This model knows ten things: ")
+        )
+        expect(first.locator(".first-chip")).to_have_text("Ten kinds of clothes")
+        expect(first.locator(".late")).to_have_css("opacity", "1")
+        expect(first).to_have_css(
+            "background-color", "rgb(255, 255, 255)" if theme == "light" else "rgb(11, 21, 20)"
+        )
+        before = page.locator(".first").evaluate(PLACES)
+        is_open.set()
+        for route in held:
+            route.continue_()
+        page.locator(".vf-choose").wait_for()
+        expect(first).to_have_count(0)
+        wait_until_drawn(page)
+        for ours, theirs in zip(before, page.locator(".vf").evaluate(PLACES), strict=True):
+            assert ours == pytest.approx(theirs, abs=0.5)
+
+
+def test_first_screen_is_there_only_for_the_viewfinder(browser, url):
+    with checked_page(browser, {"java_script_enabled": False}) as page:
+        page.goto(url)
+        expect(page.get_by_text("Loupe needs JavaScript")).to_be_visible()
+        expect(page.get_by_text("Loading the app")).to_be_hidden()
+        page.goto(f"{url}/?answer=imagenet~x")
+        expect(page.locator(".first-square")).to_be_visible()
+        expect(page.locator("#first-screen h2")).to_have_count(0)
+        for path in ("?way=Upload", "models"):
+            page.goto(f"{url}/{path}")
+            expect(page.locator("#first-screen")).to_have_count(0)
 
 
 def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):

@@ -1,0 +1,19 @@
+/* global VISIT */
+// Loads the page's modules: each by itself, compiled once and started 0.5 s sooner at later visits,
+// or all in one file over a slow line without HTTP/2, where a hundred would take 17 round trips.
+{
+  const { bundle, start, modules } = VISIT;
+  const add = (name, values) => {
+    document.head.append(Object.assign(document.createElement(name), values));
+  };
+  const [{ nextHopProtocol, requestStart, responseStart }] =
+    performance.getEntriesByType("navigation");
+  const roundTrip = Math.max(responseStart - requestStart, navigator.connection?.rtt ?? 0);
+  if (!/^h[23]/.test(nextHopProtocol) && roundTrip > 150) {
+    add("script", { src: bundle, async: false, fetchPriority: "high" });
+  } else {
+    const crossOrigin = "anonymous";
+    for (const href of modules) add("link", { rel: "modulepreload", href, crossOrigin });
+    add("script", { type: "module", src: start, crossOrigin });
+  }
+}

@@ -1,0 +1,80 @@
+"""The empty viewfinder as HTML, so that a visitor has something to see before any script runs.
+
+It has the viewfinder's own style sheets, in a shadow root, and so its sizes: the real one takes its
+place without a jump. Only ``first`` stands for ``vf`` in its classes.
+"""
+
+import re
+from functools import cache
+from html import escape
+from string import Template
+
+from model import Bundle
+from model.exporting.page_files import PAGE_DIR
+from ui.app_info import app_title, first_words, header_logo
+
+__all__ = ["first_screen"]
+
+HINT = (
+    '<div class="first-hint"><svg class="first-icon" viewBox="0 0 24 24" aria-hidden="true">'
+    '<path d="M4 10a6 6 0 1 0 12 0a6 6 0 1 0-12 0M14.5 14.5 20 20"/></svg>Loupe</div>'
+)
+WORDS = (
+    '<div class="first-head"><h2 class="first-headline">$headline</h2></div>'
+    '<p class="first-sub">$line</p>'
+)
+PLACE = '<li><div class="first-sample"><div class="first-thumb"></div></div></li>'
+SAMPLES = (
+    '<div class="first-samples" aria-hidden="true"><h3 class="first-small">Or try one of these</h3>'
+    '<ul class="first-places">$places</ul></div>'
+)
+COLOURS = {"#0F766E": "accent", "#0B1917": "ink", "#FFFFFF": "ground"}
+THEME = re.compile(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", re.MULTILINE)
+
+
+def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str:
+    """Return the first screen's HTML.
+
+    Args:
+        bundle: the model that the address asks for, or the one that opens.
+        samples: number of sample photos.
+        is_answer: leave the frame empty, because an answer will be shown in it.
+    """
+    logo, width = header_logo()
+    for colour, name in COLOURS.items():
+        logo = logo.replace(colour, f"var(--{name})")
+    words = {name: escape(text) for name, text in first_words(bundle).items()}
+    html = Template(_read("first/screen.html")).substitute(
+        styles=_styles(),
+        logo=logo,
+        logo_width=width,
+        title=escape(app_title(bundle)),
+        hint="" if is_answer else HINT,
+        words="" if is_answer else Template(WORDS).substitute(words),
+        samples=""
+        if is_answer or not samples
+        else Template(SAMPLES).substitute(places=PLACE * samples),
+    )
+    return f"\n{html}    <script>\n{_read('first/screen.js')}    </script>"
+
+
+@cache
+def _styles() -> str:
+    """Return the viewfinder's styles; the system decides between light and dark."""
+    tokens, *others = [
+        _read(f"{name}.css")
+        for name in ("view/tokens", "view/viewfinder", "view/layouts", "first/screen")
+    ]
+    light, dark, both = THEME.findall(tokens)
+    css = (
+        f":host {{{light}{both}}} :host([data-theme='dark']) {{{dark}}} "
+        f"@media (prefers-color-scheme: dark) {{ :host(:not([data-theme='light'])) {{{dark}}} }}"
+    )
+    css = re.sub(r"/\*.*?\*/", "", "".join([css, *others]), flags=re.DOTALL)
+    css = re.sub(r"\.vf\b", ".first", css)
+    return re.sub(r"\s+", " ", css)
+
+
+@cache
+def _read(name: str) -> str:
+    return (PAGE_DIR / name).read_text(encoding="utf-8")
