@@ -1,7 +1,5 @@
 """The Identify page: from a photo to an answer."""
 
-from contextlib import nullcontext
-
 import streamlit as st
 
 from model import LoupeError
@@ -18,6 +16,7 @@ from ui.settings_menu import (
     usable_bundles,
     warn_if_refused,
     warn_if_unusable,
+    way_menu,
 )
 from ui.viewfinder import ROWS, WAY_KEY, is_chosen, show_viewfinder, ways
 
@@ -36,9 +35,11 @@ notice = st.container()
 # Filled in once the model and the number of results are chosen.
 head, answer = st.container(), st.container(width=MAX_CHART_PX)
 with st.container(horizontal=True, vertical_alignment="center"):
-    # Four ways are too wide for a phone.
-    # Another key closes it once another way is chosen.
-    with st.popover("Other ways", key=f"ways-{has_viewfinder}") if has_routes() else nullcontext():
+    if has_routes():
+        # Another key closes it once another way is chosen.
+        with st.popover("Other ways", key=f"ways-{has_viewfinder}"):
+            way = way_menu(ways(), key=WAY_KEY)
+    else:
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
@@ -50,10 +51,6 @@ with head:
         if not open_token() and not session.error:
             st.title(escape_markdown(app_title(bundle)), anchor=False)
             st.write(escape_markdown(app_description(bundle)))
-            st.caption(
-                "Take or upload a photo to see what it is. Photos aren't saved unless you choose "
-                "to."
-            )
         # A new photo is identified (ui/session.py) before the page is drawn.
         capture(way, is_answered=bool(open_token()))
     if not has_failed:

@@ -19,6 +19,10 @@ SENT = "The whole file goes to the server, which uses it for the answer."
 
 def capture(source: str, *, is_answered: bool) -> None:
     """Show the chosen source; a photo that comes in is answered before the page is drawn."""
+    st.caption(
+        "The photo goes to the server, which keeps it in memory during your visit and saves it "
+        "only if you choose to."
+    )
     if source == "Camera":
         _camera(is_answered=is_answered)
     elif source == "Sample":

@@ -23,6 +23,7 @@ __all__ = [
     "warn_if_refused",
     "warn_if_serving_install",
     "warn_if_unusable",
+    "way_menu",
 ]
 
 MAX_RESULTS = 10
@@ -46,6 +47,15 @@ def source_control(sources: Sequence[str], key: str) -> str:
         bind="query-params",
         label_visibility="collapsed",
     )
+
+
+def way_menu(ways: Sequence[str], key: str) -> str:
+    """Show the ways to give a photo and return the chosen one; ``key`` as for ``source_control``.
+
+    A list, because a row of four is too wide for a phone.
+    """
+    way = st.radio("Photo source", ways, key=key, bind="query-params", label_visibility="collapsed")
+    return str(way)
 
 
 def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:

@@ -210,7 +210,10 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   const isFirst = !REASONS[access] || access === "idle";
   parts.ways.hidden = !options.hasCamera || (entry && parts.root.dataset.layout !== "desk");
   parts.openCamera.hidden = !isEmpty || !isFirst;
-  parts.cameraApp.hidden = !isEmpty || isFirst;
+  // Without a camera, it would choose a file as well.
+  const hasNone = access === "missing";
+  parts.cameraApp.hidden = !isEmpty || isFirst || hasNone;
+  parts.choose.classList.toggle("vf-main", isEmpty && hasNone);
 }
 
 function drawActions(parts, { entry, isExplaining, options }) {

@@ -66,7 +66,7 @@ def serving(
 ) -> Iterator[Server]:
     """Start the app and wait until its model is ready; end its whole process group after.
 
-    ``plain`` runs the entry point as a script without ``st.App``; ``port`` is a free one by default;
+    ``plain`` runs the entry point as a script without ``st.App``; ``port`` is free by default;
     ``options`` are Streamlit's.
     """
     data, log = folder / "data", folder / "server.log"

@@ -291,11 +291,12 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     page.goto("/")
     page.get_by_role("button", name="Other ways").click()
-    page.get_by_role("radio", name="Upload").click()
+    ways = page.get_by_test_id("stPopoverBody")
+    ways.get_by_text("Upload").click()
     expect(uploader(page)).to_be_visible()
     expect(page.locator(".vf-screen")).not_to_be_visible()
     page.get_by_role("button", name="Other ways").click()
-    page.get_by_role("radio", name="Viewfinder").click()
+    ways.get_by_text("Viewfinder").click()
     expect(page.locator(".vf-screen")).to_be_visible()
     expect(uploader(page)).to_have_count(0)
 
