@@ -187,6 +187,8 @@ class Screen {
       sent: "numbers only",
       models: data.models,
       model: this.#model,
+      // The app keeps the photos of Streamlit's widgets itself.
+      placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#knownPlace(name)),
       samples: data.capture ? data.samples : [],
       what: data.words,
       theme,
@@ -275,21 +277,28 @@ class Screen {
    * for nowhere. The first time asks, where a photo would leave or a model be fetched.
    */
   async #placeFor(name, { photo }) {
-    const { base, downloads, models, run } = this.#data;
+    const known = this.#knownPlace(name);
+    if (known) return known;
+    const { base, models, run } = this.#data;
+    const url = `${base}device/models/${name}/model.json`;
+    const { title } = models.find((model) => model.name === name) ?? { title: name };
+    const unknown = pause(ABOUT_MS).then(() => ({ bytes: null, recipe: null }));
+    const { bytes, recipe } = await Promise.race([sizeOf(url, this.#ready.size > 0), unknown]);
     const { state } = this.#identifier;
-    const isOff = run === "auto" && ["off", "failed"].includes(state.device);
+    const question = modelQuestion({ title, bytes, recipe }, state, photo, run === "auto");
+    const way = await this.#view.ask(question).catch(() => null);
+    if (!way) return null;
+    this.#place = way;
+    return way === "device" ? "device" : "any";
+  }
+
+  /** Return the place as `#placeFor` does, null if it is to ask. */
+  #knownPlace(name) {
+    const { downloads, run } = this.#data;
+    const isOff = run === "auto" && ["off", "failed"].includes(this.#identifier.state.device);
     if (run === "server" || !downloads || isOff) return "any";
     if (this.#ready.has(name)) return "device";
-    if (!this.#place || (run === "device" && this.#place !== "device")) {
-      const url = `${base}device/models/${name}/model.json`;
-      const { title } = models.find((model) => model.name === name) ?? { title: name };
-      const unknown = pause(ABOUT_MS).then(() => ({ bytes: null, recipe: null }));
-      const { bytes, recipe } = await Promise.race([sizeOf(url, this.#ready.size > 0), unknown]);
-      const question = modelQuestion({ title, bytes, recipe }, state, photo, run === "auto");
-      const way = await this.#view.ask(question).catch(() => null);
-      if (!way) return null;
-      this.#place = way;
-    }
+    if (!this.#place || (run === "device" && this.#place !== "device")) return null;
     return this.#place === "device" ? "device" : "any";
   }
 

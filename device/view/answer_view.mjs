@@ -7,6 +7,8 @@ import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs"
 import { engineOf, sourceOf } from "./where.mjs";
 
 const ROWS = 5;
+/** Where another model sees the photo. */
+const PLACES = { device: "On this device", any: "On the server" };
 /** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
@@ -100,18 +102,17 @@ export function createRuler(answer, info) {
  * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
  * to know this, then the others.
  *
- * @param {import("./types").Model[]} models
+ * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
- * @param {string} place where the photo goes
  * @param {(name: string) => void} onModel
  */
-export function createWaysOn(models, current, place, onModel) {
+export function createWaysOn(models, current, onModel) {
   const ways = models
     .filter(({ name }) => name !== current)
     .toSorted((one, other) => other.count - one.count)
-    .map(({ name, title, language, knows }) => {
+    .map(({ name, title, language, knows, place }) => {
       const line = createElement("span", { className: "vf-small" });
-      showPhrase(line, [...knows, `. ${place}`], language);
+      showPhrase(line, [...knows, `. ${PLACES[place] ?? "Asks where to run"}`], language);
       const heading = createElement("b", {}, "Try “", createElement("bdi", {}, title), "”");
       const button = createElement("button", { type: "button", className: "vf-way" });
       button.append(
@@ -144,7 +145,9 @@ function fold(items, others) {
   const summary = createElement("summary", { className: "vf-way" });
   summary.append(createIcon("more"), words, createIcon("down"));
   const list = createElement("ul", {}, ...items);
-  return [createElement("li", {}, createElement("details", {}, summary, list))];
+  const details = createElement("details", {}, summary, list);
+  details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });
+  return [createElement("li", {}, details)];
 }
 
 /**

@@ -47,6 +47,8 @@ export interface ViewfinderOptions {
   models: Model[];
   /** Name of the one that is open. */
   model: string;
+  /** Where another one would see the open photo; null: the visitor is asked. */
+  placeOf: (name: string) => "device" | "any" | null;
   samples: Sample[];
   recents: Recents | null;
   /** The system's by default. */

@@ -26,6 +26,7 @@ const NO_RECIPE = { resize: [1, 1] };
 const DEFAULTS = {
   models: [],
   model: "",
+  placeOf: () => "device",
   samples: [],
   recents: null,
   theme: null,

@@ -136,26 +136,17 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
     return [...holder.childNodes];
   });
   const { prediction } = answer ?? {};
-  const place = nextPlace(options);
-  const key = answer && [isLive, prediction, options.model, options.models, options.rows, place];
+  const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
+  const key = answer && [isLive, prediction, options.model, models, options.rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
     if (isLive) return createRuler(answer, info);
     const rest =
       tone === "unknown"
-        ? createWaysOn(options.models, options.model, place, onModel)
+        ? createWaysOn(models, options.model, onModel)
         : [createBars(answer, info, options.rows)];
     return [...createLines(answer), ...rest];
   });
-}
-
-/** Return where another model would get the photo. */
-function nextPlace({ hasCamera, identifier, run }) {
-  const { device, server } = identifier.state;
-  if (server === "none" || run === "device") return "On this device";
-  // The app keeps the photos of Streamlit's widgets itself.
-  const isOff = !hasCamera || run === "server" || device === "off" || device === "failed";
-  return isOff ? "On the server" : "Asks where to run";
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
