@@ -70,6 +70,8 @@ class Screen {
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
+      // Streamlit joins a new server, but runs the page there only when something happens.
+      if (isConnected && !this.#isConnected) this.#send("renew", true);
       this.#isConnected = isConnected;
       this.#identifier?.setConnected(isConnected);
     });

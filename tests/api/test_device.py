@@ -142,7 +142,7 @@ def test_first_visit_loads_few_bytes_and_all_from_the_app(
 def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
     names = {path.name for path in PAGE_DIR.iterdir()}
     tools = {"package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json"}
-    assert names - PAGE_FILES.keys() <= {"engine", "view", "types.d.ts"} | tools
+    assert names - PAGE_FILES.keys() <= {"engine", "first", "view", "types.d.ts"} | tools
     for name, media_type in PAGE_FILES.items():
         response = client.get(f"/device/{name}")
         assert response.status_code == 200

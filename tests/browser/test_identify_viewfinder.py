@@ -130,7 +130,7 @@ def test_device_answers_once_it_can_and_while_the_server_is_gone(
         app.process.wait()
         give(page, GREEN)
         expect(headline(page)).to_have_text(IS_GREEN)
-        expect(where(page)).to_contain_text("On this device in")
+        expect(where(page)).to_have_text("The server doesn’t answer. This device still does.")
         expect(shown_photo(page)).to_be_visible()
         expect(page.get_by_role("table").first).to_contain_text("green")
         # The link needs no server either.

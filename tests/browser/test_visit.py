@@ -100,6 +100,8 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
         page.go_forward()
         check(page, IS_GREEN, SQUARE, "colours")
         page.get_by_role("combobox", name="Model").first.select_option("wide")
+        if run == "device":
+            page.get_by_role("button", name="On this device Fetches").click()
         check(page, IS_GREEN, WIDE, "wide")
         page.reload()
         check(page, IS_GREEN, WIDE, "wide")
