@@ -17,7 +17,7 @@ export async function fetchMade(url, onWait) {
   for (;;) {
     let response;
     try {
-      response = await fetch(url, { cache: "no-cache" });
+      response = await fetch(url, { cache: "no-cache", priority: "low" });
     } catch {
       const message = `There is no network, and ${url} isn't kept on this device.`;
       throw new LoupeError("no-such-model", message);
