@@ -13,15 +13,12 @@ __all__ = ["SOURCES", "capture"]
 
 SOURCES = ("Upload", "Camera", "Sample")
 
-SENT = "The whole file goes to the server, which uses it for the answer."
-"""What the widgets do, in contrast to the viewfinder."""
-
 
 def capture(source: str, *, is_answered: bool) -> None:
     """Show the chosen source; a photo that comes in is answered before the page is drawn."""
     st.caption(
-        "The photo goes to the server, which keeps it in memory during your visit and saves it "
-        "only if you choose to."
+        "The whole file goes to the server, which keeps it in memory during your visit and saves "
+        "it only if you choose to."
     )
     if source == "Camera":
         _camera(is_answered=is_answered)
@@ -44,7 +41,8 @@ def _upload(*, is_answered: bool) -> None:
         args=(key, alt),
         help="To paste a picture, select this button and press Ctrl+V (⌘V on a Mac).",
     )
-    st.caption(SENT if is_answered else f"{FORMAT_NAMES}. {SENT}")
+    if not is_answered:
+        st.caption(f"{FORMAT_NAMES}.")
     _submit_leftover(file, key, alt)
 
 
@@ -60,7 +58,6 @@ def _camera(*, is_answered: bool) -> None:
     if is_answered:
         st.button("Take another photo", icon=":material/photo_camera:", on_click=close_answer)
         return
-    st.caption(SENT)
     key, alt = widget_key("camera"), "The photo you took"
     file = st.camera_input(
         "Point the camera at it",

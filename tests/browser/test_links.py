@@ -150,7 +150,7 @@ def test_link_to_another_version_is_refused(page):
 def test_hostile_links_are_refused(page, imagenet):
     page.goto(UPLOAD)
     for value in HOSTILE:
-        expect(page.get_by_text("The photo goes to the server")).to_be_visible()
+        expect(page.get_by_text("The whole file goes to the server")).to_be_visible()
         # As the Back button brings it, which is faster than opening the page anew.
         open_link(
             page, f"{UPLOAD}&answer={quote(value.replace('{version}', imagenet.bundle.version))}"

@@ -132,7 +132,7 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     texts = [text.value for text in at.markdown]
     assert r"Names the colour of a photo\." in texts
     captions = [caption.value for caption in at.caption]
-    assert any("The photo goes to the server" in text for text in captions)
+    assert any("The whole file goes to the server" in text for text in captions)
     assert any(text.startswith("JPEG, PNG, WebP") for text in captions)
     # The chosen model's, escaped.
     at.selectbox(key="model").set_value("other").run()
