@@ -36,11 +36,14 @@ STATE = """
   const root = roots.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
   const photo = root?.querySelector(".vf-photo");
   if (!photo?.querySelector("img").naturalWidth) return null;
+  // The list of models is in the page's header.
+  const places = [...document.body.children].map((host) => host.shadowRoot);
+  const models = places.map((place) => place?.querySelector("select")).find(Boolean);
   const percent = (name) => `${parseFloat(photo.style.getPropertyValue(name)).toFixed(1)}%`;
   return {
     words: root.querySelector("h2").textContent,
     seen: `${percent("--seen-width")} ${percent("--seen-height")}`,
-    model: root.querySelector("select").value,
+    model: models.value,
     alert: root.querySelector(".vf-alert").textContent,
   };
 })()
