@@ -133,7 +133,7 @@ def screenshot(page: Page, name: str) -> None:
 
 def test_camera_is_asked_for_by_a_press_only(visit: Any) -> None:
     page = visit(allowed=False)
-    expect(page.get_by_text("This model knows six things")).to_be_visible()
+    expect(page.locator(".vf-sub").get_by_text("This model knows six things")).to_be_visible()
     assert page.evaluate("tracks.length") == 0
     page.context.grant_permissions(["camera"])
     # The permission alone opens it, as at the next visit.
@@ -279,7 +279,9 @@ def test_live_stops_while_muted_and_the_camera_closes_while_hidden(visit: Any) -
     page.get_by_role("button", name="Live", exact=True).click()
     expect(page.locator(".vf-words[data-live]")).to_have_count(1)
     page.evaluate(MUTE, True)
-    expect(page.get_by_text("The camera is paused by this device.")).to_be_visible()
+    expect(
+        page.locator(".vf-sub").get_by_text("The camera is paused by this device.")
+    ).to_be_visible()
     expect(page.locator(".vf-words[data-live]")).to_have_count(0)
     page.evaluate(MUTE, False)
     expect(page.locator(".vf-words[data-live]")).to_have_count(1)
@@ -308,7 +310,7 @@ def test_unused_camera_is_closed(visit: Any) -> None:
     page.context.grant_permissions(["camera"])
     until(page, "openTracks() === 1")
     page.clock.fast_forward(121_000)
-    expect(page.get_by_text("switched off after two minutes")).to_be_visible()
+    expect(page.locator(".vf-hint").get_by_text("switched off after two minutes")).to_be_visible()
     assert page.evaluate("openTracks()") == 0
     page.get_by_role("button", name="Open the camera").click()
     until(page, "openTracks() === 1")
@@ -378,7 +380,7 @@ def test_frame_of_another_site_needs_to_allow_the_camera(visit: Any, app: Device
         page = visit()
         page.goto(outer)
         frame = page.frame_locator("iframe")
-        expect(frame.get_by_text("in a tab of its own")).to_be_visible()
+        expect(frame.locator(".vf-hint").get_by_text("in a tab of its own")).to_be_visible()
         expect(frame.get_by_role("button", name="Take a photo")).to_be_visible()
 
 

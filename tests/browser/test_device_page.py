@@ -90,7 +90,9 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
     expect(headline(page)).to_have_text("Point your phone at something")
     expect(
-        page.get_by_text("This model knows six things: red, green, blue and 3 more.")
+        page.locator(".vf-sub").get_by_text(
+            "This model knows six things: red, green, blue and 3 more."
+        )
     ).to_be_visible()
     choose(page)
     expect(headline(page)).to_have_text("Very likely a red")
