@@ -206,9 +206,10 @@ def restore_page() -> None:
 
     To be called before ``st.navigation``. For each address that a script writes Streamlit adds an
     entry to the browser's history, unless the browser shows that address already. So an answer
-    that is alone in the address stays there on every page, and a reload shows it again; any other
-    answer is only remembered. A batch is written in spite of the entry, which shows the previous
-    page: a reload would lose it. A link with its own parameters takes precedence.
+    and a model that are alone in the address stay there on every page, and a reload shows them
+    again; any other answer is only remembered. A batch is written in spite of the entry, which
+    shows the previous page: a reload would lose it. A link with its own parameters takes
+    precedence.
     """
     session, page = current_session(), _page_hash()
     if session.page in ("", page):
@@ -216,7 +217,7 @@ def restore_page() -> None:
     session.page, saved = page, session.page_params.get(page, {})
     if st.query_params:
         saved = {}
-    elif set(session.address) == {ANSWER_PARAM}:
+    elif session.address and set(session.address) <= {ANSWER_PARAM, "model"}:
         st.query_params.update(session.address)
     session.restored_token = saved.get(ANSWER_PARAM, "")
     if BATCH_PARAM in saved:

@@ -131,6 +131,18 @@ def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
     assert page.url == address
 
 
+def test_chosen_model_stays_in_the_address_from_page_to_page(page):
+    page.goto("/")
+    page.get_by_role("combobox", name="Model").select_option("Ten kinds of clothes")
+    expect(page).to_have_url(re.compile(r"/\?model=clothing$"))
+    open_page(page, "About")
+    expect(page).to_have_url(re.compile(r"/about\?model=clothing$"))
+    open_page(page, "Identify")
+    expect(page).to_have_url(re.compile(r"/\?model=clothing$"))
+    page.go_back()
+    expect(headline(page).first).to_contain_text("About")
+
+
 def open_page(page, title):
     go(page, title)
     path = "" if title == "Identify" else title.lower()
