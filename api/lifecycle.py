@@ -25,7 +25,7 @@ from model.events import subscribe
 from model.exporting.cache import find_folder
 from model.exporting.folder_maker import folder_maker
 from model.exporting.runtime import find_npm, runtime_dir, runtime_name
-from model.exporting.streamlit_files import find_packed, packed_dir
+from model.exporting.streamlit_files import PARTS, find_packed, pack_all
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.share_link import prepare_signing
@@ -98,7 +98,7 @@ def _prepare_files() -> None:
     fetched = None
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
         fetched = folder_maker().request(runtime_name(), runtime_dir)
-    if find_packed() is None:
+    if len(find_packed()) < len(PARTS):
         threading.Thread(target=_pack_files, args=(fetched,), name="pack", daemon=True).start()
 
 
@@ -106,7 +106,7 @@ def _pack_files(fetched: Future[Path] | None) -> None:
     if fetched:
         wait([fetched])
     try:
-        packed_dir()
+        pack_all()
     except OSError as error:
         log.warning("%s", error)
 

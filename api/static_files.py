@@ -44,26 +44,27 @@ class StaticFilesMiddleware:
 
     def _find(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        folder = find_packed()
         # A range is one of the plain file's.
-        if folder is None or "range" in headers or scope["method"] not in ("GET", "HEAD"):
+        if "range" in headers or scope["method"] not in ("GET", "HEAD"):
             return None
         name = scope["path"].removeprefix(self._base_path).removeprefix("/")
-        for encoding in accepted_encodings(headers.get("accept-encoding", "")):
-            file = name + SUFFIXES[encoding]
-            if file not in _list_files(folder):
-                continue
-            try:
-                stat = (folder / file).stat()
-            except OSError:  # removed by hand
-                return None
-            response = self._sender.file_response(folder / file, stat, scope)
-            response.headers["Cache-Control"] = IMMUTABLE
-            response.headers.add_vary_header("Accept-Encoding")
-            if response.status_code == 200 and encoding != "identity":
-                response.headers["Content-Encoding"] = encoding
-            return response
+        for folder in find_packed():
+            for encoding in accepted_encodings(headers.get("accept-encoding", "")):
+                if (file := name + SUFFIXES[encoding]) in _list_files(folder):
+                    return self._respond(folder / file, encoding, scope)
         return None
+
+    def _respond(self, file: Path, encoding: str, scope: Scope) -> Response | None:
+        try:
+            stat = file.stat()
+        except OSError:  # removed by hand
+            return None
+        response = self._sender.file_response(file, stat, scope)
+        response.headers["Cache-Control"] = IMMUTABLE
+        response.headers.add_vary_header("Accept-Encoding")
+        if response.status_code == 200 and encoding != "identity":
+            response.headers["Content-Encoding"] = encoding
+        return response
 
 
 def accepted_encodings(header: str) -> list[str]:
@@ -73,7 +74,7 @@ def accepted_encodings(header: str) -> list[str]:
     return [encoding for encoding in SUFFIXES if encoding in accepted]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _list_files(folder: Path) -> frozenset[str]:
     """Return the files of a folder, which never change; no other name leads to a file."""
     files = (path for path in folder.rglob("*") if path.is_file())

@@ -74,7 +74,7 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
         _base_url(request, base_path),
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
-        find_packed(),
+        next(iter(find_packed()), None),
         _first_screen(request) if path == "/" else "",
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
@@ -120,7 +120,7 @@ def _page(
         description: of the app, as plain text; may be empty.
         base_url: the app's address; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
-        packed: folder of Streamlit's packed files, or None.
+        packed: folder of the packed files of a first visit, or None.
         first: HTML of the first screen.
     """
     width, height = PICTURE_SIZE

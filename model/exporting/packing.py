@@ -1,4 +1,4 @@
-"""Pack the files of Streamlit's pages for browsers: ``packing.py STATIC DEVICE TARGET``.
+"""Pack the files of Streamlit's pages for browsers: ``packing.py PART STATIC DEVICE TARGET``.
 
 A program of its own that imports nothing of the app: its 90 MB end with it, and it yields to the
 server.
@@ -26,10 +26,11 @@ COMPONENT = "static/js/BidiComponent.*.js"
 """Streamlit's module that mounts components, which its first one loads when there is one."""
 
 
-def main(static: Path, device: Path, target: Path) -> None:
+def main(part: str, static: Path, device: Path, target: Path) -> None:
     """Write Streamlit's text files to ``target`` in each encoding, and a bundle of modules.
 
     Args:
+        part: ``first-visit`` for what a first visit loads, and the bundle; else the other files.
         static: Streamlit's static files, among them ``index.html``.
         device: the app's own modules.
         target: gets ``static/js/loupe.HASH.js``, unless Streamlit's page isn't as expected.
@@ -37,17 +38,26 @@ def main(static: Path, device: Path, target: Path) -> None:
     Raises:
         OSError: a file can't be written.
     """
+    parent = os.getppid()
     if hasattr(os, "nice"):
         os.nice(10)
+    is_first = part == "first-visit"
     index = (static / "index.html").read_text(encoding="utf-8")
-    for path in (static / "static").rglob("*"):
-        if path.suffix in TYPES:
-            data = path.read_bytes()
-            is_first = path.name in index or len(data) < SMALL_BYTES
-            _write(target / path.relative_to(static), data, path.stat().st_mtime, good=is_first)
     start, component = SCRIPT.search(index), next(static.glob(COMPONENT), None)
+    modules = {}
     if start and component:
-        _write_bundle(target, device, start[1], dict(_closure(static, start[1], component, device)))
+        modules = dict(_closure(static, start[1], component, device))
+        if is_first:
+            _write_bundle(target, device, start[1], modules)
+    for path in (static / "static").rglob("*"):
+        name = path.relative_to(static).as_posix()
+        if path.suffix in TYPES and (name in index or name in modules) == is_first:
+            # The app that started this has ended.
+            if os.getppid() != parent:
+                sys.exit(1)
+            data = path.read_bytes()
+            is_good = is_first or len(data) < SMALL_BYTES
+            _write(target / name, data, path.stat().st_mtime, good=is_good)
 
 
 def _write_bundle(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
@@ -92,4 +102,4 @@ def _write(file: Path, data: bytes, modified: float | None, *, good: bool) -> No
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(sys.argv[1], *map(Path, sys.argv[2:]))

@@ -8,7 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +18,21 @@ from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .page_files import PAGE_DIR, PAGE_FILES
 
-__all__ = ["FirstVisit", "find_packed", "first_visit", "pack", "packed_dir", "packed_name"]
+__all__ = [
+    "PARTS",
+    "FirstVisit",
+    "find_packed",
+    "first_visit",
+    "pack",
+    "pack_all",
+    "packed_name",
+]
 
 PACKING = Path(__file__).with_name("packing.py")
+
+
+PARTS = ("first-visit", "streamlit")
+"""What is packed one after the other: what a first visit loads, and Streamlit's other files."""
 
 
 class FirstVisit(TypedDict):
@@ -35,9 +47,9 @@ TIMEOUT_SECONDS = 1800
 """Longest time to pack the files, which takes 3 s of CPU time at a low priority, in seconds."""
 
 
-@lru_cache(maxsize=1)
-def packed_name() -> str:
-    """Return the name of the folder of packed files in the cache."""
+@cache
+def packed_name(part: str) -> str:
+    """Return the name of a part's folder in the cache."""
     # Named by the app's own modules, too, which are in the bundle.
     paths = [
         PACKING,
@@ -45,12 +57,14 @@ def packed_name() -> str:
         *(PAGE_DIR / name for name in sorted(PAGE_FILES)),
     ]
     content = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
-    return f"streamlit/{version('streamlit')}-{content}"
+    return f"{part}/{version('streamlit')}-{content}"
 
 
-def find_packed() -> Path | None:
-    """Return the folder of packed files if they have been packed."""
-    return find_folder(packed_name())
+def find_packed() -> list[Path]:
+    """Return the folders of files that have been packed; the first has those of a first visit."""
+    folders = [find_folder(packed_name(part)) for part in PARTS]
+    # A first visit's alone, or both: those are packed first.
+    return [folder for folder in folders if folder] if folders[0] else []
 
 
 def first_visit(packed: Path) -> FirstVisit | None:
@@ -60,17 +74,18 @@ def first_visit(packed: Path) -> FirstVisit | None:
     return content
 
 
-def packed_dir() -> Path:
-    """Return the folder of packed files; the first call packs them, which takes seconds.
+def pack_all() -> None:
+    """Pack what hasn't been, which takes seconds.
 
     Raises:
         OSError: it can't be written, or packing failed.
     """
-    return cached_folder(packed_name(), pack)
+    for part in PARTS:
+        cached_folder(packed_name(part), partial(pack, part))
 
 
-def pack(folder: Path) -> None:
-    """Pack the files into a folder.
+def pack(part: str, folder: Path) -> None:
+    """Pack one of ``PARTS`` into a folder.
 
     Raises:
         OSError: it can't be written, or packing failed.
@@ -81,7 +96,7 @@ def pack(folder: Path) -> None:
     static = Path(spec.origin).parent / "static"
     try:
         subprocess.run(
-            [sys.executable, str(PACKING), str(static), str(PAGE_DIR), str(folder)],
+            [sys.executable, str(PACKING), part, str(static), str(PAGE_DIR), str(folder)],
             cwd=ROOT,
             check=True,
             capture_output=True,
@@ -94,4 +109,4 @@ def pack(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    packed_dir()
+    pack_all()

@@ -14,7 +14,7 @@ from streamlit.web.server.starlette.starlette_static_routes import (
 )
 
 from api.static_files import StaticFilesMiddleware
-from model.exporting.streamlit_files import packed_dir, packed_name
+from model.exporting.streamlit_files import PARTS, pack_all, packed_name
 
 STATIC = Path(streamlit.__file__).parent / "static"
 SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)
@@ -38,12 +38,12 @@ def test_packed_files_differ_only_in_their_encoding(data_folder: Path, base: str
     assert (status, body, plain["vary"]) == (200, data, "Accept-Encoding")
     assert "content-encoding" not in plain, "nothing has been packed yet"
 
-    older = data_folder / "derived" / "streamlit"
+    older = data_folder / "derived" / PARTS[0]
     for number in range(3):
         (older / f"0.{number}").mkdir(parents=True)
-    packed_dir()
+    pack_all()
     assert len(list(older.iterdir())) == 2, "all older versions but one are removed"
-    assert (data_folder / "derived" / packed_name()).is_dir()
+    assert (data_folder / "derived" / packed_name(PARTS[1])).is_dir()
 
     etags = {plain["etag"]}
     for accepted, encoding in {

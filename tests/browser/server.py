@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from deploy.ports import free_port
-from model.exporting.streamlit_files import pack, packed_name
+from model.exporting.streamlit_files import PARTS, pack, packed_name
 from tests.waiting import wait_until
 
 __all__ = ["ROOT", "Server", "framing", "serving"]
@@ -130,20 +130,21 @@ def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> I
 
 def _add_packed_files(data: Path) -> None:
     """Give a data folder Streamlit's packed files: each server would take seconds to make them."""
-    built, link = _packed_files(), data / "derived" / packed_name()
-    if not link.exists():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(built)
+    for part in PARTS:
+        link = data / "derived" / packed_name(part)
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(_packed_files(part))
 
 
 @cache
-def _packed_files() -> Path:
-    """Return a folder with the packed files, which other processes and later runs use as well."""
-    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / packed_name()
+def _packed_files(part: str) -> Path:
+    """Return a folder with packed files, which other processes and later runs use as well."""
+    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / packed_name(part)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=folder.parent))
-        pack(new)
+        pack(part, new)
         with contextlib.suppress(OSError):
             new.rename(folder)
     return folder
