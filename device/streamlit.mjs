@@ -355,7 +355,11 @@ class Screen {
  */
 function createHeader(logo) {
   const host = createElement("div");
-  const place = createElement("div", { className: "vf-header", hidden: true });
+  const place = createElement("section", {
+    className: "vf-header",
+    ariaLabel: "Model",
+    hidden: true,
+  });
   place.style.setProperty("--logo", `${logo / 16}rem`);
   host.attachShadow({ mode: "open" }).append(place);
   linkStyles(place, ["tokens.css", "viewfinder.css", "../header.css"]).then(() => {

@@ -108,10 +108,14 @@ def _candidates_spec(
         "fontSize": 16,
         "color": ink,
         "fontWeight": alt.expr(f"{named} ? 600 : 400"),
+        # The chart's description has them all.
+        "aria": False,
     }
 
     def rule(at: float, color: str) -> Any:
-        return chart.mark_rule(color=color).encode(x=alt.X(datum=at, axis=None, scale=axis))
+        return chart.mark_rule(color=color, aria=False).encode(
+            x=alt.X(datum=at, axis=None, scale=axis)
+        )
 
     layers = alt.layer(
         # Only calibrated models call something very likely.
@@ -122,8 +126,10 @@ def _candidates_spec(
             x=alt.value(0), text="label:N"
         ),
         base.mark_text(align="right", **text).encode(x=alt.value("width"), text="text:N"),
-        base.transform_filter(f"!{named}").mark_bar(size=4, color=edge).encode(x=on_axis),
-        base.transform_filter(named).mark_bar(size=12, **fills[tone]).encode(x=on_axis),
+        base.transform_filter(f"!{named}")
+        .mark_bar(size=4, color=edge, aria=False)
+        .encode(x=on_axis),
+        base.transform_filter(named).mark_bar(size=12, aria=False, **fills[tone]).encode(x=on_axis),
     )
     spec: dict[str, Any] = layers.configure_view(stroke=None).to_dict()
     del spec["data"]

@@ -124,7 +124,7 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
         re.compile(
-            r"^On the server in (?:\d+|under 1) ms(?:; sent: the file, [\d.]+ [kM]B)?"
+            r"^On the server in (?:\d+|under 1) ms(?:; sent: .+ [kM]B(?: of pixels)?)?"
             rf", {engine} engine, version [0-9a-f]{{7}}$"
         )
     )

@@ -43,6 +43,13 @@ def url(chromium, tmp_path_factory):
         yield running.url
 
 
+ROUND_TRIP = """
+(([{ requestStart, responseStart }]) =>
+  Math.max(responseStart - requestStart, navigator.connection?.rtt ?? 0)
+)(performance.getEntriesByType("navigation"))
+"""
+
+
 def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(browser, url):
     for slow in (True, False):
         stack, page, paths = visit(browser, url, slow=slow)
@@ -52,7 +59,9 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(browser, u
             scripts = [path for path in paths if path.endswith("js") and "/engine/" not in path]
             bundles = [path for path in scripts if path.startswith("static/js/loupe.")]
             assert len(scripts) == len(set(scripts)), "no module is loaded twice"
-            assert (len(scripts) == len(bundles) == 1) if slow else not bundles
+            # On a busy machine, the line may seem slow.
+            is_slow = slow or page.evaluate(ROUND_TRIP) > 150
+            assert (len(scripts) == len(bundles) == 1) if is_slow else not bundles
             # Other pages load modules of their own, which find the ones that are there.
             if slow:
                 page.goto(f"{url}/models")
