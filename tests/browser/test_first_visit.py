@@ -71,6 +71,30 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(browser, u
             expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
 
 
+HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
+"""What browsers do that resist fingerprinting."""
+
+
+@pytest.mark.parametrize("trouble", ["no bundle", "no timings"])
+def test_page_starts_without_the_bundle_or_timings(browser, url, trouble):
+    """As at another replica, whose Streamlit sends its page instead of a missing file."""
+    with checked_page(browser, {"viewport": PHONE}) as page:
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        network.send("Network.emulateNetworkConditions", SLOW)
+        asked = []
+        if trouble == "no bundle":
+            page.route(
+                "**/static/js/loupe.*",
+                lambda route: asked.append(route) or route.fulfill(content_type="text/html"),
+            )
+        else:
+            page.add_init_script(HIDDEN_TIMINGS)
+        page.goto(f"{url}/?run=server")
+        page.locator(".vf-choose").wait_for()
+        assert bool(asked) == (trouble == "no bundle")
+
+
 PLACES = """
 (view) => ["square", "headline", "sub:not(:empty)", "samples", "ways"].map((name) => {
   const part = view.querySelector(`.${view.className}-${name}`);
