@@ -59,6 +59,8 @@ class Screen {
   #ready = new Set();
   /** Where another model is to see an open photo, once the visitor has chosen. */
   #place = null;
+  /** Number of times that this was to be asked. */
+  #questions = 0;
   #stopFollowing;
   /** The answer in the address isn't shown yet. */
   #isOpening = true;
@@ -278,16 +280,19 @@ class Screen {
    * Return where another model is to see the open photo: "device", "any" as the mode has it, or null
    * for nowhere. The first time asks, where a photo would leave or a model be fetched.
    */
-  async #placeFor(name, { photo }) {
+  async #placeFor(name, entry) {
     const known = this.#knownPlace(name);
     if (known) return known;
+    const turn = ++this.#questions;
     const { base, models, run } = this.#data;
     const url = `${base}device/models/${name}/model.json`;
     const { title } = models.find((model) => model.name === name) ?? { title: name };
     const unknown = pause(ABOUT_MS).then(() => ({ bytes: null, recipe: null }));
     const { bytes, recipe } = await Promise.race([sizeOf(url, this.#ready.size > 0), unknown]);
+    // Another model was chosen meanwhile, or another photo.
+    if (turn !== this.#questions || this.#view.entry !== entry) return null;
     const { state } = this.#identifier;
-    const question = modelQuestion({ title, bytes, recipe }, state, photo, run === "auto");
+    const question = modelQuestion({ title, bytes, recipe }, state, entry.photo, run === "auto");
     const way = await this.#view.ask(question).catch(() => null);
     if (!way) return null;
     this.#place = way;

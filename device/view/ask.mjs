@@ -90,8 +90,9 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
   } finally {
     document.removeEventListener("keydown", onKey, { capture: true });
     panel.remove();
-    root.toggleAttribute("data-asking", false);
-    if (former instanceof HTMLElement) former.focus({ preventScroll: true });
+    const isReplaced = root.querySelector(".vf-ask") !== null;
+    root.toggleAttribute("data-asking", isReplaced);
+    if (former instanceof HTMLElement && !isReplaced) former.focus({ preventScroll: true });
   }
 }
 

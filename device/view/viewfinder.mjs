@@ -90,6 +90,7 @@ class Viewfinder {
   #followFile = labelFiles(this.#parts.square, () => this.#state.entry?.photo);
   #region = null;
   #request = new AbortController();
+  #asking = new AbortController();
   #idle = null;
   #applyTheme;
   #stopFollowingSize;
@@ -146,12 +147,17 @@ class Viewfinder {
   }
 
   /**
-   * Ask a question about what is shown, in place of its words; null means that it stays as it is.
+   * Ask a question about what is shown, in place of its words and of an earlier question; null means
+   * that it stays as it is.
    *
    * @param {import("./ask.mjs").Question} question
    */
   ask(question) {
-    return ask(this.#parts, question, this.#request.signal);
+    this.#asking.abort();
+    const asking = new AbortController();
+    this.#asking = asking;
+    this.#request.signal.addEventListener("abort", () => asking.abort(), { once: true });
+    return ask(this.#parts, question, asking.signal);
   }
 
   /** Show an entry, such as one of the recents; null goes back to the camera. */

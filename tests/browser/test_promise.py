@@ -329,6 +329,12 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     answered(page, "On this device in")
     expect(page.locator(".vf-chip")).to_have_value("colours")
     select(page, "scripts")
+    ask(page, "On this device", "On the server")
+    # A second choice's question takes the place of the first one's.
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    select(page, "scripts")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
+    ask(page, "On this device", "On the server")
     assert log.check() == []
     press(page, way)
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
