@@ -280,7 +280,7 @@ function lastLine({ entry, error, isFileAllowed, options }, live) {
     const part = partOf(state, recipe);
     return `${text} A photo already works: the server ${part ? `gets ${part}` : "answers"}.`;
   }
-  return promiseOf(state, recipe, isFileAllowed);
+  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
 }
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {

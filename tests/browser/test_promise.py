@@ -300,6 +300,10 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     choose(page, "text.txt")
     expect(source_line(page)).to_have_text("Sent to the server: the file, 15 kB")
     assert log.check() == ["photo"]
+    source_line(page).click()
+    page.get_by_role("button", name=re.compile("^This device")).click()
+    ready(page)
+    assert log.check() == []
 
 
 def test_refusal_holds_for_the_visit(visit: Visit) -> None:
