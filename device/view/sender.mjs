@@ -112,9 +112,20 @@ export class Sender {
   /** Return whether this browser makes exact pixels; null if its worker ended. */
   async #test() {
     try {
-      return await this.#options.engine().canPrepare();
+      return await this.#call((worker) => worker.canPrepare());
     } catch {
       return null;
+    }
+  }
+
+  /** Call the worker, or a new one if it ended because a model couldn't be loaded. */
+  async #call(call) {
+    const worker = this.#options.engine();
+    try {
+      return await call(worker);
+    } catch (error) {
+      if (!worker.isClosed) throw error;
+      return call(this.#options.engine());
     }
   }
 
@@ -132,15 +143,8 @@ export class Sender {
   }
 
   async #prepare(blob, recipe) {
-    const { engine, limits } = this.#options;
-    const values = { source: blob, recipe, limits };
-    const worker = engine();
-    const prepared = worker.prepare(values).catch((error) => {
-      // It ended because a model couldn't be loaded.
-      if (!worker.isClosed) throw error;
-      return engine().prepare(values);
-    });
-    const { bytes, packed } = await prepared;
+    const values = { source: blob, recipe, limits: this.#options.limits };
+    const { bytes, packed } = await this.#call((worker) => worker.prepare(values));
     return { body: new Blob([bytes]), packed };
   }
 }

@@ -268,6 +268,19 @@ def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> No
     assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
 
 
+def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: DeviceApp) -> None:
+    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
+    start = "async function canPrepare() {"
+    slow = worker.replace(start, f"{start} await new Promise((done) => setTimeout(done, 1000));")
+    app.replaced["engine/worker.mjs"] = slow.encode()
+    app.broken = {"model.json"}
+    script = """
+      const identifier = create({ run: "auto" });
+      return (await until(identifier, ({ sends }) => sends !== null)).sends;
+    """
+    assert far(script) == "pixels"
+
+
 def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
     worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
     app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
