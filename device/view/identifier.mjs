@@ -19,7 +19,7 @@ import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { Engine, load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
-import { Sender, SERVER_MAY_READ } from "./sender.mjs";
+import { noteSent, Sender, SERVER_MAY_READ } from "./sender.mjs";
 import { Server } from "./server.mjs";
 import { encodeLink } from "./share_link.mjs";
 
@@ -330,7 +330,8 @@ class Identifier {
         return await this.#onServer(blob, { ...options, ask: async () => true });
       } catch (second) {
         options.signal?.throwIfAborted();
-        throw PHOTO_CODES.has(second.code) ? second : error;
+        if (PHOTO_CODES.has(second.code)) throw second;
+        throw Object.assign(error, { sent: second.sent });
       }
     }
   }
@@ -340,17 +341,17 @@ class Identifier {
     const stop = new AbortController();
     const abort = () => stop.abort(signal.reason);
     signal?.addEventListener("abort", abort);
-    let isAsking = false;
+    let hasAsked = false;
     if (this.#loading) {
       const patience = pause(PATIENCE_MS, stop.signal);
       Promise.all([this.#loading, patience]).then(
         // Whoever is asked has time.
-        () => isAsking || stop.abort(),
+        () => hasAsked || stop.abort(),
         () => {},
       );
     }
     const ask = async (error) => {
-      isAsking = true;
+      hasAsked = true;
       return Boolean(await options.ask?.(error));
     };
     try {
@@ -358,8 +359,12 @@ class Identifier {
       return await this.#onServer(blob, { ...options, ask, signal: stop.signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (PHOTO_CODES.has(error.code) || !(await this.#canLoad(signal))) throw error;
-      return await this.#onDevice(blob, options);
+      // What is asked about can't be read here.
+      if (hasAsked || PHOTO_CODES.has(error.code)) throw error;
+      if (!(await this.#canLoad(signal))) throw error;
+      const answering = this.#onDevice(blob, options);
+      // The server got it all the same.
+      return await (error.sent ? noteSent(error.sent, answering) : answering);
     } finally {
       signal?.removeEventListener("abort", abort);
       stop.abort();

@@ -150,16 +150,23 @@ export class Sender {
 }
 
 /**
- * Note with an answer, or with an error, what was sent for it.
- *
  * @param {Sending} kind
  * @param {Blob} body
  * @param {(body: Blob) => Promise<Answer>} identify
  */
-async function counted(kind, body, identify) {
-  const sent = { kind, bytes: body.size };
+function counted(kind, body, identify) {
+  return noteSent({ kind, bytes: body.size }, identify(body));
+}
+
+/**
+ * Note with an answer, or with an error, what was sent for it.
+ *
+ * @param {Answer["sent"]} sent
+ * @param {Promise<Answer>} answering
+ */
+export async function noteSent(sent, answering) {
   try {
-    return { ...(await identify(body)), sent };
+    return { ...(await answering), sent };
   } catch (error) {
     throw Object.assign(error, { sent });
   }

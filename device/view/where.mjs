@@ -74,8 +74,8 @@ export function sourceOf(answer, sent, isLink) {
     return answer.from_pixels ? "On the server, from pixels" : "On the server";
   }
   const place = `${isOnDevice ? "On this device" : "On the server"}${withinOf(answer)}`;
-  if (isOnDevice) return `${place}; ${sent ? `sent: ${sent}` : "nothing was sent"}`;
-  return answer.sent ? `${place}; sent: ${sentOf(answer.sent)}` : place;
+  if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
+  return isOnDevice ? `${place}; ${sent ? `sent: ${sent}` : "nothing was sent"}` : place;
 }
 
 function withinOf({ milliseconds }) {

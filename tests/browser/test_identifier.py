@@ -216,6 +216,13 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     assert photos_sent(app) == 2
     app.broken = {"/photo"}
     assert run(script, photo) == {"code": "unsupported-format"} | unread
+    failed = """
+      const identifier = create({ run: "auto" });
+      await until(identifier, isSettled);
+      const answering = identifier.identify(blob, { ask: async () => true });
+      return answering.catch(({ code, sent }) => [code, sent?.kind]);
+    """
+    assert run(failed, photo) == ["unsupported-format", "file"]
 
 
 @pytest.fixture
@@ -259,6 +266,16 @@ def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> N
     assert photos_sent(app) == 1
 
 
+def test_no_is_heard_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
+    app.hanging = {".onnx.gz"}
+    script = """
+      const ask = async () => { throw Object.assign(new Error(), { code: "declined" }); };
+      const late = new Promise((done) => setTimeout(() => done("late"), 5000));
+      return Promise.race([outcome(create({ run: "auto" }).identify(blob, { ask })), late]);
+    """
+    assert far(script, encoded(colour("red"), "HEIF")) == {"code": "declined"}
+
+
 def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
     script = """
       const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
@@ -294,12 +311,16 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     result = run(
         """
         const identifier = create({ run: "auto" });
-        const answer = await outcome(identifier.identify(blob));
-        return { answer, ...identifier.state };
+        const answering = identifier.identify(blob);
+        const answer = await outcome(answering);
+        const { sent } = await answering;
+        return { answer, sent, ...identifier.state };
         """
     )
     assert result["answer"] == DEVICE
     assert photos_sent(app) == 1
+    # It left the device all the same.
+    assert result["sent"] == {"kind": "file", "bytes": len(RED)}
     assert (result["server"], result["next"]) == (
         "failed" if trouble == "broken" else "ready",
         "device",
