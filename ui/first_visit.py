@@ -15,6 +15,9 @@ MODULES = re.compile(
 )
 """Streamlit's modules, and its font, 170 kB that the first photo doesn't need."""
 
+SHEET = re.compile(r'\s*<link rel="stylesheet"[^>]*>')
+"""Streamlit's style sheet. In the head, nothing would be drawn before it is there."""
+
 STYLES = [f"device/{name}" for name in PAGE_FILES if re.match(r"view/.*\.css|streamlit\.css", name)]
 
 FONT = """
@@ -58,7 +61,8 @@ def quicken(html: str, visit: FirstVisit | None) -> str:
         html = MODULES.sub("", html)
         head += "".join(f'\n    <link rel="preload" as="style" href="{path}" />' for path in STYLES)
         load = LOAD.replace("= VISIT;", f"= {_to_script(visit)};")
-        html = html.replace("\n  </body>", f"\n    <script>\n{load}    </script>\n  </body>", 1)
+        end = f"\n    <script>\n{load}    </script>{''.join(SHEET.findall(html))}"
+        html = SHEET.sub("", html).replace("\n  </body>", f"{end}\n  </body>", 1)
     return html.replace("\n  </head>", f"{head}\n  </head>", 1)
 
 
