@@ -86,6 +86,8 @@ class Screen {
     this.#send = send;
     if (this.#chosen === data.model) this.#chosen = null;
     const isNewSession = former !== null && former.session !== data.session;
+    // Nobody took the last message: the server was gone.
+    const isUnheard = isNewSession && former.turn < this.#turn;
     if (!former || isNewSession) this.#turn = data.turn;
     if (data.turn < this.#turn) {
       this.#follow(former);
@@ -96,7 +98,8 @@ class Screen {
     this.#requested = data.open;
     const isElsewhere = data.open !== this.#token;
     // A new session doesn't know what was opened last in the previous one.
-    const isForgotten = isNewSession && isElsewhere && this.#token !== null && !data.upload;
+    const isShown = this.#token !== null || Boolean(this.#view?.entry);
+    const isForgotten = isNewSession && isElsewhere && (isShown || isUnheard) && !data.upload;
     const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
@@ -104,6 +107,7 @@ class Screen {
     const isUploaded = Boolean(data.upload) && data.upload.id !== former?.upload?.id;
     const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
     if (isLeft) this.#view?.show(null);
+    else this.#isOpening = false;
     const hasFollowed = this.#follow(former) && former !== null;
     if (data.upload && isLeft) this.#showUpload(data.upload);
     else if (isLeft) this.#showAddress();
