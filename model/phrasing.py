@@ -16,6 +16,7 @@ from .words import WORDS
 __all__ = [
     "Phrase",
     "ShownLabel",
+    "answer_record",
     "article",
     "false_rejections",
     "format_percent",
@@ -82,11 +83,10 @@ def honest_lines(
     if rule["record"] == "unknown":
         record = false_rejections(measured.metric("kept"))
     else:
-        index = prediction.top(1)[0].index
-        record = track_record(measured.card, index, prediction.labels, prediction.language)
+        record = answer_record(measured.card, prediction.top(1)[0].index)
     is_other = measured is manifest and not is_full
-    opening = WORDS["testing"]["other_graph" if is_other else "same_graph"]
-    return [*lines, _phrase(opening, *record)] if record else lines
+    end = WORDS["testing"]["other_graph" if is_other else "same_graph"]
+    return [*lines, _phrase(*record, end)] if record else lines
 
 
 def _fill(template: str, prediction: Prediction) -> Phrase:
@@ -182,6 +182,20 @@ def article(label: str) -> str:
     return "an" if TAKES_AN.match(words[0]) else "a"
 
 
+def answer_record(card: ModelCard, index: int) -> Phrase:
+    """Return how often an answer was right on held-out photos, to be followed by " in tests"."""
+    outcome = card.outcome(index)
+    if outcome is None:
+        return (f"None of {card.photos:,} photos got this answer",)
+    verdict = "Right" if outcome.correct else "Wrong"
+    if outcome.count == 1:
+        return (f"{verdict} the only time it said this",)
+    wrong = outcome.count - outcome.correct
+    if not wrong or not outcome.correct:
+        return (f"{verdict} all {outcome.count:,} times it said this",)
+    return (f"Right {outcome.correct:,} of the {outcome.count:,} times it said this",)
+
+
 def track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> Phrase:
     """Return how often an answer was right on held-out photos, to follow "In testing, "."""
 
@@ -220,11 +234,11 @@ def _phrase_mistakes(outcome: LabelOutcome, other: Phrase) -> Phrase:
         return (f"most of {'the others' if outcome.correct else 'them'} showed ", *other)
     if most > 1:
         return (f"{subject} most often showed ", *other)
-    return (f"{subject} were all different",)
+    return (f"{subject} each showed something else",)
 
 
 def false_rejections(metric: Metric | None) -> Phrase:
-    """Return how often a model wrongly said "none of these", to follow "In testing, ".
+    """Return how often a model wrongly said "none of these", to be followed by " in tests".
 
     ``metric`` is the one of accepted known photos, named *kept*. Without it, the phrase is empty.
     """
@@ -232,8 +246,8 @@ def false_rejections(metric: Metric | None) -> Phrase:
         return ()
     rejected = metric.photos - round(metric.value * metric.photos)
     number = {0: "none", 1: "one"}.get(rejected, f"{rejected:,}")
-    photos = f"{metric.photos:,} photos of things it does know."
-    return (f"it also said this about {number} of {photos}",)
+    photos = f"{metric.photos:,} photos of things it does know"
+    return (f"It also said this about {number} of {photos}",)
 
 
 def shorten(text: str, max_length: int = MAX_LABEL_LENGTH) -> str:

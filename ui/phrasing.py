@@ -10,7 +10,6 @@ from model.phrasing import Phrase, format_percent, shorten, spell_number
 from model.prediction import Prediction
 from model.share_link import Signature
 from model.text import clean
-from model.words import WORDS
 
 __all__ = [
     "SIGNATURE_NOTES",
@@ -68,7 +67,7 @@ def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
 def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
     """Return how often an answer was right on held-out photos, as Markdown."""
     record = phrasing.track_record(card, index, labels, language)
-    return WORDS["testing"]["same_graph"] + to_markdown(record)
+    return f"In testing, {to_markdown(record)}"
 
 
 def phrase_error(error: LoupeError) -> str:

@@ -21,7 +21,7 @@ export function honestLines(model, prediction) {
   const own = records[prediction.graph];
   let record = (own ?? records.full)?.[rule.record] ?? [];
   if (rule.record === "labels") record = record[topIndex(model, prediction)] ?? [];
-  if (record.length) lines.push(join([[own ? testing.same_graph : testing.other_graph], record]));
+  if (record.length) lines.push(join([record, [own ? testing.same_graph : testing.other_graph]]));
   return lines;
 }
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from ..phrasing import Phrase, false_rejections, name_label, spell_number, track_record
+from ..phrasing import Phrase, answer_record, false_rejections, name_label, spell_number
 from ..words import WORDS
 
 __all__ = ["device_words", "phrase_to_json"]
@@ -39,8 +39,7 @@ def _records(measured: Manifest | SmallCard, manifest: Manifest) -> dict[str, An
     labels = manifest.labels
     return {
         "labels": [
-            phrase_to_json(track_record(measured.card, index, labels, manifest.language))
-            for index in range(len(labels))
+            phrase_to_json(answer_record(measured.card, index)) for index in range(len(labels))
         ],
         "unknown": phrase_to_json(false_rejections(measured.metric("kept"))),
     }

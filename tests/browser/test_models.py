@@ -128,8 +128,8 @@ def test_versions_and_origin_are_readable(look, measured):
 @pytest.mark.parametrize(
     ("name", "rgb", "words", "line"),
     [
-        ("likely", (255, 0, 0), "Very likely a red", "In testing, 8 of the 9 photos"),
-        ("few", (255, 128, 0), "A yellow or a red", "In testing, 9 of the 11 photos"),
+        ("likely", (255, 0, 0), "Very likely a red", "Right 8 of the 9 times"),
+        ("few", (255, 128, 0), "A yellow or a red", "Right 9 of the 11 times"),
         (
             "unknown",
             (128, 128, 128),
@@ -148,7 +148,7 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, l
     wait_until_drawn(page)
     height = page.viewport_size["height"]
     assert photo(page).bounding_box()["height"] <= 0.45 * height
-    track_record = page.locator(".vf-sub").filter(has_text="In testing")
+    track_record = page.locator(".vf-sub").filter(has_text="in tests")
     expect(track_record).to_contain_text(line)
     below = track_record.bounding_box()
     assert below["y"] > headline(page).bounding_box()["y"]

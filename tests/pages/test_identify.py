@@ -15,13 +15,9 @@ from tests.pages.component import data, shown_answer, text
 from tests.photos import encoded
 from ui.navigation import ROOT
 
-RED = "In testing, 8 of the 9 photos it called a red were right; the other showed a yellow."
-YELLOW = (
-    "In testing, 9 of the 11 photos it called a yellow were right; the others all showed a red."
-)
-NO_RECORD = (
-    "In testing, none of 60 photos was called a black, so this answer has no track record yet."
-)
+RED = "Right 8 of the 9 times it said this in tests"
+YELLOW = "Right 9 of the 11 times it said this in tests"
+NO_RECORD = "None of 60 photos got this answer in tests"
 ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 
 
@@ -61,7 +57,7 @@ def words(at):
 
 def track_records(at):
     lines = map(text, shown_answer(at)["lines"])
-    return [line for line in lines if line.startswith("In testing")]
+    return [line for line in lines if " in tests" in line]
 
 
 def token(at):
@@ -266,7 +262,7 @@ def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundl
     send(at, "red")
     assert not at.get("bidi_component")
     assert at.header[0].value == "Very likely a red"
-    assert [caption.value for caption in at.caption if "In testing" in caption.value] == [RED]
+    assert [caption.value for caption in at.caption if " in tests" in caption.value] == [RED]
     assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
 
 
@@ -286,7 +282,7 @@ def test_chart_has_the_colours_of_the_component(shelf, monkeypatch, rgb, confide
     (chart,) = at.get("vega_lite_chart")
     layers = json.loads(chart.proto.spec)["layer"]
     thin, thick = (layer["mark"] for layer in layers if layer["mark"]["type"] == "bar")
-    assert thin == {"type": "bar", "size": 4, "color": "#75847F"}
+    assert thin.items() >= {"size": 4, "color": "#75847F"}.items()
     assert thick.items() >= named.items()
 
 
