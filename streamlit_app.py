@@ -25,7 +25,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.streamlit_limits import StreamLimitMiddleware, UploadLimitMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
-    from ui.link_preview import page_routes
+    from ui.page_html import page_routes
 
     try:
         settings()

@@ -25,7 +25,7 @@ from model.events import subscribe
 from model.exporting.cache import find_folder
 from model.exporting.folder_maker import folder_maker
 from model.exporting.runtime import find_npm, runtime_dir, runtime_name
-from model.exporting.streamlit_files import PARTS, find_packed, pack_all
+from model.exporting.streamlit_files import PARTS, compress_all, find_compressed
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.share_link import prepare_signing
@@ -92,21 +92,21 @@ def _open_database() -> None:
 def _prepare_files() -> None:
     """Make in the background what browsers load, where no image's build has made it.
 
-    Runs after the model is loaded. One after the other: npm takes 210 MB for some seconds, packing
-    Streamlit's files 90 MB. Those are sent plain until then, and models don't wait for them.
+    Runs after the model is loaded. One after the other: npm takes 210 MB for some seconds, the
+    compression of Streamlit's files 90 MB. Those are sent plain until then, and models don't wait.
     """
     fetched = None
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
         fetched = folder_maker().request(runtime_name(), runtime_dir)
-    if len(find_packed()) < len(PARTS):
-        threading.Thread(target=_pack_files, args=(fetched,), name="pack", daemon=True).start()
+    if len(find_compressed()) < len(PARTS):
+        threading.Thread(target=_compress_files, args=(fetched,), daemon=True).start()
 
 
-def _pack_files(fetched: Future[Path] | None) -> None:
+def _compress_files(fetched: Future[Path] | None) -> None:
     if fetched:
         wait([fetched])
     try:
-        pack_all()
+        compress_all()
     except OSError as error:
         log.warning("%s", error)
 

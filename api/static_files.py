@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.exporting.streamlit_files import find_packed
+from model.exporting.streamlit_files import find_compressed
 
 from .caching import IMMUTABLE
 
@@ -19,7 +19,7 @@ SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 
 
 class StaticFilesMiddleware:
-    """Middleware that sends a packed file to browsers that take it; all else is Streamlit's."""
+    """Middleware that sends a compressed file to browsers that take it; all else is Streamlit's."""
 
     def __init__(self, app: ASGIApp, base_path: str = "") -> None:
         self.app = app
@@ -48,7 +48,7 @@ class StaticFilesMiddleware:
         if "range" in headers or scope["method"] not in ("GET", "HEAD"):
             return None
         name = scope["path"].removeprefix(self._base_path).removeprefix("/")
-        for folder in find_packed():
+        for folder in find_compressed():
             for encoding in accepted_encodings(headers.get("accept-encoding", "")):
                 if (file := name + SUFFIXES[encoding]) in _list_files(folder):
                     return self._respond(folder / file, encoding, scope)

@@ -8,7 +8,7 @@ import streamlit as st
 from model.exporting.page_files import PAGE_DIR, PAGE_FILES
 from model.exporting.streamlit_files import FirstVisit
 
-__all__ = ["quicken"]
+__all__ = ["add_first_visit"]
 
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'
@@ -42,12 +42,12 @@ HOST = """
 LOAD = (PAGE_DIR / "first" / "load.js").read_text(encoding="utf-8")
 
 
-def quicken(html: str, visit: FirstVisit | None) -> str:
+def add_first_visit(html: str, visit: FirstVisit | None) -> str:
     """Return Streamlit's page with what comes first in it.
 
     Args:
         html: the page.
-        visit: the modules to load; None until they have been packed.
+        visit: the modules to load; None until they have been compressed.
     """
     config = {
         "allowedOrigins": st.get_option("client.allowedOrigins"),

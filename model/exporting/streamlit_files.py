@@ -1,7 +1,7 @@
-"""Streamlit's scripts and styles, packed once per version: it sends them as they are, 2.1 MB.
+"""Streamlit's scripts and styles, compressed once per version: it sends them as they are, 2.1 MB.
 
-``python -m model.exporting.streamlit_files`` packs them in an image's build; elsewhere the server
-does so in the background when it first starts.
+``python -m model.exporting.streamlit_files`` does so in an image's build; elsewhere the server does
+in the background when it first starts.
 """
 
 import hashlib
@@ -21,18 +21,17 @@ from .page_files import PAGE_DIR, PAGE_FILES
 __all__ = [
     "PARTS",
     "FirstVisit",
-    "find_packed",
+    "compress",
+    "compress_all",
+    "compressed_name",
+    "find_compressed",
     "first_visit",
-    "pack",
-    "pack_all",
-    "packed_name",
 ]
 
-PACKING = Path(__file__).with_name("packing.py")
-
+PROGRAM = Path(__file__).with_name("compress_streamlit.py")
 
 PARTS = ("first-visit", "streamlit")
-"""What is packed one after the other: what a first visit loads, and Streamlit's other files."""
+"""What is compressed one after the other: what a first visit loads, and Streamlit's other files."""
 
 
 class FirstVisit(TypedDict):
@@ -44,15 +43,15 @@ class FirstVisit(TypedDict):
 
 
 TIMEOUT_SECONDS = 1800
-"""Longest time to pack the files, which takes 3 s of CPU time at a low priority, in seconds."""
+"""Longest time to compress a part, which takes 3 s of CPU time at a low priority, in seconds."""
 
 
 @cache
-def packed_name(part: str) -> str:
+def compressed_name(part: str) -> str:
     """Return the name of a part's folder in the cache."""
     # Named by the app's own modules, too, which are in the bundle.
     paths = [
-        PACKING,
+        PROGRAM,
         PAGE_DIR / "first" / "bundle.js",
         *(PAGE_DIR / name for name in sorted(PAGE_FILES)),
     ]
@@ -60,35 +59,35 @@ def packed_name(part: str) -> str:
     return f"{part}/{version('streamlit')}-{content}"
 
 
-def find_packed() -> list[Path]:
-    """Return the folders of files that have been packed; the first has those of a first visit."""
-    folders = [find_folder(packed_name(part)) for part in PARTS]
-    # A first visit's alone, or both: those are packed first.
+def find_compressed() -> list[Path]:
+    """Return the folders of compressed files; the first has those of a first visit."""
+    folders = [find_folder(compressed_name(part)) for part in PARTS]
+    # A first visit's alone, or both: those are compressed first.
     return [folder for folder in folders if folder] if folders[0] else []
 
 
-def first_visit(packed: Path) -> FirstVisit | None:
+def first_visit(compressed: Path) -> FirstVisit | None:
     """Return what a first visit loads; None if Streamlit's page isn't as expected."""
-    file = packed / "first-visit.json"
+    file = compressed / "first-visit.json"
     content: FirstVisit | None = json.loads(file.read_text()) if file.is_file() else None
     return content
 
 
-def pack_all() -> None:
-    """Pack what hasn't been, which takes seconds.
+def compress_all() -> None:
+    """Compress what hasn't been, which takes seconds.
 
     Raises:
-        OSError: it can't be written, or packing failed.
+        OSError: it can't be written, or compressing failed.
     """
     for part in PARTS:
-        cached_folder(packed_name(part), partial(pack, part))
+        cached_folder(compressed_name(part), partial(compress, part))
 
 
-def pack(part: str, folder: Path) -> None:
-    """Pack one of ``PARTS`` into a folder.
+def compress(part: str, folder: Path) -> None:
+    """Compress one of ``PARTS`` into a folder.
 
     Raises:
-        OSError: it can't be written, or packing failed.
+        OSError: it can't be written, or compressing failed.
     """
     spec = find_spec("streamlit")
     if spec is None or spec.origin is None:
@@ -96,7 +95,7 @@ def pack(part: str, folder: Path) -> None:
     static = Path(spec.origin).parent / "static"
     try:
         subprocess.run(
-            [sys.executable, str(PACKING), part, str(static), str(PAGE_DIR), str(folder)],
+            [sys.executable, str(PROGRAM), part, str(static), str(PAGE_DIR), str(folder)],
             cwd=ROOT,
             check=True,
             capture_output=True,
@@ -105,8 +104,8 @@ def pack(part: str, folder: Path) -> None:
         )
     except subprocess.SubprocessError as error:
         lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise OSError(f"Streamlit's files couldn't be packed: {lines[-1]}") from error
+        raise OSError(f"Streamlit's files couldn't be compressed: {lines[-1]}") from error
 
 
 if __name__ == "__main__":
-    pack_all()
+    compress_all()

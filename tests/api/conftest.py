@@ -39,7 +39,7 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
         _forget()
         forget()
         # A child process of seconds, for pages that these tests don't open.
-        monkeypatch.setattr("api.lifecycle.pack_all", lambda: None)
+        monkeypatch.setattr("api.lifecycle.compress_all", lambda: None)
         app = Starlette(routes=routes(), lifespan=lifespan)
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()

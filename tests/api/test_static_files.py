@@ -1,4 +1,4 @@
-"""``api.static_files``: Streamlit's files, packed by the real program, sent by its own handler."""
+"""``api.static_files``: Streamlit's files, compressed by the real program."""
 
 import gzip
 from pathlib import Path
@@ -14,7 +14,7 @@ from streamlit.web.server.starlette.starlette_static_routes import (
 )
 
 from api.static_files import StaticFilesMiddleware
-from model.exporting.streamlit_files import PARTS, pack_all, packed_name
+from model.exporting.streamlit_files import PARTS, compress_all, compressed_name
 
 STATIC = Path(streamlit.__file__).parent / "static"
 SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)
@@ -29,21 +29,21 @@ def get(client: TestClient, path: str, encoding: str, **headers: str) -> tuple[i
 
 
 @pytest.mark.parametrize("base", ["", "/some/prefix"])
-def test_packed_files_differ_only_in_their_encoding(data_folder: Path, base: str) -> None:
+def test_compressed_files_differ_only_in_their_encoding(data_folder: Path, base: str) -> None:
     middleware = [Middleware(StaticFilesMiddleware, base_path=base)]
     routes = create_streamlit_static_assets_routes(base)
     client = TestClient(Starlette(routes=routes, middleware=middleware))
     path, data = f"{base}/static/js/{SCRIPT.name}", SCRIPT.read_bytes()
     status, plain, body = get(client, path, "br, gzip")
     assert (status, body, plain["vary"]) == (200, data, "Accept-Encoding")
-    assert "content-encoding" not in plain, "nothing has been packed yet"
+    assert "content-encoding" not in plain, "nothing has been compressed yet"
 
     older = data_folder / "derived" / PARTS[0]
     for number in range(3):
         (older / f"0.{number}").mkdir(parents=True)
-    pack_all()
+    compress_all()
     assert len(list(older.iterdir())) == 2, "all older versions but one are removed"
-    assert (data_folder / "derived" / packed_name(PARTS[1])).is_dir()
+    assert (data_folder / "derived" / compressed_name(PARTS[1])).is_dir()
 
     etags = {plain["etag"]}
     for accepted, encoding in {

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from deploy.ports import free_port
-from model.exporting.streamlit_files import PARTS, pack, packed_name
+from model.exporting.streamlit_files import PARTS, compress, compressed_name
 from tests.waiting import wait_until
 
 __all__ = ["ROOT", "Server", "framing", "serving"]
@@ -70,7 +70,7 @@ def serving(
     ``options`` are Streamlit's.
     """
     data, log = folder / "data", folder / "server.log"
-    _add_packed_files(data)
+    _add_compressed_files(data)
     port = port or free_port()
     command = [sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
     command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
@@ -128,23 +128,23 @@ def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> I
             thread.join()
 
 
-def _add_packed_files(data: Path) -> None:
-    """Give a data folder Streamlit's packed files: each server would take seconds to make them."""
+def _add_compressed_files(data: Path) -> None:
+    """Give a data folder Streamlit's compressed files: making them takes each server seconds."""
     for part in PARTS:
-        link = data / "derived" / packed_name(part)
+        link = data / "derived" / compressed_name(part)
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(_packed_files(part))
+            link.symlink_to(_compressed_files(part))
 
 
 @cache
-def _packed_files(part: str) -> Path:
-    """Return a folder with packed files, which other processes and later runs use as well."""
-    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / packed_name(part)
+def _compressed_files(part: str) -> Path:
+    """Return a folder with compressed files, which other processes and later runs use as well."""
+    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / compressed_name(part)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=folder.parent))
-        pack(part, new)
+        compress(part, new)
         with contextlib.suppress(OSError):
             new.rename(folder)
     return folder

@@ -1,4 +1,4 @@
-"""Pack the files of Streamlit's pages for browsers: ``packing.py PART STATIC DEVICE TARGET``.
+"""Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
 A program of its own that imports nothing of the app: its 90 MB end with it, and it yields to the
 server.
@@ -38,9 +38,9 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     Raises:
         OSError: a file can't be written.
     """
-    parent = os.getppid()
     if hasattr(os, "nice"):
         os.nice(10)
+    parent = os.getppid()
     is_first = part == "first-visit"
     index = (static / "index.html").read_text(encoding="utf-8")
     start, component = SCRIPT.search(index), next(static.glob(COMPONENT), None)
@@ -90,11 +90,11 @@ def _closure(static: Path, start: str, component: Path, device: Path) -> Iterato
 def _write(file: Path, data: bytes, modified: float | None, *, good: bool) -> None:
     """Write a file in each encoding, with the time of its last modification."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    packed = {
+    compressed = {
         ".br": brotli.compress(data, quality=GOOD if good else QUICK),
         ".gz": gzip.compress(data, mtime=0),
     }
-    for suffix, content in packed.items():
+    for suffix, content in compressed.items():
         encoded = file.with_name(file.name + suffix)
         encoded.write_bytes(content)
         if modified is not None:

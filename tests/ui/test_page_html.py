@@ -1,4 +1,4 @@
-"""``ui.link_preview``: the HTML page with the app's title, description and picture."""
+"""``ui.page_html``: the HTML page with the app's title, description and picture."""
 
 from html.parser import HTMLParser
 
@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from model.settings import settings
 from tests.model.tiny import tiny
-from ui.link_preview import INDEX, PICTURE, PICTURE_SIZE, page_routes
 from ui.navigation import PAGES
+from ui.page_html import INDEX, PICTURE, PICTURE_SIZE, page_routes
 
 HOSTILE = [
     "</title><script>alert(1)</script>",

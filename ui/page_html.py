@@ -17,12 +17,12 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from model import Bundle, list_models
-from model.exporting.streamlit_files import find_packed, first_visit
+from model.exporting.streamlit_files import find_compressed, first_visit
 from model.samples import samples
 from model.settings import settings
 from ui.app_info import app_description, app_title, default_bundle
 from ui.first_screen import first_screen
-from ui.first_visit import quicken
+from ui.first_visit import add_first_visit
 from ui.navigation import ICON, PAGES, ROOT
 
 __all__ = ["page_routes"]
@@ -74,7 +74,7 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
         _base_url(request, base_path),
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
-        next(iter(find_packed()), None),
+        next(iter(find_compressed()), None),
         _first_screen(request) if path == "/" else "",
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
@@ -111,7 +111,7 @@ def _base_url(request: Request, base_path: str) -> str:
 
 @lru_cache(maxsize=32)
 def _page(
-    title: str, description: str, base_url: str, path: str, packed: Path | None, first: str
+    title: str, description: str, base_url: str, path: str, compressed: Path | None, first: str
 ) -> bytes:
     """Return the page with its head filled in.
 
@@ -120,7 +120,7 @@ def _page(
         description: of the app, as plain text; may be empty.
         base_url: the app's address; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
-        packed: folder of the packed files of a first visit, or None.
+        compressed: folder of the compressed files of a first visit, or None.
         first: HTML of the first screen.
     """
     width, height = PICTURE_SIZE
@@ -149,7 +149,9 @@ def _page(
         f'<meta name="{name}" content="{escape(text)}" />' for name, text in plain.items() if text
     ]
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
-    html = quicken(INDEX.read_text(encoding="utf-8"), first_visit(packed) if packed else None)
+    html = add_first_visit(
+        INDEX.read_text(encoding="utf-8"), first_visit(compressed) if compressed else None
+    )
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
     return html.replace('<div id="root"></div>', f'<div id="root"></div>{first}', 1).encode()
