@@ -1,7 +1,7 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
 A program of its own that imports nothing of the app: its 90 MB end with it, and it yields to the
-server.
+server. It ends when its standard input is closed, and so with the app, whatever ends that.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,6 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     """
     if hasattr(os, "nice"):
         os.nice(10)
-    parent = os.getppid()
     is_first = part == "first-visit"
     index = (static / "index.html").read_text(encoding="utf-8")
     start, component = SCRIPT.search(index), next(static.glob(COMPONENT), None)
@@ -52,9 +52,6 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     for path in (static / "static").rglob("*"):
         name = path.relative_to(static).as_posix()
         if path.suffix in TYPES and (name in index or name in modules) == is_first:
-            # The app that started this has ended.
-            if os.getppid() != parent:
-                sys.exit(1)
             data = path.read_bytes()
             is_good = is_first or len(data) < SMALL_BYTES
             _write(target / name, data, path.stat().st_mtime, good=is_good)
@@ -101,5 +98,11 @@ def _write(file: Path, data: bytes, modified: float | None, *, good: bool) -> No
             os.utime(encoded, (modified, modified))
 
 
+def _exit_at_end_of_input() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
     main(sys.argv[1], *map(Path, sys.argv[2:]))

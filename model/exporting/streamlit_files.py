@@ -6,6 +6,7 @@ in the background when it first starts.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from functools import cache, partial
@@ -93,10 +94,13 @@ def compress(part: str, folder: Path) -> None:
     if spec is None or spec.origin is None:
         raise FileNotFoundError("Streamlit isn't installed.")
     static = Path(spec.origin).parent / "static"
+    # Closed when this process ends, however that is; then the program ends, too.
+    lifeline = os.pipe()
     try:
         subprocess.run(
             [sys.executable, str(PROGRAM), part, str(static), str(PAGE_DIR), str(folder)],
             cwd=ROOT,
+            stdin=lifeline[0],
             check=True,
             capture_output=True,
             text=True,
@@ -105,6 +109,9 @@ def compress(part: str, folder: Path) -> None:
     except subprocess.SubprocessError as error:
         lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
         raise OSError(f"Streamlit's files couldn't be compressed: {lines[-1]}") from error
+    finally:
+        for end in lifeline:
+            os.close(end)
 
 
 if __name__ == "__main__":
