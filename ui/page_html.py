@@ -5,6 +5,7 @@ Streamlit names an app only once its script has run, so a link in a chat would s
 
 import hashlib
 import re
+from contextlib import suppress
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -16,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from model import Bundle, list_models
+from model import Bundle
+from model.bundle import get_bundle
+from model.errors import BundleError
 from model.exporting.streamlit_files import find_compressed, first_visit
 from model.samples import samples
 from model.settings import settings
@@ -67,15 +70,17 @@ def page_routes(base_path: str = "") -> list[Route]:
 
 
 def _respond(request: Request, base_path: str, path: str, page_title: str) -> Response:
-    title = app_title()
+    # Opening a bundle takes 20 calls of the file system.
+    bundle = default_bundle()
+    title = app_title(bundle)
     page = _page(
         f"{page_title} · {title}" if page_title else title,
-        app_description(),
+        app_description(bundle),
         _base_url(request, base_path),
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
         next(iter(find_compressed()), None),
-        _first_screen(request) if path == "/" else "",
+        _first_screen(request, bundle) if path == "/" else "",
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": etag}
@@ -85,15 +90,16 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
     return HTMLResponse(page, headers=headers)
 
 
-def _first_screen(request: Request) -> str:
-    """Return the first screen for the model that the address names, or of an answer's link."""
+def _first_screen(request: Request, bundle: Bundle | None) -> str:
+    """Return the first screen for the model of the address or of its answer, else the given one."""
     asked = request.query_params
     if asked.get("way", VIEWFINDER) != VIEWFINDER:
         return ""
     answer = asked.get("answer", "")
     name = answer.partition("~")[0] or asked.get("model", "")
-    bundle = list_models().get(name)
-    bundle = bundle if isinstance(bundle, Bundle) else default_bundle()
+    if name and (bundle is None or name != bundle.name):
+        with suppress(BundleError):
+            bundle = get_bundle(name)
     return first_screen(bundle, len(samples()), is_answer=bool(answer))
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from model.bundle import open_bundle, registry
 from model.settings import settings
 from tests.model.tiny import tiny
 from ui.navigation import PAGES
@@ -212,3 +213,13 @@ def test_picture_and_icon_may_be_cached(browse):
     with Image.open(PICTURE) as image:
         assert (image.format, image.size) == ("PNG", PICTURE_SIZE)
     assert client.get("/favicon.png").headers["content-type"] == "image/png"
+
+
+def test_page_opens_one_bundle(browse, monkeypatch):
+    client, opened = browse(), []
+    monkeypatch.setattr(
+        registry, "open_bundle", lambda *names: opened.append(names) or open_bundle(*names)
+    )
+    client.get("/")
+    client.get("/?model=tiny")
+    assert len(opened) == 2
