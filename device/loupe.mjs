@@ -31,15 +31,15 @@ export { LoupeError };
  * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
- * @param {Engine} [options.engine] the worker, by default a new one; it ends with the model
+ * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
  * @returns {Promise<Model>}
  * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason; or the signal's reason
  */
-export async function load(address, { graph = "small", onProgress, signal, engine } = {}) {
+export async function load(address, { graph = "small", onProgress, signal, worker } = {}) {
   signal?.throwIfAborted();
   const folder = folderUrl(address);
-  const calls = engine ?? new Engine();
+  const calls = worker ?? new ModelWorker();
   calls.onProgress = onProgress;
   try {
     const loading = calls.send("load", { address: folder.href, graph });
@@ -78,7 +78,7 @@ class Model {
   #isClosed = false;
 
   /**
-   * @param {Engine} calls
+   * @param {ModelWorker} calls
    * @param {ModelInfo} info
    * @param {URL} folder
    */
@@ -234,7 +234,7 @@ async function copyOf(source) {
  * The worker: it makes a model's pixels of photos at once, and runs the model after `load`. Calls of
  * its functions are answered by a message with their number.
  */
-export class Engine {
+export class ModelWorker {
   /** @type {((loaded: number, total: number) => void) | undefined} of what `load` downloads */
   onProgress;
   #worker;

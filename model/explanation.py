@@ -25,16 +25,16 @@ MAP_CELLS = 32
 COARSE, FINE = 4, 6
 """Patches along a side of the photo: of the grid that is always completed, and of the finer one."""
 
-MOST = 40
+MAX_INFERENCES = 40
 """Most inferences: the photo, the coarse patches, and the finer ones where those matter most."""
 
 FINE_WEIGHT = 5
 """How much a finer patch counts against a coarse one."""
 
-CHECKED = 6
+PATCHES_PER_CHECK = 6
 """Finer patches after which the order of the regions is compared."""
 
-COMPARED = 5
+COMPARED_REGIONS = 5
 """First regions whose order is compared; no change ends the map."""
 
 BUDGET_SECONDS = 0.7
@@ -47,7 +47,7 @@ def occlusion_map(
     """Return how much covering each region lowers the score of a label.
 
     Coarse patches come first, then finer ones, the most important region first, until the order
-    of the regions no longer changes, ``seconds`` have passed or there were ``MOST`` inferences.
+    of the regions no longer changes, ``seconds`` have passed or ``MAX_INFERENCES`` were made.
 
     Args:
         classifier: the model and engine that made the prediction.
@@ -81,13 +81,13 @@ def occlusion_map(
         for cell in range(COARSE**2):
             cover(COARSE, cell, 1)
         order = ranked = _ranked_regions(importance / weight)
-        for count, cell in enumerate(ranked[: MOST - 1 - COARSE**2], 1):
+        for count, cell in enumerate(ranked[: MAX_INFERENCES - 1 - COARSE**2], 1):
             if time.perf_counter() > deadline:
                 break
             cover(FINE, cell, FINE_WEIGHT)
-            if count % CHECKED == 0:
+            if count % PATCHES_PER_CHECK == 0:
                 former, order = order, _ranked_regions(importance / weight)
-                if order[:COMPARED] == former[:COMPARED]:
+                if order[:COMPARED_REGIONS] == former[:COMPARED_REGIONS]:
                     break
     importance /= weight
     low, high = np.percentile(importance, (15, 97))

@@ -12,14 +12,14 @@ const COARSE = 4;
 const FINE = 6;
 
 /** Most inferences: the photo, the coarse patches, and the finer ones where those matter most. */
-export const MOST = 40;
+export const MAX_INFERENCES = 40;
 
 /** How much a finer patch counts against a coarse one. */
 const FINE_WEIGHT = 5;
 
 /** Finer patches after which the order of the first regions is compared; no change ends the map. */
-const CHECKED = 6;
-const COMPARED = 5;
+const PATCHES_PER_CHECK = 6;
+const COMPARED_REGIONS = 5;
 
 /** Rows and columns of the map that is returned, as in `api/session.py`. */
 const MAP_CELLS = 32;
@@ -30,7 +30,7 @@ const PASSES = 3;
 /**
  * Return how much covering each region lowers the score of a label. Coarse patches come first, then
  * finer ones, the most important region first, until the order of the regions no longer changes,
- * `seconds` have passed or there were `MOST` inferences.
+ * `seconds` have passed or there were `MAX_INFERENCES` inferences.
  *
  * @param {Uint8Array} pixels
  * @param {[number, number]} size height and width
@@ -73,13 +73,13 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
   for (let cell = 0; cell < COARSE ** 2; cell++) await cover(COARSE, cell, 1);
   const ranked = rankedRegions(mean(), height, width);
   let order = ranked;
-  for (const [place, cell] of ranked.slice(0, MOST - done).entries()) {
+  for (const [place, cell] of ranked.slice(0, MAX_INFERENCES - done).entries()) {
     if (performance.now() > deadline) break;
     await cover(FINE, cell, FINE_WEIGHT);
-    if ((place + 1) % CHECKED) continue;
+    if ((place + 1) % PATCHES_PER_CHECK) continue;
     const former = order;
     order = rankedRegions(mean(), height, width);
-    if (order.slice(0, COMPARED).every((region, rank) => region === former[rank])) break;
+    if (order.slice(0, COMPARED_REGIONS).every((region, rank) => region === former[rank])) break;
   }
   stretch(mean(), importance);
   return meanCells(importance, height, width, MAP_CELLS);

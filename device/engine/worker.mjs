@@ -8,7 +8,7 @@
 import { LoupeError, messageOf } from "./errors.mjs";
 import { fetchMade } from "./fetch_made.mjs";
 import { decode, testPixels } from "./photo.mjs";
-import { MOST, occlusionMap } from "./occlusion.mjs";
+import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
@@ -259,7 +259,7 @@ async function explain({ source, seconds }, number) {
     return (await run(ready, covered)).probabilities[label];
   };
   /** @param {number} done */
-  const onProgress = (done) => postMessage({ number, explained: [done, MOST] });
+  const onProgress = (done) => postMessage({ number, explained: [done, MAX_INFERENCES] });
   return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds, onProgress);
 }
 

@@ -17,9 +17,9 @@
 
 import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
-import { Engine, load } from "../loupe.mjs";
+import { ModelWorker, load } from "../loupe.mjs";
 import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
-import { noteSent, Sender, SERVER_MAY_READ } from "./sender.mjs";
+import { mayServerRead, noteSent, Sender } from "./sender.mjs";
 import { Server } from "./server.mjs";
 import { encodeLink } from "./share_link.mjs";
 
@@ -101,7 +101,7 @@ class Identifier {
     if (this.#server) {
       this.#sender = new Sender(this.#server, {
         limits: options.limits ?? null,
-        engine: () => this.#engine(),
+        worker: () => this.#startedWorker(),
         describe: (isChanged) => this.#describeServer(isChanged),
       });
     }
@@ -152,6 +152,16 @@ class Identifier {
     this.#server?.update(server);
   }
 
+  /** Follow the server's model to another version; null leaves it. */
+  setDescribed(described) {
+    if (!described || described.version === this.#described?.version) return;
+    this.#described = described;
+    // What runs here stays what it is.
+    if (!this.#model) this.info = described.labels ? described : null;
+    this.#set({});
+    this.describe();
+  }
+
   /**
    * Identify a photo.
    *
@@ -162,7 +172,8 @@ class Identifier {
    * @param {(sent: number, total: number) => void} [options.onProgress] bytes that were sent
    * @param {(error: LoupeError) => Promise<boolean>} [options.ask] whether the server may get more
    *   than `state` said, because of this error; without it, it doesn't
-   * @param {"device" | null} [options.place] the device for this photo, once it is ready
+   * @param {"device" | "any" | null} [options.place] the device for this photo, once it is ready;
+   *   otherwise as the mode has it
    * @returns {Promise<import("../types").Answer>}
    * @throws {LoupeError} with `sent` if the photo had been sent, or the signal's reason
    */
@@ -235,9 +246,9 @@ class Identifier {
     this.#model = null;
   }
 
-  #engine() {
+  #startedWorker() {
     this.#closing.signal.throwIfAborted();
-    if (!this.#worker || this.#worker.isClosed) this.#worker = new Engine();
+    if (!this.#worker || this.#worker.isClosed) this.#worker = new ModelWorker();
     return this.#worker;
   }
 
@@ -280,7 +291,7 @@ class Identifier {
     const onProgress = (loaded, total) => this.#set({ loaded, total });
     const options = { graph: this.#graph, onProgress, signal: this.#closing.signal };
     try {
-      this.#model = await load(this.#address, { ...options, engine: this.#engine() });
+      this.#model = await load(this.#address, { ...options, worker: this.#startedWorker() });
     } catch (error) {
       this.#set({ device: "failed", reason: error.message, code: error.code });
       throw error;
@@ -301,7 +312,7 @@ class Identifier {
   }
 
   async #describeServer(isChanged) {
-    if (isChanged) this.#described = await this.#server.describe();
+    if (isChanged) this.setDescribed(await this.#server.describe());
     return (this.#described ??= await this.describe());
   }
 
@@ -324,7 +335,7 @@ class Identifier {
     try {
       return await this.#onDevice(blob, options);
     } catch (error) {
-      if (!this.#server || !SERVER_MAY_READ.has(error.code)) throw error;
+      if (!this.#server || !(await mayServerRead(blob, error))) throw error;
       if (!(await options.ask?.(error))) throw error;
       try {
         return await this.#onServer(blob, { ...options, ask: async () => true });
@@ -364,7 +375,7 @@ class Identifier {
       if (!(await this.#canLoad(signal))) throw error;
       const answering = this.#onDevice(blob, options);
       // The server got it all the same.
-      return await (error.sent ? noteSent(error.sent, answering) : answering);
+      return await (error.sent ? noteSent(() => error.sent, answering) : answering);
     } finally {
       signal?.removeEventListener("abort", abort);
       stop.abort();

@@ -5,10 +5,11 @@
 
 /** @import { Answer, Limits, Recipe, Sending } from "../types" */
 
+import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
-/** Codes after which the server may still read the file: it knows more formats. */
-export const SERVER_MAY_READ = new Set(["unsupported-format", "damaged", "engine-unavailable"]);
+/** First bytes of what the server reads and not every browser: HEIC, AVIF and TIFF, as text. */
+const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*+])/s;
 
 /** Time of the quickest of the page's files, in milliseconds, at which the server counts as near. */
 const NEAR_MS = 30;
@@ -19,7 +20,7 @@ let canPrepare = null;
 
 /**
  * @typedef {{version: string, recipe: Recipe}} Described
- * @typedef {import("../loupe.mjs").Engine} Engine
+ * @typedef {import("../loupe.mjs").ModelWorker} ModelWorker
  */
 
 export class Sender {
@@ -39,7 +40,7 @@ export class Sender {
    * @param {import("./server.mjs").Server | import("./socket_server.mjs").SocketServer} server
    * @param {object} options
    * @param {Limits | null} options.limits of photos; without them, files are sent
-   * @param {() => Engine} options.engine returns the present one
+   * @param {() => ModelWorker} options.worker returns the present one
    * @param {(isChanged?: boolean) => Promise<Described | null>} options.describe asks again if the
    *   version has changed
    */
@@ -72,16 +73,26 @@ export class Sender {
      * @param {Blob} body
      * @param {{version: string, packed: boolean}} [pixels]
      */
-    const identify = (body, pixels) => this.#server.identify(body, { ...options, pixels });
-    if ((await this.decide()) === "file") return counted("file", blob, identify);
+    const identify = (body, pixels) => {
+      /** @type {Answer["sent"]} */
+      const note = { kind: pixels ? "pixels" : "file", bytes: body.size };
+      let hasLeft = false;
+      const onProgress = (sent, total) => {
+        hasLeft ||= sent > 0;
+        options.onProgress?.(sent, total);
+      };
+      const answering = this.#server.identify(body, { ...options, pixels, onProgress });
+      return noteSent(() => (hasLeft ? note : undefined), answering);
+    };
+    if ((await untilAborted(this.decide(), signal)) === "file") return identify(blob);
     try {
-      return await this.#sendPixels(blob, identify);
+      return await this.#sendPixels(blob, identify, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      const isUnread = error.sent === undefined && SERVER_MAY_READ.has(error.code);
+      const isUnread = error.sent === undefined && (await mayServerRead(blob, error));
       if (!isUnread || !(await ask?.(error))) throw error;
       signal?.throwIfAborted();
-      return counted("file", blob, identify);
+      return identify(blob);
     }
   }
 
@@ -120,25 +131,25 @@ export class Sender {
 
   /** Call the worker, or a new one if it ended because a model couldn't be loaded. */
   async #call(call) {
-    const worker = this.#options.engine();
+    const worker = this.#options.worker();
     try {
       return await call(worker);
     } catch (error) {
       if (!worker.isClosed) throw error;
-      return call(this.#options.engine());
+      return call(this.#options.worker());
     }
   }
 
-  async #sendPixels(blob, identify, isChanged = false) {
-    const described = await this.#options.describe(isChanged);
+  async #sendPixels(blob, identify, signal, isChanged = false) {
+    const described = await untilAborted(this.#options.describe(isChanged), signal);
     if (!described) throw new LoupeError("unreachable", "The server doesn't answer. Try again.");
     const { version, recipe } = described;
     const { body, packed } = await this.#prepare(blob, recipe);
     try {
-      return await counted("pixels", body, () => identify(body, { version, packed }));
+      return await identify(body, { version, packed });
     } catch (error) {
       if (error.code !== "other-version" || isChanged) throw error;
-      return this.#sendPixels(blob, identify, true);
+      return this.#sendPixels(blob, identify, signal, true);
     }
   }
 
@@ -150,25 +161,29 @@ export class Sender {
 }
 
 /**
- * @param {Sending} kind
- * @param {Blob} body
- * @param {(body: Blob) => Promise<Answer>} identify
+ * Return whether the server may read a file that this device refused.
+ *
+ * @param {Blob} file
+ * @param {{code: string}} error of the attempt
  */
-function counted(kind, body, identify) {
-  return noteSent({ kind, bytes: body.size }, identify(body));
+export async function mayServerRead(file, { code }) {
+  if (code !== "unsupported-format") return code === "engine-unavailable";
+  const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
+  return SERVER_FORMATS.test(String.fromCharCode(...start));
 }
 
 /**
  * Note with an answer, or with an error, what was sent for it.
  *
- * @param {Answer["sent"]} sent
+ * @param {() => Answer["sent"]} getSent
  * @param {Promise<Answer>} answering
  */
-export async function noteSent(sent, answering) {
+export async function noteSent(getSent, answering) {
   try {
-    return { ...(await answering), sent };
+    const answer = await answering;
+    return { ...answer, sent: getSent() };
   } catch (error) {
-    throw Object.assign(error, { sent });
+    throw Object.assign(error, { sent: getSent() });
   }
 }
 

@@ -45,9 +45,11 @@ export class Server {
    */
   async describe() {
     const { model } = this.#options;
-    const response = await fetch(new URL(`../v1/models/${model}`, this.#base)).catch(() => null);
-    const body = await response?.json().catch(() => null);
-    if (!body?.manifest) throw errorOf(response?.status ?? 0, body);
+    const url = new URL(`../v1/models/${model}`, this.#base);
+    const body = await fetch(url, { signal: AbortSignal.timeout(STALL_MS) })
+      .then((response) => response.json())
+      .catch(() => null);
+    if (!body?.manifest) throw errorOf(0, body);
     return { ...body.manifest, version: body.version };
   }
 

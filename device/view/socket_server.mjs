@@ -36,11 +36,14 @@ export class SocketServer {
 
   /**
    * @param {Blob} blob
-   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
+   * @param {object} [options] see `Server.identify`
    * @returns {Promise<import("../types").Answer>}
    */
-  async identify(blob, { signal, pixels } = {}) {
-    return this.#request("photo", { photo: await toBase64(blob), ...pixels }, signal);
+  async identify(blob, { signal, pixels, onProgress } = {}) {
+    const photo = await toBase64(blob);
+    const answering = this.#request("photo", { photo, ...pixels }, signal);
+    if (!signal?.aborted) onProgress?.(blob.size, blob.size);
+    return answering;
   }
 
   /**

@@ -139,7 +139,7 @@ class Viewfinder {
   /**
    * Identify the photo that is shown by the present identifier.
    *
-   * @param {{place?: "device" | null}} [options] see `Identifier.identify`
+   * @param {{place?: "device" | "any" | null}} [options] see `Identifier.identify`
    */
   identifyAgain({ place = null } = {}) {
     const { entry } = this.#state;
@@ -368,7 +368,7 @@ class Viewfinder {
    * @param {object} [options]
    * @param {import("../types").Answer | null} [options.answer] if it is known
    * @param {string} [options.id] of the photo
-   * @param {"device" | null} [options.place] see `Identifier.identify`
+   * @param {"device" | "any" | null} [options.place] see `Identifier.identify`
    */
   async take(photo, source, alt, { answer = null, id = randomId(), place = null } = {}) {
     const { options } = this.#state;

@@ -209,10 +209,12 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     run = partial(run, agrees=True)
     assert run(script, photo) == SERVER | unread
     # What neither reads has the server's verdict.
-    assert run(script, b"no photo at all") == {"code": "unsupported-format"} | unread
+    assert run(script, photo[:100]) == {"code": "damaged"} | unread
     assert photos_sent(app) == 2
     # What the server would refuse as well isn't sent.
     assert run(script, b"") == {"code": "empty", "asked": ""}
+    assert run(script, b"no photo at all") == {"code": "unsupported-format", "asked": ""}
+    assert run(script, RED[:-20]) == {"code": "damaged", "asked": ""}
     assert photos_sent(app) == 2
     app.broken = {"/photo"}
     assert run(script, photo) == {"code": "unsupported-format"} | unread
@@ -279,10 +281,32 @@ def test_no_is_heard_while_the_model_is_loading(far: Run, app: DeviceApp) -> Non
 def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
     script = """
       const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
-      return outcome(create({ run: "server", described }).identify(blob));
+      const identifier = create({ run: "server", described });
+      const answer = await outcome(identifier.identify(blob));
+      const { resize } = identifier.recipe;
+      identifier.setDescribed({ version: "another", recipe: { resize: [48, 48] } });
+      return [answer, resize, identifier.recipe.resize];
     """
-    assert far(script) == SERVER
+    assert far(script) == [SERVER, [32, 32], [48, 48]]
     assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
+
+
+def test_nothing_counts_as_sent_before_its_first_byte(far: Run, page: Page) -> None:
+    page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
+    script = """
+      const identifying = create({ run: "server" }).identify(blob);
+      return identifying.catch(({ code, sent }) => [code, sent ?? null]);
+    """
+    assert far(script) == ["unreachable", None]
+
+
+def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceApp) -> None:
+    app.hanging = {"v1/models/colours"}
+    script = """
+      const late = new Promise((done) => setTimeout(() => done("late"), 20_000));
+      return Promise.race([outcome(create({ run: "auto" }).identify(blob)), late]);
+    """
+    assert far(script) == DEVICE
 
 
 def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: DeviceApp) -> None:
