@@ -3,18 +3,17 @@
  * camera.
  */
 
-import { pause } from "./engine/abort.mjs";
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
-import { modelQuestion } from "./view/ask.mjs";
 import { followConnection } from "./view/connection.mjs";
 import { createElement } from "./view/elements.mjs";
+import { createHeader } from "./view/header.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { ModelPlace } from "./view/model_place.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
-import { linkStyles } from "./view/viewfinder_parts.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 
@@ -23,9 +22,6 @@ const HEADER = "3.75rem";
 
 /** The source of photos from Streamlit's own widgets. */
 const UPLOAD = "upload";
-
-/** Longest wait for the size of a model before a question, in milliseconds. */
-const ABOUT_MS = 1500;
 
 /** Time after which a message that the app hasn't acted on is sent again, in milliseconds. */
 const LOST_MS = 2000;
@@ -55,12 +51,11 @@ class Screen {
   #chosen = null;
   #isClosed = false;
   #isConnected = true;
-  /** Models that were ready on this device: the browser still has their files. */
-  #ready = new Set();
-  /** Where another model is to see an open photo, once the visitor has chosen. */
-  #place = null;
-  /** Number of times that this was to be asked. */
-  #questions = 0;
+  #place = new ModelPlace(() => ({
+    data: this.#data,
+    identifier: this.#identifier,
+    view: this.#view,
+  }));
   #stopFollowing;
   /** The answer in the address isn't shown yet. */
   #isOpening = true;
@@ -153,6 +148,7 @@ class Screen {
       send: (request) => this.#send("request", request),
       renew: () => this.#send("renew", true),
     };
+    const described = data.described?.name === model ? data.described : null;
     if (isOther) {
       this.#socket ??= new SocketServer(server);
       this.#server = data.routes ? new Server(server) : this.#socket;
@@ -163,13 +159,16 @@ class Screen {
         server: this.#server,
         run: data.run,
         limits: data.limits,
-        described: data.described?.name === model ? data.described : null,
+        described,
       });
       const identifier = this.#identifier;
       identifier.setConnected(this.#isConnected);
-      identifier.onchange = () => identifier.state.device === "ready" && this.#ready.add(model);
+      identifier.onchange = () =>
+        identifier.state.device === "ready" && this.#place.ready.add(model);
     } else {
-      this.#server.update(server);
+      this.#identifier.setServer(server);
+      const isRepublished = former?.described?.version !== data.described?.version;
+      if (isRepublished) this.#identifier.setDescribed(described);
     }
     this.#socket.update(server);
     const options = this.#options();
@@ -196,7 +195,7 @@ class Screen {
       models: data.models,
       model: this.#model,
       // The app keeps the photos of Streamlit's widgets itself.
-      placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#knownPlace(name)),
+      placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#place.known(name)),
       samples: data.capture ? data.samples : [],
       what: data.words,
       theme,
@@ -256,7 +255,7 @@ class Screen {
       this.#chosen = null;
       return this.#send("model", name);
     }
-    const place = await this.#placeFor(name, entry);
+    const place = await this.#place.choose(name, entry);
     // The list shows the model of the answer again.
     if (!place) return this.#view.update({});
     this.#chosen = name;
@@ -275,42 +274,9 @@ class Screen {
     if (isSameWay && isItsModel) return undefined;
     // The mode's menu has said what another mode sends.
     const isAsked = isSameWay && entry?.answer && entry.photo;
-    const isHere = this.#data.run === "auto" && this.#ready.has(model);
-    const place = isAsked ? await this.#placeFor(model, entry) : isHere ? "device" : "any";
+    const isHere = this.#data.run === "auto" && this.#place.ready.has(model);
+    const place = isAsked ? await this.#place.choose(model, entry) : isHere ? "device" : "any";
     return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
-  }
-
-  /**
-   * Return where another model is to see the open photo: "device", "any" as the mode has it, or null
-   * for nowhere. The first time asks, where a photo would leave or a model be fetched.
-   */
-  async #placeFor(name, entry) {
-    const known = this.#knownPlace(name);
-    if (known) return known;
-    const turn = ++this.#questions;
-    const { base, models, run } = this.#data;
-    const url = `${base}device/models/${name}/model.json`;
-    const { title } = models.find((model) => model.name === name) ?? { title: name };
-    const unknown = pause(ABOUT_MS).then(() => ({ bytes: null, recipe: null }));
-    const { bytes, recipe } = await Promise.race([sizeOf(url, this.#ready.size > 0), unknown]);
-    // Another model was chosen meanwhile, or another photo.
-    if (turn !== this.#questions || this.#view.entry !== entry) return null;
-    const { state } = this.#identifier;
-    const question = modelQuestion({ title, bytes, recipe }, state, entry.photo, run === "auto");
-    const way = await this.#view.ask(question).catch(() => null);
-    if (!way) return null;
-    this.#place = way;
-    return way === "device" ? "device" : "any";
-  }
-
-  /** Return the place as `#placeFor` does, null if it is to ask. */
-  #knownPlace(name) {
-    const { downloads, run } = this.#data;
-    const isOff = run === "auto" && ["off", "failed"].includes(this.#identifier.state.device);
-    if (run === "server" || !downloads || isOff) return "any";
-    if (this.#ready.has(name)) return "device";
-    if (!this.#place || (run === "device" && this.#place !== "device")) return null;
-    return this.#place === "device" ? "device" : "any";
   }
 
   async #correct(entry) {
@@ -354,43 +320,6 @@ class Screen {
   #isStillOpen(token) {
     return !this.#isClosed && !this.#view.entry && (this.#data.open ?? null) === token;
   }
-}
-
-/**
- * Return a place in Streamlit's header. It is outside Streamlit's elements, which are dimmed and
- * below the header while a script runs.
- *
- * @param {number} logo width of the logo in pixels
- */
-function createHeader(logo) {
-  const host = createElement("div");
-  const place = createElement("section", {
-    className: "vf-header",
-    ariaLabel: "Model",
-    hidden: true,
-  });
-  place.style.setProperty("--logo", `${logo / 16}rem`);
-  host.attachShadow({ mode: "open" }).append(place);
-  linkStyles(place, ["tokens.css", "viewfinder.css", "../header.css"]).then(() => {
-    place.hidden = false;
-  });
-  document.body.prepend(host);
-  return place;
-}
-
-/**
- * Return the bytes that a model's files take on the way, and its recipe; null where that isn't known.
- *
- * @param {string} url of its `model.json`
- * @param {boolean} hasRuntime whether the browser has what runs all models
- */
-async function sizeOf(url, hasRuntime) {
-  const response = await fetch(url).catch(() => null);
-  const info = response?.ok ? await response.json() : null;
-  if (!info) return { bytes: null, recipe: null };
-  const { graphs, recipe, runtime } = info;
-  const { bytes, golden } = graphs.small;
-  return { bytes: bytes + golden.bytes + (hasRuntime ? 0 : runtime.bytes), recipe };
 }
 
 /**

@@ -1,0 +1,111 @@
+"""What a page sends, with the words that stood on its screen at that moment."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Page, Request
+
+__all__ = ["WATCH", "Log"]
+
+WATCH = """
+window.sendings = [];
+const deep = (selector, root = document) => {
+  for (const element of root.querySelectorAll("*")) {
+    const found = element.shadowRoot?.querySelector(selector);
+    if (found) return found;
+  }
+  return null;
+};
+const lineNow = () => deep(".vf-where")?.innerText ?? "";
+let agreed = "", promised = "", again = "";
+// An answer's line says what was sent for it, and promises nothing of the next photo.
+const hear = (event) => {
+  const button = event.composedPath().find((node) => node.matches?.(".vf-ask-way"));
+  if (button) agreed = button.innerText;
+  if (/stays here|gets |files it can’t read go/.test(lineNow())) promised = lineNow();
+};
+for (const name of ["click", "input", "paste", "drop"]) {
+  document.addEventListener(name, hear, { capture: true });
+}
+window.lookAgain = () => { again = lineNow(); };
+const note = (url, body) => {
+  const bytes = body?.byteLength ?? body?.size ?? body?.length ?? 0;
+  const size = body instanceof FormData
+    ? [...body.values()].reduce((sum, value) => sum + (value.size ?? value.length), 0) : bytes;
+  const consent = deep(".vf-dialog input[type=checkbox]")?.checked ?? false;
+  const isAsking = deep(".vf-ask") !== null;
+  const words = { line: lineNow(), promised, again, agreed, consent, isAsking };
+  window.sendings.push({ url: String(url), bytes: size, ...words });
+  agreed = again = "";
+};
+const { open, send } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+  this.noted = url;
+  return open.call(this, method, url, ...rest);
+};
+XMLHttpRequest.prototype.send = function (body) {
+  if (body) note(this.noted, body);
+  return send.call(this, body);
+};
+const plainFetch = window.fetch;
+window.fetch = function (url, options) {
+  if (options?.body) note(url.url ?? url, options.body);
+  return plainFetch.call(this, url, options);
+};
+const socketSend = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  note("socket", data);
+  return socketSend.call(this, data);
+};
+navigator.sendBeacon = (url, body) => { note(url, body); return true; };
+"""
+"""Note each body with its size and the words that allow it: see `is_promised`."""
+
+MAX_FRAME = 4096
+"""Largest message of the websocket, in bytes: no photo of these tests is as small."""
+
+
+@dataclass
+class Log:
+    """All bodies that a page sent, and those that only the browser reports, such as workers'."""
+
+    page: Page
+    posts: list[str] = field(default_factory=list)
+
+    def add(self, request: Request) -> None:
+        if request.method not in ("GET", "HEAD"):
+            self.posts.append(request.url)
+
+    def check(self) -> list[str]:
+        """Compare each body with the words beside it; return the routes that got a photo."""
+        sendings = self.page.evaluate("window.sendings.splice(0)")
+        frames = [one for one in sendings if one["url"] == "socket"]
+        assert all(frame["bytes"] <= MAX_FRAME for frame in frames), frames
+        photos = [one for one in sendings if one["url"] != "socket"]
+        routes = [re.sub(r".*/api/session/|\?.*", "", one["url"]) for one in photos]
+        posted = [re.sub(r".*/api/session/|\?.*", "", url) for url in self.posts]
+        assert posted == routes, "sent behind the page's back"
+        self.posts.clear()
+        for route, sent in zip(routes, photos, strict=True):
+            assert is_promised(route, sent), (route, sent)
+        return routes
+
+
+def is_promised(route: str, sent: dict[str, Any]) -> bool:
+    """Return whether the words on the screen allow that a body is sent.
+
+    A photo needs what was promised before it, or an answer to a question. What the server got
+    already, it may get once more: to explain its answer, or for another model to look.
+    """
+    if sent["isAsking"]:
+        return False
+    if route == "correction":
+        return bool(sent["consent"] or sent["bytes"] < 500)
+    before = sent["line"] if route.endswith("explanation") else sent["again"]
+    is_pixels = route.startswith("pixels")
+    if ("of pixels" if is_pixels else "sent: the file") in before:
+        return True
+    allowed = sent["promised"] + sent["agreed"]
+    words = ["the marked part"] if is_pixels else ["the whole file", "else the file", "go to the"]
+    return any(word in allowed for word in words) or (not is_pixels and "Send the file" in allowed)
