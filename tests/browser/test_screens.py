@@ -78,6 +78,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit, size: tuple[int, int]) -
         assert empty[".vf-headline"][1] == 444
     page = visit(size, NO_CAMERA)
     expect(page.locator(".vf-hint")).to_contain_text("this device has no camera")
+    assert page.locator(".vf-hint").evaluate("(hint) => hint.scrollHeight <= hint.clientHeight")
     expect(page.locator(".vf-main:visible")).to_have_text("Choose one")
     assert page.locator(".vf").evaluate(BOXES) == empty
     page = visit(size)
