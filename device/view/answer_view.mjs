@@ -112,7 +112,7 @@ export function createWaysOn(models, current, onModel) {
     .toSorted((one, other) => other.count - one.count)
     .map(({ name, title, language, knows, place }) => {
       const line = createElement("span", { className: "vf-small" });
-      showPhrase(line, [...knows, `. ${PLACES[place] ?? "Asks where to run"}`], language);
+      showPhrase(line, [...knows, `. ${PLACES[place] ?? "Asks you first"}`], language);
       const heading = createElement("b", {}, "Try “", createElement("bdi", {}, title), "”");
       const button = createElement("button", { type: "button", className: "vf-way" });
       button.append(
