@@ -6,8 +6,8 @@
 import { seenBox } from "./crop.mjs";
 import { createElement } from "./elements.mjs";
 
-/** How dark the photo becomes where covering it changed nothing. */
-const DARKEST = 0.8;
+/** How dark the photo becomes where covering it changed nothing: as under the scrim. */
+const DARKEST = 0.68;
 
 /** Return the four corners of a frame. */
 export function createCorners() {
