@@ -261,7 +261,7 @@ def spell_number(count: int) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Return a share as a rounded percentage: 94%, 3.1%, under 0.1%."""
+    """Return a share as a rounded percentage: 94%, 3.1%, <0.1%."""
     rule = next(r for r in WORDS["percent"] if "below" not in r or share < r["below"])
     if "text" in rule:
         return rule["text"]

@@ -52,7 +52,7 @@ function fits(value, wanted) {
   return value !== null && min <= value && value <= max;
 }
 
-/** Return a share as a rounded percentage: 94%, 3.1%, under 0.1%. */
+/** Return a share as a rounded percentage: 94%, 3.1%, <0.1%. */
 export function formatPercent(model, share) {
   const rule = model.words.percent.find(({ below = Infinity }) => share < below);
   if (rule.text) return rule.text;

@@ -98,8 +98,8 @@ def test_spell_number_uses_words_up_to_twelve(count: int, expected: str) -> None
         (0.996, "99.6%"),
         (0.944, "94%"),
         (0.031, "3.1%"),
-        (0.0004, "under 0.1%"),
-        (0.0, "under 0.1%"),
+        (0.0004, "<0.1%"),
+        (0.0, "<0.1%"),
     ],
 )
 def test_format_percent_never_rounds_to_certainty(share: float, expected: str) -> None:
