@@ -200,8 +200,7 @@ def card(*confusion):
         ),
         (
             [(0, 0, 7), (3, 0, 1), (2, 0, 1)],
-            "7 of the 9 photos it called a shirt were right; "
-            "the others each showed something else.",
+            "7 of the 9 photos it called a shirt were right; the others showed different things.",
         ),
         ([(3, 0, 2)], "none of the 2 photos it called a shirt was right; they all showed shoes."),
         (
