@@ -102,6 +102,7 @@ class Screen {
     const isUploaded = Boolean(data.upload) && data.upload.id !== former?.upload?.id;
     const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
     if (isLeft) this.#view?.show(null);
+    // An answer that is given later is on the screen already.
     else this.#isOpening = false;
     const hasFollowed = this.#follow(former) && former !== null;
     if (data.upload && isLeft) this.#showUpload(data.upload);

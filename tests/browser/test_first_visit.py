@@ -9,10 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.ports import free_port
-from tests.browser.drive import DESK, PHONE, checked_page, go, sample, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, chart, checked_page, go, sample, wait_until_drawn
 from tests.browser.server import serving
 
 PREFIX = "some/prefix"
+FILES = ".vf-ways input[type=file]:not([capture])"
 SLOW = {"offline": False, "latency": 250, "downloadThroughput": -1, "uploadThroughput": -1}
 # However busy this machine is.
 QUICK = """
@@ -158,15 +159,20 @@ def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):
             page.goto(f"{running.url}/?run=server")
             page.locator(".vf-choose").wait_for()
             page.evaluate("window.isSamePage = true")
+            page.locator(FILES).set_input_files(photo)
+            expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
+            expect(chart(page)).to_be_visible()
         # Streamlit's dialog comes at the sixth failure to connect.
         for _ in range(7):
             page.wait_for_event("requestfailed", lambda request: "health" in request.url)
         page.wait_for_timeout(500)
         expect(page.get_by_role("dialog")).to_have_count(0)
+        page.get_by_role("button", name="Back to the camera").click()
+        expect(page.locator(".vf-headline")).to_be_visible()
         with serving(tmp_path, port=port):
             page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
             page.wait_for_timeout(1000)
             wait_until_drawn(page)
-            page.locator(".vf-ways input[type=file]:not([capture])").set_input_files(photo)
+            page.locator(FILES).set_input_files(photo)
             expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
             assert page.evaluate("window.isSamePage")
