@@ -92,7 +92,8 @@ class Visit:
 @contextmanager
 def open_visit(browser: Browser, server: Server, *, slow: bool = True) -> Iterator[Visit]:
     """Open an app as a phone does that has never seen it."""
-    context = browser.new_context(**PHONE)
+    # The policy of /device/ forbids what Playwright waits by.
+    context = browser.new_context(**PHONE, bypass_csp=True)
     try:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
