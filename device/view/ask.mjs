@@ -140,9 +140,6 @@ export function fileQuestion(file, { code }) {
  */
 export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer) {
   const fetched = bytes ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : "the model";
-  const size = state.sends === "file" ? photo.size : pixelBytes(recipe);
-  const about = state.sends === "file" ? "" : "about ";
-  const amount = size ? `, ${about}${formatBytes(size)}` : "";
   const ways = [
     {
       name: "device",
@@ -150,18 +147,45 @@ export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer)
       title: "On this device",
       line: `Fetches ${fetched} first. The photo stays here.`,
     },
-    {
-      name: "server",
-      icon: "server",
-      title: "On the server",
-      line: `Sends ${partOf(state, recipe) ?? "a part or the file"}${amount}.`,
-    },
+    serverWay(photo, recipe, state),
   ];
   return {
     title: "Where should this model run?",
     line: `“${title}” isn’t on this device yet.`,
     ways: hasServer ? ways : ways.slice(0, 1),
     keep: "Keep the first answer",
+  };
+}
+
+/**
+ * Return the question whether a photo may be sent where the page last said that it stays.
+ *
+ * @param {Blob} photo
+ * @param {import("../types").Recipe | null} recipe
+ * @param {import("./types").IdentifierState} state
+ * @returns {Question}
+ */
+export function photoQuestion(photo, recipe, state) {
+  return {
+    title: "Send this photo to the server?",
+    line: "The model isn’t running on this device.",
+    ways: [
+      serverWay(photo, recipe, state),
+      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
+    ],
+    sent: "Nothing has been sent",
+  };
+}
+
+function serverWay(photo, recipe, state) {
+  const size = state.sends === "file" ? photo.size : pixelBytes(recipe);
+  const about = state.sends === "file" ? "" : "about ";
+  const amount = size ? `, ${about}${formatBytes(size)}` : "";
+  return {
+    name: "server",
+    icon: "server",
+    title: "On the server",
+    line: `Sends ${partOf(state, recipe) ?? "a part or the file"}${amount}.`,
   };
 }
 

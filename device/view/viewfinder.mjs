@@ -3,9 +3,10 @@
  * is in a shadow root.
  */
 
-import { ask, fileQuestion, labelFiles } from "./ask.mjs";
+import { ask, labelFiles } from "./ask.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
+import { Consent, Declined } from "./consent.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
 import { LiveAnswers } from "./live.mjs";
 import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
@@ -19,8 +20,6 @@ const IDLE_MS = 120_000;
 const WAITING_MS = 300;
 const MOVE_MS = 240;
 const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
-/** What `take` catches where a question was answered with no. */
-const DECLINED = Symbol("declined");
 const NO_RECIPE = { resize: [1, 1] };
 /** @type {Partial<import("./types").ViewfinderOptions>} */
 const DEFAULTS = {
@@ -79,14 +78,11 @@ class Viewfinder {
     isWaiting: false,
     isLive: false,
     isExplaining: false,
-    /** The visitor agreed to send files that this browser can't read. */
-    isFileAllowed: false,
     /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
     explanation: null,
     recents: [],
   };
-  /** "send" or "keep", once the visitor was asked about such a file. */
-  #fileChoice = null;
+  #consent = new Consent(this.#parts);
   #followFile = labelFiles(this.#parts.square, () => this.#state.entry?.photo);
   #region = null;
   #request = new AbortController();
@@ -152,12 +148,14 @@ class Viewfinder {
    *
    * @param {import("./ask.mjs").Question} question
    */
-  ask(question) {
+  async ask(question) {
     this.#asking.abort();
     const asking = new AbortController();
     this.#asking = asking;
     this.#request.signal.addEventListener("abort", () => asking.abort(), { once: true });
-    return ask(this.#parts, question, asking.signal);
+    const way = await ask(this.#parts, question, asking.signal);
+    if (way === "server") this.#noteServer();
+    return way;
   }
 
   /** Show an entry, such as one of the recents; null goes back to the camera. */
@@ -221,7 +219,12 @@ class Viewfinder {
       const { identifier, onRun, onWhere, run } = options;
       const part = partOf(identifier.state, identifier.recipe);
       const engine = entry?.answer ? engineOf(entry.answer) : null;
-      if (onRun) openRunMenu(this.#parent, { run, part, engine }, onRun);
+      const choose = (chosen) => {
+        // Its words say what the server gets.
+        if (chosen !== "device") this.#noteServer();
+        onRun(chosen);
+      };
+      if (onRun) openRunMenu(this.#parent, { run, part, engine }, choose);
       else onWhere?.();
     };
     for (const { button, input } of [
@@ -374,25 +377,29 @@ class Viewfinder {
     const { options } = this.#state;
     const { identifier, recents, onError, onOpen } = options;
     const before = this.#parts.square.getBoundingClientRect();
+    const { entry: former } = this.#state;
     const entry = { id, photo, source, alt, time: Date.now(), answer: answer || null };
     this.show(entry);
     this.#moveSquare(before);
     const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
+      if (former?.answer && !answer && place !== "device") {
+        await this.#consent.check(photo, former, identifier, signal);
+      }
       entry.answer ??= await identifier.identify(photo, {
         top: options.top,
         signal,
         place,
-        ask: (error) => this.#mayBeSent(photo, error, signal),
+        ask: (error) => this.#consent.mayBeSent(photo, error, signal),
       });
       if (signal.aborted) return;
     } catch (error) {
       if (signal.aborted) return;
-      if (error === DECLINED) {
+      if (error instanceof Declined) {
         this.#goBack();
         // As its button says; Esc only takes the question away.
-        if (this.#fileChoice && source === "file") this.#parts.pick.click();
+        if (error.wantsOther && source === "file") this.#parts.pick.click();
         return;
       }
       this.#change({ error });
@@ -407,24 +414,6 @@ class Viewfinder {
     onOpen?.(entry);
     await recents?.add(entry);
     await this.#listRecents();
-  }
-
-  /**
-   * Return whether a file may be sent that this browser can't read; the first one asks.
-   *
-   * @param {Blob} photo
-   * @param {{code: string}} error of the attempt
-   * @param {AbortSignal} signal
-   * @throws `DECLINED` if the visitor just said no
-   */
-  async #mayBeSent(photo, error, signal) {
-    if (!this.#fileChoice) {
-      const way = await ask(this.#parts, fileQuestion(photo, error), signal);
-      this.#fileChoice = way;
-      this.#change({ isFileAllowed: way === "send" });
-      if (way !== "send") throw DECLINED;
-    }
-    return this.#fileChoice === "send";
   }
 
   /** Animate the square's move up from its previous place. */
@@ -526,6 +515,12 @@ class Viewfinder {
     if (!this.#unmounting.signal.aborted) this.#change({ recents: list });
   }
 
+  /** Note that the words of a menu or a question named the server. */
+  #noteServer() {
+    const { sends } = this.#state.options.identifier.state;
+    this.#consent.note({ next: "server", sends: sends ?? "file" });
+  }
+
   #say(message) {
     this.#change({ message });
   }
@@ -536,7 +531,10 @@ class Viewfinder {
   }
 
   #render() {
-    render(this.#parts, this.#state, this.#camera, this.#live, {
+    const { entry, options } = this.#state;
+    if (!entry && options.identifier) this.#consent.note(options.identifier.state);
+    const { isFileAllowed } = this.#consent;
+    render(this.#parts, { ...this.#state, isFileAllowed }, this.#camera, this.#live, {
       onSample: (sample) => this.#useSample(sample),
       onModel: (name) => this.#state.options.onModel?.(name),
       onEntry: (entry) => {

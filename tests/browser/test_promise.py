@@ -205,6 +205,8 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     assert log.check() == []
     page.locator(".vf-shutter").click()
     assert walk(page, log) == CORRECTED
+    page.locator(".vf-shutter").click()
+    ready(page)
     choose(page, "photo.heic")
     press(page, "Send the file")
     answered(page, "On the server in .*; sent: the file, .* kB")
@@ -281,6 +283,12 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     assert log.check() == []
     page.locator(".vf-shutter").click()
     assert walk(page, log) == ["pixels", "pixels/explanation", *CORRECTED, "pixels"]
+    # An answer that was opened with the page says nothing of the next photo.
+    choose(page, "photo.jpg")
+    ask(page, "On the server", "Don’t send it")
+    press(page, "Don’t send it")
+    expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
+    assert log.check() == []
     page.locator(".vf-recent").last.click()
     select(page, "scripts")
     expect(headline(page)).to_contain_text("أحمر")
