@@ -2,6 +2,7 @@
  * An answer in words and numbers. States differ in words first, then in shape, then in colour.
  */
 
+import { formatOf } from "./ask.mjs";
 import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
 import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs";
 import { engineOf, sourceOf } from "./where.mjs";
@@ -169,7 +170,17 @@ function thumbnailOf(entry) {
   if (!thumbnails.has(entry)) {
     const image = createElement("img", { className: "vf-thumb", alt: "" });
     const url = URL.createObjectURL(entry.photo);
-    image.onload = image.onerror = () => URL.revokeObjectURL(url);
+    image.onload = () => URL.revokeObjectURL(url);
+    image.onerror = () => {
+      URL.revokeObjectURL(url);
+      const kind = createElement(
+        "span",
+        { className: "vf-thumb" },
+        formatOf(entry.photo) || "File",
+      );
+      thumbnails.set(entry, kind);
+      image.replaceWith(kind);
+    };
     image.src = url;
     thumbnails.set(entry, image);
   }

@@ -104,8 +104,7 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
  * @returns {Question}
  */
 export function fileQuestion(file, { code }) {
-  const suffix = nameOf(file).toLowerCase().split(".").at(-1);
-  const format = FORMATS[suffix] ?? "";
+  const format = formatOf(file);
   const kind = format ? `this kind of file (${format})` : "this file";
   return {
     title: "Send this photo to the server?",
@@ -195,6 +194,9 @@ function pixelBytes(recipe) {
   const [height, width] = recipe.crop ?? recipe.resize;
   return Number((height * width * 3 * PACKED).toPrecision(1));
 }
+
+/** Return the name of a format that no browser or few can read, by the file's suffix; or "". */
+export const formatOf = (file) => FORMATS[nameOf(file).toLowerCase().split(".").at(-1)] ?? "";
 
 /** Return a file's name; photos of the camera and of the clipboard have none. */
 const nameOf = (file) => (file instanceof File ? file.name : "");

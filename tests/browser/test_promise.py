@@ -211,6 +211,8 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     press(page, "Send the file")
     answered(page, "On the server in .*; sent: the file, .* kB")
     assert log.check() == ["photo"]
+    expect(page.locator(".vf-recent .vf-thumb").first).to_have_text("HEIC")
+    expect(page.get_by_role("button", name="Show the whole photo")).to_be_hidden()
     # The choice holds, and the line says so.
     page.locator(".vf-shutter").click()
     expect(source_line(page)).to_have_text("On this device; files it can’t read go to the server")
