@@ -64,6 +64,7 @@ class Screen {
     this.#parent = parent;
     this.#recents = openRecents({ scope: recent, prefix: base });
     parent.host.toggleAttribute("data-below", !capture);
+    parent.host.toggleAttribute("data-viewfinder", capture);
     parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
@@ -224,6 +225,8 @@ class Screen {
   /** Tell the app what is shown; it follows with the address, the model and the chart. */
   #report(entry) {
     this.#shown = entry;
+    // Its last line tells when the server is gone; where there is none, the page does.
+    this.#parent.host.toggleAttribute("data-viewfinder", this.#data.capture || Boolean(entry));
     const model = entry?.answer.prediction.model;
     if (!entry) this.#keepChosen();
     else if (this.#data.models.some(({ name }) => name === model)) this.#chosen = model;

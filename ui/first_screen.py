@@ -13,7 +13,7 @@ from model import Bundle
 from model.exporting.page_files import PAGE_DIR
 from ui.app_info import app_title, first_words, header_logo
 
-__all__ = ["first_screen"]
+__all__ = ["connection_bar", "first_screen"]
 
 HINT = (
     '<div class="first-hint"><svg class="first-icon" viewBox="0 0 24 24" aria-hidden="true">'
@@ -59,20 +59,37 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 
 
 @cache
+def connection_bar() -> str:
+    """Return the HTML, for any page, that says when the server doesn't answer."""
+    light, dark, both = _themes()
+    css = f"#gone {{{light}{both}}} #gone[data-theme='dark'] {{{dark}}}"
+    return (
+        f"\n    <style>{_shorten(css + _read('first/connection.css'))}</style>"
+        '\n    <div id="gone" role="status"></div>'
+        f"\n    <script>\n{_read('first/connection.js')}    </script>"
+    )
+
+
+@cache
 def _styles() -> str:
     """Return the viewfinder's styles; the system decides between light and dark."""
-    tokens, *others = [
-        _read(f"{name}.css")
-        for name in ("view/tokens", "view/viewfinder", "view/layouts", "first/screen")
-    ]
-    light, dark, both = THEME.findall(tokens)
+    light, dark, both = _themes()
     css = (
         f":host {{{light}{both}}} :host([data-theme='dark']) {{{dark}}} "
         f"@media (prefers-color-scheme: dark) {{ :host(:not([data-theme='light'])) {{{dark}}} }}"
     )
-    css = re.sub(r"/\*.*?\*/", "", "".join([css, *others]), flags=re.DOTALL)
-    css = re.sub(r"\.vf\b", ".first", css)
-    return re.sub(r"\s+", " ", css)
+    for name in ("view/viewfinder", "view/layouts", "first/screen"):
+        css += _read(f"{name}.css")
+    return re.sub(r"\.vf\b", ".first", _shorten(css))
+
+
+def _themes() -> list[str]:
+    """Return the declarations of the tokens: light, dark, and those of both."""
+    return THEME.findall(_read("view/tokens.css"))
+
+
+def _shorten(css: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
 
 
 @cache

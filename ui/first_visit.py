@@ -2,13 +2,14 @@
 
 import json
 import re
+from html import escape
 
 import streamlit as st
 
 from model.exporting.page_files import PAGE_DIR, PAGE_FILES
 from model.exporting.streamlit_files import FirstVisit
 
-__all__ = ["add_first_visit"]
+__all__ = ["START", "add_first_visit"]
 
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'
@@ -40,6 +41,8 @@ HOST = """
     </script>"""
 
 LOAD = (PAGE_DIR / "first" / "load.js").read_text(encoding="utf-8")
+START = PAGE_DIR / "first" / "start.js"
+"""What starts the app where scripts in the page don't run; served as ``start.js``."""
 
 
 def add_first_visit(html: str, visit: FirstVisit | None) -> str:
@@ -52,17 +55,21 @@ def add_first_visit(html: str, visit: FirstVisit | None) -> str:
     config = {
         "allowedOrigins": st.get_option("client.allowedOrigins"),
         "useExternalAuthToken": False,
-        # When the server goes away, the viewfinder says so and goes on; the dialog, which tells
-        # visitors to run Streamlit, would cover it.
+        # When the server goes away, the viewfinder or the page's last line says so. The dialog,
+        # which tells visitors to run Streamlit, would cover them.
         "blockErrorDialogs": True,
     }
-    head = FONT + HOST % _to_script(config)
+    head, start = FONT + HOST % _to_script(config), ""
     if visit:
         html = MODULES.sub("", html)
         head += "".join(f'\n    <link rel="preload" as="style" href="{path}" />' for path in STYLES)
         load = LOAD.replace("= VISIT;", f"= {_to_script(visit)};")
-        end = f"\n    <script>\n{load}    </script>{''.join(SHEET.findall(html))}"
-        html = SHEET.sub("", html).replace("\n  </body>", f"{end}\n  </body>", 1)
+        start = f"\n    <script>\n{load}    </script>{''.join(SHEET.findall(html))}"
+        html = SHEET.sub("", html)
+    # A file of its own: 0.6 s later over a slow line, and so only where it has to be.
+    data = f' data-start="{escape(visit["start"])}"' if visit else ""
+    start += f'\n    <script defer fetchpriority="low" src="./start.js"{data}></script>'
+    html = html.replace("\n  </body>", f"{start}\n  </body>", 1)
     return html.replace("\n  </head>", f"{head}\n  </head>", 1)
 
 

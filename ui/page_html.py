@@ -24,8 +24,8 @@ from model.exporting.streamlit_files import find_compressed, first_visit
 from model.samples import samples
 from model.settings import settings
 from ui.app_info import app_description, app_title, default_bundle
-from ui.first_screen import first_screen
-from ui.first_visit import add_first_visit
+from ui.first_screen import connection_bar, first_screen
+from ui.first_visit import START, add_first_visit
 from ui.navigation import ICON, PAGES, ROOT
 
 __all__ = ["page_routes"]
@@ -66,6 +66,7 @@ def page_routes(base_path: str = "") -> list[Route]:
         *(route(f"/{name}", title) for name, title in others),
         Route(f"{base_path}/{PICTURE.name}", _picture),
         Route(f"{base_path}/favicon.png", _icon),
+        Route(f"{base_path}/start.js", _start),
     ]
 
 
@@ -160,7 +161,9 @@ def _page(
     )
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
-    return html.replace('<div id="root"></div>', f'<div id="root"></div>{first}', 1).encode()
+    return html.replace(
+        '<div id="root"></div>', f'<div id="root"></div>{first}{connection_bar()}', 1
+    ).encode()
 
 
 @lru_cache(maxsize=1)
@@ -176,3 +179,7 @@ def _picture(_: Request) -> Response:
 
 def _icon(_: Request) -> Response:
     return FileResponse(ICON, headers={"Cache-Control": "public, max-age=86400"})
+
+
+def _start(_: Request) -> Response:
+    return FileResponse(START, headers={"Cache-Control": "no-cache"})

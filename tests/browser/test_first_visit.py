@@ -176,3 +176,56 @@ def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):
             page.locator(FILES).set_input_files(photo)
             expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
             assert page.evaluate("window.isSamePage")
+
+
+GONE = "The server doesn’t answer. Trying again…"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_without_viewfinder_says_that_the_server_is_gone(browser, chromium, tmp_path, theme):
+    port = free_port()
+    with ExitStack() as pages:
+        with serving(tmp_path, port=port) as running:
+            options = {"viewport": PHONE, "color_scheme": theme}
+            page = pages.enter_context(checked_page(browser, options))
+            page.goto(f"{running.url}/about")
+            wait_until_drawn(page)
+            bar = page.locator("#gone")
+            expect(bar).to_have_text("")
+        expect(bar).to_have_text(GONE)
+        expect(bar).to_have_css(
+            "background-color", "rgb(241, 245, 244)" if theme == "light" else "rgb(20, 35, 33)"
+        )
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        with serving(tmp_path, port=port):
+            expect(bar).to_have_text("")
+            # The viewfinder says it itself.
+            page.goto(f"{running.url}/?run=server")
+            page.locator(".vf-choose").wait_for()
+        expect(page.locator(".vf-where")).to_have_text(GONE)
+        expect(bar).to_be_hidden()
+
+
+def test_first_screen_says_that_websockets_are_blocked(browser, url):
+    with checked_page(browser, {"viewport": PHONE}) as page:
+        page.route_web_socket("**", lambda socket: socket.close())
+        page.goto(f"{url}/?run=server", wait_until="commit")
+        expect(page.locator("#first-screen .late")).to_have_text("Loading the app…")
+        expect(page.locator("#first-screen .late")).to_have_text(GONE)
+        expect(page.locator("#gone")).to_be_hidden()
+
+
+def test_app_starts_where_scripts_in_the_page_are_blocked(browser, url):
+    """By a proxy's Content-Security-Policy."""
+
+    def forbid(route):
+        response = route.fetch()
+        policy = {"Content-Security-Policy": "script-src 'self' blob:"}
+        route.fulfill(response=response, headers={**response.headers, **policy})
+
+    # A response that Playwright fulfils isn't local for Chromium.
+    with checked_page(browser, {"permissions": ["local-network-access"]}) as page:
+        page.route(f"{url}/?run=server", forbid)
+        page.goto(f"{url}/?run=server")
+        page.locator(".vf-choose").wait_for()
+        expect(page.locator("#first-screen")).to_have_count(0)
