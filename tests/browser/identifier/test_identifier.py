@@ -1,107 +1,22 @@
 """``device/view/identifier.mjs`` with a real server: who answers, who is asked when one can't."""
 
-import base64
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from api.body_limits import memory_budget
 from api.dispatcher import dispatcher
-from model import load
 from model.admission import admission_queue
-from model.exporting import cache
 from model.page_sessions import page_sessions
 from model.settings import ROOT
-from tests.api.conftest import forget
-from tests.browser.device_app import PREFIX, DeviceApp, device_app
-from tests.browser.drive import checked_page, sample
+from tests.browser.device_app import PREFIX, DeviceApp
+from tests.browser.identifier.conftest import DEVICE, NOISE, RED, SERVER, Run, photos_sent
 from tests.device.test_damage import ZEROS
 from tests.model.slots import held
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.model.tiny import colour
 from tests.photos import encoded
 from tests.waiting import wait_until
-
-RED = encoded(colour("red"), "PNG")
-PHOTO = f"{PREFIX}/api/session/photo"
-
-SETUP = """
-async (given) => {
-  const { page, token, photo } = given;
-  const { createIdentifier } = await import(`${page}view/identifier.mjs`);
-  const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
-  const server = { url: `${page}../api/session/`, token, model: "colours" };
-  const address = `${page}models/colours/`;
-  const create = (options) => {
-    const limits = { bytes: 2e7, pixels: 5e7, side: 16 };
-    const identifier = createIdentifier({ address, server, limits, ...options });
-    identifier.start();
-    return identifier;
-  };
-  const until = (identifier, holds) => new Promise((resolve) => {
-    const check = () => holds(identifier.state) && resolve(identifier.state);
-    identifier.onchange = check;
-    check();
-  });
-  const isSettled = ({ device }) => device !== "loading";
-  const outcome = (promise) => promise.then(
-    ({ where, certainty, token }) => ({ where, certainty, isSigned: token.includes(".") }),
-    ({ code, name }) => ({ code: typeof code === "string" ? code : name }),
-  );
-  %s
-}
-"""
-
-
-@pytest.fixture
-def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
-    """The routes with a calibrated model of colours, and one place for photos that wait."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    monkeypatch.setenv("LOUPE_MODEL", "colours")
-    monkeypatch.setenv("LOUPE_QUEUE", "0")
-    forget()
-    tiny(shelf, "colours", confidence=CALIBRATED, card=CARD)
-    with device_app() as running:
-        yield running
-    forget()
-
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def page(browser: Browser, app: DeviceApp) -> Iterator[Page]:
-    """A page of the app's origin that runs nothing itself."""
-    with ExitStack() as stack:
-        opened = stack.enter_context(checked_page(browser, {}))
-        opened.goto(f"{app.url}models/index.json")
-        yield opened
-
-
-@pytest.fixture
-def run(page: Page, app: DeviceApp, token: str) -> Run:
-    """Run a script with an identifier in the page; return its result."""
-
-    def run_script(script: str, photo: bytes = RED, **values: Any) -> Any:
-        given = {"page": app.url, "token": token, "photo": base64.b64encode(photo).decode()}
-        return page.evaluate(SETUP % script, given | values)
-
-    return run_script
-
-
-def photos_sent(app: DeviceApp) -> int:
-    return app.asked.count(PHOTO)
-
-
-SURE = {"certainty": "likely"}
-DEVICE, SERVER = (
-    SURE | {"where": "device", "isSigned": False},
-    SURE | {"where": "server", "isSigned": True},
-)
 
 
 def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Page) -> None:
@@ -147,17 +62,6 @@ def test_both_say_the_same(run: Run) -> None:
     )
     assert answers[0] == answers[1]
     assert answers[0]["headline"] == ["Very likely a ", {"label": "red"}]
-
-
-NOISE = """
-const plain = OffscreenCanvasRenderingContext2D.prototype.getImageData;
-OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...box) {
-  const image = plain.apply(this, box);
-  image.data[0] ^= 1;
-  return image;
-};
-"""
-"""What browsers do that resist fingerprinting."""
 
 
 @pytest.mark.parametrize("cause", ["golden outputs", "fingerprinting", "no files"])
@@ -225,108 +129,6 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
       return answering.catch(({ code, sent }) => [code, sent?.kind]);
     """
     assert run(failed, photo) == ["unsupported-format", "file"]
-
-
-@pytest.fixture
-def far(page: Page, app: DeviceApp, run: Run) -> Run:
-    """Run a script in a page whose address is not this machine's."""
-    url = app.url.replace("localhost", "phone.test")
-    page.goto(f"{url}models/index.json")
-    return partial(run, page=url)
-
-
-def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
-    # Small enough that the server decodes it whole.
-    coffee = encoded(sample("coffee").open().convert("RGB").resize((120, 90)), "PNG")
-    script = """
-      const identifier = create({ run: "server" });
-      const { sends } = await until(identifier, ({ sends }) => sends !== null);
-      const answer = await identifier.identify(blob);
-      const { rows } = await identifier.explain(blob, answer);
-      return [sends, rows, answer];
-    """
-    sends, rows, answer = far(script, coffee)
-    assert (sends, rows, answer["from_pixels"]) == ("pixels", 32, True)
-    routes = [path.partition("session/")[2] for path, _ in app.sent]
-    assert routes == ["pixels", "pixels/explanation"]
-    # The same bytes reached the model.
-    expected = load("colours").identify(coffee).to_dict("-")["candidates"]
-    assert answer["prediction"]["candidates"] == expected
-    assert answer["sent"] == {"kind": "pixels", "bytes": app.sent[0][1]}
-    assert app.sent[0][1] < 32 * 32 * 3
-
-
-def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> None:
-    script = """
-      const ask = async () => given.agrees;
-      return outcome(create({ run: "server" }).identify(blob, { ask }));
-    """
-    heic = encoded(colour("red"), "HEIF")
-    assert far(script, heic, agrees=False) == {"code": "unsupported-format"}
-    assert app.sent == []
-    assert far(script, heic, agrees=True) == SERVER
-    assert photos_sent(app) == 1
-
-
-def test_no_is_heard_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
-    app.hanging = {".onnx.gz"}
-    script = """
-      const ask = async () => { throw Object.assign(new Error(), { code: "declined" }); };
-      const late = new Promise((done) => setTimeout(() => done("late"), 5000));
-      return Promise.race([outcome(create({ run: "auto" }).identify(blob, { ask })), late]);
-    """
-    assert far(script, encoded(colour("red"), "HEIF")) == {"code": "declined"}
-
-
-def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
-    script = """
-      const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
-      const identifier = create({ run: "server", described });
-      const answer = await outcome(identifier.identify(blob));
-      const { resize } = identifier.recipe;
-      identifier.setDescribed({ version: "another", recipe: { resize: [48, 48] } });
-      return [answer, resize, identifier.recipe.resize];
-    """
-    assert far(script) == [SERVER, [32, 32], [48, 48]]
-    assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
-
-
-def test_nothing_counts_as_sent_before_its_first_byte(far: Run, page: Page) -> None:
-    page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
-    script = """
-      const identifying = create({ run: "server" }).identify(blob);
-      return identifying.catch(({ code, sent }) => [code, sent ?? null]);
-    """
-    assert far(script) == ["unreachable", None]
-
-
-def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceApp) -> None:
-    app.hanging = {"v1/models/colours"}
-    script = """
-      const late = new Promise((done) => setTimeout(() => done("late"), 20_000));
-      return Promise.race([outcome(create({ run: "auto" }).identify(blob)), late]);
-    """
-    assert far(script) == DEVICE
-
-
-def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: DeviceApp) -> None:
-    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
-    start = "async function canPrepare() {"
-    slow = worker.replace(start, f"{start} await new Promise((done) => setTimeout(done, 1000));")
-    app.replaced["engine/worker.mjs"] = slow.encode()
-    app.broken = {"model.json"}
-    script = """
-      const identifier = create({ run: "auto" });
-      return (await until(identifier, ({ sends }) => sends !== null)).sends;
-    """
-    assert far(script) == "pixels"
-
-
-def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
-    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
-    app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
-    assert far('return outcome(create({ run: "server" }).identify(blob));') == SERVER
-    assert photos_sent(app) == 1
 
 
 @pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])

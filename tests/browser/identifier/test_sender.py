@@ -1,0 +1,116 @@
+"""``device/view/sender.mjs`` with a real server: what leaves the device."""
+
+from functools import partial
+
+import pytest
+from playwright.sync_api import Page
+
+from model import load
+from model.settings import ROOT
+from tests.browser.device_app import PREFIX, DeviceApp
+from tests.browser.drive import sample
+from tests.browser.identifier.conftest import DEVICE, NOISE, SERVER, Run, photos_sent
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+
+@pytest.fixture
+def far(page: Page, app: DeviceApp, run: Run) -> Run:
+    """Run a script in a page whose address is not this machine's."""
+    url = app.url.replace("localhost", "phone.test")
+    page.goto(f"{url}models/index.json")
+    return partial(run, page=url)
+
+
+def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
+    # Small enough that the server decodes it whole.
+    coffee = encoded(sample("coffee").open().convert("RGB").resize((120, 90)), "PNG")
+    script = """
+      const identifier = create({ run: "server" });
+      const { sends } = await until(identifier, ({ sends }) => sends !== null);
+      const answer = await identifier.identify(blob);
+      const { rows } = await identifier.explain(blob, answer);
+      return [sends, rows, answer];
+    """
+    sends, rows, answer = far(script, coffee)
+    assert (sends, rows, answer["from_pixels"]) == ("pixels", 32, True)
+    routes = [path.partition("session/")[2] for path, _ in app.sent]
+    assert routes == ["pixels", "pixels/explanation"]
+    # The same bytes reached the model.
+    expected = load("colours").identify(coffee).to_dict("-")["candidates"]
+    assert answer["prediction"]["candidates"] == expected
+    assert answer["sent"] == {"kind": "pixels", "bytes": app.sent[0][1]}
+    assert app.sent[0][1] < 32 * 32 * 3
+
+
+def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> None:
+    script = """
+      const ask = async () => given.agrees;
+      return outcome(create({ run: "server" }).identify(blob, { ask }));
+    """
+    heic = encoded(colour("red"), "HEIF")
+    assert far(script, heic, agrees=False) == {"code": "unsupported-format"}
+    assert app.sent == []
+    assert far(script, heic, agrees=True) == SERVER
+    assert photos_sent(app) == 1
+
+
+def test_no_is_heard_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
+    app.hanging = {".onnx.gz"}
+    script = """
+      const ask = async () => { throw Object.assign(new Error(), { code: "declined" }); };
+      const late = new Promise((done) => setTimeout(() => done("late"), 5000));
+      return Promise.race([outcome(create({ run: "auto" }).identify(blob, { ask })), late]);
+    """
+    assert far(script, encoded(colour("red"), "HEIF")) == {"code": "declined"}
+
+
+def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
+    script = """
+      const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
+      const identifier = create({ run: "server", described });
+      const answer = await outcome(identifier.identify(blob));
+      const { resize } = identifier.recipe;
+      identifier.setDescribed({ version: "another", recipe: { resize: [48, 48] } });
+      return [answer, resize, identifier.recipe.resize];
+    """
+    assert far(script) == [SERVER, [32, 32], [48, 48]]
+    assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
+
+
+def test_nothing_counts_as_sent_before_its_first_byte(far: Run, page: Page) -> None:
+    page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
+    script = """
+      const identifying = create({ run: "server" }).identify(blob);
+      return identifying.catch(({ code, sent }) => [code, sent ?? null]);
+    """
+    assert far(script) == ["unreachable", None]
+
+
+def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceApp) -> None:
+    app.hanging = {"v1/models/colours"}
+    script = """
+      const late = new Promise((done) => setTimeout(() => done("late"), 20_000));
+      return Promise.race([outcome(create({ run: "auto" }).identify(blob)), late]);
+    """
+    assert far(script) == DEVICE
+
+
+def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: DeviceApp) -> None:
+    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
+    start = "async function canPrepare() {"
+    slow = worker.replace(start, f"{start} await new Promise((done) => setTimeout(done, 1000));")
+    app.replaced["engine/worker.mjs"] = slow.encode()
+    app.broken = {"model.json"}
+    script = """
+      const identifier = create({ run: "auto" });
+      return (await until(identifier, ({ sends }) => sends !== null)).sends;
+    """
+    assert far(script) == "pixels"
+
+
+def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
+    worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
+    app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
+    assert far('return outcome(create({ run: "server" }).identify(blob));') == SERVER
+    assert photos_sent(app) == 1
