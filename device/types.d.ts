@@ -74,12 +74,13 @@ export interface CertaintyRule {
   when: Record<string, Condition>;
   headline: string;
   note?: string;
-  record?: "labels" | "unknown";
+  record?: "labels" | "plausible" | "unknown";
   sure?: boolean;
 }
 
 export interface Records {
   labels: Phrase[];
+  plausible: Phrase;
   unknown: Phrase;
 }
 

@@ -24,6 +24,7 @@ __all__ = [
     "honest_lines",
     "label_summary",
     "name_label",
+    "plausible_record",
     "shorten",
     "spell_number",
     "track_record",
@@ -82,6 +83,8 @@ def honest_lines(
         return lines
     if rule["record"] == "unknown":
         record = false_rejections(measured.metric("kept"))
+    elif rule["record"] == "plausible":
+        record = plausible_record(measured.metric("coverage"))
     else:
         record = answer_record(measured.card, prediction.top(1)[0].index)
     is_other = measured is manifest and not is_full
@@ -194,6 +197,16 @@ def answer_record(card: ModelCard, index: int) -> Phrase:
     if not wrong or not outcome.correct:
         return (f"{verdict} all {outcome.count:,} times it said this",)
     return (f"Right {outcome.correct:,} of the {outcome.count:,} times it said this",)
+
+
+def plausible_record(metric: Metric | None) -> Phrase:
+    """Return how often the plausible labels contained the right one, as ``answer_record`` does.
+
+    ``metric`` is *coverage*. Without it, the phrase is empty.
+    """
+    if metric is None:
+        return ()
+    return (f"One of the words it named was right {round(100 * metric.value)} of 100 times",)
 
 
 def track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> Phrase:

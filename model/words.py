@@ -28,7 +28,7 @@ class CertaintyRule(TypedDict):
     when: dict[str, float | Range]
     headline: str
     note: NotRequired[str]
-    record: NotRequired[Literal["labels", "unknown"]]
+    record: NotRequired[Literal["labels", "plausible", "unknown"]]
     sure: NotRequired[bool]
 
 

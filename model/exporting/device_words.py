@@ -3,7 +3,14 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from ..phrasing import Phrase, answer_record, false_rejections, name_label, spell_number
+from ..phrasing import (
+    Phrase,
+    answer_record,
+    false_rejections,
+    name_label,
+    plausible_record,
+    spell_number,
+)
 from ..words import WORDS
 
 __all__ = ["device_words", "phrase_to_json"]
@@ -41,6 +48,7 @@ def _records(measured: Manifest | SmallCard, manifest: Manifest) -> dict[str, An
         "labels": [
             phrase_to_json(answer_record(measured.card, index)) for index in range(len(labels))
         ],
+        "plausible": phrase_to_json(plausible_record(measured.metric("coverage"))),
         "unknown": phrase_to_json(false_rejections(measured.metric("kept"))),
     }
 

@@ -9,14 +9,15 @@ from streamlit.testing.v1 import AppTest
 from model.bundle import roll_back
 from model.corrections import correction_store
 from model.settings import settings
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages import component
 from tests.pages.component import data, shown_answer, text
 from tests.photos import encoded
 from ui.navigation import ROOT
 
 RED = "Right 8 of the 9 times it said this in tests"
-YELLOW = "Right 9 of the 11 times it said this in tests"
+YELLOW = "One of the words it named was right 92 of 100 times in tests"
+UNKNOWN = "It also said this about 3 of 60 photos of things it does know in tests"
 NO_RECORD = "None of 60 photos got this answer in tests"
 ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 
@@ -25,7 +26,7 @@ ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 def card_bundle(shelf, monkeypatch):
     """The model of colours with a card, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    return tiny(shelf, confidence=CALIBRATED, card=CARD)
+    return tiny(shelf, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
 
 
 @pytest.fixture
@@ -70,8 +71,7 @@ def token(at):
         ("red", "Very likely a red", [RED]),
         (ORANGE, "A yellow or a red", [YELLOW]),
         ("black", "Very likely a black", [NO_RECORD]),
-        # What it says of things it knows says nothing about things it doesn't.
-        (GREY, "None of the six things I know (closest: white)", []),
+        (GREY, "None of the six things I know (closest: white)", [UNKNOWN]),
     ],
 )
 def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
