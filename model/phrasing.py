@@ -247,7 +247,7 @@ def _phrase_mistakes(outcome: LabelOutcome, other: Phrase) -> Phrase:
         return (f"most of {'the others' if outcome.correct else 'them'} showed ", *other)
     if most > 1:
         return (f"{subject} most often showed ", *other)
-    return (f"{subject} each showed something else",)
+    return (f"{subject} showed different things",)
 
 
 def false_rejections(metric: Metric | None) -> Phrase:

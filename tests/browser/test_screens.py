@@ -54,6 +54,8 @@ def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
             options: dict[str, Any] = {
                 "base_url": colours_server.url,
                 "viewport": {"width": size[0], "height": size[1]},
+                # Boxes are measured where they come to rest.
+                "reduced_motion": "reduce",
             }
             page = stack.enter_context(checked_page(browser, options))
             for script in scripts:
