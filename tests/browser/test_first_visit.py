@@ -77,7 +77,9 @@ HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
 """What browsers do that resist fingerprinting."""
 
 
-@pytest.mark.parametrize("trouble", ["no bundle", "no timings"])
+@pytest.mark.parametrize(
+    "trouble", ["no bundle", pytest.param("no timings", marks=pytest.mark.slow)]
+)
 def test_page_starts_without_the_bundle_or_timings(browser, url, trouble):
     """As at another replica, whose Streamlit sends its page instead of a missing file."""
     with checked_page(browser, {"viewport": PHONE}) as page:
@@ -107,7 +109,7 @@ PLACES = """
 
 
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}, DESK])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_viewfinder_takes_the_place_of_the_first_screen(browser, url, size, theme):
     """Without a jump, and of the model that the address asks for."""
     options = {"viewport": size, "color_scheme": theme, "permissions": []}
@@ -152,6 +154,7 @@ def test_first_screen_is_there_only_for_the_viewfinder(browser, url):
             expect(page.locator("#first-screen")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):
     port, photo = free_port(), sample("coffee").path
     with ExitStack() as pages:
@@ -182,7 +185,7 @@ def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):
 GONE = "The server doesn’t answer. Trying again…"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_page_without_viewfinder_says_that_the_server_is_gone(browser, chromium, tmp_path, theme):
     port = free_port()
     with ExitStack() as pages:
@@ -207,6 +210,7 @@ def test_page_without_viewfinder_says_that_the_server_is_gone(browser, chromium,
         expect(bar).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_first_screen_says_that_websockets_are_blocked(browser, url):
     with checked_page(browser, {"viewport": PHONE}) as page:
         page.route_web_socket("**", lambda socket: socket.close())

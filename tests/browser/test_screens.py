@@ -94,7 +94,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit, size: tuple[int, int]) -
     ("size", "side"),
     [
         ((390, 844), 358),
-        ((430, 932), 398),
+        pytest.param((430, 932), 398, marks=pytest.mark.slow),
         ((375, 667), 283),
         ((320, 568), 208),
         ((844, 390), 314),
