@@ -26,9 +26,6 @@ from ui.navigation import PAGES
 SCREENSHOTS = HERE / "screenshots"
 RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))
 STREAMLITS_OWN = {
-    # Groups of links in the menu of a phone.
-    "list": "stSidebarNavItems",
-    "listitem": "stSidebarNavItems",
     # The drop zone of st.file_uploader.
     "presentation-role-conflict": "stFileUploaderDropzone",
 }

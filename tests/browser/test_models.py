@@ -139,7 +139,7 @@ def test_versions_and_origin_are_readable(look, measured):
             "unknown",
             (128, 128, 128),
             "None of the six things I know (closest: white)",
-            "it also said this",
+            "It also said this",
         ),
     ],
 )
