@@ -9,6 +9,7 @@ import { createElement } from "./view/elements.mjs";
 import { createHeader } from "./view/header.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { ModelPlace } from "./view/model_place.mjs";
+import { Outbox } from "./view/outbox.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
@@ -23,16 +24,13 @@ const HEADER = "3.75rem";
 /** The source of photos from Streamlit's own widgets. */
 const UPLOAD = "upload";
 
-/** Time after which a message that the app hasn't acted on is sent again, in milliseconds. */
-const LOST_MS = 2000;
-
 /** Show the viewfinder; for `data` see `_data` in `ui/viewfinder.py`. */
 export default createComponent((parent, data) => new Screen(parent, data));
 
 class Screen {
   #parent;
   #data = null;
-  #send = null;
+  #outbox = new Outbox();
   #socket = null;
   #server = null;
   #identifier = null;
@@ -44,9 +42,6 @@ class Screen {
   #shown = null;
   /** The token of the link that the app shows, or was last asked to show. */
   #requested = null;
-  /** Number of the last message about the open answer; data of an earlier one is outdated. */
-  #turn = 0;
-  #sentAt = 0;
   /** The model of the photo that is shown, until the app has followed. */
   #chosen = null;
   #isClosed = false;
@@ -69,33 +64,28 @@ class Screen {
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
       // Streamlit joins a new server, but runs the page there only when something happens.
-      if (isConnected && !this.#isConnected) this.#send("renew", true);
+      if (isConnected && !this.#isConnected) this.#outbox.add("renew");
       this.#isConnected = isConnected;
       this.#identifier?.setConnected(isConnected);
     });
   }
 
   /** Take new data. */
-  update(data, send) {
+  update(data, setTrigger) {
     const former = this.#data;
     this.#data = data;
-    this.#send = send;
+    this.#outbox.update(data.heard, setTrigger);
     if (this.#chosen === data.model) this.#chosen = null;
     const isNewSession = former !== null && former.session !== data.session;
-    // Nobody took the last message: the server was gone.
-    const isUnheard = isNewSession && former.turn < this.#turn;
-    if (!former || isNewSession) this.#turn = data.turn;
-    if (data.turn < this.#turn) {
+    if (this.#outbox.has("opened")) {
       this.#follow(former);
-      // Streamlit may drop a message when a newer one follows quickly.
-      if (performance.now() - this.#sentAt > LOST_MS) this.#sendOpened();
       return;
     }
     this.#requested = data.open;
     const isElsewhere = data.open !== this.#token;
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
-    const isForgotten = isNewSession && isElsewhere && (isShown || isUnheard) && !data.upload;
+    const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
     const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
@@ -114,6 +104,7 @@ class Screen {
 
   close() {
     this.#isClosed = true;
+    this.#outbox.close();
     /** @type {ShadowRoot | undefined} */ (this.#header?.getRootNode())?.host.remove();
     this.#stopFollowing();
     this.#view.unmount();
@@ -147,8 +138,8 @@ class Screen {
       model,
       engine: data.engine,
       responses: data.responses,
-      send: (request) => this.#send("request", request),
-      renew: () => this.#send("renew", true),
+      send: (request) => this.#outbox.add("request", request),
+      renew: () => this.#outbox.add("renew"),
     };
     const described = data.described?.name === model ? data.described : null;
     if (isOther) {
@@ -214,10 +205,10 @@ class Screen {
       onModel: (name) => this.#choose(name),
       run: data.run,
       // Without downloads there is no choice.
-      onRun: data.downloads ? (run) => this.#send("run", run) : null,
+      onRun: data.downloads ? (run) => this.#outbox.add("run", run) : null,
       onRetry: () => this.#identifier.start(),
       onOpen: (entry) => this.#report(entry),
-      onClear: () => this.#send("cleared", true),
+      onClear: () => this.#outbox.add("cleared"),
       onError: () => this.#keepChosen(),
     };
   }
@@ -236,19 +227,13 @@ class Screen {
 
   /** Let the app follow a choice that no answer brings along. */
   #keepChosen() {
-    if (this.#chosen && this.#chosen !== this.#data.model) this.#send("model", this.#chosen);
+    if (this.#chosen && this.#chosen !== this.#data.model) this.#outbox.add("model", this.#chosen);
   }
 
   #open(token) {
     if (token === this.#requested) return;
     this.#requested = token;
-    this.#turn += 1;
-    this.#sendOpened();
-  }
-
-  #sendOpened() {
-    this.#sentAt = performance.now();
-    this.#send("opened", { token: this.#requested, turn: this.#turn });
+    this.#outbox.add("opened", token);
   }
 
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
@@ -257,7 +242,7 @@ class Screen {
     // The app keeps the upload itself.
     if (!entry?.photo || entry.source === UPLOAD) {
       this.#chosen = null;
-      return this.#send("model", name);
+      return this.#outbox.add("model", name);
     }
     const place = await this.#place.choose(name, entry);
     // The list shows the model of the answer again.
@@ -314,10 +299,11 @@ class Screen {
 
   #showIfOpen(entry) {
     this.#isOpening = false;
+    if (this.#isStillOpen(entry?.answer.token ?? null)) {
+      this.#shown = entry;
+      this.#view.show(entry);
+    }
     this.#view.update({ isOpening: false });
-    if (!this.#isStillOpen(entry?.answer.token ?? null)) return;
-    this.#shown = entry;
-    this.#view.show(entry);
   }
 
   /** Return whether an answer is still to be shown: nothing else has been opened or taken. */

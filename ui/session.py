@@ -79,8 +79,8 @@ class Session:
         self.photo: SessionPhoto | None = None
         self.own_tokens: deque[str] = deque(maxlen=50)
         """Tokens of answers that this visitor got, or opened from the recent photos."""
-        self.turn = 0
-        """Number of the component's last message about the open answer."""
+        self.heard = 0
+        """Number of the viewfinder's last message that was acted on."""
         self.error = ""
         self.resubmissions = 0
         """Photos since the address last changed: repeated or unreadable ones."""

@@ -7,6 +7,7 @@ It sends back the link of the answer that is open, which is checked like any oth
 visitor's choices.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -55,6 +56,9 @@ ROWS = 5
 MAX_RECENT = 8
 """Photos that a browser keeps, as in ``device/view/recents.mjs``."""
 
+MAX_MESSAGES = 20
+"""Most messages of the component that one run acts on."""
+
 LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
     "Images": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
@@ -83,20 +87,12 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
         bundle: the chosen one.
         rows: most labels to draw.
     """
-    # With routes, the limits on their bodies hold.
-    requests: Any = {} if component.has_routes() else {"on_request_change": _on_request}
     _mount(
         # The same key and position in each run, so that the camera stays open.
         key=KEY if is_chosen() else ANSWER_KEY,
         data=_data(bundles, bundle, rows),
-        on_opened_change=_on_opened,
-        on_model_change=_on_model,
-        on_run_change=_on_run,
-        on_cleared_change=_on_cleared,
+        on_messages_change=_on_messages,
         on_failed_change=_on_failed,
-        # A run without a change brings the session's token again.
-        on_renew_change=lambda: None,
-        **requests,
     )
 
 
@@ -125,7 +121,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "top": MAX_LABELS,
         "rows": rows,
         "open": token or None,
-        "turn": session.turn,
+        "heard": session.heard,
         "upload": (upload := _upload(session, token, base)),
         "shared": None if upload else _shared(session, token),
         "responses": responses(),
@@ -180,19 +176,24 @@ def _chosen_run() -> str:
     return str(asked)
 
 
-def _sent(event: str) -> object:
-    values = [st.session_state.get(key, {}).get(event) for key in (KEY, ANSWER_KEY)]
-    return next((value for value in values if value is not None), None)
+def _on_messages() -> None:
+    """Act on what the component sends until it is acknowledged: ``[{"id", "name", "value"}]``."""
+    session = current_session()
+    components = [st.session_state.get(key, {}) for key in (KEY, ANSWER_KEY)]
+    sent = next((found for one in components if (found := one.get("messages"))), None)
+    for message in sent[-MAX_MESSAGES:] if isinstance(sent, list) else ():
+        fields = message if isinstance(message, dict) else {}
+        number, name = fields.get("id"), fields.get("name")
+        if isinstance(number, int) and number > session.heard:
+            session.heard = number
+            if isinstance(name, str) and name in _ACTIONS:
+                _ACTIONS[name](fields.get("value"))
 
 
-def _on_opened() -> None:
+def _open(token: object) -> None:
     """Open the answer that the visitor got, or chose among recent photos; or none."""
-    session, sent = current_session(), _sent("opened")
+    session = current_session()
     session.error = ""
-    fields = sent if isinstance(sent, dict) else {}
-    token, turn = fields.get("token"), fields.get("turn")
-    if isinstance(turn, int):
-        session.turn = turn
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
         close_answer()
         return
@@ -200,16 +201,14 @@ def _on_opened() -> None:
     open_answer(token)
 
 
-def _on_model() -> None:
+def _choose_model(name: object) -> None:
     """Choose a model, as the selector does."""
-    name = _sent("model")
     if isinstance(name, str) and name in usable_bundles():
         reclassify(name)
 
 
-def _on_run() -> None:
+def _choose_run(run: object) -> None:
     """Choose where photos are answered."""
-    run = _sent("run")
     if run in RUNS:
         st.session_state[RUN_PARAM] = run
         if run == settings().run:
@@ -218,14 +217,27 @@ def _on_run() -> None:
             st.query_params[RUN_PARAM] = str(run)
 
 
-def _on_request() -> None:
+def _answer_request(request: object) -> None:
     """Answer a request, on a host without ``/api/session/``."""
-    take_request(_sent("request"))
+    # With routes, the limits on their bodies hold.
+    if not component.has_routes():
+        take_request(request)
 
 
-def _on_cleared() -> None:
+def _forget_photo(_: object) -> None:
     """Forget the newest upload with the visitor's recent photos."""
     current_session().photo = None
+
+
+_ACTIONS: dict[str, Callable[[object], None]] = {
+    "opened": _open,
+    "model": _choose_model,
+    "run": _choose_run,
+    "request": _answer_request,
+    "cleared": _forget_photo,
+    # A run without a change brings the session's token again.
+    "renew": lambda _: None,
+}
 
 
 def _on_failed() -> None:

@@ -15,7 +15,17 @@ def data(at):
     return json.loads(mounted(at).json)
 
 
-def send(at, **events):
+def send(at, *, failed=None, **messages):
+    """Run the script as the browser does when the component sends messages."""
+    heard = data(at)["heard"]
+    listed = [
+        {"id": number, "name": name, "value": value}
+        for number, (name, value) in enumerate(messages.items(), heard + 1)
+    ]
+    return trigger(at, **({"failed": failed} if failed else {"messages": listed}))
+
+
+def trigger(at, **events):
     """Run the script as the browser does when the component sets triggers."""
     states = at._tree.get_widget_states()
     trigger = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{mounted(at).id}__events")
@@ -26,11 +36,6 @@ def send(at, **events):
     at._run(states)
     assert not at.exception
     return at
-
-
-def opened(link, turn=1):
-    """Return what the component sends when it shows another answer, or none."""
-    return {"token": link, "turn": turn}
 
 
 def shown_answer(at):

@@ -11,7 +11,7 @@ from model.page_sessions import page_sessions
 from model.settings import settings
 from model.share_link import Signature, decode, encode
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.pages.component import data, mounted, opened, send
+from tests.pages.component import data, mounted, send, trigger
 from tests.photos import encoded
 from ui import component
 from ui.navigation import ROOT
@@ -115,13 +115,13 @@ def test_answer_of_the_server_is_opened_and_not_computed_again(bundle, monkeypat
         raise AssertionError("A second inference.")
 
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
-    send(at, opened=opened(link))
+    send(at, opened=link)
     assert at.query_params["answer"] == data(at)["open"] == link
     assert decode(link).signature is Signature.VALID
 
 
 def test_chart_shows_the_labels_that_the_component_does_not(bundle):
-    at = send(open_app(), opened=opened(answer()))
+    at = send(open_app(), opened=answer())
     assert [title.value for title in at.subheader] == ["The next label"]
     (chart,) = charts(at)
     assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
@@ -132,24 +132,24 @@ def test_chart_shows_the_labels_that_the_component_does_not(bundle):
 
 
 def test_unknown_answer_has_no_percentages(bundle):
-    at = send(open_app(), opened=opened(device_answer(in_distribution=False)))
+    at = send(open_app(), opened=device_answer(in_distribution=False))
     assert at.query_params["answer"]
     assert not charts(at)
 
 
 def test_links_to_answers_of_a_device_are_unsigned(bundle):
     link = device_answer()
-    at = send(open_app(), opened=opened(link))
+    at = send(open_app(), opened=link)
     assert at.query_params["answer"] == link
     assert decode(link).signature is Signature.DEVICE
 
 
 def test_opening_an_answer_chooses_its_model(bundle, shelf):
     tiny(shelf, "other", title="Other")
-    at = send(open_app(), opened=opened(answer()))
+    at = send(open_app(), opened=answer())
     first = at.query_params["answer"]
     second = encode(load("other").identify(encoded(colour("red"), "PNG")))
-    send(at, opened=opened(second))
+    send(at, opened=second)
     assert at.query_params["answer"] == second
     assert data(at)["model"] == at.selectbox(key="model").value == "other"
     # Back: the address of the first answer, without a model.
@@ -195,23 +195,40 @@ def test_damaged_link_is_refused(bundle):
 
 def test_visitor_opens_an_answer_and_closes_it(bundle):
     first, second = answer(), answer("green")
-    at = send(send(open_app(), opened=opened(first)), opened=opened(second))
+    at = send(send(open_app(), opened=first), opened=second)
     assert data(at)["open"] == second
-    assert data(send(at, opened=opened(second, 7)))["turn"] == 7
-    assert send(at, opened=opened(first)).query_params["answer"] == first
-    assert "answer" not in send(at, opened=opened(None)).query_params
+    assert send(at, opened=first).query_params["answer"] == first
+    assert "answer" not in send(at, opened=None).query_params
     assert data(at)["open"] is None
     assert not charts(at)
 
 
 @pytest.mark.parametrize("sent", [7, ["x"], {"a": 1}, "", "x" * 1001])
 def test_anything_else_opens_nothing(bundle, sent):
-    for message in (sent, opened(sent), opened("", sent)):
-        assert "answer" not in send(open_app(), opened=message).query_params
+    at = send(open_app(), opened=sent)
+    for messages in (sent, [sent], [{"id": sent, "name": "opened"}], [{"id": 9, "name": sent}]):
+        trigger(at, messages=messages)
+    assert "answer" not in at.query_params
+
+
+def test_messages_are_acted_on_once_and_in_order(bundle):
+    first, second = answer(), answer("green")
+    values = (("opened", first), ("run", "device"), ("opened", second))
+    sent = [
+        {"id": number, "name": name, "value": value}
+        for number, (name, value) in enumerate(values, 5)
+    ]
+    at = trigger(open_app(), messages=sent)
+    given = data(at)
+    assert (given["heard"], given["open"], given["run"]) == (7, second, "device")
+    trigger(at, messages=[{"id": 8, "name": "run", "value": "auto"}])
+    # A late copy.
+    given = data(trigger(at, messages=sent))
+    assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
 
 
 def test_hostile_token_is_refused_in_words(bundle):
-    at = send(open_app(), opened=opened("<img src=x onerror=alert(1)>"))
+    at = send(open_app(), opened="<img src=x onerror=alert(1)>")
     assert "incomplete" in at.warning[0].value
     assert data(at)["shared"] is None
 
