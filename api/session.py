@@ -6,9 +6,9 @@ may change with the page, so the OpenAPI document doesn't list them.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
 from pydantic import AfterValidator, Field
@@ -82,8 +82,6 @@ def _filled(label: str) -> str:
     return cleaned
 
 
-P = TypeVar("P", bound=PhotoParams)
-
 Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_filled)]
 
 
@@ -99,10 +97,10 @@ class CorrectionParams(Params):
 def session_routes() -> list[BaseRoute]:
     """Return the routes below ``/api/session``."""
     routes = [
-        Route("/photo", photo, methods=["POST"]),
-        Route("/pixels", pixels, methods=["POST"]),
-        Route("/pixels/explanation", pixels_explanation, methods=["POST"]),
-        Route("/explanation", explanation, methods=["POST"]),
+        _photo_route("/photo", PhotoParams, _answer),
+        _photo_route("/pixels", PixelParams, _answer),
+        _photo_route("/explanation", PhotoParams, _explain),
+        _photo_route("/pixels/explanation", PixelParams, _explain),
         Route("/correction", correction, methods=["POST"]),
     ]
     app = Starlette(routes=routes)
@@ -112,30 +110,6 @@ def session_routes() -> list[BaseRoute]:
     app.add_middleware(TelemetryMiddleware)
     app.add_middleware(SlowClientMiddleware)
     return [Mount("/api/session", app=app)]
-
-
-async def photo(request: Request) -> JSONResponse:
-    """Identify the photo in the body; the response also has the answer's words and its link."""
-    async with _turn(request):
-        return await identify_request(request, _params(request, PhotoParams), _answer)
-
-
-async def explanation(request: Request) -> JSONResponse:
-    """Return the occlusion map of the top label for the photo in the body."""
-    async with _turn(request):
-        return await identify_request(request, _params(request, PhotoParams), _explain)
-
-
-async def pixels(request: Request) -> JSONResponse:
-    """Do what ``photo`` does, for the pixels that the browser has made of one."""
-    async with _turn(request):
-        return await identify_request(request, _params(request, PixelParams), _answer)
-
-
-async def pixels_explanation(request: Request) -> JSONResponse:
-    """Do what ``explanation`` does, for the pixels that the browser has made of a photo."""
-    async with _turn(request):
-        return await identify_request(request, _params(request, PixelParams), _explain)
 
 
 async def correction(request: Request) -> JSONResponse:
@@ -189,8 +163,17 @@ async def _turn(request: Request) -> AsyncIterator[str]:
         lock.release()
 
 
-def _params(request: Request, kind: type[P]) -> P:
-    return kind.model_validate(dict(request.query_params))
+def _photo_route(
+    path: str, kind: type[PhotoParams], respond: Callable[[Upload, PhotoParams], dict[str, Any]]
+) -> Route:
+    """Return a route that takes a photo, or the pixels that the browser has made of one."""
+
+    async def identify(request: Request) -> JSONResponse:
+        async with _turn(request):
+            params = kind.model_validate(dict(request.query_params))
+            return await identify_request(request, params, respond)
+
+    return Route(path, identify, methods=["POST"])
 
 
 def _source(upload: Upload, params: PhotoParams, classifier: Classifier) -> bytes | Pixels:
