@@ -177,14 +177,14 @@ export function photoQuestion(photo, recipe, state) {
 }
 
 function serverWay(photo, recipe, state) {
-  const size = state.sends === "file" ? photo.size : pixelBytes(recipe);
-  const about = state.sends === "file" ? "" : "about ";
-  const amount = size ? `, ${about}${formatBytes(size)}` : "";
+  const bytes = state.sends === "pixels" ? pixelBytes(recipe) : 0;
+  const about = bytes ? `, about ${formatBytes(bytes)}` : "";
+  const amount = state.sends === "file" ? `, ${formatBytes(photo.size)}` : about;
   return {
     name: "server",
     icon: "server",
     title: "On the server",
-    line: `Sends ${partOf(state, recipe) ?? "a part or the file"}${amount}.`,
+    line: `Sends ${partOf(state, recipe)}${amount}.`,
   };
 }
 

@@ -3,7 +3,7 @@
  * that is asked about first.
  */
 
-/** @import { IdentifierState } from "./types" */
+/** @import { Identifier, IdentifierState } from "./types" */
 
 import { ask, fileQuestion, photoQuestion } from "./ask.mjs";
 
@@ -15,8 +15,8 @@ export class Declined extends Error {
   }
 }
 
-/** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file. */
-const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "file" ? 2 : 1);
+/** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
+const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
 export class Consent {
   #parts;
@@ -40,22 +40,23 @@ export class Consent {
    * @param {Pick<IdentifierState, "next" | "sends">} state
    */
   note(state) {
-    const isKnown = state.next === "device" || state.sends !== null;
-    if (isKnown) this.#promised = amountOf(state);
+    this.#promised = amountOf(state);
   }
 
   /**
-   * Ask if more would leave than was said last. An answer's own line says nothing of the next photo.
+   * Ask if more would leave than was said last: of the next photo, or of the visitor's own one that
+   * is shown. The line of a shared answer says nothing of the visitor's photo.
    *
    * @param {Blob} photo
    * @param {{photo: Blob | null, answer: import("../types").Answer}} former what is shown
-   * @param {{state: IdentifierState, recipe: import("../types").Recipe | null}} identifier
+   * @param {Pick<Identifier, "state" | "recipe" | "decided">} identifier
    * @param {AbortSignal} signal
-   * @throws {Declined}
+   * @throws {Declined} or the signal's reason
    */
-  async check(photo, former, { state, recipe }, signal) {
-    // The server got this photo already.
-    const { sent } = former.photo === photo ? former.answer : {};
+  async check(photo, former, identifier, signal) {
+    await identifier.decided(signal);
+    const { state, recipe } = identifier;
+    const { sent } = former.answer;
     const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
     if (amountOf(state) <= Math.max(this.#promised, before)) return;
     const way = await ask(this.#parts, photoQuestion(photo, recipe, state), signal);

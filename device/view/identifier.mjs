@@ -142,6 +142,11 @@ class Identifier {
     this.describe();
   }
 
+  /** Wait until `state.sends` is known, if the next photo goes to the server. */
+  async decided(signal) {
+    if (this.#next() === "server") await untilAborted(this.#sender.decide(), signal);
+  }
+
   /** Note whether the server can be reached. */
   setConnected(isConnected) {
     if (isConnected !== this.#state.isConnected) this.#set({ isConnected });
@@ -166,18 +171,20 @@ class Identifier {
    * Identify a photo.
    *
    * @param {Blob} blob
-   * @param {object} [options]
-   * @param {number} [options.top] number of candidates, 5 by default
-   * @param {AbortSignal} [options.signal]
-   * @param {(sent: number, total: number) => void} [options.onProgress] bytes that were sent
-   * @param {(error: LoupeError) => Promise<boolean>} [options.ask] whether the server may get more
+   * @param {object} [given]
+   * @param {number} [given.top] number of candidates, 5 by default
+   * @param {AbortSignal} [given.signal]
+   * @param {(sent: number, total: number) => void} [given.onProgress] bytes that were sent
+   * @param {(error: LoupeError) => Promise<boolean>} [given.ask] whether the server may get more
    *   than `state` said, because of this error; without it, it doesn't
-   * @param {"device" | "any" | null} [options.place] the device for this photo, once it is ready;
+   * @param {"device" | "any" | null} [given.place] the device for this photo, once it is ready;
    *   otherwise as the mode has it
    * @returns {Promise<import("../types").Answer>}
    * @throws {LoupeError} with `sent` if the photo had been sent, or the signal's reason
    */
-  async identify(blob, options = {}) {
+  async identify(blob, given = {}) {
+    // Without a server, there is nothing to ask.
+    const options = this.#state.isConnected ? given : { ...given, ask: undefined };
     if (this.#run === "server") return this.#onServer(blob, options);
     const isHere = this.#run === "device" || options.place === "device";
     if (isHere || (!this.#server && !this.#model)) {

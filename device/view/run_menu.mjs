@@ -26,13 +26,13 @@ const modes = (part) => [
  * @param {ParentNode} parent where the viewfinder is
  * @param {object} options
  * @param {import("../types").Run} options.run the current choice
- * @param {string | null} options.part what the server gets of a photo, if that is known
+ * @param {string} options.part what the server gets of a photo
  * @param {string | null} options.engine of the answer that is shown
  * @param {(run: string) => void} onRun is called with another choice
  */
 export function openRunMenu(parent, { run, part, engine }, onRun) {
   const { dialog, body } = createDialog(parent, "Where the model runs");
-  const buttons = modes(part ?? "a part or the file").map(([name, title, line]) => {
+  const buttons = modes(part).map(([name, title, line]) => {
     const button = createElement(
       "button",
       { type: "button", className: "vf-choice", ariaPressed: String(name === run) },

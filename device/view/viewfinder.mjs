@@ -518,7 +518,7 @@ class Viewfinder {
   /** Note that the words of a menu or a question named the server. */
   #noteServer() {
     const { sends } = this.#state.options.identifier.state;
-    this.#consent.note({ next: "server", sends: sends ?? "file" });
+    this.#consent.note({ next: "server", sends });
   }
 
   #say(message) {
@@ -532,7 +532,8 @@ class Viewfinder {
 
   #render() {
     const { entry, options } = this.#state;
-    if (!entry && options.identifier) this.#consent.note(options.identifier.state);
+    const isSaid = !entry && !options.isOpening && options.identifier;
+    if (isSaid) this.#consent.note(options.identifier.state);
     const { isFileAllowed } = this.#consent;
     render(this.#parts, { ...this.#state, isFileAllowed }, this.#camera, this.#live, {
       onSample: (sample) => this.#useSample(sample),

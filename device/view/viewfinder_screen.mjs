@@ -277,8 +277,7 @@ function lastLine({ entry, error, isFileAllowed, options }, live) {
   if (device === "loading" && !entry) {
     const text = fetching(loaded, total);
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
-    const part = partOf(state, recipe);
-    return `${text} A photo already works: the server ${part ? `gets ${part}` : "answers"}.`;
+    return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
   }
   return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
 }

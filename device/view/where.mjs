@@ -18,14 +18,14 @@ export function formatBytes(bytes) {
 }
 
 /**
- * Return what the server gets of a photo, or null if that isn't known yet.
+ * Return what the server gets of a photo; at most that, while it isn't known.
  *
  * @param {Pick<IdentifierState, "sends">} state
  * @param {Recipe | null} recipe
  */
 export function partOf({ sends }, recipe) {
   if (sends === "file") return "the whole file";
-  if (sends === null) return null;
+  if (sends === null) return "the photo or a part of it";
   return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
 }
 
@@ -42,7 +42,6 @@ export function promiseOf(state, recipe, isFileAllowed) {
     return "On this device: the photo stays here";
   }
   const part = partOf(state, recipe);
-  if (!part) return "";
   const isPixels = state.sends === "pixels";
   if (isPixels && isFileAllowed) return `On the server: it gets ${part}, or else the file`;
   return `On the server: it gets ${part}${isPixels && part === MARKED ? " only" : ""}`;

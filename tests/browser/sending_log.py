@@ -19,11 +19,12 @@ const deep = (selector, root = document) => {
 };
 const lineNow = () => deep(".vf-where")?.innerText ?? "";
 let agreed = "", promised = "", again = "";
-// An answer's line says what was sent for it, and promises nothing of the next photo.
+// The line of an answer of this browser's says what was sent for it, and so what the next photo
+// sends; that of a link doesn't.
 const hear = (event) => {
   const button = event.composedPath().find((node) => node.matches?.(".vf-ask-way"));
   if (button) agreed = button.innerText;
-  if (/stays here|gets |files it can’t read go/.test(lineNow())) promised = lineNow();
+  if (/stays here|gets |; sent: |files it can’t read go/.test(lineNow())) promised = lineNow();
 };
 for (const name of ["click", "input", "paste", "drop"]) {
   document.addEventListener(name, hear, { capture: true });
@@ -107,5 +108,12 @@ def is_promised(route: str, sent: dict[str, Any]) -> bool:
     if ("of pixels" if is_pixels else "sent: the file") in before:
         return True
     allowed = sent["promised"] + sent["agreed"]
-    words = ["the marked part"] if is_pixels else ["the whole file", "else the file", "go to the"]
+    files = [
+        "the whole file",
+        "else the file",
+        "go to the",
+        "the photo or a part",
+        "; sent: the file",
+    ]
+    words = ["the marked part", "a part of it", " of pixels"] if is_pixels else files
     return any(word in allowed for word in words) or (not is_pixels and "Send the file" in allowed)
