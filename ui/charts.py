@@ -17,7 +17,7 @@ __all__ = ["accent_color", "draw_bars", "draw_candidates", "text_color"]
 GREY = "#7C8B88"
 
 LABEL_WIDTH = 130
-"""Of a column of labels at most, in pixels; tooltips have them whole."""
+"""Largest width of the label column, in pixels; tooltips show labels in full."""
 
 TONES = {
     Certainty.FEW: "doubt",
