@@ -15,6 +15,7 @@ __all__ = [
     "DESK",
     "PATIENCE_MS",
     "PHONE",
+    "TIME",
     "UPLOAD",
     "Screen",
     "attach",
@@ -38,6 +39,9 @@ PATIENCE_MS = 15_000
 OPENING_MS = 60_000
 UPLOAD = "/?way=Upload"
 """Streamlit's uploader in place of the viewfinder."""
+TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
+"""An answer's time, as its last line gives it."""
+
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
@@ -124,7 +128,7 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
         re.compile(
-            r"^On the server in (?:\d+|under 1) ms(?:; sent: .+ [kM]B(?: of pixels)?)?"
+            rf"^On the server in {TIME}(?:; sent: .+ [kM]B(?: of pixels)?)?"
             rf", {engine} engine, version [0-9a-f]{{7}}$"
         )
     )

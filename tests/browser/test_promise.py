@@ -153,7 +153,7 @@ def test_device_sends_nothing(visit: Visit) -> None:
     page, log = visit("device")
     ready(page)
     choose(page, "photo.jpg")
-    answered(page, "On this device in .* ms; sent: numbers only")
+    answered(page, "On this device in .* m?s; sent: numbers only")
     for name in [name for name in FILES if name != "photo.jpg"]:
         choose(page, name)
         expect(page.locator(".vf-alert")).not_to_be_empty()
@@ -181,7 +181,7 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
     choose(page, "photo.jpg")
-    answered(page, "On this device in .* ms; sent: numbers only")
+    answered(page, "On this device in .* m?s; sent: numbers only")
     for name in ("photo.heic", "photo.tiff", "cut.heic"):
         choose(page, name)
         ask(page, "Send the file", "Don’t send it")
@@ -252,7 +252,7 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     press(page, way)
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
-    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* ms; {sent[way]}"))
+    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))
     assert log.check() == ([] if way == "On this device" else ["pixels"])
     # The first model is still here, and needs no question.
     select(page, "colours")
@@ -264,7 +264,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page, log = visit("server")
     expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
     choose(page, "photo.jpg")
-    answered(page, r"On the server in .* ms; sent: \d kB of pixels")
+    answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
     assert log.check() == ["pixels"]
     for name in ("photo.heic", "cut.heic"):
         choose(page, name)
@@ -278,7 +278,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     # The line of one's own answer says what the next photo sends; that of a link doesn't.
     with page.expect_response(re.compile("/session/pixels")):
         choose(page, "photo.jpg")
-    answered(page, r"On the server in .* ms; sent: \d kB of pixels")
+    answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
     assert log.check() == ["pixels"]
     page.get_by_role("button", name="Clear recent photos").click()
     page.reload()
@@ -310,7 +310,7 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
     expect(source_line(page)).to_have_text("On the server: it gets the photo or a part of it")
     choose(page, "photo.jpg")
     held[0].continue_()
-    answered(page, "On the server in .* ms; sent: .* of pixels")
+    answered(page, "On the server in .* m?s; sent: .* of pixels")
     # That is known by now, and less than was said.
     choose(page, "photo.jpg")
     expect(page.locator(".vf-recent")).to_have_count(2)
@@ -322,7 +322,7 @@ def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
     expect(source_line(page)).to_have_text("On the server: it gets the whole file")
     for name in ("photo.jpg", "photo.heic"):
         choose(page, name)
-        answered(page, "On the server in .* ms; sent: the file, .* kB")
+        answered(page, "On the server in .* m?s; sent: the file, .* kB")
     assert log.check() == ["photo", "photo"]
 
 
