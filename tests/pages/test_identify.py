@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
@@ -310,6 +311,16 @@ def test_answer_is_shown_again_after_another_page(default_bundle, page, query, k
     at.switch_page("../pages/identify.py").run()
     assert words(at) == answer
     assert at.query_params.get("answer") == kept
+
+
+def test_answer_is_shown_again_although_its_page_was_left_while_drawn(default_bundle, monkeypatch):
+    monkeypatch.setattr("ui.answer_view.show_further_labels", lambda *_: st.stop())
+    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60).run()
+    answer = words(send(at, "red"))
+    for page in ("about", "identify"):
+        at.query_params.clear()
+        at.switch_page(f"../pages/{page}.py").run()
+    assert words(at) == answer
 
 
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
