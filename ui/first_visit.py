@@ -66,7 +66,7 @@ def add_first_visit(html: str, visit: FirstVisit | None) -> str:
         load = LOAD.replace("= VISIT;", f"= {_to_script(visit)};")
         start = f"\n    <script>\n{load}    </script>{''.join(SHEET.findall(html))}"
         html = SHEET.sub("", html)
-    # A file of its own: 0.6 s later over a slow line, and so only where it has to be.
+    # A file of its own: 0.6 s later over a slow connection, and so only where it has to be.
     data = f' data-start="{escape(visit["start"])}"' if visit else ""
     start += f'\n    <script defer fetchpriority="low" src="./start.js"{data}></script>'
     html = html.replace("\n  </body>", f"{start}\n  </body>", 1)

@@ -1,4 +1,4 @@
-"""A first visit over a slow line, below a base path, and a server that goes away and comes back."""
+"""A first visit: over a slow connection, below a base path, with a server that goes away."""
 
 import re
 import threading
