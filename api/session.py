@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
-from pydantic import AfterValidator, Field
-from starlette.applications import Starlette
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -32,12 +32,12 @@ from model.share_link import MAX_TOKEN_LENGTH
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
-from .middleware import CsrfMiddleware, SlowClientMiddleware, TelemetryMiddleware
-from .problems import NoSession, add_error_handlers
+from .middleware import CsrfMiddleware, guarded
+from .problems import NoSession
 from .v1.identify import identify_request
 from .v1.params import (
-    MAX_LABEL_LENGTH,
     BatchParams,
+    Label,
     ModelName,
     Params,
     Upload,
@@ -73,18 +73,6 @@ class PixelParams(PhotoParams):
     packed: bool = False
 
 
-def _filled(label: str) -> str:
-    # Imported on first use: a database costs memory that most processes never need.
-    from model.corrections.store import clean_label
-
-    if not (cleaned := clean_label(label)):
-        raise ValueError("The label is missing. Send what the photo shows.")
-    return cleaned
-
-
-Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_filled)]
-
-
 class CorrectionParams(Params):
     """Parameters of ``correction``: what the photo shows, and the token of the answer's link."""
 
@@ -103,13 +91,7 @@ def session_routes() -> list[BaseRoute]:
         _photo_route("/pixels/explanation", PixelParams, _explain),
         Route("/correction", correction, methods=["POST"]),
     ]
-    app = Starlette(routes=routes)
-    app.router.redirect_slashes = False
-    add_error_handlers(app)
-    app.add_middleware(CsrfMiddleware)
-    app.add_middleware(TelemetryMiddleware)
-    app.add_middleware(SlowClientMiddleware)
-    return [Mount("/api/session", app=app)]
+    return [Mount("/api/session", app=guarded(routes, Middleware(CsrfMiddleware)))]
 
 
 async def correction(request: Request) -> JSONResponse:
