@@ -136,4 +136,4 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "explanation": _explain,
     "correction": _correct,
 }
-"""What a page may request; ``/api/session/`` has the last three as routes."""
+"""Requests of a page; ``/api/session/`` has the last three as routes."""

@@ -89,11 +89,11 @@ class Session:
         self.address: dict[str, str] = {}
         """Query parameters in the address of that page."""
         self.page_params: dict[str, dict[str, str]] = {}
-        """What to restore on each page."""
+        """Query parameters to restore, by page."""
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
         self.api_token = page_sessions.open_session()
-        """What the viewfinder sends with its photos to the app's routes."""
+        """Token that the viewfinder sends with its photos to the app's routes."""
         self._upload_key = secrets.token_urlsafe(16)
         # Both end when Streamlit drops this session.
         weakref.finalize(self, page_sessions.close_session, self.api_token)

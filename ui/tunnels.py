@@ -27,9 +27,9 @@ class Tunnel:
     pattern: str
     """Regular expression whose group is the address; ^ and $ are the ends of a line."""
     hint: str
-    """What it needs, and where to get it."""
+    """Its requirements, and its address for installing."""
     passage: str
-    """Who carries the photos, as a sentence."""
+    """A sentence on the servers that photos pass through."""
 
     def command(self, port: int) -> list[str] | None:
         """Return the command that publishes a port, or None if the program isn't installed."""

@@ -16,7 +16,6 @@ from starlette.requests import Request
 
 from model.bundle import Name
 from model.errors import MissingPhoto
-from model.photo_files import clean_name
 from model.text import clean
 
 from ..body_limits import PHOTO_BYTES, limited_body
@@ -243,4 +242,5 @@ def display_name(name: str | None) -> str:
     """Return a file's name to show, without a path or invisible characters."""
     # Senders escape quotes and line breaks (WHATWG, multipart/form-data encoding).
     unescaped = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
-    return clean_name(unescaped.replace("\\", "/").rsplit("/", 1)[-1])[-MAX_NAME_LENGTH:] or UNNAMED
+    last = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
+    return clean(last, keep_spaces=True)[-MAX_NAME_LENGTH:] or UNNAMED
