@@ -25,7 +25,7 @@ from model.answer_json import answer_to_json
 from model.engine_info import ServerEngine
 from model.errors import Busy
 from model.explanation import map_to_json
-from model.page_sessions import page_sessions, read_own_answer
+from model.page_sessions import page_sessions
 from model.pixels import read_pixels
 from model.preprocess import Pixels
 from model.share_link import MAX_TOKEN_LENGTH
@@ -97,8 +97,7 @@ def session_routes() -> list[BaseRoute]:
 async def correction(request: Request) -> JSONResponse:
     """Save the labels of a form for the answer with its link, or for the form's photo.
 
-    The page sends the photo only with the visitor's consent. It is identified again, so that the
-    prediction that is saved with it is the model's.
+    The page sends the photo only with the visitor's consent.
     """
     async with _turn(request) as token, limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:
@@ -106,17 +105,15 @@ async def correction(request: Request) -> JSONResponse:
             params = CorrectionParams.model_validate(values)
             file = form.get("photo")
             data = await file.read() if isinstance(file, UploadFile) else None
-        if data is None:
-            prediction, picture = await run_in_threadpool(read_own_answer, params.token), None
-        else:
+        identification = None
+        if data is not None:
             identification = await dispatcher().run(
                 lambda: load(params.model, params.engine).identify_detailed(data),
                 request.is_disconnected,
             )
-            prediction, picture = identification.prediction, identification.photo.to_jpeg()
         # Outside the slot: a slow database must not keep photos waiting.
         number = await run_in_threadpool(
-            page_sessions.save_correction, token, params.token, prediction, params.label, picture
+            page_sessions.save_correction, token, params.token, params.label, identification
         )
         return JSONResponse({"number": number}, 201)
 
