@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from api import session
-from api.body_limits import PHOTO_BYTES, memory_budget
+from api.body_limits import memory_budget
 from model.admission import admission_queue
 from model.page_sessions import page_sessions
 from tests.api.conftest import forget
@@ -89,23 +89,6 @@ def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) ->
     assert (reply.status, reply.json["code"]) == (403, "no-session")
     assert reply.header("connection") == "close"
     assert app.sent == []
-
-
-def test_short_length_cuts_the_photo_and_smuggles_nothing(app: DeviceApp, token: str) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head(token, f"Content-Length: {len(RED) // 2}") + RED)
-        assert wire.reply().status in (400, 422)
-    wait_until(is_free, 10)
-    assert answers(app, token)
-
-
-def test_endless_chunks_are_rejected_at_the_limit(app: DeviceApp, token: str) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head(token, "Transfer-Encoding: chunked"))
-        assert wire.exceed(PHOTO_BYTES).status == 413
-        assert wire.flood() < 100
-    wait_until(is_free, 10)
-    assert answers(app, token)
 
 
 def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
