@@ -125,15 +125,6 @@ def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
     assert given["shared"]["note"].startswith("You got this answer earlier")
 
 
-def test_error_gives_way_to_the_next_photo(default_bundle):
-    at = send_file(open_app(), b"", "empty.jpg")
-    assert "empty" in at.warning[0].value
-    send_file(at, b"%PDF-1.7 no photo", "letter.pdf")
-    assert len(at.warning) == 1
-    assert "file type isn't supported" in at.warning[0].value
-    assert not send(at, "red").warning
-
-
 def test_another_model_identifies_the_upload_again(default_bundle, shelf):
     tiny(shelf, "other")
     at = send(open_app(), "red")
