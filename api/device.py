@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -43,8 +42,8 @@ from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
 from .caching import IMMUTABLE, has_etag, revalidate
-from .middleware import SlowClientMiddleware, TelemetryMiddleware
-from .problems import add_error_handlers, problem
+from .middleware import guarded
+from .problems import problem
 
 __all__ = ["device_routes"]
 
@@ -84,12 +83,7 @@ def device_routes() -> list[BaseRoute]:
         Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
         Route("/{file:path}", page_file),
     ]
-    app = Starlette(routes=routes)
-    app.router.redirect_slashes = False
-    add_error_handlers(app)
-    app.add_middleware(TelemetryMiddleware)
-    app.add_middleware(SlowClientMiddleware)
-    return [Route("/device", redirect), Mount("/device", app=app)]
+    return [Route("/device", redirect), Mount("/device", app=guarded(routes))]
 
 
 async def redirect(request: Request) -> Response:

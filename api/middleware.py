@@ -3,18 +3,29 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.settings import settings
 
 from .body_limits import PHOTO_BYTES, receive_in_time
-from .problems import CrossSite, error_response
+from .problems import ERROR_HANDLERS, CrossSite, error_response
 from .telemetry import metrics
 
-__all__ = ["CsrfMiddleware", "NoGzipMiddleware", "SlowClientMiddleware", "TelemetryMiddleware"]
+__all__ = [
+    "GUARDS",
+    "CsrfMiddleware",
+    "NoGzipMiddleware",
+    "SlowClientMiddleware",
+    "TelemetryMiddleware",
+    "guarded",
+]
 
 log = logging.getLogger("loupe.api")
 
@@ -217,3 +228,16 @@ async def _send_in_time(send: Send, message: Message, timeout_seconds: float | N
             await send(message)
     except TimeoutError:
         raise ClientTimeout from None
+
+
+GUARDS = (Middleware(SlowClientMiddleware), Middleware(TelemetryMiddleware))
+"""The middleware of all routes but health checks; the first sees a request first."""
+
+
+def guarded(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
+    """Return an application whose errors are problems, with ``GUARDS`` and more middleware."""
+    app = Starlette(
+        routes=routes, middleware=[*GUARDS, *middleware], exception_handlers=ERROR_HANDLERS
+    )
+    app.router.redirect_slashes = False
+    return app

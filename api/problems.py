@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +15,7 @@ from model.errors import Busy, TooManyCorrections
 from model.events import emit_error
 
 __all__ = [
+    "ERROR_HANDLERS",
     "KINDS",
     "NO_ROUTE",
     "BodyTooSlow",
@@ -25,7 +25,6 @@ __all__ = [
     "NoSession",
     "Problem",
     "Stopping",
-    "add_error_handlers",
     "error_response",
     "problem",
 ]
@@ -148,16 +147,6 @@ def error_response(error: LoupeError) -> JSONResponse:
     return problem(error.code, str(error))
 
 
-def add_error_handlers(app: Starlette) -> None:
-    """Turn every error of an application into a problem."""
-    app.add_exception_handler(LoupeError, _loupe_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(ValidationError, _validation_error)
-    app.add_exception_handler(ClientDisconnect, _client_closed)
-    app.add_exception_handler(Exception, _unexpected_error)
-
-
 async def _loupe_error(_: Request, error: Any) -> JSONResponse:
     return error_response(error)
 
@@ -198,3 +187,14 @@ async def _client_closed(_: Request, __: Any) -> Response:
 
 async def _unexpected_error(_: Request, __: Any) -> JSONResponse:
     return problem("error", "Internal error. The server log has the details.")
+
+
+ERROR_HANDLERS: dict[Any, Any] = {
+    LoupeError: _loupe_error,
+    HTTPException: _http_error,
+    RequestValidationError: _validation_error,
+    ValidationError: _validation_error,
+    ClientDisconnect: _client_closed,
+    Exception: _unexpected_error,
+}
+"""Handlers that turn every error of an application into a problem."""

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
-from pydantic import AfterValidator, Field
-from starlette.applications import Starlette
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -25,19 +25,19 @@ from model.answer_json import answer_to_json
 from model.engine_info import ServerEngine
 from model.errors import Busy
 from model.explanation import map_to_json
-from model.page_sessions import page_sessions, read_own_answer
+from model.page_sessions import page_sessions
 from model.pixels import read_pixels
 from model.preprocess import Pixels
 from model.share_link import MAX_TOKEN_LENGTH
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
-from .middleware import CsrfMiddleware, SlowClientMiddleware, TelemetryMiddleware
-from .problems import NoSession, add_error_handlers
+from .middleware import CsrfMiddleware, guarded
+from .problems import NoSession
 from .v1.identify import identify_request
 from .v1.params import (
-    MAX_LABEL_LENGTH,
     BatchParams,
+    Label,
     ModelName,
     Params,
     Upload,
@@ -73,18 +73,6 @@ class PixelParams(PhotoParams):
     packed: bool = False
 
 
-def _filled(label: str) -> str:
-    # Imported on first use: a database costs memory that most processes never need.
-    from model.corrections.store import clean_label
-
-    if not (cleaned := clean_label(label)):
-        raise ValueError("The label is missing. Send what the photo shows.")
-    return cleaned
-
-
-Label = Annotated[str, Field(max_length=MAX_LABEL_LENGTH), AfterValidator(_filled)]
-
-
 class CorrectionParams(Params):
     """Parameters of ``correction``: what the photo shows, and the token of the answer's link."""
 
@@ -103,20 +91,13 @@ def session_routes() -> list[BaseRoute]:
         _photo_route("/pixels/explanation", PixelParams, _explain),
         Route("/correction", correction, methods=["POST"]),
     ]
-    app = Starlette(routes=routes)
-    app.router.redirect_slashes = False
-    add_error_handlers(app)
-    app.add_middleware(CsrfMiddleware)
-    app.add_middleware(TelemetryMiddleware)
-    app.add_middleware(SlowClientMiddleware)
-    return [Mount("/api/session", app=app)]
+    return [Mount("/api/session", app=guarded(routes, Middleware(CsrfMiddleware)))]
 
 
 async def correction(request: Request) -> JSONResponse:
     """Save the labels of a form for the answer with its link, or for the form's photo.
 
-    The page sends the photo only with the visitor's consent. It is identified again, so that the
-    prediction that is saved with it is the model's.
+    The page sends the photo only with the visitor's consent.
     """
     async with _turn(request) as token, limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:
@@ -124,17 +105,15 @@ async def correction(request: Request) -> JSONResponse:
             params = CorrectionParams.model_validate(values)
             file = form.get("photo")
             data = await file.read() if isinstance(file, UploadFile) else None
-        if data is None:
-            prediction, picture = await run_in_threadpool(read_own_answer, params.token), None
-        else:
+        identification = None
+        if data is not None:
             identification = await dispatcher().run(
                 lambda: load(params.model, params.engine).identify_detailed(data),
                 request.is_disconnected,
             )
-            prediction, picture = identification.prediction, identification.photo.to_jpeg()
         # Outside the slot: a slow database must not keep photos waiting.
         number = await run_in_threadpool(
-            page_sessions.save_correction, token, params.token, prediction, params.label, picture
+            page_sessions.save_correction, token, params.token, params.label, identification
         )
         return JSONResponse({"number": number}, 201)
 

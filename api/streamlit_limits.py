@@ -29,7 +29,7 @@ __all__ = ["StreamLimitMiddleware", "UploadLimitMiddleware"]
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 FILE_BYTES = 2**14
-"""What a file counts besides its bytes, so that empty ones are limited as well."""
+"""Bytes added for each file, so that empty ones are limited as well."""
 
 UNREAD_SECONDS = 60.0
 """Time that a page's files are kept after the last of them arrived, in seconds."""
@@ -50,7 +50,7 @@ class Throttle:
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval, self._slack = 1 / per_second, burst / per_second
         self._next = 0.0
-        """When the bucket has its next token, in seconds on the monotonic clock."""
+        """Time of the bucket's next token, in seconds on the monotonic clock."""
 
     async def take(self) -> None:
         """Wait for a token."""
@@ -90,7 +90,7 @@ class StreamLimitMiddleware:
 
 
 class FileManager(Protocol):
-    """What is used of Streamlit's ``MemoryUploadedFileManager``."""
+    """The used part of Streamlit's ``MemoryUploadedFileManager``."""
 
     def get_files(self, session_id: str, file_ids: Sequence[str]) -> Sequence[Any]:
         """Return the files that are kept."""

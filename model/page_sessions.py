@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+from .classifier import Identification
 from .errors import CorrectionsFull, LinkError
 from .prediction import Prediction
 from .share_link import Signature, decode
@@ -54,26 +55,28 @@ class PageSessions:
         self,
         token: str,
         link: str,
-        prediction: Prediction,
         labels: Sequence[str],
-        photo: bytes | None = None,
+        identification: Identification | None = None,
     ) -> int:
         """Save a correction of a session and return its number, by which the owner can delete it.
 
         Args:
             token: the session's.
             link: the token of the answer's link; the same correction of it is saved once.
-            prediction: the answer that is corrected.
             labels: what the photo shows.
-            photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
+            identification: of the photo, which is then saved as well; None unless the visitor
+                agreed. Made anew, so that the prediction that is saved with it is the model's.
 
         Raises:
+            LinkError: there is no identification, and ``read_own_answer`` rejects the link.
             CorrectionsFull: the session or the app has reached its limit.
             DataError, TooManyCorrections: see ``CorrectionStore.add_correction``.
         """
         # Imported on first use: a database costs memory that most processes never need.
         from .corrections import correction_store
 
+        prediction = identification.prediction if identification else read_own_answer(link)
+        photo = identification.photo.to_jpeg() if identification else None
         with self._lock:
             saved = self._corrections.get(token, {})
             number = saved.get(key := (link, *labels))

@@ -5,7 +5,6 @@ a time, up to a limit, regardless of the size that the zip states.
 """
 
 import os
-import unicodedata
 import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -22,12 +21,12 @@ from .errors import ArchiveError, DamagedPhoto, PhotoTooLarge, UnsupportedFormat
 from .photo import FORMAT_NAMES, MAX_BYTES
 from .photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from .settings import settings
-from .text import INVISIBLE
+from .text import clean
 
 __all__ = [
     "SUFFIXES",
     "PhotoFile",
-    "clean_name",
+    "displayed_parts",
     "is_photo",
     "list_photos",
     "map_ordered",
@@ -131,7 +130,9 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
     members = [
         (parts, info)
         for info in zipped.infolist()
-        if (parts := _displayed_parts(info))
+        # info.is_dir() fails on a name that begins with a zero byte.
+        if not info.orig_filename.endswith("/")
+        and (parts := displayed_parts(_decode_name(info)))
         and (_is_zip(parts[-1]) or is_photo(parts[-1], partial(_member_signature, zipped, info)))
     ]
     if len(members) > limit:
@@ -236,16 +237,12 @@ def _member_signature(zipped: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return b""
 
 
-def _displayed_parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
-    """Return the displayed parts of a file's name, empty for folders and hidden files."""
-    parts = tuple(
-        part
-        for part in map(clean_name, _decode_name(info).split("/"))
-        if part not in ("", ".", "..")
-    )
-    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    # info.is_dir() fails on a name that begins with a zero byte.
-    return () if is_hidden or info.orig_filename.endswith("/") else parts
+def displayed_parts(path: str) -> tuple[str, ...]:
+    """Return the displayed parts of a file's path, empty for hidden files such as macOS adds."""
+    parts = (clean(part, keep_spaces=True) for part in path.split("/"))
+    shown = tuple(part for part in parts if part not in ("", ".", ".."))
+    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in shown)
+    return () if is_hidden else shown
 
 
 def _decode_name(info: zipfile.ZipInfo) -> str:
@@ -255,11 +252,6 @@ def _decode_name(info: zipfile.ZipInfo) -> str:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
     return name.replace("\\", "/")
-
-
-def clean_name(name: str) -> str:
-    """Return a name without ``INVISIBLE``; its spaces stay, because people search for it."""
-    return unicodedata.normalize("NFC", INVISIBLE.sub("", name)).strip()
 
 
 def _shorten(text: str) -> str:

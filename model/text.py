@@ -21,10 +21,16 @@ MAX_LISTED = 8
 """Most names that a message lists, unless it says otherwise."""
 
 
-def clean(text: str) -> str:
-    """Return text from outside as one line without ``INVISIBLE``, its accents composed."""
-    visible = INVISIBLE.sub("", " ".join(text.split()))
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
+def clean(text: str, *, keep_spaces: bool = False) -> str:
+    """Return text from outside as one line without ``INVISIBLE``, its accents composed.
+
+    Args:
+        text: a title, a label, a file's name.
+        keep_spaces: leave several spaces in a row, for names that people search for.
+    """
+    visible = INVISIBLE.sub("", text if keep_spaces else " ".join(text.split()))
+    one_line = visible.strip() if keep_spaces else " ".join(visible.split())
+    return unicodedata.normalize("NFC", one_line)
 
 
 def escape(text: str) -> str:

@@ -1,13 +1,10 @@
 """The Compare page: one photo through every way that Loupe can answer it."""
 
-from functools import partial
-
 import streamlit as st
 
 from ui.chosen_model import chosen_bundle
 from ui.compare_page.component import kept_comparison, show_component
 from ui.compare_page.measurement import WAYS
-from ui.compare_page.picture import draw_picture
 from ui.compare_page.trade_offs import trade_offs
 from ui.compare_page.view import (
     describe_agreement,
@@ -48,13 +45,6 @@ if comparison := kept_comparison(bundle):
         show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
-    st.download_button(
-        "Save as a picture",
-        partial(draw_picture, comparison, bundle),
-        "loupe-compare.png",
-        "image/png",
-        icon=":material/download:",
-    )
 else:
     with right:
         st.caption(

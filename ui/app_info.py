@@ -1,4 +1,4 @@
-"""What the app calls itself: its title and a sentence about it, by the settings or a model."""
+"""The app's title, a sentence about it and its logo, by the settings or a model."""
 
 import re
 import textwrap
@@ -66,10 +66,10 @@ def app_description(bundle: Bundle | None = None) -> str:
 
 def first_words(bundle: Bundle | None) -> dict[str, str]:
     """Return the words of the empty viewfinder: the owner's, or what the model knows."""
-    line = settings().description
+    line = clean(settings().description)
     if not line and bundle:
         line = f"This model knows {label_summary(bundle.labels, markdown=False)}."
-    return {"headline": settings().title or "Point your phone at something", "line": line}
+    return {"headline": clean(settings().title) or "Point your phone at something", "line": line}
 
 
 def header_logo(*, is_dark: bool = False) -> tuple[str, int]:

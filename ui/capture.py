@@ -7,7 +7,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.samples import Sample, samples
-from ui.session import close_answer, release_upload, square_thumbnail, submit, widget_key
+from ui.phrasing import escape_markdown
+from ui.session import close_answer, release_upload, submit, widget_key
 
 __all__ = ["SOURCES", "capture"]
 
@@ -90,7 +91,7 @@ def _sample_buttons(*, has_pictures: bool) -> None:
         for sample in samples():
             with st.container(width=104 if has_pictures else "content", gap="xsmall"):
                 if has_pictures:
-                    st.image(_sample_thumbnail(sample), alt=sample.alt, width="stretch")
+                    st.image(sample.thumbnail(), alt=sample.alt, width="stretch")
                 is_clicked = st.button(
                     sample.title,
                     key=f"sample-{sample.name}",
@@ -103,35 +104,13 @@ def _sample_buttons(*, has_pictures: bool) -> None:
                 _submit_sample(sample)
                 st.rerun()
     if has_pictures:
-        _sample_licences()
+        names = "; ".join(f"{one.title}: {one.author}, {one.licence}" for one in samples())
+        st.caption(f"Photos: {escape_markdown(names)}.")
 
 
 def _submit_sample(sample: Sample) -> None:
     st.session_state["sample"] = sample.name
     submit(sample.read(), sample.alt)
-
-
-def _sample_licences() -> None:
-    with st.expander("Photo credits"):
-        st.dataframe(
-            [
-                {
-                    "Photograph": sample.title,
-                    "Author": sample.author,
-                    "Licence": sample.licence,
-                    "Source": sample.source,
-                }
-                for sample in samples()
-            ],
-            hide_index=True,
-            column_config={"Source": st.column_config.LinkColumn(display_text="open")},
-        )
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _sample_thumbnail(sample: Sample) -> bytes:
-    with sample.open() as image:
-        return square_thumbnail(image.convert("RGB"))
 
 
 def _is_secure() -> bool:

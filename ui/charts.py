@@ -25,7 +25,7 @@ TONES = {
     Certainty.GUESS: "plain",
     Certainty.NOTHING: "plain",
 }
-"""How answers are drawn that don't name one plausible label: as by the component."""
+"""Styles of answers that don't name one plausible label, as in the component."""
 
 
 def accent_color(*, sure: bool = True) -> str:

@@ -16,7 +16,7 @@ from model.bundle import get_bundle
 from model.classifier import default_model
 from model.errors import DataError
 from model.explanation import map_to_json
-from model.page_sessions import page_sessions, read_own_answer
+from model.page_sessions import page_sessions
 from model.pixels import read_pixels
 from model.preprocess import Pixels
 from model.share_link import decode
@@ -76,16 +76,11 @@ def _explain(fields: dict[str, Any]) -> dict[str, Any]:
 def _correct(fields: dict[str, Any]) -> dict[str, Any]:
     link, labels = str(fields.get("token")), fields.get("labels")
     words = [word for word in labels if isinstance(word, str)] if isinstance(labels, list) else []
+    identification = None
     if fields.get("photo"):
-        # Identified again, so that the prediction saved with it is the model's.
         identification = load(model_to_load(), _engine()).identify_detailed(_photo(fields))
-        prediction, picture = identification.prediction, identification.photo.to_jpeg()
-    else:
-        prediction, picture = read_own_answer(link), None
-    number = page_sessions.save_correction(
-        current_session().api_token, link, prediction, words, picture
-    )
-    return {"number": number}
+    token = current_session().api_token
+    return {"number": page_sessions.save_correction(token, link, words, identification)}
 
 
 def _engine() -> str | None:
@@ -136,4 +131,4 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "explanation": _explain,
     "correction": _correct,
 }
-"""What a page may request; ``/api/session/`` has the last three as routes."""
+"""Requests of a page; ``/api/session/`` has the last three as routes."""

@@ -1,4 +1,4 @@
-"""What a page's HTML brings along, so that a first visit over a slow network is quick."""
+"""Additions to a page's HTML that make a first visit over a slow network quick."""
 
 import json
 import re
@@ -42,11 +42,11 @@ HOST = """
 
 LOAD = (PAGE_DIR / "first" / "load.js").read_text(encoding="utf-8")
 START = PAGE_DIR / "first" / "start.js"
-"""What starts the app where scripts in the page don't run; served as ``start.js``."""
+"""Starts the app where scripts in the page don't run; served as ``start.js``."""
 
 
 def add_first_visit(html: str, visit: FirstVisit | None) -> str:
-    """Return Streamlit's page with what comes first in it.
+    """Return Streamlit's page with the additions for a first visit.
 
     Args:
         html: the page.

@@ -38,6 +38,14 @@ INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 PICTURE = ROOT / "ui" / "link-preview.png"
 PICTURE_SIZE = (1200, 630)
 
+FILES: dict[str, tuple[str | Path, str]] = {
+    # Its address changes with its content.
+    PICTURE.name: (PICTURE, "public, max-age=31536000, immutable"),
+    "favicon.png": (ICON, "public, max-age=86400"),
+    "start.js": (START, "no-cache"),
+}
+"""Files at the root by name, each with its Cache-Control."""
+
 # A name or an address, with or without a port. Nothing else of a request is repeated.
 HOST = re.compile(r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?", re.ASCII)
 MAX_HOST = 255
@@ -64,10 +72,13 @@ def page_routes(base_path: str = "") -> list[Route]:
         # Below a base path, Streamlit redirects to the path with the slash.
         route("/", ""),
         *(route(f"/{name}", title) for name, title in others),
-        Route(f"{base_path}/{PICTURE.name}", _picture),
-        Route(f"{base_path}/favicon.png", _icon),
-        Route(f"{base_path}/start.js", _start),
+        *(Route(f"{base_path}/{name}", _send_file) for name in FILES),
     ]
+
+
+def _send_file(request: Request) -> Response:
+    path, caching = FILES[request.url.path.rsplit("/", 1)[-1]]
+    return FileResponse(path, headers={"Cache-Control": caching})
 
 
 def _respond(request: Request, base_path: str, path: str, page_title: str) -> Response:
@@ -169,17 +180,3 @@ def _page(
 @lru_cache(maxsize=1)
 def _picture_version() -> str:
     return hashlib.sha256(PICTURE.read_bytes()).hexdigest()[:8]
-
-
-def _picture(_: Request) -> Response:
-    # Its address changes with its content.
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return FileResponse(PICTURE, headers=headers)
-
-
-def _icon(_: Request) -> Response:
-    return FileResponse(ICON, headers={"Cache-Control": "public, max-age=86400"})
-
-
-def _start(_: Request) -> Response:
-    return FileResponse(START, headers={"Cache-Control": "no-cache"})

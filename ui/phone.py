@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
+from string import Template
 
 from deploy.ports import free_port
 from model.errors import SettingRefused
@@ -26,45 +27,9 @@ CA_PATH = "/loupe-ca.crt"
 CA_TYPE = "application/x-x509-ca-cert"
 """Media type for which phones offer to install a certificate."""
 
-# The page comes over plain http, so it doesn't state the certificate's SHA-256: whoever replaced
-# the certificate would replace that as well.
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Loupe on your phone</title>
-<style>
-:root {{ color-scheme: light dark; font: 18px/1.5 system-ui, sans-serif; }}
-body {{ max-width: 36em; margin: 0 auto; padding: 16px; overflow-wrap: anywhere; }}
-a {{ display: inline-block; min-height: 32px; }}
-</style>
-<h1>Loupe on your phone</h1>
-<p>A phone allows the live camera only on pages that it trusts. Install this computer's certificate
-once; it is valid for addresses of local networks alone.</p>
-<h2>1. Download the certificate</h2>
-<p><a href="{ca_path}">Certificate of this computer</a></p>
-<h2>2. Trust it</h2>
-<h3>iPhone, iPad</h3>
-<ol>
-<li>In Settings, tap <i>Profile Downloaded</i>, then <i>Install</i>.</li>
-<li>In Settings › General › About › Certificate Trust Settings, switch on <i>{name}</i>.</li>
-</ol>
-<h3>Android</h3>
-<ol>
-<li>In Settings, search for <i>CA certificate</i>, tap <i>Install anyway</i> and choose
-<i>loupe-ca.crt</i>.</li>
-</ol>
-<p>In the certificate's details on the phone, compare its SHA-256 with the one on the computer's
-screen. If they differ, somebody on this network replaced it: remove it.</p>
-<p>The names differ between phones. These steps are from the makers' help pages; nobody has tried
-them on a phone yet.</p>
-<h2>3. Open the app</h2>
-<p><a href="{app}">{app}</a></p>
-<h2>Afterwards</h2>
-<p>Remove the certificate where you installed it, if you don't need it any more: whoever gets this
-computer's key could pretend to be another device on your network.</p>
-</html>
-"""
+# Sent over plain http, the page doesn't state the certificate's SHA-256: whoever replaced the
+# certificate would replace that as well.
+PAGE = Template((ROOT / "ui" / "phone.html").read_text(encoding="utf-8"))
 
 
 def main() -> None:
@@ -101,16 +66,15 @@ def main() -> None:
 
 def _private_address() -> IPv4Address:
     """Return this machine's address on a private network, or exit with the reason."""
-    text = network_address()
-    if text is None:
+    address = network_address()
+    if address is None:
         raise SystemExit("This computer isn't on a network. Join the phone's Wi-Fi and try again.")
-    address = IPv4Address(text)
-    if not is_private(address):
+    if not is_private(IPv4Address(address)):
         raise SystemExit(
             f"{address} isn't an address of a private network, and certificates are only made for "
             "those. 'make share' gives the app a public https address."
         )
-    return address
+    return IPv4Address(address)
 
 
 @contextmanager
@@ -124,7 +88,7 @@ def serving_instructions(ca: LocalCa, address: IPv4Address, port: int, app: str)
         app: the app's URL.
     """
     name = ca.certificate.subject.rfc4514_string().removeprefix("CN=")
-    page = PAGE.format(ca_path=CA_PATH, name=escape(name), app=escape(app)).encode()
+    page = PAGE.substitute(ca_path=CA_PATH, name=escape(name), app=escape(app)).encode()
     files = {"/": ("text/html; charset=utf-8", page), CA_PATH: (CA_TYPE, ca.der)}
 
     class Handler(BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ import click
 import segno
 
 from deploy.ports import free_port
-from model import Bundle, LoupeError, load
+from model import LoupeError, load
 from model.errors import EngineUnavailable, SettingRefused
 from model.exporting.cache import find_folder
 from model.exporting.runtime import runtime_dir, runtime_name
@@ -23,7 +23,6 @@ __all__ = [
     "fetch_runtime",
     "first_model",
     "main",
-    "model_line",
     "network_address",
     "print_qr_code",
     "run_server",
@@ -109,13 +108,9 @@ def first_model() -> str:
     """
     limit_malloc_arenas()
     try:
-        return model_line(load().bundle)
+        bundle = load().bundle
     except LoupeError as error:
         return f"no model. {error}"
-
-
-def model_line(bundle: Bundle) -> str:
-    """Return a model's title in the app and its name."""
     return f"{app_title(bundle)} ({bundle.name})"
 
 

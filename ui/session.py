@@ -89,23 +89,22 @@ class Session:
         self.address: dict[str, str] = {}
         """Query parameters in the address of that page."""
         self.page_params: dict[str, dict[str, str]] = {}
-        """What to restore on each page."""
+        """Query parameters to restore, by page."""
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
         self.api_token = page_sessions.open_session()
-        """What the viewfinder sends with its photos to the app's routes."""
-        self._upload_key = secrets.token_urlsafe(16)
+        """Token of this session at the app's routes, and key of its upload."""
         # Both end when Streamlit drops this session.
         weakref.finalize(self, page_sessions.close_session, self.api_token)
-        weakref.finalize(self, upload_cache.drop, self._upload_key)
+        weakref.finalize(self, upload_cache.drop, self.api_token)
 
     def keep_upload(self, data: bytes) -> None:
         """Keep the bytes of an upload, in place of the previous one."""
-        upload_cache.put(self._upload_key, data)
+        upload_cache.put(self.api_token, data)
 
     def get_upload(self) -> bytes | None:
         """Return the bytes of the newest upload if they are still in the cache."""
-        return upload_cache.get(self._upload_key)
+        return upload_cache.get(self.api_token)
 
 
 def current_session() -> Session:

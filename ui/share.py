@@ -7,24 +7,24 @@ import argparse
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from deploy.client import explain_failure, send
 from deploy.ports import free_port
 from deploy.spec import APP
-from model import LoupeError
-from model.bundle import get_bundle
 from model.errors import SettingRefused
 from model.settings import settings
 from model.share_link import ensure_secret
+from ui.app_info import app_title
 
-from .child_process import ChildProcess, running, set_by_signals
-from .serve import model_line, print_qr_code, server_arguments
+from .child_process import Output, Process, running
+from .serve import print_qr_code, server_arguments
 from .tunnels import TUNNELS, Tunnel
 
 __all__ = ["ShareError", "choose_tunnel", "main", "share"]
@@ -54,11 +54,13 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     stopping = threading.Event()
+    # No exceptions, which could come between a program's start and its end. SIGHUP as well, where
+    # the parent ignores it: an app that outlived its terminal would stay public unseen.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stopping.set())
     try:
-        tunnel = choose_tunnel(arguments.program)
-        port = free_port(arguments.port)
-        with set_by_signals(stopping):
-            share(tunnel, port, stopping)
+        share(choose_tunnel(arguments.program), free_port(arguments.port), stopping)
     except SettingRefused as error:
         raise SystemExit(f"{error.code}: {error}") from None
     except (OSError, ShareError) as error:
@@ -95,37 +97,49 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
     print(f"Asking {tunnel.name} for an address …", flush=True)
     # The tunnel needs neither the app's settings nor its secrets.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOUPE_")}
-    process = ChildProcess(command, inherited, quiet=True)
-    with running(process, signal.SIGINT, TUNNEL_STOP_SECONDS):
-        address = _wait_for_address(tunnel, process, stopping)
+    with running(command, inherited, TUNNEL_STOP_SECONDS, subprocess.PIPE) as process:
+        output = Output(process)
+        address = _wait_for_address(tunnel, process, output, stopping)
         if address is None:
             return
-        command = [
-            *(sys.executable, "-m", "streamlit", *server_arguments(port)),
-            # Only the tunnel has to reach the app.
-            "--server.address=127.0.0.1",
-            # Streamlit then accepts a websocket from pages at the public address even if the
-            # tunnel changes the Host header, and without asking another server for its own.
-            f"--browser.serverAddress={urlsplit(address).hostname}",
-        ]
-        app = ChildProcess(command, {**os.environ, **secret, "LOUPE_URL": address})
-        with running(app, signal.SIGTERM, APP.stop_seconds):
-            children = {"The app": app, tunnel.name: process}
+        environment = {**os.environ, **secret, "LOUPE_URL": address}
+        with running(_app_command(port, address), environment, APP.stop_seconds) as app:
+
+            def check() -> None:
+                _check_running("The app", app)
+                _check_running(tunnel.name, process, f" Its last lines:\n{output.quote()}")
+
             local = f"http://127.0.0.1:{port}"
-            if problem := _wait_until_ready(local, READY_SECONDS, children, stopping):
+            if problem := _wait_until_ready(local, READY_SECONDS, check, stopping):
                 raise ShareError(f"The app isn't ready after {READY_SECONDS} s: {problem}.")
-            problem = _wait_until_ready(address, TUNNEL_SECONDS, children, stopping)
+            problem = _wait_until_ready(address, TUNNEL_SECONDS, check, stopping)
             if not stopping.is_set():
                 _announce(tunnel, address, local, has_secret=not secret)
             if problem:
-                _warn(problem, tunnel, process)
+                print(
+                    f"  The link doesn't answer from this machine yet: {problem}. A new name can "
+                    "take some\n  minutes to be known everywhere. Try it on your phone. "
+                    f"{tunnel.name}'s last lines:\n{output.quote()}\n",
+                    flush=True,
+                )
             while not stopping.wait(0.2):
-                _check_running(children)
+                check()
             print("\nEnding the app and the tunnel …", flush=True)
 
 
+def _app_command(port: int, address: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "streamlit", *server_arguments(port)),
+        # Only the tunnel has to reach the app.
+        "--server.address=127.0.0.1",
+        # Streamlit then accepts a websocket from pages at the public address even if the
+        # tunnel changes the Host header, and without asking another server for its own.
+        f"--browser.serverAddress={urlsplit(address).hostname}",
+    ]
+
+
 def _wait_for_address(
-    tunnel: Tunnel, process: ChildProcess, stopping: threading.Event
+    tunnel: Tunnel, process: Process, output: Output, stopping: threading.Event
 ) -> str | None:
     """Return the public address, or None if ``stopping`` was set.
 
@@ -134,38 +148,41 @@ def _wait_for_address(
     """
     began, is_quoted = time.monotonic(), False
     while not stopping.wait(0.1):
-        exit_code, lines = process.exit_code, process.lines
-        if address := tunnel.find_address(lines):
+        exit_code = process.poll()
+        if address := tunnel.find_address(output.lines):
             return address
         seconds = time.monotonic() - began
         if exit_code is not None or seconds > ADDRESS_SECONDS:
+            reason = f"in {ADDRESS_SECONDS} s" if exit_code is None else f"(exit code {exit_code})"
+            others = " or ".join(name for name in TUNNELS if name != tunnel.name)
             raise ShareError(
-                f"{tunnel.name} gave no address"
-                + (f" in {ADDRESS_SECONDS} s" if exit_code is None else f" (exit code {exit_code})")
-                + f". Its last lines:\n{process.quote()}\n"
-                "Do what it asks, or name another program: --with "
-                + " or ".join(name for name in TUNNELS if name != tunnel.name)
+                f"{tunnel.name} gave no address {reason}. Its last lines:\n{output.quote()}\n"
+                f"Do what it asks, or name another program: --with {others}"
             )
         if seconds > QUIET_SECONDS and not is_quoted:
             is_quoted = True
-            print(f"No address yet. {tunnel.name} says:\n{process.quote()}", flush=True)
+            print(f"No address yet. {tunnel.name} says:\n{output.quote()}", flush=True)
     return None
 
 
+def _check_running(name: str, process: Process, more: str = "") -> None:
+    if process.poll() is not None:
+        raise ShareError(
+            f"{name} ended (exit code {process.returncode}), and so does sharing.{more}"
+        )
+
+
 def _wait_until_ready(
-    url: str,
-    seconds: float,
-    children: Mapping[str, ChildProcess],
-    stopping: threading.Event,
+    url: str, seconds: float, check: Callable[[], None], stopping: threading.Event
 ) -> str | None:
     """Return None as soon as the app is ready or ``stopping`` is set, else the last problem.
 
     Raises:
-        ShareError: the app or the tunnel ended.
+        ShareError: see ``check``.
     """
     deadline, pause = time.monotonic() + seconds, 0.25
     while not stopping.is_set():
-        _check_running(children)
+        check()
         problem = _ask(f"{url}{APP.ready_path}")
         if problem is None or time.monotonic() > deadline:
             return problem
@@ -187,34 +204,11 @@ def _ask(url: str) -> str | None:
     return None if reply.document.get("status") == "ready" else "the answer is not the app's"
 
 
-def _opened_model(local: str) -> str:
-    """Return the title and name of the model that the app opened, or why it is not known."""
-    try:
-        ready = send(f"{local}{APP.ready_path}", REQUEST_SECONDS).document
-        return model_line(get_bundle(str(ready.get("model"))))
-    except (OSError, HTTPException, LoupeError) as error:
-        return f"not known: {error}"
-
-
-def _check_running(children: Mapping[str, ChildProcess]) -> None:
-    """Check that the app and the tunnel run.
-
-    Raises:
-        ShareError: one has ended.
-    """
-    for name, child in children.items():
-        if child.exit_code is not None:
-            output = f" Its last lines:\n{child.quote()}" if child.lines else ""
-            raise ShareError(
-                f"{name} ended (exit code {child.exit_code}), and so does sharing.{output}"
-            )
-
-
 def _announce(tunnel: Tunnel, address: str, local: str, *, has_secret: bool) -> None:
     """Print the address, its QR code and what becomes public."""
     print(f"\n  Loupe on the internet:  {address}")
     print(f"  on this machine:        {local}")
-    print(f"  opens with:             {_opened_model(local)}\n")
+    print(f"  opens with:             {app_title()}\n")
     print_qr_code(address)
     print(
         "  Until you press Ctrl+C, anyone with this link can use every page of the app\n"
@@ -229,16 +223,6 @@ def _announce(tunnel: Tunnel, address: str, local: str, *, has_secret: bool) -> 
     if not has_secret:
         print("  Links to answers work for this run only: the data folder can't keep a secret.")
     print(f"  {tunnel.passage}\n", flush=True)
-
-
-def _warn(problem: str, tunnel: Tunnel, process: ChildProcess) -> None:
-    """Print that the link can't be checked, which may be this machine's resolver alone."""
-    print(
-        f"  The link doesn't answer from this machine yet: {problem}. A new name can take some\n"
-        f"  minutes to be known everywhere. Try it on your phone. {tunnel.name}'s last lines:\n"
-        f"{process.quote()}\n",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

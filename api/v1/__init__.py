@@ -6,11 +6,12 @@ To add a route: a module here with a ``router``, and a line in ``ROUTERS``.
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.middleware import Middleware
 
 from model.settings import settings
 
-from ..middleware import CsrfMiddleware, SlowClientMiddleware, TelemetryMiddleware
-from ..problems import add_error_handlers
+from ..middleware import GUARDS, CsrfMiddleware
+from ..problems import ERROR_HANDLERS
 from . import corrections, identify, models
 
 __all__ = ["application"]
@@ -35,20 +36,22 @@ def application() -> FastAPI:
         static_url="/docs-files",
         # A redirect would name the scheme and host of this server, not those of its proxy.
         redirect_slashes=False,
+        exception_handlers=ERROR_HANDLERS,
+        middleware=[*GUARDS, *_cors(), Middleware(CsrfMiddleware)],
     )
     for router in ROUTERS:
         app.include_router(router)
-    add_error_handlers(app)
-    app.add_middleware(CsrfMiddleware)
-    # The middleware added last sees a request first.
-    if settings().origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings().origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Accept", "If-None-Match", "Range"],
-            expose_headers=["Retry-After", "ETag", "Content-Range"],
-        )
-    app.add_middleware(TelemetryMiddleware)
-    app.add_middleware(SlowClientMiddleware)
     return app
+
+
+def _cors() -> list[Middleware]:
+    if not settings().origins:
+        return []
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings().origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Content-Type", "Accept", "If-None-Match", "Range"],
+        expose_headers=["Retry-After", "ETag", "Content-Range"],
+    )
+    return [cors]

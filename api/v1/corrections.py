@@ -9,11 +9,12 @@ from starlette.responses import JSONResponse
 
 from model import load
 from model.classifier import Identification
+from model.text import clean
 
 from ..dispatcher import dispatcher
 from ..problems import Invalid
 from .identify import photo_body
-from .params import CorrectionParams, read_upload
+from .params import NO_LABEL, CorrectionParams, read_upload
 from .schemas import CorrectionResponse, problem_responses
 
 __all__ = ["router"]
@@ -41,38 +42,29 @@ async def add_correction(
     dispatcher().check()
     async with read_upload(request) as upload:
         params = params.with_fields(upload.fields)
-        label = await run_in_threadpool(_clean_label, params)
+        if not params.label:
+            raise Invalid(f"label: {NO_LABEL}")
         identification = await dispatcher().run(
             lambda: load(params.model).identify_detailed(upload.data), request.is_disconnected
         )
         # Outside the slot: a slow database must not keep photos waiting.
-        saved = await run_in_threadpool(_save, identification, label, keep_photo=params.keep)
+        saved = await run_in_threadpool(_save, identification, params)
         return JSONResponse(saved, 201)
 
 
-def _clean_label(params: CorrectionParams) -> str:
+def _save(identification: Identification, params: CorrectionParams) -> dict[str, Any]:
     # Imported on first use: a database costs memory that most processes never need.
-    from model.corrections.store import clean_label
-
-    label = clean_label(params.label)
-    if not label:
-        raise Invalid("label: the label is missing. Send what the photo shows.")
-    return label
-
-
-def _save(identification: Identification, label: str, *, keep_photo: bool) -> dict[str, Any]:
     from model.corrections import correction_store
-    from model.corrections.store import clean_label
 
     prediction = identification.prediction
-    photo = identification.photo.to_jpeg() if keep_photo else None
-    correction_id = correction_store().add_correction(prediction, label, photo)
+    photo = identification.photo.to_jpeg() if params.keep else None
+    correction_id = correction_store().add_correction(prediction, params.label, photo)
     return {
         "id": correction_id,
         "model": prediction.model,
         "version": prediction.version,
         "predicted": None if prediction.in_distribution is False else prediction.top(1)[0].label,
-        "label": label,
-        "known": label in map(clean_label, prediction.labels),
-        "kept": keep_photo,
+        "label": params.label,
+        "known": params.label in map(clean, prediction.labels),
+        "kept": params.keep,
     }

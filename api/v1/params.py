@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -16,16 +16,18 @@ from starlette.requests import Request
 
 from model.bundle import Name
 from model.errors import MissingPhoto
-from model.photo_files import clean_name
+from model.text import clean
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..problems import Malformed
 
 __all__ = [
     "FILE_SCHEMA",
+    "NO_LABEL",
     "BatchParams",
     "CorrectionParams",
     "IdentifyParams",
+    "Label",
     "Params",
     "Upload",
     "display_name",
@@ -47,6 +49,8 @@ MAX_NAME_LENGTH = 200
 
 MAX_LABEL_LENGTH = 200
 """Longest label, as in ``model.corrections``, whose import would load SQLAlchemy."""
+
+NO_LABEL = "The label is missing. Send what the photo shows."
 
 FORM_ERROR = "The form couldn't be parsed. Send it as multipart/form-data."
 
@@ -118,13 +122,24 @@ class IdentifyParams(BatchParams):
     ] = False
 
 
+def _clean_label(label: str) -> str:
+    if not (cleaned := clean(label)):
+        raise PydanticCustomError("empty_label", NO_LABEL)
+    return cleaned
+
+
+Label = Annotated[
+    str,
+    Field(max_length=MAX_LABEL_LENGTH, description="What the photo shows; required."),
+    AfterValidator(_clean_label),
+]
+
+
 class CorrectionParams(Params):
     """Parameters of ``corrections``."""
 
     model: ModelName = None
-    label: Annotated[
-        str, Field(max_length=MAX_LABEL_LENGTH, description="What the photo shows; required.")
-    ] = ""
+    label: Label = ""
     keep: Annotated[
         bool, Field(description="Save a smaller copy of the photo; needs the visitor's consent.")
     ] = False
@@ -227,4 +242,5 @@ def display_name(name: str | None) -> str:
     """Return a file's name to show, without a path or invisible characters."""
     # Senders escape quotes and line breaks (WHATWG, multipart/form-data encoding).
     unescaped = (name or "").replace("%22", '"').replace("%0A", "").replace("%0D", "")
-    return clean_name(unescaped.replace("\\", "/").rsplit("/", 1)[-1])[-MAX_NAME_LENGTH:] or UNNAMED
+    last = unescaped.replace("\\", "/").rsplit("/", 1)[-1]
+    return clean(last, keep_spaces=True)[-MAX_NAME_LENGTH:] or UNNAMED

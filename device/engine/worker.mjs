@@ -130,7 +130,7 @@ async function downloadAll(address, { runtime }, entry) {
 async function download(url, sha256, count) {
   let response;
   try {
-    // After what the page itself needs, over a slow line.
+    // After what the page itself needs, over a slow connection.
     response = await fetch(url, { priority: "low" });
   } catch {
     throw new LoupeError("no-such-model", `${url} can't be reached.`);

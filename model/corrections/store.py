@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import DataError
 from ..prediction import Prediction
 from ..settings import settings
-from ..text import clean as clean_label
+from ..text import clean
 from .database import connect, parse_url, translate_database_errors
 from .limits import Limits, begin_exclusive, check_limits, to_utc
 
@@ -39,7 +39,6 @@ __all__ = [
     "MAX_LABEL_LENGTH",
     "Correction",
     "CorrectionStore",
-    "clean_label",
     "correction_store",
 ]
 
@@ -140,12 +139,12 @@ class CorrectionStore:
         if photo is not None and not photo.startswith(b"\xff\xd8"):
             raise DataError("This photo is not a JPEG, the only format that corrections keep.")
         top = prediction.top(1)[0]
-        known_labels = set(map(clean_label, prediction.labels))
+        known_labels = set(map(clean, prediction.labels))
         values: dict[str, Any] = {
             "model": prediction.model,
             "version": prediction.version,
             "engine": prediction.engine,
-            "predicted": None if prediction.in_distribution is False else clean_label(top.label),
+            "predicted": None if prediction.in_distribution is False else clean(top.label),
             "probability": top.probability,
             "label": LABEL_SEPARATOR.join(labels),
             "known": known_labels.issuperset(labels),
@@ -274,7 +273,7 @@ def _check_labels(labels: Sequence[str]) -> list[str]:
 
 
 def _check_label(label: str) -> str:
-    cleaned = clean_label(label[: 10 * MAX_LABEL_LENGTH])
+    cleaned = clean(label[: 10 * MAX_LABEL_LENGTH])
     if max(len(cleaned), len(label)) > MAX_LABEL_LENGTH:
         raise DataError(f"The label is longer than {MAX_LABEL_LENGTH} characters. Shorten it.")
     if not cleaned:

@@ -2,11 +2,14 @@
 
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 __all__ = ["Reply", "Wire", "form"]
+
+CHUNK = b"100000\r\n" + bytes(2**20) + b"\r\n"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,24 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
+
+    def exceed(self, limit: int) -> Reply:
+        """Send chunks of 1 MB just past a limit, but not the last one; return the response."""
+        for _ in range(limit // len(CHUNK) + 1):
+            assert self.send(CHUNK)
+        return self.reply()
+
+    def flood(self) -> int:
+        """Send chunks of 1 MB, at most 200, until the server closes; return their number."""
+        return next((sent for sent in range(200) if not self.send(CHUNK)), 200)
+
+    def remainder(self) -> bytes:
+        """Return all that arrives until the server closes the connection."""
+        received = b""
+        with suppress(ConnectionResetError):
+            while data := self.socket.recv(65536):
+                received += data
+        return received
 
     def reply(self) -> Reply:
         """Read one complete response."""

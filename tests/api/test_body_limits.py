@@ -46,15 +46,10 @@ def test_announced_length_over_the_limit_is_rejected_immediately(server: Server)
 def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
-    chunk, sent = b"100000\r\n" + bytes(2**20) + b"\r\n", 0
     with Wire(server.url) as wire:
         wire.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-        while sent < 200 and wire.send(chunk):
-            sent += 1
-        reply = wire.reply()
-    # Either the connection is closed while the client sends, or the response arrives.
-    assert reply.status in (0, 413)
-    assert sent < 100
+        assert wire.exceed(PHOTO_BYTES).status == 413
+        assert wire.flood() < 100
     assert process.memory_info().rss - before < 80 * 2**20
     still_answers(server)
 
@@ -75,14 +70,9 @@ def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
     ],
 )
 def test_malformed_length_is_rejected(server: Server, header: bytes) -> None:
-    with Wire(server.url, timeout=3) as wire:
-        wire.send(HEAD + header + b"\r\n\r\nhello")
-        try:
-            reply = wire.reply()
-        except TimeoutError:
-            # The server waits for the rest of the body and has not responded.
-            return
-    assert reply.status == 0 or 400 <= reply.status < 500
+    with Wire(server.url) as wire:
+        wire.send(HEAD + header + b"\r\n\r\nhello\r\n")
+        assert wire.reply().status == 400
     still_answers(server)
 
 
@@ -96,8 +86,7 @@ def test_bytes_after_a_body_are_not_part_of_it(server: Server) -> None:
         assert reply.status in (400, 422)
         # The second half is not HTTP, so the connection ends and the inner request is not run.
         wire.send(inner)
-        second = wire.reply()
-    assert second.status in (0, 400)
+        assert b"200 OK" not in reply.remainder + wire.remainder()
     still_answers(server)
 
 

@@ -61,11 +61,6 @@ def is_rejected(reply: Reply, what: str) -> None:
         assert text in ("Bad Request", "Invalid HTTP request received."), f"{what}: {text}"
 
 
-def test_attacks_are_numerous() -> None:
-    assert len(set(ADDRESSES)) >= 50
-    assert len(set(WORDS)) >= 40
-
-
 @pytest.mark.parametrize("base", ["/api/v1/", "/api/", "/"])
 def test_paths_that_lead_elsewhere_are_rejected(server: Server, base: str) -> None:
     for address in ADDRESSES:

@@ -104,7 +104,7 @@ def phrased_by_the_device(model: Any, prediction: Any) -> Any:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("sent", [None, "", "wrong", "x" * 5000, "é"])
+@pytest.mark.parametrize("sent", [None, "wrong", "é"])
 def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
 ) -> None:
@@ -129,9 +129,7 @@ def test_second_photo_of_a_session_waits_for_the_first(
     with ThreadPoolExecutor(2) as pool, held(queue, queue.slots):
         first = pool.submit(api.post, PHOTO, content=RED, headers=headers)
         wait_until(lambda: queue.waiting("api") == 1)
-        response = api.post(PHOTO, content=RED, headers=headers)
-        is_problem(response, 503, "busy")
-        assert int(response.headers["retry-after"]) >= 1
+        is_problem(api.post(PHOTO, content=RED, headers=headers), 503, "busy")
         # Another session is not delayed.
         second = pool.submit(api.post, PHOTO, content=RED, headers={"Loupe-Session": other})
         wait_until(lambda: queue.waiting("api") == 2)
@@ -144,13 +142,10 @@ def test_second_photo_of_a_session_waits_for_the_first(
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        (b"", 400, "empty"),
         (b"what is this", 415, "unsupported-format"),
-        (RED[: len(RED) // 2], 422, "damaged"),
-        (bytes(PHOTO_BYTES + 1), 413, "too-large"),
         (iter([bytes(2**20)] * 22), 413, "too-large"),
     ],
-    ids=["empty", "text", "half", "too large", "chunked without end"],
+    ids=["text", "chunked without end"],
 )
 def test_rejected_photo_is_a_problem_and_frees_the_session(
     api: TestClient, headers: dict[str, str], body: Any, status: int, code: str
@@ -160,23 +155,13 @@ def test_rejected_photo_is_a_problem_and_frees_the_session(
     assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
 
 
-def test_full_queue_responds_with_retry_after(serve: Any, tiny_bundle: Any, token: str) -> None:
-    client, headers = serve(LOUPE_MODEL="tiny", LOUPE_QUEUE="0"), {"Loupe-Session": token}
-    with held(admission_queue(), admission_queue().slots):
-        response = client.post(PHOTO, content=RED, headers=headers)
-        is_problem(response, 503, "busy")
-        assert int(response.headers["retry-after"]) >= 1
-
-
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
         ("model=nobody", 404, "no-such-model"),
         ("engine=wasm", 422, "invalid"),
-        ("engine=fake", 422, "invalid"),
         ("model=tiny&engine=learner", 503, "engine-unavailable"),
         ("modle=tiny", 422, "invalid"),
-        ("top=0", 422, "invalid"),
     ],
 )
 def test_model_and_engine_are_checked(
@@ -201,12 +186,6 @@ def test_only_post_is_served_and_nothing_is_in_the_public_document(api: TestClie
     is_problem(api.get(PHOTO), 405, "method-not-allowed")
     is_problem(api.post("/api/session/other"), 404, "not-found")
     assert "session" not in api.get("/api/v1/openapi.json").text
-
-
-def test_requests_are_counted_by_route(serve: Any, tiny_bundle: Any, token: str) -> None:
-    client = serve(LOUPE_MODEL="tiny", LOUPE_METRICS="/metrics")
-    client.post(PHOTO, content=RED, headers={"Loupe-Session": token})
-    assert 'loupe_requests_total{route="/photo",status="200"} 1.0' in client.get("/metrics").text
 
 
 def test_explanation_is_a_map_of_what_the_model_sees(

@@ -17,7 +17,12 @@ from model.text import clean, escape, format_size, list_some
 )
 def test_text_from_outside_hides_nothing(text: str, cleaned: str, escaped: str) -> None:
     assert clean(text) == cleaned
+    assert clean(clean(text, keep_spaces=True)) == cleaned
     assert escape(text) == escaped
+
+
+def test_names_of_files_keep_their_spaces() -> None:
+    assert clean(" two  spaces\n.png ", keep_spaces=True) == "two  spaces.png"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def shelve(shelf: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _all(most: int) -> str:
-    """What attacks in one text of that length."""
+    """Return one text of that length with all attacks."""
     return " ".join([*LABELS[:6], *LABELS[8:]])[:most]
 
 

@@ -81,26 +81,12 @@ def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
     assert track_records(at) == sentences
 
 
-def test_shared_answer_shows_its_track_record(card_bundle):
-    at = open_app(answer=token(send(open_app(), "red")))
-    assert words(at) == "Very likely a red"
-    assert track_records(at) == [RED]
-
-
 @pytest.mark.parametrize("version", ["000000000000", None])
 def test_link_opens_the_model_of_its_answer(default_bundle, shelf, version):
     other = tiny(shelf, "other")
     at = open_app(answer=f"other~{version or other.version}~c~x~x~0-951")
     assert at.selectbox(key="model").value == "other"
     assert open_app(answer="absent~000000000000~c~x~x~0-951").selectbox(key="model").value == "tiny"
-
-
-def test_answer_of_a_model_without_a_card_has_no_track_record(shelf, monkeypatch):
-    monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(shelf, confidence=CALIBRATED)
-    at = send(open_app(), "red")
-    assert words(at) == "Very likely a red"
-    assert not track_records(at)
 
 
 def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, shelf):
@@ -111,15 +97,6 @@ def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, she
     assert not track_records(at)
     roll_back("tiny", card_bundle.version)
     assert track_records(open_app(answer=link)) == [RED]
-
-
-def test_link_to_a_removed_model_is_refused(card_bundle):
-    link = token(send(open_app(), "red"))
-    (card_bundle.folder.parent / "current").write_text("gone")
-    at = open_app(answer=link)
-    assert not at.exception
-    assert data(at)["shared"] is None
-    assert "a model this app doesn't have" in at.warning[0].value
 
 
 def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, shelf):
@@ -139,24 +116,6 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     assert not send(at, "red").title
 
 
-def test_first_screen_has_the_title_in_the_settings(default_bundle, shelf, monkeypatch):
-    tiny(shelf, "other", title="Other")
-    monkeypatch.setenv("LOUPE_TITLE", "What colour?")
-    monkeypatch.setenv("LOUPE_DESCRIPTION", "**Any** colour.")
-    settings.cache_clear()
-    at = open_app()
-    for name in ("tiny", "other"):
-        at.selectbox(key="model").set_value(name).run()
-        assert at.title[0].value == r"What colour\?"
-        assert r"\*\*Any\*\* colour\." in [text.value for text in at.markdown]
-
-
-def test_answer_in_another_session_says_that_its_photo_is_gone(default_bundle):
-    given = data(open_app(answer=token(send(open_app(), "red"))))
-    assert given["upload"] is None
-    assert "Its photo is no longer here" in given["shared"]["note"]
-
-
 def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
     first = token(at := send(open_app(), "red"))
     at.query_params["answer"] = token(send(at, "green"))
@@ -165,20 +124,6 @@ def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
     given = data(at.run())
     assert given["upload"] is None
     assert given["shared"]["note"].startswith("You got this answer earlier")
-
-
-def test_error_gives_way_to_the_next_photo(default_bundle):
-    at = send_file(open_app(), b"", "empty.jpg")
-    assert "empty" in at.warning[0].value
-    send_file(at, b"%PDF-1.7 no photo", "letter.pdf")
-    assert len(at.warning) == 1
-    assert "file type isn't supported" in at.warning[0].value
-    assert not send(at, "red").warning
-
-
-def test_photo_without_a_suffix_is_identified(default_bundle):
-    at = send_file(open_app(), encoded(colour("red"), "PNG"), "photo")
-    assert words(at) == "My best guess: a red"
 
 
 def test_another_model_identifies_the_upload_again(default_bundle, shelf):

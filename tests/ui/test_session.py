@@ -19,7 +19,7 @@ def test_session_keeps_only_the_newest_upload():
 def test_upload_leaves_the_cache_when_its_session_ends():
     session = Session()
     session.keep_upload(b"photo")
-    key = session._upload_key
+    key = session.api_token
     assert upload_cache.get(key) == b"photo"
     del session
     gc.collect()

@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,6 +23,16 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@contextmanager
+def ignored(number: int) -> Iterator[None]:
+    """Ignore a signal here, and so in programs that start meanwhile."""
+    previous = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, previous)
 
 
 def test_without_a_program_it_says_where_to_get_each(tmp_path):
@@ -110,7 +122,8 @@ def test_app_and_tunnel_end_with_each_other(tmp_path, killed):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_both_as_well(tmp_path, number):
-    with sharing(tmp_path, address=tunnel(tmp_path)) as run:
+    # As under nohup; an app that outlived its terminal would stay public unseen.
+    with ignored(signal.SIGHUP), sharing(tmp_path, address=tunnel(tmp_path)) as run:
         # While the app starts.
         run.wait_for("Asking cloudflared")
         assert run.end(number) == 0

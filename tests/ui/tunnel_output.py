@@ -1,4 +1,4 @@
-"""What tunnel programs print, as people have published it; names that they left out stay out."""
+"""Output of tunnel programs as people have published it; names that they left out stay out."""
 
 # cloudflared 2025.4.2, 2025-05-08: https://github.com/cloudflare/cloudflared/issues/1466
 CLOUDFLARED = """\

@@ -11,7 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import LoupeError
 from model.errors import Busy, DataError
 from model.photo.formats import FORMAT_NAMES
-from model.photo_files import SUFFIXES, PhotoFile, clean_name, open_photos
+from model.photo_files import SUFFIXES, PhotoFile, displayed_parts, open_photos
 from model.settings import settings
 from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
@@ -180,9 +180,8 @@ def queue_photos(files: Sequence[UploadedFile]) -> list[PhotoFile]:
 
 
 def _queue_photo(file: UploadedFile) -> PhotoFile | None:
-    """Return a file as a photo; None for a hidden file, such as macOS adds."""
-    parts = [part for part in map(clean_name, file.name.split("/")) if part not in ("", ".", "..")]
-    if not parts or any(part.startswith(".") for part in parts):
+    """Return a file as a photo; None for a hidden file."""
+    if not (parts := displayed_parts(file.name)):
         return None
     folder = parts[-2][-MAX_NAME_LENGTH:] if parts[1:] else None
     return PhotoFile("/".join(parts)[-MAX_NAME_LENGTH:], folder, file.getvalue)

@@ -16,7 +16,11 @@ from model.bundle import (
 )
 from model.engines import available
 from model.errors import BundleError
-from ui.models_page.downloads import show_downloads
+from model.exporting.downloads import find_downloads
+from model.exporting.formats import FORMATS
+from model.settings import settings
+from model.text import format_size
+from ui import component
 from ui.models_page.figures import format_interval, show_figures
 from ui.models_page.section import show_section
 from ui.models_page.small_graph import show_small_graph
@@ -55,7 +59,7 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
             show_figures(bundle.name)
         if read_small_card(bundle):
             show_small_graph(bundle.name)
-        show_downloads(bundle)
+        _show_downloads(bundle)
         draw = partial(_draw_origin, bundle.name)
         show_section("Origin and speed", ":material/info:", f"origin-{bundle.name}", draw)
         if current_version(bundle.folder.parent) is not None:
@@ -150,6 +154,24 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     correct, photos = shown.get(index, 0), sum(shown.values())
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
     return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
+
+
+def _show_downloads(bundle: Bundle) -> None:
+    """Show a link to each export that the owner has made; nothing if downloads are off."""
+    if not settings().downloads or not component.has_routes():
+        return
+    downloads = find_downloads(bundle)
+    if not downloads:
+        return
+    st.markdown("**Take it with you**")
+    with st.container(horizontal=True):
+        for name, path in downloads.items():
+            st.link_button(
+                f"{FORMATS[name].title}, {format_size(path.stat().st_size)}",
+                f"api/v1/models/{bundle.name}/{bundle.version}/{path.name}",
+                icon=":material/download:",
+            )
+    st.caption("The model with its labels and a sample program, as a zip.")
 
 
 def _draw_origin(name: str) -> None:

@@ -69,21 +69,12 @@ def test_out_of_distribution_prediction_can_be_corrected(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "label=", "label=%20%09", f"label={'x' * 201}", f"label={'x' * 10_000}"]
+    "query", ["", "label=%20%09", "label=%00%07", f"label={'x' * 201}", f"label={'x' * 10_000}"]
 )
 def test_label_is_required_and_limited(api: TestClient, query: str) -> None:
     response = api.post(f"{URL}?{query}", content=RED)
     is_problem(response, 422, "invalid")
     assert response.json()["detail"].startswith("label: ")
-    assert correction_store().count() == 0
-
-
-def test_invisible_label_is_rejected(api: TestClient) -> None:
-    is_problem(api.post(f"{URL}?label=%00%07", content=RED), 422, "invalid")
-
-
-def test_rejected_photo_saves_no_correction(api: TestClient) -> None:
-    is_problem(api.post(f"{URL}?label=red", content=b"text"), 415, "unsupported-format")
     assert correction_store().count() == 0
 
 

@@ -1,16 +1,13 @@
 """A comparison from the browser: what is taken, and what is refused."""
 
 import copy
-import io
 
 import pytest
-from PIL import Image
 
 from model.bundle import get_bundle
 from model.errors import DataError
 from tests.model.tiny import tiny
 from ui.compare_page.measurement import read_comparison
-from ui.compare_page.picture import draw_picture
 from ui.compare_page.trade_offs import trade_offs
 from ui.compare_page.view import describe_agreement
 from ui.phrasing import headline
@@ -127,13 +124,6 @@ def test_the_old_question_is_answered_with_what_was_measured():
     only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
     rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
     assert rows["Latency"]["On the device"] == "not measured"
-
-
-def test_the_picture_has_no_text_of_the_photo():
-    with Image.open(io.BytesIO(draw_picture(read_comparison(THREE, BUNDLE), BUNDLE))) as picture:
-        assert picture.format == "PNG"
-        assert picture.size == (1080, 1080)
-        assert len(picture.getcolors(2**20)) > 3
 
 
 def changed(path, value):
