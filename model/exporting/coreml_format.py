@@ -11,8 +11,7 @@ from ..bundle import Bundle
 from ..errors import ConversionFailed
 from ..settings import ROOT
 from .converters import CONVERTERS_DIR, find_converter, run_converter
-from .export_check import CheckPhotos, compare, require_network, run_reference
-from .export_format import Written
+from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 __all__ = ["check_structure", "write"]
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from ..bundle import Bundle
 from ..engines import why_unavailable
 from ..errors import EngineUnavailable
-from .export_check import CheckPhotos, compare, require_network, run_reference
-from .export_format import Written
+from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 __all__ = ["write"]
 

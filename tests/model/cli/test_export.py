@@ -79,7 +79,7 @@ def test_model_is_exported_and_kept_as_a_download(
     [
         (("tiny", "other", "--to", "onnx"), "takes one model"),
         (("tiny", "--to", "onnx", "--int8"), "--int8 doesn't go with --to onnx"),
-        (("tiny", "--to", "web", "--int8"), "don't go with --to web"),
+        (("tiny", "--to", "web", "--photos", "."), "--photos doesn't go with --to web"),
         (("tiny", "--to", "fastai"), "conversion-failed"),
         (("tiny", "--to", "keras"), "'keras' is not one of"),
     ],

@@ -10,7 +10,7 @@ from model import Bundle
 from model.errors import ConversionFailed, EngineUnavailable
 from model.exporting import converters
 from model.exporting.converters import CONVERTERS_DIR, run_converter
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_missing_converter_names_the_command(
 ) -> None:
     monkeypatch.setattr(converters, "ENVIRONMENTS_DIR", tmp_path / "none")
     with pytest.raises(EngineUnavailable, match="onnx2tf, which isn't installed. Run: make conv"):
-        export_model(tiny_bundle, "tflite", tmp_path / "out")
+        export_models([tiny_bundle], "tflite", tmp_path / "out")
 
 
 def test_half_installed_converter_counts_as_missing(environment: str, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from model import Bundle
 from model.exporting.downloads import find_downloads, keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from tests.model.tiny import tiny
 
 
 def keep(bundle: Bundle, folder: Path, name: str = "onnx") -> Path:
-    export = export_model(bundle, "onnx", folder)
+    export = export_models([bundle], "onnx", folder)
     return keep_download(bundle, name, folder, export.files)
 
 
