@@ -176,7 +176,7 @@ def _join_scores(rows: list[EngineOutput]) -> Float32 | None:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far an export's outputs are from the original's, at most.
+    """The largest differences of an export's outputs from the original's.
 
     Attributes:
         reference: what it was compared with.
