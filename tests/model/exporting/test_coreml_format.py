@@ -15,11 +15,6 @@ from model.exporting.formats import export_models
 from tests.model.tiny import COLOURS
 
 
-def test_network_without_a_name_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(ConversionFailed, match="Core ML needs the network itself.*has only its"):
-        export_models([tiny_bundle], "coreml", tmp_path / "out")
-
-
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -157,11 +157,12 @@ def test_folder_without_photos_is_refused(tiny_bundle: Bundle, tmp_path: Path) -
         export_models([tiny_bundle], "onnx", tmp_path / "out", tmp_path / "empty")
 
 
-def test_network_without_a_name_cannot_be_exported_to_fastai(
-    tiny_bundle: Bundle, tmp_path: Path
+@pytest.mark.parametrize(("name", "title"), [("coreml", "Core ML"), ("fastai", "fastai")])
+def test_formats_of_networks_refuse_a_bundle_with_only_a_graph(
+    tiny_bundle: Bundle, tmp_path: Path, name: str, title: str
 ) -> None:
-    with pytest.raises(ConversionFailed, match="has only its graph"):
-        export_models([tiny_bundle], "fastai", tmp_path / "out")
+    with pytest.raises(ConversionFailed, match=f"{title} needs the network itself.*has only its"):
+        export_models([tiny_bundle], name, tmp_path / "out")
 
 
 def test_fastai_without_the_packages_says_what_to_install(
