@@ -27,7 +27,7 @@ def test_output_of_a_converter_is_returned(environment: str) -> None:
     assert run_converter(environment, ["-c", "print('done')"], "print") == "done\n"
 
 
-def test_failure_says_what_failed_and_why(environment: str) -> None:
+def test_failure_names_the_task_and_the_reason(environment: str) -> None:
     code = "print('Loading'); raise ValueError('unknown operator')"
     with pytest.raises(ConversionFailed, match="here can't convert it: ValueError: unknown oper"):
         run_converter(environment, ["-c", code], "convert it")

@@ -42,7 +42,7 @@ def test_unexpected_structure_is_refused(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_clothing_is_converted_and_says_that_nothing_ran_it(
+def test_clothing_is_converted_and_its_readme_says_that_nothing_ran_it(
     data_folder: Path, tmp_path: Path
 ) -> None:
     try:

@@ -52,7 +52,7 @@ ISOLATED = (
 )
 
 
-def test_onnx_folder_holds_all_that_a_program_needs(
+def test_onnx_folder_holds_graph_labels_config_and_readme(
     calibrated_bundle: Bundle, tmp_path: Path, photos: Path
 ) -> None:
     out = tmp_path / "out"
@@ -111,7 +111,7 @@ def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_pat
     assert "thresholds" not in readme
 
 
-def test_a_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     colour("red").save(photo := tmp_path / "red.png")
     recipe = tiny_bundle.manifest.recipe.model_copy(update={"greyscale": True})
     edit(tiny_bundle, recipe=recipe.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""The export for static web servers: its files and what is in them."""
+"""The export for static web servers: its files and their contents."""
 
 import gzip
 import hashlib
@@ -29,7 +29,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def test_folder_holds_the_page_and_what_its_models_need(
+def test_folder_holds_the_page_and_the_files_of_its_models(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out" / "page"
@@ -63,7 +63,7 @@ def test_folder_holds_the_page_and_what_its_models_need(
     assert {oct((folder / path).stat().st_mode & 0o777) for path in files} == {"0o644"}
 
 
-def test_no_file_asks_for_a_module_by_a_name_that_servers_may_not_know(
+def test_no_file_imports_a_module_with_a_suffix_unknown_to_servers(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "page"
@@ -100,7 +100,7 @@ def test_readme_is_the_head_of_a_static_space(models: list[Bundle], tmp_path: Pa
     assert models[1].version in text
 
 
-def test_later_export_leaves_out_what_is_no_longer_asked_for(
+def test_later_export_drops_models_that_it_does_not_name(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "page"
