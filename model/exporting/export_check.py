@@ -13,7 +13,6 @@ from ..bundle import Bundle
 from ..classifier import read_file
 from ..engine_info import DEFAULT_ENGINE
 from ..engines import start, why_unavailable
-from ..engines.base import EngineOutput
 from ..errors import ConversionFailed, DataError, PhotoError
 from ..photo import read
 from ..photo_files import list_photos
@@ -126,13 +125,14 @@ def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
     has_learner = "learner" in bundle.manifest.engines and not why_unavailable(bundle, "learner")
     engine = start(bundle, "learner" if has_learner else DEFAULT_ENGINE)
     rows = [engine.run(photo[None]) for photo in pixels]
+    scores = [row.ood_score for row in rows if row.ood_score is not None]
     return Reference(
         "the fastai learner" if has_learner else "the full graph in ONNX Runtime",
         not has_learner,
         pixels,
         np.concatenate([row.probabilities for row in rows]),
         np.concatenate([row.logits for row in rows]),
-        _join_scores(rows),
+        np.concatenate(scores) if scores else None,
         _ood_threshold(bundle),
     )
 
@@ -167,11 +167,6 @@ def require_network(bundle: Bundle, format: str) -> None:
 def _ood_threshold(bundle: Bundle) -> float | None:
     calibration = bundle.manifest.calibration
     return None if calibration is None else calibration.ood_threshold
-
-
-def _join_scores(rows: list[EngineOutput]) -> Float32 | None:
-    scores = [row.ood_score for row in rows if row.ood_score is not None]
-    return np.concatenate(scores) if scores else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The files beside every exported model: labels, preprocessing config, README, samples."""
+"""The files beside an exported model: labels, preprocessing config, README, samples."""
 
 import shutil
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -12,9 +12,7 @@ from .device_files import calibration_json
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown, write_json
 
-__all__ = ["label_lines", "read_template", "write_texts"]
-
-ABOUT = "about.md"
+__all__ = ["ExportFormat", "label_lines", "read_template", "write_texts"]
 
 SCORE = ", `novelty` (the OOD score, one per photo; higher is stranger)"
 UNKNOWN = (
@@ -29,41 +27,52 @@ GREYSCALE = (
 )
 
 
-def write_texts(
-    bundle: Bundle,
-    folder: Path,
-    written: Written,
-    *,
-    name: str,
-    title: str,
-    samples: Sequence[str],
-    calibrated: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A format.
+
+    Attributes:
+        name: as in the command and the URL.
+        title: on screen and in the README.
+        module: the module beside this one whose ``write`` writes the model's files.
+        samples: the sample program and the files that it needs, in ``converters``.
+        calibrated: its probabilities are calibrated, so the thresholds hold for them.
+        int8: it can have a second file with 8-bit weights.
+        is_page: it holds several models, and its files are the same for all programs.
+    """
+
+    name: str
+    title: str
+    module: str
+    samples: tuple[str, ...] = ()
+    calibrated: bool = True
+    int8: bool = False
+    is_page: bool = False
+
+
+def write_texts(bundle: Bundle, format_: ExportFormat, folder: Path, written: Written) -> None:
     """Write the labels, the preprocessing config, the README and the samples of an export.
 
     Args:
         bundle: the model.
+        format_: says which texts and samples.
         folder: the export, with the model's files.
         written: the checks and words for the README.
-        name: the format's, which is its folder in ``converters``.
-        title: the format's.
-        samples: further files of ``converters`` that its samples need.
-        calibrated: the probabilities are calibrated, so the thresholds hold for them.
     """
-    write_json(folder / "config.json", _config(bundle, calibrated))
+    write_json(folder / "config.json", _config(bundle, format_.calibrated))
     (folder / "labels.txt").write_text(label_lines(bundle), encoding="utf-8")
-    source = CONVERTERS_DIR / name
-    for path in [*source.glob("sample.py"), *(CONVERTERS_DIR / sample for sample in samples)]:
+    for sample in format_.samples:
+        path = CONVERTERS_DIR / sample
         shutil.copyfile(path, folder / path.name)
-    values = {**_common_values(bundle, calibrated), **written.values}
-    about = read_template(name).substitute(values)
-    readme = _readme(bundle, title, about, written.checks)
+    values = {**_common_values(bundle, format_.calibrated), **written.values}
+    about = read_template(format_.name).substitute(values)
+    readme = _readme(bundle, format_.title, about, written.checks)
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
 def read_template(name: str) -> Template:
     """Return the ``about.md`` of a format."""
-    return Template((CONVERTERS_DIR / name / ABOUT).read_text("utf-8"))
+    return Template((CONVERTERS_DIR / name / "about.md").read_text("utf-8"))
 
 
 def label_lines(bundle: Bundle) -> str:
@@ -106,7 +115,7 @@ def _common_values(bundle: Bundle, calibrated: bool) -> dict[str, str]:
     }
 
 
-def _readme(bundle: Bundle, title: str, about: str, checks: Sequence[str]) -> str:
+def _readme(bundle: Bundle, title: str, about: str, checks: tuple[str, ...]) -> str:
     manifest = bundle.manifest
     results = "".join(f"- {check}\n" for check in checks)
     return (

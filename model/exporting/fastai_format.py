@@ -17,7 +17,7 @@ PACKAGES = ("fastai", "timm", "torch")
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     require_network(bundle, "fastai")
     if reason := why_unavailable(bundle, "learner"):
         raise EngineUnavailable(reason)

@@ -12,7 +12,7 @@ __all__ = ["write"]
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     graph = bundle.read(GRAPH)
     (folder / GRAPH).write_bytes(graph)
     reference = run_reference(bundle, photos)

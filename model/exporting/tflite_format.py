@@ -40,7 +40,7 @@ OPTIONS = (
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = False) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     for name in (CONVERTER, RUNTIME):
         find_converter(name)
     reference = run_reference(bundle, photos)

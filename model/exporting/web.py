@@ -40,7 +40,7 @@ LIBRARY = 'export * from "./loupe.js";\n'
 
 
 def write(bundles: Sequence[Bundle], folder: Path) -> Written:
-    """See ``ExportFormat.write``.
+    """See ``export_models``.
 
     Raises:
         EngineUnavailable: the files for browsers can't be made on this machine.
