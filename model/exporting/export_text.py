@@ -12,7 +12,7 @@ from .device_files import calibration_json
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown, write_json
 
-__all__ = ["ExportFormat", "label_lines", "read_template", "write_texts"]
+__all__ = ["ExportFormat", "label_lines", "write_texts"]
 
 SCORE = ", `novelty` (the OOD score, one per photo; higher is stranger)"
 UNKNOWN = (
@@ -65,14 +65,10 @@ def write_texts(bundle: Bundle, format_: ExportFormat, folder: Path, written: Wr
         path = CONVERTERS_DIR / sample
         shutil.copyfile(path, folder / path.name)
     values = {**_common_values(bundle, format_.calibrated), **written.values}
-    about = read_template(format_.name).substitute(values)
+    template = (CONVERTERS_DIR / format_.name / "about.md").read_text("utf-8")
+    about = Template(template).substitute(values)
     readme = _readme(bundle, format_.title, about, written.checks)
     (folder / "README.md").write_text(readme, encoding="utf-8")
-
-
-def read_template(name: str) -> Template:
-    """Return the ``about.md`` of a format."""
-    return Template((CONVERTERS_DIR / name / "about.md").read_text("utf-8"))
 
 
 def label_lines(bundle: Bundle) -> str:

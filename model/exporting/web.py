@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -19,7 +20,6 @@ from ..samples import samples
 from .device_files import SAMPLES, device_dir, index_json, model_json
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
-from .export_text import read_template
 from .page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from .runtime import RUNTIME, runtime_dir, runtime_info
 
@@ -34,6 +34,8 @@ MODULE_NAME = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, MODULES))})\.mj
 TEXT_TYPES = ("text/", "application/manifest+json")
 CHARSET = '<meta charset="utf-8">'
 POLICY_ELEMENT = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+
+README = Path(__file__).with_name("page_readme.md")
 
 LIBRARY = 'export * from "./loupe.js";\n'
 """``loupe.mjs``, under which other pages import the library, as from a running app."""
@@ -119,7 +121,7 @@ def _readme(bundles: Sequence[Bundle]) -> str:
         f"{escape_markdown(bundle.manifest.licence)} |\n"
         for bundle in bundles
     )
-    return read_template("web").substitute(
+    return Template(README.read_text("utf-8")).substitute(
         head=yaml.safe_dump({"title": title}, allow_unicode=True).strip(),
         title=escape_markdown(title),
         rows=rows,

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from model import Bundle, Classifier, engine_info, load
 from model.engines.compiled import OnnxEngine
 from model.errors import ConversionFailed, DataError, EngineUnavailable
-from model.exporting.converters import CONVERTERS_DIR
 from model.exporting.export_check import CheckPhotos, Reference, compare
-from model.exporting.formats import FORMATS, export_models
+from model.exporting.formats import export_models
 from model.importing.inspect import inspect_export
 from model.samples import samples
 from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
@@ -186,8 +185,3 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
     first = run_sample(out, sample.path).splitlines()[0]
     best = imagenet.identify(sample.path).top(1)[0]
     assert best.label in first
-
-
-def test_each_format_has_its_text() -> None:
-    for name in FORMATS:
-        assert (CONVERTERS_DIR / name / "about.md").is_file()
