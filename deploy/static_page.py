@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundle
 from model.exporting.export_folder import read_record
-from model.exporting.web import export_web
+from model.exporting.formats import export_models
 from model.file_hash import hash_file
 from model.text import list_some
 
@@ -32,13 +32,13 @@ def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
             f"{list_some(edited)} in {folder} {verb} edited or removed. Choose another folder with "
             "--to, or replace with --force."
         )
-    export = export_web(_page_models(app), folder)
+    export = export_models(_page_models(app), "web", folder)
     size = f"{len(export.files)} files, {sum(export.files.values()) / 1e6:.1f} MB"
     after = (read_record(folder) or {"files": {}})["files"]
     what = "written"
     if before:
         what = "replaced" if edited or before != after else "unchanged"
-    return f"{what}, {size}; a first visit loads {export.first_visit_bytes / 1e6:.1f} MB"
+    return f"{what}, {size}. {export.checks[0]}"
 
 
 def _page_models(app: AppSpec) -> list[Bundle]:

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser
 
 from ..apps import App, gradio, loupe, streamlit
 from ..browser import chromium, open_page, time_answer
-from ..photos import phone_photo, small_photo, write_photo
-from ..registry import NotMeasured, benchmark
+from ..figure import NotMeasured
+from ..photos import phone_photo, small_file, write_photo
 from ..servers import Server, serve
 
 __all__ = ["memory"]
@@ -21,19 +21,10 @@ PAUSE_SECONDS = 0.3
 """Pause before the next photo, in seconds: no visitor chooses faster."""
 
 
-@benchmark(
-    "memory",
-    "memory of the serving process after 200 answers on its page, without torch",
-    target=330,
-    unit="MB",
-)
 def memory(quick: bool) -> tuple[float, str]:
     """Answer small and 12-megapixel photos alternately, then read the resident memory."""
     ours, peers = (4, 2) if quick else (200, 50)
-    photos = [
-        write_photo("cat-small.jpg", small_photo("cat")),
-        write_photo("coffee-12mp.jpg", phone_photo("coffee")),
-    ]
+    photos = [small_file(), write_photo("coffee-12mp.jpg", phone_photo("coffee"))]
     with chromium() as browser:
         with serve(loupe()) as server:
             _answer(browser, server, photos, ours)
@@ -60,7 +51,7 @@ def _peer(browser: Browser, make: Callable[[], App], photos: list[Path], count: 
 
 def _answer(browser: Browser, server: Server, photos: list[Path], count: int) -> None:
     """Get ``count`` answers, ten per visitor, or one where a page takes no second photo."""
-    server.wait_ready()
+    server.wait_for()
     per_session = PHOTOS_PER_SESSION if server.app.stays else 1
     for first in range(0, count, per_session):
         with open_page(browser, server) as page:

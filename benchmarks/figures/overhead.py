@@ -7,17 +7,11 @@ from model.preprocess import preprocess
 
 from ..photos import phone_photo, small_photo
 from ..reference import classifier
-from ..registry import benchmark
 from ..timing import Pairs, measure_pairs, timer
 
 __all__ = ["overhead"]
 
 
-@benchmark(
-    "overhead",
-    "everything except decoding, against bare ONNX Runtime on the same tensor",
-    target=1.3,
-)
 def overhead(quick: bool) -> tuple[float, str]:
     """Time decoded photo → answer, and the session alone with the engine's options."""
     count = 10 if quick else 200

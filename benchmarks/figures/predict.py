@@ -1,44 +1,24 @@
 """Photo bytes → answer, against fastai's own ``learn.predict``."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..photos import phone_photo, small_photo
 from ..reference import classifier, learner, predict
-from ..registry import benchmark
 from ..timing import measure_pairs, timer
 
-__all__ = ["predict_phone", "predict_small"]
+__all__ = ["against_fastai"]
 
 
-@benchmark(
-    "predict-small",
-    "JPEG bytes of 500 × 375 pixels → answer, against `learn.predict` of the same learner",
-    target=0.30,
-)
-def predict_small(quick: bool) -> tuple[float, str]:
-    """Time both on a small photo."""
-    return _against_fastai(small_photo(), 5 if quick else 100)
-
-
-@benchmark(
-    "predict-12mp",
-    "JPEG bytes of 12 megapixels → answer, against `learn.predict` of the same learner",
-    target=0.35,
-)
-def predict_phone(quick: bool) -> tuple[float, str]:
-    """Time both on a phone's photo."""
-    return _against_fastai(phone_photo(), 3 if quick else 40)
-
-
-def _against_fastai(photo: bytes, count: int) -> tuple[float, str]:
-    ours, learn = classifier(), learner()
+def against_fastai(make_photo: Callable[[], bytes], count: int, quick: bool) -> tuple[float, str]:
+    """Time ``count`` answers of both for a photo."""
+    photo, ours, learn = make_photo(), classifier(), learner()
     with learn.no_bar():
         readings = measure_pairs(
             timer(lambda: ours.identify(photo)),
             timer(lambda: predict(learn, photo)),
-            count,
+            5 if quick else count,
             warm=3,
         )
         comparison = _compare(photo, learn)

@@ -4,20 +4,13 @@ from playwright.sync_api import Browser
 
 from ..apps import App, loupe, streamlit
 from ..browser import chromium, open_page, time_answer
-from ..photos import small_photo, write_photo
-from ..registry import benchmark
+from ..photos import small_file
 from ..servers import serve
 from ..timing import measure_pairs
 
 __all__ = ["start"]
 
 
-@benchmark(
-    "start",
-    "process start → first answer in Chromium, "
-    "against a ten-line Streamlit app with `load_learner`",
-    target=0.5,
-)
 def start(quick: bool) -> tuple[float, str]:
     """Start both alternately; a visitor arrives as soon as the server listens."""
     ours, theirs = loupe(), streamlit()
@@ -32,9 +25,8 @@ def start(quick: bool) -> tuple[float, str]:
 
 def _first_answer(browser: Browser, app: App) -> float:
     """Return the seconds from process start to the answer."""
-    photo = write_photo("cat-small.jpg", small_photo())
     with serve(app) as server:
         server.wait()
         with open_page(browser, server, settle_seconds=0) as page:
-            time_answer(page, server, photo)
+            time_answer(page, server, small_file())
             return server.seconds()

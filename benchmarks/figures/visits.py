@@ -7,7 +7,6 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 from ..apps import loupe
-from ..registry import benchmark
 from ..servers import Server, serve
 
 __all__ = ["visits"]
@@ -17,17 +16,11 @@ STEP = 250
 """Visits between two readings."""
 
 
-@benchmark(
-    "visits",
-    "memory of the serving process after 2,000 visits to its page, one after the other",
-    target=330,
-    unit="MB",
-)
 def visits(quick: bool) -> tuple[float, str]:
     """Open the page and run its script twice, again and again; read the resident memory."""
     readings = []
     with serve(loupe()) as server:
-        server.wait_ready()
+        server.wait_for()
         for number in range(1, (VISITS // 50 if quick else VISITS) + 1):
             _visit(server)
             if number % STEP == 0:

@@ -1,7 +1,7 @@
 """The cache of derived files: folders that are made once and never changed.
 
-An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. Each
-appears whole or not at all, so that a killed process leaves nothing half made.
+An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. A folder
+appears when it is complete, so that a killed process leaves nothing half made.
 """
 
 import shutil
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 BUILT_DIR = ROOT / "derived"
-"""Where an image's build puts derived files; only read."""
+"""Derived files that an image's build made; never written by the app."""
 
 KEPT_VERSIONS = 2
 """Number of versions that are kept: the new one, and the previous one for pages that are open."""

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect
 from deploy.ports import free_port
 from model.bundle import get_bundle
 from model.exporting import cache
-from model.exporting.web import export_web
+from model.exporting.formats import export_models
 from model.samples import samples
 from tests.browser.drive import PHONE, checked_page
 from tests.browser.server import framing
@@ -39,7 +39,7 @@ def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "BUILT_DIR", built_dir)
         bundle = tiny(folder, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
-        export_web([bundle], folder / "page")
+        export_models([bundle], "web", folder / "page")
         yield folder / "page"
 
 
@@ -253,7 +253,7 @@ def test_first_visit_loads_few_bytes(
     megabytes: float,
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    export_web([get_bundle(name)], tmp_path / "page")
+    export_models([get_bundle(name)], "web", tmp_path / "page")
     photo = next(sample for sample in samples() if sample.name == "coffee")
     with static_host(tmp_path / "page", compresses=True) as host:
         page = visit(host.url)

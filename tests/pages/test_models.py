@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from model import classifier
 from model.bundle import BUILTIN_DIR
 from model.exporting.downloads import keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, shelve
@@ -261,7 +261,7 @@ def test_exports_are_links_unless_models_stay_here(shelf, tmp_path, monkeypatch,
     monkeypatch.setattr(component, "has_routes", lambda: True)
     bundle = tiny(shelf)
     assert "Take it with you" not in texts(opened())
-    export = export_model(bundle, "onnx", tmp_path / "out")
+    export = export_models([bundle], "onnx", tmp_path / "out")
     keep_download(bundle, "onnx", tmp_path / "out", export.files)
     at = opened()
     links = [link.proto.url for link in at.get("link_button")]

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from model import Bundle, list_models
 from model.exporting.downloads import keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import tiny
 
@@ -121,7 +121,7 @@ def test_export_is_sent_once_its_owner_has_made_it(
 ) -> None:
     url = f"{URL}/tiny/{tiny_bundle.version}/tiny-onnx.zip"
     is_problem(api.get(url), 404, "not-found")
-    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    export = export_models([tiny_bundle], "onnx", tmp_path / "out")
     path = keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
     response = api.get(url)
     assert response.content == path.read_bytes()
@@ -143,7 +143,7 @@ def test_previous_version_keeps_its_url(api: TestClient, shelf: Any, tiny_bundle
 
 def test_downloads_can_be_switched_off(serve: Any, tiny_bundle: Any, tmp_path: Path) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_DOWNLOADS="false")
-    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    export = export_models([tiny_bundle], "onnx", tmp_path / "out")
     keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
     description = client.get(f"{URL}/tiny").json()
     assert {file["url"] for file in description["files"].values()} == {None}

@@ -13,11 +13,11 @@ from model.exporting.export_folder import read_record
 from tests.model.tiny import colour, tiny
 
 
-def test_models_are_exported_and_the_next_step_is_said(
+def test_models_are_exported_and_the_next_step_is_printed(
     built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    # It is the owner's own act.
+    # The command is the owner's own, so the setting doesn't apply.
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     versions = {name: tiny(shelf, name).version for name in ("pears", "apples")}
     folder = tmp_path / "page"
@@ -32,7 +32,7 @@ def test_models_are_exported_and_the_next_step_is_said(
     assert list(record["models"]) == ["apples", "pears"]
 
 
-def test_refusals_say_what_to_do(
+def test_refusals_name_their_code(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(shelf)
@@ -79,12 +79,12 @@ def test_model_is_exported_and_kept_as_a_download(
     [
         (("tiny", "other", "--to", "onnx"), "takes one model"),
         (("tiny", "--to", "onnx", "--int8"), "--int8 doesn't go with --to onnx"),
-        (("tiny", "--to", "web", "--int8"), "don't go with --to web"),
+        (("tiny", "--to", "web", "--photos", "."), "--photos doesn't go with --to web"),
         (("tiny", "--to", "fastai"), "conversion-failed"),
         (("tiny", "--to", "keras"), "'keras' is not one of"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_options_that_conflict_are_refused(
     shelf: Path, tmp_path: Path, words: tuple[str, ...], expected: str
 ) -> None:
     for name in ("tiny", "other"):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from model import Bundle
 from model.exporting.downloads import find_downloads, keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from tests.model.tiny import tiny
 
 
-def keep(bundle: Bundle, folder: Path, name: str = "onnx") -> Path:
-    export = export_model(bundle, "onnx", folder)
-    return keep_download(bundle, name, folder, export.files)
+def keep(bundle: Bundle, folder: Path) -> Path:
+    export = export_models([bundle], "onnx", folder)
+    return keep_download(bundle, "onnx", folder, export.files)
 
 
 def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -36,9 +36,3 @@ def test_export_of_another_version_is_not_offered(shelf: Path, tmp_path: Path) -
         keep(bundle, tmp_path / "out")
     # The previous version is kept, for a rollback; older ones are not.
     assert [bool(find_downloads(bundle)) for bundle in versions] == [False, True, True]
-
-
-def test_formats_are_listed_in_their_order(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    for name in ("fastai", "tflite", "onnx"):
-        keep(tiny_bundle, tmp_path / "out", name)
-    assert list(find_downloads(tiny_bundle)) == ["onnx", "tflite", "fastai"]

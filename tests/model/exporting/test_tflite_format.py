@@ -11,7 +11,7 @@ from model.bundle import get_bundle
 from model.errors import EngineUnavailable
 from model.exporting.converters import find_converter, run_converter
 from model.exporting.export_check import CheckPhotos, run_reference
-from model.exporting.formats import Export, export_model
+from model.exporting.formats import Export, export_models
 from model.samples import samples, shapes
 from tests.model.tiny import CALIBRATED, colour, tiny
 
@@ -63,7 +63,7 @@ def clothing(
 ) -> tuple[Path, Export]:
     """The folder of an export of the built-in model, and what it reports."""
     out = tmp_path_factory.mktemp("exports") / "clothing"
-    return out, export_model(get_bundle("clothing"), "tflite", out, photos, int8=True)
+    return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 
 
 def test_every_file_answers_as_the_learner(clothing: tuple[Path, Export]) -> None:
@@ -92,7 +92,7 @@ def test_sample_answers_as_the_command_line(clothing: tuple[Path, Export]) -> No
 def test_graph_without_a_network_is_exported_with_its_score(shelf: Path, tmp_path: Path) -> None:
     bundle = tiny(shelf, confidence=CALIBRATED)
     out = tmp_path / "out"
-    export = export_model(bundle, "tflite", out)
+    export = export_models([bundle], "tflite", out)
     assert "`novelty` by" in export.checks[0]
     colour((128, 128, 128)).save(tmp_path / "grey.png")
     assert run_sample(out, tmp_path / "grey.png").startswith("none of these")
