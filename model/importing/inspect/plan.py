@@ -8,8 +8,6 @@ from .transforms import AFFINE, Step
 
 __all__ = ["describe_import", "describe_left_behind"]
 
-MAX_LISTED = 8
-
 
 def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     """Return what Loupe does with an export, one sentence each."""
@@ -31,13 +29,10 @@ def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     return (f"Photos: {photos or 'as they are'}.", outputs, made_of)
 
 
-def describe_left_behind(parts: LearnerParts, risky: tuple[str, ...]) -> tuple[str, ...]:
+def describe_left_behind(parts: LearnerParts) -> tuple[str, ...]:
     """Return what an import leaves out because the model does not need it."""
     callbacks = [f"callback {name}" for name in dict.fromkeys(parts.callbacks)]
-    found = [printable(one) for one in (*callbacks, *parts.unneeded)]
-    if risky:
-        found.append(f"code that uses {', '.join(risky[:MAX_LISTED])}")
-    return tuple(found)
+    return tuple(printable(name) for name in (*callbacks, *parts.unneeded))
 
 
 def _shown_from(threshold: float) -> str:
