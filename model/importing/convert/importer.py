@@ -106,7 +106,7 @@ def import_export(
             on_network=_network_notice(on_progress, runs_code=bool(task["trust"])),
             on_stage=_stage_notice(on_progress),
         )
-        converted = _read_report(room, status, report)
+        converted = _read_report(room, status)
         stated: dict[str, Any] = {
             "title": title or title_from_name(name),
             "licence": licence or "not stated",
@@ -168,7 +168,7 @@ def _stage_notice(on_progress: Callable[[str], None]) -> Callable[[str], None]:
     return tell
 
 
-def _read_report(room: Path, status: int, report: ExportReport) -> WorkerReport:
+def _read_report(room: Path, status: int) -> WorkerReport:
     """Return what the worker reports, or raise its refusal."""
     out = room / "out"
     if status == 0:
@@ -178,9 +178,9 @@ def _read_report(room: Path, status: int, report: ExportReport) -> WorkerReport:
         except (OSError, ValidationError) as error:
             raise ExportRefused(f"The import process returned an invalid report: {error}") from None
     try:
-        raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16), report.inferred)
+        raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16))
     except OSError:
-        raise worker_ended(status, report.inferred) from None
+        raise worker_ended(status) from None
 
 
 def _publish(

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Mapping
 
 from ...errors import ExportRefused
 from ..inspect.report import printable
@@ -21,7 +20,7 @@ DONE = {
 }
 
 
-def worker_refused(data: bytes, inferred: Mapping[str, str]) -> ExportRefused:
+def worker_refused(data: bytes) -> ExportRefused:
     """Return a worker's refusal, escaped, since the export's own code may have written it."""
     try:
         values = json.loads(data)
@@ -33,17 +32,17 @@ def worker_refused(data: bytes, inferred: Mapping[str, str]) -> ExportRefused:
         return ExportRefused(message)
     done = DONE.get(stage, "loaded")
     graph = "Its network uses an operation that ONNX can't express."
-    again = graph if stage == "compiling" else _again(inferred)
+    again = graph if stage == "compiling" else _again()
     hint = _memory(message) or _another_python(message) or again
     return ExportRefused(f"It could not be {done} here: {message}. {hint}")
 
 
-def worker_ended(status: int, inferred: Mapping[str, str]) -> ExportRefused:
+def worker_ended(status: int) -> ExportRefused:
     """Return a refusal for a worker that ended without a report."""
     if status >= 0:
         return ExportRefused(
             f"Its code ended the process (exit status {status}) before it returned a result. "
-            f"{_again(inferred)}"
+            f"{_again()}"
         )
     try:
         name = signal.Signals(-status).name
@@ -51,7 +50,7 @@ def worker_ended(status: int, inferred: Mapping[str, str]) -> ExportRefused:
         name = f"signal {-status}"
     return ExportRefused(
         f"Its process was ended by {name}. That happens where memory does not suffice "
-        f"({MEMORY}), and where code runs that another version compiled. {_again(inferred)}"
+        f"({MEMORY}), and where code runs that another version compiled. {_again()}"
     )
 
 
@@ -74,12 +73,10 @@ def _another_python(message: str) -> str:
     )
 
 
-def _again(inferred: Mapping[str, str]) -> str:
-    """Return the versions that wrote the export, as far as known, and the installed ones."""
-    wrote = ", ".join(f"{key} {value}" for key, value in inferred.items())
+def _again() -> str:
+    """Return the installed versions, and what to do if the export's are others."""
     here = ", ".join(f"{key} {value}" for key, value in installed_versions().items())
-    said = f"As far as can be seen it was written by {wrote}; here" if wrote else "Here"
     return (
-        f"{said} are {here}. Where it was trained, bring fastai up to date, load the weights "
+        f"Installed here: {here}. Where it was trained, bring fastai up to date, load the weights "
         "(learn.load), and call learn.export() again."
     )

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from ...errors import ExportRefused
 from ...settings import settings
 from .. import launcher
-from .report import ExportReport, Finding, Name, printable
+from .report import ExportReport, Finding, printable
 
-__all__ = ["ExportReport", "Finding", "Name", "inspect_export"]
+__all__ = ["ExportReport", "Finding", "inspect_export"]
 
 CPU_SECONDS = 8
 """CPU time that reading a file may take, in seconds; large exports take one or two."""
@@ -63,12 +63,14 @@ def inspect_export(path: Path) -> ExportReport:
 
 
 def _ended(status: int) -> str:
-    """Word why the process ended without a report."""
+    """Return the reason why the process ended without a report, and what to do."""
     if status == -signal.SIGXCPU:
-        reason = f"reading it takes more than {CPU_SECONDS} seconds of computing"
+        reason = (
+            f"Reading stopped after {CPU_SECONDS} s of CPU time; a real export needs one or two"
+        )
     else:
-        reason = f"reading it takes more than {MEMORY_MB} MB of memory, or breaks the reader"
+        reason = f"Reading took more than {MEMORY_MB} MB of memory, or crashed the reader"
     return (
-        f"This file was not read to its end: {reason}, as no export does. It is damaged, or made "
-        "to exhaust the machine. Do not load it."
+        f"{reason}. The file is damaged, or made to exhaust the machine. Do not load it; ask its "
+        "author for it."
     )

@@ -180,7 +180,7 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
     assert "the same top label on 8" in export.checks[0]
     assert json.loads((out / "config.json").read_text())["calibration"] is None
     names = inspect_export(out / "export.pkl").names
-    assert not [name for name in names if name.module.split(".")[0] in ("model", "ui", "tests")]
+    assert not [name for name in names if name.split(".")[0] in ("model", "ui", "tests")]
     sample = samples()[0]
     first = run_sample(out, sample.path).splitlines()[0]
     best = imagenet.identify(sample.path).top(1)[0]
