@@ -14,25 +14,23 @@ import pytest
 
 from deploy import package
 from deploy.errors import DeployError, FilesDiffer, NotOffered
-from deploy.files import default_folder, make_files, write_files, zip_files
+from deploy.files import default_folder, write_files, zip_files
 from deploy.host import Host
-from deploy.hosts import get_host, hosts
+from deploy.hosts import HOSTS, get_host
 from deploy.package import (
     app_files,
     check_offered,
     choose_models,
     copy_bundle,
     list_other_models,
-    make_archive,
 )
 from deploy.spec import APP
-from deploy.startup import unpack_models
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
-from tests.model.tiny import edit, tiny
+from tests.model.tiny import tiny
 
-FOLDER_HOSTS = [name for name, host in hosts().items() if host.package == "folder"]
+FOLDER_HOSTS = [name for name, host in HOSTS.items() if host.package == "folder"]
 
 
 @pytest.fixture
@@ -109,9 +107,9 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
     copy.verify()
     assert copy_bundle(bundle, target, app).startswith("unchanged")
     full = choose_models(["clothing"], learner=True)
-    assert copy_bundle(bundle, target, full) == f"copied again, version {bundle.version}"
+    assert copy_bundle(bundle, target, full) == f"copied, version {bundle.version}"
     assert names(target / "clothing") == {MANIFEST, SMALL_CARD, *bundle.manifest.files}
-    assert copy_bundle(bundle, target, app).startswith("copied again")
+    assert copy_bundle(bundle, target, app).startswith("copied")
     assert "weights.safetensors" not in names(target / "clothing")
 
 
@@ -135,7 +133,7 @@ def test_damaged_copy_is_made_again(tiny_bundle: Bundle, target: Path) -> None:
     copy_bundle(tiny_bundle, target, app)
     graph = target / "tiny/graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
-    assert copy_bundle(tiny_bundle, target, app).startswith("copied again")
+    assert copy_bundle(tiny_bundle, target, app).startswith("copied")
     Bundle.open(target / "tiny").verify()
 
 
@@ -215,22 +213,22 @@ def test_other_models_in_the_folder_are_named(
     assert list_other_models(target, app) == ["calibrated"]
 
 
-TAKES_LEARNER = {"fly", "spaces", "vps-compose", "vps-systemd", "cloud-init", "sagemaker"}
+TAKES_LEARNER = {"spaces", "vps-compose", "cloud-init", "sagemaker"}
 FULL_INSTALL = re.compile(r"target\W+full|FROM full|[ /]requirements\.txt")
 
 
-@pytest.mark.parametrize("host", hosts().values(), ids=lambda host: host.name)
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 def test_learner_is_refused_where_it_does_not_fit(host: Host, with_weights: None) -> None:
     app = choose_models(["clothing"], learner=True)
     assert app.options == " --model clothing --learner"
     if host.name in TAKES_LEARNER:
         check_offered(host, app)
         assert FULL_INSTALL.search(
-            "\n".join([*make_files(host, app).values(), *host.list_steps(app)])
+            "\n".join([*host.make_files(app).values(), *host.list_steps(app)])
         )
         granted = [
             int(value)
-            for value in re.findall(r"LOUPE_MEMORY_MB\W+(\d+)", str(make_files(host, app)))
+            for value in re.findall(r"LOUPE_MEMORY_MB\W+(\d+)", str(host.make_files(app)))
         ]
         assert all(value >= 2048 for value in granted)
     else:
@@ -254,16 +252,12 @@ def test_large_file_goes_by_git_lfs(
         write_files(host, target / name, app)
         attributes = (target / name / "bundles/.gitattributes").read_text()
         assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
-        steps = host.list_steps(app)
-        place = steps.index("$ git lfs install")
-        assert " add " in steps[place + 1]
-    for name in ("spaces", "heroku", "fly"):
+        assert "$ git lfs install" in host.list_steps(app)
+    for name in ("spaces", "vps-compose"):
         host = get_host(name)
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
         assert "lfs" not in " ".join(host.list_steps(app))
-    with pytest.raises(NotOffered, match="Railway doesn't fetch"):
-        write_files(get_host("railway"), target, app)
 
 
 def test_git_takes_the_attributes_as_written(
@@ -278,37 +272,6 @@ def test_git_takes_the_attributes_as_written(
     assert said == (
         "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
     )
-
-
-def test_archive_is_reproducible_and_unpacks_to_the_models(
-    tiny_bundle: Bundle, target: Path
-) -> None:
-    app = choose_models(["tiny"])
-    archive = make_archive(app)
-    os.utime(tiny_bundle.folder / "graph.onnx", (1e9, 1e9))
-    assert make_archive(app) == archive
-    file = target.with_name("model.tar.gz")
-    file.write_bytes(archive)
-    unpack_models(file, target)
-    copy = Bundle.open(target / "tiny")
-    copy.verify()
-    assert copy.version == tiny_bundle.version
-
-
-def test_sagemaker_takes_the_models_from_the_bucket(tiny_bundle: Bundle, target: Path) -> None:
-    host, app = get_host("sagemaker"), choose_models(["tiny"])
-    results = write_files(host, target, app)
-    assert target / "sagemaker/model.tar.gz" in results
-    assert not (target / "bundles").exists()
-    model = (target / "sagemaker/model.json").read_text()
-    assert '"ModelDataUrl": "s3://YOUR-BUCKET/loupe/model.tar.gz"' in model
-    assert '"LOUPE_BUNDLES": "/opt/ml/model"' in model
-    edit(tiny_bundle, title="Changed")
-    again = write_files(host, target, choose_models(["tiny"]))
-    assert again[target / "sagemaker/model.tar.gz"] == "replaced"
-    for builtin in (APP, choose_models(["clothing"])):
-        text = " ".join([*make_files(host, builtin).values(), *host.list_steps(builtin)])
-        assert "model.tar.gz" not in text
 
 
 def files_below(folder: Path) -> dict[str, Path]:
@@ -385,7 +348,7 @@ def test_only_files_that_git_tracks_are_copied(
 
 
 def test_folders_of_their_own_are_ignored_by_git() -> None:
-    for host in hosts().values():
+    for host in HOSTS.values():
         folder = default_folder(host)
         assert (folder == ROOT) == (host.package not in ("folder", "page"))
         path = folder / "x" if folder != ROOT else ROOT / "build/x"
@@ -397,22 +360,20 @@ def test_folders_of_their_own_are_ignored_by_git() -> None:
 
 def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
     app = choose_models(["tiny"])
-    for name in ("render", "community-cloud"):
+    for name in ("render", "community-cloud", "sagemaker"):
         with zipfile.ZipFile(io.BytesIO(zip_files(get_host(name), app))) as archive:
             assert archive.read("bundles/tiny/graph.onnx") == tiny_bundle.read("graph.onnx")
-    with zipfile.ZipFile(io.BytesIO(zip_files(get_host("sagemaker"), app))) as archive:
-        assert archive.read("sagemaker/model.tar.gz") == make_archive(app)
 
 
 def test_zip_without_models_contains_all_the_rest(tiny_bundle: Bundle) -> None:
-    networks = re.compile(r"\.(onnx|npz|safetensors|tar\.gz)$|(^|/)(bundle|small)\.json$")
+    networks = re.compile(r"\.(onnx|npz|safetensors)$|(^|/)(bundle|small)\.json$")
     for name in ("render", "community-cloud", "sagemaker"):
         for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
             host = get_host(name)
             zipped = [zip_files(host, app), zip_files(host, app, models=False)]
             whole, rest = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in zipped]
             assert rest == {path for path in whole if not networks.search(path)}
-            assert set(make_files(host, app)) <= rest
+            assert set(host.make_files(app)) <= rest
 
 
 def test_memory_grows_with_the_graphs(shelf: Path) -> None:
@@ -428,5 +389,5 @@ def test_copy_has_the_small_graphs_calibration(target: Path) -> None:
     copy = target / "clothing" / SMALL_CARD
     assert copy.read_bytes() == (bundle.folder / SMALL_CARD).read_bytes()
     copy.write_text("{}")
-    assert copy_bundle(bundle, target, app).startswith("copied again")
+    assert copy_bundle(bundle, target, app).startswith("copied")
     assert copy_bundle(bundle, target, app).startswith("unchanged")

@@ -1,19 +1,16 @@
 """The start of the app as each host does it: command, settings, readiness, end."""
 
-import io
 import os
 import sys
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from deploy.check import CheckResult, State
-from deploy.errors import DeployError, Unreadable
-from deploy.files import make_files
-from deploy.hosts import get_host
-from deploy.startup import StartPlan, peak_memory_mb, plan_start, start_app, unpack_models
+from deploy.comparison import CheckResult, State
+from deploy.errors import DeployError
+from deploy.hosts import HOSTS, get_host
+from deploy.start import StartPlan, peak_memory_mb, plan_start, start_app
 from model.settings import ROOT
 
 STUBBORN = """
@@ -47,76 +44,41 @@ def start(folder: Path, *command: str, **changes: object) -> list[CheckResult]:
     ("name", "command", "port_variable", "memory_mb"),
     [
         ("render", ("deploy/entrypoint.sh", "app"), "PORT", 512),
+        ("spaces", ("deploy/entrypoint.sh", "app"), "PORT", 16384),
         ("sagemaker", ("deploy/entrypoint.sh", "serve"), "SAGEMAKER_BIND_TO_PORT", 8192),
         ("vertex", ("deploy/entrypoint.sh", "app"), "AIP_HTTP_PORT", 7680),
-        ("vps-systemd", ("deploy/entrypoint.sh",), "PORT", 1024),
-        ("cloud-init", ("deploy/entrypoint.sh",), "PORT", 1024),
         ("vps-compose", ("deploy/entrypoint.sh", "app"), "PORT", 1024),
+        ("cloud-init", ("deploy/entrypoint.sh", "app"), "PORT", 1024),
     ],
 )
 def test_plan_follows_the_files(
-    name: str, command: tuple[str, ...], port_variable: str, memory_mb: int
+    name: str, command: tuple[str, ...], port_variable: str, memory_mb: int, tmp_path: Path
 ) -> None:
-    plan = plan_start(get_host(name))
+    host = get_host(name)
+    plan = plan_start(host, host.make_files(), tmp_path)
     assert plan.command == (str(ROOT / command[0]), *command[1:])
     assert plan.port_variable == port_variable
     assert plan.memory_mb == memory_mb
-    assert plan.environment["LOUPE_LOG"] == "json"
     assert plan.environment["LOUPE_MEMORY_MB"] == str(memory_mb)
 
 
-def test_plan_refuses_a_unit_without_a_command() -> None:
-    host = get_host("vps-systemd")
-    texts = {path: text.replace("ExecStart", "ExecStop") for path, text in make_files(host).items()}
-    with pytest.raises(Unreadable, match="The unit has no ExecStart= line"):
-        plan_start(host, texts)
+def test_memory_in_the_files_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    texts = {"render.yaml": "- key: LOUPE_MEMORY_MB\n  value: much"}
+    with pytest.raises(DeployError, match="'much' in the files, not a number"):
+        plan_start(get_host("render"), texts, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "command"),
-    [
-        ("render", "ROOT/deploy/entrypoint.sh"),
-        ("vps-systemd", "ROOT/deploy/entrypoint.sh"),
-        ("community-cloud", "streamlit"),
-    ],
-)
-def test_plan_runs_the_folder_if_it_is_a_repository(
-    name: str, command: str, tmp_path: Path
-) -> None:
-    host, folder = get_host(name), tmp_path / "My Code"
-    assert plan_start(host, folder=folder).root == ROOT
+@pytest.mark.parametrize("name", ["render", "community-cloud"])
+def test_plan_runs_the_folder_if_it_is_a_repository(name: str, tmp_path: Path) -> None:
+    host, folder = HOSTS[name], tmp_path / "My Code"
+    assert plan_start(host, {}, folder).root == ROOT
     for file in ("streamlit_app.py", "deploy/entrypoint.sh", "model/__init__.py"):
         (folder / file).parent.mkdir(exist_ok=True, parents=True)
         (folder / file).touch()
-    plan = plan_start(host, folder=folder)
+    plan = plan_start(host, {}, folder)
     assert (plan.root, plan.bundles) == (folder, folder / "bundles")
-    assert plan.command[0] == command.replace("ROOT", str(folder))
-
-
-def test_models_come_from_the_folder_or_from_its_archive(tmp_path: Path) -> None:
-    model = tmp_path / "bundles" / "mine"
-    model.mkdir(parents=True)
-    (model / "bundle.json").write_text("{}")
-    (tmp_path / "sagemaker").mkdir()
-    with tarfile.open(tmp_path / "sagemaker/model.tar.gz", "w:gz") as archive:
-        archive.add(model, "archived")
-        dangling = tarfile.TarInfo("archived/link")
-        dangling.type, dangling.linkname = tarfile.SYMTYPE, "nowhere"
-        archive.addfile(dangling)
-    assert plan_start(get_host("render"), folder=tmp_path).bundles == tmp_path / "bundles"
-    bundles = plan_start(get_host("sagemaker"), folder=tmp_path).bundles
-    command = ("sh", "-c", 'ls -d "$LOUPE_BUNDLES"/*/*; exit 1')
-    started, _ = start(_make(tmp_path / "1"), *command, bundles=bundles)
-    assert started.fix.endswith("/archived/bundle.json")
-    assert not (tmp_path / "archived").exists()
-    bundles.write_bytes(b"no archive")
-    with pytest.raises(DeployError, match="can't be unpacked"):
-        start(_make(tmp_path / "2"), *command, bundles=bundles)
-
-
-def _make(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    entrypoint = str(folder / "deploy/entrypoint.sh")
+    assert plan.command[0] == (entrypoint if name == "render" else "streamlit")
 
 
 def test_start_fails_with_the_output_of_a_command_that_exits(tmp_path: Path) -> None:
@@ -178,11 +140,3 @@ def test_start_hides_the_secrets_of_the_folder(tmp_path: Path) -> None:
 def test_peak_memory_of_a_process() -> None:
     assert peak_memory_mb(os.getpid()) > 20
     assert peak_memory_mb(2**22 - 1) == 0
-
-
-def test_archive_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("mine/../../outside"), io.BytesIO())
-    with pytest.raises(DeployError, match="leads out of the archive"):
-        unpack_models(tmp_path / "model.tar.gz", tmp_path / "unpacked")
-    assert not (tmp_path / "outside").exists()
