@@ -27,6 +27,7 @@ from deploy.package import (
 )
 from deploy.spec import APP
 from deploy.startup import unpack_models
+from model import atomic
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
@@ -158,7 +159,7 @@ def test_failure_keeps_the_version_that_is_there(
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(package, "fsync_path", fail)
+    monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
         copy_bundle(newer, target, app)
     assert names(target) == {"tiny"}

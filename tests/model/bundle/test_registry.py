@@ -191,7 +191,8 @@ def test_invalid_bundle_is_not_moved_into_place(tiny_bundle: Bundle) -> None:
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from model.bundle import ManifestDraft, registry
+from model import atomic
+from model.bundle import ManifestDraft, publish
 from tests.model.tiny import values
 
 source, target, moment, name = sys.argv[1:]
@@ -214,7 +215,7 @@ def fill(folder):
 
 match moment:
     case "sync":
-        registry.fsync_path = killing(registry.fsync_path)
+        atomic.fsync_path = killing(atomic.fsync_path)
     case "before rename" | "after rename":
         kill = killing(pathlib.Path.rename, after=moment == "after rename")
         pathlib.Path.rename = kill
@@ -222,7 +223,7 @@ match moment:
         kill = killing(pathlib.Path.replace, after=moment == "after pointer")
         pathlib.Path.replace = kill
 draft = ManifestDraft.model_validate(values(name, title="The new one"))
-registry.publish(draft, pathlib.Path(target), fill)
+publish(draft, pathlib.Path(target), fill)
 """
 
 MOMENTS = ["fill", "sync", "before rename", "after rename", "before pointer", "after pointer"]

@@ -57,7 +57,7 @@ def test_builtin_model_has_one_version(data_folder: Path) -> None:
 def test_damaged_version_is_listed_and_hides_no_other(two: tuple[Bundle, Bundle]) -> None:
     previous, _ = two
     (previous.folder / "bundle.json").write_text("{")
-    (previous.folder.parent / ".new-left").mkdir()
+    (previous.folder.parent / ".loupe-new-left").mkdir()
     (previous.folder.parent / "notes").mkdir()
     versions = {item.version: item.bundle for item in list_versions("tiny")}
     assert len(versions) == 2
@@ -146,17 +146,6 @@ def test_current_file_is_complete_at_every_moment(two: tuple[Bundle, Bundle]) ->
     watching.join()
     assert seen <= {previous.version, current.version}
     assert not list(folder.glob(".*"))
-
-
-def test_file_of_a_killed_write_is_removed_a_day_later(shelf: Path) -> None:
-    folder = tiny(shelf).folder.parent
-    old, young = folder / ".current-0123abcd", folder / ".current-4567cdef"
-    for path in (old, young):
-        path.write_text("half")
-    os.utime(old, (0, 0))
-    tiny(shelf, title="Again")
-    assert not old.exists()
-    assert young.exists()
 
 
 def test_unknown_model_has_no_versions(data_folder: Path) -> None:
