@@ -1,32 +1,5 @@
 """All errors of Loupe, in one tree.
 
-    LoupeError
-    ├── PhotoError               a photo that cannot be read
-    │   ├── MissingPhoto         missing
-    │   ├── EmptyPhoto           empty
-    │   ├── PhotoTooLarge        too-large
-    │   ├── PhotoTooSmall        too-small
-    │   ├── TooManyPixels        too-many-pixels
-    │   ├── UnsupportedFormat    unsupported-format
-    │   └── DamagedPhoto         damaged
-    ├── BundleError              a model that cannot be used
-    │   ├── BundleNotFound       no-such-model
-    │   ├── BundleDamaged        bundle-damaged
-    │   ├── BundleTooNew         bundle-too-new
-    │   └── GoldenMismatch       golden-mismatch
-    ├── OtherVersion             other-version
-    ├── EngineUnavailable        engine-unavailable
-    ├── ArchiveError             archive-refused
-    ├── LinkError                link-refused
-    ├── DataError                data-refused
-    ├── CorrectionsFull          corrections-full
-    ├── TooManyCorrections       too-many-corrections
-    ├── ExportRefused            export-refused
-    ├── ConversionFailed         conversion-failed
-    ├── FolderExists             folder-exists
-    ├── SettingRefused           setting-refused
-    └── Busy                     busy
-
 Every error has a stable ``code`` for programs and a message for people: what happened, then
 what to do.
 """
@@ -46,6 +19,7 @@ __all__ = [
     "DataError",
     "EmptyPhoto",
     "EngineUnavailable",
+    "ExportRefused",
     "FolderExists",
     "GoldenMismatch",
     "LinkError",

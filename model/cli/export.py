@@ -6,6 +6,7 @@ import click
 
 from ..bundle import Bundle, get_bundle
 from ..exporting.formats import FORMATS, export_model
+from .options import FOLDER, NEW_FOLDER
 
 __all__ = ["export_command"]
 
@@ -25,13 +26,13 @@ WEB = "web"
 @click.option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     required=True,
     help="Folder to write: a new one, or an earlier export, which is replaced.",
 )
 @click.option(
     "--photos",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Photos to check with, up to 50 of them.  [the sample photos]",
 )
 @click.option("--int8", is_flag=True, help="tflite: also a file with 8-bit weights.")

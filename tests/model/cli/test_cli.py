@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 
 from model import Bundle
 from model.cli import COMMANDS, main
-from model.cli.models import COLUMNS, _choose_columns
 from model.errors import DataError
 from model.settings import ROOT
 from model.training.config import TrainingConfig
@@ -91,48 +90,6 @@ def test_list_keeps_every_column_on_80_columns(
             assert "compiled" in " ".join(row)
     names = "".join(row[0] for row in rows)
     assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
-
-
-@pytest.mark.parametrize("width", [72, 50, 36, 20])
-def test_narrow_list_drops_columns_and_keeps_names(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    result = run("list")
-    header, *rows = result.stdout.splitlines()
-    assert max(map(len, [header, *rows])) <= width
-    assert sorted(row.split()[0] for row in rows) == ["clothing", "imagenet", "tiny"]
-    if dropped := [name for name in COLUMNS if name not in header.split()]:
-        assert result.stderr == f"Left out, as the terminal is narrow: {', '.join(dropped)}.\n"
-    else:
-        assert not result.stderr
-    assert dropped or width > 50
-
-
-@pytest.mark.parametrize(
-    ("width", "columns"),
-    [
-        (78, "model labels accuracy size version engines"),
-        (77, "model labels accuracy version engines"),
-        (70, "model accuracy version engines"),
-        (50, "model accuracy version"),
-        (36, "model accuracy"),
-        (20, "model"),
-        (1, "model"),
-    ],
-)
-def test_list_drops_the_least_useful_columns_first(width: int, columns: str) -> None:
-    cells = (
-        "imagenet",
-        "1,000",
-        "75.1% (74.7–75.5%)",
-        "19 MB",
-        "0123456789ab",
-        "compiled, learner",
-    )
-    row = dict(zip(COLUMNS, cells, strict=True))
-    assert _choose_columns([row], width) == columns.split()
-    assert _choose_columns([], 80) == list(COLUMNS)
 
 
 def test_bad_name_is_refused_by_import_as_by_train(tmp_path: Path) -> None:
