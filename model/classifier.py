@@ -166,21 +166,12 @@ class Classifier:
         return self.engine.run(pixels[None], single_thread=single_thread)
 
     def _to_prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
-        manifest = self.bundle.manifest
         ood_score = None if output.ood_score is None else float(output.ood_score[0])
-        prediction = Prediction(
-            model=manifest.name,
-            version=self.bundle.version,
-            engine=self.engine.name,
-            labels=manifest.labels,
-            probabilities=output.probabilities[0],
-            milliseconds=times,
-            language=manifest.language,
-            multilabel=manifest.multilabel,
-            present_from=manifest.present_from,
-            calibrated=manifest.calibration is not None,
+        prediction = Prediction.of_bundle(
+            self.bundle, self.engine.name, output.probabilities[0], milliseconds=times
         )
-        return decision.apply_thresholds(prediction, ood_score, manifest.calibration)
+        calibration = self.bundle.manifest.calibration
+        return decision.apply_thresholds(prediction, ood_score, calibration)
 
     def run_golden_test(self) -> float:
         """Compare the engine with the golden outputs; return the largest difference.
