@@ -55,21 +55,27 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 @pytest.fixture
-def shelf(data_folder: Path) -> Path:
-    """Where the data folder holds models."""
+def models_dir(data_folder: Path) -> Path:
+    """The data folder's models."""
     return data_folder / "models"
 
 
 @pytest.fixture
-def tiny_bundle(shelf: Path) -> Bundle:
-    """The model of colours in the data folder, by the name ``tiny``."""
-    return tiny(shelf)
+def shelf(models_dir: Path) -> Path:
+    """The previous name of ``models_dir``."""
+    return models_dir
 
 
 @pytest.fixture
-def calibrated_bundle(shelf: Path) -> Bundle:
+def tiny_bundle(models_dir: Path) -> Bundle:
+    """The model of colours in the data folder, by the name ``tiny``."""
+    return tiny(models_dir)
+
+
+@pytest.fixture
+def calibrated_bundle(models_dir: Path) -> Bundle:
     """The same with calibration: it can say that it does not know."""
-    return tiny(shelf, "calibrated", confidence=CALIBRATED)
+    return tiny(models_dir, "calibrated", confidence=CALIBRATED)
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ SIDE = 64
 
 
 @pytest.fixture
-def cornered(shelf: Path) -> Classifier:
+def cornered(models_dir: Path) -> Classifier:
     """It sees the upper left quarter of each side, and nothing else."""
-    tiny(shelf, "corner", side=(SIDE, SIDE), corner=True)
+    tiny(models_dir, "corner", side=(SIDE, SIDE), corner=True)
     return load("corner")
 
 
@@ -86,9 +86,9 @@ def test_occlusion_map_waits_in_the_admission_queue(
 
 
 def test_occlusion_map_has_the_size_of_the_pixels_and_keeps_them(
-    shelf: Path, calibrated_bundle: Bundle
+    models_dir: Path, calibrated_bundle: Bundle
 ) -> None:
-    tiny(shelf, "oblong", side=(24, 40))
+    tiny(models_dir, "oblong", side=(24, 40))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
     before = pixels.copy()
     assert occlusion_map(load("oblong"), pixels, 2).shape == (24, 40)

@@ -78,9 +78,9 @@ def test_out_of_distribution_photo_stays_so(
     assert back.answer is None
 
 
-def test_links_work_for_every_kind_of_model(shelf: object, imagenet: Classifier) -> None:
-    tiny(shelf, "several", multilabel=True)  # type: ignore[arg-type]
-    tiny(shelf, "plain")  # type: ignore[arg-type]
+def test_links_work_for_every_kind_of_model(models_dir: object, imagenet: Classifier) -> None:
+    tiny(models_dir, "several", multilabel=True)  # type: ignore[arg-type]
+    tiny(models_dir, "plain")  # type: ignore[arg-type]
     for classifier in (load("several"), load("plain"), load("plain", "fake"), imagenet):
         for seed in range(5):
             prediction = classifier.identify(drawn(50, 50, seed))

@@ -122,7 +122,7 @@ def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> 
     assert names(backup.parent) == ["data", "loupe.zip"]
 
 
-def test_backup_leaves_out_what_is_not_ours(
+def test_backup_leaves_out_foreign_files(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_SECRET", "hidden-word")

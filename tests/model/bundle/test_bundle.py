@@ -213,9 +213,9 @@ def _words(arrays: Arrays) -> None:
     [_wrong_size, _wrong_labels, _wrong_count, _floats, _none, _number, _incomplete, _words],
 )
 def test_golden_outputs_of_other_shapes_are_refused(
-    shelf: Path, change: Callable[[Arrays], None]
+    models_dir: Path, change: Callable[[Arrays], None]
 ) -> None:
-    bundle = tiny(shelf, golden_change=change)
+    bundle = tiny(models_dir, golden_change=change)
     with pytest.raises(BundleDamaged, match="again") as caught:
         load("tiny")
     assert str(bundle.folder / "golden.npz") in str(caught.value)
@@ -269,27 +269,27 @@ def test_golden_outputs_that_are_no_archive_are_refused(tiny_bundle: Bundle, how
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 2e-4])
-def test_mismatch_with_golden_outputs_is_refused(shelf: Path, value: float) -> None:
+def test_mismatch_with_golden_outputs_is_refused(models_dir: Path, value: float) -> None:
     def change(arrays: Arrays) -> None:
         arrays["probabilities"][4, 2] += value
 
-    bundle = tiny(shelf, golden_change=change)
+    bundle = tiny(models_dir, golden_change=change)
     with pytest.raises(GoldenMismatch, match="build or import it again") as caught:
         load("tiny")
     assert str(bundle.folder) in str(caught.value)
 
 
-def test_difference_within_the_tolerance_is_accepted(shelf: Path) -> None:
+def test_difference_within_the_tolerance_is_accepted(models_dir: Path) -> None:
     def change(arrays: Arrays) -> None:
         arrays["probabilities"] += np.float32(5e-5)
 
-    tiny(shelf, golden_change=change)
+    tiny(models_dir, golden_change=change)
     assert 3e-5 < load("tiny").run_golden_test() < 7e-5
 
 
-def test_graph_that_returns_nan_is_refused(shelf: Path) -> None:
+def test_graph_that_returns_nan_is_refused(models_dir: Path) -> None:
     """Both the outputs and the golden outputs are NaN."""
-    tiny(shelf, confidence={"temperature": 1e-45, "novelty": 1.0})
+    tiny(models_dir, confidence={"temperature": 1e-45, "novelty": 1.0})
     with pytest.raises(GoldenMismatch):
         load("tiny")
 

@@ -16,9 +16,12 @@ from tests.model.tiny import colour, edit, tiny
 
 
 @pytest.fixture
-def two(shelf: Path) -> tuple[Bundle, Bundle]:
+def two(models_dir: Path) -> tuple[Bundle, Bundle]:
     """A previous and a current version, created an hour apart."""
-    previous, current = tiny(shelf, title="Previous"), tiny(shelf, title="Current", sharpness=4.0)
+    previous, current = (
+        tiny(models_dir, title="Previous"),
+        tiny(models_dir, title="Current", sharpness=4.0),
+    )
     created = (previous.folder / "bundle.json").stat().st_mtime - 3600
     os.utime(previous.folder / "bundle.json", (created, created))
     return previous, current
@@ -185,10 +188,10 @@ def test_rollback_works_when_the_current_version_is_broken(two: tuple[Bundle, Bu
 
 
 def test_builtin_model_comes_back_after_the_owners_model_of_its_name(
-    data_folder: Path, shelf: Path
+    data_folder: Path, models_dir: Path
 ) -> None:
     builtin = get_bundle("imagenet")
-    owners = tiny(shelf, "imagenet")
+    owners = tiny(models_dir, "imagenet")
     assert get_bundle("imagenet").version == owners.version
     assert {item.version: item.current for item in list_versions("imagenet")} == {
         owners.version: True,
@@ -196,7 +199,10 @@ def test_builtin_model_comes_back_after_the_owners_model_of_its_name(
     }
     assert roll_back("imagenet", builtin.version).version == builtin.version
     back = get_bundle("imagenet")
-    assert (back.version, back.folder) == (builtin.version, shelf / "imagenet" / builtin.version)
+    assert (back.version, back.folder) == (
+        builtin.version,
+        models_dir / "imagenet" / builtin.version,
+    )
     back.verify()
     assert {item.version for item in list_versions("imagenet")} == {owners.version, builtin.version}
     # A built-in model keeps its date when it is copied.

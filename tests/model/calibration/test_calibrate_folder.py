@@ -78,9 +78,14 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     ],
 )
 def test_unsuitable_photos_and_models_are_refused(
-    words: list[str], message: str, tiny_bundle: Bundle, shelf: Path, photos: Path, tmp_path: Path
+    words: list[str],
+    message: str,
+    tiny_bundle: Bundle,
+    models_dir: Path,
+    photos: Path,
+    tmp_path: Path,
 ) -> None:
-    tiny(shelf, "several", multilabel=True)
+    tiny(models_dir, "several", multilabel=True)
     (tmp_path / "empty").mkdir()
     few = shades(tmp_path / "few", 2)
     folders = {"photos": photos, "empty": tmp_path / "empty", "few": few}

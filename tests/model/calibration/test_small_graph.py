@@ -112,7 +112,7 @@ def test_model_without_calibration_gets_figures_only(tiny_bundle: Bundle, photos
     assert "may have been trained on" in card.metrics[0].by
 
 
-def test_reference_is_refused_where_it_would_be_ignored(tiny_bundle: Bundle, photos: Path) -> None:
+def test_reference_without_small_is_refused(tiny_bundle: Bundle, photos: Path) -> None:
     code, output = run("calibrate", "tiny", photos, "--reference", photos)
     assert code == 2
     assert "with --small only" in output

@@ -64,9 +64,9 @@ def test_help_names_every_command() -> None:
         assert run(name, "--help").exit_code == 0
 
 
-def test_list_shows_models_and_errors(tiny_bundle: Bundle, shelf: Path) -> None:
-    (shelf / "broken").mkdir()
-    (shelf / "broken" / "graph.onnx").write_bytes(b"half")
+def test_list_shows_models_and_errors(tiny_bundle: Bundle, models_dir: Path) -> None:
+    (models_dir / "broken").mkdir()
+    (models_dir / "broken" / "graph.onnx").write_bytes(b"half")
     result = run("list")
     assert result.exit_code == 0
     assert tiny_bundle.version in result.stdout
@@ -77,10 +77,10 @@ def test_list_shows_models_and_errors(tiny_bundle: Bundle, shelf: Path) -> None:
 
 
 def test_list_keeps_every_column_on_80_columns(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    tiny(shelf, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
+    tiny(models_dir, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
     result = run("list")
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert result.stdout.split("\n")[0].split()[-1] == "engines"
@@ -165,16 +165,16 @@ def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle)
     assert (strange["known"], strange["answer"]) == (False, None)
 
 
-def test_several_labels_are_a_list(photos: Path, shelf: Path) -> None:
-    tiny(shelf, "several", multilabel=True)
+def test_several_labels_are_a_list(photos: Path, models_dir: Path) -> None:
+    tiny(models_dir, "several", multilabel=True)
     (line,) = lines(run("identify", "--model", "several", "--json", photos / "red.png"))
     assert isinstance(line["answer"], list)
     assert "red" in line["answer"]
 
 
-def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, shelf: Path) -> None:
+def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, models_dir: Path) -> None:
     for name, threshold in (("low", 0.01), ("high", 0.999)):
-        tiny(shelf, name, multilabel=True, threshold=threshold)
+        tiny(models_dir, name, multilabel=True, threshold=threshold)
         command = ("identify", "--model", name, photos / "red.png")
         (line,) = lines(run(*command, "--json"))
         printed = run(*command, "--top", 1).stdout
@@ -230,7 +230,7 @@ def test_a_refused_photo_is_a_line_and_exit_1(photos: Path) -> None:
     assert errors["missing.jpg"]["message"] == f"There is no file {missing}. Check its name."
 
 
-def test_without_json_it_is_for_people(photos: Path) -> None:
+def test_output_without_json_is_a_table(photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"no photo")
     result = run("identify", "--model", "tiny", photos / "red.png", photos / "broken.jpg")
     assert result.exit_code == 1
@@ -267,9 +267,7 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_said_and_exit_2(
-    tiny_bundle: Bundle, words: list[str], said: str
-) -> None:
+def test_failure_is_one_line_and_exit_2(tiny_bundle: Bundle, words: list[str], said: str) -> None:
     result = run(*words)
     assert result.exit_code == 2
     assert said in result.stderr

@@ -74,8 +74,8 @@ def test_unreadable_photo_exits_with_1(tiny_bundle: Bundle, photos: Path) -> Non
     assert run("evaluate", "tiny", photos, "--json").exit_code == 1
 
 
-def test_none_of_these_is_listed_among_mistakes(shelf: Path, photos: Path) -> None:
-    tiny(shelf, "calibrated", confidence=CALIBRATED)
+def test_none_of_these_is_listed_among_mistakes(models_dir: Path, photos: Path) -> None:
+    tiny(models_dir, "calibrated", confidence=CALIBRATED)
     colour((128, 128, 128)).save(photos / "green" / "grey.png")
     result = run("evaluate", "calibrated", photos)
     assert result.exit_code == 0

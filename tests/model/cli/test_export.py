@@ -13,13 +13,13 @@ from model.exporting.export_folder import read_record
 from tests.model.tiny import colour, tiny
 
 
-def test_models_are_exported_and_the_next_step_is_said(
-    built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_export_prints_the_next_step(
+    built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     # It is the owner's own act.
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
-    versions = {name: tiny(shelf, name).version for name in ("pears", "apples")}
+    versions = {name: tiny(models_dir, name).version for name in ("pears", "apples")}
     folder = tmp_path / "page"
     command = ["export", "apples", "pears", "apples", "--to", "web", "--out", str(folder)]
     result = CliRunner().invoke(main, command)
@@ -33,9 +33,9 @@ def test_models_are_exported_and_the_next_step_is_said(
 
 
 def test_refusals_say_what_to_do(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny(shelf)
+    tiny(models_dir)
     runner, out = CliRunner(), str(tmp_path / "page")
     result = runner.invoke(main, ["export", "absent", "--to", "web", "--out", out])
     assert (result.exit_code, "no-such-model" in result.output) == (2, True)
@@ -61,9 +61,9 @@ def export(*words: object) -> Result:
 
 
 def test_model_is_exported_and_kept_as_a_download(
-    shelf: Path, photos: Path, tmp_path: Path
+    models_dir: Path, photos: Path, tmp_path: Path
 ) -> None:
-    bundle = tiny(shelf)
+    bundle = tiny(models_dir)
     out = tmp_path / "out"
     result = export("tiny", "--to", "onnx", "--out", out, "--photos", photos)
     assert result.exit_code == 0, result.output
@@ -84,11 +84,11 @@ def test_model_is_exported_and_kept_as_a_download(
         (("tiny", "--to", "keras"), "'keras' is not one of"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
-    shelf: Path, tmp_path: Path, words: tuple[str, ...], expected: str
+def test_contradictory_options_are_refused(
+    models_dir: Path, tmp_path: Path, words: tuple[str, ...], expected: str
 ) -> None:
     for name in ("tiny", "other"):
-        tiny(shelf, name)
+        tiny(models_dir, name)
     result = export(*words, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert expected in result.output

@@ -232,8 +232,8 @@ def test_evaluate_counts_none_of_these(calibrated_bundle: Bundle, photos: Path) 
     assert (figures.answered.right, figures.unknown.right, figures.photos) == (1, 1, 2)
 
 
-def test_multilabel_model_is_refused(shelf: Path, photos: Path) -> None:
-    tiny(shelf, "several", multilabel=True)
+def test_multilabel_model_is_refused(models_dir: Path, photos: Path) -> None:
+    tiny(models_dir, "several", multilabel=True)
     save(photos, "red", "1.png", "red")
     with pytest.raises(DataError, match="several labels"):
         evaluate(load("several"), photos)

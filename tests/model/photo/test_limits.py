@@ -107,7 +107,7 @@ def largest_together(data: bytes, most: list[int]) -> int:
     return max(most)
 
 
-def test_threads_read_what_one_thread_reads() -> None:
+def test_threads_read_the_same_as_one_thread() -> None:
     files = [encoded(drawn(200, 150, n), form) for n, form in enumerate(FORMATS)]
     alone = [read(data).image.tobytes() for data in files]
     failed: list[int] = []
