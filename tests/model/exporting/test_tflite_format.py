@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Transpose
 
 from model import load
 from model.bundle import get_bundle
@@ -49,7 +50,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty photos: the samples as they are, mirrored and turned, and drawn shapes."""
     folder = tmp_path_factory.mktemp("photos")
     images = [sample.open().convert("RGB") for sample in samples()]
-    images += [image.transpose(method) for image in images for method in (0, 3)]
+    methods = Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180
+    images += [image.transpose(method) for image in images for method in methods]
     images += [*shapes(), *(colour(name) for name in ("red", "blue"))]
     assert len(images) == 20
     for number, image in enumerate(images):
@@ -111,8 +113,9 @@ def test_mediapipe_reads_labels_and_probabilities(
 ) -> None:
     bundle = get_bundle("clothing")
     reference = run_reference(bundle, CheckPhotos(photos))
-    np.save(tmp_path / "pixels.npy", reference.pixels)
-    arguments = ["-c", CLASSIFY, clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"]
+    model, pixels = clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"
+    np.save(pixels, reference.pixels)
+    arguments = ["-c", CLASSIFY, str(model), str(pixels)]
     rows = json.loads(run_converter("litert", arguments, "classify").splitlines()[-1])
     assert len(rows) == 20
     for found, expected in zip(rows, reference.probabilities, strict=True):

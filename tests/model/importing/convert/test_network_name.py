@@ -217,7 +217,7 @@ def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) ->
         # Others would come in meanwhile.
         Event().wait(0.05)
 
-    network = engine._module.network
+    network: Any = engine._module.network
     network.register_forward_pre_hook(enter)
     network.register_forward_hook(lambda *_: running.pop())
     photos = bundle.golden.pixels[:4]

@@ -68,7 +68,8 @@ def torch_zip(
 
 def legacy(*pickles: bytes) -> bytes:
     """torch's older format, whose first pickles may be replaced."""
-    usual = [pickle.dumps(part, 2) for part in (MAGIC, 1001, LEGACY, {}, [])]
+    parts: list[object] = [MAGIC, 1001, LEGACY, {}, []]
+    usual = [pickle.dumps(part, 2) for part in parts]
     return b"".join(mine or other for mine, other in zip(pickles, usual, strict=True))
 
 
