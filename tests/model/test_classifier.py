@@ -193,9 +193,9 @@ def test_cancelled_batch_leaves_the_wait_for_a_large_photo(
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the engines that were started."""
     from model import classifier
+    from model.engines import start as real
 
     names: list[str] = []
-    real = classifier.start
 
     def start(bundle: Bundle, name: str) -> Engine:
         names.append(name)
@@ -291,7 +291,7 @@ class WrongEngine(Engine):
         super().__init__(bundle)
         self.probabilities = np.array([probabilities], dtype=np.float32)
 
-    def run(self, pixels: Pixels) -> EngineOutput:
+    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
         return EngineOutput(self.probabilities, self.probabilities, self.probabilities)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,15 +21,17 @@ from model.samples import samples, shapes
 from model.settings import Settings
 from tests.model.tiny import CALIBRATED, edit, graph, replace, tiny
 
+
+def open_builtin(name: str, _: Path) -> Bundle:
+    return get_bundle(name)
+
+
 KINDS: dict[str, Callable[[Path], Bundle]] = {
     "tiny": tiny,
     "calibrated": lambda models_dir: tiny(models_dir, confidence=CALIBRATED),
     "multilabel": lambda models_dir: tiny(models_dir, multilabel=True),
     "oblong": lambda models_dir: tiny(models_dir, side=(24, 40)),
-    **{
-        path.name: lambda _, name=path.name: get_bundle(name)
-        for path in sorted(BUILTIN_DIR.iterdir())
-    },  # type: ignore[misc]
+    **{path.name: partial(open_builtin, path.name) for path in sorted(BUILTIN_DIR.iterdir())},
 }
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from model import Bundle, Classifier, load
 from model.admission import admission_queue
+from model.engines import EngineOutput
 from model.errors import Busy
 from model.explanation import occlusion_map, render_overlay
 from model.preprocess import Pixels
@@ -58,7 +59,12 @@ def test_occlusion_map_ends_once_the_order_of_its_regions_is_clear(
 ) -> None:
     runs: list[Pixels] = []
     run = cornered.engine.run
-    monkeypatch.setattr(cornered.engine, "run", lambda pixels: runs.append(pixels) or run(pixels))
+
+    def count_run(pixels: Pixels) -> EngineOutput:
+        runs.append(pixels)
+        return run(pixels)
+
+    monkeypatch.setattr(cornered.engine, "run", count_run)
     occlusion_map(cornered, picture((255, 0, 0), (255, 0, 0)), 0, seconds=60)
     # The photo, the coarse patches, and the first finer ones.
     assert len(runs) == 1 + 16 + 6

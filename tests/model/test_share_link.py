@@ -19,6 +19,7 @@ from itsdangerous import Signer
 from model import Bundle, Classifier, Prediction, load, share_link
 from model.backup import back_up, restore
 from model.errors import LinkError
+from model.prediction import Graph
 from model.settings import ROOT, settings
 from model.share_link import (
     KEY_FILE,
@@ -116,7 +117,8 @@ def test_token_carries_the_letter_of_a_device_engine(answer: Prediction) -> None
 
 
 def test_answer_of_a_device_is_not_signed(answer: Prediction) -> None:
-    for graph, letters in (("full", "w"), ("small", "ws")):
+    graphs: dict[Graph, str] = {"full": "w", "small": "ws"}
+    for graph, letters in graphs.items():
         token = encode(replace(answer, engine="wasm", graph=graph))
         assert f"~{letters}~" in token
         assert "." not in token

@@ -165,7 +165,7 @@ def in_another_thread(work: Callable[[], None], ended: threading.Event) -> Itera
 
 
 def test_backup_is_consistent_while_corrections_are_written(data: Path, tmp_path: Path) -> None:
-    ended, written = threading.Event(), []
+    ended, written = threading.Event(), list[int]()
 
     def write() -> None:
         red = load("tiny").identify(colour("red"))

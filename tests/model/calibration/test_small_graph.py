@@ -73,7 +73,7 @@ def test_calibrating_measures_the_small_graph(
     assert card.calibration == bundle.manifest.calibration
     assert card.metrics == card.full_metrics == bundle.manifest.metrics
     assert card.card
-    assert card.card.confusion == bundle.manifest.card.confusion  # type: ignore[union-attr]
+    assert card.card.confusion == bundle.manifest.card.confusion
     assert [row.name for row in card.agreement] == ["held-out photos", "greys"]
     assert '"small": {' in run("show", "tiny")[1]
 

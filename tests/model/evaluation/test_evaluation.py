@@ -119,7 +119,10 @@ def test_label_that_the_model_lacks_is_refused() -> None:
 
 
 def test_evaluation_converts_to_json() -> None:
-    results = [Row("1", "a", predict("b")), PhotoFailure("x", "damaged", "No.")]
+    results: list[Row | PhotoFailure] = [
+        Row("1", "a", predict("b")),
+        PhotoFailure("x", "damaged", "No."),
+    ]
     figures = summarise(LABELS, results, 0.5)
     values = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
     assert values["photos_per_second"] == 4.0

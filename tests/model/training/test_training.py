@@ -9,6 +9,7 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,7 +227,7 @@ def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
 
     remove = shutil.rmtree
 
-    def checked(folder: Path, **options: bool) -> None:
+    def checked(folder: Path, **options: Any) -> None:
         if folder == training.get_run_dir("forms"):
             with pytest.raises(Timeout):
                 FileLock(folder / ".lock", timeout=0).acquire()
