@@ -108,7 +108,7 @@ def phrased_by_the_device(model: Any, prediction: Any) -> Any:
 def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
 ) -> None:
-    headers = {} if sent is None else {"Loupe-Session": sent.encode("latin-1")}
+    headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
     for query in ("", "?model=nobody", "?unknown=1"):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")

@@ -274,7 +274,7 @@ def test_git_takes_the_attributes_as_written(
     write_files(get_host("render"), target, choose_models(["tiny"]))
     subprocess.run(["git", "init", "-q", target], check=True)
     paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
-    command = ["git", "-C", target, "check-attr", "filter", *paths]
+    command = ["git", "-C", str(target), "check-attr", "filter", *paths]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert said == (
         "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
