@@ -248,7 +248,8 @@ def test_request_that_is_malformed_is_refused(default_bundle, name, fields, code
 
 def test_unknown_request_is_ignored(default_bundle):
     at = open_app()
-    for sent in (None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}):
+    requests: list[object] = [None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}]
+    for sent in requests:
         assert data(component.send(at, request=sent))["responses"] == []
 
 

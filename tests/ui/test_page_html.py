@@ -217,9 +217,12 @@ def test_picture_and_icon_may_be_cached(browse):
 
 def test_page_opens_one_bundle(browse, monkeypatch):
     client, opened = browse(), []
-    monkeypatch.setattr(
-        registry, "open_bundle", lambda *names: opened.append(names) or open_bundle(*names)
-    )
+
+    def count_opened(*names):
+        opened.append(names)
+        return open_bundle(*names)
+
+    monkeypatch.setattr(registry, "open_bundle", count_opened)
     client.get("/")
     client.get("/?model=tiny")
     assert len(opened) == 2

@@ -58,7 +58,7 @@ class RoutedSocket(socket.socket):
 )
 def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
     monkeypatch.setattr(RoutedSocket, "local_address", local_address)
-    monkeypatch.setattr(serve.socket, "socket", RoutedSocket)
+    monkeypatch.setattr(socket, "socket", RoutedSocket)
     assert serve.network_address() == expected
 
 
@@ -102,10 +102,10 @@ def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
-    ports = []
+    ports = list[int]()
     monkeypatch.setattr(serve, "network_address", lambda: network)
     monkeypatch.setattr(serve, "run_server", ports.append)
-    monkeypatch.setattr(serve.os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
     output = capsys.readouterr().out
@@ -156,9 +156,9 @@ def test_failed_fetch_for_browsers_is_told_and_the_app_still_starts(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("LOUPE_NPM", "true")
     monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
-    ports = []
+    ports = list[int]()
     monkeypatch.setattr(serve, "run_server", ports.append)
-    monkeypatch.setattr(serve.os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve"])
     serve.main()
     output = capsys.readouterr().out
