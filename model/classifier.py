@@ -193,18 +193,14 @@ class Classifier:
     def _check_probabilities(self, output: EngineOutput, expected: NDArray[np.float32]) -> float:
         actual = output.probabilities[0]
         if actual.shape != expected.shape:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} returns {actual.size} "
-                f"probabilities, but the model has {expected.size} labels. "
-                "Build or import the model again."
+            raise self._mismatch(
+                f"returns {actual.size} probabilities, but the model has {expected.size} labels"
             )
         difference = float(np.abs(actual - expected).max())
         # Written so that NaN is a mismatch. The top label isn't compared, because two may tie.
         if not difference <= TOLERANCE:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
-                f"golden outputs (largest difference {difference:.2g}). Don't use this model: "
-                "build or import it again on this machine."
+            raise self._mismatch(
+                f"doesn't reproduce the golden outputs (largest difference {difference:.2g})"
             )
         return difference
 
@@ -214,18 +210,19 @@ class Classifier:
         if golden is None and not is_needed:
             return
         if golden is None or output.ood_score is None:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the model has an OOD threshold, but "
-                f"{'golden.npz' if golden is None else 'the graph'} has no 'novelty'. "
-                "Build or import the model again."
-            )
+            file = "golden.npz" if golden is None else "the graph"
+            raise self._mismatch(f"needs an OOD score, but {file} has no 'novelty'")
         actual, expected = float(output.ood_score[0]), float(golden[index])
         if not abs(actual - expected) <= OOD_SCORE_TOLERANCE * max(1.0, abs(expected)):
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} gives a golden photo an "
-                f"OOD score of {actual:.5g} instead of {expected:.5g}. Build or import the "
-                "model again."
+            raise self._mismatch(
+                f"gives a golden photo an OOD score of {actual:.5g} instead of {expected:.5g}"
             )
+
+    def _mismatch(self, problem: str) -> GoldenMismatch:
+        return GoldenMismatch(
+            f"{self.bundle.folder}: the engine {self.engine.name!r} {problem}. Don't use this "
+            "model: build or import it again on this machine."
+        )
 
 
 def read_file(path: Path) -> bytes:

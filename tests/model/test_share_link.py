@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 
 from model import Bundle, Classifier, Prediction, load, share_link
-from model.backup import back_up, restore
 from model.errors import LinkError
 from model.prediction import Graph
 from model.settings import ROOT, settings
@@ -79,9 +78,9 @@ def test_out_of_distribution_photo_stays_so(
     assert back.answer is None
 
 
-def test_links_work_for_every_kind_of_model(models_dir: object, imagenet: Classifier) -> None:
-    tiny(models_dir, "several", multilabel=True)  # type: ignore[arg-type]
-    tiny(models_dir, "plain")  # type: ignore[arg-type]
+def test_links_work_for_every_kind_of_model(models_dir: Path, imagenet: Classifier) -> None:
+    tiny(models_dir, "several", multilabel=True)
+    tiny(models_dir, "plain")
     for classifier in (load("several"), load("plain"), load("plain", "fake"), imagenet):
         for seed in range(5):
             prediction = classifier.identify(drawn(50, 50, seed))
@@ -110,12 +109,6 @@ def test_token_is_short_and_holds_no_text(imagenet: Classifier) -> None:
     assert token.count("_") == MAX_LABELS - 1
 
 
-def test_token_carries_the_letter_of_a_device_engine(answer: Prediction) -> None:
-    token = encode(replace(answer, engine="wasm"))
-    assert "~w~" in token
-    assert decode(token).prediction.engine == "wasm"
-
-
 def test_answer_of_a_device_is_not_signed(answer: Prediction) -> None:
     graphs: dict[Graph, str] = {"full": "w", "small": "ws"}
     for graph, letters in graphs.items():
@@ -124,7 +117,7 @@ def test_answer_of_a_device_is_not_signed(answer: Prediction) -> None:
         assert "." not in token
         shared = decode(token)
         assert shared.signature is Signature.DEVICE
-        assert shared.prediction.graph == graph
+        assert (shared.prediction.engine, shared.prediction.graph) == ("wasm", graph)
 
 
 def test_only_devices_run_the_small_graph(answer: Prediction) -> None:
@@ -367,22 +360,3 @@ def test_any_probabilities_survive(answer: Prediction, weights: list[float]) -> 
     probabilities = (np.array(weights) / total).astype(np.float32)
     back = decode(encode(replace(answer, probabilities=probabilities))).prediction
     np.testing.assert_allclose(back.probabilities, probabilities, atol=0.0008)
-
-
-def test_forged_link_is_marked_as_unsigned(answer: Prediction) -> None:
-    head = encode(answer).rsplit("~", 1)[0]
-    shared = decode(f"{head}~0-1000")
-    assert shared.signature is Signature.MISSING
-    assert shared.prediction.answer in (None, "red")
-
-
-def test_links_stay_valid_after_a_restore(
-    answer: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = encode(answer)
-    back_up(tmp_path / "backup.zip")
-    restore(tmp_path / "backup.zip", tmp_path / "restored")
-    monkeypatch.setenv("LOUPE_DATA", str(tmp_path / "restored"))
-    settings.cache_clear()
-    assert decode(token).signature is Signature.VALID
-    assert (tmp_path / "restored" / KEY_FILE).stat().st_mode & 0o777 == 0o600

@@ -176,46 +176,21 @@ def test_listed_file_cannot_leave_the_folder(tiny_bundle: Bundle, name: str) -> 
         Bundle.open(tiny_bundle.folder)
 
 
-def _wrong_size(arrays: Arrays) -> None:
-    arrays["pixels"] = arrays["pixels"][:, :16]
+WRONG_ARRAYS: dict[str, Callable[[Arrays], object]] = {
+    "size": lambda arrays: arrays.update(pixels=arrays["pixels"][:, :16]),
+    "labels": lambda arrays: arrays.update(probabilities=arrays["probabilities"][:, :-1]),
+    "count": lambda arrays: arrays.update(logits=arrays["logits"][:-1]),
+    "floats": lambda arrays: arrays.update(pixels=arrays["pixels"].astype(np.float32)),
+    "none": lambda arrays: arrays.update({name: array[:0] for name, array in arrays.items()}),
+    "number": lambda arrays: arrays.update(pixels=np.array(1, dtype=np.uint8)),
+    "incomplete": lambda arrays: arrays.pop("logits"),
+    "words": lambda arrays: arrays.update(probabilities=arrays["probabilities"].astype(str)),
+}
 
 
-def _wrong_labels(arrays: Arrays) -> None:
-    arrays["probabilities"] = arrays["probabilities"][:, :-1]
-
-
-def _wrong_count(arrays: Arrays) -> None:
-    arrays["logits"] = arrays["logits"][:-1]
-
-
-def _floats(arrays: Arrays) -> None:
-    arrays["pixels"] = arrays["pixels"].astype(np.float32)
-
-
-def _none(arrays: Arrays) -> None:
-    arrays.update({name: array[:0] for name, array in arrays.items()})
-
-
-def _number(arrays: Arrays) -> None:
-    arrays["pixels"] = np.array(1, dtype=np.uint8)
-
-
-def _incomplete(arrays: Arrays) -> None:
-    del arrays["logits"]
-
-
-def _words(arrays: Arrays) -> None:
-    arrays["probabilities"] = arrays["probabilities"].astype(str)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [_wrong_size, _wrong_labels, _wrong_count, _floats, _none, _number, _incomplete, _words],
-)
-def test_golden_outputs_of_other_shapes_are_refused(
-    models_dir: Path, change: Callable[[Arrays], None]
-) -> None:
-    bundle = tiny(models_dir, golden_change=change)
+@pytest.mark.parametrize("wrong", WRONG_ARRAYS)
+def test_golden_outputs_of_other_shapes_are_refused(models_dir: Path, wrong: str) -> None:
+    bundle = tiny(models_dir, golden_change=WRONG_ARRAYS[wrong])
     with pytest.raises(BundleDamaged, match="again") as caught:
         load("tiny")
     assert str(bundle.folder / "golden.npz") in str(caught.value)

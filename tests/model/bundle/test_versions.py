@@ -6,12 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from model import Bundle, load
 from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back, set_current
-from model.cli import main
 from model.errors import BundleDamaged, BundleError, BundleNotFound
+from tests.model.command import run
 from tests.model.tiny import colour, edit, tiny
 
 
@@ -25,12 +24,6 @@ def two(models_dir: Path) -> tuple[Bundle, Bundle]:
     created = (previous.folder / "bundle.json").stat().st_mtime - 3600
     os.utime(previous.folder / "bundle.json", (created, created))
     return previous, current
-
-
-def cli(*words: str) -> Result:
-    result = CliRunner().invoke(main, list(words))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def test_versions_come_newest_first_with_the_current_one_marked(two: tuple[Bundle, Bundle]) -> None:
@@ -159,22 +152,22 @@ def test_unknown_model_has_no_versions(data_folder: Path) -> None:
 
 def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:
     previous, current = two
-    listed = cli("versions", "tiny")
+    listed = run("versions", "tiny")
     assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
         "current",
         previous.version,
     ]
-    moved = cli("rollback", "tiny", previous.version)
+    moved = run("rollback", "tiny", previous.version)
     assert moved.exit_code == 0
     assert f"tiny is now {previous.version}" in moved.stdout
     assert f"rollback tiny {current.version}" in moved.stdout
     assert get_bundle("tiny").version == previous.version
     (current.folder / "graph.onnx").unlink()
-    listed = cli("versions", "tiny")
+    listed = run("versions", "tiny")
     assert f"{current.version}: " in listed.stderr
     for version in (current.version, "0" * 12):
-        refused = cli("rollback", "tiny", version)
+        refused = run("rollback", "tiny", version)
         assert refused.exit_code == 2
         assert refused.stderr.endswith(("[bundle-damaged]\n", "[no-such-model]\n"))
     assert get_bundle("tiny").version == previous.version
@@ -183,7 +176,7 @@ def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:
 def test_rollback_works_when_the_current_version_is_broken(two: tuple[Bundle, Bundle]) -> None:
     previous, current = two
     (current.folder / "bundle.json").write_text("{")
-    assert cli("rollback", "tiny", previous.version).exit_code == 0
+    assert run("rollback", "tiny", previous.version).exit_code == 0
     assert get_bundle("tiny").version == previous.version
 
 

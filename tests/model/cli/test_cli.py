@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from model import Bundle
-from model.cli import COMMANDS, main
+from model.cli import COMMANDS
 from model.errors import DataError
 from model.settings import ROOT
 from model.training.config import TrainingConfig
+from tests.model.command import run
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 
@@ -32,12 +33,6 @@ KEYS = [
     "plausible",
     "milliseconds",
 ]
-
-
-def run(*words: object, stdin: bytes | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def lines(result: Result) -> list[dict[str, Any]]:

@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from model.cli import main
 from model.exporting import cache
 from model.exporting.downloads import find_downloads
 from model.exporting.export_folder import read_record
+from tests.model.command import run
 from tests.model.tiny import colour, tiny
 
 
@@ -21,8 +20,7 @@ def test_export_prints_the_next_step(
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     versions = {name: tiny(models_dir, name).version for name in ("pears", "apples")}
     folder = tmp_path / "page"
-    command = ["export", "apples", "pears", "apples", "--to", "web", "--out", str(folder)]
-    result = CliRunner().invoke(main, command)
+    result = run("export", "apples", "pears", "apples", "--to", "web", "--out", folder)
     assert result.exit_code == 0, result.output
     assert f"apples (version {versions['apples']}), pears" in result.output
     assert f"python -m http.server --directory {folder}" in result.output
@@ -36,15 +34,15 @@ def test_refusals_say_what_to_do(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(models_dir)
-    runner, out = CliRunner(), str(tmp_path / "page")
-    result = runner.invoke(main, ["export", "absent", "--to", "web", "--out", out])
+    out = tmp_path / "page"
+    result = run("export", "absent", "--to", "web", "--out", out)
     assert (result.exit_code, "no-such-model" in result.output) == (2, True)
-    result = runner.invoke(main, ["export", "tiny", "--to", "web", "--out", str(tmp_path)])
+    result = run("export", "tiny", "--to", "web", "--out", tmp_path)
     assert (result.exit_code, "folder-exists" in result.output) == (2, True)
     monkeypatch.setenv("PATH", os.devnull)
-    result = runner.invoke(main, ["export", "tiny", "--to", "web", "--out", out])
+    result = run("export", "tiny", "--to", "web", "--out", out)
     assert (result.exit_code, "npm" in result.output) == (2, True)
-    assert not Path(out).exists()
+    assert not out.exists()
 
 
 @pytest.fixture
@@ -56,16 +54,12 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def export(*words: object) -> Result:
-    return CliRunner().invoke(main, ["export", *map(str, words)])
-
-
 def test_model_is_exported_and_kept_as_a_download(
     models_dir: Path, photos: Path, tmp_path: Path
 ) -> None:
     bundle = tiny(models_dir)
     out = tmp_path / "out"
-    result = export("tiny", "--to", "onnx", "--out", out, "--photos", photos)
+    result = run("export", "tiny", "--to", "onnx", "--out", out, "--photos", photos)
     assert result.exit_code == 0, result.output
     assert f"tiny (version {bundle.version}) in {out}" in result.output
     assert "On 9 photos, compared with the recorded outputs" in result.output
@@ -89,7 +83,7 @@ def test_contradictory_options_are_refused(
 ) -> None:
     for name in ("tiny", "other"):
         tiny(models_dir, name)
-    result = export(*words, "--out", tmp_path / "out")
+    result = run("export", *words, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert expected in result.output
     assert not (tmp_path / "out").exists()

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model import Bundle, load
 from model.bundle import get_bundle
-from model.cli import main
 from model.errors import DataError
 from model.settings import ROOT
+from tests.model import command
 from tests.model.tiny import tiny
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
 from tests.waiting import wait_until
@@ -57,7 +56,7 @@ def trained(
 
 
 def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
+    result = command.run(*words)
     return result.exit_code, result.output
 
 
