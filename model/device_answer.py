@@ -29,7 +29,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class ReportedAnswer(BaseModel):
-    """What a browser reports of an answer, with labels by their number in the bundle.
+    """A browser's report of an answer, with labels by their number in the bundle.
 
     Attributes:
         labels: the likeliest labels with their probabilities.

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Graph = Literal["full", "small"]
-"""Which of a bundle's graphs answered; only devices run the small one."""
+"""The one of a bundle's graphs that answered; only devices run the small one."""
 
 TIE_RATIO = 0.9998
 """Factor that separates two probabilities that were rounded to the same number."""

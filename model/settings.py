@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     """The model that the app opens first; empty means the owner's newest, else imagenet."""
 
     builtin: bool = True
-    """Whether the built-in models are offered beside the owner's."""
+    """Offer the built-in models beside the owner's."""
 
     bundles: Path = ROOT / "bundles"
     """A folder with models that are deployed with the app; it is only read."""
@@ -105,18 +105,17 @@ class Settings(BaseSettings):
     """Sites whose pages may call the API from a browser, separated by commas."""
 
     downloads: bool = True
-    """Whether the app gives models away: by the API, on the Deploy page, and to browsers that run
-    them."""
+    """Give models away: by the API, on the Deploy page, and to browsers that run them."""
 
     run: Literal["auto", "device", "server"] = "auto"
-    """Where the viewfinder's photos are answered unless a visitor chooses: on the visitor's device
-    once it can, on the device alone, or on the server."""
+    """Place that answers the viewfinder's photos unless a visitor chooses: the visitor's device
+    once it can, the device alone, or the server."""
 
     recent: Literal["session", "day"] = "session"
-    """How long a visitor's browser keeps its recent photos: while the tab is open, or a day."""
+    """Time that a visitor's browser keeps its recent photos: while the tab is open, or a day."""
 
     npm: bool = True
-    """Whether the app may fetch onnxruntime-web, which runs models in browsers, through npm."""
+    """Let the app fetch onnxruntime-web, which runs models in browsers, through npm."""
 
     metrics: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     """Path of the Prometheus metrics, such as /metrics; empty means none."""

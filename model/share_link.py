@@ -205,7 +205,7 @@ def _get_bundle(model: str, version: str) -> Bundle:
                 return kept.bundle
     except BundleError:
         raise LinkError(
-            # Without its name, which may be any text of whoever made the link.
+            # Without its name, since the author of a link can put any text there.
             "This answer came from a model this app doesn't have. "
             "Send the photo again for a new answer."
         ) from None

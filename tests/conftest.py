@@ -1,4 +1,4 @@
-"""What several test files need: a data folder of their own, and models to ask."""
+"""Fixtures of several test files: a data folder of their own, and models."""
 
 import os
 import signal

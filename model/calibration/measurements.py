@@ -1,4 +1,4 @@
-"""What the folds of a cross-validation measure, pooled into the figures of a model card."""
+"""Measurements of a cross-validation's folds, pooled into the figures of a model card."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

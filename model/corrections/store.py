@@ -193,7 +193,7 @@ class CorrectionStore:
     def delete(self, correction_id: int) -> bool:
         """Delete the correction with that id and its photo; return False if there was none.
 
-        SQLite overwrites the photo's bytes at once, PostgreSQL at its next VACUUM.
+        SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
 
         Raises:
             DataError: the database can't be written to.

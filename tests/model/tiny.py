@@ -122,7 +122,7 @@ CARD: dict[str, Any] = {
     "seed": 7,
     "notes": ["The photos were drawn by code."],
 }
-"""What held-out photos showed of it, all of it invented."""
+"""Its results on held-out photos, all of them invented."""
 
 MEASURED: list[dict[str, Any]] = [
     {
