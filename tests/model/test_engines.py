@@ -141,23 +141,12 @@ def test_missing_package_of_an_engine_is_named(
         start(imagenet.bundle, "learner")
 
 
-def test_model_without_an_engine_names_those_it_has(tiny_bundle: Bundle) -> None:
-    assert available(tiny_bundle) == ("compiled",)
-    with pytest.raises(EngineUnavailable, match="Available: compiled"):
-        start(tiny_bundle, "learner")
-
-
 def test_device_engine_cannot_be_loaded_on_the_server(tiny_bundle: Bundle) -> None:
     assert ENGINES["wasm"].runs_in == "device"
     assert ENGINES["wasm"].implementation is None
     assert available(tiny_bundle) == ("compiled",)
     with pytest.raises(EngineUnavailable, match="runs on the visitor's device, not on the server"):
         load("tiny", "wasm")
-
-
-def test_unknown_engine_is_refused(tiny_bundle: Bundle) -> None:
-    with pytest.raises(EngineUnavailable, match="has no engine 'abacus'. Available: compiled"):
-        load("tiny", "abacus")
 
 
 def test_table_of_engines_is_consistent() -> None:

@@ -202,26 +202,21 @@ def test_processes_that_start_together_agree_on_a_secret(data_folder: Path) -> N
     assert outputs == {(data_folder / KEY_FILE).read_text()}
 
 
-def test_first_writer_keeps_its_secret(data_folder: Path) -> None:
-    data_folder.mkdir()
-    key = data_folder / KEY_FILE
-    share_link._write_secret(key, "first")
-    share_link._write_secret(key, "second")
-    assert key.read_text() == "first\n"
-    assert list(data_folder.iterdir()) == [key]
-
-
-def test_secret_is_kept_on_disks_without_hard_links(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_links", [True, False])
+def test_first_writer_keeps_its_secret(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
 ) -> None:
     def refuse(*paths: Path) -> None:
         raise PermissionError("no hard links")
 
-    monkeypatch.setattr(os, "link", refuse)
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
     data_folder.mkdir()
+    key = data_folder / KEY_FILE
     for secret in ("first", "second"):
-        share_link._write_secret(data_folder / KEY_FILE, secret)
-    assert (data_folder / KEY_FILE).read_text() == "first\n"
+        share_link._write_secret(key, secret)
+    assert key.read_text() == "first\n"
+    assert list(data_folder.iterdir()) == [key]
 
 
 @pytest.mark.parametrize("obstacle", ["file", "empty key"])

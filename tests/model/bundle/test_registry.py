@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -297,17 +296,6 @@ def test_load_follows_the_registry_immediately(models_dir: Path) -> None:
     shutil.rmtree(models_dir / "tiny")
     with pytest.raises(BundleNotFound):
         load("tiny")
-
-
-def test_replaced_model_is_loaded_again(models_dir: Path) -> None:
-    tiny(models_dir)
-    before = load("tiny")
-    tiny(models_dir, sharpness=4.0)
-    after = load("tiny")
-    assert before is not after
-    first, second = before.identify(colour("red")), after.identify(colour("red"))
-    assert first.version != second.version
-    assert not np.allclose(first.probabilities, second.probabilities)
 
 
 def test_draft_returned_by_the_writer_replaces_the_first_one(models_dir: Path) -> None:
