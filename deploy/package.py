@@ -6,12 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.atomic import fsync_path, replace_folder
+from model.atomic import publish_folder
 from model.bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -215,17 +214,14 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
     files = _paths(bundle, app)
     if before == bundle.version and _holds(target, files):
         return f"unchanged, version {bundle.version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
+
+    def fill(new: Path) -> Path:
         for name in files:
             # With its date: it says which model is the newest, and so opens here.
             shutil.copy2(bundle.copy_source(name), new / name)
-            fsync_path(new / name)
-        new.chmod(0o755)
-        replace_folder(target, new)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        return target
+
+    publish_folder(folder, fill)
     if before and before != bundle.version:
         return f"updated {before} to {bundle.version}"
     return f"copied, version {bundle.version}"

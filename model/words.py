@@ -32,7 +32,7 @@ class CertaintyRule(TypedDict):
 
 
 class PercentRule(TypedDict, total=False):
-    """How shares below a limit are written: as a text, or with so many digits."""
+    """A form for shares below a limit: a fixed text, or a number of digits."""
 
     below: float
     text: str

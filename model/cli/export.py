@@ -7,6 +7,7 @@ import click
 from ..bundle import get_bundle
 from ..exporting.downloads import keep_download
 from ..exporting.formats import FORMATS, export_models
+from .options import FOLDER, NEW_FOLDER
 
 __all__ = ["export_command"]
 
@@ -24,13 +25,13 @@ __all__ = ["export_command"]
 @click.option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     required=True,
     help="Folder to write: a new one, or an earlier export, which is replaced.",
 )
 @click.option(
     "--photos",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Photos to check with, up to 50 of them.  [the sample photos]",
 )
 @click.option("--int8", is_flag=True, help="tflite: also a file with 8-bit weights.")

@@ -59,9 +59,9 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
 @pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])
 @pytest.mark.parametrize("name", ["red", "white", "grey"])
 def test_words_are_those_that_the_device_would_say(
-    api: TestClient, shelf: Any, headers: dict[str, str], options: Any, name: str
+    api: TestClient, models_dir: Any, headers: dict[str, str], options: Any, name: str
 ) -> None:
-    manifest = tiny(shelf, "words", **options).manifest
+    manifest = tiny(models_dir, "words", **options).manifest
     picture = colour((128, 128, 128)) if name == "grey" else colour(name)
     answer = api.post(
         f"{PHOTO}?model=words", content=encoded(picture, "PNG"), headers=headers
@@ -94,7 +94,7 @@ def phrased_by_the_device(model: Any, prediction: Any) -> Any:
 def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
 ) -> None:
-    headers = {} if sent is None else {"Loupe-Session": sent.encode("latin-1")}
+    headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
     for query in ("", "?model=nobody", "?unknown=1"):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")

@@ -15,9 +15,9 @@ def test_readings_alternate_and_warm_up_is_discarded() -> None:
         calls.append(name)
         return next(readings)
 
-    readings = measure_pairs(lambda: read("A"), lambda: read("B"), 2)
+    pairs = measure_pairs(lambda: read("A"), lambda: read("B"), 2)
     assert calls == ["A", "B"] * 3
-    assert readings == Pairs((1.0, 3.0), (2.0, 4.0))
+    assert pairs == Pairs((1.0, 3.0), (2.0, 4.0))
 
 
 def test_ratio_is_the_median_of_pairwise_ratios() -> None:

@@ -1,7 +1,7 @@
 """A real server and a real Chromium, shared by all tests of this folder."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,11 +26,11 @@ SCRIPTS = ("أحمر قرمزي لامع", "緑色の葉", "azul", "أصفر", "
 def add_colours(folder: Path, built_dir: Path) -> None:
     """Put three models of colours, and what runs them in browsers, into a data folder."""
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    shelf = folder / "data" / "models"
-    tiny(shelf, "several", title="Several colours", multilabel=True)
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    models_dir = folder / "data" / "models"
+    tiny(models_dir, "several", title="Several colours", multilabel=True)
+    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     tiny(
-        shelf,
+        models_dir,
         "scripts",
         title="ألوان 色",
         labels=SCRIPTS,
@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the server's log to the report of a failed test."""
     report = yield
     if report.failed:
@@ -109,11 +111,11 @@ def colours_server(
 
 
 @pytest.fixture
-def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+def app(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
     """Return the routes of ``/device/`` with a calibrated model of colours."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_MODEL", "colours")
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     with device_app() as running:
         yield running
 

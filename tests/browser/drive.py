@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    FrameLocator,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 from model.samples import Sample, samples
 from tests.model.tiny import colour
@@ -51,7 +60,7 @@ TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
 """An answer's time, as its last line gives it."""
 
 PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
+DESK: ViewportSize = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
 REPORT_EXCEPTIONS = """
 new MutationObserver(() => {
@@ -86,6 +95,10 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
         if message.text.startswith("stException: "):
             errors.append(message.text)
 
+    def dismiss(dialog: Dialog) -> None:
+        errors.append(dialog.message)
+        dialog.dismiss()
+
     context = browser.new_context(**{"viewport": DESK, **options})
     context.set_default_timeout(PATIENCE_MS)
     # A page that is opened anew fetches and runs all of Streamlit, on a machine that may be busy.
@@ -93,7 +106,7 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
     context.add_init_script(REPORT_EXCEPTIONS)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", collect_exception)
-    context.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+    context.on("dialog", dismiss)
     try:
         yield context.new_page()
     finally:
@@ -152,7 +165,7 @@ def wait_until_drawn(page: Page) -> None:
     page.wait_for_function("document.fonts.ready.then(() => true)")
 
 
-def go(page: Page, title: str) -> None:
+def go(page: Screen, title: str) -> None:
     """Open a page from the navigation at the top of a wide screen."""
     page.get_by_test_id("stTopNav").get_by_role("link", name=title, exact=True).click()
 

@@ -46,9 +46,9 @@ def visit(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
     return come
 
 
-def publish(shelf: Path, title: str, **options: Any) -> None:
+def publish(models_dir: Path, title: str, **options: Any) -> None:
     options = {"confidence": CALIBRATED, "card": CARD, **options}
-    tiny(shelf, "colours", title=title, **options)
+    tiny(models_dir, "colours", title=title, **options)
 
 
 def give(page: Page, event: str, data: bytes) -> None:
@@ -81,8 +81,10 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
 
-def test_unknown_photo_leads_first_to_the_model_that_knows_most(visit: Any, shelf: Path) -> None:
-    tiny(shelf, "aaa", title="A few")
+def test_unknown_photo_leads_first_to_the_model_that_knows_most(
+    visit: Any, models_dir: Path
+) -> None:
+    tiny(models_dir, "aaa", title="A few")
     page = visit()
     give_device(page, encoded(colour((128, 128, 128)), "PNG"))
     ways = page.locator(".vf-ways-on")
@@ -150,10 +152,10 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
 
 
 @pytest.mark.slow
-def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> None:
+def test_new_version_is_whole_or_absent(visit: Any, app: Any, models_dir: Path) -> None:
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     app.broken = {".onnx.gz"}
     loads: list[str] = []
     page.on("load", lambda _: loads.append("load"))
@@ -180,11 +182,11 @@ def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> No
 
 @pytest.mark.slow
 def test_end_of_the_browser_in_mid_download_leaves_the_former(
-    visit: Any, app: Any, shelf: Path
+    visit: Any, app: Any, models_dir: Path
 ) -> None:
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     app.hanging = {".onnx.gz"}
     page.reload()
     wait_until(lambda: sum(path.endswith(".onnx.gz") for path in app.asked) == 2, 20)
@@ -204,12 +206,12 @@ def test_end_of_the_browser_in_mid_download_leaves_the_former(
 
 @pytest.mark.slow
 def test_other_model_is_chosen_by_reloading_an_outdated_page(
-    visit: Any, app: Any, shelf: Path
+    visit: Any, app: Any, models_dir: Path
 ) -> None:
-    tiny(shelf, "other", title="Another model")
+    tiny(models_dir, "other", title="Another model")
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
     with page.expect_navigation():
@@ -333,8 +335,8 @@ def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -
     assert {app.url, *(f"{app.url}{file}" for file in files)} < set(urls)
 
 
-def test_title_is_only_text(visit: Any, shelf: Path) -> None:
-    publish(shelf, "<img src=x onerror=alert(1)>")
+def test_title_is_only_text(visit: Any, models_dir: Path) -> None:
+    publish(models_dir, "<img src=x onerror=alert(1)>")
     page = visit()
     expect(page.get_by_role("heading", level=1)).to_have_text("<img src=x onerror=alert(1)>")
     expect(page.locator("img[onerror], img[src=x]")).to_have_count(0)

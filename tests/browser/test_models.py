@@ -35,11 +35,11 @@ CHARTS = ("Mix-ups", "Calibration")
 @pytest.fixture(scope="module")
 def measured(server):
     """Publish two versions of the model of colours, the second with a card."""
-    shelf = server.data / "models"
-    tiny(shelf, "measured", confidence=CALIBRATED, title="Colours, the previous")
-    yield tiny(shelf, "measured", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
+    models_dir = server.data / "models"
+    tiny(models_dir, "measured", confidence=CALIBRATED, title="Colours, the previous")
+    yield tiny(models_dir, "measured", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
     # Other tests expect the built-in models alone.
-    (shelf / "measured").rename(server.data / "taken away")
+    (models_dir / "measured").rename(server.data / "taken away")
 
 
 @pytest.fixture(

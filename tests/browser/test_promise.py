@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -328,7 +329,7 @@ def test_page_joins_a_server_that_comes_back(
 ) -> None:
     gone = "The server doesn’t answer. "
     add_colours(tmp_path, built_dir)
-    options = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
+    options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
     with ExitStack() as stack:
         first = stack.enter_context(serving(tmp_path, **options))
         page = stack.enter_context(checked_page(browser, {"base_url": first.url}))

@@ -80,9 +80,9 @@ def test_tab_and_heading_name_the_chosen_model(page):
 
 
 def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
-    shelf = tmp_path / "data" / "models"
-    tiny(shelf, "works", title="Works")
-    graph = tiny(shelf, "broken", title="Broken").folder / "graph.onnx"
+    models_dir = tmp_path / "data" / "models"
+    tiny(models_dir, "works", title="Works")
+    graph = tiny(models_dir, "broken", title="Broken").folder / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
     # A host without st.App loads nothing before the first photo.
     with (

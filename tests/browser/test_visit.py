@@ -65,9 +65,9 @@ def two_models(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The app with two models that see different parts of a photo, on devices as well."""
     folder = tmp_path_factory.mktemp("visit")
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    shelf = folder / "data" / "models"
-    tiny(shelf, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    models_dir = folder / "data" / "models"
+    tiny(models_dir, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
         yield running
 

@@ -66,14 +66,14 @@ def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> No
 
 
 def test_model_in_the_files_is_compared_with_this_machines(
-    tiny_bundle: Bundle, shelf: Path, tmp_path: Path
+    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path
 ) -> None:
     folders = {name: tmp_path / name for name in ("render", "spaces", "community-cloud")}
     for name, folder in folders.items():
         write_files(get_host(name), folder, choose_models(["tiny"]))
         message = f"'tiny', version {tiny_bundle.version}, as on this machine; not started"
         assert check(get_host(name), folder)["model"].message == message
-    tiny(shelf, title="Colours, again")
+    tiny(models_dir, title="Colours, again")
     for name, folder in folders.items():
         result = check(get_host(name), folder)["model"]
         assert result.state is State.FAILED

@@ -93,11 +93,11 @@ def test_own_model_is_written_unless_another_is_named(tiny_bundle: Bundle, tmp_p
 
 
 def test_new_version_replaces_the_older_one_without_force(
-    tiny_bundle: Bundle, shelf: Path, tmp_path: Path
+    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path
 ) -> None:
     command = ("write", "community-cloud", "--model", "tiny", "--to", str(tmp_path / "app"))
     call(*command)
-    newer = tiny(shelf, title="Colours, again")
+    newer = tiny(models_dir, title="Colours, again")
     result = call(*command)
     assert result.exit_code == 0
     assert f"updated {tiny_bundle.version} to {newer.version}\n" in result.stdout

@@ -25,6 +25,7 @@ from deploy.package import (
     list_other_models,
 )
 from deploy.spec import APP
+from model import atomic
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
@@ -42,9 +43,9 @@ def target(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def with_weights(shelf: Path) -> None:
+def with_weights(models_dir: Path) -> None:
     """A model of the owner that both engines run."""
-    shutil.copytree(BUILTIN_DIR / "clothing", shelf / "clothing")
+    shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
 
 
 def names(folder: Path) -> set[str]:
@@ -81,8 +82,8 @@ def test_exactly_the_named_models_are_offered(
     assert choose_models(["clothing"]).environment()["LOUPE_MODEL"] == "clothing"
 
 
-def test_damaged_newest_model_is_passed_over(tiny_bundle: Bundle, shelf: Path) -> None:
-    newer = tiny(shelf, "newer")
+def test_damaged_newest_model_is_passed_over(tiny_bundle: Bundle, models_dir: Path) -> None:
+    newer = tiny(models_dir, "newer")
     os.utime(newer.folder / MANIFEST, (2e9, 2e9))
     assert choose_models().models == ("newer",)
     (newer.folder / MANIFEST).write_text("{")
@@ -114,11 +115,11 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
 
 
 def test_copy_replaces_an_older_version_and_what_was_left_of_it(
-    tiny_bundle: Bundle, shelf: Path, target: Path
+    tiny_bundle: Bundle, models_dir: Path, target: Path
 ) -> None:
     app = choose_models(["tiny"])
     copy_bundle(tiny_bundle, target, app)
-    newer = tiny(shelf, title="Colours, again")
+    newer = tiny(models_dir, title="Colours, again")
     assert newer.version != tiny_bundle.version
     (target / "tiny/left-over.onnx").write_text("old")
     said = copy_bundle(newer, target, app)
@@ -147,16 +148,16 @@ def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
 
 
 def test_failure_keeps_the_version_that_is_there(
-    tiny_bundle: Bundle, shelf: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Bundle, models_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = choose_models(["tiny"])
     copy_bundle(tiny_bundle, target, app)
-    newer = tiny(shelf, title="Colours, again")
+    newer = tiny(models_dir, title="Colours, again")
 
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(package, "fsync_path", fail)
+    monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
         copy_bundle(newer, target, app)
     assert names(target) == {"tiny"}
@@ -267,7 +268,7 @@ def test_git_takes_the_attributes_as_written(
     write_files(get_host("render"), target, choose_models(["tiny"]))
     subprocess.run(["git", "init", "-q", target], check=True)
     paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
-    command = ["git", "-C", target, "check-attr", "filter", *paths]
+    command = ["git", "-C", str(target), "check-attr", "filter", *paths]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert said == (
         "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
@@ -376,7 +377,7 @@ def test_zip_without_models_contains_all_the_rest(tiny_bundle: Bundle) -> None:
             assert set(host.make_files(app)) <= rest
 
 
-def test_memory_grows_with_the_graphs(shelf: Path) -> None:
+def test_memory_grows_with_the_graphs(models_dir: Path) -> None:
     assert choose_models().memory_mb == choose_models(["imagenet"]).memory_mb == APP.memory_mb
     # 14.1 MB more, held twice.
     assert choose_models(["imagenet", "clothing"]).memory_mb == APP.memory_mb + 30

@@ -96,9 +96,9 @@ def test_model_that_this_machine_does_not_have_fails(tiny_bundle: Bundle) -> Non
 
 
 def test_another_model_than_the_one_that_opens_here_is_noted(
-    tiny_bundle: Bundle, calibrated_bundle: Bundle, shelf: Path
+    tiny_bundle: Bundle, calibrated_bundle: Bundle, models_dir: Path
 ) -> None:
-    newest = tiny(shelf, "newest")
+    newest = tiny(models_dir, "newest")
     with site(body=ready(tiny_bundle)) as address:
         result, note = check_url(f"http://{address}")
     assert (result.state, note.state) == (State.OK, State.NOTE)

@@ -32,11 +32,13 @@ STATIC = get_host("static")
 
 
 @pytest.fixture
-def folder(built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(
+    built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A page with the models ``pears`` and ``apples``."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     for name in ("apples", "pears"):
-        tiny(shelf, name)
+        tiny(models_dir, name)
     write_files(STATIC, tmp_path / "page", choose_models(["pears", "apples"]))
     return tmp_path / "page"
 
@@ -133,19 +135,21 @@ def test_changed_file_fails_with_its_name(folder: Path, path: str) -> None:
     assert "deploy write static --force" in failure.fix
 
 
-def test_model_must_be_the_wanted_one_in_this_machines_version(folder: Path, shelf: Path) -> None:
+def test_model_must_be_the_wanted_one_in_this_machines_version(
+    folder: Path, models_dir: Path
+) -> None:
     (failure,) = failures(folder, "apples")
     assert "opens 'pears', and offers 'apples' beside it" in failure.message
     (failure,) = failures(folder, "imagenet")
     assert "the page has no model 'imagenet'" in failure.message
-    tiny(shelf, "pears", title="Again")
+    tiny(models_dir, "pears", title="Again")
     (failure,) = failures(folder)
     assert "'pears' is version " in failure.message
 
 
-def test_page_is_checked_at_its_address(url: str, folder: Path, shelf: Path) -> None:
+def test_page_is_checked_at_its_address(url: str, folder: Path, models_dir: Path) -> None:
     assert [one.state for one in check_url(url, host=STATIC)] == [State.OK, State.OK]
-    tiny(shelf, "pears", title="Again")
+    tiny(models_dir, "pears", title="Again")
     *_, result = check_url(url, host=STATIC)
     assert result.state is State.FAILED
     (folder / INDEX).unlink()

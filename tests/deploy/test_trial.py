@@ -97,10 +97,10 @@ def test_owners_model_is_expected_of_files_that_name_none(
 
 
 @pytest.mark.slow
-def test_previous_version_in_the_files_fails(tmp_path: Path, shelf: Path) -> None:
-    host, previous = get_host("render"), tiny(shelf, sharpness=4.0)
+def test_previous_version_in_the_files_fails(tmp_path: Path, models_dir: Path) -> None:
+    host, previous = get_host("render"), tiny(models_dir, sharpness=4.0)
     write_deployment(host, tmp_path, previous)
-    current = tiny(shelf)
+    current = tiny(models_dir)
     results = check(host, tmp_path)
     assert results["model"].state is State.FAILED
     for version in (previous.version, current.version):

@@ -160,7 +160,7 @@ def make_probabilities(rng: random.Random, manifest: Manifest) -> NDArray[np.flo
     edges = [*EDGES, manifest.present_from, *thresholds[:8]]
     for _ in range(rng.choice([0, 1, 3])):
         value = np.float32(rng.choice(edges))
-        side = rng.choice([-np.inf, value, np.inf])
+        side: float = rng.choice([-np.inf, float(value), np.inf])
         probabilities[rng.randrange(min(count, 8))] = np.clip(np.nextafter(value, side), 0, 1)
     if rng.random() < 0.2:
         probabilities[:] = rng.choice(probabilities)

@@ -52,9 +52,9 @@ def test_without_an_own_model_the_builtin_one_is_deployed():
     assert not at.selectbox
 
 
-def test_own_models_are_offered_with_the_default_first(shelf):
-    tiny(shelf, "apples", title="Apples")
-    pears = tiny(shelf, "pears", title=LABELS[1])
+def test_own_models_are_offered_with_the_default_first(models_dir):
+    tiny(models_dir, "apples", title="Apples")
+    pears = tiny(models_dir, "pears", title=LABELS[1])
     at = open_page(expanded=["steps-community-cloud"])
     assert at.selectbox[0].options == ["pears", "apples"]
     assert f"{LABELS[1]} · version {pears.version} · 0.0 MB to deploy" in plain(at)
@@ -67,9 +67,9 @@ def test_own_models_are_offered_with_the_default_first(shelf):
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [("apples", "apples"), ("imagenet", "pears")])
-def test_link_chooses_among_own_models(shelf, asked, chosen):
-    tiny(shelf, "apples")
-    tiny(shelf, "pears")
+def test_link_chooses_among_own_models(models_dir, asked, chosen):
+    tiny(models_dir, "apples")
+    tiny(models_dir, "pears")
     at = AppTest.from_file(ROOT / "pages/deploy.py", default_timeout=60)
     at.query_params["deployed"] = asked
     at.run()
@@ -77,8 +77,8 @@ def test_link_chooses_among_own_models(shelf, asked, chosen):
     assert at.selectbox[0].value == chosen
 
 
-def test_model_chosen_on_another_page_that_is_not_ones_own_is_no_option(shelf):
-    tiny(shelf)
+def test_model_chosen_on_another_page_that_is_not_ones_own_is_no_option(models_dir):
+    tiny(models_dir)
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     at.selectbox(key="model").set_value("imagenet").run()
     at.switch_page("pages/deploy.py").run()
@@ -86,8 +86,8 @@ def test_model_chosen_on_another_page_that_is_not_ones_own_is_no_option(shelf):
     assert at.selectbox[0].value == "tiny"
 
 
-def test_damaged_model_is_neither_offered_nor_deployed(shelf):
-    bundle = tiny(shelf, "apples")
+def test_damaged_model_is_neither_offered_nor_deployed(models_dir):
+    bundle = tiny(models_dir, "apples")
     (bundle.folder / "graph.onnx").unlink()
     at = open_page()
     assert "these files deploy the built-in *imagenet*" in text(at)
@@ -148,10 +148,12 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
 
 
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_static_host_is_offered_with_a_zip_of_the_page(built_dir, shelf, monkeypatch, downloads):
+def test_static_host_is_offered_with_a_zip_of_the_page(
+    built_dir, models_dir, monkeypatch, downloads
+):
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
-    bundle = tiny(shelf)
+    bundle = tiny(models_dir)
     at = open_page(expanded=["steps-static"])
     assert "The model runs on the visitor's device." in plain(at)
     assert f"python -m deploy write static --model {bundle.name}" in text(at)
@@ -161,8 +163,8 @@ def test_static_host_is_offered_with_a_zip_of_the_page(built_dir, shelf, monkeyp
     assert ("this app's models aren't for download" in plain(at)) != handed_out
 
 
-def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(shelf):
-    tiny(shelf)
+def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
+    tiny(models_dir)
     at = open_page(expanded=["steps-static"])
     assert "this app has no onnxruntime-web yet" in plain(at)
     assert not at.get("download_button")
@@ -183,8 +185,8 @@ def test_fields_fill_files_and_steps():
 
 
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_page_says_when_the_model_is_left_out(shelf, monkeypatch, downloads):
-    tiny(shelf)
+def test_page_says_when_the_model_is_left_out(models_dir, monkeypatch, downloads):
+    tiny(models_dir)
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     at = open_page(expanded=["steps-community-cloud"])
     handed_out = downloads == "true"
@@ -193,20 +195,20 @@ def test_page_says_when_the_model_is_left_out(shelf, monkeypatch, downloads):
     assert len(at.get("download_button")) == 1
 
 
-def test_large_model_is_copied_by_the_command(shelf):
+def test_large_model_is_copied_by_the_command(models_dir):
     def fill(folder):
         for name, data in {**files(), "graph.onnx": bytes(MAX_MODEL_MB * 10**6 + 1)}.items():
             (folder / name).write_bytes(data)
 
-    publish(ManifestDraft.model_validate(values("large")), shelf, fill)
+    publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
     at = open_page(expanded=["steps-community-cloud"])
     assert "more than the 50 MB that this page zips" in text(at)
     assert not at.get("download_button")
     assert "python -m deploy write community-cloud --model large" in text(at)
 
 
-def test_changed_model_is_not_offered(shelf):
-    bundle = tiny(shelf)
+def test_changed_model_is_not_offered(models_dir):
+    bundle = tiny(models_dir)
     graph = bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     at = open_page(expanded=["steps-community-cloud"])
@@ -214,12 +216,12 @@ def test_changed_model_is_not_offered(shelf):
     assert not at.get("download_button")
 
 
-def test_host_with_too_little_memory_is_excluded(shelf):
+def test_host_with_too_little_memory_is_excluded(models_dir):
     def fill(folder):
         for name, data in {**files(), "graph.onnx": bytes(120 * 2**20)}.items():
             (folder / name).write_bytes(data)
 
-    publish(ManifestDraft.model_validate(values("large")), shelf, fill)
+    publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
     at = open_page()
     (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
     assert "**Render**: Needs about 550 MB; it gives 512 MB." in plain(excluded)

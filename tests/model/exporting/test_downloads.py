@@ -28,8 +28,8 @@ def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path)
     assert names == {f"tiny-onnx/{file.name}" for file in out.iterdir()} - {"tiny-onnx/private.txt"}
 
 
-def test_export_of_another_version_is_not_offered(shelf: Path, tmp_path: Path) -> None:
-    versions = [tiny(shelf, "tiny", title=title) for title in ("One", "Two", "Three")]
+def test_export_of_another_version_is_not_offered(models_dir: Path, tmp_path: Path) -> None:
+    versions = [tiny(models_dir, "tiny", title=title) for title in ("One", "Two", "Three")]
     keep(versions[0], tmp_path / "out")
     assert find_downloads(versions[1]) == {}
     for bundle in versions[1:]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -59,16 +58,6 @@ def test_failure_leaves_the_earlier_export(tmp_path: Path) -> None:
         write_export(out, MODELS, fail)
     assert (out / "deep" / "a.txt").read_text() == "a"
     assert list(tmp_path.iterdir()) == [out]
-
-
-def test_leftovers_of_killed_exports_are_removed(tmp_path: Path) -> None:
-    old, new = tmp_path / ".out-new-aaaaaaaa", tmp_path / ".out-new-bbbbbbbb"
-    for folder in (old, new):
-        folder.mkdir()
-    os.utime(old, (0, 0))
-    write_export(tmp_path / "out", MODELS, fill)
-    assert not old.exists()
-    assert new.exists()
 
 
 def test_markdown_shows_text_unchanged() -> None:

@@ -86,9 +86,9 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
     [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])],
 )
 def test_multilabel_sample_answers_by_the_threshold(
-    shelf: Path, tmp_path: Path, threshold: float | None, answer: list[str]
+    models_dir: Path, tmp_path: Path, threshold: float | None, answer: list[str]
 ) -> None:
-    bundle = tiny(shelf, multilabel=True, threshold=threshold)
+    bundle = tiny(models_dir, multilabel=True, threshold=threshold)
     export_models([bundle], "onnx", tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
     assert config["threshold"] == (threshold or 0.5)
@@ -124,11 +124,11 @@ def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Pa
     assert run_sample(out, photo).splitlines()[0].split() == [f"{best.probability:.1%}", best.label]
 
 
-def test_graph_that_answers_differently_is_refused(shelf: Path, tmp_path: Path) -> None:
+def test_graph_that_answers_differently_is_refused(models_dir: Path, tmp_path: Path) -> None:
     def change(arrays: dict[str, NDArray[np.float32]]) -> None:
         arrays["probabilities"][0, 0] -= 0.002
 
-    bundle = tiny(shelf, golden_change=change)
+    bundle = tiny(models_dir, golden_change=change)
     with pytest.raises(ConversionFailed, match=r"differs by 0\.002, and 0\.001 is allowed"):
         export_models([bundle], "onnx", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Transpose
 
 from model import load
 from model.bundle import get_bundle
@@ -49,7 +50,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty photos: the samples as they are, mirrored and turned, and drawn shapes."""
     folder = tmp_path_factory.mktemp("photos")
     images = [sample.open().convert("RGB") for sample in samples()]
-    images += [image.transpose(method) for image in images for method in (0, 3)]
+    methods = Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180
+    images += [image.transpose(method) for image in images for method in methods]
     images += [*shapes(), *(colour(name) for name in ("red", "blue"))]
     assert len(images) == 20
     for number, image in enumerate(images):
@@ -89,8 +91,10 @@ def test_sample_answers_as_the_command_line(clothing: tuple[Path, Export]) -> No
     assert f"{best.probability:.1%}  {best.label}" in [line.strip() for line in lines]
 
 
-def test_graph_without_a_network_is_exported_with_its_score(shelf: Path, tmp_path: Path) -> None:
-    bundle = tiny(shelf, confidence=CALIBRATED)
+def test_graph_without_a_network_is_exported_with_its_score(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    bundle = tiny(models_dir, confidence=CALIBRATED)
     out = tmp_path / "out"
     export = export_models([bundle], "tflite", out)
     assert "`novelty` by" in export.checks[0]
@@ -111,8 +115,9 @@ def test_mediapipe_reads_labels_and_probabilities(
 ) -> None:
     bundle = get_bundle("clothing")
     reference = run_reference(bundle, CheckPhotos(photos))
-    np.save(tmp_path / "pixels.npy", reference.pixels)
-    arguments = ["-c", CLASSIFY, clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"]
+    model, pixels = clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"
+    np.save(pixels, reference.pixels)
+    arguments = ["-c", CLASSIFY, str(model), str(pixels)]
     rows = json.loads(run_converter("litert", arguments, "classify").splitlines()[-1])
     assert len(rows) == 20
     for found, expected in zip(rows, reference.probabilities, strict=True):

@@ -19,10 +19,10 @@ from tests.model.tiny import tiny
 
 
 @pytest.fixture
-def models(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
+def models(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
     """Two models, on a machine that has onnxruntime-web."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    return [tiny(shelf, "apples", title="Äpfel: *& more*"), tiny(shelf, "pears")]
+    return [tiny(models_dir, "apples", title="Äpfel: *& more*"), tiny(models_dir, "pears")]
 
 
 def read_json(path: Path) -> Any:

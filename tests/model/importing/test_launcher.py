@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from model.cli import main
 from model.errors import ExportRefused
-from model.importing import launcher
+from model.importing import isolation, launcher
 from model.settings import settings
 
 Run = Callable[..., tuple[int, str]]
@@ -115,10 +115,10 @@ def test_it_has_no_network_or_says_so(run: Run) -> None:
 def test_a_kernel_that_keeps_the_network_is_reported(
     run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Path(launcher.isolation.__file__).read_text()
+    source = Path(isolation.__file__).read_text()
     changed = room / "isolation.py"
     changed.write_text(source.replace(".unshare(", ".no_such_call("))
-    monkeypatch.setattr(launcher.isolation, "__file__", str(changed))
+    monkeypatch.setattr(isolation, "__file__", str(changed))
     told: list[bool] = []
     assert run("pass", on_network=told.append)[0] == 0
     assert told == [False]
@@ -233,7 +233,7 @@ def test_ctrl_c_leaves_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> N
         process.append(child.pid)
         return child
 
-    monkeypatch.setattr(launcher.subprocess, "Popen", started)
+    monkeypatch.setattr(subprocess, "Popen", started)
     monkeypatch.setattr(launcher, "_watch", interrupt)
     monkeypatch.setattr(
         launcher, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]

@@ -252,7 +252,7 @@ def test_transform_that_cannot_be_reproduced_is_named(folder: Path) -> None:
     class Darker(Transform):
         order = 40
 
-        def encodes(self, x: TensorImage):  # type: ignore[no-untyped-def]
+        def encodes(self, x: TensorImage):
             return x * 0.5
 
     class OnlyTrains(Darker):

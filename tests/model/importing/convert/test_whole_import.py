@@ -301,9 +301,9 @@ def test_an_own_network_and_what_its_code_can_see(
 
 @pytest.mark.slow
 def test_a_child_that_is_killed_leaves_the_former_bundle(
-    folder: Path, own: Any, tmp_path: Path, shelf: Path, temporary: Path
+    folder: Path, own: Any, tmp_path: Path, models_dir: Path, temporary: Path
 ) -> None:
-    former = tiny(shelf, "own")
+    former = tiny(models_dir, "own")
     learner = multilabel(folder, own)
     learner.model.dies = own.Calls(own.die, 11)
     result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "own", "--trust")

@@ -111,7 +111,7 @@ OBJECTS = {
 """Instructions that reach into the reader's own objects, or ask for too much."""
 
 
-def layer(module: str, name: str, **state: bytes) -> bytes:
+def layer(module: str, name: str, /, **state: bytes) -> bytes:
     """Return a layer as a pickle makes it: NEWOBJ, then its state."""
     parts = {"_modules": b"}", "_parameters": b"}", "_buffers": b"}", **state}
     named = b"".join(text(key) + value for key, value in parts.items())
@@ -150,7 +150,7 @@ def network_files(marker: Path) -> dict[str, bytes]:
     """Return networks: names nearly on the list, classes misused, tensors that can't be."""
     system = glob("os", "system")
     called = assemble("os:system $ \x85R", f"touch {marker}")
-    states = {
+    states: dict[str, dict[str, bytes]] = {
         "call-impl": {"_call_impl": system},
         "slow-forward": {"_slow_forward": system},
         "state-dict": {"state_dict": system},

@@ -99,7 +99,8 @@ def zip_of(*members: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> byt
 
 def legacy(*pickles: bytes) -> bytes:
     """Return torch's older format, whose first pickles may be replaced."""
-    usual = [pickle.dumps(part, 2) for part in (MAGIC, 1001, LEGACY, {}, [])]
+    parts: list[object] = [MAGIC, 1001, LEGACY, {}, []]
+    usual = [pickle.dumps(part, 2) for part in parts]
     return b"".join(mine or other for mine, other in zip(pickles, usual, strict=True))
 
 

@@ -86,7 +86,7 @@ def constructed() -> Any:
     """A layer that its constructor would make, with a size that fills the memory."""
     from torch import nn
 
-    network = nn.Sequential()
+    network: Any = nn.Sequential()
     network._modules["0"] = Called(nn.Linear, 10**6, 10**6)
     return network
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from .classifier import read_file
-from .errors import MissingPhoto
-from .photo import Photo, read
-from .settings import settings
+from model.classifier import read_file
+from model.errors import MissingPhoto
+from model.photo import Photo, read
+from model.settings import settings
 
 __all__ = ["mistake_photo"]
 

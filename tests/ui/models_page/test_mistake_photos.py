@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from model.errors import MissingPhoto, PhotoError, UnsupportedFormat
-from model.mistake_photos import mistake_photo
 from model.settings import settings
 from tests.photos import drawn, encoded
+from ui.models_page.mistake_photos import mistake_photo
 
 
 @pytest.fixture

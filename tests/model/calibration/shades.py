@@ -1,18 +1,11 @@
-"""The command line, and photos for ``calibrate`` on the model of colours."""
+"""Photos for ``calibrate`` on the model of colours."""
 
 from pathlib import Path
 
 import numpy as np
-from click.testing import CliRunner
 from PIL import Image
 
-from model.cli import main
 from tests.model.tiny import COLOURS
-
-
-def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    return result.exit_code, result.output
 
 
 def shades(folder: Path, count: int = 12, spread: float = 60) -> Path:
