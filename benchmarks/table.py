@@ -3,17 +3,14 @@
 from functools import partial
 
 from .figure import Benchmark
-from .figures.answer import against_gradio
+from .figures.answer import against_gradio, start
 from .figures.api import rate, screen, tail
 from .figures.device import busy_rate, first_answer, first_bytes, frame_rate, main_thread
 from .figures.first_visit import compare_visits, model_ready, words_at_full_speed
 from .figures.folder import folder
-from .figures.memory import memory
-from .figures.overhead import overhead
-from .figures.predict import against_fastai
-from .figures.start import start
+from .figures.memory import memory, visits
+from .figures.predict import against_fastai, overhead
 from .figures.threads import threads
-from .figures.visits import visits
 from .photos import phone_photo, small_photo
 
 __all__ = ["BENCHMARKS"]

@@ -38,7 +38,7 @@ class ExportFormat:
         samples: the sample program and the files that it needs, in ``converters``.
         calibrated: its probabilities are calibrated, so the thresholds hold for them.
         int8: it can have a second file with 8-bit weights.
-        is_page: it holds several models, and its files are the same for all programs.
+        is_page: a page for browsers, with any number of models, not compared on photos.
     """
 
     name: str

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from model import Bundle, Classifier, engine_info, load
 from model.engines.compiled import OnnxEngine
 from model.errors import ConversionFailed, DataError, EngineUnavailable
-from model.exporting.export_check import CheckPhotos, Reference, compare
-from model.exporting.formats import export_models
+from model.exporting.export_check import CheckPhotos, Reference, Written, compare
+from model.exporting.export_text import write_texts
+from model.exporting.formats import FORMATS, export_models
 from model.importing.inspect import inspect_export
 from model.samples import samples
 from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
@@ -185,3 +186,19 @@ def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> 
     first = run_sample(out, sample.path).splitlines()[0]
     best = imagenet.identify(sample.path).top(1)[0]
     assert best.label in first
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if not FORMATS[name].is_page])
+def test_readme_of_each_format_names_its_texts_and_samples(
+    calibrated_bundle: Bundle, tmp_path: Path, name: str
+) -> None:
+    words = "score_output int8_row fastai timm torch python calibration_note".split()
+    written = Written(("It answers alike.",), dict.fromkeys(words, ""))
+    (folder := tmp_path / "out").mkdir()
+    write_texts(calibrated_bundle, FORMATS[name], folder, written)
+    files = {path.name for path in folder.iterdir()}
+    assert {"README.md", "config.json", "labels.txt"} < files
+    readme = (folder / "README.md").read_text("utf-8")
+    assert "$" not in readme
+    for file in files - {"README.md"}:
+        assert f"`{file}`" in readme, file
