@@ -11,12 +11,11 @@ from ui.batch.view import (
     show_labels_chart,
     show_last_batch,
     show_progress,
-    show_settings_menu,
     show_source_line,
     show_table,
 )
 from ui.phrasing import escape_markdown
-from ui.settings_menu import source_control, warn_if_refused
+from ui.settings_menu import settings_menu, source_control, usable_bundles, warn_if_refused
 
 job = current_job()
 if job is None:
@@ -24,7 +23,7 @@ if job is None:
     with st.container(horizontal=True, vertical_alignment="center"):
         source = source_control(SOURCES, key="from")
         st.space("stretch")
-        bundle = show_settings_menu()
+        bundle, _ = settings_menu(usable_bundles(), has_top_k=False)
     warn_if_refused(bundle)
     if is_batch_expired():
         st.info(

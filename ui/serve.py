@@ -19,7 +19,6 @@ from model.settings import ROOT, settings
 from ui.app_info import app_title
 
 __all__ = [
-    "addresses",
     "fetch_runtime",
     "first_model",
     "main",
@@ -44,10 +43,10 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     fetch_runtime()
-    local, network = addresses(port)
-    print(f"\n  Loupe on this machine:  {local}")
+    print(f"\n  Loupe on this machine:  http://localhost:{port}")
     print(f"  opens with:             {first_model()}")
-    if network:
+    if host := network_address():
+        network = f"http://{host}:{port}"
         print(f"  on the same network:    {network}\n")
         print_qr_code(network)
         print(
@@ -112,12 +111,6 @@ def first_model() -> str:
     except LoupeError as error:
         return f"no model. {error}"
     return f"{app_title(bundle)} ({bundle.name})"
-
-
-def addresses(port: int) -> tuple[str, str | None]:
-    """Return the app's URL on this machine, and on the network if there is one."""
-    host = network_address()
-    return f"http://localhost:{port}", f"http://{host}:{port}" if host else None
 
 
 def network_address() -> str | None:

@@ -15,8 +15,6 @@ from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
 __all__ = [
-    "engine_choice",
-    "model_choice",
     "settings_menu",
     "source_control",
     "usable_bundles",
@@ -58,22 +56,28 @@ def way_menu(ways: Sequence[str], key: str) -> str:
     return str(way)
 
 
-def settings_menu(bundles: dict[str, Bundle]) -> tuple[Bundle | None, int]:
+def settings_menu(
+    bundles: dict[str, Bundle], *, has_top_k: bool = True
+) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
 
-    All three choices are in the address. Another model or engine identifies the open photo
-    again.
+    All choices are in the address. Another model or engine identifies the open photo again.
+
+    Args:
+        bundles: the models that can be used, by name.
+        has_top_k: offer the number of results.
     """
-    with st.popover("", icon=":material/tune:", help="Model, engine and number of results"):
-        name = model_choice(bundles)
-        top_k = st.slider(
-            "Results to show", 1, MAX_RESULTS, MAX_RESULTS, key="top", bind="query-params"
-        )
-        engine_choice(bundles, name)
+    choices = "Model, engine and number of results" if has_top_k else "Model and engine"
+    top_k = MAX_RESULTS
+    with st.popover("", icon=":material/tune:", help=choices):
+        name = _model_choice(bundles)
+        if has_top_k:
+            top_k = st.slider("Results to show", 1, top_k, top_k, key="top", bind="query-params")
+        _engine_choice(bundles, name)
     return bundles.get(name or ""), top_k
 
 
-def model_choice(bundles: dict[str, Bundle]) -> str | None:
+def _model_choice(bundles: dict[str, Bundle]) -> str | None:
     """Show the model selector and return the chosen name."""
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
@@ -91,11 +95,11 @@ def _identify_again() -> None:
     reclassify(st.session_state["model"])
 
 
-def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
-    """Show the selector of this app's engines and return the chosen name."""
+def _engine_choice(bundles: dict[str, Bundle], name: str | None) -> None:
+    """Show the selector of this app's engines."""
     engines = list(available(bundles[name])) if name else [DEFAULT_ENGINE]
     default = settings().engine
-    engine = st.radio(
+    st.radio(
         "Engine",
         engines,
         index=engines.index(default) if default in engines else 0,
@@ -108,7 +112,6 @@ def engine_choice(bundles: dict[str, Bundle], name: str | None) -> str | None:
         for other in bundles[name].manifest.engines:
             if other not in engines:
                 st.caption(escape_markdown(_why_not_offered(bundles[name], other)))
-    return engine
 
 
 def _why_not_offered(bundle: Bundle, engine: str) -> str:

@@ -208,7 +208,7 @@ def test_other_paths_do_not_exist(client: Any, path: str) -> None:
     assert len(response.content) < 300
 
 
-def test_owner_who_gives_no_model_away_sends_none(client: Any, serve: Any) -> None:
+def test_no_files_are_sent_without_downloads(client: Any, serve: Any) -> None:
     urls = [url for url in files_of(client, "tiny") if "/models/" in url or "/runtime/" in url]
     closed = serve(LOUPE_DOWNLOADS="false")
     for url in urls:
@@ -235,8 +235,8 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
 
 
-def test_failure_of_npm_is_told_and_remembered(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+def test_failure_of_npm_is_reported_and_remembered(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     tiny(models_dir)
     folder = tmp_path / "bin"
@@ -254,8 +254,8 @@ def test_failure_of_npm_is_told_and_remembered(
     assert client.get("/api/ready").status_code == 200
 
 
-def test_without_npm_the_log_says_what_to_install(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+def test_log_names_the_package_with_npm(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     tiny(models_dir)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -265,8 +265,8 @@ def test_without_npm_the_log_says_what_to_install(
     assert client.get("/device/models/").status_code == 200
 
 
-def test_visitors_wait_a_while_for_files_and_are_told_to_come_back(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_visitors_wait_for_files_and_get_retry_after(
+    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(models_dir)
     folder = tmp_path / "bin"
@@ -314,9 +314,7 @@ def test_visitors_wait_once_for_all_files(
     assert client.get("/device/models/tiny/model.json").json()["code"] == "busy"
 
 
-def test_data_folder_that_cannot_be_written_is_told(
-    client: Any, data_folder: Path, caplog: Any
-) -> None:
+def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: Any) -> None:
     # A file in the folder's place: root ignores the mode of a read-only folder.
     (data_folder / "derived").touch()
     response = client.get("/device/models/tiny/model.json")
@@ -325,8 +323,8 @@ def test_data_folder_that_cannot_be_written_is_told(
     assert str(data_folder) not in response.text
 
 
-def test_damaged_model_is_told(client: Any, models_dir: Path) -> None:
-    bundle = tiny(models_dir, "mine")
+def test_damaged_model_is_503(client: Any, shelf: Path) -> None:
+    bundle = tiny(shelf, "mine")
     (bundle.folder / "bundle.json").write_text("{")
     response = client.get("/device/models/mine/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")

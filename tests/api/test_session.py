@@ -58,8 +58,8 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
 
 @pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])
 @pytest.mark.parametrize("name", ["red", "white", "grey"])
-def test_words_are_those_that_the_device_would_say(
-    api: TestClient, models_dir: Any, headers: dict[str, str], options: Any, name: str
+def test_server_and_device_phrase_alike(
+    api: TestClient, shelf: Any, headers: dict[str, str], options: Any, name: str
 ) -> None:
     manifest = tiny(models_dir, "words", **options).manifest
     picture = colour((128, 128, 128)) if name == "grey" else colour(name)
@@ -206,7 +206,7 @@ class TestPixels:
     def query(self, tiny_bundle: Bundle) -> str:
         return f"?model=tiny&top=2&version={tiny_bundle.version}"
 
-    def test_answer_is_that_of_the_photo_and_says_so(
+    def test_pixels_and_photo_have_the_same_answer(
         self, api: TestClient, headers: dict[str, str], pixels: NDArray[np.uint8], query: str
     ) -> None:
         photo = encoded(Image.fromarray(pixels), "PNG")
@@ -298,7 +298,7 @@ class TestCorrections:
         api.post(CORRECTION, data=fields, headers=headers)
         assert correction_store().count() == 1
 
-    def test_answer_that_nobody_signed_is_not_corrected(
+    def test_unsigned_answer_is_not_corrected(
         self, api: TestClient, headers: dict[str, str], colours: Classifier
     ) -> None:
         link = encode(colours.identify(RED))
@@ -313,7 +313,7 @@ class TestCorrections:
         (saved,) = correction_store().iter_corrections()
         assert (saved.predicted, saved.label, saved.engine) == ("red", "rose", "wasm")
 
-    def test_photo_is_looked_at_again(self, api: TestClient, headers: dict[str, str]) -> None:
+    def test_photo_is_identified_again(self, api: TestClient, headers: dict[str, str]) -> None:
         blue = encoded(colour("blue"), "PNG")
         answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
         response = api.post(

@@ -101,7 +101,7 @@ def test_rejected_body_that_has_arrived_keeps_the_connection() -> None:
     assert not closes(asyncio.run(ask()))
 
 
-def test_download_over_a_slow_line_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     received = []
 

@@ -139,7 +139,7 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_have_count(0)
 
 
-def test_visitor_chooses_where_it_runs(page: Page) -> None:
+def test_visitor_chooses_the_engines_place(page: Page) -> None:
     page.goto("/?run=server")
     where(page).click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^This device")).click()

@@ -245,7 +245,7 @@ def test_address_brings_another_session_to_a_finished_batch(page):
 
 
 @pytest.mark.parametrize("key", ["guess", "x" * 5000, "../../etc", "<b>"])
-def test_unknown_address_says_what_to_do(key):
+def test_unknown_batch_is_reported_as_expired(key):
     at = open_batch_page(batch=key)
     assert "Upload the photos again" in messages(at)
     assert at.file_uploader
@@ -255,7 +255,7 @@ def test_unknown_address_says_what_to_do(key):
     assert not messages(at)
 
 
-def test_expired_batch_says_what_to_do(page, monkeypatch):
+def test_expired_batch_is_reported(page, monkeypatch):
     send(page, ("one.jpg", JPEG))
     finish(page)
     monkeypatch.setattr(job_cache, "_jobs", {})

@@ -116,7 +116,7 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     assert not send(at, "red").title
 
 
-def test_earlier_answer_is_said_to_be_the_visitors_own(default_bundle):
+def test_earlier_answer_is_marked_as_the_visitors_own(default_bundle):
     first = token(at := send(open_app(), "red"))
     at.query_params["answer"] = token(send(at, "green"))
     assert data(at.run())["upload"]["alt"] == "The photo you uploaded"

@@ -237,7 +237,7 @@ def test_chip_chooses_the_model(bundle, models_dir):
         assert data(send(at, model=name))["model"] == "other"
 
 
-def test_visitor_chooses_where_it_runs(bundle):
+def test_visitor_chooses_the_engines_place(bundle):
     at = send(open_app(), run="device")
     assert data(at)["run"] == at.query_params["run"] == "device"
     for other in ("everywhere", 7, None, ["server"]):
@@ -257,7 +257,7 @@ def test_visitor_chooses_where_it_runs(bundle):
         ({"LOUPE_RUN": "device", "LOUPE_DOWNLOADS": "false"}, {"run": "device"}, "server"),
     ],
 )
-def test_owner_and_address_say_where_it_runs(bundle, monkeypatch, environment, query, run):
+def test_owner_and_address_choose_the_engines_place(bundle, monkeypatch, environment, query, run):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()

@@ -30,7 +30,7 @@ phone.main()
     ("address", "reason"),
     [(None, "isn't on a network"), ("203.0.113.7", "isn't an address of a private network")],
 )
-def test_without_a_private_address_it_says_why(monkeypatch, data_folder, address, reason):
+def test_missing_private_address_is_explained(monkeypatch, data_folder, address, reason):
     monkeypatch.setattr(phone, "network_address", lambda: address)
     monkeypatch.setattr(sys, "argv", ["phone"])
     with pytest.raises(SystemExit, match=reason):

@@ -35,7 +35,7 @@ def ignored(number: int) -> Iterator[None]:
         signal.signal(number, previous)
 
 
-def test_without_a_program_it_says_where_to_get_each(tmp_path):
+def test_missing_programs_are_listed_with_their_addresses(tmp_path):
     done = run(PATH=str(tmp_path), LOUPE_DATA=str(tmp_path / "data"))
     assert done.returncode == 1
     first, *lines = done.stderr.splitlines()
@@ -59,7 +59,7 @@ def test_the_first_installed_program_is_taken_unless_another_is_named(tmp_path, 
 @pytest.mark.parametrize(
     ("name", "output"), [("cloudflared", CLOUDFLARED_LIMITED), ("tailscale", TAILSCALE_NOT_ALLOWED)]
 )
-def test_a_tunnel_that_ends_without_an_address_is_quoted(tmp_path, name, output):
+def test_failed_tunnel_is_quoted(tmp_path, name, output):
     (tmp_path / "output").write_text(output)
     program(tmp_path, name, f"#!/bin/sh\ncat {tmp_path}/output >&2; exit 3\n")
     with sharing(tmp_path, f"--with={name}") as run:
@@ -80,7 +80,7 @@ def test_an_invalid_setting_is_named_before_anything_starts(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tunnel_that_waits_for_its_owner_is_quoted_until_ctrl_c(tmp_path):
+def test_waiting_tunnel_is_quoted_until_ctrl_c(tmp_path):
     (tmp_path / "output").write_text(TAILSCALE_NOT_ALLOWED.partition("Success")[0])
     # A wrapper, which does not pass signals on to the program.
     program(tmp_path, "tailscale", f"#!/bin/sh\ncat {tmp_path}/output\nsleep 300\n")
@@ -92,7 +92,7 @@ def test_a_tunnel_that_waits_for_its_owner_is_quoted_until_ctrl_c(tmp_path):
         assert remaining(children) == []
 
 
-def test_an_address_that_does_not_answer_is_described_in_words(
+def test_unreachable_address_is_described_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("https_proxy", raising=False)

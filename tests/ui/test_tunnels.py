@@ -83,7 +83,7 @@ def test_other_addresses_are_not_taken(name, output):
     assert find(name, output) is None
 
 
-def test_output_loses_what_a_terminal_would_obey():
+def test_output_has_no_terminal_control():
     hostile = "\x1b[2J\x1b[31mred\x1b[0m \x08\x1b]0;title\x07\u202e\r\n"
     command = [sys.executable, "-c", f"print({hostile!r})"]
     with running(command, os.environ, 5, subprocess.PIPE) as process:

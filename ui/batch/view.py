@@ -5,7 +5,6 @@ from io import BytesIO
 import streamlit as st
 from PIL import Image, ImageOps
 
-from model import Bundle
 from model.errors import DataError
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
@@ -25,7 +24,6 @@ from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent_color, draw_bars
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.phrasing import escape_markdown, format_percent, join_words, percent_range, shorten
-from ui.settings_menu import engine_choice, model_choice, usable_bundles
 
 __all__ = [
     "show_accuracy",
@@ -34,7 +32,6 @@ __all__ = [
     "show_labels_chart",
     "show_last_batch",
     "show_progress",
-    "show_settings_menu",
     "show_source_line",
     "show_table",
 ]
@@ -44,15 +41,6 @@ MAX_BARS = 15
 
 TILE_PX = 104
 """Side of a photo's tile while the batch runs, in pixels."""
-
-
-def show_settings_menu() -> Bundle | None:
-    """Show the menu for the model and the engine of the next batch; return the model."""
-    models = usable_bundles()
-    with st.popover("", icon=":material/tune:", help="Model and engine"):
-        name = model_choice(models)
-        engine_choice(models, name)
-    return models.get(name or "")
 
 
 def show_last_batch() -> None:

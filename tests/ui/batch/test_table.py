@@ -87,7 +87,7 @@ def test_labels_are_counted_most_frequent_first():
     ("least", "words"),
     [(2, "The others have 2 photos each"), (1, "The others have 1–2 photos each")],
 )
-def test_cut_chart_says_what_it_leaves_out(least, words):
+def test_cut_chart_counts_the_other_labels(least, words):
     counts = [(f"label {place}", 2) for place in range(277)] + [("last", least)]
     sentence = describe_cut(counts, shown=15)
     assert sentence.startswith(f"The 15 most common of 278 labels. {words}")

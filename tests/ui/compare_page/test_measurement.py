@@ -44,7 +44,7 @@ THREE = sent(
 )
 
 
-def test_ways_that_agree():
+def test_agreeing_ways_are_described():
     comparison = read_comparison(THREE, BUNDLE)
     assert comparison.reference.way == "learner"
     assert comparison.largest_difference() == pytest.approx(0.009)
@@ -73,7 +73,7 @@ def test_ways_of_a_model_with_several_labels_agree_by_their_answers(tiny_bundle)
     assert compare((0.2, 0.1), (0.2, 0.1))[0] == "Both say “none of these”"
 
 
-def test_each_way_says_how_certain_it_is():
+def test_each_way_has_its_own_certainty():
     ways = [
         result("small", [[5, 0.897], [3, 0.051]]),
         result("full", [[5, 0.7], [3, 0.2]], plausible=[5, 3]),
@@ -89,7 +89,7 @@ def test_each_way_says_how_certain_it_is():
     assert headline(learner).startswith("None of the ten things I know")
 
 
-def test_ways_that_differ_and_one_that_failed():
+def test_differing_and_failed_ways_are_described():
     comparison = read_comparison(
         sent(
             result("small", [[3, 0.5], [5, 0.4]]),
@@ -106,7 +106,7 @@ def test_ways_that_differ_and_one_that_failed():
     assert comparison.reference.way == "compiled"
 
 
-def test_the_old_question_is_answered_with_what_was_measured():
+def test_trade_offs_have_the_measured_values():
     rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
     assert list(rows) == [
         "Internet",
@@ -167,6 +167,6 @@ def changed(path, value):
         sent({"way": "small", "failed": "<img src=x>"}, THREE["ways"][1]),
     ],
 )
-def test_what_no_browser_measured_is_refused(data):
+def test_impossible_measurements_are_rejected(data):
     with pytest.raises(DataError):
         read_comparison(data, BUNDLE)

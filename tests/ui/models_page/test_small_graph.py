@@ -23,12 +23,12 @@ def test_rows_compare_both_graphs():
     assert all(full and small for full, small in rows.values())
 
 
-def test_model_without_calibration_has_what_was_measured():
+def test_model_without_calibration_has_measured_rows_alone():
     bundle = get_bundle("imagenet")
     assert [row[""] for row in graph_rows(bundle, read_small_card(bundle))] == ["Accuracy"]
 
 
-def test_agreement_is_said_for_each_set_of_photos():
+def test_each_set_of_photos_has_its_agreement():
     card = read_small_card(get_bundle("clothing"))
     lines = agreement_lines(card)
     assert lines[0] == (
