@@ -334,8 +334,13 @@ def roll_back(name: str, version: str) -> Bundle:
     folder = model_dir(name)
     # Compared with the folder's entries, so that no version can lead out of it.
     folders = _version_folders(folder) if current_version(folder) else {}
+    if not folders:
+        raise BundleNotFound(f"{name} has a single version, so there is none to roll back to.")
     if version not in folders:
-        raise BundleNotFound(_no_such_version(name, version, folders))
+        raise BundleNotFound(
+            f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
+            f"(python -m model versions {name})."
+        )
     bundle = open_bundle(folders[version], name)
     if bundle.version != version:
         raise BundleDamaged(
@@ -358,15 +363,6 @@ def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
         return folder / bundle.version
 
     return open_bundle(publish_folder(folder.parent, fill, Path.rename), bundle.name)
-
-
-def _no_such_version(name: str, version: str, folders: dict[str, Path]) -> str:
-    if not folders:
-        return f"{name} has a single version, so there is none to roll back to."
-    return (
-        f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
-        f"(python -m model versions {name})."
-    )
 
 
 def _version_folders(folder: Path) -> dict[str, Path]:

@@ -100,7 +100,8 @@ class Measurements:
 
     def agreement(self, other: "Measurements") -> tuple[GraphAgreement, ...]:
         """Return how often another graph answers the same photos alike, by set of photos."""
-        pairs = {HELD_OUT: (self.answers(), other.answers())}
+        answers, others = (_Answers(one.predicted, one.id_accepted) for one in (self, other))
+        pairs = {HELD_OUT: (answers, others)}
         for name, folds in self.ood_answers.items():
             pairs[name] = _Answers.joined(folds), _Answers.joined(other.ood_answers[name])
         return tuple(
@@ -112,10 +113,6 @@ class Measurements:
             )
             for name, (one, two) in pairs.items()
         )
-
-    def answers(self) -> _Answers:
-        """Return the answers for the held-out photos."""
-        return _Answers(self.predicted, self.id_accepted)
 
     def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
         """Return the manifest's metrics."""

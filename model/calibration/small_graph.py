@@ -37,15 +37,8 @@ def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
     small = result.small
     if small is None:
         raise ValueError("calibrated without the small graph's outputs")
-    return _write(
-        bundle,
-        make_small_graph(bundle.read("graph.onnx")),
-        calibration=small.calibration,
-        metrics=small.metrics,
-        full_metrics=result.metrics,
-        card=small.card,
-        agreement=small.agreement,
-    )
+    small_graph = make_small_graph(bundle.read("graph.onnx"))
+    return _write(bundle, small_graph, full_metrics=result.metrics, **vars(small))
 
 
 def _write(bundle: Bundle, small_graph: bytes, **values: Any) -> SmallCard:
