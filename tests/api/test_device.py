@@ -236,7 +236,7 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
 
 
 def test_failure_of_npm_is_reported_and_remembered(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     tiny(models_dir)
     folder = tmp_path / "bin"
@@ -255,7 +255,7 @@ def test_failure_of_npm_is_reported_and_remembered(
 
 
 def test_log_names_the_package_with_npm(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     tiny(models_dir)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -266,7 +266,7 @@ def test_log_names_the_package_with_npm(
 
 
 def test_visitors_wait_for_files_and_get_retry_after(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(models_dir)
     folder = tmp_path / "bin"
@@ -323,8 +323,8 @@ def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: A
     assert str(data_folder) not in response.text
 
 
-def test_damaged_model_is_503(client: Any, shelf: Path) -> None:
-    bundle = tiny(shelf, "mine")
+def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
+    bundle = tiny(models_dir, "mine")
     (bundle.folder / "bundle.json").write_text("{")
     response = client.get("/device/models/mine/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")

@@ -59,7 +59,7 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
 @pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])
 @pytest.mark.parametrize("name", ["red", "white", "grey"])
 def test_server_and_device_phrase_alike(
-    api: TestClient, shelf: Any, headers: dict[str, str], options: Any, name: str
+    api: TestClient, models_dir: Any, headers: dict[str, str], options: Any, name: str
 ) -> None:
     manifest = tiny(models_dir, "words", **options).manifest
     picture = colour((128, 128, 128)) if name == "grey" else colour(name)
