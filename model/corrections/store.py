@@ -256,7 +256,7 @@ def _check_labels(labels: Sequence[str]) -> list[str]:
         DataError: one is empty, too long or ambiguous beside others, or there are too many.
     """
     # Cut first, because cleaning takes time that grows with the text.
-    cleaned = [clean_label(label[: 10 * MAX_LABEL_LENGTH]) for label in labels]
+    cleaned = [clean(label[: 10 * MAX_LABEL_LENGTH]) for label in labels]
     if any(len(label) > MAX_LABEL_LENGTH for label in (*labels, *cleaned)):
         raise DataError(f"The label is longer than {MAX_LABEL_LENGTH} characters. Shorten it.")
     if not cleaned or not all(cleaned):
