@@ -65,14 +65,10 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> None:
     from ..weights_settings import WeightsSettings
     from .reference import reference_probabilities
     from .restored_learner import restore_learner
-    from .restored_weights import restore_weights
 
     _stage(out, "loading")
-    path, given = Path(task["export"]), task["weights"]
-    if given is None:
-        learner = restore_learner(path, trust=task["trust"])
-    else:
-        learner = restore_weights(path, WeightsSettings.model_validate(given))
+    given = task["weights"] and WeightsSettings.model_validate(task["weights"])
+    learner = restore_learner(Path(task["export"]), given, trust=task["trust"])
     report = learner.report()
     _stage(out, "compiling")
     export_onnx(learner.rgb_model, report.manifest(), out, learner.steps.scale)

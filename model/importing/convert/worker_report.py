@@ -8,6 +8,8 @@ from pydantic import Field
 
 from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
 from ...preprocess import PreprocessConfig
+from ...words import WORDS
+from ..inspect.learner import LearnerParts
 
 __all__ = ["WorkerReport", "installed_versions"]
 
@@ -23,6 +25,27 @@ class WorkerReport(StrictModel):
     recipe: PreprocessConfig
     architecture: Architecture
     learner: bool
+
+    @classmethod
+    def of(
+        cls, parts: LearnerParts, recipe: PreprocessConfig, architecture: Architecture
+    ) -> "WorkerReport":
+        """Return the report on a learner."""
+        is_usual = parts.threshold == WORDS["present_from"]
+        return cls(
+            labels=parts.labels,
+            multilabel=parts.loss == "sigmoid",
+            # Absent where it's the usual one, as in bundles from before there were others.
+            threshold=None if is_usual else parts.threshold,
+            recipe=recipe,
+            architecture=architecture,
+            learner=False,
+        )
+
+    def with_architecture(self, **changes: Any) -> "WorkerReport":
+        """Return the report with fields of its architecture changed."""
+        architecture = self.architecture.model_copy(update=changes)
+        return self.model_copy(update={"architecture": architecture})
 
     def values(self, name: str, **said: Any) -> dict[str, Any]:
         """Return the manifest without ``format`` and ``files``; ``said`` is the owner's part."""

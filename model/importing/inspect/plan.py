@@ -4,22 +4,19 @@ from ...words import WORDS
 from .learner import LearnerParts
 from .network import Network
 from .report import printable
-from .transforms import AFFINE, Step
 
 __all__ = ["describe_import", "describe_left_behind"]
 
 
 def describe_import(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     """Return what Loupe does with an export, one sentence each."""
-    steps = [step for step in (*parts.items, *parts.batches) if step.settings]
+    steps = [step.describe() for step in (*parts.items, *parts.batches)]
     outputs = (
         f"Each label has a probability of its own (sigmoid){_shown_from(parts.threshold)}."
         if parts.loss == "sigmoid"
         else "The probabilities of all labels sum to 1 (softmax)."
     )
-    photos = ", ".join(
-        filter(None, ("in greyscale" if parts.greyscale else "", *map(_describe, steps)))
-    )
+    photos = ", ".join(filter(None, ("in greyscale" if parts.greyscale else "", *steps)))
     layers = sum(1 for _ in network.layers())
     made_of = (
         "Its network's own code has to run."
@@ -37,18 +34,3 @@ def describe_left_behind(parts: LearnerParts) -> tuple[str, ...]:
 
 def _shown_from(threshold: float) -> str:
     return "" if threshold == WORDS["present_from"] else f", and is shown from {threshold:g}"
-
-
-def _describe(step: Step) -> str:
-    name = step.name.rpartition(".")[2]
-    size = step.settings.get("size", step.settings.get("max_sz"))
-    if name == "IntToFloatTensor" or (size is None and name != "Normalize"):
-        return ""
-    if name == "Normalize":
-        return "normalised"
-    sides = size if isinstance(size, tuple | list) and len(size) == 2 else (size, size)
-    # Those of single photos keep the width first.
-    height, width = sides if step.name in AFFINE or name.endswith("GPU") else reversed(sides)
-    method = step.settings.get("method")
-    details = f" ({method})" if isinstance(method, str) else ""
-    return f"{name} to {height} × {width}{details}"

@@ -126,11 +126,11 @@ def assert_engines_agree(name: str, learner: Any, photo: Path) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def restore(path: Path, *, trust: bool = False) -> Any:
-    """Rebuild a learner from its export."""
+def restore(path: Path, settings: Any = None, *, trust: bool = False) -> Any:
+    """Rebuild a learner from its export, or from weights and their settings."""
     from model.importing.convert.restored_learner import restore_learner
 
-    return restore_learner(path, trust=trust)
+    return restore_learner(path, settings, trust=trust)
 
 
 def read_back(learner: Any) -> Any:

@@ -197,7 +197,7 @@ def test_command_in_a_complete_learner_is_not_run(photos: Path, tmp_path: Path) 
     report = inspect_file(tmp_path / "export.pkl")
     assert not report.fatal
     assert f"{os.name}.system" in report.names
-    assert restore(tmp_path / "export.pkl").labels == ("cat", "dog")
+    assert restore(tmp_path / "export.pkl").parts.labels == ("cat", "dog")
     assert not (tmp_path / "marker").exists()
 
 
