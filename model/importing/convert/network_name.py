@@ -60,7 +60,7 @@ def build_named(report: WorkerReport) -> nn.Module:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network: nn.Module = empty_learner(report.manifest()).model.eval()
+        network: nn.Module = empty_learner(report.draft()).model.eval()
     return network
 
 
@@ -72,7 +72,7 @@ def find_name(model: nn.Module, names: Iterable[NetworkName], report: WorkerRepo
         names: the candidates.
         report: with an architecture that has no name, as ``unnamed`` makes it.
     """
-    manifest = report.manifest()
+    manifest = report.draft()
     pixels = torch.from_numpy(golden_pixels(manifest))
     with torch.inference_mode():
         expected = InferenceModule.from_model(model, manifest).eval()(pixels)[0]
@@ -90,7 +90,7 @@ def _is_same(
     except (LoupeError, RuntimeError):
         return False
     with torch.inference_mode():
-        logits = InferenceModule.from_model(rebuilt, attempt.manifest()).eval()(pixels)[0]
+        logits = InferenceModule.from_model(rebuilt, attempt.draft()).eval()(pixels)[0]
     scale = max(1.0, float(expected.abs().max()))
     return logits.shape == expected.shape and float((logits - expected).abs().max()) <= SAME * scale
 

@@ -9,32 +9,44 @@ from .worker_report import installed_versions
 
 __all__ = ["worker_ended", "worker_refused"]
 
-MOST_SHOWN = 600
+MAX_PRINTED = 600
 """Characters of a refusal that are shown."""
 
 MEMORY = "LOUPE_MEMORY_MB, by default the machine's or the container's"
-DONE = {
-    "loading": "loaded",
-    "compiling": "compiled",
-    "comparing": "asked for its own answers",
+NO_MEMORY = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
+OTHER_PYTHON = "code expected at most", "code() "
+
+FAILURES = {
+    "compiling": "Its network couldn't be compiled here",
+    "comparing": "fastai couldn't run this export here",
 }
+"""What failed at each stage of the worker; at first it loads the file."""
 
 
 def worker_refused(data: bytes) -> ExportRefused:
     """Return a worker's refusal, escaped, since the export's own code may have written it."""
     try:
         values = json.loads(data)
-        message, stage = printable(str(values["message"]), MOST_SHOWN), str(values["stage"])
+        message, stage = printable(str(values["message"]), MAX_PRINTED), str(values["stage"])
         foreign = bool(values["foreign"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ExportRefused("The import process returned an invalid report.")
     if not foreign:
         return ExportRefused(message)
-    done = DONE.get(stage, "loaded")
-    graph = "Its network uses an operation that ONNX can't express."
-    again = graph if stage == "compiling" else _again()
-    hint = _memory(message) or _another_python(message) or again
-    return ExportRefused(f"It could not be {done} here: {message}. {hint}")
+    if any(word in message for word in NO_MEMORY):
+        hint = f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
+    elif any(word in message for word in OTHER_PYTHON):
+        hint = (
+            "The file carries functions compiled by another Python, and this one is "
+            f"{installed_versions()['python']}. Import it with that Python, or put the classes "
+            "into a module on PYTHONPATH, there and here, and export again."
+        )
+    elif stage == "compiling":
+        hint = "Its network uses an operation that ONNX can't express."
+    else:
+        hint = _again()
+    failure = FAILURES.get(stage, "It couldn't be loaded here")
+    return ExportRefused(f"{failure}: {message}. {hint}")
 
 
 def worker_ended(status: int) -> ExportRefused:
@@ -51,25 +63,6 @@ def worker_ended(status: int) -> ExportRefused:
     return ExportRefused(
         f"Its process was ended by {name}. That happens where memory does not suffice "
         f"({MEMORY}), and where code runs that another version compiled. {_again()}"
-    )
-
-
-def _memory(message: str) -> str:
-    """Return what to do where an allocation failed."""
-    short = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
-    if not any(word in message for word in short):
-        return ""
-    return f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
-
-
-def _another_python(message: str) -> str:
-    """Return what to do where code compiled by another Python can't be loaded."""
-    if "code expected at most" not in message and "code() " not in message:
-        return ""
-    return (
-        "The file carries functions compiled by another Python, and this one is "
-        f"{installed_versions()['python']}. Import it with that Python, or put the classes into a "
-        "module on PYTHONPATH, there and here, and export again."
     )
 
 

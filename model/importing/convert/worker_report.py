@@ -14,6 +14,7 @@ from ..inspect.learner import LearnerParts
 __all__ = ["WorkerReport", "installed_versions"]
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
+NOT_STATED = "not stated"
 
 
 class WorkerReport(StrictModel):
@@ -47,35 +48,48 @@ class WorkerReport(StrictModel):
         architecture = self.architecture.model_copy(update=changes)
         return self.model_copy(update={"architecture": architecture})
 
-    def values(self, name: str, **said: Any) -> dict[str, Any]:
-        """Return the manifest without ``format`` and ``files``; ``said`` is the owner's part."""
-        return {
-            "name": name,
-            "title": name,
-            "description": "",
-            "labels": list(self.labels),
-            "multilabel": self.multilabel,
-            "threshold": self.threshold,
-            "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
-            "architecture": self.architecture.model_dump(mode="json"),
-            "engines": ["compiled", *(["learner"] if self.learner else [])],
-            "licence": "not stated",
-            "data": {"title": "not stated", "source": "not stated", "licence": "not stated"},
-            "made": {"command": "python -m model import", **installed_versions()},
-            **said,
-        }
+    def draft(
+        self,
+        name: str = "imported",
+        *,
+        title: str = "",
+        licence: str = "",
+        source: str = "",
+        **provenance: str,
+    ) -> ManifestDraft:
+        """Return the manifest as the owner names it; ``source`` is the export's name.
 
-    def manifest(self) -> ManifestDraft:
-        """Return the manifest that compiling needs, before there are files."""
-        return ManifestDraft.model_validate(self.values("imported"))
+        Raises:
+            ValidationError: the report isn't that of a model.
+        """
+        return ManifestDraft.model_validate(
+            {
+                "name": name,
+                "title": title or name,
+                "description": "",
+                **self.model_dump(mode="json", exclude={"learner"}, exclude_none=True),
+                "engines": ["compiled", *(["learner"] if self.learner else [])],
+                "licence": licence or NOT_STATED,
+                "data": {
+                    "title": source[:200] or NOT_STATED,
+                    "source": NOT_STATED,
+                    "licence": NOT_STATED,
+                },
+                "made": {
+                    "command": "python -m model import",
+                    **installed_versions(),
+                    **provenance,
+                },
+            }
+        )
 
 
 def installed_versions() -> dict[str, str]:
     """Return the installed versions of the packages that an import depends on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in ("torch", "torchvision", "fastai", "timm", "onnx"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,12 +1,12 @@
-"""The object in an opened file, as far as an import understands it."""
+"""The object in an opened file, as far as an import understands it, and what becomes of it."""
 
 from dataclasses import dataclass
 
 from ...errors import ExportRefused
+from ...words import WORDS
 from .container import ExportFile
 from .learner import LearnerParts, read_learner
 from .network import Network, read_network
-from .plan import describe_import, describe_left_behind
 from .report import printable
 from .weights import StateDict, describe_weights, read_state_dict
 
@@ -27,14 +27,17 @@ class Contents:
         """What an import does with them, one sentence each; for weights, what is known of them."""
         if self.weights:
             return describe_weights(self.weights)
-        return describe_import(self.parts, self.network) if self.parts and self.network else ()
+        return _plan(self.parts, self.network) if self.parts and self.network else ()
 
     @property
     def left_behind(self) -> tuple[str, ...]:
         """What an import leaves out because the model does not need it."""
         if self.weights:
             return self.weights.unneeded
-        return describe_left_behind(self.parts) if self.parts else ()
+        if self.parts is None:
+            return ()
+        callbacks = [f"callback {name}" for name in dict.fromkeys(self.parts.callbacks)]
+        return tuple(printable(name) for name in (*callbacks, *self.parts.unneeded))
 
 
 def read_contents(export: ExportFile) -> Contents:
@@ -47,3 +50,20 @@ def read_contents(export: ExportFile) -> Contents:
         return Contents(parts, read_network(parts.network))
     except ExportRefused as error:
         return Contents(parts, reason=printable(str(error), 1000))
+
+
+def _plan(parts: LearnerParts, network: Network) -> tuple[str, ...]:
+    steps = [step.describe() for step in (*parts.items, *parts.batches)]
+    photos = ", ".join(filter(None, ["in greyscale" if parts.greyscale else "", *steps]))
+    outputs = "The probabilities of all labels sum to 1 (softmax)."
+    if parts.loss == "sigmoid":
+        usual = parts.threshold == WORDS["present_from"]
+        shown = "" if usual else f", and is shown from {parts.threshold:g}"
+        outputs = f"Each label has a probability of its own (sigmoid){shown}."
+    layers = sum(1 for _ in network.layers())
+    made_of = (
+        "Its network's own code has to run."
+        if network.own
+        else f"Its network is built of {layers:,} known layers; none of its code runs."
+    )
+    return (f"Photos: {photos or 'as they are'}.", outputs, made_of)

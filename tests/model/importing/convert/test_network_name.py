@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model import Bundle
-from model.bundle import ManifestDraft, publish
+from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
@@ -153,9 +153,9 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
 
     found = read_back(learner)
     report = found.report()
-    manifest = report.manifest()
+    manifest = report.draft()
     fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
-    return publish(ManifestDraft.model_validate(report.values("made")), shelf, fill)
+    return publish(report.draft("made"), shelf, fill)
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def test_a_whole_network_of_a_library_gets_both_engines(
     report = restore(path, given).report()
     named = report.architecture
     assert (named.library, named.body, named.head) == (library, arch, "native")
-    assert report.values("made")["engines"] == ["compiled", "learner"]
+    assert report.draft("made").engines == ("compiled", "learner")
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
