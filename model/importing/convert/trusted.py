@@ -11,7 +11,7 @@ from torch import nn
 
 from ...errors import ExportRefused
 from ..inspect.placeholders import Placeholder, PlaceholderType
-from ..inspect.unpickler import Reading, resolve
+from ..inspect.unpickler import UnpickleResult, resolve
 from ..inspect.values import full_name
 
 __all__ = ["unpickle_network"]
@@ -27,7 +27,7 @@ class TrustingUnpickler(pickle.Unpickler):
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)
-        self.reading = Reading()
+        self.reading = UnpickleResult()
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a name stands for; a placeholder where that is missing or not needed."""

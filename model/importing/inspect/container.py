@@ -17,7 +17,7 @@ from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
 from .report import Finding, printable
 from .safetensors_file import is_safetensors, read_safetensors
 from .tensors import DTYPES, StrangeTensor
-from .unpickler import LimitExceeded, Reading, Unpickler
+from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 
 __all__ = ["ExportFile", "open_export"]
 
@@ -42,7 +42,7 @@ class ExportFile:
     format: Literal["zip", "legacy", "pickle", "safetensors"]
     size: int
     root: Any
-    reading: Reading
+    reading: UnpickleResult
     damage: str = ""
     limit: str = ""
     records: frozenset[str] = frozenset()
@@ -129,14 +129,14 @@ def open_export(path: Path) -> Iterator[ExportFile]:
 
 def _read_safetensors(file: BinaryIO, size: int) -> ExportFile:
     tensors, offsets = read_safetensors(file, size)
-    found = ExportFile("safetensors", size, tensors, Reading(), file=file, offsets=offsets)
+    found = ExportFile("safetensors", size, tensors, UnpickleResult(), file=file, offsets=offsets)
     found.reading.storages = {name: tensor.storage for name, tensor in tensors.items()}
     return found
 
 
 def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     archive = read_archive(file)
-    found = ExportFile("zip", size, None, Reading())
+    found = ExportFile("zip", size, None, UnpickleResult())
     found.archive, found.records, found.findings = archive, archive.records, archive.findings
     data = io.BytesIO(archive.pickle)
     found.root = _load(data, found)
@@ -150,7 +150,7 @@ def _read_zip(file: BinaryIO, size: int) -> ExportFile:
 
 def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
     """Read pickles in a row: torch's older format, or one that torch did not write."""
-    found = ExportFile("pickle", size, None, Reading())
+    found = ExportFile("pickle", size, None, UnpickleResult())
     data = io.BytesIO(file.read(MAX_PICKLE + 1))
     roots = [_load(data, found)]
     if roots == [MAGIC]:

@@ -43,7 +43,10 @@ def find_problems(
     findings = [*export.findings, *_damage(export)]
     if contents.weights is None:
         findings += _not_a_learner(export)
-    findings += [*_other_kinds(kind, task), *_fastai_1(export)]
+    findings += _other_kinds(kind, task)
+    if _is_fastai_1(export):
+        message = "The export is of fastai 1, whose modules no longer exist. Train it again with"
+        findings.append(Finding.of("fastai-1", f"{message} fastai 2."))
     if not any(finding.fatal for finding in findings):
         if contents.reason:
             findings.append(Finding.of("not-understood", contents.reason))
@@ -109,15 +112,6 @@ def _other_kinds(kind: str, task: str) -> Iterator[Finding]:
 
 def _is_fastai_1(export: ExportFile) -> bool:
     return any(module in FASTAI_1 for module, _ in export.reading.names)
-
-
-def _fastai_1(export: ExportFile) -> Iterator[Finding]:
-    if _is_fastai_1(export):
-        yield Finding.of(
-            "fastai-1",
-            "The export is of fastai 1, whose modules no longer exist. Train it again with "
-            "fastai 2.",
-        )
 
 
 def _own_network(network: Network | None) -> Iterator[Finding]:
