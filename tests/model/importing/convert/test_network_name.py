@@ -62,7 +62,7 @@ def arch(name: str) -> Any:
     ],
     ids=str,
 )
-def test_a_network_is_named_if_it_can_be_rebuilt(
+def test_network_is_named_if_it_can_be_rebuilt(
     folder: Path, data: Any, body: str, options: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     from fastai.vision.all import Resize
@@ -77,7 +77,7 @@ def test_a_network_is_named_if_it_can_be_rebuilt(
     assert not found.multilabel
 
 
-def test_a_name_is_found_without_the_learners_own_word(data: Any) -> None:
+def test_name_is_found_in_exports_that_lack_it(data: Any) -> None:
     """As in exports of older fastai, which did not write it down."""
     for body, library in (
         ("mobilenet_v3_small", "torchvision"),
@@ -129,7 +129,7 @@ def test_changed_network_of_a_library_has_no_name(data: Any) -> None:
     assert (named.library, named.body, found.learner) == ("custom", "XResNet", False)
 
 
-def test_a_head_of_one_layer_is_linear(data: Any) -> None:
+def test_head_of_one_layer_is_linear(data: Any) -> None:
     from fastai.vision.all import nn
 
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 2))
@@ -152,7 +152,7 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
 
 
 @pytest.mark.slow
-def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
+def test_timm_bundle_predicts_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
     from fastai.vision.all import Resize, aug_transforms
 
     sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
@@ -170,7 +170,7 @@ def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: 
     ("library", "body"),
     [("torchvision", "squeezenet1_1"), ("timm", "test_byobnet"), ("fastai", "xresnet18")],
 )
-def test_whole_network_answers_the_same_by_both_engines(
+def test_whole_network_predicts_the_same_by_both_engines(
     shelf: Path, tmp_path: Path, data: Any, library: str, body: str
 ) -> None:
     from model.learner.fastai_export import export_learner, predict_with_export
@@ -194,7 +194,7 @@ def test_whole_network_answers_the_same_by_both_engines(
 
 
 @pytest.mark.slow
-def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> None:
+def test_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> None:
     """Its features are read by a hook, which would see those of other threads."""
     from model.engines.learner import LearnerEngine
 
@@ -218,7 +218,7 @@ def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) ->
     assert most == [1, 1, 1, 1]
 
 
-def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) -> None:
+def test_features_are_the_input_of_the_last_linear_layer(shelf: Path, data: Any) -> None:
     import torch
     from fastai.vision.all import nn
 

@@ -138,7 +138,7 @@ def test_second_resize_is_refused_with_a_remedy(folder: Path, name: str) -> None
     refused(data, r"resized twice.*aug_transforms\(size=")
 
 
-def test_colours_are_taken_away_as_by_fastai(folder: Path) -> None:
+def test_photos_are_converted_to_greyscale_as_by_fastai(folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
     norm = Normalize.from_stats([0.2], [0.4], cuda=False)
@@ -151,7 +151,7 @@ def test_colours_are_taken_away_as_by_fastai(folder: Path) -> None:
         np.testing.assert_allclose(found, expected.repeat(3, 1), atol=1e-5)
 
 
-def test_the_graph_takes_colours_away_too(folder: Path) -> None:
+def test_graph_converts_to_greyscale_as_well(folder: Path) -> None:
     """From pixels that another program resized in colour, where three channels are rounded."""
     from fastai.vision.all import PILImageBW, Resize
 

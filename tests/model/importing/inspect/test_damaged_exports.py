@@ -36,7 +36,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [path.read_bytes(), old.read_bytes()]
 
 
-def test_the_older_format_says_the_same(both: list[bytes], tmp_path: Path) -> None:
+def test_older_format_has_the_same_report(both: list[bytes], tmp_path: Path) -> None:
     found = []
     for data in both:
         (tmp_path / "export.pkl").write_bytes(data)
@@ -91,7 +91,7 @@ def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_
             json.loads(inspect_file(path).to_json())
 
 
-def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
+def test_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
     # LONG_BINPUT: the unpickler's array of what it remembers grows to twice this index.
     path.write_bytes(torch_zip(b"\x80\x04Nr\xff\xff\xff\xff."))
@@ -103,7 +103,7 @@ def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
 @hypothesis_settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a_pickle_in_the_zip_may_be_anything(
+def test_noise_in_the_zip_is_refused(
     both: list[bytes], tmp_path: Path, noise: bytes, seed: int
 ) -> None:
     draw = random.Random(seed)

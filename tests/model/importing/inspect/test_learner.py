@@ -80,7 +80,7 @@ def test_labels_are_text_whatever_they_were(data: Any, tmp_path: Path) -> None:
     assert of([np.int64(7), np.str_("x")]) == ("7", "x")
 
 
-def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
+def test_loss_determines_activation_and_threshold(data: Any, tmp_path: Path) -> None:
     from fastai.vision.all import (
         BCEWithLogitsLossFlat,
         FocalLossFlat,
