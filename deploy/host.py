@@ -20,8 +20,8 @@ __all__ = [
     "Traffic",
 ]
 
-READ_DATE = "2026-11-25"
-"""Day on which sources were read, unless a source gives another."""
+READ_DATE = "2026-11-26"
+"""Day by which all sources were read."""
 
 
 class Kind(StrEnum):
@@ -60,13 +60,11 @@ class Expertise(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page of documentation and the day it was read."""
+    """A page of documentation."""
 
     url: str
     facts: str
     """Names of the limits that it documents, ``price`` and ``manifest``, separated by spaces."""
-    read: str = READ_DATE
-    """ISO date."""
     first_hand: bool = True
     """False if the page could not be opened and the figure comes from pages that cite it."""
 
@@ -74,8 +72,8 @@ class Source:
     def origin(self) -> str:
         """How and when it was read."""
         if self.first_hand:
-            return f"read {self.read}"
-        return f"taken {self.read} from pages that cite it; the page itself could not be opened"
+            return f"read {READ_DATE}"
+        return f"taken {READ_DATE} from pages that cite it; the page itself could not be opened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ __all__ = ["HOST"]
 GITHUB = "https://github.com/github/docs/blob/main"
 PAGES = f"{GITHUB}/content/pages/getting-started-with-github-pages"
 HUB = "https://github.com/huggingface/hub-docs/blob/main/docs/hub"
-READ = "2026-11-26"
 FOLDER = "build/static"
 SPACE = "YOUR-NAME/loupe"
 
@@ -47,8 +46,8 @@ HOST = Host(
     own_domain=True,
     limits=Limits(),
     sources=(
-        Source(f"{PAGES}/github-pages-limits.md", "price", READ),
-        Source(f"{HUB}/spaces-config-reference.md", "manifest", READ),
+        Source(f"{PAGES}/github-pages-limits.md", "price"),
+        Source(f"{HUB}/spaces-config-reference.md", "manifest"),
     ),
     budget_alert=(
         "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "

@@ -17,7 +17,7 @@ from model import Bundle
 from tests.deploy.deployment import write_deployment
 from tests.model.tiny import tiny
 
-SUBJECTS = ["start", "model", "answers", "memory in use", "end"]
+SUBJECTS = ["start", "model", "answers", "memory in use"]
 
 STUB = """
 import http.server, os
@@ -62,7 +62,6 @@ def test_app_opens_the_owners_model_and_answers_as_here(
     assert f"'tiny', version {tiny_bundle.version}" in results["model"].message
     assert "5 of 5 sample photos answered as here" in results["answers"].message
     assert " MB after 1 model" in results["memory in use"].message
-    assert results["end"].message.startswith("stopped ")
     assert not list(tmp_path.rglob("__pycache__"))
 
 
@@ -93,7 +92,7 @@ def test_owners_model_is_expected_of_files_that_name_none(
     results = check(get_host("render"), tmp_path)
     expected = "the host's files have no model 'tiny'; the app opens 'imagenet'"
     assert results["model"].message == expected
-    assert list(results) == ["start", "model", "end"]
+    assert list(results) == ["start", "model"]
 
 
 @pytest.mark.slow
@@ -118,7 +117,6 @@ def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) 
     assert results["memory in use"].state is State.FAILED
     assert " MB of 128 MB after 2 models" in results["memory in use"].message
     assert "plan, or deploy fewer models" in results["memory in use"].fix
-    assert results["end"].state is State.OK
 
 
 def test_own_code_of_a_repository_runs(tmp_path: Path, tiny_bundle: Bundle) -> None:
