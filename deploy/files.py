@@ -34,7 +34,7 @@ __all__ = [
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 Content = bytes | Path
-"""What a file will hold: bytes, or a file to copy."""
+"""The content of a file: bytes, or a file to copy."""
 
 SETTING = re.compile(
     r"""\b(LOUPE_[A-Z_]+)["']?"""
@@ -48,7 +48,7 @@ The forms are ``NAME=value``, ``NAME: value``, and an entry of a list whose ``va
 
 
 class WriteResult(StrEnum):
-    """What happened to a file."""
+    """The outcome of writing a file."""
 
     NEW = "written"
     SAME = "unchanged"

@@ -70,7 +70,7 @@ class Source:
 
     @property
     def origin(self) -> str:
-        """How and when it was read."""
+        """The way and the day it was read."""
         if self.first_hand:
             return f"read {READ_DATE}"
         return f"taken {READ_DATE} from pages that cite it; the page itself could not be opened"
@@ -94,7 +94,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a host starts the app and calls it."""
+    """The command and the routes by which a host starts and calls the app."""
 
     command: tuple[str, ...] = ("deploy/entrypoint.sh", "app")
     """A program of the repository or on PATH, with its arguments."""
@@ -142,7 +142,7 @@ class Host:
     sources: tuple[Source, ...]
     """Pages that document the limits that are set, the manifest and the price."""
     budget_alert: str
-    """How to get a warning or a hard stop before an unexpected bill."""
+    """The way to get a warning or a hard stop before an unexpected bill."""
     remarks: str = ""
     """Further facts to know before choosing it, one per line."""
     make_plan: Callable[[AppSpec], Plan]
@@ -150,12 +150,12 @@ class Host:
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with what to put there."""
     package: Literal["repository", "folder", "page"] = "repository"
-    """Where the models go: into this repository, into a folder of its own with the app's files,
-    or into a page that needs no app."""
+    """Place of the models: this repository, a folder of its own with the app's files,
+    or a page that needs no app."""
     github: bool = False
-    """Whether it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
+    """True if it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
     full_install: bool = False
-    """Whether its files can ask for the full install and the memory for the learner engine."""
+    """True if its files can ask for the full install and the memory for the learner engine."""
     start: Start = field(default_factory=Start)
 
     def make_files(

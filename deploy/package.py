@@ -1,4 +1,4 @@
-"""What is deployed: the models, and the app's own files where a host gets a folder of its own."""
+"""The models to deploy, and the app's own files where a host gets a folder of its own."""
 
 import contextlib
 import filecmp

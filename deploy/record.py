@@ -1,4 +1,4 @@
-"""What ``write`` made in a folder, which tells its own files from those that were edited."""
+"""The record of the files that ``write`` made in a folder, to tell them from edited ones."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -58,13 +58,13 @@ class AppSpec:
     own: tuple[str, ...] = ()
     """Those of them whose files are copied: all, unless only built-in ones are named."""
     builtin: bool = True
-    """Whether the built-in models are offered beside them."""
+    """True if the built-in models are offered beside them."""
     model_title: str = ""
     """Title of the model that opens; empty for the built-in one."""
     git_lfs: bool = False
-    """Whether a model has a file that GitHub takes only by Git LFS."""
+    """True if a model has a file that GitHub takes only by Git LFS."""
     learner: bool = False
-    """Whether the full install is deployed, with the learner engine."""
+    """True if the full install is deployed, with the learner engine."""
     memory_mb: int = 350
     """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 

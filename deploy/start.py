@@ -41,7 +41,7 @@ REPOSITORY = ("streamlit_app.py", APP.entrypoint, "model/__init__.py")
 
 @dataclass(frozen=True, slots=True)
 class StartPlan:
-    """How to start the app as a host does.
+    """The start of the app as a host does it.
 
     Attributes:
         bundles: the folder of the models that are deployed with it.

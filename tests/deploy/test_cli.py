@@ -13,7 +13,6 @@ from deploy.host import Host
 from deploy.hosts import HOSTS
 from model.bundle import Bundle
 from model.settings import ROOT
-from tests.model.tiny import tiny
 
 
 def call(*arguments: str) -> Result:
@@ -92,18 +91,6 @@ def test_own_model_is_written_unless_another_is_named(tiny_bundle: Bundle, tmp_p
     assert f"Also in {tmp_path}/bundles, and offered by the app: tiny\n" in result.stdout
 
 
-def test_new_version_replaces_the_older_one_without_force(
-    tiny_bundle: Bundle, shelf: Path, tmp_path: Path
-) -> None:
-    command = ("write", "community-cloud", "--model", "tiny", "--to", str(tmp_path / "app"))
-    call(*command)
-    newer = tiny(shelf, title="Colours, again")
-    result = call(*command)
-    assert result.exit_code == 0
-    assert f"updated {tiny_bundle.version} to {newer.version}\n" in result.stdout
-    assert re.search(r": other files: \d+ unchanged\n", result.stdout)
-
-
 def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
     values = ("--set", "REGION=europe-west1", "--set", "PROJECT=mine")
     result = call("write", "cloud-run", "--to", str(tmp_path), *values[:2])
@@ -163,18 +150,6 @@ def test_check_covers_all_hosts_and_continues_after_a_failure(
     )
     for host in HOSTS.values():
         assert f"{host.title} ({host.name})\n" in result.stdout
-
-
-@pytest.mark.slow
-def test_check_starts_the_app_and_compares_its_answers(tmp_path: Path) -> None:
-    here = ("--from", str(tmp_path))
-    result = call("check", "render", "--model", "clothing", *here)
-    assert result.exit_code == 1
-    assert "  failed  model: the app opens 'imagenet', and offers 'clothing'" in result.stdout
-    result = call("check", "render", "--model", "imagenet", *here)
-    assert result.exit_code == 0
-    for subject in ("start", "model", "answers", "memory in use"):
-        assert re.search(rf"^  ok      {subject}: ", result.stdout, re.MULTILINE)
 
 
 def test_check_asks_a_running_app() -> None:

@@ -12,7 +12,6 @@ import yaml
 
 from deploy.check import check_settings
 from deploy.comparison import State
-from deploy.errors import UnknownHost
 from deploy.files import read_settings
 from deploy.host import Host, Kind
 from deploy.hosts import HOSTS, get_host
@@ -36,11 +35,6 @@ def all_text(host: Host) -> str:
 def test_every_module_is_a_host() -> None:
     modules = {path.stem for path in (ROOT / "deploy/hosts").glob("*.py")} - {"__init__"}
     assert {name.replace("-", "_") for name in HOSTS} == modules
-
-
-def test_unknown_host_is_refused_with_a_list() -> None:
-    with pytest.raises(UnknownHost, match="No host named 'geocities'. Available: .*render"):
-        get_host("geocities")
 
 
 @every_server

@@ -8,7 +8,6 @@ import pytest
 
 from deploy.check import check_host
 from deploy.comparison import CheckResult, State, find_expected
-from deploy.errors import DeployError
 from deploy.host import Host
 from deploy.hosts import HOSTS, get_host
 from deploy.start import StartPlan
@@ -96,18 +95,6 @@ def test_owners_model_is_expected_of_files_that_name_none(
 
 
 @pytest.mark.slow
-def test_previous_version_in_the_files_fails(tmp_path: Path, shelf: Path) -> None:
-    host, previous = get_host("render"), tiny(shelf, sharpness=4.0)
-    write_deployment(host, tmp_path, previous)
-    current = tiny(shelf)
-    results = check(host, tmp_path)
-    assert results["model"].state is State.FAILED
-    for version in (previous.version, current.version):
-        assert version in results["model"].message
-    assert "python -m deploy write render --model tiny" in results["model"].fix
-
-
-@pytest.mark.slow
 def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("vps-compose")
     edits = {"'1024'": "'128'"}
@@ -156,10 +143,3 @@ def test_app_that_does_not_answer_photos_fails(
     assert results["model"].state is State.OK
     assert results["answers"].state is State.FAILED
     assert message in results["answers"].message
-
-
-def test_command_that_cannot_be_run_is_an_error(tiny_bundle: Bundle) -> None:
-    plan = StartPlan(("/nowhere",), {}, "PORT", memory_mb=512, timeout_seconds=20)
-    expected = find_expected("tiny", "the host's files have", None)
-    with pytest.raises(DeployError, match="can't be run: No such file"):
-        list(run_trial(get_host("render"), plan, expected))
