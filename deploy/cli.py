@@ -74,7 +74,7 @@ def show_command(
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
     _echo_list("Limits:", [*_list_limits(chosen), *chosen.remarks.splitlines()])
-    sources = [f"{source.url}: {source.facts}, {source.origin}" for source in chosen.sources]
+    sources = [f"{source.url}: {source.topics}; {source.origin}" for source in chosen.sources]
     _echo_list("Sources:", sources)
     click.echo(f"\n{_describe_models(chosen, app, chosen_by_name=bool(models))}")
     _echo_list("Words to replace, or give them with --set WORD=VALUE:", words)

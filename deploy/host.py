@@ -69,6 +69,11 @@ class Source:
     """False if the page could not be opened and the figure comes from pages that cite it."""
 
     @property
+    def topics(self) -> str:
+        """The facts in words, such as ``memory, keeps files``."""
+        return self.facts.replace(" ", ", ").replace("_mb", "").replace("_", " ")
+
+    @property
     def origin(self) -> str:
         """The way and the day it was read."""
         if self.first_hand:

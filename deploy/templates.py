@@ -74,4 +74,4 @@ def to_name_value_list(environment: Mapping[str, str], key: str = "name") -> lis
 def make_readme(app: AppSpec) -> str:
     """Return a README for the app's own repository, headed by its model's title."""
     heading = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", app.heading)
-    return f"# {heading}\n\n{app.summary}\n"
+    return f"# {heading}\n\nPoint a phone at something; your own model says what it is.\n"

@@ -38,7 +38,7 @@ def make_plan(app: AppSpec) -> Plan:
             "failureThreshold": 24,
         },
         "livenessProbe": {
-            "httpGet": probe | {"path": app.live_path},
+            "httpGet": probe | {"path": "/api/live"},
             "periodSeconds": 30,
             "timeoutSeconds": 5,
             "failureThreshold": 3,
@@ -52,7 +52,7 @@ def make_plan(app: AppSpec) -> Plan:
     }
     revision = {
         # Each open page holds a web socket, which counts as a request.
-        "containerConcurrency": app.max_visitors,
+        "containerConcurrency": 40,
         "timeoutSeconds": 3600,
         "containers": [container],
     }
