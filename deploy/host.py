@@ -9,13 +9,13 @@ from .placeholders import fill
 from .spec import APP, AppSpec
 
 __all__ = [
+    "READ_DATE",
     "Budget",
     "Expertise",
     "Host",
     "Kind",
     "Limits",
     "Plan",
-    "Source",
     "Start",
     "Traffic",
 ]
@@ -56,29 +56,6 @@ class Expertise(StrEnum):
     NO = "no"
     SOME = "some"
     YES = "yes"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A page of documentation."""
-
-    url: str
-    facts: str
-    """Names of the limits that it documents, ``price`` and ``manifest``, separated by spaces."""
-    first_hand: bool = True
-    """False if the page could not be opened and the figure comes from pages that cite it."""
-
-    @property
-    def topics(self) -> str:
-        """The facts in words, such as ``memory, keeps files``."""
-        return self.facts.replace(" ", ", ").replace("_mb", "").replace("_", " ")
-
-    @property
-    def origin(self) -> str:
-        """The way and the day it was read."""
-        if self.first_hand:
-            return f"read {READ_DATE}"
-        return f"taken {READ_DATE} from pages that cite it; the page itself could not be opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +121,11 @@ class Host:
     own_domain: bool = False
     gpu: bool = False
     limits: Limits
-    sources: tuple[Source, ...]
-    """Pages that document the limits that are set, the manifest and the price."""
+    sources: str
+    """Pages that document its price, its files and the limits that are set, one per line.
+
+    ``(cited)`` marks a page that couldn't be opened: its figures are from pages that cite it.
+    """
     budget_alert: str
     """The way to get a warning or a hard stop before an unexpected bill."""
     remarks: str = ""

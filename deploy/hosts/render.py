@@ -1,6 +1,6 @@
 """Render: a blueprint that builds the Dockerfile."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import PUSH, dump_yaml, to_name_value_list, use_own_repository
 
@@ -51,11 +51,11 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.1, sleeps="after 15 minutes"),
-    sources=(
-        Source("https://render.com/pricing", "memory_mb cpu", first_hand=False),
-        Source(f"{DOCS}/free", "sleeps price"),
-        Source(f"{DOCS}/blueprint-spec", "manifest", first_hand=False),
-    ),
+    sources=f"""\
+https://render.com/pricing memory, cores (cited)
+{DOCS}/free sleeps, price
+{DOCS}/blueprint-spec files (cited)
+""",
     budget_alert=(
         "free services are suspended, not charged, when the month's hours are used up; set the "
         "spend limit for build minutes to 0, and check Billing before choosing a paid plan."

@@ -1,6 +1,6 @@
 """A static host: GitHub Pages, a static Space, any web server; the models run in browsers."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import push_folder
 
@@ -45,10 +45,10 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(),
-    sources=(
-        Source(f"{PAGES}/github-pages-limits.md", "price"),
-        Source(f"{HUB}/spaces-config-reference.md", "manifest"),
-    ),
+    sources=f"""\
+{PAGES}/github-pages-limits.md price
+{HUB}/spaces-config-reference.md files
+""",
     budget_alert=(
         "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
         "alert on traffic."

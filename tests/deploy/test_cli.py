@@ -44,8 +44,8 @@ def test_show_prints_everything_known(host: Host) -> None:
     facts = (host.title, host.summary, host.price, *host.list_steps(), *host.remarks.splitlines())
     for text in (*facts, *host.make_files(), host.update_command()):
         assert text in result.stdout
-    for source in host.sources:
-        assert f"{source.url}: {source.topics}; {source.origin}\n" in result.stdout
+    for source in host.sources.splitlines():
+        assert f"  {source}\n" in result.stdout
     assert "None" not in result.stdout
     assert result.stdout.count("Budget alert: ") == 1
     assert "Not tried on the host itself" in result.stdout
