@@ -68,7 +68,7 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
 
 
 @every_host
-def test_file_is_replaced_until_somebody_edits_it(host: Host, tmp_path: Path) -> None:
+def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None:
     name = next(iter(host.make_files()))
     values = dict.fromkeys(host.placeholders, "first")
     write_files(host, tmp_path, SMALL)

@@ -210,7 +210,7 @@ def test_connection_errors_are_explained(data_folder: Path) -> None:
         assert ask(f"https://{address}").message == "there is no HTTPS at this address"
 
 
-def test_certificate_of_nobody_fails(tmp_path: Path, data_folder: Path) -> None:
+def test_self_signed_certificate_fails(tmp_path: Path, data_folder: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
         [
