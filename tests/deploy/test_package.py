@@ -30,8 +30,6 @@ from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
 from tests.model.tiny import tiny
 
-FOLDER_HOSTS = [name for name, host in HOSTS.items() if host.package == "folder"]
-
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
@@ -248,13 +246,13 @@ def test_large_file_goes_by_git_lfs(
     monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
     app = choose_models(["tiny"])
     assert app.git_lfs
-    for name in ("render", "community-cloud", "cloud-init"):
+    for name in ("render", "cloud-init"):
         host = get_host(name)
         write_files(host, target / name, app)
         attributes = (target / name / "bundles/.gitattributes").read_text()
         assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
         assert "$ git lfs install" in host.list_steps(app)
-    for name in ("spaces", "vps-compose"):
+    for name in ("vps-compose", "sagemaker"):
         host = get_host(name)
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
@@ -283,52 +281,37 @@ def files_below(folder: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("name", FOLDER_HOSTS)
-def test_folder_of_its_own_is_a_whole_app_with_the_model(
-    name: str, tiny_bundle: Bundle, target: Path
-) -> None:
+def test_folder_of_its_own_is_a_whole_app_with_the_model(tiny_bundle: Bundle, target: Path) -> None:
     app = choose_models(["tiny"])
-    write_files(get_host(name), target, app)
+    write_files(get_host("community-cloud"), target, app)
     # It answers from its own files: nothing here or in a data folder helps.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
     environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
-    command = [sys.executable, "-m", "model", "identify", "model/samples/cat.jpg", "--json"]
-    done = subprocess.run(
-        command, cwd=target, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert tiny_bundle.version in done.stdout
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=target, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    answer = run("-m", "model", "identify", "model/samples/cat.jpg", "--json")
+    assert tiny_bundle.version in answer
     code = "import streamlit_app, pathlib; print(pathlib.Path(streamlit_app.__file__).parent)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=target,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == str(target), done.stderr
+    assert run("-c", code).strip() == str(target)
     # The app there can do the same again, as its Deploy page does, without git.
-    command = [sys.executable, "-m", "deploy", "write", name, "--to", "again"]
-    subprocess.run(command, cwd=target, env=environment, capture_output=True, check=True)
+    run("-m", "deploy", "write", "community-cloud", "--to", "again")
     written = {path: file.read_bytes() for path, file in files_below(target).items()}
     again = {path: file.read_bytes() for path, file in files_below(target / "again").items()}
     assert again == {path: data for path, data in written.items() if not path.startswith("again/")}
-
-
-def test_community_cloud_installs_the_serving_list_a_driver_and_npm(
-    tiny_bundle: Bundle, target: Path
-) -> None:
-    write_files(get_host("community-cloud"), target, choose_models(["tiny"]))
     packages = (target / "requirements.txt").read_text()
     assert packages.startswith((ROOT / "requirements-serve.txt").read_text())
     # npm as a package, since the host has no build that could fetch what runs in browsers.
     assert packages.endswith(f"\n{APP.postgres_driver}\n{APP.npm}\n")
-    assert "torch" not in packages
-    # Community Cloud would take the first of these in their place.
+    # Community Cloud would take the first of these in place of requirements.txt.
     preferred = {"uv.lock", "Pipfile", "environment.yml", "pyproject.toml", "packages.txt"}
-    assert not preferred & names(target)
-    assert not (target / "tests").exists()
+    assert not (preferred | {"tests"}) & names(target)
 
 
 def test_only_files_that_git_tracks_are_copied(
