@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import FilesDiffer
-from deploy.files import WriteResult, read_settings, write_files, zip_files
+from deploy.files import (
+    RECORD,
+    WriteResult,
+    read_record,
+    read_settings,
+    write_files,
+    zip_files,
+)
 from deploy.host import Host
 from deploy.hosts import HOSTS, get_host
 from deploy.package import app_files
-from deploy.record import RECORD, read_record
 from deploy.spec import APP
 from model import atomic
 
