@@ -2,7 +2,7 @@
 
 from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
-from ..templates import PUSH, dump_yaml, to_name_value_list, use_own_repository
+from ..templates import dump_yaml, push, to_name_value_list, use_own_repository
 
 __all__ = ["HOST"]
 
@@ -32,12 +32,12 @@ def make_plan(app: AppSpec) -> Plan:
         {FILE: dump_yaml({"services": [service]}, f"Render blueprint: {DOCS}/blueprint-spec")},
         f"""\
 {use_own_repository("private")}
-$ git add bundles {FILE} && git commit -m 'Deploy the model' && git push
+$ {push(FILE)}
 On https://dashboard.render.com choose New, Blueprint, and the repository.
 To keep corrections, add LOUPE_DATABASE under Environment.
 Open the address that the service shows.
 """,
-        PUSH,
+        push(),
     )
 
 
