@@ -6,12 +6,12 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from model.errors import DataError
+from model.text import list_some
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.table import (
     NONE_OF_THESE,
     count_labels,
-    describe_cut,
     evaluate_folders,
     format_progress,
     is_unsure,
@@ -23,7 +23,7 @@ from ui.batch.table import (
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import accent_color, draw_bars
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, join_words, percent_range, shorten
+from ui.phrasing import escape_markdown, format_percent, percent_range, shorten
 
 __all__ = [
     "show_accuracy",
@@ -36,7 +36,6 @@ __all__ = [
     "show_table",
 ]
 
-MAX_FOLDERS_NAMED = 8
 MAX_BARS = 15
 
 TILE_PX = 104
@@ -141,7 +140,10 @@ def show_labels_chart(job: Job) -> None:
         value_title="Photos",
     )
     if len(counts) > len(shown):
-        st.caption(describe_cut(counts, len(shown)))
+        st.caption(
+            f"The {MAX_BARS} most common of {len(counts):,} labels. The table and downloads have "
+            "them all."
+        )
 
 
 def show_table(job: Job) -> None:
@@ -282,9 +284,7 @@ def show_accuracy(job: Job) -> None:
 
 
 def _list_folders(folders: list[str]) -> str:
-    more = len(folders) - MAX_FOLDERS_NAMED
-    shown = [f"*{escape_markdown(name)}*" for name in folders[:MAX_FOLDERS_NAMED]]
-    return join_words([*shown, f"{more:,} more"] if more > 0 else shown)
+    return list_some([f"*{escape_markdown(name)}*" for name in folders])
 
 
 def show_source_line(job: Job) -> None:
