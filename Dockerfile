@@ -13,7 +13,7 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_ROOT_USER_ACTION=ignore \
     HOME=/home/loupe \
     LOUPE_DATA=/data
-# Hugging Face Spaces runs containers with user id 1000. Heroku uses one that is not known in
+# Hugging Face Spaces runs containers with user id 1000. Other hosts use one that is not known in
 # advance, so both folders are writable by everyone, as /tmp is.
 RUN useradd --create-home --uid 1000 loupe \
  && mkdir /data \

@@ -12,7 +12,6 @@
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
 #   make build      the built-in model imagenet, built again
-#   make old-exports  exports of old fastai versions, for the tests of importing
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -40,7 +39,7 @@ UV  := $(BIN)/uv --quiet
 # The environments of 'make converters', each with its requirements in converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters old-exports clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -146,9 +145,6 @@ build/converters/coreml/.ready: converters/coreml.txt $(VENV)/.app
 
 build: $(VENV)/.app
 	$(BIN)/python -m model build imagenet --to model/library
-
-old-exports: $(VENV)/.dev
-	$(BIN)/python tests/model/importing/old_exports/make_old_exports.py
 
 clean:
 	rm -rf $(VENV) build

@@ -32,8 +32,8 @@ log = logging.getLogger("loupe.api")
 SEND_TIMEOUT_SECONDS = 60.0
 """Longest time for a client to read what was written, in seconds.
 
-Only for responses that hold a slot. A file download delays no other client, and a slow
-connection takes minutes to drain the megabytes that the system buffers.
+Only for responses that hold a slot. A file download delays no other client, and a slow connection
+takes minutes to drain the megabytes that the system buffers.
 """
 
 EARLY_DRAIN_SECONDS = 0.2

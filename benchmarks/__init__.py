@@ -2,9 +2,5 @@
 
 Absolute times drift with the machine, so a figure is a ratio of two readings taken
 alternately in one run, wherever there is something to compare with. To add one, write a
-function with the ``benchmark`` decorator in a module in ``figures/``.
+function in a module in ``figures/`` and a row in ``table.py``.
 """
-
-from .registry import Benchmark, Figure, NotMeasured, benchmark, benchmarks
-
-__all__ = ["Benchmark", "Figure", "NotMeasured", "benchmark", "benchmarks"]

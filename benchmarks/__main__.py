@@ -1,16 +1,15 @@
 """``python -m benchmarks [--quick] [NAME ...]``: measure, print a table, write JSON."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from .environment import describe
+from .figure import Figure, format_table, write_report
 from .figures.first_visit import make_film
 from .paths import RESULT, ROOT
-from .registry import Benchmark, Figure, benchmarks
-from .report import format_table, verdict, write_report
+from .table import BENCHMARKS
 
 __all__ = ["main"]
 
@@ -20,7 +19,7 @@ __all__ = ["main"]
 @click.option(
     "--film",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write a strip of pictures of a first visit into this folder, and measure nothing.",
+    help="Write a filmstrip of a first visit to each app into this folder, and measure nothing.",
 )
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 def main(names: tuple[str, ...], quick: bool, film: Path | None) -> None:
@@ -28,30 +27,25 @@ def main(names: tuple[str, ...], quick: bool, film: Path | None) -> None:
 
     Exits with 1 if a figure misses its target or can't be measured.
     """
-    known = benchmarks()
     if film:
         print(make_film(film))
         return
-    chosen = [name for name in known if not names or name.startswith(names)]
+    known = [entry.name for entry in BENCHMARKS]
     if unknown := [name for name in names if not any(entry.startswith(name) for entry in known)]:
         raise click.UsageError(f"No figure {unknown[0]!r}. Available: {', '.join(known)}.")
-    environment = describe()
-    figures = dict(_measure([known[name] for name in chosen], quick))
-    print(format_table(figures, known))
+    environment, figures = describe(), list[Figure]()
+    for entry in BENCHMARKS:
+        if not names or entry.name.startswith(names):
+            print(f"{entry.name} ...", end=" ", file=sys.stderr, flush=True)
+            figures.append(entry.run(quick))
+            print(figures[-1].verdict, file=sys.stderr)
+    print(format_table(figures))
     print("\n" + ", ".join(f"{name} {value}" for name, value in environment.items()))
     if quick:
         print("\nQuick run: few readings, not to be quoted.")
-    write_report(RESULT, figures, known, environment, quick=quick)
+    write_report(RESULT, figures, environment, quick=quick)
     print(f"\nWritten to {RESULT.relative_to(ROOT)}", file=sys.stderr)
-    sys.exit(0 if all(figure.met for figure in figures.values()) else 1)
-
-
-def _measure(entries: list[Benchmark], quick: bool) -> Iterator[tuple[str, Figure]]:
-    for entry in entries:
-        print(f"{entry.name} ...", end=" ", file=sys.stderr, flush=True)
-        figure = entry.run(quick)
-        print(verdict(figure), file=sys.stderr)
-        yield entry.name, figure
+    sys.exit(0 if all(figure.met for figure in figures) else 1)
 
 
 if __name__ == "__main__":

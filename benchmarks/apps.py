@@ -1,44 +1,38 @@
-"""The three measured apps, and the page elements that a visitor uses."""
+"""The three measured apps, and the elements of their pages that a visitor uses."""
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from model.exporting.programs import run_program
+
+from .figure import NotMeasured
 from .paths import BUILD, MODEL, PEERS, ROOT
-from .peer_environments import make_environment
 from .reference import export
-from .registry import NotMeasured
 
 __all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
 
-# Selectors: the file input of a page, and the element that appears with the answer.
-# The server answers, as at the peers.
-LOUPE_PAGE = "/?run=server"
-LOUPE_INPUT = ".vf-ways input[type=file]:not([capture])"
-LOUPE_ANSWER = "[data-screen=answer] .vf-headline"
-DEVICE_ANSWER = ".vf-details p"
-STREAMLIT_INPUT = "input[type=file]"
-STREAMLIT_ANSWER = "h2"
-GRADIO_INPUT = "input[type=file]"
-GRADIO_ANSWER = "[data-testid=label-output-value]"
-
 GRADIO_VENV = ROOT / "build" / "gradio-venv"
+INSTALL_SECONDS = 1800
+FETCH_SECONDS = 300
+STREAMLIT = (sys.executable, "-m", "streamlit", "run")
 
 
 @dataclass(frozen=True, slots=True)
 class App:
     """The command that starts an app, and CSS selectors for its page.
 
-    ``command`` takes the port. ``stays`` means that one page takes several photos; other apps
-    need a new page for each.
+    Attributes:
+        command: takes its port from the environment.
+        input: the page's file input.
+        answer: the element that appears with the answer.
+        stays: one page takes several photos; other apps need a new page for each.
     """
 
     name: str
-    command: Callable[[int], list[str]]
+    command: tuple[str, ...]
     folder: Path
     input: str
     answer: str
@@ -48,26 +42,23 @@ class App:
 
 
 def loupe() -> App:
-    """Return this app, started by ``streamlit run`` with its own data folder."""
-    if not (ROOT / "streamlit_app.py").is_file():
-        raise NotMeasured("streamlit_app.py is missing")
+    """Return this app with a data folder of its own; its server answers, as the peers' do."""
     data = BUILD / "data"
     data.mkdir(parents=True, exist_ok=True)
-    environment = {
-        "LOUPE_DATA": str(data),
-        "LOUPE_MODEL": MODEL,
-        "LOUPE_ENGINE": "compiled",
-        # Nothing is fetched while it is measured.
-        "LOUPE_NPM": "false",
-    }
     return App(
         "Loupe",
-        lambda port: _streamlit("streamlit_app.py", port),
+        (*STREAMLIT, "streamlit_app.py"),
         ROOT,
-        LOUPE_INPUT,
-        LOUPE_ANSWER,
-        LOUPE_PAGE,
-        environment,
+        ".vf-ways input[type=file]:not([capture])",
+        "[data-screen=answer] .vf-headline",
+        "/?run=server",
+        {
+            "LOUPE_DATA": str(data),
+            "LOUPE_MODEL": MODEL,
+            "LOUPE_ENGINE": "compiled",
+            # Nothing is fetched while it is measured.
+            "LOUPE_NPM": "false",
+        },
     )
 
 
@@ -78,29 +69,22 @@ def device(name: str) -> App:
         NotMeasured: onnxruntime-web can't be fetched.
     """
     app = loupe()
-    fetch = subprocess.run(
+    run_program(
         [sys.executable, "-m", "model.exporting.runtime"],
+        "onnxruntime-web is missing",
+        timeout=FETCH_SECONDS,
+        error=NotMeasured,
         cwd=ROOT,
         env={**os.environ, **app.environment, "LOUPE_NPM": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    if fetch.returncode:
-        raise NotMeasured(fetch.stderr.strip().splitlines()[-1][:200])
-    return replace(app, answer=DEVICE_ANSWER, page=f"/device/?model={name}")
+    return replace(app, answer=".vf-details p", page=f"/device/?model={name}")
 
 
 @cache
 def streamlit() -> App:
     """Return the Streamlit peer, with the packages of this environment."""
-    return App(
-        "Streamlit",
-        lambda port: _streamlit(str(PEERS / "streamlit_app.py"), port),
-        export(),
-        STREAMLIT_INPUT,
-        STREAMLIT_ANSWER,
-    )
+    command = (*STREAMLIT, str(PEERS / "streamlit_app.py"))
+    return App("Streamlit", command, export(), "input[type=file]", "h2")
 
 
 @cache
@@ -110,20 +94,23 @@ def gradio() -> App:
     Raises:
         NotMeasured: the environment can't be created.
     """
-    python = make_environment(GRADIO_VENV, "requirements-gradio.txt")
-    folder = export()
+    python, complete = GRADIO_VENV / "bin" / "python", GRADIO_VENV / ".marker"
+    if not complete.is_file():
+        print(f"Creating {GRADIO_VENV} (takes minutes the first time) ...", file=sys.stderr)
+        requirements = PEERS / "requirements-gradio.txt"
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(GRADIO_VENV)],
+            [str(python), "-m", "pip", "--quiet", "install", "-r", str(requirements)],
+        ):
+            failure = f"{GRADIO_VENV.name} can't be created"
+            run_program(command, failure, timeout=INSTALL_SECONDS, error=NotMeasured)
+        complete.touch()
     return App(
         "Gradio",
-        lambda _: [str(python), str(PEERS / "gradio_app.py")],
-        folder,
-        GRADIO_INPUT,
-        GRADIO_ANSWER,
+        (str(python), str(PEERS / "gradio_app.py")),
+        export(),
+        "input[type=file]",
+        "[data-testid=label-output-value]",
         environment={"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"},
         stays=False,
     )
-
-
-def _streamlit(script: str, port: int) -> list[str]:
-    options = ["--server.headless=true", "--browser.gatherUsageStats=false"]
-    run = [sys.executable, "-m", "streamlit", "run", script]
-    return [*run, f"--server.port={port}", "--server.address=127.0.0.1", *options]

@@ -4,23 +4,27 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from .registry import NotMeasured
+from .figure import NotMeasured
 from .servers import Server
 
 __all__ = [
+    "FIND",
     "TIMEOUT_MS",
     "chromium",
     "count_bytes",
     "find_chromium",
     "longest_main_task",
+    "new_page",
     "open_page",
     "time_answer",
+    "time_visit",
 ]
 
 ARGUMENTS = [
@@ -35,14 +39,21 @@ TIMEOUT_MS = 120_000
 SETTLE_SECONDS = 1.0
 """Pause before a photo is chosen, so that the page has settled, in seconds."""
 
-WATCH = """
-({ answer, after, limit }) => {
+FIND = """
   // A component's elements are in a shadow root.
   const roots = (root) => [root, ...[...root.querySelectorAll("*")].flatMap(
     ({ shadowRoot }) => (shadowRoot ? roots(shadowRoot) : []),
   )];
+  const find = (selector) =>
+    roots(document).flatMap((root) => [...root.querySelectorAll(selector)]);
+"""
+"""JavaScript that defines ``find``, which finds elements in components as well."""
+
+WATCH = """
+({ answer, after, limit }) => {
+  FIND
   const read = () => {
-    for (const element of roots(document).flatMap((root) => [...root.querySelectorAll(answer)])) {
+    for (const element of find(answer)) {
       const text = element.checkVisibility() ? element.innerText.trim() : "";
       if (text && text !== after) return text;
     }
@@ -61,7 +72,7 @@ WATCH = """
     look();
   });
 }
-"""
+""".replace("FIND", FIND)
 """Time an answer in the page: Playwright looks at it at growing intervals, of up to 500 ms."""
 
 
@@ -89,34 +100,52 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
+def new_page(
+    browser: Browser, requests: list[Request] | None = None, **context: Any
+) -> Iterator[Page]:
+    """Open an empty page as a new visitor, with an empty cache.
+
+    Args:
+        browser: where to open it.
+        requests: gets each finished request, also of workers.
+        context: options of Playwright's ``new_context``.
+    """
+    visitor = browser.new_context(**context)
+    if requests is not None:
+        # Playwright takes no method of a built-in.
+        visitor.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108
+    try:
+        page = visitor.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        yield page
+    finally:
+        visitor.close()
+
+
+@contextmanager
 def open_page(
-    browser: Browser,
-    server: Server,
-    *,
-    settle_seconds: float = SETTLE_SECONDS,
-    permissions: Sequence[str] = (),
-    requests: list[Request] | None = None,
+    browser: Browser, server: Server, *, settle_seconds: float = SETTLE_SECONDS, **options: Any
 ) -> Iterator[Page]:
     """Open the app's page as a new visitor and wait for its file input.
 
     Args:
-        permissions: what the visitor allows, such as ``camera``.
-        requests: gets each finished request, also of workers.
+        browser: where to open it.
+        server: the app.
+        settle_seconds: further wait.
+        options: see ``new_page``.
     """
-    context = browser.new_context(permissions=permissions)
-    if requests is not None:
-        # Playwright takes no method of a built-in.
-        context.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108
-    try:
-        page = context.new_page()
-        page.set_default_timeout(TIMEOUT_MS)
+    with new_page(browser, **options) as page:
         # "load" could take long: a page may be waiting for fonts from the internet.
         page.goto(server.url, wait_until="commit")
         page.locator(server.app.input).first.wait_for(state="attached")
         time.sleep(settle_seconds)
         yield page
-    finally:
-        context.close()
+
+
+def time_visit(browser: Browser, server: Server, photo: Path) -> float:
+    """Return the seconds that a new visitor of a settled page waits for the answer."""
+    with open_page(browser, server) as page:
+        return time_answer(page, server, photo)[0]
 
 
 def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> tuple[float, str]:

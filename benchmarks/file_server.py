@@ -1,14 +1,14 @@
 """Serve files over HTTP as a host of static files does: compressed once, then from memory."""
 
 import gzip
-import mimetypes
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 __all__ = ["serve_files"]
@@ -17,7 +17,7 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "applicat
 """Types without which browsers refuse a file; the system's table may lack them."""
 
 PACKED = {".gz", ".jpg", ".jpeg", ".png", ".webp"}
-"""Suffixes of files that are sent as they are."""
+"""Suffixes of files that are sent uncompressed."""
 
 
 @contextmanager
@@ -27,50 +27,39 @@ def serve_files(folders: Mapping[str, Path]) -> Iterator[str]:
     Args:
         folders: a folder or a file by the beginning of its path, such as ``/models/``.
     """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    cast(Any, server).folders = folders
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    handler = type("Handler", (_Handler,), {"folders": folders})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | TYPES
+    folders: ClassVar[Mapping[str, Path]]
 
-    def do_GET(self) -> None:
-        """Send a file."""
-        data = self._send_head()
-        with suppress(ConnectionError):
-            self.wfile.write(data)
-
-    def do_HEAD(self) -> None:
-        """Send a file's headers."""
-        self._send_head()
-
-    def _send_head(self) -> bytes:
+    def send_head(self) -> BytesIO | None:
+        """Send the headers of the requested file and return its body."""
         path = self._find(unquote(urlsplit(self.path).path))
         if path is None:
             self.send_error(404)
-            return b""
+            return None
         is_packed = path.suffix.lower() in PACKED
         data = path.read_bytes() if is_packed else _compress(path)
         self.send_response(200)
-        guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        self.send_header("Content-Type", TYPES.get(path.suffix, guessed))
+        self.send_header("Content-Type", self.guess_type(path))
         if not is_packed:
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        return data
+        return BytesIO(data)
 
     def _find(self, path: str) -> Path | None:
-        for start, folder in cast(Any, self.server).folders.items():
-            file = cast(Path, folder / path.removeprefix(start) if path != start else folder)
+        for start, folder in self.folders.items():
+            file = folder / path.removeprefix(start) if path != start else folder
             if path.startswith(start) and ".." not in path and file.is_file():
                 return file
         return None

@@ -1,13 +1,13 @@
 """A load generator for the API: many connections on one thread, so that it uses little CPU."""
 
 import selectors
-import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from .registry import NotMeasured
+from .figure import NotMeasured
 
 __all__ = ["LoadResult", "run_load"]
 
@@ -19,8 +19,10 @@ TIMEOUT_SECONDS = 60
 class LoadResult:
     """Latencies of a load run.
 
-    ``seconds`` is the whole run; ``latencies`` are seconds from a request to its complete
-    response; ``errors`` counts responses with a status other than 200.
+    Attributes:
+        seconds: the whole run.
+        latencies: seconds from each request to its complete response, sorted.
+        errors: responses with a status other than 200.
     """
 
     seconds: float
@@ -29,43 +31,7 @@ class LoadResult:
 
     def quantile(self, share: float) -> float:
         """Return the latency that ``share`` of the responses did not exceed, in seconds."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-@dataclass(slots=True)
-class Connection:
-    """A keep-alive connection and what has arrived of the response."""
-
-    socket: socket.socket
-    closing: bool = False
-    sent_at: float = 0.0
-    received: bytearray = field(default_factory=bytearray)
-    response_end: int | None = None
-    status: int = 0
-
-    def send(self, request: bytes) -> None:
-        """Send a request."""
-        self.sent_at, self.response_end = time.perf_counter(), None
-        self.received.clear()
-        self.socket.sendall(request)
-
-    def receive(self) -> bool:
-        """Read what has arrived; return whether the response is complete."""
-        data = self.socket.recv(2**16)
-        if not data:
-            raise NotMeasured("the server closed a connection")
-        self.received += data
-        if self.response_end is None:
-            end = self.received.find(b"\r\n\r\n")
-            if end < 0:
-                return False
-            head = bytes(self.received[:end]).lower()
-            self.status = int(head.split(b" ", 2)[1])
-            self.closing = b"\r\nconnection: close" in head
-            length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
-            self.response_end = end + 4 + int(length)
-        return len(self.received) >= self.response_end
+        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
 def run_load(url: str, photos: Sequence[bytes], clients: int) -> LoadResult:
@@ -75,38 +41,32 @@ def run_load(url: str, photos: Sequence[bytes], clients: int) -> LoadResult:
         NotMeasured: the server doesn't respond.
     """
     address = urlsplit(url)
-    host, port = address.hostname or "127.0.0.1", address.port or 80
-    head = f"POST {address.path}?{address.query} HTTP/1.1\r\nHost: {host}\r\n"
-    requests = [
-        f"{head}Content-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n".encode() + photo
-        for photo in photos
-    ]
-    latencies: list[float] = []
-    errors = 0
+    left, latencies, errors = list(photos), list[float](), 0
 
-    def connect(selector: selectors.BaseSelector) -> None:
-        connection = Connection(socket.create_connection((host, port)))
-        connection.send(requests.pop())
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    def send(connection: HTTPConnection) -> None:
+        headers = {"Content-Type": "image/jpeg"}
+        sent_at = time.perf_counter()
+        connection.request("POST", f"{address.path}?{address.query}", left.pop(), headers)
+        selector.register(connection.sock, selectors.EVENT_READ, (connection, sent_at))
 
     with selectors.DefaultSelector() as selector:
         started = time.perf_counter()
-        for _ in range(min(clients, len(requests))):
-            connect(selector)
+        for _ in range(min(clients, len(left))):
+            send(HTTPConnection(address.hostname or "127.0.0.1", address.port, TIMEOUT_SECONDS))
         while selector.get_map():
             ready = selector.select(TIMEOUT_SECONDS)
             if not ready:
                 raise NotMeasured(f"the API did not respond in {TIMEOUT_SECONDS} s")
             for key, _ in ready:
-                if not key.data.receive():
-                    continue
-                latencies.append(time.perf_counter() - key.data.sent_at)
-                errors += key.data.status != 200
-                if requests and not key.data.closing:
-                    key.data.send(requests.pop())
-                    continue
                 selector.unregister(key.fileobj)
-                key.data.socket.close()
-                if requests:
-                    connect(selector)
-        return LoadResult(time.perf_counter() - started, tuple(latencies), errors)
+                connection, sent_at = key.data
+                response = connection.getresponse()
+                response.read()
+                latencies.append(time.perf_counter() - sent_at)
+                errors += response.status != 200
+                if left:
+                    # Connects again if the server has closed the connection.
+                    send(connection)
+                else:
+                    connection.close()
+        return LoadResult(time.perf_counter() - started, tuple(sorted(latencies)), errors)

@@ -4,27 +4,24 @@ import json
 from pathlib import Path
 
 import onnx
+import onnx.utils
 from onnx import ModelProto, TensorProto, helper
+from PIL import Image
 
 from model import Bundle, LoupeError
 from model.engines.compiled import GRAPH
 from model.exporting.tflite_format import convert_graph
 
-from .registry import NotMeasured
+from .figure import NotMeasured
 
 __all__ = ["make_float_graph", "write_litert", "write_transformers"]
-
-BICUBIC = 3
-"""The number of the filter in ``preprocessor_config.json``, which is Pillow's."""
 
 
 def write_transformers(bundle: Bundle, folder: Path) -> None:
     """Write a bundle as a model of transformers.js, in float32 and in its 8-bit form ``q8``.
 
-    Only for models that resize by ``crop`` with bicubic filter to a square, as ``imagenet`` does.
-
     Raises:
-        ValueError: the bundle's preprocessing or graph is another.
+        ValueError: see ``_square_sizes``.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -39,7 +36,7 @@ def write_transformers(bundle: Bundle, folder: Path) -> None:
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"shortest_edge": resize},
-        "resample": BICUBIC,
+        "resample": Image.Resampling.BICUBIC,
         "do_center_crop": True,
         "crop_size": {"height": crop, "width": crop},
         "do_rescale": True,
@@ -65,57 +62,37 @@ def make_float_graph(graph: bytes) -> ModelProto:
 
     Returns:
         A model from ``pixel_values``, float32 ``[N, 3, height, width]``, normalised, to ``logits``.
-
-    Raises:
-        ValueError: there is no convolution after the normalisation.
     """
     model = onnx.load_from_string(graph)
-    convolution = next((node for node in model.graph.node if node.op_type == "Conv"), None)
-    if convolution is None:
-        raise ValueError("the graph begins with no convolution")
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv")
     (pixels,) = model.graph.input
     batch, height, width, _ = (
         size.dim_param or size.dim_value for size in pixels.type.tensor_type.shape.dim
     )
-    shape = [batch, 3, height, width]
-    convolution.input[0] = "pixel_values"
+    normalised = helper.make_tensor_value_info(
+        convolution.input[0], TensorProto.FLOAT, [batch, 3, height, width]
+    )
     for node in model.graph.node:
         if node.op_type == "Shape" and node.input[0] == pixels.name:
-            node.input[0] = "pixel_values"
-    del model.graph.input[:], model.graph.value_info[:]
-    model.graph.input.append(
-        helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, shape)
-    )
-    logits = next(output for output in model.graph.output if output.name == "logits")
-    del model.graph.output[:]
-    model.graph.output.append(logits)
-    _remove_unused(model)
+            node.input[0] = normalised.name
+    del model.graph.value_info[:]
+    model.graph.value_info.append(normalised)
+    model = onnx.utils.Extractor(model).extract_model([normalised.name], ["logits"])
+    for node in model.graph.node:
+        node.input[:] = ["pixel_values" if name == normalised.name else name for name in node.input]
+    model.graph.input[0].name = "pixel_values"
     onnx.checker.check_model(model)
     return model
-
-
-def _remove_unused(model: ModelProto) -> None:
-    """Remove the nodes and tensors that no output needs."""
-    needed = {output.name for output in model.graph.output}
-    nodes = []
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            nodes.append(node)
-    tensors = [tensor for tensor in model.graph.initializer if tensor.name in needed]
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(reversed(nodes))
-    model.graph.initializer.extend(tensors)
 
 
 def write_litert(bundle: Bundle, folder: Path) -> None:
     """Write a bundle as ``graph_float32.tflite`` with its labels and sizes in ``model.json``.
 
-    Not with 8-bit weights: those that onnx2tf 2.6.9 writes give wrong answers even in Python.
+    Without 8-bit weights: files with such weights by onnx2tf 2.6.9 give wrong answers in Python.
 
     Raises:
         NotMeasured: the converter isn't installed, or it failed.
-        ValueError: the bundle's preprocessing isn't ``crop`` with bicubic filter to a square.
+        ValueError: see ``_square_sizes``.
     """
     resize, crop = _square_sizes(bundle)
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,6 +108,11 @@ def write_litert(bundle: Bundle, folder: Path) -> None:
 
 
 def _square_sizes(bundle: Bundle) -> tuple[int, int]:
+    """Return the sides to which the bundle resizes and crops, in pixels.
+
+    Raises:
+        ValueError: it prepares photos in another way than ``imagenet``, which peers can't follow.
+    """
     recipe = bundle.manifest.recipe
     sizes = (*recipe.resize, *recipe.size)
     if (recipe.method, recipe.interpolation) != ("crop", "bicubic") or len(set(sizes)) > 2:

@@ -16,6 +16,7 @@ __all__ = [
     "PHONE_SIZE_PX",
     "SMALL_SIZE_PX",
     "phone_photo",
+    "small_file",
     "small_photo",
     "small_photos",
     "write_photo",
@@ -34,6 +35,11 @@ GRAIN = 5.0
 def small_photo(name: str = "cat") -> bytes:
     """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
     return _jpeg(_cropped_sample(name).resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
+
+
+def small_file() -> Path:
+    """Write the small photo of a cat to a file and return its path."""
+    return write_photo("cat-small.jpg", small_photo())
 
 
 def phone_photo(name: str = "cat", turn: int = 0) -> bytes:

@@ -5,10 +5,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import psutil
@@ -16,13 +15,19 @@ import psutil
 from deploy.ports import free_port
 
 from .apps import App
+from .figure import NotMeasured
 from .paths import BUILD
-from .registry import NotMeasured
 
 __all__ = ["TIMEOUT_SECONDS", "Server", "serve"]
 
 TIMEOUT_SECONDS = 120
 """Longest wait for an app to start, in seconds."""
+
+STREAMLIT_OPTIONS = {
+    "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
+    "STREAMLIT_SERVER_HEADLESS": "true",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,14 @@ class Server:
     log: Path
 
     @property
+    def origin(self) -> str:
+        """The address without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
         """The address of the page to use."""
-        return f"http://127.0.0.1:{self.port}{self.app.page}"
+        return self.origin + self.app.page
 
     def seconds(self) -> float:
         """Return the seconds since the process was started."""
@@ -50,28 +60,35 @@ class Server:
         Raises:
             NotMeasured: the process ended, or didn't listen within 120 seconds.
         """
-        while time.perf_counter() < self.began + TIMEOUT_SECONDS:
+        while self.seconds() < TIMEOUT_SECONDS:
             if self.process.poll() is not None:
-                raise NotMeasured(f"{self.app.name} ended immediately: {self._log_tail()}")
+                raise self._failure("ended immediately")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
-        raise NotMeasured(
-            f"{self.app.name} did not start in {TIMEOUT_SECONDS} s: {self._log_tail()}"
-        )
+        raise self._failure(f"did not start in {TIMEOUT_SECONDS} s")
 
-    def wait_ready(self) -> None:
-        """Wait until the server serves its page."""
+    def wait_for(self, page: str = "", text: bytes = b"") -> None:
+        """Wait until the server sends a page, with a text in it.
+
+        Args:
+            page: its path; by default, the page to use.
+            text: by default, any.
+
+        Raises:
+            NotMeasured: it doesn't within 120 seconds.
+        """
         self.wait()
-        while time.perf_counter() < self.began + TIMEOUT_SECONDS:
-            try:
-                with urlopen(self.url, timeout=10) as response:
-                    response.read()
-                return
-            except (URLError, OSError):
-                time.sleep(0.1)
-        raise NotMeasured(f"{self.app.name} serves no page: {self._log_tail()}")
+        while self.seconds() < TIMEOUT_SECONDS:
+            with (
+                suppress(OSError),
+                urlopen(self.origin + (page or self.app.page), timeout=30) as response,
+            ):
+                if text in response.read():
+                    return
+            time.sleep(0.2)
+        raise self._failure(f"doesn't serve {page or 'its page'}")
 
     def memory_mb(self) -> float:
         """Return the resident memory of the process and its children, in MB."""
@@ -88,21 +105,28 @@ class Server:
     def _processes(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
-    def _log_tail(self) -> str:
-        return " ".join(self.log.read_text(errors="replace").split())[-300:]
+    def _failure(self, what: str) -> NotMeasured:
+        log = " ".join(self.log.read_text(errors="replace").split())
+        return NotMeasured(f"{self.app.name} {what}: {log[-300:]}")
 
 
 @contextmanager
-def serve(app: App) -> Iterator[Server]:
-    """Start an app on a free port; kill it and its children afterwards."""
+def serve(app: App, **settings: str) -> Iterator[Server]:
+    """Start an app on a free port; kill it and its children afterwards.
+
+    Args:
+        app: what to start.
+        settings: further environment variables.
+    """
     port = free_port()
     log = BUILD / f"{app.name.lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **app.environment}
+    ports = {"GRADIO_SERVER_PORT": str(port), "STREAMLIT_SERVER_PORT": str(port)}
+    environment = {**os.environ, **STREAMLIT_OPTIONS, **ports, **app.environment, **settings}
     with log.open("w") as output:
         began = time.perf_counter()
         process = psutil.Popen(
-            app.command(port),
+            app.command,
             cwd=app.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -117,10 +141,8 @@ def serve(app: App) -> Iterator[Server]:
 
 
 def _kill_tree(process: psutil.Popen) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        member.kill()
-    psutil.wait_procs(family, timeout=10)
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=10)

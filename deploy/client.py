@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from urllib.request import (
     HTTPCookieProcessor,
     HTTPRedirectHandler,
-    OpenerDirector,
     ProxyHandler,
     Request,
     build_opener,
@@ -31,11 +30,10 @@ LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response, whatever its status; ``url`` is the one that redirects led to."""
+    """A response, whatever its status."""
 
     status: int
     text: str
-    url: str
     media_type: str = ""
     """Empty if the response has none."""
 
@@ -77,8 +75,13 @@ def send(
     """
     deadline = time.monotonic() + timeout_seconds
     request = Request(url, body, dict(headers or {}))  # noqa: S310 - every caller checks the scheme
+    # Community Cloud redirects in a loop unless its cookies come back.
+    handlers = [_Redirects, HTTPCookieProcessor]
+    opener = build_opener(*handlers)
+    if urlsplit(url).hostname in LOCAL_HOSTS:
+        opener = build_opener(*handlers, ProxyHandler({}))
     try:
-        response = _make_opener(url).open(request, timeout=timeout_seconds)
+        response = opener.open(request, timeout=timeout_seconds)
     except HTTPError as error:
         response = error
     with response:
@@ -88,16 +91,7 @@ def send(
             if time.monotonic() > deadline:
                 raise TimeoutError(f"The response takes longer than {timeout_seconds:g} s.")
         media_type = (response.headers["Content-Type"] or "").partition(";")[0].strip().lower()
-        text = content.decode(errors="replace")
-        return Reply(response.status, text, response.url, media_type)
-
-
-def _make_opener(url: str) -> OpenerDirector:
-    # Community Cloud redirects in a loop unless its cookies come back.
-    is_local = urlsplit(url).hostname in LOCAL_HOSTS
-    return build_opener(
-        _Redirects, HTTPCookieProcessor(), *([ProxyHandler({})] if is_local else [])
-    )
+        return Reply(response.status, content.decode(errors="replace"), media_type)
 
 
 def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]:
@@ -119,9 +113,6 @@ def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]
         case TimeoutError():
             return f"no response in {timeout_seconds:g} s", "Check that the app runs."
         case OSError() as cause:
-            return (
-                f"not reachable: {cause.strerror or 'no connection'}",
-                "Check that the app runs.",
-            )
+            return f"not reachable: {cause.strerror or 'no connection'}", "Check that the app runs."
         case _:
             return "the response isn't HTTP", "Check the address and its port."

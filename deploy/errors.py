@@ -1,27 +1,12 @@
-"""Errors of ``deploy``; each message says what happened and what to do.
-
-DeployError
-├── UnknownHost      unknown-host
-├── FilesDiffer      files-differ
-├── NotOffered       not-offered
-├── BadPlaceholder   bad-placeholder
-└── Unreadable       unreadable
-"""
+"""Errors of ``deploy``; each message says what happened and what to do."""
 
 from model import LoupeError
 
-__all__ = [
-    "BadPlaceholder",
-    "DeployError",
-    "FilesDiffer",
-    "NotOffered",
-    "UnknownHost",
-    "Unreadable",
-]
+__all__ = ["BadPlaceholder", "DeployError", "FilesDiffer", "NotOffered", "UnknownHost"]
 
 
 class DeployError(LoupeError):
-    """Base of all errors of ``deploy``."""
+    """Base of all errors of ``deploy``; raised itself for a file that can't be used."""
 
     code = "deploy"
 
@@ -48,9 +33,3 @@ class BadPlaceholder(DeployError):
     """A word that the host's files don't contain, or a value that could break them."""
 
     code = "bad-placeholder"
-
-
-class Unreadable(DeployError):
-    """A host's file cannot be parsed, or lacks what is needed to start the app."""
-
-    code = "unreadable"

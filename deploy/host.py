@@ -1,23 +1,61 @@
-"""The description of a host: its limits with sources, its files, how it starts the app."""
+"""The description of a host: what it offers, its limits with sources, its files and steps."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from inspect import cleandoc
+from enum import StrEnum
 from typing import Literal
 
-from .options import DeploymentOption
-from .placeholders import EXAMPLES, fill
+from .placeholders import fill
 from .spec import APP, AppSpec
 
-__all__ = ["ARCHIVE", "Host", "Limits", "ManifestPaths", "Source", "StartCommand"]
-
-
-ARCHIVE = "model.tar.gz"
-"""Name of the archive of models, in the folder of the host's files."""
+__all__ = [
+    "Budget",
+    "Expertise",
+    "Host",
+    "Kind",
+    "Limits",
+    "Plan",
+    "Source",
+    "Start",
+    "Traffic",
+]
 
 READ_DATE = "2026-11-25"
 """Day on which sources were read, unless a source gives another."""
+
+
+class Kind(StrEnum):
+    """Form of hosting."""
+
+    STATIC = "static files"
+    PAAS = "managed (PaaS)"
+    VPS = "server (VPS)"
+    IAAS = "machine (IaaS)"
+    ML_PAAS = "API only (ML)"
+
+
+class Budget(StrEnum):
+    """Cost of a month, from least to most."""
+
+    NOTHING = "nothing"
+    FEW_DOLLARS = "a few dollars"
+    BY_USE = "by use"
+
+
+class Traffic(StrEnum):
+    """Number of visitors, from fewest to most."""
+
+    FEW = "a few people"
+    HUNDREDS = "hundreds a day"
+    THOUSANDS = "thousands an hour"
+
+
+class Expertise(StrEnum):
+    """Knowledge of servers, from least to most."""
+
+    NO = "no"
+    SOME = "some"
+    YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,182 +64,138 @@ class Source:
 
     url: str
     facts: str
-    """Names of the limits it documents, ``price`` and ``manifest``, separated by spaces."""
+    """Names of the limits that it documents, ``price`` and ``manifest``, separated by spaces."""
     read: str = READ_DATE
     """ISO date."""
     first_hand: bool = True
     """False if the page could not be opened and the figure comes from pages that cite it."""
 
     @property
-    def citation(self) -> str:
-        """Address, and how and when it was read."""
+    def origin(self) -> str:
+        """How and when it was read."""
         if self.first_hand:
-            return f"{self.url}, read {self.read}"
-        return (
-            f"{self.url}, taken {self.read} from pages that cite it; the page itself could not be "
-            "opened"
-        )
+            return f"read {self.read}"
+        return f"taken {self.read} from pages that cite it; the page itself could not be opened"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Documented limits of a host; None where the documentation gives none."""
+    """Documented limits of a host that decide something; the others are remarks."""
 
     memory_mb: int = 0
     """Memory of the plan that the files request; 0 where no app runs."""
     cpu: float | None = None
     """Cores."""
-    sleeps_minutes: int | None = None
-    """Time without traffic after which it stops, so that the next visitor waits."""
-    stops_idle: bool = False
-    """True if it stops without traffic after a time that the documentation does not give."""
+    sleeps: str = ""
+    """When it stops without visitors, so that the next one waits: ``after 15 minutes``, say."""
     start_seconds: int | None = None
     """Time within which the app must be ready."""
-    body_mb: float | None = None
-    """Size of one request."""
-    request_seconds: int | None = None
-    image_mb: int | None = None
-    file_mb: float | None = None
-    """Size of one file."""
-    site_mb: int | None = None
-    """Size of all files."""
-    socket_minutes: int | None = None
-    """Time after which a page's web socket is cut."""
     keeps_files: bool = False
     """True if the data folder survives a restart with these files."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestPaths:
-    """Where a host's main file holds its settings, as keys and indices joined by dots.
-
-    None where the file has no such setting.
-    """
-
-    file: str
-    environment: str | None = None
-    port: str | None = None
-    """Set only where the host does not pass the port in a variable."""
-    health: str | None = None
-    memory: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartCommand:
+class Start:
     """How a host starts the app and calls it."""
 
-    runner: Literal["image", "unit", "streamlit"] = "image"
-    """The Dockerfile, a systemd unit, or ``streamlit run`` itself."""
-    arguments: tuple[str, ...] = ("app",)
-    """Arguments of the image's entry point; the default is its CMD."""
+    command: tuple[str, ...] = ("deploy/entrypoint.sh", "app")
+    """A program of the repository or on PATH, with its arguments."""
     port_variable: str = "PORT"
     """Variable in which the host passes the port."""
-    provided_env: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the host sets."""
     protocol: Literal["api", "sagemaker", "vertex"] = "api"
     """Routes through which the host calls the app."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host(DeploymentOption):
-    """A place to run the app, with its files and the steps to get there."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The way of an app to a host.
 
+    Attributes:
+        files: the host's files by path.
+        steps: what follows the budget alert and ``write``, one step per line. A command begins
+            with ``$``.
+        update: the command that follows ``write`` to bring a new version of the model there.
+    """
+
+    files: Mapping[str, str]
+    steps: str
+    update: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A place to run the app."""
+
+    name: str
+    title: str
+    kind: Kind
     summary: str
+    price: str
+    budget: Budget
+    """Lowest budget on which Loupe runs there."""
+    traffic: Traffic
+    """Highest traffic it can be scaled to."""
+    expertise: Expertise = Expertise.NO
+    own_domain: bool = False
+    gpu: bool = False
     limits: Limits
     sources: tuple[Source, ...]
-    """Pages that document the limits that are set, the manifest and the price.
-
-    Your own server has no price page: its provider sets the price.
-    """
+    """Pages that document the limits that are set, the manifest and the price."""
     budget_alert: str
     """How to get a warning or a hard stop before an unexpected bill."""
-    steps: str
-    """From a fresh clone to the open page: one step per line, continued by indented lines.
-
-    A command begins with ``$``. WRITE stands for the command that writes the files, SETTINGS for
-    the app's settings, STAGE for the stage of the Dockerfile.
-    """
-    settings_separator: str = " "
-    """What stands between two settings in a command."""
-    update: str
-    """Command that follows WRITE to bring a new version of the model to the host."""
-    tried: str = ""
-    """ISO date of the last real deployment there; empty if there was none."""
-    make_files: Callable[[AppSpec], dict[str, str]]
-    """Function that makes the host's files, by their paths."""
-    manifest: ManifestPaths
-    placeholders: Mapping[str, str] = field(default_factory=dict)
-    """Words in the files and steps that the owner replaces, each with what to put there."""
-    package: Literal["repository", "folder", "archive", "page"] = "repository"
-    """Where the models go: into this repository, into a folder of its own with the app's files,
-    into an archive beside the files, or into a page that needs no app."""
-    full_install: bool = False
-    """Whether its files can ask for the full install and the memory for the learner engine."""
-    github: bool = False
-    """Whether it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
-    git_lfs: bool = True
-    """Whether it fetches the files that are in Git LFS."""
-    start: StartCommand = field(default_factory=StartCommand)
-    max_instances_via: str | None = None
-    """Text in the files or steps that limits the instances; None if there can only be one."""
-    sticky_sessions_via: str | None = None
-    """What keeps a visitor on one instance; None if there is no such setting."""
     remarks: str = ""
     """Further facts to know before choosing it, one per line."""
+    make_plan: Callable[[AppSpec], Plan]
+    """Function that makes the host's files and steps; both may contain placeholders."""
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    """Words in the files and steps that the owner replaces, each with what to put there."""
+    package: Literal["repository", "folder", "page"] = "repository"
+    """Where the models go: into this repository, into a folder of its own with the app's files,
+    or into a page that needs no app."""
+    github: bool = False
+    """Whether it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
+    full_install: bool = False
+    """Whether its files can ask for the full install and the memory for the learner engine."""
+    start: Start = field(default_factory=Start)
 
-    def find_source(self, fact: str) -> Source | None:
-        """Return the page that documents a fact, None if there is none."""
-        return next((source for source in self.sources if fact in source.facts.split()), None)
-
-    def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> list[str]:
-        """Return the steps, each on one line.
+    def make_files(
+        self, app: AppSpec = APP, values: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return the host's files by path.
 
         Args:
             app: the app with the models to deploy.
             values: what to put for placeholders; the others are left.
         """
-        steps = _split_lines(self._fill(self.steps, app, values))
-        if self.package == "archive" and not app.own:
-            steps = [step for step in steps if ARCHIVE not in step]
-        if app.git_lfs and self.github:
-            first = next(
-                index for index, step in enumerate(steps) if "git" in step and " add " in step
-            )
-            steps.insert(first, "$ git lfs install")
-        return steps
+        files = self.make_plan(app).files
+        return {path: fill(text, values or {}) for path, text in files.items()}
+
+    def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> list[str]:
+        """Return the steps from a fresh clone to the open page; see ``make_files``."""
+        steps = [
+            f"Budget alert: {self.budget_alert}",
+            f"$ {self._write_command(app, values or {})}",
+            *(["$ git lfs install"] if app.git_lfs and self.github else []),
+        ]
+        return steps + fill(self.make_plan(app).steps, values or {}).splitlines()
 
     def update_command(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> str:
         """Return the command that brings a new version of the model to the host."""
-        return self._fill(f"WRITE && {self.update}", app, values)
+        update = fill(self.make_plan(app).update, values or {})
+        return f"{self._write_command(app, values or {})} && {update}"
 
-    def _fill(self, text: str, app: AppSpec, values: Mapping[str, str] | None) -> str:
-        values = dict(values or {})
+    def _write_command(self, app: AppSpec, values: Mapping[str, str]) -> str:
         words = "".join(
-            f" --set {word}={values.get(word, EXAMPLES.get(word, word))}"
-            for word in self.placeholders_in_files(app)
+            f" --set {word}={values.get(word, word)}" for word in self.placeholders_in_files(app)
         )
-        environment = app.environment(self.limits.memory_mb)
-        settings = [f"{name}={value}" for name, value in environment.items()]
-        # In one pass: a value is not filled again.
-        return fill(
-            text,
-            values
-            | {
-                "WRITE": f"python -m deploy write {self.name}{app.options}{words}",
-                "SETTINGS": self.settings_separator.join(settings),
-                "STAGE": app.image_stage,
-            },
-        )
+        return f"python -m deploy write {self.name}{app.options}{words}"
 
     def placeholders_in_files(self, app: AppSpec = APP) -> list[str]:
         """Return the placeholders that are in the files, not only in the steps."""
-        text = "\n".join(self.make_files(app).values())
+        text = "\n".join(self.make_plan(app).files.values())
         return [word for word in self.placeholders if fill(text, {word: ""}) != text]
-
-    @property
-    def remark_list(self) -> list[str]:
-        """The remarks, each on one line."""
-        return _split_lines(self.remarks)
 
     @property
     def has_server(self) -> bool:
@@ -209,17 +203,11 @@ class Host(DeploymentOption):
         return self.package != "page"
 
     @property
-    def sleeps(self) -> bool:
-        """True if a visitor may have to wait for a start."""
-        return self.limits.sleeps_minutes is not None or self.limits.stops_idle
+    def has_page(self) -> bool:
+        """True if people can open Loupe's own page."""
+        return self.kind is not Kind.ML_PAAS
 
     @property
-    def keeps_files(self) -> bool:
-        """True if the data folder survives a restart."""
-        return self.limits.keeps_files
-
-
-def _split_lines(text: str) -> list[str]:
-    """Split a block of text into lines; an indented line continues the one above it."""
-    lines = re.sub(r"\n +", " ", cleandoc(text)).splitlines()
-    return [line for line in lines if line]
+    def is_private(self) -> bool:
+        """True if photos stay on the device, or on a server that only its owner administers."""
+        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS)

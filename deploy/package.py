@@ -1,23 +1,19 @@
 """What is deployed: the models, and the app's own files where a host gets a folder of its own."""
 
+import contextlib
 import filecmp
-import gzip
-import io
 import os
 import re
 import shutil
 import subprocess
-import tarfile
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.atomic import fsync_path, replace_folder
+from model.atomic import publish_folder
 from model.bundle import (
     BUILTIN_DIR,
     MANIFEST,
-    SMALL_CARD,
     Bundle,
     default_models,
     get_bundle,
@@ -38,7 +34,6 @@ __all__ = [
     "choose_models",
     "copy_bundle",
     "list_other_models",
-    "make_archive",
     "required_memory_mb",
 ]
 
@@ -77,7 +72,7 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
         BundleError: there is no such model, or it can't be opened.
         NotOffered: a model has no weights for the learner engine.
     """
-    app = APP.with_learner() if learner else APP
+    app = replace(APP, learner=learner)
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
     builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
     if builtin and not names:
@@ -111,13 +106,13 @@ def required_memory_mb(bundles: Iterable[Bundle]) -> int:
 
 def _default_bundle() -> Bundle:
     """Return the first of the default models that can be opened."""
-    errors: list[BundleError] = []
-    for name in default_models():
-        try:
+    names = default_models()
+    for name in names[:-1]:
+        with contextlib.suppress(BundleError):
             return get_bundle(name)
-        except BundleError as error:
-            errors.append(error)
-    raise errors[0] if errors else BundleNotFound("There is no model to deploy.")
+    if not names:
+        raise BundleNotFound("There is no model to deploy.")
+    return get_bundle(names[-1])
 
 
 def check_offered(host: Host, app: AppSpec) -> None:
@@ -127,20 +122,9 @@ def check_offered(host: Host, app: AppSpec) -> None:
         NotOffered: it can't; the message says why.
     """
     if app.learner and not host.full_install:
-        memory_mb = host.limits.memory_mb
-        reason = "its files can't ask for the full install"
-        if not host.has_server:
-            reason = "models run in browsers there"
-        elif memory_mb < LEARNER.memory_mb:
-            reason = f"it has {memory_mb:,} MB"
         raise NotOffered(
             f"{host.title} can't run the learner engine, which needs {LEARNER.memory_mb:,} MB and "
-            f"the full install: {reason}. Leave out --learner."
-        )
-    if app.git_lfs and host.github and not host.git_lfs:
-        raise NotOffered(
-            f"A file of the model is larger than the 100 MB that GitHub takes without Git LFS, "
-            f"and {host.title} doesn't fetch files from there. Choose another host."
+            "the full install. Leave out --learner."
         )
 
 
@@ -171,7 +155,7 @@ def app_files(app: AppSpec) -> dict[str, Path]:
 
     Models are left out, except the built-in ones if they are offered.
     """
-    dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     paths = {path.rstrip("/") for line in copied for path in line.split()}
     files = {path: ROOT / path for path in _tracked([*paths, *ALSO_COPIED])}
@@ -205,25 +189,6 @@ def _tracked(paths: Sequence[str]) -> list[str]:
     return sorted(path for path in done.stdout.split("\0") if (ROOT / path).is_file())
 
 
-def make_archive(app: AppSpec) -> bytes:
-    """Return the models as a ``.tar.gz``; the same models give the same bytes.
-
-    Raises:
-        BundleError: a model can't be opened, or a file doesn't match its hash.
-    """
-    buffer = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as archive,
-    ):
-        for path, source in bundle_files(app).items():
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = source.stat().st_size, 0o644
-            with source.open("rb") as file:
-                archive.addfile(entry, file)
-    return buffer.getvalue()
-
-
 def list_other_models(folder: Path, app: AppSpec) -> list[str]:
     """Return the names of bundles in a folder that are not among the models to deploy."""
     paths = sorted(folder.glob(f"*/{MANIFEST}"))
@@ -240,49 +205,30 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
         FilesDiffer: something else has the name.
     """
     target = folder / bundle.name
-    before = _version_at(target)
-    if os.path.lexists(target) and before is None and not force:
+    try:
+        before = Bundle.open(target).version
+    except BundleError:
+        before = ""
+    if os.path.lexists(target) and not before and not force:
         raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
     files = _paths(bundle, app)
-    if before == bundle.version and _holds(target, bundle, set(files)):
+    if before == bundle.version and _holds(target, files):
         return f"unchanged, version {bundle.version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
+
+    def fill(new: Path) -> Path:
         for name in files:
             # With its date: it says which model is the newest, and so opens here.
             shutil.copy2(bundle.copy_source(name), new / name)
-            fsync_path(new / name)
-        new.chmod(0o755)
-        replace_folder(target, new)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    if before is None:
-        return f"copied, version {bundle.version}"
-    if before == bundle.version:
-        return f"copied again, version {bundle.version}"
-    return f"updated {before} to {bundle.version}"
+        return target
+
+    publish_folder(folder, fill)
+    if before and before != bundle.version:
+        return f"updated {before} to {bundle.version}"
+    return f"copied, version {bundle.version}"
 
 
-def _holds(target: Path, bundle: Bundle, names: set[str]) -> bool:
-    """Return whether a folder holds these files of a bundle, undamaged, and no others."""
-    if bundle.folder.resolve() == target.resolve():
-        return True
-    if {path.name for path in target.iterdir()} != names:
-        return False
-    if SMALL_CARD in names and not filecmp.cmp(
-        bundle.folder / SMALL_CARD, target / SMALL_CARD, shallow=False
-    ):
-        return False
-    try:
-        replace(bundle, folder=target).verify()
-    except BundleError:
-        return False
-    return True
-
-
-def _version_at(folder: Path) -> str | None:
-    try:
-        return Bundle.open(folder).version
-    except BundleError:
-        return None
+def _holds(target: Path, files: Mapping[str, Path]) -> bool:
+    """Return whether a folder holds these files and no others."""
+    return {path.name for path in target.iterdir()} == set(files) and all(
+        filecmp.cmp(source, target / name, shallow=False) for name, source in files.items()
+    )

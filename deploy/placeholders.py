@@ -1,20 +1,19 @@
 """Placeholders: words in a host's files and steps that the owner replaces, such as REGION."""
 
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
-
-from model.settings import ROOT
 
 from .errors import BadPlaceholder
 
-__all__ = ["EXAMPLES", "EXAMPLE_DOMAIN", "fill", "find_repository", "parse_assignments"]
+__all__ = [
+    "COMMENT",
+    "fill",
+    "find_placeholders",
+    "parse_assignments",
+]
 
-EXAMPLES = {"YOUR.DOMAIN": "loupe.example.org"}
-"""Values in the steps for placeholders that were not given; `check` fails if one is in a file."""
-
-EXAMPLE_DOMAIN = re.compile(r"(?<![\w.-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
-"""A domain that is reserved for examples, so no app can have it."""
+COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->", re.MULTILINE)
+"""A comment in any of the files' formats: it may explain a placeholder."""
 
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 """A value that means the same in YAML, TOML, JSON, a Caddyfile and a shell."""
@@ -25,10 +24,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     if not values:
         return text
     words = "|".join(map(re.escape, values))
-    # In `--set WORD=VALUE` the word stays.
-    return re.sub(
-        rf"(?<!--set )(?<![A-Za-z0-9_])({words})(?![A-Za-z0-9_])", lambda m: values[m[1]], text
-    )
+    return re.sub(rf"(?<![A-Za-z0-9_])({words})(?![A-Za-z0-9_])", lambda m: values[m[1]], text)
 
 
 def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> dict[str, str]:
@@ -59,16 +55,10 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
     return values
 
 
-def find_repository() -> str | None:
-    """Return the https address of this checkout's ``origin``; None if there is no public one."""
-    command = ["git", "remote", "get-url", "origin"]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    # What stands before an @ may be a password.
-    pattern = (
-        r"(?:https://|ssh://git@|git@)([a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+)[:/]([\w.-]+/[\w.-]+)"
-    )
-    found = re.fullmatch(pattern, done.stdout.strip())
-    return f"https://{found[1]}/{found[2]}" if found else None
+def find_placeholders(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
+    """Return the line and the word of each placeholder outside comments."""
+    longest_first = sorted(words, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
+    lines = enumerate(text.splitlines() if longest_first else (), 1)
+    found = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
+    return [(number, word) for number, words in found for word in dict.fromkeys(words)]

@@ -1,23 +1,30 @@
-"""A running app, asked at its address which model it opens."""
+"""A running app or published page, asked at its address which model it opens."""
 
+import re
 from collections.abc import Iterator
 from http.client import HTTPException
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from model import LoupeError
 from model.classifier import default_model
+from model.exporting.web import INDEX
 
-from .check import CheckResult, State
 from .client import SCHEMES, Reply, explain_failure, send
+from .comparison import CheckResult, State, find_expected
 from .errors import DeployError
 from .host import Host
-from .served_model import MODELS_PATH, NAME, check_identity, find_expected
 from .spec import APP
 
 __all__ = ["check_url"]
 
 TIMEOUT_SECONDS = 60
 """Longest wait for one response, in seconds: on some hosts a request first wakes the app."""
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""Names and versions that are safe to show at a terminal."""
+
+SCRIPT_TYPES = ("text/javascript", "application/javascript", "application/x-javascript")
 
 COMMUNITY_CLOUD = ".streamlit.app"
 COMMUNITY_CLOUD_PATH = "/~/+"
@@ -27,7 +34,7 @@ COMMUNITY_CLOUD_PATH = "/~/+"
 def check_url(
     url: str, model: str | None = None, host: Host | None = None
 ) -> Iterator[CheckResult]:
-    """Ask a running app which model and version it opens; yield the results.
+    """Ask an app or page which model and version it opens; yield the results.
 
     Args:
         url: address of its page.
@@ -39,28 +46,30 @@ def check_url(
         DeployError: the address cannot be used.
     """
     base_url = _parse_url(url)
-    if host and not host.has_server:
-        from .page_check import check_page_at
-
-        yield from check_page_at(base_url, model, host)
-        return
+    is_page = host is not None and not host.has_server
     try:
-        ready = send(base_url + APP.ready_path, TIMEOUT_SECONDS)
-        if failure := _find_failure(ready):
-            yield CheckResult("app", State.FAILED, *failure)
-            return
-        offered = send(base_url + MODELS_PATH, TIMEOUT_SECONDS).document.get("models")
+        if is_page:
+            yield _check_scripts(send(f"{base_url}/app.js", TIMEOUT_SECONDS))
+            reply = send(f"{base_url}/{INDEX}", TIMEOUT_SECONDS)
+            opened, version, offered = _read_page(base_url, reply)
+        else:
+            reply = send(base_url + APP.ready_path, TIMEOUT_SECONDS)
+            opened, version = reply.document.get("model"), reply.document.get("version")
+            listed = send(base_url + APP.models_path, TIMEOUT_SECONDS)
+            offered = _names(listed.document)
     except (OSError, HTTPException) as error:
         yield CheckResult("app", State.FAILED, *explain_failure(error, TIMEOUT_SECONDS))
         return
-    opened, version = ready.document["model"], ready.document["version"]
+    if not all(NAME.fullmatch(str(text)) for text in (opened, version)) or not (opened and version):
+        yield CheckResult("app", State.FAILED, *_explain_reply(reply))
+        return
     try:
-        expected = find_expected(model or opened, "the app has", host)
+        expected = find_expected(model or str(opened), "the app has", host)
     except LoupeError as error:
         message = f"the app opens '{opened}', version {version}. Here: {error}"
         yield CheckResult("model", State.FAILED, message, "This lists yours: python -m model list")
         return
-    yield check_identity(ready, offered if isinstance(offered, list) else [], expected)
+    yield expected.compare(opened, version, offered, "as the app reports it")
     if model is None and (own := default_model()) != opened:
         message = f"on this machine '{own}' opens; to expect it there, add --model {own}"
         yield CheckResult("model", State.NOTE, message)
@@ -89,25 +98,39 @@ def _parse_url(url: str) -> str:
     return f"{parts.scheme}://{site}{port}{path}"
 
 
-def _find_failure(ready: Reply) -> tuple[str, str] | None:
-    """Return why a response is not that of an app that is ready, and what to do; None if it is."""
-    status, document = ready.status, ready.document
-    name, version, code = (str(document.get(key, "")) for key in ("model", "version", "code"))
-    if status == 200 and NAME.fullmatch(name) and NAME.fullmatch(version):
-        return None
-    if status == 503 and document.get("status") == "not ready" and NAME.fullmatch(code):
+def _explain_reply(reply: Reply) -> tuple[str, str]:
+    """Return why a response is not that of an app that is ready, and what to do."""
+    code = reply.document.get("code")
+    if reply.status == 503 and NAME.fullmatch(str(code or "")):
         return f"Loupe runs there, but it isn't ready: {code}", "Its log says more."
-    if (urlsplit(ready.url).hostname or "").endswith((COMMUNITY_CLOUD, "share.streamlit.io")):
-        message = "Community Cloud shows a page of its own: the app sleeps, starts or is private"
-        return message, "Open the address in a browser, wake the app, and check again."
-    if status == 200 and "Streamlit" in ready.text:
-        message = "Streamlit runs there without Loupe's routes, so it can't be asked for its model"
-        return message, "Start streamlit_app.py itself, with the version in requirements.txt."
-    if 300 <= status < 400:
-        return f"redirects lead nowhere (HTTP {status})", "Open the address in a browser."
-    if status in (401, 403):
-        return f"the host asks for a sign-in (HTTP {status})", "Make the app public, then check."
-    if status >= 500:
-        message = f"the host can't reach the app (HTTP {status})"
-        return message, "It may still be starting: check again, then read the host's log."
-    return f"not Loupe: {APP.ready_path} answers with HTTP {status}", "Check the address."
+    if reply.status == 200 and "Streamlit" in reply.text:
+        message = "Streamlit runs there without Loupe's routes, or its host shows a page of its own"
+        return message, "Open the address in a browser, wake or restart the app, and check again."
+    fix = "Open the address in a browser: the app may be starting, or ask for a sign-in."
+    return f"not Loupe, or not ready (HTTP {reply.status})", fix
+
+
+def _check_scripts(script: Reply) -> CheckResult:
+    if script.media_type in SCRIPT_TYPES:
+        return CheckResult("scripts", State.OK, f"sent as {script.media_type}")
+    message = f"sent as {script.media_type or 'nothing'}, which browsers don't run"
+    fix = "Have the server send .js files as text/javascript."
+    return CheckResult("scripts", State.FAILED, message, fix)
+
+
+def _read_page(base_url: str, index: Reply) -> tuple[object, object, list[object]]:
+    """Return the name and version of the model that a page opens, and the names of all."""
+    models = index.document.get("models")
+    entries = models if isinstance(models, list) else []
+    default = [entry for entry in entries if isinstance(entry, dict) and entry.get("default")]
+    name = default[0].get("name") if default else None
+    if not NAME.fullmatch(str(name or "")):
+        return None, None, []
+    info = send(f"{base_url}/models/{name}/model.json", TIMEOUT_SECONDS).document
+    return name, info.get("version"), _names(index.document)
+
+
+def _names(document: dict[str, Any]) -> list[object]:
+    entries = document.get("models")
+    models = entries if isinstance(entries, list) else []
+    return [entry.get("name") for entry in models if isinstance(entry, dict)]

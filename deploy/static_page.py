@@ -1,18 +1,21 @@
 """The page for static hosts, with the models to deploy."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundle
 from model.exporting.export_folder import read_record
-from model.exporting.web import export_web
+from model.exporting.formats import export_models
+from model.exporting.web import INDEX
 from model.file_hash import hash_file
 from model.text import list_some
 
 from .errors import FilesDiffer
 from .spec import AppSpec
 
-__all__ = ["find_changed", "write_page"]
+__all__ = ["Page", "find_changed", "read_page", "write_page"]
 
 
 def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
@@ -32,19 +35,39 @@ def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
             f"{list_some(edited)} in {folder} {verb} edited or removed. Choose another folder with "
             "--to, or replace with --force."
         )
-    export = export_web(_page_models(app), folder)
+    export = export_models(_page_models(app), "web", folder)
     size = f"{len(export.files)} files, {sum(export.files.values()) / 1e6:.1f} MB"
     after = (read_record(folder) or {"files": {}})["files"]
     what = "written"
     if before:
         what = "replaced" if edited or before != after else "unchanged"
-    return f"{what}, {size}; a first visit loads {export.first_visit_bytes / 1e6:.1f} MB"
+    return f"{what}, {size}. {export.checks[0]}"
 
 
 def _page_models(app: AppSpec) -> list[Bundle]:
     """Return the models of the app, the one that opens first."""
     builtin = sorted(path.parent.name for path in BUILTIN_DIR.glob(f"*/{MANIFEST}"))
     return [get_bundle(name) for name in app.models or dict.fromkeys([DEFAULT_MODEL, *builtin])]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that ``write_page`` made: SHA-256 by file, version by model, the one that opens."""
+
+    files: Mapping[str, str]
+    models: Mapping[str, str]
+    opens: str
+
+
+def read_page(folder: Path) -> Page | None:
+    """Return what a folder's page holds, None if there is no page."""
+    record = read_record(folder)
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+        opens = next(str(entry["name"]) for entry in index["models"] if entry["default"])
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        opens = ""
+    return None if record is None else Page(record["files"], record["models"], opens)
 
 
 def find_changed(folder: Path, hashes: Mapping[str, str]) -> list[str]:

@@ -1,140 +1,74 @@
 """A trial of the app, started as a host does it: its model, its answers, its memory."""
 
 import base64
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from PIL import Image
-
 from model import LoupeError, load
+from model.classifier import TOLERANCE
 from model.engine_info import ENGINES
+from model.prediction import Prediction
 from model.samples import samples
 
-from .check import CheckResult, State
 from .client import Reply, send
-from .deployed_models import check_models, read_models
-from .errors import DeployError
+from .comparison import CheckResult, ExpectedModel, State
 from .host import Host
-from .served_model import (
-    MAX_CANDIDATES,
-    MODELS_PATH,
-    ExpectedModel,
-    check_identity,
-    find_difference,
-    find_expected,
-    get_candidates,
-)
 from .spec import APP
-from .startup import StartedApp, StartPlan, plan_start, start_app
+from .start import StartedApp, StartPlan, start_app
 
-__all__ = ["check_start", "check_without_start", "run_plan"]
+__all__ = ["find_difference", "get_candidates", "run_trial"]
 
-ANSWER_TIMEOUT_SECONDS = 60
-
-MEGAPIXELS = (48, 24, 12, 6, 3)
-"""Sizes of the large photo, the first of which is about the largest that the app accepts."""
-
-FILE_FIX = "Fix the file it names."
+TIMEOUT_SECONDS = 60
+MAX_CANDIDATES = 1000
+"""Most candidates that the API returns."""
 LOG_FIX = "Send the same request to `make run`; its log says more."
+JPEG = {"Content-Type": "image/jpeg"}
 
 
-def check_start(
-    host: Host,
-    texts: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-    model: str | None = None,
-) -> Iterator[CheckResult]:
-    """Start the app as the host does, try it and stop it; yield each result.
-
-    Args:
-        host: the host.
-        texts: its files by path; by default as they would be written.
-        folder: where they are, with the models to deploy; by default where ``write`` puts them.
-        model: the model that the app should open; by default the one that the files name, or
-            else the one that opens on this machine.
-    """
-    try:
-        plan = plan_start(host, texts, folder)
-        expected = _expect_model(host, plan, model)
-        if isinstance(expected, CheckResult):
-            yield expected
-        else:
-            yield from run_plan(host, plan, expected)
-    except DeployError as error:
-        yield CheckResult("start", State.FAILED, str(error), FILE_FIX)
-
-
-def check_without_start(
-    host: Host,
-    texts: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-    model: str | None = None,
-) -> CheckResult:
-    """Check which model the host's files open, without starting the app; see ``check_start``."""
-    try:
-        plan = plan_start(host, texts, folder)
-        expected = _expect_model(host, plan, model)
-        if isinstance(expected, CheckResult):
-            return expected
-        return check_models(read_models(plan), expected)
-    except DeployError as error:
-        return CheckResult("start", State.FAILED, str(error), FILE_FIX)
-
-
-def _expect_model(host: Host, plan: StartPlan, model: str | None) -> ExpectedModel | CheckResult:
-    """Return the model that should open, or the failure if this machine has none to compare."""
-    try:
-        name = model or plan.environment.get("LOUPE_MODEL")
-        return find_expected(name, "the host's files have", host)
-    except LoupeError as error:
-        fix = "Import it, or name another with --model. This lists them: python -m model list"
-        return CheckResult("model", State.FAILED, str(error), fix)
-
-
-def run_plan(host: Host, plan: StartPlan, expected: ExpectedModel) -> Iterator[CheckResult]:
-    """Start the app by a plan, call it through the host's routes and stop it.
+def run_trial(host: Host, plan: StartPlan, expected: ExpectedModel) -> Iterator[CheckResult]:
+    """Start the app by a plan, call it through the host's routes and stop it; yield each result.
 
     Raises:
         DeployError: the command cannot be run.
     """
+    paths = {
+        "api": APP.ready_path,
+        "sagemaker": "/ping",
+        "vertex": host.start.environment.get("AIP_HEALTH_ROUTE", ""),
+    }
     with TemporaryDirectory(prefix="loupe-") as folder:
         app = start_app(plan, Path(folder))
         try:
-            result, reply = app.wait_until_ready(_health_path(host))
+            result, reply = app.wait_until_ready(paths[host.start.protocol])
             yield result
             if reply and result.state is State.OK:
                 yield from _try_app(host, app, reply, expected)
             elif reply and reply.document.get("code") == "no-such-model":
-                yield expected.missing()
+                yield expected.compare(None, None, (), "")
         finally:
             end = app.stop()
         if result.state is State.OK:
             yield end
 
 
-def _health_path(host: Host) -> str:
-    match host.start.protocol:
-        case "sagemaker":
-            return "/ping"
-        case "vertex":
-            return host.start.provided_env["AIP_HEALTH_ROUTE"]
-        case "api":
-            return APP.ready_path
-
-
 def _try_app(
     host: Host, app: StartedApp, ready: Reply, expected: ExpectedModel
 ) -> Iterator[CheckResult]:
     try:
-        listed = send(app.base_url + MODELS_PATH, ANSWER_TIMEOUT_SECONDS).document
+        listed = send(app.base_url + APP.models_path, TIMEOUT_SECONDS).document
         offered: list[dict[str, Any]] = listed.get("models", [])
-        identity = check_identity(ready, offered, expected)
+        # The app is ready only after it has reproduced the golden outputs.
+        identity = expected.compare(
+            ready.document.get("model"),
+            ready.document.get("version"),
+            [model.get("name") for model in offered],
+            "golden outputs reproduced",
+        )
         yield identity
         if identity.state is State.OK:
             yield _check_answers(host, app.base_url, expected)
@@ -153,7 +87,7 @@ def _check_answers(host: Host, base_url: str, expected: ExpectedModel) -> CheckR
     differences, photos = [], samples()
     for photo in photos:
         path, body, headers = _make_request(host, photo.read())
-        reply = send(base_url + path, ANSWER_TIMEOUT_SECONDS, body, headers)
+        reply = send(base_url + path, TIMEOUT_SECONDS, body, headers)
         candidates = get_candidates(reply)
         route = path.partition("?")[0]
         if reply.status != 200 or not candidates:
@@ -170,71 +104,67 @@ def _check_answers(host: Host, base_url: str, expected: ExpectedModel) -> CheckR
 
 def _make_request(host: Host, photo: bytes) -> tuple[str, bytes, dict[str, str]]:
     """Return path, body and headers that ask for all candidates through the host's own route."""
-    jpeg = {"Content-Type": "image/jpeg"}
     match host.start.protocol:
         case "sagemaker":
             attributes = {"X-Amzn-SageMaker-Custom-Attributes": f"top={MAX_CANDIDATES}"}
-            return "/invocations", photo, jpeg | attributes
+            return "/invocations", photo, JPEG | attributes
         case "vertex":
             instance = {"image_bytes": {"b64": base64.b64encode(photo).decode()}}
             document = {"instances": [instance], "parameters": {"top": MAX_CANDIDATES}}
-            path = host.start.provided_env["AIP_PREDICT_ROUTE"]
+            path = host.start.environment["AIP_PREDICT_ROUTE"]
             return path, json.dumps(document).encode(), {"Content-Type": "application/json"}
         case "api":
-            return f"{APP.identify_path}?top={MAX_CANDIDATES}", photo, jpeg
+            return f"{APP.identify_path}?top={MAX_CANDIDATES}", photo, JPEG
 
 
-def _check_memory(app: StartedApp, offered: Sequence[dict[str, Any]]) -> CheckResult:
-    """Compare the peak memory with the host's limit, after what any visitor can do."""
+def get_candidates(reply: Reply) -> dict[str, float]:
+    """Return the probabilities in an answer of any protocol by label; none if it has none."""
+    document = reply.document
+    try:
+        answer = document["predictions"][0] if "predictions" in document else document
+        return {str(c["label"]): float(c["probability"]) for c in answer["candidates"]}
+    except (LookupError, TypeError, ValueError):
+        return {}
+
+
+def find_difference(candidates: dict[str, float], prediction: Prediction) -> str:
+    """Return what differs between an answer and the local one, empty if nothing does.
+
+    Probabilities may differ by as much as from golden outputs.
+
+    Args:
+        candidates: probabilities by label.
+        prediction: the model's answer on this machine.
+    """
+    expected = {c.label: c.probability for c in prediction.top(MAX_CANDIDATES)}
+    if candidates.keys() != expected.keys():
+        return f"{len(candidates)} labels, here {len(expected)}, not all of them the same"
+    for label, probability in candidates.items():
+        # Written so that NaN counts as a difference.
+        if not abs(probability - expected[label]) <= TOLERANCE:
+            return f"{label} {probability:.2%}, here {expected[label]:.2%}"
+    return ""
+
+
+def _check_memory(app: StartedApp, offered: list[dict[str, Any]]) -> CheckResult:
+    """Compare the peak memory with the host's limit, after every model has answered."""
     photo = samples()[0].read()
     for model in offered:
-        reply = _identify(app, photo, f"model={quote(str(model.get('name')))}")
+        url = f"{app.base_url}{APP.identify_path}?model={quote(str(model.get('name')))}"
+        reply = send(url, TIMEOUT_SECONDS, photo, JPEG)
         if reply.status != 200:
             message = f"'{model.get('name')}' gives no answer: {reply.status} {reply.text[:200]}"
             return CheckResult("models", State.FAILED, message, LOG_FIX)
-    megapixels = _send_large_photo(app)
     limit_mb, peak_mb = app.plan.memory_mb, app.peak_memory_mb
     models = f"{len(offered)} model{'s' if len(offered) != 1 else ''}"
-    message = (
-        f"{peak_mb:.0f} MB of {limit_mb} MB after {models} and a photo of {megapixels} megapixels"
-    )
-    fewer = ", deploy fewer models" if len(offered) > 1 else ""
-    fix = (
-        f"Choose a larger plan{fewer}, or lower LOUPE_MEMORY_MB: the app then rejects large photos."
-    )
+    message = f"{peak_mb:.0f} MB of {limit_mb} MB after {models}"
     # A visitor may choose an engine on the page; the API has no parameter for it.
     names = {name for model in offered for name in model.get("engines", [])}
     for engine in (ENGINES[name] for name in names if name in ENGINES):
         if engine.memory_mb:
             message += f"; the {engine.name} engine needs {engine.memory_mb:,} MB where installed"
             peak_mb = max(peak_mb, engine.memory_mb)
-    state = State.FAILED if peak_mb > limit_mb else State.OK
-    return CheckResult("memory in use", state, message, fix if state is State.FAILED else "")
-
-
-def _send_large_photo(app: StartedApp) -> int:
-    """Send photos, the largest first, until the app accepts one; return its megapixels."""
-    for megapixels in MEGAPIXELS:
-        if _identify(app, _make_large_photo(megapixels)).status == 200:
-            return megapixels
-    return 0
-
-
-def _make_large_photo(megapixels: int) -> bytes:
-    """Return a progressive JPEG without subsampling, of few bytes.
-
-    Its decoder holds all coefficients, 6 bytes per pixel: no other JPEG takes more memory.
-    """
-    height = round((megapixels * 1e6 / (4 / 3)) ** 0.5)
-    gradient = Image.linear_gradient("L").resize((height * 4 // 3, height))
-    picture = Image.merge(
-        "RGB", [gradient, gradient.transpose(Image.Transpose.ROTATE_180), gradient]
-    )
-    file = io.BytesIO()
-    picture.save(file, "JPEG", progressive=True, subsampling=0)
-    return file.getvalue()
-
-
-def _identify(app: StartedApp, photo: bytes, query: str = "") -> Reply:
-    url = f"{app.base_url}{APP.identify_path}?{query}"
-    return send(url, ANSWER_TIMEOUT_SECONDS, photo, {"Content-Type": "image/jpeg"})
+    if peak_mb <= limit_mb:
+        return CheckResult("memory in use", State.OK, message)
+    fewer = ", or deploy fewer models" if len(offered) > 1 else ""
+    return CheckResult("memory in use", State.FAILED, message, f"Choose a larger plan{fewer}.")

@@ -9,12 +9,11 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
-/** @import { PrepareValues, Region } from "./types" */
-/** @import { WorkerCalls } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction, Region } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
+import { ModelWorker } from "./engine/model_worker.mjs";
 import { DECODING } from "./engine/photo.mjs";
 
 export { LoupeError };
@@ -38,12 +37,11 @@ export { LoupeError };
  */
 export async function load(address, { graph = "small", onProgress, signal, worker } = {}) {
   signal?.throwIfAborted();
-  const folder = folderUrl(address);
+  const { href } = folderUrl(address);
   const calls = worker ?? new ModelWorker();
-  calls.onProgress = onProgress;
   try {
-    const loading = calls.send("load", { address: folder.href, graph });
-    return new Model(calls, await untilAborted(loading, signal), folder);
+    const loading = calls.send("load", { address: href, graph }, { onProgress });
+    return new Model(calls, await untilAborted(loading, signal));
   } catch (error) {
     calls.close();
     throw error;
@@ -59,32 +57,17 @@ function folderUrl(address) {
   }
 }
 
-function startWorker() {
-  try {
-    return new Worker(new URL("engine/worker.mjs", import.meta.url), { type: "module" });
-  } catch (error) {
-    // Browsers start workers only from the page's own origin.
-    throw new LoupeError("engine-unavailable", `The worker can't be started: ${messageOf(error)}`);
-  }
-}
-
 /** A loaded model. `info` holds what `model.json` says: name, version, labels, language. */
 class Model {
   #calls;
-  #folder;
   #streams = 0;
-  /** @type {Map<GraphName, Promise<Model>>} models with other graphs */
-  #others = new Map();
-  #isClosed = false;
 
   /**
    * @param {ModelWorker} calls
    * @param {ModelInfo} info
-   * @param {URL} folder
    */
-  constructor(calls, { graph, ...info }, folder) {
+  constructor(calls, { graph, ...info }) {
     this.#calls = calls;
-    this.#folder = folder;
     this.info = info;
     this.graph = graph;
   }
@@ -95,22 +78,17 @@ class Model {
    * @param {Blob | Picture} source stays usable
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
-   * @param {GraphName} [options.graph] by default the one that was loaded; another is loaded at its
-   *   first use, beside it
    * @returns {Promise<Prediction>}
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
-   *   "unsupported-format", "damaged", "invalid" for other arguments, or as `load`
+   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if the worker has ended
    */
-  async identify(source, { top = 5, graph = this.graph } = {}) {
-    if (graph !== this.graph && !this.#isClosed) {
-      return (await this.#loadOther(graph)).identify(source, { top });
-    }
+  async identify(source, { top = 5 } = {}) {
     if (!Number.isInteger(top) || top < 1) {
       throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
     }
     if (source instanceof Blob) return this.#calls.send("identify", { source, top });
     const copy = await copyOf(source);
-    return this.#calls.send("identify", { source: copy, top }, [copy]);
+    return this.#calls.send("identify", { source: copy, top }, { moved: copy });
   }
 
   /**
@@ -128,7 +106,7 @@ class Model {
     const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
     signal?.addEventListener("abort", stop);
     try {
-      return await this.#calls.send("explain", { source, seconds }, [], onProgress);
+      return await this.#calls.send("explain", { source, seconds }, { onProgress });
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -167,7 +145,11 @@ class Model {
         // Asked first: a copied frame must reach the worker, which closes it.
         const values = { top, region: region?.(), stream };
         const source = await copyOf(video);
-        const prediction = await this.#calls.send("identify", { source, ...values }, [source]);
+        const prediction = await this.#calls.send(
+          "identify",
+          { source, ...values },
+          { moved: source },
+        );
         signal?.throwIfAborted();
         yield prediction;
       }
@@ -176,25 +158,9 @@ class Model {
     }
   }
 
-  /** @param {GraphName} graph */
-  #loadOther(graph) {
-    const loading = this.#others.get(graph) ?? load(this.#folder, { graph });
-    this.#others.set(graph, loading);
-    // The next call tries again.
-    loading.catch(() => this.#others.delete(graph));
-    return loading;
-  }
-
   /** End the worker and free its memory; later calls are refused. */
   close() {
-    this.#isClosed = true;
     this.#calls.close();
-    for (const other of this.#others.values()) {
-      other.then(
-        (model) => model.close(),
-        () => {},
-      );
-    }
   }
 }
 
@@ -227,98 +193,6 @@ async function copyOf(source) {
   } catch (error) {
     // Without pixels, closed, or tainted by a photo of another origin.
     throw new LoupeError("damaged", `The picture can't be read: ${messageOf(error)}`);
-  }
-}
-
-/**
- * The worker: it makes a model's pixels of photos at once, and runs the model after `load`. Calls of
- * its functions are answered by a message with their number.
- */
-export class ModelWorker {
-  /** @type {((loaded: number, total: number) => void) | undefined} of what `load` downloads */
-  onProgress;
-  #worker;
-  /**
-   * @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void,
-   *   onProgress?: ExplainOptions["onProgress"]}>}
-   */
-  #waiting = new Map();
-  #last = 0;
-  /** @type {Error | null} */
-  #closed = null;
-
-  /** @throws {LoupeError} "engine-unavailable" */
-  constructor() {
-    const worker = startWorker();
-    this.#worker = worker;
-    worker.onmessage = ({ data }) => {
-      if (data.progress) {
-        const [received, total] = data.progress;
-        return this.onProgress?.(received, total);
-      }
-      const call = this.#waiting.get(data.number);
-      if (data.explained) return call?.onProgress?.(data.explained[0], data.explained[1]);
-      this.#waiting.delete(data.number);
-      if (data.error) call?.reject(new LoupeError(data.error.code, data.error.message));
-      else call?.resolve(data.result);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const reason = event.message ?? "its file can't be loaded";
-      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
-    };
-  }
-
-  /**
-   * @template {keyof WorkerCalls} Name
-   * @param {Name} name
-   * @param {Parameters<WorkerCalls[Name]>[0]} values
-   * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move; closed if that fails
-   * @param {ExplainOptions["onProgress"]} [onProgress]
-   * @returns {ReturnType<WorkerCalls[Name]>}
-   */
-  send(name, values, transfer = [], onProgress = undefined) {
-    const result = new Promise((resolve, reject) => {
-      const number = ++this.#last;
-      if (this.#closed) throw this.#closed;
-      this.#worker.postMessage({ number, name, values }, transfer);
-      this.#waiting.set(number, { resolve, reject, onProgress });
-    });
-    // A picture that wasn't moved.
-    result.catch(() => transfer.forEach((picture) => picture.close()));
-    return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
-  }
-
-  /** Return whether this browser returns a photo's pixels unchanged. */
-  canPrepare() {
-    return this.send("canPrepare", {});
-  }
-
-  /**
-   * Return the pixels that a model takes of a photo, packed if the browser can; see `pack`.
-   *
-   * @param {PrepareValues} values
-   * @throws {LoupeError} as `Model.identify`
-   */
-  prepare(values) {
-    return this.send("prepare", values);
-  }
-
-  /** Whether the worker has ended. */
-  get isClosed() {
-    return this.#closed !== null;
-  }
-
-  close() {
-    this.#fail(new LoupeError("engine-unavailable", "The model was closed."));
-  }
-
-  /** @param {LoupeError} error */
-  #fail(error) {
-    this.#closed = error;
-    this.#worker.terminate();
-    for (const call of this.#waiting.values()) call.reject(error);
-    this.#waiting.clear();
   }
 }
 

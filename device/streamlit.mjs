@@ -4,19 +4,14 @@
  */
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
-import { followConnection } from "./view/connection.mjs";
-import { createElement } from "./view/elements.mjs";
-import { createHeader } from "./view/header.mjs";
+import { linkStyles } from "./view/elements.mjs";
+import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
-import { ModelPlace } from "./view/model_place.mjs";
-import { Outbox } from "./view/outbox.mjs";
 import { openRecents } from "./view/recents.mjs";
-import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createComponent, followConnection, Outbox, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
-
-const STYLE = new URL("streamlit.css", import.meta.url).href;
+import { createHeader } from "./view/viewfinder_parts.mjs";
 
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
@@ -32,7 +27,6 @@ class Screen {
   #data = null;
   #outbox = new Outbox();
   #socket = null;
-  #server = null;
   #identifier = null;
   #recents;
   /** Takes the choice of a model, or null. */
@@ -60,7 +54,7 @@ class Screen {
     this.#recents = openRecents({ scope: recent, prefix: base });
     parent.host.toggleAttribute("data-below", !capture);
     parent.host.toggleAttribute("data-viewfinder", capture);
-    parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
+    linkStyles(parent, ["../streamlit"]);
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
       // Streamlit joins a new server, but runs the page there only when something happens.
@@ -86,7 +80,7 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
+    const isOther = former && differ(former, data, ["model", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
@@ -128,9 +122,8 @@ class Screen {
     const previous = this.#identifier;
     const model = this.#model;
     const isOther =
-      !previous ||
-      previous.model !== model ||
-      ["run", "downloads"].some((name) => former[name] !== data[name]) ||
+      previous?.model !== model ||
+      differ(former, data, ["run", "downloads"]) ||
       (former.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
@@ -144,23 +137,21 @@ class Screen {
     const described = data.described?.name === model ? data.described : null;
     if (isOther) {
       this.#socket ??= new SocketServer(server);
-      this.#server = data.routes ? new Server(server) : this.#socket;
-      const address = data.downloads ? `${data.base}device/models/${model}/` : null;
-      this.#identifier = createIdentifier({
+      const identifier = createIdentifier({
         model,
-        address,
-        server: this.#server,
+        address: data.downloads ? `${data.base}device/models/${model}/` : null,
+        server: data.routes ? server : this.#socket,
         run: data.run,
         limits: data.limits,
         described,
       });
-      const identifier = this.#identifier;
       identifier.setConnected(this.#isConnected);
       identifier.onchange = () =>
         identifier.state.device === "ready" && this.#place.ready.add(model);
+      this.#identifier = identifier;
     } else {
       this.#identifier.setServer(server);
-      const isRepublished = former?.described?.version !== data.described?.version;
+      const isRepublished = former.described?.version !== data.described?.version;
       if (isRepublished) this.#identifier.setDescribed(described);
     }
     this.#socket.update(server);
@@ -184,7 +175,6 @@ class Screen {
       recents: this.#recents,
       hasCamera: data.capture,
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
-      sent: "numbers only",
       models: data.models,
       model: this.#model,
       // The app keeps the photos of Streamlit's widgets itself.
@@ -198,7 +188,8 @@ class Screen {
       rows: data.rows,
       actions: {
         why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),
-        correct: data.corrections ? (entry) => this.#correct(entry) : null,
+        correct:
+          data.corrections && ((entry) => openCorrection(this.#parent, entry, this.#identifier)),
         share: (entry) => openShare(this.#parent, entry),
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },
@@ -254,9 +245,7 @@ class Screen {
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
   async #identifyAgain(former) {
-    const isSameWay = ["run", "downloads", "engine"].every(
-      (name) => former[name] === this.#data[name],
-    );
+    const isSameWay = !differ(former, this.#data, ["run", "downloads", "engine"]);
     const { entry } = this.#view;
     const model = this.#model;
     const isItsModel = entry?.answer?.prediction.model === model;
@@ -266,15 +255,6 @@ class Screen {
     const isHere = this.#data.run === "auto" && this.#place.ready.has(model);
     const place = isAsked ? await this.#place.choose(model, entry) : isHere ? "device" : "any";
     return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
-  }
-
-  async #correct(entry) {
-    const info = await this.#identifier.describe();
-    openCorrection(this.#parent, {
-      entry,
-      labels: info?.labels ?? [],
-      save: (labels, photo) => this.#identifier.correct({ answer: entry.answer, labels, photo }),
-    });
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */
@@ -312,19 +292,7 @@ class Screen {
   }
 }
 
-/**
- * Return "dark" or "light", by the background of Streamlit's theme.
- *
- * @param {Element} host
- * @returns {"dark" | "light"}
- */
-function themeOf(host) {
-  const probe = document.createElement("i");
-  probe.style.color = "var(--st-background-color)";
-  host.before(probe);
-  const [red, green, blue] = getComputedStyle(probe)
-    .color.match(/[\d.]+/g)
-    .map(Number);
-  probe.remove();
-  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
+/** Return whether some of the named fields differ. */
+function differ(one, other, names) {
+  return names.some((name) => one[name] !== other[name]);
 }

@@ -75,7 +75,6 @@ export interface CertaintyRule {
   headline: string;
   note?: string;
   record?: "labels" | "plausible" | "unknown";
-  sure?: boolean;
 }
 
 export interface Records {
@@ -87,7 +86,6 @@ export interface Records {
 /** See `model/words.json` and `device_words`. */
 export interface Words {
   present_from: number;
-  sure_from: number;
   certainties: CertaintyRule[];
   conjunctions: { present: string; plausible: string };
   testing: { same_graph: string; other_graph: string };
@@ -150,11 +148,14 @@ export interface Tensor {
   dispose(): void;
 }
 
+/** Is called with what is done so far, and all that there is at most. */
+export type Progress = (done: number, total: number) => void;
+
 /** Calls of the worker: what each takes and returns. */
 export interface WorkerCalls {
-  load(values: { address: string; graph: GraphName }): Promise<ModelInfo>;
+  load(values: { address: string; graph: GraphName }, onProgress: Progress): Promise<ModelInfo>;
   identify(values: FrameValues): Promise<Prediction>;
-  explain(values: { source: Blob; seconds: number }, number?: number): Promise<OcclusionMap>;
+  explain(values: { source: Blob; seconds: number }, onProgress: Progress): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;
   prepare(values: PrepareValues): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;
@@ -219,7 +220,6 @@ export interface Answer {
   headline: Phrase;
   lines: Phrase[];
   certainty: string;
-  sure: boolean;
   language: string;
   /** The candidates' probabilities in words. */
   percents: string[];

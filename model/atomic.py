@@ -3,11 +3,19 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["fsync_path", "replace_atomically", "replace_folder"]
+__all__ = ["fsync_path", "publish_folder", "replace_atomically", "replace_folder"]
+
+NEW_PREFIX, OLD_PREFIX = ".loupe-new-", ".loupe-old-"
+"""Beginnings of the hidden names of folders that are being written or replaced."""
+
+ABANDONED_SECONDS = 24 * 3600
+"""Age from which a half-written folder counts as left behind by a killed process, in seconds."""
 
 
 @contextmanager
@@ -36,26 +44,73 @@ def replace_atomically(path: Path, *, durable: bool = False) -> Iterator[Path]:
         fsync_path(path.parent)
 
 
-def replace_folder(folder: Path, new: Path) -> None:
-    """Move the finished folder ``new`` to ``folder``, and remove the previous one.
+def publish_folder(
+    parent: Path,
+    fill: Callable[[Path], Path],
+    move: Callable[[Path, Path], object] | None = None,
+) -> Path:
+    """Fill a new folder and move it into place: readers see all of it or nothing of it.
 
-    Both are on one file system. If it fails, ``folder`` is as it was.
+    What killed calls left in ``parent`` is removed a day later.
+
+    Args:
+        parent: an existing or new folder on the disk of the result.
+        fill: writes into the empty folder that it is given, and returns the path to move it to.
+        move: moves the new folder to that path; by default ``replace_folder``.
+
+    Returns:
+        The path that ``fill`` returned.
 
     Raises:
-        OSError: one of the two can't be moved.
+        OSError: the folder can't be written or moved.
     """
-    old = new.with_name(f"{new.name}-old")
-    if os.path.lexists(folder):
-        folder.rename(old)
+    parent.mkdir(parents=True, exist_ok=True)
+    for folder in parent.glob(f"{NEW_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix=NEW_PREFIX, dir=parent))
     try:
-        new.rename(folder)
+        target = fill(new)
+        for path in new.rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)
+                fsync_path(path)
+        new.chmod(0o755)
+        (move or replace_folder)(new, target)
+        return target
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Move a folder to ``target``, in place of what is there.
+
+    A kill between the two renames leaves the previous folder beside it, under a hidden name; the
+    next call moves it back first.
+
+    Raises:
+        OSError: one of the two can't be moved; ``target`` is then as it was.
+    """
+    old = target.with_name(f"{OLD_PREFIX}{target.name}")
+    if os.path.lexists(old) and not os.path.lexists(target):
+        old.rename(target)
+    _remove(old)
+    if os.path.lexists(target):
+        target.rename(old)
+    try:
+        new.rename(target)
     except OSError:
         if os.path.lexists(old):
-            old.rename(folder)
+            old.rename(target)
         raise
-    if old.is_symlink() or old.is_file():
-        old.unlink()
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def fsync_path(path: Path) -> None:

@@ -166,21 +166,12 @@ class Classifier:
         return self.engine.run(pixels[None], single_thread=single_thread)
 
     def _to_prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
-        manifest = self.bundle.manifest
         ood_score = None if output.ood_score is None else float(output.ood_score[0])
-        prediction = Prediction(
-            model=manifest.name,
-            version=self.bundle.version,
-            engine=self.engine.name,
-            labels=manifest.labels,
-            probabilities=output.probabilities[0],
-            milliseconds=times,
-            language=manifest.language,
-            multilabel=manifest.multilabel,
-            present_from=manifest.present_from,
-            calibrated=manifest.calibration is not None,
+        prediction = Prediction.of_bundle(
+            self.bundle, self.engine.name, output.probabilities[0], milliseconds=times
         )
-        return decision.apply_thresholds(prediction, ood_score, manifest.calibration)
+        calibration = self.bundle.manifest.calibration
+        return decision.apply_thresholds(prediction, ood_score, calibration)
 
     def run_golden_test(self) -> float:
         """Compare the engine with the golden outputs; return the largest difference.
@@ -202,18 +193,14 @@ class Classifier:
     def _check_probabilities(self, output: EngineOutput, expected: NDArray[np.float32]) -> float:
         actual = output.probabilities[0]
         if actual.shape != expected.shape:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} returns {actual.size} "
-                f"probabilities, but the model has {expected.size} labels. "
-                "Build or import the model again."
+            raise self._mismatch(
+                f"returns {actual.size} probabilities, but the model has {expected.size} labels"
             )
         difference = float(np.abs(actual - expected).max())
         # Written so that NaN is a mismatch. The top label isn't compared, because two may tie.
         if not difference <= TOLERANCE:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} doesn't reproduce the "
-                f"golden outputs (largest difference {difference:.2g}). Don't use this model: "
-                "build or import it again on this machine."
+            raise self._mismatch(
+                f"doesn't reproduce the golden outputs (largest difference {difference:.2g})"
             )
         return difference
 
@@ -223,18 +210,19 @@ class Classifier:
         if golden is None and not is_needed:
             return
         if golden is None or output.ood_score is None:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the model has an OOD threshold, but "
-                f"{'golden.npz' if golden is None else 'the graph'} has no 'novelty'. "
-                "Build or import the model again."
-            )
+            file = "golden.npz" if golden is None else "the graph"
+            raise self._mismatch(f"needs an OOD score, but {file} has no 'novelty'")
         actual, expected = float(output.ood_score[0]), float(golden[index])
         if not abs(actual - expected) <= OOD_SCORE_TOLERANCE * max(1.0, abs(expected)):
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the engine {self.engine.name!r} gives a golden photo an "
-                f"OOD score of {actual:.5g} instead of {expected:.5g}. Build or import the "
-                "model again."
+            raise self._mismatch(
+                f"gives a golden photo an OOD score of {actual:.5g} instead of {expected:.5g}"
             )
+
+    def _mismatch(self, problem: str) -> GoldenMismatch:
+        return GoldenMismatch(
+            f"{self.bundle.folder}: the engine {self.engine.name!r} {problem}. Don't use this "
+            "model: build or import it again on this machine."
+        )
 
 
 def read_file(path: Path) -> bytes:

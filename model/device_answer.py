@@ -29,7 +29,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class ReportedAnswer(BaseModel):
-    """What a browser reports of an answer, with labels by their number in the bundle.
+    """A browser's report of an answer, with labels by their number in the bundle.
 
     Attributes:
         labels: the likeliest labels with their probabilities.
@@ -65,22 +65,16 @@ class ReportedAnswer(BaseModel):
             return "its plausible labels aren't the likeliest ones"
         return ""
 
-    def to_prediction(self, bundle: Bundle, **values: Any) -> Prediction:
+    def to_prediction(self, bundle: Bundle, engine: str, **values: Any) -> Prediction:
         """Return the prediction; ``values`` are its fields that are not about labels.
 
         Labels that weren't reported have the probability zero.
         """
-        manifest = bundle.manifest
         indices, shares = zip(*self.labels, strict=True)
-        prediction = Prediction(
-            model=bundle.name,
-            version=bundle.version,
-            labels=bundle.labels,
-            probabilities=rebuild_probabilities(indices, shares, len(bundle.labels)),
-            language=manifest.language,
-            multilabel=manifest.multilabel,
-            present_from=manifest.present_from,
-            calibrated=manifest.calibration is not None,
+        prediction = Prediction.of_bundle(
+            bundle,
+            engine,
+            rebuild_probabilities(indices, shares, len(bundle.labels)),
             in_distribution=self.known,
             ood_score=self.novelty,
             **values,

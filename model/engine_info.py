@@ -31,7 +31,7 @@ class EngineInfo:
 
     Attributes:
         name: as used in manifests, commands and query parameters.
-        letter: stands for it in share links.
+        letter: its abbreviation in share links.
         caption: one line for the screen.
         needs: the bundle's file that it runs; a bundle without it does not have the engine.
         runs_in: *server* for an engine in the app's process, *device* for one on the visitor's

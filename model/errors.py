@@ -1,32 +1,5 @@
 """All errors of Loupe, in one tree.
 
-    LoupeError
-    ├── PhotoError               a photo that cannot be read
-    │   ├── MissingPhoto         missing
-    │   ├── EmptyPhoto           empty
-    │   ├── PhotoTooLarge        too-large
-    │   ├── PhotoTooSmall        too-small
-    │   ├── TooManyPixels        too-many-pixels
-    │   ├── UnsupportedFormat    unsupported-format
-    │   └── DamagedPhoto         damaged
-    ├── BundleError              a model that cannot be used
-    │   ├── BundleNotFound       no-such-model
-    │   ├── BundleDamaged        bundle-damaged
-    │   ├── BundleTooNew         bundle-too-new
-    │   └── GoldenMismatch       golden-mismatch
-    ├── OtherVersion             other-version
-    ├── EngineUnavailable        engine-unavailable
-    ├── ArchiveError             archive-refused
-    ├── LinkError                link-refused
-    ├── DataError                data-refused
-    ├── CorrectionsFull          corrections-full
-    ├── TooManyCorrections       too-many-corrections
-    ├── ExportRefused            export-refused
-    ├── ConversionFailed         conversion-failed
-    ├── FolderExists             folder-exists
-    ├── SettingRefused           setting-refused
-    └── Busy                     busy
-
 Every error has a stable ``code`` for programs and a message for people: what happened, then
 what to do.
 """
@@ -46,6 +19,7 @@ __all__ = [
     "DataError",
     "EmptyPhoto",
     "EngineUnavailable",
+    "ExportRefused",
     "FolderExists",
     "GoldenMismatch",
     "LinkError",
@@ -70,156 +44,111 @@ class LoupeError(Exception):
     emitted: bool = False
     """True once an event was emitted for it; see ``model.events``."""
 
+    def __init_subclass__(cls, code: str = "") -> None:
+        """Set the code of a kind of error; without one, it has its parent's."""
+        if code:
+            cls.code = code
 
-class PhotoError(LoupeError):
+
+class PhotoError(LoupeError, code="photo"):
     """A photo that cannot be read."""
 
-    code = "photo"
 
-
-class MissingPhoto(PhotoError):
+class MissingPhoto(PhotoError, code="missing"):
     """No file at that path."""
 
-    code = "missing"
 
-
-class EmptyPhoto(PhotoError):
+class EmptyPhoto(PhotoError, code="empty"):
     """A file without any bytes."""
 
-    code = "empty"
 
-
-class PhotoTooLarge(PhotoError):
+class PhotoTooLarge(PhotoError, code="too-large"):
     """A file above the size limit."""
 
-    code = "too-large"
 
-
-class PhotoTooSmall(PhotoError):
+class PhotoTooSmall(PhotoError, code="too-small"):
     """A photo with too few pixels to show anything."""
 
-    code = "too-small"
 
-
-class TooManyPixels(PhotoError):
+class TooManyPixels(PhotoError, code="too-many-pixels"):
     """A photo with more pixels than this machine can decode safely."""
 
-    code = "too-many-pixels"
 
-
-class UnsupportedFormat(PhotoError):
+class UnsupportedFormat(PhotoError, code="unsupported-format"):
     """A file type that is not supported."""
 
-    code = "unsupported-format"
 
-
-class DamagedPhoto(PhotoError):
+class DamagedPhoto(PhotoError, code="damaged"):
     """A file that is incomplete or damaged."""
 
-    code = "damaged"
 
-
-class BundleError(LoupeError):
+class BundleError(LoupeError, code="bundle"):
     """A model that cannot be used."""
 
-    code = "bundle"
 
-
-class BundleNotFound(BundleError):
+class BundleNotFound(BundleError, code="no-such-model"):
     """No model or version of that name."""
 
-    code = "no-such-model"
 
-
-class BundleDamaged(BundleError):
+class BundleDamaged(BundleError, code="bundle-damaged"):
     """A file of the bundle is missing, cut short or changed."""
 
-    code = "bundle-damaged"
 
-
-class BundleTooNew(BundleError):
+class BundleTooNew(BundleError, code="bundle-too-new"):
     """A bundle written by a newer version of Loupe."""
 
-    code = "bundle-too-new"
 
-
-class GoldenMismatch(BundleError):
+class GoldenMismatch(BundleError, code="golden-mismatch"):
     """An engine does not reproduce the golden outputs."""
 
-    code = "golden-mismatch"
 
-
-class OtherVersion(LoupeError):
+class OtherVersion(LoupeError, code="other-version"):
     """Pixels that were made for another version of the model."""
 
-    code = "other-version"
 
-
-class EngineUnavailable(LoupeError):
+class EngineUnavailable(LoupeError, code="engine-unavailable"):
     """An engine that is not installed, is not in the bundle or runs on the device."""
 
-    code = "engine-unavailable"
 
-
-class ArchiveError(LoupeError):
+class ArchiveError(LoupeError, code="archive-refused"):
     """A zip that is damaged, too large when unpacked, or a bomb."""
 
-    code = "archive-refused"
 
-
-class LinkError(LoupeError):
+class LinkError(LoupeError, code="link-refused"):
     """A share link that cannot be shown."""
 
-    code = "link-refused"
 
-
-class DataError(LoupeError):
+class DataError(LoupeError, code="data-refused"):
     """Data that cannot be used for the task, such as a folder of photos."""
 
-    code = "data-refused"
 
-
-class CorrectionsFull(LoupeError):
+class CorrectionsFull(LoupeError, code="corrections-full"):
     """A correction beyond what the app keeps, or a disk without room for it."""
 
-    code = "corrections-full"
 
-
-class TooManyCorrections(LoupeError):
+class TooManyCorrections(LoupeError, code="too-many-corrections"):
     """A correction beyond what the app takes in a minute; ``retry_after`` is in seconds."""
-
-    code = "too-many-corrections"
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class ConversionFailed(LoupeError):
+class ConversionFailed(LoupeError, code="conversion-failed"):
     """A model that another format can't hold, or that answers differently in it."""
 
-    code = "conversion-failed"
 
-
-class ExportRefused(LoupeError):
+class ExportRefused(LoupeError, code="export-refused"):
     """A fastai export that cannot be read, or that would exhaust the machine."""
 
-    code = "export-refused"
 
-
-class FolderExists(LoupeError):
+class FolderExists(LoupeError, code="folder-exists"):
     """A folder that holds something else than what would be written there."""
 
-    code = "folder-exists"
 
-
-class Busy(LoupeError):
+class Busy(LoupeError, code="busy"):
     """The admission queue is full, or its deadline passed."""
 
-    code = "busy"
 
-
-class SettingRefused(LoupeError):
+class SettingRefused(LoupeError, code="setting-refused"):
     """A setting with an invalid value."""
-
-    code = "setting-refused"

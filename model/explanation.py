@@ -29,7 +29,7 @@ MAX_INFERENCES = 40
 """Most inferences: the photo, the coarse patches, and the finer ones where those matter most."""
 
 FINE_WEIGHT = 5
-"""How much a finer patch counts against a coarse one."""
+"""Weight of a finer patch relative to a coarse one."""
 
 PATCHES_PER_CHECK = 6
 """Finer patches after which the order of the regions is compared."""

@@ -197,7 +197,7 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_zip: bool) -> bytes:
-    """Return the bytes of a photo; safe to call from several threads at once.
+    """Return the bytes of a photo; safe to call from several threads.
 
     Raises:
         PhotoTooLarge: more than 20 MB, as stated in the zip or as read.

@@ -36,7 +36,7 @@ TAKES_AN = re.compile(
     r"(?i:(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|hour|honest|heir)"
     r"|[FHLMNRSX](?:[A-Z\d-]|$)"
 )
-# Mass nouns take no article: nobody says "an outwear".
+# Mass nouns take no article: "an outwear" is wrong.
 MASS_NOUN = re.compile(r"(?i)wear$")
 SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
 NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .bundle import Bundle
 from .words import WORDS
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 Graph = Literal["full", "small"]
-"""Which of a bundle's graphs answered; only devices run the small one."""
+"""The one of a bundle's graphs that answered; only devices run the small one."""
 
 TIE_RATIO = 0.9998
 """Factor that separates two probabilities that were rounded to the same number."""
@@ -59,7 +60,7 @@ def rebuild_probabilities(
 class Candidate:
     """A label with its probability; ``index`` is its position in the bundle's labels.
 
-    Probabilities are rounded to six digits, as in JSON: whoever reads them decides alike.
+    Probabilities are rounded to six digits, as in JSON, so that all who read them decide alike.
     """
 
     index: int
@@ -97,7 +98,7 @@ class Prediction:
     engine: str
     labels: tuple[str, ...] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
-    milliseconds: Milliseconds | None
+    milliseconds: Milliseconds | None = None
     language: str = "en"
     multilabel: bool = False
     present_from: float = WORDS["present_from"]
@@ -107,6 +108,25 @@ class Prediction:
     prediction_set: tuple[Candidate, ...] | None = None
     graph: Graph = "full"
     from_pixels: bool = False
+
+    @classmethod
+    def of_bundle(
+        cls, bundle: Bundle, engine: str, probabilities: NDArray[np.float32], **values: Any
+    ) -> "Prediction":
+        """Return a prediction of a bundle's labels; ``values`` are the fields it doesn't state."""
+        manifest = bundle.manifest
+        return cls(
+            model=bundle.name,
+            version=bundle.version,
+            engine=engine,
+            labels=bundle.labels,
+            probabilities=probabilities,
+            language=manifest.language,
+            multilabel=manifest.multilabel,
+            present_from=manifest.present_from,
+            calibrated=manifest.calibration is not None,
+            **values,
+        )
 
     def top(self, count: int = 5) -> list[Candidate]:
         """Return the ``count`` most probable labels, best first."""

@@ -6,14 +6,7 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    HttpUrl,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -37,6 +30,9 @@ def _plain_url(url: HttpUrl | None) -> HttpUrl | None:
     return url
 
 
+EmptyIsNone = BeforeValidator(lambda value: value or None)
+
+
 class Settings(BaseSettings):
     """The owner's settings, as ``LOUPE_NAME`` or in ``.streamlit/secrets.toml``.
 
@@ -47,126 +43,88 @@ class Settings(BaseSettings):
         env_prefix="LOUPE_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    data: Path = Field(
-        default_factory=lambda: user_data_path("loupe"),
-        description="The only folder that Loupe writes to: corrections, the owner's models, the "
-        "signing key.",
-    )
-    database: SecretStr = Field(
-        default=SecretStr(""),
-        description="SQLAlchemy URL for corrections; empty means SQLite in the data folder.",
-    )
-    corrections_max: int = Field(
-        default=10_000,
-        ge=0,
-        description="Number of corrections that are kept; more are refused. 0 saves none.",
-    )
-    corrections_mb: int = Field(
-        default=500,
-        ge=0,
-        description="Megabytes of photos that are kept with corrections. 0 keeps no photos.",
-    )
-    corrections_per_minute: int = Field(
-        default=60, ge=1, description="Number of corrections that are saved in a minute."
-    )
-    secret: SecretStr = Field(
-        default=SecretStr(""),
-        description="Signs share links; empty means a secret that is kept in the data folder.",
-    )
-    model: str = Field(
-        default="",
-        description="The model that the app opens first; empty means the owner's newest, else "
-        "imagenet.",
-    )
-    builtin: bool = Field(
-        default=True, description="Whether the built-in models are offered beside the owner's."
-    )
-    bundles: Path = Field(
-        default=ROOT / "bundles",
-        description="A folder with models that are deployed with the app; it is only read.",
-    )
-    title: str = Field(
-        default="",
-        description="The app's title; empty means the title of the model that opens first.",
-    )
-    description: str = Field(
-        default="",
-        description="One sentence about the app; empty means the model's own description.",
-    )
-    url: Annotated[
-        HttpUrl | None, BeforeValidator(lambda value: value or None), AfterValidator(_plain_url)
-    ] = Field(
-        default=None,
-        description="The app's public address, for link previews; by default that of the request.",
-    )
-    engine: ServerEngine = Field(
-        default=DEFAULT_ENGINE, description="The engine that the app uses first."
-    )
-    threads: int = Field(
-        default_factory=resources.cores,
-        ge=1,
-        le=256,
-        description="Number of cores to use; by default the cgroup's quota.",
-    )
-    memory_mb: int = Field(
-        default_factory=resources.memory_mb,
-        ge=128,
-        description="Memory for the process in MB; by default the cgroup's limit. "
-        "Photos that would not fit are refused.",
-    )
-    queue: int = Field(
-        default=8,
-        ge=0,
-        le=1000,
-        description="Number of photos that may wait while all cores are busy: this many from "
-        "pages, and as many from the API. Batches don't count.",
-    )
-    deadline: float = Field(
-        default=10.0,
-        gt=0,
-        le=300,
-        description="Seconds that a photo may wait before the answer is 'busy'.",
-    )
-    batch: int = Field(default=1000, ge=1, le=100_000, description="Number of photos in one batch.")
-    photos: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
-        default=None,
-        description="Folder with held-out photos, to show visitors those a model got wrong.",
-    )
-    cors: str = Field(
-        default="",
-        description="Sites whose pages may call the API from a browser, separated by commas.",
-    )
-    downloads: bool = Field(
-        default=True,
-        description="Whether the app gives models away: by the API, on the Deploy page, and to "
-        "browsers that run them.",
-    )
-    run: Literal["auto", "device", "server"] = Field(
-        default="auto",
-        description="Where the viewfinder's photos are answered unless a visitor chooses: on the "
-        "visitor's device once it can, on the device alone, or on the server.",
-    )
-    recent: Literal["session", "day"] = Field(
-        default="session",
-        description="How long a visitor's browser keeps its recent photos: while the tab is open, "
-        "or a day.",
-    )
-    npm: bool = Field(
-        default=True,
-        description="Whether the app may fetch onnxruntime-web, which runs models in browsers, "
-        "through npm, once.",
-    )
-    metrics: str = Field(
-        default="",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path of the Prometheus metrics, such as /metrics; empty means none.",
-    )
-    log: Literal["text", "json"] = Field(
-        default="text", description="Format of the log; json is one object per line."
-    )
-    sagemaker: bool = Field(
-        default=False, description="Adds SageMaker's routes, /ping and /invocations."
-    )
+    data: Path = Field(default_factory=lambda: user_data_path("loupe"))
+    """The only folder that Loupe writes to: corrections, the owner's models, the signing key."""
+
+    database: SecretStr = SecretStr("")
+    """SQLAlchemy URL for corrections; empty means SQLite in the data folder."""
+
+    corrections_max: Annotated[int, Field(ge=0)] = 10_000
+    """Number of corrections that are kept; more are refused. 0 saves none."""
+
+    corrections_mb: Annotated[int, Field(ge=0)] = 500
+    """Megabytes of photos that are kept with corrections. 0 keeps no photos."""
+
+    corrections_per_minute: Annotated[int, Field(ge=1)] = 60
+    """Number of corrections that are saved in a minute."""
+
+    secret: SecretStr = SecretStr("")
+    """Signs share links; empty means a secret that is kept in the data folder."""
+
+    model: str = ""
+    """The model that the app opens first; empty means the owner's newest, else imagenet."""
+
+    builtin: bool = True
+    """Offer the built-in models beside the owner's."""
+
+    bundles: Path = ROOT / "bundles"
+    """A folder with models that are deployed with the app; it is only read."""
+
+    title: str = ""
+    """The app's title; empty means the title of the model that opens first."""
+
+    description: str = ""
+    """One sentence about the app; empty means the model's own description."""
+
+    url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_plain_url)] = None
+    """The app's public address, for link previews; by default that of the request."""
+
+    engine: ServerEngine = DEFAULT_ENGINE
+    """The engine that the app uses first."""
+
+    threads: int = Field(default_factory=resources.cores, ge=1, le=256)
+    """Number of cores to use; by default the cgroup's quota."""
+
+    memory_mb: int = Field(default_factory=resources.memory_mb, ge=128)
+    """Memory for the process in MB; by default the cgroup's limit. Larger photos are refused."""
+
+    queue: Annotated[int, Field(ge=0, le=1000)] = 8
+    """Number of photos that may wait while all cores are busy: this many from pages, and as many
+    from the API. Batches don't count."""
+
+    deadline: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Seconds that a photo may wait before the answer is 'busy'."""
+
+    batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Number of photos in one batch."""
+
+    photos: Annotated[Path | None, EmptyIsNone] = None
+    """Folder with held-out photos, to show visitors those a model got wrong."""
+
+    cors: str = ""
+    """Sites whose pages may call the API from a browser, separated by commas."""
+
+    downloads: bool = True
+    """Give models away: by the API, on the Deploy page, and to browsers that run them."""
+
+    run: Literal["auto", "device", "server"] = "auto"
+    """Place that answers the viewfinder's photos unless a visitor chooses: the visitor's device
+    once it can, the device alone, or the server."""
+
+    recent: Literal["session", "day"] = "session"
+    """Time that a visitor's browser keeps its recent photos: while the tab is open, or a day."""
+
+    npm: bool = True
+    """Let the app fetch onnxruntime-web, which runs models in browsers, through npm."""
+
+    metrics: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    """Path of the Prometheus metrics, such as /metrics; empty means none."""
+
+    log: Literal["text", "json"] = "text"
+    """Format of the log; json is one object per line."""
+
+    sagemaker: bool = False
+    """Adds SageMaker's routes, /ping and /invocations."""
 
     @property
     def upload_mb(self) -> int:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .atomic import fsync_path
 from .bundle import Bundle, get_bundle, list_versions
-from .engine_info import ENGINES
+from .engine_info import ENGINES, EngineInfo
 from .errors import BundleError, LinkError
 from .prediction import Graph, Prediction, rebuild_probabilities
 from .settings import settings
@@ -62,18 +62,22 @@ SMALL_GRAPH = "s"
 FROM_PIXELS = "p"
 """Follows the letter of an engine on the server that got pixels instead of a photo."""
 
-ENGINES_BY_LETTERS: dict[str, tuple[str, Graph, bool]] = {
-    **{info.letter: (info.name, "full", False) for info in ENGINES.values()},
-    **{
-        info.letter + SMALL_GRAPH: (info.name, "small", False)
-        for info in ENGINES.values()
-        if info.runs_in == "device"
-    },
-    **{
-        info.letter + FROM_PIXELS: (info.name, "full", True)
-        for info in ENGINES.values()
-        if info.runs_in == "server"
-    },
+VARIANTS: dict[str, tuple[tuple[Graph, bool], ...]] = {
+    "server": (("full", False), ("full", True)),
+    "device": (("full", False), ("small", False)),
+}
+"""Graph and ``Prediction.from_pixels`` of the answers that are given on each side."""
+
+
+def _letters(engine: EngineInfo, graph: Graph, from_pixels: bool) -> str:
+    suffix = SMALL_GRAPH if graph == "small" else FROM_PIXELS if from_pixels else ""
+    return engine.letter + suffix
+
+
+ENGINES_BY_LETTERS = {
+    _letters(info, *variant): (info.name, *variant)
+    for info in ENGINES.values()
+    for variant in VARIANTS[info.runs_in]
 }
 """Engine, graph and ``Prediction.from_pixels``."""
 
@@ -119,8 +123,7 @@ def encode(prediction: Prediction) -> str:
     labels = prediction.prediction_set
     plausible = "x" if labels is None else str(min(99, len(labels)))
     engine = ENGINES[prediction.engine]
-    letters = engine.letter + (SMALL_GRAPH if prediction.graph == "small" else "")
-    letters += FROM_PIXELS if prediction.from_pixels else ""
+    letters = _letters(engine, prediction.graph, prediction.from_pixels)
     token = "~".join([prediction.model, prediction.version, letters, known, plausible, pairs])
     secret = _secret() if engine.runs_in == "server" else None
     return _signer(secret).sign(f"{token}.{_key_id(secret)}").decode() if secret else token
@@ -139,17 +142,10 @@ def decode(token: str) -> SharedPrediction:
     model, version, letters, known, plausible, pairs = match.groups()
     engine, graph, from_pixels = ENGINES_BY_LETTERS[letters]
     bundle = _get_bundle(model, version)
-    prediction = Prediction(
-        model=model,
-        version=version,
-        engine=engine,
-        labels=bundle.labels,
-        probabilities=_parse_probabilities(pairs, bundle),
-        milliseconds=None,
-        language=bundle.manifest.language,
-        multilabel=bundle.manifest.multilabel,
-        present_from=bundle.manifest.present_from,
-        calibrated=bundle.manifest.calibration is not None,
+    prediction = Prediction.of_bundle(
+        bundle,
+        engine,
+        _parse_probabilities(pairs, bundle),
         in_distribution=IN_DISTRIBUTION[known],
         graph=graph,
         from_pixels=from_pixels,
@@ -209,7 +205,7 @@ def _get_bundle(model: str, version: str) -> Bundle:
                 return kept.bundle
     except BundleError:
         raise LinkError(
-            # Without its name, which may be any text of whoever made the link.
+            # Without its name, since the author of a link can put any text there.
             "This answer came from a model this app doesn't have. "
             "Send the photo again for a new answer."
         ) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.filesize import decimal
 
-__all__ = ["INVISIBLE", "MAX_LISTED", "clean", "escape", "format_size", "list_some"]
+__all__ = ["INVISIBLE", "MAX_LISTED", "clean", "count_of", "escape", "format_size", "list_some"]
 
 INVISIBLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"  # controls, surrogates, line separators
@@ -47,6 +47,11 @@ def list_some(names: Sequence[str], limit: int = MAX_LISTED) -> str:
     """Join the first names with commas and count the others."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun, which gets an s unless the number is one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What several test files need: a data folder of their own, and models to ask."""
+"""Fixtures of several test files: a data folder of their own, and models."""
 
 import os
 import signal
@@ -55,21 +55,21 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 @pytest.fixture
-def shelf(data_folder: Path) -> Path:
-    """Where the data folder holds models."""
+def models_dir(data_folder: Path) -> Path:
+    """The data folder's models."""
     return data_folder / "models"
 
 
 @pytest.fixture
-def tiny_bundle(shelf: Path) -> Bundle:
+def tiny_bundle(models_dir: Path) -> Bundle:
     """The model of colours in the data folder, by the name ``tiny``."""
-    return tiny(shelf)
+    return tiny(models_dir)
 
 
 @pytest.fixture
-def calibrated_bundle(shelf: Path) -> Bundle:
+def calibrated_bundle(models_dir: Path) -> Bundle:
     """The same with calibration: it can say that it does not know."""
-    return tiny(shelf, "calibrated", confidence=CALIBRATED)
+    return tiny(models_dir, "calibrated", confidence=CALIBRATED)
 
 
 @pytest.fixture

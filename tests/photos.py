@@ -27,7 +27,7 @@ def drawn(width: int, height: int, seed: int = 0) -> Image.Image:
 
 def opened_by_pillow(data: bytes) -> Image.Image:
     """Return what fastai's ``PILImage.create`` makes of a file, on white if it is transparent."""
-    image = Image.open(io.BytesIO(data))
+    image: Image.Image = Image.open(io.BytesIO(data))
     if image.mode in ("RGBA", "LA") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import main as deploy_cli
-from deploy.hosts import hosts
+from deploy.hosts import HOSTS
 from model.cli import COMMANDS
 from model.settings import ROOT, Settings
 
@@ -28,7 +28,7 @@ def test_every_deploy_command_is_shown() -> None:
     assert set(re.findall(r"python -m deploy (\w+)", TEXT)) >= set(deploy_cli.commands)
 
 
-@pytest.mark.parametrize("host", hosts())
+@pytest.mark.parametrize("host", HOSTS)
 def test_every_host_is_named(host: str) -> None:
     assert f"`{host}`" in TEXT
 

@@ -1,6 +1,7 @@
 """Which warnings fail a test: those of our own code, not those of installed packages."""
 
 import warnings
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_deprecated_call_in_our_own_code_is_an_error() -> None:
 @pytest.mark.filterwarnings("default::pytest.PytestWarning")
 def test_a_file_that_is_left_open_is_noticed() -> None:
     """Its warning is raised in a destructor, where pytest finds it."""
-    unraised = []
+    unraised = list[Any]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.unraisablehook", unraised.append)
         open(__file__, encoding="utf-8").read(1)  # noqa: PTH123, SIM115

@@ -17,7 +17,7 @@ __all__ = ["accent_color", "draw_bars", "draw_candidates", "text_color"]
 GREY = "#7C8B88"
 
 LABEL_WIDTH = 130
-"""Of a column of labels at most, in pixels; tooltips have them whole."""
+"""Largest width of the label column, in pixels; tooltips show labels in full."""
 
 TONES = {
     Certainty.FEW: "doubt",
@@ -144,7 +144,6 @@ def draw_bars(
     full_value: float,
     first_color: str,
     value_title: str,
-    label_limit: int = LABEL_WIDTH,
 ) -> None:
     """Draw horizontal bars in the given order, the first in its own colour.
 
@@ -152,7 +151,6 @@ def draw_bars(
         full_value: value of the longest possible bar.
         first_color: colour of the first bar.
         value_title: name of the value in tooltips.
-        label_limit: width from which a label is cut, in pixels.
     """
     data = pd.DataFrame(
         {
@@ -163,13 +161,13 @@ def draw_bars(
         }
     )
     description = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
-    spec = _bars_spec(full_value, first_color, text_color(), value_title, label_limit)
+    spec = _bars_spec(full_value, first_color, text_color(), value_title)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=32)
 def _bars_spec(
-    full_value: float, first_color: str, text_color: str, value_title: str, label_limit: int
+    full_value: float, first_color: str, text_color: str, value_title: str
 ) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
@@ -179,7 +177,7 @@ def _bars_spec(
     base = alt.Chart(alt.NamedData("bars"), height=alt.Step(30)).encode(
         x=alt.X("value:Q", axis=None).scale(domain=[0, full_value * 1.25]),
         y=alt.Y("label:N", sort=None, title=None).axis(
-            labelLimit=label_limit,
+            labelLimit=LABEL_WIDTH,
             labelColor=text_color,
             labelFontSize=13,
             labelPadding=8,

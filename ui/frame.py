@@ -25,6 +25,8 @@ page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)
 logo, _ = header_logo(is_dark=st.context.theme.type == "dark")
 st.logo(logo, size="large")
+# Twice: a visitor may leave before the page is drawn, and the page may write to its address.
+save_page()
 page.run()
 save_page()
 # Once the page is drawn: each photo leaves a few megabytes of freed memory behind.

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from model import Classifier, load
 from model.classifier import Identification
 from model.explanation import mean_cells, occlusion_map, render_overlay
+from model.photo import FORMAT_NAMES, MAX_BYTES
 
 from ..dispatcher import dispatcher
 from .batch import BATCH_BODY, BatchResponse, start_batch
@@ -61,12 +62,11 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
     responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 503),
     openapi_extra=photo_body(IdentifyParams),
     summary="Identify a photo",
+    description="Send the photo's bytes, or a form with the photo as `photo`.\n\n"
+    f"{FORMAT_NAMES} of at most {MAX_BYTES // 2**20} MB. The photo is not saved.",
 )
 async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
-    """Send the photo's bytes, or a form with the photo as `photo`.
-
-    JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB. The photo is not saved.
-    """
+    """Respond with the prediction for one photo."""
     return await identify_request(request, params, identify_photo)
 
 

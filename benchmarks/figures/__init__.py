@@ -1,1 +1,1 @@
-"""One module per figure or family of figures; ``benchmarks()`` finds them all."""
+"""The measurements: one module per figure or family of figures, listed in ``table.py``."""

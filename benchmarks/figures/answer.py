@@ -1,50 +1,48 @@
-"""What a visitor waits for: photo chosen → answer visible."""
+"""The time that a visitor waits: photo chosen → answer, and process start → first answer."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 from playwright.sync_api import Browser
 
-from ..apps import gradio, loupe
-from ..browser import chromium, open_page, time_answer
-from ..photos import phone_photo, small_photo, write_photo
-from ..registry import benchmark
-from ..servers import Server, serve
+from ..apps import App, gradio, loupe, streamlit
+from ..browser import chromium, open_page, time_answer, time_visit
+from ..photos import small_file, write_photo
+from ..servers import serve
 from ..timing import measure_pairs
 
-__all__ = ["answer_phone", "answer_small"]
+__all__ = ["against_gradio", "start"]
 
 
-@benchmark(
-    "answer-small",
-    "photo of 500 × 375 pixels chosen → answer visible in Chromium, against a ten-line Gradio app",
-    target=0.35,
-)
-def answer_small(quick: bool) -> tuple[float, str]:
-    """Time both pages on a small photo."""
-    return _against_gradio(write_photo("cat-small.jpg", small_photo()), 3 if quick else 15)
-
-
-@benchmark(
-    "answer-12mp",
-    "photo of 12 megapixels chosen → answer visible in Chromium, against a ten-line Gradio app",
-    target=0.2,
-)
-def answer_phone(quick: bool) -> tuple[float, str]:
-    """Time both pages on a phone's photo."""
-    return _against_gradio(write_photo("cat-12mp.jpg", phone_photo()), 3 if quick else 15)
-
-
-def _against_gradio(photo: Path, count: int) -> tuple[float, str]:
+def against_gradio(make_photo: Callable[[], bytes], quick: bool) -> tuple[float, str]:
+    """Time both pages on a photo."""
+    photo = write_photo("answer.jpg", make_photo())
     with chromium() as browser, serve(loupe()) as ours, serve(gradio()) as theirs:
-        ours.wait_ready()
-        theirs.wait_ready()
+        ours.wait_for()
+        theirs.wait_for()
         readings = measure_pairs(
-            lambda: _answer(browser, ours, photo), lambda: _answer(browser, theirs, photo), count
+            lambda: time_visit(browser, ours, photo),
+            lambda: time_visit(browser, theirs, photo),
+            3 if quick else 15,
         )
     return readings.ratio, f"{readings}; a new, settled page each time"
 
 
-def _answer(browser: Browser, server: Server, photo: Path) -> float:
-    """Return the seconds that a new visitor waits for the answer."""
-    with open_page(browser, server) as page:
-        return time_answer(page, server, photo)[0]
+def start(quick: bool) -> tuple[float, str]:
+    """Start both alternately; a visitor arrives as soon as the server listens."""
+    ours, theirs = loupe(), streamlit()
+    with chromium() as browser:
+        readings = measure_pairs(
+            lambda: _first_answer(browser, ours),
+            lambda: _first_answer(browser, theirs),
+            1 if quick else 5,
+        )
+    return readings.ratio, f"{readings}; Chromium was already running"
+
+
+def _first_answer(browser: Browser, app: App) -> float:
+    """Return the seconds from process start to the answer."""
+    with serve(app) as server:
+        server.wait()
+        with open_page(browser, server, settle_seconds=0) as page:
+            time_answer(page, server, small_file())
+            return server.seconds()

@@ -3,33 +3,25 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from statistics import median
 
 from model import resources
 
 from ..apps import loupe
-from ..browser import chromium, open_page, time_answer
+from ..browser import chromium, time_visit
+from ..figure import NotMeasured
 from ..load_client import LoadResult, run_load
-from ..paths import BUILD
-from ..photos import small_photo, small_photos, write_photo
-from ..registry import NotMeasured, benchmark
+from ..photos import small_file, small_photos, write_photo
 from ..servers import Server, serve
 from ..timing import measure_pairs, timer
 from .folder import baseline_loop
 
-__all__ = ["rate", "screen", "tail"]
+__all__ = ["CLIENTS", "rate", "screen", "tail"]
 
 CLIENTS = 32
 PATH = "/api/v1/identify?top=5"
 
 
-@benchmark(
-    "api-rate",
-    "photos a second through the API, against decoder and bare ONNX Runtime run flat out",
-    target=0.8,
-    at_least=True,
-)
 def rate(quick: bool) -> tuple[float, str]:
     """Run 32 clients on the server's own cores, against the faster of two hand-written loops."""
     photos = small_photos(40 if quick else 400)
@@ -44,11 +36,6 @@ def rate(quick: bool) -> tuple[float, str]:
     return 1 / worst.ratio, f"{worst} of {len(photos)} photos; the clients use the same cores"
 
 
-@benchmark(
-    "api-tail",
-    f"the API's p99 latency with {CLIENTS} clients, against its p50",
-    target=4,
-)
 def tail(quick: bool) -> tuple[float, str]:
     """Return p99 divided by p50, the median over rounds."""
     photos = small_photos(60 if quick else 600)
@@ -61,30 +48,23 @@ def tail(quick: bool) -> tuple[float, str]:
     return median(ratios), f"{latencies}; {len(rounds)} rounds of {len(photos)} photos"
 
 
-@benchmark(
-    "api-screen",
-    f"photo chosen → answer visible in Chromium beside {CLIENTS} API clients, against alone",
-    target=6,
-)
 def screen(quick: bool) -> tuple[float, str]:
     """Time a visitor of the page beside clients that never pause."""
-    photo, count = write_photo("cat-small.jpg", small_photo()), 2 if quick else 9
+    photo = small_file()
     with _serve_app() as server, chromium() as browser:
-
-        def visit() -> float:
-            with open_page(browser, server) as page:
-                return time_answer(page, server, photo)[0]
 
         def beside() -> float:
             with _flood(server):
-                return visit()
+                return time_visit(browser, server, photo)
 
-        readings = measure_pairs(beside, visit, count)
+        readings = measure_pairs(
+            beside, lambda: time_visit(browser, server, photo), 2 if quick else 9
+        )
     return readings.ratio, f"{readings}; the clients use the same cores"
 
 
 def _post(server: Server, photos: list[bytes]) -> LoadResult:
-    result = run_load(f"http://127.0.0.1:{server.port}{PATH}", photos, CLIENTS)
+    result = run_load(server.origin + PATH, photos, CLIENTS)
     if result.errors:
         raise NotMeasured(f"{result.errors} photos got an error")
     return result
@@ -93,14 +73,8 @@ def _post(server: Server, photos: list[bytes]) -> LoadResult:
 @contextmanager
 def _serve_app() -> Iterator[Server]:
     """Start this app, warmed up, with a queue that holds all clients."""
-    app = loupe()
-    environment = {
-        **app.environment,
-        "LOUPE_QUEUE": str(CLIENTS),
-        "LOUPE_DATA": str(BUILD / "data"),
-    }
-    with serve(replace(app, environment=environment)) as server:
-        server.wait_ready()
+    with serve(loupe(), LOUPE_QUEUE=str(CLIENTS)) as server:
+        server.wait_for()
         _post(server, small_photos(4))
         yield server
 

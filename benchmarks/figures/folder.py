@@ -20,18 +20,11 @@ from model.preprocess import FILTERS
 from ..paths import BUILD
 from ..photos import phone_photo, small_photos, write_photo
 from ..reference import classifier
-from ..registry import benchmark
 from ..timing import Pairs, measure_pairs, timer
 
 __all__ = ["baseline_loop", "folder"]
 
 
-@benchmark(
-    "folder",
-    "photos per second from a folder, against decoder and bare ONNX Runtime run flat out",
-    target=0.85,
-    at_least=True,
-)
 def folder(quick: bool) -> tuple[float, str]:
     """Measure small and phone photos; the worse ratio counts."""
     count, rounds = (8, 2) if quick else (200, 7)

@@ -1,44 +1,29 @@
-"""Photo bytes → answer, against fastai's own ``learn.predict``."""
+"""Photo bytes → answer in this process, against fastai and against bare ONNX Runtime."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
+
+from model.engines.compiled import GRAPH, REQUIRED_OUTPUTS, OnnxEngine
+from model.preprocess import preprocess
 
 from ..photos import phone_photo, small_photo
 from ..reference import classifier, learner, predict
-from ..registry import benchmark
-from ..timing import measure_pairs, timer
+from ..timing import Pairs, measure_pairs, timer
 
-__all__ = ["predict_phone", "predict_small"]
-
-
-@benchmark(
-    "predict-small",
-    "JPEG bytes of 500 × 375 pixels → answer, against `learn.predict` of the same learner",
-    target=0.30,
-)
-def predict_small(quick: bool) -> tuple[float, str]:
-    """Time both on a small photo."""
-    return _against_fastai(small_photo(), 5 if quick else 100)
+__all__ = ["against_fastai", "overhead"]
 
 
-@benchmark(
-    "predict-12mp",
-    "JPEG bytes of 12 megapixels → answer, against `learn.predict` of the same learner",
-    target=0.35,
-)
-def predict_phone(quick: bool) -> tuple[float, str]:
-    """Time both on a phone's photo."""
-    return _against_fastai(phone_photo(), 3 if quick else 40)
-
-
-def _against_fastai(photo: bytes, count: int) -> tuple[float, str]:
-    ours, learn = classifier(), learner()
+def against_fastai(make_photo: Callable[[], bytes], count: int, quick: bool) -> tuple[float, str]:
+    """Time ``count`` answers of both for a photo."""
+    photo, ours, learn = make_photo(), classifier(), learner()
     with learn.no_bar():
         readings = measure_pairs(
             timer(lambda: ours.identify(photo)),
             timer(lambda: predict(learn, photo)),
-            count,
+            5 if quick else count,
             warm=3,
         )
         comparison = _compare(photo, learn)
@@ -54,3 +39,32 @@ def _compare(photo: bytes, learn: Any) -> str:
     top_label = ours.top(1)[0].label
     both = f"both say {label!r}" if top_label == label else f"{top_label!r} against {label!r}"
     return f"{both}, probabilities differ by at most {apart:.1g}"
+
+
+def overhead(quick: bool) -> tuple[float, str]:
+    """Time decoded photo → answer against the session alone, with the engine's options."""
+    count = 10 if quick else 200
+    small, phone = _measure_overhead(small_photo(), count), _measure_overhead(phone_photo(), count)
+    return small.ratio, f"{small}; 12 megapixels {phone.ratio:.2f}: {phone}"
+
+
+def _measure_overhead(photo: bytes, count: int) -> Pairs:
+    ours = classifier()
+    session = _bare_session()
+    decoded = ours.read_photo(photo)
+    pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
+    return measure_pairs(
+        timer(lambda: ours.identify(decoded)),
+        timer(lambda: session.run(list(REQUIRED_OUTPUTS), {"pixels": pixels})),
+        count,
+        warm=5,
+    )
+
+
+def _bare_session() -> ort.InferenceSession:
+    engine = classifier().engine
+    assert isinstance(engine, OnnxEngine)
+    # Options are read from the engine's session, so that the two can't differ.
+    options = engine._ort_session.get_session_options()  # noqa: SLF001
+    graph = engine.bundle.read(GRAPH)
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

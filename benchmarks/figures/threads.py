@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ..photos import small_photos
 from ..reference import classifier
-from ..registry import benchmark
 
 __all__ = ["count_differences", "threads"]
 
@@ -19,12 +18,6 @@ Answer = NDArray[np.float32]
 """Probabilities of all labels."""
 
 
-@benchmark(
-    "threads",
-    "16 threads × 500 photos: answers that differ from the serial ones",
-    target=0,
-    unit="answers",
-)
 def threads(quick: bool) -> tuple[float, str]:
     """Answer all photos serially, then in every thread, each starting elsewhere in the list."""
     photos = small_photos(20 if quick else 500)

@@ -1,26 +1,14 @@
 """Name what is on a photo: python sample.py photo.jpg."""
 
-import json
-import sys
-from pathlib import Path
-
 from ai_edge_litert.interpreter import Interpreter
-from answer import print_answer
-from preprocess import read_pixels
-
-FOLDER = Path(__file__).parent
+from answer import FOLDER, main
 
 
-def main(photo):
-    """Print the answer for a photo's file."""
-    config = json.loads((FOLDER / "config.json").read_text("utf-8"))
+def run(pixels):
+    """Return the outputs by name for one photo: uint8 [1, height, width, 3]."""
     runner = Interpreter(str(FOLDER / "model.tflite")).get_signature_runner()
-    outputs = runner(pixels=read_pixels(photo, config["recipe"])[None])
-    novelty = outputs["novelty"].ravel()[0] if "novelty" in outputs else None
-    print_answer(config, outputs["probabilities"][0], novelty)
+    return runner(pixels=pixels)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    main(run)

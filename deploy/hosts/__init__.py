@@ -1,25 +1,35 @@
-"""The hosts, one per module; a module that defines ``HOST`` is found automatically."""
-
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
+"""The hosts, one per module."""
 
 from ..errors import UnknownHost
 from ..host import Host
-from ..options import Kind
+from . import (
+    cloud_init,
+    cloud_run,
+    community_cloud,
+    render,
+    sagemaker,
+    spaces,
+    static,
+    vertex,
+    vps_compose,
+)
 
-__all__ = ["get_host", "hosts"]
+__all__ = ["HOSTS", "get_host"]
 
-ORDER = (Kind.STATIC, Kind.PAAS, Kind.VPS, Kind.IAAS, Kind.ML_PAAS)
+_MODULES = (
+    static,
+    community_cloud,
+    render,
+    spaces,
+    vps_compose,
+    cloud_run,
+    cloud_init,
+    vertex,
+    sagemaker,
+)
 
-
-@cache
-def hosts() -> dict[str, Host]:
-    """Return all hosts by name, sorted by kind and title."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    unsorted: list[Host] = [module.HOST for module in modules]
-    ordered = sorted(unsorted, key=lambda host: (ORDER.index(host.kind), host.title))
-    return {host.name: host for host in ordered}
+HOSTS: dict[str, Host] = {module.HOST.name: module.HOST for module in _MODULES}
+"""All hosts by name. The Deploy page shows them in this order: the least cost and upkeep first."""
 
 
 def get_host(name: str) -> Host:
@@ -29,6 +39,6 @@ def get_host(name: str) -> Host:
         UnknownHost: there is none; the message lists all hosts.
     """
     try:
-        return hosts()[name]
+        return HOSTS[name]
     except KeyError:
-        raise UnknownHost(f"No host named '{name}'. Available: {', '.join(hosts())}.") from None
+        raise UnknownHost(f"No host named '{name}'. Available: {', '.join(HOSTS)}.") from None

@@ -1,9 +1,8 @@
 """Google Cloud Run: a service that scales to zero, and to no more than one instance."""
 
-from ..host import Host, Limits, ManifestPaths, Source
-from ..options import Budget, Expertise, Kind, Traffic
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Traffic
 from ..spec import AppSpec
-from ..templates import dump_yaml, format_budget_alert, make_probe, to_name_value_list
+from ..templates import dump_yaml, to_name_value_list
 
 __all__ = ["HOST", "IMAGE", "PLACEHOLDERS"]
 
@@ -15,35 +14,39 @@ IMAGE = "REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve"
 APIS = " ".join(
     f"{name}.googleapis.com" for name in ("run", "artifactregistry", "cloudbuild", "secretmanager")
 )
-PLACEHOLDERS = {
-    "REGION": "a region such as europe-west1",
-    "PROJECT": "the project's ID",
-}
+PLACEHOLDERS = {"REGION": "a region such as europe-west1", "PROJECT": "the project's ID"}
 MEMORY_MB = 1024
 SECRET = "loupe-secret"  # noqa: S105 - the secret's name, not its value
-ALERT = (
-    "Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale in "
-    "service.yaml limits the bill."
-)
 
 
-def make_files(app: AppSpec) -> dict[str, str]:
+def make_plan(app: AppSpec) -> Plan:
     """Return the service in Knative's form."""
     secret = {"name": SECRET, "key": "latest"}
+    probe = {"path": app.ready_path, "port": app.port}
     container = {
         "image": IMAGE,
         "ports": [{"name": "http1", "containerPort": app.port}],
         "env": [
             *to_name_value_list(app.environment(MEMORY_MB)),
-            {"name": app.secrets[0], "valueFrom": {"secretKeyRef": secret}},
+            {"name": "LOUPE_SECRET", "valueFrom": {"secretKeyRef": secret}},
         ],
         "resources": {"limits": {"cpu": "1", "memory": f"{MEMORY_MB}Mi"}},
-        "startupProbe": make_probe(app, app.ready_path, period_seconds=5, failures=24),
-        "livenessProbe": make_probe(app, app.live_path, period_seconds=30, failures=3),
+        "startupProbe": {
+            "httpGet": probe,
+            "periodSeconds": 5,
+            "timeoutSeconds": 5,
+            "failureThreshold": 24,
+        },
+        "livenessProbe": {
+            "httpGet": probe | {"path": app.live_path},
+            "periodSeconds": 30,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
     }
     annotations = {
         "autoscaling.knative.dev/minScale": "0",
-        "autoscaling.knative.dev/maxScale": str(app.max_instances),
+        "autoscaling.knative.dev/maxScale": "1",
         "run.googleapis.com/sessionAffinity": "true",
         "run.googleapis.com/startup-cpu-boost": "true",
     }
@@ -59,12 +62,26 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "metadata": {"name": app.name},
         "spec": {"template": {"metadata": {"annotations": annotations}, "spec": revision}},
     }
-    comments = (
-        f"Cloud Run: {REFERENCE}",
-        format_budget_alert(ALERT),
-        "Files are in memory: set LOUPE_DATABASE to keep corrections, and before raising maxScale.",
+    return Plan(
+        {FILE: dump_yaml(document, f"Cloud Run: {REFERENCE}")},
+        f"""\
+$ gcloud config set project PROJECT && gcloud services enable {APIS}
+$ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
+$ gcloud builds submit --tag {IMAGE}
+$ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-
+$ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')
+$ gcloud secrets add-iam-policy-binding {SECRET} --role=roles/secretmanager.secretAccessor \
+--member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com
+To keep corrections, do the same for LOUPE_DATABASE: a secret and its env entry.
+$ gcloud run services replace service.yaml --region REGION
+$ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers \
+--role=roles/run.invoker
+$ gcloud run services describe loupe --region REGION --format='value(status.url)'
+Open that address.
+""",
+        f"gcloud builds submit --tag {IMAGE} && gcloud run deploy loupe --image {IMAGE} "
+        "--region REGION",
     )
-    return {FILE: dump_yaml(document, *comments)}
 
 
 HOST = Host(
@@ -79,54 +96,23 @@ HOST = Host(
     expertise=Expertise.SOME,
     own_domain=True,
     gpu=True,
-    limits=Limits(
-        memory_mb=MEMORY_MB,
-        cpu=1,
-        stops_idle=True,
-        start_seconds=240,
-        body_mb=32,
-        socket_minutes=60,
-    ),
+    limits=Limits(memory_mb=MEMORY_MB, cpu=1, sleeps="when idle", start_seconds=240),
     sources=(
         Source(REFERENCE, "memory_mb cpu manifest"),
-        Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", "stops_idle"),
-        Source(f"{DOCS}/quotas", "start_seconds body_mb"),
-        Source(f"{DOCS}/docs/triggering/websockets", "socket_minutes"),
+        Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", "sleeps"),
+        Source(f"{DOCS}/quotas", "start_seconds"),
         Source(f"{DOCS}/pricing", "price"),
     ),
-    budget_alert=ALERT,
-    steps=f"""
-        Budget alert: {ALERT}
-        $ WRITE
-        $ gcloud config set project PROJECT && gcloud services enable {APIS}
-        $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
-        $ gcloud builds submit --tag {IMAGE}
-        $ openssl rand -hex 32 | gcloud secrets create {SECRET} --data-file=-
-        $ NUMBER=$(gcloud projects describe PROJECT --format='value(projectNumber)')
-        $ gcloud secrets add-iam-policy-binding {SECRET} --role=roles/secretmanager.secretAccessor
-            --member=serviceAccount:$NUMBER-compute@developer.gserviceaccount.com
-        To keep corrections, do the same for LOUPE_DATABASE: a secret and its env entry.
-        $ gcloud run services replace service.yaml --region REGION
-        $ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers
-            --role=roles/run.invoker
-        $ gcloud run services describe loupe --region REGION --format='value(status.url)'
-        Open that address.
-    """,
-    update=f"gcloud builds submit --tag {IMAGE} && gcloud run deploy loupe --image {IMAGE} "
-    "--region REGION",
-    placeholders=PLACEHOLDERS,
-    make_files=make_files,
-    manifest=ManifestPaths(
-        FILE,
-        environment=f"{CONTAINER}.env",
-        health=f"{CONTAINER}.startupProbe.httpGet.path",
-        memory=f"{CONTAINER}.resources.limits.memory",
+    budget_alert=(
+        "Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale in "
+        "service.yaml limits the bill."
     ),
-    max_instances_via="autoscaling.knative.dev/maxScale: '1'",
-    sticky_sessions_via="run.googleapis.com/sessionAffinity",
-    remarks="""
-        A page's web socket is cut after an hour; the page reconnects automatically.
-        Session affinity is best effort.
-        A zip larger than 32 MB is rejected.
-    """,
+    remarks="""\
+maxScale keeps it at one instance: set LOUPE_DATABASE before raising it.
+A page's web socket is cut after an hour; the page reconnects automatically.
+Session affinity is best effort.
+A zip larger than 32 MB is rejected.
+""",
+    make_plan=make_plan,
+    placeholders=PLACEHOLDERS,
 )

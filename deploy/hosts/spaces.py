@@ -2,8 +2,7 @@
 
 from model.settings import ROOT
 
-from ..host import Host, Limits, ManifestPaths, Source, StartCommand
-from ..options import Budget, Kind, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Source, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
 
@@ -11,16 +10,11 @@ __all__ = ["HOST"]
 
 DOCS = "https://huggingface.co/docs/hub"
 FILE = "README.md"
-FOLDER = "build/spaces"
 SPACE = "YOUR-NAME/loupe"
-UPLOAD = f"hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'"
-ALERT = (
-    "set a sleep time (Settings of the Space) before choosing paid hardware, and check "
-    "https://huggingface.co/settings/billing; cpu-basic is not charged."
-)
+UPLOAD = f"hf upload {SPACE} build/spaces . --repo-type space --delete '*'"
 
 
-def make_files(app: AppSpec) -> dict[str, str]:
+def make_plan(app: AppSpec) -> Plan:
     """Return the README whose front matter configures a Space.
 
     A Space builds the last stage of its Dockerfile.
@@ -37,11 +31,24 @@ def make_files(app: AppSpec) -> dict[str, str]:
             "license": "apache-2.0",
         }
     )
-    files = {FILE: f"---\n{front_matter}---\n\n{make_readme(app, ALERT)}"}
+    files = {FILE: f"---\n{front_matter}---\n\n{make_readme(app)}"}
     if app.learner:
-        dockerfile = (ROOT / app.dockerfile).read_text(encoding="utf-8")
-        files[app.dockerfile] = f"{dockerfile}\nFROM {app.image_stage}\n"
-    return files
+        dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+        files["Dockerfile"] = f"{dockerfile}\nFROM {app.image_stage}\n"
+    settings = " ".join(f"-e {name}={value}" for name, value in app.environment(16384).items())
+    return Plan(
+        files,
+        f"""\
+$ pip install --upgrade huggingface_hub && hf auth login
+$ hf repos create {SPACE} --repo-type space --space-sdk docker --exist-ok
+$ hf spaces variables add {SPACE} {settings} && hf spaces secrets add {SPACE} -s \
+LOUPE_SECRET=$(openssl rand -hex 32)
+$ {UPLOAD}
+To keep corrections, add LOUPE_DATABASE as a secret in the Space's Settings.
+Open https://huggingface.co/spaces/{SPACE}.
+""",
+        UPLOAD,
+    )
 
 
 HOST = Host(
@@ -55,40 +62,29 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     gpu=True,
-    limits=Limits(memory_mb=16 * 1024, cpu=2, sleeps_minutes=48 * 60, start_seconds=30 * 60),
+    limits=Limits(memory_mb=16384, cpu=2, sleeps="after 48 hours", start_seconds=30 * 60),
     sources=(
         Source(f"{DOCS}/spaces-overview", "memory_mb cpu price"),
-        Source(f"{DOCS}/spaces-gpus#sleep-time", "sleeps_minutes"),
+        Source(f"{DOCS}/spaces-gpus#sleep-time", "sleeps"),
         # Only the current reference has it; the copy that was read is older.
         Source(f"{DOCS}/spaces-config-reference", "start_seconds", first_hand=False),
         Source(f"{DOCS}/spaces-config-reference", "manifest"),
     ),
-    budget_alert=ALERT,
-    steps=f"""
-        Budget alert: {ALERT}
-        $ WRITE
-        $ pip install --upgrade huggingface_hub && hf auth login
-        $ hf repos create {SPACE} --repo-type space --space-sdk docker --exist-ok
-        $ hf spaces variables add {SPACE} -e SETTINGS && hf spaces secrets add {SPACE}
-            -s LOUPE_SECRET=$(openssl rand -hex 32)
-        $ {UPLOAD}
-        To keep corrections, add LOUPE_DATABASE as a secret in the Space's Settings.
-        Open https://huggingface.co/spaces/{SPACE}.
-    """,
-    settings_separator=" -e ",
-    update=UPLOAD,
+    budget_alert=(
+        "set a sleep time (Settings of the Space) before choosing paid hardware, and check "
+        "https://huggingface.co/settings/billing; cpu-basic is not charged."
+    ),
+    remarks=f"""\
+The frame is on another domain, where XSRF protection would make uploads fail with 403. \
+deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
+Files are lost at every restart unless the Space has storage at /data.
+Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
+Limited to one instance. Anyone can download what is in a public Space, the model included.
+""",
+    make_plan=make_plan,
+    placeholders={"YOUR-NAME": "your name on Hugging Face"},
     package="folder",
     full_install=True,
-    placeholders={"YOUR-NAME": "your name on Hugging Face"},
-    make_files=make_files,
-    manifest=ManifestPaths(FILE, port="app_port"),
     # The entry point turns XSRF protection off where this variable is set.
-    start=StartCommand(provided_env={"SPACE_ID": "you/loupe"}),
-    remarks=f"""
-        The frame is on another domain, where XSRF protection would make uploads fail with 403.
-        deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
-        Files are lost at every restart unless the Space has storage at /data.
-        Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
-        Limited to one instance. Anybody can download what is in a public Space, the model included.
-    """,
+    start=Start(environment={"SPACE_ID": "you/loupe"}),
 )

@@ -1,8 +1,8 @@
 """A static host: GitHub Pages, a static Space, any web server; the models run in browsers."""
 
-from ..host import Host, Limits, ManifestPaths, Source
-from ..options import Budget, Kind, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Source, Traffic
 from ..spec import AppSpec
+from ..templates import push_folder
 
 __all__ = ["HOST"]
 
@@ -12,15 +12,27 @@ HUB = "https://github.com/huggingface/hub-docs/blob/main/docs/hub"
 READ = "2026-11-26"
 FOLDER = "build/static"
 SPACE = "YOUR-NAME/loupe"
-ALERT = (
-    "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
-    "alert on traffic."
-)
 
 
-def make_files(_: AppSpec) -> dict[str, str]:
-    """Return nothing: the page with its models is exported, not made from a description."""
-    return {}
+def make_plan(_: AppSpec) -> Plan:
+    """Return the steps only: the page with its models is exported, not made from a description."""
+    return Plan(
+        {},
+        f"""\
+$ python -m http.server --directory {FOLDER}
+Open http://localhost:8000 to try it. Then choose GitHub Pages, a Space, or another server.
+GitHub Pages: push the folder to a public repository of its own, and in its Settings, Pages, \
+choose the branch main. The page is at https://YOUR-NAME.github.io/loupe-page/.
+$ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe
+$ gh repo create loupe-page --public --source={FOLDER} --push
+Static Space: upload the folder. The page is at https://huggingface.co/spaces/{SPACE}.
+$ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
+$ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
+Another server: copy the folder to it, below any path. Without https, the page needs a network at \
+each visit and can't use the live camera.
+""",
+        push_folder(FOLDER),
+    )
 
 
 HOST = Host(
@@ -33,40 +45,25 @@ HOST = Host(
     budget=Budget.NOTHING,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
-    limits=Limits(file_mb=100, site_mb=1024),
+    limits=Limits(),
     sources=(
-        Source(f"{PAGES}/github-pages-limits.md", "site_mb price", READ),
-        Source(f"{GITHUB}/data/variables/large_files.yml", "file_mb", READ),
+        Source(f"{PAGES}/github-pages-limits.md", "price", READ),
         Source(f"{HUB}/spaces-config-reference.md", "manifest", READ),
     ),
-    budget_alert=ALERT,
-    steps=f"""
-        Budget alert: {ALERT}
-        $ WRITE
-        $ python -m http.server --directory {FOLDER}
-        Open http://localhost:8000 to try it. Then choose GitHub Pages, a Space, or another server.
-        GitHub Pages: push the folder to a public repository of its own, and in its Settings, Pages,
-            choose the branch main. The page is at https://YOUR-NAME.github.io/loupe-page/.
-        $ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe
-        $ gh repo create loupe-page --public --source={FOLDER} --push
-        Static Space: upload the folder. The page is at https://huggingface.co/spaces/{SPACE}.
-        $ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
-        $ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
-        Another server: copy the folder to it, below any path. Without https, the page needs a
-            network at each visit and can't use the live camera.
-    """,
-    update=f"git -C {FOLDER} add . && git -C {FOLDER} commit -m 'Deploy the model' && "
-    f"git -C {FOLDER} push",
-    package="page",
+    budget_alert=(
+        "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
+        "alert on traffic."
+    ),
+    remarks="""\
+No server of Loupe runs: no API, no batches, no corrections, nothing to start or update.
+A first visit downloads 7 to 9 MB with a model of the size of imagenet. GitHub Pages has a soft \
+limit of 100 GB a month: about 12,000 first visits.
+Anyone can download the model. GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no \
+files in Git LFS.
+In a Space, the page is in a frame of another domain, where some browsers keep nothing.
+To update a Space, run its `hf upload` again.
+""",
+    make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on GitHub or Hugging Face"},
-    make_files=make_files,
-    manifest=ManifestPaths("README.md"),
-    remarks="""
-        No server of Loupe runs: no API, no batches, no corrections, nothing to start or update.
-        A first visit downloads 7 to 9 MB with a model of the size of imagenet. GitHub Pages has a
-            soft limit of 100 GB a month: about 12,000 first visits.
-        Anyone can download the model. GitHub Pages takes no files in Git LFS.
-        In a Space, the page is in a frame of another domain, where some browsers keep nothing.
-        To update a Space, run its `hf upload` again.
-    """,
+    package="page",
 )

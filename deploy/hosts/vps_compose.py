@@ -1,31 +1,37 @@
 """Your own server with Docker Compose, and Caddy for HTTPS."""
 
-from ..host import Host, Limits, ManifestPaths, Source
-from ..options import Budget, Expertise, Kind, Traffic
-from ..spec import AppSpec
-from ..templates import (
-    FIXED_MONTHLY_PRICE,
-    PROXY_BODY,
-    PROXY_BODY_MB,
-    SERVER_DIR,
-    SERVER_WORDS,
-    SYNC,
-    dump_yaml,
-    format_budget_alert,
-    make_caddyfile,
-)
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Traffic
+from ..spec import APP, AppSpec
+from ..templates import SERVER_DIR, dump_yaml
 
-__all__ = ["HOST"]
+__all__ = ["HOST", "UP", "make_plan"]
 
-SERVICES = "https://docs.docker.com/reference/compose-file/services/"
 FILE = "compose.yaml"
 MEMORY_MB = 1024
-
-
 UP = "docker compose up --detach --build"
+SYNC = f"rsync -rlptz --delete --exclude-from=deploy/rsync.rules ./ SERVER:{SERVER_DIR}/"
+"""Copies the app and its models to the server; what is excluded stays there."""
+PROXY_BODY_MB = 201
+"""Largest request body that Caddy accepts: maxUploadSize of .streamlit/config.toml, and a form."""
+CADDYFILE = f"""\
+{{$SITE}} {{
+	encode zstd gzip
+	request_body {{
+		max_size {PROXY_BODY_MB}MiB
+	}}
+	reverse_proxy {APP.name}:{APP.port} {{
+		lb_try_duration {APP.start_seconds}s
+	}}
+}}
+"""
+"""HTTPS with an automatic certificate in front of the app.
+
+While the app restarts, Caddy retries requests without a body: pages, not photos. With only one app
+behind it, health checks would only prolong the outage.
+"""
 
 
-def make_files(app: AppSpec) -> dict[str, str]:
+def make_plan(app: AppSpec) -> Plan:
     """Return two containers: the app, which only Caddy can reach, and Caddy."""
     memory_mb = app.raise_memory(MEMORY_MB)
     loupe = {
@@ -41,7 +47,7 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "volumes": [f"data:{app.data_dir}"],
         "mem_limit": f"{memory_mb}m",
         "pids_limit": 256,
-        "scale": app.max_instances,
+        "scale": 1,
         "read_only": True,
         "tmpfs": ["/tmp", "/home/loupe"],  # noqa: S108 - inside the container
         "cap_drop": ["ALL"],
@@ -67,18 +73,22 @@ def make_files(app: AppSpec) -> dict[str, str]:
         "services": {app.name: loupe, "caddy": caddy},
         "volumes": {"data": None, "caddy": None},
     }
-    comments = (
-        f"SITE in .env is the domain, such as SITE=loupe.example.com; then {UP}",
-        format_budget_alert(FIXED_MONTHLY_PRICE),
-        "Keep the volume 'data': it holds corrections and your own models.",
+    comment = "Keep the volume 'data': it holds corrections and your own models."
+    return Plan(
+        {
+            FILE: dump_yaml(document, comment),
+            "Caddyfile": CADDYFILE,
+        },
+        f"""\
+Point a domain at the server and open ports 80 and 443.
+Install Docker with the Compose plugin on it: https://docs.docker.com/engine/install/
+$ {SYNC}
+$ ssh SERVER 'cd {SERVER_DIR} && echo SITE=YOUR.DOMAIN > .env && umask 077 && echo \
+LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && {UP}'
+Open https://YOUR.DOMAIN.
+""",
+        f"{SYNC} && ssh SERVER 'cd {SERVER_DIR} && {UP}'",
     )
-    upstream = f"{app.name}:{app.port}"
-    return {
-        FILE: dump_yaml(document, *comments),
-        "Caddyfile": make_caddyfile(
-            app, "{$SITE}", upstream, "HTTPS for the site that .env names."
-        ),
-    }
 
 
 HOST = Host(
@@ -92,35 +102,25 @@ HOST = Host(
     expertise=Expertise.SOME,
     own_domain=True,
     gpu=True,
-    limits=Limits(memory_mb=MEMORY_MB, body_mb=PROXY_BODY_MB, keeps_files=True),
+    limits=Limits(memory_mb=MEMORY_MB, keeps_files=True),
     sources=(
-        Source(SERVICES, "memory_mb keeps_files manifest"),
-        PROXY_BODY,
+        Source(
+            "https://docs.docker.com/reference/compose-file/services/",
+            "memory_mb keeps_files manifest",
+        ),
     ),
-    budget_alert=FIXED_MONTHLY_PRICE,
-    steps=f"""
-        Budget alert: {FIXED_MONTHLY_PRICE}
-        Point a domain at the server and open ports 80 and 443.
-        Install Docker with the Compose plugin on it: https://docs.docker.com/engine/install/
-        $ WRITE
-        $ {SYNC}
-        $ ssh SERVER 'cd {SERVER_DIR} && echo SITE=YOUR.DOMAIN > .env && umask 077 &&
-            echo LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && {UP}'
-        Open https://YOUR.DOMAIN.
-    """,
-    update=f"{SYNC} && ssh SERVER 'cd {SERVER_DIR} && {UP}'",
+    budget_alert=(
+        "a server has a fixed monthly price; ask the provider for an alert on traffic, which may "
+        "be charged beyond what is included."
+    ),
+    remarks="""\
+Limited to one instance. System updates, the firewall and backups are up to you.
+compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.
+""",
+    make_plan=make_plan,
+    placeholders={
+        "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
+        "YOUR.DOMAIN": "the domain of the app",
+    },
     full_install=True,
-    placeholders=SERVER_WORDS,
-    make_files=make_files,
-    manifest=ManifestPaths(
-        FILE,
-        environment="services.loupe.environment",
-        port="services.loupe.expose.0",
-        memory="services.loupe.mem_limit",
-    ),
-    max_instances_via="scale: 1",
-    remarks="""
-        System updates, the firewall and backups are up to you.
-        compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.
-    """,
 )

@@ -1,71 +1,102 @@
 /**
- * What a visitor can do with an answer, each in a dialog of its own: correct it, share it, look it
- * up.
+ * What a visitor can do with an answer: ask why, or in dialogs correct it, share it, look it up.
  */
 
 import { phraseError } from "../engine/errors.mjs";
-import { createDialog } from "./dialog.mjs";
-import { createButton, createElement } from "./elements.mjs";
-import { labelElement, toText } from "./phrasing.mjs";
-import { linkUrl } from "./share_link.mjs";
+import { createButton, createDialog, h } from "./elements.mjs";
+import { createLabel, toText } from "./phrasing.mjs";
 
+const COVERING = "Covering one part of the photo at a time";
+const SERVER_COVERING = "The server is covering one part of the photo at a time…";
+const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
+const EXPLAINING_MS = 300;
 const MAX_LABEL_LENGTH = 100;
+const SAVED =
+  "Saved for the owner of this app, who may use it to improve the model: your word, the model's " +
+  "answer and the time. A photo is saved without the location and time your phone adds.";
 
 /**
- * Ask what a photo shows, and save it.
+ * Light up what an answer depends on, or take the light away.
+ *
+ * @param {import("../types").Entry} entry
+ * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
+ * @param {import("./photo_view.mjs").PhotoView} photo
+ * @param {(changes: object) => void} change takes changes of the viewfinder's state
+ * @param {AbortSignal} signal
+ */
+export async function explain(entry, why, photo, change, signal) {
+  if (photo.hasSpotlight) {
+    photo.hideSpotlight();
+    change({ explanation: null });
+    return;
+  }
+  change({ isExplaining: true, message: "" });
+  let progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
+  let isShown = false;
+  const timer = setTimeout(() => {
+    isShown = true;
+    change({ explanation: [progress] });
+  }, EXPLAINING_MS);
+  const onProgress = (done, most) => {
+    progress = `${COVERING}: ${done} of at most ${most}.`;
+    if (isShown) change({ explanation: [progress] });
+  };
+  const changes = { isExplaining: false, explanation: null };
+  try {
+    const map = await why(entry, { signal, onProgress });
+    if (signal.aborted) return;
+    photo.showSpotlight(map);
+    changes.explanation = [
+      "Light parts decided it: cover them and the model is less sure of ",
+      { label: entry.answer.prediction.candidates[0].label },
+      ". This shows where it looked, not whether it is right.",
+    ];
+  } catch {
+    Object.assign(changes, { message: NO_EXPLANATION });
+  } finally {
+    clearTimeout(timer);
+  }
+  change(changes);
+}
+
+/**
+ * Ask what a photo shows, and save it; the photo only if the visitor agrees to send it.
  *
  * @param {ParentNode} parent where the viewfinder is
- * @param {object} correction
- * @param {object} correction.entry with the photo and its answer
- * @param {string[]} correction.labels of the model
- * @param {(labels: string[], photo: Blob | null) => Promise<{number: number}>} correction.save the
- *   photo only if the visitor agreed to send it
+ * @param {import("../types").Entry} entry
+ * @param {import("./types").Identifier} identifier
  */
-export function openCorrection(parent, { entry, labels, save }) {
+export async function openCorrection(parent, entry, identifier) {
+  const labels = (await identifier.describe())?.labels ?? [];
   const { dialog, body } = createDialog(parent, "It's something else");
-  const list = createElement("datalist", { id: "loupe-labels" });
-  list.append(...labels.map((label) => createElement("option", { value: label })));
-  const fields = createElement("label", { className: "vf-field" }, "What is it?", list);
-  const addField = (isRequired) => {
-    const input = createElement("input", {
-      type: "text",
-      required: isRequired,
-      autocomplete: "off",
-      maxLength: MAX_LABEL_LENGTH,
-      dir: "auto",
-    });
+  const list = h("datalist", { id: "loupe-labels" });
+  list.append(...labels.map((label) => h("option", { value: label })));
+  const fields = h("label.vf-field", "What is it?", list);
+  const addField = (required) => {
+    const input = h("input", { type: "text", required, autocomplete: "off", dir: "auto" });
+    input.maxLength = MAX_LABEL_LENGTH;
     input.setAttribute("list", list.id);
     fields.append(input);
     return input;
   };
   addField(true);
-  // Only such a model gives a photo several labels.
-  const isMultilabel = ["several", "nothing"].includes(entry.answer.certainty);
   const more = createButton("vf-text-button", "Another word");
-  more.hidden = !isMultilabel;
+  // Only a model with these gives a photo several labels.
+  more.hidden = !["several", "nothing"].includes(entry.answer.certainty);
   more.onclick = () => addField(false).focus();
-  const consent = createElement("input", { type: "checkbox" });
+  const consent = h("input", { type: "checkbox" });
   const isSent = entry.answer.where === "server" && entry.answer.sent?.kind !== "pixels";
-  const status = createElement("p", { className: "vf-sub", role: "status" });
-  const button = createButton("vf-button vf-main", "Save");
+  const request = isSent ? "Save my photo as well" : "Send and save my photo as well";
+  const status = h("p.vf-sub", { role: "status" });
+  const button = createButton("vf-button.vf-main", "Save");
   button.type = "submit";
-  const form = createElement(
+  const about = h("p.vf-small", SAVED);
+  const form = h(
     "form",
-    {},
     fields,
     more,
-    createElement(
-      "label",
-      { className: "vf-check" },
-      consent,
-      isSent ? "Save my photo as well" : "Send and save my photo as well",
-    ),
-    createElement(
-      "p",
-      { className: "vf-small" },
-      "Saved for the owner of this app, who may use it to improve the model: your word, the " +
-        "model's answer and the time. A photo is saved without the location and time your phone adds.",
-    ),
+    h("label.vf-check", consent, request),
+    about,
     status,
     button,
   );
@@ -77,9 +108,11 @@ export function openCorrection(parent, { entry, labels, save }) {
     button.disabled = true;
     status.textContent = "Saving…";
     try {
-      const { number } = await save(chosen, consent.checked ? entry.photo : null);
+      const photo = consent.checked ? entry.photo : null;
+      const correction = { answer: entry.answer, labels: chosen, photo };
+      const { number } = await identifier.correct(correction);
       const thanks = `Thanks. To have it deleted, mention number ${number} to the owner of this app.`;
-      body.replaceChildren(createElement("p", { role: "status" }, thanks));
+      body.replaceChildren(h("p", { role: "status" }, thanks));
     } catch (error) {
       status.textContent = phraseError(error);
       button.disabled = false;
@@ -89,26 +122,28 @@ export function openCorrection(parent, { entry, labels, save }) {
   dialog.showModal();
 }
 
+/** Return the address that shows an answer to others. */
+function linkUrl(token, address = location.href) {
+  const url = new URL(address);
+  // Community Cloud frames the app under this path; links go to the app's own address.
+  url.pathname = url.pathname.replace("/~/+", "");
+  url.search = `?answer=${token}`;
+  url.hash = "";
+  return url.href;
+}
+
 /** Show the link to an answer, and hand it to the phone's own sharing if there is one. */
 export function openShare(parent, { answer }) {
   const { dialog, body } = createDialog(parent, "Share this answer");
   const url = linkUrl(answer.token);
-  const isUnsigned = answer.where === "device";
-  const words = createElement(
-    "p",
-    {},
-    "Anyone with this link sees the answer, but not your photo.",
-    isUnsigned ? " It says that your own device computed it, so this app can't check it." : "",
-  );
-  const field = createElement("input", {
-    type: "text",
-    readOnly: true,
-    value: url,
-    ariaLabel: "Link",
-  });
+  const words = h("p", "Anyone with this link sees the answer, but not your photo.");
+  if (answer.where === "device") {
+    words.append(" It says that your own device computed it, so this app can't check it.");
+  }
+  const field = h("input", { type: "text", readOnly: true, value: url, ariaLabel: "Link" });
   field.onfocus = () => field.select();
-  const status = createElement("p", { className: "vf-sub", role: "status" });
-  const copy = createButton("vf-button vf-main", "Copy");
+  const status = h("p.vf-sub", { role: "status" });
+  const copy = createButton("vf-button.vf-main", "Copy");
   copy.onclick = async () => {
     try {
       await navigator.clipboard.writeText(url);
@@ -119,13 +154,12 @@ export function openShare(parent, { answer }) {
       status.textContent = "Press Ctrl+C (⌘C on a Mac) to copy the link.";
     }
   };
-  const parts = [words, field, status, copy];
+  body.append(words, field, status, copy);
   if (navigator.share) {
     const send = createButton("vf-button", "Send…");
     send.onclick = () => navigator.share({ title: toText(answer.headline), url }).catch(() => {});
-    parts.push(send);
+    body.append(send);
   }
-  body.append(...parts);
   dialog.showModal();
 }
 
@@ -134,22 +168,14 @@ export function openLookUp(parent, { answer }, sites) {
   const { dialog, body } = createDialog(parent, "Look it up");
   const [{ label }] = answer.prediction.candidates;
   const words = label.replace(/[()]/g, "");
-  const links = sites.map(({ name, url }) =>
-    createElement(
-      "a",
-      {
-        className: "vf-button",
-        href: url + encodeURIComponent(words),
-        target: "_blank",
-        rel: "noopener noreferrer",
-      },
-      name,
-    ),
-  );
+  const [target, rel] = ["_blank", "noopener noreferrer"];
+  const links = sites.map(({ name, url }) => {
+    return h("a.vf-button", { href: url + encodeURIComponent(words), target, rel }, name);
+  });
   body.append(
-    createElement("p", { className: "vf-sub" }, labelElement(label, answer.language)),
+    h("p.vf-sub", createLabel(label, answer.language)),
     ...links,
-    createElement("p", { className: "vf-small" }, "Another site opens, which then sees the label."),
+    h("p.vf-small", "Another site opens, which then sees the label."),
   );
   dialog.showModal();
 }

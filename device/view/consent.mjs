@@ -1,11 +1,17 @@
 /**
- * What the visitor was told that leaves the device, and agreed to. What was said last holds: more than
- * that is asked about first.
+ * What the visitor was told that leaves the device, and agreed to: of a photo, of a file that the
+ * browser can't read, and of the open photo when another model is chosen.
  */
 
+/** @import { Answer } from "../types" */
 /** @import { Identifier, IdentifierState } from "./types" */
 
-import { ask, fileQuestion, photoQuestion } from "./ask.mjs";
+import { pause } from "../engine/abort.mjs";
+import { ask } from "./ask.mjs";
+import { fileQuestion, modelQuestion, photoQuestion } from "./promise.mjs";
+
+/** Longest wait for the size of a model before a question, in milliseconds. */
+const ABOUT_MS = 1500;
 
 /** Thrown where a question was answered with no; `wantsOther` if by its button, for a file. */
 export class Declined extends Error {
@@ -18,11 +24,13 @@ export class Declined extends Error {
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
+/** The promise that was made last holds: more than that is asked about first. */
 export class Consent {
   #parts;
   #promised = 0;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
+  #asking = new AbortController();
 
   /** @param {{root: Element, words: Element}} parts of the viewfinder */
   constructor(parts) {
@@ -44,35 +52,64 @@ export class Consent {
   }
 
   /**
-   * Ask if more would leave than was said last: of the next photo, or of the visitor's own one that
-   * is shown. The line of a shared answer says nothing of the visitor's photo.
+   * Note that the words of a menu or a question named the server.
    *
-   * @param {Blob} photo
-   * @param {{photo: Blob | null, answer: import("../types").Answer}} former what is shown
-   * @param {Pick<Identifier, "state" | "recipe" | "decided">} identifier
-   * @param {AbortSignal} signal
-   * @throws {Declined} or the signal's reason
+   * @param {Pick<IdentifierState, "sends">} state
    */
-  async check(photo, former, identifier, signal) {
-    await identifier.decided(signal);
-    const { state, recipe } = identifier;
-    const { sent } = former.answer;
-    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
-    if (amountOf(state) <= Math.max(this.#promised, before)) return;
-    const way = await ask(this.#parts, photoQuestion(photo, recipe, state), signal);
-    if (way !== "server") throw new Declined();
-    this.note(state);
+  noteServer({ sends }) {
+    this.note({ next: "server", sends });
   }
 
   /**
-   * Return whether a file may be sent that this browser can't read; the first one asks.
+   * Ask a question in place of an earlier one; null means that all stays as it is.
+   *
+   * @param {import("./types").Question} question
+   * @param {Identifier} identifier
+   * @param {AbortSignal} signal takes the question away
+   */
+  async ask(question, identifier, signal) {
+    this.#asking.abort();
+    const asking = (this.#asking = new AbortController());
+    signal.addEventListener("abort", () => asking.abort(), { once: true });
+    const way = await ask(this.#parts, question, asking.signal);
+    if (way === "server") this.noteServer(identifier.state);
+    return way;
+  }
+
+  /**
+   * Have a photo identified; ask first where more would leave than was said.
    *
    * @param {Blob} photo
-   * @param {{code: string}} error of the attempt
-   * @param {AbortSignal} signal
-   * @throws {Declined} if the visitor just said no
+   * @param {import("../types").Entry | null} former what was shown before
+   * @param {Identifier} identifier
+   * @param {{top: number, place: "device" | "any" | null, signal: AbortSignal}} options see
+   *   `Identifier.identify`
+   * @returns {Promise<Answer>}
+   * @throws {Declined} or as `Identifier.identify`
    */
-  async mayBeSent(photo, error, signal) {
+  async identify(photo, former, identifier, options) {
+    const { place, signal } = options;
+    if (former?.answer && place !== "device") {
+      await this.#check(photo, former, identifier, signal);
+    }
+    const ask = (error) => this.#mayBeSent(photo, error, signal);
+    return identifier.identify(photo, { ...options, ask });
+  }
+
+  /** Ask if more would leave than was said of the next photo, or was sent of the one shown. */
+  async #check(photo, former, identifier, signal) {
+    await identifier.decided(signal);
+    const { state, recipe } = identifier;
+    // The line of a shared answer says nothing of the visitor's photo.
+    const { sent } = former.answer;
+    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
+    if (amountOf(state) <= Math.max(this.#promised, before)) return;
+    const way = await this.ask(photoQuestion(photo, recipe, state), identifier, signal);
+    if (way !== "server") throw new Declined();
+  }
+
+  /** Return whether a file may be sent that this browser can't read; the first one asks. */
+  async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
       const way = await ask(this.#parts, fileQuestion(photo, error), signal);
       this.#fileChoice = way;
@@ -80,4 +117,82 @@ export class Consent {
     }
     return this.isFileAllowed;
   }
+}
+
+/** @typedef {"device" | "any"} Place "any": as the mode has it */
+
+/**
+ * Where another model is to see the photo that is open: the visitor is asked once, where a photo
+ * would leave the device or a model be fetched.
+ */
+export class ModelPlace {
+  /** Models that were ready on this device: the browser still has their files. */
+  ready = new Set();
+  #getScreen;
+  /** The visitor's choice. */
+  #chosen = null;
+  /** Counts questions, so that only the last one is asked. */
+  #turn = 0;
+
+  /** @param {() => {data: any, identifier: any, view: any}} getScreen returns the present parts */
+  constructor(getScreen) {
+    this.#getScreen = getScreen;
+  }
+
+  /**
+   * Return a model's place, or null if the visitor is to be asked.
+   *
+   * @param {string} name
+   * @returns {Place | null}
+   */
+  known(name) {
+    const { data, identifier } = this.#getScreen();
+    const { downloads, run } = data;
+    const isOff = run === "auto" && ["off", "failed"].includes(identifier.state.device);
+    if (run === "server" || !downloads || isOff) return "any";
+    if (this.ready.has(name)) return "device";
+    return run === "device" && this.#chosen === "any" ? null : this.#chosen;
+  }
+
+  /**
+   * Return a model's place; ask if it isn't known. Null means nowhere.
+   *
+   * @param {string} name
+   * @param {{photo: Blob}} entry
+   * @returns {Promise<Place | null>}
+   */
+  async choose(name, entry) {
+    const known = this.known(name);
+    if (known) return known;
+    const turn = ++this.#turn;
+    const { base, models, run } = this.#getScreen().data;
+    const { title } = models.find((model) => model.name === name) ?? { title: name };
+    const unknown = { bytes: null, recipe: null };
+    const about = await Promise.race([
+      sizeOf(`${base}device/models/${name}/model.json`, this.ready.size > 0).catch(() => unknown),
+      pause(ABOUT_MS).then(() => unknown),
+    ]);
+    const { identifier, view } = this.#getScreen();
+    // Another model was chosen meanwhile, or another photo.
+    if (turn !== this.#turn || view.entry !== entry) return null;
+    const hasServer = run === "auto";
+    const question = modelQuestion({ title, ...about }, identifier.state, entry.photo, hasServer);
+    const way = await view.ask(question).catch(() => null);
+    if (!way) return null;
+    this.#chosen = way === "device" ? "device" : "any";
+    return this.#chosen;
+  }
+}
+
+/**
+ * Return the bytes that a model's files take on the way, and its recipe.
+ *
+ * @param {string} url of its `model.json`
+ * @param {boolean} hasRuntime whether the browser has what runs all models
+ */
+async function sizeOf(url, hasRuntime) {
+  const response = await fetch(url);
+  const { graphs, recipe, runtime } = await response.json();
+  const { bytes, golden } = graphs.small;
+  return { bytes: bytes + golden.bytes + (hasRuntime ? 0 : runtime.bytes), recipe };
 }

@@ -1,6 +1,6 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
+import type { Answer, Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 
@@ -41,6 +41,37 @@ export interface Sample {
   thumbnail: string;
 }
 
+/** What the server gets: see `Server.request`. */
+export interface ServerRequest {
+  /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
+  body?: Blob | null;
+  /** Of the body, if it holds pixels. */
+  pixels?: { version: string; packed: boolean };
+  /** Which is explained or corrected. */
+  answer?: Answer;
+  /** What the photo of a correction shows. */
+  labels?: string[];
+  /** Number of candidates. */
+  top?: number;
+}
+
+export interface Transfer {
+  signal?: AbortSignal;
+  /** Is called with the bytes so far. */
+  onProgress?: (sent: number, total: number) => void;
+}
+
+/** See `ask`. */
+export interface Question {
+  title: string;
+  line: string;
+  ways: { name: string; icon: string; title: string; line: string }[];
+  /** The button below that leaves all as it is. */
+  keep?: string;
+  /** What has been sent so far. */
+  sent?: string;
+}
+
 /** What `mountViewfinder` takes; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
 export interface ViewfinderOptions {
   identifier: Identifier;
@@ -70,8 +101,6 @@ export interface ViewfinderOptions {
   hasCamera: boolean;
   /** An answer is about to be shown: no other words until then. */
   isOpening: boolean;
-  /** What the app gets of a device's answer; empty without an app. */
-  sent: string;
   run: Run;
   what: { headline: string; line: string | Phrase; language?: string };
   onModel?: (name: string) => void;
@@ -85,3 +114,10 @@ export interface ViewfinderOptions {
   onWhere?: () => void;
   onRetry?: () => void;
 }
+
+/** The element of a selector with classes, such as "p.vf-small". */
+export type ElementOf<Selector extends string> = (
+  Selector extends `${infer Tag}.${string}` ? Tag : Selector
+) extends infer Name extends keyof HTMLElementTagNameMap
+  ? HTMLElementTagNameMap[Name]
+  : HTMLElement;

@@ -2,39 +2,57 @@
  * What the viewfinder shows in each of its states. Drawing again changes only what differs.
  */
 
-import {
-  cornersOf,
-  createBars,
-  createLines,
-  createRecents,
-  createRuler,
-  createSource,
-  createWaysOn,
-  percentOf,
-  spokenAnswer,
-  toneOf,
-} from "./answer_view.mjs";
+import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
+import { createSamples, createSource, createWaysOn, spokenAnswer, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
-import { createElement, createIcon } from "./elements.mjs";
-import { showPhrase, toText } from "./phrasing.mjs";
-import { goneOf, partOf, promiseOf, sentOf } from "./where.mjs";
+import { createIcon, h } from "./elements.mjs";
+import { phraseNodes, toText } from "./phrasing.mjs";
+import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
-const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
+
+/** What is not said of an entry that is shown anew. */
+export const NOTHING_SAID = {
+  error: null,
+  message: "",
+  isWaiting: false,
+  isTaking: false,
+  isExplaining: false,
+  /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
+  explanation: null,
+};
+/** @type {Partial<import("./types").ViewfinderOptions>} */
+export const DEFAULTS = {
+  models: [],
+  model: "",
+  placeOf: () => "device",
+  samples: [],
+  recents: null,
+  theme: null,
+  actions: {},
+  above: null,
+  header: null,
+  top: 5,
+  rows: 5,
+  hasCamera: true,
+  isOpening: false,
+  run: "auto",
+  what: { headline: "Point your phone at something", line: "" },
+};
 
 /**
  * Draw a state.
  *
  * @param {object} parts see `createParts`
  * @param {object} state of the viewfinder
- * @param {import("./camera.mjs").Camera} camera
- * @param {import("./live.mjs").LiveAnswers} live
+ * @param {import("./live_picture.mjs").LivePicture} picture
  * @param {object} handlers onSample, onModel, onEntry, onClear
  */
-export function render(parts, state, camera, live, handlers) {
+export function render(parts, state, picture, handlers) {
   const { options, entry } = state;
+  const { camera } = picture;
   if (!options.identifier) return;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
   const isEmpty = options.isOpening || !hasCamera;
@@ -45,14 +63,18 @@ export function render(parts, state, camera, live, handlers) {
   parts.root.style.setProperty("--above", options.above ?? "0px");
   parts.root.toggleAttribute("data-opening", options.isOpening && !entry);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
-  drawModels(parts, options);
-  drawHint(parts, state, screen);
-  drawPicture(parts, state, live, screen);
-  drawWords(parts, state, camera, live, screen, handlers);
-  drawControls(parts, state, camera, screen);
+  parts.bar.hidden = options.models.length < 2;
+  redraw(parts.models, options.models, () =>
+    options.models.map(({ name, title }) => new Option(title, name)),
+  );
+  parts.models.value = options.model;
+  drawHint(parts, picture.access, screen);
+  drawPicture(parts, state, picture, screen);
+  drawWords(parts, state, picture, screen, handlers);
+  drawControls(parts, state, picture, screen);
   drawActions(parts, state);
-  drawSpoken(parts, state, live);
-  drawWhere(parts, state, live);
+  drawSpoken(parts, state, picture);
+  drawWhere(parts, state, picture);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
@@ -69,28 +91,25 @@ function redraw(element, key, create) {
   element.replaceChildren(...create());
 }
 
-function drawModels({ bar, models }, options) {
-  bar.hidden = options.models.length < 2;
-  redraw(models, options.models, () =>
-    options.models.map(({ name, title }) => new Option(title, name)),
-  );
-  models.value = options.model;
+/** Show a phrase, if it has changed. */
+function redrawPhrase(element, phrase, language = "en") {
+  redraw(element, [phrase, language], () => phraseNodes(phrase, language));
 }
 
 /** In the empty square: the app's name, or why there is no live picture. */
-function drawHint({ hint, tryCamera }, { access }, screen) {
+function drawHint({ hint, tryCamera }, access, screen) {
   const reason = REASONS[access];
   hint.hidden = screen !== "empty";
   hint.toggleAttribute("data-reason", Boolean(reason));
   redraw(hint, access, () => {
     if (!reason) return [createIcon("lens"), "Loupe"];
     const retry = CAN_RETRY.has(access) ? [tryCamera] : [];
-    return [createIcon("camera-off"), createElement("p", {}, reason), ...retry];
+    return [createIcon("camera-off"), h("p", reason), ...retry];
   });
 }
 
-function drawPicture({ square, photo }, { entry, options, isTaking }, live, screen) {
-  const answer = entry ? entry.answer : live.shown;
+function drawPicture({ square, photo }, { entry, options, isTaking }, picture, screen) {
+  const answer = entry ? entry.answer : picture.shown;
   square.dataset.tone = answer ? cornersOf(answer) : "";
   square.toggleAttribute("data-taking", isTaking);
   if (screen !== "answer") return photo.show(null);
@@ -99,81 +118,61 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, live, scre
   return photo.show(entry.photo, { alt: entry.alt, caption: CAPTIONS[entry.source], recipe });
 }
 
-function drawWords(parts, state, camera, live, screen, { onModel }) {
+function drawWords(parts, state, picture, screen, { onModel }) {
   const { entry, error, explanation, message, options } = state;
   const { identifier, what } = options;
-  const answer = entry ? entry.answer : live.shown;
+  const answer = entry ? entry.answer : picture.shown;
   const isLive = !entry && answer !== null;
   const tone = answer ? toneOf(answer) : "";
   parts.words.dataset.tone = tone;
   parts.words.toggleAttribute("data-live", isLive);
   const headline = answer ? answer.headline : entry ? [] : [what.headline];
-  redraw(parts.headline, [headline, answer?.language], () => {
-    const holder = createElement("span");
-    showPhrase(holder, headline, answer?.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
-  const { info, state: where } = identifier;
+  const { state: where } = identifier;
   parts.percent.hidden = !isLive || tone === "unknown";
-  parts.percent.textContent = parts.percent.hidden ? "" : percentOf(answer, 0, info);
+  parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
 
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
-  redraw(parts.explanation, explanation, () => {
-    const holder = createElement("span");
-    showPhrase(holder, explanation ?? [], answer?.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
-  const status = statusOf(state, camera, isLive);
-  redraw(parts.status, status, () => {
-    const holder = createElement("span");
-    showPhrase(holder, typeof status === "string" ? [status] : status, what.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
   const { prediction } = answer ?? {};
   const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
   const key = answer && [isLive, prediction, options.model, models, options.rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
-    if (isLive) return createRuler(answer, info);
+    if (isLive) return createRuler(answer);
     const rest =
       tone === "unknown"
         ? createWaysOn(models, options.model, onModel)
-        : [createBars(answer, info, options.rows)];
+        : [createBars(answer, options.rows)];
     return [...createLines(answer), ...rest];
   });
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ entry, error, isWaiting, isLive, options }, camera, isShown) {
+function statusOf({ entry, error, isWaiting, options }, { camera, isLive }, isShown) {
   const { identifier, what } = options;
-  const { device, loaded, total, next } = identifier.state;
+  const { device, next } = identifier.state;
   if (entry) {
     if (entry.answer || error || !isWaiting) return "";
     if (next === "server") return "Asking the server…";
-    return device === "loading" ? `${fetching(loaded, total)} Your photo is next.` : "Looking…";
+    const isFetching = device === "loading";
+    return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";
   }
   if (camera.isMuted) return "The camera is paused by this device.";
-  if (isLive && !isShown) {
-    if (device === "loading") return `${fetching(loaded, total)} Then live begins.`;
-    if (device !== "ready") return "Live runs on this device only, and here the server answers.";
-    return "";
-  }
-  return isShown ? "" : what.line;
+  if (isShown) return "";
+  if (!isLive) return what.line;
+  if (device === "loading") return `${fetchingOf(identifier.state)} Then live begins.`;
+  return device === "ready" ? "" : "Live runs on this device only, and here the server answers.";
 }
 
-function fetching(loaded, total) {
-  if (!total) return "Fetching the model.";
-  if (loaded >= total) return "Testing the model.";
-  return `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)} MB.`;
-}
-
-function drawControls(parts, { entry, access, isLive, isTaking, options }, camera, screen) {
+function drawControls(parts, { entry, isTaking, options }, { access, camera, isLive }, screen) {
   const isEmpty = screen === "empty";
   const back = options.hasCamera ? "Back to the camera" : "Another photo";
   const name = entry ? back : isLive ? "Keep this answer" : "Take a photo";
@@ -181,18 +180,14 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   parts.shutter.hidden = isEmpty;
   parts.shutter.toggleAttribute("data-busy", isTaking);
   redraw(parts.shutter, Boolean(entry), () => (entry ? [createIcon("camera")] : []));
-  for (const [button, isOn] of [
-    [parts.live, isLive],
-    [parts.still, !isLive],
-  ]) {
-    button.setAttribute("aria-pressed", String(isOn));
-  }
+  parts.live.ariaPressed = String(isLive);
+  parts.still.ariaPressed = String(!isLive);
   const canWatch = options.identifier.state.device !== "off";
   parts.mode.hidden = screen !== "camera" || !canWatch;
   const isOpen = screen === "camera" && camera.state === "open";
   parts.flip.hidden = !isOpen || !camera.canFlip;
   parts.torch.hidden = !isOpen || !camera.hasTorch;
-  parts.torch.setAttribute("aria-pressed", String(camera.isTorchOn));
+  parts.torch.ariaPressed = String(camera.isTorchOn);
   parts.zoom.hidden = !isOpen || camera.zooms.length < 2;
   const factor = `${Number(camera.zoom.toFixed(1))}×`;
   parts.zoom.textContent = factor;
@@ -217,15 +212,15 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
   parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
-  parts.why.setAttribute("aria-pressed", String(parts.photo.hasSpotlight));
+  parts.why.ariaPressed = String(parts.photo.hasSpotlight);
   parts.why.toggleAttribute("data-busy", isExplaining);
   parts.whole.hidden = !entry?.photo;
-  parts.whole.setAttribute("aria-pressed", String(parts.photo.isWhole));
+  parts.whole.ariaPressed = String(parts.photo.isWhole);
 }
 
 /** What screen readers hear: what is on the screen now. Live answers are spoken less often. */
-function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, live) {
-  if (!entry && live.shown) return;
+function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, picture) {
+  if (!entry && picture.shown) return;
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
   const said = answer
@@ -242,68 +237,28 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, live
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
-function drawWhere({ where }, state, live) {
+function drawWhere({ where }, state, picture) {
   const { entry, error, options } = state;
   const identifier = options.identifier.state;
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLine(state, live);
+  const text = lastLineOf(state, picture);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
     answer && !isGone
-      ? createSource(answer, options.sent, entry.source === "link")
-      : createElement("span", {}, text),
+      ? createSource(answer, identifier.server !== "none", entry.source === "link")
+      : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
 }
 
-function lastLine({ entry, error, isFileAllowed, options }, live) {
-  const { state, recipe } = options.identifier;
-  const { device, loaded, next, total } = state;
-  const gone = goneOf(state);
-  if (gone) return gone;
-  if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
-  if (!entry && next === "device" && live.shown) {
-    if (!live.rate) return "On this device";
-    return `On this device, ${live.rate === 1 ? "once a second" : `${live.rate} times a second`}`;
-  }
-  if (device === "loading" && entry && next === "device") {
-    return "Your photo waits for the model on this device.";
-  }
-  if (device === "loading" && !entry) {
-    const text = fetching(loaded, total);
-    if (next === "device") return `${text} A photo will wait for the model on this device.`;
-    return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
-  }
-  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
-}
-
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {
   samples.hidden = !options.samples.length || screen !== "empty";
-  redraw(samples, options.samples, () => {
-    const items = options.samples.map((sample) => {
-      const image = createElement("img", {
-        className: "vf-thumb",
-        loading: "lazy",
-        alt: sample.alt,
-        src: sample.thumbnail,
-      });
-      const button = createElement("button", { type: "button", className: "vf-sample" }, image);
-      button.onclick = () => handlers.onSample(sample);
-      const item = createElement("li", {}, button);
-      // The thumbnail is missing without a network.
-      image.onerror = () => item.remove();
-      return item;
-    });
-    return [
-      createElement("h3", { className: "vf-small" }, "Or try one of these"),
-      createElement("ul", { className: "vf-places" }, ...items),
-    ];
-  });
+  redraw(samples, options.samples, () => createSamples(options.samples, handlers.onSample));
   visit.hidden = !recents.length;
   redraw(
     visit,

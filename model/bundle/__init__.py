@@ -29,7 +29,6 @@ from .manifest import (
     title_from_name,
 )
 from .registry import (
-    ABANDONED_SECONDS,
     CURRENT_FILE,
     DEFAULT_MODEL,
     Fingerprint,
@@ -49,7 +48,6 @@ from .registry import (
 from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
 
 __all__ = [
-    "ABANDONED_SECONDS",
     "BUILTIN_DIR",
     "CURRENT_FILE",
     "DEFAULT_MODEL",

@@ -10,23 +10,19 @@ import json
 import os
 import re
 import shutil
-import tempfile
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from ..atomic import fsync_path, replace_atomically
+from ..atomic import fsync_path, publish_folder, replace_atomically, replace_folder
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .manifest import ManifestDraft
 
 __all__ = [
-    "ABANDONED_SECONDS",
     "CURRENT_FILE",
     "DEFAULT_MODEL",
     "Fingerprint",
@@ -54,9 +50,6 @@ DEFAULT_MODEL = "imagenet"
 
 CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
-
-ABANDONED_SECONDS = 24 * 3600
-"""Age from which a half-written folder counts as left behind by a killed process, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,21 +242,18 @@ def publish(
         BundleDamaged: what was written does not pass its own check.
     """
     models_dir = models_dir.resolve()
-    models_dir.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(models_dir)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=models_dir))
-    try:
+    is_builtin = models_dir == BUILTIN_DIR
+
+    def fill(new: Path) -> Path:
         _write_manifest(write_files(new) or draft, new)
         bundle = Bundle.open(new)
         bundle.verify()
-        for path in new.iterdir():
-            path.chmod(0o644)
-            fsync_path(path)
-        new.chmod(0o755)
-        folder = _move_into_place(new, models_dir / bundle.name, bundle.version)
-        return replace(bundle, folder=folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        folder = models_dir / bundle.name
+        return folder if is_builtin else folder / bundle.version
+
+    return Bundle.open(
+        publish_folder(models_dir, fill, replace_folder if is_builtin else _add_version)
+    )
 
 
 def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
@@ -279,47 +269,27 @@ def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _move_into_place(new: Path, folder: Path, version: str) -> Path:
-    if folder.parent == BUILTIN_DIR:
-        previous = folder.with_name(f".previous-{folder.name}")
-        shutil.rmtree(previous, ignore_errors=True)
-        if folder.exists():
-            folder.rename(previous)
-        new.rename(folder)
-        shutil.rmtree(previous, ignore_errors=True)
-        return folder
-    folder.mkdir(exist_ok=True)
-    target = folder / version
+def _add_version(new: Path, target: Path) -> None:
+    """Move a new version beside the others of its model, and make it the current one."""
+    target.parent.mkdir(exist_ok=True)
     try:
         new.rename(target)
     except OSError:
         if not target.is_dir():
             raise
         # The same version again, perhaps because a file was damaged. Each file is replaced by
-        # itself, so that readers, and whoever is killed here, always have a whole folder. The
-        # manifest is last, because what failed is tried again once that changes.
+        # itself, so that readers always have a complete folder, even after a kill. The manifest
+        # is last, because what failed is tried again once that changes.
         for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
             path.replace(target / path.name)
         fsync_path(target)
-    set_current(folder, version)
-    return target
+    set_current(target.parent, target.name)
 
 
 def set_current(folder: Path, version: str) -> None:
     """Make a version the current one, atomically: readers see it or the previous one."""
     with replace_atomically(folder / CURRENT_FILE, durable=True) as temporary:
         temporary.write_text(version)
-
-
-def _remove_abandoned(models_dir: Path) -> None:
-    """Remove what killed writers left behind; a write in progress is younger."""
-    for folder in models_dir.glob(".new-*"):
-        if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
-    for temporary in models_dir.glob(f"*/.{CURRENT_FILE}-*"):
-        with suppress(FileNotFoundError):
-            if time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS:
-                temporary.unlink()
 
 
 def list_versions(name: str) -> list[Version]:
@@ -364,8 +334,13 @@ def roll_back(name: str, version: str) -> Bundle:
     folder = model_dir(name)
     # Compared with the folder's entries, so that no version can lead out of it.
     folders = _version_folders(folder) if current_version(folder) else {}
+    if not folders:
+        raise BundleNotFound(f"{name} has a single version, so there is none to roll back to.")
     if version not in folders:
-        raise BundleNotFound(_no_such_version(name, version, folders))
+        raise BundleNotFound(
+            f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
+            f"(python -m model versions {name})."
+        )
     bundle = open_bundle(folders[version], name)
     if bundle.version != version:
         raise BundleDamaged(
@@ -381,24 +356,13 @@ def roll_back(name: str, version: str) -> Bundle:
 
 def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
     """Copy a built-in bundle beside the owner's versions of it, dates included."""
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-    try:
+
+    def fill(new: Path) -> Path:
         for name in bundle.copied_names:
             shutil.copy2(bundle.folder / name, new / name)
-        new.chmod(0o755)
-        new.rename(folder / bundle.version)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return open_bundle(folder / bundle.version, bundle.name)
+        return folder / bundle.version
 
-
-def _no_such_version(name: str, version: str, folders: dict[str, Path]) -> str:
-    if not folders:
-        return f"{name} has a single version, so there is none to roll back to."
-    return (
-        f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
-        f"(python -m model versions {name})."
-    )
+    return open_bundle(publish_folder(folder.parent, fill, Path.rename), bundle.name)
 
 
 def _version_folders(folder: Path) -> dict[str, Path]:

@@ -20,6 +20,9 @@ __all__ = [
     "calibrate",
 ]
 
+OodSets = Mapping[str, GraphOutputs]
+"""Outputs for OOD photos by the name of their set."""
+
 MEASURED_BY = "measured by Loupe"
 TARGET_COVERAGE = 0.9
 
@@ -51,7 +54,7 @@ class CalibrationResult:
 def calibrate(
     held_out: GraphOutputs,
     reference: GraphOutputs | None = None,
-    ood_sets: Mapping[str, GraphOutputs] | None = None,
+    ood_sets: OodSets | None = None,
     *,
     small: CalibrationOutputs | None = None,
     coverage: float = TARGET_COVERAGE,
@@ -92,21 +95,15 @@ def calibrate(
     measured = Measurements(held_out)
     small_measured = Measurements(small.held_out) if small else None
     for number, (inside, outside) in enumerate(folds):
-        parts = {
-            name: _split_ood(outputs, number, len(folds)) for name, outputs in ood_sets.items()
-        }
-        choosing = {name: first for name, (first, _) in parts.items()}
+        choosing, measuring = _split_ood(ood_sets, number, len(folds))
         fit = fit_calibration(held_out.subset(inside), reference, choosing, coverage)
-        measured.add(fit, outside, {name: second for name, (_, second) in parts.items()})
+        measured.add(fit, outside, measuring)
         if small and small_measured:
             small_fit = refit_thresholds(
                 fit, held_out.subset(inside), reference, small.held_out.subset(inside), coverage
             )
-            small_ood = {
-                name: _split_ood(outputs, number, len(folds))[1]
-                for name, outputs in small.ood_sets.items()
-            }
-            small_measured.add(small_fit, outside, small_ood)
+            _, measuring = _split_ood(small.ood_sets, number, len(folds))
+            small_measured.add(small_fit, outside, measuring)
     final = fit_calibration(held_out, reference, ood_sets, coverage)
     about = {"on": on, "folds": len(folds), "command": command, "seed": seed, "notes": notes}
     small_result = None
@@ -127,8 +124,12 @@ def calibrate(
     )
 
 
-def _split_ood(outputs: GraphOutputs, fold: int, folds: int) -> tuple[GraphOutputs, GraphOutputs]:
+def _split_ood(ood_sets: OodSets, fold: int, folds: int) -> tuple[OodSets, OodSets]:
     """Split OOD photos into those that choose the detector and those measured in this fold."""
-    places = np.random.default_rng(0).permutation(len(outputs))
-    in_fold = np.arange(len(outputs)) % folds == fold
-    return outputs.subset(places[~in_fold]), outputs.subset(places[in_fold])
+    choosing, measuring = {}, {}
+    for name, outputs in ood_sets.items():
+        places = np.random.default_rng(0).permutation(len(outputs))
+        in_fold = np.arange(len(outputs)) % folds == fold
+        choosing[name] = outputs.subset(places[~in_fold])
+        measuring[name] = outputs.subset(places[in_fold])
+    return choosing, measuring

@@ -44,6 +44,12 @@ class GraphOutputs:
     targets: NDArray[np.intp]
     names: tuple[str, ...] = ()
 
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """Indices of the top labels [N]."""
+        places: NDArray[np.intp] = self.logits.argmax(axis=1)
+        return places
+
     def subset(self, places: NDArray[np.intp]) -> "GraphOutputs":
         """Return the outputs at ``places``."""
         names = tuple(self.names[place] for place in places) if self.names else ()

@@ -1,4 +1,4 @@
-"""What the folds of a cross-validation measure, pooled into the figures of a model card."""
+"""Measurements of a cross-validation's folds, pooled into the figures of a model card."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from .fit import Fit, Indices
 from .graph_outputs import GraphOutputs
 from .statistics import auroc, contains_label, probabilities
 
-__all__ = ["HELD_OUT", "Measurements"]
+__all__ = ["HELD_OUT", "Measurements", "accuracy_metric"]
 
 HELD_OUT = "held-out photos"
 """The name of the held-out photos among sets of photos."""
@@ -55,7 +55,7 @@ class Measurements:
 
     def __init__(self, held_out: GraphOutputs) -> None:
         self.held_out = held_out
-        self.predicted = held_out.logits.argmax(axis=1)
+        self.predicted = held_out.predicted
         self.correct = self.predicted == held_out.targets
         self.uncalibrated = probabilities(held_out.logits, 1.0).max(axis=1)
         self.confidence = np.zeros(len(held_out))
@@ -83,7 +83,7 @@ class Measurements:
                 self.compared[fitted.detector.name, name].append(result)
                 if fitted is fit.best:
                     self.chosen[name].append(result)
-                    self.ood_answers[name].append(_Answers(ood.logits.argmax(axis=1), accepted))
+                    self.ood_answers[name].append(_Answers(ood.predicted, accepted))
 
     def card(self, final: Fit, about: Mapping[str, Any]) -> ModelCard:
         """Return the card; ``about`` are its fields on how it was measured."""
@@ -100,7 +100,8 @@ class Measurements:
 
     def agreement(self, other: "Measurements") -> tuple[GraphAgreement, ...]:
         """Return how often another graph answers the same photos alike, by set of photos."""
-        pairs = {HELD_OUT: (self.answers(), other.answers())}
+        answers, others = (_Answers(one.predicted, one.id_accepted) for one in (self, other))
+        pairs = {HELD_OUT: (answers, others)}
         for name, folds in self.ood_answers.items():
             pairs[name] = _Answers.joined(folds), _Answers.joined(other.ood_answers[name])
         return tuple(
@@ -112,10 +113,6 @@ class Measurements:
             )
             for name, (one, two) in pairs.items()
         )
-
-    def answers(self) -> _Answers:
-        """Return the answers for the held-out photos."""
-        return _Answers(self.predicted, self.id_accepted)
 
     def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
         """Return the manifest's metrics."""
@@ -190,6 +187,12 @@ class Measurements:
                 )
             )
         return tuple(rows)
+
+
+def accuracy_metric(outputs: GraphOutputs, on: str, by: str) -> Metric:
+    """Return the accuracy on labelled photos; ``on`` names them, ``by`` says who measured."""
+    correct = int((outputs.predicted == outputs.targets).sum())
+    return proportion_metric("accuracy", correct, len(outputs), on, by)
 
 
 def _pool(folds: Sequence[_OodFold]) -> _OodFold:

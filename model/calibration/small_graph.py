@@ -7,21 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import (
-    Bundle,
-    Calibration,
-    GraphAgreement,
-    Metric,
-    SmallCard,
-    write_small_card,
-)
+from ..bundle import Bundle, Calibration, GraphAgreement, SmallCard, write_small_card
 from ..errors import DataError
-from ..evaluation.metrics import proportion_metric
 from ..exporting.small_graph import make_small_graph
 from ..photo_files import printable
 from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import MEASURED_BY, CalibrationResult, calibrate
-from .graph_outputs import CalibrationOutputs, GraphOutputs, open_graph
+from .graph_outputs import CalibrationOutputs, open_graph
+from .measurements import accuracy_metric
 
 __all__ = ["calibrate_small_graph", "publish_small_card"]
 
@@ -44,15 +37,8 @@ def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
     small = result.small
     if small is None:
         raise ValueError("calibrated without the small graph's outputs")
-    return _write(
-        bundle,
-        make_small_graph(bundle.read("graph.onnx")),
-        calibration=small.calibration,
-        metrics=small.metrics,
-        full_metrics=result.metrics,
-        card=small.card,
-        agreement=small.agreement,
-    )
+    small_graph = make_small_graph(bundle.read("graph.onnx"))
+    return _write(bundle, small_graph, full_metrics=result.metrics, **vars(small))
 
 
 def _write(bundle: Bundle, small_graph: bytes, **values: Any) -> SmallCard:
@@ -142,19 +128,14 @@ def _accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) 
     sets = {name: (full.held_out, small.held_out)}
     sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}
     return {
-        "metrics": (_accuracy(small.held_out, name),),
-        "full_metrics": (_accuracy(full.held_out, name),),
+        "metrics": (accuracy_metric(small.held_out, name, UNCALIBRATED_BY),),
+        "full_metrics": (accuracy_metric(full.held_out, name, UNCALIBRATED_BY),),
         "agreement": tuple(
             GraphAgreement(
                 name=name,
                 photos=len(one),
-                top_label=int((one.logits.argmax(axis=1) == two.logits.argmax(axis=1)).sum()),
+                top_label=int((one.predicted == two.predicted).sum()),
             )
             for name, (one, two) in sets.items()
         ),
     }
-
-
-def _accuracy(outputs: GraphOutputs, name: str) -> Metric:
-    correct = int((outputs.logits.argmax(axis=1) == outputs.targets).sum())
-    return proportion_metric("accuracy", correct, len(outputs), name, UNCALIBRATED_BY)

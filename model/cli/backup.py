@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-__all__ = ["backup_command", "restore_command"]
+from ..text import count_of
+from .options import FILE
 
-FILE = click.Path(dir_okay=False, path_type=Path)
+__all__ = ["backup_command", "restore_command"]
 
 
 @click.command("backup")
@@ -63,7 +64,7 @@ def restore_command(file: Path, folder: Path | None, without_records: bool) -> N
 
 def _summary(models: tuple[str, ...], corrections: int | None) -> str:
     names = f" ({', '.join(models)})" if models else ""
-    summary = f"{len(models)} {'model' if len(models) == 1 else 'models'}{names}"
+    summary = f"{count_of(len(models), 'model')}{names}"
     if corrections is None:
         return f"{summary}, no corrections"
-    return f"{summary} and {corrections:,} {'correction' if corrections == 1 else 'corrections'}"
+    return f"{summary} and {count_of(corrections, 'correction')}"

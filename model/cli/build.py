@@ -6,18 +6,14 @@ import click
 
 from ..settings import settings
 from .error_group import require_full_install
+from .options import models_dir_option
 
 __all__ = ["build_command"]
 
 
 @click.command("build")
 @click.argument("name", type=click.Choice(["imagenet"]))
-@click.option(
-    "--to",
-    "models_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the model.  [the data folder's models]",
-)
+@models_dir_option
 def build_command(name: str, models_dir: Path | None) -> None:
     """Build model NAME from published weights (needs requirements.txt)."""
     with require_full_install("Building"):

@@ -6,6 +6,7 @@ import click
 
 from ..bundle import get_bundle
 from .error_group import require_full_install
+from .options import FOLDER, unknown_option
 from .progress import StageProgress, progress_bar
 from .train import command_line, describe_small_graph, print_summary
 
@@ -14,13 +15,8 @@ __all__ = ["calibrate_command"]
 
 @click.command("calibrate")
 @click.argument("name")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--unknown",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of photos that show none of the labels. Repeatable.",
-)
+@click.argument("folder", type=FOLDER)
+@unknown_option
 @click.option(
     "--coverage",
     type=click.FloatRange(0.5, 0.99),
@@ -36,7 +32,7 @@ __all__ = ["calibrate_command"]
 )
 @click.option(
     "--reference",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="With --small: the photos that the model was trained on, if training calibrated it.",
 )
 def calibrate_command(
@@ -57,24 +53,15 @@ def calibrate_command(
     with require_full_install("Calibrating"):
         from ..calibration import calibrate_bundle, calibrate_small_graph
     with progress_bar() as bar:
+        progress, command = StageProgress(bar).update, command_line()
         if small:
             card = calibrate_small_graph(
-                bundle,
-                folder,
-                unknown,
-                reference=reference,
-                command=command_line(),
-                progress=StageProgress(bar).update,
+                bundle, folder, unknown, reference=reference, command=command, progress=progress
             )
             click.echo(describe_small_graph(card))
             return
         calibrated = calibrate_bundle(
-            bundle,
-            folder,
-            unknown,
-            coverage=coverage,
-            command=command_line(),
-            progress=StageProgress(bar).update,
+            bundle, folder, unknown, coverage=coverage, command=command, progress=progress
         )
     for note in calibrated.manifest.card.notes if calibrated.manifest.card else ():
         click.echo(note)

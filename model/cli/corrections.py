@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..text import count_of
+from .options import FILE
+
 __all__ = ["corrections_command"]
 
 MAX_ID = 2**31 - 1
@@ -66,7 +69,7 @@ def _delete(ids: tuple[int, ...]) -> None:
 
     missing = [number for number in dict.fromkeys(ids) if not correction_store().delete(number)]
     count = len(set(ids)) - len(missing)
-    click.echo(f"{count:,} {'correction' if count == 1 else 'corrections'} deleted")
+    click.echo(f"{count_of(count, 'correction')} deleted")
     for number in missing:
         click.echo(f"no correction has the id {number}", err=True)
     sys.exit(1 if missing else 0)
@@ -74,7 +77,7 @@ def _delete(ids: tuple[int, ...]) -> None:
 
 @corrections_command.command("export")
 @click.option("--force", is_flag=True, help="Replace FILE.zip even if it is another kind of file.")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.zip")
+@click.argument("file", type=FILE, metavar="FILE.zip")
 def _export(file: Path, force: bool) -> None:
     """Export all corrections to FILE.zip: one folder of photos per label, and corrections.csv."""
     from ..corrections import correction_store, export_corrections, require_export
@@ -83,4 +86,4 @@ def _export(file: Path, force: bool) -> None:
         # Before the store is opened, which creates the database.
         require_export(file)
     count = export_corrections(correction_store(), file, overwrite=force)
-    click.echo(f"{count:,} {'correction' if count == 1 else 'corrections'} in {file}")
+    click.echo(f"{count_of(count, 'correction')} in {file}")

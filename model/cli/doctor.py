@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,31 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import ExportRefused
-from ..importing.inspect import ExportReport, Name, inspect_export
+from ..importing.inspect import ExportReport, inspect_export
 from ..importing.inspect.report import printable
 from ..importing.weights_settings import OPTIONS
 from ..text import format_size, list_some
 
 __all__ = ["doctor_command"]
-
-GROUPS = {
-    "dangerous": "dangerous",
-    "own": "own code",
-    "other": "other code",
-    "fastai": "fastai",
-    "fastcore": "fastcore",
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "timm": "timm",
-    "numpy": "NumPy",
-    "pandas": "pandas",
-    "packages": "other packages",
-    "pathlib": "pathlib",
-    "builtins": "built-ins",
-    "python": "Python itself",
-    "cloudpickle": "cloudpickle",
-}
-"""Groups of names, the most important first."""
 
 TASKS = {
     "single-label": "one label per photo",
@@ -57,20 +38,7 @@ FORMATS = {
     "safetensors": "safetensors",
 }
 
-INFERRED = {
-    "fastai": "fastai",
-    "torch": "torch",
-    "numpy": "NumPy",
-    "python": "Python",
-    "system": "made on",
-    "device": "trained on",
-}
-
-IN_FULL = ("dangerous", "own", "other")
-"""Groups whose names are listed in full."""
-
-MAX_NAMES_IN_FULL = 40
-MAX_NAMES = 4
+MAX_NAMES = 400
 MAX_LABELS = 8
 MAX_LEFT_BEHIND = 12
 
@@ -81,7 +49,7 @@ MAX_LEFT_BEHIND = 12
 def doctor_command(export: Path, as_json: bool) -> None:
     """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
-    Weights alone (.pth, .safetensors) are recognised, too.
+    Weights alone (.pth, .safetensors) are recognised as well.
 
     The file is read, never loaded: nothing in it is run. Exits with 0 if it can be imported,
     1 if something blocks that, 2 if the file is not an export or can't be read.
@@ -107,30 +75,37 @@ def _print(path: Path, report: ExportReport) -> None:
     console = Console(highlight=False)
     console.print(Text(printable(str(path)), style="bold"))
     console.print(_rows(_about(report)))
-    if report.plan and not report.fatal:
+    if not report.fatal:
         title = "What it holds" if report.kind == "weights" else "What an import does"
-        console.print(Text(f"\n{title}", style="bold"))
-        _print_lines(console, report.plan)
+        _print_section(console, title, report.plan)
     if report.left_behind:
-        console.print(Text("\nNot needed, so it stays behind", style="bold"))
-        _print_lines(console, [list_some(report.left_behind, MAX_LEFT_BEHIND)])
-    _print_problems(console, report)
-    _print_next(console, path, report)
-    if report.inferred and report.kind != "weights":
-        console.print(Text("\nInferred from the file; may be wrong", style="bold"))
-        rows = [(INFERRED[key], report.inferred[key]) for key in INFERRED if key in report.inferred]
-        console.print(_rows(rows))
+        left_behind = list_some(report.left_behind, MAX_LEFT_BEHIND)
+        _print_section(console, "Not needed, so it stays behind", [left_behind])
+    fatal, notes = (
+        [
+            f"{finding.message} [{finding.code}]"
+            for finding in report.problems
+            if finding.fatal is kind
+        ]
+        for kind in (True, False)
+    )
+    _print_section(console, "What blocks an import", fatal, style="bold red")
+    _print_section(console, "Notes", notes)
+    if not report.fatal:
+        _print_next(console, path, report)
     if report.names:
-        console.print(Text("\nNames in the file, none of them loaded", style="bold"))
-        console.print(_rows(list(_names(report))))
+        title = "Names in the file, none of them loaded"
+        _print_section(console, title, [list_some(sorted(report.names), MAX_NAMES)])
 
 
-def _print_lines(console: Console, lines: Sequence[str]) -> None:
+def _print_section(console: Console, title: str, lines: Sequence[str], style: str = "bold") -> None:
+    if lines:
+        console.print(Text(f"\n{title}", style=style))
     for line in lines:
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
-def _rows(rows: list[tuple[str, str]]) -> Table:
+def _rows(rows: Sequence[tuple[str, str]]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, min_width=14)
     table.add_column(overflow="fold")
@@ -140,65 +115,20 @@ def _rows(rows: list[tuple[str, str]]) -> Table:
 
 
 def _about(report: ExportReport) -> list[tuple[str, str]]:
-    size = format_size(report.bytes)
-    rows = [
-        ("kind", KINDS.get(report.kind, f"{report.kind} learner")),
-        ("gives", TASKS[report.task]),
-        ("network", report.library or "not recognised"),
-        ("size", f"{size}, of which weights {format_size(report.weights_bytes)}"),
-        ("written in", FORMATS[report.format]),
-    ]
-    if report.kind == "weights":
-        rows = [row for row in rows if row[0] not in ("gives", "network")]
+    size = f"{format_size(report.bytes)}, of which weights {format_size(report.weights_bytes)}"
+    rows = [("kind", KINDS.get(report.kind, f"{report.kind} learner"))]
+    if report.kind != "weights":
+        rows.append(("gives", TASKS[report.task]))
     if report.labels:
         first = ", ".join(report.labels[:MAX_LABELS])
         more = ", …" if len(report.labels) > MAX_LABELS else ""
-        rows.insert(2, ("labels", f"{len(report.labels):,}: {first}{more}"))
-    return rows
-
-
-def _names(report: ExportReport) -> Iterator[tuple[str, str]]:
-    for group, title in GROUPS.items():
-        names = [name for name in report.names if name.group == group]
-        if not names:
-            continue
-        if group in IN_FULL:
-            listed = "\n".join(_described(name) for name in names[:MAX_NAMES_IN_FULL])
-            more = (
-                f"\nand {len(names) - MAX_NAMES_IN_FULL:,} more"
-                if len(names) > MAX_NAMES_IN_FULL
-                else ""
-            )
-            yield title, listed + more
-        else:
-            short = [name.name.rpartition(".")[2] or name.module for name in names]
-            yield title, list_some(short, MAX_NAMES)
-
-
-def _described(name: Name) -> str:
-    details = [
-        "in the network" if name.role == "network" else name.role,
-        "its code is in the file" if name.carried else "",
-    ]
-    return f"{name.full}{'()' if name.called else ''} ({', '.join(filter(None, details))})"
-
-
-def _print_problems(console: Console, report: ExportReport) -> None:
-    for fatal, title in (
-        (True, "\nWhat blocks an import"),
-        (False, "\nNotes"),
-    ):
-        chosen = [problem for problem in report.problems if problem.fatal is fatal]
-        if not chosen:
-            continue
-        console.print(Text(title, style="bold red" if fatal else "bold"))
-        for problem in chosen:
-            console.print(Padding(Text(f"{problem.message} [{problem.code}]"), (0, 0, 0, 2)))
+        rows.append(("labels", f"{len(report.labels):,}: {first}{more}"))
+    if report.kind != "weights":
+        rows.append(("network", report.library or "not recognised"))
+    return [*rows, ("size", size), ("written in", FORMATS[report.format])]
 
 
 def _print_next(console: Console, path: Path, report: ExportReport) -> None:
-    if report.fatal:
-        return
     command = f"python -m model import {shlex.quote(printable(str(path)))} --name NAME"
     if report.kind != "weights":
         console.print(Text("\nNothing blocks it. To import it:", style="bold"))
@@ -207,11 +137,9 @@ def _print_next(console: Console, path: Path, report: ExportReport) -> None:
     console.print(Text("\nTo import it, say what the file doesn't:", style="bold"))
     words = " ".join(f"{option} {option.strip('-').upper()}" for option in OPTIONS)
     console.print(Text(f"  {command} {words}"), soft_wrap=True)
-    more = [
+    threshold = "with --multilabel: the probability from which a label is shown, if not 0.5"
+    optional = [
         ("--multilabel", "only if it was trained with several labels per photo"),
-        (
-            "--threshold",
-            "with --multilabel: the probability from which a label is shown, if not 0.5",
-        ),
+        ("--threshold", threshold),
     ]
-    console.print(_rows([*OPTIONS.items(), *more]))
+    console.print(_rows([*OPTIONS.items(), *optional]))

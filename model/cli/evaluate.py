@@ -14,6 +14,7 @@ from ..classifier import load
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
 from ..text import clean
+from .options import FOLDER
 from .progress import progress_bar
 
 __all__ = ["evaluate_command"]
@@ -24,7 +25,7 @@ MAX_ROWS = 20
 
 @click.command("evaluate")
 @click.argument("name")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 @click.option("--engine", type=click.Choice(SERVER_ENGINES), help="Engine to run.  [compiled]")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one JSON object.")
 def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool) -> None:

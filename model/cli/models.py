@@ -2,22 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
 
 import click
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import (
-    Bundle,
-    get_bundle,
-    list_models,
-    list_versions,
-    read_small_card,
-    roll_back,
-)
+from ..bundle import Bundle, get_bundle, list_models, list_versions, read_small_card, roll_back
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
 from ..text import clean
@@ -31,17 +22,15 @@ __all__ = [
 ]
 
 COLUMNS = ("model", "labels", "accuracy", "size", "version", "engines")
-DROPPED_FIRST = ("size", "labels", "engines", "version", "accuracy")
-"""Columns of ``list`` that a narrow terminal loses, the least useful first."""
-
-MIN_NAME_WIDTH = 10
-"""Fewest characters per line of a model's name."""
 
 
 @click.command("list")
 def list_command() -> None:
     """List the built-in models and those in the data folder."""
-    rows: list[dict[str, str]] = []
+    # Only names wrap, because a long one would push the last column off an 80-column terminal.
+    table = Table(box=None)
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=column != "model", overflow="fold")
     errors = {}
     for name, bundle in list_models().items():
         if isinstance(bundle, BundleError):
@@ -55,34 +44,9 @@ def list_command() -> None:
             bundle.version,
             ", ".join(available(bundle)),
         )
-        rows.append(dict(zip(COLUMNS, cells, strict=True)))
-    console = Console()
-    columns = _choose_columns(rows, console.width)
-    # Only names wrap, because a long one would push the last column off an 80-column terminal.
-    table = Table(box=None)
-    for column in columns:
-        table.add_column(column, no_wrap=column != "model", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(row[column]) for column in columns))
-    console.print(table)
-    if dropped := [column for column in COLUMNS if column not in columns]:
-        click.echo(f"Left out, as the terminal is narrow: {', '.join(dropped)}.", err=True)
+        table.add_row(*map(Text, cells))
+    Console().print(table)
     _print_errors(errors)
-
-
-def _choose_columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """Return the columns that fit into ``width`` characters, always with the model's name."""
-    columns = list(COLUMNS)
-    widths = {
-        column: 2 + max(map(cell_len, [column, *(row[column] for row in rows)]))
-        for column in COLUMNS
-    }
-    widths["model"] = min(widths["model"], 2 + MIN_NAME_WIDTH)
-    for column in DROPPED_FIRST:
-        if sum(widths[column] for column in columns) <= width:
-            break
-        columns.remove(column)
-    return columns
 
 
 @click.command("show")

@@ -18,6 +18,7 @@ from ..bundle import (
 )
 from ..classifier import default_model
 from .error_group import require_full_install
+from .options import FOLDER, models_dir_option, unknown_option
 from .progress import StageProgress, progress_bar
 
 __all__ = [
@@ -32,9 +33,7 @@ __all__ = [
 
 
 @click.command("train")
-@click.argument(
-    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@click.argument("folder", required=False, type=FOLDER)
 @click.option("--name", required=True, help="The model's name, for links and commands.")
 @click.option("--arch", help="lite0, lite1, lite2, or a name of timm or torchvision.  [lite0]")
 @click.option("--size", type=int, help="Pixels per side of its input; default: the network's own.")
@@ -46,23 +45,12 @@ __all__ = [
 )
 @click.option("--search", type=float, help="Minutes of tuning hyperparameters first (Optuna).")
 @click.option("--seed", type=int, help="Seed of the split and the training.  [0]")
-@click.option(
-    "--unknown",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of photos that show none of the labels, to measure “none of these” with. "
-    "Repeatable.",
-)
+@unknown_option
 @click.option("--title", help="The title on screen; default: the name as words.")
 @click.option("--description", help="One or two sentences for the card.")
 @click.option("--licence", "--license", help="Licence of the photos and the model.")
 @click.option("--source", help="Where the photos come from.")
-@click.option(
-    "--to",
-    "models_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the model; default: the data folder's models.",
-)
+@models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:
     """Train a model on FOLDER, which holds one folder of photos per label.

@@ -28,14 +28,9 @@ REASONS = {
     ("unable to open",): "its file can't be opened. Check that LOUPE_DATA can be written to.",
     ("locked",): "other processes kept it busy for too long. Try again.",
     ("malformed", "not a database"): "its file is damaged. Restore it from a backup.",
-    (
-        "password authentication",
-        "no password",
-    ): "the user name or password in LOUPE_DATABASE is wrong.",
+    ("password auth", "no password"): "the user name or password in LOUPE_DATABASE is wrong.",
     ("does not exist",): "the database in LOUPE_DATABASE, or its table, doesn't exist.",
-    (
-        "permission denied",
-    ): "its user isn't allowed to create or write tables. Grant it these rights.",
+    ("permission denied",): "its user can't create or write tables. Grant it these rights.",
     ("connection", "timeout"): "the database doesn't respond. Check LOUPE_DATABASE.",
 }
 """Reasons by fragments of drivers' messages, in lower case; the first match counts."""

@@ -4,6 +4,7 @@ import re
 import unicodedata
 import zipfile
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,18 +21,7 @@ __all__ = ["CSV_NAME", "FolderNames", "export_corrections", "require_export"]
 
 CSV_NAME = "corrections.csv"
 
-COLUMNS = (
-    "id",
-    "created",
-    "model",
-    "version",
-    "engine",
-    "predicted",
-    "probability",
-    "label",
-    "known",
-    "file",
-)
+COLUMNS = "id created model version engine predicted probability label known file".split()
 
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 200_000, 32 * 2**20
 """Limits of an earlier export, whose directory is read into memory before it is replaced."""
@@ -131,19 +121,14 @@ def _write_zip(store: CorrectionStore, file: BinaryIO) -> int:
     return len(rows)
 
 
-def _to_row(correction: Correction, path: str) -> tuple[object, ...]:
-    return (
-        correction.id,
-        correction.created.isoformat(timespec="seconds"),
-        correction.model,
-        correction.version,
-        correction.engine,
-        correction.predicted,
-        f"{correction.probability:.6f}",
-        correction.label,
-        int(correction.known),
-        path,
-    )
+def _to_row(correction: Correction, path: str) -> list[object]:
+    values = asdict(correction) | {
+        "created": correction.created.isoformat(timespec="seconds"),
+        "probability": f"{correction.probability:.6f}",
+        "known": int(correction.known),
+        "file": path,
+    }
+    return [values[column] for column in COLUMNS]
 
 
 def _to_safe_name(label: str) -> str:

@@ -9,22 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    DateTime,
-    Float,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    delete,
-    func,
-    insert,
-    inspect,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import DataError
@@ -54,19 +39,19 @@ LABEL_SEPARATOR = "; "
 ROWS_PER_PAGE = 500
 """Rows read at a time, because a caller may go through them slowly."""
 
-TABLE = Table(
+TABLE = sa.Table(
     "corrections",
-    MetaData(),
-    Column("id", Integer, primary_key=True),
-    Column("created", DateTime(timezone=True), nullable=False),
-    Column("model", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("engine", Text, nullable=False),
-    Column("predicted", Text),
-    Column("probability", Float, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("known", Boolean, nullable=False),
-    Column("photo", LargeBinary),
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("predicted", sa.Text),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("known", sa.Boolean, nullable=False),
+    sa.Column("photo", sa.LargeBinary),
     # An id is never used twice, even after a deletion: exports name photos by it.
     sqlite_autoincrement=True,
 )
@@ -153,12 +138,15 @@ class CorrectionStore:
         with translate_database_errors("written"), self._engine.begin() as connection:
             begin_exclusive(connection)
             # A correction that the owner deleted meanwhile leaves its id unused.
-            if repeats and connection.execute(delete(TABLE).where(TABLE.c.id == repeats)).rowcount:
+            if (
+                repeats
+                and connection.execute(sa.delete(TABLE).where(TABLE.c.id == repeats)).rowcount
+            ):
                 values["id"] = repeats
             values["created"] = datetime.now(UTC)
             if self._limits:
                 check_limits(connection, TABLE, self._limits, photo, values["created"])
-            key = connection.execute(insert(TABLE).values(values)).inserted_primary_key
+            key = connection.execute(sa.insert(TABLE).values(values)).inserted_primary_key
         assert key is not None  # a single row was inserted
         return int(key[0])
 
@@ -170,7 +158,7 @@ class CorrectionStore:
         """
         columns = [column for column in TABLE.c if column.name != "photo"]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
-        query = select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
+        query = sa.select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
         last_id = 0
         while True:
             with translate_database_errors("read"), self._engine.connect() as connection:
@@ -187,7 +175,7 @@ class CorrectionStore:
         Raises:
             DataError: the database can't be read.
         """
-        query = select(TABLE.c.photo).where(TABLE.c.id == correction_id)
+        query = sa.select(TABLE.c.photo).where(TABLE.c.id == correction_id)
         with translate_database_errors("read"), self._engine.connect() as connection:
             photo = connection.scalar(query)
         return None if photo is None else bytes(photo)
@@ -199,17 +187,17 @@ class CorrectionStore:
             DataError: the database can't be read.
         """
         with translate_database_errors("read"), self._engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(TABLE)) or 0
+            return connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) or 0
 
     def delete(self, correction_id: int) -> bool:
         """Delete the correction with that id and its photo; return False if there was none.
 
-        SQLite overwrites the photo's bytes at once, PostgreSQL at its next VACUUM.
+        SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
 
         Raises:
             DataError: the database can't be written to.
         """
-        query = delete(TABLE).where(TABLE.c.id == correction_id)
+        query = sa.delete(TABLE).where(TABLE.c.id == correction_id)
         with translate_database_errors("written"):
             with self._engine.begin() as connection:
                 is_deleted = connection.execute(query).rowcount > 0
@@ -245,7 +233,7 @@ class CorrectionStore:
             except SQLAlchemyError as error:
                 # Another process may have created it in between, or be about to.
                 is_locked = "locked" in str(error)
-                can_retry = is_locked or inspect(self._engine).has_table(TABLE.name)
+                can_retry = is_locked or sa.inspect(self._engine).has_table(TABLE.name)
                 if not attempts_left or not can_retry:
                     raise
                 time.sleep(0.1)
@@ -262,20 +250,19 @@ def correction_store() -> CorrectionStore:
 
 
 def _check_labels(labels: Sequence[str]) -> list[str]:
-    checked = [_check_label(label) for label in labels]
-    if not checked:
-        raise DataError("The label is empty. Type what the photo shows.")
-    if len(checked) > MAX_LABELS:
-        raise DataError(f"There are {len(checked)} labels; the limit is {MAX_LABELS}. Use fewer.")
-    if len(checked) > 1 and any(";" in label for label in checked):
-        raise DataError("One of several labels contains a semicolon. Use a label without one.")
-    return checked
+    """Return the labels cleaned.
 
-
-def _check_label(label: str) -> str:
-    cleaned = clean(label[: 10 * MAX_LABEL_LENGTH])
-    if max(len(cleaned), len(label)) > MAX_LABEL_LENGTH:
+    Raises:
+        DataError: one is empty, too long or ambiguous beside others, or there are too many.
+    """
+    # Cut first, because cleaning takes time that grows with the text.
+    cleaned = [clean(label[: 10 * MAX_LABEL_LENGTH]) for label in labels]
+    if any(len(label) > MAX_LABEL_LENGTH for label in (*labels, *cleaned)):
         raise DataError(f"The label is longer than {MAX_LABEL_LENGTH} characters. Shorten it.")
-    if not cleaned:
+    if not cleaned or not all(cleaned):
         raise DataError("The label is empty. Type what the photo shows.")
+    if len(cleaned) > MAX_LABELS:
+        raise DataError(f"There are {len(cleaned)} labels; the limit is {MAX_LABELS}. Use fewer.")
+    if len(cleaned) > 1 and any(";" in label for label in cleaned):
+        raise DataError("One of several labels contains a semicolon. Use a label without one.")
     return cleaned

@@ -96,7 +96,7 @@ class FolderMatch:
 
 
 def match_folders(names: Iterable[str], labels: Sequence[str]) -> FolderMatch:
-    """Find the label that each folder's name stands for.
+    """Find the label that each folder's name means.
 
     An exact match comes first. Otherwise case is ignored, and underscores, hyphens and
     slashes count as spaces, provided that only one label fits.

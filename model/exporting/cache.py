@@ -1,16 +1,16 @@
 """The cache of derived files: folders that are made once and never changed.
 
-An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. Each
-appears whole or not at all, so that a killed process leaves nothing half made.
+An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. A folder
+appears when it is complete, so that a killed process leaves nothing half made.
 """
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from ..bundle.registry import ABANDONED_SECONDS
+from ..atomic import publish_folder
 from ..settings import ROOT, settings
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 BUILT_DIR = ROOT / "derived"
-"""Where an image's build puts derived files; only read."""
+"""Derived files that an image's build made; never written by the app."""
 
 KEPT_VERSIONS = 2
 """Number of versions that are kept: the new one, and the previous one for pages that are open."""
@@ -66,33 +66,31 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     if folder := find_folder(name):
         return folder
     folder = derived_dir() / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-    try:
+
+    def fill(new: Path) -> Path:
         make(new)
-        new.chmod(0o755)
-        try:
-            new.rename(folder)
-        except OSError:
-            # Another process was faster; its files are the same.
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        return folder
+
+    publish_folder(folder.parent, fill, _move_unless_made)
     remove_old_versions(folder)
     return folder
 
 
+def _move_unless_made(new: Path, folder: Path) -> None:
+    try:
+        new.rename(folder)
+    except OSError:
+        # Another process was faster; its files are the same.
+        if not folder.is_dir():
+            raise
+
+
 def remove_old_versions(new: Path) -> None:
-    """Remove all but the latest versions beside a new one, and what killed processes left."""
+    """Remove all but the latest versions beside a new one."""
     ages: dict[Path, float] = {}
-    for folder in new.parent.iterdir():
-        try:
+    for folder in new.parent.glob("[!.]*"):
+        with suppress(FileNotFoundError):  # another process may remove it
             ages[folder] = time.time() - folder.stat().st_mtime
-        except FileNotFoundError:  # another process removed it
-            continue
-    half_made = {folder for folder in ages if folder.name.startswith(".")}
-    others = sorted(ages.keys() - half_made - {new}, key=lambda folder: ages[folder])
-    abandoned = [folder for folder in half_made if ages[folder] > ABANDONED_SECONDS]
-    for folder in [*others[KEPT_VERSIONS - 1 :], *abandoned]:
+    others = sorted(ages.keys() - {new}, key=lambda folder: ages[folder])
+    for folder in others[KEPT_VERSIONS - 1 :]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
-A program of its own that imports nothing of the app: its 90 MB end with it, and it yields to the
-server. It ends when its standard input is closed, and so with the app, whatever ends that.
+A separate process of low priority, without the app's modules, whose 90 MB are freed at its end. It
+also ends when its standard input closes, and so whenever the app ends.
 """
 
 import gzip
@@ -19,22 +19,23 @@ import brotli
 TYPES = {".css", ".js"}
 SMALL_BYTES = 100_000
 GOOD, QUICK = 10, 5
-"""Brotli's qualities: the good one, 0.4 s per MB, for small files and for what each visit loads."""
+"""Brotli's qualities; the good one, for small files and first visits, takes 0.4 s per MB."""
 
 SCRIPT = re.compile(r'<script type="module"[^>]* src="\./([^"]+)"')
 IMPORT = re.compile(r"""\b(?:from|import)\s*["'](\.{1,2}/[^"']+)["']""")
 COMPONENT = "static/js/BidiComponent.*.js"
-"""Streamlit's module that mounts components, which its first one loads when there is one."""
+"""Streamlit's module for components, which is loaded with the first one."""
 
 
 def main(part: str, static: Path, device: Path, target: Path) -> None:
-    """Write Streamlit's text files to ``target`` in each encoding, and a bundle of modules.
+    """Compress Streamlit's scripts and styles, and write the bundle of modules.
 
     Args:
-        part: ``first-visit`` for what a first visit loads, and the bundle; else the other files.
+        part: ``first-visit`` for the files of a first visit and the bundle; else all other files.
         static: Streamlit's static files, among them ``index.html``.
         device: the app's own modules.
-        target: gets ``static/js/loupe.HASH.js``, unless Streamlit's page isn't as expected.
+        target: the folder to write to. The bundle is ``static/js/loupe.HASH.js`` in it; it is left
+            out if Streamlit's page has another form than expected.
 
     Raises:
         OSError: a file can't be written.
@@ -58,19 +59,19 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
 
 
 def _write_bundle(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
-    """Write the bundle, and ``first-visit.json``, which says what is in it."""
+    """Write the bundle, and ``first-visit.json``, which lists its modules."""
     call = f"runBundle({json.dumps(modules, ensure_ascii=False)}, {json.dumps(start)});\n"
     data = (device / "first" / "bundle.js").read_bytes() + call.encode()
     bundle = f"static/js/loupe.{hashlib.sha256(data).hexdigest()[:16]}.js"
     _write(target / bundle, data, None, good=True)
-    # Streamlit has none to send to browsers that take no encoding.
+    # For browsers that accept no encoding: Streamlit has no such file.
     (target / bundle).write_bytes(data)
     content = {"bundle": bundle, "start": start, "modules": sorted(modules)}
     (target / "first-visit.json").write_text(json.dumps(content))
 
 
 def _closure(static: Path, start: str, component: Path, device: Path) -> Iterator[tuple[str, str]]:
-    """Yield the modules of a first visit: their paths below the app's, and their sources."""
+    """Yield the modules of a first visit: each one's path in the app, and its source."""
     left = [static / start, component, device / "streamlit.mjs"]
     seen = set(left)
     while left:
@@ -85,7 +86,7 @@ def _closure(static: Path, start: str, component: Path, device: Path) -> Iterato
 
 
 def _write(file: Path, data: bytes, modified: float | None, *, good: bool) -> None:
-    """Write a file in each encoding, with the time of its last modification."""
+    """Write a file in each encoding, with the original's time of modification."""
     file.parent.mkdir(parents=True, exist_ok=True)
     compressed = {
         ".br": brotli.compress(data, quality=GOOD if good else QUICK),

@@ -1,14 +1,14 @@
 """Programs that convert models, each in an environment of its own, made by ``make converters``.
 
-What they need doesn't fit Loupe's own packages: other versions, and another Python.
+They need other versions of packages than Loupe, and of Python.
 """
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConversionFailed, EngineUnavailable
 from ..settings import ROOT
+from .programs import run_program
 
 __all__ = ["CONVERTERS_DIR", "ENVIRONMENTS_DIR", "find_converter", "run_converter"]
 
@@ -16,7 +16,7 @@ CONVERTERS_DIR = ROOT / "converters"
 """Requirements of each environment, and per format its texts, scripts and sample programs."""
 
 ENVIRONMENTS_DIR = ROOT / "build" / "converters"
-"""The environments, one folder each; ``.ready`` in it says that all was installed."""
+"""The environments, one folder each, with the file ``.ready`` once all is installed."""
 
 TIMEOUT_SECONDS = 1800
 
@@ -41,7 +41,7 @@ def run_converter(name: str, arguments: Sequence[str | Path], task: str) -> str:
     Args:
         name: the environment.
         arguments: Python's own.
-        task: what is done, for an error: ``convert the network``.
+        task: for an error: ``convert the network``.
 
     Raises:
         EngineUnavailable: the environment isn't installed.
@@ -49,17 +49,5 @@ def run_converter(name: str, arguments: Sequence[str | Path], task: str) -> str:
     """
     # Isolated: neither the current folder nor PYTHONPATH has modules for it.
     command = [str(find_converter(name)), "-I", *map(str, arguments)]
-    try:
-        completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ConversionFailed(
-            f"{name} didn't {task} in {TIMEOUT_SECONDS // 60} minutes."
-        ) from None
-    if completed.returncode:
-        lines = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
-        raise ConversionFailed(
-            f"{name} can't {task}: {lines[-1].strip() if lines else 'no reason given'}"
-        )
-    return completed.stdout
+    failure = f"{name} can't {task}"
+    return run_program(command, failure, timeout=TIMEOUT_SECONDS, error=ConversionFailed).stdout

@@ -11,8 +11,7 @@ from ..bundle import Bundle
 from ..errors import ConversionFailed
 from ..settings import ROOT
 from .converters import CONVERTERS_DIR, find_converter, run_converter
-from .export_check import CheckPhotos, compare, require_network, run_reference
-from .export_format import Written
+from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 __all__ = ["check_structure", "write"]
 
@@ -22,7 +21,7 @@ SCRIPT = CONVERTERS_DIR / "coreml" / "convert.py"
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``ExportFormat.write``; what is compared is the program that was converted."""
+    """See ``export_models``; what is compared is the program that was converted."""
     require_network(bundle, "Core ML")
     find_converter(CONVERTER)
     reference = run_reference(bundle, photos)

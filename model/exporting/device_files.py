@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import json
 import logging
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
 from ..bundle.registry import open_bundle
-from ..errors import BundleDamaged, EngineUnavailable
+from ..errors import BundleDamaged
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.limits import MIN_SIDE_PX
 from ..phrasing import label_summary
@@ -28,6 +27,7 @@ from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .device_words import device_words, phrase_to_json
+from .programs import run_program
 from .runtime import runtime_info
 
 __all__ = [
@@ -157,23 +157,12 @@ def samples_json(base: str = "") -> list[dict[str, str]]:
 
 
 def _run(bundle: Bundle, folder: Path) -> None:
-    command = [sys.executable, "-m", __name__, str(bundle.folder), bundle.name, str(folder)]
-    try:
-        completed = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise EngineUnavailable(
-            f"The files of {bundle.name!r} for browsers weren't made in {TIMEOUT_SECONDS} s."
-        ) from None
-    if completed.returncode:
-        last = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineUnavailable(f"The files of {bundle.name!r} for browsers can't be made: {last}")
+    completed = run_program(
+        [sys.executable, "-m", __name__, bundle.folder, bundle.name, folder],
+        f"The files of {bundle.name!r} for browsers can't be made",
+        timeout=TIMEOUT_SECONDS,
+        cwd=ROOT,
+    )
     for line in completed.stderr.splitlines():
         log.warning("%s", line)
 
@@ -196,7 +185,7 @@ def main(source: str, name: str, target: str) -> None:
         "graphs": {
             "small": {
                 **_write_graph(bundle, small_graph, small_calibration, folder),
-                # Whether its calibration and figures are its own.
+                # Calibration and figures are those of the small graph itself.
                 "measured": card is not None,
             },
             "full": _write_graph(bundle, graph, calibration, folder),

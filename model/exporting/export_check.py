@@ -1,8 +1,8 @@
-"""Whether an exported model answers as the original does, on photos."""
+"""The comparison of an exported model with the original, on photos."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,10 @@ from ..bundle import Bundle
 from ..classifier import read_file
 from ..engine_info import DEFAULT_ENGINE
 from ..engines import start, why_unavailable
-from ..engines.base import EngineOutput
 from ..errors import ConversionFailed, DataError, PhotoError
 from ..photo import read
 from ..photo_files import list_photos
-from ..preprocess import NO_DOWNSCALE, Pixels, PreprocessConfig, preprocess
+from ..preprocess import NO_DOWNSCALE, Pixels, preprocess
 from ..samples import samples, shapes
 
 __all__ = [
@@ -25,9 +24,9 @@ __all__ = [
     "CheckPhotos",
     "Comparison",
     "Reference",
+    "Written",
     "compare",
     "golden_reference",
-    "measure_late_greyscale",
     "require_network",
     "run_reference",
 ]
@@ -38,6 +37,19 @@ TOLERANCE = 1e-3
 """Largest difference of a probability that an export may have."""
 
 Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The result of writing a format.
+
+    Attributes:
+        checks: a sentence for each comparison with the original.
+        values: the words ``$word`` of the format's ``about.md``, beside the common ones.
+    """
+
+    checks: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,55 +110,31 @@ class Reference:
     ood_threshold: float | None = None
 
 
-def run_reference(
-    bundle: Bundle, photos: CheckPhotos, recipe: PreprocessConfig | None = None
-) -> Reference:
+def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
     """Run the fastai learner on photos; the full graph, if the learner can't run here.
 
     Args:
         bundle: the model.
         photos: to run it on.
-        recipe: how to prepare them; by default as the bundle says.
 
     Raises:
         DataError: there is no readable photo.
         BundleDamaged: a file of the bundle is damaged.
     """
-    recipe = recipe or bundle.manifest.recipe
-    pixels = np.stack([preprocess(image, recipe) for image in photos])
+    pixels = np.stack([preprocess(image, bundle.manifest.recipe) for image in photos])
     has_learner = "learner" in bundle.manifest.engines and not why_unavailable(bundle, "learner")
     engine = start(bundle, "learner" if has_learner else DEFAULT_ENGINE)
     rows = [engine.run(photo[None]) for photo in pixels]
+    scores = [row.ood_score for row in rows if row.ood_score is not None]
     return Reference(
         "the fastai learner" if has_learner else "the full graph in ONNX Runtime",
         not has_learner,
         pixels,
         np.concatenate([row.probabilities for row in rows]),
         np.concatenate([row.logits for row in rows]),
-        _join_scores(rows),
+        np.concatenate(scores) if scores else None,
         _ood_threshold(bundle),
     )
-
-
-def measure_late_greyscale(
-    bundle: Bundle, photos: CheckPhotos, reference: Reference
-) -> tuple[str, ...]:
-    """Return what changes for programs that resize photos in colour, in a sentence.
-
-    Such pixels are converted to greyscale by the graph. There is nothing to say of networks for
-    photos in colour.
-    """
-    recipe = bundle.manifest.recipe
-    if not recipe.greyscale:
-        return ()
-    late = run_reference(bundle, photos, recipe.model_copy(update={"greyscale": False}))
-    difference = float(np.abs(late.probabilities - reference.probabilities).max())
-    note = (
-        "`sample.py` converts photos to greyscale before it resizes them, as Loupe does. Pixels in "
-        "colour are converted by the network itself, after resizing: on "
-        f"{len(late.pixels):,} photos, probabilities then differ by at most {difference:.1g}."
-    )
-    return (note,)
 
 
 def golden_reference(bundle: Bundle) -> Reference:
@@ -181,14 +169,9 @@ def _ood_threshold(bundle: Bundle) -> float | None:
     return None if calibration is None else calibration.ood_threshold
 
 
-def _join_scores(rows: list[EngineOutput]) -> Float32 | None:
-    scores = [row.ood_score for row in rows if row.ood_score is not None]
-    return np.concatenate(scores) if scores else None
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far an export's outputs are from the original's, at most.
+    """The largest differences of an export's outputs from the original's.
 
     Attributes:
         reference: what it was compared with.

@@ -3,14 +3,11 @@
 import json
 import re
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..atomic import fsync_path, replace_folder
-from ..bundle.registry import ABANDONED_SECONDS
+from ..atomic import publish_folder, replace_folder
 from ..errors import FolderExists
 from ..file_hash import hash_file
 
@@ -41,24 +38,21 @@ def write_export(
     """
     folder = folder.resolve()
     kept = _list_others(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}-new-"
-    _remove_abandoned(folder.parent, prefix)
-    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
+    sizes = dict[str, int]()
+
+    def fill_and_record(new: Path) -> Path:
         fill(new)
         files = {path: hash_file(new / path) for path in list_files(new)}
         write_json(new / RECORD, {"format": FORMAT, "models": dict(models), "files": files})
-        sizes = {path: (new / path).stat().st_size for path in list_files(new)}
-        for path in sizes:
-            (new / path).chmod(0o644)
-            fsync_path(new / path)
+        sizes.update((path, (new / path).stat().st_size) for path in list_files(new))
+        return folder
+
+    def keep_others(new: Path, folder: Path) -> None:
         for other in kept:
             _copy(other, new / other.name)
-        new.chmod(0o755)
-        replace_folder(folder, new)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        replace_folder(new, folder)
+
+    publish_folder(folder.parent, fill_and_record, keep_others)
     return sizes
 
 
@@ -108,13 +102,6 @@ def _list_others(folder: Path) -> list[Path]:
         )
     own = {path.split("/")[0] for path in (record or {"files": ()})["files"]} | {RECORD}
     return [path for path in entries if path.name not in own]
-
-
-def _remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove the leftovers of exports that were killed."""
-    for path in parent.glob(f"{prefix}????????"):
-        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:

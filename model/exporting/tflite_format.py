@@ -2,9 +2,13 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.utils
+import onnxruntime as ort
 
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
@@ -13,15 +17,13 @@ from .export_check import (
     CheckPhotos,
     Comparison,
     Reference,
+    Written,
     compare,
-    measure_late_greyscale,
     run_reference,
 )
-from .export_format import Written
 from .export_text import label_lines
-from .static_graph import make_static_graph
 
-__all__ = ["convert_graph", "write"]
+__all__ = ["convert_graph", "make_static_graph", "write"]
 
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"
 CONVERTER, RUNTIME = "onnx2tf", "litert"
@@ -38,7 +40,7 @@ OPTIONS = (
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = False) -> Written:
-    """See ``ExportFormat.write``."""
+    """See ``export_models``."""
     for name in (CONVERTER, RUNTIME):
         find_converter(name)
     reference = run_reference(bundle, photos)
@@ -70,13 +72,38 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = Fal
         (
             *(f"`{name}`: {check}" for name, check in zip(names, checks, strict=False)),
             programs,
-            *measure_late_greyscale(bundle, photos, reference),
         ),
         {
             "score_output": " and `novelty`" if has_score else "",
             "int8_row": INT8_ROW.format(_version(RUNTIME, "litert-quantizer")) if int8 else "",
         },
     )
+
+
+def make_static_graph(graph: bytes, outputs: Sequence[str]) -> bytes:
+    """Return the graph for pixels [1, height, width, 3], without what only other outputs need.
+
+    Nodes that compute the number of photos become constants, which converters can't do themselves.
+
+    Args:
+        graph: an ONNX model, self-contained.
+        outputs: names of the outputs to keep.
+    """
+    model = onnx.load_from_string(graph)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    # Shapes in between still have the number of photos as a variable.
+    del model.graph.value_info[:]
+    model = onnx.utils.Extractor(model).extract_model(["pixels"], list(outputs))
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # The level above would use operators of ONNX Runtime's own.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        options.optimized_model_filepath = str(path)
+        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return path.read_bytes()
 
 
 def convert_graph(graph: bytes, path: Path) -> None:

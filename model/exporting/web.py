@@ -8,9 +8,9 @@ is in the page itself.
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -18,11 +18,12 @@ import yaml
 from ..bundle import Bundle
 from ..samples import samples
 from .device_files import SAMPLES, device_dir, index_json, model_json
-from .export_folder import RECORD, escape_markdown, write_export
+from .export_check import Written
+from .export_folder import RECORD, escape_markdown
 from .page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from .runtime import RUNTIME, runtime_dir, runtime_info
 
-__all__ = ["INDEX", "WebExport", "export_web"]
+__all__ = ["INDEX", "write"]
 
 INDEX = "models/index.json"
 """The file that lists the models."""
@@ -34,38 +35,19 @@ TEXT_TYPES = ("text/", "application/manifest+json")
 CHARSET = '<meta charset="utf-8">'
 POLICY_ELEMENT = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
 
+README = Path(__file__).with_name("page_readme.md")
+
 LIBRARY = 'export * from "./loupe.js";\n'
 """``loupe.mjs``, under which other pages import the library, as from a running app."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebExport:
-    """What was exported: the size of each file in bytes, by path, and of a first visit's files."""
-
-    files: Mapping[str, int]
-    first_visit_bytes: int
-
-
-def export_web(bundles: Sequence[Bundle], folder: Path) -> WebExport:
-    """Write the page with models into a folder, all of it or nothing.
-
-    Args:
-        bundles: the models, of which the first opens.
-        folder: absent, empty, or an earlier export, which is replaced.
+def write(bundles: Sequence[Bundle], folder: Path) -> Written:
+    """See ``export_models``.
 
     Raises:
-        FolderExists: the folder holds something else.
         EngineUnavailable: the files for browsers can't be made on this machine.
         OSError: it can't be written.
     """
-    visited: list[str] = []
-    versions = {bundle.name: bundle.version for bundle in bundles}
-    sizes = write_export(folder, versions, lambda new: visited.extend(_write(bundles, new)))
-    return WebExport(sizes, sum(sizes[path] for path in visited))
-
-
-def _write(bundles: Sequence[Bundle], folder: Path) -> list[str]:
-    """Write an export into an empty folder; return the files that a first visit loads."""
     visited = [*_write_page(folder), INDEX]
     for bundle in bundles:
         paths = _write_model(bundle, folder / "models" / bundle.name)
@@ -74,17 +56,18 @@ def _write(bundles: Sequence[Bundle], folder: Path) -> list[str]:
     runtime = runtime_info()
     (folder / RUNTIME).mkdir()
     for name in (runtime["module"], runtime["wasm"]):
-        shutil.copyfile(runtime_dir() / name, folder / RUNTIME / _rename(name))
         visited.append(f"{RUNTIME}/{_rename(name)}")
+        shutil.copyfile(runtime_dir() / name, folder / visited[-1])
     _write_json(folder / INDEX, index_json(bundles, bundles[0].name))
     (folder / SAMPLES).mkdir()
     for sample in samples():
         shutil.copyfile(sample.path, folder / SAMPLES / sample.path.name)
         (folder / SAMPLES / sample.thumbnail_name).write_bytes(sample.thumbnail())
-    # GitHub Pages then publishes the files as they are.
+    # GitHub Pages then publishes the files unchanged.
     (folder / ".nojekyll").touch()
     (folder / "README.md").write_text(_readme(bundles), encoding="utf-8")
-    return visited
+    received = sum((folder / path).stat().st_size for path in visited)
+    return Written((f"A first visit loads {received / 1e6:,.1f} MB.",))
 
 
 def _write_page(folder: Path) -> list[str]:
@@ -133,33 +116,14 @@ def _write_json(path: Path, value: Any) -> None:
 def _readme(bundles: Sequence[Bundle]) -> str:
     """Return a README that begins with the head of a static Hugging Face Space."""
     title = bundles[0].manifest.title
-    head = yaml.safe_dump(
-        {
-            "title": title,
-            "emoji": "🔎",
-            "colorFrom": "green",
-            "colorTo": "gray",
-            "sdk": "static",
-            "app_file": "index.html",
-        },
-        sort_keys=False,
-        allow_unicode=True,
-    )
     rows = "".join(
         f"| {escape_markdown(bundle.manifest.title)} | `{bundle.name}` | {bundle.version} | "
         f"{escape_markdown(bundle.manifest.licence)} |\n"
         for bundle in bundles
     )
-    return (
-        f"---\n{head}---\n\n# {escape_markdown(title)}\n\n"
-        "Point your phone at something, and a model in the browser says what it is. Photos stay on "
-        "the device.\n\n"
-        "Any web server can serve this folder, under any address. On this machine:\n\n"
-        "```\npython -m http.server\n```\n\n"
-        "and open http://localhost:8000. After one visit over https the page works without a "
-        "network.\n\n"
-        "| model | name | version | licence |\n|---|---|---|---|\n"
-        f"{rows}\n"
-        "The page is part of Loupe (Apache-2.0). `runtime/` is onnxruntime-web (MIT), © Microsoft "
-        f"Corporation. `{RECORD}` lists the SHA-256 of each file.\n"
+    return Template(README.read_text("utf-8")).substitute(
+        head=yaml.safe_dump({"title": title}, allow_unicode=True).strip(),
+        title=escape_markdown(title),
+        rows=rows,
+        record=RECORD,
     )

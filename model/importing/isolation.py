@@ -1,7 +1,7 @@
 """Starts a command without a network and with limits. Run by path: it imports only Python's own.
 
 ``python -I -S isolation.py PARENT MEMORY CPU NOTE COMMAND ...``: writes into the file NOTE
-whether the network is away (``none``) or not (``open``), then becomes COMMAND.
+whether the network is blocked (``none``) or not (``open``), then becomes COMMAND.
 """
 
 import ctypes
@@ -15,23 +15,23 @@ __all__ = ["die_with", "main"]
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG = 1
-MOST_WRITTEN = 2**31
-"""Bytes of one file, the most that a bundle's may have."""
+MAX_FILE_BYTES = 2**31
+"""Largest file that the process may write, in bytes."""
 
 
 def main(words: list[str]) -> None:
-    """Shut off and limit this process, then become the command."""
+    """Isolate and limit this process, then become the command."""
     parent, memory, cpu, note, *command = words
     # Before anything starts threads: the kernel moves a process with one thread only.
-    away = without_network()
+    is_blocked = block_network()
     limit(int(memory), int(cpu))
-    Path(note).write_text("none" if away else "open")
+    Path(note).write_text("none" if is_blocked else "open")
     die_with(int(parent))
     os.execv(command[0], command)  # noqa: S606 - the words are the parent's own
 
 
-def without_network() -> bool:
-    """Move into a network of its own, which has nothing in it; whether the kernel let us."""
+def block_network() -> bool:
+    """Enter an empty network namespace; return True if the kernel allowed it."""
     user, group = os.getuid(), os.getgid()
     try:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
@@ -39,30 +39,30 @@ def without_network() -> bool:
     except (OSError, AttributeError, TypeError):
         # Only Linux has it.
         return False
-    # The same user as before: without a map the process would be nobody.
-    for name, text in (("setgroups", "deny"), ("uid_map", user), ("gid_map", group)):
+    # Map our uid and gid; unmapped, the process runs as `nobody`.
+    maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+    for name, text in maps.items():
         with suppress(OSError):
-            line = text if name == "setgroups" else f"{text} {text} 1"
-            Path("/proc/self", name).write_text(str(line))
+            Path("/proc/self", name).write_text(text)
     return True
 
 
-def limit(memory: int, cpu: int) -> None:
-    """Allow no core dumps, files of a bundle's size, ``memory`` bytes and ``cpu`` seconds.
+def limit(memory_bytes: int, cpu_seconds: int) -> None:
+    """Set rlimits: no core dumps, 2 GB per file, ``memory_bytes`` of data, ``cpu_seconds``.
 
-    Without ``cpu`` seconds (0) the time of computing is not limited.
+    Without ``cpu_seconds`` (0) the CPU time is unlimited.
     """
     with suppress(ImportError):
         import resource
 
         # Its soft limit ends the process by SIGXCPU, which says why; the hard one by SIGKILL.
-        if cpu:
+        if cpu_seconds:
             with suppress(OSError, ValueError):
-                resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
+                resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         for kind, most in (
             (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, MOST_WRITTEN),
-            (resource.RLIMIT_DATA, memory),
+            (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
+            (resource.RLIMIT_DATA, memory_bytes),
         ):
             with suppress(OSError, ValueError):
                 hard = resource.getrlimit(kind)[1]

@@ -29,25 +29,25 @@ __all__ = [
     "open_file",
     "read_file",
     "run",
-    "workroom",
+    "sandbox_folder",
 ]
 
 STAGE = "stage"
 REFUSAL = "refusal.json"
 REPORT = "report.json"
 ANSWERS = "answers.npz"
-"""What workers write into ``out``: the stage, why it failed, what was found, probabilities."""
+"""What the worker writes into ``out``: its stage, a refusal, a report, probabilities."""
 
 POLL_SECONDS = 0.02
 
 PREFIX = "loupe-import-"
 ABANDONED_SECONDS = 24 * 3600
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""Variables that the child gets as they are: none of them is a secret."""
+"""Variables that the worker gets as they are: none of them is a secret."""
 
 
 @contextmanager
-def workroom() -> Iterator[Path]:
+def sandbox_folder() -> Iterator[Path]:
     """Make a temporary folder for all that an import writes before its bundle.
 
     Raises:
@@ -69,7 +69,7 @@ def workroom() -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """Remove what imports that were killed left behind; one that is under way is younger."""
+    """Remove what killed imports left; a running one is younger."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS and not folder.is_symlink():
@@ -78,7 +78,7 @@ def _sweep() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use: seconds by the clock, seconds of computing (0: any), megabytes."""
+    """Limits of a worker: wall-clock seconds, CPU seconds (0: unlimited), memory in MB."""
 
     wall_seconds: float
     cpu_seconds: int
@@ -87,22 +87,23 @@ class Limits:
 
 def run(
     folder: Path,
-    worker: str,
     task: dict[str, Any],
     limits: Limits,
     *,
     on_network: Callable[[bool], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Run a worker in a workroom to its end; returns its exit status, negative for a signal.
+    """Run the worker in a sandbox folder to its end.
 
     Args:
-        folder: the workroom.
-        worker: the module that is run.
-        task: its instructions.
+        folder: the sandbox folder.
+        task: the worker's instructions.
         limits: the resources that it may use.
-        on_network: called once with whether it has no network.
-        on_stage: called with each stage once.
+        on_network: called once, with True if its network is blocked.
+        on_stage: called once with each stage.
+
+    Returns:
+        Its exit status, negative for a signal.
 
     Raises:
         ExportRefused: it took too long.
@@ -110,7 +111,7 @@ def run(
     (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            _command(folder, worker, limits),
+            _command(folder, limits),
             cwd=folder / "home",
             env=_environment(folder),
             stdin=subprocess.DEVNULL,
@@ -153,9 +154,9 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _command(folder: Path, worker: str, limits: Limits) -> list[str]:
+def _command(folder: Path, limits: Limits) -> list[str]:
     memory, parent = str(limits.memory_mb * 2**20), str(os.getpid())
-    run_worker = [sys.executable, "-P", "-m", worker, str(folder), parent]
+    run_worker = [sys.executable, "-P", "-m", f"{__package__}.worker", str(folder), parent]
     start = [sys.executable, "-I", "-S", isolation.__file__, parent, memory]
     return [*start, str(limits.cpu_seconds), str(folder / "network"), *run_worker]
 
@@ -163,23 +164,19 @@ def _command(folder: Path, worker: str, limits: Limits) -> list[str]:
 def _environment(folder: Path) -> dict[str, str]:
     """Return the worker's environment: an allow-list, with a home of its own."""
     home = str(folder / "home")
-    own = [str(Path(part).resolve()) for part in _python_path() if part]
-    threads = str(settings().threads)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    own = [str(Path(part).resolve()) for part in given if part]
     return {
         **{name: os.environ[name] for name in KEPT if name in os.environ},
         "HOME": home,
         "TMPDIR": home,
-        # First Loupe itself: an own module may be called "model", too.
+        # Loupe first: the owner may have a module named `model` as well.
         "PYTHONPATH": os.pathsep.join([str(ROOT), *own]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": str(settings().threads),
         # Packages may lie below the owner's real home.
         **({"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}),
     }
-
-
-def _python_path() -> list[str]:
-    return os.environ.get("PYTHONPATH", "").split(os.pathsep)
 
 
 def _watch(
@@ -189,23 +186,20 @@ def _watch(
     on_network: Callable[[bool], None],
     on_stage: Callable[[str], None],
 ) -> int:
-    end, known, told = time.monotonic() + seconds, "", False
+    end, last_stage, is_known = time.monotonic() + seconds, "", False
+    note = folder / "network"
     while True:
         status = process.poll()
-        note = folder / "network"
-        if not told and note.exists() and (text := note.read_text()):
-            told = True
+        if not is_known and note.exists() and (text := note.read_text()):
+            is_known = True
             on_network(text == "none")
-        if (now := _stage(folder)) != known:
-            known = now
-            on_stage(now)
+        if (stage := _stage(folder)) != last_stage:
+            last_stage = stage
+            on_stage(stage)
         if status is not None:
             return status
         if time.monotonic() > end:
-            raise ExportRefused(
-                f"It was not ready after {seconds:.0f} seconds and was stopped. Nothing was "
-                "written."
-            )
+            raise ExportRefused(f"The import timed out after {seconds:.0f} s. Nothing was written.")
         time.sleep(POLL_SECONDS)
 
 

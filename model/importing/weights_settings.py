@@ -10,7 +10,9 @@ from pydantic import Field, ValidationError
 from ..bundle import StrictModel, Threshold
 from ..errors import DataError, ExportRefused
 from ..words import WORDS
-from .inspect.learner import check_labels
+from .inspect.learner import LearnerParts, check_labels
+from .inspect.transform_table import AUGMENT, TRANSFORMS_MODULE
+from .inspect.transforms import Step
 
 __all__ = [
     "OPTIONS",
@@ -115,6 +117,27 @@ class WeightsSettings(StrictModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise DataError(f"--{first['loc'][0]}: {first['msg']}.") from None
+
+    def to_parts(self) -> LearnerParts:
+        """Return what ``read_learner`` would of an export with these settings, but its network."""
+        mean, std = self.normalize
+        return LearnerParts(
+            network=None,
+            architecture=self.arch,
+            labels=self.labels,
+            loss="sigmoid" if self.multilabel else "softmax",
+            threshold=self.threshold,
+            items=(
+                Step.of(f"{AUGMENT}.Resize", size=self.size, method=self.method),
+                Step.of(f"{TRANSFORMS_MODULE}.ToTensor"),
+            ),
+            batches=(
+                Step.of(f"{TRANSFORMS_MODULE}.IntToFloatTensor"),
+                Step.of(f"{TRANSFORMS_MODULE}.Normalize", mean=mean, std=std),
+            ),
+            callbacks=(),
+            unneeded=(),
+        )
 
 
 def _labels(value: str) -> tuple[str, ...]:

@@ -11,15 +11,8 @@ from ..admission import admission_queue
 from ..errors import EmptyPhoto, PhotoTooLarge
 from ..settings import settings
 from .exif import apply_orientation, image_orientation, swaps_sides
-from .formats import FORMAT_NAMES, FORMATS, prepare
-from .limits import (
-    BYTES_PER_PIXEL,
-    LARGE_MB,
-    MAX_PIXELS,
-    check_memory,
-    check_size,
-    decoding_bytes,
-)
+from .formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, prepare
+from .limits import LARGE_MB, MAX_PIXELS, check_memory, check_size, decoding_bytes
 from .prepared import PreparedImage, damaged, translate_decoder_errors
 
 __all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]

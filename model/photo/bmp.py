@@ -4,10 +4,7 @@ import struct
 
 from .prepared import PreparedImage, damaged, incomplete, rare_encoding
 
-__all__ = ["DIB_HEADER_SIZES", "prepare_bmp"]
-
-DIB_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
-"""Possible sizes of the DIB header in bytes, one for each version of the format."""
+__all__ = ["prepare_bmp"]
 
 FILE_HEADER_BYTES = 14
 

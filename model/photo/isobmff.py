@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .prepared import PreparedImage, damaged, incomplete
 
-__all__ = ["prepare_isobmff"]
+__all__ = ["detect_isobmff", "prepare_isobmff"]
 
 MAX_BOXES = 10_000
 """Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
@@ -26,6 +26,10 @@ MAX_UNITS = 10_000
 
 MAX_SEQUENCE_HEADER_BYTES = 256
 """Bytes of an AV1 sequence header that are read; about 15 are usual."""
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_NEUTRAL_BRANDS = {b"mif1", b"msf1"}
 
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
@@ -46,6 +50,19 @@ Span = tuple[int, int]
 
 References = dict[int, list[int]]
 """For each item, the numbers of the items that it refers to."""
+
+
+def detect_isobmff(data: bytes) -> str | None:
+    """Return HEIF or AVIF by the brands in a box file's first bytes, None for other files."""
+    if data[4:8] != b"ftyp":
+        return None
+    brands = {major := data[8:12]}
+    if major in _NEUTRAL_BRANDS:
+        end = min(int.from_bytes(data[:4], "big"), len(data))
+        brands |= {data[at : at + 4] for at in range(16, end, 4)}
+    if brands & _AVIF_BRANDS:
+        return "AVIF"
+    return "HEIF" if brands & (_HEIF_BRANDS | _NEUTRAL_BRANDS) else None
 
 
 def prepare_isobmff(data: bytes, format: str) -> PreparedImage:

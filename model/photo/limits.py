@@ -5,10 +5,10 @@ import math
 from PIL import Image
 
 from ..errors import PhotoTooSmall, TooManyPixels
+from .formats import BYTES_PER_PIXEL
 from .prepared import PreparedImage, damaged
 
 __all__ = [
-    "BYTES_PER_PIXEL",
     "LARGE_MB",
     "MAX_PIXELS",
     "check_memory",
@@ -30,21 +30,6 @@ MIN_PHOTO_MB = 48
 
 LARGE_MB = 32
 """Memory above which photos are decoded one at a time, in MB."""
-
-BYTES_PER_PIXEL = {
-    "JPEG": (5.2, 8.3),
-    "PNG": (5.4, 8.5),
-    "WEBP": (16.2, 16.8),
-    "HEIF": (7.7, 8.6),
-    "AVIF": (10.9, 13.5),
-    "GIF": (5.6, 8.6),
-    "BMP": (5.4, 8.5),
-    "TIFF": (5.4, 8.5),
-}
-"""Bytes per decoded pixel at the peak of decoding: for grey or RGB, and for other modes.
-
-Measured at 25 megapixels, including the copies made by rotation and conversion.
-"""
 
 BYTES_PER_PIXEL_ROTATED = 8.1
 """Bytes per pixel while a photo is rotated: the original and the copy."""

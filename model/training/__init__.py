@@ -1,4 +1,4 @@
-"""Training, importing and exporting: everything that needs fastai.
+"""Training: from a folder of photos to a bundle.
 
 from model.training import train_folder
 
@@ -22,7 +22,7 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         name: the model's name, for links and commands.
         resume: continue the unfinished run of that name.
         options: fields of ``model.training.config.TrainingConfig``, such as ``minutes=20``;
-            ``image_size`` may be called ``size``, as on the command line.
+            ``image_size`` may be named ``size``, as on the command line.
 
     Raises:
         DataError: the photos or the options don't allow it.

@@ -1,4 +1,4 @@
-"""fastai callbacks: frozen batch norm, weight EMA, checkpoints, progress."""
+"""fastai callbacks: frozen batch norm, weight EMA, checkpoints with progress and early stop."""
 
 import copy
 import time
@@ -18,7 +18,6 @@ __all__ = [
     "CHECKPOINT_FILE",
     "Checkpointer",
     "FrozenBatchNorm",
-    "ProgressReporter",
     "WeightEma",
     "load_checkpoint",
 ]
@@ -80,16 +79,40 @@ class WeightEma(Callback):  # type: ignore[misc]
 
 
 class Checkpointer(Callback):  # type: ignore[misc]
-    """Checkpoint of the best average so far and of the state to resume from, after each epoch."""
+    """Checkpoint after each epoch of the best average so far and of the state to resume from.
 
-    order = 70
+    It also reports progress, and ends the fit at ``deadline`` (on the monotonic clock, in
+    seconds) or when the accuracy stagnates. It runs last, so that the final epoch is saved.
+    """
 
-    def __init__(self, path: Path, ema: WeightEma, lr: float, best: dict[str, Any] | None) -> None:
+    order = 80
+
+    def __init__(
+        self,
+        path: Path,
+        ema: WeightEma,
+        lr: float,
+        best: dict[str, Any] | None,
+        progress: Progress,
+        deadline: float | None,
+    ) -> None:
         self.path, self.ema, self.lr = path, ema, lr
+        self.progress, self.deadline = progress, deadline
         self.best: dict[str, Any] = best or {"accuracy": -1.0, "loss": float("inf"), "epoch": -1}
 
+    def after_batch(self) -> None:
+        """Report the batch, and check the time."""
+        if not self.training:
+            return
+        batches = len(self.dls.train)
+        done = self.epoch * batches + self.iter + 1
+        self.progress.update("Fine-tuning", done, self.n_epoch * batches)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.progress.note("Time is up.")
+            raise CancelFitException
+
     def after_epoch(self) -> None:
-        """Compare with the best average and replace the checkpoint."""
+        """Compare with the best average, replace the checkpoint and report the accuracy."""
         if not (values := self.learn.recorder.values[-1]):
             return  # skipped by a resumed fit
         _, loss, accuracy = values
@@ -110,46 +133,11 @@ class Checkpointer(Callback):  # type: ignore[misc]
             temporary.open("wb") as file,
         ):
             torch.save(checkpoint, file)
-
-
-class ProgressReporter(Callback):  # type: ignore[misc]
-    """Reporter of progress, which ends the fit at the deadline or when the accuracy stagnates.
-
-    It runs last, so that the final epoch is checkpointed. ``deadline`` is on the monotonic
-    clock, in seconds; ``best`` is that of the checkpoint, if there is one.
-    """
-
-    order = 80
-
-    def __init__(
-        self, progress: Progress, deadline: float | None, best: dict[str, Any] | None
-    ) -> None:
-        self.progress, self.deadline = progress, deadline
-        self.best_accuracy: float = best["accuracy"] if best else -1.0
-        self.improved: int = best["epoch"] if best else -1
-
-    def after_batch(self) -> None:
-        """Report the batch, and check the time."""
-        if not self.training:
-            return
-        batches = len(self.dls.train)
-        done = self.epoch * batches + self.iter + 1
-        self.progress.update("Fine-tuning", done, self.n_epoch * batches)
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            self.progress.note("Time is up.")
-            raise CancelFitException
-
-    def after_epoch(self) -> None:
-        """Report the accuracy, and check whether it improved lately."""
-        if not (values := self.learn.recorder.values[-1]):
-            return  # skipped by a resumed fit
-        epoch, accuracy = self.epoch, values[2]
         self.progress.note(
-            f"Epoch {epoch + 1} of {self.n_epoch}: {accuracy:.1%} of the held-out photos correct"
+            f"Epoch {self.epoch + 1} of {self.n_epoch}: {accuracy:.1%} of the held-out photos "
+            "correct"
         )
-        if accuracy > self.best_accuracy:
-            self.best_accuracy, self.improved = accuracy, epoch
-        elif epoch - self.improved >= PATIENCE_EPOCHS:
+        if self.epoch - self.best["epoch"] >= PATIENCE_EPOCHS:
             self.progress.note(f"No improvement for {PATIENCE_EPOCHS} epochs; stopping early.")
             raise CancelFitException
 

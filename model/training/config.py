@@ -1,9 +1,9 @@
 """The configuration of a training run, saved so that the run can be resumed, and its progress."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..atomic import replace_atomically
 from ..bundle import NAME_RULE, Name
@@ -12,17 +12,37 @@ from ..errors import DataError
 __all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
 
 CONFIG_FILE = "plan.json"
-HYPERPARAMETERS_FILE = "hyper.json"
 
 
-class Hyperparameters(BaseModel):
+class SavedValues(BaseModel):
+    """Values that a training run keeps in a file of its folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+
+    file_name: ClassVar[str]
+
+    def save(self, run_dir: Path) -> None:
+        """Write them into the folder of a training run."""
+        with replace_atomically(run_dir / self.file_name) as temporary:
+            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, run_dir: Path) -> Self | None:
+        """Return what a training run saved, or None if it hasn't yet."""
+        try:
+            return cls.model_validate_json((run_dir / cls.file_name).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+
+class Hyperparameters(SavedValues):
     """Hyperparameters that ``--search`` tunes; the defaults come from trials on clothes.
 
     If ``lr`` is None, fastai's ``lr_find`` finds it; ``magnitude`` is RandAugment's (of 10);
     ``min_scale`` is the smallest part of a photo's area that a crop shows.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    file_name = "hyper.json"
 
     lr: Annotated[float, Field(gt=0, lt=1)] | None = None
     magnitude: Annotated[int, Field(ge=0, le=10)] = 6
@@ -31,36 +51,20 @@ class Hyperparameters(BaseModel):
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
-    def save(self, run_dir: Path) -> None:
-        """Write them into the folder of a training run."""
-        with replace_atomically(run_dir / HYPERPARAMETERS_FILE) as temporary:
-            temporary.write_text(self.model_dump_json(), encoding="utf-8")
 
-    @classmethod
-    def load(cls, run_dir: Path) -> Self | None:
-        """Return the hyperparameters that a training run chose, or None if it hasn't yet."""
-        try:
-            return cls.model_validate_json((run_dir / HYPERPARAMETERS_FILE).read_bytes())
-        except (OSError, ValueError):
-            return None
-
-
-class TrainingConfig(BaseModel):
+class TrainingConfig(SavedValues):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    file_name = CONFIG_FILE
 
     folder: Path
     name: Name
     arch: str = "lite0"
-    image_size: Annotated[
-        int | None,
-        Field(ge=32, le=1024, validation_alias=AliasChoices("size", "image_size", "side")),
-    ] = None
+    image_size: Annotated[int | None, Field(ge=32, le=1024, validation_alias="size")] = None
     epochs: Annotated[int, Field(ge=0, le=1000)] = 8
     minutes: Annotated[float, Field(gt=0)] | None = None
     search: Annotated[float, Field(ge=0)] = 0.0
@@ -71,9 +75,7 @@ class TrainingConfig(BaseModel):
     licence: Annotated[str, Field(min_length=1, max_length=200)] = "not stated"
     source: Annotated[str, Field(max_length=4000)] = ""
     command: str = ""
-    models_dir: Annotated[
-        Path | None, Field(validation_alias=AliasChoices("models_dir", "shelf"))
-    ] = None
+    models_dir: Path | None = None
 
     @classmethod
     def create(cls, **values: Any) -> Self:
@@ -101,26 +103,6 @@ class TrainingConfig(BaseModel):
             "models_dir": config.models_dir and config.models_dir.resolve(),
         }
         return config.model_copy(update=absolute)
-
-    def save(self, run_dir: Path) -> None:
-        """Write it into the folder of a training run."""
-        with replace_atomically(run_dir / CONFIG_FILE) as temporary:
-            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, run_dir: Path) -> Self:
-        """Return the configuration of an unfinished training run.
-
-        Raises:
-            DataError: there is none.
-        """
-        try:
-            return cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
-        except (OSError, ValueError):
-            raise DataError(
-                f"There is no unfinished training run of {run_dir.name!r} to resume. Start one "
-                f"without --resume: python -m model train FOLDER --name {run_dir.name}"
-            ) from None
 
 
 class Progress:

@@ -16,7 +16,6 @@ from .callbacks import (
     PATIENCE_EPOCHS,
     Checkpointer,
     FrozenBatchNorm,
-    ProgressReporter,
     WeightEma,
     load_checkpoint,
 )
@@ -88,15 +87,15 @@ def fine_tune(
         else:
             lr, seconds = _learning_rate(learner, hyperparameters, deadline is not None, progress)
             epochs = _affordable_epochs(learner, epochs, seconds, deadline)
-        checkpointer = Checkpointer(run_dir / CHECKPOINT_FILE, ema, lr, best)
-        reporter = ProgressReporter(progress, deadline, best)
+        path = run_dir / CHECKPOINT_FILE
+        checkpointer = Checkpointer(path, ema, lr, best, progress, deadline)
         has_stopped = best and start - 1 - best["epoch"] >= PATIENCE_EPOCHS
         if epochs > start and not has_stopped:
             learner.fit_one_cycle(
                 epochs,
                 lr,
                 wd=hyperparameters.decay,
-                cbs=[FrozenBatchNorm(), ema, checkpointer, reporter],
+                cbs=[FrozenBatchNorm(), ema, checkpointer],
                 start_epoch=start,
             )
     best = checkpointer.best

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..atomic import replace_atomically
-from ..bundle import Bundle, ManifestDraft, Metric, publish, title_from_name
+from ..bundle import Bundle, ManifestDraft, publish, title_from_name
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
@@ -24,11 +24,11 @@ from ..calibration.graph_outputs import (
     run_graph,
     run_photos,
 )
+from ..calibration.measurements import accuracy_metric
 from ..calibration.small_graph import publish_small_card
 from ..disk import name_full_disk
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
-from ..evaluation.metrics import proportion_metric
 from ..exporting.small_graph import make_small_graph
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
@@ -149,7 +149,7 @@ class TrainingRun:
                 results.append(result)
                 measured = write_calibration(draft, folder, result)
             else:
-                metric = _accuracy_metric(self._held_out(open_graph(graph)), self._on, self._by)
+                metric = accuracy_metric(self._held_out(open_graph(graph)), self._on, self._by)
                 measured = draft.model_copy(update={"metrics": (metric,)})
             return self._test(measured, graph)
 
@@ -181,7 +181,7 @@ class TrainingRun:
         # These photos influenced no choice.
         pixels = decode_photos(split.test, self.data.config, "Test photos", self.progress)
         tested = run_graph(open_graph(graph), pixels, split.targets(split.test))
-        metric = _accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
+        metric = accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
         return draft.model_copy(update={"metrics": (metric, *draft.metrics)})
 
     def _calibrate(self, graph: bytes, notes: tuple[str, ...]) -> CalibrationResult | None:
@@ -259,8 +259,3 @@ def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> Ma
             },
         }
     )
-
-
-def _accuracy_metric(outputs: GraphOutputs, on: str, by: str) -> Metric:
-    correct = int((outputs.logits.argmax(axis=1) == outputs.targets).sum())
-    return proportion_metric("accuracy", correct, len(outputs), on, by)

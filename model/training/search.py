@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .config import Hyperparameters, Progress
+from .data.split import split_groups
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
@@ -96,23 +97,21 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
 
     The run's own probe was fitted to the labels of both parts.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     data = run.data
     targets = np.array(data.targets)
     groups = np.array([data.report.groups[photo.name] for photo in data.split.train])
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=run.config.seed)
-    inside, outside = next(iter(splitter.split(targets, targets, groups)))
+    inside, outside = split_groups(targets, groups, folds, run.config.seed)
     outer_data = replace(data, copies=[data.copies[place] for place in outside])
     with np.load(run.run_dir / PROBE_FILE, allow_pickle=False) as saved:
         features = saved["features"]
-    probe = fit_probe(features[inside], targets[inside], features[outside], targets[outside])
+    inside_targets, outside_targets = targets[inside].tolist(), targets[outside].tolist()
+    probe = fit_probe(features[inside], inside_targets, features[outside], outside_targets)
     inner_data = replace(
         data,
         copies=[data.copies[place] for place in inside],
-        targets=targets[inside].tolist(),
+        targets=inside_targets,
         held_out=np.stack(list(outer_data.training_pixels())),
-        held_out_targets=targets[outside].tolist(),
+        held_out_targets=outside_targets,
     )
     return inner_data, probe

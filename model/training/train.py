@@ -45,7 +45,11 @@ def train(
     """
     run_dir = get_run_dir(config.name)
     if resume:
-        saved = TrainingConfig.load(run_dir)
+        if (saved := TrainingConfig.load(run_dir)) is None:
+            raise DataError(
+                f"There is no unfinished training run of {config.name!r} to resume. Start one "
+                f"without --resume: python -m model train FOLDER --name {config.name}"
+            )
         # The stages that are done depend on every option except the time.
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"

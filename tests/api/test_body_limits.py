@@ -149,7 +149,7 @@ def test_idle_or_slow_upload_raises_body_too_slow(
     monkeypatch.setattr(body_limits, "BODY_TIMEOUT_SECONDS", 0.1)
     started = time.monotonic()
     with pytest.raises(BodyTooSlow):
-        asyncio.run(read(request(*([b"x", 0.03] * 50))))
+        asyncio.run(read(request(*(b"x", 0.03) * 50)))
     assert time.monotonic() - started < 2
     assert budget.used == 0
 

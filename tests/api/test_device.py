@@ -27,10 +27,10 @@ MEGABYTE = 1_000_000
 
 
 @pytest.fixture
-def client(serve: Any, built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(serve: Any, built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The routes of an image with the model of colours."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    tiny(shelf)
+    tiny(models_dir)
     return serve(LOUPE_MODEL="tiny")
 
 
@@ -222,11 +222,11 @@ def test_no_files_are_sent_without_downloads(client: Any, serve: Any) -> None:
 
 
 def test_previous_version_is_still_sent_and_older_ones_are_removed(
-    client: Any, shelf: Path, data_folder: Path
+    client: Any, models_dir: Path, data_folder: Path
 ) -> None:
     graphs = []
     for number in range(3):
-        tiny(shelf, "tiny", title=f"Version {number}", sharpness=float(8 + number))
+        tiny(models_dir, "tiny", title=f"Version {number}", sharpness=float(8 + number))
         info = client.get("/device/models/tiny/model.json").json()
         assert info["title"] == f"Version {number}"
         graphs.append(f"/device/models/tiny/{info['graphs']['full']['url']}")
@@ -236,9 +236,9 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
 
 
 def test_failure_of_npm_is_reported_and_remembered(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    tiny(shelf)
+    tiny(models_dir)
     folder = tmp_path / "bin"
     folder.mkdir()
     runs = fake_npm(folder, monkeypatch, "echo npm error code ENOTFOUND >&2; exit 1")
@@ -255,9 +255,9 @@ def test_failure_of_npm_is_reported_and_remembered(
 
 
 def test_log_names_the_package_with_npm(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    tiny(shelf)
+    tiny(models_dir)
     monkeypatch.setenv("PATH", str(tmp_path))
     client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
     assert client.get("/device/models/tiny/model.json").status_code == 503
@@ -266,9 +266,9 @@ def test_log_names_the_package_with_npm(
 
 
 def test_visitors_wait_for_files_and_get_retry_after(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny(shelf)
+    tiny(models_dir)
     folder = tmp_path / "bin"
     folder.mkdir()
     # Its npm waits for a file, then leaves what the real one does.
@@ -300,13 +300,13 @@ def test_visitors_wait_for_files_and_get_retry_after(
 
 
 def test_visitors_wait_once_for_all_files(
-    serve: Any, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(*_: object) -> Path:
         time.sleep(0.7)
         return tmp_path
 
-    tiny(shelf)
+    tiny(models_dir)
     client = serve(LOUPE_MODEL="tiny")
     monkeypatch.setattr(device, "WAIT_SECONDS", 1.0)
     for name in ("runtime_dir", "device_dir"):
@@ -323,8 +323,8 @@ def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: A
     assert str(data_folder) not in response.text
 
 
-def test_damaged_model_is_503(client: Any, shelf: Path) -> None:
-    bundle = tiny(shelf, "mine")
+def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
+    bundle = tiny(models_dir, "mine")
     (bundle.folder / "bundle.json").write_text("{")
     response = client.get("/device/models/mine/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -36,7 +37,7 @@ def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dis
         return number
 
     async def ask() -> list[object]:
-        runs = [asyncio.ensure_future(narrow.run(lambda at=at: work(at))) for at in range(6)]
+        runs = [asyncio.ensure_future(narrow.run(partial(work, at))) for at in range(6)]
         await asyncio.sleep(0)
         assert admission_queue().contended
         assert admission_queue().waiting("api") == 3
@@ -52,7 +53,7 @@ def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dis
 def test_photo_that_waits_past_the_deadline_is_not_begun(
     narrow: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go = [], threading.Event()
+    begun, go = list[int](), threading.Event()
     monkeypatch.setattr(admission_queue(), "deadline_seconds", 0.05)
 
     async def ask() -> None:
@@ -81,7 +82,7 @@ def test_failure_releases_the_slot(narrow: Dispatcher) -> None:
 
 
 def test_client_that_hangs_up_leaves_the_queue(narrow: Dispatcher) -> None:
-    begun, go, hung_up = [], threading.Event(), False
+    begun, go, hung_up = list[int](), threading.Event(), False
 
     async def is_disconnected() -> bool:
         return hung_up
@@ -90,7 +91,7 @@ def test_client_that_hangs_up_leaves_the_queue(narrow: Dispatcher) -> None:
         nonlocal hung_up
         first = asyncio.ensure_future(narrow.run(lambda: go.wait(10), is_disconnected))
         others = [
-            asyncio.ensure_future(narrow.run(lambda at=at: begun.append(at), is_disconnected))
+            asyncio.ensure_future(narrow.run(partial(begun.append, at), is_disconnected))
             for at in range(3)
         ]
         await asyncio.sleep(0)

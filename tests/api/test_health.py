@@ -43,25 +43,25 @@ def test_stopping_server_is_not_ready(client):
     assert client.get("/api/live").status_code == 200
 
 
-def missing(shelf):
+def missing(models_dir):
     pass
 
 
-def cut_short(shelf):
-    graph = tiny(shelf, "mine").folder / "graph.onnx"
+def cut_short(models_dir):
+    graph = tiny(models_dir, "mine").folder / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
 
 
-def changed(shelf):
-    graph = tiny(shelf, "mine").folder / "graph.onnx"
+def changed(models_dir):
+    graph = tiny(models_dir, "mine").folder / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
 
 
-def other_golden_answers(shelf):
+def other_golden_answers(models_dir):
     def turn(arrays):
         arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
 
-    tiny(shelf, "mine", golden_change=turn)
+    tiny(models_dir, "mine", golden_change=turn)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def other_golden_answers(shelf):
         (other_golden_answers, "golden-mismatch"),
     ],
 )
-def test_ready_reports_a_broken_model_without_paths(serve, shelf, caplog, harm, code):
-    harm(shelf)
+def test_ready_reports_a_broken_model_without_paths(serve, models_dir, caplog, harm, code):
+    harm(models_dir)
     client = serve(LOUPE_MODEL="mine")
     response = client.get("/api/ready")
     assert response.status_code == 503
     assert response.json() == {"status": "not ready", "code": code}
-    assert str(shelf) not in response.text
+    assert str(models_dir) not in response.text
     assert client.get("/api/live").status_code == 200
     # The app still starts, and its page says what is wrong.
     with caplog.at_level(logging.ERROR, logger="loupe"):
@@ -119,9 +119,9 @@ def test_app_starts_without_a_place_for_the_signing_key(serve, data_folder, capl
     assert data_folder.read_bytes() == b""
 
 
-def test_ready_rejects_a_tampered_built_in_model(serve, shelf):
-    shutil.copytree(BUILTIN_DIR / "imagenet", shelf / "imagenet")
-    graph = shelf / "imagenet" / "graph.onnx"
+def test_ready_rejects_a_tampered_built_in_model(serve, models_dir):
+    shutil.copytree(BUILTIN_DIR / "imagenet", models_dir / "imagenet")
+    graph = models_dir / "imagenet" / "graph.onnx"
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1
     graph.write_bytes(data)
@@ -130,8 +130,8 @@ def test_ready_rejects_a_tampered_built_in_model(serve, shelf):
 
 
 @pytest.mark.torch
-def test_engine_that_a_model_lacks_is_named(serve, shelf):
-    tiny(shelf, "mine")
+def test_engine_that_a_model_lacks_is_named(serve, models_dir):
+    tiny(models_dir, "mine")
     client = serve(LOUPE_ENGINE="learner", LOUPE_MODEL="mine", LOUPE_MEMORY_MB="2048")
     reason = "The model 'mine' has no engine 'learner'. Available: compiled."
     assert client.get("/api/ready").json() == {

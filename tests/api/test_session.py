@@ -1,7 +1,5 @@
 """``/api/session/``: only with an open session's token, one photo at a time, bounded."""
 
-import json
-import subprocess
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +19,12 @@ from model.admission import admission_queue
 from model.corrections import correction_store
 from model.exporting.device_words import device_words
 from model.page_sessions import page_sessions, read_own_answer
-from model.settings import ROOT
 from model.share_link import Signature, decode, encode
 from tests.api.v1.test_identify import RED, is_problem, without_times
+from tests.device.node import run_node
 from tests.model.slots import held
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
-from tests.tools import require_tool
 from tests.waiting import wait_until
 
 PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY = (
@@ -62,9 +59,9 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
 @pytest.mark.parametrize("options", [{}, {"confidence": CALIBRATED, "card": CARD}])
 @pytest.mark.parametrize("name", ["red", "white", "grey"])
 def test_server_and_device_phrase_alike(
-    api: TestClient, shelf: Any, headers: dict[str, str], options: Any, name: str
+    api: TestClient, models_dir: Any, headers: dict[str, str], options: Any, name: str
 ) -> None:
-    manifest = tiny(shelf, "words", **options).manifest
+    manifest = tiny(models_dir, "words", **options).manifest
     picture = colour((128, 128, 128)) if name == "grey" else colour(name)
     answer = api.post(
         f"{PHOTO}?model=words", content=encoded(picture, "PNG"), headers=headers
@@ -80,27 +77,16 @@ def test_server_and_device_phrase_alike(
 
 
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
-    module = (ROOT / "device" / "view" / "phrasing.mjs").as_uri()
-    script = f"""
-      import {{ certaintyRule, headline, honestLines, isSure }} from "{module}";
-      import {{ readFileSync }} from "node:fs";
-      const [model, prediction] = JSON.parse(readFileSync(0, "utf8"));
-      process.stdout.write(JSON.stringify({{
+    script = """
+      const { certaintyRule, headline, honestLines } = await load("view/phrasing.mjs");
+      const [model, prediction] = given;
+      return {
         headline: headline(model, prediction),
         lines: honestLines(model, prediction),
         certainty: certaintyRule(model, prediction).certainty,
-        sure: isSure(model, prediction),
-      }}));
+      };
     """
-    completed = subprocess.run(
-        [require_tool("node"), "--input-type=module", "-e", script],
-        input=json.dumps([model, prediction]),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return json.loads(completed.stdout)
+    return run_node(script, [model, prediction])
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -108,7 +94,7 @@ def phrased_by_the_device(model: Any, prediction: Any) -> Any:
 def test_wrong_token_is_rejected_before_the_body_is_read(
     api: TestClient, token: str, route: str, sent: str | None
 ) -> None:
-    headers = {} if sent is None else {"Loupe-Session": sent.encode("latin-1")}
+    headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
     for query in ("", "?model=nobody", "?unknown=1"):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")

@@ -1,6 +1,7 @@
 """``SlowClientMiddleware``: clients that are slow to send or to read delay nobody else."""
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def scope(**headers: str) -> dict[str, Any]:
 
 def run_middleware(
     app: Any, parts: list[bytes], **headers: str
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[MutableMapping[str, Any]], int]:
     """Return the messages sent, and how many parts of the body were read."""
     sent, read = [], 0
 
@@ -40,14 +41,14 @@ def run_middleware(
         read += 1
         return {"type": "http.request", "body": parts[read - 1], "more_body": read < len(parts) + 1}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     asyncio.run(SlowClientMiddleware(app)(scope(**headers), receive, send))
     return sent, read
 
 
-def closes(sent: list[dict[str, Any]]) -> bool:
+def closes(sent: list[MutableMapping[str, Any]]) -> bool:
     return (b"connection", b"close") in sent[0]["headers"]
 
 
@@ -83,14 +84,14 @@ def test_rejected_body_is_drained_after_the_error(
 def test_rejected_body_that_has_arrived_keeps_the_connection() -> None:
     app, whole = PlainTextResponse("no"), [b"x" * 100] * 3
 
-    async def ask() -> list[dict[str, Any]]:
-        sent: list[dict[str, Any]] = []
+    async def ask() -> list[MutableMapping[str, Any]]:
+        sent: list[MutableMapping[str, Any]] = []
         pending = list(whole)
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": pending.pop(), "more_body": bool(pending)}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         await SlowClientMiddleware(app)(scope(**{"content-length": "300"}), receive, send)
@@ -109,7 +110,7 @@ def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.Mo
             await asyncio.sleep(60)
             return {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             await asyncio.sleep(0.1)
             received.append(message)
 
@@ -156,7 +157,7 @@ def test_client_that_stops_reading_is_disconnected(monkeypatch: pytest.MonkeyPat
             await asyncio.sleep(60)
             return {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.body":
                 await asyncio.sleep(60)
 
@@ -222,7 +223,7 @@ def test_batch_of_a_client_that_stops_reading_gives_its_place_back(
                 await asyncio.sleep(60)
             return {"type": "http.request", "body": pending.pop()}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.body":
                 await asyncio.sleep(60)
 

@@ -1,6 +1,7 @@
 """``UploadLimitMiddleware``: files count until a page has read them, for a minute at most."""
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
 def upload(manager: MemoryUploadedFileManager) -> Any:
     """Return a function that sends a file to a route that stores it."""
 
-    async def store(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def store(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         data = (await receive())["body"]
         manager.add_file("page", UploadedFileRec(scope["path"][-1], "a.zip", "", data))
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -41,7 +42,7 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(200_000)}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         statuses.append(message.get("status"))
 
     async def put(file_id: str) -> int:

@@ -1,4 +1,4 @@
-"""What ``benchmarks.figures`` counts and compares, without timing anything."""
+"""``benchmarks.figures``: counts and comparisons, without timing anything."""
 
 from pathlib import Path
 

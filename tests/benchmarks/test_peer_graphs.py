@@ -15,7 +15,7 @@ def test_float_graph_has_the_bundles_logits(imagenet: Classifier) -> None:
     bundle = imagenet.bundle
     graph = make_float_graph(bundle.read("graph.onnx"))
     session = ort.InferenceSession(graph.SerializeToString())
-    mean, std = (np.float32(values) for values in _normalisation(bundle))
+    mean, std = (np.array(values, np.float32) for values in _normalisation(bundle))
     pixels = bundle.golden.pixels[:2].astype(np.float32) / 255
     values = ((pixels - mean) / std).transpose(0, 3, 1, 2)
     (logits,) = session.run(["logits"], {"pixel_values": values})

@@ -38,7 +38,7 @@ class DeviceApp:
     released: threading.Event = field(default_factory=threading.Event)
     replaced: dict[str, bytes] = field(default_factory=dict)
     """Other contents of scripts, by their paths."""
-    stop: Callable[[], None] = bool
+    stop: Callable[[], object] = bool
 
     @property
     def url(self) -> str:

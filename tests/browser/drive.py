@@ -6,21 +6,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    FrameLocator,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 from model.samples import Sample, samples
+from tests.model.tiny import colour
+from tests.photos import encoded
 
 __all__ = [
     "COUNT_TRACKS",
     "DESK",
     "PATIENCE_MS",
     "PHONE",
+    "RED",
+    "TIME",
     "UPLOAD",
     "Screen",
     "attach",
     "chart",
     "checked_page",
+    "choose_in_menu",
+    "device_headline",
+    "expect_kept",
     "give",
+    "give_device",
     "go",
     "headline",
     "photo",
@@ -35,11 +52,16 @@ __all__ = [
 ]
 
 PATIENCE_MS = 15_000
+RED = encoded(colour("red"), "PNG")
+KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 UPLOAD = "/?way=Upload"
 """Streamlit's uploader in place of the viewfinder."""
+TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
+"""An answer's time, as its last line gives it."""
+
 PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
+DESK: ViewportSize = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
 REPORT_EXCEPTIONS = """
 new MutationObserver(() => {
@@ -74,6 +96,10 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
         if message.text.startswith("stException: "):
             errors.append(message.text)
 
+    def dismiss(dialog: Dialog) -> None:
+        errors.append(dialog.message)
+        dialog.dismiss()
+
     context = browser.new_context(**{"viewport": DESK, **options})
     context.set_default_timeout(PATIENCE_MS)
     # A page that is opened anew fetches and runs all of Streamlit, on a machine that may be busy.
@@ -81,7 +107,7 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
     context.add_init_script(REPORT_EXCEPTIONS)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", collect_exception)
-    context.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+    context.on("dialog", dismiss)
     try:
         yield context.new_page()
     finally:
@@ -124,7 +150,7 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
     expect(chart(screen)).to_be_visible()
     expect(source_line(screen)).to_have_text(
         re.compile(
-            r"^On the server in (?:\d+|under 1) ms(?:; sent: .+ [kM]B(?: of pixels)?)?"
+            rf"^On the server in {TIME}(?:; sent: .+ [kM]B(?: of pixels)?)?"
             rf", {engine} engine, version [0-9a-f]{{7}}$"
         )
     )
@@ -140,7 +166,7 @@ def wait_until_drawn(page: Page) -> None:
     page.wait_for_function("document.fonts.ready.then(() => true)")
 
 
-def go(page: Page, title: str) -> None:
+def go(page: Screen, title: str) -> None:
     """Open a page from the navigation at the top of a wide screen."""
     page.get_by_test_id("stTopNav").get_by_role("link", name=title, exact=True).click()
 
@@ -149,6 +175,14 @@ def settings_menu(screen: Screen) -> Locator:
     """Return the button that opens the choice of model, engine and number of results."""
     # Its only text is the name of its icon.
     return screen.get_by_test_id("stPopover").filter(has_text="tune").get_by_role("button")
+
+
+def choose_in_menu(page: Page, name: str) -> None:
+    """Choose a model in the settings."""
+    settings_menu(page).click()
+    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
 
 
 def uploader(screen: Screen) -> Locator:
@@ -191,3 +225,20 @@ def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
     """Choose a file in the viewfinder."""
     file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
     file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+
+
+def give_device(screen: Screen, data: bytes = RED) -> None:
+    """Choose a file at ``/device/``."""
+    screen.locator("input[type=file]").first.set_input_files(
+        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
+    )
+
+
+def device_headline(screen: Screen) -> Locator:
+    """Return the answer in words, at ``/device/``."""
+    return screen.get_by_role("heading", level=2)
+
+
+def expect_kept(page: Page) -> None:
+    """Wait until the service worker has all that it will fetch."""
+    expect(page.locator("#kept")).to_have_text(KEPT)

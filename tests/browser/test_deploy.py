@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import DESK, PHONE, checked_page, wait_until_drawn
+from tests.browser.drive import checked_page, wait_until_drawn
 from tests.browser.server import serving
-from tests.browser.test_look import Look
+from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
 from tests.pages.hostile import LABELS
 
@@ -31,7 +31,7 @@ def owner(request, chromium, tmp_path_factory):
 
 def open_host(page, title):
     """Open a host's steps among those that fit."""
-    box = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_text(f". {title}"))
+    box = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_text(title, exact=True))
     box.last.get_by_text("Steps and files").click()
     expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()
     wait_until_drawn(page)
@@ -40,25 +40,26 @@ def open_host(page, title):
 def test_download_holds_the_chosen_model(browser, owner, request):
     is_handed_out = "no-downloads" not in request.node.name
     with checked_page(browser, {"base_url": owner.url}) as page:
-        page.goto("/deploy?deployed=apples&knows=Somewhat&budget=A+few+dollars")
+        page.goto("/deploy?deployed=apples&knows=Somewhat&budget=Pay+as+you+go")
         expect(page.get_by_text("Apples · version")).to_be_visible()
         version = re.search(
             r"version ([0-9a-f]{12})", page.get_by_text("Apples · version").inner_text()
         )
-        open_host(page, "Fly.io")
-        page.get_by_label("A name that no other app on Fly.io has").fill("my-apples")
+        open_host(page, "A server with Docker Compose")
+        page.get_by_label("The domain of the app").fill("apples.example.org")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("fly apps create my-apples")).to_be_visible()
+        expect(page.get_by_text("echo SITE=apples.example.org")).to_be_visible()
         expect(page.get_by_text("Unzip the download")).to_have_count(int(is_handed_out))
         expect(page.get_by_text("leaves the model out")).to_have_count(int(not is_handed_out))
         wait_until_drawn(page)
         with page.expect_download() as download:
-            page.get_by_role("button", name="Download files for Fly.io").click()
+            page.get_by_role(
+                "button", name="Download files for A server with Docker Compose"
+            ).click()
         data = Path(download.value.path()).read_bytes()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
-        assert b'app = "my-apples"' in archive.read("fly.toml")
-        assert b'LOUPE_MODEL = "apples"' in archive.read("fly.toml")
+        assert b"LOUPE_MODEL: apples" in archive.read("compose.yaml")
         assert ("bundles/apples/bundle.json" in names) == is_handed_out
         assert not {name for name in names if name.endswith((".safetensors",))}
         if is_handed_out:
@@ -67,30 +68,22 @@ def test_download_holds_the_chosen_model(browser, owner, request):
                 archive.read("bundles/apples/bundle.json") == (folder / "bundle.json").read_bytes()
             )
         else:
-            assert names == {"fly.toml"}
+            assert names == {"compose.yaml", "Caddyfile"}
     assert not owner.tracebacks()
 
 
-@pytest.mark.parametrize("place", ["phone", "desk"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_page_with_own_models_is_readable(browser, owner, place, colours):
-    options = {
-        "base_url": owner.url,
-        "viewport": PHONE if place == "phone" else DESK,
-        "color_scheme": colours,
-        "has_touch": place == "phone",
-        "device_scale_factor": 2 if place == "phone" else 1,
-    }
-    with checked_page(browser, options) as page:
+@pytest.mark.parametrize("name", LOOKS)
+def test_page_with_own_models_is_readable(browser, owner, name):
+    with open_look(browser, owner.url, name) as look:
+        page = look.page
         page.goto("/deploy?knows=Somewhat&budget=A+few+dollars")
         expect(page.get_by_role("heading", name="Does it fit?")).to_be_visible()
-        look = Look(page, f"{place}-{colours}")
         look.check("deploy-own")
         caption = page.get_by_test_id("stCaptionContainer").filter(has_text="to deploy")
         expect(caption).to_contain_text("**bold** and _slanted_")
         attacks = 'img[src="x"], a[href^="javascript"], [onerror], script, .katex'
         assert page.get_by_test_id("stMain").locator(attacks).count() == 0
-        open_host(page, "Fly.io")
+        open_host(page, "A server with Docker Compose")
         page.mouse.move(0, 0)
-        page.get_by_label("A name that no other app on Fly.io has").scroll_into_view_if_needed()
+        page.get_by_label("The domain of the app").scroll_into_view_if_needed()
         look.check("deploy-steps")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -46,27 +47,24 @@ Visit = Callable[..., tuple[Page, Log]]
 
 
 @pytest.fixture
-def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
+def visit(new_page: Callable[..., Page], colours_server: Server) -> Iterator[Visit]:
     """Open the app in a mode; a far server is one behind a slow network."""
-    with ExitStack() as stack:
 
-        def come(run: str, *, is_far: bool = True, address: str = "") -> tuple[Page, Log]:
-            page = stack.enter_context(
-                checked_page(browser, {"base_url": colours_server.url, "viewport": PHONE})
-            )
-            page.add_init_script(WATCH)
-            if is_far:
-                slow = page.context.new_cdp_session(page)
-                rates = {"downloadThroughput": -1, "uploadThroughput": -1}
-                conditions = {"offline": False, "latency": FAR_MS, **rates}
-                slow.send("Network.emulateNetworkConditions", conditions)
-            log = Log(page)
-            page.on("request", log.add)
-            page.goto(f"/?run={run}{address}")
-            wait_until_drawn(page)
-            return page, log
+    def come(run: str, *, is_far: bool = True, address: str = "") -> tuple[Page, Log]:
+        page = new_page(base_url=colours_server.url, viewport=PHONE)
+        page.add_init_script(WATCH)
+        if is_far:
+            slow = page.context.new_cdp_session(page)
+            rates = {"downloadThroughput": -1, "uploadThroughput": -1}
+            conditions = {"offline": False, "latency": FAR_MS, **rates}
+            slow.send("Network.emulateNetworkConditions", conditions)
+        log = Log(page)
+        page.on("request", log.add)
+        page.goto(f"/?run={run}{address}")
+        wait_until_drawn(page)
+        return page, log
 
-        yield come
+    yield come
     assert not colours_server.tracebacks()
 
 
@@ -153,7 +151,7 @@ def test_device_sends_nothing(visit: Visit) -> None:
     page, log = visit("device")
     ready(page)
     choose(page, "photo.jpg")
-    answered(page, "On this device in .* ms; sent: numbers only")
+    answered(page, "On this device in .* m?s; sent: numbers only")
     for name in [name for name in FILES if name != "photo.jpg"]:
         choose(page, name)
         expect(page.locator(".vf-alert")).not_to_be_empty()
@@ -181,7 +179,7 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
     choose(page, "photo.jpg")
-    answered(page, "On this device in .* ms; sent: numbers only")
+    answered(page, "On this device in .* m?s; sent: numbers only")
     for name in ("photo.heic", "photo.tiff", "cut.heic"):
         choose(page, name)
         ask(page, "Send the file", "Don’t send it")
@@ -252,7 +250,7 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     press(page, way)
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
-    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* ms; {sent[way]}"))
+    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))
     assert log.check() == ([] if way == "On this device" else ["pixels"])
     # The first model is still here, and needs no question.
     select(page, "colours")
@@ -264,7 +262,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page, log = visit("server")
     expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
     choose(page, "photo.jpg")
-    answered(page, r"On the server in .* ms; sent: \d kB of pixels")
+    answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
     assert log.check() == ["pixels"]
     for name in ("photo.heic", "cut.heic"):
         choose(page, name)
@@ -278,7 +276,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     # The line of one's own answer says what the next photo sends; that of a link doesn't.
     with page.expect_response(re.compile("/session/pixels")):
         choose(page, "photo.jpg")
-    answered(page, r"On the server in .* ms; sent: \d kB of pixels")
+    answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
     assert log.check() == ["pixels"]
     page.get_by_role("button", name="Clear recent photos").click()
     page.reload()
@@ -310,7 +308,7 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
     expect(source_line(page)).to_have_text("On the server: it gets the photo or a part of it")
     choose(page, "photo.jpg")
     held[0].continue_()
-    answered(page, "On the server in .* ms; sent: .* of pixels")
+    answered(page, "On the server in .* m?s; sent: .* of pixels")
     # That is known by now, and less than was said.
     choose(page, "photo.jpg")
     expect(page.locator(".vf-recent")).to_have_count(2)
@@ -322,7 +320,7 @@ def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
     expect(source_line(page)).to_have_text("On the server: it gets the whole file")
     for name in ("photo.jpg", "photo.heic"):
         choose(page, name)
-        answered(page, "On the server in .* ms; sent: the file, .* kB")
+        answered(page, "On the server in .* m?s; sent: the file, .* kB")
     assert log.check() == ["photo", "photo"]
 
 
@@ -331,7 +329,7 @@ def test_page_joins_a_server_that_comes_back(
 ) -> None:
     gone = "The server doesn’t answer. "
     add_colours(tmp_path, built_dir)
-    options = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
+    options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
     with ExitStack() as stack:
         first = stack.enter_context(serving(tmp_path, **options))
         page = stack.enter_context(checked_page(browser, {"base_url": first.url}))
@@ -343,6 +341,11 @@ def test_page_joins_a_server_that_comes_back(
         first.process.kill()
         first.process.wait()
         expect(source_line(page)).to_have_text(f"{gone}This device still does.")
+        # The link needs no server either.
+        page.get_by_role("button", name="Share").click()
+        link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
+        assert "?answer=colours~" in link
+        page.get_by_role("button", name="Close").click()
         page.keyboard.press("Escape")
         expect(headline(page)).to_have_text("Point your phone at something")
         expect(headline(page)).to_be_visible()

@@ -14,9 +14,9 @@ from model.exporting.runtime import RUNTIME
 from tests.browser.drive import (
     PATIENCE_MS,
     checked_page,
+    choose_in_menu,
     give,
     headline,
-    settings_menu,
     wait_until_drawn,
 )
 from tests.browser.server import Server, serving
@@ -65,9 +65,9 @@ def two_models(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The app with two models that see different parts of a photo, on devices as well."""
     folder = tmp_path_factory.mktemp("visit")
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    shelf = folder / "data" / "models"
-    tiny(shelf, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    models_dir = folder / "data" / "models"
+    tiny(models_dir, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
         yield running
 
@@ -124,13 +124,6 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
         check(page, IS_RED, SQUARE, "colours")
         assert_survives_a_crash(page)
     assert not two_models.tracebacks()
-
-
-def choose_in_menu(page: Page, name: str) -> None:
-    settings_menu(page).click()
-    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.keyboard.press("Escape")
 
 
 def assert_survives_a_crash(page: Page) -> None:

@@ -13,13 +13,10 @@ __all__ = ["write_deployment"]
 
 def write_deployment(
     host: Host, folder: Path, bundle: Bundle, edits: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Write the files with the bundle, edit them, and return them by path."""
+) -> None:
+    """Write the files with the bundle, and edit them."""
     write_files(host, folder, choose_models((bundle.name,)), force=True)
-    texts = read_files(host, folder)
-    for before, after in (edits or {}).items():
-        assert any(before in text for text in texts.values()), before
-        texts = {path: text.replace(before, after) for path, text in texts.items()}
-    for path, text in texts.items():
+    for path, text in read_files(host, folder).items():
+        for before, after in (edits or {}).items():
+            text = text.replace(before, after)
         (folder / path).write_text(text)
-    return texts

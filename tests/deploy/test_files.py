@@ -5,23 +5,13 @@ import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from deploy.errors import FilesDiffer, Unreadable
-from deploy.files import (
-    WriteResult,
-    get_value,
-    make_files,
-    parse_files,
-    parse_memory_mb,
-    parse_variables,
-    write_files,
-    zip_files,
-)
+from deploy.errors import FilesDiffer
+from deploy.files import WriteResult, read_settings, write_files, zip_files
 from deploy.host import Host
-from deploy.hosts import get_host, hosts
+from deploy.hosts import HOSTS, get_host
 from deploy.package import app_files
 from deploy.record import RECORD, read_record
 from deploy.spec import APP
@@ -30,7 +20,7 @@ from model import atomic
 every_host = pytest.mark.parametrize(
     "host",
     # A static host gets a page instead: see test_static_page.py.
-    [host for host in hosts().values() if host.has_server],
+    [host for host in HOSTS.values() if host.has_server],
     ids=lambda host: host.name,
 )
 
@@ -50,7 +40,7 @@ def folder_contents(folder: Path) -> dict[str, bytes]:
 
 def expected_contents(host: Host) -> dict[str, bytes]:
     copied = app_files(SMALL) if host.package == "folder" else {}
-    texts = {path: text.encode() for path, text in make_files(host, SMALL).items()}
+    texts = {path: text.encode() for path, text in host.make_files(SMALL).items()}
     return {path: source.read_bytes() for path, source in copied.items()} | texts
 
 
@@ -65,7 +55,7 @@ def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: 
 
 @every_host
 def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Path) -> None:
-    name = next(iter(make_files(host)))
+    name = next(iter(host.make_files()))
     edited = tmp_path / name
     edited.parent.mkdir(parents=True, exist_ok=True)
     edited.write_text("mine")
@@ -79,7 +69,7 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
 
 @every_host
 def test_file_is_replaced_until_somebody_edits_it(host: Host, tmp_path: Path) -> None:
-    name = next(iter(make_files(host)))
+    name = next(iter(host.make_files()))
     values = dict.fromkeys(host.placeholders, "first")
     write_files(host, tmp_path, SMALL)
     write_files(host, tmp_path, SMALL, values)
@@ -91,19 +81,19 @@ def test_file_is_replaced_until_somebody_edits_it(host: Host, tmp_path: Path) ->
     write_files(host, tmp_path, SMALL, values)
 
 
-@pytest.mark.parametrize("record", ["", "[]", "{", "[" * 100_000, '{"fly.toml": 1}', "\xff"])
+@pytest.mark.parametrize("record", ["", "[]", "{", "[" * 100_000, '{"render.yaml": 1}', "\xff"])
 def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
-    fly = get_host("fly")
-    write_files(fly, tmp_path)
+    render = get_host("render")
+    write_files(render, tmp_path)
     (tmp_path / RECORD).write_text(record, encoding="latin-1")
     with pytest.raises(FilesDiffer):
-        write_files(fly, tmp_path, replace(APP, models=("mine",)))
+        write_files(render, tmp_path, replace(APP, models=("mine",)))
 
 
 def test_record_holds_the_files_of_every_host_in_the_folder(tmp_path: Path) -> None:
-    for name in ("fly", "render"):
+    for name in ("vps-compose", "render"):
         write_files(get_host(name), tmp_path)
-    assert set(read_record(tmp_path)) == {"fly.toml", "render.yaml"}
+    assert set(read_record(tmp_path)) == {"compose.yaml", "Caddyfile", "render.yaml"}
 
 
 @every_host
@@ -121,64 +111,33 @@ def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
 def test_write_failure_keeps_the_previous_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "fly.toml").write_text("previous")
+    (tmp_path / "render.yaml").write_text("previous")
 
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_files(get_host("fly"), tmp_path, force=True)
-    assert folder_contents(tmp_path) == {"fly.toml": b"previous"}
-
-
-@every_host
-def test_paths_stay_below_the_folder(host: Host) -> None:
-    for path in map(Path, make_files(host)):
-        assert not path.is_absolute()
-        assert ".." not in path.parts
+        write_files(get_host("render"), tmp_path, force=True)
+    assert folder_contents(tmp_path) == {"render.yaml": b"previous"}
 
 
 @pytest.mark.parametrize(
-    ("path", "text"),
-    [("a.json", "{"), ("a.toml", "a ="), ("a.yaml", "a: [1"), ("README.md", "---\na: [1\n---\n")],
-)
-def test_parse_refuses_a_broken_file(path: str, text: str) -> None:
-    with pytest.raises(Unreadable, match=f"{path} can't be read"):
-        parse_files({path: text})
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [("b.1.c", 2), ("", {"b": [0, {"c": 2}]}), ("b.5", None), ("b.c", None), (None, None)],
-)
-def test_value_is_found_by_its_path(path: str | None, expected: Any) -> None:
-    assert get_value({"a.json": {"b": [0, {"c": 2}]}}, "a.json", path) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "memory_mb"),
-    [("512mb", 512), ("1024M", 1024), ("1Gi", 1024), ("1gb", 1024), (256, 256), ("2048K", 2)],
-)
-def test_memory_is_parsed_in_every_notation(value: str | int, memory_mb: int) -> None:
-    assert parse_memory_mb(value) == memory_mb
-
-
-@pytest.mark.parametrize("value", ["much", "", "mb", "1 2", None])
-def test_memory_without_a_number_is_refused(value: str | None) -> None:
-    with pytest.raises(Unreadable, match="not an amount of memory"):
-        parse_memory_mb(value)
-
-
-@pytest.mark.parametrize(
-    "value",
+    "text",
     [
-        {"A": "1"},
-        {"A": {"value": "1", "description": "…"}},
-        [{"name": "A", "value": "1"}],
-        [{"key": "A", "value": "1"}, {"key": "SECRET", "generateValue": True}],
+        "LOUPE_MODEL=mine LOUPE_TITLE='My app'",
+        "  LOUPE_MODEL: mine\n  LOUPE_TITLE: 'My app'\n",
+        'LOUPE_MODEL = "mine"\nLOUPE_TITLE = "My app"\n',
+        '{"LOUPE_MODEL": "mine", "LOUPE_TITLE": "My app"}',
+        "- name: LOUPE_MODEL\n  value: mine\n- key: LOUPE_TITLE\n  value: 'My app'\n",
+        '[{"name": "LOUPE_MODEL",\n "value": "mine"}, {"name": "LOUPE_TITLE", "value": "My app"}]',
     ],
 )
-def test_variables_are_parsed_in_every_form(value: object) -> None:
-    assert parse_variables(value) == {"A": "1"}
-    assert parse_variables(None) == {}
+def test_settings_are_read_from_every_format(text: str) -> None:
+    others = (
+        "# LOUPE_LOG=json\n- key: LOUPE_SECRET\n  generateValue: true\n"
+        "- name: LOUPE_SECRET\n  valueFrom: x\n$ echo LOUPE_SECRET=$(openssl rand)\n"
+    )
+    settings = read_settings({"a": text, "b": others})
+    assert settings == {"LOUPE_MODEL": "mine", "LOUPE_TITLE": "My app"}
+    assert read_settings({}) == {}

@@ -1,21 +1,17 @@
 """Placeholders: replaced as whole words, by values that can break nothing."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from deploy import placeholders
 from deploy.errors import BadPlaceholder
-from deploy.placeholders import fill, find_repository, parse_assignments
+from deploy.placeholders import fill, find_placeholders, parse_assignments
 
 KNOWN = {"REGION": "a region such as europe-west1", "YOUR.DOMAIN": "the domain"}
 
 
 def test_words_are_replaced_where_they_stand_alone() -> None:
-    text = "--set REGION=REGION REGION-docker LOUPE_REGION REGIONS YOUR.DOMAIN YOURXDOMAIN"
+    text = "REGION REGION-docker LOUPE_REGION REGIONS YOUR.DOMAIN YOURXDOMAIN"
     filled = fill(text, {"REGION": "eu", "YOUR.DOMAIN": "a.org"})
-    assert filled == "--set REGION=eu eu-docker LOUPE_REGION REGIONS a.org YOURXDOMAIN"
+    assert filled == "eu eu-docker LOUPE_REGION REGIONS a.org YOURXDOMAIN"
     assert fill(text, {}) == text
 
 
@@ -54,23 +50,20 @@ def test_value_that_could_break_a_file_or_command_is_refused(value: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("origin", "address"),
+    "line",
     [
-        ("https://github.com/me/loupe.git", "https://github.com/me/loupe.git"),
-        ("git@github.com:me/loupe.git", "https://github.com/me/loupe.git"),
-        ("ssh://git@gitlab.com/me/loupe", "https://gitlab.com/me/loupe"),
-        # Passwords must not be written to files.
-        ("https://me:secret@github.com/me/loupe.git", None),
-        ("/srv/git/loupe.git", None),
-        ("git@server:me/loupe.git", None),
-        (None, None),
+        "# Replace NAME.",
+        "  ; NAME=x",
+        "name: app # not NAME",
+        "<!-- NAME -->",
+        "NAMES: AWS_NAME MY_NAME2",
+        "name: Name",
     ],
 )
-def test_repository_is_the_public_address_of_origin(
-    origin: str | None, address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(placeholders, "ROOT", tmp_path)
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    if origin:
-        subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", origin], check=True)
-    assert find_repository() == address
+def test_comments_and_longer_words_are_not_placeholders(line: str) -> None:
+    assert find_placeholders(f"{line}\n", ["NAME"]) == []
+
+
+def test_longer_placeholder_is_not_two() -> None:
+    assert find_placeholders("\nurl: YOU/loupe", ["YOU", "YOU/loupe"]) == [(2, "YOU/loupe")]
+    assert find_placeholders("url: YOU/loupe", []) == []

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,13 +14,13 @@ from threading import Thread
 import pytest
 from click.testing import CliRunner, Result
 
-from deploy.check import CheckResult, State
+from deploy.check import check_host
 from deploy.cli import main
+from deploy.comparison import CheckResult, State
 from deploy.errors import FilesDiffer, NotOffered
 from deploy.files import write_files, zip_files
 from deploy.hosts import get_host
 from deploy.package import choose_models
-from deploy.page_check import check_page
 from deploy.remote import check_url
 from deploy.spec import APP
 from model.exporting import cache
@@ -30,11 +32,13 @@ STATIC = get_host("static")
 
 
 @pytest.fixture
-def folder(built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(
+    built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A page with the models ``pears`` and ``apples``."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     for name in ("apples", "pears"):
-        tiny(shelf, name)
+        tiny(models_dir, name)
     write_files(STATIC, tmp_path / "page", choose_models(["pears", "apples"]))
     return tmp_path / "page"
 
@@ -56,7 +60,7 @@ def call(*arguments: object) -> Result:
 
 
 def failures(folder: Path, model: str | None = None) -> list[CheckResult]:
-    return [one for one in check_page(STATIC, folder, model) if one.state is State.FAILED]
+    return [one for one in check_host(STATIC, folder, model) if one.state is State.FAILED]
 
 
 def test_page_holds_the_models_of_which_the_first_opens(folder: Path) -> None:
@@ -79,8 +83,8 @@ def test_command_writes_checks_and_says_what_happened(folder: Path) -> None:
     assert record["models"].keys() == {"pears"}
     result = call("check", "static", "--from", folder)
     assert result.exit_code == 0
-    assert "both graphs reproduce their golden outputs" in result.stdout
-    assert "answers" not in call("check", "static", "--from", folder, "--no-start").stdout
+    assert re.search(r"  ok      files: \d+ files match their hashes\n", result.stdout)
+    assert "it runs in browsers\n" in result.stdout
 
 
 def test_edited_page_is_kept_unless_forced(folder: Path) -> None:
@@ -106,12 +110,12 @@ def test_zip_holds_the_same_page(folder: Path) -> None:
 
 
 def test_learner_engine_is_refused() -> None:
-    with pytest.raises(NotOffered, match="models run in browsers there"):
-        write_files(STATIC, app=APP.with_learner())
+    with pytest.raises(NotOffered, match="can't run the learner engine"):
+        write_files(STATIC, app=replace(APP, learner=True))
 
 
 def test_absent_page_is_only_noted(tmp_path: Path) -> None:
-    (result,) = check_page(STATIC, tmp_path)
+    (result,) = check_host(STATIC, tmp_path)
     assert result.state is State.NOTE
     assert "nothing to check until `write` has made it" in result.message
 
@@ -131,38 +135,26 @@ def test_changed_file_fails_with_its_name(folder: Path, path: str) -> None:
     assert "deploy write static --force" in failure.fix
 
 
-def test_model_must_be_the_wanted_one_in_this_machines_version(folder: Path, shelf: Path) -> None:
+def test_model_must_be_the_wanted_one_in_this_machines_version(
+    folder: Path, models_dir: Path
+) -> None:
     (failure,) = failures(folder, "apples")
     assert "opens 'pears', and offers 'apples' beside it" in failure.message
     (failure,) = failures(folder, "imagenet")
     assert "the page has no model 'imagenet'" in failure.message
-    tiny(shelf, "pears", title="Again")
+    tiny(models_dir, "pears", title="Again")
     (failure,) = failures(folder)
     assert "'pears' is version " in failure.message
 
 
-def test_wrong_golden_outputs_fail(folder: Path) -> None:
-    path = folder / "models/pears/model.json"
-    info = json.loads(path.read_text())
-    info["graphs"]["small"]["golden"]["probabilities"][0][0] += 0.5
-    path.write_text(json.dumps(info))
-    record = read_record(folder)
-    assert record
-    # As if the export itself had gone wrong.
-    del record["files"]["models/pears/model.json"]
-    (folder / RECORD).write_text(json.dumps(record))
-    (failure,) = failures(folder)
-    assert "doesn't reproduce its golden outputs" in failure.message
-
-
-def test_page_is_checked_at_its_address(url: str, folder: Path, shelf: Path) -> None:
+def test_page_is_checked_at_its_address(url: str, folder: Path, models_dir: Path) -> None:
     assert [one.state for one in check_url(url, host=STATIC)] == [State.OK, State.OK]
-    tiny(shelf, "pears", title="Again")
+    tiny(models_dir, "pears", title="Again")
     *_, result = check_url(url, host=STATIC)
     assert result.state is State.FAILED
     (folder / INDEX).unlink()
-    (result,) = check_url(url, host=STATIC)
-    assert "models/index.json answers with HTTP 404" in result.message
+    *_, result = check_url(url, host=STATIC)
+    assert result.message == "not Loupe, or not ready (HTTP 404)"
 
 
 def test_server_that_calls_scripts_text_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.check import CheckResult, State
+from deploy.check import check_host
+from deploy.comparison import CheckResult, State, find_expected
 from deploy.errors import DeployError
-from deploy.files import make_files
 from deploy.host import Host
-from deploy.hosts import get_host, hosts
-from deploy.options import Kind
-from deploy.served_model import find_expected
-from deploy.startup import StartPlan, plan_start
-from deploy.trial import check_start, run_plan
+from deploy.hosts import HOSTS, get_host
+from deploy.start import StartPlan
+from deploy.trial import run_trial
 from model import Bundle
 from tests.deploy.deployment import write_deployment
 from tests.model.tiny import tiny
@@ -33,31 +31,22 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 """
 
 
-def check(
-    host: Host,
-    folder: Path | None = None,
-    texts: dict[str, str] | None = None,
-    model: str | None = None,
-) -> dict[str, CheckResult]:
-    """Start the app as the host does; return the results by subject."""
-    return {result.subject: result for result in check_start(host, texts, folder, model)}
+def check(host: Host, folder: Path, model: str | None = None) -> dict[str, CheckResult]:
+    """Start the app as the host does; return the results that are no notes, by subject."""
+    results = check_host(host, folder, model)
+    return {
+        result.subject: result
+        for result in results
+        if result.state is not State.NOTE and result.subject != "settings"
+    }
 
 
-def start_key(host: Host) -> tuple[object, ...]:
-    """Return what makes a host's start distinct: all but the app's own settings."""
-    plan = plan_start(host)
-    variables = [item for item in plan.environment.items() if not item[0].startswith("LOUPE_")]
-    return (plan.command, plan.port_variable, *sorted(variables))
-
-
-RUNNING = [host for host in hosts().values() if host.kind is not Kind.STATIC]
-DISTINCT = {start_key(host): host for host in reversed(RUNNING)}
+DISTINCT = {
+    (host.start.command, host.start.port_variable, *host.start.environment): host
+    for host in HOSTS.values()
+    if host.has_server
+}
 """One host for each distinct start."""
-
-
-def test_distinct_starts_cover_every_runner_and_protocol() -> None:
-    assert {host.start.runner for host in DISTINCT.values()} == {"image", "unit", "streamlit"}
-    assert {host.start.protocol for host in DISTINCT.values()} == {"api", "sagemaker", "vertex"}
 
 
 @pytest.mark.slow
@@ -65,12 +54,14 @@ def test_distinct_starts_cover_every_runner_and_protocol() -> None:
 def test_app_opens_the_owners_model_and_answers_as_here(
     host: Host, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    results = check(host, tmp_path, write_deployment(host, tmp_path, tiny_bundle))
+    values = dict.fromkeys(host.placeholders, "x")
+    write_deployment(host, tmp_path, tiny_bundle, values)
+    results = check(host, tmp_path)
     assert list(results) == SUBJECTS
     assert {result.state for result in results.values()} == {State.OK}, results
     assert f"'tiny', version {tiny_bundle.version}" in results["model"].message
     assert "5 of 5 sample photos answered as here" in results["answers"].message
-    assert " MB after 1 model and a photo of " in results["memory in use"].message
+    assert " MB after 1 model" in results["memory in use"].message
     assert results["end"].message.startswith("stopped ")
     assert not list(tmp_path.rglob("__pycache__"))
 
@@ -80,15 +71,15 @@ def test_app_with_the_built_in_models_fits_the_smallest_host(tmp_path: Path) -> 
     results = check(get_host("render"), tmp_path)
     assert {result.state for result in results.values()} == {State.OK}, results
     assert "'imagenet'" in results["model"].message
-    assert " of 512 MB after 2 models and a photo of " in results["memory in use"].message
+    assert " of 512 MB after 2 models" in results["memory in use"].message
 
 
 @pytest.mark.slow
 def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("render")
-    texts = write_deployment(host, tmp_path, tiny_bundle)
+    write_deployment(host, tmp_path, tiny_bundle)
     shutil.rmtree(tmp_path / "bundles")
-    results = check(host, tmp_path, texts)
+    results = check(host, tmp_path)
     assert list(results) == ["start", "model"]
     assert "never ready: no-such-model" in results["start"].message
     assert results["model"].message == "the host's files have no model 'tiny'"
@@ -106,11 +97,11 @@ def test_owners_model_is_expected_of_files_that_name_none(
 
 
 @pytest.mark.slow
-def test_previous_version_in_the_files_fails(tmp_path: Path, shelf: Path) -> None:
-    host, previous = get_host("render"), tiny(shelf, sharpness=4.0)
-    texts = write_deployment(host, tmp_path, previous)
-    current = tiny(shelf)
-    results = check(host, tmp_path, texts)
+def test_previous_version_in_the_files_fails(tmp_path: Path, models_dir: Path) -> None:
+    host, previous = get_host("render"), tiny(models_dir, sharpness=4.0)
+    write_deployment(host, tmp_path, previous)
+    current = tiny(models_dir)
+    results = check(host, tmp_path)
     assert results["model"].state is State.FAILED
     for version in (previous.version, current.version):
         assert version in results["model"].message
@@ -120,19 +111,19 @@ def test_previous_version_in_the_files_fails(tmp_path: Path, shelf: Path) -> Non
 @pytest.mark.slow
 def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("vps-compose")
-    edits = {"mem_limit: 1024m": "mem_limit: 128m", "'1024'": "'128'"}
-    texts = write_deployment(host, tmp_path, tiny_bundle, edits)
+    edits = {"'1024'": "'128'"}
+    write_deployment(host, tmp_path, tiny_bundle, edits)
     tiny(tmp_path / "bundles", "another")
-    results = check(host, tmp_path, texts)
+    results = check(host, tmp_path)
     assert results["memory in use"].state is State.FAILED
-    assert " MB of 128 MB after 2 models and " in results["memory in use"].message
-    assert "plan, deploy fewer models, or lower" in results["memory in use"].fix
+    assert " MB of 128 MB after 2 models" in results["memory in use"].message
+    assert "plan, or deploy fewer models" in results["memory in use"].fix
     assert results["end"].state is State.OK
 
 
 def test_own_code_of_a_repository_runs(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("render")
-    texts = write_deployment(host, tmp_path, tiny_bundle)
+    write_deployment(host, tmp_path, tiny_bundle)
     (tmp_path / "model").mkdir()
     (tmp_path / "model/__init__.py").touch()
     (tmp_path / "streamlit_app.py").touch()
@@ -140,25 +131,10 @@ def test_own_code_of_a_repository_runs(tmp_path: Path, tiny_bundle: Bundle) -> N
     entrypoint = tmp_path / "deploy/entrypoint.sh"
     entrypoint.write_text("#!/bin/sh\necho $PWD $LOUPE_BUNDLES\nexit 3\n")
     entrypoint.chmod(0o755)
-    results = check(host, tmp_path, texts)
+    results = check(host, tmp_path)
     assert list(results) == ["start"]
     assert "./deploy/entrypoint.sh app: exited with 3" in results["start"].message
     assert results["start"].fix == f"Output: {tmp_path} {tmp_path}/bundles"
-
-
-def test_model_that_is_not_on_this_machine_fails(data_folder: Path) -> None:
-    results = check(get_host("render"), model="mushrooms")
-    assert list(results) == ["model"]
-    assert "'mushrooms'" in results["model"].message
-    assert "--model" in results["model"].fix
-
-
-def test_files_without_a_command_fail() -> None:
-    host = get_host("vps-systemd")
-    texts = {path: text.replace("ExecStart", "ExecStop") for path, text in make_files(host).items()}
-    results = check(host, texts=texts)
-    assert list(results) == ["start"]
-    assert results["start"].message == "The unit has no ExecStart= line."
 
 
 @pytest.mark.parametrize(
@@ -178,7 +154,7 @@ def test_app_that_does_not_answer_photos_fails(
     command = (sys.executable, "-c", code)
     plan = StartPlan(command, {}, "PORT", memory_mb=512, timeout_seconds=20, stop_seconds=5)
     expected = find_expected("tiny", "the host's files have", get_host("render"))
-    results = {result.subject: result for result in run_plan(get_host("render"), plan, expected)}
+    results = {result.subject: result for result in run_trial(get_host("render"), plan, expected)}
     assert results["model"].state is State.OK
     assert results["answers"].state is State.FAILED
     assert message in results["answers"].message
@@ -188,4 +164,4 @@ def test_command_that_cannot_be_run_is_an_error(tiny_bundle: Bundle) -> None:
     plan = StartPlan(("/nowhere",), {}, "PORT", memory_mb=512, timeout_seconds=20)
     expected = find_expected("tiny", "the host's files have", None)
     with pytest.raises(DeployError, match="can't be run: No such file"):
-        list(run_plan(get_host("render"), plan, expected))
+        list(run_trial(get_host("render"), plan, expected))

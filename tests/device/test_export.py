@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import Bundle
-from model.exporting.web import export_web
+from model.exporting.formats import export_models
 from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
@@ -18,7 +18,7 @@ def exported(web: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site with an export of a model of colours below a path."""
     folder = tmp_path_factory.mktemp("exported")
     bundle: Bundle = tiny(folder, "colours", confidence=CALIBRATED)
-    export_web([bundle], folder / "page")
+    export_models([bundle], "web", folder / "page")
     web.folders["/some/path/"] = Path(folder / "page")
     web.files["/red.png"] = encoded(colour("red"), "PNG")
     return web

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from model.exporting.web import export_web
+from model.exporting.formats import export_models
 from tests.device.site import Site, run_script
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
@@ -55,7 +55,7 @@ SCRIPT = """
 
 def test_page_answers_in_firefox_and_without_its_host(web: Site, tmp_path: Path) -> None:
     bundle = tiny(tmp_path, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
-    export_web([bundle], tmp_path / "page")
+    export_models([bundle], "web", tmp_path / "page")
     web.folders["/page/"] = tmp_path / "page"
 
     def unplug(_: Any) -> None:

@@ -187,18 +187,18 @@ async ([server, red, blue]) => {
   const { Loupe, Problem } = await import("./javascript.mjs");
   const file = async (url, name) => new File([await (await fetch(url)).blob()], name);
   const [loupe, photo] = [new Loupe(server), await file(red, "red.png")];
-  const said = [(await loupe.identify(photo, { top: 1 })).answer];
-  for await (const one of loupe.batch([photo, await file(blue, "blue.png")])) {
-    said.push(`${one.photo} ${one.answer}`);
+  const results = [(await loupe.identify(photo, { top: 1 })).answer];
+  for await (const result of loupe.batch([photo, await file(blue, "blue.png")])) {
+    results.push(`${result.photo} ${result.answer}`);
   }
-  said.push((await loupe.correct(photo, "brick")).predicted);
-  said.push((await loupe.models()).some((one) => one.name === "tiny"));
+  results.push((await loupe.correct(photo, "brick")).predicted);
+  results.push((await loupe.models()).some((model) => model.name === "tiny"));
   try {
     await loupe.identify(new File(["no photo"], "x.jpg"));
   } catch (error) {
-    said.push(error instanceof Problem, error.code);
+    results.push(error instanceof Problem, error.code);
   }
-  return said;
+  return results;
 }
 """
 
@@ -214,13 +214,13 @@ def test_page_of_an_allowed_site_calls_the_api(server: Server, site: str, photos
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(site)
-        said = page.evaluate(IN_A_PAGE, [server.url, *urls])
+        results = page.evaluate(IN_A_PAGE, [server.url, *urls])
         # A site that LOUPE_CORS does not name reads nothing.
         page.goto(site.replace("127.0.0.1", "localhost"))
         with pytest.raises(PlaywrightError, match="Failed to fetch"):
             page.evaluate(IN_A_PAGE, [server.url, *urls])
         browser.close()
-    assert said == [
+    assert results == [
         *("red", "red.png red", "blue.png blue", "red", True),
         *(True, "unsupported-format"),
     ]

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -139,10 +140,13 @@ def test_each_lane_is_first_in_first_out() -> None:
         with queue.acquire():
             order.append(number)
 
+    def is_waiting(count: int) -> bool:
+        return queue.waiting("screen") == count
+
     with ThreadPoolExecutor(20) as pool, held(queue):
         for number in range(20):
             pool.submit(visit, number)
-            wait_until(lambda number=number: queue.waiting("screen") == number + 1)
+            wait_until(partial(is_waiting, number + 1))
         assert queue.contended
     assert order == list(range(20))
     assert not queue.contended
@@ -266,11 +270,15 @@ def test_large_photo_is_not_starved_by_small_ones() -> None:
 def test_large_photos_that_wait_are_bounded() -> None:
     queue = AdmissionQueue(slots=2, queue=1, deadline_seconds=20)
     waiting = []
+
+    def are_waiting(count: int) -> bool:
+        return large_waiting(queue) == count
+
     with ThreadPoolExecutor(5) as pool:
         with held(queue, large=True):
             for count in range(1, 4):
                 waiting.append(pool.submit(enter_large, queue))
-                wait_until(lambda count=count: large_waiting(queue) == count)
+                wait_until(partial(are_waiting, count))
             assert enter_large(queue).startswith("Too many photos")
         assert [call.result(5) for call in waiting] == ["in"] * 3
 

@@ -18,9 +18,9 @@ CLAIMS_NOTHING = {"known": None, "novelty": None, "plausible": None}
 
 
 @pytest.fixture
-def bundle(shelf: Path) -> Bundle:
+def bundle(models_dir: Path) -> Bundle:
     """The model of colours, calibrated."""
-    return tiny(shelf, confidence=CALIBRATED)
+    return tiny(models_dir, confidence=CALIBRATED)
 
 
 def answer(**changes: Any) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def test_answer_with_a_mistake_is_refused(bundle: Bundle, changes: dict[str, Any
         assert read(bundle, answer(**changes)) is None
 
 
-def test_answer_of_a_model_without_calibration_claims_none(shelf: Path) -> None:
-    plain = tiny(shelf)
+def test_answer_of_a_model_without_calibration_claims_none(models_dir: Path) -> None:
+    plain = tiny(models_dir)
     accepted = read(plain, answer(**CLAIMS_NOTHING))
     assert accepted is not None
     assert accepted.prediction_set is None
@@ -102,8 +102,8 @@ def test_answer_of_a_model_without_calibration_claims_none(shelf: Path) -> None:
         assert read(plain, answer(**{**CLAIMS_NOTHING, **claim})) is None
 
 
-def test_probabilities_of_several_labels_at_once_need_no_sum(shelf: Path) -> None:
-    several = tiny(shelf, multilabel=True)
+def test_probabilities_of_several_labels_at_once_need_no_sum(models_dir: Path) -> None:
+    several = tiny(models_dir, multilabel=True)
     prediction = read(several, answer(labels=[[1, 0.9], [0, 0.8]], **CLAIMS_NOTHING))
     assert prediction is not None
     assert prediction.answer == ["green", "red"]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from model import Bundle, Classifier, load
 from model.admission import admission_queue
+from model.engines import EngineOutput
 from model.errors import Busy
 from model.explanation import occlusion_map, render_overlay
 from model.preprocess import Pixels
@@ -20,9 +21,9 @@ SIDE = 64
 
 
 @pytest.fixture
-def cornered(shelf: Path) -> Classifier:
+def cornered(models_dir: Path) -> Classifier:
     """It sees the upper left quarter of each side, and nothing else."""
-    tiny(shelf, "corner", side=(SIDE, SIDE), corner=True)
+    tiny(models_dir, "corner", side=(SIDE, SIDE), corner=True)
     return load("corner")
 
 
@@ -58,7 +59,12 @@ def test_occlusion_map_ends_once_the_order_of_its_regions_is_clear(
 ) -> None:
     runs: list[Pixels] = []
     run = cornered.engine.run
-    monkeypatch.setattr(cornered.engine, "run", lambda pixels: runs.append(pixels) or run(pixels))
+
+    def count_run(pixels: Pixels) -> EngineOutput:
+        runs.append(pixels)
+        return run(pixels)
+
+    monkeypatch.setattr(cornered.engine, "run", count_run)
     occlusion_map(cornered, picture((255, 0, 0), (255, 0, 0)), 0, seconds=60)
     # The photo, the coarse patches, and the first finer ones.
     assert len(runs) == 1 + 16 + 6
@@ -86,9 +92,9 @@ def test_occlusion_map_waits_in_the_admission_queue(
 
 
 def test_occlusion_map_has_the_size_of_the_pixels_and_keeps_them(
-    shelf: Path, calibrated_bundle: Bundle
+    models_dir: Path, calibrated_bundle: Bundle
 ) -> None:
-    tiny(shelf, "oblong", side=(24, 40))
+    tiny(models_dir, "oblong", side=(24, 40))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
     before = pixels.copy()
     assert occlusion_map(load("oblong"), pixels, 2).shape == (24, 40)

@@ -35,7 +35,7 @@ def test_map_ordered_takes_items_as_they_are_needed() -> None:
     endless = (next(taken) for _ in itertools.count())
     results = map_ordered(str, endless, threads=2)
     assert [next(results) for _ in range(5)] == list("01234")
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert next(taken) <= 5 + 2 * 4 + 1
 
 
@@ -50,7 +50,7 @@ def test_closing_map_ordered_stops_pending_items() -> None:
     results = map_ordered(work, range(1000), threads=2)
     assert next(results) == 0
     began = time.perf_counter()
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert time.perf_counter() - began < 2
     assert len(done) < 20
     # Nothing is left that could work on.

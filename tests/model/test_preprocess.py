@@ -43,7 +43,7 @@ def named(recipe: PreprocessConfig) -> str:
 
 
 def by_fastai(image: Image.Image, recipe: PreprocessConfig) -> Any:
-    """What fastai's own transforms make of it at validation, one after the other."""
+    """The result of fastai's own transforms at validation, one after the other."""
     from fastai.vision.all import PILImage
 
     from model.learner.rebuild import item_transforms

@@ -14,7 +14,7 @@ from model import resources
 from model import settings as settings_module
 from model.engine_info import ENGINES
 from model.errors import SettingRefused
-from model.settings import ROOT, Settings, settings
+from model.settings import ROOT, settings
 
 SECRET = "correct-horse-battery-staple"
 
@@ -165,12 +165,6 @@ def test_app_with_an_invalid_setting_stops_with_one_line(data_folder: Path) -> N
     assert "setting-refused: LOUPE_METRICS: " in done.stderr
     assert "LOUPE_LOG: Input should be 'text' or 'json'" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_every_setting_is_described() -> None:
-    for name, field in Settings.model_fields.items():
-        assert field.description, name
-        assert field.description.endswith(".")
 
 
 def test_engine_that_cannot_run_is_refused(

@@ -9,13 +9,13 @@ import pytest
 from model import zips
 
 
-def zipped(files: dict[str, bytes], comment: bytes = b"", **options: bool) -> bytes:
-    """Return a zip; options go to the members' ``open``."""
+def zipped(files: dict[str, bytes], comment: bytes = b"", force_zip64: bool = False) -> bytes:
+    """Return a zip of these members."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.comment = comment
         for name, data in files.items():
-            with archive.open(name, "w", **options) as member:
+            with archive.open(name, "w", force_zip64=force_zip64) as member:
                 member.write(data)
     return file.getvalue()
 

@@ -122,7 +122,7 @@ CARD: dict[str, Any] = {
     "seed": 7,
     "notes": ["The photos were drawn by code."],
 }
-"""What held-out photos showed of it, all of it invented."""
+"""Its results on held-out photos, all of them invented."""
 
 MEASURED: list[dict[str, Any]] = [
     {
@@ -144,15 +144,15 @@ MEASURED: list[dict[str, Any]] = [
 ]
 
 
-def tiny(shelf: Path, name: str = "tiny", **options: Any) -> Bundle:
-    """Put the model on a shelf; options are those of ``files`` and ``values``."""
+def tiny(models_dir: Path, name: str = "tiny", **options: Any) -> Bundle:
+    """Publish the model in a folder of models; options are those of ``files`` and ``values``."""
     made = files(**options)
 
     def fill(folder: Path) -> None:
         for file, data in made.items():
             (folder / file).write_bytes(data)
 
-    return publish(ManifestDraft.model_validate(values(name, **options)), shelf, fill)
+    return publish(ManifestDraft.model_validate(values(name, **options)), models_dir, fill)
 
 
 def values(

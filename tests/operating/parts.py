@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 from deploy.ports import free_port
@@ -32,7 +33,7 @@ def postgresql() -> Iterator[str]:
     initdb, server = require_tool("initdb"), require_tool("postgres")
     # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    run_as = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
+    run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as temporary:
         folder = Path(temporary)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE_MS, UPLOAD, attach, checked_page, pick, wait_for_answer
@@ -267,7 +267,11 @@ def test_viewfinder_sends_its_photos_to_the_other_replica(
 
 def _give(page: Page, name: str) -> None:
     """Choose a photo of one colour in the viewfinder, and wait for its answer."""
-    photo = {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(colour(name), "PNG")}
+    photo: FilePayload = {
+        "name": "photo.png",
+        "mimeType": "image/png",
+        "buffer": encoded(colour(name), "PNG"),
+    }
     page.locator(".vf-ways input[type=file]:not([capture])").set_input_files(photo)
     wait_for_answer(page, name)
 

@@ -32,27 +32,27 @@ CARD_NAME = "hostile-card"
 
 
 @contextmanager
-def shelve(shelf: Path) -> Iterator[tuple[str, ...]]:
-    """Put them on a shelf, beside a broken one, and take them away after."""
+def shelve(models_dir: Path) -> Iterator[tuple[str, ...]]:
+    """Put them on a models_dir, beside a broken one, and take them away after."""
     size = len(COLOURS)
     for place, name in enumerate(NAMES):
-        _write(shelf, name, LABELS[place * size :][:size])
+        _write(models_dir, name, LABELS[place * size :][:size])
     _write(
-        shelf,
+        models_dir,
         CARD_NAME,
         LABELS[:size],
         confidence={**CALIBRATED, "score": _all(200)},
         metrics=[{**one, "on": _all(200), "by": _all(200)} for one in MEASURED],
         card=_card(),
     )
-    broken = shelf / "broken"
+    broken = models_dir / "broken"
     broken.mkdir()
     (broken / "bundle.json").write_text('{"format": 1, "name": "<script>alert(1)</script>"')
     try:
         yield (*NAMES, CARD_NAME)
     finally:
         for name in (*NAMES, CARD_NAME, "broken"):
-            rmtree(shelf / name)
+            rmtree(models_dir / name)
 
 
 def _all(most: int) -> str:
@@ -60,7 +60,7 @@ def _all(most: int) -> str:
     return " ".join([*LABELS[:6], *LABELS[8:]])[:most]
 
 
-def _write(shelf: Path, name: str, labels: Sequence[str], **changes: Any) -> None:
+def _write(models_dir: Path, name: str, labels: Sequence[str], **changes: Any) -> None:
     text = " ".join(labels)[:190]
     metric = {
         "name": "accuracy",
@@ -86,7 +86,7 @@ def _write(shelf: Path, name: str, labels: Sequence[str], **changes: Any) -> Non
         for file, data in files(confidence=changes.get("confidence")).items():
             (folder / file).write_bytes(data)
 
-    publish(ManifestDraft.model_validate({**values(name), **every}), shelf, fill)
+    publish(ManifestDraft.model_validate({**values(name), **every}), models_dir, fill)
 
 
 def _card() -> dict[str, Any]:

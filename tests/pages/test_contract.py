@@ -35,8 +35,8 @@ def send(at, photo, name="photo.jpg"):
 
 
 @pytest.fixture
-def hostile(shelf):
-    with shelve(shelf) as names:
+def hostile(models_dir):
+    with shelve(models_dir) as names:
         yield names
 
 
@@ -113,10 +113,10 @@ def test_every_photo_error_is_a_warning(code):
 
 
 @pytest.mark.parametrize("code", ["no-such-model", "bundle-damaged"])
-def test_unusable_default_model_raises_no_exception(shelf, monkeypatch, code):
+def test_unusable_default_model_raises_no_exception(models_dir, monkeypatch, code):
     name = "broken" if code == "bundle-damaged" else "nowhere"
     monkeypatch.setenv("LOUPE_MODEL", name)
-    with shelve(shelf):
+    with shelve(models_dir):
         at = opened()
         assert not at.exception
         send(at, encoded(drawn(320, 240)))

@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
@@ -23,17 +24,17 @@ ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 
 
 @pytest.fixture
-def card_bundle(shelf, monkeypatch):
+def card_bundle(models_dir, monkeypatch):
     """The model of colours with a card, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    return tiny(shelf, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
+    return tiny(models_dir, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
 
 
 @pytest.fixture
-def default_bundle(shelf, monkeypatch):
+def default_bundle(models_dir, monkeypatch):
     """The model of colours, not calibrated, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    return tiny(shelf)
+    return tiny(models_dir)
 
 
 def open_app(**query):
@@ -81,16 +82,16 @@ def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
 
 
 @pytest.mark.parametrize("version", ["000000000000", None])
-def test_link_opens_the_model_of_its_answer(default_bundle, shelf, version):
-    other = tiny(shelf, "other")
+def test_link_opens_the_model_of_its_answer(default_bundle, models_dir, version):
+    other = tiny(models_dir, "other")
     at = open_app(answer=f"other~{version or other.version}~c~x~x~0-951")
     assert at.selectbox(key="model").value == "other"
     assert open_app(answer="absent~000000000000~c~x~x~0-951").selectbox(key="model").value == "tiny"
 
 
-def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, shelf):
+def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, models_dir):
     link = token(send(open_app(), "red"))
-    tiny(shelf, confidence=CALIBRATED, card={**CARD, "notes": ["Measured again."]})
+    tiny(models_dir, confidence=CALIBRATED, card={**CARD, "notes": ["Measured again."]})
     at = open_app(answer=link)
     assert words(at) == "Very likely a red"
     assert not track_records(at)
@@ -98,8 +99,8 @@ def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, she
     assert track_records(open_app(answer=link)) == [RED]
 
 
-def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, shelf):
-    tiny(shelf, "other", title="Other *colours* <b>", description="")
+def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, models_dir):
+    tiny(models_dir, "other", title="Other *colours* <b>", description="")
     at = open_app()
     assert at.title[0].value == "Colours"
     texts = [text.value for text in at.markdown]
@@ -125,8 +126,8 @@ def test_earlier_answer_is_marked_as_the_visitors_own(default_bundle):
     assert given["shared"]["note"].startswith("You got this answer earlier")
 
 
-def test_another_model_identifies_the_upload_again(default_bundle, shelf):
-    tiny(shelf, "other")
+def test_another_model_identifies_the_upload_again(default_bundle, models_dir):
+    tiny(models_dir, "other")
     at = send(open_app(), "red")
     first = token(at)
     at.selectbox(key="model").set_value("other").run()
@@ -181,7 +182,8 @@ def test_request_that_is_malformed_is_refused(default_bundle, name, fields, code
 
 def test_unknown_request_is_ignored(default_bundle):
     at = open_app()
-    for sent in (None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}):
+    requests: list[object] = [None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}]
+    for sent in requests:
         assert data(component.send(at, request=sent))["responses"] == []
 
 
@@ -209,9 +211,9 @@ def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundl
     ],
     ids=["one plausible label", "several", "not calibrated"],
 )
-def test_chart_has_the_colours_of_the_component(shelf, monkeypatch, rgb, confidence, named):
+def test_chart_has_the_colours_of_the_component(models_dir, monkeypatch, rgb, confidence, named):
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(shelf, confidence=confidence)
+    tiny(models_dir, confidence=confidence)
     at = send(component.send(open_app(), failed=True), rgb)
     (chart,) = at.get("vega_lite_chart")
     layers = json.loads(chart.proto.spec)["layer"]
@@ -246,10 +248,20 @@ def test_answer_is_shown_again_after_another_page(default_bundle, page, query, k
     assert at.query_params.get("answer") == kept
 
 
+def test_answer_is_shown_again_although_its_page_was_left_while_drawn(default_bundle, monkeypatch):
+    monkeypatch.setattr("ui.answer_view.show_further_labels", lambda *_: st.stop())
+    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60).run()
+    answer = words(send(at, "red"))
+    for page in ("about", "identify"):
+        at.query_params.clear()
+        at.switch_page(f"../pages/{page}.py").run()
+    assert words(at) == answer
+
+
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
-    default_bundle, shelf
+    default_bundle, models_dir
 ):
-    broken = tiny(shelf, "broken")
+    broken = tiny(models_dir, "broken")
     (broken.folder / "graph.onnx").unlink()
     at = open_app(model="broken", engine="learner")
     expected = [

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from model import classifier
 from model.bundle import BUILTIN_DIR
 from model.exporting.downloads import keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, shelve
@@ -28,10 +28,10 @@ FIGURES = [
 
 
 @pytest.fixture
-def measured(shelf):
+def measured(models_dir):
     """The model of colours, calibrated and with a card, beside a previous version."""
-    tiny(shelf, confidence=CALIBRATED, title="The previous")
-    return tiny(shelf, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
+    tiny(models_dir, confidence=CALIBRATED, title="The previous")
+    return tiny(models_dir, confidence=CALIBRATED, card=CARD, metrics=MEASURED)
 
 
 def opened(*parts, **chosen):
@@ -80,8 +80,8 @@ def test_origin_and_speed_appear_when_opened(measured):
     assert "tiny" in {name for name, *_ in classifier._loaded}
 
 
-def test_model_without_a_card_shows_its_metrics_alone(shelf):
-    tiny(shelf, metrics=MEASURED)
+def test_model_without_a_card_shows_its_metrics_alone(models_dir):
+    tiny(models_dir, metrics=MEASURED)
     at = opened()
     assert at.metric[0].label == "Correct"
     for measure in ("Calibration error", "Known photos accepted"):
@@ -92,8 +92,8 @@ def test_model_without_a_card_shows_its_metrics_alone(shelf):
     assert "How good is it?" not in parts[: parts.index("All labels", 1)]
 
 
-def test_threshold_of_a_model_with_several_labels_is_shown(shelf):
-    tiny(shelf, multilabel=True, threshold=0.3)
+def test_threshold_of_a_model_with_several_labels_is_shown(models_dir):
+    tiny(models_dir, multilabel=True, threshold=0.3)
     assert "shows each label with a probability of at least 30.0%" in texts(opened())
 
 
@@ -211,10 +211,10 @@ def test_model_removed_while_the_page_is_open_causes_no_error(measured):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_every_text_of_a_card_is_escaped(shelf, tmp_path, monkeypatch, figure):
+def test_every_text_of_a_card_is_escaped(models_dir, tmp_path, monkeypatch, figure):
     (tmp_path / "held").mkdir()
     monkeypatch.setenv("LOUPE_PHOTOS", str(tmp_path / "held"))
-    with shelve(shelf):
+    with shelve(models_dir):
         settings.cache_clear()
         others = [f"{part}-{CARD_NAME}" for part in ("origin", "versions", "all")]
         at = shown(CARD_NAME, figure, *others, **{f"labels-{CARD_NAME}": LABELS[0]})
@@ -229,15 +229,15 @@ def test_every_text_of_a_card_is_escaped(shelf, tmp_path, monkeypatch, figure):
         assert not at.image
 
 
-def test_many_models_load_none(shelf):
+def test_many_models_load_none(models_dir):
     for place in range(12):
-        tiny(shelf, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
+        tiny(models_dir, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
     at = opened()
     assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
     assert {name for name, *_ in classifier._loaded} <= {settings().model}
 
 
-def test_blind_spots_are_named_where_other_photos_are_accepted(shelf):
+def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):
     noticed = {
         "name": "birds",
         "photos": 50,
@@ -247,21 +247,21 @@ def test_blind_spots_are_named_where_other_photos_are_accepted(shelf):
         "high": 0.07,
     }
     missed = {"name": "hats", "photos": 40, "auroc": 0.6, "let_in": 0.75, "low": 0.6, "high": 0.86}
-    tiny(shelf, confidence=CALIBRATED, card={**CARD, "strangers": [noticed, missed]})
+    tiny(models_dir, confidence=CALIBRATED, card={**CARD, "strangers": [noticed, missed]})
     sentence = "30 of 40 photos in *hats*. None of the 50 in *birds*"
     assert [sentence in warning.value for warning in opened().warning].count(True) == 1
-    tiny(shelf, confidence=CALIBRATED, card={**CARD, "strangers": [noticed]})
+    tiny(models_dir, confidence=CALIBRATED, card={**CARD, "strangers": [noticed]})
     assert not any("*birds*" in warning.value for warning in opened().warning)
 
 
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_exports_are_links_unless_models_stay_here(shelf, tmp_path, monkeypatch, downloads):
+def test_exports_are_links_unless_models_stay_here(models_dir, tmp_path, monkeypatch, downloads):
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     settings.cache_clear()
     monkeypatch.setattr(component, "has_routes", lambda: True)
-    bundle = tiny(shelf)
+    bundle = tiny(models_dir)
     assert "Take it with you" not in texts(opened())
-    export = export_model(bundle, "onnx", tmp_path / "out")
+    export = export_models([bundle], "onnx", tmp_path / "out")
     keep_download(bundle, "onnx", tmp_path / "out", export.files)
     at = opened()
     links = [link.proto.url for link in at.get("link_button")]

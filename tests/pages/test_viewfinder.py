@@ -24,10 +24,10 @@ def routes(no_routes, monkeypatch):
 
 
 @pytest.fixture
-def bundle(shelf, monkeypatch):
+def bundle(models_dir, monkeypatch):
     """The model of colours, calibrated, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    return tiny(shelf, confidence=CALIBRATED, card=CARD)
+    return tiny(models_dir, confidence=CALIBRATED, card=CARD)
 
 
 def open_app(**query):
@@ -137,8 +137,8 @@ def test_unknown_answer_has_no_percentages(bundle):
     assert not charts(at)
 
 
-def test_opening_an_answer_chooses_its_model(bundle, shelf):
-    tiny(shelf, "other", title="Other")
+def test_opening_an_answer_chooses_its_model(bundle, models_dir):
+    tiny(models_dir, "other", title="Other")
     at = send(open_app(), opened=answer())
     first = at.query_params["answer"]
     second = encode(load("other").identify(encoded(colour("red"), "PNG")))
@@ -228,8 +228,8 @@ def test_messages_are_acted_on_once_and_in_order(bundle):
     assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
 
 
-def test_chip_chooses_the_model(bundle, shelf):
-    tiny(shelf, "other", title="Other")
+def test_chip_chooses_the_model(bundle, models_dir):
+    tiny(models_dir, "other", title="Other")
     at = send(open_app(), model="other")
     assert at.selectbox(key="model").value == "other"
     assert data(at)["model"] == "other"

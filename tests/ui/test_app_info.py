@@ -15,7 +15,7 @@ LONG = "a photograph of " * 40
 
 
 @pytest.fixture
-def configure(shelf, monkeypatch):
+def configure(models_dir, monkeypatch):
     """Set settings: ``configure(LOUPE_TITLE="Mushrooms")``."""
 
     def set_all(**environment):
@@ -26,9 +26,9 @@ def configure(shelf, monkeypatch):
     return set_all
 
 
-def test_title_is_the_models_unless_set(shelf, configure):
-    tiny(shelf, title="Mushrooms")
-    clothing = tiny(shelf, "other", title="Clothes")
+def test_title_is_the_models_unless_set(models_dir, configure):
+    tiny(models_dir, title="Mushrooms")
+    clothing = tiny(models_dir, "other", title="Clothes")
     configure(LOUPE_MODEL="tiny")
     assert app_title() == "Mushrooms"
     assert app_title(clothing) == "Clothes"
@@ -36,11 +36,11 @@ def test_title_is_the_models_unless_set(shelf, configure):
     assert app_title() == app_title(clothing) == "Fungi of the Alps"
 
 
-def test_description_is_set_or_the_models_or_made_from_its_labels(shelf, configure):
-    tiny(shelf, description="")
+def test_description_is_set_or_the_models_or_made_from_its_labels(models_dir, configure):
+    tiny(models_dir, description="")
     configure(LOUPE_MODEL="tiny")
     assert app_description() == "Knows six things: red, green, blue and three more."
-    described = tiny(shelf, "described", description="Names\ncolours.")
+    described = tiny(models_dir, "described", description="Names\ncolours.")
     assert app_description(described) == "Names colours."
     configure(LOUPE_DESCRIPTION="What colour is it?")
     assert app_description() == app_description(described) == "What colour is it?"
@@ -62,8 +62,8 @@ def test_without_a_model_the_app_has_a_name_and_no_description(configure):
         (" \u200f\u061c\n", "Colours"),
     ],
 )
-def test_title_is_one_line_cut_on_a_word(shelf, configure, title, shown):
-    tiny(shelf, title="Colours")
+def test_title_is_one_line_cut_on_a_word(models_dir, configure, title, shown):
+    tiny(models_dir, title="Colours")
     configure(LOUPE_MODEL="tiny")
     # The environment holds no null byte, but this file can.
     Path(settings_module.SECRETS).write_text(
@@ -90,7 +90,7 @@ def test_logo_has_the_name_in_little_room(configure, title, lines):
     assert width <= 160
 
 
-def test_long_description_ends_with_a_sentence_or_a_word(shelf, configure):
+def test_long_description_ends_with_a_sentence_or_a_word(models_dir, configure):
     sentence = "Names colours in photos taken at home."
     for text, shown in {f"{sentence} {LONG}": sentence, LONG: None, "y" * 999: None}.items():
         configure(LOUPE_DESCRIPTION=text)

@@ -61,9 +61,7 @@ def test_no_certificate_for_public_addresses(tmp_path, monkeypatch, address):
 
 def test_a_name_is_outside_the_name_constraints(tmp_path, monkeypatch):
     ca = open_local_ca(tmp_path / "phone")
-    monkeypatch.setattr(
-        local_ca.x509, "IPAddress", lambda _: x509.DNSName("bank.example"), raising=True
-    )
+    monkeypatch.setattr(x509, "IPAddress", lambda _: x509.DNSName("bank.example"), raising=True)
     certificate, key = ca.issue(LOOPBACK)
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
         handshake(ca, certificate, key, "bank.example")

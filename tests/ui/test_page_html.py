@@ -45,10 +45,10 @@ class Head(HTMLParser):
 
 
 @pytest.fixture
-def browse(shelf, monkeypatch):
+def browse(models_dir, monkeypatch):
     """Start the routes: ``browse("/base", LOUPE_TITLE="Mushrooms")``."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(shelf)
+    tiny(models_dir)
 
     def start(base_path="", **environment):
         for name, value in environment.items():
@@ -121,10 +121,10 @@ def test_hostile_texts_are_escaped(browse, title):
     assert title in "".join(head.text[-60:])
 
 
-def test_hostile_model_is_escaped_on_the_first_screen(browse, shelf):
+def test_hostile_model_is_escaped_on_the_first_screen(browse, models_dir):
     client = browse()
     usual = Head(client.get("/").text)
-    tiny(shelf, "hostile", title="</template><script>", labels=(*HOSTILE[:2], "$x", "a"))
+    tiny(models_dir, "hostile", title="</template><script>", labels=(*HOSTILE[:2], "$x", "a"))
     head = Head(client.get("/?model=hostile").text)
     assert [tag for tag in head.tags if tag != "meta"] == [
         tag for tag in usual.tags if tag != "meta"
@@ -178,7 +178,7 @@ def test_pages_are_below_the_base_path(browse):
     assert client.get("/").status_code == 404
 
 
-def test_unchanged_page_is_not_sent_again(browse, shelf):
+def test_unchanged_page_is_not_sent_again(browse, models_dir):
     client = browse()
     first = client.get("/")
     assert first.headers["cache-control"] == "no-cache"
@@ -191,7 +191,7 @@ def test_unchanged_page_is_not_sent_again(browse, shelf):
         assert again.headers["etag"] == etag
     assert client.get("/", headers={"If-None-Match": '"other"'}).status_code == 200
     # A new version of the model changes it at once.
-    tiny(shelf, title="New colours")
+    tiny(models_dir, title="New colours")
     changed = client.get("/", headers={"If-None-Match": etag})
     assert Head(changed.text).title == "New colours"
     assert changed.headers["etag"] != etag
@@ -217,9 +217,12 @@ def test_picture_and_icon_may_be_cached(browse):
 
 def test_page_opens_one_bundle(browse, monkeypatch):
     client, opened = browse(), []
-    monkeypatch.setattr(
-        registry, "open_bundle", lambda *names: opened.append(names) or open_bundle(*names)
-    )
+
+    def count_opened(*names):
+        opened.append(names)
+        return open_bundle(*names)
+
+    monkeypatch.setattr(registry, "open_bundle", count_opened)
     client.get("/")
     client.get("/?model=tiny")
     assert len(opened) == 2

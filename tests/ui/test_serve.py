@@ -48,20 +48,20 @@ class RoutedSocket(socket.socket):
 )
 def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
     monkeypatch.setattr(RoutedSocket, "local_address", local_address)
-    monkeypatch.setattr(serve.socket, "socket", RoutedSocket)
+    monkeypatch.setattr(socket, "socket", RoutedSocket)
     assert serve.network_address() == expected
 
 
-def test_first_model_is_named(shelf, monkeypatch):
+def test_first_model_is_named(models_dir, monkeypatch):
     assert first_model() == "A thousand everyday things (imagenet)"
-    tiny(shelf, "mushrooms", title="Mushrooms")
+    tiny(models_dir, "mushrooms", title="Mushrooms")
     assert first_model() == "Mushrooms (mushrooms)"
     monkeypatch.setenv("LOUPE_MODEL", "gone")
     settings.cache_clear()
     assert first_model().startswith("no model. No model named 'gone'. Available: ")
     monkeypatch.setenv("LOUPE_MODEL", "")
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
-    monkeypatch.setenv("LOUPE_DATA", str(shelf / "empty"))
+    monkeypatch.setenv("LOUPE_DATA", str(models_dir / "empty"))
     settings.cache_clear()
     assert first_model().startswith(
         "no model. There is no model. Import one (python -m model import)"
@@ -71,9 +71,9 @@ def test_first_model_is_named(shelf, monkeypatch):
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: data[:-1] + b"!"], ids=["cut", "changed"]
 )
-def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(shelf, caplog, damage):
-    tiny(shelf, "mushrooms", title="Mushrooms")
-    graph = tiny(shelf, "newest", title="Newest").folder / "graph.onnx"
+def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(models_dir, caplog, damage):
+    tiny(models_dir, "mushrooms", title="Mushrooms")
+    graph = tiny(models_dir, "newest", title="Newest").folder / "graph.onnx"
     graph.write_bytes(damage(graph.read_bytes()))
     assert first_model() == "Mushrooms (mushrooms)"
     (record,) = caplog.records
@@ -92,10 +92,10 @@ def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
-    ports = []
+    ports = list[int]()
     monkeypatch.setattr(serve, "network_address", lambda: network)
     monkeypatch.setattr(serve, "run_server", ports.append)
-    monkeypatch.setattr(serve.os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
     output = capsys.readouterr().out
@@ -143,9 +143,9 @@ def test_app_starts_without_the_runtime_for_browsers(monkeypatch, capsys, data_f
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("LOUPE_NPM", "true")
     monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
-    ports = []
+    ports = list[int]()
     monkeypatch.setattr(serve, "run_server", ports.append)
-    monkeypatch.setattr(serve.os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve"])
     serve.main()
     output = capsys.readouterr().out

@@ -1,1 +1,1 @@
-"""The parts of the Deploy page: the questions, the ranking, and the app's fit with each host."""
+"""The parts of the Deploy page: the questions, the hosts that match, and the way to each."""

@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from deploy.errors import BadPlaceholder
-from deploy.files import default_folder, make_files, zip_files
+from deploy.files import default_folder, zip_files
 from deploy.host import Host
 from deploy.package import bundle_files
 from deploy.placeholders import parse_assignments
@@ -29,7 +29,7 @@ WRITE_STEP = "$ python -m deploy write "
 MAX_MODEL_MB = 50
 """Largest model that is zipped here, in MB.
 
-A zip takes its own size in memory (measured; for SageMaker twice that), and an app with such a
+A zip takes its own size in memory (measured), and an app with such a
 model already holds 390 MB of a small host's 512.
 """
 
@@ -52,9 +52,8 @@ def show_instructions(host: Host, app: AppSpec) -> None:
             _show_step(host, number, step, unzip=is_complete, is_first=step is first)
         st.write("To bring a new version of the model there later:")
         st.code(host.update_command(app, values), language=None, wrap_lines=True)
-        if not host.tried:
-            st.caption("Not tried on the host itself: all this follows its documentation.")
-        for remark in host.remark_list:
+        st.caption("Not tried on the host itself: all this follows its documentation.")
+        for remark in host.remarks.splitlines():
             # Not a caption: code in it is too pale to read.
             st.markdown(_format(remark))
         _show_files(host, app, values)
@@ -143,7 +142,7 @@ def _format(text: str) -> str:
 
 
 def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
-    for path, text in make_files(host, app, values).items():
+    for path, text in host.make_files(app, values).items():
         st.markdown(f"**{escape_markdown(path)}**")
         # A scrolling box looks complete on a phone, so only long files get one. No syntax
         # colours: some of Streamlit's are too pale to read.
@@ -152,5 +151,4 @@ def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
         st.code(text, language=None, height=height, wrap_lines=True)
     for source in host.sources:
         # Not a caption: links in it are too pale to read.
-        how = source.citation.removeprefix(source.url)
-        st.markdown(f"{link_urls(source.url)}{escape_markdown(how)}")
+        st.markdown(f"{link_urls(source.url)}, {escape_markdown(source.origin)}")

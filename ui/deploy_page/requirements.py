@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import streamlit as st
 
-from deploy.options import Budget, Expertise, Traffic
-from deploy.ranking import Requirements
+from deploy.host import Budget, Expertise, Traffic
+from deploy.matching import Requirements
 
 __all__ = ["ask_requirements"]
 

@@ -9,11 +9,11 @@ import streamlit as st
 
 from model import Bundle, LoupeError
 from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bundle
-from model.mistake_photos import mistake_photo
 from model.settings import settings
 from model.spreadsheet import escape_formula
 from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
+from ui.models_page.mistake_photos import mistake_photo
 from ui.models_page.reliability import describe_typical_bin, draw_reliability
 from ui.models_page.section import show_section
 from ui.phrasing import (

@@ -1,23 +1,32 @@
 """Steps that were read from an export → real fastai transforms, and the photos they make."""
 
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from ...errors import ExportRefused
 from ..inspect.learner import LearnerParts
 from ..inspect.tensors import Tensor
-from ..inspect.transforms import AFFINE, Step
+from ..inspect.transform_table import TRANSFORMS
+from ..inspect.transforms import Step
 from .network_builder import Weights
 
-__all__ = ["FastaiPipeline"]
+__all__ = ["BuiltStep", "FastaiPipeline"]
 
 MAX_NOISE = 0.05
 """Levels of 255. Sampling 1024 × 1024 pixels in place was seen to add 0.012."""
-WIDTH_FIRST = {"Resize", "RandomResizedCrop", "CropPad", "RandomCrop"}
+
+
+@dataclass(frozen=True)
+class BuiltStep:
+    """A step whose tensors are torch's, and fastai's own transform for it."""
+
+    step: Step
+    transform: Any
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,8 @@ class FastaiPipeline:
     With ``greyscale``, photos are opened without their colours, as one channel.
     """
 
-    items: tuple[Any, ...]
-    batches: tuple[Any, ...]
+    items: tuple[BuiltStep, ...]
+    batches: tuple[BuiltStep, ...]
     greyscale: bool = False
 
     @classmethod
@@ -38,11 +47,8 @@ class FastaiPipeline:
         Raises:
             ExportRefused: fastai refuses a setting.
         """
-        return cls(
-            tuple(_transform(step, weights) for step in parts.items),
-            tuple(_transform(step, weights) for step in parts.batches),
-            parts.greyscale,
-        )
+        items, batches = _build(parts.items, weights), _build(parts.batches, weights)
+        return cls(items, batches, parts.greyscale)
 
     def batch(self, photo: Path) -> torch.Tensor:
         """Return what the network gets for a photo: float32 [1, channels, height, width].
@@ -57,12 +63,12 @@ class FastaiPipeline:
         from fastai.vision.core import PILImage, PILImageBW
 
         item: Any = (PILImageBW if self.greyscale else PILImage).create(photo)
-        for transform in self.items:
-            item = transform(item, split_idx=1)
+        for built in self.items:
+            item = built.transform(item, split_idx=1)
         batch: Any = item[None]
-        for transform in self.batches:
-            batch = transform(batch, split_idx=1)
-            if isinstance(transform, AffineCoordTfm) and transform.size is None:
+        for built in self.batches:
+            batch = built.transform(batch, split_idx=1)
+            if isinstance(built.transform, AffineCoordTfm) and built.transform.size is None:
                 batch = _round_to_levels(batch)
         return torch.Tensor(batch).as_subclass(torch.Tensor)
 
@@ -75,37 +81,28 @@ def _round_to_levels(images: torch.Tensor) -> torch.Tensor:
     return whole / 255 if is_noise else images
 
 
-def _transform(step: Step, weights: Weights) -> Any:
-    """Return fastai's transform for a step."""
-    from fastai.data import transforms
-    from fastai.vision import augment
+def _build(steps: Iterable[Step], weights: Weights) -> tuple[BuiltStep, ...]:
+    resolved = (
+        Step(
+            step.name, {key: _setting(key, value, weights) for key, value in step.settings.items()}
+        )
+        for step in steps
+    )
+    return tuple(BuiltStep(step, _transform(step)) for step in resolved)
 
-    name = step.name.rpartition(".")[2]
-    settings = {key: _setting(value, weights) for key, value in step.settings.items()}
-    if name in WIDTH_FIRST and "size" in settings:
-        # fastai keeps the width first there, and takes the height first.
-        settings["size"] = tuple(reversed(settings["size"]))
+
+def _setting(key: str, value: Any, weights: Weights) -> Any:
+    if key in ("mean", "std") and isinstance(value, tuple):  # stated for weights alone
+        return torch.tensor(value).view(1, -1, 1, 1)
+    return weights.tensor(value) if isinstance(value, Tensor) else value
+
+
+def _transform(step: Step) -> Any:
+    """Return fastai's transform for a step."""
+    row = TRANSFORMS[step.name]
+    module, _, name = (row.built_as or step.name).rpartition(".")
+    make = getattr(importlib.import_module(module), name)
     try:
-        if step.name in AFFINE:
-            made = augment.AffineCoordTfm(**settings)
-        elif name in ("Resize", "RandomResizedCrop"):
-            resamples = Image.Resampling(settings.pop("mode", 2)), Image.Resampling.NEAREST
-            made = getattr(augment, name)(**settings, resamples=resamples)
-        elif name == "RatioResize":
-            photo, mask = map(Image.Resampling, settings["resamples"])
-            made = augment.RatioResize(settings["max_sz"], resamples=(photo, mask))
-        elif name in ("ToTensor", "IntToFloatTensor"):
-            made = getattr(transforms, name)(**settings)
-        elif name == "Normalize":
-            made = transforms.Normalize(**settings)
-        else:
-            made = getattr(augment, name)(**settings)
+        return make(**row.arguments(step.settings))
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ExportRefused(f"fastai refuses the settings of its {name}: {error}.") from None
-    if step.order is not None:
-        made.order = step.order
-    return made
-
-
-def _setting(value: Any, weights: Weights) -> Any:
-    return weights.tensor(value) if isinstance(value, Tensor) else value

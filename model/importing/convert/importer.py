@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,8 @@ STAGES = {
     "comparing": "Running fastai's own transforms and the network…",
 }
 
+OnProgress = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class ImportResult:
@@ -59,7 +60,7 @@ def import_export(
     licence: str = "",
     photos: Path | None = None,
     weights: WeightsSettings | None = None,
-    on_progress: Callable[[str], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
     seconds: float = MAX_SECONDS,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
@@ -90,35 +91,48 @@ def import_export(
             f"Importing needs {', '.join(missing)}, not installed here: "
             "pip install -r requirements.txt"
         )
-    with launcher.workroom() as room:
-        chosen = gather_photos(photos, room / "photos")
+    with launcher.sandbox_folder() as folder:
+        chosen = gather_photos(photos, folder / "photos")
+        runs_code = trust and report.needs_trust
         task = {
             "export": str(path.resolve()),
             "photos": [file.name for file in chosen.files],
-            "trust": trust and report.needs_trust,
+            "trust": runs_code,
             "weights": weights and weights.model_dump(mode="json"),
         }
-        status = launcher.run(
-            room,
-            f"{__package__}.worker",
-            task,
-            launcher.Limits(seconds, 0, settings().memory_mb),
-            on_network=_network_notice(on_progress, runs_code=bool(task["trust"])),
-            on_stage=_stage_notice(on_progress),
-        )
-        converted = _read_report(room, status, report)
-        stated: dict[str, Any] = {
-            "title": title or title_from_name(name),
-            "licence": licence or "not stated",
-            "data": {
-                "title": path.stem[:200] or "not stated",
-                "source": "not stated",
-                "licence": "not stated",
-            },
-        }
-        values = converted.values(name, **stated)
-        values["made"]["export"] = f"sha256:{hash_file(path)}"
-        bundle, parity = _publish(room, values, converted, chosen, on_progress)
+
+        def tell_network(is_blocked: bool) -> None:
+            action = "Running its code" if runs_code else "Converting it"
+            rest = (
+                "no network, no secrets from your environment"
+                if is_blocked
+                else "no secrets from your environment, but this system can't block its network"
+            )
+            on_progress(f"{action} in a separate process ({rest})…")
+
+        def tell_stage(stage: str) -> None:
+            # Only known stages are shown: trusted code may write anything into the file.
+            if stage in STAGES:
+                on_progress(STAGES[stage])
+
+        limits = launcher.Limits(seconds, 0, settings().memory_mb)
+        status = launcher.run(folder, task, limits, on_network=tell_network, on_stage=tell_stage)
+        out = folder / "out"
+        try:
+            converted = _read_report(out, status)
+            draft = converted.draft(
+                name,
+                title=title or title_from_name(name),
+                licence=licence,
+                source=path.stem,
+                export=f"sha256:{hash_file(path)}",
+            )
+        except ValidationError as error:
+            raise ExportRefused(f"The import process returned an invalid report: {error}") from None
+        names = ["graph.onnx", "golden.npz"]
+        if converted.learner:
+            names.append("weights.safetensors")
+        bundle, parity = _publish(folder, draft, names, chosen, on_progress)
         return ImportResult(bundle, report, parity, chosen.left_out)
 
 
@@ -143,64 +157,35 @@ def check_report(
         raise ExportRefused(" ".join(fatal))
 
 
-def _network_notice(
-    on_progress: Callable[[str], None], *, runs_code: bool
-) -> Callable[[bool], None]:
-    what = "Running its code" if runs_code else "Converting it"
-
-    def tell(is_away: bool) -> None:
-        on_progress(
-            f"{what} in a separate process (no network, no secrets from your environment)…"
-            if is_away
-            else f"{what} in a separate process (no secrets from your environment, but this "
-            "system can't block its network)…"
-        )
-
-    return tell
-
-
-def _stage_notice(on_progress: Callable[[str], None]) -> Callable[[str], None]:
-    def tell(name: str) -> None:
-        # Only known stages are shown: trusted code may write anything into the file.
-        if name in STAGES:
-            on_progress(STAGES[name])
-
-    return tell
-
-
-def _read_report(room: Path, status: int, report: ExportReport) -> WorkerReport:
+def _read_report(out: Path, status: int) -> WorkerReport:
     """Return what the worker reports, or raise its refusal."""
-    out = room / "out"
-    if status == 0:
-        try:
+    try:
+        if status == 0:
             data = launcher.read_file(out / launcher.REPORT, 2**24)
             return WorkerReport.model_validate_json(data)
-        except (OSError, ValidationError) as error:
-            raise ExportRefused(f"The import process returned an invalid report: {error}") from None
-    try:
-        raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16), report.inferred)
-    except OSError:
-        raise worker_ended(status, report.inferred) from None
+        raise worker_refused(launcher.read_file(out / launcher.REFUSAL, 2**16))
+    except OSError as error:
+        if status == 0:
+            raise ExportRefused(f"The import process returned no report: {error}") from None
+        raise worker_ended(status) from None
 
 
 def _publish(
-    room: Path,
-    values: dict[str, Any],
-    converted: WorkerReport,
+    folder: Path,
+    draft: ManifestDraft,
+    names: list[str],
     photos: Photos,
-    on_progress: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> tuple[Bundle, Parity]:
-    """Make the bundle in the workroom, compare it with fastai, then publish it."""
-    out = room / "out"
-    names = ["graph.onnx", "golden.npz", *(["weights.safetensors"] if converted.learner else [])]
+    """Make the bundle in the sandbox folder, compare it with fastai, then publish it."""
+    out = folder / "out"
 
-    def fill(folder: Path) -> None:
+    def fill(to: Path) -> None:
         for name in names:
-            _copy(out / name, folder / name)
+            _copy(out / name, to / name)
 
     try:
-        draft = ManifestDraft.model_validate(values)
-        classifier = Classifier(trial := publish(draft, room / "models", fill), OnnxEngine(trial))
+        classifier = _classifier(draft, folder, fill)
         classifier.run_golden_test()
     except (OSError, ValidationError) as error:
         raise ExportRefused(f"The import produced an invalid bundle: {error}") from None
@@ -213,15 +198,22 @@ def _publish(
         )
         recipe = draft.recipe.model_copy(update={"decoding": "whole"})
         draft = draft.model_copy(update={"recipe": recipe})
-        trial = publish(draft, room / "models", fill)
-        parity = compare(Classifier(trial, OnnxEngine(trial)), photos, expected)
+        parity = compare(_classifier(draft, folder, fill), photos, expected)
     if not parity.close:
-        raise ExportRefused("From a photo's bytes Loupe would answer differently from fastai.")
+        raise ExportRefused(
+            "Loupe's predictions from a photo's bytes would differ from fastai's. Nothing was "
+            "imported."
+        )
     on_progress(
         f"Compared {parity.photos} photos through fastai and through Loupe: at most "
         f"{parity.difference:.0e} apart."
     )
     return publish(draft, settings().data / "models", fill), parity
+
+
+def _classifier(draft: ManifestDraft, folder: Path, fill: Callable[[Path], None]) -> Classifier:
+    trial = publish(draft, folder / "models", fill)
+    return Classifier(trial, OnnxEngine(trial))
 
 
 def _reference(out: Path) -> NDArray[np.float32]:
@@ -230,7 +222,7 @@ def _reference(out: Path) -> NDArray[np.float32]:
         with np.load(data, allow_pickle=False) as arrays:
             return np.asarray(arrays["probabilities"], dtype=np.float32)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
-        raise ExportRefused(f"Its own answers cannot be read: {error}") from error
+        raise ExportRefused(f"The reference outputs can't be read: {error}") from error
 
 
 def _copy(path: Path, to: Path) -> None:

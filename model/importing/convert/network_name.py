@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -17,61 +17,85 @@ from ...training.onnx_export import golden_pixels
 from .timm_network import timm_name
 from .worker_report import WorkerReport
 
-__all__ = ["named_network", "unnamed"]
+__all__ = ["NetworkName", "all_names", "build_named", "find_name", "names_in_export", "unnamed"]
 
 SAME = 1e-5
-"""How far the answers of a rebuilt network may be from the export's own."""
+"""How far the outputs of a rebuilt network may be from the export's own."""
+
+Library = Literal["torchvision", "timm", "fastai"]
+Head = Literal["linear", "fastai", "native"]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A network that the export's may be: its library and its name there."""
+class NetworkName:
+    """A network by its library, its name there, and its head (see ``Architecture``)."""
 
-    library: Literal["timm", "torchvision", "fastai"]
+    library: Library
     body: str
+    head: Head
+
+    def put_into(self, report: WorkerReport) -> WorkerReport:
+        """Return a report that names the network, so that a learner can be rebuilt."""
+        named = report.with_architecture(**vars(self))
+        return named.model_copy(update={"learner": True})
 
 
-def named_network(model: nn.Module, made_by: str, report: WorkerReport) -> WorkerReport:
-    """Return ``report`` with the network's name, if that rebuilds it with the same outputs.
+def all_names() -> dict[Library, list[str]]:
+    """Return the names that each library lists. No others: timm fetches those from a hub."""
+    import timm
+    import torchvision.models
+
+    return {
+        "torchvision": torchvision.models.list_models(module=torchvision.models),
+        "timm": timm.list_models(),
+        "fastai": fastai_names(),
+    }
+
+
+def build_named(report: WorkerReport) -> nn.Module:
+    """Return the network that a report names, with random weights, for evaluation.
+
+    Raises:
+        EngineUnavailable: its library doesn't know it, or can't build it like this.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network: nn.Module = empty_learner(report.draft()).model.eval()
+    return network
+
+
+def find_name(model: nn.Module, names: Iterable[NetworkName], report: WorkerReport) -> WorkerReport:
+    """Return ``report`` with the first name that rebuilds the network with the same outputs.
 
     Args:
         model: the network.
-        made_by: the name that the export gives it, or nothing.
+        names: the candidates.
         report: with an architecture that has no name, as ``unnamed`` makes it.
     """
-    manifest = report.manifest()
+    manifest = report.draft()
     pixels = torch.from_numpy(golden_pixels(manifest))
     with torch.inference_mode():
         expected = InferenceModule.from_model(model, manifest).eval()(pixels)[0]
-    head = _head(model)
-    for candidate in _candidates(model, made_by, len(report.labels)):
-        architecture = report.architecture.model_copy(
-            update={"library": candidate.library, "body": candidate.body, "head": head}
-        )
-        attempt = report.model_copy(update={"architecture": architecture, "learner": True})
-        if _answers_alike(model, attempt, pixels, expected):
-            return attempt
-    return report
+    attempts = (name.put_into(report) for name in names)
+    matching = (attempt for attempt in attempts if _is_same(model, attempt, pixels, expected))
+    return next(matching, report)
 
 
-def _answers_alike(
+def _is_same(
     model: nn.Module, attempt: WorkerReport, pixels: torch.Tensor, expected: torch.Tensor
 ) -> bool:
-    manifest = attempt.manifest()
     try:
-        rebuilt = empty_learner(manifest).model
+        rebuilt = build_named(attempt)
         rebuilt.load_state_dict(model.state_dict(), strict=True)
     except (LoupeError, RuntimeError):
         return False
     with torch.inference_mode():
-        logits = InferenceModule.from_model(rebuilt, manifest).eval()(pixels)[0]
+        logits = InferenceModule.from_model(rebuilt, attempt.draft()).eval()(pixels)[0]
     scale = max(1.0, float(expected.abs().max()))
     return logits.shape == expected.shape and float((logits - expected).abs().max()) <= SAME * scale
 
 
-def unnamed(
-    model: nn.Module, features: int, mean: tuple[float, ...], std: tuple[float, ...]
-) -> Architecture:
+def unnamed(model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> Architecture:
     """Return the architecture of a network that is known by its graph alone."""
     body = next(model.children(), model) if type(model) is nn.Sequential else model
     name = re.sub(r"\W", "_", type(body).__name__, flags=re.ASCII)[:100] or "network"
@@ -79,14 +103,45 @@ def unnamed(
         library="custom",
         body=name,
         head="custom",
-        features=features,
+        features=1,
         parameters=max(1, sum(part.numel() for part in model.parameters())),
         mean=cast(Any, mean),
         std=cast(Any, std),
     )
 
 
-def _head(model: nn.Module) -> Literal["linear", "fastai", "native"]:
+def names_in_export(model: nn.Module, made_by: str, labels: int) -> Iterator[NetworkName]:
+    """Yield names to try: the export's own, timm's in the network, those that look the same.
+
+    Args:
+        model: the network.
+        made_by: the name that the export gives it, or nothing.
+        labels: how many outputs it has.
+    """
+    head = _head(model)
+    module, _, name = made_by.rpartition(".")
+    homes: tuple[tuple[Library, str], ...] = (
+        ("torchvision", "torchvision.models"),
+        ("fastai", "fastai.vision.models"),
+    )
+    for library, home in homes:
+        if module.startswith(home) and name in all_names()[library]:
+            yield NetworkName(library, name, head)
+            return
+    if name:
+        yield NetworkName("timm", made_by, head)
+    is_whole = type(model) is not nn.Sequential
+    body = model if is_whole else next(model.children(), None)
+    # fastai wraps timm's bodies.
+    inner = body if is_whole else getattr(body, "model", None)
+    if isinstance(inner, nn.Module) and (listed := timm_name(vars(inner))):
+        yield NetworkName("timm", listed, head)
+    elif body is not None:
+        for library, name in _lookalikes(body, labels if is_whole else None):
+            yield NetworkName(library, name, head)
+
+
+def _head(model: nn.Module) -> Head:
     """Return the kind of head that ``empty_learner`` has to build, if the network has a name."""
     # A subclass of Sequential, such as XResNet, is a whole network.
     if type(model) is not nn.Sequential:
@@ -97,79 +152,49 @@ def _head(model: nn.Module) -> Literal["linear", "fastai", "native"]:
     return "linear" if len(learns) == 1 else "fastai"
 
 
-def _candidates(model: nn.Module, made_by: str, labels: int) -> Iterator[Candidate]:
-    """Yield names to try: the export's own, timm's in the network, those that look the same."""
-    module, _, name = made_by.rpartition(".")
-    for named, home in (
-        (Candidate("torchvision", name), "torchvision.models"),
-        (Candidate("fastai", name), "fastai.vision.models"),
-    ):
-        if module.startswith(home) and named in _builders():
-            yield named
-            return
-    if name:
-        yield Candidate("timm", made_by)
-    if type(model) is not nn.Sequential:
-        if listed := timm_name(vars(model)):
-            yield Candidate("timm", listed)
-        else:
-            yield from _lookalikes(model, {type(model).__module__}, labels)
-        return
-    if not len(model):
-        return
-    body = model[0]
-    inner = getattr(body, "model", None)
-    if isinstance(inner, nn.Module) and (listed := timm_name(vars(inner))):
-        yield Candidate("timm", listed)
-        return
-    yield from _lookalikes(body, _families(body))
-
-
-def _families(body: nn.Module) -> set[str]:
-    """Return the modules whose networks have a cut body of such layers."""
-    homes = {type(part).__module__ for part in body.modules()}
+def _families(network: nn.Module) -> set[str]:
+    """Return the modules whose networks are made of such layers."""
+    homes = {type(part).__module__ for part in network.modules()}
     if all(home.startswith("torch.nn.") for home in homes):
         # These two are made of torch's layers alone.
         return {"torchvision.models.alexnet", "torchvision.models.vgg"}
     return homes | ({"fastai.vision.models.xresnet"} if "fastai.layers" in homes else set())
 
 
-def _builders() -> dict[Candidate, Any]:
-    """Return the functions that build networks of torchvision and fastai, sorted by name."""
+def _builders() -> Iterator[tuple[Library, str, Any]]:
+    """Yield the networks of torchvision and fastai with the functions that build them."""
     import torchvision.models
     from fastai.vision.models import xresnet
 
-    found: dict[Candidate, Any] = {
-        Candidate("torchvision", name): torchvision.models.get_model_builder(name)
-        for name in sorted(torchvision.models.list_models(module=torchvision.models))
-    }
-    return found | {Candidate("fastai", name): getattr(xresnet, name) for name in fastai_names()}
+    names = all_names()
+    for name in sorted(names["torchvision"]):
+        yield "torchvision", name, torchvision.models.get_model_builder(name)
+    for name in names["fastai"]:
+        yield "fastai", name, getattr(xresnet, name)
 
 
-def _lookalikes(
-    network: nn.Module, families: set[str], labels: int | None = None
-) -> Iterator[Candidate]:
+def _lookalikes(network: nn.Module, labels: int | None) -> Iterator[tuple[Library, str]]:
     """Yield networks that have tensors of the same names and shapes.
 
     Args:
         network: a whole network, or the body of one.
-        families: modules in which to look.
         labels: how many outputs a whole network has; None for a body.
     """
     from fastai.vision.learner import create_body, model_meta
 
+    families = _families(network) if labels is None else {type(network).__module__}
     expected = [(name, part.shape) for name, part in network.state_dict().items()]
-    for candidate, builder in _builders().items():
+    for library, name, builder in _builders():
         if builder.__module__ not in families:
             continue
         try:
             # Nothing is computed on the meta device: a family takes less than a second.
             with warnings.catch_warnings(), torch.device("meta"):
                 warnings.simplefilter("ignore")
-                other = native_network(candidate.library, candidate.body, labels or 1000)
+                other = native_network(library, name, labels or 1000)
                 if labels is None:
                     other = create_body(other, 3, False, model_meta.get(builder, {}).get("cut"))
         except Exception:  # noqa: BLE001, S112 - some networks cannot be cut, and are none
             continue
         if [(key, part.shape) for key, part in other.state_dict().items()] == expected:
-            yield candidate
+            yield library, name

@@ -16,7 +16,7 @@ from ...samples import samples, shapes
 
 __all__ = ["Parity", "Photos", "compare", "gather_photos"]
 
-MOST = 200
+MAX_PHOTOS = 200
 """Photos of a folder that are compared."""
 
 TOLERANCE = 1e-3
@@ -28,7 +28,7 @@ SIDES = ((2400, 1600), (48, 40))
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos to compare on, as ``files`` in the workroom by the ``names`` they came under.
+    """Photos to compare on, as ``files`` in the sandbox by the ``names`` they came under.
 
     ``left_out`` counts those that fastai opens in another way than Loupe by design:
     turned by EXIF (fastai does not turn), transparent, or of a kind it cannot open.
@@ -41,8 +41,7 @@ class Photos:
 
 @dataclass(frozen=True)
 class Parity:
-    """What came out: the largest difference in a probability, the whole way from bytes,
-    and in how many photos.
+    """The number of photos, and the largest difference of a probability from the photos' bytes.
 
     ``whole`` is the largest where large JPEGs are decoded in full, as fastai does.
     """
@@ -53,35 +52,35 @@ class Parity:
 
     @property
     def close(self) -> bool:
-        """Whether the answers are fastai's. Written so that NaN is not."""
+        """True if the probabilities are fastai's. Written so that NaN is not."""
         return self.difference <= TOLERANCE
 
 
-def gather_photos(folder: Path | None, room: Path) -> Photos:
-    """Put photos into ``room``: those of ``folder``, else the samples and drawn shapes.
+def gather_photos(folder: Path | None, to: Path) -> Photos:
+    """Put photos into ``to``: those of ``folder``, else the samples and drawn shapes.
 
     Raises:
         ExportRefused: none of the folder's can be compared.
     """
-    found: list[tuple[str, bytes, str]] = []
+    photos: list[tuple[str, bytes, str]] = []
     left_out = 0
     for path in list_photos(folder) if folder else []:
-        if len(found) == MOST:
+        if len(photos) == MAX_PHOTOS:
             break
         if kind := _comparable(path):
-            found.append((path.name, path.read_bytes(), kind))
+            photos.append((path.name, path.read_bytes(), kind))
         else:
             left_out += 1
-    if folder and not found:
+    if folder and not photos:
         raise ExportRefused(
             f"{folder} holds no photo to compare on: it takes upright JPEG, PNG or WebP."
         )
-    found = found or _shipped()
+    photos = photos or _builtin_photos()
     files = []
-    for number, (_, data, kind) in enumerate(found):
-        files.append(room / f"{number:03d}.{kind}")
+    for number, (_, data, kind) in enumerate(photos):
+        files.append(to / f"{number:03d}.{kind}")
         files[-1].write_bytes(data)
-    return Photos(tuple(files), tuple(name for name, _, _ in found), left_out)
+    return Photos(tuple(files), tuple(name for name, _, _ in photos), left_out)
 
 
 def _comparable(path: Path) -> str:
@@ -97,15 +96,16 @@ def _comparable(path: Path) -> str:
         return ""
 
 
-def _shipped() -> list[tuple[str, bytes, str]]:
-    found = [(one.name, one.read(), one.path.suffix[1:]) for one in samples()]
-    drawn = dict(zip(("disc", "stripes", "noise"), shapes(), strict=True))
-    found += [(name, _encoded(image, "PNG"), "png") for name, image in drawn.items()]
+def _builtin_photos() -> list[tuple[str, bytes, str]]:
+    """Return the samples, drawn shapes, and a sample in other sizes: name, bytes, file ending."""
+    photos = [(sample.name, sample.read(), sample.path.suffix[1:]) for sample in samples()]
+    drawn = zip(("disc", "stripes", "noise"), shapes(), strict=True)
+    photos += [(name, _encoded(image, "PNG"), "png") for name, image in drawn]
     first = samples()[0].open().convert("RGB")
-    for size in SIDES:
-        name = f"{size[0]} × {size[1]} pixels"
-        found.append((name, _encoded(first.resize(size), "JPEG"), "jpg"))
-    return found
+    return photos + [
+        (f"{width} × {height} pixels", _encoded(first.resize((width, height)), "JPEG"), "jpg")
+        for width, height in SIDES
+    ]
 
 
 def _encoded(image: Image.Image, format: str) -> bytes:
@@ -114,36 +114,39 @@ def _encoded(image: Image.Image, format: str) -> bytes:
     return file.getvalue()
 
 
-def compare(classifier: Classifier, photos: Photos, theirs: NDArray[np.float32]) -> Parity:
-    """Answer for each photo from its bytes, and compare with fastai's probabilities.
+def compare(classifier: Classifier, photos: Photos, expected: NDArray[np.float32]) -> Parity:
+    """Identify each photo from its bytes, and compare with fastai's probabilities.
 
     Args:
-        theirs: float32 [photos, labels].
+        classifier: the imported model.
+        photos: the photos.
+        expected: fastai's probabilities, float32 [photos, labels].
 
     Raises:
         ExportRefused: they differ, also where JPEGs are decoded in full.
     """
-    if theirs.shape != (len(photos.files), len(classifier.bundle.labels)):
-        raise ExportRefused(f"Its own answers have the shape {theirs.shape}, which fits nothing.")
-    worst, worst_name, from_bytes = 0.0, "", 0.0
-    for path, name, wanted in zip(photos.files, photos.names, theirs, strict=True):
-        found = _answer(classifier, path.read_bytes())
-        away = float(np.abs(found - wanted).max())
-        # Written so that NaN is the worst of all, here and below.
-        from_bytes = from_bytes if away <= from_bytes else away
+    if expected.shape != (len(photos.files), len(classifier.bundle.labels)):
+        raise ExportRefused(f"The reference outputs have the shape {expected.shape}.")
+    differences = []
+    for path, wanted in zip(photos.files, expected, strict=True):
+        from_bytes = whole = _difference(classifier, path.read_bytes(), wanted)
         if path.suffix in (".jpg", ".jpeg"):
             with Image.open(path) as image:
-                found = _answer(classifier, image.convert("RGB"))
-        difference = float(np.abs(found - wanted).max())
-        if not difference <= worst:
-            worst, worst_name = difference, name
+                whole = _difference(classifier, image.convert("RGB"), wanted)
+        differences.append((from_bytes, whole))
+    # NumPy's maximum is NaN if one is.
+    difference, worst = (float(value) for value in np.max(differences, axis=0))
     if not worst <= TOLERANCE:
+        name = photos.names[int(np.argmax(differences, axis=0)[1])]
         raise ExportRefused(
-            f"Loupe would answer differently from fastai: for the photo {worst_name} a probability "
+            f"Loupe would answer differently from fastai: for the photo {name} a probability "
             f"differs by {worst:.2g}, and {TOLERANCE:g} is allowed. Nothing was written."
         )
-    return Parity(len(photos.files), from_bytes, worst)
+    return Parity(len(photos.files), difference, worst)
 
 
-def _answer(classifier: Classifier, source: bytes | Image.Image) -> NDArray[np.float32]:
-    return np.asarray(classifier.identify(source, timeout=None).probabilities, dtype=np.float32)
+def _difference(
+    classifier: Classifier, source: bytes | Image.Image, expected: NDArray[np.float32]
+) -> float:
+    probabilities = classifier.identify(source, timeout=None).probabilities
+    return float(np.abs(np.asarray(probabilities, dtype=np.float32) - expected).max())

@@ -29,7 +29,7 @@ def count_features(model: nn.Module, report: WorkerReport, steps: GraphInput) ->
     generator = torch.Generator().manual_seed(0)
     shape: tuple[int, ...] = (2, height, width, 3)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    module = InferenceModule.from_model(model, report.manifest(), steps.scale).eval()
+    module = InferenceModule.from_model(model, report.draft(), steps.scale).eval()
     with torch.inference_mode():
         logits, features, _ = module(pixels)
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, len(report.labels)):

@@ -1,19 +1,23 @@
-"""A learner rebuilt from an export or a state dict: its transforms, network and report."""
+"""A learner rebuilt from an export or from weights: its transforms, network and report."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
-from ...words import WORDS
+from ...errors import ExportRefused
 from ..inspect.container import open_export
-from ..inspect.learner import read_learner
+from ..inspect.learner import LearnerParts, read_learner
+from ..inspect.weights import read_state_dict
+from ..weights_settings import WeightsSettings
 from .fastai_pipeline import FastaiPipeline
 from .network_builder import Weights
-from .network_name import named_network, unnamed
+from .network_name import NetworkName, find_name, names_in_export, unnamed
 from .recipe import GraphInput, read_recipe
 from .reference import count_features
 from .restored_network import channels_of, restore_network
+from .stated_network import load_stated_network
 from .worker_report import WorkerReport
 
 __all__ = ["RestoredLearner", "restore_learner"]
@@ -31,18 +35,15 @@ class FirstChannel(nn.Module):
 class RestoredLearner:
     """The parts of a learner that inference needs.
 
-    ``made_by`` is the name that the network was made by, or nothing. ``pipeline`` holds fastai's
-    own transforms, ``steps`` what a bundle does in their place. ``threshold`` is the probability
-    from which a label counts where each has its own.
+    ``pipeline`` holds fastai's own transforms, ``steps`` what a bundle does in their place.
+    ``name`` is the network's, if it was built by name.
     """
 
-    labels: tuple[str, ...]
-    multilabel: bool
-    made_by: str
+    parts: LearnerParts
     pipeline: FastaiPipeline
     steps: GraphInput
     model: nn.Module
-    threshold: float = WORDS["present_from"]
+    name: NetworkName | None = None
 
     @property
     def rgb_model(self) -> nn.Module:
@@ -58,49 +59,51 @@ class RestoredLearner:
             ExportRefused: the network's outputs don't fit the labels, or aren't numbers.
         """
         mean, std = self.steps.mean, self.steps.std
-        report = WorkerReport(
-            labels=self.labels,
-            multilabel=self.multilabel,
-            # Absent where it's the usual one, as in bundles from before there were others.
-            threshold=None if self.threshold == WORDS["present_from"] else self.threshold,
-            recipe=self.steps.recipe,
-            architecture=unnamed(self.model, 1, mean, std),
-            learner=False,
-        )
+        architecture = unnamed(self.model, mean, std)
+        report = WorkerReport.of(self.parts, self.steps.recipe, architecture)
         features = count_features(self.rgb_model, report, self.steps)
-        architecture = report.architecture.model_copy(update={"features": features})
-        report = report.model_copy(update={"architecture": architecture})
+        report = report.with_architecture(features=features)
         if self.steps.scale is not None or self.steps.recipe.greyscale:
             return report
-        return named_network(self.model, self.made_by, report)
+        if self.name:
+            return find_name(self.model, [self.name], report)
+        names = names_in_export(self.model, self.parts.architecture, len(report.labels))
+        return find_name(self.model, names, report)
 
 
-def restore_learner(path: Path, *, trust: bool = False) -> RestoredLearner:
-    """Rebuild the learner of an export.
+def restore_learner(
+    path: Path, settings: WeightsSettings | None = None, *, trust: bool = False
+) -> RestoredLearner:
+    """Rebuild the learner of an export, or of weights.
 
     Args:
-        path: the export.
+        path: the file.
+        settings: what a file of weights doesn't say; None for an export.
         trust: unpickle the network if it has classes of its own, which runs their code.
 
     Raises:
         ExportRefused: a part can't be read, rebuilt or reproduced.
     """
+    name = None
     with open_export(path) as export:
-        parts = read_learner(export.root)
+        parts = settings.to_parts() if settings else read_learner(export.root)
         weights = Weights(export.read_storage)
         pipeline = FastaiPipeline.from_parts(parts, weights)
         steps = read_recipe(pipeline)
-        size = steps.recipe.graph_size or steps.recipe.size
-        trusted = path if trust else None
-        model = restore_network(
-            parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
-        )
-    return RestoredLearner(
-        parts.labels,
-        parts.loss == "sigmoid",
-        parts.architecture,
-        pipeline,
-        steps,
-        model,
-        parts.threshold,
-    )
+        if settings:
+            model, name = load_stated_network(_tensors(export.root, weights), parts, steps)
+        else:
+            size = steps.recipe.graph_size or steps.recipe.size
+            trusted = path if trust else None
+            model = restore_network(
+                parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
+            )
+    return RestoredLearner(parts, pipeline, steps, model, name)
+
+
+def _tensors(root: Any, weights: Weights) -> dict[str, Tensor]:
+    """Return the tensors of a state dict by name."""
+    state = read_state_dict(root)
+    if state is None:
+        raise ExportRefused("The file isn't a state dict.")
+    return {name: weights.tensor(tensor) for name, tensor in state.tensors.items()}

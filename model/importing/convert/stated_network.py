@@ -1,69 +1,73 @@
 """Build the network named by ``--arch``, and load the weights strictly."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 from torch import Tensor, nn
 
-from ...errors import ExportRefused
-from ...learner.rebuild import fastai_names, native_network
+from ...bundle import Architecture
+from ...errors import EngineUnavailable, ExportRefused
 from ...text import list_some
+from ..inspect.learner import LearnerParts
 from ..inspect.report import printable
+from .network_name import Head, NetworkName, all_names, build_named
+from .recipe import GraphInput
+from .restored_network import check_runs
+from .worker_report import WorkerReport
 
-__all__ = ["StatedNetwork", "load_stated_network"]
+__all__ = ["load_stated_network"]
 
 MAX_NAMED = 3
 """Tensors that a refusal names."""
 
-
-@dataclass(frozen=True)
-class StatedNetwork:
-    """A network, and the name that it was made by, as an export gives it."""
-
-    model: nn.Module
-    made_by: str
+HEADS: tuple[Head, ...] = ("fastai", "native")
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """One way to build a network of a name: with fastai's head, or as its library does."""
-
-    made_by: str
-    build: Callable[[], nn.Module]
-
-
-def load_stated_network(arch: str, weights: Mapping[str, Tensor], labels: int) -> StatedNetwork:
-    """Return the network of that name that takes the weights, all of them.
+def load_stated_network(
+    weights: Mapping[str, Tensor], parts: LearnerParts, steps: GraphInput
+) -> tuple[nn.Module, NetworkName]:
+    """Return the network that takes the weights, all of them, and its name.
 
     Tried are fastai's ``vision_learner`` and the network as its library builds it.
 
     Args:
-        arch: a name in torchvision, timm or fastai.
         weights: the state dict.
-        labels: how many outputs it has to have.
+        parts: names the network (``architecture``) and the labels.
+        steps: the preprocessing.
 
     Raises:
-        ExportRefused: none of that name, none that takes the weights, or a different number
-            of outputs.
+        ExportRefused: none of that name, none that takes the weights, a different number of
+            outputs, or photos of a size that it can't take.
     """
-    candidates = list(_candidates(arch, labels))
-    if not candidates:
-        raise ExportRefused(_unknown(arch))
+    arch, labels = parts.architecture, len(parts.labels)
+    listed = all_names()
+    libraries = [library for library, names in listed.items() if arch in names]
+    if not libraries:
+        raise ExportRefused(_unknown(arch, [name for names in listed.values() for name in names]))
+    nameless = Architecture(
+        library="custom",
+        body="network",
+        head="custom",
+        features=1,
+        parameters=1,
+        mean=steps.mean,
+        std=steps.std,
+    )
+    report = WorkerReport.of(parts, steps.recipe, nameless)
     misfits: list[_Misfit] = []
-    for candidate in candidates:
+    for name in [NetworkName(library, arch, head) for library in libraries for head in HEADS]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model = candidate.build().eval()
-        except Exception:  # noqa: BLE001, S112 - not every network can be cut for fastai's head
+            model = build_named(name.put_into(report))
+        except EngineUnavailable:  # not every network can be cut for fastai's head
             continue
         misfit = _Misfit.between(model.state_dict(), weights)
-        if misfit.is_none:
+        if not misfit.count:
             model.load_state_dict(dict(weights), strict=True)
-            return StatedNetwork(model, candidate.made_by)
+            # Many transformers take one size only.
+            advice = "Give the --size that it was trained with."
+            check_runs(model, steps.recipe.size, printable(arch), advice)
+            return model, name
         misfits.append(misfit)
     if not misfits:
         raise ExportRefused(f"The network {printable(arch)} can't be built here.")
@@ -96,10 +100,6 @@ class _Misfit:
     def count(self) -> int:
         return len(self.missing) + len(self.unknown) + len(self.reshaped)
 
-    @property
-    def is_none(self) -> bool:
-        return not self.count
-
     def describe(self, arch: str, labels: int) -> str:
         """Return what differs, and what to do."""
         counts = {given[0] for own, given in self.reshaped.values() if own[:1] == (labels,)}
@@ -126,38 +126,7 @@ class _Misfit:
         )
 
 
-def _candidates(arch: str, labels: int) -> Iterator[_Candidate]:
-    """Yield the ways to build a network of that name."""
-    import timm
-    import torchvision.models
-    from fastai.vision.learner import create_timm_model, create_vision_model
-    from fastai.vision.models import xresnet
-
-    # Only listed names: timm fetches others from a hub.
-    if arch in torchvision.models.list_models(module=torchvision.models):
-        builder: Any = torchvision.models.get_model_builder(arch)
-        made_by = f"{builder.__module__}.{arch}"
-        yield _Candidate(made_by, lambda: create_vision_model(builder, labels, pretrained=False))
-        yield _Candidate(made_by, lambda: native_network("torchvision", arch, labels))
-    if timm.is_model(arch):
-        yield _Candidate(arch, lambda: create_timm_model(arch, labels, pretrained=False)[0])
-        yield _Candidate(arch, lambda: native_network("timm", arch, labels))
-    if arch in fastai_names():
-        own: Any = getattr(xresnet, arch)
-        named = f"{own.__module__}.{arch}"
-        yield _Candidate(named, lambda: create_vision_model(own, labels, pretrained=False))
-        yield _Candidate(named, lambda: native_network("fastai", arch, labels))
-
-
-def _unknown(arch: str) -> str:
-    import timm
-    import torchvision.models
-
-    names = [
-        *torchvision.models.list_models(module=torchvision.models),
-        *timm.list_models(),
-        *fastai_names(),
-    ]
+def _unknown(arch: str, names: list[str]) -> str:
     close = list(dict.fromkeys(get_close_matches(arch.lower(), names)))
     hint = f" Similar names: {', '.join(close)}." if close else ""
     return (

@@ -11,14 +11,12 @@ import json
 import signal
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ...errors import ExportRefused
 from ...settings import settings
 from .. import launcher
-from .report import ExportReport, Finding, Name, printable
+from .report import ExportReport, Finding, printable
 
-__all__ = ["ExportReport", "Finding", "Name", "inspect_export"]
+__all__ = ["ExportReport", "Finding", "inspect_export"]
 
 CPU_SECONDS = 8
 """CPU time that reading a file may take, in seconds; large exports take one or two."""
@@ -27,7 +25,7 @@ WALL_SECONDS = 120.0
 """The same in wall-clock time, for hosts with shared cores."""
 
 MEMORY_MB = 512
-MAX_REPORT = 2**26
+MAX_REPORT_BYTES = 2**26
 
 
 def inspect_export(path: Path) -> ExportReport:
@@ -37,38 +35,34 @@ def inspect_export(path: Path) -> ExportReport:
         ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
             machine; or this is Windows.
     """
-    with launcher.workroom() as room:
+    limits = launcher.Limits(WALL_SECONDS, CPU_SECONDS, min(MEMORY_MB, settings().memory_mb))
+    with launcher.sandbox_folder() as folder:
         try:
-            task = {"export": str(path.absolute())}
-            limits = launcher.Limits(
-                WALL_SECONDS, CPU_SECONDS, min(MEMORY_MB, settings().memory_mb)
-            )
-            status = launcher.run(room, f"{__package__}.worker", task, limits)
+            status = launcher.run(folder, {"export": str(path.absolute())}, limits)
         except ValueError:
             raise ExportRefused(
                 f"{printable(str(path), 500)} cannot be read: its name cannot be used."
             ) from None
-        out = room / "out"
         try:
             if status == 0:
-                return ExportReport.model_validate_json(
-                    launcher.read_file(out / launcher.REPORT, MAX_REPORT)
-                )
-            if status > 0:
-                refusal = json.loads(launcher.read_file(out / launcher.REFUSAL, 2**16))
-                raise ExportRefused(str(refusal["message"]))
-        except (OSError, ValidationError, ValueError, KeyError, TypeError):
-            pass
-    raise ExportRefused(_ended(status))
+                data = launcher.read_file(folder / "out" / launcher.REPORT, MAX_REPORT_BYTES)
+                return ExportReport.model_validate_json(data)
+            refusal = json.loads(launcher.read_file(folder / "out" / launcher.REFUSAL, 2**16))
+            reason = _crashed(status) if refusal["foreign"] else str(refusal["message"])
+        except (OSError, ValueError, KeyError, TypeError):
+            reason = _crashed(status)
+    raise ExportRefused(reason)
 
 
-def _ended(status: int) -> str:
-    """Word why the process ended without a report."""
+def _crashed(status: int) -> str:
+    """Return the reason why the process ended without a report, and what to do."""
     if status == -signal.SIGXCPU:
-        reason = f"reading it takes more than {CPU_SECONDS} seconds of computing"
+        reason = (
+            f"Reading stopped after {CPU_SECONDS} s of CPU time; a real export needs one or two"
+        )
     else:
-        reason = f"reading it takes more than {MEMORY_MB} MB of memory, or breaks the reader"
+        reason = f"Reading took more than {MEMORY_MB} MB of memory, or crashed the reader"
     return (
-        f"This file was not read to its end: {reason}, as no export does. It is damaged, or made "
-        "to exhaust the machine. Do not load it."
+        f"{reason}. The file is damaged, or made to exhaust the machine. Do not load it; ask its "
+        "author for it."
     )

@@ -141,7 +141,10 @@ def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     data = io.BytesIO(archive.pickle)
     found.root = _load(data, found)
     if not found.damage and data.tell() < len(archive.pickle):
-        found.reading.strange["More data follows the end of its pickle."] = None
+        hidden = Finding.of(
+            "strange-parts", "More data follows the end of its pickle, which torch never writes."
+        )
+        found.findings += (hidden,)
     return found
 
 

@@ -1,25 +1,22 @@
 """Findings about an export, first those that block an import, each with what to do."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 
-from .attacks import find_attacks
 from .container import ExportFile
 from .contents import Contents
-from .installed import installed_version
-from .network import Layer, Network
-from .origin import python_minor
-from .report import Finding, Name, joined, printable
+from .network import Network
+from .placeholders import Placeholder
+from .report import Finding, joined, printable
+from .values import full_name
 
 __all__ = ["find_problems"]
 
 AGAIN = "call learn.export() again where it was trained"
 
-HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-
 FASTAI_1 = {"fastai.basic_train", "fastai.basic_data", "fastai.data_block"}
 
-WORDS: Mapping[str, str] = {
+OTHER_OUTPUTS: Mapping[str, str] = {
     "tabular": "tables",
     "text": "text",
     "collab": "recommendations (collaborative filtering)",
@@ -27,52 +24,36 @@ WORDS: Mapping[str, str] = {
     "regression": "numbers or points (regression)",
     "boxes": "boxes (object detection)",
 }
+"""Kinds of learner and tasks that aren't photos to labels, in words."""
 
 
 def find_problems(
-    export: ExportFile,
-    contents: Contents,
-    names: Sequence[Name],
-    *,
-    kind: str,
-    task: str,
-    root: str,
-    network: Network | None,
-    is_weights: bool,
-    not_understood: str,
-    callbacks: Sequence[str],
+    export: ExportFile, contents: Contents, *, kind: str, task: str
 ) -> tuple[Finding, ...]:
     """Return all findings, fatal ones first.
 
     Args:
         export: the file.
-        contents: code and texts in it.
-        names: what it refers to.
+        contents: the learner or the weights, as far as they were read.
         kind: of learner.
         task: what it gives for a photo.
-        root: full name of the class of the file's one object.
-        network: its layers, if they were read.
-        is_weights: whether it is a state dict, and nothing else.
-        not_understood: why its learner was not read, if it was not.
-        callbacks: full names of its learner's.
     """
     if any(finding.code == "torchscript" for finding in export.findings):
-        return (*find_attacks(export, contents, names), *export.findings)
-    attacks = list(find_attacks(export, contents, names))
-    found = [
-        *attacks,
-        *export.findings,
-        *_damage(export),
-        # An attack is not explained further: no message should help to load it.
-        *(() if attacks or is_weights else _not_a_learner(export, names, root)),
-        *_other_kinds(kind, task),
-        *_fastai_1(names),
-    ]
-    if not any(finding.fatal for finding in found):
-        if not_understood:
-            found.append(Finding.of("not-understood", not_understood))
-        found += [*_own_network(network, contents), *_not_installed(), *_own_callbacks(callbacks)]
-    return tuple(sorted(found, key=lambda finding: not finding.fatal))
+        return export.findings
+    findings = [*export.findings, *_damage(export)]
+    if contents.weights is None:
+        findings += _not_a_learner(export)
+    findings += [*_other_kinds(kind, task), *_fastai_1(export)]
+    if not any(finding.fatal for finding in findings):
+        if contents.reason:
+            findings.append(Finding.of("not-understood", contents.reason))
+        callbacks = contents.parts.callbacks if contents.parts else ()
+        findings += [
+            *_own_network(contents.network),
+            *_not_installed(),
+            *_own_callbacks(callbacks),
+        ]
+    return tuple(sorted(findings, key=lambda finding: not finding.fatal))
 
 
 def _damage(export: ExportFile) -> Iterator[Finding]:
@@ -90,19 +71,19 @@ def _damage(export: ExportFile) -> Iterator[Finding]:
         )
 
 
-def _not_a_learner(export: ExportFile, names: Sequence[Name], root: str) -> Iterator[Finding]:
+def _not_a_learner(export: ExportFile) -> Iterator[Finding]:
     if export.format == "pickle":
         yield Finding.of(
             "bare-pickle",
             "The file was not written by learn.export() but by pickle itself (or joblib). To get "
             f"an export, {AGAIN}.",
         )
-    if root.endswith("Learner") or export.damage:
+    root = full_name(export.root)
+    # fastai 1 wrote a dictionary, which has a finding of its own.
+    if root.endswith("Learner") or export.damage or _is_fastai_1(export):
         return
-    if any(name.module == "fastai.basic_train" for name in names):
-        return  # fastai 1 wrote a dictionary; that is said elsewhere
     without = "without the labels and without how photos are prepared"
-    if any(name.role == "network" for name in names):
+    if isinstance(export.root, Placeholder) and "_modules" in export.root.attributes:
         what = f"only the network, {without} (weights alone, its state_dict(), can be imported)"
     elif export.reading.storages:
         what = f"only weights, {without}, and not as learn.save() writes them"
@@ -112,22 +93,26 @@ def _not_a_learner(export: ExportFile, names: Sequence[Name], root: str) -> Iter
 
 
 def _other_kinds(kind: str, task: str) -> Iterator[Finding]:
-    if kind in WORDS:
+    if kind in OTHER_OUTPUTS:
         yield Finding.of(
             "not-vision",
-            f"This is a learner for {WORDS[kind]}, and Loupe shows classifiers of photos. It "
-            "cannot be imported.",
+            f"This is a learner for {OTHER_OUTPUTS[kind]}, and Loupe shows classifiers of photos. "
+            "It cannot be imported.",
         )
-    elif task in WORDS:
+    elif task in OTHER_OUTPUTS:
         yield Finding.of(
             "not-classification",
-            f"This learner gives {WORDS[task]} and no labels. Loupe shows classifiers; it cannot "
-            "be imported.",
+            f"This learner gives {OTHER_OUTPUTS[task]} and no labels. Loupe shows classifiers; it "
+            "cannot be imported.",
         )
 
 
-def _fastai_1(names: Sequence[Name]) -> Iterator[Finding]:
-    if any(name.module in FASTAI_1 for name in names):
+def _is_fastai_1(export: ExportFile) -> bool:
+    return any(module in FASTAI_1 for module, _ in export.reading.names)
+
+
+def _fastai_1(export: ExportFile) -> Iterator[Finding]:
+    if _is_fastai_1(export):
         yield Finding.of(
             "fastai-1",
             "The export is of fastai 1, whose modules no longer exist. Train it again with "
@@ -135,18 +120,25 @@ def _fastai_1(names: Sequence[Name]) -> Iterator[Finding]:
         )
 
 
-def _own_network(network: Network | None, contents: Contents) -> Iterator[Finding]:
-    """Say that the network's class is code that only --trust runs."""
+def _own_network(network: Network | None) -> Iterator[Finding]:
+    """Name the network's classes whose code only --trust runs."""
     if network is None or not network.own:
         return
-    listed = joined([printable(layer.full) for layer in network.own])
-    carried = any(layer.carried for layer in network.own)
+    names = joined([printable(layer.full) for layer in network.own])
+    if any(layer.carried for layer in network.own):
+        place = (
+            f"Its network is made of {names}, whose code is embedded in the file and fits only the "
+            "Python version that compiled it. Only running that code rebuilds it."
+        )
+    else:
+        place = (
+            f"Its network is made of {names}, which no library that Loupe knows has. Put the file "
+            "that defines it into a folder named in PYTHONPATH. Only running that code rebuilds it."
+        )
     yield Finding.of(
         "own-network",
-        f"Its network is made of {listed}, {_travels(network.own)}. Only running that code "
-        "rebuilds it. If you trust its author, add --trust: it runs in a process without the "
-        "secrets in your environment, but can reach your files"
-        f"{_python(contents) if carried else ''}.",
+        f"{place} If you trust its author, add --trust: it runs in a process without the secrets "
+        "in your environment, but can reach your files.",
     )
 
 
@@ -161,27 +153,8 @@ def _own_callbacks(callbacks: Sequence[str]) -> Iterator[Finding]:
         )
 
 
-def _travels(own: Sequence[Layer]) -> str:
-    if any(layer.carried for layer in own):
-        return (
-            "whose code travels in the file (a class in a module on PYTHONPATH, there and here, "
-            "would not)"
-        )
-    return (
-        "which no library that Loupe knows has. Put the file that defines it into a folder named "
-        "in PYTHONPATH"
-    )
-
-
-def _python(contents: Contents) -> str:
-    made = python_minor(contents)
-    if made is None or made == HERE or "later" in made:
-        return ""
-    return f". Python {made} compiled it, and Python {HERE} can't run that: import it there"
-
-
 def _not_installed() -> Iterator[Finding]:
-    if installed_version("fastai") is None:
+    if find_spec("fastai") is None:
         yield Finding.of(
             "no-fastai",
             "fastai is not installed here, and an import needs it: pip install -r "

@@ -13,6 +13,7 @@ from .transforms import (
     FUNCTIONS,
     Step,
     acting_steps,
+    fold_photo,
     is_noop,
     transforms_of,
     unknown_transform,
@@ -97,18 +98,19 @@ def read_learner(root: Any) -> LearnerParts:
     loader = _valid_loader(attributes.get("dls"))
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
-    greyscale = _opens_greyscale(photos)
+    items = acting_steps(loader.get("after_item"))
+    fold_photo(items)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
         read_labels(target),
         loss,
         threshold,
-        acting_steps(loader.get("after_item")),
+        items,
         (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
         tuple(_inner_names(attributes.get("cbs"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
-        greyscale,
+        _opens_greyscale(photos),
     )
 
 

@@ -6,9 +6,6 @@ from typing import Any
 __all__ = ["Placeholder", "PlaceholderType", "Storage"]
 
 
-FLAGS = ("called", "carried", "misused")
-
-
 @dataclass(frozen=True)
 class Storage:
     """A tensor's numbers, by reference: torch's name of their type, key, device and count."""
@@ -34,11 +31,8 @@ class PlaceholderType(type):
 
     module: str = ""
     name: str = ""
-    called: bool = False
     carried: bool = False
-    """Whether the code is in the file itself, as cloudpickle writes it."""
-    misused: bool = False
-    """Whether it is used as attacks do."""
+    """True if the code is in the file itself, as cloudpickle writes it."""
 
     @classmethod
     def of(cls, module: str, name: str) -> "PlaceholderType":
@@ -49,8 +43,8 @@ class PlaceholderType(type):
         return made
 
     def __setattr__(cls, key: str, value: Any) -> None:
-        """Refuse what a pickle sets on a class; the reader's own notes are set as flags."""
-        if key not in FLAGS or value is not True:
+        """Refuse what a pickle sets on a class; only the reader sets the flag ``carried``."""
+        if key != "carried" or value is not True:
             raise TypeError("a class is changed while the file is read")
         type.__setattr__(cls, key, value)
 
@@ -81,9 +75,6 @@ class Placeholder(metaclass=PlaceholderType):
         """Note the arguments and do nothing with them."""
         made = object.__new__(cls)
         made.args, made.kwargs, made.state, made.items = args, kwargs, None, None
-        kind: Any = cls
-        if not kind.called:
-            kind.called = True
         return made
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -91,7 +82,7 @@ class Placeholder(metaclass=PlaceholderType):
 
     def __call__(self, *args: Any, **kwargs: Any) -> "Placeholder":
         """Note the call of a function that is itself the result of a call."""
-        return Called(self, *args, **kwargs)
+        return Placeholder(self, *args, **kwargs)
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -132,9 +123,3 @@ class Placeholder(metaclass=PlaceholderType):
 
     def __repr__(self) -> str:
         return f"<{self.kind} object>"
-
-
-class Called(Placeholder):
-    """The result of calling a placeholder; ``args[0]`` is what was called."""
-
-    __slots__ = ()

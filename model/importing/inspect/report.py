@@ -9,53 +9,14 @@ from pydantic import Field
 from ...bundle import StrictModel
 from ...text import escape, list_some
 
-__all__ = ["ExportReport", "Finding", "Group", "Kind", "Name", "joined", "printable"]
+__all__ = ["ExportReport", "Finding", "Kind", "joined", "printable"]
 
 Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
-
-Group = Literal[
-    "fastai",
-    "fastcore",
-    "torch",
-    "torchvision",
-    "timm",
-    "numpy",
-    "pandas",
-    "pathlib",
-    "builtins",
-    "python",
-    "packages",
-    "cloudpickle",
-    "own",
-    "other",
-    "dangerous",
-]
 
 MAX_PRINTED = 200
 """Characters of a text from the file that are shown."""
 
 Text = Annotated[str, Field(max_length=20_000)]
-
-
-class Name(StrictModel):
-    """A function or class that the file refers to, or that it carries.
-
-    ``called`` is true when loading it would call it or make an object of it. ``role`` is
-    inferred: ``network``, ``class``, ``function`` or ``module``. ``carried`` is true when its
-    code is in the file itself, so that no module is needed for it.
-    """
-
-    module: Text
-    name: Text
-    group: Group
-    called: bool
-    role: Text = ""
-    carried: bool = False
-
-    @property
-    def full(self) -> str:
-        """``module.name``; a module alone has no name."""
-        return ".".join(part for part in (self.module, self.name) if part)
 
 
 class Finding(StrictModel):
@@ -78,9 +39,9 @@ class ExportReport(StrictModel):
     ``pickle`` or ``safetensors``. The kind ``weights`` is a state dict alone.
     ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,
     ``boxes`` or ``unknown``. ``labels`` is empty where they were not found. ``plan`` says what
-    an import does with it, ``left_behind`` what it does not take along. ``inferred`` is read off
-    traces, and may be wrong. ``needs_trust`` is true where the network's own code would have to
-    run. Texts from the file are safe to print.
+    an import does with it, ``left_behind`` what it does not take along. ``names`` are the classes
+    and functions that the file refers to, by full name. ``needs_trust`` is true where the network's
+    own code would have to run. Texts from the file are safe to print.
     """
 
     file: Text
@@ -93,14 +54,13 @@ class ExportReport(StrictModel):
     labels: tuple[Text, ...]
     plan: tuple[Text, ...]
     left_behind: tuple[Text, ...]
-    names: tuple[Name, ...]
-    inferred: dict[str, Text]
+    names: tuple[Text, ...]
     problems: tuple[Finding, ...]
     needs_trust: bool = False
 
     @property
     def fatal(self) -> bool:
-        """Whether an import would fail, or must not be tried."""
+        """True if an import would fail."""
         return any(problem.fatal for problem in self.problems)
 
     def to_json(self) -> str:

@@ -1,18 +1,30 @@
-"""fastai's transforms as placeholders → which of them act at validation, and their settings."""
+"""Pipelines of fastai as placeholders → the transforms that act at validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...errors import ExportRefused
+from ...preprocess import PreprocessConfig
 from .placeholders import Placeholder, PlaceholderType
 from .tensors import as_tensor
+from .transform_table import AFFINE, AUGMENT, TRANSFORMS, CannotFold, Preprocessing
 from .values import Unreadable, elements, full_name, plain
 
-__all__ = ["Step", "acting_steps", "is_noop", "transforms_of"]
-
-AUGMENT = "fastai.vision.augment"
-TRANSFORMS = "fastai.data.transforms"
+__all__ = [
+    "FUNCTIONS",
+    "Step",
+    "acting_steps",
+    "fold",
+    "fold_photo",
+    "is_noop",
+    "transforms_of",
+    "unknown_transform",
+    "wrapped_function",
+    "wrapped_name",
+]
 
 ONLY_TRAINS = frozenset(
     f"{AUGMENT}.{name}"
@@ -23,27 +35,11 @@ ONLY_TRAINS = frozenset(
 )
 """fastai's transforms that do nothing at validation."""
 
-AFFINE = frozenset(
-    f"{AUGMENT}.{name}"
-    for name in (
-        "AffineCoordTfm DeterministicDihedral DeterministicFlip Dihedral Flip Rotate Warp Zoom"
-    ).split()
-)
-"""fastai's transforms of batches that only resize at validation, if they have a size."""
-
-SETTINGS: Mapping[str, tuple[str, ...]] = {
-    f"{AUGMENT}.Resize": ("size", "method", "pad_mode", "mode"),
-    f"{AUGMENT}.RatioResize": ("max_sz", "resamples"),
-    f"{AUGMENT}.RandomResizedCrop": ("size", "val_xtra", "mode"),
-    f"{AUGMENT}.CropPad": ("size", "pad_mode"),
-    f"{AUGMENT}.RandomCrop": ("size",),
-    f"{AUGMENT}.RandomResizedCropGPU": ("size", "ratio", "mode", "valid_scale"),
-    f"{TRANSFORMS}.ToTensor": (),
-    f"{TRANSFORMS}.IntToFloatTensor": ("div",),
-    f"{TRANSFORMS}.Normalize": ("mean", "std"),
-    **dict.fromkeys(sorted(AFFINE), ("size", "mode", "pad_mode", "align_corners")),
+REFUSED = {
+    f"{AUGMENT}.RatioResize": "RatioResize gives every photo another size, and Loupe needs one. "
+    "Train it with item_tfms=Resize(..., method='pad') and export it again."
 }
-"""fastai's transforms that act at validation, and the attributes that matter there."""
+"""Transforms with a remedy of their own."""
 
 NOOP = {"fastai.imports.noop", "fastcore.imports.noop", "fastcore.basics.noop"}
 FUNCTIONS = {"fastcore.transform.Transform", "fasttransform.transform.Transform"}
@@ -52,15 +48,23 @@ FUNCTIONS = {"fastcore.transform.Transform", "fasttransform.transform.Transform"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A transform that acts at validation, and its settings as plain values.
+    """A transform of ``TRANSFORMS`` by name, and its settings as plain values.
 
-    A setting that is a tensor (the mean of ``Normalize``) is a ``Tensor``. ``order`` is the
-    place that the export gives the transform, if any.
+    A setting that is a tensor (the mean of ``Normalize``) is a ``Tensor``.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    order: float | None = None
+
+    @classmethod
+    def of(cls, name: str, **settings: Any) -> "Step":
+        """Return a step with fastai's defaults for all other settings."""
+        return cls(name, {**TRANSFORMS[name].settings, **settings})
+
+    def describe(self) -> str:
+        """Return what it does in words; nothing if that isn't worth a word."""
+        words = TRANSFORMS[self.name].describe(self.settings)
+        return f"{self.name.rpartition('.')[2]} {words}" if words.startswith("to ") else words
 
 
 def transforms_of(pipeline: Any) -> list[Any]:
@@ -90,8 +94,52 @@ def acting_steps(pipeline: Any) -> tuple[Step, ...]:
     )
 
 
+def fold_photo(steps: Sequence[Step]) -> Preprocessing:
+    """Return what is done to single photos, checked as a ``PreprocessConfig``.
+
+    Raises:
+        ExportRefused: a transform can't be reproduced, or photos don't get one size.
+    """
+    preprocessing = Preprocessing()
+    fold(preprocessing, steps, of_batches=False)
+    if not preprocessing.recipe:
+        raise ExportRefused(
+            "Its photos are not resized one by one, so its network takes photos of any size, and "
+            "Loupe needs one size. Train it with item_tfms=Resize(...) and export it again."
+        )
+    try:
+        PreprocessConfig.model_validate(preprocessing.recipe)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ExportRefused(
+            f"Its photos are resized in a way that Loupe does not know: {where}: {first['msg']}."
+        ) from None
+    return preprocessing
+
+
+def fold(preprocessing: Preprocessing, steps: Sequence[Step], *, of_batches: bool) -> None:
+    """Add transforms of photos or of batches to the preprocessing.
+
+    Raises:
+        ExportRefused: one can't be reproduced.
+    """
+    for step in steps:
+        row = TRANSFORMS[step.name]
+        try:
+            if preprocessing.is_tensor and not of_batches:
+                raise CannotFold("after ToTensor")
+            if row.of_batches is not of_batches:
+                raise CannotFold("on batches" if of_batches else "on single photos")
+            row.fold(preprocessing, step.settings)
+        except CannotFold as error:
+            raise ExportRefused(unknown_transform(step.name, str(error))) from None
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ExportRefused(_unreadable(step.name, error)) from None
+
+
 def is_noop(transform: Any) -> bool:
-    """Return whether it is fastai's empty transform."""
+    """Return True for fastai's empty transform."""
     return full_name(transform) in FUNCTIONS and wrapped_name(transform) in NOOP
 
 
@@ -114,10 +162,8 @@ def wrapped_function(transform: Placeholder) -> Any:
 
 def _only_trains(transform: Any) -> bool:
     name = full_name(transform)
-    if name in AFFINE:
-        # Such a transform sets its own split_idx whenever it is called.
-        return False
-    if not isinstance(transform, Placeholder):
+    # Affine transforms set their own split_idx whenever they are called.
+    if TRANSFORMS.get(name) is AFFINE or not isinstance(transform, Placeholder):
         return False
     split = transform.attributes.get("split_idx")
     return split == 0 or (name in ONLY_TRAINS and split is None)
@@ -125,17 +171,21 @@ def _only_trains(transform: Any) -> bool:
 
 def _step(transform: Any) -> Step:
     name = full_name(transform)
-    if name in FUNCTIONS or name not in SETTINGS or not isinstance(transform, Placeholder):
+    if name in REFUSED:
+        raise ExportRefused(REFUSED[name])
+    if name not in TRANSFORMS or not isinstance(transform, Placeholder):
         raise ExportRefused(unknown_transform(_title(transform)))
-    attributes = transform.attributes
+    row, attributes = TRANSFORMS[name], transform.attributes
     try:
-        settings = {key: _setting(attributes[key]) for key in SETTINGS[name] if key in attributes}
+        settings = {
+            key: _setting(attributes[key]) if key in attributes else default
+            for key, default in row.settings.items()
+        }
+        if settings.get("size") is not None:
+            settings["size"] = _size(settings["size"], width_first=row.width_first)
     except (Unreadable, ValueError) as error:
-        raise ExportRefused(
-            f"The settings of its transform {name} can't be read: {error}."
-        ) from None
-    order = attributes.get("order")
-    return Step(name, settings, order if isinstance(order, int | float) else None)
+        raise ExportRefused(_unreadable(name, error)) from None
+    return Step(name, settings)
 
 
 def _setting(value: Any) -> Any:
@@ -143,8 +193,16 @@ def _setting(value: Any) -> Any:
     return plain(value) if tensor is None else tensor
 
 
+def _size(value: Any, *, width_first: bool) -> tuple[int, int]:
+    sides = value if isinstance(value, tuple | list) else (value, value)
+    if len(sides) != 2 or not all(type(side) is int and 0 < side < 2**16 for side in sides):
+        raise Unreadable("its size isn't a height and a width")
+    first, second = sides
+    return (second, first) if width_first else (first, second)
+
+
 def _title(transform: Any) -> str:
-    """Name a transform as its author knows it."""
+    """Return a transform's name as its author knows it."""
     name = full_name(transform)
     if name in FUNCTIONS and isinstance(transform, Placeholder):
         function = transform.attributes.get("_name")
@@ -152,11 +210,15 @@ def _title(transform: Any) -> str:
     return name
 
 
-def unknown_transform(title: str, how: str = "") -> str:
-    """Return a message about a transform that cannot be reproduced."""
-    where = f" ({how})" if how else ""
+def _unreadable(name: str, error: Exception) -> str:
+    return f"The settings of its transform {name} can't be read: {error}."
+
+
+def unknown_transform(title: str, place: str = "") -> str:
+    """Return a message about a transform that can't be reproduced; ``place`` says where."""
+    where = f" ({place})" if place else ""
+    known = sorted(name.rpartition(".")[2] for name in TRANSFORMS)
     return (
-        f"Its photos go through {title} at validation{where}, which Loupe cannot reproduce. Known "
-        "are Resize, RandomResizedCrop, a crop or another Resize after either, the scaling of "
-        "aug_transforms and Normalize; transforms that only train (split_idx=0) don't matter."
+        f"Its photos go through {title} at validation{where}, which Loupe can't reproduce. Known "
+        f"are {', '.join(known)}; transforms that only train (split_idx=0) don't matter."
     )

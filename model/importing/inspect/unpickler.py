@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from .known_names import SAFE_METHODS
-from .placeholders import Placeholder, PlaceholderType, Storage
+from .placeholders import PlaceholderType, Storage
 
 __all__ = ["LimitExceeded", "Reading", "Unpickler", "resolve"]
 
@@ -57,13 +56,11 @@ class LimitExceeded(pickle.UnpicklingError):
 
 @dataclass(slots=True)
 class Reading:
-    """What unpickling the pickles of one file found, and the names that they refer to."""
+    """The names, types and storages that the pickles of one file refer to."""
 
     names: dict[tuple[str, str], PlaceholderType] = field(default_factory=dict)
     builtin_types: dict[str, PlaceholderType] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
-    strange: dict[str, None] = field(default_factory=dict)
-    """What no export does, as sentences."""
 
     def named(self, module: str, name: str) -> PlaceholderType:
         """Return the placeholder of ``module.name``, the same at every call."""
@@ -124,43 +121,35 @@ def resolve(reading: Reading, module: str, name: str) -> Any:
     if (module, name) in PLAIN:
         return PLAIN[module, name]
     known = reading.named(module, name)
-    if (module, name) in FOLLOWED:
-        return _Followed(reading, known, FOLLOWED[module, name])
+    if (module, name) in EMULATED:
+        return _Emulated(reading, known, EMULATED[module, name])
     return known
 
 
-class _Followed:
-    """A known function that is imitated with placeholders."""
+class _Emulated:
+    """A known function that is emulated with placeholders."""
 
-    __slots__ = ("imitate", "known", "reading")
+    __slots__ = ("emulate", "known", "reading")
 
     def __init__(
-        self, reading: Reading, known: PlaceholderType, imitate: Callable[..., Any]
+        self, reading: Reading, known: PlaceholderType, emulate: Callable[..., Any]
     ) -> None:
-        self.reading, self.known, self.imitate = reading, known, imitate
+        self.reading, self.known, self.emulate = reading, known, emulate
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("a function is changed while the file is read")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.known.called = True
         try:
-            found = self.imitate(self.reading, *args, **kwargs)
+            result = self.emulate(self.reading, *args, **kwargs)
         except TypeError:
-            found = NotImplemented
-        return self.known(*args, **kwargs) if found is NotImplemented else found
+            result = NotImplemented
+        return self.known(*args, **kwargs) if result is NotImplemented else result
 
 
 def _getattr(reading: Reading, owner: Any, name: Any, *_: Any) -> Any:
     """``getattr`` on a class or module gives a longer name."""
-    known = reading.named("builtins", "getattr")
-    if not isinstance(name, str) or not isinstance(owner, Placeholder | PlaceholderType):
-        known.misused = True
-        return NotImplemented
-    if name.startswith("__") and name not in SAFE_METHODS:
-        # Private names lead from one object to all others.
-        known.misused = True
-    if isinstance(owner, PlaceholderType):
+    if isinstance(name, str) and isinstance(owner, PlaceholderType):
         return reading.named(owner.module, f"{owner.name}.{name}" if owner.name else name)
     return NotImplemented
 
@@ -207,17 +196,17 @@ def _class(_: Reading, *args: Any) -> Any:
     return made
 
 
-Imitation = Callable[..., Any]
+Emulation = Callable[..., Any]
 
-FOLLOWED: dict[tuple[str, str], Imitation] = {
+EMULATED: dict[tuple[str, str], Emulation] = {
     ("builtins", "getattr"): _getattr,
     ("_codecs", "encode"): _encode,
     ("copyreg", "__newobj__"): _new,
     ("copyreg", "_reconstructor"): _reconstructor,
     **{
-        (f"cloudpickle.{module}", name): imitate
+        (f"cloudpickle.{module}", name): emulate
         for module in ("cloudpickle", "cloudpickle_fast")
-        for name, imitate in (
+        for name, emulate in (
             ("_builtin_type", _builtin_type),
             ("subimport", _module),
             ("_make_skeleton_class", _class),

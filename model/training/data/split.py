@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ...text import list_some
 from .discover import Dataset, LabelledPhoto
 from .report import DataReport
 
-__all__ = ["Split", "split_photos"]
+__all__ = ["Split", "split_groups", "split_photos"]
 
 FOLDS = 5
 """Number of folds, of which one is held out if the folders are not split."""
@@ -46,8 +47,6 @@ class Split:
 def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
     """Split by the dataset's own folders, or else stratify and keep near duplicates together.
 
-    Source: scikit-learn's ``StratifiedGroupKFold``.
-
     Raises:
         DataError: a label has fewer than two photos to train on, or none is held out.
     """
@@ -76,20 +75,37 @@ def _require_photos(
         raise DataError(f"Too few photos {purpose}: {list_some(poor)}. {ADVICE}")
 
 
-def _stratify(
-    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
-) -> Split:
+def split_groups(
+    targets: NDArray[Any], groups: NDArray[np.intp], folds: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of the photos to train on and of those to hold out, one of ``folds``.
+
+    Args:
+        targets: labels [N], of which each part gets its share.
+        groups: numbers of the groups [N] that stay together.
+        folds: number of parts.
+        seed: of the shuffle.
+
+    Source: scikit-learn's ``StratifiedGroupKFold``.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    _require_photos(labels, photos, MIN_TRAINING_PHOTOS + 1, "to split")
-    folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
-    photo_labels = np.array([photo.label for photo in photos])
-    groups = np.array([report.groups[photo.name] for photo in photos])
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
-        _, places = next(iter(splitter.split(photo_labels, photo_labels, groups)))
+        inside, outside = next(iter(splitter.split(targets, targets, groups)))
+    return inside, outside
+
+
+def _stratify(
+    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
+) -> Split:
+    _require_photos(labels, photos, MIN_TRAINING_PHOTOS + 1, "to split")
+    folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
+    photo_labels = np.array([photo.label for photo in photos])
+    groups = np.array([report.groups[photo.name] for photo in photos])
+    _, places = split_groups(photo_labels, groups, folds, seed)
     held_out = _add_missing_labels(photo_labels, groups, set(places.tolist()))
     return Split(
         labels,

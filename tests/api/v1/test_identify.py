@@ -154,12 +154,12 @@ def test_unknown_model_is_a_404(api: TestClient) -> None:
     is_problem(api.post(f"{URL}?model=nobody", content=RED), 404, "no-such-model")
 
 
-def test_damaged_model_reveals_no_path(api: TestClient, shelf: Any) -> None:
-    folder = tiny(shelf, "broken").folder
+def test_damaged_model_reveals_no_path(api: TestClient, models_dir: Any) -> None:
+    folder = tiny(models_dir, "broken").folder
     (folder / "graph.onnx").write_bytes(b"short")
     response = api.post(f"{URL}?model=broken", content=RED)
     is_problem(response, 503, "bundle-damaged")
-    assert str(shelf) not in response.text
+    assert str(models_dir) not in response.text
     assert "graph" not in response.text
 
 

@@ -10,15 +10,15 @@ from starlette.testclient import TestClient
 
 from model import Bundle, list_models
 from model.exporting.downloads import keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import tiny
 
 URL = "/api/v1/models"
 
 
-def test_list_leaves_out_damaged_models(api: TestClient, shelf: Any) -> None:
-    (tiny(shelf, "broken").folder / "graph.onnx").write_bytes(b"short")
+def test_list_leaves_out_damaged_models(api: TestClient, models_dir: Any) -> None:
+    (tiny(models_dir, "broken").folder / "graph.onnx").write_bytes(b"short")
     summaries = api.get(URL).json()["models"]
     usable = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
     assert [entry["name"] for entry in summaries] == [entry.name for entry in usable]
@@ -121,7 +121,7 @@ def test_export_is_sent_once_its_owner_has_made_it(
 ) -> None:
     url = f"{URL}/tiny/{tiny_bundle.version}/tiny-onnx.zip"
     is_problem(api.get(url), 404, "not-found")
-    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    export = export_models([tiny_bundle], "onnx", tmp_path / "out")
     path = keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
     response = api.get(url)
     assert response.content == path.read_bytes()
@@ -133,9 +133,9 @@ def test_export_is_sent_once_its_owner_has_made_it(
     is_problem(api.get(f"{URL}/tiny/{tiny_bundle.version}/tiny-tflite.zip"), 404, "not-found")
 
 
-def test_previous_version_keeps_its_url(api: TestClient, shelf: Any, tiny_bundle: Any) -> None:
+def test_previous_version_keeps_its_url(api: TestClient, models_dir: Any, tiny_bundle: Any) -> None:
     before = api.get(f"{URL}/tiny").json()
-    after = tiny(shelf, "tiny", title="Another title").version
+    after = tiny(models_dir, "tiny", title="Another title").version
     assert api.get(f"{URL}/tiny").json()["version"] == after != before["version"]
     for file in before["files"].values():
         assert hashlib.sha256(api.get(file["url"]).content).hexdigest() == file["sha256"]
@@ -143,7 +143,7 @@ def test_previous_version_keeps_its_url(api: TestClient, shelf: Any, tiny_bundle
 
 def test_downloads_can_be_switched_off(serve: Any, tiny_bundle: Any, tmp_path: Path) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_DOWNLOADS="false")
-    export = export_model(tiny_bundle, "onnx", tmp_path / "out")
+    export = export_models([tiny_bundle], "onnx", tmp_path / "out")
     keep_download(tiny_bundle, "onnx", tmp_path / "out", export.files)
     description = client.get(f"{URL}/tiny").json()
     assert {file["url"] for file in description["files"].values()} == {None}

@@ -11,7 +11,8 @@ from model.admission import admission_queue
 from model.page_sessions import page_sessions
 from model.settings import ROOT
 from tests.browser.device_app import PREFIX, DeviceApp
-from tests.browser.identifier.conftest import DEVICE, NOISE, RED, SERVER, Run, photos_sent
+from tests.browser.drive import RED
+from tests.browser.identifier.conftest import DEVICE, NOISE, SERVER, Run, photos_sent
 from tests.device.test_damage import ZEROS
 from tests.model.slots import held
 from tests.model.tiny import colour

@@ -14,15 +14,15 @@ from tests.model.tiny import CALIBRATED, tiny
 
 
 @pytest.fixture
-def data(data_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data(data_folder: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder: two models, one with two versions, three corrections, and a key."""
     # More are saved while a backup is made than a person would save.
     monkeypatch.setenv("LOUPE_CORRECTIONS_PER_MINUTE", "1000000")
     settings.cache_clear()
     correction_store.cache_clear()
-    tiny(shelf, title="Previous")
-    tiny(shelf)
-    tiny(shelf, "calibrated", confidence=CALIBRATED)
+    tiny(models_dir, title="Previous")
+    tiny(models_dir)
+    tiny(models_dir, "calibrated", confidence=CALIBRATED)
     add_corrections("one", "two", "three")
     (data_folder / KEY_FILE).write_text("a key that signs links")
     yield data_folder

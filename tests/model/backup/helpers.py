@@ -1,4 +1,4 @@
-"""What the tests of backups compare: corrections, and a folder byte for byte."""
+"""Helpers for tests of backups: corrections, and a folder byte for byte."""
 
 import hashlib
 import sqlite3

@@ -122,7 +122,7 @@ def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> 
     assert names(backup.parent) == ["data", "loupe.zip"]
 
 
-def test_backup_leaves_out_what_is_not_ours(
+def test_backup_leaves_out_foreign_files(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_SECRET", "hidden-word")
@@ -165,7 +165,7 @@ def in_another_thread(work: Callable[[], None], ended: threading.Event) -> Itera
 
 
 def test_backup_is_consistent_while_corrections_are_written(data: Path, tmp_path: Path) -> None:
-    ended, written = threading.Event(), []
+    ended, written = threading.Event(), list[int]()
 
     def write() -> None:
         red = load("tiny").identify(colour("red"))

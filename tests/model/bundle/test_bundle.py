@@ -176,46 +176,21 @@ def test_listed_file_cannot_leave_the_folder(tiny_bundle: Bundle, name: str) -> 
         Bundle.open(tiny_bundle.folder)
 
 
-def _wrong_size(arrays: Arrays) -> None:
-    arrays["pixels"] = arrays["pixels"][:, :16]
+WRONG_ARRAYS: dict[str, Callable[[Arrays], object]] = {
+    "size": lambda arrays: arrays.update(pixels=arrays["pixels"][:, :16]),
+    "labels": lambda arrays: arrays.update(probabilities=arrays["probabilities"][:, :-1]),
+    "count": lambda arrays: arrays.update(logits=arrays["logits"][:-1]),
+    "floats": lambda arrays: arrays.update(pixels=arrays["pixels"].astype(np.float32)),
+    "none": lambda arrays: arrays.update({name: array[:0] for name, array in arrays.items()}),
+    "number": lambda arrays: arrays.update(pixels=np.array(1, dtype=np.uint8)),
+    "incomplete": lambda arrays: arrays.pop("logits"),
+    "words": lambda arrays: arrays.update(probabilities=arrays["probabilities"].astype(str)),
+}
 
 
-def _wrong_labels(arrays: Arrays) -> None:
-    arrays["probabilities"] = arrays["probabilities"][:, :-1]
-
-
-def _wrong_count(arrays: Arrays) -> None:
-    arrays["logits"] = arrays["logits"][:-1]
-
-
-def _floats(arrays: Arrays) -> None:
-    arrays["pixels"] = arrays["pixels"].astype(np.float32)
-
-
-def _none(arrays: Arrays) -> None:
-    arrays.update({name: array[:0] for name, array in arrays.items()})
-
-
-def _number(arrays: Arrays) -> None:
-    arrays["pixels"] = np.array(1, dtype=np.uint8)
-
-
-def _incomplete(arrays: Arrays) -> None:
-    del arrays["logits"]
-
-
-def _words(arrays: Arrays) -> None:
-    arrays["probabilities"] = arrays["probabilities"].astype(str)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [_wrong_size, _wrong_labels, _wrong_count, _floats, _none, _number, _incomplete, _words],
-)
-def test_golden_outputs_of_other_shapes_are_refused(
-    shelf: Path, change: Callable[[Arrays], None]
-) -> None:
-    bundle = tiny(shelf, golden_change=change)
+@pytest.mark.parametrize("wrong", WRONG_ARRAYS)
+def test_golden_outputs_of_other_shapes_are_refused(models_dir: Path, wrong: str) -> None:
+    bundle = tiny(models_dir, golden_change=WRONG_ARRAYS[wrong])
     with pytest.raises(BundleDamaged, match="again") as caught:
         load("tiny")
     assert str(bundle.folder / "golden.npz") in str(caught.value)
@@ -268,28 +243,17 @@ def test_golden_outputs_that_are_no_archive_are_refused(tiny_bundle: Bundle, how
         load("tiny")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 2e-4])
-def test_mismatch_with_golden_outputs_is_refused(shelf: Path, value: float) -> None:
-    def change(arrays: Arrays) -> None:
-        arrays["probabilities"][4, 2] += value
-
-    bundle = tiny(shelf, golden_change=change)
-    with pytest.raises(GoldenMismatch, match="build or import it again") as caught:
-        load("tiny")
-    assert str(bundle.folder) in str(caught.value)
-
-
-def test_difference_within_the_tolerance_is_accepted(shelf: Path) -> None:
+def test_difference_within_the_tolerance_is_accepted(models_dir: Path) -> None:
     def change(arrays: Arrays) -> None:
         arrays["probabilities"] += np.float32(5e-5)
 
-    tiny(shelf, golden_change=change)
+    tiny(models_dir, golden_change=change)
     assert 3e-5 < load("tiny").run_golden_test() < 7e-5
 
 
-def test_graph_that_returns_nan_is_refused(shelf: Path) -> None:
+def test_graph_that_returns_nan_is_refused(models_dir: Path) -> None:
     """Both the outputs and the golden outputs are NaN."""
-    tiny(shelf, confidence={"temperature": 1e-45, "novelty": 1.0})
+    tiny(models_dir, confidence={"temperature": 1e-45, "novelty": 1.0})
     with pytest.raises(GoldenMismatch):
         load("tiny")
 

@@ -34,26 +34,26 @@ def test_built_in_model_opens_where_the_owner_has_none(data_folder: Path) -> Non
     assert default_model() == "imagenet"
 
 
-def test_newest_own_model_opens(shelf: Path) -> None:
-    set_age(tiny(shelf, "aaa"), 10)
-    set_age(tiny(shelf, "zzz"), 5)
+def test_newest_own_model_opens(models_dir: Path) -> None:
+    set_age(tiny(models_dir, "aaa"), 10)
+    set_age(tiny(models_dir, "zzz"), 5)
     assert default_models() == ["zzz", "aaa", "imagenet"]
     assert load().bundle.name == "zzz"
-    set_age(tiny(shelf, "aaa", title="Colours again"), 0)
+    set_age(tiny(models_dir, "aaa", title="Colours again"), 0)
     assert load().bundle.name == "aaa"
 
 
-def test_rolling_back_does_not_make_a_model_the_newest(shelf: Path) -> None:
-    first = tiny(shelf, "aaa")
+def test_rolling_back_does_not_make_a_model_the_newest(models_dir: Path) -> None:
+    first = tiny(models_dir, "aaa")
     set_age(first, 20)
-    set_age(tiny(shelf, "aaa", title="Colours again"), 10)
-    set_age(tiny(shelf, "zzz"), 5)
+    set_age(tiny(models_dir, "aaa", title="Colours again"), 10)
+    set_age(tiny(models_dir, "zzz"), 5)
     roll_back("aaa", first.version)
     assert default_model() == "zzz"
 
 
-def test_settings_choose_the_model(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny(shelf, "mine")
+def test_settings_choose_the_model(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny(models_dir, "mine")
     reread_settings(monkeypatch, LOUPE_MODEL="imagenet")
     assert default_model() == "imagenet"
     reread_settings(monkeypatch, LOUPE_MODEL="gone")
@@ -62,11 +62,11 @@ def test_settings_choose_the_model(shelf: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_model_that_fails_its_golden_test_is_skipped_with_a_line(
-    shelf: Path, caplog: pytest.LogCaptureFixture
+    models_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    set_age(tiny(shelf, "good"), 10)
+    set_age(tiny(models_dir, "good"), 10)
     bad = tiny(
-        shelf,
+        models_dir,
         "bad",
         golden_change=lambda arrays: arrays.update(
             probabilities=arrays["probabilities"][::-1].copy()
@@ -82,15 +82,15 @@ def test_model_that_fails_its_golden_test_is_skipped_with_a_line(
     assert default_model() == "good"
     # Once it is imported again, it is tried again.
     set_age(bad, -5)
-    tiny(shelf, "bad")
+    tiny(models_dir, "bad")
     assert load().bundle.name == "bad"
 
 
 def test_error_of_a_default_model_keeps_no_photo_in_memory(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny(shelf, "bad")
-    (shelf / "bad" / "current").write_text("0123456789ab")
+    tiny(models_dir, "bad")
+    (models_dir / "bad" / "current").write_text("0123456789ab")
     reread_settings(monkeypatch, LOUPE_BUILTIN="false")
     photos = []
 
@@ -106,14 +106,14 @@ def test_error_of_a_default_model_keeps_no_photo_in_memory(
     assert not any(photo() is not None for photo in photos)
 
 
-def test_current_file_that_names_no_version_is_skipped(shelf: Path) -> None:
-    tiny(shelf, "good")
-    tiny(shelf, "bad")
-    (shelf / "bad" / "current").write_text("0123456789ab")
+def test_current_file_that_names_no_version_is_skipped(models_dir: Path) -> None:
+    tiny(models_dir, "good")
+    tiny(models_dir, "bad")
+    (models_dir / "bad" / "current").write_text("0123456789ab")
     assert load().bundle.name == "good"
 
 
-def test_built_in_models_can_be_hidden(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_in_models_can_be_hidden(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reread_settings(monkeypatch, LOUPE_BUILTIN="false")
     assert list_models() == {}
     assert default_model() is None
@@ -121,7 +121,7 @@ def test_built_in_models_can_be_hidden(shelf: Path, monkeypatch: pytest.MonkeyPa
         load()
     with pytest.raises(BundleNotFound):
         load("imagenet")
-    tiny(shelf, "mine")
+    tiny(models_dir, "mine")
     assert list(list_models()) == default_models() == ["mine"]
 
 
@@ -146,8 +146,8 @@ def test_models_deployed_with_the_app_are_the_owners(
     assert roll_back("mine", bundle.version).version == load("mine").bundle.version
 
 
-def test_weights_may_be_left_out(shelf: Path) -> None:
-    whole = tiny(shelf, "mine")
+def test_weights_may_be_left_out(models_dir: Path) -> None:
+    whole = tiny(models_dir, "mine")
     edit(whole, engines=["compiled", "learner"])
     replace(whole, "weights.safetensors", b"not read here")
     whole = Bundle.open(whole.folder)

@@ -101,10 +101,10 @@ def test_normalisation_must_be_finite(statistic: str, value: float | None) -> No
         Manifest.model_validate(wrong)
 
 
-def test_threshold_is_absent_unless_it_is_its_own(shelf: Path) -> None:
-    usual = tiny(shelf, "usual", multilabel=True)
+def test_threshold_is_absent_unless_it_is_its_own(models_dir: Path) -> None:
+    usual = tiny(models_dir, "usual", multilabel=True)
     assert b"threshold" not in (usual.folder / "bundle.json").read_bytes()
-    own = tiny(shelf, "own", multilabel=True, threshold=0.7)
+    own = tiny(models_dir, "own", multilabel=True, threshold=0.7)
     assert json.loads((own.folder / "bundle.json").read_bytes())["threshold"] == 0.7
     assert own.manifest.to_draft().present_from == own.manifest.present_from == 0.7
     assert get_bundle("usual").manifest.present_from == 0.5

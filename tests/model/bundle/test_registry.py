@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -30,49 +29,49 @@ def test_builtin_models_exist_without_any_setting(data_folder: Path) -> None:
     assert not data_folder.exists()
 
 
-def test_published_model_is_found_and_answers(tiny_bundle: Bundle, shelf: Path) -> None:
-    assert tiny_bundle.folder == shelf.resolve() / "tiny" / tiny_bundle.version
+def test_published_model_is_found_and_answers(tiny_bundle: Bundle, models_dir: Path) -> None:
+    assert tiny_bundle.folder == models_dir.resolve() / "tiny" / tiny_bundle.version
     assert get_bundle("tiny").version == tiny_bundle.version
     assert load("tiny").identify(colour("blue")).answer == "blue"
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in tiny_bundle.folder.iterdir())
     assert tiny_bundle.folder.stat().st_mode & 0o777 == 0o755
 
 
-def test_previous_version_stays_beside_the_current_one(shelf: Path) -> None:
-    first, second = tiny(shelf), tiny(shelf, title="Colours again")
+def test_previous_version_stays_beside_the_current_one(models_dir: Path) -> None:
+    first, second = tiny(models_dir), tiny(models_dir, title="Colours again")
     assert first.version != second.version
     assert get_bundle("tiny").version == second.version
     previous = Bundle.open(first.folder)
     previous.verify()
     assert previous.manifest.title == "Colours"
-    (shelf / "tiny" / "current").write_text(first.version)
+    (models_dir / "tiny" / "current").write_text(first.version)
     assert get_bundle("tiny").version == first.version
 
 
-def test_same_content_has_the_same_version(shelf: Path) -> None:
-    assert tiny(shelf).version == tiny(shelf).version
-    assert sorted(path.name for path in (shelf / "tiny").iterdir()) == sorted(
+def test_same_content_has_the_same_version(models_dir: Path) -> None:
+    assert tiny(models_dir).version == tiny(models_dir).version
+    assert sorted(path.name for path in (models_dir / "tiny").iterdir()) == sorted(
         [get_bundle("tiny").version, "current"]
     )
 
 
 @pytest.mark.parametrize("how", ["changed", "missing"])
-def test_publishing_again_repairs_a_damaged_model(shelf: Path, how: str) -> None:
+def test_publishing_again_repairs_a_damaged_model(models_dir: Path, how: str) -> None:
     """Errors advise to import or build the model again, so that has to help."""
-    bundle = tiny(shelf)
+    bundle = tiny(models_dir)
     path = bundle.folder / "graph.onnx"
     if how == "changed":
         path.write_bytes(path.read_bytes()[::-1])
     else:
         path.unlink()
-    tiny(shelf)
+    tiny(models_dir)
     get_bundle("tiny").verify()
 
 
 def test_version_published_again_is_there_at_every_step(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_card = tiny(shelf).folder / "small.json"
+    small_card = tiny(models_dir).folder / "small.json"
     small_card.write_text("measured by the owner")
 
     def checked(move: Any) -> Any:
@@ -86,31 +85,31 @@ def test_version_published_again_is_there_at_every_step(
 
     for name in ("rename", "replace"):
         monkeypatch.setattr(Path, name, checked(getattr(Path, name)))
-    tiny(shelf)
+    tiny(models_dir)
     assert small_card.exists()
-    assert [path.name for path in shelf.iterdir()] == ["tiny"]
+    assert [path.name for path in models_dir.iterdir()] == ["tiny"]
 
 
-def test_owners_model_wins_over_the_builtin_one(shelf: Path) -> None:
-    tiny(shelf, "imagenet")
+def test_owners_model_wins_over_the_builtin_one(models_dir: Path) -> None:
+    tiny(models_dir, "imagenet")
     assert get_bundle("imagenet").manifest.title == "Colours"
     listed = list_models()["imagenet"]
     assert isinstance(listed, Bundle)
     assert listed.manifest.title == "Colours"
 
 
-def test_folder_without_versions_is_a_model(tiny_bundle: Bundle, shelf: Path) -> None:
-    shutil.copytree(tiny_bundle.folder, shelf / "flat")
-    edit(Bundle.open(shelf / "flat"), name="flat")
-    assert get_bundle("flat").folder == shelf / "flat"
+def test_folder_without_versions_is_a_model(tiny_bundle: Bundle, models_dir: Path) -> None:
+    shutil.copytree(tiny_bundle.folder, models_dir / "flat")
+    edit(Bundle.open(models_dir / "flat"), name="flat")
+    assert get_bundle("flat").folder == models_dir / "flat"
     # Written again, the new version stands beside the first and is the current one.
-    assert tiny(shelf, "flat", title="New").folder.parent == shelf.resolve() / "flat"
+    assert tiny(models_dir, "flat", title="New").folder.parent == models_dir.resolve() / "flat"
     assert get_bundle("flat").manifest.title == "New"
-    assert [path.name for path in shelf.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in models_dir.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_folder_of_another_name_is_refused(tiny_bundle: Bundle, shelf: Path) -> None:
-    shutil.copytree(tiny_bundle.folder, shelf / "copy")
+def test_a_folder_of_another_name_is_refused(tiny_bundle: Bundle, models_dir: Path) -> None:
+    shutil.copytree(tiny_bundle.folder, models_dir / "copy")
     with pytest.raises(BundleDamaged, match="Rename the folder"):
         get_bundle("copy")
 
@@ -121,10 +120,10 @@ def test_a_folder_of_another_name_is_refused(tiny_bundle: Bundle, shelf: Path) -
     ids=["empty", "gone", "parent", "parents", "root", "dot", "no text", "zero", "long"],
 )
 def test_broken_current_file_is_refused_and_hides_no_other_model(
-    tiny_bundle: Bundle, shelf: Path, pointer: bytes
+    tiny_bundle: Bundle, models_dir: Path, pointer: bytes
 ) -> None:
-    tiny(shelf, "other")
-    (shelf / "tiny" / "current").write_bytes(pointer)
+    tiny(models_dir, "other")
+    (models_dir / "tiny" / "current").write_bytes(pointer)
     models = list_models()
     assert isinstance(models["tiny"], BundleDamaged)
     assert isinstance(models["other"], Bundle)
@@ -133,14 +132,14 @@ def test_broken_current_file_is_refused_and_hides_no_other_model(
         get_bundle("tiny")
 
 
-def test_broken_model_hides_no_other(tiny_bundle: Bundle, shelf: Path) -> None:
+def test_broken_model_hides_no_other(tiny_bundle: Bundle, models_dir: Path) -> None:
     for number, text in enumerate([b"", b"{", b"[" * 100_000, b"\xff"]):
-        folder = shelf / f"broken-{number}"
+        folder = models_dir / f"broken-{number}"
         folder.mkdir()
         (folder / "bundle.json").write_bytes(text)
-    (shelf / "empty").mkdir()
-    (shelf / "a file").write_text("")
-    (shelf / ".hidden").mkdir()
+    (models_dir / "empty").mkdir()
+    (models_dir / "a file").write_text("")
+    (models_dir / ".hidden").mkdir()
     models = list_models()
     refused = {name for name, bundle in models.items() if isinstance(bundle, BundleError)}
     assert refused == {"broken-0", "broken-1", "broken-2", "broken-3"}
@@ -169,29 +168,30 @@ def test_name_cannot_leave_the_registry(tiny_bundle: Bundle, name: str) -> None:
         get_bundle(name)
 
 
-def test_failed_write_leaves_nothing(shelf: Path) -> None:
+def test_failed_write_leaves_nothing(models_dir: Path) -> None:
     def fail(folder: Path) -> None:
         (folder / "graph.onnx").write_bytes(b"half")
         raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="full"):
-        publish(draft(), shelf, fail)
-    assert list(shelf.iterdir()) == []
+        publish(draft(), models_dir, fail)
+    assert list(models_dir.iterdir()) == []
 
 
 def test_invalid_bundle_is_not_moved_into_place(tiny_bundle: Bundle) -> None:
-    shelf = tiny_bundle.folder.parent.parent
+    models_dir = tiny_bundle.folder.parent.parent
     with pytest.raises(BundleDamaged, match="not listed"):
-        publish(draft(), shelf, lambda folder: None)
+        publish(draft(), models_dir, lambda folder: None)
     with pytest.raises(ValidationError, match="name"):
         draft("../../escaped")
-    assert [path.name for path in shelf.iterdir()] == ["tiny"]
+    assert [path.name for path in models_dir.iterdir()] == ["tiny"]
     assert get_bundle("tiny").version == tiny_bundle.version
 
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from model.bundle import ManifestDraft, registry
+from model import atomic
+from model.bundle import ManifestDraft, publish
 from tests.model.tiny import values
 
 source, target, moment, name = sys.argv[1:]
@@ -214,7 +214,7 @@ def fill(folder):
 
 match moment:
     case "sync":
-        registry.fsync_path = killing(registry.fsync_path)
+        atomic.fsync_path = killing(atomic.fsync_path)
     case "before rename" | "after rename":
         kill = killing(pathlib.Path.rename, after=moment == "after rename")
         pathlib.Path.rename = kill
@@ -222,59 +222,59 @@ match moment:
         kill = killing(pathlib.Path.replace, after=moment == "after pointer")
         pathlib.Path.replace = kill
 draft = ManifestDraft.model_validate(values(name, title="The new one"))
-registry.publish(draft, pathlib.Path(target), fill)
+publish(draft, pathlib.Path(target), fill)
 """
 
 MOMENTS = ["fill", "sync", "before rename", "after rename", "before pointer", "after pointer"]
 
 
-def killed(shelf: Path, tmp_path: Path, moment: str, name: str = "tiny") -> int:
+def killed(models_dir: Path, tmp_path: Path, moment: str, name: str = "tiny") -> int:
     """Publish in a child process that is killed at that moment; return its exit status."""
     source = tmp_path / "source"
     source.mkdir()
     for file, data in files().items():
         (source / file).write_bytes(data)
-    command = [sys.executable, "-c", KILLED, str(source), str(shelf), moment, name]
+    command = [sys.executable, "-c", KILLED, str(source), str(models_dir), moment, name]
     return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_kill_leaves_a_complete_model(
-    tiny_bundle: Bundle, shelf: Path, tmp_path: Path, moment: str
+    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path, moment: str
 ) -> None:
-    assert killed(shelf, tmp_path, moment) == -signal.SIGKILL
+    assert killed(models_dir, tmp_path, moment) == -signal.SIGKILL
     bundle = get_bundle("tiny")
     bundle.verify()
     assert (bundle.manifest.title == "The new one") == (moment == "after pointer")
     assert load("tiny").identify(colour("green")).answer == "green"
     assert [name for name in list_models() if name.startswith(".")] == []
     # The next write succeeds.
-    assert tiny(shelf, title="The next one").version == get_bundle("tiny").version
+    assert tiny(models_dir, title="The next one").version == get_bundle("tiny").version
 
 
 @pytest.mark.parametrize("moment", ["before rename", "after rename"])
 def test_kill_leaves_a_complete_model_without_versions(
-    tiny_bundle: Bundle, shelf: Path, tmp_path: Path, moment: str
+    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path, moment: str
 ) -> None:
-    shutil.copytree(tiny_bundle.folder, shelf / "flat")
-    edit(Bundle.open(shelf / "flat"), name="flat")
-    assert killed(shelf, tmp_path, moment, "flat") == -signal.SIGKILL
+    shutil.copytree(tiny_bundle.folder, models_dir / "flat")
+    edit(Bundle.open(models_dir / "flat"), name="flat")
+    assert killed(models_dir, tmp_path, moment, "flat") == -signal.SIGKILL
     get_bundle("flat").verify()
 
 
 @pytest.mark.parametrize("moment", ["before rename", "after rename", "before pointer"])
 def test_kill_in_the_first_write_does_not_hide_a_builtin_model(
-    shelf: Path, tmp_path: Path, moment: str
+    models_dir: Path, tmp_path: Path, moment: str
 ) -> None:
-    assert killed(shelf, tmp_path, moment, "imagenet") == -signal.SIGKILL
+    assert killed(models_dir, tmp_path, moment, "imagenet") == -signal.SIGKILL
     assert get_bundle("imagenet").folder == BUILTIN_DIR / "imagenet"
 
 
-def test_fingerprint_changes_with_the_files(shelf: Path) -> None:
+def test_fingerprint_changes_with_the_files(models_dir: Path) -> None:
     fingerprints = [fingerprint("tiny")]
-    first = tiny(shelf)
+    first = tiny(models_dir)
     fingerprints.append(fingerprint("tiny"))
-    second = tiny(shelf, title="Colours again")
+    second = tiny(models_dir, title="Colours again")
     fingerprints.append(fingerprint("tiny"))
     roll_back("tiny", first.version)
     fingerprints.append(fingerprint("tiny"))
@@ -286,30 +286,19 @@ def test_fingerprint_changes_with_the_files(shelf: Path) -> None:
         assert set(fingerprint(name)) <= {None}
 
 
-def test_load_follows_the_registry_immediately(shelf: Path) -> None:
-    first = tiny(shelf)
+def test_load_follows_the_registry_immediately(models_dir: Path) -> None:
+    first = tiny(models_dir)
     assert load("tiny") is load("tiny")
-    second = tiny(shelf, title="Colours again")
+    second = tiny(models_dir, title="Colours again")
     assert load("tiny").bundle.version == second.version
     roll_back("tiny", first.version)
     assert load("tiny").bundle.version == first.version
-    shutil.rmtree(shelf / "tiny")
+    shutil.rmtree(models_dir / "tiny")
     with pytest.raises(BundleNotFound):
         load("tiny")
 
 
-def test_replaced_model_is_loaded_again(shelf: Path) -> None:
-    tiny(shelf)
-    before = load("tiny")
-    tiny(shelf, sharpness=4.0)
-    after = load("tiny")
-    assert before is not after
-    first, second = before.identify(colour("red")), after.identify(colour("red"))
-    assert first.version != second.version
-    assert not np.allclose(first.probabilities, second.probabilities)
-
-
-def test_draft_returned_by_the_writer_replaces_the_first_one(shelf: Path) -> None:
+def test_draft_returned_by_the_writer_replaces_the_first_one(models_dir: Path) -> None:
     first = draft()
 
     def write_files(folder: Path) -> ManifestDraft:
@@ -317,6 +306,6 @@ def test_draft_returned_by_the_writer_replaces_the_first_one(shelf: Path) -> Non
             (folder / file).write_bytes(data)
         return first.model_copy(update={"title": "Measured"})
 
-    bundle = publish(first, shelf, write_files)
+    bundle = publish(first, models_dir, write_files)
     assert bundle.manifest.title == "Measured"
     assert bundle.manifest.to_draft() == first.model_copy(update={"title": "Measured"})

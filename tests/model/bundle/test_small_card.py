@@ -24,9 +24,9 @@ BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
 
 
 @pytest.fixture
-def measured(shelf: Path) -> Bundle:
+def measured(models_dir: Path) -> Bundle:
     """A calibrated bundle with a small card."""
-    bundle = tiny(shelf, "measured", confidence=CALIBRATED)
+    bundle = tiny(models_dir, "measured", confidence=CALIBRATED)
     write_small_card(bundle, SmallCard.model_validate(values(bundle)))
     return bundle
 
@@ -132,10 +132,10 @@ def test_manifest_cannot_list_it(tiny_bundle: Bundle) -> None:
         get_bundle("tiny")
 
 
-def test_copy_of_a_builtin_model_keeps_it(shelf: Path, data_folder: Path) -> None:
+def test_copy_of_a_builtin_model_keeps_it(models_dir: Path, data_folder: Path) -> None:
     builtin = get_bundle("clothing")
-    tiny(shelf, "clothing")
-    assert roll_back("clothing", builtin.version).folder.is_relative_to(shelf)
+    tiny(models_dir, "clothing")
+    assert roll_back("clothing", builtin.version).folder.is_relative_to(models_dir)
     assert read_small_card(get_bundle("clothing")) == read_small_card(builtin)
 
 

@@ -6,28 +6,24 @@ import threading
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from model import Bundle, load
 from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back, set_current
-from model.cli import main
 from model.errors import BundleDamaged, BundleError, BundleNotFound
+from tests.model.command import run
 from tests.model.tiny import colour, edit, tiny
 
 
 @pytest.fixture
-def two(shelf: Path) -> tuple[Bundle, Bundle]:
+def two(models_dir: Path) -> tuple[Bundle, Bundle]:
     """A previous and a current version, created an hour apart."""
-    previous, current = tiny(shelf, title="Previous"), tiny(shelf, title="Current", sharpness=4.0)
+    previous, current = (
+        tiny(models_dir, title="Previous"),
+        tiny(models_dir, title="Current", sharpness=4.0),
+    )
     created = (previous.folder / "bundle.json").stat().st_mtime - 3600
     os.utime(previous.folder / "bundle.json", (created, created))
     return previous, current
-
-
-def cli(*words: str) -> Result:
-    result = CliRunner().invoke(main, list(words))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def test_versions_come_newest_first_with_the_current_one_marked(two: tuple[Bundle, Bundle]) -> None:
@@ -57,7 +53,7 @@ def test_builtin_model_has_one_version(data_folder: Path) -> None:
 def test_damaged_version_is_listed_and_hides_no_other(two: tuple[Bundle, Bundle]) -> None:
     previous, _ = two
     (previous.folder / "bundle.json").write_text("{")
-    (previous.folder.parent / ".new-left").mkdir()
+    (previous.folder.parent / ".loupe-new-left").mkdir()
     (previous.folder.parent / "notes").mkdir()
     versions = {item.version: item.bundle for item in list_versions("tiny")}
     assert len(versions) == 2
@@ -148,17 +144,6 @@ def test_current_file_is_complete_at_every_moment(two: tuple[Bundle, Bundle]) ->
     assert not list(folder.glob(".*"))
 
 
-def test_file_of_a_killed_write_is_removed_a_day_later(shelf: Path) -> None:
-    folder = tiny(shelf).folder.parent
-    old, young = folder / ".current-0123abcd", folder / ".current-4567cdef"
-    for path in (old, young):
-        path.write_text("half")
-    os.utime(old, (0, 0))
-    tiny(shelf, title="Again")
-    assert not old.exists()
-    assert young.exists()
-
-
 def test_unknown_model_has_no_versions(data_folder: Path) -> None:
     for ask in (lambda: list_versions("../.."), lambda: roll_back("gone", "0" * 12)):
         with pytest.raises(BundleNotFound, match="Available"):
@@ -167,22 +152,22 @@ def test_unknown_model_has_no_versions(data_folder: Path) -> None:
 
 def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:
     previous, current = two
-    listed = cli("versions", "tiny")
+    listed = run("versions", "tiny")
     assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
         "current",
         previous.version,
     ]
-    moved = cli("rollback", "tiny", previous.version)
+    moved = run("rollback", "tiny", previous.version)
     assert moved.exit_code == 0
     assert f"tiny is now {previous.version}" in moved.stdout
     assert f"rollback tiny {current.version}" in moved.stdout
     assert get_bundle("tiny").version == previous.version
     (current.folder / "graph.onnx").unlink()
-    listed = cli("versions", "tiny")
+    listed = run("versions", "tiny")
     assert f"{current.version}: " in listed.stderr
     for version in (current.version, "0" * 12):
-        refused = cli("rollback", "tiny", version)
+        refused = run("rollback", "tiny", version)
         assert refused.exit_code == 2
         assert refused.stderr.endswith(("[bundle-damaged]\n", "[no-such-model]\n"))
     assert get_bundle("tiny").version == previous.version
@@ -191,15 +176,15 @@ def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:
 def test_rollback_works_when_the_current_version_is_broken(two: tuple[Bundle, Bundle]) -> None:
     previous, current = two
     (current.folder / "bundle.json").write_text("{")
-    assert cli("rollback", "tiny", previous.version).exit_code == 0
+    assert run("rollback", "tiny", previous.version).exit_code == 0
     assert get_bundle("tiny").version == previous.version
 
 
 def test_builtin_model_comes_back_after_the_owners_model_of_its_name(
-    data_folder: Path, shelf: Path
+    data_folder: Path, models_dir: Path
 ) -> None:
     builtin = get_bundle("imagenet")
-    owners = tiny(shelf, "imagenet")
+    owners = tiny(models_dir, "imagenet")
     assert get_bundle("imagenet").version == owners.version
     assert {item.version: item.current for item in list_versions("imagenet")} == {
         owners.version: True,
@@ -207,7 +192,10 @@ def test_builtin_model_comes_back_after_the_owners_model_of_its_name(
     }
     assert roll_back("imagenet", builtin.version).version == builtin.version
     back = get_bundle("imagenet")
-    assert (back.version, back.folder) == (builtin.version, shelf / "imagenet" / builtin.version)
+    assert (back.version, back.folder) == (
+        builtin.version,
+        models_dir / "imagenet" / builtin.version,
+    )
     back.verify()
     assert {item.version for item in list_versions("imagenet")} == {owners.version, builtin.version}
     # A built-in model keeps its date when it is copied.

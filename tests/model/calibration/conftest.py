@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.calibration.command import shades
+from tests.model.calibration.shades import shades
 from tests.model.tiny import colour
 
 

@@ -7,15 +7,16 @@ import pytest
 
 from model import Bundle, load
 from model.bundle import get_bundle
-from tests.model.calibration.command import run, shades
+from tests.model.calibration.shades import shades
+from tests.model.command import run
 from tests.model.tiny import colour, tiny
 
 
 def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     tiny_bundle: Bundle, photos: Path, greys: Path
 ) -> None:
-    code, output = run("calibrate", "tiny", photos, "--unknown", greys)
-    assert code == 0, output
+    result = run("calibrate", "tiny", photos, "--unknown", greys)
+    assert result.exit_code == 0, result.output
     calibrated = get_bundle("tiny")
     assert calibrated.version != tiny_bundle.version
     assert (tiny_bundle.folder / "bundle.json").is_file()
@@ -31,17 +32,17 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
         "calibration_error",
         "calibration_error_before",
     }
-    assert "of 60 out-of-distribution photos in greys" in output
+    assert "of 60 out-of-distribution photos in greys" in result.output
     assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).in_distribution is True
-    assert run("verify", "tiny")[0] == 0
+    assert run("verify", "tiny").exit_code == 0
 
 
 @pytest.mark.slow
 def test_calibrating_again_replaces_the_calibration(tiny_bundle: Bundle, photos: Path) -> None:
-    assert run("calibrate", "tiny", photos)[0] == 0
+    assert run("calibrate", "tiny", photos).exit_code == 0
     first = get_bundle("tiny")
-    assert run("calibrate", "tiny", photos, "--coverage", "0.8")[0] == 0
+    assert run("calibrate", "tiny", photos, "--coverage", "0.8").exit_code == 0
     second = get_bundle("tiny")
     assert len(second.manifest.metrics) == len(first.manifest.metrics)
     confidence = second.manifest.calibration
@@ -58,10 +59,10 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     (photos / "red" / "copy.png").write_bytes((photos / "red" / "3.png").read_bytes())
     (photos / "tulip").mkdir()
     (photos / "tulip" / "one.png").write_bytes((photos / "red" / "3.png").read_bytes())
-    code, output = run("calibrate", "tiny", photos)
-    assert code == 0
-    assert "or copies of another one): 2 (red/broken.jpg, red/copy.png)" in output
-    assert "Skipped folders (no label with that name): 1 (tulip)" in output
+    result = run("calibrate", "tiny", photos)
+    assert result.exit_code == 0
+    assert "or copies of another one): 2 (red/broken.jpg, red/copy.png)" in result.output
+    assert "Skipped folders (no label with that name): 1 (tulip)" in result.output
     card = get_bundle("tiny").manifest.card
     assert card
     assert card.photos == 72
@@ -78,15 +79,20 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     ],
 )
 def test_unsuitable_photos_and_models_are_refused(
-    words: list[str], message: str, tiny_bundle: Bundle, shelf: Path, photos: Path, tmp_path: Path
+    words: list[str],
+    message: str,
+    tiny_bundle: Bundle,
+    models_dir: Path,
+    photos: Path,
+    tmp_path: Path,
 ) -> None:
-    tiny(shelf, "several", multilabel=True)
+    tiny(models_dir, "several", multilabel=True)
     (tmp_path / "empty").mkdir()
     few = shades(tmp_path / "few", 2)
     folders = {"photos": photos, "empty": tmp_path / "empty", "few": few}
     before = json.loads((tiny_bundle.folder / "bundle.json").read_text())
-    code, output = run("calibrate", *[word.format(**folders) for word in words])
-    assert code == 2
-    assert message in output
-    assert "Traceback" not in output
+    result = run("calibrate", *[word.format(**folders) for word in words])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
     assert json.loads((get_bundle("tiny").folder / "bundle.json").read_text()) == before

@@ -11,7 +11,8 @@ from model.bundle import SMALL_CARD, get_bundle, read_small_card
 from model.calibration import GraphOutputs, calibrate
 from model.calibration.graph_outputs import CalibrationOutputs
 from tests.model.calibration.clouds import id_outputs, ood_outputs
-from tests.model.calibration.command import run, shades
+from tests.model.calibration.shades import shades
+from tests.model.command import run
 
 
 def shifted(outputs: GraphOutputs) -> GraphOutputs:
@@ -63,9 +64,9 @@ def test_agreement_is_counted_for_each_set_of_photos() -> None:
 def test_calibrating_measures_the_small_graph(
     tiny_bundle: Bundle, photos: Path, greys: Path
 ) -> None:
-    code, output = run("calibrate", "tiny", photos, "--unknown", greys)
-    assert code == 0, output
-    assert "held-out photos: same top label on 72 of 72" in output
+    result = run("calibrate", "tiny", photos, "--unknown", greys)
+    assert result.exit_code == 0, result.output
+    assert "held-out photos: same top label on 72 of 72" in result.output
     bundle = get_bundle("tiny")
     card = read_small_card(bundle)
     assert card
@@ -73,9 +74,9 @@ def test_calibrating_measures_the_small_graph(
     assert card.calibration == bundle.manifest.calibration
     assert card.metrics == card.full_metrics == bundle.manifest.metrics
     assert card.card
-    assert card.card.confusion == bundle.manifest.card.confusion  # type: ignore[union-attr]
+    assert card.card.confusion == bundle.manifest.card.confusion
     assert [row.name for row in card.agreement] == ["held-out photos", "greys"]
-    assert '"small": {' in run("show", "tiny")[1]
+    assert '"small": {' in run("show", "tiny").output
 
 
 @pytest.mark.slow
@@ -86,23 +87,23 @@ def test_small_graph_of_an_older_bundle_is_calibrated_without_a_new_version(
     bundle = get_bundle("tiny")
     made = (bundle.folder / SMALL_CARD).read_text()
     (bundle.folder / SMALL_CARD).unlink()
-    code, output = run("calibrate", "tiny", photos, "--unknown", greys, "--small")
-    assert code == 0, output
+    result = run("calibrate", "tiny", photos, "--unknown", greys, "--small")
+    assert result.exit_code == 0, result.output
     assert get_bundle("tiny").version == bundle.version
     before, after = (text.splitlines() for text in (made, (bundle.folder / SMALL_CARD).read_text()))
     assert [line for line in before if "command" not in line] == [
         line for line in after if "command" not in line
     ]
     others = shades(tmp_path / "other photos", spread=20)
-    code, output = run("calibrate", "tiny", others, "--small")
-    assert code == 2
-    assert "comes out differently" in output
+    result = run("calibrate", "tiny", others, "--small")
+    assert result.exit_code == 2
+    assert "comes out differently" in result.output
     assert (bundle.folder / SMALL_CARD).read_text().splitlines() == after
 
 
 def test_model_without_calibration_gets_figures_only(tiny_bundle: Bundle, photos: Path) -> None:
-    code, output = run("calibrate", "tiny", photos, "--small")
-    assert code == 0, output
+    result = run("calibrate", "tiny", photos, "--small")
+    assert result.exit_code == 0, result.output
     card = read_small_card(get_bundle("tiny"))
     assert card
     assert card.calibration is None
@@ -112,7 +113,7 @@ def test_model_without_calibration_gets_figures_only(tiny_bundle: Bundle, photos
     assert "may have been trained on" in card.metrics[0].by
 
 
-def test_reference_is_refused_where_it_would_be_ignored(tiny_bundle: Bundle, photos: Path) -> None:
-    code, output = run("calibrate", "tiny", photos, "--reference", photos)
-    assert code == 2
-    assert "with --small only" in output
+def test_reference_without_small_is_refused(tiny_bundle: Bundle, photos: Path) -> None:
+    result = run("calibrate", "tiny", photos, "--reference", photos)
+    assert result.exit_code == 2
+    assert "with --small only" in result.output

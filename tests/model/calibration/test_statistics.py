@@ -14,7 +14,7 @@ from tests.model.calibration.clouds import id_outputs
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
-def test_temperature_undoes_what_sharpened_the_logits(sharpness: float) -> None:
+def test_temperature_undoes_sharpened_logits(sharpness: float) -> None:
     photos = id_outputs(4000, sharpness=sharpness)
     assert fit_temperature(photos.logits, photos.targets) == pytest.approx(sharpness, rel=0.12)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from model import Bundle
-from model.cli import COMMANDS, main
-from model.cli.models import COLUMNS, _choose_columns
+from model.cli import COMMANDS
 from model.errors import DataError
 from model.settings import ROOT
 from model.training.config import TrainingConfig
+from tests.model.command import run
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 
@@ -33,12 +33,6 @@ KEYS = [
     "plausible",
     "milliseconds",
 ]
-
-
-def run(*words: object, stdin: bytes | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def lines(result: Result) -> list[dict[str, Any]]:
@@ -65,9 +59,9 @@ def test_help_names_every_command() -> None:
         assert run(name, "--help").exit_code == 0
 
 
-def test_list_shows_models_and_errors(tiny_bundle: Bundle, shelf: Path) -> None:
-    (shelf / "broken").mkdir()
-    (shelf / "broken" / "graph.onnx").write_bytes(b"half")
+def test_list_shows_models_and_errors(tiny_bundle: Bundle, models_dir: Path) -> None:
+    (models_dir / "broken").mkdir()
+    (models_dir / "broken" / "graph.onnx").write_bytes(b"half")
     result = run("list")
     assert result.exit_code == 0
     assert tiny_bundle.version in result.stdout
@@ -78,10 +72,10 @@ def test_list_shows_models_and_errors(tiny_bundle: Bundle, shelf: Path) -> None:
 
 
 def test_list_keeps_every_column_on_80_columns(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    tiny(shelf, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
+    tiny(models_dir, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
     result = run("list")
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert result.stdout.split("\n")[0].split()[-1] == "engines"
@@ -91,48 +85,6 @@ def test_list_keeps_every_column_on_80_columns(
             assert "compiled" in " ".join(row)
     names = "".join(row[0] for row in rows)
     assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
-
-
-@pytest.mark.parametrize("width", [72, 50, 36, 20])
-def test_narrow_list_drops_columns_and_keeps_names(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    result = run("list")
-    header, *rows = result.stdout.splitlines()
-    assert max(map(len, [header, *rows])) <= width
-    assert sorted(row.split()[0] for row in rows) == ["clothing", "imagenet", "tiny"]
-    if dropped := [name for name in COLUMNS if name not in header.split()]:
-        assert result.stderr == f"Left out, as the terminal is narrow: {', '.join(dropped)}.\n"
-    else:
-        assert not result.stderr
-    assert dropped or width > 50
-
-
-@pytest.mark.parametrize(
-    ("width", "columns"),
-    [
-        (78, "model labels accuracy size version engines"),
-        (77, "model labels accuracy version engines"),
-        (70, "model accuracy version engines"),
-        (50, "model accuracy version"),
-        (36, "model accuracy"),
-        (20, "model"),
-        (1, "model"),
-    ],
-)
-def test_list_drops_the_least_useful_columns_first(width: int, columns: str) -> None:
-    cells = (
-        "imagenet",
-        "1,000",
-        "75.1% (74.7–75.5%)",
-        "19 MB",
-        "0123456789ab",
-        "compiled, learner",
-    )
-    row = dict(zip(COLUMNS, cells, strict=True))
-    assert _choose_columns([row], width) == columns.split()
-    assert _choose_columns([], 80) == list(COLUMNS)
 
 
 def test_bad_name_is_refused_by_import_as_by_train(tmp_path: Path) -> None:
@@ -208,16 +160,16 @@ def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle)
     assert (strange["known"], strange["answer"]) == (False, None)
 
 
-def test_several_labels_are_a_list(photos: Path, shelf: Path) -> None:
-    tiny(shelf, "several", multilabel=True)
+def test_several_labels_are_a_list(photos: Path, models_dir: Path) -> None:
+    tiny(models_dir, "several", multilabel=True)
     (line,) = lines(run("identify", "--model", "several", "--json", photos / "red.png"))
     assert isinstance(line["answer"], list)
     assert "red" in line["answer"]
 
 
-def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, shelf: Path) -> None:
+def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, models_dir: Path) -> None:
     for name, threshold in (("low", 0.01), ("high", 0.999)):
-        tiny(shelf, name, multilabel=True, threshold=threshold)
+        tiny(models_dir, name, multilabel=True, threshold=threshold)
         command = ("identify", "--model", name, photos / "red.png")
         (line,) = lines(run(*command, "--json"))
         printed = run(*command, "--top", 1).stdout
@@ -273,7 +225,7 @@ def test_a_refused_photo_is_a_line_and_exit_1(photos: Path) -> None:
     assert errors["missing.jpg"]["message"] == f"There is no file {missing}. Check its name."
 
 
-def test_without_json_it_is_for_people(photos: Path) -> None:
+def test_output_without_json_is_a_table(photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"no photo")
     result = run("identify", "--model", "tiny", photos / "red.png", photos / "broken.jpg")
     assert result.exit_code == 1
@@ -310,9 +262,7 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_said_and_exit_2(
-    tiny_bundle: Bundle, words: list[str], said: str
-) -> None:
+def test_failure_is_one_line_and_exit_2(tiny_bundle: Bundle, words: list[str], said: str) -> None:
     result = run(*words)
     assert result.exit_code == 2
     assert said in result.stderr

@@ -6,20 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from model import Photo, Prediction, load
 from model.bundle import Bundle
-from model.cli import main
 from model.corrections import correction_store
 from model.settings import settings
+from tests.model.command import run
 from tests.model.tiny import colour
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, ["corrections", *map(str, words)])
 
 
 @pytest.fixture
@@ -38,12 +33,12 @@ def red(
 def test_corrections_are_listed_for_people_and_programs(red: Prediction) -> None:
     first = correction_store().add_correction(red, "green", JPEG)
     second = correction_store().add_correction(red, "[bold]x[/bold] \x1b[31m\u00fc")
-    lines = run("list").stdout.splitlines()
+    lines = run("corrections", "list").stdout.splitlines()
     assert lines[0].split() == ["id", "saved", "(UTC)", "model", "answer", "label", "photo"]
     assert lines[1].split()[0] == str(first)
     assert lines[1].split()[3:] == ["tiny", "red", "green", "yes"]
     assert "[bold]x[/bold] [31m\u00fc" in lines[2]
-    listed = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    listed = [json.loads(line) for line in run("corrections", "list", "--json").stdout.splitlines()]
     assert [(item["id"], item["has_photo"]) for item in listed] == [(first, True), (second, False)]
     assert set(listed[0]) == set(
         "id created model version engine predicted probability label known has_photo".split()
@@ -52,11 +47,11 @@ def test_corrections_are_listed_for_people_and_programs(red: Prediction) -> None
 
 def test_deleted_corrections_and_photos_are_gone(red: Prediction) -> None:
     ids = [correction_store().add_correction(red, label, JPEG) for label in "abc"]
-    result = run("delete", ids[0], ids[2], ids[2])
+    result = run("corrections", "delete", ids[0], ids[2], ids[2])
     assert (result.exit_code, result.stdout) == (0, "2 corrections deleted\n")
     assert [kept.id for kept in correction_store().iter_corrections()] == [ids[1]]
     assert correction_store().get_photo(ids[0]) is None
-    result = run("delete", ids[1], 999)
+    result = run("corrections", "delete", ids[1], 999)
     assert (result.exit_code, result.stdout) == (1, "1 correction deleted\n")
     assert result.stderr == "no correction has the id 999\n"
 
@@ -66,7 +61,7 @@ def test_deleted_corrections_and_photos_are_gone(red: Prediction) -> None:
 )
 def test_ids_that_are_no_ids_delete_nothing(red: Prediction, word: str | int) -> None:
     correction_store().add_correction(red, "a")
-    assert run("delete", "--", word).exit_code == 2
+    assert run("corrections", "delete", "--", word).exit_code == 2
     assert correction_store().count() == 1
 
 
@@ -74,15 +69,21 @@ def test_export_and_its_earlier_form_write_the_same(red: Prediction, tmp_path: P
     number = correction_store().add_correction(red, "../../scarlet", JPEG)
     for words in (("export",), (), ("export", "--force"), ("--force",)):
         file = tmp_path / f"{len(words)}-{'-'.join(words)}.zip"
-        result = run(*words, file)
+        result = run("corrections", *words, file)
         assert (result.exit_code, result.stdout) == (0, f"1 correction in {file}\n")
         with zipfile.ZipFile(file) as opened:
             assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
 
 
 def test_help_names_the_commands_and_no_words_are_an_error(red: Prediction) -> None:
-    result = run("--help")
+    result = run("corrections", "--help")
     assert result.exit_code == 0
     assert {"list", "delete", "export"} <= set(result.stdout.split())
-    assert run().exit_code == 2
-    assert run("delete").exit_code == 2
+    assert run("corrections").exit_code == 2
+    assert run("corrections", "delete").exit_code == 2
+
+
+def test_export_into_a_missing_folder_is_exit_2(red: Prediction, tmp_path: Path) -> None:
+    result = run("corrections", tmp_path / "nowhere" / "out.zip")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(" [data-refused]\n")

@@ -1,17 +1,13 @@
-"""The commands ``evaluate`` and ``corrections``."""
+"""The command ``evaluate``."""
 
 import json
 import re
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from model import Bundle, load
-from model.cli import main
-from model.corrections import correction_store
+from model import Bundle
+from tests.model.command import run
 from tests.model.tiny import CALIBRATED, colour, tiny
 
 
@@ -27,18 +23,6 @@ def photos(tmp_path: Path) -> Path:
         (folder / label).mkdir(parents=True, exist_ok=True)
         colour(fill).save(folder / label / name)
     return folder
-
-
-@pytest.fixture
-def _own_records(data_folder: Path) -> Iterator[None]:
-    correction_store.cache_clear()
-    yield
-    correction_store().close()
-    correction_store.cache_clear()
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def test_tables_show_the_figures(tiny_bundle: Bundle, photos: Path) -> None:
@@ -74,8 +58,8 @@ def test_unreadable_photo_exits_with_1(tiny_bundle: Bundle, photos: Path) -> Non
     assert run("evaluate", "tiny", photos, "--json").exit_code == 1
 
 
-def test_none_of_these_is_listed_among_mistakes(shelf: Path, photos: Path) -> None:
-    tiny(shelf, "calibrated", confidence=CALIBRATED)
+def test_none_of_these_is_listed_among_mistakes(models_dir: Path, photos: Path) -> None:
+    tiny(models_dir, "calibrated", confidence=CALIBRATED)
     colour((128, 128, 128)).save(photos / "green" / "grey.png")
     result = run("evaluate", "calibrated", photos)
     assert result.exit_code == 0
@@ -96,25 +80,3 @@ def test_wrong_use_exits_with_2(tiny_bundle: Bundle, photos: Path, tmp_path: Pat
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: No folder matches any")
     assert result.stderr.endswith("[data-refused]\n")
-
-
-@pytest.mark.usefixtures("_own_records")
-def test_corrections_are_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    file = tmp_path / "out.zip"
-    result = run("corrections", file)
-    assert (result.exit_code, result.stdout) == (0, f"0 corrections in {file}\n")
-    classifier = load(tiny_bundle.name)
-    photo = classifier.read_photo(colour("red"))
-    correction_store().add_correction(classifier.identify(photo), "scarlet", photo.to_jpeg())
-    result = run("corrections", file)
-    assert result.stdout == f"1 correction in {file}\n"
-    with zipfile.ZipFile(file) as opened:
-        assert opened.namelist() == ["scarlet/1.jpg", "corrections.csv"]
-
-
-@pytest.mark.usefixtures("_own_records")
-def test_corrections_that_cannot_be_written_are_exit_2(tmp_path: Path) -> None:
-    result = run("corrections", tmp_path / "nowhere" / "out.zip")
-    assert result.exit_code == 2
-    assert result.stderr.endswith(" [data-refused]\n")
-    assert run("corrections").exit_code == 2

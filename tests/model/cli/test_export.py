@@ -4,25 +4,23 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from model.cli import main
 from model.exporting import cache
 from model.exporting.downloads import find_downloads
 from model.exporting.export_folder import read_record
+from tests.model.command import run
 from tests.model.tiny import colour, tiny
 
 
-def test_models_are_exported_and_the_next_step_is_said(
-    built_dir: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_export_prints_the_next_step(
+    built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    # It is the owner's own act.
+    # The command is the owner's own, so the setting doesn't apply.
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
-    versions = {name: tiny(shelf, name).version for name in ("pears", "apples")}
+    versions = {name: tiny(models_dir, name).version for name in ("pears", "apples")}
     folder = tmp_path / "page"
-    command = ["export", "apples", "pears", "apples", "--to", "web", "--out", str(folder)]
-    result = CliRunner().invoke(main, command)
+    result = run("export", "apples", "pears", "apples", "--to", "web", "--out", folder)
     assert result.exit_code == 0, result.output
     assert f"apples (version {versions['apples']}), pears" in result.output
     assert f"python -m http.server --directory {folder}" in result.output
@@ -32,19 +30,19 @@ def test_models_are_exported_and_the_next_step_is_said(
     assert list(record["models"]) == ["apples", "pears"]
 
 
-def test_refusals_say_what_to_do(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_refusals_name_their_code(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny(shelf)
-    runner, out = CliRunner(), str(tmp_path / "page")
-    result = runner.invoke(main, ["export", "absent", "--to", "web", "--out", out])
+    tiny(models_dir)
+    out = tmp_path / "page"
+    result = run("export", "absent", "--to", "web", "--out", out)
     assert (result.exit_code, "no-such-model" in result.output) == (2, True)
-    result = runner.invoke(main, ["export", "tiny", "--to", "web", "--out", str(tmp_path)])
+    result = run("export", "tiny", "--to", "web", "--out", tmp_path)
     assert (result.exit_code, "folder-exists" in result.output) == (2, True)
     monkeypatch.setenv("PATH", os.devnull)
-    result = runner.invoke(main, ["export", "tiny", "--to", "web", "--out", out])
+    result = run("export", "tiny", "--to", "web", "--out", out)
     assert (result.exit_code, "npm" in result.output) == (2, True)
-    assert not Path(out).exists()
+    assert not out.exists()
 
 
 @pytest.fixture
@@ -56,16 +54,12 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def export(*words: object) -> Result:
-    return CliRunner().invoke(main, ["export", *map(str, words)])
-
-
 def test_model_is_exported_and_kept_as_a_download(
-    shelf: Path, photos: Path, tmp_path: Path
+    models_dir: Path, photos: Path, tmp_path: Path
 ) -> None:
-    bundle = tiny(shelf)
+    bundle = tiny(models_dir)
     out = tmp_path / "out"
-    result = export("tiny", "--to", "onnx", "--out", out, "--photos", photos)
+    result = run("export", "tiny", "--to", "onnx", "--out", out, "--photos", photos)
     assert result.exit_code == 0, result.output
     assert f"tiny (version {bundle.version}) in {out}" in result.output
     assert "On 9 photos, compared with the recorded outputs" in result.output
@@ -79,17 +73,17 @@ def test_model_is_exported_and_kept_as_a_download(
     [
         (("tiny", "other", "--to", "onnx"), "takes one model"),
         (("tiny", "--to", "onnx", "--int8"), "--int8 doesn't go with --to onnx"),
-        (("tiny", "--to", "web", "--int8"), "don't go with --to web"),
+        (("tiny", "--to", "web", "--photos", "."), "--photos doesn't go with --to web"),
         (("tiny", "--to", "fastai"), "conversion-failed"),
         (("tiny", "--to", "keras"), "'keras' is not one of"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
-    shelf: Path, tmp_path: Path, words: tuple[str, ...], expected: str
+def test_options_that_conflict_are_refused(
+    models_dir: Path, tmp_path: Path, words: tuple[str, ...], expected: str
 ) -> None:
     for name in ("tiny", "other"):
-        tiny(shelf, name)
-    result = export(*words, "--out", tmp_path / "out")
+        tiny(models_dir, name)
+    result = run("export", *words, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert expected in result.output
     assert not (tmp_path / "out").exists()

@@ -8,12 +8,10 @@ from datetime import datetime
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model import Photo, Prediction
-from model.cli import main
 from model.corrections import (
     MAX_LABEL_LENGTH,
     CorrectionStore,
@@ -23,6 +21,7 @@ from model.corrections import (
 from model.corrections.export import CSV_NAME, FolderNames
 from model.errors import DataError
 from model.spreadsheet import escape_formula
+from tests.model.command import run
 from tests.model.tiny import colour
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
@@ -176,12 +175,12 @@ def test_command_refuses_to_replace_notes_unless_forced(data_folder: Path, tmp_p
     correction_store.cache_clear()
     file = tmp_path / "notes.txt"
     file.write_text("my notes")
-    refused = CliRunner().invoke(main, ["corrections", str(file)])
+    refused = run("corrections", file)
     assert refused.exit_code == 2
     assert "is not replaced" in refused.stderr
     assert file.read_text() == "my notes"
     assert not data_folder.exists()
-    forced = CliRunner().invoke(main, ["corrections", "--force", str(file)])
+    forced = run("corrections", "--force", file)
     assert (forced.exit_code, forced.stdout) == (0, f"0 corrections in {file}\n")
     correction_store().close()
     correction_store.cache_clear()

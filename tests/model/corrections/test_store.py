@@ -5,7 +5,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,22 +37,6 @@ def test_corrections_are_read_back(store: CorrectionStore, red: Prediction) -> N
     assert store.get_photo(second) is None
     assert store.get_photo(999) is None
     assert store.count() == 2
-
-
-def test_none_of_these_is_stored_without_a_predicted_label(
-    store: CorrectionStore, red: Prediction
-) -> None:
-    store.add_correction(replace(red, in_distribution=False), "brick", None)
-    (correction,) = store.iter_corrections()
-    assert correction.predicted is None
-
-
-def test_rows_survive_reopening(database_url: str, red: Prediction) -> None:
-    for count in (1, 2):
-        opened = CorrectionStore(database_url)
-        opened.add_correction(red, "a", None)
-        assert opened.count() == count
-        opened.close()
 
 
 def test_delete_removes_row_and_photo_and_never_reuses_the_id(

@@ -119,7 +119,10 @@ def test_label_that_the_model_lacks_is_refused() -> None:
 
 
 def test_evaluation_converts_to_json() -> None:
-    results = [Row("1", "a", predict("b")), PhotoFailure("x", "damaged", "No.")]
+    results: list[Row | PhotoFailure] = [
+        Row("1", "a", predict("b")),
+        PhotoFailure("x", "damaged", "No."),
+    ]
     figures = summarise(LABELS, results, 0.5)
     values = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
     assert values["photos_per_second"] == 4.0
@@ -232,8 +235,8 @@ def test_evaluate_counts_none_of_these(calibrated_bundle: Bundle, photos: Path) 
     assert (figures.answered.right, figures.unknown.right, figures.photos) == (1, 1, 2)
 
 
-def test_multilabel_model_is_refused(shelf: Path, photos: Path) -> None:
-    tiny(shelf, "several", multilabel=True)
+def test_multilabel_model_is_refused(models_dir: Path, photos: Path) -> None:
+    tiny(models_dir, "several", multilabel=True)
     save(photos, "red", "1.png", "red")
     with pytest.raises(DataError, match="several labels"):
         evaluate(load("several"), photos)

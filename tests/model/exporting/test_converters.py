@@ -10,7 +10,7 @@ from model import Bundle
 from model.errors import ConversionFailed, EngineUnavailable
 from model.exporting import converters
 from model.exporting.converters import CONVERTERS_DIR, run_converter
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_output_of_a_converter_is_returned(environment: str) -> None:
     assert run_converter(environment, ["-c", "print('done')"], "print") == "done\n"
 
 
-def test_failure_says_what_failed_and_why(environment: str) -> None:
+def test_failure_names_the_task_and_the_reason(environment: str) -> None:
     code = "print('Loading'); raise ValueError('unknown operator')"
     with pytest.raises(ConversionFailed, match="here can't convert it: ValueError: unknown oper"):
         run_converter(environment, ["-c", code], "convert it")
@@ -39,7 +39,7 @@ def test_converter_that_takes_too_long_is_stopped(
     environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(converters, "TIMEOUT_SECONDS", 0.1)
-    with pytest.raises(ConversionFailed, match="didn't convert it"):
+    with pytest.raises(ConversionFailed, match="here can't convert it: it took longer than 0.1 s"):
         run_converter(environment, ["-c", "import time; time.sleep(60)"], "convert it")
 
 
@@ -56,7 +56,7 @@ def test_missing_converter_names_the_command(
 ) -> None:
     monkeypatch.setattr(converters, "ENVIRONMENTS_DIR", tmp_path / "none")
     with pytest.raises(EngineUnavailable, match="onnx2tf, which isn't installed. Run: make conv"):
-        export_model(tiny_bundle, "tflite", tmp_path / "out")
+        export_models([tiny_bundle], "tflite", tmp_path / "out")
 
 
 def test_half_installed_converter_counts_as_missing(environment: str, tmp_path: Path) -> None:

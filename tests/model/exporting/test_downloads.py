@@ -5,13 +5,13 @@ from pathlib import Path
 
 from model import Bundle
 from model.exporting.downloads import find_downloads, keep_download
-from model.exporting.formats import export_model
+from model.exporting.formats import export_models
 from tests.model.tiny import tiny
 
 
-def keep(bundle: Bundle, folder: Path, name: str = "onnx") -> Path:
-    export = export_model(bundle, "onnx", folder)
-    return keep_download(bundle, name, folder, export.files)
+def keep(bundle: Bundle, folder: Path) -> Path:
+    export = export_models([bundle], "onnx", folder)
+    return keep_download(bundle, "onnx", folder, export.files)
 
 
 def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -28,17 +28,11 @@ def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path)
     assert names == {f"tiny-onnx/{file.name}" for file in out.iterdir()} - {"tiny-onnx/private.txt"}
 
 
-def test_export_of_another_version_is_not_offered(shelf: Path, tmp_path: Path) -> None:
-    versions = [tiny(shelf, "tiny", title=title) for title in ("One", "Two", "Three")]
+def test_export_of_another_version_is_not_offered(models_dir: Path, tmp_path: Path) -> None:
+    versions = [tiny(models_dir, "tiny", title=title) for title in ("One", "Two", "Three")]
     keep(versions[0], tmp_path / "out")
     assert find_downloads(versions[1]) == {}
     for bundle in versions[1:]:
         keep(bundle, tmp_path / "out")
     # The previous version is kept, for a rollback; older ones are not.
     assert [bool(find_downloads(bundle)) for bundle in versions] == [False, True, True]
-
-
-def test_formats_are_listed_in_their_order(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    for name in ("fastai", "tflite", "onnx"):
-        keep(tiny_bundle, tmp_path / "out", name)
-    assert list(find_downloads(tiny_bundle)) == ["onnx", "tflite", "fastai"]

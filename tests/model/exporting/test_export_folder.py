@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def test_earlier_export_is_replaced_and_other_files_are_kept(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("record", [None, "{", "[]", json.dumps({"format": 2, "files": {}})])
-def test_folder_with_something_else_is_refused(tmp_path: Path, record: str | None) -> None:
+def test_folder_of_other_files_is_refused(tmp_path: Path, record: str | None) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     if record is not None:
         (tmp_path / RECORD).write_text(record)
@@ -61,17 +60,7 @@ def test_failure_leaves_the_earlier_export(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_leftovers_of_killed_exports_are_removed(tmp_path: Path) -> None:
-    old, new = tmp_path / ".out-new-aaaaaaaa", tmp_path / ".out-new-bbbbbbbb"
-    for folder in (old, new):
-        folder.mkdir()
-    os.utime(old, (0, 0))
-    write_export(tmp_path / "out", MODELS, fill)
-    assert not old.exists()
-    assert new.exists()
-
-
-def test_markdown_shows_text_as_it_is() -> None:
+def test_markdown_shows_text_unchanged() -> None:
     assert escape_markdown("a *b*\n<c> [d](e) 10%, t-shirt") == (
         "a \\*b\\* \\<c\\> \\[d\\](e) 10%, t-shirt"
     )

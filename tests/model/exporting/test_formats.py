@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from model import Bundle, Classifier, engine_info, load
 from model.engines.compiled import OnnxEngine
 from model.errors import ConversionFailed, DataError, EngineUnavailable
-from model.exporting.converters import CONVERTERS_DIR
-from model.exporting.export_check import CheckPhotos, Reference, compare
-from model.exporting.formats import FORMATS, export_model
+from model.exporting.export_check import CheckPhotos, Reference, Written, compare
+from model.exporting.export_text import write_texts
+from model.exporting.formats import FORMATS, export_models
 from model.importing.inspect import inspect_export
 from model.samples import samples
 from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
@@ -52,11 +52,11 @@ ISOLATED = (
 )
 
 
-def test_onnx_folder_holds_all_that_a_program_needs(
+def test_onnx_folder_holds_graph_labels_config_and_readme(
     calibrated_bundle: Bundle, tmp_path: Path, photos: Path
 ) -> None:
     out = tmp_path / "out"
-    export = export_model(calibrated_bundle, "onnx", out, photos)
+    export = export_models([calibrated_bundle], "onnx", out, photos)
     assert (out / "graph.onnx").read_bytes() == calibrated_bundle.read("graph.onnx")
     config = json.loads((out / "config.json").read_text("utf-8"))
     assert config["labels"] == list(COLOURS)
@@ -73,7 +73,7 @@ def test_onnx_folder_holds_all_that_a_program_needs(
 
 def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    export_model(calibrated_bundle, "onnx", out)
+    export_models([calibrated_bundle], "onnx", out)
     colour("green").save(tmp_path / "green.png")
     colour((128, 128, 128)).save(tmp_path / "grey.png")
     first, *_ = run_sample(out, tmp_path / "green.png").splitlines()
@@ -87,10 +87,10 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
     [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])],
 )
 def test_multilabel_sample_answers_by_the_threshold(
-    shelf: Path, tmp_path: Path, threshold: float | None, answer: list[str]
+    models_dir: Path, tmp_path: Path, threshold: float | None, answer: list[str]
 ) -> None:
-    bundle = tiny(shelf, multilabel=True, threshold=threshold)
-    export_model(bundle, "onnx", tmp_path / "out")
+    bundle = tiny(models_dir, multilabel=True, threshold=threshold)
+    export_models([bundle], "onnx", tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
     assert config["threshold"] == (threshold or 0.5)
     readme = (tmp_path / "out" / "README.md").read_text("utf-8")
@@ -105,39 +105,33 @@ def test_multilabel_sample_answers_by_the_threshold(
 
 
 def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    export_model(tiny_bundle, "onnx", tmp_path / "out")
+    export_models([tiny_bundle], "onnx", tmp_path / "out")
     readme = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "isn't calibrated" in readme
     assert "thresholds" not in readme
 
 
-def test_a_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    """Its graph doesn't convert pixels, so what the README states is a large difference."""
-    (tmp_path / "photos").mkdir()
-    colour("red").save(photo := tmp_path / "photos" / "red.png")
-    in_colour = load("tiny").identify(photo).probabilities
+def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    colour("red").save(photo := tmp_path / "red.png")
     recipe = tiny_bundle.manifest.recipe.model_copy(update={"greyscale": True})
     edit(tiny_bundle, recipe=recipe.model_dump(mode="json"))
     bundle = Bundle.open(tiny_bundle.folder)
     answer = Classifier(bundle, OnnxEngine(bundle)).identify(photo)
-    late = max(abs(a - b) for a, b in zip(in_colour, answer.probabilities, strict=True))
-    assert late > 0.5
     out = tmp_path / "out"
-    export_model(bundle, "onnx", out, tmp_path / "photos")
+    export_models([bundle], "onnx", out)
     assert json.loads((out / "config.json").read_text("utf-8"))["recipe"]["greyscale"] is True
-    readme = (out / "README.md").read_text("utf-8")
-    assert f"on 1 photos, probabilities then differ by at most {late:.1g}." in readme
+    assert "photos to greyscale before it resizes them" in (out / "README.md").read_text("utf-8")
     best = answer.top(1)[0]
     assert run_sample(out, photo).splitlines()[0].split() == [f"{best.probability:.1%}", best.label]
 
 
-def test_graph_that_answers_differently_is_refused(shelf: Path, tmp_path: Path) -> None:
+def test_graph_that_answers_differently_is_refused(models_dir: Path, tmp_path: Path) -> None:
     def change(arrays: dict[str, NDArray[np.float32]]) -> None:
         arrays["probabilities"][0, 0] -= 0.002
 
-    bundle = tiny(shelf, golden_change=change)
+    bundle = tiny(models_dir, golden_change=change)
     with pytest.raises(ConversionFailed, match=r"differs by 0\.002, and 0\.001 is allowed"):
-        export_model(bundle, "onnx", tmp_path / "out")
+        export_models([bundle], "onnx", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -160,14 +154,15 @@ def test_photos_are_taken_from_every_label(photos: Path) -> None:
 def test_folder_without_photos_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no photo"):
-        export_model(tiny_bundle, "onnx", tmp_path / "out", tmp_path / "empty")
+        export_models([tiny_bundle], "onnx", tmp_path / "out", tmp_path / "empty")
 
 
-def test_network_without_a_name_cannot_be_exported_to_fastai(
-    tiny_bundle: Bundle, tmp_path: Path
+@pytest.mark.parametrize(("name", "title"), [("coreml", "Core ML"), ("fastai", "fastai")])
+def test_formats_of_networks_refuse_a_bundle_with_only_a_graph(
+    tiny_bundle: Bundle, tmp_path: Path, name: str, title: str
 ) -> None:
-    with pytest.raises(ConversionFailed, match="has only its graph"):
-        export_model(tiny_bundle, "fastai", tmp_path / "out")
+    with pytest.raises(ConversionFailed, match=f"{title} needs the network itself.*has only its"):
+        export_models([tiny_bundle], name, tmp_path / "out")
 
 
 def test_fastai_without_the_packages_says_what_to_install(
@@ -175,25 +170,35 @@ def test_fastai_without_the_packages_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(engine_info, "find_spec", lambda name: None)
     with pytest.raises(EngineUnavailable, match="pip install -r requirements.txt"):
-        export_model(imagenet.bundle, "fastai", tmp_path / "out")
+        export_models([imagenet.bundle], "fastai", tmp_path / "out")
 
 
 @pytest.mark.slow
 @pytest.mark.torch
 def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    export = export_model(imagenet.bundle, "fastai", out)
+    export = export_models([imagenet.bundle], "fastai", out)
     assert "the same top label on 8" in export.checks[0]
     assert json.loads((out / "config.json").read_text())["calibration"] is None
     names = inspect_export(out / "export.pkl").names
-    assert not [name for name in names if name.module.split(".")[0] in ("model", "ui", "tests")]
+    assert not [name for name in names if name.split(".")[0] in ("model", "ui", "tests")]
     sample = samples()[0]
     first = run_sample(out, sample.path).splitlines()[0]
     best = imagenet.identify(sample.path).top(1)[0]
     assert best.label in first
 
 
-def test_each_format_has_its_texts() -> None:
-    for name in FORMATS:
-        assert (CONVERTERS_DIR / name / "about.md").is_file()
-        assert list((CONVERTERS_DIR / name).glob("[Ss]ample.*"))
+@pytest.mark.parametrize("name", [name for name in FORMATS if not FORMATS[name].is_page])
+def test_readme_of_each_format_names_its_texts_and_samples(
+    calibrated_bundle: Bundle, tmp_path: Path, name: str
+) -> None:
+    words = "score_output int8_row fastai timm torch python calibration_note".split()
+    written = Written(("It answers alike.",), dict.fromkeys(words, ""))
+    (folder := tmp_path / "out").mkdir()
+    write_texts(calibrated_bundle, FORMATS[name], folder, written)
+    files = {path.name for path in folder.iterdir()}
+    assert {"README.md", "config.json", "labels.txt"} < files
+    readme = (folder / "README.md").read_text("utf-8")
+    assert "$" not in readme
+    for file in files - {"README.md"}:
+        assert f"`{file}`" in readme, file

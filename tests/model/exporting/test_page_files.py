@@ -1,4 +1,4 @@
-"""Which files of a folder belong to the page."""
+"""The files of a folder that belong to the page."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import pytest
 
 from model import Bundle, Classifier
 from model.exporting.device_files import run_graph
-from model.exporting.static_graph import make_static_graph
+from model.exporting.tflite_format import make_static_graph
 
 
 def test_outputs_are_those_of_the_full_graph(imagenet: Classifier) -> None:

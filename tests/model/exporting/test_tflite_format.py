@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Transpose
 
 from model import load
 from model.bundle import get_bundle
 from model.errors import EngineUnavailable
 from model.exporting.converters import find_converter, run_converter
 from model.exporting.export_check import CheckPhotos, run_reference
-from model.exporting.formats import Export, export_model
+from model.exporting.formats import Export, export_models
 from model.samples import samples, shapes
 from tests.model.tiny import CALIBRATED, colour, tiny
 
@@ -49,7 +50,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty photos: the samples as they are, mirrored and turned, and drawn shapes."""
     folder = tmp_path_factory.mktemp("photos")
     images = [sample.open().convert("RGB") for sample in samples()]
-    images += [image.transpose(method) for image in images for method in (0, 3)]
+    methods = Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180
+    images += [image.transpose(method) for image in images for method in methods]
     images += [*shapes(), *(colour(name) for name in ("red", "blue"))]
     assert len(images) == 20
     for number, image in enumerate(images):
@@ -63,7 +65,7 @@ def clothing(
 ) -> tuple[Path, Export]:
     """The folder of an export of the built-in model, and what it reports."""
     out = tmp_path_factory.mktemp("exports") / "clothing"
-    return out, export_model(get_bundle("clothing"), "tflite", out, photos, int8=True)
+    return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 
 
 def test_every_file_answers_as_the_learner(clothing: tuple[Path, Export]) -> None:
@@ -89,10 +91,12 @@ def test_sample_answers_as_the_command_line(clothing: tuple[Path, Export]) -> No
     assert f"{best.probability:.1%}  {best.label}" in [line.strip() for line in lines]
 
 
-def test_graph_without_a_network_is_exported_with_its_score(shelf: Path, tmp_path: Path) -> None:
-    bundle = tiny(shelf, confidence=CALIBRATED)
+def test_graph_without_a_network_is_exported_with_its_score(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    bundle = tiny(models_dir, confidence=CALIBRATED)
     out = tmp_path / "out"
-    export = export_model(bundle, "tflite", out)
+    export = export_models([bundle], "tflite", out)
     assert "`novelty` by" in export.checks[0]
     colour((128, 128, 128)).save(tmp_path / "grey.png")
     assert run_sample(out, tmp_path / "grey.png").startswith("none of these")
@@ -111,8 +115,9 @@ def test_mediapipe_reads_labels_and_probabilities(
 ) -> None:
     bundle = get_bundle("clothing")
     reference = run_reference(bundle, CheckPhotos(photos))
-    np.save(tmp_path / "pixels.npy", reference.pixels)
-    arguments = ["-c", CLASSIFY, clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"]
+    model, pixels = clothing[0] / "classifier.tflite", tmp_path / "pixels.npy"
+    np.save(pixels, reference.pixels)
+    arguments = ["-c", CLASSIFY, str(model), str(pixels)]
     rows = json.loads(run_converter("litert", arguments, "classify").splitlines()[-1])
     assert len(rows) == 20
     for found, expected in zip(rows, reference.probabilities, strict=True):

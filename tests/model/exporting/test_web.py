@@ -1,4 +1,4 @@
-"""The export for static web servers: its files and what is in them."""
+"""The export for static web servers: its files and their contents."""
 
 import gzip
 import hashlib
@@ -13,27 +13,27 @@ import yaml
 from model.bundle import Bundle
 from model.exporting import cache
 from model.exporting.export_folder import RECORD, list_files, read_record
+from model.exporting.formats import export_models
 from model.exporting.page_files import PAGE_FILES, list_kept
-from model.exporting.web import export_web
 from tests.model.tiny import tiny
 
 
 @pytest.fixture
-def models(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
+def models(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
     """Two models, on a machine that has onnxruntime-web."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    return [tiny(shelf, "apples", title="Äpfel: *& more*"), tiny(shelf, "pears")]
+    return [tiny(models_dir, "apples", title="Äpfel: *& more*"), tiny(models_dir, "pears")]
 
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def test_folder_holds_the_page_and_what_its_models_need(
+def test_folder_holds_the_page_and_the_files_of_its_models(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out" / "page"
-    export = export_web(models, folder)
+    export = export_models(models, "web", folder)
     files = set(list_files(folder))
     assert set(export.files) == files
     assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
@@ -63,11 +63,11 @@ def test_folder_holds_the_page_and_what_its_models_need(
     assert {oct((folder / path).stat().st_mode & 0o777) for path in files} == {"0o644"}
 
 
-def test_no_file_asks_for_a_module_by_a_name_that_servers_may_not_know(
+def test_no_file_imports_a_module_with_a_suffix_unknown_to_servers(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "page"
-    export_web(models, folder)
+    export_models(models, "web", folder)
     names = set(list_files(folder))
     for path in names - {"loupe.mjs"}:
         if path.startswith(("runtime/", "models/")) or not path.endswith((".js", ".html")):
@@ -80,7 +80,7 @@ def test_no_file_asks_for_a_module_by_a_name_that_servers_may_not_know(
 
 
 def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
-    export_web(models, tmp_path / "page")
+    export_models(models, "web", tmp_path / "page")
     html = (tmp_path / "page/index.html").read_text("utf-8")
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.+?)">', html)
     assert policy.startswith("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';")
@@ -91,7 +91,7 @@ def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
 
 
 def test_readme_is_the_head_of_a_static_space(models: list[Bundle], tmp_path: Path) -> None:
-    export_web(models, tmp_path / "page")
+    export_models(models, "web", tmp_path / "page")
     _, head, text = (tmp_path / "page/README.md").read_text("utf-8").split("---\n", 2)
     space = yaml.safe_load(head)
     assert (space["sdk"], space["app_file"]) == ("static", "index.html")
@@ -100,12 +100,12 @@ def test_readme_is_the_head_of_a_static_space(models: list[Bundle], tmp_path: Pa
     assert models[1].version in text
 
 
-def test_later_export_leaves_out_what_is_no_longer_asked_for(
+def test_later_export_drops_models_that_it_does_not_name(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "page"
-    export_web(models, folder)
-    export_web(models[1:], folder)
+    export_models(models, "web", folder)
+    export_models(models[1:], "web", folder)
     assert [path.name for path in (folder / "models").iterdir() if path.is_dir()] == ["pears"]
     record = read_record(folder)
     assert record

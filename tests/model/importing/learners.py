@@ -40,6 +40,7 @@ def loaders(
     get_y: Callable[[Path], Any] | None = None,
     multilabel: bool = False,
     image: Any = None,
+    target: Any = None,
 ) -> Any:
     """Data loaders as a user makes them."""
     from fastai.vision.all import (
@@ -53,9 +54,9 @@ def loaders(
         parent_label,
     )
 
-    target = MultiCategoryBlock if multilabel else CategoryBlock
+    labels = MultiCategoryBlock if multilabel else CategoryBlock
     return DataBlock(
-        (ImageBlock(image or PILImage), target),
+        (ImageBlock(image or PILImage), target or labels),
         get_items=get_image_files,
         get_y=get_y or (several if multilabel else parent_label),
         splitter=RandomSplitter(seed=1),
@@ -78,6 +79,18 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
             part.copy_(torch.rand_like(part) + 0.5)
     learner.model.eval()
     return learner
+
+
+def tiny_learner(data: Any, network: Any = None, **options: Any) -> Any:
+    """Return a learner of two labels with a tiny network, or the one given."""
+    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
+    return Learner(
+        data,
+        network or nn.Sequential(*pooled),
+        **{"loss_func": CrossEntropyLossFlat(), **options},
+    )
 
 
 def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -> Any:
@@ -113,11 +126,16 @@ def assert_engines_agree(name: str, learner: Any, photo: Path) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def read_back(learner: Any) -> Any:
-    """Export a learner, and rebuild it from the file."""
+def restore(path: Path, settings: Any = None, *, trust: bool = False) -> Any:
+    """Rebuild a learner from its export, or from weights and their settings."""
     from model.importing.convert.restored_learner import restore_learner
 
+    return restore_learner(path, settings, trust=trust)
+
+
+def read_back(learner: Any) -> Any:
+    """Export a learner, and rebuild it from the file."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "export.pkl")
         learner.export(path)
-        return restore_learner(path)
+        return restore(path)

@@ -1,4 +1,4 @@
-"""A limit of this process's memory."""
+"""Limits and measurements of this process's memory."""
 
 import sys
 from collections.abc import Iterator
@@ -21,3 +21,24 @@ def limited_memory(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@contextmanager
+def assert_peak_below(megabytes: int) -> Iterator[None]:
+    """Check that resident memory rises by less than that, even for a moment (Linux).
+
+    ``ru_maxrss`` would not do: it never falls, so an earlier peak hides a later one.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    # 5 sets the peak to what is resident now: proc_pid_clear_refs(5).
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _peak_kilobytes()
+    yield
+    assert _peak_kilobytes() - before < megabytes * 1024
+
+
+def _peak_kilobytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

@@ -1,4 +1,4 @@
-"""The process of an import: what it sees, what it may, and that it ends."""
+"""The process of an import: its environment, its limits, and its end."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from model.cli import main
 from model.errors import ExportRefused
-from model.importing import launcher
+from model.importing import isolation, launcher
 from model.settings import settings
 
 Run = Callable[..., tuple[int, str]]
@@ -31,14 +31,14 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(room: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run code in the launcher in the child's place; what it printed."""
+    """Run code in the worker's place; return its status and output."""
 
     def run(code: str, seconds: float = 20, **told: Any) -> tuple[int, str]:
-        usual = launcher._command(room, "worker", limits(seconds))
+        usual = launcher._command(room, limits(seconds))
         after = usual.index("-P")
         command = [*usual[:after], "-c", code, str(room)]
         monkeypatch.setattr(launcher, "_command", lambda *_: command)
-        status = launcher.run(room, "worker", {}, limits(seconds), **told)
+        status = launcher.run(room, {}, limits(seconds), **told)
         return status, (room / "output.txt").read_text()
 
     return run
@@ -63,7 +63,7 @@ def test_commands_say_which_systems_they_run_on(
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be asked does not."""
+    """Return True if a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -77,7 +77,9 @@ def gone(pid: int, seconds: float = 10) -> bool:
     return not alive(pid)
 
 
-def test_it_knows_no_secrets(run: Run, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_environment_has_no_secrets(
+    run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOUPE_SECRET", "hush")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hush@proxy")
@@ -93,7 +95,7 @@ def test_it_knows_no_secrets(run: Run, room: Path, monkeypatch: pytest.MonkeyPat
     assert f"{Path.cwd() / 'own'}{os.pathsep}/elsewhere" in output
 
 
-def test_it_has_no_network_or_says_so(run: Run) -> None:
+def test_worker_has_no_network_or_reports_it(run: Run) -> None:
     told: list[bool] = []
     code = (
         "import socket\n"
@@ -115,30 +117,28 @@ def test_it_has_no_network_or_says_so(run: Run) -> None:
 def test_a_kernel_that_keeps_the_network_is_reported(
     run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Path(launcher.isolation.__file__).read_text()
+    source = Path(isolation.__file__).read_text()
     changed = room / "isolation.py"
     changed.write_text(source.replace(".unshare(", ".no_such_call("))
-    monkeypatch.setattr(launcher.isolation, "__file__", str(changed))
+    monkeypatch.setattr(isolation, "__file__", str(changed))
     told: list[bool] = []
     assert run("pass", on_network=told.append)[0] == 0
     assert told == [False]
 
 
-def test_it_is_stopped_when_it_takes_too_long_with_all_that_it_started(
-    run: Run, room: Path
-) -> None:
+def test_worker_and_its_children_are_killed_at_the_time_limit(run: Run, room: Path) -> None:
     code = (
         "import subprocess, sys, time, pathlib\n"
         "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
         f"pathlib.Path({str(room)!r}, 'pid').write_text(str(other.pid))\n"
         "time.sleep(60)"
     )
-    with pytest.raises(ExportRefused, match="not ready after 2 seconds and was stopped"):
+    with pytest.raises(ExportRefused, match="timed out after 2 s"):
         run(code, 2)
     assert gone(int((room / "pid").read_text()))
 
 
-def test_what_it_started_ends_with_it(run: Run, room: Path) -> None:
+def test_children_end_with_the_worker(run: Run, room: Path) -> None:
     code = (
         "import subprocess, sys, pathlib\n"
         "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -148,7 +148,7 @@ def test_what_it_started_ends_with_it(run: Run, room: Path) -> None:
     assert gone(int((room / "pid").read_text()))
 
 
-def test_a_signal_is_its_status(run: Run) -> None:
+def test_signal_is_a_negative_status(run: Run) -> None:
     assert run("import os; os.kill(os.getpid(), 11)")[0] == -signal.SIGSEGV
 
 
@@ -175,7 +175,7 @@ def test_computing_time_is_limited(run: Run, room: Path, monkeypatch: pytest.Mon
     assert run("while True: pass")[0] == -signal.SIGXCPU
 
 
-def test_stages_are_told_and_anything_else_is_harmless(run: Run, room: Path) -> None:
+def test_stages_are_reported_and_anything_else_is_harmless(run: Run, room: Path) -> None:
     told: list[str] = []
     code = (
         "import os, pathlib, time\n"
@@ -190,7 +190,7 @@ def test_stages_are_told_and_anything_else_is_harmless(run: Run, room: Path) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_it_dies_with_its_parent_even_if_that_is_killed(room: Path) -> None:
+def test_worker_dies_with_a_killed_parent(room: Path) -> None:
     child = (
         "import os, pathlib, time\n"
         f"pathlib.Path({str(room)!r}, 'pid').write_text(str(os.getpid()))\n"
@@ -201,10 +201,10 @@ def test_it_dies_with_its_parent_even_if_that_is_killed(room: Path) -> None:
         "from model.importing import launcher\n"
         f"room = pathlib.Path({str(room)!r})\n"
         "limits = launcher.Limits(60, 0, 4096)\n"
-        "usual = launcher._command(room, 'worker', limits)\n"
+        "usual = launcher._command(room, limits)\n"
         "after = usual.index('-P')\n"
         f"launcher._command = lambda *_: [*usual[:after], '-c', {child!r}]\n"
-        "launcher.run(room, 'worker', {}, limits)\n"
+        "launcher.run(room, {}, limits)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
     try:
@@ -233,23 +233,23 @@ def test_ctrl_c_leaves_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> N
         process.append(child.pid)
         return child
 
-    monkeypatch.setattr(launcher.subprocess, "Popen", started)
+    monkeypatch.setattr(subprocess, "Popen", started)
     monkeypatch.setattr(launcher, "_watch", interrupt)
     monkeypatch.setattr(
         launcher, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
     )
-    with pytest.raises(KeyboardInterrupt), launcher.workroom() as folder:
-        launcher.run(folder, "worker", {}, limits(60))
+    with pytest.raises(KeyboardInterrupt), launcher.sandbox_folder() as folder:
+        launcher.run(folder, {}, limits(60))
     assert not folder.exists()
     assert gone(process[0])
 
 
-def test_workrooms_left_behind_are_swept(room: Path) -> None:
+def test_abandoned_sandbox_folders_are_swept(room: Path) -> None:
     old, new = room.parent / "loupe-import-old", room.parent / "loupe-import-new"
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (1, 1))
-    with launcher.workroom() as folder:
+    with launcher.sandbox_folder() as folder:
         assert (folder / "out").is_dir()
         assert not old.exists()
         assert new.exists()

@@ -1,7 +1,4 @@
-"""Exports of several fastai versions: what is read from them predicts as those versions did.
-
-``make old-exports`` makes them anew.
-"""
+"""Exports of several fastai versions: learners rebuilt from them predict as those versions did."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +40,9 @@ def folder() -> Iterator[Path]:
 @pytest.mark.parametrize(("version", "file"), CASES)
 def test_old_export_predicts_as_its_own_fastai(folder: Path, version: str, file: str) -> None:
     export = OldExport(folder, version, file)
+    report = inspect_file(export.path)
+    assert report.problems == ()
+    assert report.plan
     expected = np.array(export.predictions["probabilities"])
     assert export.predictions["labels"] == LABELS
     np.testing.assert_allclose(export.restored_probabilities(), expected, atol=TOLERANCE)
@@ -51,18 +51,7 @@ def test_old_export_predicts_as_its_own_fastai(folder: Path, version: str, file:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_learner_is_read_from_an_old_export(folder: Path, version: str) -> None:
-    restored = OldExport(folder, version, "several.pkl").restore()
-    assert list(restored.labels) == LABELS
-    assert restored.multilabel
-    assert not OldExport(folder, version, "plain.pkl").restore().multilabel
-
-
-@pytest.mark.parametrize(("version", "file"), CASES)
-def test_nothing_blocks_an_old_export(folder: Path, version: str, file: str) -> None:
-    report = inspect_file(folder / f"fastai-{version}" / file)
-    assert report.problems == ()
-    assert report.plan
-    if file.endswith(".pkl"):
-        span = "2.8 or later" if version.startswith("2.8") else "2.0 to 2.7"
-        assert report.inferred["fastai"] == span
+def test_labels_and_task_are_read_from_an_old_export(folder: Path, version: str) -> None:
+    for file, task in (("several.pkl", "multi-label"), ("plain.pkl", "single-label")):
+        report = inspect_file(OldExport(folder, version, file).path)
+        assert (list(report.labels), report.task) == (LABELS, task)

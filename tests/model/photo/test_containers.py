@@ -1,7 +1,6 @@
 """Tests of how GIF, BMP and TIFF files are read: encodings, rare ones, contradictions."""
 
 import struct
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -273,5 +272,5 @@ def test_gif_frame_beyond_the_canvas_enlarges_it() -> None:
         (b"GIF89a\1\0\1\0\0\0\0;", DamagedPhoto),
     ],
 )
-def test_hostile_gifs_are_rejected(data: bytes, error: type | Callable) -> None:
+def test_hostile_gifs_are_rejected(data: bytes, error: type) -> None:
     assert isinstance(read_or_error(data), error)

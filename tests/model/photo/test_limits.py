@@ -10,6 +10,7 @@ from PIL import Image
 from model import photo as module
 from model.errors import PhotoTooSmall, TooManyPixels
 from model.photo import FORMATS, MAX_PIXELS, Photo, limits, read
+from model.photo.formats import BYTES_PER_PIXEL
 from tests.photos import drawn, encoded, png
 
 
@@ -57,7 +58,7 @@ def test_pixel_budget_follows_memory() -> None:
 def test_twelve_megapixels_fit_a_small_host(format: str, orientation: int) -> None:
     """4032 × 3024 on 512 MB, judged by header alone."""
     rotated_peak = limits.BYTES_PER_PIXEL_ROTATED if orientation > 1 else 0
-    peak = max(limits.BYTES_PER_PIXEL[format][0], rotated_peak)
+    peak = max(BYTES_PER_PIXEL[format][0], rotated_peak)
     limits.check_memory((4032, 3024), peak * 4032 * 3024, 512)
 
 
@@ -106,7 +107,7 @@ def largest_together(data: bytes, most: list[int]) -> int:
     return max(most)
 
 
-def test_threads_read_what_one_thread_reads() -> None:
+def test_threads_read_the_same_as_one_thread() -> None:
     files = [encoded(drawn(200, 150, n), form) for n, form in enumerate(FORMATS)]
     alone = [read(data).image.tobytes() for data in files]
     failed: list[int] = []

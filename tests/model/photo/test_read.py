@@ -1,6 +1,7 @@
 """Tests of ``model.photo.read``: every format becomes an upright RGB photo."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def test_multi_picture_jpeg_reads_as_jpeg() -> None:
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "GIF"])
 def test_animation_reads_as_its_first_frame(format: str) -> None:
     data = encoded(drawn(96, 64), format, save_all=True, append_images=[drawn(96, 64, 1)])
-    assert Image.open(io.BytesIO(data)).n_frames == 2
+    opened: Any = Image.open(io.BytesIO(data))
+    assert opened.n_frames == 2
     photo = read(data)
     assert photo.format == format
     assert difference(photo.image, drawn(96, 64)) <= LOSSY[format]

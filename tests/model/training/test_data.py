@@ -104,7 +104,7 @@ def test_scanning_again_reuses_copies_that_are_there(tmp_path: Path) -> None:
     assert (copies / first[0].copy).is_file()
 
 
-def test_training_copy_keeps_what_preprocessing_crops() -> None:
+def test_training_copy_keeps_the_cropped_edges() -> None:
     image = drawn(200, 100, 3)
     copy = training_copy(image, CONFIG)
     assert copy.size == (160, 80)

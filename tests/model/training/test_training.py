@@ -9,16 +9,16 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from model import Bundle, load
 from model.bundle import get_bundle
-from model.cli import main
 from model.errors import DataError
 from model.settings import ROOT
+from tests.model import command
 from tests.model.tiny import tiny
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
 from tests.waiting import wait_until
@@ -56,7 +56,7 @@ def trained(
 
 
 def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
+    result = command.run(*words)
     return result.exit_code, result.output
 
 
@@ -226,7 +226,7 @@ def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
 
     remove = shutil.rmtree
 
-    def checked(folder: Path, **options: bool) -> None:
+    def checked(folder: Path, **options: Any) -> None:
         if folder == training.get_run_dir("forms"):
             with pytest.raises(Timeout):
                 FileLock(folder / ".lock", timeout=0).acquire()

@@ -1,6 +1,7 @@
 """``ui.batch.job``: a batch's thread, its results, and when it stops."""
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -47,8 +48,7 @@ def classifier(monkeypatch):
 
 def queue(*contents):
     return [
-        PhotoFile(f"{index}.jpg", None, lambda data=data: data)
-        for index, data in enumerate(contents)
+        PhotoFile(f"{index}.jpg", None, partial(bytes, data)) for index, data in enumerate(contents)
     ]
 
 

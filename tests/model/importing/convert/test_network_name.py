@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model import Bundle
-from model.bundle import ManifestDraft, publish
+from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
@@ -148,22 +148,22 @@ def test_a_head_of_one_layer_is_linear(data: Any) -> None:
     )
 
 
-def _bundle(shelf: Path, learner: Any) -> Bundle:
+def _bundle(models_dir: Path, learner: Any) -> Bundle:
     from model.training.onnx_export import export_onnx
 
     found = read_back(learner)
     report = found.report()
-    manifest = report.manifest()
+    manifest = report.draft()
     fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
-    return publish(ManifestDraft.model_validate(report.values("made")), shelf, fill)
+    return publish(report.draft("made"), models_dir, fill)
 
 
 @pytest.mark.slow
-def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
+def test_a_bundle_of_timm_answers_the_same_by_both_engines(models_dir: Path, folder: Path) -> None:
     from fastai.vision.all import Resize, aug_transforms
 
     sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
-    bundle = _bundle(shelf, vision(sized, "test_byobnet"))
+    bundle = _bundle(models_dir, vision(sized, "test_byobnet"))
     assert bundle.manifest.recipe.graph_size == (40, 40)
     answers = [start(bundle, name).run(bundle.golden.pixels) for name in ("compiled", "learner")]
     for output in answers:
@@ -175,14 +175,14 @@ def test_a_bundle_of_timm_answers_the_same_by_both_engines(shelf: Path, folder: 
 @pytest.mark.slow
 @pytest.mark.parametrize("body", ["squeezenet1_1", "test_byobnet", "xresnet18"])
 def test_a_whole_network_answers_the_same_by_both_engines(
-    shelf: Path, tmp_path: Path, data: Any, body: str
+    models_dir: Path, tmp_path: Path, data: Any, body: str
 ) -> None:
     from fastai.vision.all import CrossEntropyLossFlat, Learner
 
     from model.learner.fastai_export import export_learner, predict_with_export
 
     original = Learner(data, whole(body), loss_func=CrossEntropyLossFlat())
-    bundle = _bundle(shelf, original)
+    bundle = _bundle(models_dir, original)
     assert bundle.manifest.engines == ("compiled", "learner")
     pixels = bundle.golden.pixels
     compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
@@ -200,13 +200,15 @@ def test_a_whole_network_answers_the_same_by_both_engines(
 
 
 @pytest.mark.slow
-def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> None:
+def test_a_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
     """Its features are read by a hook, which would see those of other threads."""
     from fastai.vision.all import CrossEntropyLossFlat, Learner
 
     from model.engines.learner import LearnerEngine
 
-    bundle = _bundle(shelf, Learner(data, whole("xresnet18"), loss_func=CrossEntropyLossFlat()))
+    bundle = _bundle(
+        models_dir, Learner(data, whole("xresnet18"), loss_func=CrossEntropyLossFlat())
+    )
     engine = LearnerEngine(bundle)
     running: list[None] = []
     most: list[int] = []
@@ -217,7 +219,7 @@ def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) ->
         # Others would come in meanwhile.
         Event().wait(0.05)
 
-    network = engine._module.network
+    network: Any = engine._module.network
     network.register_forward_pre_hook(enter)
     network.register_forward_hook(lambda *_: running.pop())
     photos = bundle.golden.pixels[:4]
@@ -226,7 +228,7 @@ def test_a_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) ->
     assert most == [1, 1, 1, 1]
 
 
-def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) -> None:
+def test_features_are_what_the_last_linear_layer_gets(models_dir: Path, data: Any) -> None:
     import torch
     from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
 
@@ -239,7 +241,7 @@ def test_features_are_what_the_last_linear_layer_gets(shelf: Path, data: Any) ->
         nn.Hardtanh(-3, 3),
     )
     learner = Learner(data, net, loss_func=CrossEntropyLossFlat())
-    bundle = _bundle(shelf, learner)
+    bundle = _bundle(models_dir, learner)
     named = bundle.manifest.architecture
     assert (named.library, named.body, named.features) == ("custom", "Conv2d", 5)
     assert set(bundle.manifest.files) == {"graph.onnx", "golden.npz"}

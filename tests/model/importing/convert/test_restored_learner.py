@@ -33,26 +33,23 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
 
     steps, report = restored.steps, restored.report()
     pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
-    module = InferenceModule.from_model(restored.rgb_model, report.manifest(), steps.scale).eval()
+    module = InferenceModule.from_model(restored.rgb_model, report.draft(), steps.scale).eval()
     with torch.inference_mode():
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
 
 
-@pytest.mark.parametrize("name", ["one-channel", "three-channels", "two-resizes"])
+@pytest.mark.parametrize("name", ["one-channel", "three-channels"])
 def test_probabilities_are_fastais(name: str, folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
     greyscale: dict[str, Any] = {"image": PILImageBW}
-    three = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
     if name == "one-channel":
         one = Normalize.from_stats([0.2], [0.4], cuda=False)
         data = loaders(folder, Resize(64), one, **greyscale)
-    elif name == "three-channels":
-        # Three means make three channels of one.
-        data = loaders(folder, Resize(64), three, **greyscale)
     else:
-        data = loaders(folder, Resize(96), three)
-        data.valid.after_item.add(Resize(64))
+        # Three means make three channels of one.
+        three = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
+        data = loaders(folder, Resize(64), three, **greyscale)
     photos = sorted(folder.rglob("*.png"))
     learner = sensitive_learner(data, 1 if name == "one-channel" else 3, photos[0])
     restored = read_back(learner)

@@ -16,6 +16,7 @@ from tests.model.importing.learners import (
     loaders,
     pictures,
     predict,
+    restore,
     vision,
 )
 
@@ -75,13 +76,11 @@ def test_answers_are_the_learners(
     name: str, tolerance: float, learner: Any, folder: Path, tmp_path: Path
 ) -> None:
     from model.importing.convert.reference import reference_probabilities
-    from model.importing.convert.restored_weights import restore_weights
 
     photo = folder / "owl" / "1.png"
     expected = predict(learner, photo)
     given = WeightsSettings.from_options(OPTIONS)
-    assert given is not None
-    restored = restore_weights(write(learner, tmp_path / name), given)
+    restored = restore(write(learner, tmp_path / name), given)
     found = reference_probabilities(restored.model, restored.pipeline, [photo], multilabel=False)
     np.testing.assert_allclose(found[0], expected, atol=tolerance or 1e-6)
     report = restored.report()
@@ -104,31 +103,26 @@ def test_a_whole_network_of_a_library_gets_both_engines(
 ) -> None:
     import torch
 
-    from model.importing.convert.restored_weights import restore_weights
     from model.learner.rebuild import native_network
 
     path = tmp_path / "state.pth"
     torch.save(native_network(library, arch, 3).state_dict(), path)
     given = WeightsSettings.from_options({**OPTIONS, "--arch": arch})
-    assert given is not None
-    report = restore_weights(path, given).report()
+    report = restore(path, given).report()
     named = report.architecture
     assert (named.library, named.body, named.head) == (library, arch, "native")
-    assert report.values("made")["engines"] == ["compiled", "learner"]
+    assert report.draft("made").engines == ("compiled", "learner")
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
     import timm
     import torch
 
-    from model.importing.convert.restored_weights import restore_weights
-
     path = tmp_path / "weights.pth"
     torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=3).state_dict(), path)
     given = WeightsSettings.from_options({**OPTIONS, "--arch": "vit_tiny_patch16_224"})
-    assert given is not None
     with pytest.raises(ExportRefused) as raised:
-        restore_weights(path, given)
+        restore(path, given)
     message = str(raised.value)
     assert message.startswith("vit_tiny_patch16_224 can't take photos of 48 × 64: ")
     assert message.endswith("(224). Give the --size that it was trained with.")

@@ -33,50 +33,63 @@ def made(arch: str, outputs: int, *, plain: bool = False) -> Any:
     return create_vision_model(function, outputs, pretrained=False).eval()
 
 
+def load(arch: str, weights: Any, labels: int = 3) -> tuple[Any, Any]:
+    from model.importing.convert.fastai_pipeline import FastaiPipeline
+    from model.importing.convert.network_builder import Weights
+    from model.importing.convert.recipe import read_recipe
+    from model.importing.convert.stated_network import load_stated_network
+    from model.importing.weights_settings import WeightsSettings
+
+    options = {
+        "--arch": arch,
+        "--labels": ",".join("abc"[:labels]),
+        "--size": "64",
+        "--method": "crop",
+        "--normalize": "none",
+    }
+    settings = WeightsSettings.from_options(options)
+    assert settings is not None
+    parts = settings.to_parts()
+    steps = read_recipe(FastaiPipeline.from_parts(parts, Weights(lambda _: b"")))
+    return load_stated_network(weights, parts, steps)
+
+
 @pytest.mark.parametrize("plain", [False, True], ids=["fastai", "plain"])
 @pytest.mark.parametrize("arch", ["squeezenet1_1", "test_byobnet", "xresnet18"])
 def test_network_is_built_by_name_and_loaded(arch: str, plain: bool) -> None:
     import torch
 
-    from model.importing.convert.stated_network import load_stated_network
-
     network = made(arch, 3, plain=plain)
-    found = load_stated_network(arch, network.state_dict(), 3)
-    assert found.made_by.rpartition(".")[2] == arch
+    model, name = load(arch, network.state_dict())
+    assert (name.body, name.head) == (arch, "native" if plain else "fastai")
     photos = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
-        assert torch.equal(found.model(photos), network(photos))
+        assert torch.equal(model(photos), network(photos))
 
 
 def test_another_number_of_labels_is_refused() -> None:
-    from model.importing.convert.stated_network import load_stated_network
-
     for plain in (False, True):
         state = made("test_byobnet", 3, plain=plain).state_dict()
         with pytest.raises(ExportRefused, match="has 3 outputs, and --labels gives 2"):
-            load_stated_network("test_byobnet", state, 2)
+            load("test_byobnet", state, 2)
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    from model.importing.convert.stated_network import load_stated_network
-
     state = made("test_byobnet", 3).state_dict()
     lacking = dict(list(state.items())[1:])
     more = {**state, "\x1b[31mhook": next(iter(state.values()))}
-    for arch, weights, said in (
+    for arch, weights, sentence in (
         ("test_efficientnet", state, "don't fit test_efficientnet"),
         ("test_byobnet", lacking, r"1 missing \(0.model"),
         ("test_byobnet", more, r"1 that it doesn't have \(\\x1b\[31mhook\)"),
     ):
-        with pytest.raises(ExportRefused, match=said):
-            load_stated_network(arch, weights, 3)
+        with pytest.raises(ExportRefused, match=sentence):
+            load(arch, weights)
 
 
 @pytest.mark.parametrize("arch", ["resnet_18", "hf_hub:someone/network", "os.system", "load"])
 def test_only_listed_names_are_built(arch: str) -> None:
-    from model.importing.convert.stated_network import load_stated_network
-
     with pytest.raises(ExportRefused, match="has a network") as raised:
-        load_stated_network(arch, {}, 2)
+        load(arch, {}, 2)
     if arch == "resnet_18":
         assert "Similar names: resnet18" in str(raised.value)

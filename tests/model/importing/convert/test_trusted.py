@@ -16,7 +16,7 @@ def export(tmp_path: Path) -> Path:
     """An export whose network's class is compiled into it."""
     from fastai.vision.all import CrossEntropyLossFlat, Learner, Resize, nn
 
-    class Own(nn.Module):  # type: ignore[misc]
+    class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(3, 2)

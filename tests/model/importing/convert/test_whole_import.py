@@ -301,9 +301,9 @@ def test_an_own_network_and_what_its_code_can_see(
 
 @pytest.mark.slow
 def test_a_child_that_is_killed_leaves_the_former_bundle(
-    folder: Path, own: Any, tmp_path: Path, shelf: Path, temporary: Path
+    folder: Path, own: Any, tmp_path: Path, models_dir: Path, temporary: Path
 ) -> None:
-    former = tiny(shelf, "own")
+    former = tiny(models_dir, "own")
     learner = multilabel(folder, own)
     learner.model.dies = own.Calls(own.die, 11)
     result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "own", "--trust")
@@ -326,9 +326,9 @@ def test_what_is_no_vision_learner_is_refused_before_it_runs(
 
     usual = launcher.run
 
-    def only_inspect(room: Path, worker: str, *words: Any, **options: Any) -> int:
-        assert worker == "model.importing.inspect.worker"
-        return usual(room, worker, *words, **options)
+    def only_inspect(folder: Path, task: dict[str, Any], *words: Any, **options: Any) -> int:
+        assert list(task) == ["export"]
+        return usual(folder, task, *words, **options)
 
     monkeypatch.setattr(launcher, "run", only_inspect)
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]})
@@ -361,7 +361,7 @@ def test_a_network_that_cannot_be_compiled_or_run_says_why(
     """In this process, since nothing of it is hostile."""
     from fastai.vision.all import CrossEntropyLossFlat, Learner, Resize
 
-    from model.importing.convert import worker
+    from model.importing import worker
 
     (tmp_path / "out").mkdir()
     data = loaders(folder, Resize(64))

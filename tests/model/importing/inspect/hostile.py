@@ -1,105 +1,59 @@
-"""Files that run a command when they are unpickled: none may ever be.
+"""Files that run a command when Python, torch or fastai loads them; Loupe must never do so.
 
-Every one of them would create the marker file, if its pickle were loaded by one reader
-or another. Handed to what reads exports, the marker must not appear.
+Each would create the marker file if its pickle were loaded by one reader or another.
 """
 
 import base64
-import io
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-__all__ = ["Called", "directory_entry", "glob", "legacy", "payloads", "text", "torch_zip"]
+from tests.model.importing.inspect.pickles import (
+    Called,
+    assemble,
+    directory_entry,
+    legacy,
+    text,
+    torch_zip,
+    zip_of,
+)
 
-MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY: dict[str, Any] = {
-    "protocol_version": 1001,
-    "little_endian": True,
-    "type_sizes": {"short": 2, "int": 4, "long": 4},
-}
-TORCH = {"version": b"3\n", "byteorder": b"little"}
-"""Parts that torch writes beside data.pkl."""
-
-
-class Called:
-    """Pickles into a call."""
-
-    def __init__(self, function: Callable[..., Any], *args: Any, state: Any = None) -> None:
-        self.parts = (function, args) if state is None else (function, args, state)
-
-    def __reduce__(self) -> Any:
-        return self.parts
-
-    def __call__(self) -> None:
-        """Only what can be called may stand for a function in a pickle."""
-
-
-def text(value: str) -> bytes:
-    """An instruction that pushes a text (protocol 1 and later)."""
-    data = value.encode()
-    return b"X" + struct.pack("<I", len(data)) + data
-
-
-def short(value: str) -> bytes:
-    """The same, of protocol 4."""
-    data = value.encode()
-    return b"\x8c" + bytes([len(data)]) + data
-
-
-def glob(module: str, name: str) -> bytes:
-    return f"c{module}\n{name}\n".encode()
-
-
-def torch_zip(
-    data: bytes, parts: dict[str, bytes] | None = None, method: int = zipfile.ZIP_STORED
-) -> bytes:
-    """A zip as torch writes it, around a pickle."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as opened:
-        opened.writestr("archive/data.pkl", data)
-        for name, part in {**TORCH, **(parts or {})}.items():
-            opened.writestr(f"archive/{name}", part)
-    return file.getvalue()
-
-
-def legacy(*pickles: bytes) -> bytes:
-    """torch's older format, whose first pickles may be replaced."""
-    usual = [pickle.dumps(part, 2) for part in (MAGIC, 1001, LEGACY, {}, [])]
-    return b"".join(mine or other for mine, other in zip(pickles, usual, strict=True))
-
-
-def directory_entry(data: bytes, name: str, at: int, packed: bytes) -> bytes:
-    """A zip with bytes of a member's entry in the list replaced, ``at`` from its start."""
-    place = int.from_bytes(data[-6:-2], "little")
-    while not data[place + 46 :].startswith(name.encode()):
-        place = data.index(b"PK\x01\x02", place + 1)
-    return data[: place + at] + packed + data[place + at + len(packed) :]
+__all__ = ["payloads"]
 
 
 def payloads(marker: Path) -> dict[str, bytes]:
-    """Hostile files by what they try; each would create ``marker``."""
+    """Return hostile files by what they try; each would create ``marker``."""
     command = f"touch {marker}"
     source = f"open({str(marker)!r}, 'w').close()"
     return {
         **_globals(command),
-        **_spellings(command),
-        **_reached(command, source),
-        **_evaluated(source, marker),
+        **{name: assemble(words, command) for name, words in {**SPELLINGS, **REACHED}.items()},
+        "after-unknown-name": b"\x80\x02cm\xc3\xb6dul\nname\n0" + _call("os:system", command)[2:],
+        "reduce-function": assemble("\x80\x02 functools:reduce builtins:eval ( $ }l\x86R.", source),
+        "setitem": pickle.dumps(Called(dict, state={"x": Called(eval, source)}), 2),
+        "cloudpickle": _cloudpickled(command),
+        **{name: _call(function, source) for name, function in EVALUATED.items()},
+        "open": assemble("\x80\x02 builtins:open $ 'w \x86R.", str(marker)),
+        "pathlib-touch": assemble(
+            '\x80\x04 "pathlib "Path.touch \x93 pathlib:PosixPath $ \x85R\x85R.', str(marker)
+        ),
         **_nested(command),
         **_broken(command),
         **_zips(command),
-        **_legacy(command),
-        **_fetched(command, source, marker),
+        **{
+            f"legacy-{place}": legacy(
+                *(_call("os:system", command) if at == place else b"" for at in range(5))
+            )
+            for place in range(5)
+        },
+        **{name: _call(function, str(marker.parent)) for name, function in FETCHED.items()},
     }
 
 
-def _system(command: str, module: str = "os", name: str = "system") -> bytes:
-    """Protocol 2, as most exports are written."""
-    return b"\x80\x02" + glob(module, name) + text(command) + b"\x85R."
+def _call(function: str, argument: str) -> bytes:
+    """Return a call in protocol 2, as most exports are written."""
+    return assemble(f"\x80\x02 {function} $ \x85R.", argument)
 
 
 def _globals(command: str) -> dict[str, bytes]:
@@ -109,222 +63,108 @@ def _globals(command: str) -> dict[str, bytes]:
         f"reduce-{protocol}": pickle.dumps(Called(__import__("os").system, command), protocol)
         for protocol in range(6)
     }
+    functions = {
+        "posix": "posix:system",
+        "nt": "nt:system",
+        "popen": "os:popen",
+        "python-2-commands": "commands:getoutput",
+        "subprocess-shell": "subprocess:getoutput",
+    }
     return {
         **pickled,
         "global-0": f"cos\nsystem\n{argument}tR.".encode(),
         "inst": f"{argument}ios\nsystem\n.".encode(),
-        "obj": b"(" + glob("os", "system") + text(command) + b"o.",
-        "newobj": b"\x80\x02" + glob("os", "system") + text(command) + b"\x85\x81.",
-        "newobj-ex": b"\x80\x04" + glob("os", "system") + text(command) + b"\x85}\x92.",
-        "posix": _system(command, "posix"),
-        "nt": _system(command, "nt"),
-        "popen": _system(command, "os", "popen"),
-        "python-2-commands": _system(command, "commands", "getoutput"),
+        "obj": assemble("( os:system $ o.", command),
+        "newobj": assemble("\x80\x02 os:system $ \x85\x81.", command),
+        "newobj-ex": assemble("\x80\x04 os:system $ \x85}\x92.", command),
         "subprocess": pickle.dumps(Called(__import__("subprocess").Popen, command.split()), 4),
-        "subprocess-shell": _system(command, "subprocess", "getoutput"),
+        **{name: _call(function, command) for name, function in functions.items()},
     }
 
 
-def _spellings(command: str) -> dict[str, bytes]:
-    """Names that are put together on the stack."""
-    call = short(command) + b"\x85R."
-    return {
-        "stack-global": b"\x80\x04" + short("os") + short("system") + b"\x93" + call,
-        "stack-global-memo": b"\x80\x04"
-        + short("system")
-        + b"\x94"
-        + short("os")
-        + b"\x9400"
-        + b"h\x01h\x00\x93"
-        + call,
-        "stack-global-put": b"\x80\x04"
-        + short("system")
-        + b"q\x07"
-        + short("os")
-        + b"q\xff00"
-        + b"h\xffh\x07\x93"
-        + call,
-        "stack-global-overwritten": b"\x80\x04"
-        + short("math")
-        + b"q\x000"
-        + short("os")
-        + b"q\x000"
-        + b"h\x00"
-        + short("system")
-        + b"\x93"
-        + call,
-        "stack-global-dup": b"\x80\x04"
-        + short("os")
-        + b"2"
-        + b"0"
-        + short("system")
-        + b"\x93"
-        + call,
-        "stack-global-dotted": b"\x80\x04"
-        + short("fastai.imports")
-        + short("os.system")
-        + b"\x93"
-        + call,
-        "stack-global-unicode": b"\x80\x04Vo\\u0073\nV\\u0073ystem\n\x93" + call,
-        "stack-global-escaped": b"\x80\x04S'o\\x73'\nS'\\x73ystem'\n\x93" + call,
-        "stack-global-computed": b"\x80\x04"
-        + glob("builtins", "str")
-        + short("os")
-        + b"\x85R"
-        + short("system")
-        + b"\x93"
-        + call,
-        "stack-global-list": b"\x80\x04]("
-        + short("os")
-        + short("system")
-        + b"e0"
-        + short("os")
-        + short("system")
-        + b"\x93"
-        + call,
-        "mark-and-pop": b"\x80\x04(("
-        + short("x")
-        + b"1"
-        + short("os")
-        + short("system")
-        + b"\x93"
-        + short(command)
-        + b"\x85R.",
-        "after-unknown-name": b"\x80\x02" + "cm\u00f6dul\nname\n0".encode() + _system(command)[2:],
-    }
+SPELLINGS = {
+    "stack-global": '\x80\x04 "os "system \x93 $4 \x85R.',
+    "stack-global-memo": '\x80\x04 "system \x94 "os \x9400h\x01h\x00\x93 $4 \x85R.',
+    "stack-global-put": '\x80\x04 "system q\x07 "os q\xff00h\xffh\x07\x93 $4 \x85R.',
+    "stack-global-overwritten": '\x80\x04 "math q\x000 "os q\x000h\x00 "system \x93 $4 \x85R.',
+    "stack-global-dup": '\x80\x04 "os 20 "system \x93 $4 \x85R.',
+    "stack-global-dotted": '\x80\x04 "fastai.imports "os.system \x93 $4 \x85R.',
+    "stack-global-unicode": "\x80\x04Vo\\u0073\nV\\u0073ystem\n\x93 $4 \x85R.",
+    "stack-global-escaped": "\x80\x04S'o\\x73'\nS'\\x73ystem'\n\x93 $4 \x85R.",
+    "stack-global-computed": '\x80\x04 builtins:str "os \x85R "system \x93 $4 \x85R.',
+    "stack-global-list": '\x80\x04]( "os "system e0 "os "system \x93 $4 \x85R.',
+    "mark-and-pop": '\x80\x04(( "x 1 "os "system \x93 $4 \x85R.',
+}
+"""Names that are put together on the stack."""
 
+GETATTR = "\x80\x02 builtins:getattr"
 
-def _reached(command: str, source: str) -> dict[str, bytes]:
-    """Functions that are reached through others."""
-    getattr_ = b"\x80\x02" + glob("builtins", "getattr")
-    return {
-        "getattr": getattr_
-        + glob("fastai.imports", "os")
-        + text("system")
-        + b"\x86R"
-        + text(command)
-        + b"\x85R.",
-        "getattr-of-import": getattr_
-        + glob("builtins", "__import__")
-        + text("os")
-        + b"\x85R"
-        + text("system")
-        + b"\x86R"
-        + text(command)
-        + b"\x85R.",
-        "getattr-subclasses": getattr_
-        + glob("builtins", "object")
-        + text("__subclasses__")
-        + b"\x86R)R.",
-        "getattr-globals": getattr_
-        + getattr_[2:]
-        + glob("fastai.learner", "Learner")
-        + text("__init__")
-        + b"\x86R"
-        + text("__globals__")
-        + b"\x86R.",
-        "partial": b"\x80\x02"
-        + glob("functools", "partial")
-        + glob("os", "system")
-        + text(command)
-        + b"\x86R)R.",
-        "methodcaller": b"\x80\x02"
-        + glob("operator", "methodcaller")
-        + text("system")
-        + text(command)
-        + b"\x86R"
-        + glob("fastai.imports", "os")
-        + b"\x85R.",
-        "attrgetter": b"\x80\x02"
-        + glob("operator", "attrgetter")
-        + text("system")
-        + b"\x85R"
-        + glob("fastai.imports", "os")
-        + b"\x85R"
-        + text(command)
-        + b"\x85R.",
-        "map": b"\x80\x02"
-        + glob("builtins", "list")
-        + glob("builtins", "map")
-        + glob("os", "system")
-        + b"("
-        + text(command)
-        + b"l\x86R\x85R.",
-        "reduce-function": b"\x80\x02"
-        + glob("functools", "reduce")
-        + glob("builtins", "eval")
-        + b"("
-        + text(source)
-        + b"}l\x86R.",
-        "rebuild": b"\x80\x02"
-        + glob("torch._tensor", "_rebuild_from_type_v2")
-        + b"("
-        + glob("os", "system")
-        + glob("torch", "Tensor")
-        + text(command)
-        + b"\x85}tR.",
-        "copyreg": b"\x80\x02"
-        + glob("copyreg", "__newobj__")
-        + glob("os", "system")
-        + text(command)
-        + b"\x86R.",
-        "numpy-reconstruct": b"\x80\x02"
-        + glob("numpy._core.multiarray", "_reconstruct")
-        + b"("
-        + glob("os", "system")
-        + text(command)
-        + b"\x85"
-        + text("b")
-        + b"tR.",
-        "build-setstate": b"\x80\x02"
-        + glob("fastai.learner", "Learner")
-        + b")\x81}"
-        + text("__setstate__")
-        + glob("os", "system")
-        + b"sb"
-        + text(command)
-        + b"b.",
-        "build-class": b"\x80\x02"
-        + glob("fastai.learner", "Learner")
-        + b"N}"
-        + text("__setstate__")
-        + glob("os", "system")
-        + b"s\x86b"
-        + glob("fastai.learner", "Learner")
-        + b")\x81"
-        + text(command)
-        + b"b.",
-        "setitem": pickle.dumps(Called(dict, state={"x": Called(eval, source)}), 2),
-        "in-a-learner": b"\x80\x02"
-        + glob("fastai.learner", "Learner")
-        + b")\x81}("
-        + text("dls")
-        + glob("os", "system")
-        + text(command)
-        + b"\x85Rub.",
-        "cloudpickle": _cloudpickled(command),
-        "subimport": b"\x80\x02"
-        + glob("cloudpickle.cloudpickle", "subimport")
-        + text("os")
-        + b"\x85R"
-        + b"q\x00"
-        + b"0"
-        + glob("builtins", "getattr")
-        + b"h\x00"
-        + text("system")
-        + b"\x86R"
-        + text(command)
-        + b"\x85R.",
-        "extension": b"\x80\x02\x82\x2a" + text(command) + b"\x85R.",
-        "persistent-module": b"\x80\x02("
-        + text("module")
-        + glob("os", "system")
-        + text("a")
-        + text("b")
-        + b"tQ"
-        + text(command)
-        + b"\x85R.",
-    }
+REACHED = {
+    "getattr": f"{GETATTR} fastai.imports:os 'system \x86R $ \x85R.",
+    "getattr-of-import": f"{GETATTR} builtins:__import__ 'os \x85R 'system \x86R $ \x85R.",
+    "getattr-subclasses": f"{GETATTR} builtins:object '__subclasses__ \x86R)R.",
+    "getattr-globals": f"{GETATTR} builtins:getattr fastai.learner:Learner '__init__ \x86R "
+    "'__globals__ \x86R.",
+    "partial": "\x80\x02 functools:partial os:system $ \x86R)R.",
+    "methodcaller": "\x80\x02 operator:methodcaller 'system $ \x86R fastai.imports:os \x85R.",
+    "attrgetter": "\x80\x02 operator:attrgetter 'system \x85R fastai.imports:os \x85R $ \x85R.",
+    "map": "\x80\x02 builtins:list builtins:map os:system ( $ l\x86R\x85R.",
+    "rebuild": "\x80\x02 torch._tensor:_rebuild_from_type_v2 ( os:system torch:Tensor $ \x85}tR.",
+    "copyreg": "\x80\x02 copyreg:__newobj__ os:system $ \x86R.",
+    "numpy-reconstruct": "\x80\x02 numpy._core.multiarray:_reconstruct ( os:system $ \x85 'b tR.",
+    "build-setstate": "\x80\x02 fastai.learner:Learner )\x81} '__setstate__ os:system sb $ b.",
+    "build-class": "\x80\x02 fastai.learner:Learner N} '__setstate__ os:system s\x86b "
+    "fastai.learner:Learner )\x81 $ b.",
+    "in-a-learner": "\x80\x02 fastai.learner:Learner )\x81}( 'dls os:system $ \x85Rub.",
+    "subimport": "\x80\x02 cloudpickle.cloudpickle:subimport 'os \x85Rq\x000 builtins:getattr "
+    "h\x00 'system \x86R $ \x85R.",
+    "extension": "\x80\x02\x82* $ \x85R.",
+    "persistent-module": "\x80\x02( 'module os:system 'a 'b tQ $ \x85R.",
+}
+"""Functions that are reached through others."""
+
+EVALUATED = {
+    "eval": "builtins:eval",
+    "exec": "builtins:exec",
+    "eval-python-2": "__builtin__:eval",
+    "exec-import": "fastcore.basics:exec_new",
+    "pandas-eval": "pandas:eval",
+    "timeit": "timeit:timeit",
+    "profile": "cProfile:run",
+    "pdb": "pdb:run",
+    "code": "code:interact",
+    "doctest": "doctest:debug_script",
+    "numpy-runstring": "numpy.testing._private.utils:runstring",
+}
+"""Functions that run source, a module or a file."""
+
+FETCHED = {
+    "runpy": "runpy:run_path",
+    "importlib": "importlib:import_module",
+    "import": "builtins:__import__",
+    "webbrowser": "webbrowser:open",
+    "torch-hub": "torch.hub:load",
+    "torch-load": "torch:load",
+    "torch-serialization": "torch.serialization:load",
+    "torch-extension": "torch.utils.cpp_extension:load_inline",
+    "load-learner": "fastai.learner:load_learner",
+    "fastcore-run": "fastcore.xtras:run",
+    "numpy-load": "numpy:load",
+    "pandas-pickle": "pandas:read_pickle",
+    "joblib": "joblib:load",
+    "pip": "pip._internal.cli.main:main",
+    "pty": "pty:spawn",
+    "shutil": "shutil:rmtree",
+    "ctypes": "ctypes:CDLL",
+    "socket": "socket:create_connection",
+    "sys-modules": "sys:modules",
+    "marshal": "marshal:loads",
+    "asyncio": "asyncio:create_subprocess_shell",
+    "multiprocessing": "multiprocessing.util:spawnv_passfds",
+    "pydoc": "pydoc:pipepager",
+    "test-support": "test.support.script_helper:assert_python_ok",
+}
+"""Functions that fetch or load code from elsewhere."""
 
 
 def _cloudpickled(command: str) -> bytes:
@@ -340,61 +180,25 @@ def _cloudpickled(command: str) -> bytes:
     return b"\x80\x04" + cloudpickle.dumps(run, 4)[2:-1] + b")R."
 
 
-def _evaluated(source: str, marker: Path) -> dict[str, bytes]:
-    """Functions that run source, a module or a file."""
-    words = {
-        "eval": ("builtins", "eval"),
-        "exec": ("builtins", "exec"),
-        "eval-python-2": ("__builtin__", "eval"),
-        "exec-import": ("fastcore.basics", "exec_new"),
-        "pandas-eval": ("pandas", "eval"),
-        "timeit": ("timeit", "timeit"),
-        "profile": ("cProfile", "run"),
-        "pdb": ("pdb", "run"),
-        "code": ("code", "interact"),
-        "doctest": ("doctest", "debug_script"),
-        "numpy-runstring": ("numpy.testing._private.utils", "runstring"),
-    }
-    opened = b"\x80\x02" + glob("builtins", "open") + text(str(marker)) + text("w") + b"\x86R."
-    return {
-        **{name: _system(source, *where) for name, where in words.items()},
-        "open": opened,
-        "pathlib-touch": b"\x80\x04"
-        + short("pathlib")
-        + short("Path.touch")
-        + b"\x93"
-        + glob("pathlib", "PosixPath")
-        + text(str(marker))
-        + b"\x85R\x85R.",
-    }
-
-
 def _nested(command: str) -> dict[str, bytes]:
     """A pickle inside of a pickle."""
-    inner = _system(command)
+    inner = _call("os:system", command)
+    twice = Called(pickle.loads, pickle.dumps(Called(pickle.loads, inner)))
+    encoded = base64.b64encode(inner).decode()
+    pushed = b"C" + bytes([len(inner)]) + inner
     return {
         "loads": pickle.dumps(Called(pickle.loads, inner), 4),
         "loads-2": pickle.dumps(Called(pickle.loads, inner), 2),
-        "loads-twice": pickle.dumps(
-            Called(pickle.loads, pickle.dumps(Called(pickle.loads, inner))), 4
-        ),
-        "torch-bytes": b"\x80\x03"
-        + glob("torch.storage", "_load_from_bytes")
-        + b"C"
-        + bytes([len(inner)])
-        + inner
-        + b"\x85R.",
-        "base64": b"\x80\x03"
-        + glob("pickle", "loads")
-        + glob("base64", "b64decode")
-        + text(base64.b64encode(inner).decode())
-        + b"\x85R\x85R.",
+        "loads-twice": pickle.dumps(twice, 4),
+        "torch-bytes": assemble("\x80\x03 torch.storage:_load_from_bytes") + pushed + b"\x85R.",
+        "base64": assemble("\x80\x03 pickle:loads base64:b64decode $ \x85R\x85R.", encoded),
     }
 
 
 def _broken(command: str) -> dict[str, bytes]:
     """The command runs before the unpickler notices that the file is damaged."""
-    inner = _system(command)[:-1]
+    inner = _call("os:system", command)[:-1]
+    bare, size = inner[2:], struct.pack("<Q", len(inner) - 1)
     return {
         "then-unknown-opcode": inner + b"\xfe\xfe\xfe",
         "then-nothing": inner,
@@ -403,89 +207,38 @@ def _broken(command: str) -> dict[str, bytes]:
         "then-short-text": inner + b"X\xff\xff\xff\x7fabc",
         "two-pickles": pickle.dumps([1, 2, 3]) + inner + b".",
         "nothing-then-pickle": pickle.dumps(None) * 3 + inner + b".",
-        "deep": b"\x80\x02" + b"(" * 20_000 + inner[2:] + b"t" * 20_000 + b".",
-        "deep-lists": b"\x80\x02" + b"]" * 20_000 + inner[2:] + b"a" * 20_000 + b".",
-        "long": b"\x80\x02" + b"N0" * 200_000 + inner[2:] + b".",
-        "framed": b"\x80\x04\x95" + struct.pack("<Q", len(inner) - 1) + inner[2:] + b".",
-        "frame-too-long": b"\x80\x04\x95" + struct.pack("<Q", 2**40) + inner[2:] + b".",
-        "large-memo": b"\x80\x02" + text("x") + b"r\xff\xff\xff\x7f0" + inner[2:] + b".",
+        "deep": b"\x80\x02" + b"(" * 20_000 + bare + b"t" * 20_000 + b".",
+        "deep-lists": b"\x80\x02" + b"]" * 20_000 + bare + b"a" * 20_000 + b".",
+        "long": b"\x80\x02" + b"N0" * 200_000 + bare + b".",
+        "framed": b"\x80\x04\x95" + size + bare + b".",
+        "frame-too-long": b"\x80\x04\x95" + struct.pack("<Q", 2**40) + bare + b".",
+        "large-memo": b"\x80\x02" + text("x") + b"r\xff\xff\xff\x7f0" + bare + b".",
     }
 
 
 def _zips(command: str) -> dict[str, bytes]:
     """In torch's zip, and beside its rules."""
-    bad, good = _system(command), pickle.dumps({}, 2)
+    bad, good = _call("os:system", command), pickle.dumps({}, 2)
     evil = torch_zip(bad)
     honest = torch_zip(good, {"data/0": bad})
     # A whole part of that name lies inside of another part.
     within = torch_zip(good, {"data/0": torch_zip(bad)})
-    inner = within.index(b"PK\x03\x04", within.index(b"archive/data/0"))
-    hidden = honest.replace(b"archive/data.pkl", b"archive/data.pk_", 1)
+    inner = struct.pack("<I", within.index(b"PK\x03\x04", within.index(b"archive/data/0")))
+    python = f"import os; os.system({command!r})".encode()
     return {
         "zip": evil,
         "zip-packed": torch_zip(bad, method=zipfile.ZIP_DEFLATED),
-        "zip-two-data": _members(("archive/data.pkl", bad), ("archive/data.pkl", good)),
-        "zip-two-data-turned": _members(("archive/data.pkl", good), ("archive/data.pkl", bad)),
-        "zip-two-cases": _members(("archive/DATA.PKL", bad), ("archive/data.pkl", good)),
-        "zip-two-folders": _members(("archive/data.pkl", good), ("other/data.pkl", bad)),
-        "zip-deeper": _members(("archive/data.pkl", good), ("archive/x/data.pkl", bad)),
+        "zip-two-data": zip_of(("archive/data.pkl", bad), ("archive/data.pkl", good)),
+        "zip-two-data-turned": zip_of(("archive/data.pkl", good), ("archive/data.pkl", bad)),
+        "zip-two-cases": zip_of(("archive/DATA.PKL", bad), ("archive/data.pkl", good)),
+        "zip-two-folders": zip_of(("archive/data.pkl", good), ("other/data.pkl", bad)),
+        "zip-deeper": zip_of(("archive/data.pkl", good), ("archive/x/data.pkl", bad)),
         "zip-other-pickle": torch_zip(good, {"more.pkl": bad}),
         "zip-code": torch_zip(good, {"code/__torch__.py": command.encode(), "constants.pkl": bad}),
-        "zip-python": torch_zip(good, {"evil.py": f"import os; os.system({command!r})".encode()}),
-        "zip-other-name": hidden,
-        "zip-other-place": directory_entry(
-            within, "archive/data.pkl", 42, struct.pack("<I", inner)
-        ),
+        "zip-python": torch_zip(good, {"evil.py": python}),
+        "zip-other-name": honest.replace(b"archive/data.pkl", b"archive/data.pk_", 1),
+        "zip-other-place": directory_entry(within, "archive/data.pkl", 42, inner),
         "zip-behind-pickle": bad + torch_zip(good),
         "zip-inside-zip": torch_zip(good, {"data/0": b"", "evil.pkl": evil}),
         "zip-with-comment": torch_zip(good)[:-2] + struct.pack("<H", len(evil)) + evil,
     }
-
-
-def _members(*members: tuple[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as opened:
-        for name, data in members:
-            # writestr warns of a second member of one name.
-            opened.NameToInfo.clear()
-            opened.writestr(name, data)
-    return file.getvalue()
-
-
-def _legacy(command: str) -> dict[str, bytes]:
-    """In each of the five pickles of torch's older format."""
-    bad = _system(command)
-    none: list[bytes] = [b""] * 5
-    return {f"legacy-{place}": legacy(*none[:place], bad, *none[place + 1 :]) for place in range(5)}
-
-
-def _fetched(command: str, source: str, marker: Path) -> dict[str, bytes]:
-    """Modules and code from elsewhere."""
-    folder = str(marker.parent)
-    words = {
-        "runpy": ("runpy", "run_path"),
-        "importlib": ("importlib", "import_module"),
-        "import": ("builtins", "__import__"),
-        "webbrowser": ("webbrowser", "open"),
-        "torch-hub": ("torch.hub", "load"),
-        "torch-load": ("torch", "load"),
-        "torch-serialization": ("torch.serialization", "load"),
-        "torch-extension": ("torch.utils.cpp_extension", "load_inline"),
-        "load-learner": ("fastai.learner", "load_learner"),
-        "fastcore-run": ("fastcore.xtras", "run"),
-        "numpy-load": ("numpy", "load"),
-        "pandas-pickle": ("pandas", "read_pickle"),
-        "joblib": ("joblib", "load"),
-        "pip": ("pip._internal.cli.main", "main"),
-        "pty": ("pty", "spawn"),
-        "shutil": ("shutil", "rmtree"),
-        "ctypes": ("ctypes", "CDLL"),
-        "socket": ("socket", "create_connection"),
-        "sys-modules": ("sys", "modules"),
-        "marshal": ("marshal", "loads"),
-        "asyncio": ("asyncio", "create_subprocess_shell"),
-        "multiprocessing": ("multiprocessing.util", "spawnv_passfds"),
-        "pydoc": ("pydoc", "pipepager"),
-        "test-support": ("test.support.script_helper", "assert_python_ok"),
-    }
-    return {name: _system(folder, *where) for name, where in words.items()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from model.errors import ExportRefused
 from model.importing.inspect.inspection import inspect_file
-from tests.model.importing.inspect.hostile import torch_zip
+from tests.model.importing.inspect.pickles import torch_zip
 from tests.model.importing.learners import loaders, pictures
 from tests.model.importing.memory import limited_memory
 

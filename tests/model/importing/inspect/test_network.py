@@ -10,7 +10,7 @@ import pytest
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
 from model.importing.inspect.network import read_network
-from tests.model.importing.inspect.hostile import Called
+from tests.model.importing.inspect.pickles import Called
 
 pytestmark = pytest.mark.torch
 
@@ -86,7 +86,7 @@ def constructed() -> Any:
     """A layer that its constructor would make, with a size that fills the memory."""
     from torch import nn
 
-    network = nn.Sequential()
+    network: Any = nn.Sequential()
     network._modules["0"] = Called(nn.Linear, 10**6, 10**6)
     return network
 
@@ -155,7 +155,7 @@ def test_harmless_attributes_are_left_out(tmp_path: Path) -> None:
     [("torch.fx.graph_module", "GraphModule"), ("torch.nn.modules.lazy", "LazyModuleMixin")],
 )
 def test_layer_of_no_list_needs_trust(module: str, name: str, tmp_path: Path) -> None:
-    from tests.model.importing.inspect.hostile import glob, text, torch_zip
+    from tests.model.importing.inspect.pickles import glob, text, torch_zip
 
     path = tmp_path / "network.pth"
     state = b"}(" + text("_modules") + b"}" + text("_parameters") + b"}ub."

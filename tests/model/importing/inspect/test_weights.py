@@ -125,7 +125,7 @@ def test_checkpoints_are_read_without_what_lies_beside_the_weights(tmp_path: Pat
         ({"epoch": 3, "state_dict": state}, ("entry epoch",)),
     ):
         for options in ({}, {"_use_new_zipfile_serialization": False}):
-            torch.save(saved, tmp_path / "weights.pth", **options)  # type: ignore[arg-type]
+            torch.save(saved, tmp_path / "weights.pth", **options)
             found = state_of(tmp_path / "weights.pth")
             assert list(found.tensors) == list(state)
             assert found.unneeded == beside

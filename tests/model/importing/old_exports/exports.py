@@ -1,8 +1,16 @@
-"""The exports of ``make old-exports``: what is read from them, against their own predictions."""
+"""Files that old versions of fastai wrote, and how close Loupe comes to their predictions.
+
+``python -m tests.model.importing.old_exports.exports`` prints the table of docs/importing.md for
+this Python: the largest difference of a probability, over all photos, between the rebuilt learner
+and the fastai that wrote the file.
+"""
 
 import json
+import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.importing.weights_settings import WeightsSettings
+from tests.model.importing.learners import restore
 
 DATA = Path(__file__).parent / "data"
 
@@ -22,18 +31,16 @@ KINDS = {
     "`RandomResizedCrop`": "random-crop.pkl",
     "squish, bicubic": "squish.pkl",
     "`PILImageBW`": "greyscale.pkl",
-    "two `Resize`": "resized-twice.pkl",
     "ResNet-18": "resnet.pkl",
     "timm": "timm.pkl",
     "`learn.save`": "learn.pth",
     "`state_dict`": "state.pth",
     "safetensors": "weights.safetensors",
 }
-"""What was written, and its file."""
+"""Kinds of files by their rows in the table."""
 
 LABELS = ["cat", "dog", "owl"]
 
-# As write_exports.py prepares the photos of its weights.
 WEIGHTS_OPTIONS = {
     "--arch": "squeezenet1_1",
     "--labels": ",".join(LABELS),
@@ -56,40 +63,28 @@ class OldExport:
         """The file itself, which some versions lack."""
         return self.root / f"fastai-{self.version}" / self.file
 
-    @property
-    def settings(self) -> WeightsSettings | None:
-        """Settings that a file of weights doesn't contain."""
-        options = {} if self.path.suffix == ".pkl" else WEIGHTS_OPTIONS
-        return WeightsSettings.from_options(options)
-
-    @property
+    @cached_property
     def predictions(self) -> dict[str, Any]:
         """What that version predicted: labels, photos, probabilities [photos, labels]."""
         kind = self.path.stem if self.path.suffix == ".pkl" else "weights"
         all_kinds = json.loads(self.path.with_name("predictions.json").read_text())
-        found: dict[str, Any] = all_kinds[kind]
-        return found
-
-    @property
-    def photos(self) -> list[Path]:
-        """The photos, in the order of the predictions."""
-        return [self.root / "photos" / photo for photo in self.predictions["photos"]]
+        predictions: dict[str, Any] = all_kinds[kind]
+        return predictions
 
     def restore(self) -> Any:
         """Rebuild the learner, as an import does."""
-        from model.importing.convert.restored_learner import restore_learner
-        from model.importing.convert.restored_weights import restore_weights
-
-        settings = self.settings
-        return restore_weights(self.path, settings) if settings else restore_learner(self.path)
+        options = {} if self.path.suffix == ".pkl" else WEIGHTS_OPTIONS
+        return restore(self.path, WeightsSettings.from_options(options))
 
     def restored_probabilities(self) -> NDArray[np.float32]:
-        """Return what the rebuilt learner says: float32 [photos, labels]."""
+        """Return the rebuilt learner's probabilities: float32 [photos, labels]."""
         from model.importing.convert.reference import reference_probabilities
 
         restored = self.restore()
+        photos = [self.root / "photos" / photo for photo in self.predictions["photos"]]
+        multilabel = restored.parts.loss == "sigmoid"
         return reference_probabilities(
-            restored.model, restored.pipeline, self.photos, multilabel=restored.multilabel
+            restored.model, restored.pipeline, photos, multilabel=multilabel
         )
 
 
@@ -104,5 +99,29 @@ def unpack(folder: Path) -> Path:
 
 
 def is_missing(version: str, file: str) -> bool:
-    """Return whether a version has no such file: fastai 2.0.0 got neither timm nor safetensors."""
+    """Return True for files that fastai 2.0.0 lacks: it got neither timm nor safetensors."""
     return version == "2.0.0" and file in ("timm.pkl", "weights.safetensors")
+
+
+def cell(export: OldExport) -> str:
+    """Return the table's cell for a file."""
+    if is_missing(export.version, export.file):
+        return "–"
+    expected = np.array(export.predictions["probabilities"])
+    difference = np.abs(export.restored_probabilities() - expected).max()
+    return f"{difference:.0e}".replace("e-0", "e-") if difference else "0"
+
+
+def main() -> None:
+    """Print the table."""
+    lines = [f"| | {' | '.join(VERSIONS)} |", "|---" * (len(VERSIONS) + 1) + "|"]
+    with tempfile.TemporaryDirectory() as name:
+        root = unpack(Path(name))
+        for kind, file in KINDS.items():
+            cells = [cell(OldExport(root, version, file)) for version in VERSIONS]
+            lines.append(f"| {kind} | {' | '.join(cells)} |")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

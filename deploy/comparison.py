@@ -1,0 +1,93 @@
+"""The result of a check, and a deployed model compared with the one on this machine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from model.bundle import Bundle, get_bundle
+from model.classifier import default_model
+
+from .errors import DeployError
+from .host import Host
+from .spec import APP
+
+__all__ = ["CheckResult", "ExpectedModel", "State", "find_expected"]
+
+
+class State(StrEnum):
+    """Outcome of a check."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: its subject, outcome and message, and what to do if it failed."""
+
+    subject: str
+    state: State
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedModel:
+    """The model that an app should open.
+
+    Attributes:
+        bundle: the model on this machine.
+        place: what should have it, for messages: “the host's files have no model …”.
+        update: the command that puts the model into the host's files.
+    """
+
+    bundle: Bundle
+    place: str
+    update: str
+
+    def compare(
+        self, name: object, version: object, offered: Iterable[object], proof: str
+    ) -> CheckResult:
+        """Compare the model that opens with the expected one.
+
+        Args:
+            name: the name of the model that opens; None or empty if none does.
+            version: its version.
+            offered: the names of all models that a visitor can choose.
+            proof: how its files were tested, for the message.
+        """
+        wanted, here = self.bundle.name, self.bundle.version
+        if name == wanted and version == here:
+            message = f"'{name}', version {version}, as on this machine; {proof}"
+            return CheckResult("model", State.OK, message)
+        if name == wanted:
+            message = f"'{name}' is version {version}, but on this machine it is {here}"
+            return CheckResult("model", State.FAILED, message, f"Update it: {self.update}")
+        if name and wanted in offered:
+            message = f"the app opens '{name}', and offers '{wanted}' beside it"
+            fix = f"Name '{wanted}' first: {self.update}"
+            return CheckResult("model", State.FAILED, message, fix)
+        other = f"; the app opens '{name}'" if name else ""
+        message = f"{self.place} no model '{wanted}'{other}"
+        return CheckResult("model", State.FAILED, message, self.update)
+
+
+def find_expected(model: str | None, place: str, host: Host | None) -> ExpectedModel:
+    """Return the model of that name; by default the one that opens on this machine.
+
+    Args:
+        model: its name.
+        place: see ``ExpectedModel``.
+        host: where it should be, if that is known.
+
+    Raises:
+        DeployError: there is no model at all.
+        BundleError: there is none of that name, or it is damaged.
+    """
+    name = model or default_model()
+    if name is None:
+        raise DeployError("This machine has no model to compare with. Import or train one.")
+    app = replace(APP, models=(name,))
+    update = host.update_command(app) if host else f"python -m deploy write HOST{app.options}"
+    return ExpectedModel(get_bundle(name), place, update)

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["FILE", "FOLDER", "NEW_FOLDER", "models_dir_option", "unknown_option"]
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+unknown_option = click.option(
+    "--unknown",
+    multiple=True,
+    type=FOLDER,
+    help="A folder of photos that show none of the labels, to measure “none of these” with. "
+    "Repeatable.",
+)
+
+models_dir_option = click.option(
+    "--to",
+    "models_dir",
+    type=NEW_FOLDER,
+    help="Folder for the model; default: the data folder's models.",
+)

@@ -1,0 +1,93 @@
+"""The process that reads a file: ``python -m model.importing.worker FOLDER PARENT``.
+
+``FOLDER/task.json`` says what to do, results go to ``FOLDER/out``. A file is read into
+placeholders, and its network is built of known layers, so none of its code runs; but it may be made
+to fill the memory or to crash Python's unpickler. With ``trust`` the network is unpickled instead,
+which may run anything. Either way the process has no secrets in its environment, limited memory,
+and no network where the kernel allows that. It can reach the owner's files.
+"""
+
+import json
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..errors import LoupeError
+from .isolation import die_with
+from .launcher import ANSWERS, REFUSAL, REPORT, STAGE
+
+__all__ = ["main"]
+
+
+def main(folder: Path) -> int:
+    """Do the task, or write down why not; the parent puts that into words."""
+    out = folder / "out"
+    warnings.simplefilter("ignore")
+    try:
+        task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+        report = _convert(task, folder, out) if "photos" in task else _inspect(task)
+    except LoupeError as error:
+        _refuse(out, str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001
+        # A library may raise anything; the traceback helps its authors.
+        traceback.print_exc()
+        cause = _first_cause(error)
+        _refuse(out, f"{type(cause).__name__}: {cause}", foreign=True)
+        return 1
+    (out / REPORT).write_text(report, encoding="utf-8")
+    return 0
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the exception that others were raised from: torch wraps them in pages of help."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _refuse(out: Path, message: str, *, foreign: bool = False) -> None:
+    """Write a refusal; a foreign one is an unexpected exception."""
+    stage = (out / STAGE).read_text() if (out / STAGE).exists() else ""
+    values = {"message": message.strip()[:4000], "foreign": foreign, "stage": stage}
+    (out / REFUSAL).write_text(json.dumps(values), encoding="utf-8")
+
+
+def _inspect(task: dict[str, Any]) -> str:
+    from .inspect.inspection import inspect_file
+
+    return inspect_file(Path(task["export"])).model_dump_json()
+
+
+def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
+    """Write the bundle's files, and probabilities that the parent compares with the bundle's."""
+    import numpy as np
+
+    from ..training.onnx_export import export_onnx
+    from .convert.reference import reference_probabilities
+    from .convert.restored_learner import restore_learner
+    from .weights_settings import WeightsSettings
+
+    (out / STAGE).write_text("loading")
+    given = task["weights"] and WeightsSettings.model_validate(task["weights"])
+    learner = restore_learner(Path(task["export"]), given, trust=task["trust"])
+    report = learner.report()
+    (out / STAGE).write_text("compiling")
+    export_onnx(learner.rgb_model, report.draft(), out, learner.steps.scale)
+    (out / STAGE).write_text("comparing")
+    probabilities = reference_probabilities(
+        learner.model,
+        learner.pipeline,
+        [folder / "photos" / name for name in task["photos"]],
+        multilabel=report.multilabel,
+    )
+    np.savez(out / ANSWERS, probabilities=probabilities)
+    return report.model_dump_json()
+
+
+if __name__ == "__main__":
+    # Set once more: a program that has just been started may have lost it.
+    die_with(int(sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1])))

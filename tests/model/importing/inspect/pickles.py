@@ -1,0 +1,112 @@
+"""Pickles and torch's containers, put together by hand for hostile files."""
+
+import io
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+__all__ = [
+    "Called",
+    "assemble",
+    "directory_entry",
+    "glob",
+    "legacy",
+    "short",
+    "text",
+    "torch_zip",
+    "zip_of",
+]
+
+MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY: dict[str, Any] = {
+    "protocol_version": 1001,
+    "little_endian": True,
+    "type_sizes": {"short": 2, "int": 4, "long": 4},
+}
+TORCH = {"version": b"3\n", "byteorder": b"little"}
+"""Parts that torch writes beside data.pkl."""
+
+
+class Called:
+    """Pickles into a call."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any, state: Any = None) -> None:
+        self.parts = (function, args) if state is None else (function, args, state)
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+    def __call__(self) -> None:
+        """Do nothing; an object that stands for a function in a pickle must be callable."""
+
+
+def text(value: str) -> bytes:
+    """Return the instruction that pushes a text (protocol 1 and later)."""
+    data = value.encode()
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def short(value: str) -> bytes:
+    """Return the same instruction of protocol 4."""
+    data = value.encode()
+    return b"\x8c" + bytes([len(data)]) + data
+
+
+def glob(module: str, name: str) -> bytes:
+    """Return the instruction that pushes a class or function."""
+    return f"c{module}\n{name}\n".encode()
+
+
+def assemble(words: str, argument: str = "") -> bytes:
+    r"""Return a pickle from its instructions, written as words.
+
+    ``module:name`` pushes a class or function, ``'word`` a text, ``"word`` a text of protocol 4,
+    ``$`` and ``$4`` the argument in these two ways. Other words are instructions as they are.
+    """
+    parts = []
+    for word in words.split(" "):
+        if word in ("$", "$4"):
+            parts.append(text(argument) if word == "$" else short(argument))
+        elif word[:1] in ("'", '"'):
+            parts.append(text(word[1:]) if word[0] == "'" else short(word[1:]))
+        elif ":" in word:
+            parts.append(glob(*word.split(":")))
+        else:
+            parts.append(word.encode("latin1"))
+    return b"".join(parts)
+
+
+def torch_zip(
+    data: bytes, parts: dict[str, bytes] | None = None, method: int = zipfile.ZIP_STORED
+) -> bytes:
+    """Return a zip as torch writes it, around a pickle."""
+    members = {"data.pkl": data, **TORCH, **(parts or {})}
+    return zip_of(*((f"archive/{name}", part) for name, part in members.items()), method=method)
+
+
+def zip_of(*members: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a zip with those parts, of which several may have one name."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as opened:
+        for name, data in members:
+            # writestr warns of a second member of one name.
+            opened.NameToInfo.clear()
+            opened.writestr(name, data)
+    return file.getvalue()
+
+
+def legacy(*pickles: bytes) -> bytes:
+    """Return torch's older format, whose first pickles may be replaced."""
+    parts: list[object] = [MAGIC, 1001, LEGACY, {}, []]
+    usual = [pickle.dumps(part, 2) for part in parts]
+    return b"".join(mine or other for mine, other in zip(pickles, usual, strict=True))
+
+
+def directory_entry(data: bytes, name: str, at: int, packed: bytes) -> bytes:
+    """Return a zip with bytes of a member's entry in the list replaced, ``at`` from its start."""
+    place = int.from_bytes(data[-6:-2], "little")
+    while not data[place + 46 :].startswith(name.encode()):
+        place = data.index(b"PK\x01\x02", place + 1)
+    return data[: place + at] + packed + data[place + at + len(packed) :]
