@@ -10,7 +10,6 @@ from model.text import list_some
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.table import (
-    NONE_OF_THESE,
     count_labels,
     evaluate_folders,
     format_progress,
@@ -21,7 +20,7 @@ from ui.batch.table import (
     to_json_lines,
 )
 from ui.batch.uploads import last_job, leave_batch, open_batch
-from ui.charts import accent_color, draw_bars
+from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.phrasing import escape_markdown, format_percent, percent_range, shorten
 
@@ -131,14 +130,7 @@ def show_labels_chart(job: Job) -> None:
     st.subheader("What's in the photos", anchor=False)
     # A 16th label gets a bar as well: a sentence about it would take as much room.
     shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
-    draw_bars(
-        [label for label, _ in shown],
-        [count for _, count in shown],
-        [f"{count:,}" for _, count in shown],
-        full_value=max(count for _, count in shown),
-        first_color=accent_color(sure=shown[0][0] != NONE_OF_THESE),
-        value_title="Photos",
-    )
+    draw_counts(shown)
     if len(counts) > len(shown):
         st.caption(
             f"The {MAX_BARS} most common of {len(counts):,} labels. The table and downloads have "
