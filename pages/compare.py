@@ -5,13 +5,13 @@ import streamlit as st
 from ui.chosen_model import chosen_bundle
 from ui.compare_page.component import kept_comparison, show_component
 from ui.compare_page.measurement import WAYS
-from ui.compare_page.trade_offs import trade_offs
 from ui.compare_page.view import (
     describe_agreement,
     draw_times,
     show_answers,
     show_bytes,
     show_labels,
+    trade_offs,
 )
 from ui.component import has_routes
 from ui.phrasing import escape_markdown

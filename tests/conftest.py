@@ -79,6 +79,18 @@ def colours(tiny_bundle: Bundle) -> Classifier:
 
 
 @pytest.fixture
+def own_corrections(data_folder: Path) -> Iterator[None]:
+    """An empty store of corrections in the data folder of this test."""
+    from model.corrections import correction_store
+
+    correction_store.cache_clear()
+    yield
+    if correction_store.cache_info().currsize:
+        correction_store().close()
+    correction_store.cache_clear()
+
+
+@pytest.fixture
 def token() -> Iterator[str]:
     """The token of an open session, as a page holds it."""
     opened = page_sessions.open_session()

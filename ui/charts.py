@@ -12,20 +12,12 @@ from model.decision import Certainty, certainty
 from model.prediction import Prediction
 from ui.phrasing import format_percent
 
-__all__ = ["accent_color", "draw_bars", "draw_candidates", "text_color"]
+__all__ = ["accent_color", "draw_candidates", "draw_counts", "text_color"]
 
 GREY = "#7C8B88"
 
 LABEL_WIDTH = 130
 """Largest width of the label column, in pixels; tooltips show labels in full."""
-
-TONES = {
-    Certainty.FEW: "doubt",
-    Certainty.HARD: "doubt",
-    Certainty.GUESS: "plain",
-    Certainty.NOTHING: "plain",
-}
-"""Styles of answers that don't name one plausible label, as in the component."""
 
 
 def accent_color(*, sure: bool = True) -> str:
@@ -42,7 +34,7 @@ def text_color() -> str:
     Text marks are black in the dark theme unless given a colour, and the theme's own axis labels
     are too pale to read in the sun.
     """
-    return "#E7F0EE" if st.context.theme.type == "dark" else "#12211F"
+    return "#E7F0EE" if st.context.theme.type == "dark" else "#0B1917"
 
 
 def draw_candidates(prediction: Prediction, first: int, last: int) -> None:
@@ -68,41 +60,81 @@ def draw_candidates(prediction: Prediction, first: int, last: int) -> None:
     )
     # The same columns for the labels before ``first``.
     label_length = max(len(item.label) for item in prediction.top(last))
-    text_length = max(6, *map(len, data["text"]))
-    spec = _candidates_spec(
+    level = certainty(prediction)
+    color = accent_color(sure=level not in (Certainty.FEW, Certainty.HARD))
+    _draw(
+        data,
         min(8 * (label_length + 1), LABEL_WIDTH),
-        8 * text_length,
-        st.context.theme.type == "dark",
-        TONES.get(certainty(prediction), "sure"),
-        plausible is not None,
+        _greys()[0] if level in (Certainty.GUESS, Certainty.NOTHING) else color,
+        "Probability",
+        is_hollow=level in (Certainty.FEW, Certainty.HARD),
+        # Only calibrated models call something very likely.
+        rules=(0.9, 1.0) if plausible is not None else (),
     )
+
+
+def draw_counts(counts: Sequence[tuple[str, int]]) -> None:
+    """Draw how many photos each label has, in the given order."""
+    most = max(count for _, count in counts)
+    data = pd.DataFrame(
+        {
+            "label": [label for label, _ in counts],
+            "value": [count / most for _, count in counts],
+            "text": [f"{count:,}" for _, count in counts],
+            "named": True,
+        }
+    )
+    _draw(data, LABEL_WIDTH, accent_color(), "Photos")
+
+
+def _greys() -> tuple[str, str]:
+    """Return the colours of edges and of lines."""
+    return ("#6F827D", "#263735") if st.context.theme.type == "dark" else ("#75847F", "#D3DCDA")
+
+
+def _draw(
+    data: pd.DataFrame,
+    label_width: int,
+    color: str,
+    value_title: str,
+    *,
+    is_hollow: bool = False,
+    rules: tuple[float, ...] = (),
+) -> None:
+    """Draw bars: their ``label``, ``value`` from 0 to 1, ``text``, and whether ``named``."""
+    text_width = 8 * max(6, *map(len, data["text"]))
+    colors = (color, text_color(), *_greys())
+    spec = _spec(label_width, text_width, colors, value_title, is_hollow, rules)
     rows = zip(data["label"], data["text"], strict=True)
     description = "; ".join(f"{label}: {text}" for label, text in rows)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=128)
-def _candidates_spec(
-    label_width: int, text_width: int, is_dark: bool, tone: str, is_calibrated: bool
+def _spec(
+    label_width: int,
+    text_width: int,
+    colors: tuple[str, str, str, str],
+    value_title: str,
+    is_hollow: bool,
+    rules: tuple[float, ...],
 ) -> dict[str, Any]:
-    """Return the Vega-Lite specification, without data; cached as that of ``_bars_spec`` is."""
-    ink, edge, hair = (
-        ("#E7F0EE", "#6F827D", "#263735") if is_dark else ("#0B1917", "#75847F", "#D3DCDA")
-    )
+    """Return the Vega-Lite specification, without data.
+
+    Cached, because it is the same for many photos, and Altair takes 20 ms to build and validate
+    it: longer than the model takes to answer.
+    """
+    color, ink, edge, hair = colors
     axis = alt.Scale(domain=[0, 1], range=[label_width, alt.expr(f"width - {text_width + 12}")])
     chart = alt.Chart(alt.NamedData("bars"), height=alt.Step(28))
     base = chart.encode(
         y=alt.Y("label:N", sort=None, axis=None),
-        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title="Probability")],
+        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
     )
     on_axis = alt.X("value:Q", axis=None, scale=axis)
+    outline = {"stroke": color, "strokeWidth": 2, "fill": "transparent"}
+    fill: dict[str, Any] = outline if is_hollow else {"color": color}
     named = "datum.named"
-    outline = {"stroke": accent_color(sure=False), "strokeWidth": 2, "fill": "transparent"}
-    fills: dict[str, dict[str, Any]] = {
-        "sure": {"color": accent_color()},
-        "doubt": outline,
-        "plain": {"color": edge},
-    }
     # Labels in bold where the answer names them.
     text: dict[str, Any] = {
         "fontSize": 16,
@@ -118,8 +150,7 @@ def _candidates_spec(
         )
 
     layers = alt.layer(
-        # Only calibrated models call something very likely.
-        *((rule(0.9, hair), rule(1, hair)) if is_calibrated else ()),
+        *(rule(at, hair) for at in rules),
         rule(0, edge),
         # Before the bars, whose layers would sort the rows.
         base.mark_text(align="left", limit=label_width - 12, **text).encode(
@@ -129,67 +160,8 @@ def _candidates_spec(
         base.transform_filter(f"!{named}")
         .mark_bar(size=4, color=edge, aria=False)
         .encode(x=on_axis),
-        base.transform_filter(named).mark_bar(size=12, aria=False, **fills[tone]).encode(x=on_axis),
+        base.transform_filter(named).mark_bar(size=12, aria=False, **fill).encode(x=on_axis),
     )
     spec: dict[str, Any] = layers.configure_view(stroke=None).to_dict()
-    del spec["data"]
-    return spec
-
-
-def draw_bars(
-    labels: Sequence[str],
-    values: Sequence[float],
-    texts: Sequence[str],
-    *,
-    full_value: float,
-    first_color: str,
-    value_title: str,
-) -> None:
-    """Draw horizontal bars in the given order, the first in its own colour.
-
-    Args:
-        full_value: value of the longest possible bar.
-        first_color: colour of the first bar.
-        value_title: name of the value in tooltips.
-    """
-    data = pd.DataFrame(
-        {
-            "label": labels,
-            "value": values,
-            "text": texts,
-            "rank": [min(rank, 1) for rank in range(len(labels))],
-        }
-    )
-    description = "; ".join(f"{label}: {text}" for label, text in zip(labels, texts, strict=True))
-    spec = _bars_spec(full_value, first_color, text_color(), value_title)
-    st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
-
-
-@lru_cache(maxsize=32)
-def _bars_spec(
-    full_value: float, first_color: str, text_color: str, value_title: str
-) -> dict[str, Any]:
-    """Return the Vega-Lite specification, without data.
-
-    Cached, because it is the same for every photo, and Altair takes 20 ms to build and
-    validate it: longer than the model takes to answer.
-    """
-    base = alt.Chart(alt.NamedData("bars"), height=alt.Step(30)).encode(
-        x=alt.X("value:Q", axis=None).scale(domain=[0, full_value * 1.25]),
-        y=alt.Y("label:N", sort=None, title=None).axis(
-            labelLimit=LABEL_WIDTH,
-            labelColor=text_color,
-            labelFontSize=13,
-            labelPadding=8,
-            ticks=False,
-            domain=False,
-        ),
-        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
-    )
-    marks = base.mark_bar(size=18, cornerRadius=4).encode(
-        color=alt.Color("rank:O", legend=None).scale(domain=[0, 1], range=[first_color, GREY])
-    )
-    texts = base.mark_text(align="left", dx=6, fontSize=13, color=text_color).encode(text="text:N")
-    spec: dict[str, Any] = (marks + texts).configure_view(stroke=None).to_dict()
     del spec["data"]
     return spec

@@ -10,12 +10,10 @@ import secrets
 import weakref
 from collections import deque
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 from zlib import crc32
 
 import streamlit as st
-from PIL import Image, ImageOps
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -39,16 +37,12 @@ __all__ = [
     "release_upload",
     "restore_page",
     "save_page",
-    "square_thumbnail",
     "submit",
     "widget_key",
 ]
 
 PICTURE_SIDE_PX = 1280
 """Longest side of a kept picture."""
-
-THUMBNAIL_SIDE_PX = 208
-"""Side of a square thumbnail, in pixels: about twice what is shown, for sharp screens."""
 
 ANSWER_PARAM = "answer"
 """The query parameter that holds the token of the open answer."""
@@ -245,10 +239,3 @@ def release_upload(file: UploadedFile) -> None:
     remove_file = getattr(context and context.uploaded_file_mgr, "remove_file", None)
     if context and remove_file:
         remove_file(session_id=context.session_id, file_id=file.file_id)
-
-
-def square_thumbnail(image: Image.Image) -> bytes:
-    """Return the middle of an RGB image as a square JPEG of ``THUMBNAIL_SIDE_PX``."""
-    file = BytesIO()
-    ImageOps.fit(image, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX)).save(file, "JPEG", quality=85)
-    return file.getvalue()

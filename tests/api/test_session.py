@@ -271,15 +271,8 @@ class TestPixels:
         is_problem(response, 409, "other-version")
 
 
+@pytest.mark.usefixtures("own_corrections")
 class TestCorrections:
-    @pytest.fixture(autouse=True)
-    def _own_records(self) -> Any:
-        correction_store.cache_clear()
-        yield
-        if correction_store.cache_info().currsize:
-            correction_store().close()
-        correction_store.cache_clear()
-
     def test_kept_answer_is_corrected_without_its_photo(
         self, api: TestClient, headers: dict[str, str]
     ) -> None:

@@ -140,23 +140,12 @@ def test_another_model_identifies_the_upload_again(default_bundle, models_dir):
     assert shown_answer(at)["prediction"]["model"] == "tiny"
 
 
-@pytest.fixture
-def own_corrections(default_bundle, monkeypatch):
-    """An empty store in the data folder of this test."""
-    settings.cache_clear()
-    correction_store.cache_clear()
-    yield
-    if correction_store.cache_info().currsize:
-        correction_store().close()
-    correction_store.cache_clear()
-
-
 def request(at, name, **fields):
     """Send a request as the component does where the app has no routes; return the response."""
     return data(component.send(at, request={"id": "r1", "name": name, **fields}))["responses"][-1]
 
 
-def test_component_corrects_an_answer_without_routes(own_corrections):
+def test_component_corrects_an_answer_without_routes(default_bundle, own_corrections):
     at = send(open_app(), "red")
     given = {"token": token(at), "labels": ["crimson"]}
     number = request(at, "correction", **given)["body"]["number"]

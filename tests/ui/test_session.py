@@ -2,10 +2,7 @@
 
 import gc
 
-import pytest
-from PIL import Image
-
-from ui.session import Session, square_thumbnail
+from ui.session import Session
 from ui.upload_cache import UploadCache, upload_cache
 
 
@@ -44,11 +41,3 @@ def test_upload_cache_drops_the_oldest_when_full():
     # An upload larger than the cache is not kept, and neither is the one it replaces.
     cache.put("d", bytes(11))
     assert [key for key in "abcd" if cache.get(key)] == ["c"]
-
-
-@pytest.mark.parametrize("size", [(1080, 6000), (6000, 1080), (40, 30)])
-def test_thumbnails_are_square(tmp_path, size):
-    file = tmp_path / "thumbnail.jpg"
-    file.write_bytes(square_thumbnail(Image.new("RGB", size)))
-    with Image.open(file) as thumbnail:
-        assert thumbnail.size == (208, 208)

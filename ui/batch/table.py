@@ -20,7 +20,6 @@ from ui.phrasing import format_percent
 __all__ = [
     "NONE_OF_THESE",
     "count_labels",
-    "describe_cut",
     "evaluate_folders",
     "format_progress",
     "is_unsure",
@@ -84,17 +83,6 @@ def count_labels(results: Iterable[PhotoResult]) -> list[tuple[str, int]]:
         for label in predicted_labels(result.prediction)
     )
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].casefold()))
-
-
-def describe_cut(counts: Sequence[tuple[str, int]], shown: int) -> str:
-    """Return a sentence on the labels that a chart of the first ``shown`` leaves out."""
-    most, least = counts[shown][1], counts[-1][1]
-    each = f"{least:,}" if most == least else f"{least:,}–{most:,}"
-    photos = "photo" if most == 1 else "photos"
-    return (
-        f"The {shown} most common of {len(counts):,} labels. The others have {each} {photos} each; "
-        "the table and downloads have them all."
-    )
 
 
 def evaluate_folders(

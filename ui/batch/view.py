@@ -6,12 +6,11 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from model.errors import DataError
+from model.text import list_some
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.table import (
-    NONE_OF_THESE,
     count_labels,
-    describe_cut,
     evaluate_folders,
     format_progress,
     is_unsure,
@@ -21,9 +20,9 @@ from ui.batch.table import (
     to_json_lines,
 )
 from ui.batch.uploads import last_job, leave_batch, open_batch
-from ui.charts import accent_color, draw_bars
+from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, join_words, percent_range, shorten
+from ui.phrasing import escape_markdown, format_percent, percent_range, shorten
 
 __all__ = [
     "show_accuracy",
@@ -36,7 +35,6 @@ __all__ = [
     "show_table",
 ]
 
-MAX_FOLDERS_NAMED = 8
 MAX_BARS = 15
 
 TILE_PX = 104
@@ -132,16 +130,12 @@ def show_labels_chart(job: Job) -> None:
     st.subheader("What's in the photos", anchor=False)
     # A 16th label gets a bar as well: a sentence about it would take as much room.
     shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
-    draw_bars(
-        [label for label, _ in shown],
-        [count for _, count in shown],
-        [f"{count:,}" for _, count in shown],
-        full_value=max(count for _, count in shown),
-        first_color=accent_color(sure=shown[0][0] != NONE_OF_THESE),
-        value_title="Photos",
-    )
+    draw_counts(shown)
     if len(counts) > len(shown):
-        st.caption(describe_cut(counts, len(shown)))
+        st.caption(
+            f"The {MAX_BARS} most common of {len(counts):,} labels. The table and downloads have "
+            "them all."
+        )
 
 
 def show_table(job: Job) -> None:
@@ -282,9 +276,7 @@ def show_accuracy(job: Job) -> None:
 
 
 def _list_folders(folders: list[str]) -> str:
-    more = len(folders) - MAX_FOLDERS_NAMED
-    shown = [f"*{escape_markdown(name)}*" for name in folders[:MAX_FOLDERS_NAMED]]
-    return join_words([*shown, f"{more:,} more"] if more > 0 else shown)
+    return list_some([f"*{escape_markdown(name)}*" for name in folders])
 
 
 def show_source_line(job: Job) -> None:

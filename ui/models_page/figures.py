@@ -1,15 +1,15 @@
 """The figures of a model's card on how good it is, drawn once the visitor opens them."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 
 import pandas as pd
 import streamlit as st
+from PIL import ImageOps
 
 from model import Bundle, LoupeError
 from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bundle
-from model.settings import settings
 from model.spreadsheet import escape_formula
 from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
@@ -23,7 +23,6 @@ from ui.phrasing import (
     percent_range,
     shorten,
 )
-from ui.session import THUMBNAIL_SIDE_PX, square_thumbnail
 
 __all__ = [
     "describe_mix_ups",
@@ -248,14 +247,18 @@ def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
 
 
 def _show_mistake(bundle: Bundle, mistake: Mistake) -> None:
-    picture = _get_thumbnail(bundle.name, mistake.photo)
-    if picture is None:
+    photo = None
+    # A photo that can't be read is left out.
+    with suppress(LoupeError):
+        photo = mistake_photo(bundle.name, mistake.photo, side=TILE_PX)
+    if photo is None:
         return
     label, predicted = (
         shorten(bundle.labels[index], 24) for index in (mistake.label, mistake.predicted)
     )
     with st.container(width=TILE_PX, gap="xsmall"):
-        st.image(picture, alt=f"{label}, called {predicted}", width="stretch")
+        square = ImageOps.fit(photo.image, (2 * TILE_PX, 2 * TILE_PX))
+        st.image(square, alt=f"{label}, called {predicted}", width="stretch")
         st.caption(
             f"{escape_markdown(label)}, called **{escape_markdown(predicted)}** "
             f"({format_percent(mistake.probability)})"
@@ -277,24 +280,6 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
 
 def _worst_mistakes(card: ModelCard) -> list[Mistake]:
     return sorted(card.mistakes, key=lambda mistake: -mistake.probability)
-
-
-def _get_thumbnail(model: str, name: str) -> bytes | None:
-    """Return a small square JPEG of a held-out photo, encoded again.
-
-    None unless the owner set a folder of such photos and the photo in it can be read.
-    """
-    try:
-        return _make_thumbnail(settings().photos, model, name)
-    except LoupeError:
-        # Not cached, since the photo may be readable next time.
-        return None
-
-
-@lru_cache(maxsize=128)
-def _make_thumbnail(_folder: Path | None, model: str, name: str) -> bytes | None:
-    photo = mistake_photo(model, name, side=THUMBNAIL_SIDE_PX // 2)
-    return square_thumbnail(photo.image) if photo else None
 
 
 def _show_method(_: Bundle, card: ModelCard) -> None:

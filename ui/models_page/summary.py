@@ -9,9 +9,10 @@ import streamlit as st
 
 from model import Bundle
 from model.bundle import Manifest, Metric, OodResult
+from model.text import list_some
 from ui.charts import accent_color, text_color
 from ui.models_page.figures import describe_turned_away, format_interval
-from ui.phrasing import escape_markdown, format_percent, join_words, link_urls, shorten
+from ui.phrasing import escape_markdown, format_percent, link_urls, shorten
 
 __all__ = ["describe_blind_spots", "show_summary"]
 
@@ -92,13 +93,8 @@ def _interval_spec(start: float, color: str, text: str) -> dict[str, Any]:
 
 def _list_labels(bundle: Bundle) -> str:
     """Return all labels of a model that has few, else the first ones, as Markdown."""
-    labels = bundle.labels
-    is_short = len(labels) <= MAX_LISTED
-    shown = labels if is_short else labels[: MAX_LISTED // 2]
-    names = [escape_markdown(shorten(label, 40)) for label in shown]
-    if is_short:
-        return ", ".join(names)
-    return join_words([*names, f"{len(labels) - len(shown):,} more"])
+    names = [escape_markdown(shorten(label, 40)) for label in bundle.labels]
+    return list_some(names, MAX_LISTED if len(names) <= MAX_LISTED else MAX_LISTED // 2)
 
 
 def describe_blind_spots(manifest: Manifest) -> str:

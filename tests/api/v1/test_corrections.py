@@ -11,17 +11,10 @@ from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import colour
 from tests.photos import encoded
 
+pytestmark = pytest.mark.usefixtures("own_corrections")
+
 URL = "/api/v1/corrections"
 RED = encoded(colour("red"), "PNG")
-
-
-@pytest.fixture(autouse=True)
-def _own_records() -> Any:
-    correction_store.cache_clear()
-    yield
-    if correction_store.cache_info().currsize:
-        correction_store().close()
-    correction_store.cache_clear()
 
 
 def test_correction_is_saved_with_the_prediction(api: TestClient, tiny_bundle: Any) -> None:

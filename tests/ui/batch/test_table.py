@@ -12,7 +12,6 @@ from tests.ui.batch.results import LABELS, make_failure, make_prediction, make_r
 from ui.batch.table import (
     NONE_OF_THESE,
     count_labels,
-    describe_cut,
     evaluate_folders,
     format_progress,
     is_unsure,
@@ -81,16 +80,6 @@ def test_labels_are_counted_most_frequent_first():
         (NONE_OF_THESE, 1),
         ("shirt", 1),
     ]
-
-
-@pytest.mark.parametrize(
-    ("least", "words"),
-    [(2, "The others have 2 photos each"), (1, "The others have 1–2 photos each")],
-)
-def test_cut_chart_counts_the_other_labels(least, words):
-    counts = [(f"label {place}", 2) for place in range(277)] + [("last", least)]
-    sentence = describe_cut(counts, shown=15)
-    assert sentence.startswith(f"The 15 most common of 278 labels. {words}")
 
 
 def test_predicted_labels_of_several_labels_and_of_none():
