@@ -4,13 +4,12 @@
  * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
  */
 
-import { createButton, createElement } from "./view/elements.mjs";
 import { LoupeError } from "./engine/errors.mjs";
+import { createButton, h } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
-const STYLE = new URL("compare.css", import.meta.url).href;
-const TOKENS = new URL("view/tokens.css", import.meta.url).href;
+const STYLES = ["view/tokens.css", "compare.css"];
 
 /** Number of labels that each way reports. */
 const TOP = 50;
@@ -29,49 +28,27 @@ class Screen {
   #data = null;
   #send = null;
   #stop = null;
-  #parts;
+  #root = h("div.compare");
+  #picture = h("img.picture", { alt: "Your photo", hidden: true });
+  #samples = h("div.samples", { role: "group", ariaLabel: "Samples" });
+  #full = h("input", { type: "checkbox", checked: !navigator.connection?.saveData });
+  #fullSize = h("span");
+  #fullRow = h("label.option", this.#full, this.#fullSize);
+  #file = h("input", { type: "file", hidden: true, onchange: () => this.#choose() });
+  #status = h("p.status", { role: "status" });
+  #progress = h("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Comparing" });
+  #stopButton = createButton("stop", "Stop", { onclick: () => this.#stop?.abort() });
 
   constructor(parent) {
-    const parts = {
-      picture: createElement("img", { className: "picture", alt: "Your photo", hidden: true }),
-      choose: createButton("main", "Choose a photo", {
-        icon: "camera",
-        onclick: () => parts.file.click(),
-      }),
-      file: createElement("input", { type: "file", hidden: true, onchange: () => this.#choose() }),
-      full: createElement("input", { type: "checkbox", checked: !navigator.connection?.saveData }),
-      fullRow: createElement("label", { className: "option" }),
-      fullSize: createElement("span"),
-      samples: createElement("div", { className: "samples", role: "group", ariaLabel: "Samples" }),
-      status: createElement("p", { className: "status", role: "status" }),
-      progress: createElement("progress", {
-        max: 1,
-        value: 0,
-        hidden: true,
-        ariaLabel: "Comparing",
-      }),
-      stop: createButton("stop", "Stop", { onclick: () => this.#stop?.abort() }),
-    };
-    parts.stop.hidden = true;
-    parts.fullRow.append(parts.full, parts.fullSize);
-    this.#parts = parts;
-    const root = createElement(
-      "div",
-      { className: "compare" },
-      parts.picture,
-      parts.samples,
-      parts.fullRow,
-      parts.choose,
-      parts.file,
-      parts.status,
-      parts.progress,
-      parts.stop,
-    );
-    this.#parts.root = root;
-    for (const href of [TOKENS, STYLE]) {
-      parent.append(createElement("link", { rel: "stylesheet", href }));
-    }
-    parent.append(root);
+    const onclick = () => this.#file.click();
+    const choose = createButton("main", "Choose a photo", { icon: "camera", onclick });
+    this.#stopButton.hidden = true;
+    this.#root.append(this.#picture, this.#samples, this.#fullRow, choose, this.#file);
+    this.#root.append(this.#status, this.#progress, this.#stopButton);
+    const links = STYLES.map((name) => {
+      return h("link", { rel: "stylesheet", href: new URL(name, import.meta.url).href });
+    });
+    parent.append(...links, this.#root);
   }
 
   /** Take new data. */
@@ -81,59 +58,55 @@ class Screen {
     if (!this.#data) this.#showSamples(data.samples);
     this.#data = data;
     this.#send = send;
-    const { fullRow, fullSize, root } = this.#parts;
-    root.dataset.theme = data.theme;
-    fullRow.hidden = !data.downloads;
-    fullSize.textContent = `Also the full graph on this device (${data.fullMegabytes} MB to download)`;
+    this.#root.dataset.theme = data.theme;
+    this.#fullRow.hidden = !data.downloads;
+    const size = `${data.fullMegabytes} MB to download`;
+    this.#fullSize.textContent = `Also the full graph on this device (${size})`;
   }
 
   close() {
     this.#stop?.abort();
-    URL.revokeObjectURL(this.#parts.picture.src);
+    URL.revokeObjectURL(this.#picture.src);
   }
 
   #showSamples(samples) {
     for (const { title, alt, url, thumbnail } of samples) {
-      const picture = createElement("img", { src: thumbnail, alt, loading: "lazy" });
       const onclick = async () => {
         const response = await fetch(url);
         if (response.ok) this.#compare(await response.blob());
       };
-      this.#parts.samples.append(
-        createElement("button", { type: "button", title, onclick }, picture),
-      );
+      const picture = h("img", { src: thumbnail, alt, loading: "lazy" });
+      this.#samples.append(h("button", { type: "button", title, onclick }, picture));
     }
   }
 
   #choose() {
-    const { file } = this.#parts;
-    const [photo] = file.files;
-    file.value = "";
+    const [photo] = this.#file.files;
+    this.#file.value = "";
     if (photo) this.#compare(photo);
   }
 
   async #compare(photo) {
     this.#stop?.abort();
     const stop = (this.#stop = new AbortController());
-    const { picture, status, progress, stop: button } = this.#parts;
-    URL.revokeObjectURL(picture.src);
-    picture.src = URL.createObjectURL(photo);
-    picture.hidden = progress.hidden = button.hidden = false;
-    progress.value = 0;
-    const show = (text, share) => {
-      status.textContent = text;
-      if (share !== undefined) progress.value = share;
+    URL.revokeObjectURL(this.#picture.src);
+    this.#picture.src = URL.createObjectURL(photo);
+    this.#picture.hidden = this.#progress.hidden = this.#stopButton.hidden = false;
+    this.#progress.value = 0;
+    const show = (text, share = this.#progress.value) => {
+      this.#status.textContent = text;
+      this.#progress.value = share;
     };
     const data = this.#data;
     try {
-      const ways = await measure(photo, data, this.#parts.full.checked, show, stop.signal);
+      const ways = await measure(photo, data, this.#full.checked, show, stop.signal);
       show("");
       this.#send("measured", { model: data.model, bytes: photo.size, ways });
     } catch (error) {
       if (stop !== this.#stop) return;
       show(stop.signal.aborted ? "Stopped." : error.message);
     } finally {
-      if (stop === this.#stop) progress.hidden = button.hidden = true;
+      if (stop === this.#stop) this.#progress.hidden = this.#stopButton.hidden = true;
     }
   }
 }
@@ -174,23 +147,20 @@ async function measure(photo, data, isFull, show, signal) {
 function waysOf(data, isFull) {
   const server = { url: `${data.base}api/session/`, token: data.token, model: data.model };
   const address = `${data.base}device/models/${data.model}/`;
-  const device = (graph) => createIdentifier({ address, run: "device", graph });
-  const ways = [];
-  if (data.downloads) {
-    ways.push(["small", "On this device, small graph", device("small")]);
-    if (isFull) ways.push(["full", "On this device, full graph", device("full")]);
-  }
-  for (const engine of data.engines) {
-    const identifier = createIdentifier({ server: { ...server, engine }, run: "server" });
-    ways.push([engine, `On the server, ${engine} engine`, identifier]);
-  }
-  return ways.map(([way, title, identifier]) => ({
-    way,
-    title,
-    identifier,
-    tries: [],
-    failed: null,
-  }));
+  /** @type {import("./types").GraphName[]} */
+  const graphs = data.downloads ? ["small", ...(isFull ? ["full"] : [])] : [];
+  return [
+    ...graphs.map((graph) => ({
+      way: graph,
+      title: `On this device, ${graph} graph`,
+      identifier: createIdentifier({ address, run: "device", graph }),
+    })),
+    ...data.engines.map((engine) => ({
+      way: engine,
+      title: `On the server, ${engine} engine`,
+      identifier: createIdentifier({ server: { ...server, engine }, run: "server" }),
+    })),
+  ].map((way) => ({ ...way, tries: [], failed: null }));
 }
 
 /** Get a way's first answer, with further attempts while its server still loads the model. */

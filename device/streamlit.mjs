@@ -5,16 +5,16 @@
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
 import { followConnection } from "./view/connection.mjs";
-import { createElement } from "./view/elements.mjs";
-import { createHeader } from "./view/header.mjs";
+import { h } from "./view/elements.mjs";
+import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
-import { ModelPlace } from "./view/model_place.mjs";
 import { Outbox } from "./view/outbox.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
+import { createHeader } from "./view/viewfinder_parts.mjs";
 
 const STYLE = new URL("streamlit.css", import.meta.url).href;
 
@@ -60,7 +60,7 @@ class Screen {
     this.#recents = openRecents({ scope: recent, prefix: base });
     parent.host.toggleAttribute("data-below", !capture);
     parent.host.toggleAttribute("data-viewfinder", capture);
-    parent.append(createElement("link", { rel: "stylesheet", href: STYLE }));
+    parent.append(h("link", { rel: "stylesheet", href: STYLE }));
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
       // Streamlit joins a new server, but runs the page there only when something happens.

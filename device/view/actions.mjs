@@ -5,11 +5,14 @@
 
 import { phraseError } from "../engine/errors.mjs";
 import { createDialog } from "./dialog.mjs";
-import { createButton, createElement } from "./elements.mjs";
-import { labelElement, toText } from "./phrasing.mjs";
+import { createButton, h } from "./elements.mjs";
+import { createLabel, toText } from "./phrasing.mjs";
 import { linkUrl } from "./share_link.mjs";
 
 const MAX_LABEL_LENGTH = 100;
+const SAVED =
+  "Saved for the owner of this app, who may use it to improve the model: your word, the model's " +
+  "answer and the time. A photo is saved without the location and time your phone adds.";
 
 /**
  * Ask what a photo shows, and save it.
@@ -23,49 +26,34 @@ const MAX_LABEL_LENGTH = 100;
  */
 export function openCorrection(parent, { entry, labels, save }) {
   const { dialog, body } = createDialog(parent, "It's something else");
-  const list = createElement("datalist", { id: "loupe-labels" });
-  list.append(...labels.map((label) => createElement("option", { value: label })));
-  const fields = createElement("label", { className: "vf-field" }, "What is it?", list);
-  const addField = (isRequired) => {
-    const input = createElement("input", {
-      type: "text",
-      required: isRequired,
-      autocomplete: "off",
-      maxLength: MAX_LABEL_LENGTH,
-      dir: "auto",
-    });
+  const list = h("datalist", { id: "loupe-labels" });
+  list.append(...labels.map((label) => h("option", { value: label })));
+  const fields = h("label.vf-field", "What is it?", list);
+  const addField = (required) => {
+    const input = h("input", { type: "text", required, autocomplete: "off", dir: "auto" });
+    input.maxLength = MAX_LABEL_LENGTH;
     input.setAttribute("list", list.id);
     fields.append(input);
     return input;
   };
   addField(true);
-  // Only such a model gives a photo several labels.
-  const isMultilabel = ["several", "nothing"].includes(entry.answer.certainty);
   const more = createButton("vf-text-button", "Another word");
-  more.hidden = !isMultilabel;
+  // Only a model with these gives a photo several labels.
+  more.hidden = !["several", "nothing"].includes(entry.answer.certainty);
   more.onclick = () => addField(false).focus();
-  const consent = createElement("input", { type: "checkbox" });
+  const consent = h("input", { type: "checkbox" });
   const isSent = entry.answer.where === "server" && entry.answer.sent?.kind !== "pixels";
-  const status = createElement("p", { className: "vf-sub", role: "status" });
-  const button = createButton("vf-button vf-main", "Save");
+  const request = isSent ? "Save my photo as well" : "Send and save my photo as well";
+  const status = h("p.vf-sub", { role: "status" });
+  const button = createButton("vf-button.vf-main", "Save");
   button.type = "submit";
-  const form = createElement(
+  const about = h("p.vf-small", SAVED);
+  const form = h(
     "form",
-    {},
     fields,
     more,
-    createElement(
-      "label",
-      { className: "vf-check" },
-      consent,
-      isSent ? "Save my photo as well" : "Send and save my photo as well",
-    ),
-    createElement(
-      "p",
-      { className: "vf-small" },
-      "Saved for the owner of this app, who may use it to improve the model: your word, the " +
-        "model's answer and the time. A photo is saved without the location and time your phone adds.",
-    ),
+    h("label.vf-check", consent, request),
+    about,
     status,
     button,
   );
@@ -79,7 +67,7 @@ export function openCorrection(parent, { entry, labels, save }) {
     try {
       const { number } = await save(chosen, consent.checked ? entry.photo : null);
       const thanks = `Thanks. To have it deleted, mention number ${number} to the owner of this app.`;
-      body.replaceChildren(createElement("p", { role: "status" }, thanks));
+      body.replaceChildren(h("p", { role: "status" }, thanks));
     } catch (error) {
       status.textContent = phraseError(error);
       button.disabled = false;
@@ -93,22 +81,14 @@ export function openCorrection(parent, { entry, labels, save }) {
 export function openShare(parent, { answer }) {
   const { dialog, body } = createDialog(parent, "Share this answer");
   const url = linkUrl(answer.token);
-  const isUnsigned = answer.where === "device";
-  const words = createElement(
-    "p",
-    {},
-    "Anyone with this link sees the answer, but not your photo.",
-    isUnsigned ? " It says that your own device computed it, so this app can't check it." : "",
-  );
-  const field = createElement("input", {
-    type: "text",
-    readOnly: true,
-    value: url,
-    ariaLabel: "Link",
-  });
+  const words = h("p", "Anyone with this link sees the answer, but not your photo.");
+  if (answer.where === "device") {
+    words.append(" It says that your own device computed it, so this app can't check it.");
+  }
+  const field = h("input", { type: "text", readOnly: true, value: url, ariaLabel: "Link" });
   field.onfocus = () => field.select();
-  const status = createElement("p", { className: "vf-sub", role: "status" });
-  const copy = createButton("vf-button vf-main", "Copy");
+  const status = h("p.vf-sub", { role: "status" });
+  const copy = createButton("vf-button.vf-main", "Copy");
   copy.onclick = async () => {
     try {
       await navigator.clipboard.writeText(url);
@@ -119,13 +99,12 @@ export function openShare(parent, { answer }) {
       status.textContent = "Press Ctrl+C (⌘C on a Mac) to copy the link.";
     }
   };
-  const parts = [words, field, status, copy];
+  body.append(words, field, status, copy);
   if (navigator.share) {
     const send = createButton("vf-button", "Send…");
     send.onclick = () => navigator.share({ title: toText(answer.headline), url }).catch(() => {});
-    parts.push(send);
+    body.append(send);
   }
-  body.append(...parts);
   dialog.showModal();
 }
 
@@ -134,22 +113,14 @@ export function openLookUp(parent, { answer }, sites) {
   const { dialog, body } = createDialog(parent, "Look it up");
   const [{ label }] = answer.prediction.candidates;
   const words = label.replace(/[()]/g, "");
-  const links = sites.map(({ name, url }) =>
-    createElement(
-      "a",
-      {
-        className: "vf-button",
-        href: url + encodeURIComponent(words),
-        target: "_blank",
-        rel: "noopener noreferrer",
-      },
-      name,
-    ),
-  );
+  const [target, rel] = ["_blank", "noopener noreferrer"];
+  const links = sites.map(({ name, url }) => {
+    return h("a.vf-button", { href: url + encodeURIComponent(words), target, rel }, name);
+  });
   body.append(
-    createElement("p", { className: "vf-sub" }, labelElement(label, answer.language)),
+    h("p.vf-sub", createLabel(label, answer.language)),
     ...links,
-    createElement("p", { className: "vf-small" }, "Another site opens, which then sees the label."),
+    h("p.vf-small", "Another site opens, which then sees the label."),
   );
   dialog.showModal();
 }

@@ -2,10 +2,9 @@
  * An answer in words and numbers. States differ in words first, then in shape, then in colour.
  */
 
-import { formatOf } from "./ask.mjs";
-import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
-import { formatPercent, labelElement, showPhrase, toText } from "./phrasing.mjs";
-import { engineOf, sourceOf } from "./where.mjs";
+import { createButton, createCaption, createIcon, h } from "./elements.mjs";
+import { createLabel, formatPercent, phraseNodes, toText } from "./phrasing.mjs";
+import { engineOf, formatOf, sourceOf } from "./promise.mjs";
 
 const ROWS = 5;
 /** Where another model sees the photo. */
@@ -38,11 +37,14 @@ export function percentOf(answer, index, info) {
 
 /** Return an answer's lines as paragraphs. */
 export function createLines({ lines, language }) {
-  return lines.map((line) => {
-    const paragraph = createElement("p", { className: "vf-sub" });
-    showPhrase(paragraph, line, language);
-    return paragraph;
-  });
+  return lines.map((line) => h("p.vf-sub", ...phraseNodes(line, language)));
+}
+
+/** Return an element whose `--value` is a share in percent. */
+function createMark(selector, share, properties = {}) {
+  const mark = h(selector, properties);
+  mark.style.setProperty("--value", String(share * 100));
+  return mark;
 }
 
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
@@ -50,26 +52,19 @@ export function createBars(answer, info, rowCount = ROWS) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
   const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
-    const bar = createElement("i", { className: "vf-bar" });
-    bar.style.setProperty("--value", String(probability * 100));
-    const head = createElement("div", { role: "rowheader" }, labelElement(label, answer.language));
-    const track = createElement("div", { className: "vf-track", ariaHidden: "true" }, bar);
-    const share = createElement("div", { role: "cell" }, percentOf(answer, index, info));
-    const row = createElement("div", { role: "row", className: "vf-row" }, head, track, share);
+    const head = h("div", { role: "rowheader" }, createLabel(label, answer.language));
+    const track = h("div.vf-track", { ariaHidden: "true" }, createMark("i.vf-bar", probability));
+    const share = h("div", { role: "cell" }, percentOf(answer, index, info));
+    const row = h("div.vf-row", { role: "row" }, head, track, share);
     row.toggleAttribute("data-named", isNamed.has(label));
     return row;
   });
-  const bars = createElement("div", { role: "table", className: "vf-bars" }, ...rows);
-  bars.ariaLabel = "The likeliest labels";
+  const bars = h("div.vf-bars", { role: "table", ariaLabel: "The likeliest labels" }, ...rows);
   bars.dataset.tone = toneOf(answer);
   // Only calibrated models call something very likely.
-  if (plausible) bars.prepend(createAxis());
+  const axis = h("div.vf-axis", { ariaHidden: "true" }, h("div.vf-track", "very likely"));
+  if (plausible) bars.prepend(axis);
   return bars;
-}
-
-function createAxis() {
-  const bracket = createElement("div", { className: "vf-track" }, "very likely");
-  return createElement("div", { className: "vf-axis", ariaHidden: "true" }, bracket);
 }
 
 /**
@@ -77,24 +72,19 @@ function createAxis() {
  */
 export function createRuler(answer, info) {
   const { candidates } = answer.prediction;
-  const hasNumbers = answer.certainty !== "unknown";
-  const ruler = createElement("div", { className: "vf-ruler", ariaHidden: "true" });
+  const ruler = h("div.vf-ruler", { ariaHidden: "true" });
   for (let at = 0; at <= 100; at += 10) {
-    const tick = createElement("i", { className: "vf-tick" });
+    const tick = createMark("i.vf-tick", at / 100);
     tick.toggleAttribute("data-tall", [0, 50, 90, 100].includes(at));
-    tick.style.setProperty("--value", String(at));
     ruler.append(tick);
   }
-  if (!hasNumbers) return [ruler, ...createLines(answer).slice(0, 1)];
-  const value = createElement("i", { className: "vf-value" });
-  value.style.setProperty("--value", String(candidates[0].probability * 100));
-  ruler.append(value);
+  if (answer.certainty === "unknown") return [ruler, ...createLines(answer).slice(0, 1)];
+  ruler.append(createMark("i.vf-value", candidates[0].probability));
   const rows = candidates.slice(1, 3).map(({ label, probability }, index) => {
-    const hairline = createElement("i", { className: "vf-hairline", ariaHidden: "true" });
-    hairline.style.setProperty("--value", String(probability * 100));
-    const name = createElement("span", {}, labelElement(label, answer.language));
-    const share = createElement("span", {}, percentOf(answer, index + 1, info));
-    return createElement("div", { className: "vf-next-label" }, name, hairline, share);
+    const hairline = createMark("i.vf-hairline", probability, { ariaHidden: "true" });
+    const name = h("span", createLabel(label, answer.language));
+    const share = h("span", percentOf(answer, index + 1, info));
+    return h("div.vf-next-label", name, hairline, share);
   });
   return [ruler, ...rows];
 }
@@ -108,47 +98,31 @@ export function createRuler(answer, info) {
  * @param {(name: string) => void} onModel
  */
 export function createWaysOn(models, current, onModel) {
-  const ways = models
+  const others = models
     .filter(({ name }) => name !== current)
-    .toSorted((one, other) => other.count - one.count)
-    .map(({ name, title, language, knows, place }) => {
-      const line = createElement("span", { className: "vf-small" });
-      showPhrase(line, [...knows, `. ${PLACES[place] ?? "Asks you first"}`], language);
-      const heading = createElement("b", {}, "Try “", createElement("bdi", {}, title), "”");
-      const button = createElement("button", { type: "button", className: "vf-way" });
-      button.append(
-        createIcon("swap"),
-        createElement("span", {}, heading, line),
-        createIcon("next"),
-      );
-      button.onclick = () => onModel(name);
-      return { title, item: createElement("li", {}, button) };
-    });
-  const [first, ...others] = ways;
+    .toSorted((one, other) => other.count - one.count);
+  const [first, ...items] = others.map(({ name, title, language, knows, place }) => {
+    const line = [...knows, `. ${PLACES[place] ?? "Asks you first"}`];
+    const heading = ["Try “", h("bdi", title), "”"];
+    const properties = { type: "button", onclick: () => onModel(name) };
+    const caption = createCaption(heading, phraseNodes(line, language));
+    const parts = [createIcon("swap"), caption, createIcon("next")];
+    return h("li", h("button.vf-way", properties, ...parts));
+  });
   if (!first) return [];
-  const items = others.map(({ item }) => item);
-  return [createElement("ul", { className: "vf-ways-on" }, first.item, ...fold(items, others))];
+  const titles = others.slice(1).map(({ title }) => h("bdi", title));
+  return [h("ul.vf-ways-on", first, ...fold(items, titles))];
 }
 
 /** Return several models as one way that opens; a single one needs no fold. */
-function fold(items, others) {
+function fold(items, titles) {
   if (items.length < 2) return items;
-  const names = others.flatMap(({ title }, index) => [
-    ...(index ? [", "] : []),
-    createElement("bdi", {}, title),
-  ]);
-  const words = createElement(
-    "span",
-    {},
-    createElement("b", {}, "Other models"),
-    createElement("span", { className: "vf-small" }, ...names),
-  );
-  const summary = createElement("summary", { className: "vf-way" });
-  summary.append(createIcon("more"), words, createIcon("down"));
-  const list = createElement("ul", {}, ...items);
-  const details = createElement("details", {}, summary, list);
+  const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));
+  const caption = createCaption(["Other models"], names);
+  const summary = h("summary.vf-way", createIcon("more"), caption, createIcon("down"));
+  const details = h("details", summary, h("ul", ...items));
   details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });
-  return [createElement("li", {}, details)];
+  return [h("li", details)];
 }
 
 /**
@@ -159,8 +133,7 @@ function fold(items, others) {
  * @param {boolean} isLink of a link, perhaps of another visitor
  */
 export function createSource(answer, sent, isLink) {
-  const how = createElement("span", { className: "vf-how" }, `, ${engineOf(answer)}`);
-  return createElement("span", {}, sourceOf(answer, sent, isLink), how);
+  return h("span", sourceOf(answer, sent, isLink), h("span.vf-how", `, ${engineOf(answer)}`));
 }
 
 /** Images by entry: each new one would be read and decoded again, which takes long to free. */
@@ -168,20 +141,14 @@ const thumbnails = new WeakMap();
 
 function thumbnailOf(entry) {
   if (!thumbnails.has(entry)) {
-    const image = createElement("img", { className: "vf-thumb", alt: "" });
-    const url = URL.createObjectURL(entry.photo);
-    image.onload = () => URL.revokeObjectURL(url);
+    const src = URL.createObjectURL(entry.photo);
+    const image = h("img.vf-thumb", { alt: "", src, onload: () => URL.revokeObjectURL(src) });
     image.onerror = () => {
-      URL.revokeObjectURL(url);
-      const kind = createElement(
-        "span",
-        { className: "vf-thumb" },
-        formatOf(entry.photo) || "File",
-      );
+      URL.revokeObjectURL(src);
+      const kind = h("span.vf-thumb", formatOf(entry.photo) || "File");
       thumbnails.set(entry, kind);
       image.replaceWith(kind);
     };
-    image.src = url;
     thumbnails.set(entry, image);
   }
   return thumbnails.get(entry);
@@ -190,21 +157,18 @@ function thumbnailOf(entry) {
 /** Return the recent photos, each a button that opens its answer again. */
 export function createRecents(entries, onOpen, onClear) {
   const items = entries.map((entry) => {
-    const image = thumbnailOf(entry);
-    const name = createElement("span", {});
-    showPhrase(name, shortName(entry.answer), entry.answer.language);
-    const button = createElement("button", { type: "button", className: "vf-recent" }, image, name);
-    button.onclick = () => onOpen(entry);
+    const name = h("span", ...phraseNodes(shortName(entry.answer), entry.answer.language));
+    const properties = { type: "button", onclick: () => onOpen(entry) };
+    const button = h("button.vf-recent", properties, thumbnailOf(entry), name);
     button.dataset.entry = entry.id;
-    return createElement("li", {}, button);
+    return h("li", button);
   });
-  // No heading: after a rejected photo there is none above it.
-  const heading = createElement("p", { className: "vf-small" }, "This visit");
   const clear = createButton("vf-text-button", "Clear", { onclick: onClear });
-  clear.append(createUnseen("span", {}, " recent photos"));
+  clear.append(h("span.vf-unseen", " recent photos"));
   return [
-    createElement("div", { className: "vf-visit-head" }, heading, clear),
-    createElement("ul", { className: "vf-strip", ariaLabel: "This visit" }, ...items),
+    // No heading: after a rejected photo there is none above it.
+    h("div.vf-visit-head", h("p.vf-small", "This visit"), clear),
+    h("ul.vf-strip", { ariaLabel: "This visit" }, ...items),
   ];
 }
 

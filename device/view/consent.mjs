@@ -1,11 +1,17 @@
 /**
- * What the visitor was told that leaves the device, and agreed to. What was said last holds: more than
- * that is asked about first.
+ * What the visitor was told that leaves the device, and agreed to: of a photo, of a file that the
+ * browser can't read, and of the open photo when another model is chosen.
  */
 
+/** @import { Answer } from "../types" */
 /** @import { Identifier, IdentifierState } from "./types" */
 
-import { ask, fileQuestion, photoQuestion } from "./ask.mjs";
+import { pause } from "../engine/abort.mjs";
+import { ask } from "./ask.mjs";
+import { fileQuestion, modelQuestion, photoQuestion } from "./promise.mjs";
+
+/** Longest wait for the size of a model before a question, in milliseconds. */
+const ABOUT_MS = 1500;
 
 /** Thrown where a question was answered with no; `wantsOther` if by its button, for a file. */
 export class Declined extends Error {
@@ -18,6 +24,7 @@ export class Declined extends Error {
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
+/** The promise that was made last holds: more than that is asked about first. */
 export class Consent {
   #parts;
   #promised = 0;
@@ -48,7 +55,7 @@ export class Consent {
    * is shown. The line of a shared answer says nothing of the visitor's photo.
    *
    * @param {Blob} photo
-   * @param {{photo: Blob | null, answer: import("../types").Answer}} former what is shown
+   * @param {{photo: Blob | null, answer: Answer}} former what is shown
    * @param {Pick<Identifier, "state" | "recipe" | "decided">} identifier
    * @param {AbortSignal} signal
    * @throws {Declined} or the signal's reason
@@ -80,4 +87,82 @@ export class Consent {
     }
     return this.isFileAllowed;
   }
+}
+
+/** @typedef {"device" | "any"} Place "any": as the mode has it */
+
+/**
+ * Where another model is to see the photo that is open: the visitor is asked once, where a photo
+ * would leave the device or a model be fetched.
+ */
+export class ModelPlace {
+  /** Models that were ready on this device: the browser still has their files. */
+  ready = new Set();
+  #getScreen;
+  /** The visitor's choice. */
+  #chosen = null;
+  /** Counts questions, so that only the last one is asked. */
+  #turn = 0;
+
+  /** @param {() => {data: any, identifier: any, view: any}} getScreen returns the present parts */
+  constructor(getScreen) {
+    this.#getScreen = getScreen;
+  }
+
+  /**
+   * Return a model's place, or null if the visitor is to be asked.
+   *
+   * @param {string} name
+   * @returns {Place | null}
+   */
+  known(name) {
+    const { data, identifier } = this.#getScreen();
+    const { downloads, run } = data;
+    const isOff = run === "auto" && ["off", "failed"].includes(identifier.state.device);
+    if (run === "server" || !downloads || isOff) return "any";
+    if (this.ready.has(name)) return "device";
+    return run === "device" && this.#chosen === "any" ? null : this.#chosen;
+  }
+
+  /**
+   * Return a model's place; ask if it isn't known. Null means nowhere.
+   *
+   * @param {string} name
+   * @param {{photo: Blob}} entry
+   * @returns {Promise<Place | null>}
+   */
+  async choose(name, entry) {
+    const known = this.known(name);
+    if (known) return known;
+    const turn = ++this.#turn;
+    const { base, models, run } = this.#getScreen().data;
+    const { title } = models.find((model) => model.name === name) ?? { title: name };
+    const unknown = { bytes: null, recipe: null };
+    const about = await Promise.race([
+      sizeOf(`${base}device/models/${name}/model.json`, this.ready.size > 0).catch(() => unknown),
+      pause(ABOUT_MS).then(() => unknown),
+    ]);
+    const { identifier, view } = this.#getScreen();
+    // Another model was chosen meanwhile, or another photo.
+    if (turn !== this.#turn || view.entry !== entry) return null;
+    const hasServer = run === "auto";
+    const question = modelQuestion({ title, ...about }, identifier.state, entry.photo, hasServer);
+    const way = await view.ask(question).catch(() => null);
+    if (!way) return null;
+    this.#chosen = way === "device" ? "device" : "any";
+    return this.#chosen;
+  }
+}
+
+/**
+ * Return the bytes that a model's files take on the way, and its recipe.
+ *
+ * @param {string} url of its `model.json`
+ * @param {boolean} hasRuntime whether the browser has what runs all models
+ */
+async function sizeOf(url, hasRuntime) {
+  const response = await fetch(url);
+  const { graphs, recipe, runtime } = await response.json();
+  const { bytes, golden } = graphs.small;
+  return { bytes: bytes + golden.bytes + (hasRuntime ? 0 : runtime.bytes), recipe };
 }

@@ -2,7 +2,7 @@
  * The dialogs of the viewfinder: a title with *Close*, and a body.
  */
 
-import { createButton, createElement } from "./elements.mjs";
+import { createButton, h } from "./elements.mjs";
 
 /**
  * Return a dialog that is still closed, and its body. It is removed when it is closed.
@@ -12,17 +12,11 @@ import { createButton, createElement } from "./elements.mjs";
  * @returns {{dialog: HTMLDialogElement, body: Element}}
  */
 export function createDialog(parent, title) {
-  const heading = createElement("h3", { className: "vf-headline", id: "loupe-dialog" }, title);
-  const close = createButton("vf-text-button", "Close");
-  const body = createElement("div", { className: "vf-dialog-body" });
-  const dialog = createElement(
-    "dialog",
-    { className: "vf-dialog" },
-    createElement("div", { className: "vf-dialog-head" }, heading, close),
-    body,
-  );
+  const heading = h("h3.vf-headline", { id: "loupe-dialog" }, title);
+  const close = createButton("vf-text-button", "Close", { onclick: () => dialog.close() });
+  const body = h("div.vf-dialog-body");
+  const dialog = h("dialog.vf-dialog", h("div.vf-dialog-head", heading, close), body);
   dialog.setAttribute("aria-labelledby", heading.id);
-  close.onclick = () => dialog.close();
   dialog.onclose = () => dialog.remove();
   // A press on the backdrop. A selection of text may end there, but doesn't begin there.
   let pressed = null;

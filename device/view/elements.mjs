@@ -3,37 +3,51 @@
  */
 
 /**
- * Return an element.
+ * Return an element, in the manner of hyperscript: `h("p.vf-small", { hidden: true }, "Text")`.
  *
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Record<string, unknown>} [properties] properties of the element, or attributes where it has no such property
- * @param {...(Node | string)} children
- * @returns {HTMLElementTagNameMap[Tag]}
+ * @template {string} Selector
+ * @param {Selector} selector tag and classes
+ * @param {Record<string, unknown> | Node | string} [first] properties of the element, or attributes
+ *   where it has no such property; or its first child
+ * @param {...(Node | string)} others further children
+ * @returns {import("./types").ElementOf<Selector>}
  */
-export function createElement(tag, properties = {}, ...children) {
+export function h(selector, first = {}, ...others) {
+  const isChild = typeof first === "string" || first instanceof Node;
+  const [tag, ...classes] = selector.split(".");
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
+  if (classes.length) element.className = classes.join(" ");
+  for (const [name, value] of Object.entries(isChild ? {} : first)) {
     if (name in element) Object.assign(element, { [name]: value });
     else element.setAttribute(name, String(value));
   }
-  element.append(...children);
-  return element;
+  element.append(...(isChild ? [first, ...others] : others));
+  return /** @type {any} */ (element);
 }
 
 /**
  * Return a button; `icon` is drawn before its text. An icon-only button's name is its label.
  *
- * @param {string} className
+ * @param {string} classes as in a selector: "vf-button.vf-main"
  * @param {string} text
  * @param {{icon?: string, isIconOnly?: boolean, onclick?: (event: MouseEvent) => void}} [options]
  */
-export function createButton(className, text, { icon, isIconOnly = false, onclick } = {}) {
-  const button = createElement("button", { type: "button", className, onclick });
+export function createButton(classes, text, { icon, isIconOnly = false, onclick } = {}) {
+  const button = h(`button.${classes}`, { type: "button", onclick });
   if (icon) button.append(createIcon(icon));
   if (isIconOnly) button.setAttribute("aria-label", text);
-  else button.append(createElement("span", {}, text));
+  else button.append(h("span", text));
   return button;
+}
+
+/**
+ * Return a title with a small line below it, as for a choice.
+ *
+ * @param {(Node | string)[]} title
+ * @param {(Node | string)[]} line
+ */
+export function createCaption(title, line) {
+  return h("span", h("b", ...title), h("span.vf-small", ...line));
 }
 
 /** Return an icon of 24 × 24 px in the colour of the text. */
@@ -46,18 +60,6 @@ export function createIcon(name) {
   path.setAttribute("d", ICONS[name]);
   svg.append(path);
   return svg;
-}
-
-/**
- * Return an element for screen readers only.
- *
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Record<string, unknown>} [properties]
- * @param {...(Node | string)} children
- */
-export function createUnseen(tag, properties = {}, ...children) {
-  return createElement(tag, { ...properties, className: "vf-unseen" }, ...children);
 }
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -4,42 +4,42 @@
  */
 
 import { seenBox } from "./crop.mjs";
-import { createElement } from "./elements.mjs";
+import { createIcon, h } from "./elements.mjs";
+import { fileName, formatBytes } from "./promise.mjs";
 
 /** How dark the photo becomes where covering it changed nothing: as under the scrim. */
 const DARKEST = 0.68;
 
 /** Return the four corners of a frame. */
 export function createCorners() {
-  const corners = Array.from({ length: 4 }, () => createElement("i", { className: "vf-corner" }));
-  return createElement("div", { className: "vf-corners", ariaHidden: "true" }, ...corners);
+  const corners = Array.from({ length: 4 }, () => h("i.vf-corner"));
+  return h("div.vf-corners", { ariaHidden: "true" }, ...corners);
 }
 
 /** Its parent is the square, whose shape it sets. */
 export class PhotoView {
-  element = createElement("figure", { className: "vf-photo", hidden: true });
+  element = h("figure.vf-photo", { hidden: true });
+  /** In place of a file that this browser can't draw, which the server may read: name and size. */
+  fileLabel = h("div.vf-file", { hidden: true });
   /** Whether all of the photo is shown, not only what the model saw. */
   isWhole = false;
   // A large photo takes 100 ms to decode, for which the answer would wait.
-  #image = createElement("img", { className: "vf-image", decoding: "async" });
-  #shade = createElement("div", { className: "vf-shade", ariaHidden: "true" });
-  #seen = createElement("i", { className: "vf-seen" });
-  #canvas = createElement("canvas", {
-    className: "vf-spotlight",
-    ariaHidden: "true",
-    hidden: true,
-  });
-  #corners = createCorners();
-  #caption = createElement("figcaption", { className: "vf-unseen", hidden: true });
+  #image = h("img.vf-image", { decoding: "async" });
+  #shade = h("div.vf-shade", { ariaHidden: "true" });
+  #seen = h("i.vf-seen");
+  #canvas = h("canvas.vf-spotlight", { ariaHidden: "true", hidden: true });
+  #caption = h("figcaption.vf-unseen", { hidden: true });
   #photo = null;
   #recipe = null;
 
   constructor() {
     this.#shade.append(this.#seen, this.#canvas);
-    this.element.append(this.#image, this.#shade, this.#corners, this.#caption);
+    this.element.append(this.#image, this.#shade, createCorners(), this.#caption);
     this.#image.onerror = () => {
-      // The server may read formats that this browser doesn't.
-      this.element.hidden = true;
+      const name = h("b", { dir: "auto" }, fileName(this.#photo) || "Your photo");
+      const size = h("span", formatBytes(this.#photo.size));
+      this.fileLabel.replaceChildren(createIcon("file"), name, size);
+      this.fileLabel.hidden = false;
     };
   }
 
@@ -63,7 +63,7 @@ export class PhotoView {
     this.#photo = photo;
     URL.revokeObjectURL(this.#image.src);
     this.#image.removeAttribute("src");
-    this.element.hidden = true;
+    this.element.hidden = this.fileLabel.hidden = true;
     if (!photo) return;
     this.#image.alt = alt;
     this.#image.onload = () => {

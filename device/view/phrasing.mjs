@@ -7,6 +7,7 @@
  */
 
 import { toFixed } from "../engine/rounding.mjs";
+import { h } from "./elements.mjs";
 
 /** Return the answer in words, as a phrase. */
 export function headline(model, prediction) {
@@ -65,22 +66,18 @@ export function toText(phrase) {
 }
 
 /**
- * Show a phrase in an element. Labels name their language and set their own direction, so that
- * they are read aloud and broken into lines rightly, and Arabic does not turn the English around.
+ * Return a phrase's nodes. Labels name their language and set their own direction, so that they are
+ * read aloud and broken into lines rightly, and Arabic does not turn the English around.
  */
-export function showPhrase(element, phrase, language) {
-  element.replaceChildren(
-    ...phrase.map((part) => (typeof part === "string" ? part : labelElement(part.label, language))),
+export function phraseNodes(phrase, language) {
+  return phrase.map((part) =>
+    typeof part === "string" ? part : createLabel(part.label, language),
   );
 }
 
 /** Return a `span` with a label, its language and its direction. */
-export function labelElement(label, language) {
-  const span = document.createElement("span");
-  span.lang = language;
-  span.dir = "auto";
-  span.textContent = label;
-  return span;
+export function createLabel(label, language) {
+  return h("span", { lang: language, dir: "auto" }, label);
 }
 
 function fill(template, model, prediction) {
@@ -93,7 +90,7 @@ function fill(template, model, prediction) {
 
 function valueOf(placeholder, model, prediction) {
   const { names, things, conjunctions } = model.words;
-  const nameOf = (label) => names[model.labels.indexOf(label)];
+  const namesOf = (labels) => labels.map((label) => names[model.labels.indexOf(label)]);
   const name = names[topIndex(model, prediction)];
   switch (placeholder) {
     case "top":
@@ -105,9 +102,9 @@ function valueOf(placeholder, model, prediction) {
     case "percent":
       return [formatPercent(model, prediction.candidates[0].probability)];
     case "present":
-      return list(prediction.answer.map(nameOf), conjunctions.present);
+      return list(namesOf(prediction.answer), conjunctions.present);
     case "plausible":
-      return list(prediction.plausible.map(nameOf), conjunctions.plausible);
+      return list(namesOf(prediction.plausible), conjunctions.plausible);
   }
 }
 
@@ -118,12 +115,8 @@ function topIndex(model, prediction) {
 /** Return "a", "a or b", "a, b or c". */
 function list(phrases, conjunction) {
   const last = phrases.length - 1;
-  return join(
-    phrases.flatMap((phrase, index) => {
-      if (index === 0) return [phrase];
-      return [[index === last ? ` ${conjunction} ` : ", "], phrase];
-    }),
-  );
+  const before = (index) => (index === 0 ? "" : index === last ? ` ${conjunction} ` : ", ");
+  return join(phrases.flatMap((phrase, index) => [[before(index)], phrase]));
 }
 
 /** Return phrases as one, in which no text is empty or follows another text. */

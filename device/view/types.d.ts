@@ -41,6 +41,17 @@ export interface Sample {
   thumbnail: string;
 }
 
+/** See `ask`. */
+export interface Question {
+  title: string;
+  line: string;
+  ways: { name: string; icon: string; title: string; line: string }[];
+  /** The button below that leaves all as it is. */
+  keep?: string;
+  /** What has been sent so far. */
+  sent?: string;
+}
+
 /** What `mountViewfinder` takes; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
 export interface ViewfinderOptions {
   identifier: Identifier;
@@ -85,3 +96,10 @@ export interface ViewfinderOptions {
   onWhere?: () => void;
   onRetry?: () => void;
 }
+
+/** The element of a selector with classes, such as "p.vf-small". */
+export type ElementOf<Selector extends string> = (
+  Selector extends `${infer Tag}.${string}` ? Tag : Selector
+) extends infer Name extends keyof HTMLElementTagNameMap
+  ? HTMLElementTagNameMap[Name]
+  : HTMLElement;

@@ -3,18 +3,17 @@
  * is in a shadow root.
  */
 
-import { ask, labelFiles } from "./ask.mjs";
+import { ask, openRunMenu } from "./ask.mjs";
 import { Camera } from "./camera.mjs";
 import { cameraAccess, watchPermission } from "./camera_access.mjs";
 import { Consent, Declined } from "./consent.mjs";
 import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
 import { LiveAnswers } from "./live.mjs";
 import { canPaste, listen, NO_PHOTO_PASTED, readClipboard } from "./photo_sources.mjs";
+import { engineOf, partOf } from "./promise.mjs";
 import { randomId } from "./recents.mjs";
-import { openRunMenu } from "./run_menu.mjs";
 import { createParts, followSize, followTheme, linkStyles } from "./viewfinder_parts.mjs";
 import { render } from "./viewfinder_screen.mjs";
-import { engineOf, partOf } from "./where.mjs";
 
 const IDLE_MS = 120_000;
 const WAITING_MS = 300;
@@ -83,7 +82,6 @@ class Viewfinder {
     recents: [],
   };
   #consent = new Consent(this.#parts);
-  #followFile = labelFiles(this.#parts.square, () => this.#state.entry?.photo);
   #region = null;
   #request = new AbortController();
   #asking = new AbortController();
@@ -146,7 +144,7 @@ class Viewfinder {
    * Ask a question about what is shown, in place of its words and of an earlier question; null means
    * that it stays as it is.
    *
-   * @param {import("./ask.mjs").Question} question
+   * @param {import("./types").Question} question
    */
   async ask(question) {
     this.#asking.abort();
@@ -172,7 +170,6 @@ class Viewfinder {
       explanation: null,
     });
     this.#parts.photo.hideSpotlight();
-    this.#followFile();
     if (entry) this.#live.stop();
     else this.#parts.video.play().catch(() => {});
     this.#render();

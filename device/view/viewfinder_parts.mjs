@@ -3,168 +3,134 @@
  * which of them are shown, and where.
  */
 
-import { createButton, createElement, createIcon, createUnseen } from "./elements.mjs";
+import { createButton, createIcon, h } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
-const STYLES = [
-  "tokens.css",
-  "viewfinder.css",
-  "answer.css",
-  "layouts.css",
-  "dialog.css",
-  "ask.css",
-];
+const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "ask"];
+
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
 
-/** Return the elements by name; the order in the document is words, shutter, rest. */
+/** The children of elements, in the order of the document: words, shutter, rest. */
+const TREE = {
+  root: "screen visit",
+  screen: "picture side shutter acts ways mode torch zoom flip where keys bar",
+  picture: "video stage",
+  stage: "square pill",
+  pill: "why whole",
+  side: "words samples",
+  words: "head note status alert retry explanation details spoken",
+  head: "headline percent lookUp",
+  acts: "correct share",
+  ways: "openCamera cameraApp choose paste pick capture",
+  mode: "live still",
+  bar: "models",
+};
+
+/** Return the elements by name. */
 export function createParts() {
   const parts = {
-    root: createElement("div", { className: "vf", hidden: true }),
-    screen: createElement("div", { className: "vf-screen" }),
-    side: createElement("div", { className: "vf-side" }),
+    root: h("div.vf", { hidden: true }),
+    screen: h("div.vf-screen"),
+    side: h("div.vf-side"),
 
-    models: createElement("select", { className: "vf-chip", ariaLabel: "Model" }),
-    bar: createElement("div", { className: "vf-topbar", hidden: true }),
+    models: h("select.vf-chip", { ariaLabel: "Model" }),
+    bar: h("div.vf-topbar", { hidden: true }),
 
-    picture: createElement("div", { className: "vf-picture" }),
-    video: createElement("video", {
-      className: "vf-video",
-      muted: true,
-      playsInline: true,
-      autoplay: true,
-      ariaHidden: "true",
-    }),
-    stage: createElement("div", { className: "vf-stage" }),
-    square: createElement("div", { className: "vf-square" }),
-    hint: createElement("div", { className: "vf-hint" }),
+    picture: h("div.vf-picture"),
+    video: h("video.vf-video", { muted: true, playsInline: true, autoplay: true }),
+    stage: h("div.vf-stage"),
+    square: h("div.vf-square"),
+    hint: h("div.vf-hint"),
     photo: new PhotoView(),
     why: createButton("vf-why", "Why?", { icon: "eye" }),
     whole: createButton("vf-whole", "Show the whole photo", { icon: "whole", isIconOnly: true }),
-    pill: createElement("div", { className: "vf-pill" }),
+    pill: h("div.vf-pill"),
 
-    words: createElement("section", { className: "vf-words", ariaLabel: "Answer" }),
-    headline: createElement("h2", { className: "vf-headline" }),
-    percent: createElement("b", { className: "vf-percent" }),
+    words: h("section.vf-words", { ariaLabel: "Answer" }),
+    head: h("div.vf-head"),
+    headline: h("h2.vf-headline"),
+    percent: h("b.vf-percent"),
     lookUp: createButton("vf-icon-button", "Look it up", { icon: "book", isIconOnly: true }),
-    note: createElement("p", { className: "vf-sub" }),
-    status: createElement("p", { className: "vf-sub" }),
-    alert: createElement("p", { className: "vf-alert", role: "alert" }),
+    note: h("p.vf-sub"),
+    status: h("p.vf-sub"),
+    alert: h("p.vf-alert", { role: "alert" }),
     retry: createButton("vf-button", "Try again"),
     tryCamera: createButton("vf-text-button", "Try the camera again"),
-    explanation: createElement("p", { className: "vf-sub" }),
-    details: createElement("div", { className: "vf-details" }),
-    spoken: createUnseen("p", { ariaLive: "polite" }),
+    explanation: h("p.vf-sub"),
+    details: h("div.vf-details"),
+    spoken: h("p.vf-unseen", { ariaLive: "polite" }),
 
-    shutter: createElement("button", { type: "button", className: "vf-shutter" }),
+    shutter: h("button.vf-shutter", { type: "button" }),
     live: createButton("vf-segment", "Live"),
     still: createButton("vf-segment", "Photo"),
-    mode: createElement("div", { className: "vf-mode", role: "group", ariaLabel: "Mode" }),
-    torch: createButton("vf-icon-button vf-ring vf-torch", "Torch", {
-      icon: "torch",
-      isIconOnly: true,
-    }),
-    zoom: createElement("button", { type: "button", className: "vf-icon-button vf-ring vf-zoom" }),
-    flip: createButton("vf-icon-button vf-flip", "Other camera", {
-      icon: "flip",
-      isIconOnly: true,
-    }),
+    mode: h("div.vf-mode", { role: "group", ariaLabel: "Mode" }),
+    torch: ringButton("vf-ring.vf-torch", "Torch", "torch"),
+    zoom: h("button.vf-icon-button.vf-ring.vf-zoom", { type: "button" }),
+    flip: ringButton("vf-flip", "Other camera", "flip"),
 
-    openCamera: createButton("vf-button vf-main", "Open the camera", { icon: "camera" }),
-    cameraApp: createButton("vf-button vf-main", "Take a photo", { icon: "camera" }),
-    choose: createButton("vf-button vf-choose", "Choose one", { icon: "gallery" }),
-    paste: createButton("vf-button vf-paste", "Paste", { icon: "paste" }),
-    ways: createElement("div", { className: "vf-ways" }),
+    openCamera: createButton("vf-button.vf-main", "Open the camera", { icon: "camera" }),
+    cameraApp: createButton("vf-button.vf-main", "Take a photo", { icon: "camera" }),
+    choose: createButton("vf-button.vf-choose", "Choose one", { icon: "gallery" }),
+    paste: createButton("vf-button.vf-paste", "Paste", { icon: "paste" }),
+    ways: h("div.vf-ways"),
     // Of any type: the content decides, and not every system knows HEIC or AVIF.
-    pick: createElement("input", { type: "file", hidden: true }),
-    capture: createElement("input", { type: "file", accept: "image/*", hidden: true }),
+    pick: h("input", { type: "file", hidden: true }),
+    capture: h("input", { type: "file", accept: "image/*", hidden: true }),
 
-    correct: createButton("vf-act vf-correct", "Wrong?", { icon: "pen" }),
-    share: createButton("vf-act vf-share", "Share", { icon: "share" }),
-    acts: createElement("div", { className: "vf-acts" }),
+    correct: createButton("vf-act.vf-correct", "Wrong?", { icon: "pen" }),
+    share: createButton("vf-act.vf-share", "Share", { icon: "share" }),
+    acts: h("div.vf-acts"),
 
-    where: createElement("button", { type: "button", className: "vf-where" }),
-    keys: createElement(
-      "p",
-      { className: "vf-keys" },
-      createElement("kbd", {}, "Space"),
-      " or drop one anywhere",
-    ),
-    samples: createElement("div", { className: "vf-samples", hidden: true }),
-    visit: createElement("div", { className: "vf-visit", hidden: true }),
+    where: h("button.vf-where", { type: "button" }),
+    keys: h("p.vf-keys", h("kbd", "Space"), " or drop one anywhere"),
+    samples: h("div.vf-samples", { hidden: true }),
+    visit: h("div.vf-visit", { hidden: true }),
   };
+  for (const [parent, children] of Object.entries(TREE)) {
+    parts[parent].append(...children.split(" ").map((name) => parts[name]));
+  }
+  parts.video.ariaHidden = "true";
   parts.capture.setAttribute("capture", "environment");
-  assemble(parts);
+  parts.bar.append(createIcon("down"));
+  const { element, fileLabel } = parts.photo;
+  parts.square.append(parts.hint, element, createCorners(), fileLabel);
   return parts;
 }
 
-function assemble(parts) {
-  const { root, screen, side, words } = parts;
-  parts.bar.append(parts.models, createIcon("down"));
-  parts.square.append(parts.hint, parts.photo.element, createCorners());
-  parts.pill.append(parts.why, parts.whole);
-  parts.stage.append(parts.square, parts.pill);
-  parts.picture.append(parts.video, parts.stage);
-  const head = createElement(
-    "div",
-    { className: "vf-head" },
-    parts.headline,
-    parts.percent,
-    parts.lookUp,
-  );
-  words.append(
-    head,
-    parts.note,
-    parts.status,
-    parts.alert,
-    parts.retry,
-    parts.explanation,
-    parts.details,
-    parts.spoken,
-  );
-  parts.mode.append(parts.live, parts.still);
-  parts.acts.append(parts.correct, parts.share);
-  parts.ways.append(
-    parts.openCamera,
-    parts.cameraApp,
-    parts.choose,
-    parts.paste,
-    parts.pick,
-    parts.capture,
-  );
-  side.append(words, parts.samples);
-  screen.append(
-    parts.picture,
-    side,
-    parts.shutter,
-    parts.acts,
-    parts.ways,
-    parts.mode,
-    parts.torch,
-    parts.zoom,
-    parts.flip,
-    parts.where,
-    parts.keys,
-    parts.bar,
-  );
-  root.append(screen, parts.visit);
+function ringButton(classes, text, icon) {
+  return createButton(`vf-icon-button.${classes}`, text, { icon, isIconOnly: true });
 }
 
-/** Link the style sheets; the promise is fulfilled once they have loaded or failed. */
+/**
+ * Link style sheets; the promise is fulfilled once they have loaded or failed.
+ *
+ * @param {Element} root
+ * @param {string[]} [names] without their suffix, relative to this file
+ */
 export function linkStyles(root, names = STYLES) {
   const links = names.map((name) => {
-    const href = new URL(name, import.meta.url).href;
-    return createElement("link", { rel: "stylesheet", href });
+    return h("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
   });
   root.prepend(...links);
-  return Promise.all(
-    links.map(
-      (link) =>
-        new Promise((resolve) => {
-          link.onload = link.onerror = resolve;
-        }),
-    ),
-  );
+  const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));
+  return Promise.all(links.map(load));
+}
+
+/**
+ * Return a place in Streamlit's header. It is outside Streamlit's elements, which are dimmed and
+ * below the header while a script runs.
+ *
+ * @param {number} logo width of the logo in pixels
+ */
+export function createHeader(logo) {
+  const place = h("section.vf-header", { ariaLabel: "Model", hidden: true });
+  place.style.setProperty("--logo", `${logo / 16}rem`);
+  const host = h("div");
+  host.attachShadow({ mode: "open" }).append(place);
+  linkStyles(place, ["tokens", "viewfinder", "../header"]).then(() => (place.hidden = false));
+  document.body.prepend(host);
+  return place;
 }
 
 /**
@@ -185,8 +151,7 @@ export function followSize(parts, onchange, header) {
     if (root.dataset.layout !== layout) {
       root.dataset.layout = layout;
       (isDesk ? side : root).append(visit);
-      if (isDesk) parts.words.after(acts);
-      else parts.shutter.after(acts);
+      (isDesk ? parts.words : parts.shutter).after(acts);
       if (!header && isDesk) side.prepend(bar);
       else if (!header) screen.append(bar);
     }

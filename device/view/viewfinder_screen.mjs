@@ -16,13 +16,12 @@ import {
 } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
-import { createElement, createIcon } from "./elements.mjs";
-import { showPhrase, toText } from "./phrasing.mjs";
-import { goneOf, partOf, promiseOf, sentOf } from "./where.mjs";
+import { createIcon, h } from "./elements.mjs";
+import { phraseNodes, toText } from "./phrasing.mjs";
+import { fetchingOf, goneOf, partOf, promiseOf, sentOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
-const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
 
 /**
  * Draw a state.
@@ -45,7 +44,11 @@ export function render(parts, state, camera, live, handlers) {
   parts.root.style.setProperty("--above", options.above ?? "0px");
   parts.root.toggleAttribute("data-opening", options.isOpening && !entry);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
-  drawModels(parts, options);
+  parts.bar.hidden = options.models.length < 2;
+  redraw(parts.models, options.models, () =>
+    options.models.map(({ name, title }) => new Option(title, name)),
+  );
+  parts.models.value = options.model;
   drawHint(parts, state, screen);
   drawPicture(parts, state, live, screen);
   drawWords(parts, state, camera, live, screen, handlers);
@@ -69,12 +72,9 @@ function redraw(element, key, create) {
   element.replaceChildren(...create());
 }
 
-function drawModels({ bar, models }, options) {
-  bar.hidden = options.models.length < 2;
-  redraw(models, options.models, () =>
-    options.models.map(({ name, title }) => new Option(title, name)),
-  );
-  models.value = options.model;
+/** Show a phrase, if it has changed. */
+function redrawPhrase(element, phrase, language = "en") {
+  redraw(element, [phrase, language], () => phraseNodes(phrase, language));
 }
 
 /** In the empty square: the app's name, or why there is no live picture. */
@@ -85,7 +85,7 @@ function drawHint({ hint, tryCamera }, { access }, screen) {
   redraw(hint, access, () => {
     if (!reason) return [createIcon("lens"), "Loupe"];
     const retry = CAN_RETRY.has(access) ? [tryCamera] : [];
-    return [createIcon("camera-off"), createElement("p", {}, reason), ...retry];
+    return [createIcon("camera-off"), h("p", reason), ...retry];
   });
 }
 
@@ -108,11 +108,7 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   parts.words.dataset.tone = tone;
   parts.words.toggleAttribute("data-live", isLive);
   const headline = answer ? answer.headline : entry ? [] : [what.headline];
-  redraw(parts.headline, [headline, answer?.language], () => {
-    const holder = createElement("span");
-    showPhrase(holder, headline, answer?.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
   const { info, state: where } = identifier;
   parts.percent.hidden = !isLive || tone === "unknown";
@@ -120,21 +116,12 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
 
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
-  redraw(parts.explanation, explanation, () => {
-    const holder = createElement("span");
-    showPhrase(holder, explanation ?? [], answer?.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
-  const status = statusOf(state, camera, isLive);
-  redraw(parts.status, status, () => {
-    const holder = createElement("span");
-    showPhrase(holder, typeof status === "string" ? [status] : status, what.language ?? "en");
-    return [...holder.childNodes];
-  });
+  redrawPhrase(parts.status, [statusOf(state, camera, isLive)].flat(), what.language);
   const { prediction } = answer ?? {};
   const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
   const key = answer && [isLive, prediction, options.model, models, options.rows];
@@ -152,25 +139,18 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
 /** Return the sentence below the headline: the current step, or what the model knows. */
 function statusOf({ entry, error, isWaiting, isLive, options }, camera, isShown) {
   const { identifier, what } = options;
-  const { device, loaded, total, next } = identifier.state;
+  const { device, next } = identifier.state;
   if (entry) {
     if (entry.answer || error || !isWaiting) return "";
     if (next === "server") return "Asking the server…";
-    return device === "loading" ? `${fetching(loaded, total)} Your photo is next.` : "Looking…";
+    const isFetching = device === "loading";
+    return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";
   }
   if (camera.isMuted) return "The camera is paused by this device.";
-  if (isLive && !isShown) {
-    if (device === "loading") return `${fetching(loaded, total)} Then live begins.`;
-    if (device !== "ready") return "Live runs on this device only, and here the server answers.";
-    return "";
-  }
-  return isShown ? "" : what.line;
-}
-
-function fetching(loaded, total) {
-  if (!total) return "Fetching the model.";
-  if (loaded >= total) return "Testing the model.";
-  return `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)} MB.`;
+  if (isShown) return "";
+  if (!isLive) return what.line;
+  if (device === "loading") return `${fetchingOf(identifier.state)} Then live begins.`;
+  return device === "ready" ? "" : "Live runs on this device only, and here the server answers.";
 }
 
 function drawControls(parts, { entry, access, isLive, isTaking, options }, camera, screen) {
@@ -181,18 +161,14 @@ function drawControls(parts, { entry, access, isLive, isTaking, options }, camer
   parts.shutter.hidden = isEmpty;
   parts.shutter.toggleAttribute("data-busy", isTaking);
   redraw(parts.shutter, Boolean(entry), () => (entry ? [createIcon("camera")] : []));
-  for (const [button, isOn] of [
-    [parts.live, isLive],
-    [parts.still, !isLive],
-  ]) {
-    button.setAttribute("aria-pressed", String(isOn));
-  }
+  parts.live.ariaPressed = String(isLive);
+  parts.still.ariaPressed = String(!isLive);
   const canWatch = options.identifier.state.device !== "off";
   parts.mode.hidden = screen !== "camera" || !canWatch;
   const isOpen = screen === "camera" && camera.state === "open";
   parts.flip.hidden = !isOpen || !camera.canFlip;
   parts.torch.hidden = !isOpen || !camera.hasTorch;
-  parts.torch.setAttribute("aria-pressed", String(camera.isTorchOn));
+  parts.torch.ariaPressed = String(camera.isTorchOn);
   parts.zoom.hidden = !isOpen || camera.zooms.length < 2;
   const factor = `${Number(camera.zoom.toFixed(1))}×`;
   parts.zoom.textContent = factor;
@@ -217,10 +193,10 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
   parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
-  parts.why.setAttribute("aria-pressed", String(parts.photo.hasSpotlight));
+  parts.why.ariaPressed = String(parts.photo.hasSpotlight);
   parts.why.toggleAttribute("data-busy", isExplaining);
   parts.whole.hidden = !entry?.photo;
-  parts.whole.setAttribute("aria-pressed", String(parts.photo.isWhole));
+  parts.whole.ariaPressed = String(parts.photo.isWhole);
 }
 
 /** What screen readers hear: what is on the screen now. Live answers are spoken less often. */
@@ -256,14 +232,14 @@ function drawWhere({ where }, state, live) {
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
     answer && !isGone
       ? createSource(answer, options.sent, entry.source === "link")
-      : createElement("span", {}, text),
+      : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
 }
 
 function lastLine({ entry, error, isFileAllowed, options }, live) {
   const { state, recipe } = options.identifier;
-  const { device, loaded, next, total } = state;
+  const { device, next } = state;
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
@@ -275,7 +251,7 @@ function lastLine({ entry, error, isFileAllowed, options }, live) {
     return "Your photo waits for the model on this device.";
   }
   if (device === "loading" && !entry) {
-    const text = fetching(loaded, total);
+    const text = fetchingOf(state);
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
     return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
   }
@@ -286,23 +262,14 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   samples.hidden = !options.samples.length || screen !== "empty";
   redraw(samples, options.samples, () => {
     const items = options.samples.map((sample) => {
-      const image = createElement("img", {
-        className: "vf-thumb",
-        loading: "lazy",
-        alt: sample.alt,
-        src: sample.thumbnail,
-      });
-      const button = createElement("button", { type: "button", className: "vf-sample" }, image);
-      button.onclick = () => handlers.onSample(sample);
-      const item = createElement("li", {}, button);
+      const image = h("img.vf-thumb", { loading: "lazy", alt: sample.alt, src: sample.thumbnail });
+      const onclick = () => handlers.onSample(sample);
+      const item = h("li", h("button.vf-sample", { type: "button", onclick }, image));
       // The thumbnail is missing without a network.
       image.onerror = () => item.remove();
       return item;
     });
-    return [
-      createElement("h3", { className: "vf-small" }, "Or try one of these"),
-      createElement("ul", { className: "vf-places" }, ...items),
-    ];
+    return [h("h3.vf-small", "Or try one of these"), h("ul.vf-places", ...items)];
   });
   visit.hidden = !recents.length;
   redraw(

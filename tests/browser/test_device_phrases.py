@@ -6,10 +6,10 @@ from model.settings import ROOT
 
 SHOW = """
 async (phrase) => {
-  const { showPhrase } = await import("http://device.test/view/phrasing.mjs");
+  const { phraseNodes } = await import("http://device.test/view/phrasing.mjs");
   const heading = document.createElement("h2");
   document.body.append(heading);
-  showPhrase(heading, phrase, "ar");
+  heading.append(...phraseNodes(phrase, "ar"));
   return heading.innerHTML;
 }
 """

@@ -1,0 +1,213 @@
+/**
+ * Where photos are answered, and what leaves the device for that, in words: before a photo, in
+ * questions, and after it.
+ */
+
+/** @import { Answer, Recipe } from "../types" */
+/** @import { IdentifierState, Question } from "./types" */
+
+const MARKED = "the marked part";
+const GONE = {
+  device: "The server doesn’t answer. This device still does.",
+  server: "The server doesn’t answer. Trying again…",
+};
+
+/** Share of its bytes that a photo's packed pixels take. */
+const PACKED = 0.5;
+
+/** Formats by suffix, for files that no browser or few can read. */
+const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
+
+const NOTHING_YET = "Nothing has been sent";
+
+/** Return a number of bytes: "98 kB" or "3.4 MB". */
+export function formatBytes(bytes) {
+  if (bytes < 999_500) return `${Math.max(1, Math.round(bytes / 1000))} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Return a number of bytes in whole megabytes, at least 1. */
+export const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
+
+/** Return a file's name; photos of the camera and of the clipboard have none. */
+export const fileName = (file) => (file instanceof File ? file.name : "");
+
+/** Return the name of a format that no browser or few can read, by the file's suffix; or "". */
+export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split(".").at(-1)] ?? "";
+
+/**
+ * Return what the server gets of a photo; at most that, while it isn't known.
+ *
+ * @param {Pick<IdentifierState, "sends">} state
+ * @param {Recipe | null} recipe
+ */
+export function partOf({ sends }, recipe) {
+  if (sends === "file") return "the whole file";
+  if (sends === null) return "the photo or a part of it";
+  return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
+}
+
+/**
+ * Return what is said before a photo.
+ *
+ * @param {IdentifierState} state
+ * @param {Recipe | null} recipe
+ * @param {boolean} isFileAllowed whether the visitor agreed to send files that can't be read here
+ */
+export function promiseOf(state, recipe, isFileAllowed) {
+  if (state.next === "device") {
+    if (isFileAllowed) return "On this device; files it can’t read go to the server";
+    return "On this device: the photo stays here";
+  }
+  const part = partOf(state, recipe);
+  const isPixels = state.sends === "pixels";
+  if (isPixels && isFileAllowed) return `On the server: it gets ${part}, or else the file`;
+  return `On the server: it gets ${part}${isPixels && part === MARKED ? " only" : ""}`;
+}
+
+/** Return what is said while the server can't be reached, or null. */
+export function goneOf({ isConnected, server, device, next }) {
+  if (isConnected || server === "none") return null;
+  return next === "device" && device === "ready" ? GONE.device : GONE.server;
+}
+
+/** Return how much of the model has arrived, as a sentence. */
+export function fetchingOf({ loaded, total }) {
+  if (!total) return "Fetching the model.";
+  if (loaded >= total) return "Testing the model.";
+  return `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)} MB.`;
+}
+
+/**
+ * Return the modes between which the menu chooses, with what the server gets of a photo.
+ *
+ * @param {string} part see `partOf`
+ * @returns {[import("../types").Run, string, string][]}
+ */
+export const modesOf = (part) => [
+  [
+    "auto",
+    "Automatic",
+    `This device once it has the model. Until then the server gets ${part} of each photo, uses it ` +
+      "for the answer and drops it. For more you are asked.",
+  ],
+  ["device", "This device", "Photos stay here, unless you send one with a correction."],
+  ["server", "The server", `It gets ${part} of each photo, uses it for the answer and drops it.`],
+];
+
+/**
+ * Return the question whether a file may be sent that this browser can't read.
+ *
+ * @param {Blob} file
+ * @param {{code: string}} error of the attempt
+ * @returns {Question}
+ */
+export function fileQuestion(file, { code }) {
+  const format = formatOf(file);
+  const kind = format ? `this kind of file (${format})` : "this file";
+  const hasStopped = code === "engine-unavailable";
+  const line = "With the place and time your phone wrote into it. The server drops both.";
+  return {
+    title: "Send this photo to the server?",
+    line: hasStopped ? "The model stopped on this device." : `This browser can’t read ${kind}.`,
+    ways: [
+      { name: "send", icon: "up", title: "Send the file", line },
+      { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
+    ],
+    sent: NOTHING_YET,
+  };
+}
+
+/**
+ * Return the question where another model is to look at the photo that is shown.
+ *
+ * @param {{title: string, bytes: number | null, recipe: Recipe | null}} model with the bytes of its
+ *   download; null if that isn't known
+ * @param {IdentifierState} state
+ * @param {Blob} photo
+ * @param {boolean} hasServer whether the server is a way
+ * @returns {Question}
+ */
+export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer) {
+  const fetched = bytes ? `${megabytes(bytes)} MB` : "the model";
+  const line = `Fetches ${fetched} first. The photo stays here.`;
+  const ways = [{ name: "device", icon: "phone", title: "On this device", line }];
+  return {
+    title: "Where should this model run?",
+    line: `“${title}” isn’t on this device yet.`,
+    ways: hasServer ? [...ways, serverWay(photo, recipe, state)] : ways,
+    keep: "Keep the first answer",
+  };
+}
+
+/**
+ * Return the question whether a photo may be sent where the page last said that it stays.
+ *
+ * @param {Blob} photo
+ * @param {Recipe | null} recipe
+ * @param {IdentifierState} state
+ * @returns {Question}
+ */
+export function photoQuestion(photo, recipe, state) {
+  return {
+    title: "Send this photo to the server?",
+    line: "The model isn’t running on this device.",
+    ways: [
+      serverWay(photo, recipe, state),
+      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
+    ],
+    sent: NOTHING_YET,
+  };
+}
+
+function serverWay(photo, recipe, state) {
+  const bytes = state.sends === "pixels" ? pixelBytes(recipe) : 0;
+  const about = bytes ? `, about ${formatBytes(bytes)}` : "";
+  const amount = state.sends === "file" ? `, ${formatBytes(photo.size)}` : about;
+  const line = `Sends ${partOf(state, recipe)}${amount}.`;
+  return { name: "server", icon: "server", title: "On the server", line };
+}
+
+/** Return about how many bytes a photo's pixels take, to one digit. */
+function pixelBytes(recipe) {
+  if (!recipe) return 0;
+  const [height, width] = recipe.crop ?? recipe.resize;
+  return Number((height * width * 3 * PACKED).toPrecision(1));
+}
+
+/** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
+export function sentOf({ kind, bytes }) {
+  return kind === "pixels" ? `${formatBytes(bytes)} of pixels` : `the file, ${formatBytes(bytes)}`;
+}
+
+/**
+ * Return where an answer was computed, and what was sent for it: "On this device in 41 ms; sent:
+ * numbers only".
+ *
+ * @param {Answer} answer
+ * @param {string} sent what the app gets of a device's answer, if there is an app
+ * @param {boolean} isLink of a link, perhaps of another visitor
+ */
+export function sourceOf(answer, sent, isLink) {
+  const isOnDevice = answer.where === "device";
+  if (isLink) {
+    if (isOnDevice) return "On a device";
+    return answer.from_pixels ? "On the server, from pixels" : "On the server";
+  }
+  const place = `${isOnDevice ? "On this device" : "On the server"}${withinOf(answer)}`;
+  if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
+  return isOnDevice ? `${place}; ${sent ? `sent: ${sent}` : "nothing was sent"}` : place;
+}
+
+function withinOf({ milliseconds }) {
+  // An answer that the browser no longer keeps has none.
+  if (milliseconds === null) return "";
+  if (milliseconds >= 1000) return ` in ${(milliseconds / 1000).toFixed(1)} s`;
+  return ` in ${milliseconds < 1 ? "under 1" : milliseconds.toFixed(0)} ms`;
+}
+
+/** Return what computed an answer: "small graph, version 5252c99". */
+export function engineOf({ prediction }) {
+  const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
+  return `${how}, version ${prediction.version.slice(0, 7)}`;
+}
