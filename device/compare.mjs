@@ -147,8 +147,8 @@ async function measure(photo, data, isFull, show, signal) {
 function waysOf(data, isFull) {
   const server = { url: `${data.base}api/session/`, token: data.token, model: data.model };
   const address = `${data.base}device/models/${data.model}/`;
-  /** @type {import("./types").GraphName[]} */
-  const graphs = data.downloads ? ["small", ...(isFull ? ["full"] : [])] : [];
+  const count = data.downloads ? (isFull ? 2 : 1) : 0;
+  const graphs = /** @type {const} */ (["small", "full"]).slice(0, count);
   return [
     ...graphs.map((graph) => ({
       way: graph,

@@ -9,12 +9,11 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
-/** @import { PrepareValues, Region } from "./types" */
-/** @import { WorkerCalls } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction, Region } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
+import { ModelWorker } from "./engine/model_worker.mjs";
 import { DECODING } from "./engine/photo.mjs";
 
 export { LoupeError };
@@ -40,9 +39,8 @@ export async function load(address, { graph = "small", onProgress, signal, worke
   signal?.throwIfAborted();
   const folder = folderUrl(address);
   const calls = worker ?? new ModelWorker();
-  calls.onProgress = onProgress;
   try {
-    const loading = calls.send("load", { address: folder.href, graph });
+    const loading = calls.send("load", { address: folder.href, graph }, { onProgress });
     return new Model(calls, await untilAborted(loading, signal), folder);
   } catch (error) {
     calls.close();
@@ -56,15 +54,6 @@ function folderUrl(address) {
     return new URL(String(address).replace(/\/?$/, "/"), document.baseURI);
   } catch {
     throw new LoupeError("no-such-model", `'${address}' is no address.`);
-  }
-}
-
-function startWorker() {
-  try {
-    return new Worker(new URL("engine/worker.mjs", import.meta.url), { type: "module" });
-  } catch (error) {
-    // Browsers start workers only from the page's own origin.
-    throw new LoupeError("engine-unavailable", `The worker can't be started: ${messageOf(error)}`);
   }
 }
 
@@ -110,7 +99,7 @@ class Model {
     }
     if (source instanceof Blob) return this.#calls.send("identify", { source, top });
     const copy = await copyOf(source);
-    return this.#calls.send("identify", { source: copy, top }, [copy]);
+    return this.#calls.send("identify", { source: copy, top }, { moved: copy });
   }
 
   /**
@@ -128,7 +117,7 @@ class Model {
     const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
     signal?.addEventListener("abort", stop);
     try {
-      return await this.#calls.send("explain", { source, seconds }, [], onProgress);
+      return await this.#calls.send("explain", { source, seconds }, { onProgress });
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -167,7 +156,11 @@ class Model {
         // Asked first: a copied frame must reach the worker, which closes it.
         const values = { top, region: region?.(), stream };
         const source = await copyOf(video);
-        const prediction = await this.#calls.send("identify", { source, ...values }, [source]);
+        const prediction = await this.#calls.send(
+          "identify",
+          { source, ...values },
+          { moved: source },
+        );
         signal?.throwIfAborted();
         yield prediction;
       }
@@ -227,98 +220,6 @@ async function copyOf(source) {
   } catch (error) {
     // Without pixels, closed, or tainted by a photo of another origin.
     throw new LoupeError("damaged", `The picture can't be read: ${messageOf(error)}`);
-  }
-}
-
-/**
- * The worker: it makes a model's pixels of photos at once, and runs the model after `load`. Calls of
- * its functions are answered by a message with their number.
- */
-export class ModelWorker {
-  /** @type {((loaded: number, total: number) => void) | undefined} of what `load` downloads */
-  onProgress;
-  #worker;
-  /**
-   * @type {Map<number, {resolve(result: unknown): void, reject(error: Error): void,
-   *   onProgress?: ExplainOptions["onProgress"]}>}
-   */
-  #waiting = new Map();
-  #last = 0;
-  /** @type {Error | null} */
-  #closed = null;
-
-  /** @throws {LoupeError} "engine-unavailable" */
-  constructor() {
-    const worker = startWorker();
-    this.#worker = worker;
-    worker.onmessage = ({ data }) => {
-      if (data.progress) {
-        const [received, total] = data.progress;
-        return this.onProgress?.(received, total);
-      }
-      const call = this.#waiting.get(data.number);
-      if (data.explained) return call?.onProgress?.(data.explained[0], data.explained[1]);
-      this.#waiting.delete(data.number);
-      if (data.error) call?.reject(new LoupeError(data.error.code, data.error.message));
-      else call?.resolve(data.result);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const reason = event.message ?? "its file can't be loaded";
-      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
-    };
-  }
-
-  /**
-   * @template {keyof WorkerCalls} Name
-   * @param {Name} name
-   * @param {Parameters<WorkerCalls[Name]>[0]} values
-   * @param {(ImageBitmap | VideoFrame)[]} [transfer] pictures to move; closed if that fails
-   * @param {ExplainOptions["onProgress"]} [onProgress]
-   * @returns {ReturnType<WorkerCalls[Name]>}
-   */
-  send(name, values, transfer = [], onProgress = undefined) {
-    const result = new Promise((resolve, reject) => {
-      const number = ++this.#last;
-      if (this.#closed) throw this.#closed;
-      this.#worker.postMessage({ number, name, values }, transfer);
-      this.#waiting.set(number, { resolve, reject, onProgress });
-    });
-    // A picture that wasn't moved.
-    result.catch(() => transfer.forEach((picture) => picture.close()));
-    return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
-  }
-
-  /** Return whether this browser returns a photo's pixels unchanged. */
-  canPrepare() {
-    return this.send("canPrepare", {});
-  }
-
-  /**
-   * Return the pixels that a model takes of a photo, packed if the browser can; see `pack`.
-   *
-   * @param {PrepareValues} values
-   * @throws {LoupeError} as `Model.identify`
-   */
-  prepare(values) {
-    return this.send("prepare", values);
-  }
-
-  /** Whether the worker has ended. */
-  get isClosed() {
-    return this.#closed !== null;
-  }
-
-  close() {
-    this.#fail(new LoupeError("engine-unavailable", "The model was closed."));
-  }
-
-  /** @param {LoupeError} error */
-  #fail(error) {
-    this.#closed = error;
-    this.#worker.terminate();
-    for (const call of this.#waiting.values()) call.reject(error);
-    this.#waiting.clear();
   }
 }
 

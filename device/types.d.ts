@@ -150,11 +150,14 @@ export interface Tensor {
   dispose(): void;
 }
 
+/** Is called with what is done so far, and all that there is at most. */
+export type Progress = (done: number, total: number) => void;
+
 /** Calls of the worker: what each takes and returns. */
 export interface WorkerCalls {
-  load(values: { address: string; graph: GraphName }): Promise<ModelInfo>;
+  load(values: { address: string; graph: GraphName }, onProgress: Progress): Promise<ModelInfo>;
   identify(values: FrameValues): Promise<Prediction>;
-  explain(values: { source: Blob; seconds: number }, number?: number): Promise<OcclusionMap>;
+  explain(values: { source: Blob; seconds: number }, onProgress: Progress): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;
   prepare(values: PrepareValues): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;

@@ -3,7 +3,7 @@
  */
 
 /** @import { FrameValues, Golden, Graph, GraphName, InferenceSession } from "../types" */
-/** @import { ModelConfig, Output, Runtime, WorkerCalls } from "../types" */
+/** @import { ModelConfig, Output, Progress, Runtime, WorkerCalls } from "../types" */
 
 import { LoupeError, messageOf } from "./errors.mjs";
 import { fetchMade } from "./fetch_made.mjs";
@@ -27,7 +27,7 @@ let loaded = null;
  */
 let watched = { number: 0, outputs: [] };
 
-/** Number of explanations that were started or stopped; only the newest continues. */
+/** Counts explanations that were started or stopped; only the newest continues. */
 let explanations = 0;
 
 /** @type {WorkerCalls} */
@@ -35,8 +35,10 @@ const calls = { load, identify, explain, stopExplaining, canPrepare, prepare };
 
 onmessage = async ({ data: { number, name, values } }) => {
   const call = calls[/** @type {keyof WorkerCalls} */ (name)];
+  /** @type {Progress} */
+  const onProgress = (done, total) => postMessage({ number, progress: [done, total] });
   try {
-    postMessage({ number, result: await call(values, number) });
+    postMessage({ number, result: await call(values, onProgress) });
   } catch (error) {
     const code = error instanceof LoupeError ? error.code : "engine-unavailable";
     postMessage({ number, error: { code, message: messageOf(error) } });
@@ -44,12 +46,12 @@ onmessage = async ({ data: { number, name, values } }) => {
 };
 
 /** @type {WorkerCalls["load"]} */
-async function load({ address, graph }) {
+async function load({ address, graph }, onProgress) {
   const model = await fetchModel(address);
   const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
   if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
   await testPixels();
-  const [wasm, bytes, golden] = await downloadAll(address, model, entry);
+  const [wasm, bytes, golden] = await downloadAll(address, model, entry, onProgress);
   const ort = await importRuntime(new URL(model.runtime.module, address).href);
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.numThreads = 1;
@@ -105,16 +107,15 @@ async function importRuntime(url) {
 /**
  * Download the runtime, the graph and its golden pixels, and report the bytes so far.
  *
- * @param {string} address
- * @param {ModelConfig} model
- * @param {Graph} entry
+ * @type {(address: string, model: ModelConfig, entry: Graph, onProgress: Progress) =>
+ *   Promise<Uint8Array<ArrayBuffer>[]>}
  */
-async function downloadAll(address, { runtime }, entry) {
+async function downloadAll(address, { runtime }, entry, onProgress) {
   const files = [{ ...runtime, url: runtime.wasm }, entry, entry.golden];
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let received = 0;
   /** @param {number} bytes */
-  const count = (bytes) => postMessage({ progress: [(received += bytes), total] });
+  const count = (bytes) => onProgress((received += bytes), total);
   return Promise.all(
     files.map(({ url, sha256 }) => download(new URL(url, address), sha256, count)),
   );
@@ -244,7 +245,7 @@ function averaged(output, { number, average }) {
  *
  * @type {WorkerCalls["explain"]}
  */
-async function explain({ source, seconds }, number) {
+async function explain({ source, seconds }, onProgress) {
   const ready = requireLoaded();
   const { recipe, limits } = ready.model;
   const turn = ++explanations;
@@ -259,8 +260,8 @@ async function explain({ source, seconds }, number) {
     return (await run(ready, covered)).probabilities[label];
   };
   /** @param {number} done */
-  const onProgress = (done) => postMessage({ number, explained: [done, MAX_INFERENCES] });
-  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds, onProgress);
+  const count = (done) => onProgress(done, MAX_INFERENCES);
+  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds, count);
 }
 
 async function stopExplaining() {

@@ -3,7 +3,7 @@
  * photo's file.
  */
 
-/** @import { Answer, Limits, Recipe, Sending } from "../types" */
+/** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -20,7 +20,7 @@ let canPrepare = null;
 
 /**
  * @typedef {{version: string, recipe: Recipe}} Described
- * @typedef {import("../loupe.mjs").ModelWorker} ModelWorker
+ * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
  */
 
 export class Sender {
@@ -59,16 +59,13 @@ export class Sender {
    * Have the server identify a photo.
    *
    * @param {Blob} blob
-   * @param {object} options
-   * @param {(error: LoupeError) => Promise<boolean>} [options.ask] whether the file may be sent
-   *   although the page said otherwise, because the browser can't read it; by default not
-   * @param {number} [options.top]
-   * @param {AbortSignal} [options.signal]
-   * @param {(sent: number, total: number) => void} [options.onProgress]
+   * @param {import("./types").Transfer & {top?: number,
+   *   ask?: (error: LoupeError) => Promise<boolean>}} options `top` is the number of candidates;
+   *   `ask` returns whether the file may be sent although the page said otherwise, because the
+   *   browser can't read it; by default not
    * @returns {Promise<Answer>}
    */
-  async identify(blob, { ask, ...options }) {
-    const { signal } = options;
+  async identify(blob, { ask, top = 5, signal, onProgress }) {
     /**
      * @param {Blob} body
      * @param {{version: string, packed: boolean}} [pixels]
@@ -77,11 +74,12 @@ export class Sender {
       /** @type {Answer["sent"]} */
       const note = { kind: pixels ? "pixels" : "file", bytes: body.size };
       let hasLeft = false;
-      const onProgress = (sent, total) => {
+      const follow = (sent, total) => {
         hasLeft ||= sent > 0;
-        options.onProgress?.(sent, total);
+        onProgress?.(sent, total);
       };
-      const answering = this.#server.identify(body, { ...options, pixels, onProgress });
+      const transfer = { signal, onProgress: follow };
+      const answering = this.#server.request("photo", { body, pixels, top }, transfer);
       return noteSent(() => (hasLeft ? note : undefined), answering);
     };
     if ((await untilAborted(this.decide(), signal)) === "file") return identify(blob);
@@ -102,12 +100,15 @@ export class Sender {
    * @param {Blob} blob
    * @param {Answer} answer
    * @param {{signal?: AbortSignal}} options
+   * @returns {Promise<OcclusionMap>}
    */
   async explain(blob, answer, { signal }) {
-    if (answer.sent?.kind !== "pixels") return this.#server.explain(blob, answer, { signal });
-    const { version } = answer.prediction;
-    const { body, packed } = await this.#prepare(blob, answer.recipe);
-    return this.#server.explain(body, answer, { signal, pixels: { version, packed } });
+    const isFile = answer.sent?.kind !== "pixels";
+    const { recipe, prediction } = answer;
+    const described = { recipe, version: prediction.version };
+    const sent = isFile ? { body: blob } : await this.#prepare(blob, described);
+    const map = await this.#server.request("explanation", { ...sent, answer }, { signal });
+    return { ...map, heat: Float32Array.from(map.heat) };
   }
 
   async #decide() {
@@ -123,7 +124,7 @@ export class Sender {
   /** Return whether this browser makes exact pixels; null if its worker ended. */
   async #test() {
     try {
-      return await this.#call((worker) => worker.canPrepare());
+      return await this.#call((worker) => worker.send("canPrepare", {}));
     } catch {
       return null;
     }
@@ -143,20 +144,19 @@ export class Sender {
   async #sendPixels(blob, identify, signal, isChanged = false) {
     const described = await untilAborted(this.#options.describe(isChanged), signal);
     if (!described) throw new LoupeError("unreachable", "The server doesn't answer. Try again.");
-    const { version, recipe } = described;
-    const { body, packed } = await this.#prepare(blob, recipe);
+    const { body, pixels } = await this.#prepare(blob, described);
     try {
-      return await identify(body, { version, packed });
+      return await identify(body, pixels);
     } catch (error) {
       if (error.code !== "other-version" || isChanged) throw error;
       return this.#sendPixels(blob, identify, signal, true);
     }
   }
 
-  async #prepare(blob, recipe) {
+  async #prepare(blob, { version, recipe }) {
     const values = { source: blob, recipe, limits: this.#options.limits };
-    const { bytes, packed } = await this.#call((worker) => worker.prepare(values));
-    return { body: new Blob([bytes]), packed };
+    const { bytes, packed } = await this.#call((worker) => worker.send("prepare", values));
+    return { body: new Blob([bytes]), pixels: { version, packed } };
   }
 }
 

@@ -1,7 +1,8 @@
 /**
- * The app's own server, by HTTP: it identifies photos, explains answers and saves corrections for
- * the session whose token the page holds.
+ * The app's own server, by HTTP, for the session whose token the page holds.
  */
+
+/** @import { ServerRequest, Transfer } from "./types" */
 
 import { pause } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -54,74 +55,27 @@ export class Server {
   }
 
   /**
-   * Identify a photo.
+   * Send a request; retry while the server is busy or a token is due.
    *
-   * @param {Blob} blob
-   * @param {object} [options]
-   * @param {number} [options.top] number of candidates, 5 by default
-   * @param {AbortSignal} [options.signal]
-   * @param {(sent: number, total: number) => void} [options.onProgress] bytes so far
-   * @param {{version: string, packed: boolean}} [options.pixels] of the blob, if it holds pixels
-   * @returns {Promise<import("../types").Answer>} see `api/session.py`
+   * @param {"photo" | "explanation" | "correction"} name
+   * @param {ServerRequest} request
+   * @param {Transfer} [transfer]
+   * @returns {Promise<any>} see `api/session.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
-  identify(blob, { top = 5, signal, onProgress, pixels } = {}) {
-    const route = pixels ? "pixels" : "photo";
-    return this.#send(route, { top, ...pixels }, blob, { signal, onProgress });
-  }
-
-  /**
-   * Explain an answer to a photo.
-   *
-   * @param {Blob} blob
-   * @param {import("../types").Answer} answer
-   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
-   * @returns {Promise<import("../types").OcclusionMap>}
-   */
-  async explain(blob, answer, { signal, pixels } = {}) {
-    const route = pixels ? "pixels/explanation" : "explanation";
-    const values = { ...engineOf(answer), ...pixels };
-    const { rows, columns, heat } = await this.#send(route, values, blob, { signal });
-    return { rows, columns, heat: Float32Array.from(heat) };
-  }
-
-  /**
-   * Save what a photo shows; return `{number}`, by which the owner can delete it.
-   *
-   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
-   *   with the photo only if the visitor agreed
-   * @param {{signal?: AbortSignal}} [options]
-   */
-  correct({ answer, labels, photo }, { signal } = {}) {
-    const form = new FormData();
-    form.append("token", answer.token);
-    for (const label of labels) form.append("label", label);
-    if (photo) form.append("photo", photo, "photo");
-    return this.#send("correction", engineOf(answer), form, { signal });
-  }
-
-  get #base() {
-    return new URL(this.#options.url, document.baseURI);
-  }
-
-  /**
-   * Send a body and return the response; retry while the server is busy or a token is due.
-   *
-   * @param {string} route
-   * @param {Record<string, unknown>} values of the query; null and undefined are left out
-   * @param {Blob | FormData} body
-   * @param {{signal?: AbortSignal, onProgress?: (sent: number, total: number) => void}} options
-   */
-  async #send(route, values, body, { signal, onProgress }) {
+  async request(name, { body, answer, labels, pixels, top }, { signal, onProgress } = {}) {
+    const route = pixels ? { photo: "pixels", explanation: "pixels/explanation" }[name] : name;
+    const data = labels ? formOf(answer, labels, body) : body;
     const started = performance.now();
     let hasRenewed = false;
     for (;;) {
-      const { token, model, engine } = this.#options;
+      const { token, ...own } = this.#options;
       const url = new URL(route, this.#base);
-      for (const [name, value] of Object.entries({ model, engine, ...values })) {
-        if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
+      const { model, engine } = answer ? engineOf(answer) : own;
+      for (const [key, value] of Object.entries({ model, engine, top, ...pixels })) {
+        if (value !== undefined && value !== null) url.searchParams.set(key, String(value));
       }
-      const response = await post(url, body, { token, signal, onProgress });
+      const response = await post(url, data, { token, signal, onProgress });
       if (response.status < 300 && response.body) return response.body;
       const error = errorOf(response.status, response.body);
       // The random part keeps refused clients from all returning at the same time.
@@ -135,6 +89,10 @@ export class Server {
         throw error;
       }
     }
+  }
+
+  get #base() {
+    return new URL(this.#options.url, document.baseURI);
   }
 
   /** Wait for a new token, at most `TOKEN_MS`. */
@@ -161,14 +119,21 @@ function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };
 }
 
+/** Return the form of a correction. */
+function formOf(answer, labels, photo) {
+  const form = new FormData();
+  form.append("token", answer.token);
+  for (const label of labels) form.append("label", label);
+  if (photo) form.append("photo", photo, "photo");
+  return form;
+}
+
 /** Return the error that a response means; proxies and other servers send no problem. */
 function errorOf(status, body) {
   if (body?.code && body.code !== "not-found") return new LoupeError(body.code, body.detail);
   if (status === 413) {
-    return new LoupeError(
-      "too-large",
-      "This file is too large for the server. Send a smaller one.",
-    );
+    const message = "This file is too large for the server. Send a smaller one.";
+    return new LoupeError("too-large", message);
   }
   return new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
 }
@@ -179,11 +144,12 @@ function post(url, body, { token, signal, onProgress }) {
     signal?.throwIfAborted();
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
-    let timer = setTimeout(abort, STALL_MS);
+    let timer;
     const restart = () => {
       clearTimeout(timer);
       timer = setTimeout(abort, STALL_MS);
     };
+    restart();
     request.open("POST", url);
     request.responseType = "json";
     request.setRequestHeader("Loupe-Session", token);

@@ -3,6 +3,8 @@
  * websocket.
  */
 
+/** @import { ServerRequest, Transfer } from "./types" */
+
 import { pause, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { randomId } from "./recents.mjs";
@@ -30,49 +32,21 @@ export class SocketServer {
     for (const response of responses) this.#waiting.get(response.id)?.(response);
   }
 
+  /** See `Server.describe`. */
   describe() {
-    return this.#request("describe", {});
+    return this.request("describe", {});
   }
 
   /**
-   * @param {Blob} blob
-   * @param {object} [options] see `Server.identify`
-   * @returns {Promise<import("../types").Answer>}
+   * Send a request, see `Server.request`.
+   *
+   * @param {"describe" | "photo" | "explanation" | "correction"} name
+   * @param {ServerRequest} request
+   * @param {Transfer} [transfer]
+   * @returns {Promise<any>}
    */
-  async identify(blob, { signal, pixels, onProgress } = {}) {
-    const photo = await toBase64(blob);
-    const answering = this.#request("photo", { photo, ...pixels }, signal);
-    if (!signal?.aborted) onProgress?.(blob.size, blob.size);
-    return answering;
-  }
-
-  /**
-   * @param {Blob} blob
-   * @param {import("../types").Answer} answer
-   * @param {{signal?: AbortSignal, pixels?: {version: string, packed: boolean}}} [options]
-   * @returns {Promise<import("../types").OcclusionMap>}
-   */
-  async explain(blob, { token }, { signal, pixels } = {}) {
-    const fields = { photo: await toBase64(blob), token, ...pixels };
-    const { rows, columns, heat } = await this.#request("explanation", fields, signal);
-    return { rows, columns, heat: Float32Array.from(heat) };
-  }
-
-  /**
-   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
-   * @param {{signal?: AbortSignal}} [options]
-   */
-  async correct({ answer: { token }, labels, photo }, { signal } = {}) {
-    const fields = { token, labels, photo: photo && (await toBase64(photo)) };
-    return this.#request("correction", fields, signal);
-  }
-
-  /**
-   * @param {string} name
-   * @param {object} fields
-   * @param {AbortSignal} [signal]
-   */
-  async #request(name, fields, signal) {
+  async request(name, { body, answer, labels, pixels }, { signal, onProgress } = {}) {
+    const photo = body && (await toBase64(body));
     signal?.throwIfAborted();
     const id = randomId();
     const answered = new Promise((resolve) => this.#waiting.set(id, resolve));
@@ -81,11 +55,12 @@ export class SocketServer {
       throw new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
     });
     lost.catch(() => {});
-    this.#send({ id, name, ...fields });
+    this.#send({ id, name, photo, token: answer?.token, labels, ...pixels });
+    if (body) onProgress?.(body.size, body.size);
     try {
-      const { code, detail, body } = await untilAborted(Promise.race([answered, lost]), signal);
-      if (code) throw new LoupeError(code, detail);
-      return body;
+      const response = await untilAborted(Promise.race([answered, lost]), signal);
+      if (response.code) throw new LoupeError(response.code, response.detail);
+      return response.body;
     } finally {
       stop.abort();
       this.#waiting.delete(id);

@@ -1,6 +1,6 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
+import type { Answer, Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 
@@ -39,6 +39,26 @@ export interface Sample {
   alt: string;
   url: string;
   thumbnail: string;
+}
+
+/** What the server gets: see `Server.request`. */
+export interface ServerRequest {
+  /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
+  body?: Blob | null;
+  /** Of the body, if it holds pixels. */
+  pixels?: { version: string; packed: boolean };
+  /** Which is explained or corrected. */
+  answer?: Answer;
+  /** What the photo of a correction shows. */
+  labels?: string[];
+  /** Number of candidates. */
+  top?: number;
+}
+
+export interface Transfer {
+  signal?: AbortSignal;
+  /** Is called with the bytes so far. */
+  onProgress?: (sent: number, total: number) => void;
 }
 
 /** See `ask`. */

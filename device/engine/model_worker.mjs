@@ -1,0 +1,85 @@
+/**
+ * The worker of a model, as seen from the page: it makes a model's pixels of photos at once, and runs
+ * the model after `load`.
+ */
+
+/** @import { Progress, WorkerCalls } from "../types" */
+
+import { LoupeError, messageOf } from "./errors.mjs";
+
+/** @typedef {{resolve(result: unknown): void, reject(error: Error): void, onProgress?: Progress}} Call */
+
+/** Calls its functions, which answer by a message with the call's number. */
+export class ModelWorker {
+  #worker = startWorker();
+  /** @type {Map<number, Call>} */
+  #waiting = new Map();
+  #last = 0;
+  /** @type {Error | null} */
+  #closed = null;
+
+  /** @throws {LoupeError} "engine-unavailable" */
+  constructor() {
+    this.#worker.onmessage = ({ data: { number, progress, error, result } }) => {
+      const call = this.#waiting.get(number);
+      if (progress) return call?.onProgress?.(progress[0], progress[1]);
+      this.#waiting.delete(number);
+      if (error) call?.reject(new LoupeError(error.code, error.message));
+      else call?.resolve(result);
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const reason = event.message ?? "its file can't be loaded";
+      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
+    };
+  }
+
+  /**
+   * Call a function of the worker.
+   *
+   * @template {keyof WorkerCalls} Name
+   * @param {Name} name
+   * @param {Parameters<WorkerCalls[Name]>[0]} values
+   * @param {object} [options]
+   * @param {ImageBitmap | VideoFrame} [options.moved] a picture among the values, which is moved; it
+   *   is closed if that fails
+   * @param {Progress} [options.onProgress]
+   * @returns {ReturnType<WorkerCalls[Name]>}
+   */
+  send(name, values, { moved, onProgress } = {}) {
+    const result = new Promise((resolve, reject) => {
+      const number = ++this.#last;
+      if (this.#closed) throw this.#closed;
+      this.#worker.postMessage({ number, name, values }, moved ? [moved] : []);
+      this.#waiting.set(number, { resolve, reject, onProgress });
+    });
+    result.catch(() => moved?.close());
+    return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
+  }
+
+  /** Whether the worker has ended. */
+  get isClosed() {
+    return this.#closed !== null;
+  }
+
+  close() {
+    this.#fail(new LoupeError("engine-unavailable", "The model was closed."));
+  }
+
+  /** @param {LoupeError} error */
+  #fail(error) {
+    this.#closed = error;
+    this.#worker.terminate();
+    for (const call of this.#waiting.values()) call.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function startWorker() {
+  try {
+    return new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+  } catch (error) {
+    // Browsers start workers only from the page's own origin.
+    throw new LoupeError("engine-unavailable", `The worker can't be started: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The model on this device, and the worker in which pixels are made before and without it.
+ */
+
+/** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
+
+import { untilAborted } from "../engine/abort.mjs";
+import { LoupeError } from "../engine/errors.mjs";
+import { ModelWorker } from "../engine/model_worker.mjs";
+import { load } from "../loupe.mjs";
+import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
+import { encodeLink } from "./share_link.mjs";
+
+const CLOSED = "The model was closed.";
+const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
+
+export class DeviceModel {
+  /** @type {Pick<import("./types").IdentifierState, "device" | "loaded" | "total" | "reason" | "code">} */
+  state = { device: "off", loaded: 0, total: 0, reason: null, code: null };
+  /** Settles when the device can answer, or can't; null before it loads. */
+  loading = null;
+  #options;
+  #onchange;
+  #model = null;
+  #worker = null;
+  #closing = new AbortController();
+
+  /**
+   * @param {object} options
+   * @param {string | null} options.address of the folder with `model.json`
+   * @param {import("../types").GraphName} options.graph
+   * @param {string | null} options.off why nothing runs on this device, or null
+   * @param {() => void} onchange is called after each change of `state`
+   */
+  constructor(options, onchange) {
+    this.#options = options;
+    this.#onchange = onchange;
+    this.state.reason = options.off;
+  }
+
+  get isReady() {
+    return this.#model !== null;
+  }
+
+  /** What the loaded model says of itself; null before. */
+  get info() {
+    return this.#model?.info ?? null;
+  }
+
+  /** The present worker, or a new one. */
+  get worker() {
+    this.#closing.signal.throwIfAborted();
+    if (!this.#worker || this.#worker.isClosed) this.#worker = new ModelWorker();
+    return this.#worker;
+  }
+
+  #set(changes) {
+    if (this.#closing.signal.aborted) return;
+    this.state = { ...this.state, ...changes };
+    this.#onchange();
+  }
+
+  /** Note why the model isn't loaded yet. */
+  skip(reason) {
+    if (!this.#options.off && !this.#model) this.#set({ reason });
+  }
+
+  /** Begin to load the model, unless that was done; again, if loading has failed. */
+  start() {
+    if (this.#options.off || this.#model || this.state.device === "loading") return;
+    // A runtime that failed once fails again.
+    if (this.state.device === "failed") this.#worker?.close();
+    this.#set({ device: "loading", loaded: 0, total: 0, reason: null, code: null });
+    this.loading = this.#load();
+    this.loading.catch(() => {});
+  }
+
+  async #load() {
+    const onProgress = (loaded, total) => this.#set({ loaded, total });
+    const { address, graph } = this.#options;
+    const { signal } = this.#closing;
+    try {
+      this.#model = await load(address, { graph, onProgress, signal, worker: this.worker });
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+    this.#set({ device: "ready" });
+  }
+
+  #fail({ code, message }) {
+    this.#set({ device: "failed", reason: message, code });
+  }
+
+  /**
+   * Wait until the device can answer.
+   *
+   * @throws {LoupeError} if it can't, or the signal's reason
+   */
+  async loaded(signal) {
+    const { off } = this.#options;
+    if (off) throw new LoupeError("engine-unavailable", off);
+    this.#closing.signal.throwIfAborted();
+    this.start();
+    await untilAborted(this.loading, signal);
+  }
+
+  /**
+   * Identify a photo, once loaded.
+   *
+   * @param {Blob} blob
+   * @param {{top?: number, signal?: AbortSignal}} options
+   * @returns {Promise<Answer>}
+   */
+  async identify(blob, { top, signal }) {
+    try {
+      return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
+    } catch (error) {
+      if (error.code === "engine-unavailable") {
+        // The worker has ended because memory ran out.
+        this.#model = null;
+        this.#fail(error);
+      }
+      throw error;
+    }
+  }
+
+  /** See `Identifier.watch`. */
+  async *watch(video, options) {
+    await this.loaded(options.signal);
+    for await (const prediction of this.#model.watch(video, options)) {
+      yield this.#phrase(prediction);
+    }
+  }
+
+  /**
+   * Explain a prediction of this model.
+   *
+   * @param {Blob} blob
+   * @param {Answer} answer
+   * @param {ExplainOptions} options
+   * @returns {Promise<OcclusionMap>}
+   */
+  async explain(blob, { prediction }, options) {
+    await this.loaded(options.signal);
+    if (prediction.model !== this.info.name) {
+      throw new LoupeError("engine-unavailable", OTHER_MODEL);
+    }
+    return this.#model.explain(blob, options);
+  }
+
+  /** End the worker and free its memory. */
+  close() {
+    this.#closing.abort(new LoupeError("engine-unavailable", CLOSED));
+    this.#worker?.close();
+    this.#model = null;
+  }
+
+  /** @returns {Answer} */
+  #phrase(prediction) {
+    const { info } = this.#model;
+    return {
+      prediction,
+      headline: headline(info, prediction),
+      lines: honestLines(info, prediction),
+      certainty: certaintyRule(info, prediction).certainty,
+      sure: isSure(info, prediction),
+      language: info.language,
+      percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
+      recipe: info.recipe,
+      from_pixels: false,
+      where: "device",
+      milliseconds: prediction.milliseconds.total,
+      token: encodeLink(info, prediction),
+    };
+  }
+}
