@@ -184,7 +184,6 @@ class Screen {
       recents: this.#recents,
       hasCamera: data.capture,
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
-      sent: "numbers only",
       models: data.models,
       model: this.#model,
       // The app keeps the photos of Streamlit's widgets itself.

@@ -75,7 +75,6 @@ export interface CertaintyRule {
   headline: string;
   note?: string;
   record?: "labels" | "plausible" | "unknown";
-  sure?: boolean;
 }
 
 export interface Records {
@@ -87,7 +86,6 @@ export interface Records {
 /** See `model/words.json` and `device_words`. */
 export interface Words {
   present_from: number;
-  sure_from: number;
   certainties: CertaintyRule[];
   conjunctions: { present: string; plausible: string };
   testing: { same_graph: string; other_graph: string };
@@ -222,7 +220,6 @@ export interface Answer {
   headline: Phrase;
   lines: Phrase[];
   certainty: string;
-  sure: boolean;
   language: string;
   /** The candidates' probabilities in words. */
   percents: string[];

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .bundle import Manifest, SmallCard
-from .decision import certainty, is_sure
+from .decision import certainty
 from .engine_info import ENGINES
 from .exporting.device_words import phrase_to_json
 from .phrasing import format_percent, headline, honest_lines
@@ -39,7 +39,6 @@ def answer_to_json(
         "headline": phrase_to_json(headline(prediction)),
         "lines": [phrase_to_json(line) for line in lines],
         "certainty": certainty(prediction),
-        "sure": is_sure(prediction),
         "language": prediction.language,
         "recipe": manifest and manifest.recipe.model_dump(mode="json"),
         "where": runs_in,

@@ -17,7 +17,6 @@ __all__ = [
     "certainty",
     "certainty_rule",
     "is_in_distribution",
-    "is_sure",
     "prediction_set",
 ]
 
@@ -95,12 +94,6 @@ def _fits(value: float | None, wanted: float | Range) -> bool:
             wanted.get("min", -math.inf) <= value <= wanted.get("max", math.inf)
         )
     return value == wanted
-
-
-def is_sure(prediction: Prediction) -> bool:
-    """Return whether an answer names a label and is sure enough of it to stand out."""
-    is_named = certainty_rule(prediction).get("sure", False)
-    return is_named and prediction.top(1)[0].probability >= WORDS["sure_from"]
 
 
 def apply_thresholds(

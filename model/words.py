@@ -21,7 +21,7 @@ class CertaintyRule(TypedDict):
     """A certainty, the facts on which it rests and its words; the first rule that fits holds.
 
     ``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is.
-    ``record`` names the track record that fits; a ``sure`` answer may have a teal bar.
+    ``record`` names the track record that fits.
     """
 
     certainty: str
@@ -29,7 +29,6 @@ class CertaintyRule(TypedDict):
     headline: str
     note: NotRequired[str]
     record: NotRequired[Literal["labels", "plausible", "unknown"]]
-    sure: NotRequired[bool]
 
 
 class PercentRule(TypedDict, total=False):
@@ -46,11 +45,9 @@ class Words(TypedDict):
 
     ``present_from``: probability from which a label of a multi-label model is part of the answer,
     unless its manifest has a threshold of its own.
-    ``sure_from``: probability from which a sure answer's bar is teal.
     """
 
     present_from: float
-    sure_from: float
     certainties: list[CertaintyRule]
     conjunctions: dict[str, str]
     testing: dict[Literal["same_graph", "other_graph"], str]

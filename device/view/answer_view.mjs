@@ -3,7 +3,7 @@
  */
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
-import { createLabel, formatPercent, phraseNodes, toText } from "./phrasing.mjs";
+import { createLabel, phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, formatOf, sourceOf } from "./promise.mjs";
 
 const ROWS = 5;
@@ -29,12 +29,6 @@ export function cornersOf({ certainty }) {
   return { unknown: "unknown", few: "doubt", hard: "doubt" }[certainty] ?? "";
 }
 
-/** Return the percentage of a candidate in words. */
-export function percentOf(answer, index, info) {
-  const { probability } = answer.prediction.candidates[index];
-  return answer.percents?.[index] ?? formatPercent(info, probability);
-}
-
 /** Return an answer's lines as paragraphs. */
 export function createLines({ lines, language }) {
   return lines.map((line) => h("p.vf-sub", ...phraseNodes(line, language)));
@@ -48,13 +42,13 @@ function createMark(selector, share, properties = {}) {
 }
 
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
-export function createBars(answer, info, rowCount = ROWS) {
+export function createBars(answer, rowCount = ROWS) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
   const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
     const head = h("div", { role: "rowheader" }, createLabel(label, answer.language));
     const track = h("div.vf-track", { ariaHidden: "true" }, createMark("i.vf-bar", probability));
-    const share = h("div", { role: "cell" }, percentOf(answer, index, info));
+    const share = h("div", { role: "cell" }, answer.percents[index]);
     const row = h("div.vf-row", { role: "row" }, head, track, share);
     row.toggleAttribute("data-named", isNamed.has(label));
     return row;
@@ -70,7 +64,7 @@ export function createBars(answer, info, rowCount = ROWS) {
 /**
  * Return the ruler of a live answer and its next two labels. Its height never changes.
  */
-export function createRuler(answer, info) {
+export function createRuler(answer) {
   const { candidates } = answer.prediction;
   const ruler = h("div.vf-ruler", { ariaHidden: "true" });
   for (let at = 0; at <= 100; at += 10) {
@@ -83,7 +77,7 @@ export function createRuler(answer, info) {
   const rows = candidates.slice(1, 3).map(({ label, probability }, index) => {
     const hairline = createMark("i.vf-hairline", probability, { ariaHidden: "true" });
     const name = h("span", createLabel(label, answer.language));
-    const share = h("span", percentOf(answer, index + 1, info));
+    const share = h("span", answer.percents[index + 1]);
     return h("div.vf-next-label", name, hairline, share);
   });
   return [ruler, ...rows];
@@ -125,15 +119,22 @@ function fold(items, titles) {
   return [h("li", details)];
 }
 
-/**
- * Return where an answer was computed, what was sent, and what computed it.
- *
- * @param {import("../types").Answer} answer
- * @param {string} sent what the app gets of a device's answer, if there is an app
- * @param {boolean} isLink of a link, perhaps of another visitor
- */
-export function createSource(answer, sent, isLink) {
-  return h("span", sourceOf(answer, sent, isLink), h("span.vf-how", `, ${engineOf(answer)}`));
+/** Return where an answer was computed, what was sent, and what computed it; see `sourceOf`. */
+export function createSource(answer, hasApp, isLink) {
+  return h("span", sourceOf(answer, hasApp, isLink), h("span.vf-how", `, ${engineOf(answer)}`));
+}
+
+/** Return the samples, each a button that takes its photo. */
+export function createSamples(samples, onSample) {
+  const items = samples.map((sample) => {
+    const image = h("img.vf-thumb", { loading: "lazy", alt: sample.alt, src: sample.thumbnail });
+    const onclick = () => onSample(sample);
+    const item = h("li", h("button.vf-sample", { type: "button", onclick }, image));
+    // The thumbnail is missing without a network.
+    image.onerror = () => item.remove();
+    return item;
+  });
+  return [h("h3.vf-small", "Or try one of these"), h("ul.vf-places", ...items)];
 }
 
 /** Images by entry: each new one would be read and decoded again, which takes long to free. */

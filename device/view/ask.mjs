@@ -4,9 +4,8 @@
  */
 
 import { waitFor } from "../engine/abort.mjs";
-import { createDialog } from "./dialog.mjs";
-import { createButton, createCaption, createIcon, h } from "./elements.mjs";
-import { modesOf } from "./promise.mjs";
+import { createButton, createCaption, createDialog, createIcon, h } from "./elements.mjs";
+import { engineOf, modesOf, partOf } from "./promise.mjs";
 
 /**
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
@@ -60,15 +59,13 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
  * Open the menu that chooses where the model runs, and says what leaves the device.
  *
  * @param {ParentNode} parent where the viewfinder is
- * @param {object} options
- * @param {import("../types").Run} options.run the current choice
- * @param {string} options.part what the server gets of a photo
- * @param {string | null} options.engine of the answer that is shown
- * @param {(run: string) => void} onRun is called with another choice
+ * @param {Partial<import("./types").ViewfinderOptions>} options with the current choice
+ * @param {import("../types").Answer | null | undefined} answer that is shown
+ * @param {(run: import("../types").Run) => void} onRun is called with another choice
  */
-export function openRunMenu(parent, { run, part, engine }, onRun) {
+export function openRunMenu(parent, { run, identifier }, answer, onRun) {
   const { dialog, body } = createDialog(parent, "Where the model runs");
-  for (const [name, title, line] of modesOf(part)) {
+  for (const [name, title, line] of modesOf(partOf(identifier.state, identifier.recipe))) {
     const onclick = () => {
       dialog.close();
       if (name !== run) onRun(name);
@@ -76,6 +73,6 @@ export function openRunMenu(parent, { run, part, engine }, onRun) {
     const properties = { type: "button", ariaPressed: String(name === run), onclick };
     body.append(h("button.vf-choice", properties, h("b", title), h("span.vf-small", line)));
   }
-  if (engine) body.append(h("p.vf-small", `This answer: ${engine}`));
+  if (answer) body.append(h("p.vf-small", `This answer: ${engineOf(answer)}`));
   dialog.showModal();
 }

@@ -30,6 +30,7 @@ export class Consent {
   #promised = 0;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
+  #asking = new AbortController();
 
   /** @param {{root: Element, words: Element}} parts of the viewfinder */
   constructor(parts) {
@@ -51,35 +52,64 @@ export class Consent {
   }
 
   /**
-   * Ask if more would leave than was said last: of the next photo, or of the visitor's own one that
-   * is shown. The line of a shared answer says nothing of the visitor's photo.
+   * Note that the words of a menu or a question named the server.
    *
-   * @param {Blob} photo
-   * @param {{photo: Blob | null, answer: Answer}} former what is shown
-   * @param {Pick<Identifier, "state" | "recipe" | "decided">} identifier
-   * @param {AbortSignal} signal
-   * @throws {Declined} or the signal's reason
+   * @param {Pick<IdentifierState, "sends">} state
    */
-  async check(photo, former, identifier, signal) {
-    await identifier.decided(signal);
-    const { state, recipe } = identifier;
-    const { sent } = former.answer;
-    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
-    if (amountOf(state) <= Math.max(this.#promised, before)) return;
-    const way = await ask(this.#parts, photoQuestion(photo, recipe, state), signal);
-    if (way !== "server") throw new Declined();
-    this.note(state);
+  noteServer({ sends }) {
+    this.note({ next: "server", sends });
   }
 
   /**
-   * Return whether a file may be sent that this browser can't read; the first one asks.
+   * Ask a question in place of an earlier one; null means that all stays as it is.
+   *
+   * @param {import("./types").Question} question
+   * @param {Identifier} identifier
+   * @param {AbortSignal} signal takes the question away
+   */
+  async ask(question, identifier, signal) {
+    this.#asking.abort();
+    const asking = (this.#asking = new AbortController());
+    signal.addEventListener("abort", () => asking.abort(), { once: true });
+    const way = await ask(this.#parts, question, asking.signal);
+    if (way === "server") this.noteServer(identifier.state);
+    return way;
+  }
+
+  /**
+   * Have a photo identified; ask first where more would leave than was said.
    *
    * @param {Blob} photo
-   * @param {{code: string}} error of the attempt
-   * @param {AbortSignal} signal
-   * @throws {Declined} if the visitor just said no
+   * @param {import("../types").Entry | null} former what was shown before
+   * @param {Identifier} identifier
+   * @param {{top: number, place: "device" | "any" | null, signal: AbortSignal}} options see
+   *   `Identifier.identify`
+   * @returns {Promise<Answer>}
+   * @throws {Declined} or as `Identifier.identify`
    */
-  async mayBeSent(photo, error, signal) {
+  async identify(photo, former, identifier, options) {
+    const { place, signal } = options;
+    if (former?.answer && place !== "device") {
+      await this.#check(photo, former, identifier, signal);
+    }
+    const ask = (error) => this.#mayBeSent(photo, error, signal);
+    return identifier.identify(photo, { ...options, ask });
+  }
+
+  /** Ask if more would leave than was said of the next photo, or was sent of the one shown. */
+  async #check(photo, former, identifier, signal) {
+    await identifier.decided(signal);
+    const { state, recipe } = identifier;
+    // The line of a shared answer says nothing of the visitor's photo.
+    const { sent } = former.answer;
+    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
+    if (amountOf(state) <= Math.max(this.#promised, before)) return;
+    const way = await this.ask(photoQuestion(photo, recipe, state), identifier, signal);
+    if (way !== "server") throw new Declined();
+  }
+
+  /** Return whether a file may be sent that this browser can't read; the first one asks. */
+  async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
       const way = await ask(this.#parts, fileQuestion(photo, error), signal);
       this.#fileChoice = way;

@@ -8,11 +8,17 @@ import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
 import { load } from "../loupe.mjs";
-import { certaintyRule, formatPercent, headline, honestLines, isSure } from "./phrasing.mjs";
-import { encodeLink } from "./share_link.mjs";
+import { certaintyRule, formatPercent, headline, honestLines } from "./phrasing.mjs";
 
 const CLOSED = "The model was closed.";
 const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
+
+/** Most labels that a link holds. */
+const MAX_LABELS = 10;
+
+/** Letters of the engine and the graph in a share link. */
+const ENGINE = "w";
+const SMALL_GRAPH = "s";
 
 export class DeviceModel {
   /** @type {Pick<import("./types").IdentifierState, "device" | "loaded" | "total" | "reason" | "code">} */
@@ -164,7 +170,6 @@ export class DeviceModel {
       headline: headline(info, prediction),
       lines: honestLines(info, prediction),
       certainty: certaintyRule(info, prediction).certainty,
-      sure: isSure(info, prediction),
       language: info.language,
       percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
       recipe: info.recipe,
@@ -174,4 +179,18 @@ export class DeviceModel {
       token: encodeLink(info, prediction),
     };
   }
+}
+
+/**
+ * Return the token of a device's answer for share links, as `model/share_link.py` does, but without a
+ * signature.
+ */
+function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
+  const pairs = candidates
+    .slice(0, MAX_LABELS)
+    .map(({ label, probability }) => `${labels.indexOf(label)}-${Math.round(probability * 1000)}`);
+  const letters = ENGINE + (graph === "small" ? SMALL_GRAPH : "");
+  const isKnown = known === null ? "x" : known ? "y" : "n";
+  const size = plausible ? Math.min(99, plausible.length) : "x";
+  return [model, version, letters, isKnown, size, pairs.join("_")].join("~");
 }

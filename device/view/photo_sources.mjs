@@ -1,30 +1,81 @@
 /**
- * Photos by paste and drop, and the keys of the viewfinder, for the whole page.
+ * Photos by file, paste, drop and sample, and the keys of the viewfinder, for the whole page.
  *
  * Events that another part of the page handles are left alone: text fields keep their paste,
  * buttons their space bar.
  */
 
+/** @import { Entry } from "../types" */
+
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [tabindex], [role=button]`;
 
-export const NO_PHOTO_PASTED = "There is no photo in the clipboard.";
-export const NO_FILE_DROPPED =
-  "What you dropped isn't a file. Save the photo first, then drop it here.";
+const NO_PHOTO_PASTED = "There is no photo in the clipboard.";
+const NO_FILE_DROPPED = "What you dropped isn't a file. Save the photo first, then drop it here.";
+const NO_CLIPBOARD =
+  "The browser doesn't let this page read the clipboard. Choose a photo instead.";
+const NO_SAMPLE = "This photo can't be fetched without a network.";
+
+/** Descriptions of photos for screen readers, by source. */
+export const ALTS = {
+  file: "The photo you chose",
+  paste: "The photo you pasted",
+  drop: "The photo you dropped",
+  camera: "The photo you took",
+  frame: "The photo you took",
+};
 
 /**
- * Listen until `signal` is aborted.
+ * @typedef {object} Handlers
+ * @property {(photo: Blob, source: Entry["source"], alt?: string) => void} onPhoto
+ * @property {(message: string) => void} onRefusal
+ * @property {() => boolean} onSpace returns whether the key was used
+ * @property {() => boolean} onEscape the same
+ */
+
+/**
+ * Take photos until `signal` is aborted.
  *
- * @param {Element} root of the viewfinder
- * @param {object} handlers
- * @param {(file: File, source: "paste" | "drop") => void} handlers.onPhoto
- * @param {(message: string) => void} handlers.onRefusal
- * @param {(isOver: boolean) => void} handlers.onDragging
- * @param {() => boolean} handlers.onSpace returns whether the key was used
- * @param {() => boolean} handlers.onEscape the same
+ * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
+ * @param {Handlers} handlers
  * @param {AbortSignal} signal
  */
-export function listen(root, { onPhoto, onRefusal, onDragging, onSpace, onEscape }, signal) {
+export function connectSources(parts, handlers, signal) {
+  for (const [button, input] of /** @type {const} */ ([
+    [parts.choose, parts.pick],
+    [parts.cameraApp, parts.capture],
+  ])) {
+    button.onclick = () => input.click();
+    input.onchange = () => {
+      const [file] = input.files;
+      input.value = "";
+      if (file) handlers.onPhoto(file, "file");
+    };
+  }
+  parts.paste.hidden = !navigator.clipboard?.read;
+  parts.paste.onclick = async () => {
+    const photo = await readClipboard().catch(() => undefined);
+    if (photo) handlers.onPhoto(photo, "paste");
+    else handlers.onRefusal(photo === null ? NO_PHOTO_PASTED : NO_CLIPBOARD);
+  };
+  listen(parts.root, handlers, signal);
+}
+
+/**
+ * Take a sample's photo.
+ *
+ * @param {{url: string, alt: string}} sample
+ * @param {Pick<Handlers, "onPhoto" | "onRefusal">} handlers
+ */
+export async function takeSample({ url, alt }, { onPhoto, onRefusal }) {
+  const response = await fetch(url).catch(() => null);
+  const photo = response?.ok ? await response.blob().catch(() => null) : null;
+  if (photo) onPhoto(photo, "sample", alt);
+  else onRefusal(NO_SAMPLE);
+}
+
+function listen(root, { onPhoto, onRefusal, onSpace, onEscape }, signal) {
+  const showDragging = (isOver) => root.toggleAttribute("data-dropping", isOver);
   const on = (name, handler) => document.addEventListener(name, handler, { signal });
   on("paste", (event) => {
     if (event.defaultPrevented || targetOf(event, EDITABLE)) return;
@@ -35,14 +86,14 @@ export function listen(root, { onPhoto, onRefusal, onDragging, onSpace, onEscape
   on("dragover", (event) => {
     if (event.defaultPrevented || !event.dataTransfer) return;
     event.preventDefault();
-    onDragging(true);
+    showDragging(true);
   });
   on("dragleave", (event) => {
     // The pointer has left the window: between elements there is a next one.
-    if (!event.relatedTarget) onDragging(false);
+    if (!event.relatedTarget) showDragging(false);
   });
   on("drop", (event) => {
-    onDragging(false);
+    showDragging(false);
     if (event.defaultPrevented) return;
     event.preventDefault();
     const [file] = event.dataTransfer.files;
@@ -71,11 +122,8 @@ function targetOf(event, selector) {
   return event.composedPath().find((node) => node instanceof Element && node.matches(selector));
 }
 
-/** Whether a button can paste. */
-export const canPaste = () => Boolean(navigator.clipboard?.read);
-
 /** Return the picture in the clipboard, or null if there is none. */
-export async function readClipboard() {
+async function readClipboard() {
   for (const item of await navigator.clipboard.read()) {
     const type = item.types.find((name) => name.startsWith("image/"));
     if (type) return item.getType(type);

@@ -26,12 +26,6 @@ export function honestLines(model, prediction) {
   return lines;
 }
 
-/** Return whether an answer names a label and is sure enough of it to stand out in a chart. */
-export function isSure(model, prediction) {
-  const { sure = false } = certaintyRule(model, prediction);
-  return sure && prediction.candidates[0].probability >= model.words.sure_from;
-}
-
 /** Return the first rule that a prediction fits; its `certainty` is "likely", "few", … */
 export function certaintyRule(model, prediction) {
   const facts = {

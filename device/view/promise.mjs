@@ -185,10 +185,10 @@ export function sentOf({ kind, bytes }) {
  * numbers only".
  *
  * @param {Answer} answer
- * @param {string} sent what the app gets of a device's answer, if there is an app
+ * @param {boolean} hasApp whether an app gets the numbers of a device's answer
  * @param {boolean} isLink of a link, perhaps of another visitor
  */
-export function sourceOf(answer, sent, isLink) {
+export function sourceOf(answer, hasApp, isLink) {
   const isOnDevice = answer.where === "device";
   if (isLink) {
     if (isOnDevice) return "On a device";
@@ -196,7 +196,8 @@ export function sourceOf(answer, sent, isLink) {
   }
   const place = `${isOnDevice ? "On this device" : "On the server"}${withinOf(answer)}`;
   if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
-  return isOnDevice ? `${place}; ${sent ? `sent: ${sent}` : "nothing was sent"}` : place;
+  if (!isOnDevice) return place;
+  return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;
 }
 
 function withinOf({ milliseconds }) {

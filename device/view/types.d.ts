@@ -101,8 +101,6 @@ export interface ViewfinderOptions {
   hasCamera: boolean;
   /** An answer is about to be shown: no other words until then. */
   isOpening: boolean;
-  /** What the app gets of a device's answer; empty without an app. */
-  sent: string;
   run: Run;
   what: { headline: string; line: string | Phrase; language?: string };
   onModel?: (name: string) => void;

@@ -11,6 +11,8 @@ const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "ask"];
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
 
+const MOVE_MS = 240;
+
 /** The children of elements, in the order of the document: words, shutter, rest. */
 const TREE = {
   root: "screen visit",
@@ -98,6 +100,39 @@ export function createParts() {
   return parts;
 }
 
+/**
+ * Let the controls act until `signal` is aborted.
+ *
+ * @param {ReturnType<typeof createParts>} parts
+ * @param {import("./live_picture.mjs").LivePicture} picture
+ * @param {object} handlers of the viewfinder
+ * @param {AbortSignal} signal
+ */
+export function connectControls({ root, ...parts }, picture, handlers, signal) {
+  parts.shutter.onclick = handlers.onPress;
+  parts.picture.onclick = ({ target }) => {
+    const element = /** @type {Element} */ (target);
+    if (!element.closest("button")) handlers.onPicture(parts.square.contains(element));
+  };
+  parts.whole.onclick = handlers.onWhole;
+  parts.why.onclick = handlers.onWhy;
+  parts.where.onclick = handlers.onWhere;
+  parts.retry.onclick = handlers.onRetry;
+  parts.models.onchange = () => handlers.onModel(parts.models.value);
+  parts.openCamera.onclick = parts.tryCamera.onclick = () => picture.open();
+  parts.flip.onclick = () => picture.camera.flip();
+  parts.torch.onclick = () => picture.camera.toggleTorch();
+  parts.zoom.onclick = () => picture.camera.cycleZoom();
+  parts.live.onclick = () => handlers.onLive(true);
+  parts.still.onclick = () => handlers.onLive(false);
+  for (const name of ["correct", "share", "lookUp"]) {
+    parts[name].onclick = () => handlers.onAction(name);
+  }
+  for (const name of ["pointerdown", "keydown"]) {
+    root.addEventListener(name, () => picture.resetIdle(), { signal });
+  }
+}
+
 function ringButton(classes, text, icon) {
   return createButton(`vf-icon-button.${classes}`, text, { icon, isIconOnly: true });
 }
@@ -161,6 +196,17 @@ export function followSize(parts, onchange, header) {
   for (const element of [root, parts.picture, parts.square]) observer.observe(element);
   parts.video.addEventListener("resize", onchange);
   return () => observer.disconnect();
+}
+
+/** Note an element's place; return a function that animates its move from there. */
+export function followMove(element) {
+  const before = element.getBoundingClientRect();
+  return () => {
+    const shift = before.top - element.getBoundingClientRect().top;
+    if (!before.height || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const frames = [{ translate: `0 ${shift}px` }, { translate: "none" }];
+    element.animate(frames, { duration: MOVE_MS, easing: "cubic-bezier(.2, 0, 0, 1)" });
+  };
 }
 
 /**

@@ -8,9 +8,9 @@ import {
   createLines,
   createRecents,
   createRuler,
+  createSamples,
   createSource,
   createWaysOn,
-  percentOf,
   spokenAnswer,
   toneOf,
 } from "./answer_view.mjs";
@@ -23,17 +23,46 @@ import { fetchingOf, goneOf, partOf, promiseOf, sentOf } from "./promise.mjs";
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
+/** What is not said of an entry that is shown anew. */
+export const NOTHING_SAID = {
+  error: null,
+  message: "",
+  isWaiting: false,
+  isTaking: false,
+  isExplaining: false,
+  /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
+  explanation: null,
+};
+/** @type {Partial<import("./types").ViewfinderOptions>} */
+export const DEFAULTS = {
+  models: [],
+  model: "",
+  placeOf: () => "device",
+  samples: [],
+  recents: null,
+  theme: null,
+  actions: {},
+  above: null,
+  header: null,
+  top: 5,
+  rows: 5,
+  hasCamera: true,
+  isOpening: false,
+  run: "auto",
+  what: { headline: "Point your phone at something", line: "" },
+};
+
 /**
  * Draw a state.
  *
  * @param {object} parts see `createParts`
  * @param {object} state of the viewfinder
- * @param {import("./camera.mjs").Camera} camera
- * @param {import("./live.mjs").LiveAnswers} live
+ * @param {import("./live_picture.mjs").LivePicture} picture
  * @param {object} handlers onSample, onModel, onEntry, onClear
  */
-export function render(parts, state, camera, live, handlers) {
+export function render(parts, state, picture, handlers) {
   const { options, entry } = state;
+  const { camera } = picture;
   if (!options.identifier) return;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
   const isEmpty = options.isOpening || !hasCamera;
@@ -49,13 +78,13 @@ export function render(parts, state, camera, live, handlers) {
     options.models.map(({ name, title }) => new Option(title, name)),
   );
   parts.models.value = options.model;
-  drawHint(parts, state, screen);
-  drawPicture(parts, state, live, screen);
-  drawWords(parts, state, camera, live, screen, handlers);
-  drawControls(parts, state, camera, screen);
+  drawHint(parts, picture.access, screen);
+  drawPicture(parts, state, picture, screen);
+  drawWords(parts, state, picture, screen, handlers);
+  drawControls(parts, state, picture, screen);
   drawActions(parts, state);
-  drawSpoken(parts, state, live);
-  drawWhere(parts, state, live);
+  drawSpoken(parts, state, picture);
+  drawWhere(parts, state, picture);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
@@ -78,7 +107,7 @@ function redrawPhrase(element, phrase, language = "en") {
 }
 
 /** In the empty square: the app's name, or why there is no live picture. */
-function drawHint({ hint, tryCamera }, { access }, screen) {
+function drawHint({ hint, tryCamera }, access, screen) {
   const reason = REASONS[access];
   hint.hidden = screen !== "empty";
   hint.toggleAttribute("data-reason", Boolean(reason));
@@ -89,8 +118,8 @@ function drawHint({ hint, tryCamera }, { access }, screen) {
   });
 }
 
-function drawPicture({ square, photo }, { entry, options, isTaking }, live, screen) {
-  const answer = entry ? entry.answer : live.shown;
+function drawPicture({ square, photo }, { entry, options, isTaking }, picture, screen) {
+  const answer = entry ? entry.answer : picture.shown;
   square.dataset.tone = answer ? cornersOf(answer) : "";
   square.toggleAttribute("data-taking", isTaking);
   if (screen !== "answer") return photo.show(null);
@@ -99,10 +128,10 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, live, scre
   return photo.show(entry.photo, { alt: entry.alt, caption: CAPTIONS[entry.source], recipe });
 }
 
-function drawWords(parts, state, camera, live, screen, { onModel }) {
+function drawWords(parts, state, picture, screen, { onModel }) {
   const { entry, error, explanation, message, options } = state;
   const { identifier, what } = options;
-  const answer = entry ? entry.answer : live.shown;
+  const answer = entry ? entry.answer : picture.shown;
   const isLive = !entry && answer !== null;
   const tone = answer ? toneOf(answer) : "";
   parts.words.dataset.tone = tone;
@@ -110,9 +139,9 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   const headline = answer ? answer.headline : entry ? [] : [what.headline];
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
-  const { info, state: where } = identifier;
+  const { state: where } = identifier;
   parts.percent.hidden = !isLive || tone === "unknown";
-  parts.percent.textContent = parts.percent.hidden ? "" : percentOf(answer, 0, info);
+  parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
 
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
@@ -121,23 +150,23 @@ function drawWords(parts, state, camera, live, screen, { onModel }) {
   const failure = hasFailed && !answer ? where.reason : "";
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
-  redrawPhrase(parts.status, [statusOf(state, camera, isLive)].flat(), what.language);
+  redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
   const { prediction } = answer ?? {};
   const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
   const key = answer && [isLive, prediction, options.model, models, options.rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
-    if (isLive) return createRuler(answer, info);
+    if (isLive) return createRuler(answer);
     const rest =
       tone === "unknown"
         ? createWaysOn(models, options.model, onModel)
-        : [createBars(answer, info, options.rows)];
+        : [createBars(answer, options.rows)];
     return [...createLines(answer), ...rest];
   });
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ entry, error, isWaiting, isLive, options }, camera, isShown) {
+function statusOf({ entry, error, isWaiting, options }, { camera, isLive }, isShown) {
   const { identifier, what } = options;
   const { device, next } = identifier.state;
   if (entry) {
@@ -153,7 +182,7 @@ function statusOf({ entry, error, isWaiting, isLive, options }, camera, isShown)
   return device === "ready" ? "" : "Live runs on this device only, and here the server answers.";
 }
 
-function drawControls(parts, { entry, access, isLive, isTaking, options }, camera, screen) {
+function drawControls(parts, { entry, isTaking, options }, { access, camera, isLive }, screen) {
   const isEmpty = screen === "empty";
   const back = options.hasCamera ? "Back to the camera" : "Another photo";
   const name = entry ? back : isLive ? "Keep this answer" : "Take a photo";
@@ -200,8 +229,8 @@ function drawActions(parts, { entry, isExplaining, options }) {
 }
 
 /** What screen readers hear: what is on the screen now. Live answers are spoken less often. */
-function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, live) {
-  if (!entry && live.shown) return;
+function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, picture) {
+  if (!entry && picture.shown) return;
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
   const said = answer
@@ -218,34 +247,34 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, live
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
-function drawWhere({ where }, state, live) {
+function drawWhere({ where }, state, picture) {
   const { entry, error, options } = state;
   const identifier = options.identifier.state;
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLine(state, live);
+  const text = lastLine(state, picture);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
     answer && !isGone
-      ? createSource(answer, options.sent, entry.source === "link")
+      ? createSource(answer, identifier.server !== "none", entry.source === "link")
       : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
 }
 
-function lastLine({ entry, error, isFileAllowed, options }, live) {
+function lastLine({ entry, error, isFileAllowed, options }, picture) {
   const { state, recipe } = options.identifier;
   const { device, next } = state;
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
-  if (!entry && next === "device" && live.shown) {
-    if (!live.rate) return "On this device";
-    return `On this device, ${live.rate === 1 ? "once a second" : `${live.rate} times a second`}`;
+  if (!entry && next === "device" && picture.shown) {
+    if (!picture.rate) return "On this device";
+    return `On this device, ${picture.rate === 1 ? "once a second" : `${picture.rate} times a second`}`;
   }
   if (device === "loading" && entry && next === "device") {
     return "Your photo waits for the model on this device.";
@@ -260,17 +289,7 @@ function lastLine({ entry, error, isFileAllowed, options }, live) {
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {
   samples.hidden = !options.samples.length || screen !== "empty";
-  redraw(samples, options.samples, () => {
-    const items = options.samples.map((sample) => {
-      const image = h("img.vf-thumb", { loading: "lazy", alt: sample.alt, src: sample.thumbnail });
-      const onclick = () => handlers.onSample(sample);
-      const item = h("li", h("button.vf-sample", { type: "button", onclick }, image));
-      // The thumbnail is missing without a network.
-      image.onerror = () => item.remove();
-      return item;
-    });
-    return [h("h3.vf-small", "Or try one of these"), h("ul.vf-places", ...items)];
-  });
+  redraw(samples, options.samples, () => createSamples(options.samples, handlers.onSample));
   visit.hidden = !recents.length;
   redraw(
     visit,

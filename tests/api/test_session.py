@@ -82,14 +82,13 @@ def test_words_are_those_that_the_device_would_say(
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
     module = (ROOT / "device" / "view" / "phrasing.mjs").as_uri()
     script = f"""
-      import {{ certaintyRule, headline, honestLines, isSure }} from "{module}";
+      import {{ certaintyRule, headline, honestLines }} from "{module}";
       import {{ readFileSync }} from "node:fs";
       const [model, prediction] = JSON.parse(readFileSync(0, "utf8"));
       process.stdout.write(JSON.stringify({{
         headline: headline(model, prediction),
         lines: honestLines(model, prediction),
         certainty: certaintyRule(model, prediction).certainty,
-        sure: isSure(model, prediction),
       }}));
     """
     completed = subprocess.run(

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { certaintyRule, headline, honestLines, isSure } from "../../device/view/phrasing.mjs";
+import { certaintyRule, headline, honestLines } from "../../device/view/phrasing.mjs";
 import { formatPercent, toText } from "../../device/view/phrasing.mjs";
 import { predict } from "../../device/engine/prediction.mjs";
 
@@ -20,7 +20,6 @@ const answers = cases.map(({ model: number, graph, probabilities, novelty, milli
     headline: headline(model, prediction),
     text: toText(headline(model, prediction)),
     honest_lines: honestLines(model, prediction),
-    sure: isSure(model, prediction),
     percent: formatPercent(model, prediction.candidates[0].probability),
   };
 });

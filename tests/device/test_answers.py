@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
 from model.bundle.manifest import PredictionSetRule
-from model.decision import Certainty, apply_thresholds, certainty, is_sure
+from model.decision import Certainty, apply_thresholds, certainty
 from model.exporting.device_files import calibration_json
 from model.exporting.device_words import device_words, phrase_to_json
 from model.phrasing import format_percent, headline, honest_lines
@@ -97,7 +97,6 @@ class Case:
             "headline": phrase_to_json(phrase),
             "text": "".join(part if isinstance(part, str) else part.text for part in phrase),
             "honest_lines": [phrase_to_json(line) for line in lines],
-            "sure": is_sure(self.prediction),
             "percent": format_percent(self.prediction.top(1)[0].probability),
         }
 

@@ -1,0 +1,184 @@
+/**
+ * The live picture: the camera behind the corners, the live answers to it, and the time after which
+ * it closes unused.
+ */
+
+import { Camera } from "./camera.mjs";
+import { cameraAccess, watchPermission } from "./camera_access.mjs";
+import { cutFrame, encodeFrame, placeFrame, seenAspect } from "./crop.mjs";
+import { AVERAGE, CalmAnswer } from "./live.mjs";
+
+const IDLE_MS = 120_000;
+const NO_RECIPE = { resize: [1, 1] };
+
+export class LivePicture {
+  /** What `cameraAccess` returns, or "checking" before; in time also "idle". */
+  access = "checking";
+  /** Whether frames are answered as they come. */
+  isLive = false;
+  camera;
+  /** What is shown of the live answers; null while there are none. */
+  #calm = null;
+  #watching = new AbortController();
+  /** Answers the frames now, or null. */
+  #watched = null;
+  #parts;
+  #getContext;
+  #onchange;
+  /** The part of a frame between the corners and its margin, in the video's pixels. */
+  #region = null;
+  #idle = null;
+  #closing = new AbortController();
+
+  /**
+   * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
+   * @param {() => {identifier: import("./types").Identifier | null, top: number, entry: object | null}}
+   *   getContext returns who answers how many candidates, and what is shown in place of the picture
+   * @param {() => void} onchange
+   */
+  constructor(parts, getContext, onchange) {
+    this.#parts = parts;
+    this.#getContext = getContext;
+    this.#onchange = onchange;
+    this.camera = new Camera(parts.video, () => this.follow());
+  }
+
+  /** The live answer that is shown, or null. */
+  get shown() {
+    return this.#calm?.shown ?? null;
+  }
+
+  /** Live answers per second, as a whole number; null until it is known. */
+  get rate() {
+    return this.#calm?.rate ?? null;
+  }
+
+  /** Open the camera if the browser allows it already; only a press makes the browser ask. */
+  async start() {
+    const { signal } = this.#closing;
+    document.addEventListener("visibilitychange", () => this.follow(), { signal });
+    const check = async () => {
+      const access = await cameraAccess();
+      if (signal.aborted) return;
+      this.access = access;
+      if (access === "granted") await this.open();
+      else this.#onchange();
+    };
+    watchPermission(check, signal);
+    await check();
+  }
+
+  async open() {
+    this.resetIdle();
+    await this.camera.open();
+  }
+
+  /** Follow the camera and the identifier: answer frames if both are ready, or stop. */
+  follow() {
+    const { entry, identifier, top } = this.#getContext();
+    const { state, problem, isMuted } = this.camera;
+    if (problem) this.access = problem;
+    else if (state === "open") this.access = "granted";
+    const canAnswer = identifier?.state.device === "ready" && !document.hidden;
+    if (this.isLive && state === "open" && !isMuted && !entry && canAnswer) {
+      this.#watch(identifier, top);
+    } else {
+      this.stopWatching();
+    }
+    this.place();
+    this.#onchange();
+  }
+
+  /** Show answers to the frames, unless this identifier does so already. */
+  async #watch(identifier, top) {
+    if (this.#watched === identifier) return;
+    this.stopWatching();
+    this.#watched = identifier;
+    const { signal } = (this.#watching = new AbortController());
+    const calm = (this.#calm = new CalmAnswer());
+    const options = { top, region: () => this.#region, average: AVERAGE, signal };
+    try {
+      for await (const answer of identifier.watch(this.#parts.video, options)) {
+        const { isNew, isNewHeadline, speak } = calm.push(answer, performance.now());
+        if (isNewHeadline) this.resetIdle();
+        if (speak) this.#parts.spoken.textContent = speak;
+        if (isNew || speak) this.#onchange();
+      }
+    } catch {
+      // A frame can't be read while the camera changes, for example: the next start tries again.
+      if (!signal.aborted) this.stopWatching();
+    }
+  }
+
+  stopWatching() {
+    this.#watching.abort();
+    this.#watched = this.#calm = null;
+  }
+
+  /** Put the video behind the corners. */
+  place() {
+    const { video, picture, square } = this.#parts;
+    const { entry, identifier } = this.#getContext();
+    const recipe = identifier?.recipe ?? NO_RECIPE;
+    if (entry) return;
+    square.style.setProperty("--aspect", String(seenAspect(recipe)));
+    if (!video.videoWidth) return;
+    const outer = picture.getBoundingClientRect();
+    const box = square.getBoundingClientRect();
+    if (!box.width) return;
+    const { width, height } = box;
+    const corners = { left: box.left - outer.left, top: box.top - outer.top, width, height };
+    const frame = { width: video.videoWidth, height: video.videoHeight };
+    const { isMirrored } = this.camera;
+    const placed = placeFrame(frame, outer, corners, recipe, isMirrored);
+    this.#region = placed.region;
+    for (const name of ["left", "top", "width", "height"]) video.style[name] = `${placed[name]}px`;
+    video.toggleAttribute("data-mirrored", isMirrored);
+  }
+
+  setLive(isLive) {
+    this.resetIdle();
+    this.isLive = isLive;
+    this.follow();
+  }
+
+  /** Whether there is a frame to take. */
+  get canTake() {
+    return this.camera.state === "open" && this.#region !== null;
+  }
+
+  /**
+   * Take a photo: the camera's own, else the frame that is shown; of a live answer, that frame.
+   *
+   * @returns {Promise<{photo: Blob, source: "camera" | "frame", answer: object | null}>}
+   */
+  async take() {
+    const { video } = this.#parts;
+    const answer = this.isLive ? this.shown : null;
+    video.pause();
+    const frame = cutFrame(video, this.#region);
+    const original = answer ? null : await this.camera.takePhoto();
+    const photo = original ?? (await encodeFrame(frame));
+    return { photo, source: original ? "camera" : "frame", answer };
+  }
+
+  /** Close the camera if it is unused. In live mode, another headline counts as use. */
+  resetIdle() {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      if (this.camera.state === "closed") return;
+      this.camera.close();
+      this.access = "idle";
+      this.isLive = false;
+      this.follow();
+    }, IDLE_MS);
+  }
+
+  /** Close the camera permanently. */
+  destroy() {
+    this.#closing.abort();
+    this.stopWatching();
+    clearTimeout(this.#idle);
+    this.camera.destroy();
+  }
+}
