@@ -37,11 +37,11 @@ export { LoupeError };
  */
 export async function load(address, { graph = "small", onProgress, signal, worker } = {}) {
   signal?.throwIfAborted();
-  const folder = folderUrl(address);
+  const { href } = folderUrl(address);
   const calls = worker ?? new ModelWorker();
   try {
-    const loading = calls.send("load", { address: folder.href, graph }, { onProgress });
-    return new Model(calls, await untilAborted(loading, signal), folder);
+    const loading = calls.send("load", { address: href, graph }, { onProgress });
+    return new Model(calls, await untilAborted(loading, signal));
   } catch (error) {
     calls.close();
     throw error;
@@ -60,20 +60,14 @@ function folderUrl(address) {
 /** A loaded model. `info` holds what `model.json` says: name, version, labels, language. */
 class Model {
   #calls;
-  #folder;
   #streams = 0;
-  /** @type {Map<GraphName, Promise<Model>>} models with other graphs */
-  #others = new Map();
-  #isClosed = false;
 
   /**
    * @param {ModelWorker} calls
    * @param {ModelInfo} info
-   * @param {URL} folder
    */
-  constructor(calls, { graph, ...info }, folder) {
+  constructor(calls, { graph, ...info }) {
     this.#calls = calls;
-    this.#folder = folder;
     this.info = info;
     this.graph = graph;
   }
@@ -84,16 +78,11 @@ class Model {
    * @param {Blob | Picture} source stays usable
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
-   * @param {GraphName} [options.graph] by default the one that was loaded; another is loaded at its
-   *   first use, beside it
    * @returns {Promise<Prediction>}
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
-   *   "unsupported-format", "damaged", "invalid" for other arguments, or as `load`
+   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if the worker has ended
    */
-  async identify(source, { top = 5, graph = this.graph } = {}) {
-    if (graph !== this.graph && !this.#isClosed) {
-      return (await this.#loadOther(graph)).identify(source, { top });
-    }
+  async identify(source, { top = 5 } = {}) {
     if (!Number.isInteger(top) || top < 1) {
       throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
     }
@@ -169,25 +158,9 @@ class Model {
     }
   }
 
-  /** @param {GraphName} graph */
-  #loadOther(graph) {
-    const loading = this.#others.get(graph) ?? load(this.#folder, { graph });
-    this.#others.set(graph, loading);
-    // The next call tries again.
-    loading.catch(() => this.#others.delete(graph));
-    return loading;
-  }
-
   /** End the worker and free its memory; later calls are refused. */
   close() {
-    this.#isClosed = true;
     this.#calls.close();
-    for (const other of this.#others.values()) {
-      other.then(
-        (model) => model.close(),
-        () => {},
-      );
-    }
   }
 }
 

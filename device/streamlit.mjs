@@ -4,15 +4,12 @@
  */
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
-import { followConnection } from "./view/connection.mjs";
 import { h } from "./view/elements.mjs";
 import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
-import { Outbox } from "./view/outbox.mjs";
 import { openRecents } from "./view/recents.mjs";
-import { Server } from "./view/server.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createComponent, followConnection, Outbox, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { createHeader } from "./view/viewfinder_parts.mjs";
 
@@ -32,7 +29,6 @@ class Screen {
   #data = null;
   #outbox = new Outbox();
   #socket = null;
-  #server = null;
   #identifier = null;
   #recents;
   /** Takes the choice of a model, or null. */
@@ -86,7 +82,7 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = former && ["model", "engine"].some((name) => former[name] !== data[name]);
+    const isOther = former && differ(former, data, ["model", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
@@ -128,9 +124,8 @@ class Screen {
     const previous = this.#identifier;
     const model = this.#model;
     const isOther =
-      !previous ||
-      previous.model !== model ||
-      ["run", "downloads"].some((name) => former[name] !== data[name]) ||
+      previous?.model !== model ||
+      differ(former, data, ["run", "downloads"]) ||
       (former.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
@@ -144,23 +139,21 @@ class Screen {
     const described = data.described?.name === model ? data.described : null;
     if (isOther) {
       this.#socket ??= new SocketServer(server);
-      this.#server = data.routes ? new Server(server) : this.#socket;
-      const address = data.downloads ? `${data.base}device/models/${model}/` : null;
-      this.#identifier = createIdentifier({
+      const identifier = createIdentifier({
         model,
-        address,
-        server: this.#server,
+        address: data.downloads ? `${data.base}device/models/${model}/` : null,
+        server: data.routes ? server : this.#socket,
         run: data.run,
         limits: data.limits,
         described,
       });
-      const identifier = this.#identifier;
       identifier.setConnected(this.#isConnected);
       identifier.onchange = () =>
         identifier.state.device === "ready" && this.#place.ready.add(model);
+      this.#identifier = identifier;
     } else {
       this.#identifier.setServer(server);
-      const isRepublished = former?.described?.version !== data.described?.version;
+      const isRepublished = former.described?.version !== data.described?.version;
       if (isRepublished) this.#identifier.setDescribed(described);
     }
     this.#socket.update(server);
@@ -253,9 +246,7 @@ class Screen {
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
   async #identifyAgain(former) {
-    const isSameWay = ["run", "downloads", "engine"].every(
-      (name) => former[name] === this.#data[name],
-    );
+    const isSameWay = !differ(former, this.#data, ["run", "downloads", "engine"]);
     const { entry } = this.#view;
     const model = this.#model;
     const isItsModel = entry?.answer?.prediction.model === model;
@@ -311,19 +302,7 @@ class Screen {
   }
 }
 
-/**
- * Return "dark" or "light", by the background of Streamlit's theme.
- *
- * @param {Element} host
- * @returns {"dark" | "light"}
- */
-function themeOf(host) {
-  const probe = document.createElement("i");
-  probe.style.color = "var(--st-background-color)";
-  host.before(probe);
-  const [red, green, blue] = getComputedStyle(probe)
-    .color.match(/[\d.]+/g)
-    .map(Number);
-  probe.remove();
-  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
+/** Return whether some of the named fields differ. */
+function differ(one, other, names) {
+  return names.some((name) => one[name] !== other[name]);
 }

@@ -6,10 +6,9 @@
 /** @import { Image, Limits, Recipe, Region, Size } from "../types" */
 
 import { LoupeError } from "./errors.mjs";
-import { jpegOrientation, jpegSize } from "./jpeg_header.mjs";
+import { isJpeg, isWhole, jpegOrientation, jpegSize } from "./photo_file.mjs";
 import { centreBox, crop } from "./preprocess.mjs";
 import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
-import { isWhole } from "./truncation.mjs";
 
 /**
  * How photos are decoded: without colour management, as Pillow does.
@@ -70,9 +69,6 @@ async function decodeLargeJpeg(bytes, recipe, limits) {
   checkSize(size, limits);
   return decodeScaled(bytes, factor);
 }
-
-/** @param {Uint8Array} bytes */
-const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
 
 /**
  * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and those

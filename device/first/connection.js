@@ -1,7 +1,7 @@
 // Says that the server doesn't answer: on the first screen, and on pages without the viewfinder,
 // which says so itself. Streamlit's own dialog tells visitors to run Streamlit.
 {
-  // As in view/connection.mjs. At first, a slow connection takes some seconds to connect.
+  // As in view/streamlit_component.mjs. At first, a slow connection takes some seconds to connect.
   const STATE = "data-test-connection-state";
   const [FIRST_MS, GRACE_MS] = [10_000, 1500];
   const bar = document.getElementById("gone");

@@ -35,7 +35,7 @@ class Recents {
   #session;
   /** Promise of the database, or of null without one. */
   #database;
-  /** Promise of `{entry, kept}`, newest first, with the time at which each was kept. */
+  /** Promise of what is stored of each, newest first: an entry, when it was kept, and by whom. */
   #records;
   /** Settles when all changes are stored. */
   #stored = Promise.resolve();
@@ -58,13 +58,14 @@ class Recents {
 
   /** Put an entry first, in place of one with its id; the oldest beyond `MAX_PHOTOS` is dropped. */
   async add(entry) {
-    const [record] = await this.#change((former) => {
+    const [{ kept }] = await this.#change((former) => {
       const others = former.filter((other) => other.entry.id !== entry.id);
       // Later than all others, even within a millisecond, because the order is read from it.
-      const kept = Math.max(Date.now(), (former[0]?.kept ?? 0) + 1);
-      return [{ entry, kept }, ...others].slice(0, MAX_PHOTOS);
+      const time = Math.max(Date.now(), (former[0]?.kept ?? 0) + 1);
+      return [{ entry, kept: time }, ...others].slice(0, MAX_PHOTOS);
     });
-    this.#put(record);
+    const fields = Object.fromEntries(FIELDS.map((name) => [name, entry[name]]));
+    this.#store((photos) => photos.put({ ...fields, kept, session: this.#session }));
   }
 
   /** Return the entry whose answer has this share link's token, or null. */
@@ -90,11 +91,6 @@ class Recents {
     return this.#records;
   }
 
-  #put({ entry, kept }) {
-    const fields = Object.fromEntries(FIELDS.map((name) => [name, entry[name]]));
-    this.#store((photos) => done(photos.put({ ...fields, kept, session: this.#session })));
-  }
-
   #delete(ids) {
     if (ids.length) this.#store((photos) => ids.forEach((id) => photos.delete(id)));
   }
@@ -103,10 +99,10 @@ class Recents {
   #store(work) {
     this.#stored = this.#stored
       .then(async () => {
-        const database = await this.#database;
-        if (!database) return;
-        const transaction = database.transaction(STORE, "readwrite");
-        await Promise.all([work(transaction.objectStore(STORE)), finished(transaction)]);
+        const transaction = (await this.#database)?.transaction(STORE, "readwrite");
+        if (!transaction) return;
+        work(transaction.objectStore(STORE));
+        await settled(transaction, "complete", "abort");
       })
       .catch(() => {});
   }
@@ -115,18 +111,16 @@ class Recents {
   async #read() {
     const database = await this.#database;
     if (!database) return [];
-    const records = await done(database.transaction(STORE).objectStore(STORE).getAll());
+    const request = database.transaction(STORE).objectStore(STORE).getAll();
+    await settled(request);
     const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
-    this.#delete(records.filter(isExpired).map(({ id }) => id));
-    const isOwn = ({ session }) => this.#scope === "day" || session === this.#session;
-    return (
-      records
-        // An earlier version's entries have no link in their answer.
-        .filter((record) => !isExpired(record) && isOwn(record) && record.answer.token)
-        .sort((a, b) => b.kept - a.kept)
-        .slice(0, MAX_PHOTOS)
-        .map(({ kept, session, ...entry }) => ({ entry, kept }))
-    );
+    this.#delete(request.result.filter(isExpired).map(({ id }) => id));
+    return request.result
+      .filter((record) => !isExpired(record))
+      .filter(({ session }) => this.#scope === "day" || session === this.#session)
+      .sort((a, b) => b.kept - a.kept)
+      .slice(0, MAX_PHOTOS)
+      .map(({ kept, session, ...entry }) => ({ entry, kept }));
   }
 
   /** Return a function that tells records of closed tabs from those of this and other open ones. */
@@ -170,17 +164,14 @@ function holdLock(name) {
 async function openDatabase(name) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-  return done(request);
+  await settled(request);
+  return request.result;
 }
 
-const done = (request) =>
-  new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+/** Wait for a request or a transaction of IndexedDB. */
+function settled(target, done = "success", failed = "error") {
+  return new Promise((resolve, reject) => {
+    target.addEventListener(done, resolve);
+    target.addEventListener(failed, () => reject(target.error));
   });
-
-const finished = (transaction) =>
-  new Promise((resolve, reject) => {
-    transaction.oncomplete = resolve;
-    transaction.onabort = () => reject(transaction.error);
-  });
+}

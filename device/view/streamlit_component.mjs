@@ -1,6 +1,17 @@
 /**
- * What the components of Streamlit share: one screen for each element, for as long as it is shown.
+ * What components need of Streamlit: one screen for each element, for as long as it is shown; messages
+ * to the page's script that aren't lost; and word of whether the server can be reached.
  */
+
+/** Time after which messages that haven't been acknowledged are sent again, in milliseconds. */
+const LOST_MS = 2000;
+
+/** Where Streamlit's page notes the state of its connection, for tests of its own. */
+const STATE = "data-test-connection-state";
+const CONNECTED = "CONNECTED";
+
+/** Interruptions up to this are not worth a word, in milliseconds. */
+const GRACE_MS = 1500;
 
 /**
  * Return a component's default export, which Streamlit calls with `{parentElement, data,
@@ -26,4 +37,100 @@ export function createComponent(create) {
       entry.screen.close();
     };
   };
+}
+
+/**
+ * Messages to the page's script. Streamlit drops one if another follows before the script has taken
+ * it, and loses those to a server that is gone, so all go together until they are acknowledged.
+ */
+export class Outbox {
+  #messages = [];
+  #last = 0;
+  #setTrigger = null;
+  #resending;
+
+  /**
+   * Go on with new data of the script's.
+   *
+   * @param {number} heard the last message that its session has taken
+   * @param {(name: string, value: unknown) => void} setTrigger
+   */
+  update(heard, setTrigger) {
+    this.#setTrigger = setTrigger;
+    // The screen before this one in the same session counted, too.
+    this.#last = Math.max(this.#last, heard);
+    this.#messages = this.#messages.filter(({ id }) => id > heard);
+  }
+
+  /**
+   * Send a message, in place of an earlier one with its name; only requests are many.
+   *
+   * @param {string} name
+   * @param {unknown} [value]
+   */
+  add(name, value = null) {
+    if (name !== "request") this.#messages = this.#messages.filter((one) => one.name !== name);
+    this.#messages.push({ id: ++this.#last, name, value });
+    this.#send();
+  }
+
+  /** Whether such a message waits to be acknowledged. */
+  has(name) {
+    return this.#messages.some((one) => one.name === name);
+  }
+
+  close() {
+    clearTimeout(this.#resending);
+  }
+
+  #send() {
+    clearTimeout(this.#resending);
+    this.#setTrigger("messages", this.#messages);
+    // A photo takes its time, and has a limit of its own.
+    if (!this.has("request")) {
+      this.#resending = setTimeout(() => this.#messages.length && this.#send(), LOST_MS);
+    }
+  }
+}
+
+/**
+ * Report whether the server can be reached, now and after each change. Streamlit notices within a
+ * moment that a server is gone, and joins a new one.
+ *
+ * @param {(isConnected: boolean) => void} onchange
+ * @returns {() => void} ends it
+ */
+export function followConnection(onchange) {
+  const app = document.querySelector(`[${STATE}]`);
+  if (!app) return () => {};
+  let timer;
+  const report = () => {
+    clearTimeout(timer);
+    if (app.getAttribute(STATE) === CONNECTED) onchange(true);
+    else timer = setTimeout(() => onchange(false), GRACE_MS);
+  };
+  const observer = new MutationObserver(report);
+  observer.observe(app, { attributeFilter: [STATE] });
+  report();
+  return () => {
+    clearTimeout(timer);
+    observer.disconnect();
+  };
+}
+
+/**
+ * Return "dark" or "light", by the background of Streamlit's theme.
+ *
+ * @param {Element} host
+ * @returns {"dark" | "light"}
+ */
+export function themeOf(host) {
+  const probe = document.createElement("i");
+  probe.style.color = "var(--st-background-color)";
+  host.before(probe);
+  const [red, green, blue] = getComputedStyle(probe)
+    .color.match(/[\d.]+/g)
+    .map(Number);
+  probe.remove();
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
 }

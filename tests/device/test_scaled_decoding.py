@@ -22,7 +22,7 @@ from tests.tools import require_tool
 SCRIPT = """
 import { readFileSync } from "node:fs";
 const { scaleDown, scaleFactor } = await import(process.argv[1]);
-const { jpegOrientation } = await import(process.argv[1].replace("scaled_decoding", "jpeg_header"));
+const { jpegOrientation } = await import(process.argv[1].replace("scaled_decoding", "photo_file"));
 const { recipe, sizes, image, photo } = JSON.parse(readFileSync(0, "utf8"));
 const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));
 const data = Uint8ClampedArray.from(image?.data ?? []);

@@ -33,7 +33,7 @@ FILES: dict[str, bytes] = {
 
 
 def whole(file: Path, cuts: list[int]) -> Any:
-    module = (ROOT / "device" / "engine" / "truncation.mjs").as_uri()
+    module = (ROOT / "device" / "engine" / "photo_file.mjs").as_uri()
     command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module, str(file)]
     done = subprocess.run([*command, json.dumps(cuts)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

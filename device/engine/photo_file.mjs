@@ -1,0 +1,128 @@
+/**
+ * The header of a JPEG, which says how large its pixels are and how they are turned, and the end of a
+ * photo's file. The server refuses a file that was cut short; some browsers show its upper part and
+ * leave the rest grey, which would be identified.
+ */
+
+/** Tag of the orientation in EXIF, and its type, a short number. */
+const ORIENTATION = 0x0112;
+const SHORT = 3;
+
+const START_OF_SCAN = 0xda;
+const END_OF_IMAGE = 0xd9;
+
+/**
+ * Return the size that a JPEG's frame header states, before it is turned; null without one.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function jpegSize(bytes) {
+  for (const { marker, view } of segments(bytes)) {
+    if (marker === START_OF_SCAN) break;
+    const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrameHeader && view.byteLength >= 9) {
+      return { width: view.getUint16(7), height: view.getUint16(5) };
+    }
+  }
+  return null;
+}
+
+/**
+ * Return a JPEG's EXIF orientation, 1 to 8; 1 if it is absent or malformed.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function jpegOrientation(bytes) {
+  try {
+    for (const { marker, view } of segments(bytes)) {
+      if (marker === START_OF_SCAN) break;
+      const isExif = marker === 0xe1 && view.getUint32(4) === 0x45786966 && !view.getUint16(8);
+      if (isExif) return readOrientation(new DataView(view.buffer, view.byteOffset + 10));
+    }
+  } catch (error) {
+    // The block states places outside of the file.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return 1;
+}
+
+/** @param {DataView} view begins at the block's own header */
+function readOrientation(view) {
+  const isLittle = view.getUint16(0) === 0x4949;
+  const start = view.getUint32(4, isLittle);
+  const count = view.getUint16(start, isLittle);
+  for (let at = start + 2; at < start + 2 + 12 * count; at += 12) {
+    if (view.getUint16(at, isLittle) !== ORIENTATION) continue;
+    const value = view.getUint16(at + 8, isLittle);
+    const isValid = view.getUint16(at + 2, isLittle) === SHORT && value >= 1 && value <= 8;
+    return isValid ? value : 1;
+  }
+  return 1;
+}
+
+/**
+ * Return false if a JPEG, PNG or WebP ends too early; true for whole files and for other formats.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function isWhole(bytes) {
+  if (isJpeg(bytes)) return endsJpeg(bytes);
+  if (textAt(bytes, 1, "PNG")) return endsPng(bytes);
+  if (textAt(bytes, 0, "RIFF")) return viewOf(bytes).getUint32(4, true) + 8 <= bytes.length;
+  return true;
+}
+
+/** @param {Uint8Array} bytes */
+export const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
+
+/** @param {Uint8Array} bytes */
+function endsJpeg(bytes) {
+  for (const { marker } of segments(bytes)) if (marker === END_OF_IMAGE) return true;
+  return false;
+}
+
+/**
+ * Yield a JPEG's segments, each with a view that begins at its marker; the last one is the end. A
+ * thumbnail's, inside a segment, don't count.
+ *
+ * @param {Uint8Array} bytes
+ */
+function* segments(bytes) {
+  const view = viewOf(bytes);
+  let at = 2;
+  while (at + 4 <= bytes.length || bytes[at + 1] === END_OF_IMAGE) {
+    const marker = bytes[at + 1];
+    if (bytes[at] !== 0xff || marker === 0 || marker === 0xff || isRestart(marker)) {
+      // Coded data, or filling: on to the next 0xff.
+      at = bytes.indexOf(0xff, at + (bytes[at] === 0xff && marker !== 0xff ? 2 : 1));
+      if (at < 0) return;
+    } else {
+      yield { marker, view: viewOf(bytes.subarray(at)) };
+      if (marker === END_OF_IMAGE) return;
+      at += 2 + view.getUint16(at + 2);
+    }
+  }
+}
+
+/** @param {number} marker */
+const isRestart = (marker) => marker >= 0xd0 && marker <= 0xd7;
+
+/**
+ * Walk a PNG's chunks to the last one.
+ *
+ * @param {Uint8Array} bytes
+ */
+function endsPng(bytes) {
+  const view = viewOf(bytes);
+  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    if (textAt(bytes, at + 4, "IEND")) return true;
+  }
+  return false;
+}
+
+/** @param {Uint8Array} bytes */
+const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** @type {(bytes: Uint8Array, at: number, text: string) => boolean} */
+const textAt = (bytes, at, text) =>
+  Array.from(text).every((letter, place) => bytes[at + place] === letter.charCodeAt(0));
