@@ -88,9 +88,7 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
 /**
  * Return the cells of the finer grid, the most important first.
  *
- * @param {Float32Array} map
- * @param {number} height
- * @param {number} width
+ * @type {(map: Float32Array, height: number, width: number) => number[]}
  */
 function rankedRegions(map, height, width) {
   const { heat } = meanCells(map, height, width, FINE);
@@ -109,12 +107,9 @@ function logOdds(probability) {
 }
 
 /**
- * Return a soft patch over one cell of a grid, 0 to 1.
+ * Return a soft patch, 0 to 1, over one cell of a grid of `grid` × `grid`.
  *
- * @param {number} grid patches along a side
- * @param {number} cell
- * @param {number} height
- * @param {number} width
+ * @type {(grid: number, cell: number, height: number, width: number) => Float32Array}
  */
 function patch(grid, cell, height, width) {
   const row = softSteps(grid, height)[Math.floor(cell / grid)];
@@ -144,8 +139,7 @@ function softSteps(grid, length) {
 /**
  * Write `values` to `target`, stretched so that most of them are between 0 and 1.
  *
- * @param {Float32Array} values
- * @param {Float32Array} target
+ * @type {(values: Float32Array, target: Float32Array) => void}
  */
 function stretch(values, target) {
   const sorted = values.slice().sort();
@@ -159,8 +153,7 @@ function stretch(values, target) {
 /**
  * Return a percentile of sorted values, interpolated as NumPy does.
  *
- * @param {Float32Array} sorted
- * @param {number} percent
+ * @type {(sorted: Float32Array, percent: number) => number}
  */
 function percentile(sorted, percent) {
   const place = ((sorted.length - 1) * percent) / 100;
@@ -170,12 +163,9 @@ function percentile(sorted, percent) {
 }
 
 /**
- * Return the means over equal parts of a map.
+ * Return the means over equal parts of a map, `cells` along a side.
  *
- * @param {Float32Array} map
- * @param {number} height
- * @param {number} width
- * @param {number} cells along a side
+ * @type {(map: Float32Array, height: number, width: number, cells: number) => OcclusionMap}
  */
 function meanCells(map, height, width, cells) {
   const rows = edges(height, cells);
@@ -194,10 +184,7 @@ function meanCells(map, height, width, cells) {
   return { rows: rows.length - 1, columns: columns.length - 1, heat: Float32Array.from(heat) };
 }
 
-/**
- * @param {number} length
- * @param {number} most
- */
+/** @type {(length: number, most: number) => number[]} */
 function edges(length, most) {
   const cells = Math.min(most, length);
   return Array.from({ length: cells + 1 }, (_, cell) => Math.floor((cell * length) / cells));
@@ -239,10 +226,7 @@ function boxRadius(radius) {
 /**
  * Blur each row by a box whose outermost pixels count in part; edges are extended.
  *
- * @param {Uint8Array} pixels
- * @param {number} height
- * @param {number} width
- * @param {number} boxRadius
+ * @type {(pixels: Uint8Array, height: number, width: number, boxRadius: number) => Uint8Array}
  */
 function blurRows(pixels, height, width, boxRadius) {
   const radius = Math.trunc(boxRadius);
@@ -267,11 +251,7 @@ function blurRows(pixels, height, width, boxRadius) {
   return result;
 }
 
-/**
- * @param {Uint8Array} pixels
- * @param {number} height
- * @param {number} width
- */
+/** @type {(pixels: Uint8Array, height: number, width: number) => Uint8Array} */
 function transpose(pixels, height, width) {
   const result = new Uint8Array(pixels.length);
   for (let row = 0; row < height; row++) {

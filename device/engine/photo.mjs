@@ -41,11 +41,7 @@ export async function decode(source, recipe, limits, region) {
   return readCentre(await bitmapOf(source, region), recipe, limits);
 }
 
-/**
- * @param {Blob} file
- * @param {Recipe} recipe
- * @param {Limits} limits
- */
+/** @type {(file: Blob, recipe: Recipe, limits: Limits) => Promise<Image>} */
 async function decodeFile(file, recipe, limits) {
   const bytes = await readFile(file, limits);
   const scaled = await decodeLargeJpeg(bytes, recipe, limits);
@@ -58,9 +54,7 @@ async function decodeFile(file, recipe, limits) {
 /**
  * Decode a JPEG that the server decodes scaled, or return null if the browser can't.
  *
- * @param {Uint8Array<ArrayBuffer>} bytes
- * @param {Recipe} recipe
- * @param {Limits} limits
+ * @type {(bytes: Uint8Array<ArrayBuffer>, recipe: Recipe, limits: Limits) => Promise<Image | null>}
  */
 async function decodeLargeJpeg(bytes, recipe, limits) {
   const size = isJpeg(bytes) ? jpegSize(bytes) : null;
@@ -97,12 +91,7 @@ function readCentre(bitmap, recipe, limits, factor = 1, orientation = 1) {
   }
 }
 
-/**
- * @param {ImageBitmap} bitmap
- * @param {Recipe} recipe
- * @param {number} factor
- * @param {number} orientation
- */
+/** @type {(bitmap: ImageBitmap, recipe: Recipe, factor: number, orientation: number) => Image} */
 function readScaled(bitmap, recipe, factor, orientation) {
   const sides = [bitmap.width, bitmap.height];
   const [columns, rows] = sides.map((side) => Math.ceil(side / factor));
@@ -120,10 +109,7 @@ function readScaled(bitmap, recipe, factor, orientation) {
   return factor === 1 ? image : scaleDown(image, factor, [across.missing, down.missing]);
 }
 
-/**
- * @param {ImageBitmap | VideoFrame} source
- * @param {Region} [region]
- */
+/** @type {(source: ImageBitmap | VideoFrame, region?: Region) => Promise<ImageBitmap>} */
 async function bitmapOf(source, region) {
   if (source instanceof ImageBitmap && !region) return source;
   try {
@@ -138,8 +124,7 @@ async function bitmapOf(source, region) {
 /**
  * Return a whole file's bytes.
  *
- * @param {Blob} blob
- * @param {Limits} limits
+ * @type {(blob: Blob, limits: Limits) => Promise<Uint8Array<ArrayBuffer>>}
  */
 async function readFile(blob, limits) {
   if (blob.size === 0) throw new LoupeError("empty", "This file is empty. Choose another photo.");
@@ -154,10 +139,7 @@ async function readFile(blob, limits) {
   return bytes;
 }
 
-/**
- * @param {Blob} blob
- * @param {Uint8Array} bytes
- */
+/** @type {(blob: Blob, bytes: Uint8Array) => Promise<ImageBitmap>} */
 async function bitmapOfFile(blob, bytes) {
   try {
     return await createImageBitmap(blob, DECODING);
@@ -184,10 +166,7 @@ async function bytesOf(blob) {
 const damaged = () =>
   new LoupeError("damaged", "This photo is incomplete or damaged. Choose another one.");
 
-/**
- * @param {Size} size
- * @param {Limits} limits
- */
+/** @type {(size: Size, limits: Limits) => void} */
 function checkSize({ width, height }, limits) {
   if (Math.min(width, height) < limits.side) {
     throw new LoupeError(
@@ -205,14 +184,7 @@ function checkSize({ width, height }, limits) {
   }
 }
 
-/**
- * @param {ImageBitmap} bitmap
- * @param {number} left
- * @param {number} top
- * @param {number} width
- * @param {number} height
- * @returns {Image}
- */
+/** @type {(bitmap: ImageBitmap, left: number, top: number, width: number, height: number) => Image} */
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });

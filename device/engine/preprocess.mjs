@@ -56,8 +56,7 @@ function toGreyscale({ data, width, height }) {
 /**
  * Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre.
  *
- * @param {Image} image
- * @param {Recipe} recipe
+ * @type {(image: Image, recipe: Recipe) => Image}
  */
 function fitAspect(image, recipe) {
   if (recipe.method !== "pad") return crop(image, ...centreBox(image, recipe));
@@ -95,8 +94,7 @@ export function fittedSize(image, recipe, choose) {
 /**
  * Return the box that ends up in the crop, if resizing it alone gives the same pixels.
  *
- * @param {Size} image
- * @param {Recipe} recipe
+ * @type {(image: Size, recipe: Recipe) => Box | null}
  */
 function innerBox(image, recipe) {
   const { crop } = recipe;
@@ -117,10 +115,7 @@ function innerBox(image, recipe) {
 /**
  * Pad an image to `wide` × `high` pixels, half on each side.
  *
- * @param {Image} image
- * @param {number} wide
- * @param {number} high
- * @param {Recipe["padding"]} padding
+ * @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image}
  */
 function pad(image, wide, high, padding) {
   const maxPixels = Math.max(MAX_PADDING_RATIO * image.width * image.height, 2 ** 22);
@@ -142,12 +137,10 @@ function pad(image, wide, high, padding) {
 }
 
 /**
- * Return, for each of `length` places, the index that it shows, or -1 for black.
+ * Return, for each of `length` places, the index that it shows, or -1 for black; the
+ * first index is at `before`.
  *
- * @param {number} size
- * @param {number} before places before the first index
- * @param {number} length
- * @param {Recipe["padding"]} padding
+ * @type {(size: number, before: number, length: number, padding: Recipe["padding"]) => Int32Array}
  */
 function sources(size, before, length, padding) {
   return Int32Array.from({ length }, (_, place) => {
@@ -182,10 +175,9 @@ export function crop(image, left, top, width, height) {
 }
 
 /**
- * Crop around the centre.
+ * Crop height and width around the centre.
  *
- * @param {Image} image
- * @param {[number, number]} size height and width
+ * @type {(image: Image, size: [number, number]) => Image}
  */
 function cropCentre(image, [height, width]) {
   const left = Math.floor((image.width - width) / 2);

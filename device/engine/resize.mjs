@@ -74,23 +74,14 @@ export function resize(image, width, height, filter, box = [0, 0, image.width, i
 /**
  * Return one pass, or null if it would change nothing.
  *
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {number} size
- * @param {Filter} filter
+ * @type {(from: number, to: number, length: number, size: number, filter: Filter) => Pass | null}
  */
 function passOf(from, to, length, size, filter) {
   if (from === 0 && to === length && to === size) return null;
   return coefficients(size, from, to, length, filter);
 }
 
-/**
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {number} size
- */
+/** @type {(from: number, to: number, length: number, size: number) => Int32Array} */
 function nearest(from, to, length, size) {
   const step = (to - from) / length;
   let place = from + step * 0.5;
@@ -101,14 +92,7 @@ function nearest(from, to, length, size) {
   });
 }
 
-/**
- * @param {number} size
- * @param {number} from
- * @param {number} to
- * @param {number} length
- * @param {Filter} filter
- * @returns {Pass}
- */
+/** @type {(size: number, from: number, to: number, length: number, filter: Filter) => Pass} */
 function coefficients(size, from, to, length, filter) {
   const scale = Math.fround(to - from) / length;
   const filterScale = Math.max(scale, 1);
@@ -160,12 +144,7 @@ function resizeRows(image, width, places, down = null) {
   return { data, width, height: image.height };
 }
 
-/**
- * @param {Image} image
- * @param {number} height
- * @param {Pass | null} places
- * @returns {Image}
- */
+/** @type {(image: Image, height: number, places: Pass | null) => Image} */
 function resizeColumns(image, height, places) {
   if (!places) return image;
   const { width } = image;
@@ -183,12 +162,8 @@ function resizeColumns(image, height, places) {
 /**
  * Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`.
  *
- * @param {Uint8ClampedArray} from
- * @param {number} source
- * @param {number} step
- * @param {Int32Array} weights
- * @param {Uint8ClampedArray} to
- * @param {number} target
+ * @type {(from: Uint8ClampedArray, source: number, step: number, weights: Int32Array,
+ *   to: Uint8ClampedArray, target: number) => void}
  */
 function weigh(from, source, step, weights, to, target) {
   let [red, green, blue] = [HALF, HALF, HALF];

@@ -85,10 +85,7 @@ export async function decodeScaled(bytes, factor) {
   }
 }
 
-/**
- * @param {VideoFrame} frame
- * @param {number} factor
- */
+/** @type {(frame: VideoFrame, factor: number) => Promise<Image | null>} */
 async function scaleFrame(frame, factor) {
   const { format, visibleRect, rotation, flip } = frame;
   const divisor = SUBSAMPLING[format ?? ""];
@@ -157,8 +154,7 @@ function blockEdges(length, factor, missing) {
 /**
  * Convert planes to RGBA with libjpeg's arithmetic, turned clockwise and then mirrored.
  *
- * @param {Uint8ClampedArray[]} planes
- * @param {Size & {rotation: number, flip: boolean}} frame
+ * @type {(planes: Uint8ClampedArray[], frame: Size & {rotation: number, flip: boolean}) => Image}
  */
 function toUprightRgb([light, blue, red], { width, height, rotation, flip }) {
   const isSideways = rotation % 180 !== 0;
@@ -181,11 +177,8 @@ function toUprightRgb([light, blue, red], { width, height, rotation, flip }) {
 /**
  * Return where a pixel is after the picture was turned clockwise.
  *
- * @param {number} x
- * @param {number} y
- * @param {number} width
- * @param {number} height
- * @param {number} degrees
+ * @type {(x: number, y: number, width: number, height: number, degrees: number) =>
+ *   [number, number]}
  */
 function turn(x, y, width, height, degrees) {
   if (degrees === 90) return [height - 1 - y, x];
@@ -197,9 +190,7 @@ function turn(x, y, width, height, degrees) {
 /**
  * Return an opaque image.
  *
- * @param {number} width
- * @param {number} height
- * @returns {Image}
+ * @type {(width: number, height: number) => Image}
  */
 function emptyImage(width, height) {
   return { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };

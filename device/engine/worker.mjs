@@ -124,9 +124,8 @@ async function downloadAll(address, { runtime }, entry, onProgress) {
 /**
  * Return the unpacked bytes of a gzip file after checking their hash.
  *
- * @param {URL} url
- * @param {string} sha256
- * @param {(bytes: number) => void} count
+ * @type {(url: URL, sha256: string,
+ *   count: (bytes: number) => void) => Promise<Uint8Array<ArrayBuffer>>}
  */
 async function download(url, sha256, count) {
   let response;
@@ -271,9 +270,7 @@ async function stopExplaining() {
 /**
  * Run the graph on a photo's pixels.
  *
- * @param {Loaded} loaded
- * @param {Uint8Array} pixels
- * @returns {Promise<Output>}
+ * @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Output>}
  */
 async function run({ model, ort, session }, pixels) {
   const [height, width] = model.recipe.crop ?? model.recipe.resize;
@@ -287,11 +284,9 @@ async function run({ model, ort, session }, pixels) {
 }
 
 /**
- * Compare the graph's outputs for the golden pixels with those recorded in Python.
+ * Compare the graph's outputs for the pixels of all golden photos with those recorded in Python.
  *
- * @param {Loaded} loaded
- * @param {Golden} golden
- * @param {Uint8Array} pixels of all golden photos
+ * @type {(loaded: Loaded, golden: Golden, pixels: Uint8Array) => Promise<void>}
  */
 async function testGolden(loaded, golden, pixels) {
   const size = pixels.length / golden.count;
