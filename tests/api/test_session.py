@@ -1,7 +1,5 @@
 """``/api/session/``: only with an open session's token, one photo at a time, bounded."""
 
-import json
-import subprocess
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +19,12 @@ from model.admission import admission_queue
 from model.corrections import correction_store
 from model.exporting.device_words import device_words
 from model.page_sessions import page_sessions, read_own_answer
-from model.settings import ROOT
 from model.share_link import Signature, decode, encode
 from tests.api.v1.test_identify import RED, is_problem, without_times
+from tests.device.node import run_node
 from tests.model.slots import held
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
-from tests.tools import require_tool
 from tests.waiting import wait_until
 
 PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY = (
@@ -80,26 +77,16 @@ def test_words_are_those_that_the_device_would_say(
 
 
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
-    module = (ROOT / "device" / "view" / "phrasing.mjs").as_uri()
-    script = f"""
-      import {{ certaintyRule, headline, honestLines }} from "{module}";
-      import {{ readFileSync }} from "node:fs";
-      const [model, prediction] = JSON.parse(readFileSync(0, "utf8"));
-      process.stdout.write(JSON.stringify({{
+    script = """
+      const { certaintyRule, headline, honestLines } = await load("view/phrasing.mjs");
+      const [model, prediction] = given;
+      return {
         headline: headline(model, prediction),
         lines: honestLines(model, prediction),
         certainty: certaintyRule(model, prediction).certainty,
-      }}));
+      };
     """
-    completed = subprocess.run(
-        [require_tool("node"), "--input-type=module", "-e", script],
-        input=json.dumps([model, prediction]),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return json.loads(completed.stdout)
+    return run_node(script, [model, prediction])
 
 
 @pytest.mark.parametrize("route", ROUTES)

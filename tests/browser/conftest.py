@@ -4,13 +4,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from model.exporting import cache
 from model.exporting.runtime import RUNTIME
 from model.samples import samples
+from tests.browser.device_app import DeviceApp, device_app
 from tests.browser.drive import PATIENCE_MS, checked_page
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, tiny
@@ -108,14 +109,26 @@ def colours_server(
 
 
 @pytest.fixture
-def visitor(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page in a fresh profile; its options are Playwright's."""
+def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """Return the routes of ``/device/`` with a calibrated model of colours."""
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setenv("LOUPE_MODEL", "colours")
+    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    with device_app() as running:
+        yield running
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a fresh profile; its options are Playwright's."""
     with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(checked_page(browser, options))
 
-        def new_visitor(**options: Any) -> Page:
-            return stack.enter_context(checked_page(browser, {"base_url": server.url, **options}))
 
-        yield new_visitor
+@pytest.fixture
+def visitor(new_page: Callable[..., Page], server: Server) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page of the app in a fresh profile."""
+    yield lambda **options: new_page(base_url=server.url, **options)
     assert not server.tracebacks()
 
 

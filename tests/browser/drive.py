@@ -9,19 +9,25 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
 
 from model.samples import Sample, samples
+from tests.model.tiny import colour
+from tests.photos import encoded
 
 __all__ = [
     "COUNT_TRACKS",
     "DESK",
     "PATIENCE_MS",
     "PHONE",
+    "RED",
     "TIME",
     "UPLOAD",
     "Screen",
     "attach",
     "chart",
     "checked_page",
+    "device_headline",
+    "expect_kept",
     "give",
+    "give_device",
     "go",
     "headline",
     "photo",
@@ -36,6 +42,8 @@ __all__ = [
 ]
 
 PATIENCE_MS = 15_000
+RED = encoded(colour("red"), "PNG")
+KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 UPLOAD = "/?way=Upload"
 """Streamlit's uploader in place of the viewfinder."""
@@ -195,3 +203,20 @@ def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
     """Choose a file in the viewfinder."""
     file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
     file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+
+
+def give_device(screen: Screen, data: bytes = RED) -> None:
+    """Choose a file at ``/device/``."""
+    screen.locator("input[type=file]").first.set_input_files(
+        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
+    )
+
+
+def device_headline(screen: Screen) -> Locator:
+    """Return the answer in words, at ``/device/``."""
+    return screen.get_by_role("heading", level=2)
+
+
+def expect_kept(page: Page) -> None:
+    """Wait until the service worker has all that it will fetch."""
+    expect(page.locator("#kept")).to_have_text(KEPT)

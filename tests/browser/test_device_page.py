@@ -2,28 +2,24 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from api.device import OFF
 from model import settings
-from model.exporting import cache
 from model.exporting.page_files import PAGE_FILES
-from tests.browser.device_app import DeviceApp, device_app
-from tests.browser.drive import DESK, PHONE, TIME, checked_page
+from tests.browser.device_app import DeviceApp
+from tests.browser.drive import DESK, PHONE, TIME, device_headline, expect_kept, give_device
 from tests.browser.server import Server
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
-RED = encoded(colour("red"), "PNG")
-KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 GIVE = """
 ([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
@@ -39,26 +35,15 @@ GIVE = """
 
 
 @pytest.fixture
-def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
-    """The routes with a calibrated model of colours."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    monkeypatch.setenv("LOUPE_MODEL", "colours")
-    publish(shelf, "Version 1")
-    with device_app() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+def visit(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
     """Open the page in a fresh profile."""
-    with ExitStack() as stack:
 
-        def come(**options: Any) -> Page:
-            page = stack.enter_context(checked_page(browser, options))
-            page.goto(app.url)
-            return page
+    def come(**options: Any) -> Page:
+        page: Page = new_page(**options)
+        page.goto(app.url)
+        return page
 
-        yield come
+    return come
 
 
 def publish(shelf: Path, title: str, **options: Any) -> None:
@@ -66,36 +51,21 @@ def publish(shelf: Path, title: str, **options: Any) -> None:
     tiny(shelf, "colours", title=title, **options)
 
 
-def choose(page: Page, data: bytes = RED) -> None:
-    page.locator("input[type=file]").first.set_input_files(
-        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
-    )
-
-
 def give(page: Page, event: str, data: bytes) -> None:
     page.evaluate(GIVE, [event, base64.b64encode(data).decode()])
 
 
-def headline(page: Page) -> Any:
-    return page.get_by_role("heading", level=2)
-
-
-def kept(page: Page) -> None:
-    """Wait until the service worker has all that it will fetch."""
-    expect(page.locator("#kept")).to_have_text(KEPT)
-
-
 def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     page = visit()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+    expect(device_headline(page)).to_have_text("Point your phone at something")
     expect(
         page.locator(".vf-sub").get_by_text(
             "This model knows six things: red, green, blue and 3 more."
         )
     ).to_be_visible()
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.locator(".vf-details p")).to_have_count(1)
     rows = page.get_by_role("table").get_by_role("row")
     expect(rows).to_have_count(5)
@@ -107,14 +77,14 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
             r"small graph, version [0-9a-f]{7}$"
         )
     )
-    choose(page, encoded(colour((128, 128, 128)), "PNG"))
-    expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
+    give_device(page, encoded(colour((128, 128, 128)), "PNG"))
+    expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
 
 def test_unknown_photo_leads_first_to_the_model_that_knows_most(visit: Any, shelf: Path) -> None:
     tiny(shelf, "aaa", title="A few")
     page = visit()
-    choose(page, encoded(colour((128, 128, 128)), "PNG"))
+    give_device(page, encoded(colour((128, 128, 128)), "PNG"))
     ways = page.locator(".vf-ways-on")
     expect(ways.get_by_role("button")).to_have_text(
         "Try “A thousand everyday things”"
@@ -128,12 +98,12 @@ def test_unknown_photo_leads_first_to_the_model_that_knows_most(visit: Any, shel
 @pytest.mark.slow
 def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     before = list(app.asked)
     for event in ("paste", "drop"):
         for name in ("red", "blue"):
             give(page, event, encoded(colour(name), "PNG"))
-            expect(headline(page)).to_have_text(f"Very likely a {name}")
+            expect(device_headline(page)).to_have_text(f"Very likely a {name}")
         # Each thumbnail is decoded once; another decoding would block the page when it is freed.
         thumbnails = page.locator(".vf-recent img")
         if event == "paste":
@@ -143,67 +113,67 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
     assert app.asked == before
     give(page, "paste", b"")
     expect(page.get_by_role("alert")).to_have_text("There is no photo in the clipboard.")
-    choose(page, b"no photo at all")
+    give_device(page, b"no photo at all")
     expect(page.get_by_role("alert")).not_to_be_empty()
-    expect(headline(page)).to_be_hidden()
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    expect(device_headline(page)).to_be_hidden()
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.get_by_role("alert")).to_be_empty()
 
 
 @pytest.mark.slow
 def test_full_graph_is_a_choice_with_its_size(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     page.get_by_text("This device", exact=True).click()
-    choose(page)
+    give_device(page)
     full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
-    expect(headline(page)).to_have_text("Very likely a red")
+    expect(device_headline(page)).to_have_text("Very likely a red")
 
 
 def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     # A graph comes over the network once: for the page, then from the browser's cache.
     assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
     app.stop()
     page.context.set_offline(True)
     for _ in range(2):
         page.reload()
-        choose(page)
-        expect(headline(page)).to_have_text("Very likely a red")
-        kept(page)
+        give_device(page)
+        expect(device_headline(page)).to_have_text("Very likely a red")
+        expect_kept(page)
     page.goto(f"{app.url}index.html?model=colours")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
 
 
 @pytest.mark.slow
 def test_new_version_is_whole_or_absent(visit: Any, app: Any, shelf: Path) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     publish(shelf, "Version 2", sharpness=10.0)
     app.broken = {".onnx.gz"}
     loads: list[str] = []
     page.on("load", lambda _: loads.append("load"))
     for _ in range(2):
         page.reload()
-        kept(page)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
+        expect_kept(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     app.broken = set()
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
     # The former one answers until then.
-    expect(page.get_by_role("heading", level=1)).to_have_text("Version 1")
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     app.stop()
     page.reload()
-    kept(page)
+    expect_kept(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     assert len(page.evaluate("caches.keys()")) == 2
     assert len(loads) == 4
 
@@ -213,7 +183,7 @@ def test_end_of_the_browser_in_mid_download_leaves_the_former(
     visit: Any, app: Any, shelf: Path
 ) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     publish(shelf, "Version 2", sharpness=10.0)
     app.hanging = {".onnx.gz"}
     page.reload()
@@ -224,9 +194,9 @@ def test_end_of_the_browser_in_mid_download_leaves_the_former(
     devtools.send("ServiceWorker.stopAllWorkers")
     page.close()
     again.goto(app.url)
-    choose(again)
-    expect(headline(again)).to_have_text("Very likely a red")
-    expect(again.get_by_role("heading", level=1)).to_have_text("Version 1")
+    give_device(again)
+    expect(device_headline(again)).to_have_text("Very likely a red")
+    expect(again.get_by_role("heading", level=1)).to_have_text("Colours")
     app.hanging = set()
     app.released.set()
     expect(again.locator("#kept")).to_have_text(re.compile("A newer version is here"))
@@ -238,17 +208,17 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
 ) -> None:
     tiny(shelf, "other", title="Another model")
     page = visit()
-    kept(page)
+    expect_kept(page)
     publish(shelf, "Version 2", sharpness=10.0)
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
     with page.expect_navigation():
         page.get_by_role("combobox", name="Model").select_option("Another model")
     expect(page.get_by_role("heading", level=1)).to_have_text("Another model")
-    kept(page)
+    expect_kept(page)
     page.get_by_role("combobox", name="Model").select_option("Version 2")
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
     assert page.url.endswith("?model=colours")
 
@@ -256,8 +226,8 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
 def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
     page = visit()
     page.goto(app.url.replace("localhost", "phone.test"))
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.locator("#kept")).to_have_text(
         "This page isn't on https, so nothing is kept on this device."
     )
@@ -266,7 +236,7 @@ def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
 @pytest.mark.slow
 def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     page.evaluate(
         """async () => {
           for (const name of await caches.keys()) {
@@ -280,16 +250,16 @@ def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     page.reload()
     expect(page.get_by_role("alert")).not_to_be_empty()
     page.get_by_role("button", name="Try again").click()
-    kept(page)
+    expect_kept(page)
     expect(page.get_by_role("alert")).to_be_empty()
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
 
 
 @pytest.mark.slow
 def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     script = page.request.get(f"{app.url}app.mjs").body()
     app.replaced["app.mjs"] = script + b'\ndocument.body.dataset.version = "2";'
     page.reload()
@@ -302,7 +272,7 @@ def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
 @pytest.mark.slow
 def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("button", name="Remove it from this device").click()
     expect(page.locator("#kept")).to_have_text(re.compile("^Nothing is kept on this device."))
@@ -312,8 +282,8 @@ def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 50_000})
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("There is no room"))
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
 
 
 @pytest.mark.slow
@@ -321,7 +291,7 @@ def test_owner_who_takes_models_away_clears_them(
     visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     settings.settings.cache_clear()
     page.reload()
@@ -333,7 +303,7 @@ def test_owner_who_takes_models_away_clears_them(
 @pytest.mark.slow
 def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("switch").click()
     expect(page.locator("#kept")).to_have_text(re.compile("doesn't promise"))
@@ -343,9 +313,9 @@ def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
 @pytest.mark.slow
 def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -> None:
     page = visit()
-    kept(page)
+    expect_kept(page)
     page.reload()
-    kept(page)
+    expect_kept(page)
     assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == (
         f"{app.url}service-worker.js"
     )
@@ -389,11 +359,11 @@ def test_about_leads_to_the_page(page: Page, server: Server) -> None:
 )
 def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     page = visit(viewport=size, color_scheme=colours)
-    kept(page)
+    expect_kept(page)
     assert_accessible(page)
     page.get_by_text("This device", exact=True).click()
-    choose(page)
-    expect(headline(page)).to_have_text("Very likely a red")
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     small = page.evaluate(
         """() => [...document.querySelectorAll('button, select, summary, label')]
@@ -405,10 +375,10 @@ def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     page.get_by_role("button", name="Why?").click()
     expect(page.locator(".vf-spotlight")).to_be_visible()
     assert_accessible(page)
-    choose(page, encoded(colour((128, 128, 128)), "PNG"))
-    expect(headline(page)).to_have_text(re.compile("^None of the six things I know"))
+    give_device(page, encoded(colour((128, 128, 128)), "PNG"))
+    expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
     assert_accessible(page)
-    choose(page, b"no photo at all")
+    give_device(page, b"no photo at all")
     expect(page.get_by_role("alert")).not_to_be_empty()
     assert_accessible(page)
 

@@ -1,19 +1,17 @@
 """Access to the viewfinder on Streamlit's page: keyboard, screen reader, large text, scripts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import HERE, SCRIPTS
 from tests.browser.drive import (
     DESK,
     PHONE,
     chart,
-    checked_page,
     give,
     headline,
     wait_until_drawn,
@@ -72,20 +70,18 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
+def visit(new_page: Any, colours_server: Server) -> Visit:
     """Open a page in a fresh profile, whose camera is allowed unless ``camera`` is false."""
-    with ExitStack() as stack:
 
-        def come(*scripts: str, camera: bool = True, **options: Any) -> Page:
-            options = {"base_url": colours_server.url, **options}
-            page = stack.enter_context(checked_page(browser, options))
-            if camera:
-                page.context.grant_permissions(["camera"])
-            for script in scripts:
-                page.add_init_script(script)
-            return page
+    def come(*scripts: str, camera: bool = True, **options: Any) -> Page:
+        page: Page = new_page(**{"base_url": colours_server.url, **options})
+        if camera:
+            page.context.grant_permissions(["camera"])
+        for script in scripts:
+            page.add_init_script(script)
+        return page
 
-        yield come
+    return come
 
 
 def viewfinder(page: Page) -> Locator:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from model.corrections import CorrectionStore
-from tests.browser.conftest import add_colours
 from tests.browser.drive import (
     COUNT_TRACKS,
     DESK,
-    TIME,
     Screen,
     chart,
     checked_page,
@@ -31,9 +29,6 @@ from tests.photos import encoded
 
 RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"/9j/", b"iVBOR")
-"""How a JPEG and a PNG begin, and the same in base64."""
-MAX_FRAME = 8192
 STAYS = "On this device: the photo stays here"
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
@@ -52,117 +47,12 @@ def page(browser: Browser, colours_server: Server) -> Iterator[Page]:
     assert not colours_server.tracebacks()
 
 
-class Traffic:
-    """What a page sends: requests, and frames of its websockets."""
-
-    def __init__(self, page: Page) -> None:
-        self.posts: list[str] = []
-        self.frames: list[bytes] = []
-        page.on("request", lambda request: self._add(request.method, request.url))
-        page.on("websocket", self._follow)
-
-    def _add(self, method: str, url: str) -> None:
-        if method != "GET":
-            self.posts.append(url)
-
-    def _follow(self, socket: WebSocket) -> None:
-        def keep(payload: str | bytes) -> None:
-            self.frames.append(payload if isinstance(payload, bytes) else payload.encode())
-
-        socket.on("framesent", keep)
-
-    def assert_no_photo_in_frames(self) -> None:
-        assert self.frames
-        assert max(map(len, self.frames)) <= MAX_FRAME
-        assert not [mark for mark in SIGNATURES if any(mark in frame for frame in self.frames)]
-
-
 def shown_photo(screen: Screen) -> Locator:
     return screen.locator(".vf-photo img")
 
 
 def where(screen: Screen) -> Locator:
     return screen.locator(".vf-where")
-
-
-def test_photo_goes_to_the_server_once_and_its_answer_gets_a_chart(page: Page) -> None:
-    traffic = Traffic(page)
-    page.goto("/?run=server")
-    expect(where(page)).to_contain_text("On the server")
-    give(page, RED)
-    expect(headline(page)).to_have_text(IS_RED)
-    expect(where(page)).to_contain_text(re.compile(rf"On the server in {TIME}"))
-    expect(chart(page)).to_be_visible()
-    expect(page).to_have_url(re.compile(r"answer=colours~[0-9a-f]{12}~c~.*\.[0-9a-f]{6}\."))
-    assert [url.partition("?")[0] for url in traffic.posts] == [
-        f"{page.url.partition('?')[0]}api/session/photo"
-    ]
-    traffic.assert_no_photo_in_frames()
-
-
-def test_photo_that_stays_on_the_device_is_not_sent(page: Page) -> None:
-    traffic = Traffic(page)
-    page.goto("/?run=device")
-    expect(where(page)).to_contain_text(STAYS)
-    give(page, RED)
-    expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
-    expect(where(page)).to_contain_text(re.compile(rf"On this device in {TIME}"))
-    # The app learns the numbers, for its chart and the link, and says so.
-    expect(chart(page)).to_be_visible()
-    expect(where(page)).to_contain_text("; sent: numbers only")
-    expect(page).to_have_url(re.compile(r"answer=colours~[0-9a-f]{12}~ws~[^.]*$"))
-    page.get_by_role("button", name="Why?").click()
-    expect(page.locator("canvas.vf-spotlight")).to_be_visible()
-    assert traffic.posts == []
-    traffic.assert_no_photo_in_frames()
-
-
-def test_device_answers_once_it_can_and_while_the_server_is_gone(
-    browser: Browser, built_dir: Path, tmp_path: Path
-) -> None:
-    add_colours(tmp_path, built_dir)
-    with (
-        serving(tmp_path, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as app,
-        visit(browser, app) as page,
-    ):
-        page.goto("/")
-        expect(where(page)).to_contain_text(STAYS, timeout=LOADING_MS)
-        app.process.kill()
-        app.process.wait()
-        give(page, GREEN)
-        expect(headline(page)).to_have_text(IS_GREEN)
-        expect(where(page)).to_have_text("The server doesn’t answer. This device still does.")
-        expect(shown_photo(page)).to_be_visible()
-        expect(page.get_by_role("table").first).to_contain_text("green")
-        # The link needs no server either.
-        page.get_by_role("button", name="Share").click()
-        link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        assert "?answer=colours~" in link
-
-
-def test_answers_are_shown_with_their_photos_after_back_and_reload(page: Page) -> None:
-    page.goto("/?run=server")
-    for data, words in ((RED, IS_RED), (GREEN, IS_GREEN)):
-        before = page.url
-        give(page, data)
-        expect(headline(page)).to_have_text(words)
-        page.wait_for_function("before => location.href !== before", arg=before)
-        wait_until_drawn(page)
-    for step, words in ((page.go_back, IS_RED), (page.go_forward, IS_GREEN)):
-        step()
-        expect(headline(page)).to_have_text(words)
-        expect(shown_photo(page)).to_be_visible()
-    page.reload()
-    expect(headline(page)).to_have_text(IS_GREEN)
-    expect(shown_photo(page)).to_be_visible()
-    for name in ("Why?", "Wrong?", "Share"):
-        expect(page.get_by_role("button", name=name)).to_be_visible()
-    expect(chart(page)).to_be_visible()
-    go(page, "About")
-    expect(headline(page)).to_have_text("About Loupe")
-    go(page, "Identify")
-    expect(headline(page)).to_have_text(IS_GREEN)
-    expect(shown_photo(page)).to_be_visible()
 
 
 @pytest.mark.slow
@@ -193,13 +83,15 @@ def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page)
 def test_link_shows_a_stranger_the_answer_without_the_photo(
     browser: Browser, colours_server: Server, page: Page
 ) -> None:
-    for run, note in (
-        ("server", "This app gave this answer"),
-        ("device", "computed on the visitor's own device"),
+    version = "[0-9a-f]{12}"
+    for run, note, token in (
+        ("server", "This app gave this answer", rf"{version}~c~.*\.[0-9a-f]{{6}}\."),
+        ("device", "computed on the visitor's own device", rf"{version}~ws~[^.]*$"),
     ):
         page.goto(f"/?run={run}")
         give(page, RED)
-        expect(page).to_have_url(re.compile("answer="))
+        expect(page).to_have_url(re.compile(f"answer=colours~{token}"))
+        expect(chart(page)).to_be_visible()
         page.get_by_role("button", name="Share").click()
         link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
         with visit(browser, colours_server) as other:

@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from tests.browser.drive import (
     DESK,
     UPLOAD,
-    chart,
     checked_page,
     give,
     go,
@@ -17,7 +16,6 @@ from tests.browser.drive import (
     photo,
     pick,
     sample,
-    source_line,
     wait_for_answer,
     wait_until_drawn,
 )
@@ -61,27 +59,6 @@ def coffee(page):
     wait_for_answer(page)
     expect(page).to_have_url(ANSWER)
     return page
-
-
-def test_link_shows_others_the_answer_but_not_the_photo(coffee, visitor):
-    answer = headline(coffee).inner_text()
-    other = visitor()
-    other.goto(coffee.url)
-    expect(headline(other)).to_have_text(answer)
-    expect(other.locator(".vf")).to_contain_text("This app gave this answer")
-    expect(chart(other)).to_be_visible()
-    expect(source_line(other)).to_contain_text("compiled engine")
-    expect(photo(other)).not_to_be_visible()
-
-
-@pytest.mark.slow
-def test_share_dialog_shows_the_link(coffee, visitor):
-    coffee.get_by_role("button", name="Share").click()
-    link = coffee.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-    assert token(coffee) in link
-    other = visitor()
-    other.goto(link)
-    expect(headline(other)).to_have_text(re.compile("My best guess"))
 
 
 def test_answer_survives_back_reload_and_other_pages(coffee):

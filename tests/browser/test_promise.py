@@ -46,27 +46,24 @@ Visit = Callable[..., tuple[Page, Log]]
 
 
 @pytest.fixture
-def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
+def visit(new_page: Callable[..., Page], colours_server: Server) -> Iterator[Visit]:
     """Open the app in a mode; a far server is one behind a slow network."""
-    with ExitStack() as stack:
 
-        def come(run: str, *, is_far: bool = True, address: str = "") -> tuple[Page, Log]:
-            page = stack.enter_context(
-                checked_page(browser, {"base_url": colours_server.url, "viewport": PHONE})
-            )
-            page.add_init_script(WATCH)
-            if is_far:
-                slow = page.context.new_cdp_session(page)
-                rates = {"downloadThroughput": -1, "uploadThroughput": -1}
-                conditions = {"offline": False, "latency": FAR_MS, **rates}
-                slow.send("Network.emulateNetworkConditions", conditions)
-            log = Log(page)
-            page.on("request", log.add)
-            page.goto(f"/?run={run}{address}")
-            wait_until_drawn(page)
-            return page, log
+    def come(run: str, *, is_far: bool = True, address: str = "") -> tuple[Page, Log]:
+        page = new_page(base_url=colours_server.url, viewport=PHONE)
+        page.add_init_script(WATCH)
+        if is_far:
+            slow = page.context.new_cdp_session(page)
+            rates = {"downloadThroughput": -1, "uploadThroughput": -1}
+            conditions = {"offline": False, "latency": FAR_MS, **rates}
+            slow.send("Network.emulateNetworkConditions", conditions)
+        log = Log(page)
+        page.on("request", log.add)
+        page.goto(f"/?run={run}{address}")
+        wait_until_drawn(page)
+        return page, log
 
-        yield come
+    yield come
     assert not colours_server.tracebacks()
 
 
@@ -343,6 +340,11 @@ def test_page_joins_a_server_that_comes_back(
         first.process.kill()
         first.process.wait()
         expect(source_line(page)).to_have_text(f"{gone}This device still does.")
+        # The link needs no server either.
+        page.get_by_role("button", name="Share").click()
+        link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
+        assert "?answer=colours~" in link
+        page.get_by_role("button", name="Close").click()
         page.keyboard.press("Escape")
         expect(headline(page)).to_have_text("Point your phone at something")
         expect(headline(page)).to_be_visible()

@@ -1,15 +1,12 @@
 """``view/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
-from tests.browser.device_app import DeviceApp, device_app
-from tests.browser.drive import checked_page
+from tests.browser.device_app import DeviceApp
 
 SETUP = """
 async ({ page, scope }) => {
@@ -44,22 +41,15 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def app(data_folder: Path) -> Iterator[DeviceApp]:
-    with device_app() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser, app: DeviceApp) -> Iterator[Visit]:
+def visit(new_page: Callable[[], Page], app: DeviceApp) -> Visit:
     """Open a page of the app's origin; by default in a fresh profile."""
-    with ExitStack() as stack:
 
-        def come(context: BrowserContext | None = None) -> Page:
-            page = context.new_page() if context else stack.enter_context(checked_page(browser, {}))
-            page.goto(f"{app.url}manifest.webmanifest")
-            return page
+    def come(context: BrowserContext | None = None) -> Page:
+        page = context.new_page() if context else new_page()
+        page.goto(f"{app.url}manifest.webmanifest")
+        return page
 
-        yield come
+    return come
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Sizes and places of the viewfinder's screens on Streamlit's page, measured in Chromium."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.drive import chart, checked_page, give, headline
+from tests.browser.drive import chart, give, headline
 from tests.browser.server import Server
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -46,25 +45,21 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser: Browser, colours_server: Server) -> Iterator[Visit]:
+def visit(new_page: Any, colours_server: Server) -> Visit:
     """Open Identify in a fresh profile of a size."""
-    with ExitStack() as stack:
 
-        def come(size: tuple[int, int], *scripts: str, path: str = "/?run=server") -> Page:
-            options: dict[str, Any] = {
-                "base_url": colours_server.url,
-                "viewport": {"width": size[0], "height": size[1]},
-                # Boxes are measured where they come to rest.
-                "reduced_motion": "reduce",
-            }
-            page = stack.enter_context(checked_page(browser, options))
-            for script in scripts:
-                page.add_init_script(script)
-            page.goto(path)
-            expect(page.locator(".vf-headline")).to_be_visible()
-            return page
+    def come(size: tuple[int, int], *scripts: str, path: str = "/?run=server") -> Page:
+        viewport = {"width": size[0], "height": size[1]}
+        # Boxes are measured where they come to rest.
+        still = {"viewport": viewport, "reduced_motion": "reduce"}
+        page: Page = new_page(base_url=colours_server.url, **still)
+        for script in scripts:
+            page.add_init_script(script)
+        page.goto(path)
+        expect(page.locator(".vf-headline")).to_be_visible()
+        return page
 
-        yield come
+    return come
 
 
 @pytest.mark.parametrize("size", PHONES, ids=str)

@@ -5,28 +5,25 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 
 from deploy.ports import free_port
 from model.bundle import get_bundle
 from model.exporting import cache
 from model.exporting.web import export_web
 from model.samples import samples
-from tests.browser.drive import PHONE, checked_page
+from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device
 from tests.browser.server import framing
 from tests.browser.static_host import static_host
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
-RED = encoded(colour("red"), "PNG")
-KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 MEGABYTE = 1_000_000
 OTHER_PYTHONS = {"python3.11", "python3.13"} - {f"python3.{sys.version_info.minor}"}
 """The oldest and the newest one: their servers know different types."""
@@ -44,30 +41,23 @@ def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(new_page: Any) -> Callable[..., Page]:
     """Open an address in a fresh profile."""
-    with ExitStack() as stack:
 
-        def come(url: str, **options: Any) -> Page:
-            page = stack.enter_context(checked_page(browser, options))
-            page.goto(url)
-            return page
+    def come(url: str, **options: Any) -> Page:
+        page: Page = new_page(**options)
+        page.goto(url)
+        return page
 
-        yield come
+    return come
 
 
 def identify(
     page: Page | FrameLocator, data: bytes = RED, title: str = "Very likely a red"
 ) -> None:
-    page.locator("input[type=file]").first.set_input_files(
-        {"name": "photo.png", "mimeType": "image/png", "buffer": data}
-    )
-    expect(page.get_by_role("heading", level=2)).to_have_text(title)
+    give_device(page, data)
+    expect(device_headline(page)).to_have_text(title)
     expect(page.locator(".vf-where")).to_have_text(re.compile("^On this device in"))
-
-
-def kept(page: Page) -> None:
-    expect(page.locator("#kept")).to_have_text(KEPT)
 
 
 @contextlib.contextmanager
@@ -112,12 +102,12 @@ def test_page_works_from_pythons_server_and_then_without_it(
         page = visit(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
         identify(page)
-        kept(page)
+        expect_kept(page)
     page.context.set_offline(True)
     for _ in range(2):
         page.reload()
         identify(page)
-        kept(page)
+        expect_kept(page)
 
 
 @pytest.mark.slow
@@ -136,7 +126,7 @@ def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: 
         page.get_by_text("This device", exact=True).click()
         page.get_by_role("radio", name=re.compile("^Full:")).check()
         expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph,"))
-        kept(page)
+        expect_kept(page)
         host.is_down = True
         page.reload()
         identify(page)
@@ -148,7 +138,7 @@ def test_nothing_is_asked_of_others_and_after_loading_of_nobody(visit: Any, expo
         urls: list[str] = []
         page.context.on("request", lambda request: urls.append(request.url))
         page.goto(host.url)
-        kept(page)
+        expect_kept(page)
         count = len(host.asked)
         identify(page)
         identify(page, encoded(colour("blue"), "PNG"), "Very likely a blue")
@@ -169,7 +159,7 @@ def test_page_works_in_the_frame_of_another_site(visit: Any, exported: Path) -> 
 def test_page_can_be_installed(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit(host.url)
-        kept(page)
+        expect_kept(page)
         devtools = page.context.new_cdp_session(page)
         errors = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
         # Profiles of tests are incognito.
@@ -230,19 +220,6 @@ def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end
 
 
 @pytest.mark.slow
-def test_other_page_imports_the_library_by_its_name(visit: Any, exported: Path) -> None:
-    with http_server(sys.executable, exported) as url:
-        labels = visit(url).evaluate(
-            """async () => {
-              const { load } = await import("./loupe.mjs");
-              const model = await load("models/colours/");
-              return model.info.labels;
-            }"""
-        )
-        assert labels[0] == "red"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
 def test_first_visit_loads_few_bytes(
     visit: Any,
@@ -257,9 +234,9 @@ def test_first_visit_loads_few_bytes(
     photo = next(sample for sample in samples() if sample.name == "coffee")
     with static_host(tmp_path / "page", compresses=True) as host:
         page = visit(host.url)
-        kept(page)
+        expect_kept(page)
         assert 0 < host.sent_bytes < megabytes * MEGABYTE
         page.locator("input[type=file]").first.set_input_files(photo.path)
-        expect(page.get_by_role("heading", level=2)).to_be_visible()
+        expect(device_headline(page)).to_be_visible()
         if name == "imagenet":
             expect(page.get_by_role("rowheader").first).to_have_text("espresso")

@@ -2,12 +2,10 @@
 
 import json
 import random
-import subprocess
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from model.exporting.device_words import device_words, phrase_to_json
 from model.phrasing import format_percent, headline, honest_lines
 from model.prediction import Candidate, Graph, Milliseconds, Prediction
 from model.words import WORDS
-from tests.tools import require_tool
+from tests.device.node import run_node
 
 CASES = 500
 EDGES = [0.0, 1e-30, 4e-7, 5e-7, 0.001, 0.1, 0.125, 0.3, 0.5, 0.9, 0.995, 0.999, 1.0]
@@ -248,22 +246,30 @@ def make_cases() -> tuple[list[Manifest], list[Case]]:
     return manifests, [make_case(rng, manifests) for _ in range(CASES)]
 
 
-def answers_of_node(manifests: list[Manifest], cases: list[Case]) -> list[dict[str, Any]]:
-    given = {
-        "models": [to_model_json(manifest) for manifest in manifests],
-        "cases": [case.to_json() for case in cases],
-    }
-    completed = subprocess.run(
-        [require_tool("node"), str(Path(__file__).with_name("answers.mjs"))],
-        input=json.dumps(given),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stderr
-    answers: list[dict[str, Any]] = json.loads(completed.stdout)
-    return answers
+SCRIPT = """
+  const { certaintyRule, headline, honestLines, formatPercent, toText } =
+    await load("view/phrasing.mjs");
+  const { predict } = await load("engine/prediction.mjs");
+  return given.cases.map(({ model: number, graph, probabilities, novelty, milliseconds, top }) => {
+    const model = given.models[number];
+    const output = { probabilities: Float32Array.from(probabilities), novelty };
+    const prediction = predict(model, graph, output, milliseconds, top);
+    return {
+      prediction,
+      certainty: certaintyRule(model, prediction).certainty,
+      headline: headline(model, prediction),
+      text: toText(headline(model, prediction)),
+      honest_lines: honestLines(model, prediction),
+      percent: formatPercent(model, prediction.candidates[0].probability),
+    };
+  });
+"""
+
+
+def answers_of_node(manifests: list[Manifest], cases: list[Case]) -> Any:
+    """Return, for each case, what a page would show of it."""
+    models = [to_model_json(manifest) for manifest in manifests]
+    return run_node(SCRIPT, {"models": models, "cases": [case.to_json() for case in cases]})
 
 
 def test_device_and_server_give_the_same_answers() -> None:

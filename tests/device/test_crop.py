@@ -1,7 +1,5 @@
 """The corners mark what ``model/preprocess.py`` lets through."""
 
-import json
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -9,8 +7,7 @@ import pytest
 from PIL import Image
 
 from model.preprocess import PreprocessConfig, preprocess
-from model.settings import ROOT
-from tests.tools import require_tool
+from tests.device.node import run_node
 
 RECIPES = {
     "centre": PreprocessConfig(resize=(64, 64), interpolation="box"),
@@ -32,17 +29,9 @@ SIZES = [(200, 200), (250, 120), (111, 240), (255, 101)]
 
 
 def in_node(script: str, *arguments: Any) -> Any:
-    """Run a script that can use ``crop`` and ``arguments``; return what it returns."""
-    module = (ROOT / "device" / "view" / "crop.mjs").as_uri()
-    code = f"""
-      const crop = await import({json.dumps(module)});
-      const arguments_ = JSON.parse(process.argv[1]);
-      console.log(JSON.stringify(await (async () => {{ {script} }})()));
-    """
-    command = [require_tool("node"), "--input-type=module", "-e", code, json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Run a script that can use ``crop`` and ``arguments_``; return what it returns."""
+    crop = 'const [crop, arguments_] = [await load("view/crop.mjs"), given];'
+    return run_node(f"{crop} {script}", arguments)
 
 
 def coordinates(width: int, height: int) -> Image.Image:

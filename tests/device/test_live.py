@@ -1,41 +1,25 @@
 """Live answers are calm: headlines hold, numbers are slow, few are read aloud."""
 
-import json
-import subprocess
 from itertools import pairwise
 from typing import Any
 
-from model.settings import ROOT
-from tests.tools import require_tool
+from tests.device.node import run_node
 
 SCRIPT = """
-const { CalmAnswer } = await import(process.argv[1]);
-const calm = new CalmAnswer();
-const result = JSON.parse(process.argv[2]).map(([now, words]) => {
-  const answer = { headline: [words], now };
-  const { isNew, isNewHeadline, speak } = calm.push(answer, now);
-  const { headline: [shown], now: at } = calm.shown;
-  return { isNew, isNewHeadline, speak, shown, at, rate: calm.rate };
-});
-console.log(JSON.stringify(result));
+  const { CalmAnswer } = await load("view/live.mjs");
+  const calm = new CalmAnswer();
+  return given.map(([now, words]) => {
+    const answer = { headline: [words], now };
+    const { isNew, isNewHeadline, speak } = calm.push(answer, now);
+    const { headline: [shown], now: at } = calm.shown;
+    return { isNew, isNewHeadline, speak, shown, at, rate: calm.rate };
+  });
 """
 
 
-def pushed(answers: list[tuple[int, str]]) -> list[dict[str, Any]]:
+def pushed(answers: list[tuple[int, str]]) -> Any:
     """Return what is shown after each answer, given with its time in milliseconds."""
-    module = (ROOT / "device" / "view" / "live.mjs").as_uri()
-    command = [
-        require_tool("node"),
-        "--input-type=module",
-        "-e",
-        SCRIPT,
-        module,
-        json.dumps(answers),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    result: list[dict[str, Any]] = json.loads(done.stdout)
-    return result
+    return run_node(SCRIPT, answers)
 
 
 def test_headline_changes_once_another_has_held() -> None:

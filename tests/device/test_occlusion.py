@@ -1,7 +1,5 @@
 """``device/engine/occlusion.mjs`` against ``model.explanation``: the same blur, the same map."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,9 @@ from PIL import Image, ImageFilter
 from model import Classifier
 from model.explanation import MAP_CELLS, mean_cells, occlusion_map
 from model.samples import samples
-from model.settings import ROOT
+from tests.device.node import run_node
 from tests.device.site import Site, run_script
 from tests.photos import drawn, encoded
-from tests.tools import require_tool
 
 TOLERANCE = 1e-3
 """Largest difference of a cell, 0 to 1; measured: 4e-6."""
@@ -32,23 +29,12 @@ def test_blur_gives_pillows_bytes(tmp_path: Path) -> None:
             blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius))
             expected.append(np.asarray(blurred).ravel().tolist())
             jobs.append([pixels.ravel().tolist(), height, width, radius])
-    module = (ROOT / "device" / "engine" / "occlusion.mjs").as_uri()
-    script = f"""
-      import {{ gaussianBlur }} from "{module}";
-      import {{ readFileSync }} from "node:fs";
-      const blurred = JSON.parse(readFileSync(0, "utf8")).map(([pixels, ...rest]) =>
+    script = """
+      const { gaussianBlur } = await load("engine/occlusion.mjs");
+      return given.map(([pixels, ...rest]) =>
         Array.from(gaussianBlur(Uint8Array.from(pixels), ...rest)));
-      process.stdout.write(JSON.stringify(blurred));
     """
-    completed = subprocess.run(
-        [require_tool("node"), "--input-type=module", "-e", script],
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    for job, blurred, wanted in zip(jobs, json.loads(completed.stdout), expected, strict=True):
+    for job, blurred, wanted in zip(jobs, run_node(script, jobs), expected, strict=True):
         assert np.array_equal(blurred, wanted), job[1:]
 
 

@@ -1,7 +1,6 @@
 """The browser's pixels are those of ``model/preprocess.py``, byte for byte."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,16 @@ from PIL import Image
 
 from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
-from model.settings import ROOT
+from tests.device.node import run_node
 from tests.device.site import BROWSERS, SLOW_FIREFOX, Site, run_script
 from tests.device.vectors import COMPARE, pack, photos_and_recipes
 from tests.photos import drawn, encoded, turned
-from tests.tools import require_tool
-
-IN_NODE = """
-import { readFileSync } from "node:fs";
-const { preprocess } = await import(process.argv[1]);
-%s
-console.log(JSON.stringify(compare(new Uint8Array(readFileSync(process.argv[2])), preprocess)));
-"""
 
 
 def compared_in_node(file: Path) -> Any:
-    module = (ROOT / "device" / "engine" / "preprocess.mjs").as_uri()
-    command = [require_tool("node"), "--input-type=module", "-e", IN_NODE % COMPARE, module]
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    compare = "return compare(new Uint8Array(readFileSync(given)), preprocess);"
+    module = 'const { preprocess } = await load("engine/preprocess.mjs");'
+    return run_node(f"{module} {COMPARE} {compare}", str(file))
 
 
 def test_pixels_equal_pillows(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 import struct
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -14,35 +13,26 @@ from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.photo.exif import parse_orientation
 from model.preprocess import NO_DOWNSCALE, PreprocessConfig, fit_aspect
 from model.samples import samples
-from model.settings import ROOT
+from tests.device.node import run_node
 from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.photos import encoded, turned
-from tests.tools import require_tool
 
 SCRIPT = """
-import { readFileSync } from "node:fs";
-const { scaleDown, scaleFactor } = await import(process.argv[1]);
-const { jpegOrientation } = await import(process.argv[1].replace("scaled_decoding", "photo_file"));
-const { recipe, sizes, image, photo } = JSON.parse(readFileSync(0, "utf8"));
-const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));
-const data = Uint8ClampedArray.from(image?.data ?? []);
-const pixels = image && scaleDown({ ...image, data }, image.factor, image.missing);
-process.stdout.write(JSON.stringify({
-  orientation: photo && jpegOrientation(Uint8Array.from(photo)),
-  factors, pixels: pixels && { ...pixels, data: Array.from(pixels.data) },
-}));
+  const { scaleDown, scaleFactor } = await load("engine/scaled_decoding.mjs");
+  const { jpegOrientation } = await load("engine/photo_file.mjs");
+  const { recipe, sizes, image, photo } = given;
+  const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));
+  const data = Uint8ClampedArray.from(image?.data ?? []);
+  const pixels = image && scaleDown({ ...image, data }, image.factor, image.missing);
+  return {
+    orientation: photo && jpegOrientation(Uint8Array.from(photo)),
+    factors, pixels: pixels && { ...pixels, data: Array.from(pixels.data) },
+  };
 """
 
 
-def run(values: dict[str, Any]) -> dict[str, Any]:
-    module = (ROOT / "device" / "engine" / "scaled_decoding.mjs").as_uri()
-    command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module]
-    done = subprocess.run(
-        command, input=json.dumps(values), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def run(values: dict[str, Any]) -> Any:
+    return run_node(SCRIPT, values)
 
 
 def scaled(image: Image.Image, factor: int, missing: tuple[int, int] = (0, 0)) -> np.ndarray:

@@ -1,22 +1,17 @@
 """Files that were cut short are told from whole ones, as on the server."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model.settings import ROOT
+from tests.device.node import run_node
 from tests.photos import drawn, encoded, turned
-from tests.tools import require_tool
 
 SCRIPT = """
-import { readFileSync } from "node:fs";
-const { isWhole } = await import(process.argv[1]);
-const bytes = new Uint8Array(readFileSync(process.argv[2]));
-const cuts = JSON.parse(process.argv[3]);
-console.log(JSON.stringify(cuts.map((length) => isWhole(bytes.subarray(0, length)))));
+  const { isWhole } = await load("engine/photo_file.mjs");
+  const bytes = new Uint8Array(readFileSync(given.file));
+  return given.cuts.map((length) => isWhole(bytes.subarray(0, length)));
 """
 
 THUMBNAIL = b"Exif\0\0" + encoded(drawn(16, 16), "JPEG")
@@ -33,11 +28,7 @@ FILES: dict[str, bytes] = {
 
 
 def whole(file: Path, cuts: list[int]) -> Any:
-    module = (ROOT / "device" / "engine" / "photo_file.mjs").as_uri()
-    command = [require_tool("node"), "--input-type=module", "-e", SCRIPT, module, str(file)]
-    done = subprocess.run([*command, json.dumps(cuts)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_node(SCRIPT, {"file": str(file), "cuts": cuts})
 
 
 @pytest.mark.parametrize("name", FILES)

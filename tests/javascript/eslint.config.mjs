@@ -13,5 +13,4 @@ export default [
       "no-unused-vars": ["error", { ignoreRestSiblings: true }],
     },
   },
-  { files: ["tests/**"], languageOptions: { globals: globals.node } },
 ];

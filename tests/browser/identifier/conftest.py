@@ -2,21 +2,15 @@
 
 import base64
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from model.exporting import cache
 from tests.api.conftest import forget
-from tests.browser.device_app import PREFIX, DeviceApp, device_app
-from tests.browser.drive import checked_page
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.photos import encoded
+from tests.browser.device_app import PREFIX, DeviceApp
+from tests.browser.drive import RED
 
-RED = encoded(colour("red"), "PNG")
 PHOTO = f"{PREFIX}/api/session/photo"
 
 SETUP = """
@@ -48,15 +42,11 @@ async (given) => {
 
 
 @pytest.fixture
-def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
-    """The routes with a calibrated model of colours, and one place for photos that wait."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    monkeypatch.setenv("LOUPE_MODEL", "colours")
+def app(app: DeviceApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+    """The routes with one place for photos that wait."""
     monkeypatch.setenv("LOUPE_QUEUE", "0")
     forget()
-    tiny(shelf, "colours", confidence=CALIBRATED, card=CARD)
-    with device_app() as running:
-        yield running
+    yield app
     forget()
 
 
@@ -64,12 +54,11 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def page(browser: Browser, app: DeviceApp) -> Iterator[Page]:
-    """A page of the app's origin that runs nothing itself."""
-    with ExitStack() as stack:
-        opened = stack.enter_context(checked_page(browser, {}))
-        opened.goto(f"{app.url}models/index.json")
-        yield opened
+def page(new_page: Callable[[], Page], app: DeviceApp) -> Page:
+    """Open a page of the app's origin that runs nothing itself."""
+    opened = new_page()
+    opened.goto(f"{app.url}models/index.json")
+    return opened
 
 
 @pytest.fixture
