@@ -5,11 +5,9 @@
  */
 
 import { LoupeError } from "./engine/errors.mjs";
-import { createButton, h } from "./view/elements.mjs";
+import { createButton, h, linkStyles } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
-
-const STYLES = ["view/tokens.css", "compare.css"];
 
 /** Number of labels that each way reports. */
 const TOP = 50;
@@ -45,10 +43,8 @@ class Screen {
     this.#stopButton.hidden = true;
     this.#root.append(this.#picture, this.#samples, this.#fullRow, choose, this.#file);
     this.#root.append(this.#status, this.#progress, this.#stopButton);
-    const links = STYLES.map((name) => {
-      return h("link", { rel: "stylesheet", href: new URL(name, import.meta.url).href });
-    });
-    parent.append(...links, this.#root);
+    parent.append(this.#root);
+    linkStyles(parent, ["tokens", "../compare"]);
   }
 
   /** Take new data. */

@@ -4,7 +4,7 @@
  */
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
-import { h } from "./view/elements.mjs";
+import { linkStyles } from "./view/elements.mjs";
 import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
@@ -12,8 +12,6 @@ import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent, followConnection, Outbox, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { createHeader } from "./view/viewfinder_parts.mjs";
-
-const STYLE = new URL("streamlit.css", import.meta.url).href;
 
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
@@ -56,7 +54,7 @@ class Screen {
     this.#recents = openRecents({ scope: recent, prefix: base });
     parent.host.toggleAttribute("data-below", !capture);
     parent.host.toggleAttribute("data-viewfinder", capture);
-    parent.append(h("link", { rel: "stylesheet", href: STYLE }));
+    linkStyles(parent, ["../streamlit"]);
     this.#header = capture ? createHeader(logo) : null;
     this.#stopFollowing = followConnection((isConnected) => {
       // Streamlit joins a new server, but runs the page there only when something happens.
@@ -190,7 +188,8 @@ class Screen {
       rows: data.rows,
       actions: {
         why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),
-        correct: data.corrections ? (entry) => this.#correct(entry) : null,
+        correct:
+          data.corrections && ((entry) => openCorrection(this.#parent, entry, this.#identifier)),
         share: (entry) => openShare(this.#parent, entry),
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },
@@ -256,15 +255,6 @@ class Screen {
     const isHere = this.#data.run === "auto" && this.#place.ready.has(model);
     const place = isAsked ? await this.#place.choose(model, entry) : isHere ? "device" : "any";
     return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
-  }
-
-  async #correct(entry) {
-    const info = await this.#identifier.describe();
-    openCorrection(this.#parent, {
-      entry,
-      labels: info?.labels ?? [],
-      save: (labels, photo) => this.#identifier.correct({ answer: entry.answer, labels, photo }),
-    });
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */

@@ -60,16 +60,14 @@ export async function explain(entry, why, photo, change, signal) {
 }
 
 /**
- * Ask what a photo shows, and save it.
+ * Ask what a photo shows, and save it; the photo only if the visitor agrees to send it.
  *
  * @param {ParentNode} parent where the viewfinder is
- * @param {object} correction
- * @param {object} correction.entry with the photo and its answer
- * @param {string[]} correction.labels of the model
- * @param {(labels: string[], photo: Blob | null) => Promise<{number: number}>} correction.save the
- *   photo only if the visitor agreed to send it
+ * @param {import("../types").Entry} entry
+ * @param {import("./types").Identifier} identifier
  */
-export function openCorrection(parent, { entry, labels, save }) {
+export async function openCorrection(parent, entry, identifier) {
+  const labels = (await identifier.describe())?.labels ?? [];
   const { dialog, body } = createDialog(parent, "It's something else");
   const list = h("datalist", { id: "loupe-labels" });
   list.append(...labels.map((label) => h("option", { value: label })));
@@ -110,7 +108,9 @@ export function openCorrection(parent, { entry, labels, save }) {
     button.disabled = true;
     status.textContent = "Saving…";
     try {
-      const { number } = await save(chosen, consent.checked ? entry.photo : null);
+      const photo = consent.checked ? entry.photo : null;
+      const correction = { answer: entry.answer, labels: chosen, photo };
+      const { number } = await identifier.correct(correction);
       const thanks = `Thanks. To have it deleted, mention number ${number} to the owner of this app.`;
       body.replaceChildren(h("p", { role: "status" }, thanks));
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Elements, icons and dialogs, made without HTML text. */
+/** Elements, icons, dialogs and style sheets, made without HTML text. */
 
 /**
  * Return an element, in the manner of hyperscript: `h("p.vf-small", { hidden: true }, "Text")`.
@@ -85,6 +85,21 @@ export function createDialog(parent, title) {
   // In the view's own element, which has the theme's tokens.
   parent.querySelector(".vf").append(dialog);
   return { dialog, body };
+}
+
+/**
+ * Link style sheets; the promise is fulfilled once they have loaded or failed.
+ *
+ * @param {ParentNode} root
+ * @param {string[]} names without their suffix, relative to this file
+ */
+export function linkStyles(root, names) {
+  const links = names.map((name) => {
+    return h("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
+  });
+  root.prepend(...links);
+  const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));
+  return Promise.all(links.map(load));
 }
 
 const SVG = "http://www.w3.org/2000/svg";

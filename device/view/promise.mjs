@@ -54,7 +54,7 @@ export function partOf({ sends }, recipe) {
  * @param {Recipe | null} recipe
  * @param {boolean} isFileAllowed whether the visitor agreed to send files that can't be read here
  */
-export function promiseOf(state, recipe, isFileAllowed) {
+function promiseOf(state, recipe, isFileAllowed) {
   if (state.next === "device") {
     if (isFileAllowed) return "On this device; files it can’t read go to the server";
     return "On this device: the photo stays here";
@@ -173,6 +173,33 @@ function pixelBytes(recipe) {
   if (!recipe) return 0;
   const [height, width] = recipe.crop ?? recipe.resize;
   return Number((height * width * 3 * PACKED).toPrecision(1));
+}
+
+/**
+ * Return the last line: where the model runs and what is sent.
+ *
+ * @param {object} state of the viewfinder
+ * @param {import("./live_picture.mjs").LivePicture} picture
+ */
+export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, rate }) {
+  const { state, recipe } = options.identifier;
+  const { device, next } = state;
+  const gone = goneOf(state);
+  if (gone) return gone;
+  if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
+  if (!entry && next === "device" && shown) {
+    if (!rate) return "On this device";
+    return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
+  }
+  if (device === "loading" && entry && next === "device") {
+    return "Your photo waits for the model on this device.";
+  }
+  if (device === "loading" && !entry) {
+    const text = fetchingOf(state);
+    if (next === "device") return `${text} A photo will wait for the model on this device.`;
+    return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
+  }
+  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */

@@ -6,11 +6,12 @@
 import { explain } from "./actions.mjs";
 import { openRunMenu } from "./ask.mjs";
 import { Consent, Declined } from "./consent.mjs";
+import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
 import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
 import { randomId } from "./recents.mjs";
-import { connectControls, createParts, linkStyles } from "./viewfinder_parts.mjs";
-import { followMove, followSize, followTheme } from "./viewfinder_parts.mjs";
+import { connectControls, createParts, followMove } from "./viewfinder_parts.mjs";
+import { followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";
 import { DEFAULTS, NOTHING_SAID, render } from "./viewfinder_screen.mjs";
 
 const WAITING_MS = 300;
@@ -89,7 +90,7 @@ class Viewfinder {
       connectSources(this.#parts, this.#handlers, this.#unmounting.signal);
     }
     this.update(options);
-    linkStyles(root).then(() => {
+    linkStyles(root, STYLES).then(() => {
       root.hidden = false;
       // The page's first screen, drawn before any script, leaves.
       dispatchEvent(new Event("viewfinder"));

@@ -3,10 +3,11 @@
  * which of them are shown, and where.
  */
 
-import { createButton, createIcon, h } from "./elements.mjs";
+import { createButton, createIcon, h, linkStyles } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
-const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "ask"];
+/** The style sheets of the viewfinder; see `linkStyles`. */
+export const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "ask"];
 
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
@@ -135,21 +136,6 @@ export function connectControls({ root, ...parts }, picture, handlers, signal) {
 
 function ringButton(classes, text, icon) {
   return createButton(`vf-icon-button.${classes}`, text, { icon, isIconOnly: true });
-}
-
-/**
- * Link style sheets; the promise is fulfilled once they have loaded or failed.
- *
- * @param {Element} root
- * @param {string[]} [names] without their suffix, relative to this file
- */
-export function linkStyles(root, names = STYLES) {
-  const links = names.map((name) => {
-    return h("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
-  });
-  root.prepend(...links);
-  const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));
-  return Promise.all(links.map(load));
 }
 
 /**

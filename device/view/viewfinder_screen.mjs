@@ -2,23 +2,13 @@
  * What the viewfinder shows in each of its states. Drawing again changes only what differs.
  */
 
-import {
-  cornersOf,
-  createBars,
-  createLines,
-  createRecents,
-  createRuler,
-  createSamples,
-  createSource,
-  createWaysOn,
-  spokenAnswer,
-  toneOf,
-} from "./answer_view.mjs";
+import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
+import { createSamples, createSource, createWaysOn, spokenAnswer, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
-import { fetchingOf, goneOf, partOf, promiseOf, sentOf } from "./promise.mjs";
+import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
@@ -254,7 +244,7 @@ function drawWhere({ where }, state, picture) {
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLine(state, picture);
+  const text = lastLineOf(state, picture);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
@@ -264,27 +254,6 @@ function drawWhere({ where }, state, picture) {
       : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
-}
-
-function lastLine({ entry, error, isFileAllowed, options }, picture) {
-  const { state, recipe } = options.identifier;
-  const { device, next } = state;
-  const gone = goneOf(state);
-  if (gone) return gone;
-  if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
-  if (!entry && next === "device" && picture.shown) {
-    if (!picture.rate) return "On this device";
-    return `On this device, ${picture.rate === 1 ? "once a second" : `${picture.rate} times a second`}`;
-  }
-  if (device === "loading" && entry && next === "device") {
-    return "Your photo waits for the model on this device.";
-  }
-  if (device === "loading" && !entry) {
-    const text = fetchingOf(state);
-    if (next === "device") return `${text} A photo will wait for the model on this device.`;
-    return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
-  }
-  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
 }
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {
