@@ -24,6 +24,7 @@ __all__ = [
     "attach",
     "chart",
     "checked_page",
+    "choose_in_menu",
     "device_headline",
     "expect_kept",
     "give",
@@ -161,6 +162,14 @@ def settings_menu(screen: Screen) -> Locator:
     """Return the button that opens the choice of model, engine and number of results."""
     # Its only text is the name of its icon.
     return screen.get_by_test_id("stPopover").filter(has_text="tune").get_by_role("button")
+
+
+def choose_in_menu(page: Page, name: str) -> None:
+    """Choose a model in the settings."""
+    settings_menu(page).click()
+    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
+    page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
 
 
 def uploader(screen: Screen) -> Locator:

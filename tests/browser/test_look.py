@@ -1,5 +1,6 @@
 """The look of every page on a phone and a desktop, light and dark: width, contrast, names."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
 NAMES = list(PAGES)
+LOOKS = [f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")]
 # Text whose contrast with its background is under 4.5 to 1, or 3 to 1 if it is large. Like WCAG, it
 # leaves out disabled controls.
 FAINT_TEXT = """
@@ -114,21 +116,25 @@ def nameless_controls(page):
     )
 
 
-@pytest.fixture(
-    scope="module",
-    params=[f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")],
-)
-def look(request, browser, server):
-    place, colours = request.param.split("-")
+@contextmanager
+def open_look(browser, url, name):
+    """Open a blank page of the app as ``phone-light``, ``desk-dark`` and so on."""
+    place, colours = name.split("-")
     options = {
-        "base_url": server.url,
+        "base_url": url,
         "viewport": PHONE if place == "phone" else DESK,
         "color_scheme": colours,
         "has_touch": place == "phone",
         "device_scale_factor": 2 if place == "phone" else 1,
     }
     with checked_page(browser, options) as page:
-        yield Look(page, request.param)
+        yield Look(page, name)
+
+
+@pytest.fixture(scope="module", params=LOOKS)
+def look(request, browser, server):
+    with open_look(browser, server.url, request.param) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("name", NAMES)

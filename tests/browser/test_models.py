@@ -4,17 +4,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
-    DESK,
-    PHONE,
     UPLOAD,
     attach,
     chart,
-    checked_page,
     headline,
     photo,
     wait_until_drawn,
 )
-from tests.browser.test_look import Look
+from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages.hostile import CARD_NAME, shelve
 from tests.photos import encoded
@@ -42,21 +39,10 @@ def measured(server):
     (shelf / "measured").rename(server.data / "taken away")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")],
-)
+@pytest.fixture(scope="module", params=LOOKS)
 def look(request, browser, server, measured):
-    place, colours = request.param.split("-")
-    options = {
-        "base_url": server.url,
-        "viewport": PHONE if place == "phone" else DESK,
-        "color_scheme": colours,
-        "has_touch": place == "phone",
-        "device_scale_factor": 2 if place == "phone" else 1,
-    }
-    with checked_page(browser, options) as page:
-        yield Look(page, request.param)
+    with open_look(browser, server.url, request.param) as opened:
+        yield opened
 
 
 def card(page, title):

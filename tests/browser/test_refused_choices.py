@@ -9,8 +9,8 @@ from tests.browser.drive import (
     UPLOAD,
     attach,
     checked_page,
+    choose_in_menu,
     go,
-    settings_menu,
     wait_until_drawn,
 )
 from tests.browser.server import serving
@@ -65,7 +65,7 @@ def test_unknown_names_are_refused_until_the_visitor_chooses(page, path):
             re.compile("This app has no engine named “foo”."),
         ]
     )
-    choose_model(page, "imagenet")
+    choose_in_menu(page, "imagenet")
     expect(alerts(page)).to_have_count(0)
     expect(page).to_have_url(re.compile("model=imagenet"))
 
@@ -74,7 +74,7 @@ def test_tab_and_heading_name_the_chosen_model(page):
     page.goto(f"{UPLOAD}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ten kinds of clothes")
-    choose_model(page, "mine")
+    choose_in_menu(page, "mine")
     expect(page.get_by_role("heading", level=1)).to_have_text("Mine")
     expect(page).to_have_title("Mine")
 
@@ -99,10 +99,3 @@ def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
         page.goto("/")
         expect(page).to_have_title("Works")
         expect(page.get_by_role("heading", level=1)).to_have_text("Works")
-
-
-def choose_model(page, name):
-    settings_menu(page).click()
-    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.keyboard.press("Escape")

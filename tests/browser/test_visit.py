@@ -14,9 +14,9 @@ from model.exporting.runtime import RUNTIME
 from tests.browser.drive import (
     PATIENCE_MS,
     checked_page,
+    choose_in_menu,
     give,
     headline,
-    settings_menu,
     wait_until_drawn,
 )
 from tests.browser.server import Server, serving
@@ -124,13 +124,6 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
         check(page, IS_RED, SQUARE, "colours")
         assert_survives_a_crash(page)
     assert not two_models.tracebacks()
-
-
-def choose_in_menu(page: Page, name: str) -> None:
-    settings_menu(page).click()
-    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.keyboard.press("Escape")
 
 
 def assert_survives_a_crash(page: Page) -> None:
