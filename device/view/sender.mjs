@@ -107,8 +107,9 @@ export class Sender {
     const { recipe, prediction } = answer;
     const described = { recipe, version: prediction.version };
     const sent = isFile ? { body: blob } : await this.#prepare(blob, described);
-    const map = await this.#server.request("explanation", { ...sent, answer }, { signal });
-    return { ...map, heat: Float32Array.from(map.heat) };
+    const request = { ...sent, answer };
+    const { rows, columns, heat } = await this.#server.request("explanation", request, { signal });
+    return { rows, columns, heat: Float32Array.from(heat) };
   }
 
   async #decide() {
