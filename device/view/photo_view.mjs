@@ -10,6 +10,11 @@ import { fileName, formatBytes } from "./promise.mjs";
 /** How dark the photo becomes where covering it changed nothing: as under the scrim. */
 const DARKEST = 0.68;
 
+const COVERING = "Covering one part of the photo at a time";
+const SERVER_COVERING = "The server is covering one part of the photo at a time…";
+const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
+const EXPLAINING_MS = 300;
+
 /** Return the four corners of a frame. */
 export function createCorners() {
   const corners = Array.from({ length: 4 }, () => h("i.vf-corner"));
@@ -127,4 +132,48 @@ export class PhotoView {
   release() {
     URL.revokeObjectURL(this.#image.src);
   }
+}
+
+/**
+ * Light up what an answer depends on, or take the light away.
+ *
+ * @param {import("../types").Entry} entry
+ * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
+ * @param {PhotoView} photo
+ * @param {(changes: object) => void} change takes changes of the viewfinder's state
+ * @param {AbortSignal} signal
+ */
+export async function explain(entry, why, photo, change, signal) {
+  if (photo.hasSpotlight) {
+    photo.hideSpotlight();
+    change({ explanation: null });
+    return;
+  }
+  change({ isExplaining: true, message: "" });
+  let progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
+  let isShown = false;
+  const timer = setTimeout(() => {
+    isShown = true;
+    change({ explanation: [progress] });
+  }, EXPLAINING_MS);
+  const onProgress = (done, most) => {
+    progress = `${COVERING}: ${done} of at most ${most}.`;
+    if (isShown) change({ explanation: [progress] });
+  };
+  const changes = { isExplaining: false, explanation: null };
+  try {
+    const map = await why(entry, { signal, onProgress });
+    if (signal.aborted) return;
+    photo.showSpotlight(map);
+    changes.explanation = [
+      "Light parts decided it: cover them and the model is less sure of ",
+      { label: entry.answer.prediction.candidates[0].label },
+      ". This shows where it looked, not whether it is right.",
+    ];
+  } catch {
+    Object.assign(changes, { message: NO_EXPLANATION });
+  } finally {
+    clearTimeout(timer);
+  }
+  change(changes);
 }
