@@ -57,7 +57,7 @@ export class ModelWorker {
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 
-  /** Whether the worker has ended. */
+  /** True once the worker has ended. */
   get isClosed() {
     return this.#closed !== null;
   }

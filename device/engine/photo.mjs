@@ -11,7 +11,7 @@ import { centreBox, crop } from "./preprocess.mjs";
 import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 
 /**
- * How photos are decoded: without colour management, as Pillow does.
+ * Photos are decoded without colour management, as by Pillow.
  *
  * @type {ImageBitmapOptions}
  */

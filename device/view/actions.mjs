@@ -1,5 +1,5 @@
 /**
- * What a visitor can do with an answer, each in a dialog of its own: correct it, share it, look it
+ * Actions with an answer, each in a dialog of its own: correct it, share it, look it
  * up.
  */
 

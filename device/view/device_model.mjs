@@ -48,7 +48,7 @@ export class DeviceModel {
     return this.#model !== null;
   }
 
-  /** What the loaded model says of itself; null before. */
+  /** Its `model.json`, once loaded; null before. */
   get info() {
     return this.#model?.info ?? null;
   }

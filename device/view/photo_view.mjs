@@ -7,7 +7,7 @@ import { seenBox } from "./crop.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { fileName, formatBytes } from "./promise.mjs";
 
-/** How dark the photo becomes where covering it changed nothing: as under the scrim. */
+/** Darkness of the photo where covering it changed nothing: as under the scrim. */
 const DARKEST = 0.68;
 
 const COVERING = "Covering one part of the photo at a time";
@@ -26,7 +26,7 @@ export class PhotoView {
   element = h("figure.vf-photo", { hidden: true });
   /** In place of a file that this browser can't draw, which the server may read: name and size. */
   fileLabel = h("div.vf-file", { hidden: true });
-  /** Whether all of the photo is shown, not only what the model saw. */
+  /** True if all of the photo is shown, not only what the model saw. */
   isWhole = false;
   // A large photo takes 100 ms to decode, for which the answer would wait.
   #image = h("img.vf-image", { decoding: "async" });

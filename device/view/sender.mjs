@@ -1,6 +1,6 @@
 /**
- * What leaves the device when the server answers: the pixels that the model takes, made here, or the
- * photo's file.
+ * The part of a photo that leaves the device when the server answers: the pixels that the model
+ * takes, made here, or the file.
  */
 
 /** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */

@@ -1,4 +1,4 @@
-"""What leaves the browser, against what stood on the screen at that moment, in each mode."""
+"""Bodies that leave the browser, against the words on its screen, in each mode."""
 
 import base64
 import re
