@@ -184,7 +184,9 @@ function checkSize({ width, height }, limits) {
   }
 }
 
-/** @type {(bitmap: ImageBitmap, left: number, top: number, width: number, height: number) => Image} */
+/**
+ * @type {(bitmap: ImageBitmap, left: number, top: number, width: number, height: number) => Image}
+ */
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });

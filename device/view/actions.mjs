@@ -1,6 +1,5 @@
 /**
- * Actions with an answer, each in a dialog of its own: correct it, share it, look it
- * up.
+ * Actions with an answer, each in a dialog of its own: correct it, share it, look it up.
  */
 
 import { phraseError } from "../engine/errors.mjs";

@@ -122,8 +122,8 @@ export class Consent {
 /** @typedef {"device" | "any"} Place "any": as the mode has it */
 
 /**
- * The place where another model is to see the photo that is open: the visitor is asked once, where a photo
- * would leave the device or a model be fetched.
+ * The place where another model is to see the photo that is open: the visitor is asked once, where a
+ * photo would leave the device or a model be fetched.
  */
 export class ModelPlace {
   /** Models that were ready on this device: the browser still has their files. */

@@ -32,7 +32,7 @@ export class LivePicture {
 
   /**
    * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
-   * @param {() => {identifier: import("./types").Identifier | null, top: number, entry: object | null}}
+   * @param {() => {identifier: import("./types").Identifier, top: number, entry: object | null}}
    *   getContext returns who answers how many candidates, and what is shown in place of the picture
    * @param {() => void} onchange
    */

@@ -1,6 +1,6 @@
 /**
- * The link of components with Streamlit: one screen for each element, for as long as it is shown; messages
- * to the page's script that aren't lost; and word of whether the server can be reached.
+ * The link of components with Streamlit: one screen for each element, for as long as it is shown;
+ * messages to the page's script that aren't lost; and whether the server can be reached.
  */
 
 /** Time after which messages that haven't been acknowledged are sent again, in milliseconds. */
