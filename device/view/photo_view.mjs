@@ -41,6 +41,7 @@ export class PhotoView {
     this.#shade.append(this.#seen, this.#canvas);
     this.element.append(this.#image, this.#shade, createCorners(), this.#caption);
     this.#image.onerror = () => {
+      if (!this.#photo) return;
       const name = h("b", { dir: "auto" }, fileName(this.#photo) || "Your photo");
       const size = h("span", formatBytes(this.#photo.size));
       this.fileLabel.replaceChildren(createIcon("file"), name, size);
