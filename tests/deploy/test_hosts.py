@@ -185,7 +185,13 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     wanted |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
     private = ["export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip"]
     private += ["photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt"]
-    private += ["build/spaces/Dockerfile", "tests/x.py", "model/__pycache__/a.pyc", "ui/.env"]
+    private += [
+        "bundles/.loupe-new-x/graph.onnx",
+        "build/spaces/Dockerfile",
+        "tests/x.py",
+        "model/__pycache__/a.pyc",
+        "ui/.env",
+    ]
     for path in (*wanted, *private):
         (here / path).parent.mkdir(parents=True, exist_ok=True)
         (here / path).write_text("here")
