@@ -111,11 +111,11 @@ def colours_server(
 
 
 @pytest.fixture
-def app(built_dir: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+def app(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
     """Return the routes of ``/device/`` with a calibrated model of colours."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_MODEL", "colours")
-    tiny(shelf, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     with device_app() as running:
         yield running
 

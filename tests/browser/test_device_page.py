@@ -48,7 +48,7 @@ def visit(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
 
 def publish(models_dir: Path, title: str, **options: Any) -> None:
     options = {"confidence": CALIBRATED, "card": CARD, **options}
-    tiny(shelf, "colours", title=title, **options)
+    tiny(models_dir, "colours", title=title, **options)
 
 
 def give(page: Page, event: str, data: bytes) -> None:
@@ -155,7 +155,7 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
 def test_new_version_is_whole_or_absent(visit: Any, app: Any, models_dir: Path) -> None:
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     app.broken = {".onnx.gz"}
     loads: list[str] = []
     page.on("load", lambda _: loads.append("load"))
@@ -186,7 +186,7 @@ def test_end_of_the_browser_in_mid_download_leaves_the_former(
 ) -> None:
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     app.hanging = {".onnx.gz"}
     page.reload()
     wait_until(lambda: sum(path.endswith(".onnx.gz") for path in app.asked) == 2, 20)
@@ -211,7 +211,7 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
     tiny(models_dir, "other", title="Another model")
     page = visit()
     expect_kept(page)
-    publish(shelf, "Version 2", sharpness=10.0)
+    publish(models_dir, "Version 2", sharpness=10.0)
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
     with page.expect_navigation():

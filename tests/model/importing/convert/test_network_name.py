@@ -148,11 +148,11 @@ def _bundle(models_dir: Path, learner: Any) -> Bundle:
     report = found.report()
     manifest = report.draft()
     fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
-    return publish(report.draft("made"), shelf, fill)
+    return publish(report.draft("made"), models_dir, fill)
 
 
 @pytest.mark.slow
-def test_timm_bundle_predicts_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
+def test_timm_bundle_predicts_the_same_by_both_engines(models_dir: Path, folder: Path) -> None:
     from fastai.vision.all import Resize, aug_transforms
 
     sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
@@ -171,12 +171,12 @@ def test_timm_bundle_predicts_the_same_by_both_engines(shelf: Path, folder: Path
     [("torchvision", "squeezenet1_1"), ("timm", "test_byobnet"), ("fastai", "xresnet18")],
 )
 def test_whole_network_predicts_the_same_by_both_engines(
-    shelf: Path, tmp_path: Path, data: Any, library: str, body: str
+    models_dir: Path, tmp_path: Path, data: Any, library: str, body: str
 ) -> None:
     from model.learner.fastai_export import export_learner, predict_with_export
 
     original = tiny_learner(data, whole(library, body))
-    bundle = _bundle(shelf, original)
+    bundle = _bundle(models_dir, original)
     assert bundle.manifest.engines == ("compiled", "learner")
     pixels = bundle.golden.pixels
     compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
@@ -194,11 +194,11 @@ def test_whole_network_predicts_the_same_by_both_engines(
 
 
 @pytest.mark.slow
-def test_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> None:
+def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
     """Its features are read by a hook, which would see those of other threads."""
     from model.engines.learner import LearnerEngine
 
-    bundle = _bundle(shelf, tiny_learner(data, whole("fastai", "xresnet18")))
+    bundle = _bundle(models_dir, tiny_learner(data, whole("fastai", "xresnet18")))
     engine = LearnerEngine(bundle)
     running: list[None] = []
     most: list[int] = []
@@ -218,7 +218,7 @@ def test_whole_network_runs_for_one_photo_at_a_time(shelf: Path, data: Any) -> N
     assert most == [1, 1, 1, 1]
 
 
-def test_features_are_the_input_of_the_last_linear_layer(shelf: Path, data: Any) -> None:
+def test_features_are_the_input_of_the_last_linear_layer(models_dir: Path, data: Any) -> None:
     import torch
     from fastai.vision.all import nn
 
@@ -230,7 +230,7 @@ def test_features_are_the_input_of_the_last_linear_layer(shelf: Path, data: Any)
         nn.Linear(5, 2),
         nn.Hardtanh(-3, 3),
     )
-    bundle = _bundle(shelf, tiny_learner(data, net))
+    bundle = _bundle(models_dir, tiny_learner(data, net))
     named = bundle.manifest.architecture
     assert (named.library, named.body, named.features) == ("custom", "Conv2d", 5)
     assert set(bundle.manifest.files) == {"graph.onnx", "golden.npz"}

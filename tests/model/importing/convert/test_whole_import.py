@@ -296,7 +296,7 @@ def test_own_network_runs_with_trust_and_sees_no_secrets(
 
 @pytest.mark.slow
 def test_killed_worker_leaves_the_previous_bundle(
-    folder: Path, own: Any, tmp_path: Path, shelf: Path, temporary: Path
+    folder: Path, own: Any, tmp_path: Path, models_dir: Path, temporary: Path
 ) -> None:
     former = tiny(models_dir, "own")
     learner = multilabel(folder, own)
