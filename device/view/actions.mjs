@@ -6,10 +6,6 @@ import { phraseError } from "../engine/errors.mjs";
 import { createButton, createDialog, h } from "./elements.mjs";
 import { createLabel, toText } from "./phrasing.mjs";
 
-const COVERING = "Covering one part of the photo at a time";
-const SERVER_COVERING = "The server is covering one part of the photo at a time…";
-const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
-const EXPLAINING_MS = 300;
 const MAX_LABEL_LENGTH = 100;
 const SAVED =
   "Saved for the owner of this app, who may use it to improve the model: your word, the model's " +
