@@ -36,7 +36,7 @@ STAGE = "stage"
 REFUSAL = "refusal.json"
 REPORT = "report.json"
 ANSWERS = "answers.npz"
-"""What the worker writes into ``out``: its stage, a refusal, a report, probabilities."""
+"""Files that the worker writes into ``out``; the answers are probabilities."""
 
 POLL_SECONDS = 0.02
 

@@ -140,7 +140,7 @@ def _newer_attributes(cls: type[nn.Module]) -> dict[str, Any]:
 
 
 def _is_left_out(cls: type, key: str, value: Any, path: str) -> bool:
-    """Return whether an attribute is not taken over.
+    """Return True if an attribute is not taken over.
 
     Raises:
         ExportRefused: the class has something else by that name, which would answer instead.

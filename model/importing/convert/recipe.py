@@ -20,7 +20,7 @@ Stats = tuple[float, float, float]
 Size = tuple[int, int]
 
 CLOSE = 1e-4
-"""How far a scaling that was read may be from fastai's own, in shares of white."""
+"""Largest difference of a scaling from fastai's own, in shares of white."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ FAILURES = {
     "compiling": "Its network couldn't be compiled here",
     "comparing": "fastai couldn't run this export here",
 }
-"""What failed at each stage of the worker; at first it loads the file."""
+"""The failure at each stage of the worker; at first it loads the file."""
 
 
 def worker_refused(data: bytes) -> ExportRefused:

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, Literal
 from ...errors import ExportRefused
 from .archive import MAX_PICKLE, Archive, read_archive
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
-from .report import Finding, printable
+from .report import printable
 from .safetensors_file import is_safetensors, read_safetensors
-from .tensors import DTYPES, StrangeTensor
+from .tensors import StrangeTensor
 from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 
 __all__ = ["ExportFile", "open_export"]
@@ -35,8 +35,8 @@ MIN_PICKLE = 20
 class ExportFile:
     """An opened file, read into placeholders.
 
-    ``damage`` says where a pickle breaks off; ``root`` is None then. ``records`` are the names
-    of a zip's parts. ``numbers`` says where the bytes of each storage lie.
+    ``damage`` says where a pickle breaks off; ``root`` is None then. ``offsets`` says
+    where the bytes of each storage lie.
     """
 
     format: Literal["zip", "legacy", "pickle", "safetensors"]
@@ -45,8 +45,6 @@ class ExportFile:
     reading: UnpickleResult
     damage: str = ""
     limit: str = ""
-    records: frozenset[str] = frozenset()
-    findings: tuple[Finding, ...] = ()
     archive: Archive | None = None
     file: BinaryIO | None = None
     offsets: dict[str, int] = field(default_factory=dict)
@@ -54,20 +52,13 @@ class ExportFile:
     @property
     def weights_bytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(
-            storage.size * item_size(storage.type) for storage in self.reading.storages.values()
-        )
+        return sum(storage.bytes for storage in self.reading.storages.values())
 
     @property
     def has_weights(self) -> bool:
-        """Whether a zip has the storages that its pickle names; True for other formats."""
+        """True if a zip has the storages that its pickle names, and for other formats."""
         archive = self.archive
-        return archive is None or all(
-            archive.has_storage(
-                key, storage.size * item_size(storage.type) if storage.type in DTYPES else None
-            )
-            for key, storage in self.reading.storages.items()
-        )
+        return archive is None or all(map(archive.has_storage, self.reading.storages.values()))
 
     def read_storage(self, key: str) -> bytes:
         """Return the bytes of a storage.
@@ -76,21 +67,15 @@ class ExportFile:
             StrangeTensor: it is not in the file, or only in part.
         """
         storage = self.reading.storages[key]
-        size = storage.size * item_size(storage.type)
         if self.archive is not None:
-            return self.archive.read_storage(key, size)
+            return self.archive.read_storage(storage)
         if self.file is None or key not in self.offsets:
             raise StrangeTensor("weights that the file refers to are not in it")
         self.file.seek(self.offsets[key])
-        data = self.file.read(size)
-        if len(data) != size:
+        data = self.file.read(storage.bytes)
+        if len(data) != storage.bytes:
             raise StrangeTensor("the file ends before its weights do")
         return data
-
-
-def item_size(storage_type: str) -> int:
-    """Return the bytes of one number of a storage."""
-    return int(DTYPES[storage_type][1][-1]) if storage_type in DTYPES else 8
 
 
 @contextmanager
@@ -137,14 +122,10 @@ def _read_safetensors(file: BinaryIO, size: int) -> ExportFile:
 def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     archive = read_archive(file)
     found = ExportFile("zip", size, None, UnpickleResult())
-    found.archive, found.records, found.findings = archive, archive.records, archive.findings
-    data = io.BytesIO(archive.pickle)
+    found.archive, data = archive, io.BytesIO(archive.pickle)
     found.root = _load(data, found)
     if not found.damage and data.tell() < len(archive.pickle):
-        hidden = Finding.of(
-            "strange-parts", "More data follows the end of its pickle, which torch never writes."
-        )
-        found.findings += (hidden,)
+        found.damage = "more data follows the end of its pickle"
     return found
 
 
@@ -197,8 +178,7 @@ def _locate(found: ExportFile, keys: Any, file: BinaryIO, at: int) -> None:
         return
     for key in map(str, keys):
         file.seek(at)
-        count = int.from_bytes(file.read(8), "little")
-        length = count * item_size(storages[key].type)
+        count, length = int.from_bytes(file.read(8), "little"), storages[key].bytes
         if count != storages[key].size or at + 8 + length > found.size:
             found.damage = "the weights end before they are complete"
             return

@@ -58,7 +58,7 @@ GREYSCALE = "fastai.vision.core.PILImageBW"
 
 @dataclass(frozen=True)
 class LearnerParts:
-    """What answering needs of a learner, and the names of what it does not need.
+    """The parts of a learner that predictions need, and the names of those that they don't.
 
     ``network`` is the placeholder of the network, ``architecture`` the name that it was made
     by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``greyscale`` is true

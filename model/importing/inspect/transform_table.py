@@ -35,7 +35,7 @@ class CannotFold(Exception):
 
 @dataclass(slots=True)
 class Preprocessing:
-    """What happens to a photo, put together transform by transform.
+    """Everything done to a photo, put together transform by transform.
 
     ``recipe`` holds values of a ``PreprocessConfig``. ``mean`` and ``std`` are float64 [3], of
     pixels between 0 and 1.

@@ -82,10 +82,10 @@ class Unpickler(pickle.Unpickler):
         if isinstance(pid, tuple) and pid[:1] == ("module",) and len(pid) > 1:
             return pid[1]
         try:
-            kind, storage_type, key, location, size, *view = pid
+            kind, storage_type, key, _device, size, *view = pid
             if kind != "storage" or not isinstance(storage_type, PlaceholderType):
                 raise ValueError
-            storage = Storage(storage_type.name, str(key), str(location), int(size))
+            storage = Storage(storage_type.name, str(key), int(size))
             if any(part is not None for part in view) or size < 0:
                 raise ValueError
         except (TypeError, ValueError):

@@ -16,13 +16,13 @@ WRAPPERS = ("model", "state_dict", "model_state_dict")
 """Keys under which checkpoints keep the weights; the first is fastai's."""
 
 PARALLEL = "module."
-"""What every name begins with if the network was trained on several GPUs."""
+"""Prefix of every name if the network was trained on several GPUs."""
 
 MAX_TENSORS = 50_000
 MAX_NAME = 500
 
 HEAD = re.compile(r"(1|fc|heads?|last_linear|classifier)\.")
-"""How the names of a network's last layers begin."""
+"""Prefixes of the names of a network's last layers."""
 
 
 @dataclass(frozen=True)
