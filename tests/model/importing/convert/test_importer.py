@@ -19,10 +19,9 @@ from model.errors import ExportRefused, LoupeError
 from model.importing import launcher
 from model.importing.convert import importer
 from model.importing.convert.importer import import_export
-from model.importing.convert.parity import Photos, compare, gather_photos
+from model.importing.convert.parity import gather_photos
 from model.importing.convert.refusals import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
-from model.photo import read
 from model.settings import settings
 from tests.model.importing.inspect.hostile import payloads
 from tests.model.tiny import COLOURS, files, values
@@ -289,20 +288,6 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
         (folder / name).unlink()
     with pytest.raises(ExportRefused, match="holds no photo to compare on"):
         gather_photos(folder, room)
-
-
-def test_parity_measures_scaled_decoding_separately(colours: Classifier, tmp_path: Path) -> None:
-    path = tmp_path / "large.jpg"
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (900, 1200, 3), dtype=np.uint8)).save(path)
-    with Image.open(path) as image:
-        wanted = colours.identify(image.convert("RGB")).probabilities
-    photos = Photos((path,), ("large",), 0)
-    compared = compare(colours, photos, np.array([wanted], dtype=np.float32))
-    assert compared.whole == 0
-    assert compared.difference > 0
-    recipe = colours.bundle.manifest.recipe.model_copy(update={"decoding": "whole"})
-    assert read(path.read_bytes(), resize=recipe.min_decode_size).image.size == (1200, 900)
 
 
 def run(*words: object) -> Any:

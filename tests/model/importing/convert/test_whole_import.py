@@ -5,7 +5,6 @@ import pickle
 import shutil
 import sys
 import tempfile
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from PIL import Image
 
 from model import load
 from model.cli import main
-from model.importing import launcher
 from model.preprocess import preprocess
 from model.samples import samples
 from model.settings import settings
@@ -308,48 +306,6 @@ def test_killed_worker_leaves_the_previous_bundle(
     assert "Its process was ended by SIGSEGV" in result.stderr
     assert load("own").bundle == former
     assert list(temporary.glob("loupe-*")) == []
-
-
-def test_other_files_are_refused_before_conversion(
-    folder: Path,
-    own: Any,
-    tmp_path: Path,
-    data_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import pandas as pd
-    import torch
-    from fastai.tabular.all import TabularDataLoaders, tabular_learner
-
-    usual = launcher.run
-
-    def only_inspect(folder: Path, task: dict[str, Any], *words: Any, **options: Any) -> int:
-        assert list(task) == ["export"]
-        return usual(folder, task, *words, **options)
-
-    monkeypatch.setattr(launcher, "run", only_inspect)
-    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        data = TabularDataLoaders.from_df(
-            frame, y_names="y", cont_names=["a"], bs=2, valid_idx=[0, 1], num_workers=0
-        )
-    tabular = exported(tabular_learner(data, layers=[4]), tmp_path / "tabular.pkl")
-    network = multilabel(folder, own)
-    whole = exported(network, tmp_path / "whole.pkl").read_bytes()
-    (tmp_path / "cut.pkl").write_bytes(whole[: len(whole) // 2])
-    torch.save(network.model, tmp_path / "module.pkl")
-    torch.save(network.model.state_dict(), tmp_path / "state.pkl")
-    cases = {
-        tabular: "tabular|tables",
-        tmp_path / "cut.pkl": "cut short|damaged|whole",
-        tmp_path / "module.pkl": "only the network",
-        tmp_path / "state.pkl": "weights alone",
-    }
-    for path, match in cases.items():
-        result = run("import", path, "--name", "own")
-        assert result.exit_code == 2
-        assert any(word in result.stderr for word in match.split("|")), result.stderr
 
 
 def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
