@@ -193,7 +193,7 @@ class _Reader:
             raise _strange("", "uses the same weights more often than any network")
 
     def _attributes(self, state: Mapping[Any, Any], path: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
         for key, value in state.items():
             if not isinstance(key, str):
                 raise _strange(path, "has an attribute without a name")
@@ -214,8 +214,8 @@ class _Reader:
                     f"Its layer {path or 'at the top'} replaces {key}, which is code, and no "
                     "import runs that. Put it into a class of its own and export again."
                 )
-            found[key] = _attribute(value)
-        return found
+            attributes[key] = _attribute(value)
+        return attributes
 
 
 STRUCTURE = {

@@ -85,13 +85,13 @@ def _view(args: tuple[Any, ...]) -> Tensor:
         raise StrangeTensor(f"a tensor is of the type {storage.type}")
     if not isinstance(offset, int) or offset < 0 or len(shape) != len(strides):
         raise StrangeTensor("a tensor's shape contradicts itself")
-    found = Tensor(storage, offset, shape, strides)
+    tensor = Tensor(storage, offset, shape, strides)
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= storage.size:
         raise StrangeTensor("a tensor reaches beyond the numbers that it has")
-    if found.count > storage.size:
+    if tensor.count > storage.size:
         raise StrangeTensor("a tensor claims more numbers than it has")
-    return found
+    return tensor
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
