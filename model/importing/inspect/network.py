@@ -43,7 +43,6 @@ class Layer:
     module: str
     name: str
     carried: bool = False
-    training: bool = False
     parameters: dict[str, Tensor | None] = field(default_factory=dict)
     buffers: dict[str, Tensor | None] = field(default_factory=dict)
     transient: frozenset[str] = frozenset()
@@ -164,7 +163,6 @@ class _Reader:
         if not isinstance(transient, set | frozenset | list | tuple):
             transient = ()
         layer.transient = frozenset(name for name in transient if isinstance(name, str))
-        layer.training = bool(state.get("training", False))
         layer.attributes = self._attributes(state, path)
         self.layers[id(value)] = layer
 

@@ -60,7 +60,7 @@ FOUND = {
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where imports put their sandbox folders."""
+    """Return the folder of the sandbox folders."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -76,7 +76,7 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def good(out: Path, photos: list[Path], classifier: Classifier) -> None:
-    """What an honest child writes."""
+    """Write the files of an honest worker."""
     (out / "report.json").write_text(json.dumps(FOUND))
     for name, data in files().items():
         (out / name).write_bytes(data)
@@ -92,7 +92,7 @@ def child(
     change: Callable[[Path], object] = lambda out: None,
     status: int = 0,
 ) -> None:
-    """Let the child write what is good, then change it."""
+    """Let the worker write good files, then change them."""
 
     def run(folder: Path, task: dict[str, Any], limits: Any, **callbacks: Any) -> int:
         photos = [folder / "photos" / name for name in task["photos"]]
