@@ -199,7 +199,7 @@ def _watch(
         if status is not None:
             return status
         if time.monotonic() > end:
-            raise ExportRefused(f"The import timed out after {seconds:.0f} s. Nothing was written.")
+            raise ExportRefused(f"It timed out after {seconds:.0f} s. Nothing was written.")
         time.sleep(POLL_SECONDS)
 
 

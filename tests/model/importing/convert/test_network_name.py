@@ -152,20 +152,6 @@ def _bundle(shelf: Path, learner: Any) -> Bundle:
 
 
 @pytest.mark.slow
-def test_timm_bundle_predicts_the_same_by_both_engines(shelf: Path, folder: Path) -> None:
-    from fastai.vision.all import Resize, aug_transforms
-
-    sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
-    bundle = _bundle(shelf, vision(sized, "test_byobnet"))
-    assert bundle.manifest.recipe.graph_size == (40, 40)
-    answers = [start(bundle, name).run(bundle.golden.pixels) for name in ("compiled", "learner")]
-    for output in answers:
-        np.testing.assert_allclose(output.probabilities, bundle.golden.probabilities, atol=1e-4)
-        assert output.features.shape[1] == bundle.manifest.architecture.features
-    np.testing.assert_allclose(answers[0].features, answers[1].features, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "body"),
     [("torchvision", "squeezenet1_1"), ("timm", "test_byobnet"), ("fastai", "xresnet18")],
