@@ -148,7 +148,7 @@ def _bundle(models_dir: Path, learner: Any) -> Bundle:
     report = found.report()
     manifest = report.draft()
     fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
-    return publish(report.draft("made"), shelf, fill)
+    return publish(report.draft("made"), models_dir, fill)
 
 
 @pytest.mark.slow
