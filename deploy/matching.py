@@ -8,6 +8,14 @@ from .spec import APP, AppSpec
 __all__ = ["Requirements", "describe_host", "list_shortfalls"]
 
 
+COSTS = {
+    Budget.NOTHING: "",
+    Budget.FEW_DOLLARS: "Costs a few dollars a month.",
+    Budget.BY_USE: "Charges by use, without a cap.",
+}
+"""Sentences for an owner whose budget is smaller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """The owner's requirements; the defaults ask for nothing special."""
@@ -35,7 +43,7 @@ def list_shortfalls(host: Host, requirements: Requirements, app: AppSpec = APP) 
         (wants.offline and has.has_server, "It can't be reached offline."),
         (wants.own_domain and not has.own_domain, "Doesn't support your own domain."),
         (wants.gpu and not has.gpu, "No GPU."),
-        (_exceeds(has.budget, wants.budget), f"Costs {has.budget}, not {wants.budget}."),
+        (_exceeds(has.budget, wants.budget), COSTS[has.budget]),
         (_exceeds(wants.traffic, has.traffic), f"Built for {has.traffic}, not {wants.traffic}."),
         (_exceeds(has.expertise, wants.expertise), "Needs server knowledge, and upkeep."),
     )
