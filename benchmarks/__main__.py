@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .environment import describe
-from .figure import Figure, format_table, write_report
+from .figure import Figure, NotMeasured, format_table, write_report
 from .figures.first_visit import make_film
 from .paths import RESULT, ROOT
 from .table import BENCHMARKS
@@ -28,7 +28,10 @@ def main(names: tuple[str, ...], quick: bool, film: Path | None) -> None:
     Exits with 1 if a figure misses its target or can't be measured.
     """
     if film:
-        print(make_film(film))
+        try:
+            print(make_film(film))
+        except NotMeasured as reason:
+            raise click.ClickException(str(reason)) from None
         return
     known = [entry.name for entry in BENCHMARKS]
     if unknown := [name for name in names if not any(entry.startswith(name) for entry in known)]:
