@@ -40,9 +40,10 @@ def check_host(
             return
         existing = read_files(host, folder)
         texts = host.make_files() | existing
-        for path in texts.keys() - existing.keys():
-            message = f"not in {folder}: checked as `write` would make it"
-            yield CheckResult(path, State.NOTE, message)
+        for path in texts:
+            if path not in existing:
+                message = f"not in {folder}: checked as `write` would make it"
+                yield CheckResult(path, State.NOTE, message)
         yield from check_placeholders(host, existing)
         plan = plan_start(host, texts, folder)
         yield from check_settings(plan.environment)

@@ -15,7 +15,7 @@ from model.cli.error_group import ErrorGroup
 from model.settings import ROOT
 
 from .files import default_folder, write_files
-from .host import Host
+from .host import READ_DATE, Host
 from .hosts import HOSTS, get_host
 from .package import check_offered, choose_models, list_other_models
 from .placeholders import parse_assignments
@@ -74,8 +74,7 @@ def show_command(
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
     _echo_list("Limits:", [*_list_limits(chosen), *chosen.remarks.splitlines()])
-    sources = [f"{source.url}: {source.facts}, {source.origin}" for source in chosen.sources]
-    _echo_list("Sources:", sources)
+    _echo_list(f"Sources, read {READ_DATE}:", chosen.sources.splitlines())
     click.echo(f"\n{_describe_models(chosen, app, chosen_by_name=bool(models))}")
     _echo_list("Words to replace, or give them with --set WORD=VALUE:", words)
     _echo_list("Steps, in this folder:", [f"{n}. {step}" for n, step in enumerate(steps, 1)])

@@ -1,10 +1,11 @@
 """A host's files: made, zipped, written to a folder and read back."""
 
 import io
+import json
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from model.atomic import replace_atomically
 from model.bundle import BUILTIN_DIR, get_bundle
 from model.exporting.export_folder import list_files
+from model.file_hash import hash_file
 from model.settings import ROOT
 from model.text import list_some
 
@@ -19,22 +21,29 @@ from .errors import DeployError, FilesDiffer
 from .host import Host
 from .package import LFS_ATTRIBUTES, app_files, bundle_files, check_offered, copy_bundle
 from .placeholders import COMMENT
-from .record import is_as_written, read_record, update_record
 from .spec import APP, AppSpec
 from .static_page import write_page
 
 __all__ = [
+    "RECORD",
     "WriteResult",
     "default_folder",
     "read_files",
+    "read_record",
     "read_settings",
     "write_files",
     "zip_files",
 ]
 
+RECORD = ".loupe-deploy.json"
+"""The file that holds the SHA-256 of each file that ``write`` made, by path.
+
+It tells files that may be replaced from those that were edited.
+"""
+
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 Content = bytes | Path
-"""What a file will hold: bytes, or a file to copy."""
+"""The content of a file: bytes, or a file to copy."""
 
 SETTING = re.compile(
     r"""\b(LOUPE_[A-Z_]+)["']?"""
@@ -48,7 +57,7 @@ The forms are ``NAME=value``, ``NAME: value``, and an entry of a list whose ``va
 
 
 class WriteResult(StrEnum):
-    """What happened to a file."""
+    """The outcome of writing a file."""
 
     NEW = "written"
     SAME = "unchanged"
@@ -166,7 +175,7 @@ def write_files(
         str(path)
         for path, result in results.items()
         if result is WriteResult.REPLACED
-        and not is_as_written(record, folder, path.relative_to(folder).as_posix())
+        and record.get(path.relative_to(folder).as_posix()) != hash_file(path)
     ]
     if different and not force:
         verb = "differs" if len(different) == 1 else "differ"
@@ -187,8 +196,26 @@ def write_files(
                     shutil.copy(content, temporary)
                 if path.suffix == ".sh":
                     temporary.chmod(0o755)
-    update_record(folder, contents)
+    _update_record(folder, contents)
     return results
+
+
+def read_record(folder: Path) -> dict[str, str]:
+    """Return the recorded hashes by path; none if there is no record or it can't be read."""
+    try:
+        document = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _update_record(folder: Path, paths: Iterable[Path]) -> None:
+    """Add files below a folder to its record, as they are now."""
+    before = read_record(folder)
+    after = before | {path.relative_to(folder).as_posix(): hash_file(path) for path in paths}
+    if after != before:
+        with replace_atomically(folder / RECORD, durable=True) as temporary:
+            temporary.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n")
 
 
 def _compare(path: Path, content: Content) -> WriteResult:

@@ -9,19 +9,19 @@ from .placeholders import fill
 from .spec import APP, AppSpec
 
 __all__ = [
+    "READ_DATE",
     "Budget",
     "Expertise",
     "Host",
     "Kind",
     "Limits",
     "Plan",
-    "Source",
     "Start",
     "Traffic",
 ]
 
-READ_DATE = "2026-11-25"
-"""Day on which sources were read, unless a source gives another."""
+READ_DATE = "2026-11-26"
+"""Day by which all sources were read."""
 
 
 class Kind(StrEnum):
@@ -59,26 +59,6 @@ class Expertise(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A page of documentation and the day it was read."""
-
-    url: str
-    facts: str
-    """Names of the limits that it documents, ``price`` and ``manifest``, separated by spaces."""
-    read: str = READ_DATE
-    """ISO date."""
-    first_hand: bool = True
-    """False if the page could not be opened and the figure comes from pages that cite it."""
-
-    @property
-    def origin(self) -> str:
-        """How and when it was read."""
-        if self.first_hand:
-            return f"read {self.read}"
-        return f"taken {self.read} from pages that cite it; the page itself could not be opened"
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Documented limits of a host that decide something; the others are remarks."""
 
@@ -96,7 +76,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a host starts the app and calls it."""
+    """The command and the routes by which a host starts and calls the app."""
 
     command: tuple[str, ...] = ("deploy/entrypoint.sh", "app")
     """A program of the repository or on PATH, with its arguments."""
@@ -141,10 +121,13 @@ class Host:
     own_domain: bool = False
     gpu: bool = False
     limits: Limits
-    sources: tuple[Source, ...]
-    """Pages that document the limits that are set, the manifest and the price."""
+    sources: str
+    """Pages that document its price, its files and the limits that are set, one per line.
+
+    ``(cited)`` marks a page that couldn't be opened: its figures are from pages that cite it.
+    """
     budget_alert: str
-    """How to get a warning or a hard stop before an unexpected bill."""
+    """The way to get a warning or a hard stop before an unexpected bill."""
     remarks: str = ""
     """Further facts to know before choosing it, one per line."""
     make_plan: Callable[[AppSpec], Plan]
@@ -152,12 +135,12 @@ class Host:
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with what to put there."""
     package: Literal["repository", "folder", "page"] = "repository"
-    """Where the models go: into this repository, into a folder of its own with the app's files,
-    or into a page that needs no app."""
+    """Place of the models: this repository, a folder of its own with the app's files,
+    or a page that needs no app."""
     github: bool = False
-    """Whether it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
+    """True if it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
     full_install: bool = False
-    """Whether its files can ask for the full install and the memory for the learner engine."""
+    """True if its files can ask for the full install and the memory for the learner engine."""
     start: Start = field(default_factory=Start)
 
     def make_files(

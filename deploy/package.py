@@ -1,4 +1,4 @@
-"""What is deployed: the models, and the app's own files where a host gets a folder of its own."""
+"""The models to deploy, and the app's own files where a host gets a folder of its own."""
 
 import contextlib
 import filecmp
@@ -34,7 +34,6 @@ __all__ = [
     "choose_models",
     "copy_bundle",
     "list_other_models",
-    "required_memory_mb",
 ]
 
 GITHUB_FILE_BYTES = 100 * 2**20
@@ -93,11 +92,11 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
         builtin=builtin,
         model_title=bundles[0].manifest.title,
         git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
-        memory_mb=required_memory_mb(bundles),
+        memory_mb=_required_memory_mb(bundles),
     )
 
 
-def required_memory_mb(bundles: Iterable[Bundle]) -> int:
+def _required_memory_mb(bundles: Iterable[Bundle]) -> int:
     """Return about how many MB the app needs with these models loaded."""
     graph_bytes = sum(bundle.manifest.files[COMPILED.needs].bytes for bundle in bundles)
     more_mb = GRAPH_COPIES * (graph_bytes - MEASURED_GRAPH_BYTES) / 2**20

@@ -28,7 +28,7 @@ SCRIPT_TYPES = ("text/javascript", "application/javascript", "application/x-java
 
 COMMUNITY_CLOUD = ".streamlit.app"
 COMMUNITY_CLOUD_PATH = "/~/+"
-"""Where Community Cloud serves the app; at the address for people is a frame around it."""
+"""The app's path on Community Cloud; at the address for people is a frame around it."""
 
 
 def check_url(

@@ -17,13 +17,8 @@ class AppSpec:
     """
 
     name: ClassVar = "loupe"
-    title: ClassVar = "Loupe"
-    summary: ClassVar = "Point a phone at something; your own model says what it is."
-
     port: ClassVar = 8501
     """Port the app listens on unless a variable names another."""
-    live_path: ClassVar = "/api/live"
-    """200 while the process responds."""
     ready_path: ClassVar = "/api/ready"
     """200 once the default model has passed its golden test."""
     identify_path: ClassVar = "/api/v1/identify"
@@ -47,8 +42,6 @@ class AppSpec:
     """Process start to ready: 1.5 s on two cores, ten times that on a tenth of a core."""
     stop_seconds: ClassVar = 30
     """From SIGTERM to SIGKILL; requests in progress finish within it."""
-    max_visitors: ClassVar = 40
-    """Open pages (web sockets) per instance."""
 
     secrets: ClassVar = ("LOUPE_SECRET", "LOUPE_DATABASE")
     """Settings that must never be in a file; each host keeps them as secrets or variables."""
@@ -58,13 +51,13 @@ class AppSpec:
     own: tuple[str, ...] = ()
     """Those of them whose files are copied: all, unless only built-in ones are named."""
     builtin: bool = True
-    """Whether the built-in models are offered beside them."""
+    """True if the built-in models are offered beside them."""
     model_title: str = ""
     """Title of the model that opens; empty for the built-in one."""
     git_lfs: bool = False
-    """Whether a model has a file that GitHub takes only by Git LFS."""
+    """True if a model has a file that GitHub takes only by Git LFS."""
     learner: bool = False
-    """Whether the full install is deployed, with the learner engine."""
+    """True if the full install is deployed, with the learner engine."""
     memory_mb: int = 350
     """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 
@@ -90,7 +83,7 @@ class AppSpec:
     @property
     def heading(self) -> str:
         """The title of its page: that of the model that opens, on one line, or the app's own."""
-        return " ".join(self.model_title.split()) or self.title
+        return " ".join(self.model_title.split()) or "Loupe"
 
     def raise_memory(self, memory_mb: int) -> int:
         """Return the memory to ask of a host in MB: as given, or more for the learner engine."""

@@ -1,4 +1,4 @@
-"""A start of the app as a host does it, on this machine: settings, readiness, memory, end."""
+"""A start of the app as a host does it, on this machine: settings, readiness, memory."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ REPOSITORY = ("streamlit_app.py", APP.entrypoint, "model/__init__.py")
 
 @dataclass(frozen=True, slots=True)
 class StartPlan:
-    """How to start the app as a host does.
+    """The start of the app as a host does it.
 
     Attributes:
         bundles: the folder of the models that are deployed with it.
@@ -131,25 +131,14 @@ class StartedApp:
         fix = f"Last reply: {reply.text[:200]}. Output: {output}" if reply else f"Output: {output}"
         return CheckResult("start", State.FAILED, f"{command}: {reason}", fix), reply
 
-    def stop(self) -> CheckResult:
+    def stop(self) -> None:
         """Send SIGTERM, and SIGKILL to the group if the process is still running."""
-        process, timeout_seconds = self.process, self.plan.stop_seconds
-        began = time.monotonic()
-        if process.poll() is None:
-            process.terminate()
-        try:
-            code = process.wait(timeout_seconds)
-            seconds = time.monotonic() - began
-            message = f"stopped {seconds:.1f} s after SIGTERM (exit code {code})"
-        except subprocess.TimeoutExpired:
-            code, message = None, f"still running {timeout_seconds} s after SIGTERM"
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(self.plan.stop_seconds)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if code in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
-            return CheckResult("end", State.OK, message)
-        fix = "The start command must exec the app, so that it receives the signal."
-        return CheckResult("end", State.FAILED, message, fix)
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def start_app(plan: StartPlan, folder: Path) -> StartedApp:

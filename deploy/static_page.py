@@ -62,12 +62,14 @@ class Page:
 def read_page(folder: Path) -> Page | None:
     """Return what a folder's page holds, None if there is no page."""
     record = read_record(folder)
+    if record is None or INDEX not in record["files"]:
+        return None
     try:
         index = json.loads((folder / INDEX).read_text("utf-8"))
         opens = next(str(entry["name"]) for entry in index["models"] if entry["default"])
     except (OSError, ValueError, LookupError, TypeError, StopIteration):
         opens = ""
-    return None if record is None else Page(record["files"], record["models"], opens)
+    return Page(record["files"], record["models"], opens)
 
 
 def find_changed(folder: Path, hashes: Mapping[str, str]) -> list[str]:

@@ -10,19 +10,16 @@ import yaml
 from .spec import AppSpec
 
 __all__ = [
-    "PUSH",
     "SERVER_DIR",
     "dump_json",
     "dump_yaml",
     "make_readme",
+    "push",
     "push_folder",
     "to_name_value_list",
     "use_own_repository",
 ]
 
-
-PUSH = "git add bundles && git commit -m 'Deploy the model' && git push"
-"""Command that pushes a new version of the models."""
 
 SERVER_DIR = "/opt/loupe"
 """Folder of the app on a server of one's own."""
@@ -35,6 +32,12 @@ If origin is not a repository of your own yet (without gh: https://github.com/ne
 $ git remote rename origin upstream && gh repo create loupe --{visibility} --source=. --push"""
 
 
+def push(*files: str) -> str:
+    """Return the command that pushes a new version of the models, and files beside them."""
+    paths = " ".join(("bundles", *files))
+    return f"git add {paths} && git commit -m 'Deploy the model' && git push"
+
+
 def push_folder(folder: str) -> str:
     """Return the command that pushes a new version of a folder that is a repository."""
     return (
@@ -45,20 +48,8 @@ def push_folder(folder: str) -> str:
 
 def dump_yaml(document: Any, comment: str = "") -> str:
     """Return a document as YAML, in its own order, after a comment."""
-    text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
     return (f"# {comment}\n" if comment else "") + text
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML with multi-line strings as blocks, so that files inside it stay readable."""
-
-
-def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def dump_json(document: Any) -> str:
@@ -74,4 +65,4 @@ def to_name_value_list(environment: Mapping[str, str], key: str = "name") -> lis
 def make_readme(app: AppSpec) -> str:
     """Return a README for the app's own repository, headed by its model's title."""
     heading = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", app.heading)
-    return f"# {heading}\n\n{app.summary}\n"
+    return f"# {heading}\n\nPoint a phone at something; your own model says what it is.\n"

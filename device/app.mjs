@@ -4,7 +4,7 @@
  * Text from models and photos is only ever set as text.
  */
 
-import { fetchMade } from "./engine/fetch_made.mjs";
+import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";

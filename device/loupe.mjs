@@ -9,7 +9,8 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction, Region } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
+/** @import { Region } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
@@ -80,7 +81,8 @@ class Model {
    * @param {number} [options.top] number of candidates, 5 by default
    * @returns {Promise<Prediction>}
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
-   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if the worker has ended
+   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if the
+   *   worker has ended
    */
   async identify(source, { top = 5 } = {}) {
     if (!Number.isInteger(top) || top < 1) {

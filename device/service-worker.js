@@ -12,7 +12,7 @@ const SCOPE = new URL("./", worker.location.href).href;
 const CACHES = `${new URL(SCOPE).pathname}@`;
 const STATE = new URL("state.json", SCOPE).href;
 
-/** What is kept of the page beside its files, which `files.json` lists. */
+/** Parts of the page that are kept beside its files, which `files.json` lists. */
 const PAGE = ["./", "models/index.json"];
 
 worker.addEventListener("install", () => worker.skipWaiting());

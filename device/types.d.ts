@@ -2,10 +2,10 @@
 
 export type GraphName = "small" | "full";
 
-/** Where photos are answered: `auto` is on the device once it can. */
+/** A mode of answering photos: `auto` is on the device once it can. */
 export type Run = "auto" | "device" | "server";
 
-/** What the server gets of a photo: the pixels that the model takes, or the file. */
+/** The part of a photo that the server gets: the pixels that the model takes, or the file. */
 export type Sending = "pixels" | "file";
 
 export interface Size {
@@ -66,7 +66,7 @@ export interface Graph extends PackedFile {
 /** A text with labels in it, which have a language of their own. */
 export type Phrase = (string | { label: string })[];
 
-/** What a prediction must be for a rule to fit: equal, or between two bounds. */
+/** A condition of a rule on a prediction: equal, or between two bounds. */
 export type Condition = boolean | number | { min?: number; max?: number };
 
 export interface CertaintyRule {
@@ -132,7 +132,7 @@ export interface Times {
   total: number;
 }
 
-/** What Loupe uses of onnxruntime-web. */
+/** The part of onnxruntime-web that Loupe uses. */
 export interface Runtime {
   env: { wasm: { wasmBinary?: Uint8Array; numThreads?: number } };
   InferenceSession: { create(graph: Uint8Array, options: object): Promise<InferenceSession> };
@@ -206,14 +206,14 @@ export interface ExplainOptions {
   onProgress?: (done: number, most: number) => void;
 }
 
-/** How much each part of what the model sees matters, row by row, from 0 to 1. */
+/** The importance of each part of what the model sees, row by row, from 0 to 1. */
 export interface OcclusionMap {
   rows: number;
   columns: number;
   heat: Float32Array;
 }
 
-/** What the viewfinder shows of a prediction; the server's has the same shape. */
+/** A prediction as the viewfinder shows it; the server's has the same shape. */
 export interface Answer {
   /** As the command line prints it. */
   prediction: Prediction;
@@ -223,12 +223,12 @@ export interface Answer {
   language: string;
   /** The candidates' probabilities in words. */
   percents: string[];
-  /** Which part of the photo the model saw; null if its version is gone. */
+  /** It tells the part of the photo that the model saw; null if the version is gone. */
   recipe: Recipe | null;
   where: "device" | "server";
-  /** Whether the server got pixels that a browser had made, not a photo's file. */
+  /** True if the server got pixels that a browser had made, not a photo's file. */
   from_pixels: boolean;
-  /** What this browser sent for it; also in answers of recent photos, not in those of links. */
+  /** Sent by this browser for it; also in answers of recent photos, not in those of links. */
   sent?: { kind: Sending; bytes: number };
   /** Null in an answer from a link. */
   milliseconds: number | null;
@@ -250,11 +250,11 @@ export interface Entry {
   time: number;
   /** Null until it is there. */
   answer: Answer | null;
-  /** Where an answer without a photo comes from. */
+  /** Tells where an answer without a photo comes from. */
   note?: string;
 }
 
-// What some browsers have and TypeScript's library leaves out.
+// Some browsers have these, and TypeScript's library leaves them out.
 declare global {
   interface Navigator {
     readonly connection?: { readonly saveData: boolean };

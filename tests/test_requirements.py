@@ -114,8 +114,12 @@ def source_files() -> list[Path]:
 
 def needs_the_learner(path: Path) -> bool:
     folders = ("learner", "training", "calibration", "importing/convert")
-    # For ``make phone``, which runs on the owner's machine.
-    files = (ROOT / "model/engines/learner.py", ROOT / "ui/local_ca.py")
+    files = (
+        ROOT / "model/engines/learner.py",
+        ROOT / "model/exporting/fastai_format.py",
+        # For ``make phone``, which runs on the owner's machine.
+        ROOT / "ui/local_ca.py",
+    )
     return path in files or any(path.is_relative_to(ROOT / "model" / folder) for folder in folders)
 
 

@@ -1,4 +1,4 @@
-"""Name what is on a photo: python sample.py photo.jpg."""
+"""Identify a photo: python sample.py photo.jpg."""
 
 import sys
 from pathlib import Path

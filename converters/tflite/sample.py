@@ -1,4 +1,4 @@
-"""Name what is on a photo: python sample.py photo.jpg."""
+"""Identify a photo: python sample.py photo.jpg."""
 
 from ai_edge_litert.interpreter import Interpreter
 from answer import FOLDER, main

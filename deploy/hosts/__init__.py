@@ -16,19 +16,19 @@ from . import (
 
 __all__ = ["HOSTS", "get_host"]
 
-_MODULES = (
-    static,
-    community_cloud,
-    render,
-    spaces,
-    vps_compose,
-    cloud_run,
-    cloud_init,
-    vertex,
-    sagemaker,
+_IN_ORDER = (
+    static.HOST,
+    community_cloud.HOST,
+    render.HOST,
+    spaces.HOST,
+    vps_compose.HOST,
+    cloud_run.HOST,
+    cloud_init.HOST,
+    vertex.HOST,
+    sagemaker.HOST,
 )
 
-HOSTS: dict[str, Host] = {module.HOST.name: module.HOST for module in _MODULES}
+HOSTS: dict[str, Host] = {host.name: host for host in _IN_ORDER}
 """All hosts by name. The Deploy page shows them in this order: the least cost and upkeep first."""
 
 

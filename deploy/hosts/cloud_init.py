@@ -2,7 +2,7 @@
 
 from ..host import Budget, Expertise, Host, Kind, Plan, Traffic
 from ..spec import AppSpec
-from ..templates import PUSH, SERVER_DIR, dump_yaml, use_own_repository
+from ..templates import SERVER_DIR, dump_yaml, push, use_own_repository
 from . import vps_compose
 
 __all__ = ["HOST"]
@@ -26,22 +26,22 @@ def make_plan(app: AppSpec) -> Plan:
         "runcmd": [" && ".join(commands)],
     }
     comment = "User data for Debian 13 or Ubuntu 24.04, on one machine with 2 GB."
-    push = PUSH.replace("bundles", "bundles compose.yaml Caddyfile")
+    files = vps_compose.make_plan(app).files
     return Plan(
         {
             FILE: "#cloud-config\n" + dump_yaml(document, comment),
-            **vps_compose.make_plan(app).files,
+            **files,
         },
         f"""\
 {use_own_repository("public")}
-$ {push}
+$ {push(*files)}
 Create a machine with 2 GB, or 4 for the learner engine (Debian 13 or Ubuntu 24.04), and \
 cloud-init.yaml as its user data.
 Open ports 80 and 443 in its firewall, and point YOUR.DOMAIN at its address.
 Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
 $ cloud-init status --wait && sudo docker compose --project-directory {SERVER_DIR} logs
 """,
-        f"{push} && ssh SERVER 'cd {SERVER_DIR} && sudo git pull && sudo {vps_compose.UP}'",
+        f"{push(*files)} && ssh SERVER 'cd {SERVER_DIR} && sudo git pull && sudo {vps_compose.UP}'",
     )
 
 

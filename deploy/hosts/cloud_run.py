@@ -1,6 +1,6 @@
 """Google Cloud Run: a service that scales to zero, and to no more than one instance."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, to_name_value_list
 
@@ -38,7 +38,7 @@ def make_plan(app: AppSpec) -> Plan:
             "failureThreshold": 24,
         },
         "livenessProbe": {
-            "httpGet": probe | {"path": app.live_path},
+            "httpGet": probe | {"path": "/api/live"},
             "periodSeconds": 30,
             "timeoutSeconds": 5,
             "failureThreshold": 3,
@@ -52,7 +52,7 @@ def make_plan(app: AppSpec) -> Plan:
     }
     revision = {
         # Each open page holds a web socket, which counts as a request.
-        "containerConcurrency": app.max_visitors,
+        "containerConcurrency": 40,
         "timeoutSeconds": 3600,
         "containers": [container],
     }
@@ -97,12 +97,12 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=1, sleeps="when idle", start_seconds=240),
-    sources=(
-        Source(REFERENCE, "memory_mb cpu manifest"),
-        Source("https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run", "sleeps"),
-        Source(f"{DOCS}/quotas", "start_seconds"),
-        Source(f"{DOCS}/pricing", "price"),
-    ),
+    sources=f"""\
+{REFERENCE} memory, cores, files
+https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run sleeps
+{DOCS}/quotas start
+{DOCS}/pricing price
+""",
     budget_alert=(
         "Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale in "
         "service.yaml limits the bill."

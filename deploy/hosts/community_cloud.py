@@ -4,7 +4,7 @@ import tomli_w
 
 from model.settings import ROOT
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Start, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import make_readme, push_folder
 
@@ -53,12 +53,12 @@ HOST = Host(
     budget=Budget.NOTHING,
     traffic=Traffic.FEW,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps="after 12 hours"),
-    sources=(
-        Source(f"{DOCS}/manage-your-app", "memory_mb cpu"),
-        Source("https://github.com/streamlit/docs/pull/1268", "sleeps"),
-        Source(DOCS, "price"),
-        Source(f"{DOCS}/deploy-your-app/secrets-management", "manifest", first_hand=False),
-    ),
+    sources=f"""\
+{DOCS}/manage-your-app memory, cores
+https://github.com/streamlit/docs/pull/1268 sleeps
+{DOCS} price
+{DOCS}/deploy-your-app/secrets-management files (cited)
+""",
     budget_alert="not needed. You can't be charged; an app over its limits is stopped.",
     remarks=f"""\
 Limited to one instance.

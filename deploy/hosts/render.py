@@ -1,8 +1,8 @@
 """Render: a blueprint that builds the Dockerfile."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
-from ..templates import PUSH, dump_yaml, to_name_value_list, use_own_repository
+from ..templates import dump_yaml, push, to_name_value_list, use_own_repository
 
 __all__ = ["HOST"]
 
@@ -32,12 +32,12 @@ def make_plan(app: AppSpec) -> Plan:
         {FILE: dump_yaml({"services": [service]}, f"Render blueprint: {DOCS}/blueprint-spec")},
         f"""\
 {use_own_repository("private")}
-$ git add bundles {FILE} && git commit -m 'Deploy the model' && git push
+$ {push(FILE)}
 On https://dashboard.render.com choose New, Blueprint, and the repository.
 To keep corrections, add LOUPE_DATABASE under Environment.
 Open the address that the service shows.
 """,
-        PUSH,
+        push(),
     )
 
 
@@ -51,11 +51,11 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.1, sleeps="after 15 minutes"),
-    sources=(
-        Source("https://render.com/pricing", "memory_mb cpu", first_hand=False),
-        Source(f"{DOCS}/free", "sleeps price"),
-        Source(f"{DOCS}/blueprint-spec", "manifest", first_hand=False),
-    ),
+    sources=f"""\
+https://render.com/pricing memory, cores (cited)
+{DOCS}/free sleeps, price
+{DOCS}/blueprint-spec files (cited)
+""",
     budget_alert=(
         "free services are suspended, not charged, when the month's hours are used up; set the "
         "spend limit for build minutes to 0, and check Billing before choosing a paid plan."

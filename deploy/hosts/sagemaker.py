@@ -1,6 +1,6 @@
 """Amazon SageMaker: the image behind an endpoint that answers signed requests."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Start, Traffic
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_json
 
@@ -72,16 +72,10 @@ HOST = Host(
     expertise=Expertise.YES,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300),
-    sources=(
-        Source(
-            "https://aws.amazon.com/sagemaker/pricing/", "memory_mb cpu price", first_hand=False
-        ),
-        Source(
-            f"{DOCS}/APIReference/API_CreateEndpointConfig.html",
-            "start_seconds manifest",
-            first_hand=False,
-        ),
-    ),
+    sources=f"""\
+https://aws.amazon.com/sagemaker/pricing/ memory, cores, price (cited)
+{DOCS}/APIReference/API_CreateEndpointConfig.html start, files (cited)
+""",
     budget_alert=(
         "`aws budgets` sends an e-mail at 80% of 50 dollars a month (it warns, it does not stop); "
         "--max-capacity limits the bill."

@@ -2,7 +2,7 @@
 
 from model.settings import ROOT
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Start, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
 
@@ -63,13 +63,12 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=16384, cpu=2, sleeps="after 48 hours", start_seconds=30 * 60),
-    sources=(
-        Source(f"{DOCS}/spaces-overview", "memory_mb cpu price"),
-        Source(f"{DOCS}/spaces-gpus#sleep-time", "sleeps"),
-        # Only the current reference has it; the copy that was read is older.
-        Source(f"{DOCS}/spaces-config-reference", "start_seconds", first_hand=False),
-        Source(f"{DOCS}/spaces-config-reference", "manifest"),
-    ),
+    sources=f"""\
+{DOCS}/spaces-overview memory, cores, price
+{DOCS}/spaces-gpus#sleep-time sleeps
+{DOCS}/spaces-config-reference start (cited)
+{DOCS}/spaces-config-reference files
+""",
     budget_alert=(
         "set a sleep time (Settings of the Space) before choosing paid hardware, and check "
         "https://huggingface.co/settings/billing; cpu-basic is not charged."

@@ -1,6 +1,6 @@
 """A static host: GitHub Pages, a static Space, any web server; the models run in browsers."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import push_folder
 
@@ -9,7 +9,6 @@ __all__ = ["HOST"]
 GITHUB = "https://github.com/github/docs/blob/main"
 PAGES = f"{GITHUB}/content/pages/getting-started-with-github-pages"
 HUB = "https://github.com/huggingface/hub-docs/blob/main/docs/hub"
-READ = "2026-11-26"
 FOLDER = "build/static"
 SPACE = "YOUR-NAME/loupe"
 
@@ -46,10 +45,10 @@ HOST = Host(
     traffic=Traffic.HUNDREDS,
     own_domain=True,
     limits=Limits(),
-    sources=(
-        Source(f"{PAGES}/github-pages-limits.md", "price", READ),
-        Source(f"{HUB}/spaces-config-reference.md", "manifest", READ),
-    ),
+    sources=f"""\
+{PAGES}/github-pages-limits.md price
+{HUB}/spaces-config-reference.md files
+""",
     budget_alert=(
         "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
         "alert on traffic."

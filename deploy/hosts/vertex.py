@@ -1,6 +1,6 @@
 """Google Vertex AI: the image behind a prediction endpoint."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Start, Traffic
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_json, to_name_value_list
 from .cloud_run import IMAGE, PLACEHOLDERS
@@ -73,11 +73,11 @@ HOST = Host(
     expertise=Expertise.YES,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2),
-    sources=(
-        Source(f"{DOCS}/docs/predictions/configure-compute", "memory_mb cpu"),
-        Source(f"{DOCS}/pricing", "price"),
-        Source(f"{DOCS}/docs/predictions/use-custom-container", "manifest"),
-    ),
+    sources=f"""\
+{DOCS}/docs/predictions/configure-compute memory, cores
+{DOCS}/pricing price
+{DOCS}/docs/predictions/use-custom-container files
+""",
     budget_alert=(
         "Billing, Budgets & alerts, Create budget (it warns, it does not stop); "
         "--max-replica-count limits the bill."

@@ -1,6 +1,6 @@
 """Your own server with Docker Compose, and Caddy for HTTPS."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Source, Traffic
+from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Traffic
 from ..spec import APP, AppSpec
 from ..templates import SERVER_DIR, dump_yaml
 
@@ -103,12 +103,9 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, keeps_files=True),
-    sources=(
-        Source(
-            "https://docs.docker.com/reference/compose-file/services/",
-            "memory_mb keeps_files manifest",
-        ),
-    ),
+    sources="""\
+https://docs.docker.com/reference/compose-file/services/ memory, disk, files
+""",
     budget_alert=(
         "a server has a fixed monthly price; ask the provider for an alert on traffic, which may "
         "be charged beyond what is included."

@@ -1,13 +1,18 @@
 /**
- * The worker of a model, as seen from the page: it makes a model's pixels of photos at once, and runs
- * the model after `load`.
+ * The worker of a model, as seen from the page: it makes a model's pixels of photos at once, and
+ * runs the model after `load`.
  */
 
 /** @import { Progress, WorkerCalls } from "../types" */
 
 import { LoupeError, messageOf } from "./errors.mjs";
 
-/** @typedef {{resolve(result: unknown): void, reject(error: Error): void, onProgress?: Progress}} Call */
+/**
+ * @typedef {object} Call
+ * @property {(result: unknown) => void} resolve
+ * @property {(error: Error) => void} reject
+ * @property {Progress} [onProgress]
+ */
 
 /** Calls its functions, which answer by a message with the call's number. */
 export class ModelWorker {
@@ -41,8 +46,8 @@ export class ModelWorker {
    * @param {Name} name
    * @param {Parameters<WorkerCalls[Name]>[0]} values
    * @param {object} [options]
-   * @param {ImageBitmap | VideoFrame} [options.moved] a picture among the values, which is moved; it
-   *   is closed if that fails
+   * @param {ImageBitmap | VideoFrame} [options.moved] the picture among the values: it is moved, or
+   *   closed if that fails
    * @param {Progress} [options.onProgress]
    * @returns {ReturnType<WorkerCalls[Name]>}
    */
@@ -57,7 +62,7 @@ export class ModelWorker {
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 
-  /** Whether the worker has ended. */
+  /** True once the worker has ended. */
   get isClosed() {
     return this.#closed !== null;
   }

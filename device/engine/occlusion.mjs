@@ -14,7 +14,7 @@ const FINE = 6;
 /** Most inferences: the photo, the coarse patches, and the finer ones where those matter most. */
 export const MAX_INFERENCES = 40;
 
-/** How much a finer patch counts against a coarse one. */
+/** Weight of a finer patch against a coarse one. */
 const FINE_WEIGHT = 5;
 
 /** Finer patches after which the order of the first regions is compared; no change ends the map. */

@@ -11,7 +11,7 @@ import { centreBox, crop } from "./preprocess.mjs";
 import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 
 /**
- * How photos are decoded: without colour management, as Pillow does.
+ * Photos are decoded without colour management, as by Pillow.
  *
  * @type {ImageBitmapOptions}
  */
@@ -184,7 +184,9 @@ function checkSize({ width, height }, limits) {
   }
 }
 
-/** @type {(bitmap: ImageBitmap, left: number, top: number, width: number, height: number) => Image} */
+/**
+ * @type {(bitmap: ImageBitmap, left: number, top: number, width: number, height: number) => Image}
+ */
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -1,5 +1,5 @@
 /**
- * The header of a JPEG, which says how large its pixels are and how they are turned, and the end of a
+ * The header of a JPEG, which says how large the photo is and how it is turned, and the end of a
  * photo's file. The server refuses a file that was cut short; some browsers show its upper part and
  * leave the rest grey, which would be identified.
  */

@@ -1,20 +1,17 @@
 /**
- * The worker of a model: downloads, decodes, resizes, runs the graph and tests it.
+ * The worker of a model: decodes, resizes, runs the graph and tests it.
  */
 
 /** @import { FrameValues, Golden, Graph, GraphName, InferenceSession } from "../types" */
 /** @import { ModelConfig, Output, Progress, Runtime, WorkerCalls } from "../types" */
 
+import { downloadAll, fetchModel, importRuntime } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
-import { fetchMade } from "./fetch_made.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
-
-/** The format of `model.json` that this code reads. */
-const FORMAT = 2;
 
 /** @typedef {{model: ModelConfig, graph: GraphName, ort: Runtime, session: InferenceSession}} Loaded */
 
@@ -70,104 +67,6 @@ async function load({ address, graph }, onProgress) {
   loaded = ready;
   const { graphs, runtime, ...info } = model;
   return { ...info, graph, calibrated: entry.calibration !== null };
-}
-
-/**
- * @param {string} address
- * @returns {Promise<ModelConfig>}
- */
-async function fetchModel(address) {
-  const url = new URL("model.json", address);
-  const response = await fetchMade(url);
-  let info;
-  try {
-    info = await response.json();
-  } catch {
-    throw new LoupeError("bundle-damaged", `${url} is not JSON.`);
-  }
-  if (info?.format > FORMAT) {
-    throw new LoupeError("bundle-too-new", `${url} is of a newer Loupe. Reload this page.`);
-  }
-  if (info?.format !== FORMAT) throw new LoupeError("bundle-damaged", `${url} is no model.`);
-  return info;
-}
-
-/**
- * @param {string} url
- * @returns {Promise<Runtime>}
- */
-async function importRuntime(url) {
-  try {
-    return await import(url);
-  } catch (error) {
-    throw new LoupeError("engine-unavailable", `${url} can't be run: ${messageOf(error)}`);
-  }
-}
-
-/**
- * Download the runtime, the graph and its golden pixels, and report the bytes so far.
- *
- * @type {(address: string, model: ModelConfig, entry: Graph, onProgress: Progress) =>
- *   Promise<Uint8Array<ArrayBuffer>[]>}
- */
-async function downloadAll(address, { runtime }, entry, onProgress) {
-  const files = [{ ...runtime, url: runtime.wasm }, entry, entry.golden];
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  let received = 0;
-  /** @param {number} bytes */
-  const count = (bytes) => onProgress((received += bytes), total);
-  return Promise.all(
-    files.map(({ url, sha256 }) => download(new URL(url, address), sha256, count)),
-  );
-}
-
-/**
- * Return the unpacked bytes of a gzip file after checking their hash.
- *
- * @type {(url: URL, sha256: string,
- *   count: (bytes: number) => void) => Promise<Uint8Array<ArrayBuffer>>}
- */
-async function download(url, sha256, count) {
-  let response;
-  try {
-    // After what the page itself needs, over a slow connection.
-    response = await fetch(url, { priority: "low" });
-  } catch {
-    throw new LoupeError("no-such-model", `${url} can't be reached.`);
-  }
-  if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
-  /** @type {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
-  const counter = new TransformStream({
-    transform(chunk, controller) {
-      count(chunk.byteLength);
-      controller.enqueue(chunk);
-    },
-  });
-  let bytes;
-  try {
-    bytes = await unpack(await new Response(response.body?.pipeThrough(counter)).arrayBuffer());
-  } catch {
-    throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
-  }
-  // Without https there is no crypto.subtle; the golden test still runs.
-  if (globalThis.crypto?.subtle) {
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn't match its SHA-256.`);
-  }
-  return new Uint8Array(bytes);
-}
-
-/**
- * Unpack gzip, unless the host has done that: some send `Content-Encoding: gzip` for `.gz`.
- *
- * @param {ArrayBuffer} bytes
- */
-async function unpack(bytes) {
-  const [first, second] = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
-  if (first !== 0x1f || second !== 0x8b) return bytes;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
 }
 
 /**

@@ -1,63 +1,15 @@
 /**
- * What a visitor can do with an answer: ask why, or in dialogs correct it, share it, look it up.
+ * Actions with an answer, each in a dialog of its own: correct it, share it, look it up.
  */
 
 import { phraseError } from "../engine/errors.mjs";
 import { createButton, createDialog, h } from "./elements.mjs";
 import { createLabel, toText } from "./phrasing.mjs";
 
-const COVERING = "Covering one part of the photo at a time";
-const SERVER_COVERING = "The server is covering one part of the photo at a time…";
-const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
-const EXPLAINING_MS = 300;
 const MAX_LABEL_LENGTH = 100;
 const SAVED =
   "Saved for the owner of this app, who may use it to improve the model: your word, the model's " +
   "answer and the time. A photo is saved without the location and time your phone adds.";
-
-/**
- * Light up what an answer depends on, or take the light away.
- *
- * @param {import("../types").Entry} entry
- * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
- * @param {import("./photo_view.mjs").PhotoView} photo
- * @param {(changes: object) => void} change takes changes of the viewfinder's state
- * @param {AbortSignal} signal
- */
-export async function explain(entry, why, photo, change, signal) {
-  if (photo.hasSpotlight) {
-    photo.hideSpotlight();
-    change({ explanation: null });
-    return;
-  }
-  change({ isExplaining: true, message: "" });
-  let progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
-  let isShown = false;
-  const timer = setTimeout(() => {
-    isShown = true;
-    change({ explanation: [progress] });
-  }, EXPLAINING_MS);
-  const onProgress = (done, most) => {
-    progress = `${COVERING}: ${done} of at most ${most}.`;
-    if (isShown) change({ explanation: [progress] });
-  };
-  const changes = { isExplaining: false, explanation: null };
-  try {
-    const map = await why(entry, { signal, onProgress });
-    if (signal.aborted) return;
-    photo.showSpotlight(map);
-    changes.explanation = [
-      "Light parts decided it: cover them and the model is less sure of ",
-      { label: entry.answer.prediction.candidates[0].label },
-      ". This shows where it looked, not whether it is right.",
-    ];
-  } catch {
-    Object.assign(changes, { message: NO_EXPLANATION });
-  } finally {
-    clearTimeout(timer);
-  }
-  change(changes);
-}
 
 /**
  * Ask what a photo shows, and save it; the photo only if the visitor agrees to send it.

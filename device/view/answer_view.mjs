@@ -7,12 +7,12 @@ import { createLabel, phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, formatOf, sourceOf } from "./promise.mjs";
 
 const ROWS = 5;
-/** Where another model sees the photo. */
+/** Places where another model sees the photo. */
 const PLACES = { device: "On this device", any: "On the server" };
 /** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
-/** How answers are drawn that don't name one plausible label, by their certainty. */
+/** Tones of answers that don't name one plausible label, by their certainty. */
 const TONES = { unknown: "unknown", few: "doubt", hard: "doubt", guess: "plain", nothing: "plain" };
 
 /**

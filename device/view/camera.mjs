@@ -12,7 +12,7 @@ const REMEMBERED = "loupe.camera";
 export class Camera {
   /** "closed", "opening" or "open". */
   state = "closed";
-  /** Why it can't be opened: a name in `REASONS`, or null. */
+  /** The reason why it can't be opened: a name in `REASONS`, or null. */
   problem = null;
   isMuted = false;
   isTorchOn = false;
@@ -57,7 +57,7 @@ export class Camera {
     this.close();
   }
 
-  /** Whether the picture is mirrored, as that of a camera that faces its user. */
+  /** True if the picture is mirrored, as that of a camera that faces its user. */
   get isMirrored() {
     return this.#track?.getSettings().facingMode === "user";
   }

@@ -1,10 +1,10 @@
 /**
- * Whether the page can have the camera and, if not, why, in words.
+ * The access to the camera and, where a page has none, the reason in words.
  */
 
 const PHOTO_WORKS = "Taking a photo works all the same.";
 
-/** Why there is no live picture, and what to do about it. */
+/** Reasons for having no live picture, with what to do about it. */
 export const REASONS = {
   insecure:
     "No live picture: browsers only allow camera access over HTTPS, and this page was opened over " +

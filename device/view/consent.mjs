@@ -1,6 +1,6 @@
 /**
- * What the visitor was told that leaves the device, and agreed to: of a photo, of a file that the
- * browser can't read, and of the open photo when another model is chosen.
+ * The visitor's consent to what leaves the device, by what was said and answered: of a photo, of a
+ * file that the browser can't read, and of the open photo when another model is chosen.
  */
 
 /** @import { Answer } from "../types" */
@@ -37,7 +37,7 @@ export class Consent {
     this.#parts = parts;
   }
 
-  /** Whether such files may be sent. */
+  /** True if such files may be sent. */
   get isFileAllowed() {
     return this.#fileChoice === "send";
   }
@@ -122,8 +122,8 @@ export class Consent {
 /** @typedef {"device" | "any"} Place "any": as the mode has it */
 
 /**
- * Where another model is to see the photo that is open: the visitor is asked once, where a photo
- * would leave the device or a model be fetched.
+ * The place where another model is to see the photo that is open: the visitor is asked once, where a
+ * photo would leave the device or a model be fetched.
  */
 export class ModelPlace {
   /** Models that were ready on this device: the browser still has their files. */

@@ -1,5 +1,5 @@
 /**
- * Which part of a picture the model sees, by its recipe, and where that part is on the screen.
+ * The part of a picture that the model sees, by its recipe, and its place on the screen.
  */
 
 import { centreBox, fittedSize } from "../engine/preprocess.mjs";

@@ -21,7 +21,7 @@ const ENGINE = "w";
 const SMALL_GRAPH = "s";
 
 export class DeviceModel {
-  /** @type {Pick<import("./types").IdentifierState, "device" | "loaded" | "total" | "reason" | "code">} */
+  /** @type {Omit<import("./types").IdentifierState, "server" | "isConnected" | "next" | "sends">} */
   state = { device: "off", loaded: 0, total: 0, reason: null, code: null };
   /** Settles when the device can answer, or can't; null before it loads. */
   loading = null;
@@ -48,7 +48,7 @@ export class DeviceModel {
     return this.#model !== null;
   }
 
-  /** What the loaded model says of itself; null before. */
+  /** Its `model.json`, once loaded; null before. */
   get info() {
     return this.#model?.info ?? null;
   }
@@ -182,8 +182,8 @@ export class DeviceModel {
 }
 
 /**
- * Return the token of a device's answer for share links, as `model/share_link.py` does, but without a
- * signature.
+ * Return the token of a device's answer for share links, as `model/share_link.py` does, but without
+ * a signature.
  */
 function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
   const pairs = candidates

@@ -97,7 +97,7 @@ export function linkStyles(root, names) {
   const links = names.map((name) => {
     return h("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
   });
-  root.prepend(...links);
+  root.append(...links);
   const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));
   return Promise.all(links.map(load));
 }

@@ -12,7 +12,7 @@ const NUMBERS_MS = 500;
 const SPOKEN_MS = 3000;
 const RATE_MS = 2000;
 
-/** What to show of a stream of answers. Times are in milliseconds, as from `performance.now()`. */
+/** Choose what to show of a stream of answers. Times are milliseconds of `performance.now()`. */
 export class CalmAnswer {
   /** The answer whose headline and numbers are shown. */
   shown = null;

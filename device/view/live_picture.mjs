@@ -12,12 +12,12 @@ const IDLE_MS = 120_000;
 const NO_RECIPE = { resize: [1, 1] };
 
 export class LivePicture {
-  /** What `cameraAccess` returns, or "checking" before; in time also "idle". */
+  /** "checking", then the result of `cameraAccess`; in time also "idle". */
   access = "checking";
-  /** Whether frames are answered as they come. */
+  /** True if frames are answered as they come. */
   isLive = false;
   camera;
-  /** What is shown of the live answers; null while there are none. */
+  /** Chooses what is shown of the live answers; null while there are none. */
   #calm = null;
   #watching = new AbortController();
   /** Answers the frames now, or null. */
@@ -32,7 +32,7 @@ export class LivePicture {
 
   /**
    * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
-   * @param {() => {identifier: import("./types").Identifier | null, top: number, entry: object | null}}
+   * @param {() => {identifier: import("./types").Identifier, top: number, entry: object | null}}
    *   getContext returns who answers how many candidates, and what is shown in place of the picture
    * @param {() => void} onchange
    */
@@ -142,7 +142,7 @@ export class LivePicture {
     this.follow();
   }
 
-  /** Whether there is a frame to take. */
+  /** True if there is a frame to take. */
   get canTake() {
     return this.camera.state === "open" && this.#region !== null;
   }

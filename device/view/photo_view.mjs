@@ -7,8 +7,13 @@ import { seenBox } from "./crop.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { fileName, formatBytes } from "./promise.mjs";
 
-/** How dark the photo becomes where covering it changed nothing: as under the scrim. */
+/** Darkness of the photo where covering it changed nothing: as under the scrim. */
 const DARKEST = 0.68;
+
+const COVERING = "Covering one part of the photo at a time";
+const SERVER_COVERING = "The server is covering one part of the photo at a time…";
+const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
+const EXPLAINING_MS = 300;
 
 /** Return the four corners of a frame. */
 export function createCorners() {
@@ -21,7 +26,7 @@ export class PhotoView {
   element = h("figure.vf-photo", { hidden: true });
   /** In place of a file that this browser can't draw, which the server may read: name and size. */
   fileLabel = h("div.vf-file", { hidden: true });
-  /** Whether all of the photo is shown, not only what the model saw. */
+  /** True if all of the photo is shown, not only what the model saw. */
   isWhole = false;
   // A large photo takes 100 ms to decode, for which the answer would wait.
   #image = h("img.vf-image", { decoding: "async" });
@@ -36,6 +41,7 @@ export class PhotoView {
     this.#shade.append(this.#seen, this.#canvas);
     this.element.append(this.#image, this.#shade, createCorners(), this.#caption);
     this.#image.onerror = () => {
+      if (!this.#photo) return;
       const name = h("b", { dir: "auto" }, fileName(this.#photo) || "Your photo");
       const size = h("span", formatBytes(this.#photo.size));
       this.fileLabel.replaceChildren(createIcon("file"), name, size);
@@ -127,4 +133,48 @@ export class PhotoView {
   release() {
     URL.revokeObjectURL(this.#image.src);
   }
+}
+
+/**
+ * Light up what an answer depends on, or take the light away.
+ *
+ * @param {import("../types").Entry} entry
+ * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
+ * @param {PhotoView} photo
+ * @param {(changes: object) => void} change takes changes of the viewfinder's state
+ * @param {AbortSignal} signal
+ */
+export async function explain(entry, why, photo, change, signal) {
+  if (photo.hasSpotlight) {
+    photo.hideSpotlight();
+    change({ explanation: null });
+    return;
+  }
+  change({ isExplaining: true, message: "" });
+  let progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
+  let isShown = false;
+  const timer = setTimeout(() => {
+    isShown = true;
+    change({ explanation: [progress] });
+  }, EXPLAINING_MS);
+  const onProgress = (done, most) => {
+    progress = `${COVERING}: ${done} of at most ${most}.`;
+    if (isShown) change({ explanation: [progress] });
+  };
+  const changes = { isExplaining: false, explanation: null };
+  try {
+    const map = await why(entry, { signal, onProgress });
+    if (signal.aborted) return;
+    photo.showSpotlight(map);
+    changes.explanation = [
+      "Light parts decided it: cover them and the model is less sure of ",
+      { label: entry.answer.prediction.candidates[0].label },
+      ". This shows where it looked, not whether it is right.",
+    ];
+  } catch {
+    Object.assign(changes, { message: NO_EXPLANATION });
+  } finally {
+    clearTimeout(timer);
+  }
+  change(changes);
 }

@@ -1,5 +1,5 @@
 /**
- * Where photos are answered, and what leaves the device for that, in words: before a photo, in
+ * The words for where photos are answered and what leaves the device for that: before a photo, in
  * questions, and after it.
  */
 

@@ -1,6 +1,6 @@
 /**
- * What leaves the device when the server answers: the pixels that the model takes, made here, or the
- * photo's file.
+ * The part of a photo that leaves the device when the server answers: the pixels that the model
+ * takes, made here, or the file.
  */
 
 /** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */
@@ -107,8 +107,9 @@ export class Sender {
     const { recipe, prediction } = answer;
     const described = { recipe, version: prediction.version };
     const sent = isFile ? { body: blob } : await this.#prepare(blob, described);
-    const map = await this.#server.request("explanation", { ...sent, answer }, { signal });
-    return { ...map, heat: Float32Array.from(map.heat) };
+    const request = { ...sent, answer };
+    const { rows, columns, heat } = await this.#server.request("explanation", request, { signal });
+    return { rows, columns, heat: Float32Array.from(heat) };
   }
 
   async #decide() {

@@ -1,12 +1,12 @@
 /**
- * What components need of Streamlit: one screen for each element, for as long as it is shown; messages
- * to the page's script that aren't lost; and word of whether the server can be reached.
+ * The link of components with Streamlit: one screen for each element, for as long as it is shown;
+ * messages to the page's script that aren't lost; and whether the server can be reached.
  */
 
 /** Time after which messages that haven't been acknowledged are sent again, in milliseconds. */
 const LOST_MS = 2000;
 
-/** Where Streamlit's page notes the state of its connection, for tests of its own. */
+/** Streamlit's page notes the state of its connection there, for tests of its own. */
 const STATE = "data-test-connection-state";
 const CONNECTED = "CONNECTED";
 
@@ -74,7 +74,7 @@ export class Outbox {
     this.#send();
   }
 
-  /** Whether such a message waits to be acknowledged. */
+  /** Return whether such a message waits to be acknowledged. */
   has(name) {
     return this.#messages.some((one) => one.name === name);
   }

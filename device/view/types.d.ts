@@ -13,14 +13,14 @@ export interface IdentifierState {
   /** Bytes so far, of `total`. */
   loaded: number;
   total: number;
-  /** Why the device doesn't answer, and the code of its error. */
+  /** The reason why the device doesn't answer, and the code of its error. */
   reason: string | null;
   code: string | null;
   server: "ready" | "failed" | "none";
   isConnected: boolean;
-  /** Where the next photo goes. */
+  /** The next photo goes there. */
   next: "device" | "server";
-  /** What the server gets of it; null until known. */
+  /** The part of it that the server gets; null until known. */
   sends: Sending | null;
 }
 
@@ -41,15 +41,15 @@ export interface Sample {
   thumbnail: string;
 }
 
-/** What the server gets: see `Server.request`. */
+/** See `Server.request`. */
 export interface ServerRequest {
   /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
   body?: Blob | null;
   /** Of the body, if it holds pixels. */
   pixels?: { version: string; packed: boolean };
-  /** Which is explained or corrected. */
+  /** The one that is explained or corrected. */
   answer?: Answer;
-  /** What the photo of a correction shows. */
+  /** Of a correction: the photo shows these. */
   labels?: string[];
   /** Number of candidates. */
   top?: number;
@@ -68,17 +68,17 @@ export interface Question {
   ways: { name: string; icon: string; title: string; line: string }[];
   /** The button below that leaves all as it is. */
   keep?: string;
-  /** What has been sent so far. */
+  /** Says what has been sent so far. */
   sent?: string;
 }
 
-/** What `mountViewfinder` takes; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
+/** See `mountViewfinder`; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
 export interface ViewfinderOptions {
   identifier: Identifier;
   models: Model[];
   /** Name of the one that is open. */
   model: string;
-  /** Where another one would see the open photo; null: the visitor is asked. */
+  /** Returns where another model would see the open photo; null: the visitor is asked. */
   placeOf: (name: string) => "device" | "any" | null;
   samples: Sample[];
   recents: Recents | null;
@@ -92,7 +92,7 @@ export interface ViewfinderOptions {
   };
   /** CSS length that the page keeps above the viewfinder, whose first screen fills the rest. */
   above: string | null;
-  /** Where the page's header shows the choice of a model; it never changes. */
+  /** The place for the choice of a model in the page's header; it never changes. */
   header: Element | null;
   /** Number of candidates to ask for, and of those to show. */
   top: number;

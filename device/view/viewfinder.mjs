@@ -3,12 +3,12 @@
  * is in a shadow root.
  */
 
-import { explain } from "./actions.mjs";
 import { openRunMenu } from "./ask.mjs";
 import { Consent, Declined } from "./consent.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
 import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
+import { explain } from "./photo_view.mjs";
 import { randomId } from "./recents.mjs";
 import { connectControls, createParts, followMove } from "./viewfinder_parts.mjs";
 import { followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";

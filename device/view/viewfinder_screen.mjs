@@ -1,5 +1,5 @@
 /**
- * What the viewfinder shows in each of its states. Drawing again changes only what differs.
+ * The screens of the viewfinder, by its state. Drawing again changes only what differs.
  */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
@@ -13,7 +13,7 @@ import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
-/** What is not said of an entry that is shown anew. */
+/** The state of an entry that is shown anew. */
 export const NOTHING_SAID = {
   error: null,
   message: "",
@@ -218,7 +218,7 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.whole.ariaPressed = String(parts.photo.isWhole);
 }
 
-/** What screen readers hear: what is on the screen now. Live answers are spoken less often. */
+/** Have screen readers say what is on the screen now. Live answers are spoken less often. */
 function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, picture) {
   if (!entry && picture.shown) return;
   const { alert, headline, hint, spoken, status } = parts;

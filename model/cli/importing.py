@@ -1,10 +1,12 @@
 """``import``: turn a fastai export, or weights alone, into a model."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from ..disk import name_full_disk, require_writable
+from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
 from ..text import clean, list_some
 from .error_group import require_full_install
@@ -14,6 +16,13 @@ __all__ = ["import_command"]
 
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
+
+
+def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe weights alone."""
+    for option, takes in reversed(OPTIONS.items()):
+        command = click.option(option, default="", help=f"Weights alone: {takes}.")(command)
+    return command
 
 
 @click.command("import")
@@ -30,19 +39,7 @@ MAX_LISTED = 12
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
-@click.option("--arch", default="", help="Weights alone: the network, such as resnet34.")
-@click.option(
-    "--labels",
-    default="",
-    help="Weights alone: a file with one label per line, or cat,dog, in the order of dls.vocab.",
-)
-@click.option("--size", default="", help="Weights alone: 224, or HEIGHTxWIDTH, as in Resize.")
-@click.option("--method", default="", help="Weights alone: crop, pad or squish, as in Resize.")
-@click.option(
-    "--normalize",
-    default="",
-    help="Weights alone: imagenet, none, or MEAN/STD as 0.5,0.5,0.5/0.2,0.2,0.2.",
-)
+@_weights_options
 @click.option(
     "--multilabel", is_flag=True, help="Weights alone: several labels per photo (sigmoid)."
 )
@@ -80,7 +77,6 @@ def import_command(
     """
     with require_full_install("Importing"):
         from ..importing.convert.importer import import_export
-        from ..importing.weights_settings import WeightsSettings
     weights = WeightsSettings.from_options(
         {f"--{option}": value for option, value in stated.items()},
         multilabel=multilabel,

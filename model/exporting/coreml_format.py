@@ -21,7 +21,7 @@ SCRIPT = CONVERTERS_DIR / "coreml" / "convert.py"
 
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
-    """See ``export_models``; what is compared is the program that was converted."""
+    """See ``export_models``; the comparison is that of the program before its conversion."""
     require_network(bundle, "Core ML")
     find_converter(CONVERTER)
     reference = run_reference(bundle, photos)

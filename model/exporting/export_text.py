@@ -55,7 +55,7 @@ def write_texts(bundle: Bundle, format_: ExportFormat, folder: Path, written: Wr
 
     Args:
         bundle: the model.
-        format_: says which texts and samples.
+        format_: its format.
         folder: the export, with the model's files.
         written: the checks and words for the README.
     """

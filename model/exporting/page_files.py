@@ -40,7 +40,7 @@ FOLDERS = (".", "engine", "view")
 
 
 def find_page_files(folder: Path) -> dict[str, str]:
-    """Return the media types of the page's files by path; links and hidden files are none."""
+    """Return the media types of the page's files by path, without links and hidden files."""
     return {
         path.relative_to(folder).as_posix(): MEDIA_TYPES[path.suffix]
         for name in FOLDERS

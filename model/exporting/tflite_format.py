@@ -28,8 +28,8 @@ __all__ = ["convert_graph", "make_static_graph", "write"]
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"
 CONVERTER, RUNTIME = "onnx2tf", "litert"
 INT8_ROW = (
-    "| `model.int8.tflite` | the same with 8-bit weights, by {}: smaller, not faster; what that "
-    "changes is below |\n"
+    "| `model.int8.tflite` | the same with 8-bit weights, by {}: smaller, not faster; the changes "
+    "are below |\n"
 )
 SCRIPTS = CONVERTERS_DIR / "tflite"
 OPTIONS = (

@@ -36,7 +36,7 @@ STAGE = "stage"
 REFUSAL = "refusal.json"
 REPORT = "report.json"
 ANSWERS = "answers.npz"
-"""What the worker writes into ``out``: its stage, a refusal, a report, probabilities."""
+"""Files that the worker writes into ``out``; the answers are probabilities."""
 
 POLL_SECONDS = 0.02
 
@@ -199,7 +199,7 @@ def _watch(
         if status is not None:
             return status
         if time.monotonic() > end:
-            raise ExportRefused(f"The import timed out after {seconds:.0f} s. Nothing was written.")
+            raise ExportRefused(f"It timed out after {seconds:.0f} s. Nothing was written.")
         time.sleep(POLL_SECONDS)
 
 

@@ -1,9 +1,9 @@
 """The options for importing weights without a learner: network, labels, preprocessing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError
 
@@ -31,8 +31,8 @@ NORMALIZATIONS: Mapping[str, tuple[Stats, Stats]] = {
 
 Method = Literal["crop", "pad", "squish"]
 
-MAX_LABELS_FILE = 2**24
-"""Bytes of a file of labels."""
+MAX_LABELS_BYTES = 2**24
+"""Largest file of labels."""
 
 OPTIONS = {
     "--arch": "the network's name in torchvision, timm or fastai, such as resnet34",
@@ -52,16 +52,14 @@ UNNEEDED_SETTINGS_MESSAGE = (
 def missing_settings_message(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
     """Return the sentence that names the missing options, and what each takes."""
     listed = "; ".join(f"{option} ({OPTIONS[option]})" for option in missing)
-    if len(missing) < len(OPTIONS):
-        return (
-            f"A file of weights alone needs all options that describe it. Add {listed}. A file of "
-            "learn.export() needs none of them."
-        )
-    return f"The file holds weights alone, so the rest has to be given. Add {listed}."
+    return (
+        "A file of weights alone needs all options that describe the rest. "
+        f"Add {listed}. A file of learn.export() needs none of them."
+    )
 
 
 class WeightsSettings(StrictModel):
-    """What ``import`` is told about weights without a learner.
+    """The owner's description of weights without a learner.
 
     ``size`` is (height, width). ``normalize`` is the mean and standard deviation of the three
     channels of pixels between 0 and 1. ``multilabel`` is true if each label has a probability
@@ -104,16 +102,17 @@ class WeightsSettings(StrictModel):
             raise DataError(
                 "--threshold: only models with several labels per photo (--multilabel) have one."
             )
+        values: dict[str, Any] = {"multilabel": multilabel}
+        if threshold is not None:
+            values["threshold"] = threshold
+        for option, parse in PARSERS.items():
+            try:
+                values[option.strip("-")] = parse(given[option])
+            except (ValueError, ExportRefused) as error:
+                message = str(error).rstrip(".")
+                raise DataError(f"{option}: {message}. It takes {OPTIONS[option]}.") from None
         try:
-            return cls(
-                arch=given["--arch"],
-                labels=_labels(given["--labels"]),
-                size=_size(given["--size"]),
-                method=_method(given["--method"]),
-                normalize=_normalization(given["--normalize"]),
-                multilabel=multilabel,
-                threshold=WORDS["present_from"] if threshold is None else threshold,
-            )
+            return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
             raise DataError(f"--{first['loc'][0]}: {first['msg']}.") from None
@@ -143,56 +142,44 @@ class WeightsSettings(StrictModel):
 def _labels(value: str) -> tuple[str, ...]:
     """Return the labels: the lines of a file, or comma-separated text."""
     path = Path(value)
-    if "," not in value or _is_file(path):
-        text = _read(path)
-        # Not splitlines, which also cuts at characters that labels may contain.
-        labels = re.split(r"\r?\n", text.removesuffix("\n").removesuffix("\r"))
-    else:
-        labels = value.split(",")
     try:
-        return check_labels([label.strip() for label in labels], "Correct the list.")
-    except ExportRefused as error:
-        raise DataError(f"--labels: {error}") from None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
+        is_file = path.is_file()
     except (OSError, ValueError):  # too long for a name
-        return False
+        is_file = False
+    if is_file:
+        # Not splitlines, which also cuts at characters that labels may contain.
+        labels = re.split(r"\r?\n", _read(path).removesuffix("\n").removesuffix("\r"))
+    elif "," in value:
+        labels = value.split(",")
+    else:
+        raise ValueError(f"there is no file {path}, and two labels at least are needed")
+    return check_labels([label.strip() for label in labels], "Correct the list.")
 
 
 def _read(path: Path) -> str:
-    if not _is_file(path):
-        raise DataError(
-            f"--labels: there is no file {path}. It takes {OPTIONS['--labels']}; two labels "
-            "at least."
-        )
     with path.open("rb") as file:
-        data = file.read(MAX_LABELS_FILE + 1)
-    if len(data) > MAX_LABELS_FILE:
-        raise DataError(f"--labels: {path} is larger than {MAX_LABELS_FILE >> 20} MB.")
+        data = file.read(MAX_LABELS_BYTES + 1)
+    if len(data) > MAX_LABELS_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_LABELS_BYTES >> 20} MB")
     try:
         return data.decode("utf-8-sig")
     except ValueError:
-        raise DataError(f"--labels: {path} isn't UTF-8 text with one label per line.") from None
+        raise ValueError(f"{path} isn't UTF-8 text with one label per line") from None
 
 
 def _size(value: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,4})(?:\s*[x×,]\s*(\d{1,4}))?", value.strip(), re.ASCII)
-    if found:
-        height, width = int(found[1]), int(found[2] or found[1])
+    match = re.fullmatch(r"(\d{1,4})(?:\s*[x×,]\s*(\d{1,4}))?", value.strip(), re.ASCII)
+    if match:
+        height, width = int(match[1]), int(match[2] or match[1])
         if 8 <= height <= 2048 and 8 <= width <= 2048:
             return height, width
-    raise DataError(
-        f"--size: {value!r} isn't a size. It takes {OPTIONS['--size']}, each from 8 to 2048."
-    )
+    raise ValueError(f"{value!r} isn't a size from 8 to 2048")
 
 
-def _method(value: str) -> Method:
+def _method(value: str) -> str:
     if value.lower() not in get_args(Method):
-        raise DataError(f"--method: {value!r} isn't a method. It takes {OPTIONS['--method']}.")
-    return cast(Method, value.lower())
+        raise ValueError(f"{value!r} isn't a method")
+    return value.lower()
 
 
 def _normalization(value: str) -> tuple[Stats, Stats]:
@@ -201,9 +188,9 @@ def _normalization(value: str) -> tuple[Stats, Stats]:
     parts = [_channel_stats(part) for part in value.split("/")]
     if len(parts) == 2 and parts[0] and parts[1] and min(parts[1]) > 0:
         return parts[0], parts[1]
-    raise DataError(
-        f"--normalize: {value!r} is neither imagenet, none nor MEAN/STD. For example "
-        "0.5,0.5,0.5/0.25,0.25,0.25: red, green and blue of pixels between 0 and 1."
+    raise ValueError(
+        f"{value!r} is neither imagenet, none nor MEAN/STD, such as 0.5,0.5,0.5/0.25,0.25,0.25 "
+        "for red, green and blue of pixels between 0 and 1"
     )
 
 
@@ -217,3 +204,12 @@ def _channel_stats(text: str) -> Stats | None:
     if len(numbers) != 3 or not all(-1e3 < number < 1e3 for number in numbers):
         return None
     return numbers[0], numbers[1], numbers[2]
+
+
+PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "--arch": str,
+    "--labels": _labels,
+    "--size": _size,
+    "--method": _method,
+    "--normalize": _normalization,
+}

@@ -45,6 +45,7 @@ __all__ = [
     "press_shutter",
     "sample",
     "settings_menu",
+    "slow_down",
     "source_line",
     "uploader",
     "wait_for_answer",
@@ -113,6 +114,14 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
     finally:
         context.close()
     assert not errors, "\n".join(errors)
+
+
+def slow_down(page: Page, latency_ms: int) -> None:
+    """Delay each of the page's requests, as a slow connection does."""
+    rates = {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", {"latency": latency_ms, **rates})
 
 
 Screen = Page | FrameLocator

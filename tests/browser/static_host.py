@@ -25,7 +25,7 @@ class StaticHost:
     url: str
     folder: Path
     compresses: bool = False
-    """Whether it packs text on the way, as most hosts do."""
+    """True if it packs text on the way, as most hosts do."""
     encodings: Mapping[str, str] = field(default_factory=dict)
     """``Content-Encoding`` by suffix."""
     asked: list[str] = field(default_factory=list)

@@ -2,19 +2,18 @@
 
 import re
 import threading
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from deploy.ports import free_port
-from tests.browser.drive import DESK, PHONE, chart, checked_page, go, sample, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, chart, go, sample, slow_down, wait_until_drawn
 from tests.browser.server import serving
 
 PREFIX = "some/prefix"
 FILES = ".vf-ways input[type=file]:not([capture])"
-SLOW = {"offline": False, "latency": 250, "downloadThroughput": -1, "uploadThroughput": -1}
+SLOW_MS = 250
 # However busy this machine is.
 QUICK = """
 Object.defineProperty(navigator, "connection", { value: { rtt: 50 } });
@@ -22,20 +21,17 @@ Object.defineProperty(PerformanceNavigationTiming.prototype, "responseStart", { 
 """
 
 
-def visit(browser, url, *, slow):
+def visit(new_page, url, *, slow):
     """Open the app; return the page, and the paths that it asked for."""
-    stack, paths = ExitStack(), []
-    page = stack.enter_context(checked_page(browser, {"viewport": PHONE} if slow else {}))
+    page, paths = new_page(**({"viewport": PHONE} if slow else {})), []
     if slow:
-        network = page.context.new_cdp_session(page)
-        network.send("Network.enable")
-        network.send("Network.emulateNetworkConditions", SLOW)
+        slow_down(page, SLOW_MS)
     else:
         page.add_init_script(QUICK)
     prefix = urlsplit(url).path + "/"
     page.on("request", lambda request: paths.append(urlsplit(request.url).path[len(prefix) :]))
     page.goto(f"{url}/?run=server")
-    return stack, page, paths
+    return page, paths
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +47,25 @@ ROUND_TRIP = """
 """
 
 
-def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(browser, url):
+def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, url):
     for slow in (True, False):
-        stack, page, paths = visit(browser, url, slow=slow)
-        with stack:
-            page.locator(".vf-choose").wait_for()
-            # The worker loads modules of its own, and one script is for pages without inline ones.
-            others = re.compile(r"/engine/|^start\.js$")
-            scripts = [path for path in paths if path.endswith("js") and not others.search(path)]
-            bundles = [path for path in scripts if path.startswith("static/js/loupe.")]
-            assert len(scripts) == len(set(scripts)), "no module is loaded twice"
-            # A busy machine can make the connection look slow.
-            is_slow = slow or page.evaluate(ROUND_TRIP) > 150
-            assert (len(scripts) == len(bundles) == 1) if is_slow else not bundles
-            # Other pages load modules of their own, which find the ones that are there.
-            if slow:
-                page.goto(f"{url}/models")
-            else:
-                go(page, "Models")
-            wait_until_drawn(page)
-            expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+        page, paths = visit(new_page, url, slow=slow)
+        page.locator(".vf-choose").wait_for()
+        # The worker loads modules of its own, and one script is for pages without inline ones.
+        others = re.compile(r"/engine/|^start\.js$")
+        scripts = [path for path in paths if path.endswith("js") and not others.search(path)]
+        bundles = [path for path in scripts if path.startswith("static/js/loupe.")]
+        assert len(scripts) == len(set(scripts)), "no module is loaded twice"
+        # A busy machine can make the connection look slow.
+        is_slow = slow or page.evaluate(ROUND_TRIP) > 150
+        assert (len(scripts) == len(bundles) == 1) if is_slow else not bundles
+        # Other pages load modules of their own, which find the ones that are there.
+        if slow:
+            page.goto(f"{url}/models")
+        else:
+            go(page, "Models")
+        wait_until_drawn(page)
+        expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
 
 
 HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
@@ -80,25 +75,19 @@ HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
 @pytest.mark.parametrize(
     "trouble", ["no bundle", pytest.param("no timings", marks=pytest.mark.slow)]
 )
-def test_page_starts_without_the_bundle_or_timings(browser, url, trouble):
+def test_page_starts_without_the_bundle_or_timings(new_page, url, trouble):
     """As at another replica, whose Streamlit sends its page instead of a missing file."""
-    with checked_page(browser, {"viewport": PHONE}) as page:
-        network = page.context.new_cdp_session(page)
-        network.send("Network.enable")
-        network.send("Network.emulateNetworkConditions", SLOW)
-        asked = []
-
-        def send_page(route):
-            asked.append(route)
-            route.fulfill(content_type="text/html")
-
-        if trouble == "no bundle":
-            page.route("**/static/js/loupe.*", send_page)
-        else:
-            page.add_init_script(HIDDEN_TIMINGS)
-        page.goto(f"{url}/?run=server")
-        page.locator(".vf-choose").wait_for()
-        assert bool(asked) == (trouble == "no bundle")
+    page = new_page(viewport=PHONE)
+    slow_down(page, SLOW_MS)
+    asked = []
+    if trouble == "no bundle":
+        page.on("request", lambda request: asked.append(request.url))
+        page.route("**/static/js/loupe.*", lambda route: route.fulfill(content_type="text/html"))
+    else:
+        page.add_init_script(HIDDEN_TIMINGS)
+    page.goto(f"{url}/?run=server")
+    page.locator(".vf-choose").wait_for()
+    assert any("/static/js/loupe." in url for url in asked) == (trouble == "no bundle")
 
 
 PLACES = """
@@ -112,117 +101,113 @@ PLACES = """
 
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}, DESK])
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_viewfinder_takes_the_place_of_the_first_screen(browser, url, size, theme):
+def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
     """Without a jump, and of the model that the address asks for."""
     options = {"viewport": size, "color_scheme": theme, "permissions": []}
-    with checked_page(browser, options) as page:
-        held, is_open = [], threading.Event()
-        page.route(
-            "**/static/js/*",
-            lambda route: route.continue_() if is_open.is_set() else held.append(route),
-        )
-        page.goto(f"{url}/?run=server&model=clothing", wait_until="commit")
-        first = page.locator("#first-screen")
-        expect(first.locator("h2")).to_have_text("Point your phone at something")
-        expect(first.locator(".first-sub")).to_have_text(
-            re.compile("^This model knows ten things: ")
-        )
-        expect(first.locator(".first-chip")).to_have_text("Ten kinds of clothes")
-        expect(first.locator(".late")).to_have_css("opacity", "1")
-        expect(first).to_have_css(
-            "background-color", "rgb(255, 255, 255)" if theme == "light" else "rgb(11, 21, 20)"
-        )
-        before = page.locator(".first").evaluate(PLACES)
-        is_open.set()
-        for route in held:
-            route.continue_()
-        page.locator(".vf-choose").wait_for()
-        expect(first).to_have_count(0)
-        wait_until_drawn(page)
-        for ours, theirs in zip(before, page.locator(".vf").evaluate(PLACES), strict=True):
-            assert ours == pytest.approx(theirs, abs=0.5)
+    page = new_page(**options)
+    held, is_open = [], threading.Event()
+    page.route(
+        "**/static/js/*",
+        lambda route: route.continue_() if is_open.is_set() else held.append(route),
+    )
+    page.goto(f"{url}/?run=server&model=clothing", wait_until="commit")
+    first = page.locator("#first-screen")
+    expect(first.locator("h2")).to_have_text("Point your phone at something")
+    expect(first.locator(".first-sub")).to_have_text(re.compile("^This model knows ten things: "))
+    expect(first.locator(".first-chip")).to_have_text("Ten kinds of clothes")
+    expect(first.locator(".late")).to_have_css("opacity", "1")
+    expect(first).to_have_css(
+        "background-color", "rgb(255, 255, 255)" if theme == "light" else "rgb(11, 21, 20)"
+    )
+    before = page.locator(".first").evaluate(PLACES)
+    is_open.set()
+    for route in held:
+        route.continue_()
+    page.locator(".vf-choose").wait_for()
+    expect(first).to_have_count(0)
+    wait_until_drawn(page)
+    for ours, theirs in zip(before, page.locator(".vf").evaluate(PLACES), strict=True):
+        assert ours == pytest.approx(theirs, abs=0.5)
 
 
-def test_first_screen_is_there_only_for_the_viewfinder(browser, url):
-    with checked_page(browser, {"java_script_enabled": False}) as page:
-        page.goto(url)
-        expect(page.get_by_text("Loupe needs JavaScript")).to_be_visible()
-        expect(page.get_by_text("Loading the app")).to_be_hidden()
-        page.goto(f"{url}/?answer=imagenet~x")
-        expect(page.locator(".first-square")).to_be_visible()
-        expect(page.locator("#first-screen h2")).to_have_count(0)
-        for path in ("?way=Upload", "models"):
-            page.goto(f"{url}/{path}")
-            expect(page.locator("#first-screen")).to_have_count(0)
+def test_first_screen_is_there_only_for_the_viewfinder(new_page, url):
+    page = new_page(java_script_enabled=False)
+    page.goto(url)
+    expect(page.get_by_text("Loupe needs JavaScript")).to_be_visible()
+    expect(page.get_by_text("Loading the app")).to_be_hidden()
+    page.goto(f"{url}/?answer=imagenet~x")
+    expect(page.locator(".first-square")).to_be_visible()
+    expect(page.locator("#first-screen h2")).to_have_count(0)
+    for path in ("?way=Upload", "models"):
+        page.goto(f"{url}/{path}")
+        expect(page.locator("#first-screen")).to_have_count(0)
 
 
 @pytest.mark.slow
-def test_page_joins_a_server_that_comes_back(browser, chromium, tmp_path):
+def test_page_joins_a_server_that_comes_back(new_page, tmp_path):
     port, photo = free_port(), sample("coffee").path
-    with ExitStack() as pages:
-        with serving(tmp_path, port=port) as running:
-            page = pages.enter_context(checked_page(browser, {}))
-            page.goto(f"{running.url}/?run=server")
-            page.locator(".vf-choose").wait_for()
-            page.evaluate("window.isSamePage = true")
-            page.locator(FILES).set_input_files(photo)
-            expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
-            expect(chart(page)).to_be_visible()
-        # Streamlit's dialog comes at the sixth failure to connect.
-        for _ in range(7):
-            page.wait_for_event("requestfailed", lambda request: "health" in request.url)
-        page.wait_for_timeout(500)
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        page.get_by_role("button", name="Back to the camera").click()
-        expect(page.locator(".vf-headline")).to_be_visible()
-        with serving(tmp_path, port=port):
-            page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
-            page.wait_for_timeout(1000)
-            wait_until_drawn(page)
-            page.locator(FILES).set_input_files(photo)
-            expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
-            assert page.evaluate("window.isSamePage")
+    with serving(tmp_path, port=port) as running:
+        page = new_page()
+        page.goto(f"{running.url}/?run=server")
+        page.locator(".vf-choose").wait_for()
+        page.evaluate("window.isSamePage = true")
+        page.locator(FILES).set_input_files(photo)
+        expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
+        expect(chart(page)).to_be_visible()
+    # Streamlit's dialog comes at the sixth failure to connect.
+    for _ in range(7):
+        page.wait_for_event("requestfailed", lambda request: "health" in request.url)
+    page.wait_for_timeout(500)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Back to the camera").click()
+    expect(page.locator(".vf-headline")).to_be_visible()
+    with serving(tmp_path, port=port):
+        page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
+        page.wait_for_timeout(1000)
+        wait_until_drawn(page)
+        page.locator(FILES).set_input_files(photo)
+        expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
+        assert page.evaluate("window.isSamePage")
 
 
 GONE = "The server doesn’t answer. Trying again…"
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_page_without_viewfinder_says_that_the_server_is_gone(browser, chromium, tmp_path, theme):
+def test_page_without_viewfinder_says_that_the_server_is_gone(new_page, tmp_path, theme):
     port = free_port()
-    with ExitStack() as pages:
-        with serving(tmp_path, port=port) as running:
-            options = {"viewport": PHONE, "color_scheme": theme}
-            page = pages.enter_context(checked_page(browser, options))
-            page.goto(f"{running.url}/about")
-            wait_until_drawn(page)
-            bar = page.locator("#gone")
-            expect(bar).to_have_text("")
-        expect(bar).to_have_text(GONE)
-        expect(bar).to_have_css(
-            "background-color", "rgb(241, 245, 244)" if theme == "light" else "rgb(20, 35, 33)"
-        )
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        with serving(tmp_path, port=port):
-            expect(bar).to_have_text("")
-            # The viewfinder says it itself.
-            page.goto(f"{running.url}/?run=server")
-            page.locator(".vf-choose").wait_for()
-        expect(page.locator(".vf-where")).to_have_text(GONE)
-        expect(bar).to_be_hidden()
+    with serving(tmp_path, port=port) as running:
+        options = {"viewport": PHONE, "color_scheme": theme}
+        page = new_page(**options)
+        page.goto(f"{running.url}/about")
+        wait_until_drawn(page)
+        bar = page.locator("#gone")
+        expect(bar).to_have_text("")
+    expect(bar).to_have_text(GONE)
+    expect(bar).to_have_css(
+        "background-color", "rgb(241, 245, 244)" if theme == "light" else "rgb(20, 35, 33)"
+    )
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    with serving(tmp_path, port=port):
+        expect(bar).to_have_text("")
+        # The viewfinder says it itself.
+        page.goto(f"{running.url}/?run=server")
+        page.locator(".vf-choose").wait_for()
+    expect(page.locator(".vf-where")).to_have_text(GONE)
+    expect(bar).to_be_hidden()
 
 
 @pytest.mark.slow
-def test_first_screen_says_that_websockets_are_blocked(browser, url):
-    with checked_page(browser, {"viewport": PHONE}) as page:
-        page.route_web_socket("**", lambda socket: socket.close())
-        page.goto(f"{url}/?run=server", wait_until="commit")
-        expect(page.locator("#first-screen .late")).to_have_text("Loading the app…")
-        expect(page.locator("#first-screen .late")).to_have_text(GONE)
-        expect(page.locator("#gone")).to_be_hidden()
+def test_first_screen_says_that_websockets_are_blocked(new_page, url):
+    page = new_page(viewport=PHONE)
+    page.route_web_socket("**", lambda socket: socket.close())
+    page.goto(f"{url}/?run=server", wait_until="commit")
+    expect(page.locator("#first-screen .late")).to_have_text("Loading the app…")
+    expect(page.locator("#first-screen .late")).to_have_text(GONE)
+    expect(page.locator("#gone")).to_be_hidden()
 
 
-def test_app_starts_where_scripts_in_the_page_are_blocked(browser, url):
+def test_app_starts_where_scripts_in_the_page_are_blocked(new_page, url):
     """By a proxy's Content-Security-Policy."""
 
     def forbid(route):
@@ -231,8 +216,8 @@ def test_app_starts_where_scripts_in_the_page_are_blocked(browser, url):
         route.fulfill(response=response, headers={**response.headers, **policy})
 
     # A response that Playwright fulfils isn't local for Chromium.
-    with checked_page(browser, {"permissions": ["local-network-access"]}) as page:
-        page.route(f"{url}/?run=server", forbid)
-        page.goto(f"{url}/?run=server")
-        page.locator(".vf-choose").wait_for()
-        expect(page.locator("#first-screen")).to_have_count(0)
+    page = new_page(permissions=["local-network-access"])
+    page.route(f"{url}/?run=server", forbid)
+    page.goto(f"{url}/?run=server")
+    page.locator(".vf-choose").wait_for()
+    expect(page.locator("#first-screen")).to_have_count(0)

@@ -1,25 +1,25 @@
 """The viewfinder on Streamlit's page: photos, what is sent, the address, the camera, outages."""
 
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
     COUNT_TRACKS,
     DESK,
-    Screen,
     chart,
     checked_page,
     give,
     go,
     headline,
+    photo,
     settings_menu,
+    source_line,
     uploader,
     wait_until_drawn,
 )
@@ -32,27 +32,13 @@ IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 STAYS = "On this device: the photo stays here"
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
-
-
-@contextmanager
-def visit(browser: Browser, app: Server, **options: Any) -> Iterator[Page]:
-    with checked_page(browser, {"base_url": app.url, **options}) as page:
-        yield page
+NewPage = Callable[..., Page]
 
 
 @pytest.fixture
-def page(browser: Browser, colours_server: Server) -> Iterator[Page]:
-    with visit(browser, colours_server) as page:
-        yield page
+def page(new_page: NewPage, colours_server: Server) -> Iterator[Page]:
+    yield new_page(base_url=colours_server.url)
     assert not colours_server.tracebacks()
-
-
-def shown_photo(screen: Screen) -> Locator:
-    return screen.locator(".vf-photo img")
-
-
-def where(screen: Screen) -> Locator:
-    return screen.locator(".vf-where")
 
 
 @pytest.mark.slow
@@ -75,13 +61,13 @@ def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page)
     for step in range(9):
         page.go_back()
         expect(headline(page)).to_have_text((IS_RED, IS_GREEN)[step % 2])
-        expect(shown_photo(page)).to_be_visible()
+        expect(photo(page)).to_be_visible()
         for name in ("Why?", "Wrong?", "Share"):
             expect(page.get_by_role("button", name=name)).to_be_visible()
 
 
 def test_link_shows_a_stranger_the_answer_without_the_photo(
-    browser: Browser, colours_server: Server, page: Page
+    new_page: NewPage, colours_server: Server, page: Page
 ) -> None:
     version = "[0-9a-f]{12}"
     for run, note, token in (
@@ -94,13 +80,13 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
         expect(chart(page)).to_be_visible()
         page.get_by_role("button", name="Share").click()
         link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        with visit(browser, colours_server) as other:
-            other.goto(link)
-            expect(headline(other)).to_have_text(IS_RED)
-            expect(other.locator(".vf")).to_contain_text(note)
-            expect(chart(other)).to_be_visible()
-            expect(shown_photo(other)).not_to_be_visible()
-            expect(other.get_by_role("button", name="Wrong?")).to_have_count(0)
+        other = new_page(base_url=colours_server.url)
+        other.goto(link)
+        expect(headline(other)).to_have_text(IS_RED)
+        expect(other.locator(".vf")).to_contain_text(note)
+        expect(chart(other)).to_be_visible()
+        expect(photo(other)).not_to_be_visible()
+        expect(other.get_by_role("button", name="Wrong?")).to_have_count(0)
 
 
 def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server: Server) -> None:
@@ -125,7 +111,7 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
 
 def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     page.goto("/?run=server")
-    where(page).click()
+    source_line(page).click()
     dialog = page.get_by_role("dialog")
     dialog.click(position={"x": 8, "y": 8})
     expect(dialog).to_be_visible()
@@ -141,43 +127,39 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
 
 def test_visitor_chooses_the_engines_place(page: Page) -> None:
     page.goto("/?run=server")
-    where(page).click()
+    source_line(page).click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^This device")).click()
     expect(page).to_have_url(re.compile("run=device"))
-    expect(where(page)).to_contain_text(STAYS, timeout=LOADING_MS)
-    where(page).click()
+    expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
+    source_line(page).click()
     # The owner's choice needs no address.
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Automatic")).click()
     expect(page).not_to_have_url(re.compile("run="))
 
 
-def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(
-    browser: Browser, colours_server: Server
-) -> None:
-    with visit(browser, colours_server) as page:
-        page.add_init_script(COUNT_TRACKS)
-        page.goto("/?run=server")
-        page.wait_for_function("() => openTracks() === 1")
-        settings_menu(page).click()
-        slider = page.get_by_role("slider")
-        for step in range(20):
-            slider.press("ArrowRight" if step % 2 else "ArrowLeft")
-            pattern = re.compile("top=9") if step % 2 == 0 else re.compile(r"^((?!top=).)*$")
-            expect(page).to_have_url(pattern)
-        page.keyboard.press("Escape")
-        page.emulate_media(color_scheme="dark")
-        expect(page.locator(".vf[data-theme=dark]")).to_be_visible()
-        assert page.evaluate("[openTracks(), tracks.length]") == [1, 1]
-        page.get_by_role("button", name="Take a photo").click()
-        expect(page).to_have_url(re.compile("answer="))
-        assert page.evaluate("openTracks()") == 1
-        go(page, "About")
-        expect(headline(page)).to_have_text("About Loupe")
-        page.wait_for_function("() => openTracks() === 0")
-        go(page, "Identify")
-        page.get_by_role("button", name="Back to the camera").click()
-        page.wait_for_function("() => openTracks() === 1")
-    assert not colours_server.tracebacks()
+def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
+    page.add_init_script(COUNT_TRACKS)
+    page.goto("/?run=server")
+    page.wait_for_function("() => openTracks() === 1")
+    settings_menu(page).click()
+    slider = page.get_by_role("slider")
+    for step in range(20):
+        slider.press("ArrowRight" if step % 2 else "ArrowLeft")
+        pattern = re.compile("top=9") if step % 2 == 0 else re.compile(r"^((?!top=).)*$")
+        expect(page).to_have_url(pattern)
+    page.keyboard.press("Escape")
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator(".vf[data-theme=dark]")).to_be_visible()
+    assert page.evaluate("[openTracks(), tracks.length]") == [1, 1]
+    page.get_by_role("button", name="Take a photo").click()
+    expect(page).to_have_url(re.compile("answer="))
+    assert page.evaluate("openTracks()") == 1
+    go(page, "About")
+    expect(headline(page)).to_have_text("About Loupe")
+    page.wait_for_function("() => openTracks() === 0")
+    go(page, "Identify")
+    page.get_by_role("button", name="Back to the camera").click()
+    page.wait_for_function("() => openTracks() === 1")
 
 
 @pytest.mark.slow

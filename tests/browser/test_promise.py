@@ -1,4 +1,4 @@
-"""What leaves the browser, against what stood on the screen at that moment, in each mode."""
+"""Bodies that leave the browser, against the words on its screen, in each mode."""
 
 import base64
 import re
@@ -17,6 +17,7 @@ from tests.browser.drive import (
     checked_page,
     give,
     headline,
+    slow_down,
     source_line,
     wait_until_drawn,
 )
@@ -54,10 +55,7 @@ def visit(new_page: Callable[..., Page], colours_server: Server) -> Iterator[Vis
         page = new_page(base_url=colours_server.url, viewport=PHONE)
         page.add_init_script(WATCH)
         if is_far:
-            slow = page.context.new_cdp_session(page)
-            rates = {"downloadThroughput": -1, "uploadThroughput": -1}
-            conditions = {"offline": False, "latency": FAR_MS, **rates}
-            slow.send("Network.emulateNetworkConditions", conditions)
+            slow_down(page, FAR_MS)
         log = Log(page)
         page.on("request", log.add)
         page.goto(f"/?run={run}{address}")

@@ -68,7 +68,7 @@ def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> No
 def test_model_in_the_files_is_compared_with_this_machines(
     tiny_bundle: Bundle, models_dir: Path, tmp_path: Path
 ) -> None:
-    folders = {name: tmp_path / name for name in ("render", "spaces", "community-cloud")}
+    folders = {name: tmp_path / name for name in ("render", "spaces")}
     for name, folder in folders.items():
         write_files(get_host(name), folder, choose_models(["tiny"]))
         message = f"'tiny', version {tiny_bundle.version}, as on this machine; not started"

@@ -9,21 +9,24 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import FilesDiffer
-from deploy.files import WriteResult, read_settings, write_files, zip_files
+from deploy.files import (
+    RECORD,
+    WriteResult,
+    read_record,
+    read_settings,
+    write_files,
+    zip_files,
+)
 from deploy.host import Host
 from deploy.hosts import HOSTS, get_host
 from deploy.package import app_files
-from deploy.record import RECORD, read_record
 from deploy.spec import APP
 from model import atomic
 
-every_host = pytest.mark.parametrize(
-    "host",
-    # A static host gets a page instead: see test_static_page.py.
-    [host for host in HOSTS.values() if host.has_server],
-    ids=lambda host: host.name,
+each_package = pytest.mark.parametrize(
+    "host", [HOSTS["cloud-init"], HOSTS["spaces"]], ids=["repository", "folder"]
 )
-
+"""A host whose files go into the repository, and one with a folder of its own."""
 
 SMALL = replace(APP, builtin=False)
 """The app without its large models."""
@@ -44,7 +47,7 @@ def expected_contents(host: Host) -> dict[str, bytes]:
     return {path: source.read_bytes() for path, source in copied.items()} | texts
 
 
-@every_host
+@each_package
 def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: Path) -> None:
     assert set(write_files(host, tmp_path, SMALL).values()) == {WriteResult.NEW}
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -53,7 +56,7 @@ def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: 
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
-@every_host
+@each_package
 def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Path) -> None:
     name = next(iter(host.make_files()))
     edited = tmp_path / name
@@ -67,8 +70,8 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     assert folder_contents(tmp_path) == expected_contents(host)
 
 
-@every_host
-def test_file_is_replaced_until_somebody_edits_it(host: Host, tmp_path: Path) -> None:
+@each_package
+def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None:
     name = next(iter(host.make_files()))
     values = dict.fromkeys(host.placeholders, "first")
     write_files(host, tmp_path, SMALL)
@@ -96,7 +99,7 @@ def test_record_holds_the_files_of_every_host_in_the_folder(tmp_path: Path) -> N
     assert set(read_record(tmp_path)) == {"compose.yaml", "Caddyfile", "render.yaml"}
 
 
-@every_host
+@each_package
 def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
     zipped = zip_files(host, SMALL)
     with zipfile.ZipFile(io.BytesIO(zipped)) as archive:

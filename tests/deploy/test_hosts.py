@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import tomllib
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import yaml
 
 from deploy.check import check_settings
 from deploy.comparison import State
-from deploy.errors import UnknownHost
 from deploy.files import read_settings
 from deploy.host import Host, Kind
 from deploy.hosts import HOSTS, get_host
@@ -39,11 +37,6 @@ def test_every_module_is_a_host() -> None:
     assert {name.replace("-", "_") for name in HOSTS} == modules
 
 
-def test_unknown_host_is_refused_with_a_list() -> None:
-    with pytest.raises(UnknownHost, match="No host named 'geocities'. Available: .*render"):
-        get_host("geocities")
-
-
 @every_server
 def test_host_is_large_enough_for_the_app(host: Host) -> None:
     limits = host.limits
@@ -67,14 +60,20 @@ def test_instances_are_limited_to_one(host: Host) -> None:
 
 @every_host
 def test_every_limit_has_a_source(host: Host) -> None:
-    given = {name for name in host.limits.__dataclass_fields__ if getattr(host.limits, name)}
-    priced = set() if host.kind in (Kind.VPS, Kind.IAAS) else {"price"}
-    documented = {fact for source in host.sources for fact in source.facts.split()}
-    assert documented == given | priced | {"manifest"}
+    limits = {
+        "memory": host.limits.memory_mb,
+        "cores": host.limits.cpu,
+        "sleeps": host.limits.sleeps,
+        "start": host.limits.start_seconds,
+        "disk": host.limits.keeps_files,
+        "price": host.kind not in (Kind.VPS, Kind.IAAS),
+        "files": True,
+    }
+    lines = [line.removesuffix(" (cited)").split(" ", 1) for line in host.sources.splitlines()]
+    documented = {fact for _, facts in lines for fact in facts.split(", ")}
+    assert documented == {name for name, value in limits.items() if value}
+    assert all(url.startswith("https://") for url, _ in lines)
     assert any(step.startswith("Budget alert: ") for step in host.list_steps())
-    for source in host.sources:
-        assert source.url.startswith("https://")
-        assert date.fromisoformat(source.read) > date(2026, 1, 1)
 
 
 @every_server
@@ -186,7 +185,13 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     wanted |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
     private = ["export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip"]
     private += ["photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt"]
-    private += ["build/spaces/Dockerfile", "tests/x.py", "model/__pycache__/a.pyc", "ui/.env"]
+    private += [
+        "bundles/.loupe-new-x/graph.onnx",
+        "build/spaces/Dockerfile",
+        "tests/x.py",
+        "model/__pycache__/a.pyc",
+        "ui/.env",
+    ]
     for path in (*wanted, *private):
         (here / path).parent.mkdir(parents=True, exist_ok=True)
         (here / path).write_text("here")

@@ -1,4 +1,4 @@
-"""Which models are deployed, and how they are copied: as a whole, by name, without weights."""
+"""The models to deploy: chosen by name, copied as a whole, without weights."""
 
 import errno
 import io
@@ -30,8 +30,6 @@ from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
 from tests.model.tiny import tiny
-
-FOLDER_HOSTS = [name for name, host in HOSTS.items() if host.package == "folder"]
 
 
 @pytest.fixture
@@ -105,6 +103,7 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
     copy = Bundle.open(target / "clothing")
     assert copy.version == bundle.version
     assert "weights.safetensors" not in copy.file_names
+    assert SMALL_CARD in names(target / "clothing")
     copy.verify()
     assert copy_bundle(bundle, target, app).startswith("unchanged")
     full = choose_models(["clothing"], learner=True)
@@ -248,13 +247,13 @@ def test_large_file_goes_by_git_lfs(
     monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
     app = choose_models(["tiny"])
     assert app.git_lfs
-    for name in ("render", "community-cloud", "cloud-init"):
+    for name in ("render", "cloud-init"):
         host = get_host(name)
         write_files(host, target / name, app)
         attributes = (target / name / "bundles/.gitattributes").read_text()
         assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
         assert "$ git lfs install" in host.list_steps(app)
-    for name in ("spaces", "vps-compose"):
+    for name in ("vps-compose", "sagemaker"):
         host = get_host(name)
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
@@ -283,52 +282,37 @@ def files_below(folder: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("name", FOLDER_HOSTS)
-def test_folder_of_its_own_is_a_whole_app_with_the_model(
-    name: str, tiny_bundle: Bundle, target: Path
-) -> None:
+def test_folder_of_its_own_is_a_whole_app_with_the_model(tiny_bundle: Bundle, target: Path) -> None:
     app = choose_models(["tiny"])
-    write_files(get_host(name), target, app)
+    write_files(get_host("community-cloud"), target, app)
     # It answers from its own files: nothing here or in a data folder helps.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
     environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
-    command = [sys.executable, "-m", "model", "identify", "model/samples/cat.jpg", "--json"]
-    done = subprocess.run(
-        command, cwd=target, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert tiny_bundle.version in done.stdout
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=target, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    answer = run("-m", "model", "identify", "model/samples/cat.jpg", "--json")
+    assert tiny_bundle.version in answer
     code = "import streamlit_app, pathlib; print(pathlib.Path(streamlit_app.__file__).parent)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=target,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == str(target), done.stderr
+    assert run("-c", code).strip() == str(target)
     # The app there can do the same again, as its Deploy page does, without git.
-    command = [sys.executable, "-m", "deploy", "write", name, "--to", "again"]
-    subprocess.run(command, cwd=target, env=environment, capture_output=True, check=True)
+    run("-m", "deploy", "write", "community-cloud", "--to", "again")
     written = {path: file.read_bytes() for path, file in files_below(target).items()}
     again = {path: file.read_bytes() for path, file in files_below(target / "again").items()}
     assert again == {path: data for path, data in written.items() if not path.startswith("again/")}
-
-
-def test_community_cloud_installs_the_serving_list_a_driver_and_npm(
-    tiny_bundle: Bundle, target: Path
-) -> None:
-    write_files(get_host("community-cloud"), target, choose_models(["tiny"]))
     packages = (target / "requirements.txt").read_text()
     assert packages.startswith((ROOT / "requirements-serve.txt").read_text())
     # npm as a package, since the host has no build that could fetch what runs in browsers.
     assert packages.endswith(f"\n{APP.postgres_driver}\n{APP.npm}\n")
-    assert "torch" not in packages
-    # Community Cloud would take the first of these in their place.
+    # Community Cloud would take the first of these in place of requirements.txt.
     preferred = {"uv.lock", "Pipfile", "environment.yml", "pyproject.toml", "packages.txt"}
-    assert not preferred & names(target)
-    assert not (target / "tests").exists()
+    assert not (preferred | {"tests"}) & names(target)
 
 
 def test_only_files_that_git_tracks_are_copied(
@@ -359,36 +343,19 @@ def test_folders_of_their_own_are_ignored_by_git() -> None:
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 1
 
 
-def test_zip_contains_the_models(tiny_bundle: Bundle) -> None:
-    app = choose_models(["tiny"])
-    for name in ("render", "community-cloud", "sagemaker"):
-        with zipfile.ZipFile(io.BytesIO(zip_files(get_host(name), app))) as archive:
-            assert archive.read("bundles/tiny/graph.onnx") == tiny_bundle.read("graph.onnx")
-
-
-def test_zip_without_models_contains_all_the_rest(tiny_bundle: Bundle) -> None:
+def test_zip_holds_the_models_unless_they_are_left_out(tiny_bundle: Bundle) -> None:
     networks = re.compile(r"\.(onnx|npz|safetensors)$|(^|/)(bundle|small)\.json$")
-    for name in ("render", "community-cloud", "sagemaker"):
+    for name in ("render", "community-cloud"):
         for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
             host = get_host(name)
             zipped = [zip_files(host, app), zip_files(host, app, models=False)]
             whole, rest = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in zipped]
             assert rest == {path for path in whole if not networks.search(path)}
             assert set(host.make_files(app)) <= rest
+            assert ("bundles/tiny/graph.onnx" in whole) == (app.own == ("tiny",))
 
 
 def test_memory_grows_with_the_graphs(models_dir: Path) -> None:
     assert choose_models().memory_mb == choose_models(["imagenet"]).memory_mb == APP.memory_mb
     # 14.1 MB more, held twice.
     assert choose_models(["imagenet", "clothing"]).memory_mb == APP.memory_mb + 30
-
-
-def test_copy_has_the_small_graphs_calibration(target: Path) -> None:
-    app = choose_models(["clothing"])
-    bundle = get_bundle("clothing")
-    copy_bundle(bundle, target, app)
-    copy = target / "clothing" / SMALL_CARD
-    assert copy.read_bytes() == (bundle.folder / SMALL_CARD).read_bytes()
-    copy.write_text("{}")
-    assert copy_bundle(bundle, target, app).startswith("copied")
-    assert copy_bundle(bundle, target, app).startswith("unchanged")

@@ -82,12 +82,6 @@ def test_another_version_fails_with_the_command_that_updates_it(tiny_bundle: Bun
     assert "git push" in result.fix
 
 
-def test_missing_model_fails(tiny_bundle: Bundle, calibrated_bundle: Bundle) -> None:
-    with site(body=ready(tiny_bundle)) as address:
-        result = ask(f"http://{address}", "calibrated")
-    assert result.message == "the app has no model 'calibrated'; the app opens 'tiny'"
-
-
 def test_model_that_this_machine_does_not_have_fails(tiny_bundle: Bundle) -> None:
     with site(body=ready(tiny_bundle, model="mushrooms")) as address:
         result = ask(f"http://{address}")
@@ -210,7 +204,7 @@ def test_connection_errors_are_explained(data_folder: Path) -> None:
         assert ask(f"https://{address}").message == "there is no HTTPS at this address"
 
 
-def test_certificate_of_nobody_fails(tmp_path: Path, data_folder: Path) -> None:
+def test_self_signed_certificate_fails(tmp_path: Path, data_folder: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
         [

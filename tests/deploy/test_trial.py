@@ -8,7 +8,6 @@ import pytest
 
 from deploy.check import check_host
 from deploy.comparison import CheckResult, State, find_expected
-from deploy.errors import DeployError
 from deploy.host import Host
 from deploy.hosts import HOSTS, get_host
 from deploy.start import StartPlan
@@ -17,7 +16,7 @@ from model import Bundle
 from tests.deploy.deployment import write_deployment
 from tests.model.tiny import tiny
 
-SUBJECTS = ["start", "model", "answers", "memory in use", "end"]
+SUBJECTS = ["start", "model", "answers", "memory in use"]
 
 STUB = """
 import http.server, os
@@ -62,7 +61,6 @@ def test_app_opens_the_owners_model_and_answers_as_here(
     assert f"'tiny', version {tiny_bundle.version}" in results["model"].message
     assert "5 of 5 sample photos answered as here" in results["answers"].message
     assert " MB after 1 model" in results["memory in use"].message
-    assert results["end"].message.startswith("stopped ")
     assert not list(tmp_path.rglob("__pycache__"))
 
 
@@ -93,19 +91,7 @@ def test_owners_model_is_expected_of_files_that_name_none(
     results = check(get_host("render"), tmp_path)
     expected = "the host's files have no model 'tiny'; the app opens 'imagenet'"
     assert results["model"].message == expected
-    assert list(results) == ["start", "model", "end"]
-
-
-@pytest.mark.slow
-def test_previous_version_in_the_files_fails(tmp_path: Path, models_dir: Path) -> None:
-    host, previous = get_host("render"), tiny(models_dir, sharpness=4.0)
-    write_deployment(host, tmp_path, previous)
-    current = tiny(models_dir)
-    results = check(host, tmp_path)
-    assert results["model"].state is State.FAILED
-    for version in (previous.version, current.version):
-        assert version in results["model"].message
-    assert "python -m deploy write render --model tiny" in results["model"].fix
+    assert list(results) == ["start", "model"]
 
 
 @pytest.mark.slow
@@ -118,7 +104,6 @@ def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) 
     assert results["memory in use"].state is State.FAILED
     assert " MB of 128 MB after 2 models" in results["memory in use"].message
     assert "plan, or deploy fewer models" in results["memory in use"].fix
-    assert results["end"].state is State.OK
 
 
 def test_own_code_of_a_repository_runs(tmp_path: Path, tiny_bundle: Bundle) -> None:
@@ -158,10 +143,3 @@ def test_app_that_does_not_answer_photos_fails(
     assert results["model"].state is State.OK
     assert results["answers"].state is State.FAILED
     assert message in results["answers"].message
-
-
-def test_command_that_cannot_be_run_is_an_error(tiny_bundle: Bundle) -> None:
-    plan = StartPlan(("/nowhere",), {}, "PORT", memory_mb=512, timeout_seconds=20)
-    expected = find_expected("tiny", "the host's files have", None)
-    with pytest.raises(DeployError, match="can't be run: No such file"):
-        list(run_trial(get_host("render"), plan, expected))

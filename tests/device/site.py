@@ -84,7 +84,7 @@ class Site:
     notes: list[Any] = field(default_factory=list)
     on_note: Callable[[Any], None] | None = None
     api: TestClient | None = None
-    """What answers requests below ``/api/``."""
+    """Answers requests below ``/api/``."""
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or None if there is none."""

@@ -1,4 +1,4 @@
-"""What is damaged, or would answer wrongly, is refused at load with the reason."""
+"""Damaged files and wrong outputs are refused at load, with the reason."""
 
 import gzip
 import hashlib

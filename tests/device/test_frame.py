@@ -1,4 +1,4 @@
-"""Where the modules run: below a path, and in the frame of another site."""
+"""The modules run below a path, and in the frame of another site."""
 
 import pytest
 

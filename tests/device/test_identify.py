@@ -178,7 +178,6 @@ def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
         "video": "empty",
         "canvas": "damaged",
         "watched": "invalid",
-        "closed_full": "engine-unavailable",
         "closed": "engine-unavailable",
     }
 

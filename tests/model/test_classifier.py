@@ -83,14 +83,15 @@ def test_calibrated_model_detects_out_of_distribution_photos(calibrated_bundle: 
 
 
 def test_identification_holds_photo_and_pixels(colours: Classifier) -> None:
-    examined = colours.identify_detailed(encoded(drawn(90, 60), "PNG"))
-    assert examined.photo.size == (90, 60)
-    assert examined.pixels.shape == (32, 32, 3)
-    assert examined.pixels.dtype == np.uint8
-    again = colours.engine.run(examined.pixels[None]).probabilities[0]
-    np.testing.assert_array_equal(again, examined.prediction.probabilities)
+    identification = colours.identify_detailed(encoded(drawn(90, 60), "PNG"))
+    assert identification.photo.size == (90, 60)
+    assert identification.pixels.shape == (32, 32, 3)
+    assert identification.pixels.dtype == np.uint8
+    again = colours.engine.run(identification.pixels[None]).probabilities[0]
+    np.testing.assert_array_equal(again, identification.prediction.probabilities)
     np.testing.assert_array_equal(
-        preprocess(examined.photo.image, colours.bundle.manifest.recipe), examined.pixels
+        preprocess(identification.photo.image, colours.bundle.manifest.recipe),
+        identification.pixels,
     )
 
 

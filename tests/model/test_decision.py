@@ -25,7 +25,7 @@ def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "floors", "wanted"),
+    ("probabilities", "floors", "expected"),
     [
         ([0.95, 0.03, 0.02], (0.1, 0.1, 0.1), (0,)),
         ([0.1, 0.6, 0.3], (0.5, 0.5, 0.5), (1,)),
@@ -37,9 +37,11 @@ def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
     ],
 )
 def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
-    probabilities: list[float], floors: tuple[float, ...], wanted: tuple[int, ...]
+    probabilities: list[float], floors: tuple[float, ...], expected: tuple[int, ...]
 ) -> None:
-    assert prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == wanted
+    assert (
+        prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == expected
+    )
 
 
 @given(
@@ -69,7 +71,7 @@ def test_uncalibrated_prediction_has_no_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("novelty", "threshold", "wanted"),
+    ("novelty", "threshold", "expected"),
     [
         (0.4, 0.5, True),
         (0.5, 0.5, True),
@@ -80,9 +82,9 @@ def test_uncalibrated_prediction_has_no_set() -> None:
     ],
 )
 def test_score_above_threshold_is_out_of_distribution(
-    novelty: float | None, threshold: float | None, wanted: bool | None
+    novelty: float | None, threshold: float | None, expected: bool | None
 ) -> None:
-    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is wanted
+    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
 
 
 def test_apply_thresholds_adds_score_and_set() -> None:
@@ -93,14 +95,14 @@ def test_apply_thresholds_adds_score_and_set() -> None:
     assert judged.ood_score == 0.2
     assert judged.prediction_set is not None
     assert [item.label for item in judged.prediction_set] == ["b", "c"]
-    strange = apply_thresholds(
+    out_of_distribution = apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.7, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
-    assert (strange.in_distribution, strange.answer) == (False, None)
+    assert (out_of_distribution.in_distribution, out_of_distribution.answer) == (False, None)
 
 
 @pytest.mark.parametrize(
-    ("labels", "first", "options", "wanted"),
+    ("labels", "first", "options", "expected"),
     [
         (1, 0.95, {}, Certainty.LIKELY),
         (1, 0.9, {}, Certainty.LIKELY),
@@ -119,11 +121,11 @@ def test_apply_thresholds_adds_score_and_set() -> None:
     ],
 )
 def test_certainty_follows_the_prediction(
-    labels: int | None, first: float, options: dict[str, bool], wanted: Certainty
+    labels: int | None, first: float, options: dict[str, bool], expected: Certainty
 ) -> None:
     other = (1 - first) / 4
     answer = prediction([first, *[min(other, 0.3)] * 4], **{"calibrated": True, **options})
     if labels is not None:
         inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
         answer = replace(answer, prediction_set=inside)
-    assert certainty(answer) is wanted
+    assert certainty(answer) is expected

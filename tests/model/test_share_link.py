@@ -267,7 +267,7 @@ def hostile(good: str) -> list[str]:
     """Return a hundred tokens that no app made."""
     head, pairs = good.rsplit("~", 1)
     model, version, *_ = good.split("~")
-    made = [
+    tokens = [
         "",
         "~",
         "~" * 6,
@@ -321,12 +321,12 @@ def hostile(good: str) -> list[str]:
     ]
     noise = random.Random(0)
     alphabet = string.ascii_lowercase + string.digits + "~_-.\x00é"
-    while len(made) < 100:
+    while len(tokens) < 100:
         broken = list(head + "~" + pairs)
         for _ in range(noise.randint(2, 6)):
             broken[noise.randrange(len(head) - 20)] = noise.choice(alphabet)
-        made.append("".join(broken))
-    return made
+        tokens.append("".join(broken))
+    return tokens
 
 
 def test_hostile_tokens_are_refused(answer: Prediction) -> None:

@@ -146,10 +146,10 @@ MEASURED: list[dict[str, Any]] = [
 
 def tiny(models_dir: Path, name: str = "tiny", **options: Any) -> Bundle:
     """Publish the model in a folder of models; options are those of ``files`` and ``values``."""
-    made = files(**options)
+    contents = files(**options)
 
     def fill(folder: Path) -> None:
-        for file, data in made.items():
+        for file, data in contents.items():
             (folder / file).write_bytes(data)
 
     return publish(ManifestDraft.model_validate(values(name, **options)), models_dir, fill)
@@ -275,7 +275,7 @@ def graph(
         "probabilities": ["N", len(COLOURS)],
         **({"novelty": ["N"]} if novelty else {}),
     }
-    made = helper.make_model(
+    model = helper.make_model(
         helper.make_graph(
             nodes,
             "colours",
@@ -291,8 +291,8 @@ def graph(
         opset_imports=[helper.make_opsetid("", 18)],
         ir_version=10,
     )
-    onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
 
 
 def golden(data: bytes, side: tuple[int, int]) -> dict[str, NDArray[Any]]:

@@ -149,6 +149,6 @@ def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
         scrolls = text.count("\n") >= SCROLLED_LINES
         height: Literal["content"] | int = 480 if scrolls else "content"
         st.code(text, language=None, height=height, wrap_lines=True)
-    for source in host.sources:
+    for source in host.sources.splitlines():
         # Not a caption: links in it are too pale to read.
-        st.markdown(f"{link_urls(source.url)}, {escape_markdown(source.origin)}")
+        st.markdown(link_urls(source))

@@ -151,8 +151,6 @@ def check_report(
     ]
     if not fatal and (report.kind == "weights") is not (weights is not None):
         fatal.append(missing_settings_message() if weights is None else UNNEEDED_SETTINGS_MESSAGE)
-    if report.kind not in ("vision", "weights", "unknown"):
-        fatal.insert(0, f"It is a {report.kind} learner, and Loupe takes vision learners.")
     if fatal:
         raise ExportRefused(" ".join(fatal))
 

@@ -50,8 +50,8 @@ class Weights:
             raise ExportRefused(f"The file is damaged or was not copied whole: {error}.") from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's view can't be written to, and need not
-            found = torch.from_numpy(array)
-        return found.float() if found.is_floating_point() else found
+            result = torch.from_numpy(array)
+        return result.float() if result.is_floating_point() else result
 
 
 def build_network(
@@ -118,14 +118,14 @@ def _layer_class(layer: Layer) -> type[nn.Module]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # timm's deprecated modules warn
-            found = vars(importlib.import_module(layer.module)).get(layer.name)
+            cls = vars(importlib.import_module(layer.module)).get(layer.name)
     except ImportError:
         raise CannotBuild(layer.full) from None
-    if not isinstance(found, type) or not issubclass(found, nn.Module):
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
         raise CannotBuild(layer.full)
-    if not is_allowed_module(found.__module__):
+    if not is_allowed_module(cls.__module__):
         raise CannotBuild(layer.full)
-    return found
+    return cls
 
 
 def _newer_attributes(cls: type[nn.Module]) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _newer_attributes(cls: type[nn.Module]) -> dict[str, Any]:
 
 
 def _is_left_out(cls: type, key: str, value: Any, path: str) -> bool:
-    """Return whether an attribute is not taken over.
+    """Return True if an attribute is not taken over.
 
     Raises:
         ExportRefused: the class has something else by that name, which would answer instead.
@@ -169,10 +169,10 @@ def _value(value: Any, weights: Weights) -> Any:
 
 def _function(name: str) -> Any:
     """Return a function of the allow-list."""
-    module, _, function = name.rpartition(".")
-    found = getattr(importlib.import_module(module), function, None)
+    module, _, attribute = name.rpartition(".")
+    function = getattr(importlib.import_module(module), attribute, None)
     if name not in FUNCTIONS or not isinstance(
-        found, types.FunctionType | types.BuiltinFunctionType
+        function, types.FunctionType | types.BuiltinFunctionType
     ):
         raise CannotBuild(name)
-    return found
+    return function

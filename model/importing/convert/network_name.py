@@ -20,7 +20,7 @@ from .worker_report import WorkerReport
 __all__ = ["NetworkName", "all_names", "build_named", "find_name", "names_in_export", "unnamed"]
 
 SAME = 1e-5
-"""How far the outputs of a rebuilt network may be from the export's own."""
+"""Largest difference of a rebuilt network's outputs, in multiples of the largest output."""
 
 Library = Literal["torchvision", "timm", "fastai"]
 Head = Literal["linear", "fastai", "native"]

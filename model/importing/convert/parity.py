@@ -20,7 +20,7 @@ MAX_PHOTOS = 200
 """Photos of a folder that are compared."""
 
 TOLERANCE = 1e-3
-"""How far a probability may be from fastai's."""
+"""Largest difference of a probability from fastai's."""
 
 SIDES = ((2400, 1600), (48, 40))
 """A large and a small photo beside the samples: width and height."""

@@ -20,7 +20,7 @@ Stats = tuple[float, float, float]
 Size = tuple[int, int]
 
 CLOSE = 1e-4
-"""How far a scaling that was read may be from fastai's own, in shares of white."""
+"""Largest difference of a scaling from fastai's own, in shares of white."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def _measure(built: BuiltStep, size: Size) -> Scale:
     ]
     # The middle, where no edge shows.
     scale = Scale(
-        torch.cat([found[:, 0, :, found.shape[3] // 2] for found in rows]).T,
-        torch.cat([found[:, 0, found.shape[2] // 2] for found in columns]).T,
+        torch.cat([images[:, 0, :, images.shape[3] // 2] for images in rows]).T,
+        torch.cat([images[:, 0, images.shape[2] // 2] for images in columns]).T,
     )
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     if not _is_close(scale(image), _apply(built, image)):

@@ -59,6 +59,6 @@ def reference_probabilities(
     with torch.inference_mode():
         for photo in photos:
             logits = model(pipeline.batch(photo)).as_subclass(torch.Tensor)
-            found = logits.sigmoid() if multilabel else logits.softmax(dim=1)
-            rows.append(np.asarray(found[0], dtype=np.float32))
+            probabilities = logits.sigmoid() if multilabel else logits.softmax(dim=1)
+            rows.append(np.asarray(probabilities[0], dtype=np.float32))
     return np.stack(rows)

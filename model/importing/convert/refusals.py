@@ -5,7 +5,7 @@ import signal
 
 from ...errors import ExportRefused
 from ..inspect.report import printable
-from .worker_report import installed_versions
+from .worker_report import installed_here, installed_versions
 
 __all__ = ["worker_ended", "worker_refused"]
 
@@ -20,7 +20,7 @@ FAILURES = {
     "compiling": "Its network couldn't be compiled here",
     "comparing": "fastai couldn't run this export here",
 }
-"""What failed at each stage of the worker; at first it loads the file."""
+"""The failure at each stage of the worker; at first it loads the file."""
 
 
 def worker_refused(data: bytes) -> ExportRefused:
@@ -68,8 +68,7 @@ def worker_ended(status: int) -> ExportRefused:
 
 def _again() -> str:
     """Return the installed versions, and what to do if the export's are others."""
-    here = ", ".join(f"{key} {value}" for key, value in installed_versions().items())
     return (
-        f"Installed here: {here}. Where it was trained, bring fastai up to date, load the weights "
-        "(learn.load), and call learn.export() again."
+        f"Installed here: {installed_here()}. Where it was trained, bring fastai up to date, load "
+        "the weights (learn.load), and call learn.export() again."
     )

@@ -11,6 +11,7 @@ from ..inspect.network import read_network
 from ..inspect.report import printable
 from .network_builder import CannotBuild, Weights, build_network
 from .timm_network import rebuild_timm
+from .worker_report import installed_here
 
 __all__ = ["channels_of", "check_runs", "restore_network"]
 
@@ -100,18 +101,11 @@ def _check_channels(model: nn.Module, *, greyscale: bool) -> None:
 
 
 def _not_here(error: Exception) -> str:
-    from .worker_report import installed_versions
-
-    versions = installed_versions()
-    here = ", ".join(
-        f"{name} {versions[name]}"
-        for name in ("torch", "torchvision", "timm", "fastai")
-        if name in versions
-    )
     reason = str(error).partition("\n")[0][:200]
     is_missing = isinstance(error, CannotBuild)
     what = f"has no {reason}" if is_missing else f"can't run its layers ({reason})"
     return (
-        f"Its network can't be rebuilt: what is installed ({here}) {what}. Where it was trained, "
-        "update these packages, load the weights (learn.load), and call learn.export() again."
+        f"Its network can't be rebuilt: what is installed ({installed_here()}) {what}. Where it "
+        "was trained, update these packages, load the weights (learn.load), and call "
+        "learn.export() again."
     )

@@ -1,7 +1,6 @@
 """Build the network named by ``--arch``, and load the weights strictly."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from torch import Tensor, nn
@@ -20,6 +19,8 @@ __all__ = ["load_stated_network"]
 
 MAX_NAMED = 3
 """Tensors that a refusal names."""
+
+Shapes = dict[str, tuple[int, ...]]
 
 HEADS: tuple[Head, ...] = ("fastai", "native")
 
@@ -55,75 +56,64 @@ def load_stated_network(
         std=steps.std,
     )
     report = WorkerReport.of(parts, steps.recipe, nameless)
-    misfits: list[_Misfit] = []
+    given = _shapes(weights)
+    built: list[Shapes] = []
     for name in [NetworkName(library, arch, head) for library in libraries for head in HEADS]:
         try:
             model = build_named(name.put_into(report))
         except EngineUnavailable:  # not every network can be cut for fastai's head
             continue
-        misfit = _Misfit.between(model.state_dict(), weights)
-        if not misfit.count:
+        built.append(_shapes(model.state_dict()))
+        if not any(_misfits(built[-1], given).values()):
             model.load_state_dict(dict(weights), strict=True)
             # Many transformers take one size only.
             advice = "Give the --size that it was trained with."
             check_runs(model, steps.recipe.size, printable(arch), advice)
             return model, name
-        misfits.append(misfit)
-    if not misfits:
+    if not built:
         raise ExportRefused(f"The network {printable(arch)} can't be built here.")
-    best = min(misfits, key=lambda misfit: misfit.count)
-    raise ExportRefused(best.describe(arch, labels))
+    closest = min(built, key=lambda own: sum(map(len, _misfits(own, given).values())))
+    raise ExportRefused(_describe_misfit(arch, labels, closest, given))
 
 
-@dataclass(frozen=True)
-class _Misfit:
-    """How weights differ from those that a network has."""
+def _shapes(tensors: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
-    missing: tuple[str, ...]
-    unknown: tuple[str, ...]
-    reshaped: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    """The network's shape and the file's."""
 
-    @classmethod
-    def between(cls, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> "_Misfit":
-        return cls(
-            tuple(name for name in own if name not in given),
-            tuple(name for name in given if name not in own),
-            {
-                name: (tuple(own[name].shape), tuple(given[name].shape))
-                for name in own
-                if name in given and own[name].shape != given[name].shape
-            },
-        )
+def _misfits(own: Shapes, given: Shapes) -> dict[str, list[str]]:
+    """Return the names of tensors by the way in which a file differs from a network."""
+    common = [name for name in own if name in given]
+    return {
+        "missing": [name for name in own if name not in given],
+        "that it doesn't have": [name for name in given if name not in own],
+        "of another shape": [name for name in common if own[name] != given[name]],
+    }
 
-    @property
-    def count(self) -> int:
-        return len(self.missing) + len(self.unknown) + len(self.reshaped)
 
-    def describe(self, arch: str, labels: int) -> str:
-        """Return what differs, and what to do."""
-        counts = {given[0] for own, given in self.reshaped.values() if own[:1] == (labels,)}
-        rest = {own[1:] == given[1:] for own, given in self.reshaped.values()}
-        if not self.missing and not self.unknown and len(counts) == 1 and rest == {True}:
-            outputs = counts.pop()
+def _describe_misfit(arch: str, labels: int, own: Shapes, given: Shapes) -> str:
+    """Return what differs, and what to do."""
+    misfits = {what: names for what, names in _misfits(own, given).items() if names}
+    if list(misfits) == ["of another shape"]:
+        pairs = [(own[name], given[name]) for name in misfits["of another shape"]]
+        counts = {theirs[:1] for _, theirs in pairs}
+        # Only the outputs differ.
+        if len(counts) == 1 and all(
+            ours[:1] == (labels,) and ours[1:] == theirs[1:] for ours, theirs in pairs
+        ):
+            (outputs,) = counts.pop()
             return (
                 f"The network has {outputs:,} outputs, and --labels gives {labels:,}. Give all "
                 f"{outputs:,} labels, in the order of its outputs (dls.vocab)."
             )
-        parts = [
-            f"{count:,} {what} ({list_some([printable(name) for name in names], MAX_NAMED)})"
-            for names, what in (
-                (self.missing, "missing"),
-                (self.unknown, "that it doesn't have"),
-                (tuple(self.reshaped), "of another shape"),
-            )
-            if (count := len(names))
-        ]
-        return (
-            f"The weights don't fit {printable(arch)}, neither with vision_learner's head nor "
-            f"as its library builds it. Tensors: {'; '.join(parts)}. Give the --arch that it was "
-            "trained with. If its head was made by hand, import what learn.export() writes."
-        )
+    differences = "; ".join(
+        f"{len(names):,} {what} ({list_some([printable(name) for name in names], MAX_NAMED)})"
+        for what, names in misfits.items()
+    )
+    return (
+        f"The weights don't fit {printable(arch)}, neither with vision_learner's head nor "
+        f"as its library builds it. Tensors: {differences}. Give the --arch that it was "
+        "trained with. If its head was made by hand, import what learn.export() writes."
+    )
 
 
 def _unknown(arch: str, names: list[str]) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from ...errors import EngineUnavailable
+from ...learner.rebuild import native_network
 from ..inspect.network import Layer, Network
 from .network_builder import Weights
 
@@ -41,20 +43,15 @@ def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
 
 
 def _built(name: str, layer: Layer, state: dict[str, Any]) -> nn.Module | None:
-    import timm
-
-    # Only names that timm lists: it fetches others from a hub.
-    if not timm.is_model(name):
-        return None
     labels = layer.attributes.get("num_classes")
     counts = [0]  # without a classifier, as vision_learner takes it
     if isinstance(labels, int) and 0 < labels <= 100_000:
         counts.insert(0, labels)
     for count in counts:
         try:
-            module: nn.Module = timm.create_model(name, pretrained=False, num_classes=count)
+            module = native_network("timm", name, count, pretrained=False)
             module.load_state_dict(state, strict=True)
-        except (RuntimeError, ValueError):  # a name that only looks like timm's, other weights
+        except (EngineUnavailable, RuntimeError, ValueError):  # not timm's name, other weights
             continue
         return module.eval()
     return None

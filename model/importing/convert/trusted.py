@@ -11,7 +11,7 @@ from torch import nn
 
 from ...errors import ExportRefused
 from ..inspect.placeholders import Placeholder, PlaceholderType
-from ..inspect.unpickler import Reading, resolve
+from ..inspect.unpickler import UnpickleResult, resolve
 from ..inspect.values import full_name
 
 __all__ = ["unpickle_network"]
@@ -27,13 +27,13 @@ class TrustingUnpickler(pickle.Unpickler):
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)
-        self.reading = Reading()
+        self.reading = UnpickleResult()
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a name stands for; a placeholder where that is missing or not needed."""
         if (module, name) in (("builtins", "getattr"), ("__builtin__", "getattr")):
             return _getattr
-        is_network = any(module == one or module.startswith(f"{one}.") for one in NETWORKS)
+        is_network = any(module == name or module.startswith(f"{name}.") for name in NETWORKS)
         if module.partition(".")[0] in UNNEEDED and not is_network:
             return resolve(self.reading, module, name)
         try:
@@ -76,18 +76,18 @@ def _getattr(owner: Any, name: str, *default: Any) -> Any:
 
 def _missing_part(model: Any) -> str:
     """Return the name of the first placeholder in a network, or nothing."""
-    near, met = [model], set()
-    while near:
-        part = near.pop()
+    pending, seen = [model], set()
+    while pending:
+        part = pending.pop()
         if isinstance(part, Placeholder | PlaceholderType):
             return full_name(part)
-        if id(part) in met:
+        if id(part) in seen:
             continue
-        met.add(id(part))
+        seen.add(id(part))
         if isinstance(part, nn.Module):
-            near += vars(part).values()
+            pending += vars(part).values()
         elif isinstance(part, dict):
-            near += part.values()
+            pending += part.values()
         elif isinstance(part, list | tuple | set):
-            near += part
+            pending += part
     return ""

@@ -11,7 +11,7 @@ from ...preprocess import PreprocessConfig
 from ...words import WORDS
 from ..inspect.learner import LearnerParts
 
-__all__ = ["WorkerReport", "installed_versions"]
+__all__ = ["WorkerReport", "installed_here", "installed_versions"]
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"
@@ -82,6 +82,11 @@ class WorkerReport(StrictModel):
                 },
             }
         )
+
+
+def installed_here() -> str:
+    """Return the installed versions in words."""
+    return ", ".join(f"{name} {number}" for name, number in installed_versions().items())
 
 
 def installed_versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a network may be made of: frozen lists of modules and functions.
+"""The parts that a network may be made of: frozen lists of modules and functions.
 
 A class counts only if it is an ``nn.Module`` that its module defines; ``network_builder``
 checks that. Nothing outside of these modules is ever imported because a file names it.
@@ -69,10 +69,10 @@ HOOKS = frozenset(
 
 
 def is_allowed_module(module: str) -> bool:
-    """Return whether layers may come from ``module``."""
+    """Return True if layers may come from ``module``."""
     return bool(ALLOWED.fullmatch(module)) and not REFUSED.fullmatch(module)
 
 
 def is_allowed_layer(module: str, name: str) -> bool:
-    """Return whether ``module.name`` may be a layer's class."""
+    """Return True if ``module.name`` may be a layer's class."""
     return is_allowed_module(module) and "." not in name and (module, name) not in NO_LAYERS

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from ... import zips
 from ...errors import ExportRefused
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign_zip
-from .report import Finding, printable
+from .placeholders import DTYPES, Storage
+from .report import printable
 from .tensors import StrangeTensor
 
 __all__ = ["MAX_PICKLE", "Archive", "read_archive"]
@@ -22,7 +23,7 @@ MAX_PICKLE = 64 * 2**20
 """Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
 
 MAX_RATIO = 100
-"""How many times smaller a packed part may be than the part. torch packs nothing."""
+"""Most times that a part may be larger than packed. torch packs nothing."""
 
 RATIO_FROM = 2**20
 """Bytes below which a ratio proves nothing."""
@@ -45,26 +46,24 @@ class Archive:
     zipped: zipfile.ZipFile
     top: str
     pickle: bytes
-    records: frozenset[str]
-    findings: tuple[Finding, ...]
 
-    def has_storage(self, key: str, size: int | None) -> bool:
-        """Return whether the zip lists a storage of ``size`` bytes; None: of any size."""
-        info = self.zipped.NameToInfo.get(f"{self.top}/data/{key}")
-        return info is not None and size in (None, info.file_size)
+    def has_storage(self, storage: Storage) -> bool:
+        """Return True if the zip lists all bytes of a storage; any, if its type is unknown."""
+        info = self.zipped.NameToInfo.get(f"{self.top}/data/{storage.key}")
+        return info is not None and (storage.type not in DTYPES or info.file_size == storage.bytes)
 
-    def read_storage(self, key: str, size: int) -> bytes:
-        """Return the ``size`` bytes of a storage.
+    def read_storage(self, storage: Storage) -> bytes:
+        """Return the bytes of a storage.
 
         Raises:
             StrangeTensor: it is not in the zip, or has another size.
         """
         try:
-            info = self.zipped.getinfo(f"{self.top}/data/{key}")
-            data = zips.read_member(self.zipped, info, size)
+            info = self.zipped.getinfo(f"{self.top}/data/{storage.key}")
+            data = zips.read_member(self.zipped, info, storage.bytes)
         except (KeyError, zips.ZipDamaged):
             raise StrangeTensor("weights that the file refers to are not in it") from None
-        if len(data) != size:
+        if len(data) != storage.bytes:
             raise StrangeTensor("weights that the file refers to are not whole")
         return data
 
@@ -78,22 +77,20 @@ def read_archive(file: BinaryIO) -> Archive:
     opened = _open(file)
     infos = opened.infolist()
     names = [info.filename for info in infos]
-    found = [info for info in infos if info.filename.lower().rsplit("/", 1)[-1] == "data.pkl"]
-    if not found or len(found[0].filename.split("/")) != 2:
+    pickles = [info for info in infos if info.filename.lower().rsplit("/", 1)[-1] == "data.pkl"]
+    if not pickles or len(pickles[0].filename.split("/")) != 2:
         raise ExportRefused(describe_foreign_zip([printable(name) for name in names]))
-    top = found[0].filename.split("/")[0]
+    top = pickles[0].filename.split("/")[0]
     for info in infos:
         is_packed = info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size
-        if is_packed or (info is found[0] and info.file_size > MAX_PICKLE):
+        if is_packed or (info is pickles[0] and info.file_size > MAX_PICKLE):
             raise _bomb(info.file_size)
-    inner = frozenset(name.removeprefix(f"{top}/") for name in names)
-    # Not of ``inner``, where it may be one beside the folder.
+    _check_parts(len(pickles), names, top)
     if f"{top}/byteorder" in names:
         order = opened.getinfo(f"{top}/byteorder")
         if order.file_size > MAX_BYTEORDER or _read(opened, order) != b"little":
             raise ExportRefused(BIG_ENDIAN)
-    findings = tuple(_findings(found, names, inner, top))
-    return Archive(opened, top, _read(opened, found[0]), inner, findings)
+    return Archive(opened, top, _read(opened, pickles[0]))
 
 
 def _open(file: BinaryIO) -> zipfile.ZipFile:
@@ -115,48 +112,31 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
     return opened
 
 
-def _findings(
-    found: Sequence[zipfile.ZipInfo],
-    names: Sequence[str],
-    inner: frozenset[str],
-    top: str,
-) -> list[Finding]:
-    findings = []
-    if len(found) > 1 or len({name.lower() for name in names}) < len(names):
-        findings.append(
-            Finding.of(
-                "two-pickles",
-                "The file holds two parts of the same name: one program reads the first, another "
-                "the second. torch never writes that. Do not load it.",
-            )
+def _check_parts(pickles: int, names: Sequence[str], top: str) -> None:
+    """Refuse parts that torch doesn't write, or that two programs would read differently."""
+    if pickles > 1 or len({name.lower() for name in names}) < len(names):
+        raise ExportRefused(
+            "The file holds two parts of the same name: one program reads the first, another "
+            "the second. torch never writes that. Do not load it."
         )
+    inner = {name.removeprefix(f"{top}/") for name in names if name.startswith(f"{top}/")}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        findings.append(
-            Finding.of(
-                "torchscript",
-                "This is a TorchScript file (torch.jit.save), not a fastai export: the labels and "
-                f"how photos are prepared are missing. {AGAIN}",
-            )
+        raise ExportRefused(
+            "This is a TorchScript file (torch.jit.save), not a fastai export: the labels and "
+            f"how photos are prepared are missing. {AGAIN}"
         )
-        return findings
-    strange = sorted(
-        name
-        for name in inner
-        if name not in PLAIN_RECORDS
-        and not (name.startswith(("data/", ".")) and ".." not in name)
-        and name
-    )
-    strange += [name for name in names if not name.startswith(f"{top}/") and name not in strange]
+    strange = [name for name in names if not name.startswith(f"{top}/")]
+    strange += sorted(name for name in inner if not _is_torchs(name))
     if strange:
-        findings.append(
-            Finding.of(
-                "strange-parts",
-                "The file holds parts that torch does not write: "
-                + ", ".join(printable(name) for name in strange[:5])
-                + ". Do not load it.",
-            )
+        listed = ", ".join(printable(name) for name in strange[:5])
+        raise ExportRefused(
+            f"The file holds parts that torch does not write: {listed}. Do not load it."
         )
-    return findings
+
+
+def _is_torchs(name: str) -> bool:
+    is_data = name.startswith(("data/", ".")) and ".." not in name
+    return not name or name in PLAIN_RECORDS or is_data
 
 
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

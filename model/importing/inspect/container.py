@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, Literal
 from ...errors import ExportRefused
 from .archive import MAX_PICKLE, Archive, read_archive
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
-from .report import Finding, printable
+from .report import printable
 from .safetensors_file import is_safetensors, read_safetensors
-from .tensors import DTYPES, StrangeTensor
-from .unpickler import LimitExceeded, Reading, Unpickler
+from .tensors import StrangeTensor
+from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 
 __all__ = ["ExportFile", "open_export"]
 
@@ -35,18 +35,16 @@ MIN_PICKLE = 20
 class ExportFile:
     """An opened file, read into placeholders.
 
-    ``damage`` says where a pickle breaks off; ``root`` is None then. ``records`` are the names
-    of a zip's parts. ``numbers`` says where the bytes of each storage lie.
+    ``damage`` says where a pickle breaks off; ``root`` is None then. ``offsets`` says
+    where the bytes of each storage lie.
     """
 
     format: Literal["zip", "legacy", "pickle", "safetensors"]
     size: int
     root: Any
-    reading: Reading
+    reading: UnpickleResult
     damage: str = ""
     limit: str = ""
-    records: frozenset[str] = frozenset()
-    findings: tuple[Finding, ...] = ()
     archive: Archive | None = None
     file: BinaryIO | None = None
     offsets: dict[str, int] = field(default_factory=dict)
@@ -54,20 +52,13 @@ class ExportFile:
     @property
     def weights_bytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(
-            storage.size * item_size(storage.type) for storage in self.reading.storages.values()
-        )
+        return sum(storage.bytes for storage in self.reading.storages.values())
 
     @property
     def has_weights(self) -> bool:
-        """Whether a zip has the storages that its pickle names; True for other formats."""
+        """True if a zip has the storages that its pickle names, and for other formats."""
         archive = self.archive
-        return archive is None or all(
-            archive.has_storage(
-                key, storage.size * item_size(storage.type) if storage.type in DTYPES else None
-            )
-            for key, storage in self.reading.storages.items()
-        )
+        return archive is None or all(map(archive.has_storage, self.reading.storages.values()))
 
     def read_storage(self, key: str) -> bytes:
         """Return the bytes of a storage.
@@ -76,21 +67,15 @@ class ExportFile:
             StrangeTensor: it is not in the file, or only in part.
         """
         storage = self.reading.storages[key]
-        size = storage.size * item_size(storage.type)
         if self.archive is not None:
-            return self.archive.read_storage(key, size)
+            return self.archive.read_storage(storage)
         if self.file is None or key not in self.offsets:
             raise StrangeTensor("weights that the file refers to are not in it")
         self.file.seek(self.offsets[key])
-        data = self.file.read(size)
-        if len(data) != size:
+        data = self.file.read(storage.bytes)
+        if len(data) != storage.bytes:
             raise StrangeTensor("the file ends before its weights do")
         return data
-
-
-def item_size(storage_type: str) -> int:
-    """Return the bytes of one number of a storage."""
-    return int(DTYPES[storage_type][1][-1]) if storage_type in DTYPES else 8
 
 
 @contextmanager
@@ -129,79 +114,78 @@ def open_export(path: Path) -> Iterator[ExportFile]:
 
 def _read_safetensors(file: BinaryIO, size: int) -> ExportFile:
     tensors, offsets = read_safetensors(file, size)
-    found = ExportFile("safetensors", size, tensors, Reading(), file=file, offsets=offsets)
-    found.reading.storages = {name: tensor.storage for name, tensor in tensors.items()}
-    return found
+    export = ExportFile("safetensors", size, tensors, UnpickleResult(), file=file, offsets=offsets)
+    export.reading.storages = {name: tensor.storage for name, tensor in tensors.items()}
+    return export
 
 
 def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     archive = read_archive(file)
-    found = ExportFile("zip", size, None, Reading())
-    found.archive, found.records, found.findings = archive, archive.records, archive.findings
-    data = io.BytesIO(archive.pickle)
-    found.root = _load(data, found)
-    if not found.damage and data.tell() < len(archive.pickle):
-        hidden = Finding.of(
-            "strange-parts", "More data follows the end of its pickle, which torch never writes."
-        )
-        found.findings += (hidden,)
-    return found
+    export = ExportFile("zip", size, None, UnpickleResult())
+    export.archive, data = archive, io.BytesIO(archive.pickle)
+    export.root = _load(data, export)
+    if not export.damage and data.tell() < len(archive.pickle):
+        export.damage = "more data follows the end of its pickle"
+    return export
 
 
 def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
     """Read pickles in a row: torch's older format, or one that torch did not write."""
-    found = ExportFile("pickle", size, None, Reading())
+    export = ExportFile("pickle", size, None, UnpickleResult())
     data = io.BytesIO(file.read(MAX_PICKLE + 1))
-    roots = [_load(data, found)]
+    roots = [_load(data, export)]
     if roots == [MAGIC]:
-        found.format = "legacy"
-        while len(roots) < LEGACY_PICKLES and not found.damage:
-            roots.append(_load(data, found))
+        export.format = "legacy"
+        while len(roots) < LEGACY_PICKLES and not export.damage:
+            roots.append(_load(data, export))
         machine = roots[2] if len(roots) > 2 else None
         if isinstance(machine, dict) and machine.get("little_endian") is False:
             raise ExportRefused(BIG_ENDIAN)
-        found.root = roots[3] if len(roots) == LEGACY_PICKLES else None
-        if not found.damage:
-            _locate(found, roots[4], file, data.tell())
-        return found
-    found.root = roots[0]
-    if not found.reading.names and (found.damage or data.tell() < MIN_PICKLE) and not found.limit:
+        export.root = roots[3] if len(roots) == LEGACY_PICKLES else None
+        if not export.damage:
+            _locate(export, roots[4], file, data.tell())
+        return export
+    export.root = roots[0]
+    if (
+        not export.reading.names
+        and (export.damage or data.tell() < MIN_PICKLE)
+        and not export.limit
+    ):
         raise ExportRefused(
             "This is not a fastai export, nor any other pickle: "
-            f"{found.damage or 'it is too short'}. {AGAIN}"
+            f"{export.damage or 'it is too short'}. {AGAIN}"
         )
-    return found
+    return export
 
 
-def _load(data: io.BytesIO, found: ExportFile) -> Any:
+def _load(data: io.BytesIO, export: ExportFile) -> Any:
     """Read one pickle, and note what goes wrong."""
     try:
-        return Unpickler(data, found.reading).load()
+        return Unpickler(data, export.reading).load()
     except LimitExceeded as error:
-        found.limit = str(error)
+        export.limit = str(error)
     except MemoryError:
-        found.limit = "reading it takes more memory than any export needs"
+        export.limit = "reading it takes more memory than any export needs"
     except Exception as error:  # noqa: BLE001 - a pickle may be wrong in any way
-        found.damage = (
+        export.damage = (
             f"at byte {data.tell():,} of its pickle: {printable(str(error)) or 'it ends'}"
         )
-    found.damage = found.damage or found.limit
+    export.damage = export.damage or export.limit
     return None
 
 
-def _locate(found: ExportFile, keys: Any, file: BinaryIO, at: int) -> None:
+def _locate(export: ExportFile, keys: Any, file: BinaryIO, at: int) -> None:
     """Note where each storage begins: each is preceded by its count, in eight bytes."""
-    storages = found.reading.storages
+    storages = export.reading.storages
     if not isinstance(keys, list) or set(map(str, keys)) != set(storages):
-        found.damage = "its list of weights is not that of its tensors"
+        export.damage = "its list of weights is not that of its tensors"
         return
     for key in map(str, keys):
         file.seek(at)
-        count = int.from_bytes(file.read(8), "little")
-        length = count * item_size(storages[key].type)
-        if count != storages[key].size or at + 8 + length > found.size:
-            found.damage = "the weights end before they are complete"
+        count, length = int.from_bytes(file.read(8), "little"), storages[key].bytes
+        if count != storages[key].size or at + 8 + length > export.size:
+            export.damage = "the weights end before they are complete"
             return
-        found.offsets[key] = at + 8
+        export.offsets[key] = at + 8
         at += 8 + length
-    found.file = file
+    export.file = file

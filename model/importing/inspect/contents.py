@@ -24,14 +24,14 @@ class Contents:
 
     @property
     def plan(self) -> tuple[str, ...]:
-        """What an import does with them, one sentence each; for weights, what is known of them."""
+        """The import's steps, one sentence each; for weights, what is known of them."""
         if self.weights:
             return describe_weights(self.weights)
         return _plan(self.parts, self.network) if self.parts and self.network else ()
 
     @property
     def left_behind(self) -> tuple[str, ...]:
-        """What an import leaves out because the model does not need it."""
+        """Parts that an import leaves out because the model does not need them."""
         if self.weights:
             return self.weights.unneeded
         if self.parts is None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
+from ...text import list_some
 from .container import ExportFile
 from .contents import Contents
 from .network import Network
 from .placeholders import Placeholder
-from .report import Finding, joined, printable
+from .report import Finding, printable
 from .values import full_name
 
 __all__ = ["find_problems"]
@@ -38,12 +39,15 @@ def find_problems(
         kind: of learner.
         task: what it gives for a photo.
     """
-    if any(finding.code == "torchscript" for finding in export.findings):
-        return export.findings
-    findings = [*export.findings, *_damage(export)]
+    findings = list(_damage(export))
     if contents.weights is None:
         findings += _not_a_learner(export)
-    findings += [*_other_kinds(kind, task), *_fastai_1(export)]
+    findings += _other_kinds(kind, task)
+    if _is_fastai_1(export):
+        message = (
+            "The export is of fastai 1, which has other modules. Train it again with fastai 2."
+        )
+        findings.append(Finding.of("fastai-1", message))
     if not any(finding.fatal for finding in findings):
         if contents.reason:
             findings.append(Finding.of("not-understood", contents.reason))
@@ -111,20 +115,11 @@ def _is_fastai_1(export: ExportFile) -> bool:
     return any(module in FASTAI_1 for module, _ in export.reading.names)
 
 
-def _fastai_1(export: ExportFile) -> Iterator[Finding]:
-    if _is_fastai_1(export):
-        yield Finding.of(
-            "fastai-1",
-            "The export is of fastai 1, whose modules no longer exist. Train it again with "
-            "fastai 2.",
-        )
-
-
 def _own_network(network: Network | None) -> Iterator[Finding]:
     """Name the network's classes whose code only --trust runs."""
     if network is None or not network.own:
         return
-    names = joined([printable(layer.full) for layer in network.own])
+    names = list_some([printable(layer.full) for layer in network.own])
     if any(layer.carried for layer in network.own):
         place = (
             f"Its network is made of {names}, whose code is embedded in the file and fits only the "
@@ -144,10 +139,11 @@ def _own_network(network: Network | None) -> Iterator[Finding]:
 
 def _own_callbacks(callbacks: Sequence[str]) -> Iterator[Finding]:
     """Name callbacks whose code an import doesn't read; those of fastai serve training."""
-    if own := [printable(name) for name in callbacks if not name.startswith("fastai.")]:
+    names = dict.fromkeys(name for name in callbacks if not name.startswith("fastai."))
+    if own := [printable(name) for name in names]:
         yield Finding.of(
             "own-callbacks",
-            f"Callbacks that aren't fastai's stay behind: {joined(own)}. If one of them changes "
+            f"Callbacks that aren't fastai's stay behind: {list_some(own)}. If one of them changes "
             "photos or predictions, learn.predict gives other answers than Loupe.",
             fatal=False,
         )

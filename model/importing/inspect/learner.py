@@ -29,21 +29,18 @@ MAX_LABEL = 200
 
 Loss = Literal["softmax", "sigmoid"]
 
+SOFTMAX = (
+    "CrossEntropyLossFlat FocalLoss FocalLossFlat LabelSmoothingCrossEntropy "
+    "LabelSmoothingCrossEntropyFlat"
+).split()
+
 LOSSES: dict[str, Loss] = {
-    "fastai.losses.CrossEntropyLossFlat": "softmax",
-    "fastai.losses.FocalLoss": "softmax",
-    "fastai.losses.FocalLossFlat": "softmax",
-    "fastai.losses.LabelSmoothingCrossEntropy": "softmax",
-    "fastai.losses.LabelSmoothingCrossEntropyFlat": "softmax",
     # Until fastai 2.1 they were in layers.
-    "fastai.layers.CrossEntropyLossFlat": "softmax",
-    "fastai.layers.LabelSmoothingCrossEntropy": "softmax",
-    "fastai.layers.LabelSmoothingCrossEntropyFlat": "softmax",
+    **{f"fastai.{home}.{name}": "softmax" for home in ("losses", "layers") for name in SOFTMAX},
     "torch.nn.modules.loss.CrossEntropyLoss": "softmax",
-    "fastai.losses.BCEWithLogitsLossFlat": "sigmoid",
-    "fastai.layers.BCEWithLogitsLossFlat": "sigmoid",
-    "torch.nn.modules.loss.BCEWithLogitsLoss": "sigmoid",
     "torch.nn.functional.cross_entropy": "softmax",
+    **{f"fastai.{home}.BCEWithLogitsLossFlat": "sigmoid" for home in ("losses", "layers")},
+    "torch.nn.modules.loss.BCEWithLogitsLoss": "sigmoid",
     "torch.nn.functional.binary_cross_entropy_with_logits": "sigmoid",
 }
 """Loss functions, and what the network's outputs are under each."""
@@ -54,7 +51,6 @@ VOCABULARIES = {
     "fastai.data.transforms.EncodedMultiCategorize",
 }
 CATEGORY_MAP = "fastai.data.transforms.CategoryMap"
-AFTER_VOCABULARY = {"fastai.data.transforms.OneHotEncode"}
 
 COLOUR = "fastai.vision.core.PILImage"
 GREYSCALE = "fastai.vision.core.PILImageBW"
@@ -62,7 +58,7 @@ GREYSCALE = "fastai.vision.core.PILImageBW"
 
 @dataclass(frozen=True)
 class LearnerParts:
-    """What answering needs of a learner, and the names of what it does not need.
+    """The parts of a learner that predictions need, and the names of those that they don't.
 
     ``network`` is the placeholder of the network, ``architecture`` the name that it was made
     by (``torchvision.models.resnet.resnet18``, or timm's), or nothing. ``greyscale`` is true
@@ -129,7 +125,7 @@ def _valid_loader(loaders: Any) -> dict[Any, Any]:
 def _pipelines(dataset: Any) -> tuple[list[Any], list[Any]]:
     """Return the transforms of photos and of labels."""
     try:
-        lists = [one.attributes["tfms"] for one in elements(dataset.attributes["tls"])]
+        lists = [item.attributes["tfms"] for item in elements(dataset.attributes["tls"])]
     except (AttributeError, KeyError, Unreadable):
         raise ExportRefused(
             f"Its data set is {full_name(dataset)}, and not fastai's Datasets."
@@ -147,7 +143,7 @@ def read_labels(transforms: list[Any]) -> tuple[str, ...]:
     Raises:
         ExportRefused: there are none, or they can't be told apart or shown.
     """
-    vocabularies = [one for one in transforms if full_name(one) in VOCABULARIES]
+    vocabularies = [item for item in transforms if full_name(item) in VOCABULARIES]
     if len(vocabularies) != 1:
         raise ExportRefused(
             "It has no labels (dls.vocab): Loupe takes classifiers, with a CategoryBlock or a "
@@ -189,7 +185,7 @@ def _vocabulary(vocabulary: Any) -> list[Any]:
 def _label(label: Any, advice: str) -> str:
     is_missing = label is None or label != label
     if isinstance(label, list | tuple | dict | set | bytes):
-        raise ExportRefused("It answers several questions at once, and Loupe takes one.")
+        raise ExportRefused("It predicts several targets; Loupe supports one.")
     text = "" if is_missing else str(label)
     if not text.strip() or len(text) > MAX_LABEL or INVISIBLE.search(" ".join(text.split())):
         raise ExportRefused(
@@ -206,17 +202,17 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
     Raises:
         ExportRefused: it is not a known loss function of classifiers, or its threshold is none.
     """
+    settings = loss.attributes if isinstance(loss, Placeholder) else {}
     name = full_name(loss)
-    if isinstance(loss, Placeholder) and name.endswith(".BaseLoss"):
-        name = full_name(loss.attributes.get("func"))
-    if name not in LOSSES or not isinstance(loss, Placeholder | PlaceholderType):
+    if name.endswith(".BaseLoss"):
+        name = full_name(settings.get("func"))
+    if name not in LOSSES:
         raise ExportRefused(
             f"Its loss function is {name}, and only that says what the network's outputs mean. "
             "Loupe knows CrossEntropyLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat, "
             "BCEWithLogitsLossFlat and torch's own. If one of them fits, set it (learn.loss_func = "
             "CrossEntropyLossFlat()) and export again."
         )
-    settings = loss.attributes if isinstance(loss, Placeholder) else {}
     return LOSSES[name], _threshold(settings.get("thresh", WORDS["present_from"]))
 
 
@@ -236,7 +232,7 @@ def _threshold(value: Any) -> float:
 
 
 def _opens_greyscale(transforms: list[Any]) -> bool:
-    """Return whether photos open in greyscale, having checked that nothing else is done there.
+    """Return True if photos open in greyscale; nothing else may be done there.
 
     Transforms before the one that opens a photo read a table or a folder, and are skipped for
     single photos, as fastai does.
@@ -244,7 +240,7 @@ def _opens_greyscale(transforms: list[Any]) -> bool:
     Raises:
         ExportRefused: they are opened in another way.
     """
-    acting = [one for one in transforms if not is_noop(one)]
+    acting = [transform for transform in transforms if not is_noop(transform)]
     if not acting:
         raise ExportRefused("Its photos are not opened by an ImageBlock, and Loupe needs one.")
     last = acting[-1]
@@ -263,7 +259,7 @@ def _created_image(function: Any) -> str:
     if full_name(function) == "types.MethodType" and len(function.args) == 2:
         # Since fastai 2.8 the method itself is in the file, as compiled code.
         method, owner = function.args
-        is_create = full_name(method) in CREATE or _code_name(method) == "PILBase.create"
+        is_create = full_name(method) in CREATE or _is_compiled_create(method)
         return owner.full if is_create and isinstance(owner, PlaceholderType) else ""
     return ""
 
@@ -271,15 +267,14 @@ def _created_image(function: Any) -> str:
 CREATE = {"fastai.vision.core.PILBase.create", "fastai.vision.core.PILImage.create"}
 
 
-def _code_name(function: Any) -> str:
-    """Return the name that compiled code in the file goes by, if it is fastai's own."""
+def _is_compiled_create(function: Any) -> bool:
+    """Return True for compiled code in the file that goes by the name of fastai's ``create``."""
     if not full_name(function).endswith("._make_function") or len(function.args) < 2:
-        return ""
+        return False
     code, around = function.args[:2]
     if not isinstance(around, dict) or around.get("__name__") != "fastai.vision.core":
-        return ""
-    texts = [arg for arg in getattr(code, "args", ()) if isinstance(arg, str)]
-    return next((text for text in texts if text == "PILBase.create"), "")
+        return False
+    return "PILBase.create" in [arg for arg in getattr(code, "args", ()) if isinstance(arg, str)]
 
 
 def _architecture(arch: Any) -> str:
@@ -298,17 +293,15 @@ def _unneeded(attributes: dict[Any, Any], photos: list[Any], target: list[Any]) 
 
 
 def _inner_names(values: Any) -> list[str]:
-    """Return the names of callbacks or metrics; none if they can't be read."""
+    """Return the names of callbacks, or of metrics, which fastai wraps; none if unreadable."""
     try:
-        return [_inner_name(one) for one in elements(values)]
+        listed = elements(values)
     except Unreadable:
         return []
-
-
-def _inner_name(one: Any) -> str:
-    """Return the name of a callback, or of a metric, which fastai wraps."""
-    if isinstance(one, Placeholder):
-        function = one.attributes.get("func")
-        if isinstance(function, PlaceholderType):
-            return function.full
-    return full_name(one)
+    functions = [
+        item.attributes.get("func") if isinstance(item, Placeholder) else None for item in listed
+    ]
+    return [
+        full_name(function if isinstance(function, PlaceholderType) else item)
+        for item, function in zip(listed, functions, strict=True)
+    ]

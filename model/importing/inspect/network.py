@@ -43,7 +43,6 @@ class Layer:
     module: str
     name: str
     carried: bool = False
-    training: bool = False
     parameters: dict[str, Tensor | None] = field(default_factory=dict)
     buffers: dict[str, Tensor | None] = field(default_factory=dict)
     transient: frozenset[str] = frozenset()
@@ -58,7 +57,7 @@ class Layer:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether its class is in a module of the allow-list."""
+        """True if its class is in a module of the allow-list."""
         return not self.carried and is_allowed_layer(self.module, self.name)
 
 
@@ -71,14 +70,14 @@ class Network:
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer once, however often it is part of others."""
-        near, met = [self.root], {id(self.root)}
-        while near:
-            layer = near.pop()
+        pending, seen = [self.root], {id(self.root)}
+        while pending:
+            layer = pending.pop()
             yield layer
             for child in layer.layers.values():
-                if child is not None and id(child) not in met:
-                    met.add(id(child))
-                    near.append(child)
+                if child is not None and id(child) not in seen:
+                    seen.add(id(child))
+                    pending.append(child)
 
     def weights(self) -> dict[str, Tensor]:
         """Return the tensors of the state dict by name."""
@@ -163,8 +162,7 @@ class _Reader:
         transient = state.get("_non_persistent_buffers_set")
         if not isinstance(transient, set | frozenset | list | tuple):
             transient = ()
-        layer.transient = frozenset(one for one in transient if isinstance(one, str))
-        layer.training = bool(state.get("training", False))
+        layer.transient = frozenset(name for name in transient if isinstance(name, str))
         layer.attributes = self._attributes(state, path)
         self.layers[id(value)] = layer
 
@@ -193,7 +191,7 @@ class _Reader:
             raise _strange("", "uses the same weights more often than any network")
 
     def _attributes(self, state: Mapping[Any, Any], path: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
         for key, value in state.items():
             if not isinstance(key, str):
                 raise _strange(path, "has an attribute without a name")
@@ -214,8 +212,8 @@ class _Reader:
                     f"Its layer {path or 'at the top'} replaces {key}, which is code, and no "
                     "import runs that. Put it into a class of its own and export again."
                 )
-            found[key] = _attribute(value)
-        return found
+            attributes[key] = _attribute(value)
+        return attributes
 
 
 STRUCTURE = {

@@ -3,19 +3,38 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Placeholder", "PlaceholderType", "Storage"]
+__all__ = ["DTYPES", "Placeholder", "PlaceholderType", "Storage"]
+
+DTYPES = {
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "DoubleStorage": "<f8",
+    # NumPy has no such type; its bits are the upper half of a float32.
+    "BFloat16Storage": "<u2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "|b1",
+}
+"""torch's storages, and the types of their numbers in NumPy."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A tensor's numbers, by reference: torch's name of their type, key, device and count."""
+    """A tensor's numbers, by reference: torch's name of their type, key and count."""
 
     # Without slots: up to Python 3.11.3 they would replace __setstate__.
 
     type: str
     key: str
-    location: str
     size: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its numbers; those of unknown types count as eight each."""
+        return self.size * int(DTYPES.get(self.type, "8")[-1])
 
     def __setstate__(self, state: Any) -> None:
         """Refuse what a pickle sets on it after it was checked."""

@@ -1,15 +1,14 @@
 """The report on an export: plain values that can be printed and written as JSON."""
 
 import json
-from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ...bundle import StrictModel
-from ...text import escape, list_some
+from ...text import escape
 
-__all__ = ["ExportReport", "Finding", "Kind", "joined", "printable"]
+__all__ = ["ExportReport", "Finding", "Kind", "printable"]
 
 Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
 
@@ -72,8 +71,3 @@ class ExportReport(StrictModel):
 def printable(text: str, limit: int = MAX_PRINTED) -> str:
     r"""Return a text from a file, fit for a terminal: the invisible is written as ``\x1b``."""
     return escape(text if len(text) <= limit else text[:limit] + "…")
-
-
-def joined(words: Collection[str]) -> str:
-    """Return words with commas, and how many more there are."""
-    return list_some(list(dict.fromkeys(words)))

@@ -11,14 +11,12 @@ from typing import Any, BinaryIO
 from ...errors import ExportRefused
 from .placeholders import Storage
 from .report import printable
-from .tensors import DTYPES, Tensor
+from .tensors import MAX_DIMENSIONS, Tensor
 
 __all__ = ["is_safetensors", "read_safetensors"]
 
 MAX_HEADER = 16 * 2**20
 """Bytes of the list of tensors; large networks have some 100 kB."""
-
-MAX_DIMENSIONS = 16
 
 STORAGES = {
     "F16": "HalfStorage",
@@ -36,7 +34,7 @@ STORAGES = {
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Return whether ``head`` begins a safetensors file, even one that was cut short."""
+    """Return True if ``head`` begins a safetensors file, even one that was cut short."""
     return head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") < 2**48
 
 
@@ -97,12 +95,11 @@ def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int, int]:
     numbers = (*shape, begin, end) if isinstance(shape, list) else (None,)
     if not all(type(number) is int and 0 <= number < 2**48 for number in numbers):
         raise _damaged(f"the shape or the offsets of {printable(name)} aren't whole numbers")
-    storage_type, count = STORAGES[kind], math.prod(shape)
-    item = int(DTYPES[storage_type][1][-1])
-    if end > available or end - begin != count * item:
+    storage = Storage(STORAGES[kind], name, math.prod(shape))
+    if end > available or end - begin != storage.bytes:
         raise _damaged(f"the data of {printable(name)} doesn't match its shape")
     strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
-    return Tensor(Storage(storage_type, name, "cpu", count), 0, tuple(shape), strides), begin, end
+    return Tensor(storage, 0, tuple(shape), strides), begin, end
 
 
 def _damaged(why: str) -> ExportRefused:

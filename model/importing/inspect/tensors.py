@@ -8,28 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .placeholders import Placeholder, PlaceholderType, Storage
+from .placeholders import DTYPES, Placeholder, PlaceholderType, Storage
 
-__all__ = ["DTYPES", "StrangeTensor", "Tensor", "as_tensor", "repeats_numbers", "to_numpy"]
-
-DTYPES: dict[str, tuple[str, str]] = {
-    "FloatStorage": ("float32", "<f4"),
-    "HalfStorage": ("float16", "<f2"),
-    "DoubleStorage": ("float64", "<f8"),
-    # NumPy has no such type; its bits are the upper half of a float32.
-    "BFloat16Storage": ("bfloat16", "<u2"),
-    "LongStorage": ("int64", "<i8"),
-    "IntStorage": ("int32", "<i4"),
-    "ShortStorage": ("int16", "<i2"),
-    "CharStorage": ("int8", "<i1"),
-    "ByteStorage": ("uint8", "<u1"),
-    "BoolStorage": ("bool", "|b1"),
-}
-"""torch's storages, and the types of their numbers in torch and NumPy."""
+__all__ = ["MAX_DIMENSIONS", "StrangeTensor", "Tensor", "as_tensor", "repeats_numbers", "to_numpy"]
 
 MAX_DIMENSIONS = 16
 MAX_SHARING = 4
-"""How many times the numbers of all tensors may be those that the file holds."""
+"""Most numbers of all tensors, in multiples of those that the file holds."""
 
 MAX_WRAPPED = 4
 """Functions around functions that make one tensor."""
@@ -60,7 +45,7 @@ class Tensor:
 
     @property
     def count(self) -> int:
-        """How many numbers it has."""
+        """The number of its numbers."""
         return math.prod(self.shape)
 
 
@@ -100,13 +85,13 @@ def _view(args: tuple[Any, ...]) -> Tensor:
         raise StrangeTensor(f"a tensor is of the type {storage.type}")
     if not isinstance(offset, int) or offset < 0 or len(shape) != len(strides):
         raise StrangeTensor("a tensor's shape contradicts itself")
-    found = Tensor(storage, offset, shape, strides)
+    tensor = Tensor(storage, offset, shape, strides)
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= storage.size:
         raise StrangeTensor("a tensor reaches beyond the numbers that it has")
-    if found.count > storage.size:
+    if tensor.count > storage.size:
         raise StrangeTensor("a tensor claims more numbers than it has")
-    return found
+    return tensor
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
@@ -120,7 +105,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
 
 
 def repeats_numbers(tensors: Iterable[Tensor]) -> bool:
-    """Return whether tensors would take far more memory than their storages do."""
+    """Return True if tensors would take far more memory than their storages do."""
     storages: dict[str, int] = {}
     numbers = 0
     for tensor in tensors:
@@ -137,9 +122,8 @@ def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
     Raises:
         StrangeTensor: ``data`` has another size than the storage, or NumPy has no such array.
     """
-    name, code = DTYPES[tensor.storage.type]
-    dtype = np.dtype(code)
-    if len(data) != tensor.storage.size * dtype.itemsize:
+    dtype = np.dtype(DTYPES[tensor.storage.type])
+    if len(data) != tensor.storage.bytes:
         raise StrangeTensor("its weights are not as many as it says")
     numbers = np.frombuffer(data, dtype)
     try:
@@ -152,6 +136,6 @@ def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
     except (ValueError, OverflowError):
         # An empty tensor: nothing else limits its other sides.
         raise StrangeTensor("a tensor is larger than any array") from None
-    if name == "bfloat16":
+    if tensor.storage.type == "BFloat16Storage":
         return (view.astype(np.uint32) << 16).view(np.float32)
     return view

@@ -35,7 +35,7 @@ class CannotFold(Exception):
 
 @dataclass(slots=True)
 class Preprocessing:
-    """What happens to a photo, put together transform by transform.
+    """Everything done to a photo, put together transform by transform.
 
     ``recipe`` holds values of a ``PreprocessConfig``. ``mean`` and ``std`` are float64 [3], of
     pixels between 0 and 1.
@@ -57,7 +57,7 @@ class Transform:
         settings: the attributes that matter there, with fastai's defaults. ``size`` is read as
             (height, width), or None.
         fold: adds what the transform does to the preprocessing.
-        describe: returns words for ``doctor``, or nothing.
+        describe: returns words for ``doctor``, or nothing, from its name and settings.
         arguments: returns the arguments of fastai's constructor.
         width_first: fastai keeps ``size`` as (width, height).
         of_batches: it takes batches, not single photos.
@@ -67,7 +67,7 @@ class Transform:
 
     settings: Settings
     fold: Callable[[Preprocessing, Settings], None]
-    describe: Callable[[Settings], str] = lambda _: ""
+    describe: Callable[[str, Settings], str] = lambda *_: ""
     arguments: Callable[[Settings], dict[str, Any]] = dict
     width_first: bool = False
     of_batches: bool = False
@@ -146,12 +146,12 @@ def _fold_scaling(steps: Preprocessing, _: Settings) -> None:
         raise CannotFold("on batches")
 
 
-def _describe_size(settings: Settings) -> str:
+def _describe_size(name: str, settings: Settings) -> str:
     if settings["size"] is None:
         return ""
     height, width = settings["size"]
-    method = settings.get("method")
-    return f"to {height} × {width}" + (f" ({method})" if isinstance(method, str) else "")
+    method = f" ({settings['method']})" if "method" in settings else ""
+    return f"{name} to {height} × {width}{method}"
 
 
 def _with_resamples(settings: Settings) -> dict[str, Any]:
@@ -216,7 +216,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         AFFINE,
     ),
     f"{TRANSFORMS_MODULE}.Normalize": Transform(
-        {"mean": None, "std": None}, _fold_normalize, lambda _: "normalised", of_batches=True
+        {"mean": None, "std": None}, _fold_normalize, lambda *_: "normalised", of_batches=True
     ),
 }
 """The transforms that an import understands, by full name."""

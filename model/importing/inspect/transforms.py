@@ -63,8 +63,7 @@ class Step:
 
     def describe(self) -> str:
         """Return what it does in words; nothing if that isn't worth a word."""
-        words = TRANSFORMS[self.name].describe(self.settings)
-        return f"{self.name.rpartition('.')[2]} {words}" if words.startswith("to ") else words
+        return TRANSFORMS[self.name].describe(self.name.rpartition(".")[2], self.settings)
 
 
 def transforms_of(pipeline: Any) -> list[Any]:

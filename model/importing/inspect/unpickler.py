@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from .placeholders import PlaceholderType, Storage
 
-__all__ = ["LimitExceeded", "Reading", "Unpickler", "resolve"]
+__all__ = ["LimitExceeded", "UnpickleResult", "Unpickler", "resolve"]
 
 MAX_NAMES = 20_000
 """Names of classes and functions in one file; exports of large networks have a few hundred."""
@@ -37,29 +37,15 @@ PLAIN: dict[tuple[str, str], Any] = {
 """The only real things a file can name: Python's own containers."""
 
 
-BUILTIN_TYPES = frozenset(
-    """
-    CodeType MethodType ModuleType NoneType EllipsisType NotImplementedType SimpleNamespace
-    CellType GenericAlias UnionType MappingProxyType
-    """.split()
-)
-"""Types that cloudpickle looks up by name, for code and for annotations."""
-
-
-COMPILED = {"_functools": "functools", "_operator": "operator"}
-"""Compiled halves of Python's modules, and the names that they go by."""
-
-
 class LimitExceeded(pickle.UnpicklingError):
     """A pickle that needs more than an export does."""
 
 
 @dataclass(slots=True)
-class Reading:
+class UnpickleResult:
     """The names, types and storages that the pickles of one file refer to."""
 
     names: dict[tuple[str, str], PlaceholderType] = field(default_factory=dict)
-    builtin_types: dict[str, PlaceholderType] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
 
     def named(self, module: str, name: str) -> PlaceholderType:
@@ -79,7 +65,7 @@ class Unpickler(pickle.Unpickler):
     file runs. Containers, text, bytes and numbers are Python's own.
     """
 
-    def __init__(self, file: BinaryIO, reading: Reading) -> None:
+    def __init__(self, file: BinaryIO, reading: UnpickleResult) -> None:
         # As torch.load does, for text of Python 2.
         super().__init__(file, encoding="utf-8", errors="replace")
         self.reading = reading
@@ -96,10 +82,10 @@ class Unpickler(pickle.Unpickler):
         if isinstance(pid, tuple) and pid[:1] == ("module",) and len(pid) > 1:
             return pid[1]
         try:
-            kind, storage_type, key, location, size, *view = pid
+            kind, storage_type, key, _device, size, *view = pid
             if kind != "storage" or not isinstance(storage_type, PlaceholderType):
                 raise ValueError
-            storage = Storage(storage_type.name, str(key), str(location), int(size))
+            storage = Storage(storage_type.name, str(key), int(size))
             if any(part is not None for part in view) or size < 0:
                 raise ValueError
         except (TypeError, ValueError):
@@ -112,12 +98,11 @@ class Unpickler(pickle.Unpickler):
         return known
 
 
-def resolve(reading: Reading, module: str, name: str) -> Any:
+def resolve(reading: UnpickleResult, module: str, name: str) -> Any:
     """Return what stands for ``module.name`` of a pickle: a placeholder, or a container."""
     # Protocols 0 to 2 write Python 2's names.
     module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
     module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-    module = COMPILED.get(module, module)
     if (module, name) in PLAIN:
         return PLAIN[module, name]
     known = reading.named(module, name)
@@ -132,7 +117,7 @@ class _Emulated:
     __slots__ = ("emulate", "known", "reading")
 
     def __init__(
-        self, reading: Reading, known: PlaceholderType, emulate: Callable[..., Any]
+        self, reading: UnpickleResult, known: PlaceholderType, emulate: Callable[..., Any]
     ) -> None:
         self.reading, self.known, self.emulate = reading, known, emulate
 
@@ -147,46 +132,40 @@ class _Emulated:
         return self.known(*args, **kwargs) if result is NotImplemented else result
 
 
-def _getattr(reading: Reading, owner: Any, name: Any, *_: Any) -> Any:
+def _getattr(reading: UnpickleResult, owner: Any, name: Any, *_: Any) -> Any:
     """``getattr`` on a class or module gives a longer name."""
     if isinstance(name, str) and isinstance(owner, PlaceholderType):
         return reading.named(owner.module, f"{owner.name}.{name}" if owner.name else name)
     return NotImplemented
 
 
-def _encode(_: Reading, text: Any, encoding: Any = "utf-8", *__: Any) -> Any:
+def _encode(_: UnpickleResult, text: Any, encoding: Any = "utf-8", *__: Any) -> Any:
     """``_codecs.encode(text, "latin1")`` is how protocol 2 writes bytes."""
     if isinstance(text, str) and encoding in ("latin1", "latin-1"):
         return codecs.encode(text, "latin1")
     return NotImplemented
 
 
-def _new(_: Reading, cls: Any, *args: Any) -> Any:
+def _new(_: UnpickleResult, cls: Any, *args: Any) -> Any:
     """``copyreg``'s functions for protocols that have no instruction of their own for it."""
     return cls(*args) if isinstance(cls, PlaceholderType) else NotImplemented
 
 
-def _reconstructor(_: Reading, cls: Any, *__: Any) -> Any:
+def _reconstructor(_: UnpickleResult, cls: Any, *__: Any) -> Any:
     return cls() if isinstance(cls, PlaceholderType) else NotImplemented
 
 
-def _module(reading: Reading, name: Any, *_: Any) -> Any:
+def _module(reading: UnpickleResult, name: Any, *_: Any) -> Any:
     """cloudpickle's way to a module that code in the file uses."""
     return reading.named(name, "") if isinstance(name, str) else NotImplemented
 
 
-def _builtin_type(reading: Reading, name: Any) -> Any:
+def _builtin_type(reading: UnpickleResult, name: Any) -> Any:
     """cloudpickle's way to types that have no module, as that of compiled code."""
-    if not isinstance(name, str):
-        return NotImplemented
-    if name not in BUILTIN_TYPES:
-        return reading.named("types", name)
-    if name not in reading.builtin_types:
-        reading.builtin_types[name] = PlaceholderType.of("types", name)
-    return reading.builtin_types[name]
+    return reading.named("types", name) if isinstance(name, str) else NotImplemented
 
 
-def _class(_: Reading, *args: Any) -> Any:
+def _class(_: UnpickleResult, *args: Any) -> Any:
     """cloudpickle's class: ``(type, name, bases, {"__module__": …}, …)``."""
     texts = [arg for arg in args[:3] if isinstance(arg, str)]
     around = next((arg for arg in args if isinstance(arg, dict)), {})

@@ -16,13 +16,13 @@ WRAPPERS = ("model", "state_dict", "model_state_dict")
 """Keys under which checkpoints keep the weights; the first is fastai's."""
 
 PARALLEL = "module."
-"""What every name begins with if the network was trained on several GPUs."""
+"""Prefix of every name if the network was trained on several GPUs."""
 
 MAX_TENSORS = 50_000
 MAX_NAME = 500
 
 HEAD = re.compile(r"(1|fc|heads?|last_linear|classifier)\.")
-"""How the names of a network's last layers begin."""
+"""Prefixes of the names of a network's last layers."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,12 @@ def _named(name: Any) -> str:
 def describe_weights(state: StateDict) -> tuple[str, ...]:
     """Return what is known of weights, and what isn't, one sentence each."""
     numbers = sum(tensor.count for tensor in state.tensors.values())
-    found = [f"It holds {len(state.tensors):,} tensors with {numbers:,} numbers."]
+    sentences = [f"It holds {len(state.tensors):,} tensors with {numbers:,} numbers."]
     if {name.partition(".")[0] for name in state.tensors} == {"0", "1"}:
-        found.append("They are named as in vision_learner's networks: a body and a head.")
+        sentences.append("They are named as in vision_learner's networks: a body and a head.")
     if state.outputs:
-        found.append(f"Its last layer seems to have {state.outputs:,} outputs: one per label.")
-    found.append("The network's name, its labels and how photos are prepared aren't in the file.")
-    return tuple(found)
+        sentences.append(f"Its last layer seems to have {state.outputs:,} outputs: one per label.")
+    sentences.append(
+        "The network's name, its labels and how photos are prepared aren't in the file."
+    )
+    return tuple(sentences)

@@ -91,4 +91,4 @@ OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...box) {
   return image;
 };
 """
-"""What browsers do that resist fingerprinting."""
+"""Changes pixels, as browsers do that resist fingerprinting."""

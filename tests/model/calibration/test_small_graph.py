@@ -85,12 +85,14 @@ def test_small_graph_of_an_older_bundle_is_calibrated_without_a_new_version(
 ) -> None:
     run("calibrate", "tiny", photos, "--unknown", greys)
     bundle = get_bundle("tiny")
-    made = (bundle.folder / SMALL_CARD).read_text()
+    first = (bundle.folder / SMALL_CARD).read_text()
     (bundle.folder / SMALL_CARD).unlink()
     result = run("calibrate", "tiny", photos, "--unknown", greys, "--small")
     assert result.exit_code == 0, result.output
     assert get_bundle("tiny").version == bundle.version
-    before, after = (text.splitlines() for text in (made, (bundle.folder / SMALL_CARD).read_text()))
+    before, after = (
+        text.splitlines() for text in (first, (bundle.folder / SMALL_CARD).read_text())
+    )
     assert [line for line in before if "command" not in line] == [
         line for line in after if "command" not in line
     ]

@@ -154,10 +154,10 @@ def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle)
     grey = photos / "grey.png"
     grey.write_bytes(encoded(colour((128, 128, 128)), "PNG"))
     result = run("identify", "--model", "calibrated", "--json", photos / "red.png", grey)
-    red, strange = lines(result)
+    red, grey_line = lines(result)
     assert (red["known"], red["answer"], red["plausible"]) == (True, "red", ["red"])
     assert isinstance(red["novelty"], float)
-    assert (strange["known"], strange["answer"]) == (False, None)
+    assert (grey_line["known"], grey_line["answer"]) == (False, None)
 
 
 def test_several_labels_are_a_list(photos: Path, models_dir: Path) -> None:
@@ -248,7 +248,7 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["identify", "--model", "dogs", "x.jpg"], "Error: No model named 'dogs'"),
         (["identify", "--model", "tiny", "--engine", "learner", "x.jpg"], "engine-unavailable"),
@@ -262,10 +262,12 @@ def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_failure_is_one_line_and_exit_2(tiny_bundle: Bundle, words: list[str], said: str) -> None:
+def test_failure_is_one_line_and_exit_2(
+    tiny_bundle: Bundle, words: list[str], message: str
+) -> None:
     result = run(*words)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
 

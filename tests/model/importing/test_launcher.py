@@ -114,7 +114,7 @@ def test_worker_has_no_network_or_reports_it(run: Run) -> None:
         assert output.splitlines()[-1] in ("['lo']", "[]")
 
 
-def test_a_kernel_that_keeps_the_network_is_reported(
+def test_kernel_that_keeps_the_network_is_reported(
     run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Path(isolation.__file__).read_text()

@@ -33,11 +33,11 @@ def test_options_are_read() -> None:
     assert read(normalize="imagenet").normalize[0] == (0.485, 0.456, 0.406)
 
 
-def test_without_any_there_are_none() -> None:
+def test_no_options_give_no_settings() -> None:
     assert WeightsSettings.from_options(dict.fromkeys(GIVEN, "")) is None
 
 
-def test_all_that_are_missing_are_named() -> None:
+def test_all_missing_options_are_named() -> None:
     assert set(GIVEN) == set(OPTIONS)
     for left_out in GIVEN:
         options = {**GIVEN, left_out: ""}
@@ -78,7 +78,7 @@ def test_labels_come_from_a_file_in_its_order(data: bytes, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "sentence"),
     [
         ("arch", "x" * 101, "at most 100 characters"),
         ("labels", "nowhere.txt", "no file nowhere.txt"),
@@ -98,11 +98,13 @@ def test_labels_come_from_a_file_in_its_order(data: bytes, tmp_path: Path) -> No
         ("normalize", "0.5/1/2", "neither"),
     ],
 )
-def test_an_odd_value_is_told_what_is_taken(option: str, value: str, said: str) -> None:
+def test_unreadable_value_is_refused_with_what_is_taken(
+    option: str, value: str, sentence: str
+) -> None:
     with pytest.raises(DataError) as raised:
         read(**{option: value})
     assert str(raised.value).startswith(f"--{option}:")
-    assert said in str(raised.value)
+    assert sentence in str(raised.value)
 
 
 def test_more_labels_than_a_model_may_have_are_refused(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_more_labels_than_a_model_may_have_are_refused(tmp_path: Path) -> None:
         read(labels=str(path))
 
 
-def test_a_larger_file_of_labels_is_not_read(tmp_path: Path) -> None:
+def test_larger_file_of_labels_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     with path.open("wb") as file:
         file.truncate(2**24 + 1)

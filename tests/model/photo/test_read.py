@@ -163,9 +163,9 @@ def test_transparency_becomes_white(format: str) -> None:
     alpha[:, 32:] = 255
     clear = picture.copy()
     clear.putalpha(Image.fromarray(alpha))
-    got = pixels(read(encoded(clear, format)).image)
-    assert got[:, :30].min() >= 255 - LOSSY[format]
-    assert np.abs(got[:, 34:] - pixels(picture)[:, 34:]).mean() <= LOSSY[format]
+    result = pixels(read(encoded(clear, format)).image)
+    assert result[:, :30].min() >= 255 - LOSSY[format]
+    assert np.abs(result[:, 34:] - pixels(picture)[:, 34:]).mean() <= LOSSY[format]
 
 
 def test_half_transparency_mixes_with_white() -> None:
@@ -179,16 +179,16 @@ def test_transparent_palettes_and_colours_become_white() -> None:
     palette = Image.new("P", (4, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putdata([0, 1, 0, 1])
-    got = read(encoded(palette, "PNG", transparency=0)).image
-    assert got.getpixel((0, 0)) == (255, 255, 255)
-    assert got.getpixel((1, 0)) == (40, 50, 60)
-    got = read(encoded(palette, "PNG", transparency=b"\x00\xff")).image
-    assert got.getpixel((2, 0)) == (255, 255, 255)
+    result = read(encoded(palette, "PNG", transparency=0)).image
+    assert result.getpixel((0, 0)) == (255, 255, 255)
+    assert result.getpixel((1, 0)) == (40, 50, 60)
+    result = read(encoded(palette, "PNG", transparency=b"\x00\xff")).image
+    assert result.getpixel((2, 0)) == (255, 255, 255)
     plain = Image.new("RGB", (2, 1), (1, 2, 3))
     plain.putpixel((1, 0), (9, 9, 9))
-    got = read(encoded(plain, "PNG", transparency=(1, 2, 3))).image
-    assert got.getpixel((0, 0)) == (255, 255, 255)
-    assert got.getpixel((1, 0)) == (9, 9, 9)
+    result = read(encoded(plain, "PNG", transparency=(1, 2, 3))).image
+    assert result.getpixel((0, 0)) == (255, 255, 255)
+    assert result.getpixel((1, 0)) == (9, 9, 9)
 
 
 def test_cmyk_reads_with_and_without_adobe_marker() -> None:

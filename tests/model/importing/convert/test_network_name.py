@@ -13,7 +13,7 @@ from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
-from tests.model.importing.learners import loaders, pictures, read_back, vision
+from tests.model.importing.learners import loaders, pictures, read_back, tiny_learner, vision
 
 pytestmark = [
     pytest.mark.torch,
@@ -62,7 +62,7 @@ def arch(name: str) -> Any:
     ],
     ids=str,
 )
-def test_a_network_is_named_if_it_can_be_rebuilt(
+def test_network_is_named_if_it_can_be_rebuilt(
     folder: Path, data: Any, body: str, options: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     from fastai.vision.all import Resize
@@ -77,7 +77,7 @@ def test_a_network_is_named_if_it_can_be_rebuilt(
     assert not found.multilabel
 
 
-def test_a_name_is_found_without_the_learners_own_word(data: Any) -> None:
+def test_name_is_found_in_exports_that_lack_it(data: Any) -> None:
     """As in exports of older fastai, which did not write it down."""
     for body, library in (
         ("mobilenet_v3_small", "torchvision"),
@@ -90,18 +90,14 @@ def test_a_name_is_found_without_the_learners_own_word(data: Any) -> None:
         assert (found.architecture.library, found.architecture.body) == (library, body)
 
 
-def whole(body: str, **options: Any) -> Any:
+def whole(library: str, body: str, **options: Any) -> Any:
     """A network as its library builds it, with random weights and statistics."""
-    import timm
     import torch
 
+    from model.learner.rebuild import native_network
+
     torch.manual_seed(0)
-    made = arch(body)
-    if isinstance(made, str):
-        network = timm.create_model(made, num_classes=2, **options)
-    else:
-        outputs = {"n_out": 2} if body.startswith("xresnet") else {"num_classes": 2}
-        network = made(**outputs, **options)
+    network = native_network(library, body, 2, **options)
     for name, part in network.named_buffers():
         if "running" in name:
             part.copy_(torch.rand_like(part) + 0.5)
@@ -109,34 +105,31 @@ def whole(body: str, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("body", "options", "expected"),
+    ("library", "body"),
     [
-        ("resnet18", {}, ("torchvision", "resnet18", "native", True)),
-        ("squeezenet1_1", {}, ("torchvision", "squeezenet1_1", "native", True)),
-        ("test_byobnet", {}, ("timm", "test_byobnet", "native", True)),
-        ("xresnet18", {}, ("fastai", "xresnet18", "native", True)),
-        pytest.param(
-            "xresnet18_deep",
-            {"act_cls": "Mish"},
-            ("custom", "XResNet", "custom", False),
-            marks=pytest.mark.slow,
-        ),
+        ("torchvision", "resnet18"),
+        ("torchvision", "squeezenet1_1"),
+        ("timm", "test_byobnet"),
+        ("fastai", "xresnet18"),
     ],
-    ids=str,
 )
-def test_a_whole_network_of_a_library_is_named(
-    data: Any, body: str, options: dict[str, Any], expected: tuple[Any, ...]
-) -> None:
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, Mish
-
-    if "act_cls" in options:
-        options = {"act_cls": Mish}
-    found = found_in(Learner(data, whole(body, **options), loss_func=CrossEntropyLossFlat()))
+def test_whole_network_of_a_library_is_named(data: Any, library: str, body: str) -> None:
+    found = found_in(tiny_learner(data, whole(library, body)))
     named = found.architecture
-    assert (named.library, named.body, named.head, found.learner) == expected
+    assert (named.library, named.body, named.head) == (library, body, "native")
+    assert found.learner
 
 
-def test_a_head_of_one_layer_is_linear(data: Any) -> None:
+@pytest.mark.slow
+def test_changed_network_of_a_library_has_no_name(data: Any) -> None:
+    from fastai.vision.all import Mish
+
+    found = found_in(tiny_learner(data, whole("fastai", "xresnet18_deep", act_cls=Mish)))
+    named = found.architecture
+    assert (named.library, named.body, found.learner) == ("custom", "XResNet", False)
+
+
+def test_head_of_one_layer_is_linear(data: Any) -> None:
     from fastai.vision.all import nn
 
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 2))
@@ -159,29 +152,16 @@ def _bundle(models_dir: Path, learner: Any) -> Bundle:
 
 
 @pytest.mark.slow
-def test_a_bundle_of_timm_answers_the_same_by_both_engines(models_dir: Path, folder: Path) -> None:
-    from fastai.vision.all import Resize, aug_transforms
-
-    sized = loaders(folder, Resize(100), aug_transforms(size=40, min_scale=0.75))
-    bundle = _bundle(models_dir, vision(sized, "test_byobnet"))
-    assert bundle.manifest.recipe.graph_size == (40, 40)
-    answers = [start(bundle, name).run(bundle.golden.pixels) for name in ("compiled", "learner")]
-    for output in answers:
-        np.testing.assert_allclose(output.probabilities, bundle.golden.probabilities, atol=1e-4)
-        assert output.features.shape[1] == bundle.manifest.architecture.features
-    np.testing.assert_allclose(answers[0].features, answers[1].features, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("body", ["squeezenet1_1", "test_byobnet", "xresnet18"])
-def test_a_whole_network_answers_the_same_by_both_engines(
-    models_dir: Path, tmp_path: Path, data: Any, body: str
+@pytest.mark.parametrize(
+    ("library", "body"),
+    [("torchvision", "squeezenet1_1"), ("timm", "test_byobnet"), ("fastai", "xresnet18")],
+)
+def test_whole_network_predicts_the_same_by_both_engines(
+    models_dir: Path, tmp_path: Path, data: Any, library: str, body: str
 ) -> None:
-    from fastai.vision.all import CrossEntropyLossFlat, Learner
-
     from model.learner.fastai_export import export_learner, predict_with_export
 
-    original = Learner(data, whole(body), loss_func=CrossEntropyLossFlat())
+    original = tiny_learner(data, whole(library, body))
     bundle = _bundle(models_dir, original)
     assert bundle.manifest.engines == ("compiled", "learner")
     pixels = bundle.golden.pixels
@@ -200,15 +180,11 @@ def test_a_whole_network_answers_the_same_by_both_engines(
 
 
 @pytest.mark.slow
-def test_a_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
+def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
     """Its features are read by a hook, which would see those of other threads."""
-    from fastai.vision.all import CrossEntropyLossFlat, Learner
-
     from model.engines.learner import LearnerEngine
 
-    bundle = _bundle(
-        models_dir, Learner(data, whole("xresnet18"), loss_func=CrossEntropyLossFlat())
-    )
+    bundle = _bundle(models_dir, tiny_learner(data, whole("fastai", "xresnet18")))
     engine = LearnerEngine(bundle)
     running: list[None] = []
     most: list[int] = []
@@ -228,9 +204,9 @@ def test_a_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: An
     assert most == [1, 1, 1, 1]
 
 
-def test_features_are_what_the_last_linear_layer_gets(models_dir: Path, data: Any) -> None:
+def test_features_are_the_input_of_the_last_linear_layer(models_dir: Path, data: Any) -> None:
     import torch
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+    from fastai.vision.all import nn
 
     net = nn.Sequential(
         nn.Conv2d(3, 5, 3, stride=4),
@@ -240,8 +216,7 @@ def test_features_are_what_the_last_linear_layer_gets(models_dir: Path, data: An
         nn.Linear(5, 2),
         nn.Hardtanh(-3, 3),
     )
-    learner = Learner(data, net, loss_func=CrossEntropyLossFlat())
-    bundle = _bundle(models_dir, learner)
+    bundle = _bundle(models_dir, tiny_learner(data, net))
     named = bundle.manifest.architecture
     assert (named.library, named.body, named.features) == ("custom", "Conv2d", 5)
     assert set(bundle.manifest.files) == {"graph.onnx", "golden.npz"}
@@ -252,18 +227,18 @@ def test_features_are_what_the_last_linear_layer_gets(models_dir: Path, data: An
 
 
 def test_without_a_linear_layer_features_are_the_logits(data: Any) -> None:
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+    from fastai.vision.all import nn
 
     model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    found = found_in(Learner(data, model, loss_func=CrossEntropyLossFlat()))
+    found = found_in(tiny_learner(data, model))
     assert (found.architecture.body, found.architecture.features) == ("Conv2d", 2)
 
 
 def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
+    from fastai.vision.all import nn
 
     def learner(*layers: Any) -> Any:
-        return Learner(data, nn.Sequential(*layers), loss_func=CrossEntropyLossFlat())
+        return tiny_learner(data, nn.Sequential(*layers))
 
     pool = nn.AdaptiveAvgPool2d(1), nn.Flatten()
     with pytest.raises(ExportRefused, match="1 channels"):

@@ -14,7 +14,9 @@ from tests.model.importing.learners import (
     pictures,
     predict,
     read_back,
+    restore,
     sensitive_learner,
+    tiny_learner,
 )
 
 pytestmark = pytest.mark.torch
@@ -83,3 +85,28 @@ def test_network_that_fails_on_its_own_photos_is_refused_with_the_reason(folder:
         ExportRefused, match=r"^Its network can't take photos of 64 × 64: .*learn\.predict"
     ):
         read_back(learner)
+
+
+def test_network_embedded_in_the_file_runs_only_with_trust(folder: Path, tmp_path: Path) -> None:
+    import torch
+    from fastai.vision.all import Resize
+    from torch import nn
+
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(3, 2)
+
+        def forward(self, images: Any) -> Any:
+            return self.head(self.pool(images).flatten(1)) * 3
+
+    # Seen as of a notebook, so that its code is written into the file.
+    Own.__module__ = "__main__"
+    path = tmp_path / "export.pkl"
+    tiny_learner(loaders(folder, Resize(64)), Own()).export(path)
+    with pytest.raises(ExportRefused, match=r"made of __main__\.Own"):
+        restore(path)
+    model = restore(path, trust=True).model
+    assert type(model).__name__ == "Own"
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(model(images), model.head(images.mean((2, 3))) * 3)

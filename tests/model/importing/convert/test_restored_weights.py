@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.errors import ExportRefused
@@ -20,7 +20,11 @@ from tests.model.importing.learners import (
     vision,
 )
 
-pytestmark = pytest.mark.torch
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
+]
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 OPTIONS = {
@@ -60,7 +64,8 @@ def write(learner: Any, path: Path) -> Path:
         return Path(learner.save("learn"))
     if path.suffix == ".safetensors":
         halves = {
-            name: one.half() if one.is_floating_point() else one for name, one in state.items()
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in state.items()
         }
         safetensors.torch.save_file(halves, path)
     else:
@@ -70,26 +75,33 @@ def write(learner: Any, path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "tolerance"),
-    [("learn.pth", 0), ("state.pth", 0), ("old.pth", 0), ("half.safetensors", 5e-3)],
+    [("learn.pth", 1e-6), ("state.pth", 1e-6), ("old.pth", 1e-6), ("half.safetensors", 5e-3)],
 )
-def test_answers_are_the_learners(
+def test_probabilities_are_the_learners(
     name: str, tolerance: float, learner: Any, folder: Path, tmp_path: Path
 ) -> None:
     from model.importing.convert.reference import reference_probabilities
 
     photo = folder / "owl" / "1.png"
-    expected = predict(learner, photo)
-    given = WeightsSettings.from_options(OPTIONS)
-    restored = restore(write(learner, tmp_path / name), given)
+    restored = restore(write(learner, tmp_path / name), WeightsSettings.from_options(OPTIONS))
     found = reference_probabilities(restored.model, restored.pipeline, [photo], multilabel=False)
-    np.testing.assert_allclose(found[0], expected, atol=tolerance or 1e-6)
+    np.testing.assert_allclose(found[0], predict(learner, photo), atol=tolerance)
     report = restored.report()
     assert report.labels == ("cat", "dog", "owl")
     assert (report.recipe.resize, report.recipe.method) == ((48, 64), "pad")
     assert report.architecture.mean == MEAN
-    assert (report.architecture.library, report.learner) == ("timm", True)
 
 
+def restore_state(state: Any, folder: Path, **options: str) -> Any:
+    """Restore a state dict with other options than usual."""
+    import torch
+
+    torch.save(state, folder / "state.pth")
+    changed = {**OPTIONS, **{f"--{name}": value for name, value in options.items()}}
+    return restore(folder / "state.pth", WeightsSettings.from_options(changed))
+
+
+@pytest.mark.parametrize("head", ["fastai", "native"])
 @pytest.mark.parametrize(
     ("arch", "library"),
     [
@@ -98,34 +110,65 @@ def test_answers_are_the_learners(
         pytest.param("xresnet18", "fastai", marks=pytest.mark.slow),
     ],
 )
-def test_a_whole_network_of_a_library_gets_both_engines(
-    arch: str, library: str, tmp_path: Path
+def test_network_is_built_by_name_and_gets_both_engines(
+    arch: str, library: str, head: str, folder: Path, tmp_path: Path
 ) -> None:
+    import fastai.vision.all as fastai
     import torch
 
     from model.learner.rebuild import native_network
 
-    path = tmp_path / "state.pth"
-    torch.save(native_network(library, arch, 3).state_dict(), path)
-    given = WeightsSettings.from_options({**OPTIONS, "--arch": arch})
-    report = restore(path, given).report()
-    named = report.architecture
-    assert (named.library, named.body, named.head) == (library, arch, "native")
-    assert report.draft("made").engines == ("compiled", "learner")
+    if head == "native":
+        network = native_network(library, arch, 3).eval()
+    else:
+        data = loaders(folder, fastai.Resize(64))
+        network = vision(data, getattr(fastai, arch, arch)).model
+    restored = restore_state(network.state_dict(), tmp_path, arch=arch)
+    photos = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(restored.model(photos), network(photos))
+    draft = restored.report().draft()
+    named = draft.architecture
+    assert (named.library, named.body, named.head) == (library, arch, head)
+    assert draft.engines == ("compiled", "learner")
 
 
-def test_a_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(learner: Any, tmp_path: Path) -> None:
+    state = learner.model.state_dict()
+    for options, weights, sentence in (
+        ({"labels": "cat,dog"}, state, "has 3 outputs, and --labels gives 2"),
+        ({"arch": "test_efficientnet"}, state, "don't fit test_efficientnet"),
+        ({}, dict(list(state.items())[1:]), r"1 missing \(0.model"),
+        (
+            {},
+            {**state, "\x1b[31mhook": next(iter(state.values()))},
+            r"1 that it doesn't have \(\\x1b\[31mhook\)",
+        ),
+    ):
+        with pytest.raises(ExportRefused, match=sentence):
+            restore_state(weights, tmp_path, **options)
+
+
+@pytest.mark.parametrize("arch", ["resnet_18", "hf_hub:someone/network", "os.system", "load"])
+def test_only_listed_names_are_built(arch: str, learner: Any, tmp_path: Path) -> None:
+    hint = "Similar names: resnet18" if arch == "resnet_18" else ""
+    with pytest.raises(ExportRefused, match=f"has a network.*{hint}"):
+        restore_state(learner.model.state_dict(), tmp_path, arch=arch)
+
+
+def test_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
     import timm
-    import torch
 
-    path = tmp_path / "weights.pth"
-    torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=3).state_dict(), path)
-    given = WeightsSettings.from_options({**OPTIONS, "--arch": "vit_tiny_patch16_224"})
-    with pytest.raises(ExportRefused) as raised:
-        restore(path, given)
-    message = str(raised.value)
-    assert message.startswith("vit_tiny_patch16_224 can't take photos of 48 × 64: ")
-    assert message.endswith("(224). Give the --size that it was trained with.")
+    arch = "vit_tiny_patch16_224"
+    state = timm.create_model(arch, num_classes=3).state_dict()
+    with pytest.raises(
+        ExportRefused, match=rf"^{arch} can't take photos of 48 × 64: .*\(224\)\. Give the --size"
+    ):
+        restore_state(state, tmp_path, arch=arch)
+
+
+def import_weights(*words: Any) -> Result:
+    return CliRunner().invoke(main, ["import", "--name", "mine", *map(str, words)])
 
 
 @pytest.mark.slow
@@ -134,28 +177,27 @@ def test_weights_become_a_model_of_both_engines(
 ) -> None:
     monkeypatch.setenv("LOUPE_THREADS", "1")
     settings.cache_clear()
-    path = write(learner, tmp_path / "learn.pth")
     words = [word for option in OPTIONS.items() for word in option]
-    result = CliRunner().invoke(main, ["import", str(path), "--name", "mine", *words])
+    result = import_weights(write(learner, tmp_path / "learn.pth"), *words)
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
     assert_engines_agree("mine", learner, folder / "dog" / "0.png")
 
 
-def test_what_is_missing_or_too_much_is_said(
+def test_missing_and_unneeded_options_are_named(
     learner: Any, tmp_path: Path, data_folder: Path
 ) -> None:
     weights = write(learner, tmp_path / "state.pth")
     learner.path = tmp_path
     learner.export("export.pkl")
     words = [word for option in OPTIONS.items() for word in option]
-    for command, said in (
+    for command, sentence in (
         ([weights], "Add --arch"),
         ([weights, *words[:4]], "Add --size (224"),
         ([tmp_path / "export.pkl", *words], "Leave out --arch"),
     ):
-        result = CliRunner().invoke(main, ["import", "--name", "mine", *map(str, command)])
+        result = import_weights(*command)
         assert result.exit_code == 2
-        assert said in result.stderr
+        assert sentence in result.stderr
     assert not data_folder.joinpath("models", "mine").exists()

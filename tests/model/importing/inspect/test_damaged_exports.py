@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from model.errors import ExportRefused
 from model.importing.inspect.inspection import inspect_file
 from tests.model.importing.inspect.pickles import torch_zip
-from tests.model.importing.learners import loaders, pictures
+from tests.model.importing.learners import loaders, pictures, tiny_learner
 from tests.model.importing.memory import limited_memory
 
 pytestmark = pytest.mark.torch
@@ -24,20 +24,19 @@ pytestmark = pytest.mark.torch
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """An export in torch's format and in its older one, small."""
     import torch
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, Resize, load_learner, nn
+    from fastai.vision.all import Resize, load_learner
 
     folder = tmp_path_factory.mktemp("both")
     data = loaders(pictures(folder / "photos"), Resize(32))
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     path, old = folder / "new.pkl", folder / "old.pkl"
-    Learner(data, network, CrossEntropyLossFlat()).export(path, pickle_module=pickle)
+    tiny_learner(data).export(path, pickle_module=pickle)
     with pytest.warns(UserWarning, match="insecure"):
         learner = load_learner(path)
     torch.save(learner, old, _use_new_zipfile_serialization=False)
     return [path.read_bytes(), old.read_bytes()]
 
 
-def test_the_older_format_says_the_same(both: list[bytes], tmp_path: Path) -> None:
+def test_older_format_has_the_same_report(both: list[bytes], tmp_path: Path) -> None:
     found = []
     for data in both:
         (tmp_path / "export.pkl").write_bytes(data)
@@ -50,7 +49,7 @@ def test_the_older_format_says_the_same(both: list[bytes], tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["zip", "legacy"])
-def test_what_is_cut_short_is_said(both: list[bytes], which: int, tmp_path: Path) -> None:
+def test_cut_export_is_damaged(both: list[bytes], which: int, tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
     data = both[which]
     for size in (*range(1, 400, 31), *range(400, len(data), 4999), len(data) - 1):
@@ -92,7 +91,7 @@ def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_
             json.loads(inspect_file(path).to_json())
 
 
-def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
+def test_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
     # LONG_BINPUT: the unpickler's array of what it remembers grows to twice this index.
     path.write_bytes(torch_zip(b"\x80\x04Nr\xff\xff\xff\xff."))
@@ -104,7 +103,7 @@ def test_a_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
 @hypothesis_settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a_pickle_in_the_zip_may_be_anything(
+def test_noise_in_the_zip_is_refused(
     both: list[bytes], tmp_path: Path, noise: bytes, seed: int
 ) -> None:
     draw = random.Random(seed)

@@ -126,8 +126,8 @@ def refusal(path: Path) -> str:
 
     try:
         with open_export(path) as export:
-            if export.damage or any(finding.fatal for finding in export.findings):
-                return export.damage or export.findings[0].message
+            if export.damage:
+                return export.damage
             weights = Weights(export.read_storage)
             if state := read_state_dict(export.root):
                 for tensor in state.tensors.values():

@@ -14,7 +14,7 @@ from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.learner import LearnerParts, read_labels, read_learner
 from model.importing.inspect.placeholders import PlaceholderType
-from tests.model.importing.learners import loaders, pictures
+from tests.model.importing.learners import loaders, pictures, tiny_learner
 
 pytestmark = pytest.mark.torch
 
@@ -28,10 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> LearnerParts:
     """Export a learner with another loss or vocabulary, and read it."""
-    from fastai.vision.all import CrossEntropyLossFlat, Learner, nn
-
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    learner = Learner(data, network, loss_func=loss or CrossEntropyLossFlat())
+    learner = tiny_learner(data, **({"loss_func": loss} if loss else {}))
     categorize = data.tls[1].tfms.fs[-1]
     usual = categorize.vocab
     if vocab is not None:
@@ -56,7 +53,7 @@ def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> Lea
         (["a", "b\ud800"], r"'b\\ud800'"),
         ([1, "1"], "read the same: '1'"),
         ([], "empty"),
-        ([["a", "b"], ["c"]], "several questions"),
+        ([["a", "b"], ["c"]], "several targets"),
     ],
     ids=str,
 )
@@ -83,7 +80,7 @@ def test_labels_are_text_whatever_they_were(data: Any, tmp_path: Path) -> None:
     assert of([np.int64(7), np.str_("x")]) == ("7", "x")
 
 
-def test_loss_says_what_outputs_mean(data: Any, tmp_path: Path) -> None:
+def test_loss_determines_activation_and_threshold(data: Any, tmp_path: Path) -> None:
     from fastai.vision.all import (
         BCEWithLogitsLossFlat,
         FocalLossFlat,
@@ -143,16 +140,14 @@ def test_labels_may_be_markup(data: Any, tmp_path: Path) -> None:
 
 
 def test_callbacks_that_are_not_fastais_are_noted(data: Any, tmp_path: Path) -> None:
-    from fastai.vision.all import Callback, CrossEntropyLossFlat, Learner, ProgressCallback, nn
+    from fastai.vision.all import Callback, ProgressCallback
 
     class Inverting(Callback):
         def before_batch(self) -> None:
             self.learn.xb = (1 - self.xb[0],)
 
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     for callback, expected in ((Inverting, 1), (ProgressCallback, 0)):
-        learner = Learner(data, network, CrossEntropyLossFlat(), cbs=callback)
-        learner.export(tmp_path / "export.pkl")
+        tiny_learner(data, cbs=callback).export(tmp_path / "export.pkl")
         report = inspect_file(tmp_path / "export.pkl")
         assert not report.fatal
         assert len(report.problems) == expected

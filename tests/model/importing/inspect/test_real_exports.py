@@ -86,34 +86,6 @@ def test_enumerations_of_early_python_311_are_read(write: Write) -> None:
     assert (report.labels, report.problems) == (("cat", "dog"), ())
 
 
-@pytest.mark.parametrize("name", ["lambda", "regex", "augmented", "callbacks", "ranger", "focal"])
-def test_usual_learner_has_no_findings(name: str, write: Write, photos: Path) -> None:
-    import fastai.vision.all as fastai
-
-    def data(items: Any = None, batches: Any = None, get_y: Any = None) -> Any:
-        return loaders(photos, items or fastai.Resize(32), batches, get_y=get_y)
-
-    norm = fastai.Normalize.from_stats(*fastai.imagenet_stats, cuda=False)
-    regex = fastai.using_attr(fastai.RegexLabeller(r"^(\d)"), "name")
-    options: dict[str, Any] = {
-        "lambda": lambda: {"data": data(get_y=lambda path: path.parent.name)},
-        "regex": lambda: {"data": data(get_y=regex), "net": None},
-        "augmented": lambda: {
-            "data": data(fastai.RandomResizedCrop(32), [*fastai.aug_transforms(), norm])
-        },
-        "callbacks": lambda: {
-            "cbs": [fastai.MixUp(), fastai.CSVLogger()],
-            "metrics": [fastai.error_rate, fastai.F1Score(average="macro")],
-        },
-        "ranger": lambda: {
-            "loss_func": fastai.LabelSmoothingCrossEntropyFlat(),
-            "opt_func": fastai.ranger,
-        },
-        "focal": lambda: {"loss_func": fastai.FocalLossFlat()},
-    }[name]()
-    assert inspect_file(write(**options)).problems == ()
-
-
 @pytest.mark.parametrize(
     ("network", "library"),
     [("resnet18", "torchvision"), ("xresnet18", "fastai"), ("resnet10t", "timm")],
@@ -128,14 +100,6 @@ def test_library_of_the_network_is_named(
     report = inspect_file(tmp_path / "export.pkl")
     assert (report.library, report.fatal) == (library, False)
     assert report.weights_bytes > 1e6
-
-
-def test_several_labels(write: Write, photos: Path) -> None:
-    from fastai.vision.all import BCEWithLogitsLossFlat, Resize
-
-    data = loaders(photos, Resize(32), multilabel=True)
-    report = inspect_file(write(data, loss_func=BCEWithLogitsLossFlat(), metrics=[]))
-    assert (report.task, report.labels) == ("multi-label", ("cat", "dog"))
 
 
 @pytest.fixture
@@ -197,7 +161,7 @@ def test_command_in_a_complete_learner_is_not_run(photos: Path, tmp_path: Path) 
     report = inspect_file(tmp_path / "export.pkl")
     assert not report.fatal
     assert f"{os.name}.system" in report.names
-    assert restore(tmp_path / "export.pkl").labels == ("cat", "dog")
+    assert restore(tmp_path / "export.pkl").parts.labels == ("cat", "dog")
     assert not (tmp_path / "marker").exists()
 
 

@@ -56,7 +56,7 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "sentence"),
     [
         ({"a": entry(offsets=(0, 28))}, "doesn't match its shape"),
         ({"a": entry(offsets=(8, 32))}, "doesn't match its shape"),
@@ -85,11 +85,11 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
         (b'{"a": "' + b"x" * 2**24 + b'"}', "larger than any"),
     ],
 )
-def test_odd_safetensors_are_refused(header: Any, said: str, tmp_path: Path) -> None:
+def test_odd_safetensors_are_refused(header: Any, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(safetensors(header, bytes(24)))
     with pytest.raises(ExportRefused) as raised:
         inspect_file(tmp_path / "weights")
-    assert said in str(raised.value)
+    assert sentence in str(raised.value)
 
 
 @pytest.mark.parametrize("sides", [2, 15])
@@ -110,7 +110,7 @@ def test_safetensors_cut_short_are_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_checkpoints_are_read_without_what_lies_beside_the_weights(tmp_path: Path) -> None:
+def test_checkpoint_is_read_for_its_weights_alone(tmp_path: Path) -> None:
     import torch
     from torch import nn
 
@@ -134,7 +134,7 @@ def test_checkpoints_are_read_without_what_lies_beside_the_weights(tmp_path: Pat
 
 @pytest.mark.torch
 @pytest.mark.parametrize("saved", [{}, {"a": 1}, {1: 2}, {"model": {}}, ["weights"]])
-def test_what_is_not_weights_alone_is_refused(saved: Any, tmp_path: Path) -> None:
+def test_file_without_weights_is_refused(saved: Any, tmp_path: Path) -> None:
     import torch
 
     torch.save(saved, tmp_path / "weights.pth")
@@ -143,7 +143,7 @@ def test_what_is_not_weights_alone_is_refused(saved: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.torch
-def test_doctor_says_what_to_give(tmp_path: Path) -> None:
+def test_doctor_names_the_options_for_weights(tmp_path: Path) -> None:
     import torch
     from torch import nn
 

@@ -65,7 +65,7 @@ class OldExport:
 
     @cached_property
     def predictions(self) -> dict[str, Any]:
-        """What that version predicted: labels, photos, probabilities [photos, labels]."""
+        """The predictions of that version: labels, photos, probabilities [photos, labels]."""
         kind = self.path.stem if self.path.suffix == ".pkl" else "weights"
         all_kinds = json.loads(self.path.with_name("predictions.json").read_text())
         predictions: dict[str, Any] = all_kinds[kind]
