@@ -17,7 +17,6 @@ __all__ = [
     "asked_for",
     "choose_model",
     "chosen_bundle",
-    "forget_address",
     "model_to_load",
     "remember_address",
     "write_address",
@@ -70,7 +69,8 @@ def choose_model(name: str) -> str | None:
     # Streamlit forbids it once the widget is made, even without a change.
     if state.get("model") != name:
         state["model"] = name
-    forget_address()
+    # The visitor chose, so what addresses asked for no longer counts.
+    state.pop(ASKED, None)
     return None if name == default_model() else name
 
 
@@ -87,11 +87,6 @@ def write_address(**values: str | None) -> None:
                 params.set_with_no_forward_msg(name, value)
     # Sends the address, without further changes.
     st.query_params.update()
-
-
-def forget_address() -> None:
-    """Forget what addresses asked for, because the visitor chose a model or an engine."""
-    st.session_state.pop(ASKED, None)
 
 
 def chosen_bundle() -> Bundle | None:

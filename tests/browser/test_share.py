@@ -17,7 +17,7 @@ def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header
         run.wait_for("Photos pass through Cloudflare's servers, which can read them.")
         printed, children = run.output(), run.children().values()
         assert f"Loupe on the internet:  {address}\n" in printed
-        assert "  opens with:             A thousand everyday things (imagenet)\n" in printed
+        assert "  opens with:             A thousand everyday things\n" in printed
         assert "LOUPE_DOWNLOADS=false keeps the files private" in printed
         assert "█" in printed
         options = {"base_url": address, "ignore_https_errors": True}
