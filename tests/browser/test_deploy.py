@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import checked_page, wait_until_drawn
 from tests.browser.server import serving
-from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
 from tests.pages.hostile import LABELS
 
