@@ -20,7 +20,7 @@ __all__ = [
     "Traffic",
 ]
 
-READ_DATE = "2026-11-26"
+READ_DATE = "2026-11-25"
 """Day by which all sources were read."""
 
 

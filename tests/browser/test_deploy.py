@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import checked_page, wait_until_drawn
 from tests.browser.server import serving
+from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
 from tests.pages.hostile import LABELS
 
@@ -74,20 +75,12 @@ def test_download_holds_the_chosen_model(browser, owner, request):
     assert not owner.tracebacks()
 
 
-@pytest.mark.parametrize("place", ["phone", "desk"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_page_with_own_models_is_readable(browser, owner, place, colours):
-    options = {
-        "base_url": owner.url,
-        "viewport": PHONE if place == "phone" else DESK,
-        "color_scheme": colours,
-        "has_touch": place == "phone",
-        "device_scale_factor": 2 if place == "phone" else 1,
-    }
-    with checked_page(browser, options) as page:
+@pytest.mark.parametrize("name", LOOKS)
+def test_page_with_own_models_is_readable(browser, owner, name):
+    with open_look(browser, owner.url, name) as look:
+        page = look.page
         page.goto(f"/deploy?{NEEDS}")
         expect(page.get_by_role("heading", name="hosts match")).to_be_visible()
-        look = Look(page, f"{place}-{colours}")
         look.check("deploy-own")
         caption = page.get_by_test_id("stCaptionContainer").filter(has_text="to deploy")
         expect(caption).to_contain_text("**bold** and _slanted_")
