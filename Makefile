@@ -36,7 +36,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 UV  := $(BIN)/uv --quiet
 
-# The environments of 'make converters', each with its requirements in converters/.
+# The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
 .PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
@@ -65,13 +65,13 @@ $(VENV)/.dev: $(LOCKED)/requirements-dev.txt $(VENV)/.app
 	@touch $@
 
 run: $(VENV)/.app
-	@$(BIN)/python -m ui.serve --port $(PORT)
+	@$(BIN)/python -m launch.serve --port $(PORT)
 
 share: $(VENV)/.app
-	@$(BIN)/python -m ui.share --port $(PORT) $(if $(WITH),--with $(WITH))
+	@$(BIN)/python -m launch.share --port $(PORT) $(if $(WITH),--with $(WITH))
 
 phone: $(VENV)/.app
-	@$(BIN)/python -m ui.phone --port $(PORT)
+	@$(BIN)/python -m launch.phone --port $(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
@@ -108,8 +108,8 @@ lock: $(VENV)/.made
 	$(call compile,.,$(if $(UPGRADE),--upgrade))
 	@for name in $(CONVERTERS); do \
 	  case $$name in coreml) set -- 3.11 -c requirements-dev.txt;; *) set -- 3.12;; esac; \
-	  $(UV) pip compile converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
-	    -o converters/$$name.txt >/dev/null || exit 1; done
+	  $(UV) pip compile model/exporting/converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
+	    -o model/exporting/converters/$$name.txt >/dev/null || exit 1; done
 
 latest: $(VENV)/.made
 	@mkdir -p build/latest
@@ -127,7 +127,7 @@ bench: $(VENV)/.dev
 
 converters: $(CONVERTERS:%=build/converters/%/.ready)
 
-build/converters/%/.ready: converters/%.txt
+build/converters/%/.ready: model/exporting/converters/%.txt
 	@test -n "$(CONVERTER_PYTHON)" || { echo "The converters need Python 3.12 or 3.13 with venv (on Debian: apt install python3-venv)."; exit 1; }
 	@echo "Installing $* with $$($(CONVERTER_PYTHON) --version) ..."
 	@rm -rf build/converters/$* && $(CONVERTER_PYTHON) -m venv build/converters/$*
@@ -135,7 +135,7 @@ build/converters/%/.ready: converters/%.txt
 	@touch $@
 
 # It also sees the packages of $(VENV), torch among them, and doesn't change them.
-build/converters/coreml/.ready: converters/coreml.txt $(VENV)/.app
+build/converters/coreml/.ready: model/exporting/converters/coreml.txt $(VENV)/.app
 	@echo "Installing coreml ..."
 	@rm -rf build/converters/coreml && $(BIN)/python -m venv build/converters/coreml
 	@build/converters/coreml/bin/python -m pip --disable-pip-version-check --quiet install -r $<

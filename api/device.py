@@ -16,19 +16,16 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from model import Bundle, list_models
-from model.bundle import get_bundle
-from model.classifier import default_model
-from model.errors import BundleNotFound, EngineUnavailable
-from model.exporting.cache import find_file, find_folder
-from model.exporting.device_files import (
+from model.browser.cache import find_file, find_folder
+from model.browser.device_files import (
     SAMPLES,
     device_dir,
     device_name,
     index_json,
     model_json,
 )
-from model.exporting.folder_maker import RETRY_SECONDS, folder_maker
-from model.exporting.page_files import (
+from model.browser.folder_maker import RETRY_SECONDS, folder_maker
+from model.browser.page_files import (
     FILE_LIST,
     JAVASCRIPT,
     PAGE_DIR,
@@ -36,7 +33,10 @@ from model.exporting.page_files import (
     POLICY,
     list_kept,
 )
-from model.exporting.runtime import RUNTIME, runtime_dir, runtime_name
+from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
+from model.bundle import get_bundle
+from model.classifier import default_model
+from model.errors import BundleNotFound, EngineUnavailable
 from model.samples import samples
 from model.settings import settings
 

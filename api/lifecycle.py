@@ -18,17 +18,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import LoupeError, load
+from model.answer.share_link import prepare_signing
 from model.backup import CORRECTIONS_FILE
-from model.disk import make_private
+from model.browser.cache import find_folder
+from model.browser.folder_maker import folder_maker
+from model.browser.runtime import find_npm, runtime_dir, runtime_name
+from model.browser.streamlit_files import PARTS, compress_all, find_compressed
 from model.errors import EngineUnavailable
 from model.events import subscribe
-from model.exporting.cache import find_folder
-from model.exporting.folder_maker import folder_maker
-from model.exporting.runtime import find_npm, runtime_dir, runtime_name
-from model.exporting.streamlit_files import PARTS, compress_all, find_compressed
 from model.resources import limit_malloc_arenas
 from model.settings import settings
-from model.share_link import prepare_signing
+from model.storage.disk import make_private
 
 from . import telemetry
 from .dispatcher import dispatcher

@@ -21,14 +21,14 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from model import Classifier, load
 from model.admission import admission_queue
-from model.answer_json import answer_to_json
+from model.answer.answer_json import answer_to_json
+from model.answer.share_link import MAX_TOKEN_LENGTH
+from model.corrections.page_sessions import page_sessions
 from model.engine_info import ServerEngine
 from model.errors import Busy
 from model.explanation import map_to_json
-from model.page_sessions import page_sessions
 from model.pixels import read_pixels
 from model.preprocess import Pixels
-from model.share_link import MAX_TOKEN_LENGTH
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher

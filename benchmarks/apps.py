@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from model.exporting.programs import run_program
+from model.browser.programs import run_program
 
 from .figure import NotMeasured
 from .paths import BUILD, MODEL, PEERS, ROOT
@@ -70,7 +70,7 @@ def device(name: str) -> App:
     """
     app = loupe()
     run_program(
-        [sys.executable, "-m", "model.exporting.runtime"],
+        [sys.executable, "-m", "model.browser.runtime"],
         "onnxruntime-web is missing",
         timeout=FETCH_SECONDS,
         error=NotMeasured,

@@ -16,11 +16,11 @@ from statistics import median
 import click
 from playwright.sync_api import Browser, Page, Request
 
+from model.browser.device_files import device_dir, model_json
+from model.browser.programs import run_program
+from model.browser.runtime import NPM_OPTIONS, find_npm, runtime_dir
 from model.bundle import get_bundle
-from model.exporting.device_files import device_dir, model_json
-from model.exporting.programs import run_program
-from model.exporting.runtime import NPM_OPTIONS, find_npm, runtime_dir
-from model.photo_files import list_photos
+from model.storage.photo_files import list_photos
 
 from .browser import chromium, count_bytes, new_page
 from .environment import describe

@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.atomic import replace_atomically
 from model.bundle import BUILTIN_DIR, get_bundle
 from model.exporting.export_folder import list_files
-from model.file_hash import hash_file
 from model.settings import ROOT
+from model.storage.atomic import replace_atomically
+from model.storage.file_hash import hash_file
 from model.text import list_some
 
 from .errors import DeployError, FilesDiffer

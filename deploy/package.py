@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.atomic import publish_folder
 from model.bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -21,6 +20,7 @@ from model.bundle import (
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
+from model.storage.atomic import publish_folder
 
 from .errors import DeployError, FilesDiffer, NotOffered
 from .host import Host

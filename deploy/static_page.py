@@ -9,7 +9,7 @@ from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundl
 from model.exporting.export_folder import read_record
 from model.exporting.formats import export_models
 from model.exporting.web import INDEX
-from model.file_hash import hash_file
+from model.storage.file_hash import hash_file
 from model.text import list_some
 
 from .errors import FilesDiffer

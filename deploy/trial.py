@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from model import LoupeError, load
+from model.answer.prediction import Prediction
 from model.classifier import TOLERANCE
-from model.prediction import Prediction
 from model.samples import samples
 
 from .client import Reply, send

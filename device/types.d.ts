@@ -83,7 +83,7 @@ export interface Records {
   unknown: Phrase;
 }
 
-/** See `model/words.json` and `device_words`. */
+/** See `model/answer/words.json` and `device_words`. */
 export interface Words {
   present_from: number;
   certainties: CertaintyRule[];

@@ -7,11 +7,11 @@
 Importing it loads neither streamlit nor torch nor fastai.
 """
 
+from .answer.prediction import Candidate, Prediction
 from .bundle import Bundle, list_models
 from .classifier import Classifier, load
 from .errors import LoupeError, PhotoError
 from .photo import Photo
-from .prediction import Candidate, Prediction
 
 __all__ = [
     "Bundle",

@@ -24,13 +24,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from . import zips
-from .atomic import replace_atomically
+from .answer.share_link import KEY_FILE
 from .bundle import CURRENT_FILE, StrictModel
-from .disk import name_full_disk, require_space
 from .errors import ArchiveError, DataError
 from .settings import settings
-from .share_link import KEY_FILE
+from .storage import zips
+from .storage.atomic import replace_atomically
+from .storage.disk import name_full_disk, require_space
 
 __all__ = ["REMADE", "Contents", "back_up", "restore"]
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import decision
 from .admission import Timeout, admission_queue
+from .answer import decision
+from .answer.prediction import Milliseconds, Prediction
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
@@ -27,7 +28,6 @@ from .errors import (
 )
 from .events import Event, emit, emit_error
 from .photo import MAX_BYTES, Photo, read
-from .prediction import Milliseconds, Prediction
 from .preprocess import Pixels, preprocess
 from .resources import trim_memory
 from .settings import settings

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from model import LoupeError
-from model.share_link import decode
+from model.answer.share_link import decode
 from ui.answer_view import show_answer, show_further_labels
 from ui.app_info import app_description, app_title
 from ui.capture import capture

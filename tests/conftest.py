@@ -10,8 +10,8 @@ import pytest
 from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
 from model.admission import admission_queue
-from model.exporting.runtime import runtime_dir
-from model.page_sessions import page_sessions
+from model.browser.runtime import runtime_dir
+from model.corrections.page_sessions import page_sessions
 from model.settings import settings
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny

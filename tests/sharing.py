@@ -1,4 +1,4 @@
-"""``python -m ui.share`` with a stand-in for cloudflared: Caddy, on a second loopback address.
+"""``python -m launch.share`` with a stand-in for cloudflared: Caddy, on a second loopback address.
 
 The stand-in is a real reverse proxy with https, whose certificate this machine knows by
 ``SSL_CERT_FILE`` alone. What it prints is recorded output of cloudflared with its own address.
@@ -122,12 +122,12 @@ def tunnel(folder: Path, host_header: str = "") -> str:
 def sharing(
     folder: Path, *options: str, address: str = "", **environment: str
 ) -> Iterator[Sharing]:
-    """Start ``python -m ui.share``; at the end nothing that it started may run."""
+    """Start ``python -m launch.share``; at the end nothing that it started may run."""
     clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ui.share", f"--port={free_port()}", *options],
+            [sys.executable, "-m", "launch.share", f"--port={free_port()}", *options],
             cwd=ROOT,
             env={
                 **clean,

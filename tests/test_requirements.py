@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -29,7 +30,7 @@ DECLARED = {
     ],
 }
 
-PACKAGES = ("model", "ui", "api", "deploy", "pages", "streamlit_app.py")
+PACKAGES = ("model", "ui", "api", "deploy", "launch", "pages", "streamlit_app.py")
 
 NOT_LOCKED = {"torch", "torchvision"}
 
@@ -90,7 +91,7 @@ def pins(name: str, python: str, system: str) -> dict[str, Version]:
 
 def third_party_imports(path: Path) -> Iterator[str]:
     """Yield the top-level names that a file imports from installed packages."""
-    own = {"model", "ui", "api", "deploy", "pages", "benchmarks", "tests"}
+    own = {"model", "ui", "api", "deploy", "launch", "pages", "benchmarks", "tests"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -109,6 +110,8 @@ def source_files() -> list[Path]:
         path
         for name in PACKAGES
         for path in ([ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py")))
+        # Those run in environments of their own.
+        if not path.is_relative_to(CONVERTERS_DIR)
     ]
 
 
@@ -118,7 +121,7 @@ def needs_the_learner(path: Path) -> bool:
         ROOT / "model/engines/learner.py",
         ROOT / "model/exporting/fastai_format.py",
         # For ``make phone``, which runs on the owner's machine.
-        ROOT / "ui/local_ca.py",
+        ROOT / "launch/local_ca.py",
     )
     return path in files or any(path.is_relative_to(ROOT / "model" / folder) for folder in folders)
 

@@ -5,12 +5,12 @@ from typing import Any
 import streamlit as st
 
 from model import Bundle, LoupeError, Prediction
-from model.answer_json import answer_to_json
+from model.answer.answer_json import answer_to_json
+from model.answer.decision import Certainty, certainty
+from model.answer.phrasing import honest_lines
+from model.answer.share_link import MAX_LABELS
+from model.browser.device_files import small_card_in_use
 from model.bundle import get_bundle
-from model.decision import Certainty, certainty
-from model.exporting.device_files import small_card_in_use
-from model.phrasing import honest_lines
-from model.share_link import MAX_LABELS
 from ui.charts import draw_candidates
 from ui.phrasing import headline, spell_number, to_markdown
 

@@ -8,8 +8,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model.decision import Certainty, certainty
-from model.prediction import Prediction
+from model.answer.decision import Certainty, certainty
+from model.answer.prediction import Prediction
 from ui.phrasing import format_percent
 
 __all__ = ["accent_color", "draw_candidates", "draw_counts", "text_color"]

@@ -10,7 +10,7 @@ from html import escape
 from string import Template
 
 from model import Bundle
-from model.exporting.page_files import PAGE_DIR
+from model.browser.page_files import PAGE_DIR
 from ui.app_info import app_title, first_words, header_logo
 
 __all__ = ["connection_bar", "first_screen"]

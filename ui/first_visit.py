@@ -6,8 +6,8 @@ from html import escape
 
 import streamlit as st
 
-from model.exporting.page_files import PAGE_DIR, PAGE_FILES
-from model.exporting.streamlit_files import FirstVisit
+from model.browser.page_files import PAGE_DIR, PAGE_FILES
+from model.browser.streamlit_files import FirstVisit
 
 __all__ = ["START", "add_first_visit"]
 

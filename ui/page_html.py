@@ -18,9 +18,9 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from model import Bundle
+from model.browser.streamlit_files import find_compressed, first_visit
 from model.bundle import get_bundle
 from model.errors import BundleError
-from model.exporting.streamlit_files import find_compressed, first_visit
 from model.samples import samples
 from model.settings import settings
 from ui.app_info import app_description, app_title, default_bundle

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from model import phrasing
+from model.answer import phrasing
+from model.answer.phrasing import Phrase, format_percent, shorten, spell_number
+from model.answer.prediction import Prediction
+from model.answer.share_link import Signature
 from model.bundle import ModelCard
 from model.errors import BundleError, LoupeError
-from model.phrasing import Phrase, format_percent, shorten, spell_number
-from model.prediction import Prediction
-from model.share_link import Signature
 from model.text import clean
 
 __all__ = [

@@ -18,9 +18,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError, load
-from model.answer_json import answer_to_json
-from model.page_sessions import page_sessions
-from model.share_link import MAX_LABELS
+from model.answer.answer_json import answer_to_json
+from model.answer.share_link import MAX_LABELS
+from model.corrections.page_sessions import page_sessions
 from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
 from ui.upload_cache import upload_cache

@@ -14,10 +14,10 @@ import streamlit as st
 from streamlit import runtime
 
 from model import Bundle, LoupeError
+from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
+from model.browser.device_files import LIMITS, index_json
 from model.classifier import default_model
-from model.exporting.device_files import LIMITS, index_json
 from model.settings import settings
-from model.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from ui import component
 from ui.answer_view import answer_json
 from ui.app_info import first_words, header_logo

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from model import Classifier, LoupeError, load
 from model.admission import AdmissionCancelled
 from model.errors import MissingPhoto
-from model.photo_files import PhotoFile, map_ordered, open_photos
 from model.settings import settings
+from model.storage.photo_files import PhotoFile, map_ordered, open_photos
 
 from ..body_limits import BATCH_BYTES, limited_body
 from ..dispatcher import dispatcher

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from model.answer.prediction import Milliseconds
 from model.engine_info import ServerEngine
-from model.prediction import Milliseconds
 
 from ..problems import Problem
 

@@ -12,10 +12,10 @@ import onnxruntime as ort
 from PIL import Image
 
 from model import resources
+from model.answer.prediction import Prediction
 from model.engines.compiled import GRAPH
-from model.photo_files import list_photos, map_ordered
-from model.prediction import Prediction
 from model.preprocess import FILTERS
+from model.storage.photo_files import list_photos, map_ordered
 
 from ..paths import BUILD
 from ..photos import phone_photo, small_photos, write_photo

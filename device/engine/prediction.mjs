@@ -1,6 +1,6 @@
 /**
  * From a graph's outputs to a prediction: the JSON of the command line, by the rules of
- * `model/decision.py` and `model/prediction.py`.
+ * `model/answer/decision.py` and `model/answer/prediction.py`.
  */
 
 /** @import { GraphName, ModelConfig, Output, Prediction, Times } from "../types" */
@@ -61,7 +61,7 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
   /** @type {Prediction["answer"]} */
   let answer = known === false ? null : name(order[0]);
   if (model.multilabel) {
-    answer = order.filter((label) => rounded(label) >= model.words.present_from).map(name);
+    answer = order.filter((label) => rounded(label) >= model.answer.words.present_from).map(name);
   }
   return {
     model: model.name,

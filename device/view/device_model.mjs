@@ -182,7 +182,7 @@ export class DeviceModel {
 }
 
 /**
- * Return the token of a device's answer for share links, as `model/share_link.py` does, but without
+ * Return the token of a device's answer for share links, as `model/answer/share_link.py` does, but without
  * a signature.
  */
 function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {

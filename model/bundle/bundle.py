@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
-from ..file_hash import hash_file
 from ..preprocess import Pixels
+from ..storage.file_hash import hash_file
 from .manifest import FORMAT, SMALL_CARD, File, Manifest
 
 __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]

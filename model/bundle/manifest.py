@@ -7,12 +7,12 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..engine_info import ENGINES, ServerEngine
 from ..errors import DataError
 from ..preprocess import PreprocessConfig
-from ..words import WORDS
 from .card import ModelCard, StrictModel
 
 __all__ = [
     "FORMAT",
     "NAME_RULE",
+    "PRESENT_FROM",
     "SMALL_CARD",
     "Architecture",
     "Calibration",
@@ -47,6 +47,9 @@ NAME_RULE = (
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}$", max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+PRESENT_FROM = 0.5
+"""Default threshold: the probability from which a label of a multi-label model is in the answer."""
 
 
 def title_from_name(name: str) -> str:
@@ -173,8 +176,8 @@ class ManifestDraft(StrictModel):
 
     @property
     def present_from(self) -> float:
-        """The threshold, by default 0.5 (``present_from`` in ``words.json``)."""
-        return WORDS["present_from"] if self.threshold is None else self.threshold
+        """The threshold, by default ``PRESENT_FROM``."""
+        return PRESENT_FROM if self.threshold is None else self.threshold
 
     def metric(self, name: str) -> Metric | None:
         """Return the first metric of that name, or None."""

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from ..atomic import fsync_path, publish_folder, replace_atomically, replace_folder
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
+from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .manifest import ManifestDraft
 

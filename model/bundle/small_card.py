@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from ..atomic import replace_atomically
 from ..errors import BundleError
+from ..storage.atomic import replace_atomically
 from .bundle import Bundle
 from .card import ModelCard, StrictModel
 from .manifest import SMALL_CARD, Calibration, Metric

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, ManifestDraft, publish
 from ..engine_info import DEFAULT_ENGINE
 from ..engines import start
-from ..exporting.small_graph import make_small_graph
-from ..photo_files import printable
 from ..preprocess import Pixels
 from ..settings import settings
+from ..storage.photo_files import printable
 from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import TARGET_COVERAGE, calibrate
 from .graph_head import write_calibration

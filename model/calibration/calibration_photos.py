@@ -11,7 +11,7 @@ from ..bundle import Bundle
 from ..errors import DataError
 from ..evaluation.evaluate import labelled_photos
 from ..evaluation.tables import require_single_label
-from ..photo_files import list_photos, printable
+from ..storage.photo_files import list_photos, printable
 from ..text import list_some
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..browser.small_graph import round_matrix
 from ..bundle import Calibration, PredictionSetRule
-from ..exporting.small_graph import round_matrix
 from .graph_outputs import Floats, GraphOutputs
 from .ood_detectors import (
     DEFAULT_DETECTOR,

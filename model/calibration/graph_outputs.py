@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..photo import read
-from ..photo_files import map_ordered
 from ..preprocess import Pixels, PreprocessConfig, preprocess
+from ..storage.photo_files import map_ordered
 
 __all__ = [
     "MIN_PHOTOS",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, Calibration, GraphAgreement, SmallCard, write_small_card
 from ..errors import DataError
-from ..exporting.small_graph import make_small_graph
-from ..photo_files import printable
+from ..storage.photo_files import printable
 from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from .graph_outputs import CalibrationOutputs, open_graph

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..errors import EngineUnavailable, LoupeError
-from ..photo_files import printable
 from ..settings import settings
+from ..storage.photo_files import printable
 
 __all__ = ["ErrorGroup", "require_full_install"]
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..answer.prediction import Prediction
 from ..classifier import Classifier, load
 from ..engine_info import SERVER_ENGINES
 from ..errors import LoupeError
 from ..photo import MAX_BYTES
-from ..photo_files import list_photos, map_ordered
-from ..prediction import Prediction
+from ..storage.photo_files import list_photos, map_ordered
 from ..text import clean
 from .progress import progress_bar
 

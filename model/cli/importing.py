@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from ..disk import name_full_disk, require_writable
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
+from ..storage.disk import name_full_disk, require_writable
 from ..text import clean, list_some
 from .error_group import require_full_install
 from .train import print_next_step, warn_if_shadowing

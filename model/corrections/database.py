@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from ..disk import make_private
 from ..errors import DataError
+from ..storage.disk import make_private
 
 __all__ = ["connect", "parse_url", "translate_database_errors"]
 

@@ -11,10 +11,10 @@ from typing import BinaryIO
 from pathvalidate import sanitize_filename
 from pathvalidate.handler import ReservedNameHandler
 
-from .. import zips
-from ..atomic import replace_atomically
 from ..errors import DataError
-from ..spreadsheet import escape_formula, write_csv
+from ..storage import zips
+from ..storage.atomic import replace_atomically
+from ..storage.spreadsheet import escape_formula, write_csv
 from .store import Correction, CorrectionStore
 
 __all__ = ["CSV_NAME", "FolderNames", "export_corrections", "require_export"]

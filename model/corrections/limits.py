@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ..disk import free_bytes
 from ..errors import CorrectionsFull, TooManyCorrections
 from ..settings import settings
+from ..storage.disk import free_bytes
 
 __all__ = ["Limits", "begin_exclusive", "check_limits", "to_utc"]
 

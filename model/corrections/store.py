@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..answer.prediction import Prediction
 from ..errors import DataError
-from ..prediction import Prediction
 from ..settings import settings
 from ..text import clean
 from .database import connect, parse_url, translate_database_errors

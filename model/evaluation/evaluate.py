@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
-from ..photo_files import list_photos, map_ordered, printable
+from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
 from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
 

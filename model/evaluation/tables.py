@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..answer.prediction import Prediction
 from ..errors import DataError, LoupeError
-from ..prediction import Prediction
 from .metrics import LabelScore, Proportion, expected_calibration_error
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 from ..bundle import Bundle
 from ..errors import ConversionFailed
 from ..settings import ROOT
-from .converters import CONVERTERS_DIR, find_converter, run_converter
+from .environments import CONVERTERS_DIR, find_converter, run_converter
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 __all__ = ["check_structure", "write"]

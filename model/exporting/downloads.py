@@ -7,9 +7,9 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..atomic import replace_atomically
+from ..browser.cache import derived_dir, remove_old_versions
 from ..bundle import Bundle
-from .cache import derived_dir, remove_old_versions
+from ..storage.atomic import replace_atomically
 from .formats import FORMATS
 
 __all__ = ["find_downloads", "keep_download"]

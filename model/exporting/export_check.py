@@ -15,9 +15,9 @@ from ..engine_info import DEFAULT_ENGINE
 from ..engines import start, why_unavailable
 from ..errors import ConversionFailed, DataError, PhotoError
 from ..photo import read
-from ..photo_files import list_photos
 from ..preprocess import NO_DOWNSCALE, Pixels, preprocess
 from ..samples import samples, shapes
+from ..storage.photo_files import list_photos
 
 __all__ = [
     "TOLERANCE",

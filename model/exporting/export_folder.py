@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..atomic import publish_folder, replace_folder
 from ..errors import FolderExists
-from ..file_hash import hash_file
+from ..storage.atomic import publish_folder, replace_folder
+from ..storage.file_hash import hash_file
 
 __all__ = ["RECORD", "escape_markdown", "list_files", "read_record", "write_export", "write_json"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ..browser.device_files import calibration_json
 from ..bundle import Bundle
-from .converters import CONVERTERS_DIR
-from .device_files import calibration_json
+from .environments import CONVERTERS_DIR
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown, write_json
 

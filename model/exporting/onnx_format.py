@@ -3,9 +3,9 @@
 from importlib.metadata import version
 from pathlib import Path
 
+from ..browser.device_files import run_graph
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
-from .device_files import run_graph
 from .export_check import CheckPhotos, Written, compare, golden_reference, run_reference
 
 __all__ = ["write"]

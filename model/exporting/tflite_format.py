@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
-from .converters import CONVERTERS_DIR, find_converter, run_converter
+from .environments import CONVERTERS_DIR, find_converter, run_converter
 from .export_check import (
     CheckPhotos,
     Comparison,

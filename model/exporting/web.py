@@ -15,13 +15,13 @@ from typing import Any
 
 import yaml
 
+from ..browser.device_files import SAMPLES, device_dir, index_json, model_json
+from ..browser.page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
+from ..browser.runtime import RUNTIME, runtime_dir, runtime_info
 from ..bundle import Bundle
 from ..samples import samples
-from .device_files import SAMPLES, device_dir, index_json, model_json
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
-from .page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
-from .runtime import RUNTIME, runtime_dir, runtime_info
 
 __all__ = ["INDEX", "write"]
 

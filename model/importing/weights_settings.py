@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, ValidationError
 
 from ..bundle import StrictModel, Threshold
+from ..bundle.manifest import PRESENT_FROM
 from ..errors import DataError, ExportRefused
-from ..words import WORDS
 from .inspect.learner import LearnerParts, check_labels
 from .inspect.transform_table import AUGMENT, TRANSFORMS_MODULE
 from .inspect.transforms import Step
@@ -72,7 +72,7 @@ class WeightsSettings(StrictModel):
     method: Method
     normalize: tuple[Stats, Stats]
     multilabel: bool = False
-    threshold: Threshold = WORDS["present_from"]
+    threshold: Threshold = PRESENT_FROM
 
     @classmethod
     def from_options(

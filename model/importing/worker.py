@@ -65,7 +65,7 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
     """Write the bundle's files, and probabilities that the parent compares with the bundle's."""
     import numpy as np
 
-    from ..training.onnx_export import export_onnx
+    from ..learner.onnx_export import export_onnx
     from .convert.reference import reference_probabilities
     from .convert.restored_learner import restore_learner
     from .weights_settings import WeightsSettings

@@ -11,7 +11,7 @@ from fastai.learner import CancelFitException
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..atomic import replace_atomically
+from ..storage.atomic import replace_atomically
 from .config import Progress
 
 __all__ = [

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..atomic import replace_atomically
 from ..bundle import NAME_RULE, Name
 from ..errors import DataError
+from ..storage.atomic import replace_atomically
 
 __all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from ..bundle import Bundle, ManifestDraft, publish
 from ..engine_info import SERVER_ENGINES
 from ..evaluation.metrics import proportion_metric
+from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
 from .backbones import load_pretrained_package
-from .onnx_export import export_onnx
 
 __all__ = ["build_imagenet", "readable_labels"]
 

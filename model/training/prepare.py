@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..atomic import replace_atomically
 from ..classifier import read_file
 from ..errors import DataError
 from ..photo import read
-from ..photo_files import map_ordered
 from ..preprocess import Pixels, PreprocessConfig, preprocess
+from ..storage.atomic import replace_atomically
+from ..storage.photo_files import map_ordered
 from ..text import list_some
 from .config import Progress, TrainingConfig
 from .data.discover import LabelledPhoto, discover

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..atomic import replace_atomically
+from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, ManifestDraft, publish, title_from_name
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
@@ -26,17 +26,17 @@ from ..calibration.graph_outputs import (
 )
 from ..calibration.measurements import accuracy_metric
 from ..calibration.small_graph import publish_small_card
-from ..disk import name_full_disk
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
-from ..exporting.small_graph import make_small_graph
 from ..learner.inference_module import InferenceModule
+from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
+from ..storage.atomic import replace_atomically
+from ..storage.disk import name_full_disk
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
 from .config import Hyperparameters, Progress, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
-from .onnx_export import export_onnx
 from .prepare import PreparedData, decode_photos, prepare_data
 from .probe import Probe, compute_features, fit_probe
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..bundle import Bundle
-from ..disk import name_full_disk, require_writable
 from ..errors import DataError, EngineUnavailable
 from ..settings import settings
+from ..storage.disk import name_full_disk, require_writable
 from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
 from .run import TrainingRun

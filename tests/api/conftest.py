@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from api import body_limits, dispatcher, telemetry
 from api.app import routes
 from api.lifecycle import lifespan
-from model.exporting.folder_maker import folder_maker
+from model.browser.folder_maker import folder_maker
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]

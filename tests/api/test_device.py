@@ -16,9 +16,9 @@ import httpx2
 import pytest
 
 from api import device
-from model.exporting import cache
-from model.exporting.page_files import PAGE_DIR, PAGE_FILES, list_kept
-from model.exporting.runtime import RUNTIME
+from model.browser import cache
+from model.browser.page_files import PAGE_DIR, PAGE_FILES, list_kept
+from model.browser.runtime import RUNTIME
 from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny

@@ -8,9 +8,9 @@ import pytest
 
 from api.dispatcher import dispatcher
 from api.lifecycle import lifespan
-from model import share_link
+from model.answer import share_link
+from model.answer.share_link import KEY_FILE
 from model.bundle import BUILTIN_DIR
-from model.share_link import KEY_FILE
 from tests.model.tiny import tiny
 
 

@@ -16,10 +16,10 @@ from api import session
 from api.body_limits import PHOTO_BYTES, memory_budget
 from model import Bundle, Classifier
 from model.admission import admission_queue
+from model.answer.device_words import device_words
+from model.answer.share_link import Signature, decode, encode
 from model.corrections import correction_store
-from model.exporting.device_words import device_words
-from model.page_sessions import page_sessions, read_own_answer
-from model.share_link import Signature, decode, encode
+from model.corrections.page_sessions import page_sessions, read_own_answer
 from tests.api.v1.test_identify import RED, is_problem, without_times
 from tests.device.node import run_node
 from tests.model.slots import held

@@ -7,7 +7,7 @@ import pytest
 from api import session
 from api.body_limits import memory_budget
 from model.admission import admission_queue
-from model.page_sessions import page_sessions
+from model.corrections.page_sessions import page_sessions
 from tests.api.conftest import forget
 from tests.api.raw import Wire
 from tests.api.v1.test_identify import RED

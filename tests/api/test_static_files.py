@@ -14,7 +14,7 @@ from streamlit.web.server.starlette.starlette_static_routes import (
 )
 
 from api.static_files import StaticFilesMiddleware
-from model.exporting.streamlit_files import PARTS, compress_all, compressed_name
+from model.browser.streamlit_files import PARTS, compress_all, compressed_name
 
 STATIC = Path(streamlit.__file__).parent / "static"
 SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from model.exporting import cache
-from model.exporting.runtime import RUNTIME
+from model.browser import cache
+from model.browser.runtime import RUNTIME
 from model.samples import samples
 from tests.browser.device_app import DeviceApp, device_app
 from tests.browser.drive import PATIENCE_MS, checked_page

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from deploy.ports import free_port
-from model.exporting.streamlit_files import PARTS, compress, compressed_name
+from model.browser.streamlit_files import PARTS, compress, compressed_name
 from tests.waiting import wait_until
 
 __all__ = ["ROOT", "Server", "framing", "serving"]

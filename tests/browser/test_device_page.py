@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from api.device import OFF
 from model import settings
-from model.exporting.page_files import PAGE_FILES
+from model.browser.page_files import PAGE_FILES
 from tests.browser.device_app import DeviceApp
 from tests.browser.drive import DESK, PHONE, TIME, device_headline, expect_kept, give_device
 from tests.browser.server import Server

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from model.share_link import KEY_FILE
+from model.answer.share_link import KEY_FILE
 from tests.browser.drive import UPLOAD, attach, checked_page, sample, wait_for_answer
 from tests.sharing import remaining, sharing, tunnel
 

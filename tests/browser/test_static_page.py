@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from deploy.ports import free_port
+from model.browser import cache
 from model.bundle import get_bundle
-from model.exporting import cache
 from model.exporting.formats import export_models
 from model.samples import samples
 from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect
 
-from model.exporting.runtime import RUNTIME
+from model.browser.runtime import RUNTIME
 from tests.browser.drive import (
     PATIENCE_MS,
     checked_page,

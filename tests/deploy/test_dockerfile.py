@@ -5,7 +5,7 @@ import tomllib
 
 from deploy import health
 from deploy.spec import APP
-from model.exporting.cache import BUILT_DIR
+from model.browser.cache import BUILT_DIR
 from model.settings import ROOT, Settings
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from deploy.host import Host
 from deploy.hosts import HOSTS, get_host
 from deploy.package import app_files
 from deploy.spec import APP
-from model import atomic
+from model.storage import atomic
 
 each_package = pytest.mark.parametrize(
     "host", [HOSTS["cloud-init"], HOSTS["spaces"]], ids=["repository", "folder"]

@@ -25,10 +25,10 @@ from deploy.package import (
     list_other_models,
 )
 from deploy.spec import APP
-from model import atomic
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
+from model.storage import atomic
 from tests.model.tiny import tiny
 
 

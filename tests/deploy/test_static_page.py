@@ -23,7 +23,7 @@ from deploy.hosts import get_host
 from deploy.package import choose_models
 from deploy.remote import check_url
 from deploy.spec import APP
-from model.exporting import cache
+from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
 from model.exporting.web import INDEX
 from tests.model.tiny import tiny

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from model.browser import cache
 from model.bundle.registry import get_bundle
-from model.exporting import cache
 from tests.device.site import Site, site
 from tests.model.tiny import CALIBRATED, tiny
 

@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image
 
 from model import load
+from model.answer.prediction import Prediction
 from model.bundle.registry import get_bundle
 from model.errors import PhotoError
 from model.photo import MAX_BYTES, MAX_PIXELS, read
-from model.prediction import Prediction
 from model.preprocess import PreprocessConfig
 from model.samples import samples
 from tests.device.site import BROWSERS, run_script, site

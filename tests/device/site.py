@@ -23,9 +23,9 @@ from typing import Any, cast
 import pytest
 from starlette.testclient import TestClient
 
+from model.browser.device_files import device_dir, model_json
+from model.browser.runtime import runtime_dir
 from model.bundle import Bundle
-from model.exporting.device_files import device_dir, model_json
-from model.exporting.runtime import runtime_dir
 from model.settings import ROOT
 from tests.tools import require_tool
 

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.answer.decision import Certainty, apply_thresholds, certainty
+from model.answer.device_words import device_words, phrase_to_json
+from model.answer.phrasing import format_percent, headline, honest_lines
+from model.answer.prediction import Candidate, Graph, Milliseconds, Prediction
+from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
-from model.bundle.manifest import PredictionSetRule
-from model.decision import Certainty, apply_thresholds, certainty
-from model.exporting.device_files import calibration_json
-from model.exporting.device_words import device_words, phrase_to_json
-from model.phrasing import format_percent, headline, honest_lines
-from model.prediction import Candidate, Graph, Milliseconds, Prediction
-from model.words import WORDS
+from model.bundle.manifest import PRESENT_FROM, PredictionSetRule
 from tests.device.node import run_node
 
 CASES = 500
@@ -291,7 +290,7 @@ def test_cases_are_of_every_kind() -> None:
     lines = Counter(len(case.expected()["honest_lines"]) for case in cases)
     assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
     # Of models with a threshold of their own, some answers differ from those from one half.
-    usual = [replace(case.prediction, present_from=WORDS["present_from"]) for case in cases]
+    usual = [replace(case.prediction, present_from=PRESENT_FROM) for case in cases]
     pairs = zip(cases, usual, strict=True)
     assert sum(case.prediction.answer != other.answer for case, other in pairs) >= 10
     # Thresholds rounded to float32 would make other sets.

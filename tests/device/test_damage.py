@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from model.exporting.device_files import FORMAT
+from model.browser.device_files import FORMAT
 from tests.device.site import SLOW_FIREFOX, Site, run_script
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from model.exporting.runtime import NPM_OPTIONS, find_npm
+from model.browser.runtime import NPM_OPTIONS, find_npm
 
 HERE = Path(__file__).parent
 LOCK = HERE / "package-lock.json"

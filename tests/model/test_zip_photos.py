@@ -1,4 +1,4 @@
-"""Tests of ``model.photo_files.open_photos``: photos in a zip, and zips made to do harm."""
+"""Tests of ``model.storage.photo_files.open_photos``: photos in a zip, and zips made to do harm."""
 
 import io
 import struct
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from model import photo_files
 from model.errors import ArchiveError, DamagedPhoto, PhotoError, PhotoTooLarge, UnsupportedFormat
-from model.photo_files import open_photos
+from model.storage import photo_files
+from model.storage.photo_files import open_photos
 from tests.photos import drawn, encoded
 
 MB = 2**20

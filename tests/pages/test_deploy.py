@@ -6,8 +6,8 @@ from streamlit.testing.v1 import AppTest
 from deploy.hosts import HOSTS
 from deploy.matching import describe_host
 from deploy.package import choose_models
+from model.browser import cache
 from model.bundle import ManifestDraft, publish
-from model.exporting import cache
 from tests.model.tiny import files, tiny, values
 from tests.pages.hostile import LABELS
 from ui.deploy_page.instructions import MAX_MODEL_MB

@@ -7,9 +7,9 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from model import load
-from model.page_sessions import page_sessions
+from model.answer.share_link import Signature, decode, encode
+from model.corrections.page_sessions import page_sessions
 from model.settings import settings
-from model.share_link import Signature, decode, encode
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.pages.component import data, mounted, send, trigger
 from tests.photos import encoded

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.answer.decision import Certainty, certainty
+from model.answer.prediction import Prediction
 from model.bundle import ModelCard
-from model.decision import Certainty, certainty
-from model.prediction import Prediction
 from ui.phrasing import (
     escape_markdown,
     headline,

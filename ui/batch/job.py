@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from model import Classifier, LoupeError, Prediction, load
 from model.admission import AdmissionCancelled
 from model.evaluation import PhotoFailure
-from model.photo_files import PhotoFile, map_ordered
+from model.storage.photo_files import PhotoFile, map_ordered
 
 __all__ = ["Job", "PhotoResult"]
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from model.decision import Certainty, certainty
+from model.answer.decision import Certainty, certainty
+from model.answer.prediction import Prediction
 from model.errors import DataError
 from model.evaluation import Evaluation, Row, match_folders, summarise
-from model.prediction import Prediction
-from model.spreadsheet import escape_formula, write_csv
+from model.storage.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
 from ui.phrasing import format_percent
 

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from model import Bundle, LoupeError
+from model.browser.device_files import samples_json
 from model.engines import available
-from model.exporting.device_files import samples_json
 from model.settings import settings
 from ui.compare_page.measurement import TRIES, Comparison, read_comparison
 from ui.component import SCRIPT, base_path

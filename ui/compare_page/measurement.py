@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model import Bundle
-from model.device_answer import ReportedAnswer
+from model.answer.device_answer import ReportedAnswer
+from model.answer.prediction import Prediction
 from model.errors import DataError
 from model.photo import MAX_BYTES
-from model.prediction import Prediction
 
 __all__ = [
     "STEPS",

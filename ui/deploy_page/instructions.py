@@ -13,8 +13,8 @@ from deploy.package import bundle_files
 from deploy.placeholders import parse_assignments
 from deploy.spec import AppSpec
 from model import LoupeError
-from model.exporting.cache import find_folder
-from model.exporting.runtime import runtime_name
+from model.browser.cache import find_folder
+from model.browser.runtime import runtime_name
 from model.settings import ROOT, settings
 from ui.phrasing import escape_markdown, link_urls, phrase_error
 

@@ -10,7 +10,7 @@ from PIL import ImageOps
 
 from model import Bundle, LoupeError
 from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bundle
-from model.spreadsheet import escape_formula
+from model.storage.spreadsheet import escape_formula
 from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.models_page.mistake_photos import mistake_photo

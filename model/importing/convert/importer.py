@@ -16,8 +16,8 @@ from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_nam
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import EngineUnavailable, ExportRefused
-from ...file_hash import hash_file
 from ...settings import settings
+from ...storage.file_hash import hash_file
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
 from ..weights_settings import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missing_settings_message

@@ -12,8 +12,8 @@ from torch import nn
 from ...bundle import Architecture
 from ...errors import LoupeError
 from ...learner.inference_module import InferenceModule
+from ...learner.onnx_export import golden_pixels
 from ...learner.rebuild import empty_learner, fastai_names, native_network
-from ...training.onnx_export import golden_pixels
 from .timm_network import timm_name
 from .worker_report import WorkerReport
 

@@ -11,8 +11,8 @@ from PIL import ExifTags, Image
 from ...classifier import Classifier, read_file
 from ...errors import ExportRefused, PhotoError
 from ...photo import read
-from ...photo_files import list_photos
 from ...samples import samples, shapes
+from ...storage.photo_files import list_photos
 
 __all__ = ["Parity", "Photos", "compare", "gather_photos"]
 

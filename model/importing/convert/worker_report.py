@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
+from ...bundle.manifest import PRESENT_FROM
 from ...preprocess import PreprocessConfig
-from ...words import WORDS
 from ..inspect.learner import LearnerParts
 
 __all__ = ["WorkerReport", "installed_here", "installed_versions"]
@@ -32,7 +32,7 @@ class WorkerReport(StrictModel):
         cls, parts: LearnerParts, recipe: PreprocessConfig, architecture: Architecture
     ) -> "WorkerReport":
         """Return the report on a learner."""
-        is_usual = parts.threshold == WORDS["present_from"]
+        is_usual = parts.threshold == PRESENT_FROM
         return cls(
             labels=parts.labels,
             multilabel=parts.loss == "sigmoid",

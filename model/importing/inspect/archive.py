@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ... import zips
 from ...errors import ExportRefused
+from ...storage import zips
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign_zip
 from .placeholders import DTYPES, Storage
 from .report import printable

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
-from ...words import WORDS
 from .container import ExportFile
 from .learner import LearnerParts, read_learner
 from .network import Network, read_network
@@ -57,7 +57,7 @@ def _plan(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     photos = ", ".join(filter(None, ["in greyscale" if parts.greyscale else "", *steps]))
     outputs = "The probabilities of all labels sum to 1 (softmax)."
     if parts.loss == "sigmoid":
-        usual = parts.threshold == WORDS["present_from"]
+        usual = parts.threshold == PRESENT_FROM
         shown = "" if usual else f", and is shown from {parts.threshold:g}"
         outputs = f"Each label has a probability of its own (sigmoid){shown}."
     layers = sum(1 for _ in network.layers())

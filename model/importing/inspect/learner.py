@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...text import INVISIBLE
-from ...words import WORDS
 from .placeholders import Placeholder, PlaceholderType
 from .transforms import (
     FUNCTIONS,
@@ -213,7 +213,7 @@ def read_loss(loss: Any) -> tuple[Loss, float]:
             "BCEWithLogitsLossFlat and torch's own. If one of them fits, set it (learn.loss_func = "
             "CrossEntropyLossFlat()) and export again."
         )
-    return LOSSES[name], _threshold(settings.get("thresh", WORDS["present_from"]))
+    return LOSSES[name], _threshold(settings.get("thresh", PRESENT_FROM))
 
 
 def _threshold(value: Any) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
-from ...photo_files import list_photos, printable
+from ...storage.photo_files import list_photos, printable
 from ...text import list_some
 
 __all__ = ["Dataset", "LabelledPhoto", "Part", "discover"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import imagehash
 from PIL import Image
 
-from ...atomic import replace_atomically
 from ...classifier import read_file
 from ...errors import PhotoError
 from ...photo import read
-from ...photo_files import map_ordered
 from ...preprocess import FILTERS, PreprocessConfig
+from ...storage.atomic import replace_atomically
+from ...storage.photo_files import map_ordered
 from .discover import LabelledPhoto
 
 __all__ = ["HASH_BITS", "PhotoScan", "scan_photos", "training_copy"]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from api.body_limits import memory_budget
 from api.dispatcher import dispatcher
 from model.admission import admission_queue
-from model.page_sessions import page_sessions
+from model.corrections.page_sessions import page_sessions
 from model.settings import ROOT
 from tests.browser.device_app import PREFIX, DeviceApp
 from tests.browser.drive import RED

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from model.answer.share_link import KEY_FILE
 from model.backup import back_up
 from model.corrections import correction_store
 from model.settings import settings
-from model.share_link import KEY_FILE
 from tests.model.backup.helpers import add_corrections
 from tests.model.tiny import CALIBRATED, tiny
 

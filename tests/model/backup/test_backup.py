@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from model import load
+from model.answer.share_link import KEY_FILE
 from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
 from model.settings import ROOT, settings
-from model.share_link import KEY_FILE
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from model import zips
 from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.errors import ArchiveError, DataError
+from model.storage import zips
 from tests.model.backup.helpers import JPEG, names
 
 Files = dict[str, bytes]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model import disk
 from model.backup import back_up, restore
 from model.errors import DataError
 from model.settings import ROOT
+from model.storage import disk
 from tests.model.backup.helpers import add_corrections, names, state
 
 KILLED = """

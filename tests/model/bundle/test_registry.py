@@ -190,7 +190,7 @@ def test_invalid_bundle_is_not_moved_into_place(tiny_bundle: Bundle) -> None:
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from model import atomic
+from model.storage import atomic
 from model.bundle import ManifestDraft, publish
 from tests.model.tiny import values
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.exporting import cache
+from model.browser import cache
 from model.exporting.downloads import find_downloads
 from model.exporting.export_folder import read_record
 from tests.model.command import run

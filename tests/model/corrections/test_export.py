@@ -20,7 +20,7 @@ from model.corrections import (
 )
 from model.corrections.export import CSV_NAME, FolderNames
 from model.errors import DataError
-from model.spreadsheet import escape_formula
+from model.storage.spreadsheet import escape_formula
 from tests.model.command import run
 from tests.model.tiny import colour
 

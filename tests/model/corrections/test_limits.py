@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from model import Photo, Prediction, disk
+from model import Photo, Prediction
 from model.corrections import CorrectionStore, correction_store
 from model.corrections.limits import Limits
 from model.corrections.store import TABLE
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.settings import ROOT, settings
+from model.storage import disk
 from tests.model.tiny import colour
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
@@ -133,7 +134,7 @@ import numpy as np
 from model.corrections import CorrectionStore
 from model.corrections.limits import Limits
 from model.errors import CorrectionsFull, TooManyCorrections
-from model.prediction import Milliseconds, Prediction
+from model.answer.prediction import Milliseconds, Prediction
 
 times = Milliseconds(0, 0, 0, 0)
 prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)

@@ -121,7 +121,7 @@ def test_sixteen_threads_store_every_correction(store: CorrectionStore, red: Pre
 WRITER = """
 import sys
 import numpy as np
-from model.prediction import Milliseconds, Prediction
+from model.answer.prediction import Milliseconds, Prediction
 from model.corrections import CorrectionStore
 
 times = Milliseconds(0, 0, 0, 0)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Bundle, Classifier, Prediction, load
+from model.answer.prediction import Milliseconds
 from model.classifier import Classifier as PlainClassifier
 from model.engines import start
 from model.errors import DataError
 from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match_folders, summarise
 from model.evaluation.metrics import expected_calibration_error, wilson_interval
-from model.prediction import Milliseconds
 from tests.model.tiny import COLOURS, colour, tiny
 
 LABELS = ("a", "b", "c", "d", "e", "f", "g")

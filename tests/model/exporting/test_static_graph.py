@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from model import Bundle, Classifier
-from model.exporting.device_files import run_graph
+from model.browser.device_files import run_graph
 from model.exporting.tflite_format import make_static_graph
 
 

@@ -10,7 +10,7 @@ from PIL.Image import Transpose
 from model import load
 from model.bundle import get_bundle
 from model.errors import EngineUnavailable
-from model.exporting.converters import find_converter, run_converter
+from model.exporting.environments import find_converter, run_converter
 from model.exporting.export_check import CheckPhotos, run_reference
 from model.exporting.formats import Export, export_models
 from model.samples import samples, shapes

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from model.browser import cache
+from model.browser.page_files import PAGE_FILES, list_kept
 from model.bundle import Bundle
-from model.exporting import cache
 from model.exporting.export_folder import RECORD, list_files, read_record
 from model.exporting.formats import export_models
-from model.exporting.page_files import PAGE_FILES, list_kept
 from tests.model.tiny import tiny
 
 

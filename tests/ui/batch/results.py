@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from model.answer.prediction import Prediction
 from model.evaluation import PhotoFailure
-from model.prediction import Prediction
 from ui.batch.job import PhotoResult
 
 __all__ = ["LABELS", "Clock", "make_failure", "make_prediction", "make_result"]

@@ -7,7 +7,7 @@ import pytest
 
 from model.admission import AdmissionCancelled
 from model.errors import BundleNotFound, DamagedPhoto
-from model.photo_files import PhotoFile
+from model.storage.photo_files import PhotoFile
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, Clock, make_prediction
 from ui.batch.job import Job

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from model.answer.prediction import Candidate
 from model.errors import DataError
-from model.prediction import Candidate
 from tests.ui.batch.results import LABELS, make_failure, make_prediction, make_result
 from ui.batch.table import (
     NONE_OF_THESE,

@@ -142,7 +142,7 @@ def test_head_of_one_layer_is_linear(data: Any) -> None:
 
 
 def _bundle(models_dir: Path, learner: Any) -> Bundle:
-    from model.training.onnx_export import export_onnx
+    from model.learner.onnx_export import export_onnx
 
     found = read_back(learner)
     report = found.report()

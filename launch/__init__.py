@@ -1,0 +1,1 @@
+"""``make run``, ``make share`` and ``make phone``: start the app and tell its address."""

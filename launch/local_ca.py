@@ -1,0 +1,183 @@
+"""A certificate authority of this machine's own, for https on the local network.
+
+Anyone with its key could deceive a phone that trusts it. So its certificate is limited to addresses
+of private networks (X.509 name constraints, RFC 5280, section 4.2.1.10), and the key stays in the
+data folder, readable by its owner alone.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from model.storage.atomic import replace_atomically
+
+__all__ = ["PRIVATE_NETWORKS", "LocalCa", "is_private", "open_local_ca"]
+
+PRIVATE_NETWORKS = tuple(
+    IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
+"""The networks for whose addresses certificates are issued (RFC 1918)."""
+
+LOOPBACK = IPv4Network("127.0.0.0/8")
+CA_LIFETIME = timedelta(days=730)
+CERTIFICATE_LIFETIME = timedelta(days=90)
+RENEW_BEFORE = timedelta(days=30)
+"""A certificate authority that expires sooner is replaced."""
+CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class LocalCa:
+    """A certificate authority and the folder that holds it."""
+
+    folder: Path
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def der(self) -> bytes:
+        """Its certificate in DER, the form that phones install."""
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of its certificate, as phones show it: 'AB CD …'."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex(" ").upper()
+
+    def issue(self, address: IPv4Address) -> tuple[Path, Path]:
+        """Write a certificate for an address and return its path and its key's.
+
+        Raises:
+            ValueError: the address is not one of a private network.
+            OSError: the folder can't be written.
+        """
+        if not is_private(address) and address not in LOOPBACK:
+            raise ValueError(f"{address} is not an address of a private network.")
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+        builder = (
+            # A name that isn't a host's, which the name constraints would not permit.
+            _builder(
+                f"Loupe at {address}", self.certificate.subject, key, now + CERTIFICATE_LIFETIME
+            )
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(address)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
+        )
+        certificate = builder.sign(self.key, hashes.SHA256())
+        paths = self.folder / "certificate.pem", self.folder / "certificate-key.pem"
+        _write(paths[0], certificate.public_bytes(serialization.Encoding.PEM))
+        _write(paths[1], _key_bytes(key))
+        return paths
+
+
+def is_private(address: IPv4Address) -> bool:
+    """Return whether an address belongs to a private network."""
+    return any(address in network for network in PRIVATE_NETWORKS)
+
+
+def open_local_ca(folder: Path) -> LocalCa:
+    """Return the certificate authority in ``folder``, a new one if there is none.
+
+    One that is damaged or expires within ``RENEW_BEFORE`` is replaced; phones then have to trust
+    the new one.
+
+    Raises:
+        OSError: the folder can't be read or written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca-key.pem").read_bytes(), None)
+    except (FileNotFoundError, ValueError, TypeError):
+        return _make_ca(folder)
+    if (
+        isinstance(key, ec.EllipticCurvePrivateKey)
+        and certificate.public_key() == key.public_key()
+        and certificate.not_valid_after_utc > datetime.now(UTC) + RENEW_BEFORE
+    ):
+        return LocalCa(folder, certificate, key)
+    return _make_ca(folder)
+
+
+def _make_ca(folder: Path) -> LocalCa:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    title = f"Loupe on this network ({now:%Y-%m-%d})"
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    builder = (
+        _builder(title, subject, key, now + CA_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.NameConstraints(
+                # No name of any other kind at all: ".invalid" is reserved (RFC 2606).
+                [
+                    *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)),
+                    x509.DNSName("invalid"),
+                    x509.RFC822Name("invalid"),
+                    x509.UniformResourceIdentifier("invalid"),
+                ],
+                None,
+            ),
+            critical=True,
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                key_cert_sign=True,
+                crl_sign=True,
+                digital_signature=False,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+    certificate = builder.sign(key, hashes.SHA256())
+    _write(folder / "ca-key.pem", _key_bytes(key))
+    _write(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    return LocalCa(folder, certificate, key)
+
+
+def _builder(
+    title: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, end: datetime
+) -> x509.CertificateBuilder:
+    public_key = key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)]))
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        # Phones' clocks may be behind.
+        .not_valid_before(datetime.now(UTC) - CLOCK_SKEW)
+        .not_valid_after(end)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    with replace_atomically(path) as new:
+        new.touch(mode=0o600)
+        new.chmod(0o600)
+        new.write_bytes(data)

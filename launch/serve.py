@@ -1,0 +1,128 @@
+"""``make run``: the app with its addresses and a QR code for the phone."""
+
+import argparse
+import os
+import socket
+import sys
+from contextlib import suppress
+
+import click
+import segno
+
+from deploy.ports import free_port
+from model import LoupeError, load
+from model.browser.cache import find_folder
+from model.browser.runtime import runtime_dir, runtime_name
+from model.errors import EngineUnavailable, SettingRefused
+from model.resources import limit_malloc_arenas
+from model.settings import ROOT, settings
+from ui.app_info import app_title
+
+__all__ = [
+    "fetch_runtime",
+    "first_model",
+    "main",
+    "network_address",
+    "print_qr_code",
+    "run_server",
+    "server_arguments",
+]
+
+
+def main() -> None:
+    """Print the app's addresses, then run the server until it is stopped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8501, help="first port to try")
+    arguments = parser.parse_args()
+    try:
+        settings()
+    except SettingRefused as error:
+        raise SystemExit(f"{error.code}: {error}") from None
+    try:
+        port = free_port(arguments.port)
+    except OSError as error:
+        raise SystemExit(f"{error} Try another: make run PORT=9000") from error
+    fetch_runtime()
+    print(f"\n  Loupe on this machine:  http://localhost:{port}")
+    print(f"  opens with:             {first_model()}")
+    if host := network_address():
+        network = f"http://{host}:{port}"
+        print(f"  on the same network:    {network}\n")
+        print_qr_code(network)
+        print(
+            "  Scan this with your phone. Over plain HTTP browsers block the live camera;\n"
+            "  your phone's own camera app works. 'make share' gives an https address.\n"
+        )
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    run_server(port)
+
+
+def fetch_runtime() -> None:
+    """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
+    wanted = settings().downloads and settings().npm
+    if wanted and find_folder(runtime_name()) is None:
+        print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
+        # Ctrl-C skips the download.
+        with suppress(KeyboardInterrupt):
+            try:
+                runtime_dir()
+            except (EngineUnavailable, OSError) as error:
+                print(error)
+
+
+def run_server(port: int, *options: str) -> None:
+    """Run Streamlit until Ctrl-C, which is how people stop it and so no failure.
+
+    Args:
+        port: port to listen on.
+        options: further arguments of ``streamlit run``.
+    """
+    with suppress(KeyboardInterrupt, click.Abort):
+        from streamlit.web.cli import main as streamlit
+
+        # As a program it would print "Aborted!" and exit with 1.
+        streamlit([*server_arguments(port), *options], standalone_mode=False)
+
+
+def server_arguments(port: int) -> list[str]:
+    """Return Streamlit's arguments that run the app, in ``ROOT``."""
+    return [
+        *("run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"),
+        # Streamlit's own banner would print the same addresses again.
+        "--logger.hideWelcomeMessage=true",
+    ]
+
+
+def print_qr_code(url: str) -> None:
+    """Print a QR code that a phone can read from a small terminal: two modules per character."""
+    segno.make(url, error="m").terminal(compact=True, border=2)
+
+
+def first_model() -> str:
+    """Load the model that the app opens with and return its title and name, or why it has none.
+
+    The server, which runs in this process, then finds it loaded. Models that can't be used are
+    skipped with a line in the log.
+    """
+    limit_malloc_arenas()
+    try:
+        bundle = load().bundle
+    except LoupeError as error:
+        return f"no model. {error}"
+    return f"{app_title(bundle)} ({bundle.name})"
+
+
+def network_address() -> str | None:
+    """Return this machine's address on its network, without sending a packet."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            address = str(probe.getsockname()[0])
+        except OSError:
+            return None
+    return None if address.startswith("127.") else address
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Predictions: their meaning, their words and their links."""

@@ -1,0 +1,58 @@
+"""The words for a bundle's answers, from which ``device/view/phrasing.mjs`` phrases them."""
+
+from typing import Any
+
+from ..bundle import Manifest, SmallCard
+from .phrasing import (
+    Phrase,
+    answer_record,
+    false_rejections,
+    name_label,
+    plausible_record,
+    spell_number,
+)
+from .words import WORDS
+
+__all__ = ["device_words", "phrase_to_json"]
+
+
+def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str, Any]:
+    """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.
+
+    Names and track records are phrased here, so that only Python knows English grammar.
+
+    Args:
+        manifest: the bundle's.
+        small: the figures of the small graph that is sent.
+    """
+    labels, language = manifest.labels, manifest.language
+    return {
+        **WORDS,
+        "present_from": manifest.present_from,
+        "things": spell_number(len(labels)),
+        "names": [phrase_to_json(name_label(label, language)) for label in labels],
+        # By the graph that was measured.
+        "records": {
+            "full": _records(manifest, manifest),
+            **({"small": _records(small, manifest)} if small and small.card else {}),
+        },
+    }
+
+
+def _records(measured: Manifest | SmallCard, manifest: Manifest) -> dict[str, Any] | None:
+    """Return the track records of a graph's answers; None if it has no card."""
+    if measured.card is None:
+        return None
+    labels = manifest.labels
+    return {
+        "labels": [
+            phrase_to_json(answer_record(measured.card, index)) for index in range(len(labels))
+        ],
+        "plausible": phrase_to_json(plausible_record(measured.metric("coverage"))),
+        "unknown": phrase_to_json(false_rejections(measured.metric("kept"))),
+    }
+
+
+def phrase_to_json(phrase: Phrase) -> list[str | dict[str, str]]:
+    """Return a phrase as a list of texts and ``{"label": …}``."""
+    return [part if isinstance(part, str) else {"label": part.text} for part in phrase]

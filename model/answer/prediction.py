@@ -1,0 +1,167 @@
+"""The result for one photo: ranked candidates, prediction set, in or out of distribution."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..bundle.manifest import PRESENT_FROM
+
+__all__ = [
+    "Candidate",
+    "Graph",
+    "Milliseconds",
+    "Prediction",
+    "ranking",
+    "rebuild_probabilities",
+]
+
+Graph = Literal["full", "small"]
+"""The one of a bundle's graphs that answered; only devices run the small one."""
+
+TIE_RATIO = 0.9998
+"""Factor that separates two probabilities that were rounded to the same number."""
+
+
+def ranking(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the label indices, the most probable first.
+
+    Labels whose probabilities agree to four digits keep the bundle's order: two engines
+    differ in the sixth digit and must not rank a tie differently.
+    """
+    logarithms = np.log(np.maximum(probabilities.astype(np.float64), 1e-30))
+    return np.argsort(-np.round(logarithms, 4), kind="stable")
+
+
+def rebuild_probabilities(
+    indices: Sequence[int], rounded: Sequence[float], count: int
+) -> NDArray[np.float32]:
+    """Return float32 [count]: rounded probabilities of some labels, zero for all others.
+
+    Rounding may make labels equal, so the order of the list decides, as the prediction's did.
+
+    Args:
+        indices: of the labels, the most probable first.
+        rounded: their probabilities.
+        count: number of all labels.
+    """
+    probabilities = np.zeros(count, dtype=np.float32)
+    previous = np.inf
+    for index, value in zip(indices, rounded, strict=True):
+        previous = min(value, previous * TIE_RATIO)
+        probabilities[index] = previous
+    return probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A label with its probability; ``index`` is its position in the bundle's labels.
+
+    Probabilities are rounded to six digits, as in JSON, so that all who read them decide alike.
+    """
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """Time per step; ``total`` covers the other three and the gaps between them."""
+
+    decode: float
+    preprocess: float
+    engine: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The result of one engine, one model and one version for a photo.
+
+    Attributes:
+        probabilities: float32, shape [labels], in the bundle's order.
+        present_from: probability from which a label of a multi-label model is in the answer.
+        in_distribution: False for "none of these"; None if the bundle cannot tell.
+        ood_score: higher is more likely out of distribution; None if the bundle has none.
+        prediction_set: the labels of the conformal set; None without calibration.
+        milliseconds: None for a prediction from a share link.
+        graph: the one that answered; a card may have been measured with the other.
+        from_pixels: whether a browser made the pixels, so that the photo's file was never seen.
+    """
+
+    model: str
+    version: str
+    engine: str
+    labels: tuple[str, ...] = field(repr=False)
+    probabilities: NDArray[np.float32] = field(repr=False)
+    milliseconds: Milliseconds | None = None
+    language: str = "en"
+    multilabel: bool = False
+    present_from: float = PRESENT_FROM
+    calibrated: bool = False
+    in_distribution: bool | None = None
+    ood_score: float | None = None
+    prediction_set: tuple[Candidate, ...] | None = None
+    graph: Graph = "full"
+    from_pixels: bool = False
+
+    @classmethod
+    def of_bundle(
+        cls, bundle: Bundle, engine: str, probabilities: NDArray[np.float32], **values: Any
+    ) -> "Prediction":
+        """Return a prediction of a bundle's labels; ``values`` are the fields it doesn't state."""
+        manifest = bundle.manifest
+        return cls(
+            model=bundle.name,
+            version=bundle.version,
+            engine=engine,
+            labels=bundle.labels,
+            probabilities=probabilities,
+            language=manifest.language,
+            multilabel=manifest.multilabel,
+            present_from=manifest.present_from,
+            calibrated=manifest.calibration is not None,
+            **values,
+        )
+
+    def top(self, count: int = 5) -> list[Candidate]:
+        """Return the ``count`` most probable labels, best first."""
+        order = ranking(self.probabilities)[: max(0, count)]
+        return [self.candidate(int(index)) for index in order]
+
+    def candidate(self, index: int) -> Candidate:
+        """Return the label at ``index`` with its probability."""
+        return Candidate(index, self.labels[index], round(float(self.probabilities[index]), 6))
+
+    @property
+    def answer(self) -> str | list[str] | None:
+        """The top label; None if out of distribution; for multi-label a list of those present."""
+        if self.multilabel:
+            candidates = self.top(len(self.labels))
+            return [c.label for c in candidates if c.probability >= self.present_from]
+        return None if self.in_distribution is False else self.top(1)[0].label
+
+    def to_dict(self, photo: str, top: int = 5) -> dict[str, object]:
+        """Return the JSON object that the command line and the API print for a photo."""
+        return {
+            "photo": photo,
+            "model": self.model,
+            "version": self.version,
+            "engine": self.engine,
+            "answer": self.answer,
+            "candidates": [
+                {"label": item.label, "probability": item.probability} for item in self.top(top)
+            ],
+            "known": self.in_distribution,
+            "novelty": self.ood_score,
+            "plausible": None
+            if self.prediction_set is None
+            else [item.label for item in self.prediction_set],
+            "milliseconds": None
+            if self.milliseconds is None
+            else {name: round(ms, 2) for name, ms in asdict(self.milliseconds).items()},
+        }

@@ -1,0 +1,1 @@
+"""Downloads of browsers: small graphs, words, onnxruntime-web, Streamlit's compressed files."""

@@ -1,0 +1,274 @@
+"""The files from which a browser runs a bundle: ``model.json``, the graphs, golden outputs.
+
+They are derived: made on demand for any bundle and cached by its version, so that neither its
+version nor its share links change.
+"""
+
+import gzip
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..answer.device_words import device_words, phrase_to_json
+from ..answer.phrasing import label_summary
+from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
+from ..bundle.registry import open_bundle
+from ..errors import BundleDamaged
+from ..photo import MAX_BYTES, MAX_PIXELS
+from ..photo.limits import MIN_SIDE_PX
+from ..samples import samples
+from ..settings import ROOT
+from .cache import cached_folder, find_folder
+from .programs import run_program
+from .runtime import runtime_info
+
+__all__ = [
+    "FORMAT",
+    "LIMITS",
+    "SAMPLES",
+    "calibration_json",
+    "device_dir",
+    "device_name",
+    "index_json",
+    "model_json",
+    "run_graph",
+    "samples_json",
+    "small_card_in_use",
+]
+
+FORMAT = 2
+
+SAMPLES = "samples"
+"""Folder of the sample photos, relative to the page."""
+
+LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
+"""The largest photo that is read, and the shortest side."""
+
+GOLDEN_PHOTOS = 2
+TOLERANCE = 1e-4
+"""Largest difference of an output on the device from the recorded one; relative above one.
+
+Measured on 200 photos in two browsers: probabilities 1.8e-6, the OOD score 9.3e-6.
+"""
+TIMEOUT_SECONDS = 120
+
+log = logging.getLogger("loupe")
+
+
+def device_dir(bundle: Bundle) -> Path:
+    """Return the folder with a bundle's device files; the first call makes them, in seconds.
+
+    A process of its own makes them, because the graphs take 140 MB for a moment.
+
+    Raises:
+        EngineUnavailable: they cannot be made on this machine.
+        OSError: the data folder cannot be written.
+    """
+    return cached_folder(device_name(bundle), lambda new: _run(bundle, new))
+
+
+def device_name(bundle: Bundle) -> str:
+    """Return the name of the folder of a bundle's device files in the cache."""
+    card = read_small_card(bundle)
+    # The small card may change without a new version of the bundle.
+    suffix = f"-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]}" if card else ""
+    return f"models/{bundle.name}/{bundle.version}-{FORMAT}{suffix}"
+
+
+def small_card_in_use(bundle: Bundle) -> SmallCard | None:
+    """Return the small card if it belongs to the small graph that devices run, else None.
+
+    Also None before the device files are made.
+    """
+    card, folder = read_small_card(bundle), find_folder(device_name(bundle))
+    return card if card and folder and _is_measured(folder) else None
+
+
+@lru_cache(maxsize=64)
+def _is_measured(folder: Path) -> bool:
+    info = json.loads((folder / "model.json").read_text("utf-8"))
+    return bool(info["graphs"]["small"]["measured"])
+
+
+def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
+    """Return the contents of ``model.json``, with the runtime below ``runtime_base``.
+
+    Raises:
+        EngineUnavailable: see ``device_dir`` and ``runtime_info``.
+    """
+    info: dict[str, Any] = json.loads((device_dir(bundle) / "model.json").read_text("utf-8"))
+    # Not cached with the rest: another release may word things differently.
+    info["words"] = device_words(bundle.manifest, small_card_in_use(bundle))
+    runtime = runtime_info()
+    info["runtime"] = {
+        **runtime,
+        "module": runtime_base + runtime["module"],
+        "wasm": runtime_base + runtime["wasm"],
+    }
+    # Of this code, not of the bundle: files in the cache may be older.
+    info["limits"] = LIMITS
+    return info
+
+
+def index_json(
+    bundles: Iterable[Bundle], default: str | None, base: str = ""
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the contents of ``models/index.json``: models and sample photos to choose from.
+
+    Args:
+        bundles: the models.
+        default: the name of the one that opens.
+        base: the address of ``device/``, for a page elsewhere.
+    """
+    models = [
+        {
+            "name": bundle.name,
+            "title": bundle.manifest.title,
+            "default": bundle.name == default,
+            "language": bundle.manifest.language,
+            "count": len(bundle.labels),
+            "knows": phrase_to_json(label_summary(bundle.labels)),
+        }
+        for bundle in bundles
+    ]
+    return {"models": models, "samples": samples_json(base)}
+
+
+def samples_json(base: str = "") -> list[dict[str, str]]:
+    """Return the sample photos with their addresses; see ``index_json``."""
+    return [
+        {
+            "name": sample.name,
+            "title": sample.title,
+            "alt": sample.alt,
+            "url": f"{base}{SAMPLES}/{sample.path.name}",
+            "thumbnail": f"{base}{SAMPLES}/{sample.thumbnail_name}",
+        }
+        for sample in samples()
+    ]
+
+
+def _run(bundle: Bundle, folder: Path) -> None:
+    completed = run_program(
+        [sys.executable, "-m", __name__, bundle.folder, bundle.name, folder],
+        f"The files of {bundle.name!r} for browsers can't be made",
+        timeout=TIMEOUT_SECONDS,
+        cwd=ROOT,
+    )
+    for line in completed.stderr.splitlines():
+        log.warning("%s", line)
+
+
+def main(source: str, name: str, target: str) -> None:
+    """Write the device files of the bundle in ``source`` to ``target``."""
+    bundle, folder = open_bundle(Path(source), name), Path(target)
+    manifest = bundle.manifest
+    graph = bundle.read("graph.onnx")
+    small_graph, card = _make_small(bundle, graph)
+    calibration = manifest.calibration
+    small_calibration = card.calibration if card else calibration
+    info = {
+        "format": FORMAT,
+        **manifest.model_dump(
+            mode="json",
+            include={"name", "title", "description", "language", "multilabel", "labels", "recipe"},
+        ),
+        "version": bundle.version,
+        "graphs": {
+            "small": {
+                **_write_graph(bundle, small_graph, small_calibration, folder),
+                # Calibration and figures are those of the small graph itself.
+                "measured": card is not None,
+            },
+            "full": _write_graph(bundle, graph, calibration, folder),
+        },
+    }
+    text = json.dumps(info, ensure_ascii=False, indent=1)
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def _make_small(bundle: Bundle, graph: bytes) -> tuple[bytes, SmallCard | None]:
+    """Return the small graph, and its card if it is the one that the card was fitted to."""
+    from .small_graph import make_small_graph, with_temperature
+
+    small_graph = make_small_graph(graph)
+    card = read_small_card(bundle)
+    if card and hashlib.sha256(small_graph).hexdigest() != card.graph:
+        log.warning("%s is ignored: it is of another small graph.", bundle.folder / SMALL_CARD)
+        return small_graph, None
+    if card and card.calibration:
+        try:
+            small_graph = with_temperature(small_graph, card.calibration.temperature)
+        except BundleDamaged as error:
+            log.warning("%s is ignored: %s", bundle.folder / SMALL_CARD, error)
+            return small_graph, None
+    return small_graph, card
+
+
+def _write_graph(
+    bundle: Bundle, graph: bytes, calibration: Calibration | None, folder: Path
+) -> dict[str, Any]:
+    """Write a graph and its golden pixels; return its entry in ``model.json``."""
+    pixels = bundle.golden.pixels[:GOLDEN_PHOTOS]
+    outputs = run_graph(graph, pixels)
+    novelty = outputs.get("novelty")
+    return {
+        **_write_packed(folder, graph, ".onnx.gz"),
+        "calibration": calibration_json(calibration),
+        "golden": {
+            **_write_packed(folder, pixels.tobytes(), ".golden.gz"),
+            "count": len(pixels),
+            "probabilities": [
+                [round(float(p), 6) for p in row] for row in outputs["probabilities"]
+            ],
+            "novelty": None if novelty is None else [float(value) for value in novelty],
+            "tolerance": TOLERANCE,
+        },
+    }
+
+
+def calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return the thresholds by which ``device/engine/prediction.mjs`` decides."""
+    if calibration is None:
+        return None
+    rule = calibration.prediction_set
+    return {
+        "label_thresholds": rule and list(rule.label_thresholds),
+        "ood_threshold": calibration.ood_threshold,
+    }
+
+
+def _write_packed(folder: Path, data: bytes, suffix: str) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    packed = gzip.compress(data, mtime=0)
+    url = f"{digest[:16]}{suffix}"
+    (folder / url).write_bytes(packed)
+    return {"url": url, "bytes": len(packed), "sha256": digest}
+
+
+def run_graph(graph: bytes, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Return a graph's outputs by name for the pixels of N photos, run one by one.
+
+    As in the browser, the small graph's weights are widened at load.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    rows = [session.run(names, {"pixels": photo[None]}) for photo in pixels]
+    columns = map(np.concatenate, zip(*rows, strict=True))
+    return dict(zip(names, columns, strict=True))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,153 @@
+"""The small graph: the same network with weights of 8 bits, for download to a device.
+
+Weights are stored as int8 with one scale per output channel and widened to float32 by
+``DequantizeLinear`` nodes. A runtime that folds constants (ONNX Runtime with
+``session.disable_quant_qdq=1``) does that once at load and then runs at the full graph's speed.
+Activations stay float32, so the answers stay close.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from ..errors import BundleDamaged
+from ..learner.graph_metadata import strip_metadata
+
+__all__ = ["make_small_graph", "quantize", "round_matrix", "with_temperature"]
+
+Float32 = NDArray[np.float32]
+
+OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}
+"""The axis of a weight that holds the output channels; Gemm and MatMul are worked out."""
+
+MIN_VALUES = 1024
+"""Smaller weights stay float32: they save nothing and some are sensitive."""
+
+CLIPS = np.linspace(0.5, 1.0, 26, dtype=np.float32)
+"""Shares of a channel's largest weight that are tried as its clipping point."""
+
+
+def make_small_graph(graph: bytes) -> bytes:
+    """Return the graph with the weights of Conv, Gemm and MatMul as int8.
+
+    Args:
+        graph: an ONNX model, self-contained.
+
+    Returns:
+        An ONNX model with the same inputs and outputs, about a quarter of the size.
+    """
+    model = onnx.load_from_string(graph)
+    weights = {item.name: item for item in model.graph.initializer}
+    uses = _count_uses(model)
+    nodes, small = [], []
+    for name, axis in _weight_axes(model):
+        if name not in weights:
+            continue
+        values = numpy_helper.to_array(weights[name])
+        if not _is_rounded(values) or uses[name] != 1:
+            continue
+        integers, scales = quantize(values, axis)
+        small += [
+            numpy_helper.from_array(integers, f"{name}_int8"),
+            numpy_helper.from_array(scales, f"{name}_scale"),
+        ]
+        # It takes the weight's name, so that no other node needs to change.
+        nodes.append(
+            helper.make_node(
+                "DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [name], axis=axis
+            )
+        )
+        del weights[name]
+    kept = [item for item in model.graph.initializer if item.name in weights]
+    graph_nodes = [*nodes, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:], model.graph.value_info[:]
+    model.graph.initializer.extend([*kept, *small])
+    model.graph.node.extend(graph_nodes)
+    strip_metadata(model)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def with_temperature(graph: bytes, temperature: float) -> bytes:
+    """Return a calibrated graph with another temperature.
+
+    Raises:
+        BundleDamaged: its probabilities aren't computed as calibration does.
+    """
+    model = onnx.load_from_string(graph)
+    producers = {name: node for node in model.graph.node for name in node.output}
+    activation = producers.get("probabilities")
+    division = producers.get(activation.input[0]) if activation else None
+    tensor = division and next(
+        (item for item in model.graph.initializer if item.name == division.input[-1]), None
+    )
+    if not division or division.op_type != "Div" or not tensor or list(tensor.dims):
+        raise BundleDamaged("The graph's probabilities aren't divided by a temperature.")
+    tensor.CopyFrom(numpy_helper.from_array(np.array(temperature, np.float32), tensor.name))
+    return bytes(model.SerializeToString())
+
+
+def round_matrix(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return the right-hand matrix of a MatMul as the small graph computes with it."""
+    if not _is_rounded(values):
+        return values
+    integers, scales = quantize(values.astype(np.float32), 1)
+    return integers * scales
+
+
+def _is_rounded(values: NDArray[np.generic]) -> bool:
+    return values.dtype == np.float32 and values.ndim > 1 and values.size >= MIN_VALUES
+
+
+def quantize(values: Float32, axis: int) -> tuple[NDArray[np.int8], Float32]:
+    """Return int8 values and the scale of each channel along ``axis``.
+
+    The clipping point of each channel is the one of ``CLIPS`` with the least squared error: a few
+    outliers would otherwise cost all other weights their precision.
+    """
+    channels = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    largest = np.abs(channels).max(axis=1)
+    best_scale = np.ones_like(largest)
+    best_error = np.full(largest.shape, np.inf)
+    for clip in CLIPS:
+        scale = np.where(largest > 0, largest * clip / 127, 1).astype(np.float32)
+        rounded = np.clip(np.rint(channels / scale[:, None]), -127, 127)
+        # In float64, so that machines that add up in another order choose the same point.
+        error = ((rounded * scale[:, None] - channels) ** 2).sum(axis=1, dtype=np.float64)
+        is_better = error < best_error
+        best_scale, best_error = (
+            np.where(is_better, scale, best_scale),
+            np.where(is_better, error, best_error),
+        )
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    integers = np.clip(np.rint(values / best_scale.reshape(shape)), -127, 127).astype(np.int8)
+    return integers, best_scale.astype(np.float32)
+
+
+def _weight_axes(model: ModelProto) -> Iterator[tuple[str, int]]:
+    """Yield the name of each weight with the axis of its output channels."""
+    for node in model.graph.node:
+        if len(node.input) < 2 or node.domain not in ("", "ai.onnx"):
+            continue
+        if node.op_type in OUTPUT_AXIS:
+            yield node.input[1], OUTPUT_AXIS[node.op_type]
+        elif node.op_type == "Gemm":
+            yield node.input[1], 0 if _attribute(node, "transB") else 1
+        elif node.op_type == "MatMul":
+            yield node.input[1], 1
+
+
+def _attribute(node: NodeProto, name: str) -> int:
+    return next((item.i for item in node.attribute if item.name == name), 0)
+
+
+def _count_uses(model: ModelProto) -> dict[str, int]:
+    uses: dict[str, int] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            uses[name] = uses.get(name, 0) + 1
+    return uses

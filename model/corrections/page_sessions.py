@@ -1,0 +1,110 @@
+"""Open sessions of the app's own pages by token, and the corrections that each has saved.
+
+They are here because both ``api/`` and ``ui/`` need them, which don't import each other.
+"""
+
+import secrets
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from ..answer.prediction import Prediction
+from ..answer.share_link import Signature, decode
+from ..classifier import Identification
+from ..errors import CorrectionsFull, LinkError
+
+__all__ = ["MAX_CORRECTIONS", "PageSessions", "page_sessions", "read_own_answer"]
+
+MAX_CORRECTIONS = 10
+"""Most corrections that a session saves. No address is read, so a new session may save more."""
+
+Key = tuple[str, ...]
+"""A correction: the link's token of its answer, and its labels."""
+
+
+class PageSessions:
+    """Open sessions. Safe under threads.
+
+    A token has 256 random bits, so it can't be guessed. As many sessions are open as Streamlit
+    itself keeps, each of which takes far more memory.
+    """
+
+    def __init__(self) -> None:
+        self._corrections: dict[str, dict[Key, int]] = {}
+        # Re-entrant: garbage collection may close a session while this thread holds it.
+        self._lock = threading.RLock()
+
+    def open_session(self) -> str:
+        """Return the token of a new session."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._corrections[token] = {}
+        return token
+
+    def close_session(self, token: str) -> None:
+        """Forget a session."""
+        with self._lock:
+            self._corrections.pop(token, None)
+
+    def is_open(self, token: str) -> bool:
+        """Return whether a session has this token."""
+        with self._lock:
+            return token in self._corrections
+
+    def save_correction(
+        self,
+        token: str,
+        link: str,
+        labels: Sequence[str],
+        identification: Identification | None = None,
+    ) -> int:
+        """Save a correction of a session and return its number, by which the owner can delete it.
+
+        Args:
+            token: the session's.
+            link: the token of the answer's link; the same correction of it is saved once.
+            labels: what the photo shows.
+            identification: of the photo, which is then saved as well; None unless the visitor
+                agreed. Made anew, so that the prediction that is saved with it is the model's.
+
+        Raises:
+            LinkError: there is no identification, and ``read_own_answer`` rejects the link.
+            CorrectionsFull: the session or the app has reached its limit.
+            DataError, TooManyCorrections: see ``CorrectionStore.add_correction``.
+        """
+        # Imported on first use: a database costs memory that most processes never need.
+        from . import correction_store
+
+        prediction = identification.prediction if identification else read_own_answer(link)
+        photo = identification.photo.to_jpeg() if identification else None
+        with self._lock:
+            saved = self._corrections.get(token, {})
+            number = saved.get(key := (link, *labels))
+            if number is None and len(saved) >= MAX_CORRECTIONS:
+                raise CorrectionsFull(
+                    "You've saved ten corrections, the most for one visit. Thank you."
+                )
+        # Outside the lock: a slow database must not keep other sessions waiting.
+        number = correction_store().add_correction(prediction, labels, photo, repeats=number)
+        with self._lock:
+            saved[key] = number
+        return number
+
+
+def read_own_answer(link: str) -> Prediction:
+    """Return the answer that a visitor corrects, from its link's token.
+
+    Only the server's own answers count, which are signed, and those of a visitor's device, whose
+    engine says so in the correction.
+
+    Raises:
+        LinkError: it is neither, or this app lacks its model or version.
+    """
+    with suppress(LinkError):
+        shared = decode(link)
+        if shared.signature in (Signature.VALID, Signature.DEVICE):
+            return shared.prediction
+    raise LinkError("This app didn't sign this answer. Send its photo with the correction.")
+
+
+page_sessions = PageSessions()

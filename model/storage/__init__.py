@@ -1,0 +1,1 @@
+"""Files and folders: atomic writes, free space, zips, photos, hashes."""

@@ -1,0 +1,105 @@
+"""Checks for folders that can't be written to and for full disks."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import DataError
+
+__all__ = [
+    "RESERVED_BYTES",
+    "free_bytes",
+    "make_private",
+    "name_full_disk",
+    "require_space",
+    "require_writable",
+]
+
+RESERVED_BYTES = 64 * 2**20
+"""Bytes of a disk that Loupe leaves free."""
+
+FULL_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+
+
+def require_writable(folder: Path) -> None:
+    """Check that files can be written to a folder, or that the folder can be created.
+
+    Long tasks call it first, so that they don't fail only when they write their result.
+
+    Raises:
+        OSError: neither is possible; ``filename`` is the folder, or the parent at fault.
+    """
+    existing = _existing_parent(folder)
+    if not existing.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes may be written below a folder that may not exist yet."""
+    return shutil.disk_usage(_existing_parent(folder)).free - RESERVED_BYTES
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Check that so many bytes may be written below a folder.
+
+    Raises:
+        DataError: the disk has less space.
+    """
+    if needed_bytes > (free := free_bytes(folder)):
+        raise DataError(
+            f"This needs {needed_bytes / 1e6:,.0f} MB, but only {max(0, free) / 1e6:,.0f} MB of "
+            f"the disk of {folder} can be used. Free some disk space."
+        )
+
+
+def _existing_parent(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    return existing
+
+
+@contextmanager
+def name_full_disk(folder: Path) -> Iterator[None]:
+    """Turn errors that come from a full disk into an ``OSError`` that names the folder.
+
+    torch and safetensors raise errors of their own, and a failed ``write`` names no file.
+
+    Raises:
+        OSError: the disk is full; ``filename`` is the file, if it is known, or ``folder``.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        path = getattr(error, "filename", None) or str(folder)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL_DISK_ERRNOS:
+            return True
+        # safetensors passes the system's message on, but not its number.
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def make_private(file: Path) -> None:
+    """Let only this user read an SQLite database, which may hold visitors' photos.
+
+    SQLite gives the files beside it the mode of the database; a running process may have left
+    some. Files that are missing or belong to another user are left alone.
+    """
+    for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
+        with suppress(OSError):
+            path.chmod(0o600)

@@ -1,0 +1,154 @@
+"""``launch.serve`` (``make run``): a free port, addresses that a phone can open, Ctrl-C."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from urllib.request import urlopen
+
+import pytest
+
+from deploy import ports
+from launch import serve
+from launch.serve import first_model
+from model.browser import cache
+from model.settings import ROOT, settings
+from tests.model.tiny import tiny
+from tests.waiting import wait_until
+
+
+def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
+    monkeypatch.setattr(ports, "ATTEMPTS", 1)
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        monkeypatch.setattr(sys, "argv", ["serve", f"--port={taken.getsockname()[1]}"])
+        with pytest.raises(SystemExit, match="in use. Try another: make run PORT=9000"):
+            serve.main()
+
+
+class RoutedSocket(socket.socket):
+    """A socket with a given local address, None for a machine without a network."""
+
+    local_address: str | None = None
+
+    def connect(self, address):
+        if self.local_address is None:
+            raise OSError("Network is unreachable")
+
+    def getsockname(self):
+        return self.local_address, 1
+
+
+@pytest.mark.parametrize(
+    ("local_address", "expected"),
+    [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)],
+)
+def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
+    monkeypatch.setattr(RoutedSocket, "local_address", local_address)
+    monkeypatch.setattr(socket, "socket", RoutedSocket)
+    assert serve.network_address() == expected
+
+
+def test_first_model_is_named(models_dir, monkeypatch):
+    assert first_model() == "A thousand everyday things (imagenet)"
+    tiny(models_dir, "mushrooms", title="Mushrooms")
+    assert first_model() == "Mushrooms (mushrooms)"
+    monkeypatch.setenv("LOUPE_MODEL", "gone")
+    settings.cache_clear()
+    assert first_model().startswith("no model. No model named 'gone'. Available: ")
+    monkeypatch.setenv("LOUPE_MODEL", "")
+    monkeypatch.setenv("LOUPE_BUILTIN", "false")
+    monkeypatch.setenv("LOUPE_DATA", str(models_dir / "empty"))
+    settings.cache_clear()
+    assert first_model().startswith(
+        "no model. There is no model. Import one (python -m model import)"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[:-1] + b"!"], ids=["cut", "changed"]
+)
+def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(models_dir, caplog, damage):
+    tiny(models_dir, "mushrooms", title="Mushrooms")
+    graph = tiny(models_dir, "newest", title="Newest").folder / "graph.onnx"
+    graph.write_bytes(damage(graph.read_bytes()))
+    assert first_model() == "Mushrooms (mushrooms)"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The model 'newest' is skipped: ")
+    assert "\n" not in record.getMessage()
+
+
+def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
+    monkeypatch.setenv("LOUPE_QUEUE", "-1")
+    settings.cache_clear()
+    monkeypatch.setattr(sys, "argv", ["serve"])
+    with pytest.raises(SystemExit, match="^setting-refused: LOUPE_QUEUE: "):
+        serve.main()
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("network", ["192.0.2.7", None])
+def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
+    ports = list[int]()
+    monkeypatch.setattr(serve, "network_address", lambda: network)
+    monkeypatch.setattr(serve, "run_server", ports.append)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
+    monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
+    serve.main()
+    output = capsys.readouterr().out
+    (port,) = ports
+    assert f"http://localhost:{port}" in output
+    assert "opens with:" in output
+    assert (f"http://192.0.2.7:{port}" in output) == bool(network)
+    assert ("Scan this with your phone" in output) == bool(network)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_server_quietly(tmp_path):
+    command = [sys.executable, "-m", "launch.serve", f"--port={ports.free_port()}"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "LOUPE_DATA": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        address = re.search(
+            r"http://localhost:\d+", process.stdout.readline() + process.stdout.readline()
+        )
+        try:
+            wait_until(lambda: is_ready(address[0]), seconds=60)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Aborted" not in output
+    assert "Traceback" not in output
+
+
+def is_ready(address):
+    with urlopen(f"{address}/api/ready", timeout=5) as response:
+        return response.status == 200
+
+
+def test_app_starts_without_the_runtime_for_browsers(monkeypatch, capsys, data_folder, tmp_path):
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho npm error code ENOTFOUND >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("LOUPE_NPM", "true")
+    monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
+    ports = list[int]()
+    monkeypatch.setattr(serve, "run_server", ports.append)
+    monkeypatch.setattr(os, "chdir", lambda path: None)
+    monkeypatch.setattr(sys, "argv", ["serve"])
+    serve.main()
+    output = capsys.readouterr().out
+    assert "Fetching onnxruntime-web" in output
+    assert "npm couldn't fetch onnxruntime-web: npm error code ENOTFOUND" in output
+    assert len(ports) == 1

@@ -1,0 +1,130 @@
+"""``python -m launch.share`` (``make share``): which program it takes, and how it ends."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from deploy.ports import free_port
+from launch.share import ShareError, _ask, choose_tunnel
+from launch.tunnels import TUNNELS
+from model.settings import ROOT
+from tests.sharing import program, remaining, sharing, tunnel
+from tests.ui.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED
+
+ANNOUNCED = "Photos pass through"
+
+
+def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launch.share", *options]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def ignored(number: int) -> Iterator[None]:
+    """Ignore a signal here, and so in programs that start meanwhile."""
+    previous = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, previous)
+
+
+def test_missing_programs_are_listed_with_their_addresses(tmp_path):
+    done = run(PATH=str(tmp_path), LOUPE_DATA=str(tmp_path / "data"))
+    assert done.returncode == 1
+    first, *lines = done.stderr.splitlines()
+    assert first == "No tunnel program is installed. Install one and try again:"
+    assert [line.split()[0] for line in lines] == ["cloudflared", "tailscale", "ngrok"]
+    assert all("https://" in line for line in lines)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_first_installed_program_is_taken_unless_another_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for name in reversed(TUNNELS):
+        program(tmp_path, name, "")
+        assert choose_tunnel() is TUNNELS[name]
+    assert choose_tunnel("ngrok") is TUNNELS["ngrok"]
+    (tmp_path / "bin/ngrok").unlink()
+    with pytest.raises(ShareError, match=r"^ngrok isn't installed\.[^\n]*\n  ngrok .*https://"):
+        choose_tunnel("ngrok")
+
+
+@pytest.mark.parametrize(
+    ("name", "output"), [("cloudflared", CLOUDFLARED_LIMITED), ("tailscale", TAILSCALE_NOT_ALLOWED)]
+)
+def test_failed_tunnel_is_quoted(tmp_path, name, output):
+    (tmp_path / "output").write_text(output)
+    program(tmp_path, name, f"#!/bin/sh\ncat {tmp_path}/output >&2; exit 3\n")
+    with sharing(tmp_path, f"--with={name}") as run:
+        assert run.process.wait(60) == 1
+        printed = run.output()
+    assert f"{name} gave no address (exit code 3). Its last lines:\n" in printed
+    assert all(f"    {line}" in printed for line in map(str.strip, output.splitlines()) if line)
+    assert f"--with {next(other for other in TUNNELS if other != name)} or " in printed
+    # The app was not started.
+    assert "Uvicorn" not in printed
+
+
+def test_an_invalid_setting_is_named_before_anything_starts(tmp_path):
+    program(tmp_path, "ngrok", "#!/bin/sh\nexec sleep 60\n")
+    with sharing(tmp_path, "--with=ngrok", LOUPE_QUEUE="-1") as run:
+        assert run.process.wait(60) == 1
+        assert run.output().startswith("setting-refused: LOUPE_QUEUE: ")
+
+
+@pytest.mark.slow
+def test_waiting_tunnel_is_quoted_until_ctrl_c(tmp_path):
+    (tmp_path / "output").write_text(TAILSCALE_NOT_ALLOWED.partition("Success")[0])
+    # A wrapper, which does not pass signals on to the program.
+    program(tmp_path, "tailscale", f"#!/bin/sh\ncat {tmp_path}/output\nsleep 300\n")
+    with sharing(tmp_path, "--with=tailscale") as run:
+        run.wait_for("https://login.tailscale.com/f/funnel?node=nho4oGYG7X11CNTRL")
+        children = run.children().values()
+        assert len(children) == 2
+        assert run.end() == 0
+        assert remaining(children) == []
+
+
+def test_unreachable_address_is_described_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    assert _ask("https://tunnel.invalid") == "there is no host of that name"
+    assert _ask(f"http://127.0.0.1:{free_port()}") == "not reachable: Connection refused"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["caddy", "the app"])
+def test_app_and_tunnel_end_with_each_other(tmp_path, killed):
+    # A data folder that can't be made.
+    with sharing(tmp_path, address=tunnel(tmp_path), LOUPE_DATA="/dev/null/data") as run:
+        run.wait_for(ANNOUNCED)
+        assert "Links to answers work for this run only" in run.output()
+        children = run.children()
+        app = next(name for name in children if name != "caddy")
+        assert len(children) == 2
+        assert len(children[app].environ()["LOUPE_SECRET"]) > 40
+        children[app if killed == "the app" else killed].kill()
+        assert run.process.wait(60) == 1
+        assert remaining(children.values()) == []
+        name = "The app" if killed == "the app" else "cloudflared"
+        assert f"{name} ended (exit code -9), and so does sharing." in run.output()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_both_as_well(tmp_path, number):
+    # As under nohup; an app that outlived its terminal would stay public unseen.
+    with ignored(signal.SIGHUP), sharing(tmp_path, address=tunnel(tmp_path)) as run:
+        # While the app starts.
+        run.wait_for("Asking cloudflared")
+        assert run.end(number) == 0
+        assert "Traceback" not in run.output()

@@ -1,0 +1,96 @@
+"""Tests of ``model.storage.zips``: the checks that all readers of zips share."""
+
+import io
+import struct
+import zipfile
+
+import pytest
+
+from model.storage import zips
+
+
+def zipped(files: dict[str, bytes], comment: bytes = b"", force_zip64: bool = False) -> bytes:
+    """Return a zip of these members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.comment = comment
+        for name, data in files.items():
+            with archive.open(name, "w", force_zip64=force_zip64) as member:
+                member.write(data)
+    return file.getvalue()
+
+
+def open_and_check(
+    data: bytes, *, entries: int = 10, directory: int = 2**20, strict: bool = True
+) -> None:
+    """Open a zip and check its layout."""
+    file = io.BytesIO(data)
+    with zips.open_zip(
+        file, max_entries=entries, max_directory_bytes=directory, strict=strict
+    ) as archive:
+        zips.check_layout(file, archive)
+
+
+def with_zip64_end(data: bytes, place: int | None = None) -> bytes:
+    """Return a zip with a zip64 end, which Python writes for large zips alone."""
+    *_, entries, size, offset, _ = zips.END.unpack(data[-22:])
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, size, offset)
+    place = len(data) - 22 if place is None else place
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    full = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+    return data[:-22] + end + locator + full
+
+
+def test_zip64_is_opened() -> None:
+    open_and_check(with_zip64_end(zipped({"a": b"x"})))
+    open_and_check(zipped({"a": b"x"}, force_zip64=True))
+
+
+def test_zip64_end_keeps_the_limits() -> None:
+    data = with_zip64_end(zipped({f"{i}": b"x" for i in range(11)}))
+    with pytest.raises(zips.TooManyEntries):
+        open_and_check(data, entries=10)
+    with pytest.raises(zips.TooManyEntries):
+        open_and_check(data, entries=100, directory=200)
+
+
+def test_zip64_end_elsewhere_is_damage() -> None:
+    with pytest.raises(zips.ZipDamaged):
+        open_and_check(with_zip64_end(zipped({"a": b"x"}), place=0))
+
+
+def test_strict_zip_has_no_comment_and_nothing_behind_it() -> None:
+    file = io.BytesIO(zipped({"a": b"x"}, b"hello"))
+    zips.open_zip(file, max_entries=1, max_directory_bytes=100, strict=False)
+    for data in (file.getvalue(), zipped({"a": b"x"}) + b"more"):
+        with pytest.raises(zips.ZipDamaged):
+            open_and_check(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", bytes(200), zipped({"a": b"x"})[:-1]])
+@pytest.mark.parametrize("strict", [True, False])
+def test_missing_end_is_incomplete(data: bytes, strict: bool) -> None:
+    with pytest.raises(zips.ZipDamaged):
+        open_and_check(data, strict=strict)
+
+
+def test_layout_rejects_members_that_contradict_the_directory() -> None:
+    data = zipped({"good": b"x", "next": b"y"})
+    for damaged in (
+        data.replace(b"good", b"evil", 1),
+        data.replace(b"PK\3\4", b"PK\3\5", 1),
+        b"PK\3\4" + bytes(50) + data,
+    ):
+        with pytest.raises(zips.ZipDamaged):
+            open_and_check(damaged)
+
+
+def test_member_is_read_up_to_its_limit() -> None:
+    with zipfile.ZipFile(io.BytesIO(zipped({"a": b"12345"}))) as archive:
+        info = archive.getinfo("a")
+        assert zips.read_member(archive, info, 5) == b"12345"
+        with pytest.raises(zips.MemberTooLarge):
+            zips.read_member(archive, info, 4)
+        info.file_size = 4
+        with pytest.raises(zips.ZipDamaged):
+            zips.read_member(archive, info, 10)
