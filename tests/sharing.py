@@ -18,8 +18,8 @@ import psutil
 
 from deploy.ports import free_port
 from model.settings import ROOT
+from tests.launch.tunnel_output import CLOUDFLARED, CLOUDFLARED_ADDRESS
 from tests.tools import require_tool
-from tests.ui.tunnel_output import CLOUDFLARED, CLOUDFLARED_ADDRESS
 
 __all__ = ["HOST", "Sharing", "program", "remaining", "sharing", "tunnel"]
 

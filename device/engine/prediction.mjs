@@ -61,7 +61,7 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
   /** @type {Prediction["answer"]} */
   let answer = known === false ? null : name(order[0]);
   if (model.multilabel) {
-    answer = order.filter((label) => rounded(label) >= model.answer.words.present_from).map(name);
+    answer = order.filter((label) => rounded(label) >= model.words.present_from).map(name);
   }
   return {
     model: model.name,

@@ -18,7 +18,7 @@ export function headline(model, prediction) {
 export function honestLines(model, prediction) {
   const rule = certaintyRule(model, prediction);
   const lines = rule.note ? [fill(rule.note, model, prediction)] : [];
-  const { records, testing } = model.answer.words;
+  const { records, testing } = model.words;
   const own = records[prediction.graph];
   let record = (own ?? records.full)?.[rule.record] ?? [];
   if (rule.record === "labels") record = record[topIndex(model, prediction)] ?? [];
@@ -36,7 +36,7 @@ export function certaintyRule(model, prediction) {
     plausible: prediction.plausible?.length ?? 0,
     probability: prediction.candidates[0].probability,
   };
-  return model.answer.words.certainties.find((rule) =>
+  return model.words.certainties.find((rule) =>
     Object.entries(rule.when).every(([name, wanted]) => fits(facts[name], wanted)),
   );
 }
@@ -49,7 +49,7 @@ function fits(value, wanted) {
 
 /** Return a share as a rounded percentage: 94%, 3.1%, <0.1%. */
 export function formatPercent(model, share) {
-  const rule = model.answer.words.percent.find(({ below = Infinity }) => share < below);
+  const rule = model.words.percent.find(({ below = Infinity }) => share < below);
   if (rule.text) return rule.text;
   return `${toFixed(Math.min(share, rule.at_most ?? share) * 100, rule.digits)}%`;
 }
@@ -83,7 +83,7 @@ function fill(template, model, prediction) {
 }
 
 function valueOf(placeholder, model, prediction) {
-  const { names, things, conjunctions } = model.answer.words;
+  const { names, things, conjunctions } = model.words;
   const namesOf = (labels) => labels.map((label) => names[model.labels.indexOf(label)]);
   const name = names[topIndex(model, prediction)];
   switch (placeholder) {

@@ -12,8 +12,8 @@ from deploy.ports import free_port
 from launch.share import ShareError, _ask, choose_tunnel
 from launch.tunnels import TUNNELS
 from model.settings import ROOT
+from tests.launch.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED
 from tests.sharing import program, remaining, sharing, tunnel
-from tests.ui.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED
 
 ANNOUNCED = "Photos pass through"
 

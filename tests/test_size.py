@@ -1,0 +1,154 @@
+"""Budgets: the most lines of each package, and the file names that are used twice.
+
+A budget is a decision. Whoever needs more room raises it in the same commit and says why.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from model.settings import ROOT
+from tests.test_architecture import tracked_files
+
+BUDGETS = {
+    "api": (
+        3220,
+        "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
+    ),
+    "benchmarks": (
+        2380,
+        "every published figure, measured again by a command; peers in environments of their own",
+    ),
+    "deploy": (3110, "nine hosts, the table that filters them, one check"),
+    "docs": (150, "two clients without dependencies, as documentation"),
+    "launch": (830, "make run, share and phone"),
+    "model": (
+        2200,
+        "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
+    ),
+    "model/answer": (
+        1110,
+        "predictions, decisions, words, share links; the device's answers as untrusted input",
+    ),
+    "model/browser": (
+        1090,
+        "downloads of browsers, made once and cached; Streamlit's files compressed",
+    ),
+    "model/bundle": (1260, "manifest, card and registry"),
+    "model/calibration": (
+        1530,
+        "temperature, prediction sets, four OOD detectors, the graph's head",
+    ),
+    "model/cli": (1350, "one module per group of commands"),
+    "model/corrections": (810, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/engines": (320, "compiled, learner, fake"),
+    "model/evaluation": (510, "accuracy, intervals, calibration error, confusion"),
+    "model/exporting": (1090, "five formats, each checked against the original"),
+    "model/exporting/converters": (440, "scripts and sample programs beside exports"),
+    "model/importing": (
+        5140,
+        "fastai exports and weights alone, read without running them; the sandbox",
+    ),
+    "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
+    "model/photo": (1490, "one module per format, checked before Pillow opens it"),
+    "model/samples": (120, "the sample photos"),
+    "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
+    "model/training": (2130, "a folder of photos to a bundle, resumable"),
+    "pages": (330, "one script per page"),
+    "ui": (4890, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "device": (7400, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+}
+"""Most lines by folder, without folders below it that have a budget of their own; and why so many.
+
+Python, and in ``device`` JavaScript.
+"""
+
+ALL_PYTHON, ALL_TESTS = 36_900, 37_200
+"""Most lines of Python outside and inside ``tests``."""
+
+SHARED_NAMES = {
+    "answer.py",
+    "backup.py",
+    "batch.py",
+    "card.py",
+    "compare.py",
+    "component.py",
+    "corrections.py",
+    "device.py",
+    "errors.py",
+    "evaluate.py",
+    "export.py",
+    "first_visit.py",
+    "formats.py",
+    "identify.py",
+    "learner.py",
+    "limits.py",
+    "models.py",
+    "paths.py",
+    "phrasing.py",
+    "placeholders.py",
+    "preprocess.py",
+    "reference.py",
+    "report.py",
+    "run.py",
+    "sagemaker.py",
+    "sample.py",
+    "session.py",
+    "small_graph.py",
+    "streamlit_app.py",
+    "table.py",
+    "train.py",
+    "vertex.py",
+    "view.py",
+}
+"""File names in more than one package. The list only shrinks: a name says its concept alone."""
+
+
+def count_lines(suffixes: tuple[str, ...]) -> dict[Path, int]:
+    """Return the lines of each tracked file, by its path in the project."""
+    return {
+        path.relative_to(ROOT): path.read_text(encoding="utf-8").count("\n")
+        for path in tracked_files()
+        if path.suffix in suffixes
+    }
+
+
+def budget_of(path: Path) -> str:
+    """Return the folder whose budget a file counts for."""
+    return next((str(folder) for folder in path.parents if str(folder) in BUDGETS), "")
+
+
+@pytest.fixture(scope="module")
+def sizes() -> Counter[str]:
+    """Lines by folder of ``BUDGETS``."""
+    total: Counter[str] = Counter()
+    for path, lines in count_lines((".py", ".js", ".mjs")).items():
+        is_counted = path.suffix == ".py" or path.parts[0] == "device"
+        if is_counted and path.parts[0] != "tests":
+            total[budget_of(path)] += lines
+    return total
+
+
+@pytest.mark.parametrize("folder", BUDGETS)
+def test_package_keeps_its_budget(sizes: Counter[str], folder: str) -> None:
+    budget, reason = BUDGETS[folder]
+    assert 0 < sizes[folder] <= budget, f"{folder} has {sizes[folder]} lines: {reason}"
+
+
+def test_every_package_has_a_budget(sizes: Counter[str]) -> None:
+    # The entry point alone is in no package.
+    assert sizes[""] <= 60
+
+
+def test_sum_keeps_its_budget() -> None:
+    lines = count_lines((".py",))
+    tests = sum(count for path, count in lines.items() if path.parts[0] == "tests")
+    assert tests <= ALL_TESTS
+    assert sum(lines.values()) - tests <= ALL_PYTHON
+
+
+def test_shared_file_names_only_become_fewer() -> None:
+    names = Counter(path.name for path in count_lines((".py",)) if path.parts[0] != "tests")
+    usual = {"__init__.py", "__main__.py"}
+    assert {name for name, count in names.items() if count > 1} - usual == SHARED_NAMES
