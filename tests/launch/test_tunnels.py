@@ -8,7 +8,7 @@ import pytest
 
 from launch.child_process import Output, running
 from launch.tunnels import TUNNELS
-from tests.ui import tunnel_output as recorded
+from tests.launch import tunnel_output as recorded
 
 BOX = recorded.CLOUDFLARED.splitlines()[-3:]
 EVIL = "https://evil.example"
