@@ -25,13 +25,14 @@ QUOTED_LINES = 12
 def running(
     command: Sequence[str],
     environment: Mapping[str, str],
+    stop: signal.Signals,
     stop_seconds: float,
     stdout: int | None = None,
 ) -> Iterator[Process]:
     """Run a program, in ``ROOT``, until the end of the block.
 
-    It has a process group of its own, so that Ctrl-C reaches only its parent. It and what it
-    started get SIGINT, and are killed ``stop_seconds`` later.
+    It has a process group of its own, so that Ctrl-C reaches only its parent. It and all that it
+    started get the signal ``stop``, and are killed ``stop_seconds`` later.
     """
     process = subprocess.Popen(
         command,
@@ -47,7 +48,7 @@ def running(
     try:
         yield process
     finally:
-        _signal(process, signal.SIGINT)
+        _signal(process, stop)
         with suppress(subprocess.TimeoutExpired):
             process.wait(stop_seconds)
         # A wrapper script may have ended before the program that it started.

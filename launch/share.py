@@ -97,13 +97,16 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
     print(f"Asking {tunnel.name} for an address …", flush=True)
     # The tunnel needs neither the app's settings nor its secrets.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOUPE_")}
-    with running(command, inherited, TUNNEL_STOP_SECONDS, subprocess.PIPE) as process:
+    with running(
+        command, inherited, signal.SIGINT, TUNNEL_STOP_SECONDS, subprocess.PIPE
+    ) as process:
         output = Output(process)
         address = _wait_for_address(tunnel, process, output, stopping)
         if address is None:
             return
         environment = {**os.environ, **secret, "LOUPE_URL": address}
-        with running(_app_command(port, address), environment, APP.stop_seconds) as app:
+        command = _app_command(port, address)
+        with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
                 _check_running("The app", app)

@@ -1,6 +1,7 @@
 """``launch.tunnels``: the public address in what tunnel programs print, and nothing else in it."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -86,7 +87,7 @@ def test_other_addresses_are_not_taken(name, output):
 def test_output_has_no_terminal_control():
     hostile = "\x1b[2J\x1b[31mred\x1b[0m \x08\x1b]0;title\x07\u202e\r\n"
     command = [sys.executable, "-c", f"print({hostile!r})"]
-    with running(command, os.environ, 5, subprocess.PIPE) as process:
+    with running(command, os.environ, signal.SIGINT, 5, subprocess.PIPE) as process:
         process.wait()
         assert Output(process).lines == [r"red \x08\x1b]0;title\x07\u202e", ""]
 
