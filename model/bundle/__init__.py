@@ -1,6 +1,6 @@
 """Model bundles on disk: manifest, model card, registry."""
 
-from .bundle import BUILTIN_DIR, MANIFEST, Bundle, GoldenOutputs
+from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .card import (
     MAX_MISTAKES,
     DetectorResult,
@@ -12,13 +12,10 @@ from .card import (
     StrictModel,
 )
 from .manifest import (
-    FORMAT,
     NAME_RULE,
     SMALL_CARD,
     Architecture,
     Calibration,
-    Data,
-    File,
     Manifest,
     ManifestDraft,
     Metric,
@@ -40,10 +37,8 @@ from .registry import (
     list_models,
     list_versions,
     model_dir,
-    open_bundle,
     publish,
     roll_back,
-    set_current,
 )
 from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
 
@@ -51,7 +46,6 @@ __all__ = [
     "BUILTIN_DIR",
     "CURRENT_FILE",
     "DEFAULT_MODEL",
-    "FORMAT",
     "MANIFEST",
     "MAX_MISTAKES",
     "NAME_RULE",
@@ -59,11 +53,8 @@ __all__ = [
     "Architecture",
     "Bundle",
     "Calibration",
-    "Data",
     "DetectorResult",
-    "File",
     "Fingerprint",
-    "GoldenOutputs",
     "GraphAgreement",
     "LabelOutcome",
     "Manifest",
@@ -87,11 +78,9 @@ __all__ = [
     "list_models",
     "list_versions",
     "model_dir",
-    "open_bundle",
     "publish",
     "read_small_card",
     "roll_back",
-    "set_current",
     "title_from_name",
     "write_small_card",
 ]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from model import Bundle, Classifier, Photo, load
 from model.admission import AdmissionCancelled, admission_queue
-from model.bundle import GoldenOutputs
+from model.bundle.bundle import GoldenOutputs
 from model.classifier import TOLERANCE
 from model.engines import Engine, EngineOutput
 from model.errors import (

@@ -7,7 +7,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from model.bundle import open_bundle, registry
+from model.bundle import registry
 from model.settings import settings
 from tests.model.tiny import tiny
 from ui.navigation import PAGES
@@ -216,11 +216,11 @@ def test_picture_and_icon_may_be_cached(browse):
 
 
 def test_page_opens_one_bundle(browse, monkeypatch):
-    client, opened = browse(), []
+    client, opened, real_open = browse(), [], registry.open_bundle
 
     def count_opened(*names):
         opened.append(names)
-        return open_bundle(*names)
+        return real_open(*names)
 
     monkeypatch.setattr(registry, "open_bundle", count_opened)
     client.get("/")

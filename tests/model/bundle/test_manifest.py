@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.bundle import FORMAT, Calibration, Manifest, ManifestDraft, get_bundle
+from model.bundle import Calibration, Manifest, ManifestDraft, get_bundle
+from model.bundle.manifest import FORMAT
 from tests.model.tiny import CALIBRATED, tiny, values
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, load
-from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back, set_current
+from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back
+from model.bundle.registry import set_current
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from tests.model.command import run
 from tests.model.tiny import colour, edit, tiny
