@@ -8,6 +8,7 @@ from . import vps_compose
 __all__ = ["HOST"]
 
 FILE = "cloud-init.yaml"
+SOURCE = "https://cloudinit.readthedocs.io/en/latest/reference/modules.html files\n"
 
 
 def make_plan(app: AppSpec) -> Plan:
@@ -28,10 +29,7 @@ def make_plan(app: AppSpec) -> Plan:
     comment = "User data for Debian 13 or Ubuntu 24.04, on one machine with 2 GB."
     files = vps_compose.make_plan(app).files
     return Plan(
-        {
-            FILE: "#cloud-config\n" + dump_yaml(document, comment),
-            **files,
-        },
+        {FILE: "#cloud-config\n" + dump_yaml(document, comment), **files},
         f"""\
 {use_own_repository("public")}
 $ {push(*files)}
@@ -39,7 +37,8 @@ Create a machine with 2 GB, or 4 for the learner engine (Debian 13 or Ubuntu 24.
 cloud-init.yaml as its user data.
 Open ports 80 and 443 in its firewall, and point YOUR.DOMAIN at its address.
 Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
-$ cloud-init status --wait && sudo docker compose --project-directory {SERVER_DIR} logs
+$ cloud-init status --wait; sudo tail /var/log/cloud-init-output.log
+$ sudo docker compose --project-directory {SERVER_DIR} logs
 """,
         f"{push(*files)} && ssh SERVER 'cd {SERVER_DIR} && sudo git pull && sudo {vps_compose.UP}'",
     )
@@ -57,7 +56,7 @@ HOST = Host(
     own_domain=True,
     gpu=True,
     limits=vps_compose.HOST.limits,
-    sources=vps_compose.HOST.sources,
+    sources=SOURCE + vps_compose.HOST.sources,
     budget_alert=(
         "create a budget with an e-mail alert in the cloud's billing page before the machine "
         "(AWS Budgets, Google Cloud Budgets & alerts, Azure Cost Management)."

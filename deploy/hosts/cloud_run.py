@@ -9,7 +9,6 @@ __all__ = ["HOST", "IMAGE", "PLACEHOLDERS"]
 DOCS = "https://cloud.google.com/run"
 REFERENCE = f"{DOCS}/docs/reference/yaml/v1"
 FILE = "service.yaml"
-CONTAINER = "spec.template.spec.containers.0"
 IMAGE = "REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve"
 APIS = " ".join(
     f"{name}.googleapis.com" for name in ("run", "artifactregistry", "cloudbuild", "secretmanager")

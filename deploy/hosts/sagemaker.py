@@ -20,10 +20,13 @@ def make_plan(app: AppSpec) -> Plan:
         "PrimaryContainer": {"Image": image, "Environment": app.environment(MEMORY_MB)},
         "ExecutionRoleArn": "arn:aws:iam::ACCOUNT:role/ROLE",
     }
-    # The image runs as root, as SageMaker requires.
+    # SageMaker requires root, and rejects OCI's format (aws/amazon-sagemaker-feedback issue 180).
     push = (
-        f"docker build --target {app.image_stage} --build-arg RUN_AS=root -t {image} . && "
-        f"docker push {image}"
+        "export AWS_DEFAULT_REGION=REGION && aws ecr get-login-password | "
+        f"docker login --username AWS --password-stdin {REGISTRY} && "
+        "docker buildx build --platform=linux/amd64 --provenance=false "
+        "--output=type=registry,oci-mediatypes=false "
+        f"--target {app.image_stage} --build-arg RUN_AS=root -t {image} ."
     )
     create_model = f"aws sagemaker create-model --cli-input-json file://{FILE}"
     # Not T2: burstable instances can't be scaling targets, so have no maximum.
@@ -41,8 +44,6 @@ $ aws budgets create-budget --account-id ACCOUNT --budget \
 ComparisonOperator=GREATER_THAN,Threshold=80}},\
 Subscribers=[{{SubscriptionType=EMAIL,Address=YOUR-ADDRESS}}]'
 $ aws ecr create-repository --repository-name loupe --region REGION
-$ aws ecr get-login-password --region REGION | \
-docker login --username AWS --password-stdin {REGISTRY}
 $ {push}
 $ {create_model}
 $ {create_config.replace("$NEW", app.name)}

@@ -18,12 +18,13 @@ CURL = (
 )
 LOCATION = "projects/PROJECT/locations/REGION"
 REST = f"https://REGION-aiplatform.googleapis.com/v1/{LOCATION}"
-
-
 DEPLOY = (
     "gcloud ai endpoints deploy-model ENDPOINT --region=REGION --model=loupe --display-name=loupe "
     "--machine-type=n1-standard-2 --min-replica-count=1 --max-replica-count=1 --traffic-split=0=100"
 )
+DESCRIBE = "gcloud ai endpoints describe ENDPOINT --region=REGION --format"
+FIND_OLD = f"OLD=$({DESCRIBE}='value(deployedModels.id)')"
+UNDEPLOY = "gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=$OLD --region=REGION"
 
 
 def make_plan(app: AppSpec) -> Plan:
@@ -45,20 +46,22 @@ $ gcloud artifacts repositories create loupe --repository-format=docker --locati
 $ gcloud builds submit --tag {IMAGE}
 $ {CURL} -d @{MODEL} {REST}/models:upload
 $ {CURL} -d '{{"displayName":"loupe","dedicatedEndpointEnabled":true}}' {REST}/endpoints
-ENDPOINT is the number in the answer; wait until `gcloud ai models list` shows loupe:
+ENDPOINT is the number in the answer; wait for loupe in `gcloud ai models list --region=REGION`:
 $ {DEPLOY}
 DNS is the address that this prints (the shared address doesn't serve this endpoint):
-$ gcloud ai endpoints describe ENDPOINT --region=REGION --format='value(dedicatedEndpointDns)'
+$ {DESCRIBE}='value(dedicatedEndpointDns)'
 $ printf '{{"instances":[{{"image_bytes":{{"b64":"%s"}}}}],"parameters":{{"top":5}}}}' \
 "$(base64 < photo.jpg | tr -d '\\n')" | \
 {CURL} -d @- https://DNS/v1/{LOCATION}/endpoints/ENDPOINT:predict
-When you no longer need it, undeploy it; DEPLOYED is the deployed model's number:
-$ gcloud ai endpoints undeploy-model ENDPOINT --deployed-model-id=DEPLOYED --region=REGION
+When you no longer need it, undeploy it:
+$ {FIND_OLD} && {UNDEPLOY}
 """,
-        f"gcloud builds submit --tag {IMAGE} && gcloud ai models upload --region=REGION "
-        f"--parent-model=loupe --display-name=loupe --container-image-uri={IMAGE} "
+        # The alias makes it the version that is deployed; the old one costs until it is undeployed.
+        f"{FIND_OLD} && gcloud builds submit --tag {IMAGE} && gcloud ai models upload "
+        f"--region=REGION --parent-model={LOCATION}/models/loupe --version-aliases=default "
+        f"--display-name=loupe --container-image-uri={IMAGE} "
         f"--container-env-vars={settings} --container-health-route={HEALTH} "
-        f"--container-predict-route={PREDICT} && {DEPLOY}",
+        f"--container-predict-route={PREDICT} && {DEPLOY} && {UNDEPLOY}",
     )
 
 
@@ -93,7 +96,6 @@ Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of ph
     | {
         "ENDPOINT": "the number that creating the endpoint printed",
         "DNS": "the endpoint's address",
-        "DEPLOYED": "the deployed model's number",
     },
     start=Start(
         port_variable="AIP_HTTP_PORT",

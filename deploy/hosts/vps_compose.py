@@ -81,7 +81,7 @@ def make_plan(app: AppSpec) -> Plan:
         },
         f"""\
 Point a domain at the server and open ports 80 and 443.
-Install Docker with the Compose plugin on it: https://docs.docker.com/engine/install/
+Install rsync, and Docker with the Compose plugin, on it: https://docs.docker.com/engine/install/
 $ {SYNC}
 $ ssh SERVER 'cd {SERVER_DIR} && echo SITE=YOUR.DOMAIN > .env && umask 077 && echo \
 LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && {UP}'

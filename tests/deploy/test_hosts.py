@@ -136,6 +136,20 @@ def test_machine_starts_the_compose_file_of_the_repository() -> None:
     assert f"data:{APP.data_dir}" in files["compose.yaml"]
 
 
+def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
+    sagemaker = get_host("sagemaker").update_command()
+    assert "--provenance=false --output=type=registry,oci-mediatypes=false" in sagemaker
+    assert sagemaker.index("AWS_DEFAULT_REGION=") < sagemaker.index("docker login")
+    assert sagemaker.index("docker login") < sagemaker.index("docker buildx build")
+    vertex = get_host("vertex").update_command(values={"PROJECT": "p", "REGION": "r"})
+    assert "--parent-model=projects/p/locations/r/models/loupe --version-aliases=default" in vertex
+    read, deploy, undeploy = (
+        vertex.index(f"gcloud ai endpoints {verb} ENDPOINT")
+        for verb in ("describe", "deploy-model", "undeploy-model")
+    )
+    assert vertex.index("OLD=") < read < deploy < undeploy < vertex.index("$OLD")
+
+
 def test_only_spaces_turns_xsrf_protection_off() -> None:
     """A Space is shown in another domain's frame, to which the cookie does not come back."""
     variable = "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION"
