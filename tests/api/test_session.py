@@ -78,11 +78,11 @@ def test_server_and_device_phrase_alike(
 
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
     script = """
-      const { certaintyRule, headline, honestLines } = await load("view/phrasing.mjs");
+      const { certaintyRule, headline, trustLines } = await load("view/phrasing.mjs");
       const [model, prediction] = given;
       return {
         headline: headline(model, prediction),
-        lines: honestLines(model, prediction),
+        lines: trustLines(model, prediction),
         certainty: certaintyRule(model, prediction).certainty,
       };
     """
