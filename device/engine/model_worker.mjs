@@ -14,7 +14,7 @@ import { LoupeError, messageOf } from "./errors.mjs";
  * @property {Progress} [onProgress]
  */
 
-/** Calls its functions, which answer by a message with the call's number. */
+/** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
   #worker = startWorker();
   /** @type {Map<number, Call>} */

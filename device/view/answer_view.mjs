@@ -108,7 +108,7 @@ export function createWaysOn(models, current, onModel) {
   return [h("ul.vf-ways-on", first, ...fold(items, titles))];
 }
 
-/** Return several models as one way that opens; a single one needs no fold. */
+/** Return several models as one item that opens, a single one as it is. */
 function fold(items, titles) {
   if (items.length < 2) return items;
   const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));

@@ -228,9 +228,9 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
     : [headline, ...(hint.hasAttribute("data-reason") && !entry ? [hint] : []), status].map(
         ({ textContent }) => textContent,
       );
-  // An alert speaks for itself.
+  // Screen readers announce an alert without help.
   const text = alert.textContent && !answer ? "" : said.filter(Boolean).join(". ");
-  // The numbers of a progress are not read one after the other.
+  // A change of numbers alone, as in progress, isn't announced.
   const isSame = (words) => words.replace(/\d+/g, "") === text.replace(/\d+/g, "");
   if ((isWaiting || isExplaining) && isSame(spoken.textContent)) return;
   if (spoken.textContent !== text) spoken.textContent = text;
