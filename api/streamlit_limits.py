@@ -90,7 +90,7 @@ class StreamLimitMiddleware:
 
 
 class FileManager(Protocol):
-    """The used part of Streamlit's ``MemoryUploadedFileManager``."""
+    """The methods of Streamlit's ``MemoryUploadedFileManager`` that are used here."""
 
     def get_files(self, session_id: str, file_ids: Sequence[str]) -> Sequence[Any]:
         """Return the files that are kept."""

@@ -37,11 +37,11 @@ def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str
     if len(set(answers)) == 1:
         every = "Both" if count == 2 else f"All {spell_number(count)}"
         return f"{every} say {answers[0]}", apart
-    said = [
+    by_way = [
         f"{WAYS[result.way].column} says {answer}"
         for result, answer in zip(comparison.results, answers, strict=True)
     ]
-    return "They differ", f"{join_words(said)}. {apart}"
+    return "They differ", f"{join_words(by_way)}. {apart}"
 
 
 def _answer(result: Result, bundle: Bundle) -> str:
