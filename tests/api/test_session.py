@@ -243,7 +243,7 @@ class TestPixels:
             "packed short", "cut", "more", "bomb",
         ],
     )  # fmt: skip
-    def test_anything_else_is_refused(
+    def test_malformed_pixels_are_refused(
         self, api: TestClient, headers: dict[str, str], query: str, body: bytes, packed: str
     ) -> None:
         tracemalloc.start()

@@ -130,7 +130,7 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
         assert ours == pytest.approx(theirs, abs=0.5)
 
 
-def test_first_screen_is_there_only_for_the_viewfinder(new_page, url):
+def test_first_screen_is_only_for_the_viewfinder(new_page, url):
     page = new_page(java_script_enabled=False)
     page.goto(url)
     expect(page.get_by_text("Loupe needs JavaScript")).to_be_visible()

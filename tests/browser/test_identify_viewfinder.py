@@ -176,7 +176,7 @@ def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     expect(uploader(page)).to_have_count(0)
 
 
-def test_script_that_is_blocked_gives_way_to_upload(page: Page) -> None:
+def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     page.route("**/device/streamlit.mjs", lambda route: route.abort())
     page.goto("/")
     expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")

@@ -133,11 +133,11 @@ def test_damage_is_refused_with_the_reason(web: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
-def test_the_undamaged_model_loads(web: Site, browser: str) -> None:
+def test_undamaged_model_loads(web: Site, browser: str) -> None:
     assert run_script(web, browser, LOAD) is None
 
 
-def test_arguments_and_networks_that_lead_nowhere(web: Site) -> None:
+def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
       return {
@@ -160,7 +160,7 @@ def test_arguments_and_networks_that_lead_nowhere(web: Site) -> None:
     assert loaded == total
 
 
-def test_a_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
+def test_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
     refusal = run_script(
         web, "firefox-esr", LOAD, preferences={"privacy.resistFingerprinting": True}
     )

@@ -182,7 +182,7 @@ def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
     }
 
 
-def test_a_model_of_another_origin_needs_its_permission(web: Site) -> None:
+def test_model_of_another_origin_needs_its_permission(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
       return await refusal(load("OTHER/models/tiny/"));

@@ -57,7 +57,7 @@ def expected(classifier: Classifier, photo: bytes, seconds: float) -> Any:
 
 
 @pytest.mark.browser
-def test_whole_map_is_that_of_the_server(web: Site, colours: Classifier) -> None:
+def test_fine_map_equals_the_servers(web: Site, colours: Classifier) -> None:
     # All grids, on a photo whose colours pull in several directions.
     picture = drawn(96, 64)
     picture.paste((250, 10, 10), (0, 0, 60, 40))
@@ -72,7 +72,7 @@ def test_whole_map_is_that_of_the_server(web: Site, colours: Classifier) -> None
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_coarse_map_of_a_photograph_is_that_of_the_server(web: Site, imagenet: Classifier) -> None:
+def test_coarse_map_of_a_photograph_equals_the_servers(web: Site, imagenet: Classifier) -> None:
     photo = next(sample for sample in samples() if sample.name == "coffee").read()
     found = explained(web, "imagenet", photo, 0)
     wanted = expected(imagenet, photo, 0)

@@ -52,7 +52,7 @@ def test_large_photos_equal_pillows(tmp_path: Path, filter_: Any, side: int) -> 
     assert compared_in_node(file) == {"jobs": 2, "wrong": []}
 
 
-def test_a_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
+def test_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
     """Since Pillow 13, where the height shrinks by more than twice as much as the width.
 
     The order changes how the first pass is rounded, and so pixels.

@@ -32,7 +32,7 @@ def whole(file: Path, cuts: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_whole_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
+def test_file_is_complete_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
     file = tmp_path / "photo"
     file.write_bytes(FILES[name])
     size = len(FILES[name])

@@ -9,7 +9,7 @@ from typing import Any
 from model.bundle import ManifestDraft, publish
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
-__all__ = ["CARD_NAME", "LABELS", "shelve"]
+__all__ = ["CARD_NAME", "LABELS", "publish_hostile"]
 
 # As many as there are colours, twice: a red photo is the first of them.
 LABELS = (
@@ -32,7 +32,7 @@ CARD_NAME = "hostile-card"
 
 
 @contextmanager
-def shelve(models_dir: Path) -> Iterator[tuple[str, ...]]:
+def publish_hostile(models_dir: Path) -> Iterator[tuple[str, ...]]:
     """Put them on a models_dir, beside a broken one, and take them away after."""
     size = len(COLOURS)
     for place, name in enumerate(NAMES):

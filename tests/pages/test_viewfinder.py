@@ -102,7 +102,7 @@ def test_without_routes_there_is_no_viewfinder(bundle, monkeypatch):
     assert list(at.segmented_control(key="way").options) == ["Upload", "Camera", "Sample"]
 
 
-def test_script_that_does_not_load_gives_way_to_upload(bundle):
+def test_script_that_does_not_load_falls_back_to_upload(bundle):
     at = send(open_app(), failed=True)
     assert at.file_uploader
     assert "couldn't be loaded" in at.warning[0].value
@@ -205,7 +205,7 @@ def test_visitor_opens_an_answer_and_closes_it(bundle):
 
 
 @pytest.mark.parametrize("sent", [7, ["x"], {"a": 1}, "", "x" * 1001])
-def test_anything_else_opens_nothing(bundle, sent):
+def test_malformed_messages_open_nothing(bundle, sent):
     at = send(open_app(), opened=sent)
     for messages in (sent, [sent], [{"id": sent, "name": "opened"}], [{"id": 9, "name": sent}]):
         trigger(at, messages=messages)

@@ -47,7 +47,7 @@ def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Pag
     assert photos_sent(app) == 1
 
 
-def test_both_say_the_same(run: Run) -> None:
+def test_device_and_server_give_the_same_answer(run: Run) -> None:
     answers = run(
         """
         const answers = [];
@@ -66,7 +66,7 @@ def test_both_say_the_same(run: Run) -> None:
 
 
 @pytest.mark.parametrize("cause", ["golden outputs", "fingerprinting", "no files"])
-def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, cause: str) -> None:
+def test_unusable_device_leads_to_the_server(run: Run, app: DeviceApp, cause: str) -> None:
     if cause == "golden outputs":
         module = run("return (await (await fetch(`${address}model.json`)).json()).runtime.module;")
         app.replaced[module.removeprefix("../../")] = ZEROS.encode()
@@ -154,7 +154,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     )
 
 
-def test_neither_answers(run: Run, app: DeviceApp) -> None:
+def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -> None:
     app.broken = {"/photo", "model.json"}
     result = run(
         """
@@ -243,7 +243,7 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
 
 
 @pytest.mark.slow
-def test_busy_server_is_asked_again(run: Run, app: DeviceApp) -> None:
+def test_busy_server_is_retried(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
         run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
         # The first was refused, or it wouldn't be sent again.
@@ -320,7 +320,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
 
 
 @pytest.mark.slow
-def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: DeviceApp) -> None:
+def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app: DeviceApp) -> None:
     result = run(
         """
         Object.defineProperty(navigator.connection, "saveData", { value: true });
@@ -339,7 +339,7 @@ def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: Dev
         assert run(f"return outcome(create({{ run: '{run_by}' }}).identify(blob));") == DEVICE
 
 
-def test_closing_ends_loading_and_whoever_waits(run: Run, app: DeviceApp, page: Page) -> None:
+def test_closing_ends_loading_and_pending_calls(run: Run, app: DeviceApp, page: Page) -> None:
     app.hanging = {".onnx.gz"}
     result = run(
         """
