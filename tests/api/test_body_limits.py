@@ -172,7 +172,7 @@ def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
 
 
 def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:
-    """A photo takes that of any body which is incomplete, a batch only that of a slow one."""
+    """A photo takes the memory of any incomplete body, a batch only that of a slow one."""
     budget, old, batch, photo = MemoryBudget(8 * PHOTO_BYTES), Body(), Body(), Body()
     budget.bodies |= {old, batch, photo}
     budget.acquire(old, 4 * PHOTO_BYTES)

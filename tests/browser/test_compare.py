@@ -1,4 +1,4 @@
-"""The Compare page: one photo by every way, where the files for browsers are missing, too."""
+"""The Compare page: one photo by every way, without the files for browsers."""
 
 import re
 

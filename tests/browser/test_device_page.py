@@ -166,7 +166,7 @@ def test_new_version_is_complete_or_absent(visit: Any, app: Any, models_dir: Pat
     app.broken = set()
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
-    # The former one answers until then.
+    # The previous version answers until then.
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     give_device(page)
     expect(device_headline(page)).to_have_text("Very likely a red")

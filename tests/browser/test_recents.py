@@ -1,4 +1,4 @@
-"""``view/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
+"""``view/recents.mjs`` in Chromium: kept and expired photos, and a browser without storage."""
 
 from collections.abc import Callable
 from typing import Any

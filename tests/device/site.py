@@ -53,7 +53,7 @@ QUIET = {
     "services.settings.server": "http://127.0.0.1:9/",
     "toolkit.telemetry.enabled": False,
 }
-"""Preferences under which Firefox asks nothing and calls nobody."""
+"""Preferences under which Firefox asks nothing and sends no requests of its own."""
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
 const wanted = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());

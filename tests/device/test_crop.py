@@ -1,4 +1,4 @@
-"""The corners mark what ``model/preprocess.py`` lets through."""
+"""The corners mark the part that ``model/preprocess.py`` keeps."""
 
 from typing import Any
 

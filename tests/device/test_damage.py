@@ -33,7 +33,7 @@ ZEROS = """
   export { Tensor, InferenceSession };
   export const env = {wasm: {}};
 """
-"""An engine in place of onnxruntime-web that answers nothing but zeros."""
+"""A replacement for onnxruntime-web whose outputs are all zero."""
 
 Files = dict[str, bytes | None]
 
@@ -57,7 +57,7 @@ def flipped(served: Served) -> Files:
 
 
 def changed_weights(served: Served) -> Files:
-    """Weights of another model under a hash that is right for them."""
+    """Weights of another model, under their own hash."""
     model = onnx.load_from_string(served.graph)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
@@ -72,7 +72,7 @@ def changed_weights(served: Served) -> Files:
 
 
 def no_graph(served: Served) -> Files:
-    """Something else than a graph under a hash that is right for it."""
+    """Bytes that are no graph, under their own hash."""
     served.info["graphs"]["full"]["sha256"] = hashlib.sha256(b"no graph").hexdigest()
     return {
         served.graph_path: gzip.compress(b"no graph"),

@@ -74,7 +74,7 @@ def test_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
-    """Their sines and cosines are not Node's."""
+    """Browsers compute other sines and cosines than Node."""
     jobs = photos_and_recipes(seed=12, count=120)
     script = f"""
       {COMPARE}

@@ -1,4 +1,4 @@
-"""Files that were cut short are told from whole ones, as on the server."""
+"""Incomplete files are recognised as on the server."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Live: one frame in flight, the newest wins, and it stops when told."""
+"""Live: one frame in flight, the newest first, until the signal is aborted."""
 
 from pathlib import Path
 

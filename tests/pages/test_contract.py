@@ -75,7 +75,7 @@ def test_broken_model_is_shown_with_a_warning(hostile):
     at = opened("models")
     refused = [one.value for one in at.warning if "bundle-damaged" in one.value]
     assert len(refused) == 1
-    # Which file it is stands in the log and on the command line, not on a page.
+    # The log and the command line name the file, a page doesn't.
     assert "/" not in refused[0]
     assert "broken" in [subheader.value for subheader in at.subheader]
     at = opened()

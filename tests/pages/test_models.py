@@ -1,4 +1,4 @@
-"""The Models page: what a card shows, drawn only when it is opened, and nothing it should not."""
+"""The Models page: the parts of a card, drawn only when opened, with every text escaped."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The viewfinder's part in Python: what the component gets, and what it may send."""
+"""The viewfinder's part in Python: the component's data, and messages from it."""
 
 from dataclasses import replace
 
@@ -149,7 +149,7 @@ def test_opening_an_answer_chooses_its_model(bundle, models_dir):
     at.query_params.clear()
     at.query_params["answer"] = first
     assert data(at.run())["model"] == "tiny"
-    # An address that mixes the two is mended.
+    # An address with another model than the answer's is corrected.
     at.query_params["model"] = "other"
     assert data(at.run())["model"] == "tiny"
 
@@ -223,7 +223,7 @@ def test_messages_are_acted_on_once_and_in_order(bundle):
     given = data(at)
     assert (given["heard"], given["open"], given["run"]) == (7, second, "device")
     trigger(at, messages=[{"id": 8, "name": "run", "value": "auto"}])
-    # A late copy.
+    # A message that arrives again.
     given = data(trigger(at, messages=sent))
     assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
 

@@ -1,4 +1,4 @@
-"""The loader of the components' scripts: Streamlit calls it again before its imports have ended."""
+"""The loader of the components' scripts, called again before its imports have ended."""
 
 import json
 import subprocess

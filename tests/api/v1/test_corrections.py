@@ -1,4 +1,4 @@
-"""``POST corrections``: what is saved, and only with consent."""
+"""``POST corrections``: labels are saved, photos only with consent."""
 
 from typing import Any
 
