@@ -71,8 +71,8 @@ def test_server_and_device_phrase_alike(
         "multilabel": manifest.multilabel,
         "words": device_words(manifest),
     }
-    said = phrased_by_the_device(model, answer["prediction"] | {"graph": "full"})
-    assert said == {key: answer[key] for key in said}
+    phrased = phrased_by_the_device(model, answer["prediction"] | {"graph": "full"})
+    assert phrased == {key: answer[key] for key in phrased}
     assert answer["language"] == manifest.language
 
 

@@ -442,6 +442,6 @@ def test_every_screen_fits_and_is_accessible(
             ".vf-main:visible" if screen == "empty" else ".vf-shutter"
         ).bounding_box()
         assert main["y"] + main["height"] <= size["height"]
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        report = Axe().run(page)
+        assert report.violations_count == 0, report.generate_report()
         page.context.close()

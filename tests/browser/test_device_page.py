@@ -386,5 +386,5 @@ def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
 
 
 def assert_accessible(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()

@@ -56,7 +56,7 @@ QUIET = {
 """Preferences under which Firefox asks nothing and sends no requests of its own."""
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
-const wanted = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
+const fetchBytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 const refusal = async (promise) => {
   try { await promise; return null; } catch (error) {
     return {code: error.code ?? error.name, message: error.message, name: error.name};

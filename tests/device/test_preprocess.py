@@ -79,7 +79,7 @@ def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
     script = f"""
       {COMPARE}
       const {{ preprocess }} = await import("/device/engine/preprocess.mjs");
-      return compare(await wanted("/jobs"), preprocess);
+      return compare(await fetchBytes("/jobs"), preprocess);
     """
     with web.changed({"/jobs": pack(jobs)}):
         assert run_script(web, browser, script) == {"jobs": len(jobs), "wrong": []}
@@ -113,9 +113,9 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
       const wrong = [];
       for (const name of names) {
         for (const [number, recipe] of recipes.entries()) {
-          const file = new Blob([await wanted(`/files/${name}`)]);
+          const file = new Blob([await fetchBytes(`/files/${name}`)]);
           const pixels = preprocess(await decode(file, recipe, limits), recipe, {isFitted: true});
-          const expected = await wanted(`/pixels/${name}/${number}`);
+          const expected = await fetchBytes(`/pixels/${name}/${number}`);
           const differing = expected.filter((value, place) => value !== pixels[place]).length;
           if (differing || pixels.length !== expected.length) wrong.push(`${name}: ${differing}`);
         }

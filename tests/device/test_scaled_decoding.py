@@ -134,9 +134,9 @@ DECODE = """
   const decodeAll = async () => {
     const results = [];
     for (let file = 0; file < count; file++) {
-      const photo = new Blob([await wanted(`/file/${file}`)]);
+      const photo = new Blob([await fetchBytes(`/file/${file}`)]);
       const { data, width, height } = await decode(photo, recipe, limits);
-      const expected = await wanted(`/pixels/${file}`);
+      const expected = await fetchBytes(`/pixels/${file}`);
       const total = expected.reduce((sum, value, place) => sum + Math.abs(value - data[place]), 0);
       results.push([width, height, data.length, total / expected.length]);
     }

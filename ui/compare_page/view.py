@@ -187,7 +187,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
 
 def _best(comparison: Comparison, runs_in: str) -> Result | None:
     """Return the fastest way that runs on the device or on the server."""
-    results = [one for one in comparison.results if WAYS[one.way].runs_in == runs_in]
+    results = [result for result in comparison.results if WAYS[result.way].runs_in == runs_in]
     return min(results, key=lambda result: result.times.total, default=None)
 
 
