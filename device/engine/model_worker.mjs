@@ -1,5 +1,5 @@
 /**
- * The worker of a model, as seen from the page: it makes a model's pixels of photos at once, and
+ * The worker of a model, as seen from the page: it makes a model's pixels of photos right away, and
  * runs the model after `load`.
  */
 

@@ -189,7 +189,7 @@ export async function noteSent(getSent, answering) {
 }
 
 /**
- * Return whether the server is on this machine and answers at once: then its decoder is quicker than
+ * Return whether the server is on this machine and answers quickly: then its decoder is quicker than
  * making pixels here. A tunnel to another machine also has an address of this one.
  */
 function measureNearness() {
