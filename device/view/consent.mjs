@@ -16,7 +16,7 @@ const ABOUT_MS = 1500;
 /** The visitor declined a question; `wantsOther` if to choose another photo. */
 export class Declined extends Error {
   constructor(wantsOther = false) {
-    super("The visitor said no.");
+    super("The visitor declined.");
     this.wantsOther = wantsOther;
   }
 }
@@ -30,7 +30,7 @@ export class Consent {
   #promised = 0;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
-  #asking = new AbortController();
+  #openQuestion = new AbortController();
 
   /** @param {{root: Element, words: Element}} parts of the viewfinder */
   constructor(parts) {
@@ -68,10 +68,10 @@ export class Consent {
    * @param {AbortSignal} signal takes the question away
    */
   async ask(question, identifier, signal) {
-    this.#asking.abort();
-    const asking = (this.#asking = new AbortController());
-    signal.addEventListener("abort", () => asking.abort(), { once: true });
-    const way = await ask(this.#parts, question, asking.signal);
+    this.#openQuestion.abort();
+    const controller = (this.#openQuestion = new AbortController());
+    signal.addEventListener("abort", () => controller.abort(), { once: true });
+    const way = await ask(this.#parts, question, controller.signal);
     if (way === "server") this.noteServer(identifier.state);
     return way;
   }
