@@ -73,14 +73,14 @@ class Body:
         return seconds > GRACE_SECONDS and self.bytes / seconds < BATCH_BYTES / BODY_TIMEOUT_SECONDS
 
     def complete(self) -> None:
-        """Mark it as complete: it can no longer be dropped."""
+        """Mark the body as complete: it can no longer be dropped."""
         self.is_complete = True
 
     def drop(self) -> None:
-        """Give its memory to another body; the wait for its next part ends."""
+        """Free the memory for another body, and end the wait for the next chunk."""
         self.is_dropped, self.bytes = True, 0
         if self.timeout is not None:
-            # A wait that is over can't be changed.
+            # A timeout that has expired can't be rescheduled.
             with suppress(RuntimeError):
                 self.timeout.reschedule(0)
 
@@ -89,17 +89,17 @@ class MemoryBudget:
     """Memory that all bodies together may take, in bytes; a small machine has little.
 
     When it is full, a new body takes the place of those that began first and are incomplete,
-    instead of being refused. So nobody holds memory for long that others need: keeping out an
-    upload that takes N seconds means sending the whole budget anew every N seconds, over however
-    many connections, in whatever sizes and rates. At 512 MB that is 25 Mbit/s without end, to keep
-    out a photo of 4 MB that arrives at 100 kB/s. The last quarter is for photos. A batch takes the
+    instead of being refused. So no client holds memory for long that others need: to keep out an
+    upload that takes N seconds, an attacker has to send the whole budget every N seconds, over any
+    number of connections. At 512 MB that is 25 Mbit/s without end, to keep out a photo of 4 MB
+    that arrives at 100 kB/s. The last quarter is for photos. A batch takes the
     place of slow bodies only, so that two don't drop each other in turn.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.large_limit = limit * 3 // 4
-        """As far as bodies larger than a photo may fill it."""
+        """Memory that bodies larger than a photo may fill, in bytes."""
         self.bodies: set[Body] = set()
 
     @property
@@ -111,7 +111,7 @@ class MemoryBudget:
         """Let one of ``bodies`` take ``count`` more bytes.
 
         Raises:
-            Busy: there is no room, or another body has taken this one's.
+            Busy: the budget is full, or this body's memory went to another one.
         """
         is_photo = body.bytes + count <= PHOTO_BYTES
         limit = self.limit if is_photo else self.large_limit
@@ -176,7 +176,7 @@ def check_length(headers: Headers, limit: int) -> None:
     """
     announced = headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
-        raise Malformed("Content-Length is not a number.")
+        raise Malformed("Content-Length isn't a number. Send the body's length in bytes.")
     if int(announced) > limit:
         raise _too_large_error(limit)
 

@@ -1,4 +1,4 @@
-"""Headers by which clients and proxies keep what they have: ETag and Cache-Control."""
+"""Headers for caching by clients and proxies: ETag and Cache-Control."""
 
 import hashlib
 

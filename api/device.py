@@ -151,11 +151,11 @@ async def model(request: Request) -> Response:
 
 
 async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
-    """Wait until a folder has been made; return False if that takes longer, which it may.
+    """Wait until a folder has been made; return False at the deadline, while it is still made.
 
     Args:
         name: the folder's name in the cache.
-        make: makes it.
+        make: returns the folder once it is complete.
         deadline: end of the wait, by ``time.monotonic``.
 
     Raises:
@@ -164,7 +164,7 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
     if await run_in_threadpool(find_folder, name):
         return True
     result = asyncio.wrap_future(folder_maker().request(name, make))
-    # Read, so that a failure after this request isn't logged as forgotten.
+    # Retrieved, so that asyncio logs no failure after this request as never retrieved.
     result.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait({result}, timeout=deadline - time.monotonic())
     return result.done() and bool(result.result())

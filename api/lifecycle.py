@@ -59,10 +59,10 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             telemetry.log_json()
             stack.callback(subscribe(telemetry.log_event))
         if settings().database.get_secret_value():
-            # In a thread: photos are identified without a database.
+            # In a thread, because photos can be identified before the database responds.
             threading.Thread(target=_open_database, name="corrections", daemon=True).start()
         await asyncio.to_thread(prepare_signing)
-        # An earlier version let every user of this machine read it.
+        # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
         try:
             await asyncio.to_thread(load)

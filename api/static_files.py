@@ -44,7 +44,7 @@ class StaticFilesMiddleware:
 
     def _find(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        # A range is one of the plain file's.
+        # A byte range refers to the plain file.
         if "range" in headers or scope["method"] not in ("GET", "HEAD"):
             return None
         name = scope["path"].removeprefix(self._base_path).removeprefix("/")

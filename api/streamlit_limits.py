@@ -38,7 +38,7 @@ SWEEP_SECONDS = 0.5
 """Longest time until files that the page's script has read no longer count, in seconds."""
 
 RERUNS_PER_SECOND, BURST = 20.0, 50
-"""Messages of one page that are read per second, and at once after a pause."""
+"""Messages of one page that are read per second, and in one go after a pause."""
 
 ALL_RERUNS_PER_SECOND = 100.0
 """Messages of all pages together that are read per second."""
@@ -90,7 +90,7 @@ class StreamLimitMiddleware:
 
 
 class FileManager(Protocol):
-    """The used part of Streamlit's ``MemoryUploadedFileManager``."""
+    """The methods of Streamlit's ``MemoryUploadedFileManager`` that are used here."""
 
     def get_files(self, session_id: str, file_ids: Sequence[str]) -> Sequence[Any]:
         """Return the files that are kept."""

@@ -25,9 +25,9 @@ let view = null;
 let identifier = null;
 /** Counts models, so that late results of a previous one are dropped. */
 let opened = 0;
-/** This page is of the previous version, so another model needs a reload. */
+/** True if a newer version of the page exists; another model then needs a reload. */
 let isOutdated = false;
-/** Until the visitor removes what is kept. */
+/** False once the visitor has removed the kept files. */
 let mayKeep = true;
 
 async function start() {

@@ -181,10 +181,10 @@ const PICTURES = [
  */
 async function copyOf(source) {
   if (!PICTURES.some((type) => type && source instanceof type)) {
-    throw new LoupeError("invalid", "A photo is a Blob, an ImageBitmap, a canvas or a <video>.");
+    throw new LoupeError("invalid", "Pass a Blob, an ImageBitmap, a canvas or a <video>.");
   }
   if (source instanceof HTMLVideoElement && source.readyState < source.HAVE_CURRENT_DATA) {
-    throw new LoupeError("empty", "The video shows no frame yet.");
+    throw new LoupeError("empty", "The video shows no frame yet. Wait until it plays.");
   }
   try {
     // A frame as it is: the worker converts its colours, not this thread.

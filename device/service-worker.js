@@ -59,10 +59,10 @@ async function answer(request) {
  *   what the page runs was replaced
  */
 async function keep({ model, graph }) {
-  const former = await readState();
-  const graphs = { ...former?.graphs };
+  const previous = await readState();
+  const graphs = { ...previous?.graphs };
   const isKept = graphs[model]?.includes(graph);
-  if (isKept && navigator.connection?.saveData) return former;
+  if (isKept && navigator.connection?.saveData) return previous;
   graphs[model] = [...new Set([...(graphs[model] ?? []), graph])].sort();
 
   const list = await fetchWhole(new URL("files.json", SCOPE).href, { cache: "no-cache" });
@@ -88,7 +88,7 @@ async function keep({ model, graph }) {
 
   const tags = Object.fromEntries(changing.map(({ url, tag }) => [url, tag]));
   const version = await hash(new TextEncoder().encode(JSON.stringify([tags, [...fixed]])));
-  if (version === former?.version) return former;
+  if (version === previous?.version) return previous;
   const cache = await caches.open(CACHES + version);
   let bytes = 0;
   try {
@@ -106,7 +106,7 @@ async function keep({ model, graph }) {
   for (const name of await cacheNames()) {
     if (![CACHES, CACHES + version].includes(name)) await caches.delete(name);
   }
-  const isNew = Object.entries(former?.tags ?? {}).some(([url, tag]) => tags[url] !== tag);
+  const isNew = Object.entries(previous?.tags ?? {}).some(([url, tag]) => tags[url] !== tag);
   return { bytes, isNew };
 }
 

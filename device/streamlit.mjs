@@ -66,13 +66,13 @@ class Screen {
 
   /** Take new data. */
   update(data, setTrigger) {
-    const former = this.#data;
+    const previousData = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
     if (this.#chosen === data.model) this.#chosen = null;
-    const isNewSession = former !== null && former.session !== data.session;
+    const isNewSession = previousData !== null && previousData.session !== data.session;
     if (this.#outbox.has("opened")) {
-      this.#follow(former);
+      this.#follow(previousData);
       return;
     }
     this.#requested = data.open;
@@ -80,20 +80,20 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = former && differ(former, data, ["model", "engine"]);
+    const isOther = previousData && differ(previousData, data, ["model", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
-    const isUploaded = Boolean(data.upload) && data.upload.id !== former?.upload?.id;
+    const isUploaded = Boolean(data.upload) && data.upload.id !== previousData?.upload?.id;
     const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
     if (isLeft) this.#view?.show(null);
     // An answer that is given later is on the screen already.
     else this.#isOpening = false;
-    const hasFollowed = this.#follow(former) && former !== null;
+    const hasFollowed = this.#follow(previousData) && previousData !== null;
     if (data.upload && isLeft) this.#showUpload(data.upload);
     else if (isLeft) this.#showAddress();
     else if (isForgotten) this.#open(this.#token);
-    else if (hasFollowed) this.#identifyAgain(former);
+    else if (hasFollowed) this.#identifyAgain(previousData);
   }
 
   close() {
@@ -117,14 +117,14 @@ class Screen {
    * Give the view its options; another model, engine or mode needs another identifier. Return
    * whether it changed.
    */
-  #follow(former) {
+  #follow(previousData) {
     const data = this.#data;
     const previous = this.#identifier;
     const model = this.#model;
     const isOther =
       previous?.model !== model ||
-      differ(former, data, ["run", "downloads"]) ||
-      (former.engine !== data.engine && previous.state.next === "server");
+      differ(previousData, data, ["run", "downloads"]) ||
+      (previousData.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
       token: data.session,
@@ -151,7 +151,7 @@ class Screen {
       this.#identifier = identifier;
     } else {
       this.#identifier.setServer(server);
-      const isRepublished = former.described?.version !== data.described?.version;
+      const isRepublished = previousData.described?.version !== data.described?.version;
       if (isRepublished) this.#identifier.setDescribed(described);
     }
     this.#socket.update(server);
@@ -244,8 +244,8 @@ class Screen {
   }
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
-  async #identifyAgain(former) {
-    const isSameWay = !differ(former, this.#data, ["run", "downloads", "engine"]);
+  async #identifyAgain(previousData) {
+    const isSameWay = !differ(previousData, this.#data, ["run", "downloads", "engine"]);
     const { entry } = this.#view;
     const model = this.#model;
     const isItsModel = entry?.answer?.prediction.model === model;

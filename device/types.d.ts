@@ -148,7 +148,7 @@ export interface Tensor {
   dispose(): void;
 }
 
-/** Is called with what is done so far, and all that there is at most. */
+/** Called with the work done so far and the total. */
 export type Progress = (done: number, total: number) => void;
 
 /** Calls of the worker: what each takes and returns. */
@@ -174,11 +174,11 @@ export interface PrepareValues {
 }
 
 export interface FrameValues {
-  /** Is closed, unless it is a Blob. */
+  /** The worker closes it, unless it is a Blob. */
   source: Blob | ImageBitmap | VideoFrame;
   top: number;
   region?: Region;
-  /** Of a video: its number, and how many of its last outputs are averaged. */
+  /** For a video: its number, and how many of its last outputs are averaged. */
   stream?: { number: number; average: number };
 }
 
@@ -187,7 +187,7 @@ export interface Prediction {
   model: string;
   version: string;
   engine: string;
-  /** Of a device's prediction. */
+  /** Only in a device's prediction. */
   runs_in?: "device";
   graph?: GraphName;
   /** The top label, null for “none of these”; with several labels per photo, those it shows. */
@@ -196,7 +196,7 @@ export interface Prediction {
   known: boolean | null;
   novelty: number | null;
   plausible: string[] | null;
-  /** Null in the answer of a link. */
+  /** Null in an answer from a link. */
   milliseconds: Times | null;
 }
 
@@ -223,16 +223,16 @@ export interface Answer {
   language: string;
   /** The candidates' probabilities in words. */
   percents: string[];
-  /** It tells the part of the photo that the model saw; null if the version is gone. */
+  /** Gives the part of the photo that the model saw; null if the version is gone. */
   recipe: Recipe | null;
   where: "device" | "server";
   /** True if the server got pixels that a browser had made, not a photo's file. */
   from_pixels: boolean;
-  /** Sent by this browser for it; also in answers of recent photos, not in those of links. */
+  /** What this browser sent for the answer; absent in answers from links. */
   sent?: { kind: Sending; bytes: number };
   /** Null in an answer from a link. */
   milliseconds: number | null;
-  /** Of the answer's link. */
+  /** The token of the answer's link. */
   token: string;
   /** The server's wait for a free core. */
   queue_ms?: number;
@@ -248,9 +248,9 @@ export interface Entry {
   alt: string;
   /** When it was taken, in milliseconds since 1970. */
   time: number;
-  /** Null until it is there. */
+  /** Null until the photo is answered. */
   answer: Answer | null;
-  /** Tells where an answer without a photo comes from. */
+  /** A sentence on where an answer without a photo comes from. */
   note?: string;
 }
 

@@ -75,8 +75,8 @@ KEPT = (
 )
 if HAS_VIEWFINDER:
     st.write(
-        "- **The server saves no photo from the viewfinder.** It uses what it gets for the answer, "
-        "then that is gone. Until your session ends, the server remembers the links of your last "
+        "- **The server saves no photo from the viewfinder.** It uses what it gets for the answer "
+        "and drops it. Until your session ends, the server remembers the links of your last "
         f"answers.\n{KEPT}\n"
         "- **Other ways** (*Upload*, *Camera*), *Batch* and *Compare* send the whole file to the "
         f"server. {UPLOADS}"

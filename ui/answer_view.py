@@ -7,7 +7,7 @@ import streamlit as st
 from model import Bundle, LoupeError, Prediction
 from model.answer.answer_json import answer_to_json
 from model.answer.decision import Certainty, certainty
-from model.answer.phrasing import honest_lines
+from model.answer.phrasing import trust_lines
 from model.answer.share_link import MAX_LABELS
 from model.browser.device_files import small_card_in_use
 from model.bundle import get_bundle
@@ -49,7 +49,7 @@ def show_answer(prediction: Prediction, last: int) -> None:
     """Show an answer in words and bars, in a browser that couldn't load the component."""
     st.header(headline(prediction), anchor=False)
     bundle = _find_bundle(prediction)
-    for line in honest_lines(prediction, bundle.manifest if bundle else None):
+    for line in trust_lines(prediction, bundle.manifest if bundle else None):
         st.caption(to_markdown(line))
     if certainty(prediction) is not Certainty.UNKNOWN:
         draw_candidates(prediction, 0, last)

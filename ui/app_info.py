@@ -18,10 +18,10 @@ __all__ = ["app_description", "app_title", "default_bundle", "first_words", "hea
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 160
-"""Lengths that fit a first screen, and that chats show in full."""
+"""Longest texts that fit the first screen and that chats show in full, in characters."""
 
 LOGO_HEIGHT = 32
-"""Of Streamlit's largest logo, in pixels."""
+"""Height of Streamlit's largest logo, in pixels."""
 
 SENTENCES = re.compile(r".{20,}[.!?](?= )")
 

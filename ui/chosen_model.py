@@ -14,11 +14,11 @@ from ui.app_info import default_bundle
 
 __all__ = [
     "answer_model",
-    "asked_for",
     "choose_model",
     "chosen_bundle",
     "model_to_load",
     "remember_address",
+    "requested_choices",
     "write_address",
 ]
 
@@ -35,7 +35,8 @@ def remember_address(token: str) -> None:
         token: of the open answer's link; empty if none is open.
     """
     state, params = st.session_state, st.query_params
-    state[ASKED] = asked_for() | {key: params[key] for key in ("model", "engine") if key in params}
+    named = {key: params[key] for key in ("model", "engine") if key in params}
+    state[ASKED] = requested_choices() | named
     for name in (answer_model(token), params.get("model"), state.get(CHOSEN)):
         if _is_usable(name):
             state[CHOSEN] = name
@@ -56,10 +57,9 @@ def _is_usable(name: str | None) -> bool:
     return bool(name) and isinstance(list_models().get(str(name)), Bundle)
 
 
-def asked_for() -> dict[str, str]:
+def requested_choices() -> dict[str, str]:
     """Return the model and engine that addresses asked for, since the visitor last chose one."""
-    asked: dict[str, str] = st.session_state.get(ASKED, {})
-    return asked
+    return dict(st.session_state.get(ASKED, {}))
 
 
 def choose_model(name: str) -> str | None:

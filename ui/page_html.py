@@ -31,7 +31,7 @@ from ui.navigation import ICON, PAGES, ROOT
 __all__ = ["page_routes"]
 
 VIEWFINDER = "Viewfinder"
-"""Its name in the address, which other ways to give a photo replace."""
+"""The viewfinder's name in the address; other photo sources have other names."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 
@@ -82,7 +82,7 @@ def _send_file(request: Request) -> Response:
 
 
 def _respond(request: Request, base_path: str, path: str, page_title: str) -> Response:
-    # Opening a bundle takes 20 calls of the file system.
+    # Opened once, because opening a bundle takes 20 file system calls.
     bundle = default_bundle()
     title = app_title(bundle)
     page = _page(
@@ -104,11 +104,11 @@ def _respond(request: Request, base_path: str, path: str, page_title: str) -> Re
 
 def _first_screen(request: Request, bundle: Bundle | None) -> str:
     """Return the first screen for the model of the address or of its answer, else the given one."""
-    asked = request.query_params
-    if asked.get("way", VIEWFINDER) != VIEWFINDER:
+    query = request.query_params
+    if query.get("way", VIEWFINDER) != VIEWFINDER:
         return ""
-    answer = asked.get("answer", "")
-    name = answer.partition("~")[0] or asked.get("model", "")
+    answer = query.get("answer", "")
+    name = answer.partition("~")[0] or query.get("model", "")
     if name and (bundle is None or name != bundle.name):
         with suppress(BundleError):
             bundle = get_bundle(name)

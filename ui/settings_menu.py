@@ -10,7 +10,7 @@ from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
 from model.settings import settings
 from ui.app_info import app_title
-from ui.chosen_model import asked_for
+from ui.chosen_model import requested_choices
 from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
@@ -111,11 +111,11 @@ def _engine_choice(bundles: dict[str, Bundle], name: str | None) -> None:
     if name:
         for other in bundles[name].manifest.engines:
             if other not in engines:
-                st.caption(escape_markdown(_why_not_offered(bundles[name], other)))
+                st.caption(escape_markdown(_explain_missing(bundles[name], other)))
 
 
-def _why_not_offered(bundle: Bundle, engine: str) -> str:
-    """Return in words for visitors why the menu doesn't offer an engine."""
+def _explain_missing(bundle: Bundle, engine: str) -> str:
+    """Return a sentence for visitors on why the menu doesn't offer an engine."""
     if engine not in SERVER_ENGINES:
         return f"This app has no engine named “{shorten(engine)}”."
     if engine not in bundle.manifest.engines:
@@ -143,16 +143,16 @@ def warn_if_refused(bundle: Bundle | None) -> None:
     Args:
         bundle: the model in use.
     """
-    asked = asked_for()
+    requested = requested_choices()
     if bundle is None:
         return
-    name, engine = asked.get("model"), asked.get("engine")
+    name, engine = requested.get("model"), requested.get("engine")
     if name and not isinstance(found := list_models().get(name), Bundle):
         problem = "can't use the model" if found else "has no model named"
         text = f"This app {problem} “{shorten(name)}”; showing “{app_title(bundle)}”."
         st.warning(escape_markdown(text), icon=":material/block:")
     if engine and engine not in available(bundle):
-        st.warning(escape_markdown(_why_not_offered(bundle, engine)), icon=":material/memory:")
+        st.warning(escape_markdown(_explain_missing(bundle, engine)), icon=":material/memory:")
 
 
 def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:

@@ -37,10 +37,10 @@ from ui.settings_menu import usable_bundles
 __all__ = ["MAX_RECENT", "ROWS", "WAY_KEY", "is_chosen", "show_viewfinder", "ways"]
 
 VIEWFINDER = "Viewfinder"
-"""Its name among the ways to give a photo."""
+"""The viewfinder's name among the photo sources."""
 
 WAY_KEY = "way"
-"""The key and the query parameter of the choice among them."""
+"""The key and the query parameter of the chosen photo source."""
 
 KEY, ANSWER_KEY = "viewfinder", "answer_view"
 """Keys of the component with its camera, and without it."""
@@ -107,7 +107,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "capture": is_viewfinder,
         "routes": component.has_routes(),
         "limits": LIMITS,
-        "described": bundle and _described(bundle),
+        "described": bundle and _preprocessing_json(bundle),
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
         "run": _chosen_run(),
@@ -123,12 +123,12 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "open": token or None,
         "heard": session.heard,
         "upload": (upload := _upload(session, token, base)),
-        "shared": None if upload else _shared(session, token),
+        "shared": None if upload else _shared_answer(session, token),
         "responses": responses(),
     }
 
 
-def _described(bundle: Bundle) -> dict[str, Any]:
+def _preprocessing_json(bundle: Bundle) -> dict[str, Any]:
     """Return what a browser needs to make the model's pixels."""
     recipe = bundle.manifest.recipe.model_dump(mode="json")
     return {"name": bundle.name, "version": bundle.version, "recipe": recipe}
@@ -147,7 +147,7 @@ def _upload(session: Session, token: str, base: str) -> dict[str, Any] | None:
     return {"id": photo.id, "url": url, "alt": photo.alt, "answer": photo.answer}
 
 
-def _shared(session: Session, token: str) -> dict[str, Any] | None:
+def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
     """Return the answer in the address, for a browser that doesn't keep its photo."""
     if not token:
         return None
@@ -169,19 +169,19 @@ def _chosen_run() -> str:
     if not (settings().downloads and component.has_routes()):
         return "server"
     # Other pages drop the parameter from the address.
-    asked = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
-    if asked not in RUNS:
+    run = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
+    if run not in RUNS:
         return settings().run
-    st.session_state[RUN_PARAM] = asked
-    return str(asked)
+    st.session_state[RUN_PARAM] = run
+    return str(run)
 
 
 def _on_messages() -> None:
-    """Act on what the component sends until it is acknowledged: ``[{"id", "name", "value"}]``."""
+    """Act on messages, ``[{"id", "name", "value"}]``, which are repeated until acknowledged."""
     session = current_session()
     components = [st.session_state.get(key, {}) for key in (KEY, ANSWER_KEY)]
-    sent = next((found for one in components if (found := one.get("messages"))), None)
-    for message in sent[-MAX_MESSAGES:] if isinstance(sent, list) else ():
+    messages = next((sent for state in components if (sent := state.get("messages"))), None)
+    for message in messages[-MAX_MESSAGES:] if isinstance(messages, list) else ():
         fields = message if isinstance(message, dict) else {}
         number, name = fields.get("id"), fields.get("name")
         if isinstance(number, int) and number > session.heard:

@@ -45,7 +45,7 @@ async def invocations(request: Request) -> JSONResponse:
 
 
 async def execution_parameters(_: Request) -> JSONResponse:
-    """Respond with how many photos a batch transform may send at a time, and their size."""
+    """Respond with the number and size of photos that a batch transform may send at a time."""
     payload_mb = MAX_BYTES // 2**20
     concurrent = max(1, min(admission_queue().slots, MAX_TRANSFORM_MB // payload_mb))
     return JSONResponse(

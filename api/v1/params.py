@@ -202,7 +202,7 @@ async def parse_form(request: Request, max_files: int) -> AsyncIterator[FormData
 
 
 def _form_message(detail: str, max_files: int) -> str:
-    """Return what is wrong with a form; the parser's own words are for developers."""
+    """Return the reason why a form is rejected; the parser's own words are for developers."""
     if detail.startswith("Too many files"):
         limit = "one photo" if max_files == 1 else f"{max_files:,} photos"
         return f"Too many files in the form: send at most {limit}."

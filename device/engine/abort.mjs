@@ -30,7 +30,7 @@ export function waitFor(start, signal) {
 }
 
 /**
- * Wait for a promise, which goes on after an abort.
+ * Wait for a promise; what it stands for continues after an abort.
  *
  * @template T
  * @param {Promise<T>} promise

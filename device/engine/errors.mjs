@@ -19,7 +19,7 @@ export class LoupeError extends Error {
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
 /**
- * Return what to show of an error: a browser's own errors are in its words, not ours.
+ * Return the message to show for an error: its own, or `otherwise` for a browser's error.
  *
  * @param {unknown} error
  * @param {string} [otherwise]

@@ -1,5 +1,5 @@
 /**
- * The worker of a model, as seen from the page: it makes a model's pixels of photos at once, and
+ * The worker of a model, as seen from the page: it makes a model's pixels of photos right away, and
  * runs the model after `load`.
  */
 
@@ -14,7 +14,7 @@ import { LoupeError, messageOf } from "./errors.mjs";
  * @property {Progress} [onProgress]
  */
 
-/** Calls its functions, which answer by a message with the call's number. */
+/** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
   #worker = startWorker();
   /** @type {Map<number, Call>} */

@@ -77,9 +77,9 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
     if (performance.now() > deadline) break;
     await cover(FINE, cell, FINE_WEIGHT);
     if ((place + 1) % PATCHES_PER_CHECK) continue;
-    const former = order;
+    const previous = order;
     order = rankedRegions(mean(), height, width);
-    if (order.slice(0, COMPARED_REGIONS).every((region, rank) => region === former[rank])) break;
+    if (order.slice(0, COMPARED_REGIONS).every((region, rank) => region === previous[rank])) break;
   }
   stretch(mean(), importance);
   return meanCells(importance, height, width, MAP_CELLS);

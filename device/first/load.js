@@ -1,5 +1,5 @@
 /* global VISIT */
-// Loads the page's modules: each by itself, compiled once and started 0.5 s sooner at later visits,
+// Loads the page's modules: each separately, compiled once and started 0.5 s sooner at later visits,
 // or, over a slow connection without HTTP/2, all in one file: a hundred would take 17 round trips.
 {
   const { bundle, start, modules } = VISIT;

@@ -105,11 +105,11 @@ export function createWaysOn(models, current, onModel) {
   });
   if (!first) return [];
   const titles = others.slice(1).map(({ title }) => h("bdi", title));
-  return [h("ul.vf-ways-on", first, ...fold(items, titles))];
+  return [h("ul.vf-ways-on", first, ...foldModels(items, titles))];
 }
 
-/** Return several models as one way that opens; a single one needs no fold. */
-function fold(items, titles) {
+/** Return several models as one item that opens, a single one as it is. */
+function foldModels(items, titles) {
   if (items.length < 2) return items;
   const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));
   const caption = createCaption(["Other models"], names);

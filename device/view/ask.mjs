@@ -20,7 +20,7 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
   const document = root.ownerDocument;
-  const former = /** @type {ShadowRoot | Document} */ (root.getRootNode()).activeElement;
+  const previous = /** @type {ShadowRoot | Document} */ (root.getRootNode()).activeElement;
   let cancel;
   const onKey = (event) => {
     if (event.key !== "Escape" || event.defaultPrevented) return;
@@ -51,7 +51,7 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
     panel.remove();
     const isReplaced = root.querySelector(".vf-ask") !== null;
     root.toggleAttribute("data-asking", isReplaced);
-    if (former instanceof HTMLElement && !isReplaced) former.focus({ preventScroll: true });
+    if (previous instanceof HTMLElement && !isReplaced) previous.focus({ preventScroll: true });
   }
 }
 

@@ -13,10 +13,10 @@ import { fileQuestion, modelQuestion, photoQuestion } from "./promise.mjs";
 /** Longest wait for the size of a model before a question, in milliseconds. */
 const ABOUT_MS = 1500;
 
-/** Thrown where a question was answered with no; `wantsOther` if by its button, for a file. */
+/** The visitor declined a question; `wantsOther` if to choose another photo. */
 export class Declined extends Error {
   constructor(wantsOther = false) {
-    super("The visitor said no.");
+    super("The visitor declined.");
     this.wantsOther = wantsOther;
   }
 }
@@ -24,26 +24,26 @@ export class Declined extends Error {
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
-/** The promise that was made last holds: more than that is asked about first. */
+/** Holds to what the page said last: before more leaves the device, the visitor is asked. */
 export class Consent {
   #parts;
   #promised = 0;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
-  #asking = new AbortController();
+  #openQuestion = new AbortController();
 
   /** @param {{root: Element, words: Element}} parts of the viewfinder */
   constructor(parts) {
     this.#parts = parts;
   }
 
-  /** True if such files may be sent. */
+  /** True if files that this browser can't read may be sent. */
   get isFileAllowed() {
     return this.#fileChoice === "send";
   }
 
   /**
-   * Note what was said of the next photo.
+   * Note what the page says about the next photo.
    *
    * @param {Pick<IdentifierState, "next" | "sends">} state
    */
@@ -68,10 +68,10 @@ export class Consent {
    * @param {AbortSignal} signal takes the question away
    */
   async ask(question, identifier, signal) {
-    this.#asking.abort();
-    const asking = (this.#asking = new AbortController());
-    signal.addEventListener("abort", () => asking.abort(), { once: true });
-    const way = await ask(this.#parts, question, asking.signal);
+    this.#openQuestion.abort();
+    const controller = (this.#openQuestion = new AbortController());
+    signal.addEventListener("abort", () => controller.abort(), { once: true });
+    const way = await ask(this.#parts, question, controller.signal);
     if (way === "server") this.noteServer(identifier.state);
     return way;
   }
@@ -80,28 +80,28 @@ export class Consent {
    * Have a photo identified; ask first where more would leave than was said.
    *
    * @param {Blob} photo
-   * @param {import("../types").Entry | null} former what was shown before
+   * @param {import("../types").Entry | null} previous the entry that was shown before
    * @param {Identifier} identifier
    * @param {{top: number, place: "device" | "any" | null, signal: AbortSignal}} options see
    *   `Identifier.identify`
    * @returns {Promise<Answer>}
    * @throws {Declined} or as `Identifier.identify`
    */
-  async identify(photo, former, identifier, options) {
+  async identify(photo, previous, identifier, options) {
     const { place, signal } = options;
-    if (former?.answer && place !== "device") {
-      await this.#check(photo, former, identifier, signal);
+    if (previous?.answer && place !== "device") {
+      await this.#check(photo, previous, identifier, signal);
     }
     const ask = (error) => this.#mayBeSent(photo, error, signal);
     return identifier.identify(photo, { ...options, ask });
   }
 
-  /** Ask if more would leave than was said of the next photo, or was sent of the one shown. */
-  async #check(photo, former, identifier, signal) {
+  /** Ask if more would leave than the page said, or than was sent of the photo that is shown. */
+  async #check(photo, previous, identifier, signal) {
     await identifier.decided(signal);
     const { state, recipe } = identifier;
     // The line of a shared answer says nothing of the visitor's photo.
-    const { sent } = former.answer;
+    const { sent } = previous.answer;
     const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
     if (amountOf(state) <= Math.max(this.#promised, before)) return;
     const way = await this.ask(photoQuestion(photo, recipe, state), identifier, signal);

@@ -8,7 +8,7 @@ import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
 import { load } from "../loupe.mjs";
-import { certaintyRule, formatPercent, headline, honestLines } from "./phrasing.mjs";
+import { certaintyRule, formatPercent, headline, trustLines } from "./phrasing.mjs";
 
 const CLOSED = "The model was closed.";
 const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
@@ -168,7 +168,7 @@ export class DeviceModel {
     return {
       prediction,
       headline: headline(info, prediction),
-      lines: honestLines(info, prediction),
+      lines: trustLines(info, prediction),
       certainty: certaintyRule(info, prediction).certainty,
       language: info.language,
       percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),

@@ -67,7 +67,7 @@ export async function serverFirst({ device, askServer }, blob, options) {
   if (device.loading) {
     const patience = pause(PATIENCE_MS, stop.signal);
     Promise.all([device.loading, patience]).then(
-      // Whoever is asked has time.
+      // No time limit while the visitor is asked.
       () => hasAsked || stop.abort(),
       () => {},
     );
@@ -81,11 +81,11 @@ export async function serverFirst({ device, askServer }, blob, options) {
     return await askServer(blob, { ...options, ask, signal: stop.signal });
   } catch (error) {
     signal?.throwIfAborted();
-    // What is asked about can't be read here.
+    // The visitor is asked only about files that the device can't read.
     if (hasAsked || PHOTO_CODES.has(error.code)) throw error;
     if (!(await canLoad(device, signal))) throw error;
     const answering = device.identify(blob, options);
-    // The server got it all the same.
+    // The server received the photo although it failed.
     return await (error.sent ? noteSent(() => error.sent, answering) : answering);
   } finally {
     signal?.removeEventListener("abort", abort);

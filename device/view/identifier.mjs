@@ -1,5 +1,5 @@
 /**
- * Answers photos on the device, on the app's server, or on whichever of the two can.
+ * Answers photos on the device, on the app's server, or on either as the mode allows.
  *
  *     const identifier = createIdentifier({ address: "models/clothing/", server: null, run: "auto" });
  *     identifier.onchange = () => show(identifier.state);

@@ -89,7 +89,7 @@ export class LivePicture {
     this.#onchange();
   }
 
-  /** Show answers to the frames, unless this identifier does so already. */
+  /** Show answers to the frames, unless this identifier already gives them. */
   async #watch(identifier, top) {
     if (this.#watched === identifier) return;
     this.stopWatching();

@@ -15,7 +15,7 @@ export function headline(model, prediction) {
 }
 
 /** Return how far to trust an answer: up to two phrases. */
-export function honestLines(model, prediction) {
+export function trustLines(model, prediction) {
   const rule = certaintyRule(model, prediction);
   const lines = rule.note ? [fill(rule.note, model, prediction)] : [];
   const { records, testing } = model.words;

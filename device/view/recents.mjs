@@ -35,7 +35,7 @@ class Recents {
   #session;
   /** Promise of the database, or of null without one. */
   #database;
-  /** Promise of what is stored of each, newest first: an entry, when it was kept, and by whom. */
+  /** Promise of the records, newest first: an entry, its time and its session. */
   #records;
   /** Settles when all changes are stored. */
   #stored = Promise.resolve();
@@ -52,16 +52,16 @@ class Recents {
   /** Return the entries, newest first. */
   async list() {
     const isCurrent = (record) => this.#scope !== "day" || !isOld(record);
-    const records = await this.#change((former) => former.filter(isCurrent));
+    const records = await this.#change((previous) => previous.filter(isCurrent));
     return records.map(({ entry }) => entry);
   }
 
   /** Put an entry first, in place of one with its id; the oldest beyond `MAX_PHOTOS` is dropped. */
   async add(entry) {
-    const [{ kept }] = await this.#change((former) => {
-      const others = former.filter((other) => other.entry.id !== entry.id);
+    const [{ kept }] = await this.#change((previous) => {
+      const others = previous.filter((other) => other.entry.id !== entry.id);
       // Later than all others, even within a millisecond, because the order is read from it.
-      const time = Math.max(Date.now(), (former[0]?.kept ?? 0) + 1);
+      const time = Math.max(Date.now(), (previous[0]?.kept ?? 0) + 1);
       return [{ entry, kept: time }, ...others].slice(0, MAX_PHOTOS);
     });
     const fields = Object.fromEntries(FIELDS.map((name) => [name, entry[name]]));
@@ -82,10 +82,10 @@ class Recents {
 
   /** Replace the records, in the order of calls; those that are dropped leave the database. */
   #change(next) {
-    this.#records = this.#records.then((former) => {
-      const records = next(former);
+    this.#records = this.#records.then((previous) => {
+      const records = next(previous);
       const ids = new Set(records.map(({ entry }) => entry.id));
-      this.#delete(former.map(({ entry }) => entry.id).filter((id) => !ids.has(id)));
+      this.#delete(previous.map(({ entry }) => entry.id).filter((id) => !ids.has(id)));
       return records;
     });
     return this.#records;

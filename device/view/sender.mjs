@@ -14,7 +14,7 @@ const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*
 /** Time of the quickest of the page's files, in milliseconds, at which the server counts as near. */
 const NEAR_MS = 30;
 
-/** Of this page's server, once known: what a measurement or a test said holds for the visit. */
+/** Results of a measurement and a test, null until known; they hold for the visit. */
 let isServerNear = null;
 let canPrepare = null;
 
@@ -95,7 +95,7 @@ export class Sender {
   }
 
   /**
-   * Have the server explain its answer; it gets what it got for that.
+   * Have the server explain its answer, from the pixels or the file that it got for it.
    *
    * @param {Blob} blob
    * @param {Answer} answer
@@ -189,8 +189,8 @@ export async function noteSent(getSent, answering) {
 }
 
 /**
- * Return whether the server is on this machine and answers at once: then its decoder is quicker than
- * making pixels here. A tunnel to another machine has an address of this one, too.
+ * Return whether the server is on this machine and answers quickly: then its decoder is quicker than
+ * making pixels here. A tunnel to another machine also has an address of this one.
  */
 function measureNearness() {
   const { hostname, origin } = location;

@@ -6,11 +6,11 @@
 /** Time after which messages that haven't been acknowledged are sent again, in milliseconds. */
 const LOST_MS = 2000;
 
-/** Streamlit's page notes the state of its connection there, for tests of its own. */
+/** Attribute in which Streamlit's page states its connection, for Streamlit's own tests. */
 const STATE = "data-test-connection-state";
 const CONNECTED = "CONNECTED";
 
-/** Interruptions up to this are not worth a word, in milliseconds. */
+/** Longest interruption that isn't reported, in milliseconds. */
 const GRACE_MS = 1500;
 
 /**
@@ -50,20 +50,20 @@ export class Outbox {
   #resending;
 
   /**
-   * Go on with new data of the script's.
+   * Take new data from the script.
    *
-   * @param {number} heard the last message that its session has taken
+   * @param {number} heard number of the last message that the session has taken
    * @param {(name: string, value: unknown) => void} setTrigger
    */
   update(heard, setTrigger) {
     this.#setTrigger = setTrigger;
-    // The screen before this one in the same session counted, too.
+    // Numbers continue those of the session's previous screen.
     this.#last = Math.max(this.#last, heard);
     this.#messages = this.#messages.filter(({ id }) => id > heard);
   }
 
   /**
-   * Send a message, in place of an earlier one with its name; only requests are many.
+   * Send a message. It replaces an earlier one of its name, except for requests.
    *
    * @param {string} name
    * @param {unknown} [value]
@@ -74,7 +74,7 @@ export class Outbox {
     this.#send();
   }
 
-  /** Return whether such a message waits to be acknowledged. */
+  /** Return whether a message of that name waits to be acknowledged. */
   has(name) {
     return this.#messages.some((one) => one.name === name);
   }
@@ -86,7 +86,7 @@ export class Outbox {
   #send() {
     clearTimeout(this.#resending);
     this.#setTrigger("messages", this.#messages);
-    // A photo takes its time, and has a limit of its own.
+    // Requests have a time limit of their own, because photos take long.
     if (!this.has("request")) {
       this.#resending = setTimeout(() => this.#messages.length && this.#send(), LOST_MS);
     }

@@ -18,16 +18,16 @@ export interface IdentifierState {
   code: string | null;
   server: "ready" | "failed" | "none";
   isConnected: boolean;
-  /** The next photo goes there. */
+  /** Where the next photo is answered. */
   next: "device" | "server";
-  /** The part of it that the server gets; null until known. */
+  /** The part of the next photo that the server gets; null until known. */
   sends: Sending | null;
 }
 
 export interface Model {
   name: string;
   title: string;
-  /** Of its labels: their language, their number, and the first of them in words. */
+  /** The labels' language, their number, and the first labels in words. */
   language: string;
   count: number;
   knows: Phrase;
@@ -45,11 +45,11 @@ export interface Sample {
 export interface ServerRequest {
   /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
   body?: Blob | null;
-  /** Of the body, if it holds pixels. */
+  /** Describes the body if it holds pixels. */
   pixels?: { version: string; packed: boolean };
-  /** The one that is explained or corrected. */
+  /** The answer that is explained or corrected. */
   answer?: Answer;
-  /** Of a correction: the photo shows these. */
+  /** In a correction, what the photo shows. */
   labels?: string[];
   /** Number of candidates. */
   top?: number;
@@ -57,7 +57,7 @@ export interface ServerRequest {
 
 export interface Transfer {
   signal?: AbortSignal;
-  /** Is called with the bytes so far. */
+  /** Called with the bytes so far. */
   onProgress?: (sent: number, total: number) => void;
 }
 
@@ -66,7 +66,7 @@ export interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
-  /** The button below that leaves all as it is. */
+  /** Text of the button that leaves all as it is. */
   keep?: string;
   /** Says what has been sent so far. */
   sent?: string;
@@ -76,13 +76,13 @@ export interface Question {
 export interface ViewfinderOptions {
   identifier: Identifier;
   models: Model[];
-  /** Name of the one that is open. */
+  /** Name of the open model. */
   model: string;
-  /** Returns where another model would see the open photo; null: the visitor is asked. */
+  /** Returns where another model would get the open photo; null if the visitor is asked first. */
   placeOf: (name: string) => "device" | "any" | null;
   samples: Sample[];
   recents: Recents | null;
-  /** The system's by default. */
+  /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
     why?: (entry: Entry, options: ExplainOptions) => Promise<OcclusionMap>;
@@ -94,22 +94,22 @@ export interface ViewfinderOptions {
   above: string | null;
   /** The place for the choice of a model in the page's header; it never changes. */
   header: Element | null;
-  /** Number of candidates to ask for, and of those to show. */
+  /** Number of candidates to ask for (`top`) and to show (`rows`). */
   top: number;
   rows: number;
   /** Without it, only answers are shown; it never changes. */
   hasCamera: boolean;
-  /** An answer is about to be shown: no other words until then. */
+  /** True if an answer is about to be shown; no other words appear until then. */
   isOpening: boolean;
   run: Run;
   what: { headline: string; line: string | Phrase; language?: string };
   onModel?: (name: string) => void;
   onRun?: ((run: Run) => void) | null;
-  /** Another answer is shown, or none. */
+  /** Called when another answer is shown, or none. */
   onOpen?: (entry: Entry | null) => void;
-  /** The recent photos are deleted. */
+  /** Called when the recent photos are deleted. */
   onClear?: () => void;
-  /** A photo got no answer. */
+  /** Called when a photo gets no answer. */
   onError?: () => void;
   onWhere?: () => void;
   onRetry?: () => void;

@@ -107,11 +107,11 @@ class Viewfinder {
    * @param {Partial<import("./types").ViewfinderOptions>} options
    */
   update(options) {
-    const { options: former } = this.#state;
-    this.#state.options = { ...former, ...options };
+    const { options: previous } = this.#state;
+    this.#state.options = { ...previous, ...options };
     const { identifier, recents } = this.#state.options;
-    if (identifier !== former.identifier) this.#useIdentifier(identifier);
-    if (recents !== former.recents) this.#listRecents();
+    if (identifier !== previous.identifier) this.#useIdentifier(identifier);
+    if (recents !== previous.recents) this.#listRecents();
     this.#applyTheme();
     this.#render();
   }
@@ -170,7 +170,7 @@ class Viewfinder {
     const { entry, options } = this.#state;
     if (!options.onRun) return options.onWhere?.();
     return openRunMenu(this.#parent, options, entry?.answer, (run) => {
-      // Its words say what the server gets.
+      // The menu's words say what the server gets.
       if (run !== "device") this.#consent.noteServer(options.identifier.state);
       options.onRun(run);
     });
@@ -178,9 +178,9 @@ class Viewfinder {
 
   #useIdentifier(identifier) {
     this.#picture.stopWatching();
-    const former = identifier.onchange;
+    const previous = identifier.onchange;
     identifier.onchange = () => {
-      former?.();
+      previous?.();
       if (this.#state.options.identifier === identifier) this.#picture.follow();
     };
   }
@@ -224,7 +224,7 @@ class Viewfinder {
     alt = ALTS[source],
     { answer = null, id = randomId(), place = null } = {},
   ) {
-    const { entry: former, options } = this.#state;
+    const { entry: previous, options } = this.#state;
     const moveSquare = followMove(this.#parts.square);
     const entry = { id, photo, source, alt, time: Date.now(), answer };
     this.show(entry);
@@ -233,7 +233,7 @@ class Viewfinder {
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
       const given = { top: options.top, place, signal };
-      entry.answer ??= await this.#consent.identify(photo, former, options.identifier, given);
+      entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
     } catch (error) {
       if (!signal.aborted) this.#refuse(error, source);
       return;
@@ -257,7 +257,7 @@ class Viewfinder {
       return;
     }
     this.#goBack();
-    // As its button says; Esc only takes the question away.
+    // The question's button says so; Esc only closes the question.
     if (error.wantsOther && source === "file") this.#parts.pick.click();
   }
 

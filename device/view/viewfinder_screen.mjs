@@ -223,14 +223,14 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
   if (!entry && picture.shown) return;
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
-  const said = answer
+  const sentences = answer
     ? [spokenAnswer(answer), explanation ? toText(explanation) : ""]
     : [headline, ...(hint.hasAttribute("data-reason") && !entry ? [hint] : []), status].map(
         ({ textContent }) => textContent,
       );
-  // An alert speaks for itself.
-  const text = alert.textContent && !answer ? "" : said.filter(Boolean).join(". ");
-  // The numbers of a progress are not read one after the other.
+  // Screen readers announce an alert without help.
+  const text = alert.textContent && !answer ? "" : sentences.filter(Boolean).join(". ");
+  // A change of numbers alone, as in progress, isn't announced.
   const isSame = (words) => words.replace(/\d+/g, "") === text.replace(/\d+/g, "");
   if ((isWaiting || isExplaining) && isSame(spoken.textContent)) return;
   if (spoken.textContent !== text) spoken.textContent = text;

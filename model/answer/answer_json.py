@@ -6,7 +6,7 @@ from ..bundle import Manifest, SmallCard
 from ..engine_info import ENGINES
 from .decision import certainty
 from .device_words import phrase_to_json
-from .phrasing import format_percent, headline, honest_lines
+from .phrasing import format_percent, headline, trust_lines
 from .prediction import Prediction
 from .share_link import encode
 
@@ -30,7 +30,7 @@ def answer_to_json(
         token: of the answer's link; by default a new one, which is signed.
         small: the small graph's figures, for answers of that graph.
     """
-    lines = honest_lines(prediction, manifest, small)
+    lines = trust_lines(prediction, manifest, small)
     runs_in, times = ENGINES[prediction.engine].runs_in, prediction.milliseconds
     graph = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
     return {

@@ -21,13 +21,13 @@ __all__ = [
     "false_rejections",
     "format_percent",
     "headline",
-    "honest_lines",
     "label_summary",
     "name_label",
     "plausible_record",
     "shorten",
     "spell_number",
     "track_record",
+    "trust_lines",
 ]
 
 # Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
@@ -63,7 +63,7 @@ def headline(prediction: Prediction) -> Phrase:
     return _capitalize(_fill(certainty_rule(prediction)["headline"], prediction))
 
 
-def honest_lines(
+def trust_lines(
     prediction: Prediction, manifest: Manifest | None, small: SmallCard | None = None
 ) -> list[Phrase]:
     """Return how far to trust an answer: up to two lines.

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Graph = Literal["full", "small"]
-"""The one of a bundle's graphs that answered; only devices run the small one."""
+"""The graphs of a bundle; only devices run the small one."""
 
 TIE_RATIO = 0.9998
 """Factor that separates two probabilities that were rounded to the same number."""
@@ -60,7 +60,7 @@ def rebuild_probabilities(
 class Candidate:
     """A label with its probability; ``index`` is its position in the bundle's labels.
 
-    Probabilities are rounded to six digits, as in JSON, so that all who read them decide alike.
+    Probabilities are rounded to six digits, as in JSON, so that all decide alike.
     """
 
     index: int

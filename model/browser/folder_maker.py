@@ -1,4 +1,4 @@
-"""Derived folders made in the background: one at a time, shared by all who ask for one."""
+"""Derived folders made in the background: one at a time, shared by all requests for one."""
 
 import logging
 import threading
@@ -32,15 +32,15 @@ class FolderMaker:
 
         Args:
             name: the folder's name in the cache.
-            make: returns the folder, in a thread. What it raises is logged and given to all
-                who ask within the next ``RETRY_SECONDS``.
+            make: returns the folder, in a thread. An exception is logged and raised for all
+                requests within the next ``RETRY_SECONDS``.
         """
         with self._lock:
             if (future := self._requests.get(name)) and not self._may_retry(name):
                 return future
             future = self._requests[name] = Future()
             self._failed_at.pop(name, None)
-            # Started, so that no caller can cancel what others wait for.
+            # Marked as running, so that no caller can cancel a future that others wait for.
             future.set_running_or_notify_cancel()
         # A daemon thread, so that a slow download doesn't delay shutdown.
         thread = threading.Thread(
@@ -64,7 +64,7 @@ class FolderMaker:
                 self._failed_at[name] = time.monotonic()
             future.set_exception(error)
         else:
-            # The cache has it from now on, and makes it again after a deletion.
+            # Later requests find the folder in the cache, or start again if it was deleted.
             with self._lock:
                 del self._requests[name]
             future.set_result(folder)

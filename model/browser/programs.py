@@ -1,4 +1,4 @@
-"""Other programs, run to their end: what they print, or why they failed, in one sentence."""
+"""Other programs, run to their end: their output, or the reason of a failure in a sentence."""
 
 import subprocess
 from collections.abc import Sequence

@@ -85,7 +85,7 @@ def with_temperature(graph: bytes, temperature: float) -> bytes:
         (item for item in model.graph.initializer if item.name == division.input[-1]), None
     )
     if not division or division.op_type != "Div" or not tensor or list(tensor.dims):
-        raise BundleDamaged("The graph's probabilities aren't divided by a temperature.")
+        raise BundleDamaged("The graph has no temperature. Calibrate the model again.")
     tensor.CopyFrom(numpy_helper.from_array(np.array(temperature, np.float32), tensor.name))
     return bytes(model.SerializeToString())
 

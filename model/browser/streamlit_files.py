@@ -99,7 +99,7 @@ def compress(part: str, folder: Path) -> None:
     """
     spec = find_spec("streamlit")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("Streamlit isn't installed.")
+        raise FileNotFoundError("Streamlit isn't installed. Install requirements-serve.txt.")
     static = Path(spec.origin).parent / "static"
     # The program ends when its end of the pipe closes, and so with this process.
     lifeline = os.pipe()

@@ -30,7 +30,7 @@ def require_writable(folder: Path) -> None:
     Long tasks call it first, so that they don't fail only when they write their result.
 
     Raises:
-        OSError: neither is possible; ``filename`` is the folder, or the parent at fault.
+        OSError: neither is possible; ``filename`` is the folder, or the parent that forbids it.
     """
     existing = _existing_parent(folder)
     if not existing.is_dir():

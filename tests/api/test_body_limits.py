@@ -76,7 +76,7 @@ def test_malformed_length_is_rejected(server: Server, header: bytes) -> None:
     still_answers(server)
 
 
-def test_bytes_after_a_body_are_not_part_of_it(server: Server) -> None:
+def test_bytes_after_a_body_are_not_another_request(server: Server) -> None:
     """With a length that is too small, the excess is not taken for another request."""
     inner = b"GET /api/live HTTP/1.1\r\nHost: here\r\n\r\n"
     with Wire(server.url) as wire:
@@ -172,7 +172,7 @@ def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
 
 
 def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:
-    """A photo takes that of any body which is incomplete, a batch only that of a slow one."""
+    """A photo takes the memory of any incomplete body, a batch only that of a slow one."""
     budget, old, batch, photo = MemoryBudget(8 * PHOTO_BYTES), Body(), Body(), Body()
     budget.bodies |= {old, batch, photo}
     budget.acquire(old, 4 * PHOTO_BYTES)
@@ -194,7 +194,7 @@ def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:
     assert not photo.is_dropped
 
 
-def test_dropped_body_ends_at_once(budget: MemoryBudget) -> None:
+def test_dropped_body_ends_immediately(budget: MemoryBudget) -> None:
     async def replace() -> None:
         slow = asyncio.create_task(read(request(b"x" * 100, 60.0), limit=200))
         await asyncio.sleep(0)

@@ -91,7 +91,7 @@ def test_model_is_described_and_its_files_match_their_hashes(client: Any) -> Non
         assert hashlib.sha256(unpacked).hexdigest() == expected["sha256"]
 
 
-def test_files_named_by_a_hash_are_cached_for_ever_and_others_are_asked_for_again(
+def test_files_named_by_a_hash_are_cached_for_ever_and_others_revalidated(
     client: Any,
 ) -> None:
     hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(onnx|golden|wasm)\.gz)$")
@@ -107,7 +107,7 @@ def test_files_named_by_a_hash_are_cached_for_ever_and_others_are_asked_for_agai
         assert client.get(url, headers={"Range": "bytes=9-1"}).content == response.content
 
 
-def test_types_need_no_guess_and_scripts_have_the_policy(client: Any) -> None:
+def test_media_types_are_sent_and_scripts_have_the_policy(client: Any) -> None:
     types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
     for url, response in files_of(client, "tiny").items():
         suffix = Path(url).suffix

@@ -50,7 +50,7 @@ def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dis
     assert not admission_queue().contended
 
 
-def test_photo_that_waits_past_the_deadline_is_not_begun(
+def test_photo_that_waits_past_the_deadline_is_not_started(
     narrow: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go = list[int](), threading.Event()
@@ -81,7 +81,7 @@ def test_failure_releases_the_slot(narrow: Dispatcher) -> None:
     asyncio.run(ask())
 
 
-def test_client_that_hangs_up_leaves_the_queue(narrow: Dispatcher) -> None:
+def test_client_that_disconnects_leaves_the_queue(narrow: Dispatcher) -> None:
     begun, go, hung_up = list[int](), threading.Event(), False
 
     async def is_disconnected() -> bool:
@@ -108,7 +108,7 @@ def test_client_that_hangs_up_leaves_the_queue(narrow: Dispatcher) -> None:
     assert begun == []
 
 
-def test_client_that_hangs_up_takes_its_large_photo_along(
+def test_client_that_disconnects_takes_its_large_photo_along(
     narrow: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = admission_queue()

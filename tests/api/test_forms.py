@@ -1,4 +1,4 @@
-"""Forms as no browser writes them: read if they hold a photo, rejected with the reason if not."""
+"""Forms as no browser writes them: identified if they hold a photo, else rejected by code."""
 
 import json
 import random

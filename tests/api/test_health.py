@@ -109,7 +109,7 @@ def test_start_makes_earlier_corrections_private(serve, data_folder):
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_app_starts_without_a_place_for_the_signing_key(serve, data_folder, caplog):
+def test_app_starts_if_the_signing_key_cannot_be_stored(serve, data_folder, caplog):
     # A file in the folder's place: root ignores the mode of a read-only folder.
     data_folder.touch()
     share_link._warn_unsigned.cache_clear()

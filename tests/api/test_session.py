@@ -71,18 +71,18 @@ def test_server_and_device_phrase_alike(
         "multilabel": manifest.multilabel,
         "words": device_words(manifest),
     }
-    said = phrased_by_the_device(model, answer["prediction"] | {"graph": "full"})
-    assert said == {key: answer[key] for key in said}
+    phrased = phrased_by_the_device(model, answer["prediction"] | {"graph": "full"})
+    assert phrased == {key: answer[key] for key in phrased}
     assert answer["language"] == manifest.language
 
 
 def phrased_by_the_device(model: Any, prediction: Any) -> Any:
     script = """
-      const { certaintyRule, headline, honestLines } = await load("view/phrasing.mjs");
+      const { certaintyRule, headline, trustLines } = await load("view/phrasing.mjs");
       const [model, prediction] = given;
       return {
         headline: headline(model, prediction),
-        lines: honestLines(model, prediction),
+        lines: trustLines(model, prediction),
         certainty: certaintyRule(model, prediction).certainty,
       };
     """
@@ -243,7 +243,7 @@ class TestPixels:
             "packed short", "cut", "more", "bomb",
         ],
     )  # fmt: skip
-    def test_anything_else_is_refused(
+    def test_malformed_pixels_are_refused(
         self, api: TestClient, headers: dict[str, str], query: str, body: bytes, packed: str
     ) -> None:
         tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Bodies sent to ``/api/session/``: aborted, slow, lying, endless; nothing stays occupied."""
+"""Bodies sent to ``/api/session/``: aborted, slow, lying, endless; no slot stays occupied."""
 
 from collections.abc import Iterator
 

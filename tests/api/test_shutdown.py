@@ -1,4 +1,4 @@
-"""SIGTERM to a real server: accepted requests finish, others are rejected, nothing is lost."""
+"""SIGTERM to a real server: accepted requests finish, others are rejected, none is lost."""
 
 import http.client
 import json
@@ -61,7 +61,7 @@ def batch(count: int) -> tuple[bytes, dict[str, str]]:
 
 
 def wait_for_exit(server: Server) -> int:
-    """Return the exit status of the process, which ends without help."""
+    """Return the exit status of the process, which ends without another signal."""
     return server.process.wait(timeout=PATIENCE)
 
 

@@ -73,7 +73,7 @@ def test_files_count_until_the_page_has_read_them(
     asyncio.run(run())
 
 
-def test_files_that_stay_unread_are_deleted(
+def test_unread_files_are_deleted(
     manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_limits, "UNREAD_SECONDS", 0.1)

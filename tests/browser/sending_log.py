@@ -1,4 +1,4 @@
-"""Bodies that a page sends, with the words that stood on its screen at that moment."""
+"""Bodies that a page sends, with the words on its screen at that moment."""
 
 import re
 from dataclasses import dataclass, field

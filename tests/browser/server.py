@@ -28,8 +28,8 @@ PLAIN = """
 from streamlit.web import cli
 from streamlit.web.server import app_discovery
 
-found = app_discovery.AppDiscoveryResult(is_asgi_app=False, app_name=None, import_string=None)
-app_discovery.discover_asgi_app = lambda path: found
+discovery = app_discovery.AppDiscoveryResult(is_asgi_app=False, app_name=None, import_string=None)
+app_discovery.discover_asgi_app = lambda path: discovery
 cli.main()
 """
 SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-downloads"

@@ -1,4 +1,4 @@
-"""The Compare page: one photo by every way, where the files for browsers are missing, too."""
+"""The Compare page: one photo by every way, without the files for browsers."""
 
 import re
 
@@ -11,7 +11,7 @@ from model.text import format_size
 pytestmark = pytest.mark.slow
 
 
-def test_a_photo_is_answered_by_each_way_of_the_server(page):
+def test_photo_is_answered_by_each_way_of_the_server(page):
     coffee = next(sample for sample in samples() if sample.name == "coffee")
     page.goto("/compare?model=imagenet")
     page.locator("input[type=file]").set_input_files(coffee.path)
@@ -32,7 +32,7 @@ def test_a_photo_is_answered_by_each_way_of_the_server(page):
     expect(latency).to_contain_text(" ms")
 
 
-def test_what_is_no_photo_gets_its_reason(page, tmp_path):
+def test_file_that_is_no_photo_is_refused_with_the_reason(page, tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("no photo at all")
     page.goto("/compare?model=imagenet")

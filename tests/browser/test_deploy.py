@@ -33,7 +33,7 @@ def owner(request, chromium, tmp_path_factory):
 
 
 def open_host(page, title):
-    """Open a host's steps among those that fit."""
+    """Open the steps of a host among those that match."""
     box = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_text(title, exact=True))
     box.last.get_by_text("Steps and files").click()
     expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()

@@ -160,7 +160,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(visit: Any) -> None:
 
 
 @pytest.mark.slow
-def test_space_in_a_control_is_left_to_it(visit: Any) -> None:
+def test_space_in_a_control_takes_no_photo(visit: Any) -> None:
     page = visit()
     ready(page)
     page.locator("summary").focus()
@@ -177,7 +177,7 @@ def test_space_in_a_control_is_left_to_it(visit: Any) -> None:
         pytest.param("missing", marks=pytest.mark.slow),
     ],
 )
-def test_without_a_photo_of_the_camera_the_frame_is_cut(visit: Any, fails: str) -> None:
+def test_frame_is_cropped_if_the_camera_takes_no_photo(visit: Any, fails: str) -> None:
     script = {
         "refuses": NO_TAKE_PHOTO,
         "hangs": "ImageCapture.prototype.takePhoto = () => new Promise(() => {});",
@@ -195,7 +195,7 @@ def test_without_a_photo_of_the_camera_the_frame_is_cut(visit: Any, fails: str) 
 
 
 @pytest.mark.slow
-def test_photo_of_the_camera_stays_whole(visit: Any) -> None:
+def test_photo_of_the_camera_is_not_cropped(visit: Any) -> None:
     page = visit()
     ready(page)
     shutter(page).click()
@@ -211,7 +211,7 @@ def test_photo_of_the_camera_stays_whole(visit: Any) -> None:
     assert corners["x"] == pytest.approx(photo["x"] + (photo["width"] - photo["height"]) / 2, abs=1)
 
 
-def test_live_follows_the_camera_and_the_shutter_keeps_what_is_shown(visit: Any) -> None:
+def test_live_follows_the_camera_and_the_shutter_keeps_the_shown_frame(visit: Any) -> None:
     page = visit()
     ready(page)
     page.get_by_role("button", name="Live", exact=True).click()
@@ -229,7 +229,7 @@ def test_live_follows_the_camera_and_the_shutter_keeps_what_is_shown(visit: Any)
 
 
 @pytest.mark.slow
-def test_torch_zoom_and_flip_are_there_only_if_the_camera_has_them(visit: Any) -> None:
+def test_torch_zoom_and_flip_are_shown_only_if_the_camera_has_them(visit: Any) -> None:
     names = ("Torch", re.compile("^Zoom"), "Other camera")
     page = visit()
     ready(page)
@@ -324,7 +324,7 @@ def test_camera_that_opens_after_leaving_is_closed(visit: Any, app: DeviceApp) -
 
 
 @pytest.mark.slow
-def test_every_reason_has_its_sentence_and_a_way_on(visit: Any, app: DeviceApp) -> None:
+def test_every_reason_has_a_sentence_and_a_next_step(visit: Any, app: DeviceApp) -> None:
     def forbid(route: Route) -> None:
         response = route.fetch()
         headers = {**response.headers, "permissions-policy": "camera=()"}
@@ -442,6 +442,6 @@ def test_every_screen_fits_and_is_accessible(
             ".vf-main:visible" if screen == "empty" else ".vf-shutter"
         ).bounding_box()
         assert main["y"] + main["height"] <= size["height"]
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        report = Axe().run(page)
+        assert report.violations_count == 0, report.generate_report()
         page.context.close()

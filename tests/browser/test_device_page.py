@@ -152,7 +152,7 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
 
 
 @pytest.mark.slow
-def test_new_version_is_whole_or_absent(visit: Any, app: Any, models_dir: Path) -> None:
+def test_new_version_is_complete_or_absent(visit: Any, app: Any, models_dir: Path) -> None:
     page = visit()
     expect_kept(page)
     publish(models_dir, "Version 2", sharpness=10.0)
@@ -166,7 +166,7 @@ def test_new_version_is_whole_or_absent(visit: Any, app: Any, models_dir: Path) 
     app.broken = set()
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
-    # The former one answers until then.
+    # The previous version answers until then.
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     give_device(page)
     expect(device_headline(page)).to_have_text("Very likely a red")
@@ -181,7 +181,7 @@ def test_new_version_is_whole_or_absent(visit: Any, app: Any, models_dir: Path) 
 
 
 @pytest.mark.slow
-def test_end_of_the_browser_in_mid_download_leaves_the_former(
+def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     visit: Any, app: Any, models_dir: Path
 ) -> None:
     page = visit()
@@ -289,7 +289,7 @@ def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
 
 
 @pytest.mark.slow
-def test_owner_who_takes_models_away_clears_them(
+def test_withdrawn_models_are_deleted_from_the_browser(
     visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit()
@@ -303,7 +303,7 @@ def test_owner_who_takes_models_away_clears_them(
 
 
 @pytest.mark.slow
-def test_browser_that_promises_nothing_is_told(visit: Any) -> None:
+def test_page_says_that_the_browser_promises_nothing(visit: Any) -> None:
     page = visit()
     expect_kept(page)
     page.get_by_text("This device", exact=True).click()
@@ -335,7 +335,7 @@ def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -
     assert {app.url, *(f"{app.url}{file}" for file in files)} < set(urls)
 
 
-def test_title_is_only_text(visit: Any, models_dir: Path) -> None:
+def test_title_is_plain_text(visit: Any, models_dir: Path) -> None:
     publish(models_dir, "<img src=x onerror=alert(1)>")
     page = visit()
     expect(page.get_by_role("heading", level=1)).to_have_text("<img src=x onerror=alert(1)>")
@@ -386,5 +386,5 @@ def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
 
 
 def assert_accessible(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()

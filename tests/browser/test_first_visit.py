@@ -59,7 +59,7 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, 
         # A busy machine can make the connection look slow.
         is_slow = slow or page.evaluate(ROUND_TRIP) > 150
         assert (len(scripts) == len(bundles) == 1) if is_slow else not bundles
-        # Other pages load modules of their own, which find the ones that are there.
+        # Other pages load modules of their own, and share those that are already loaded.
         if slow:
             page.goto(f"{url}/models")
         else:
@@ -69,7 +69,7 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, 
 
 
 HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
-"""What browsers do that resist fingerprinting."""
+"""As in browsers that resist fingerprinting, which hide timings."""
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
         assert ours == pytest.approx(theirs, abs=0.5)
 
 
-def test_first_screen_is_there_only_for_the_viewfinder(new_page, url):
+def test_first_screen_is_only_for_the_viewfinder(new_page, url):
     page = new_page(java_script_enabled=False)
     page.goto(url)
     expect(page.get_by_text("Loupe needs JavaScript")).to_be_visible()
@@ -190,7 +190,7 @@ def test_page_without_viewfinder_says_that_the_server_is_gone(new_page, tmp_path
     expect(page.get_by_role("dialog")).to_have_count(0)
     with serving(tmp_path, port=port):
         expect(bar).to_have_text("")
-        # The viewfinder says it itself.
+        # The viewfinder itself says that the server is gone.
         page.goto(f"{running.url}/?run=server")
         page.locator(".vf-choose").wait_for()
     expect(page.locator(".vf-where")).to_have_text(GONE)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import UPLOAD, attach, headline, wait_for_answer, wait_until_drawn
 from tests.model.tiny import COLOURS, colour
-from tests.pages.hostile import LABELS, shelve
+from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import encoded
 from ui.phrasing import shorten
 
@@ -21,7 +21,7 @@ FORMATTING = (
 
 @pytest.fixture
 def hostile(server):
-    with shelve(server.data / "models") as names:
+    with publish_hostile(server.data / "models") as names:
         yield names
 
 

@@ -214,7 +214,7 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
         pytest.param(1280, 800, LARGE_TEXT, id="desk-200%", marks=pytest.mark.slow),
     ],
 )
-def test_nothing_is_lost_with_large_text_or_on_a_small_screen(
+def test_no_part_is_lost_with_large_text_or_on_a_small_screen(
     visit: Visit, width: int, height: int, script: str
 ) -> None:
     page = visit(script, camera=False, viewport={"width": width, "height": height})

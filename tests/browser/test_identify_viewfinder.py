@@ -1,4 +1,4 @@
-"""The viewfinder on Streamlit's page: photos, what is sent, the address, the camera, outages."""
+"""The viewfinder on Streamlit's page: photos, sent bodies, the address, the camera, outages."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
     with closing(CorrectionStore(f"sqlite:///{colours_server.data / 'records.sqlite'}")) as store:
         first, second = store.iter_corrections()
         assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
-        # The server has looked at it again.
+        # The server has identified it again.
         assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
 
 
@@ -176,7 +176,7 @@ def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     expect(uploader(page)).to_have_count(0)
 
 
-def test_script_that_is_blocked_gives_way_to_upload(page: Page) -> None:
+def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     page.route("**/device/streamlit.mjs", lambda route: route.abort())
     page.goto("/")
     expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")

@@ -1,4 +1,4 @@
-"""Share links in the browser: what they show, the Back button, links that are refused."""
+"""Share links in the browser: answers, the Back button, links that are refused."""
 
 import re
 from urllib.parse import quote

@@ -93,7 +93,7 @@ class Look:
         return self.name.startswith("phone")
 
     def check(self, screenshot):
-        """Take a screenshot and assert that nothing is too wide, nameless or too faint."""
+        """Take a screenshot; assert that no element is too wide, nameless or too faint."""
         wait_until_drawn(self.page)
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{screenshot}.png")
         assert self.page.evaluate(OVERFLOW_PX) <= 0

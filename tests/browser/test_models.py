@@ -13,7 +13,7 @@ from tests.browser.drive import (
 )
 from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
-from tests.pages.hostile import CARD_NAME, shelve
+from tests.pages.hostile import CARD_NAME, publish_hostile
 from tests.photos import encoded
 
 pytestmark = pytest.mark.slow
@@ -150,7 +150,7 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, l
 
 def test_hostile_card_shows_plain_text(page, server):
     formatting = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
-    with shelve(server.data / "models"):
+    with publish_hostile(server.data / "models"):
         page.goto("/models")
         box = page.get_by_test_id("stVerticalBlock").filter(
             has=page.locator(f".st-key-good-{CARD_NAME}")

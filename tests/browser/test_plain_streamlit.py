@@ -52,7 +52,7 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
             )
             wait_until_drawn(page)
             alerts = page.get_by_test_id("stMain").get_by_test_id("stAlert")
-            # What a model's card says of it is no fault of the app.
+            # Errors in a model's card aren't the app's.
             expect(alerts.filter(has_not_text="What it doesn't notice")).to_have_count(0)
             # No link leads to a route that only st.App has.
             links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
@@ -82,7 +82,7 @@ def test_plain_script_shows_any_page_to_the_first_visitor(browser, tmp_path):
 
 
 def test_plain_script_works_under_a_prefix_in_a_frame_of_another_site(browser, tmp_path):
-    # Browsers send a frame of another site no cookie, so the check of Streamlit's is off.
+    # Browsers send a frame of another site no cookie, so Streamlit's check is off.
     options = ["--server.enableXsrfProtection=false"]
     with (
         serving(tmp_path, prefix="some/prefix", plain=True, options=options) as plain,

@@ -77,7 +77,7 @@ def choose(page: Page, name: str) -> None:
 
 
 def ask(page: Page, *names: str) -> None:
-    """See a question with these ways, and nothing of the words below it."""
+    """Expect a question with these ways, and none of the words below it."""
     panel = page.locator(".vf-ask")
     expect(panel.locator("b")).to_have_text(list(names))
     expect(page.locator(".vf-words")).to_be_hidden()
@@ -184,7 +184,7 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
         expect(page.locator(".vf-file")).to_have_text(re.compile(f"{name}.* kB"))
         page.keyboard.press("Escape")
         expect(page.locator(".vf-ask")).to_have_count(0)
-    # What the server would refuse as well isn't asked about.
+    # There is no question about a file that the server would refuse as well.
     for name, words in (("empty.jpg", "is empty"), ("cut.jpg", "damaged"), ("text.txt", "read")):
         choose(page, name)
         expect(page.locator(".vf-alert")).to_contain_text(words)
@@ -250,7 +250,7 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
     expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))
     assert log.check() == ([] if way == "On this device" else ["pixels"])
-    # The first model is still here, and needs no question.
+    # The first model is still on the device, so there is no question.
     select(page, "colours")
     answered(page, "On this device in")
     assert log.check() == []
@@ -271,7 +271,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     assert log.check() == []
     page.locator(".vf-shutter").click()
     assert walk(page, log) == ["pixels", "pixels/explanation", *CORRECTED, "pixels"]
-    # The line of one's own answer says what the next photo sends; that of a link doesn't.
+    # Below the visitor's own answer the line covers the next photo; below a link's it doesn't.
     with page.expect_response(re.compile("/session/pixels")):
         choose(page, "photo.jpg")
     answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
@@ -307,7 +307,7 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
     choose(page, "photo.jpg")
     held[0].continue_()
     answered(page, "On the server in .* m?s; sent: .* of pixels")
-    # That is known by now, and less than was said.
+    # By now the page knows, and less is sent than the line said.
     choose(page, "photo.jpg")
     expect(page.locator(".vf-recent")).to_have_count(2)
     assert log.check() == ["pixels", "pixels"]
@@ -347,7 +347,7 @@ def test_page_joins_a_server_that_comes_back(
         page.keyboard.press("Escape")
         expect(headline(page)).to_have_text("Point your phone at something")
         expect(headline(page)).to_be_visible()
-        # Nobody could get the file, so nothing is asked.
+        # No server can get the file, so there is no question.
         choose(page, "photo.heic")
         expect(page.locator(".vf-alert")).not_to_be_empty()
         expect(page.locator(".vf-ask")).to_have_count(0)
@@ -365,7 +365,7 @@ def test_page_joins_a_server_that_comes_back(
         second.process.kill()
         second.process.wait()
         expect(source_line(page)).to_have_text(f"{gone}Trying again…")
-        # What is closed meanwhile stays closed, though the address still has it.
+        # An answer that is closed meanwhile stays closed, though the address still has it.
         page.keyboard.press("Escape")
         stack.enter_context(serving(tmp_path, port=first.port, **options))
         expect(source_line(page)).to_contain_text("On the server: ", timeout=LOADING_MS)

@@ -1,4 +1,4 @@
-"""``view/recents.mjs`` in Chromium: what survives, what expires, what happens without a disk."""
+"""``view/recents.mjs`` in Chromium: kept and expired photos, and a browser without storage."""
 
 from collections.abc import Callable
 from typing import Any
@@ -182,7 +182,7 @@ FORBID = {
 
 
 @pytest.mark.parametrize("cause", FORBID)
-def test_browser_that_keeps_nothing_keeps_them_in_memory(
+def test_photos_stay_in_memory_if_the_browser_stores_nothing(
     visit: Visit, run: Any, cause: str
 ) -> None:
     result = run(
@@ -201,7 +201,7 @@ def test_browser_that_keeps_nothing_keeps_them_in_memory(
     assert result == [["b", "a"], "a", []]
 
 
-def test_quota_of_the_disk_leaves_the_page_working(visit: Visit, run: Any, app: DeviceApp) -> None:
+def test_page_works_with_a_full_quota(visit: Visit, run: Any, app: DeviceApp) -> None:
     page = visit()
     devtools = page.context.new_cdp_session(page)
     origin = page.evaluate("origin")

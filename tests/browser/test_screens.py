@@ -97,7 +97,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit, size: tuple[int, int]) -
     ],
     ids=str,
 )
-def test_answer_is_as_large_as_the_square_and_a_tap_shows_all(
+def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(
     visit: Visit, size: tuple[int, int], side: int
 ) -> None:
     page = visit(size)
@@ -163,7 +163,7 @@ def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     expect(spoken).to_have_text(re.compile("^Point your phone at something"))
 
 
-def test_why_says_how_far_it_is_what_it_shows_and_when_it_fails(visit: Visit) -> None:
+def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     def slow_down(route: Route) -> None:
         body = route.fetch().text()
         pause = "onProgress?.(done); await new Promise((resolve) => setTimeout(resolve, 60));"

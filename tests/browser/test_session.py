@@ -40,5 +40,5 @@ def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
         attach(page, photo_file)
         page.wait_for_function("before => location.href !== before", arg=before)
         memory_mb.append(process.memory_info().rss / 2**20)
-    # The first ten fill what a session keeps; 60 MB of uploads came after them.
+    # The first ten fill the caches; 60 MB of uploads came after them.
     assert memory_mb[29] - memory_mb[9] < 25, [round(value) for value in memory_mb]

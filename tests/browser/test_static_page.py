@@ -132,7 +132,7 @@ def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: 
         identify(page)
 
 
-def test_nothing_is_asked_of_others_and_after_loading_of_nobody(visit: Any, exported: Path) -> None:
+def test_no_other_site_is_asked_and_no_server_after_loading(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit("about:blank")
         urls: list[str] = []
@@ -187,7 +187,7 @@ def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_opened_as_a_file_the_page_says_what_to_do(visit: Any, exported: Path) -> None:
+def test_page_opened_as_a_file_says_what_to_do(visit: Any, exported: Path) -> None:
     page = visit((exported / "index.html").as_uri(), viewport=PHONE)
     sentence = page.locator("#stuck")
     expect(sentence).to_be_visible()

@@ -1,4 +1,4 @@
-"""A visit: each photo comes back with its answer, its model, what that saw, and its *Why?*."""
+"""A visit: each photo comes back with its answer, model, crop and *Why?*."""
 
 import re
 import shutil
@@ -73,7 +73,7 @@ def two_models(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def check(page: Page, words: str, seen: str, model: str) -> None:
-    """Check what stands on the screen, that the address agrees, and that *Why?* works."""
+    """Check the answer on the screen, the same answer in the address, and *Why?*."""
     expect(headline(page)).to_have_text(words, timeout=LOADING_MS)
     expect(page).to_have_url(re.compile(f"answer={model}~"))
     expected = {"words": words, "seen": seen, "model": model, "alert": ""}

@@ -40,9 +40,9 @@ DECODE = """
   const lines = [];
   for (let file = 0; file < count; file++) {
     try {
-      const photo = new Blob([await wanted(`/file/${file}`)]);
+      const photo = new Blob([await fetchBytes(`/file/${file}`)]);
       const { data } = await decode(photo, recipe, limits);
-      const expected = await wanted(`/pixels/${file}`);
+      const expected = await fetchBytes(`/pixels/${file}`);
       const apart = Array.from(expected, (value, place) => Math.abs(value - data[place]));
       const share = apart.filter(Boolean).length / (expected.length * 0.75);
       const most = apart.reduce((one, other) => Math.max(one, other), 0);
@@ -60,7 +60,7 @@ IDENTIFY = """
   const model = await load("/models/NAME/", {graph: "GRAPH"});
   const predictions = [];
   for (const name of await (await fetch("/names.json")).json()) {
-    const photo = new Blob([await wanted(`/photos/${encodeURIComponent(name)}`)]);
+    const photo = new Blob([await fetchBytes(`/photos/${encodeURIComponent(name)}`)]);
     predictions.push(await model.identify(photo, {top: 10000}));
   }
   return predictions;

@@ -53,10 +53,10 @@ QUIET = {
     "services.settings.server": "http://127.0.0.1:9/",
     "toolkit.telemetry.enabled": False,
 }
-"""Preferences under which Firefox asks nothing and calls nobody."""
+"""Preferences under which Firefox asks nothing and sends no requests of its own."""
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
-const wanted = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
+const fetchBytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 const refusal = async (promise) => {
   try { await promise; return null; } catch (error) {
     return {code: error.code ?? error.name, message: error.message, name: error.name};

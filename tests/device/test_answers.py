@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.answer.decision import Certainty, apply_thresholds, certainty
 from model.answer.device_words import device_words, phrase_to_json
-from model.answer.phrasing import format_percent, headline, honest_lines
+from model.answer.phrasing import format_percent, headline, trust_lines
 from model.answer.prediction import Candidate, Graph, Milliseconds, Prediction
 from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
@@ -86,14 +86,14 @@ class Case:
         }
 
     def expected(self) -> dict[str, Any]:
-        lines = honest_lines(self.prediction, self.manifest, self.small)
+        lines = trust_lines(self.prediction, self.manifest, self.small)
         phrase = headline(self.prediction)
         return {
             "prediction": self.prediction.to_dict("x.jpg", self.top),
             "certainty": certainty(self.prediction),
             "headline": phrase_to_json(phrase),
             "text": "".join(part if isinstance(part, str) else part.text for part in phrase),
-            "honest_lines": [phrase_to_json(line) for line in lines],
+            "trust_lines": [phrase_to_json(line) for line in lines],
             "percent": format_percent(self.prediction.top(1)[0].probability),
         }
 
@@ -246,7 +246,7 @@ def make_cases() -> tuple[list[Manifest], list[Case]]:
 
 
 SCRIPT = """
-  const { certaintyRule, headline, honestLines, formatPercent, toText } =
+  const { certaintyRule, headline, trustLines, formatPercent, toText } =
     await load("view/phrasing.mjs");
   const { predict } = await load("engine/prediction.mjs");
   return given.cases.map(({ model: number, graph, probabilities, novelty, milliseconds, top }) => {
@@ -258,7 +258,7 @@ SCRIPT = """
       certainty: certaintyRule(model, prediction).certainty,
       headline: headline(model, prediction),
       text: toText(headline(model, prediction)),
-      honest_lines: honestLines(model, prediction),
+      trust_lines: trustLines(model, prediction),
       percent: formatPercent(model, prediction.candidates[0].probability),
     };
   });
@@ -287,7 +287,7 @@ def test_cases_are_of_every_kind() -> None:
     _, cases = make_cases()
     kinds = Counter(certainty(case.prediction) for case in cases)
     assert min(kinds[kind] for kind in Certainty) >= 10, kinds
-    lines = Counter(len(case.expected()["honest_lines"]) for case in cases)
+    lines = Counter(len(case.expected()["trust_lines"]) for case in cases)
     assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
     # Of models with a threshold of their own, some answers differ from those from one half.
     usual = [replace(case.prediction, present_from=PRESENT_FROM) for case in cases]

@@ -1,4 +1,4 @@
-"""The corners mark what ``model/preprocess.py`` lets through."""
+"""The corners mark the part that ``model/preprocess.py`` keeps."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def coordinates(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_seen_box_is_what_preprocessing_lets_through(name: str, size: tuple[int, int]) -> None:
+def test_seen_box_is_the_part_that_preprocessing_keeps(name: str, size: tuple[int, int]) -> None:
     recipe = RECIPES[name]
     pixels = preprocess(coordinates(*size), recipe).astype(float)
     seen = in_node(
@@ -65,7 +65,7 @@ def test_seen_box_is_what_preprocessing_lets_through(name: str, size: tuple[int,
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("is_mirrored", [False, True], ids=["rear", "front"])
 @pytest.mark.parametrize("frame", [(1280, 960), (960, 1280), (1920, 1080), (640, 480)], ids=str)
-def test_cut_frame_shows_the_model_what_the_corners_mark(
+def test_cropped_frame_has_the_part_between_the_corners(
     name: str, frame: tuple[int, int], is_mirrored: bool
 ) -> None:
     recipe = RECIPES[name]

@@ -33,7 +33,7 @@ ZEROS = """
   export { Tensor, InferenceSession };
   export const env = {wasm: {}};
 """
-"""An engine in place of onnxruntime-web that answers nothing but zeros."""
+"""A replacement for onnxruntime-web whose outputs are all zero."""
 
 Files = dict[str, bytes | None]
 
@@ -57,7 +57,7 @@ def flipped(served: Served) -> Files:
 
 
 def changed_weights(served: Served) -> Files:
-    """Weights of another model under a hash that is right for them."""
+    """Weights of another model, under their own hash."""
     model = onnx.load_from_string(served.graph)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
@@ -72,7 +72,7 @@ def changed_weights(served: Served) -> Files:
 
 
 def no_graph(served: Served) -> Files:
-    """Something else than a graph under a hash that is right for it."""
+    """Bytes that are no graph, under their own hash."""
     served.info["graphs"]["full"]["sha256"] = hashlib.sha256(b"no graph").hexdigest()
     return {
         served.graph_path: gzip.compress(b"no graph"),
@@ -133,11 +133,11 @@ def test_damage_is_refused_with_the_reason(web: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
-def test_the_undamaged_model_loads(web: Site, browser: str) -> None:
+def test_undamaged_model_loads(web: Site, browser: str) -> None:
     assert run_script(web, browser, LOAD) is None
 
 
-def test_arguments_and_networks_that_lead_nowhere(web: Site) -> None:
+def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
       return {
@@ -160,7 +160,7 @@ def test_arguments_and_networks_that_lead_nowhere(web: Site) -> None:
     assert loaded == total
 
 
-def test_a_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
+def test_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
     refusal = run_script(
         web, "firefox-esr", LOAD, preferences={"privacy.resistFingerprinting": True}
     )

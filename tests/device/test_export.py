@@ -29,7 +29,7 @@ def test_library_is_imported_from_an_export(exported: Site, browser: str) -> Non
     script = """
       const { load } = await import("/some/path/loupe.mjs");
       const model = await load("/some/path/models/colours/");
-      const blob = new Blob([await wanted("/red.png")]);
+      const blob = new Blob([await fetchBytes("/red.png")]);
       return (await model.identify(blob)).answer;
     """
     assert run_script(exported, browser, script) == "red"

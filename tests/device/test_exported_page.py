@@ -13,7 +13,7 @@ from tests.photos import encoded
 pytestmark = pytest.mark.browser
 
 SCRIPT = """
-  const photo = await wanted("/red.png");
+  const photo = await fetchBytes("/red.png");
   const frame = Object.assign(document.createElement("iframe"), {width: 390, height: 844});
   const opened = () => new Promise((resolve) => frame.onload = resolve);
   const found = async (find) => {

@@ -14,7 +14,7 @@ PREFIX = "/some/prefix/~/+"
 SCRIPT = """
   const { load } = await import("./device/loupe.mjs");
   const model = await load("models/tiny/");
-  const { answer } = await model.identify(new Blob([await wanted("red.png")]));
+  const { answer } = await model.identify(new Blob([await fetchBytes("red.png")]));
   let outside = "same site";
   try { top.document.title; } catch (error) { outside = error.name; }
   return [answer, outside];

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 SOURCES = """
   const { load } = await import("/device/loupe.mjs");
   const model = await load("/models/tiny/");
-  const blob = new Blob([await wanted("/red.png")]);
+  const blob = new Blob([await fetchBytes("/red.png")]);
   const bitmap = await createImageBitmap(blob);
   const paint = (canvas) => { canvas.getContext("2d").drawImage(bitmap, 0, 0); return canvas; };
   const canvas = Object.assign(document.createElement("canvas"), {width: 64, height: 64});
@@ -47,7 +47,7 @@ SOURCES = """
 REFUSED = """
   const { load, LoupeError } = await import("/device/loupe.mjs");
   const model = await load("/models/tiny/");
-  const file = async (name) => new Blob([await wanted("/" + name)]);
+  const file = async (name) => new Blob([await fetchBytes("/" + name)]);
   const codes = {};
   for (const name of ["cut.png", "half.jpg", "text", "small.png", "huge.png"]) {
     codes[name] = await refusal(model.identify(await file(name)));
@@ -86,7 +86,7 @@ def test_samples_have_the_command_lines_probabilities(
       const model = await load("/models/imagenet/", {graph: "full"});
       const predictions = [];
       for (const name of await (await fetch("/names.json")).json()) {
-        const photo = new Blob([await wanted(`/photos/${name}`)]);
+        const photo = new Blob([await fetchBytes(`/photos/${name}`)]);
         predictions.push(await model.identify(photo, {top: 1000}));
       }
       return predictions;
@@ -182,7 +182,7 @@ def test_refusals_have_the_servers_codes(web: Site, browser: str) -> None:
     }
 
 
-def test_a_model_of_another_origin_needs_its_permission(web: Site) -> None:
+def test_model_of_another_origin_needs_its_permission(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
       return await refusal(load("OTHER/models/tiny/"));

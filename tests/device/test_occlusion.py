@@ -34,15 +34,15 @@ def test_blur_gives_pillows_bytes(tmp_path: Path) -> None:
       return given.map(([pixels, ...rest]) =>
         Array.from(gaussianBlur(Uint8Array.from(pixels), ...rest)));
     """
-    for job, blurred, wanted in zip(jobs, run_node(script, jobs), expected, strict=True):
-        assert np.array_equal(blurred, wanted), job[1:]
+    for job, blurred, reference in zip(jobs, run_node(script, jobs), expected, strict=True):
+        assert np.array_equal(blurred, reference), job[1:]
 
 
 def explained(web: Site, model: str, photo: bytes, seconds: float) -> Any:
     script = f"""
       const {{ load }} = await import("/device/loupe.mjs");
       const model = await load("/models/{model}/", {{graph: "full"}});
-      const photo = new Blob([await wanted("/photo")]);
+      const photo = new Blob([await fetchBytes("/photo")]);
       const {{ rows, columns, heat }} = await model.explain(photo, {{seconds: {seconds}}});
       return {{ rows, columns, heat: Array.from(heat) }};
     """
@@ -57,26 +57,26 @@ def expected(classifier: Classifier, photo: bytes, seconds: float) -> Any:
 
 
 @pytest.mark.browser
-def test_whole_map_is_that_of_the_server(web: Site, colours: Classifier) -> None:
+def test_fine_map_equals_the_servers(web: Site, colours: Classifier) -> None:
     # All grids, on a photo whose colours pull in several directions.
     picture = drawn(96, 64)
     picture.paste((250, 10, 10), (0, 0, 60, 40))
     photo = encoded(picture, "PNG")
-    found = explained(web, "tiny", photo, 60)
-    wanted = expected(colours, photo, 60)
-    assert (found["rows"], found["columns"]) == wanted.shape
-    difference = np.abs(np.reshape(found["heat"], wanted.shape) - wanted)
+    result = explained(web, "tiny", photo, 60)
+    reference = expected(colours, photo, 60)
+    assert (result["rows"], result["columns"]) == reference.shape
+    difference = np.abs(np.reshape(result["heat"], reference.shape) - reference)
     assert difference.max() < TOLERANCE
-    assert wanted.max() > 0.5
+    assert reference.max() > 0.5
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_coarse_map_of_a_photograph_is_that_of_the_server(web: Site, imagenet: Classifier) -> None:
+def test_coarse_map_of_a_photograph_equals_the_servers(web: Site, imagenet: Classifier) -> None:
     photo = next(sample for sample in samples() if sample.name == "coffee").read()
-    found = explained(web, "imagenet", photo, 0)
-    wanted = expected(imagenet, photo, 0)
-    difference = np.abs(np.reshape(found["heat"], wanted.shape) - wanted)
+    result = explained(web, "imagenet", photo, 0)
+    reference = expected(imagenet, photo, 0)
+    difference = np.abs(np.reshape(result["heat"], reference.shape) - reference)
     assert difference.max() < TOLERANCE
 
 
@@ -85,7 +85,7 @@ def test_explanation_can_be_stopped_and_lets_photos_pass(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
       const model = await load("/models/tiny/");
-      const photo = new Blob([await wanted("/photo")]);
+      const photo = new Blob([await fetchBytes("/photo")]);
       const stop = new AbortController();
       const order = [];
       const explanation = model.explain(photo, {seconds: 60, signal: stop.signal})

@@ -52,7 +52,7 @@ def test_large_photos_equal_pillows(tmp_path: Path, filter_: Any, side: int) -> 
     assert compared_in_node(file) == {"jobs": 2, "wrong": []}
 
 
-def test_a_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
+def test_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
     """Since Pillow 13, where the height shrinks by more than twice as much as the width.
 
     The order changes how the first pass is rounded, and so pixels.
@@ -74,12 +74,12 @@ def test_a_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
-    """Their sines and cosines are not Node's."""
+    """Browsers compute other sines and cosines than Node."""
     jobs = photos_and_recipes(seed=12, count=120)
     script = f"""
       {COMPARE}
       const {{ preprocess }} = await import("/device/engine/preprocess.mjs");
-      return compare(await wanted("/jobs"), preprocess);
+      return compare(await fetchBytes("/jobs"), preprocess);
     """
     with web.changed({"/jobs": pack(jobs)}):
         assert run_script(web, browser, script) == {"jobs": len(jobs), "wrong": []}
@@ -113,9 +113,9 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
       const wrong = [];
       for (const name of names) {
         for (const [number, recipe] of recipes.entries()) {
-          const file = new Blob([await wanted(`/files/${name}`)]);
+          const file = new Blob([await fetchBytes(`/files/${name}`)]);
           const pixels = preprocess(await decode(file, recipe, limits), recipe, {isFitted: true});
-          const expected = await wanted(`/pixels/${name}/${number}`);
+          const expected = await fetchBytes(`/pixels/${name}/${number}`);
           const differing = expected.filter((value, place) => value !== pixels[place]).length;
           if (differing || pixels.length !== expected.length) wrong.push(`${name}: ${differing}`);
         }

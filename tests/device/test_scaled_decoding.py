@@ -50,7 +50,7 @@ def scaled(image: Image.Image, factor: int, missing: tuple[int, int] = (0, 0)) -
 
 
 @pytest.mark.parametrize("decoding", ["scaled", "whole"])
-def test_factor_is_the_decoders(decoding: Any) -> None:
+def test_factor_equals_the_decoders(decoding: Any) -> None:
     recipe = PreprocessConfig(resize=(48, 64), decoding=decoding)
     sides = [100, 127, 128, 255, 256, 257, 300, 511, 512, 513, 1023, 1024, 1500]
     sizes = [(width, height) for width in sides for height in (128, 256, 700, 1024)]
@@ -134,9 +134,9 @@ DECODE = """
   const decodeAll = async () => {
     const results = [];
     for (let file = 0; file < count; file++) {
-      const photo = new Blob([await wanted(`/file/${file}`)]);
+      const photo = new Blob([await fetchBytes(`/file/${file}`)]);
       const { data, width, height } = await decode(photo, recipe, limits);
-      const expected = await wanted(`/pixels/${file}`);
+      const expected = await fetchBytes(`/pixels/${file}`);
       const total = expected.reduce((sum, value, place) => sum + Math.abs(value - data[place]), 0);
       results.push([width, height, data.length, total / expected.length]);
     }

@@ -1,4 +1,4 @@
-"""Files that were cut short are told from whole ones, as on the server."""
+"""Incomplete files are recognised as on the server."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def whole(file: Path, cuts: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_whole_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
+def test_file_is_complete_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
     file = tmp_path / "photo"
     file.write_bytes(FILES[name])
     size = len(FILES[name])

@@ -1,4 +1,4 @@
-"""Live: one frame in flight, the newest wins, and it stops when told."""
+"""Live: one frame in flight, the newest first, until the signal is aborted."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ PAUSE = """
 """Pause a video, and wait until nothing new is shown."""
 
 
-def test_one_frame_is_in_flight_until_it_is_told_to_stop(web: Site) -> None:
+def test_one_frame_is_in_flight_until_watching_stops(web: Site) -> None:
     script = f"""
       {OPEN} {COUNT}
       const model = await load("/models/tiny/");

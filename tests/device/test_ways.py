@@ -24,7 +24,7 @@ AUTOMATIC = """
   });
   identifier.start();
   await settled;
-  const photo = new Blob([await wanted("/red.png")]);
+  const photo = new Blob([await fetchBytes("/red.png")]);
   const { where, prediction } = await identifier.identify(photo);
   return {where, label: prediction.answer, ...identifier.state};
 """

@@ -1,4 +1,4 @@
-"""Models whose text attacks the screen, and one that is broken."""
+"""Models with texts that attack the screen, and one broken model."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from typing import Any
 from model.bundle import ManifestDraft, publish
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
-__all__ = ["CARD_NAME", "LABELS", "shelve"]
+__all__ = ["CARD_NAME", "LABELS", "publish_hostile"]
 
 # As many as there are colours, twice: a red photo is the first of them.
 LABELS = (
@@ -28,12 +28,12 @@ LABELS = (
 )
 NAMES = ("hostile-one", "hostile-two")
 CARD_NAME = "hostile-card"
-"""The one with a card: it is calibrated, so it does not guess."""
+"""The model with a card, which is calibrated."""
 
 
 @contextmanager
-def shelve(models_dir: Path) -> Iterator[tuple[str, ...]]:
-    """Put them on a models_dir, beside a broken one, and take them away after."""
+def publish_hostile(models_dir: Path) -> Iterator[tuple[str, ...]]:
+    """Publish the hostile models beside a broken one; remove all afterwards; yield their names."""
     size = len(COLOURS)
     for place, name in enumerate(NAMES):
         _write(models_dir, name, LABELS[place * size :][:size])
@@ -56,7 +56,7 @@ def shelve(models_dir: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _all(most: int) -> str:
-    """Return one text of that length with all attacks."""
+    """Return a text with all attacks, cut to ``most`` characters."""
     return " ".join([*LABELS[:6], *LABELS[8:]])[:most]
 
 
@@ -90,7 +90,7 @@ def _write(models_dir: Path, name: str, labels: Sequence[str], **changes: Any) -
 
 
 def _card() -> dict[str, Any]:
-    """A card whose every text attacks: names of photos, of strangers, of scores, notes."""
+    """Return a card with an attack in each text: photos, OOD sets, detectors, notes."""
     return {
         **CARD,
         "on": _all(300),

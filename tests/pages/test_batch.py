@@ -1,4 +1,4 @@
-"""The Batch page, through the front door: files go in, a chart and a table come out."""
+"""The Batch page as a visitor uses it: uploads, chart, table, batches by address."""
 
 import io
 import threading

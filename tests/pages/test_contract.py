@@ -12,7 +12,7 @@ from model.settings import settings
 from tests.model.tiny import COLOURS, colour
 from tests.pages import component
 from tests.pages.component import data, shown_answer, text
-from tests.pages.hostile import LABELS, shelve
+from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import drawn, encoded
 from ui.navigation import PAGES, ROOT
 
@@ -36,7 +36,7 @@ def send(at, photo, name="photo.jpg"):
 
 @pytest.fixture
 def hostile(models_dir):
-    with shelve(models_dir) as names:
+    with publish_hostile(models_dir) as names:
         yield names
 
 
@@ -75,7 +75,7 @@ def test_broken_model_is_shown_with_a_warning(hostile):
     at = opened("models")
     refused = [one.value for one in at.warning if "bundle-damaged" in one.value]
     assert len(refused) == 1
-    # Which file it is stands in the log and on the command line, not on a page.
+    # The log and the command line name the file, a page doesn't.
     assert "/" not in refused[0]
     assert "broken" in [subheader.value for subheader in at.subheader]
     at = opened()
@@ -116,7 +116,7 @@ def test_every_photo_error_is_a_warning(code):
 def test_unusable_default_model_raises_no_exception(models_dir, monkeypatch, code):
     name = "broken" if code == "bundle-damaged" else "nowhere"
     monkeypatch.setenv("LOUPE_MODEL", name)
-    with shelve(models_dir):
+    with publish_hostile(models_dir):
         at = opened()
         assert not at.exception
         send(at, encoded(drawn(320, 240)))

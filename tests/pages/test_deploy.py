@@ -43,7 +43,7 @@ def plain(at):
     return text(at).replace("\\", "")
 
 
-def test_without_an_own_model_the_builtin_one_is_deployed():
+def test_builtin_model_is_deployed_without_models_of_the_owner():
     at = open_page()
     assert "You have no model of your own yet: these files deploy the built-in *imagenet*" in text(
         at
@@ -77,7 +77,7 @@ def test_link_chooses_among_own_models(models_dir, asked, chosen):
     assert at.selectbox[0].value == chosen
 
 
-def test_model_chosen_on_another_page_that_is_not_ones_own_is_no_option(models_dir):
+def test_builtin_model_chosen_on_another_page_is_no_option(models_dir):
     tiny(models_dir)
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     at.selectbox(key="model").set_value("imagenet").run()

@@ -175,7 +175,7 @@ def test_component_learns_labels_and_why_without_routes(default_bundle):
         ("correction", {"token": "x", "labels": ["red"]}, "link-refused"),
     ],
 )
-def test_request_that_is_malformed_is_refused(default_bundle, name, fields, code):
+def test_malformed_request_is_refused(default_bundle, name, fields, code):
     response = request(open_app(), name, **fields)
     assert (response["code"], response["body"]) == (code, None)
 

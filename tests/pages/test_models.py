@@ -1,4 +1,4 @@
-"""The Models page: what a card shows, drawn only when it is opened, and nothing it should not."""
+"""The Models page: the parts of a card, drawn only when opened, with every text escaped."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from model.exporting.downloads import keep_download
 from model.exporting.formats import export_models
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
-from tests.pages.hostile import CARD_NAME, LABELS, shelve
+from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from tests.photos import drawn, encoded
 from ui import component
 from ui.navigation import ROOT
@@ -214,7 +214,7 @@ def test_model_removed_while_the_page_is_open_causes_no_error(measured):
 def test_every_text_of_a_card_is_escaped(models_dir, tmp_path, monkeypatch, figure):
     (tmp_path / "held").mkdir()
     monkeypatch.setenv("LOUPE_PHOTOS", str(tmp_path / "held"))
-    with shelve(models_dir):
+    with publish_hostile(models_dir):
         settings.cache_clear()
         others = [f"{part}-{CARD_NAME}" for part in ("origin", "versions", "all")]
         at = shown(CARD_NAME, figure, *others, **{f"labels-{CARD_NAME}": LABELS[0]})

@@ -1,4 +1,4 @@
-"""The viewfinder's part in Python: what the component gets, and what it may send."""
+"""The viewfinder's part in Python: the component's data, and messages from it."""
 
 from dataclasses import replace
 
@@ -102,7 +102,7 @@ def test_without_routes_there_is_no_viewfinder(bundle, monkeypatch):
     assert list(at.segmented_control(key="way").options) == ["Upload", "Camera", "Sample"]
 
 
-def test_script_that_does_not_load_gives_way_to_upload(bundle):
+def test_script_that_does_not_load_falls_back_to_upload(bundle):
     at = send(open_app(), failed=True)
     assert at.file_uploader
     assert "couldn't be loaded" in at.warning[0].value
@@ -149,7 +149,7 @@ def test_opening_an_answer_chooses_its_model(bundle, models_dir):
     at.query_params.clear()
     at.query_params["answer"] = first
     assert data(at.run())["model"] == "tiny"
-    # An address that mixes the two is mended.
+    # An address with another model than the answer's is corrected.
     at.query_params["model"] = "other"
     assert data(at.run())["model"] == "tiny"
 
@@ -205,7 +205,7 @@ def test_visitor_opens_an_answer_and_closes_it(bundle):
 
 
 @pytest.mark.parametrize("sent", [7, ["x"], {"a": 1}, "", "x" * 1001])
-def test_anything_else_opens_nothing(bundle, sent):
+def test_malformed_messages_open_nothing(bundle, sent):
     at = send(open_app(), opened=sent)
     for messages in (sent, [sent], [{"id": sent, "name": "opened"}], [{"id": 9, "name": sent}]):
         trigger(at, messages=messages)
@@ -223,7 +223,7 @@ def test_messages_are_acted_on_once_and_in_order(bundle):
     given = data(at)
     assert (given["heard"], given["open"], given["run"]) == (7, second, "device")
     trigger(at, messages=[{"id": 8, "name": "run", "value": "auto"}])
-    # A late copy.
+    # A message that arrives again.
     given = data(trigger(at, messages=sent))
     assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
 

@@ -1,4 +1,4 @@
-"""The loader of the components' scripts: Streamlit calls it again before its imports have ended."""
+"""The loader of the components' scripts, called again before its imports have ended."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ process.stdout.write(JSON.stringify(shown));
 """
 
 
-def test_call_that_a_newer_one_replaced_shows_and_ends_nothing() -> None:
+def test_replaced_call_shows_and_ends_nothing() -> None:
     script = SCRIPT.replace("export default async function", "async function show") + CALLS
     completed = subprocess.run(
         [require_tool("node"), "--input-type=module", "-e", script],

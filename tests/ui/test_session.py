@@ -1,4 +1,4 @@
-"""``ui.session`` and ``ui.upload_cache``: what a session keeps, and for how long."""
+"""``ui.session`` and ``ui.upload_cache``: the newest upload, and the end of its session."""
 
 import gc
 

@@ -37,11 +37,11 @@ def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str
     if len(set(answers)) == 1:
         every = "Both" if count == 2 else f"All {spell_number(count)}"
         return f"{every} say {answers[0]}", apart
-    said = [
+    by_way = [
         f"{WAYS[result.way].column} says {answer}"
         for result, answer in zip(comparison.results, answers, strict=True)
     ]
-    return "They differ", f"{join_words(said)}. {apart}"
+    return "They differ", f"{join_words(by_way)}. {apart}"
 
 
 def _answer(result: Result, bundle: Bundle) -> str:
@@ -187,7 +187,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
 
 def _best(comparison: Comparison, runs_in: str) -> Result | None:
     """Return the fastest way that runs on the device or on the server."""
-    results = [one for one in comparison.results if WAYS[one.way].runs_in == runs_in]
+    results = [result for result in comparison.results if WAYS[result.way].runs_in == runs_in]
     return min(results, key=lambda result: result.times.total, default=None)
 
 

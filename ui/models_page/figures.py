@@ -91,10 +91,10 @@ def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
 
 
 def describe_turned_away(manifest: Manifest) -> str:
-    """Return what accuracy leaves out: “none of these”, said of photos of known things.
+    """Return a sentence on the photos of known things that were called “none of these”.
 
     Empty if that was not measured on the same photos. Whether the top label of such a photo is the
-    right one isn't recorded, so the share that is right as shown has a lower bound only.
+    right one isn't recorded, so only a lower bound of the photos right as shown is known.
     """
     accuracy, accepted = manifest.metric("accuracy"), manifest.metric("kept")
     if accuracy is None or accepted is None or accuracy.photos != accepted.photos:

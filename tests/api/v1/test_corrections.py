@@ -1,4 +1,4 @@
-"""``POST corrections``: what is saved, and only with consent."""
+"""``POST corrections``: labels are saved, photos only with consent."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_unusable_database_reveals_no_secret(serve: Any, tiny_bundle: Any) -> No
     assert "hidden-word" not in response.text
 
 
-def test_more_than_a_minute_takes_is_429_with_the_seconds_to_wait(
+def test_corrections_beyond_the_minute_limit_are_429_with_the_wait(
     serve: Any, tiny_bundle: Any
 ) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_CORRECTIONS_PER_MINUTE="1")
@@ -90,7 +90,7 @@ def test_more_than_a_minute_takes_is_429_with_the_seconds_to_wait(
     assert correction_store().count() == 1
 
 
-def test_more_than_the_app_keeps_is_507(serve: Any, tiny_bundle: Any) -> None:
+def test_corrections_beyond_the_storage_limit_are_507(serve: Any, tiny_bundle: Any) -> None:
     client = serve(LOUPE_MODEL="tiny", LOUPE_CORRECTIONS_MAX="2", LOUPE_CORRECTIONS_MB="0")
     assert client.post(f"{URL}?label=red", content=RED).status_code == 201
     response = client.post(f"{URL}?label=red&keep=true", content=RED)

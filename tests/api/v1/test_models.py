@@ -28,7 +28,7 @@ def test_list_leaves_out_damaged_models(api: TestClient, models_dir: Any) -> Non
     assert {entry["name"]: entry["calibrated"] for entry in summaries}["clothing"] is True
 
 
-def test_model_response_has_the_whole_manifest(api: TestClient, tiny_bundle: Bundle) -> None:
+def test_model_response_has_the_complete_manifest(api: TestClient, tiny_bundle: Bundle) -> None:
     response = api.get(f"{URL}/tiny")
     description = response.json()
     assert description["version"] == tiny_bundle.version

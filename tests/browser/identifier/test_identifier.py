@@ -1,4 +1,4 @@
-"""``device/view/identifier.mjs`` with a real server: who answers, who is asked when one can't."""
+"""``device/view/identifier.mjs`` with a real server: answers of each, and fallbacks."""
 
 from functools import partial
 
@@ -47,7 +47,7 @@ def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Pag
     assert photos_sent(app) == 1
 
 
-def test_both_say_the_same(run: Run) -> None:
+def test_device_and_server_give_the_same_answer(run: Run) -> None:
     answers = run(
         """
         const answers = [];
@@ -66,7 +66,7 @@ def test_both_say_the_same(run: Run) -> None:
 
 
 @pytest.mark.parametrize("cause", ["golden outputs", "fingerprinting", "no files"])
-def test_device_that_is_refused_leads_to_the_server(run: Run, app: DeviceApp, cause: str) -> None:
+def test_unusable_device_leads_to_the_server(run: Run, app: DeviceApp, cause: str) -> None:
     if cause == "golden outputs":
         module = run("return (await (await fetch(`${address}model.json`)).json()).runtime.module;")
         app.replaced[module.removeprefix("../../")] = ZEROS.encode()
@@ -108,15 +108,15 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
       return { ...answer, asked: asked.join() };
     """
     unread = {"asked": "unsupported-format"}
-    # Nobody agreed that it leaves the device.
+    # The visitor hasn't agreed to send the file.
     assert run(script, photo, agrees=False) == {"code": "unsupported-format"} | unread
     assert app.sent == []
     run = partial(run, agrees=True)
     assert run(script, photo) == SERVER | unread
-    # What neither reads has the server's verdict.
+    # A file that neither can read gets the server's error.
     assert run(script, photo[:100]) == {"code": "damaged"} | unread
     assert photos_sent(app) == 2
-    # What the server would refuse as well isn't sent.
+    # A file that the server would refuse as well isn't sent.
     assert run(script, b"") == {"code": "empty", "asked": ""}
     assert run(script, b"no photo at all") == {"code": "unsupported-format", "asked": ""}
     assert run(script, RED[:-20]) == {"code": "damaged", "asked": ""}
@@ -146,7 +146,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     )
     assert result["answer"] == DEVICE
     assert photos_sent(app) == 1
-    # It left the device all the same.
+    # The photo left the device although the server failed.
     assert result["sent"] == {"kind": "file", "bytes": len(RED)}
     assert (result["server"], result["next"]) == (
         "failed" if trouble == "broken" else "ready",
@@ -154,7 +154,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     )
 
 
-def test_neither_answers(run: Run, app: DeviceApp) -> None:
+def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -> None:
     app.broken = {"/photo", "model.json"}
     result = run(
         """
@@ -205,7 +205,7 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
     assert (result["device"], result["server"], result["next"]) == ("off", "ready", "server")
     assert result["recipe"]["resize"] == [32, 32]
     assert not [path for path in app.asked if path.startswith("models/colours")]
-    # Where downloads are off, so does automatic.
+    # So does the mode auto where downloads are off.
     assert run("return outcome(create({ address: null }).identify(blob));") == SERVER
 
 
@@ -243,10 +243,10 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
 
 
 @pytest.mark.slow
-def test_busy_server_is_asked_again(run: Run, app: DeviceApp) -> None:
+def test_busy_server_is_retried(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
         run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
-        # The first was refused, or it wouldn't be sent again.
+        # A second request means that the first one was refused.
         wait_until(lambda: photos_sent(app) >= 2, 20)
     assert run("return window.answer;") == SERVER
 
@@ -302,7 +302,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     assert app.sent == []
     assert run(script % "server") == {"where": "server", **map_of_32}
     assert app.asked.count(explained) == 1
-    # In automatic, the device explains what the server doesn't, but not the other way round.
+    # In the mode auto the device explains if the server doesn't, but not the other way round.
     app.broken = {"/explanation"}
     assert run(script % "auto") == {"where": "server", **map_of_32}
     app.broken = set()
@@ -320,7 +320,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
 
 
 @pytest.mark.slow
-def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: DeviceApp) -> None:
+def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app: DeviceApp) -> None:
     result = run(
         """
         Object.defineProperty(navigator.connection, "saveData", { value: true });
@@ -333,13 +333,13 @@ def test_browser_that_saves_data_downloads_no_model_by_itself(run: Run, app: Dev
     assert (result["device"], result["next"]) == ("off", "server")
     assert "saves data" in result["reason"]
     assert not [path for path in app.asked if path.startswith("models/colours")]
-    # Without the server, or by choice, it is needed.
+    # The model is needed without the server, or if the visitor chose the device.
     for run_by in ("device", "auto"):
         app.broken = {"/photo"}
         assert run(f"return outcome(create({{ run: '{run_by}' }}).identify(blob));") == DEVICE
 
 
-def test_closing_ends_loading_and_whoever_waits(run: Run, app: DeviceApp, page: Page) -> None:
+def test_closing_ends_loading_and_pending_calls(run: Run, app: DeviceApp, page: Page) -> None:
     app.hanging = {".onnx.gz"}
     result = run(
         """

@@ -55,7 +55,7 @@ def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> N
     assert photos_sent(app) == 1
 
 
-def test_no_is_heard_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
+def test_refusal_counts_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
     app.hanging = {".onnx.gz"}
     script = """
       const ask = async () => { throw Object.assign(new Error(), { code: "declined" }); };
@@ -78,7 +78,7 @@ def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> No
     assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
 
 
-def test_nothing_counts_as_sent_before_its_first_byte(far: Run, page: Page) -> None:
+def test_body_counts_as_sent_from_its_first_byte(far: Run, page: Page) -> None:
     page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
     script = """
       const identifying = create({ run: "server" }).identify(blob);

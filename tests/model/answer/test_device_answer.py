@@ -1,4 +1,4 @@
-"""Answers that a visitor's browser reports, which may be anything: what is refused."""
+"""``model.answer.device_answer``: reports of a browser, accepted or refused."""
 
 import json
 import math

@@ -13,9 +13,9 @@ from model.answer.phrasing import (
     false_rejections,
     format_percent,
     headline,
-    honest_lines,
     name_label,
     spell_number,
+    trust_lines,
 )
 from model.answer.prediction import Prediction
 from model.answer.words import WORDS
@@ -142,16 +142,16 @@ def test_certainty_rests_on_the_probability_that_is_shown() -> None:
     assert prediction.top(1)[0].probability == 0.9
 
 
-def test_honest_lines_say_which_graph_was_tested() -> None:
+def test_trust_lines_say_which_graph_was_tested() -> None:
     manifest = get_bundle("clothing").manifest
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=manifest.labels)
-    note, record = honest_lines(prediction, manifest)
+    note, record = trust_lines(prediction, manifest)
     assert str(note[0]).startswith("This model says 90%, but it isn't calibrated")
     assert str(record[0]).endswith(" it said this in tests")
     of_small = replace(prediction, graph="small")
-    _, other = honest_lines(of_small, manifest)
+    _, other = trust_lines(of_small, manifest)
     assert str(other[0]).endswith(" it said this in tests of the full model")
-    assert honest_lines(prediction, None) == [note]
+    assert trust_lines(prediction, None) == [note]
 
 
 def test_small_graph_is_described_by_its_own_figures() -> None:
@@ -163,12 +163,12 @@ def test_small_graph_is_described_by_its_own_figures() -> None:
     card = small.card.model_copy(update={"confusion": hat, "photos": 3})
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=bundle.labels, graph="small")
     own = small.model_copy(update={"card": card})
-    _, record = honest_lines(prediction, bundle.manifest, own)
+    _, record = trust_lines(prediction, bundle.manifest, own)
     assert record == ("Right 1 of the 3 times it said this in tests",)
     # The full graph's answers are not described by it.
     full = replace(prediction, graph="full")
-    assert honest_lines(full, bundle.manifest, own) == honest_lines(full, bundle.manifest)
+    assert trust_lines(full, bundle.manifest, own) == trust_lines(full, bundle.manifest)
     rejected = replace(prediction, in_distribution=False)
     kept = Metric(name="kept", value=0.9, low=0, high=1, photos=10, on="x", by="x")
-    (line,) = honest_lines(rejected, bundle.manifest, own.model_copy(update={"metrics": (kept,)}))
+    (line,) = trust_lines(rejected, bundle.manifest, own.model_copy(update={"metrics": (kept,)}))
     assert "said this about one of 10 photos" in str(line)

@@ -94,7 +94,7 @@ def test_links_work_for_every_kind_of_model(models_dir: Path, imagenet: Classifi
 
 
 def test_rounding_keeps_the_order(answer: Prediction) -> None:
-    """Of two labels that are equal once rounded, the first one stays the answer."""
+    """The first of two labels that rounding makes equal stays the answer."""
     close = np.array([0.4001, 0.0, 0.4003, 0.1996, 0.0, 0.0], dtype=np.float32)
     prediction = replace(answer, probabilities=close, in_distribution=True, prediction_set=None)
     assert prediction.answer == "blue"

@@ -96,7 +96,7 @@ def test_stop_does_not_wait_for_a_photo_in_the_queue(classifier, monkeypatch):
     assert not job.results
 
 
-def test_job_stops_when_nobody_has_watched_it_for_long(classifier):
+def test_job_stops_after_a_long_time_without_a_viewer(classifier):
     classifier.go.set()
     clock = Clock()
     job = Job(queue(*[b"ok"] * 500), idle_timeout_seconds=300, clock=clock)

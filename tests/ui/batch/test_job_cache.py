@@ -1,4 +1,4 @@
-"""``ui.batch.job_cache``: which batches are kept, and for how long."""
+"""``ui.batch.job_cache``: lifetimes of batches, and their memory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``ui.batch.uploads``: what an upload holds."""
+"""``ui.batch.uploads``: the photos in an upload."""
 
 from io import BytesIO
 from typing import cast

@@ -1,4 +1,4 @@
-"""A comparison from the browser: what is taken, and what is refused."""
+"""A comparison from the browser: accepted and described, or rejected."""
 
 import copy
 

@@ -13,7 +13,7 @@ from ui.models_page.mistake_photos import mistake_photo
 
 @pytest.fixture
 def photos(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photos, beside one that nobody may see."""
+    """A folder with photos, beside a private one."""
     folder = tmp_path / "held"
     (folder / "clothing" / "shirt").mkdir(parents=True)
     (folder / "hat").mkdir()
@@ -44,7 +44,7 @@ def test_photo_is_found_below_the_models_name_or_the_folder(photos: Path) -> Non
         photo = mistake_photo("clothing", name)
         assert photo is not None
         assert photo.size == size
-    # What the model's own folder holds comes first.
+    # The model's own folder comes first.
     (photos / "shirt").mkdir()
     (photos / "shirt" / "a.jpg").write_bytes(encoded(drawn(20, 20)))
     photo = mistake_photo("clothing", "shirt/a.jpg")
