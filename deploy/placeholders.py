@@ -60,5 +60,5 @@ def find_placeholders(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
     longest_first = sorted(words, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
     lines = enumerate(text.splitlines() if longest_first else (), 1)
-    found = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
-    return [(number, word) for number, words in found for word in dict.fromkeys(words)]
+    placeholders = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
+    return [(number, word) for number, words in placeholders for word in dict.fromkeys(words)]

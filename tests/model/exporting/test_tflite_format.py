@@ -68,7 +68,7 @@ def clothing(
     return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 
 
-def test_every_file_answers_as_the_learner(clothing: tuple[Path, Export]) -> None:
+def test_every_file_predicts_as_the_learner(clothing: tuple[Path, Export]) -> None:
     out, export = clothing
     full, classifier, small, _ = export.checks
     assert "`model.tflite`: On 20 photos" in full
