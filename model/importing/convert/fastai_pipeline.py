@@ -51,7 +51,7 @@ class FastaiPipeline:
         return cls(items, batches, parts.greyscale)
 
     def batch(self, photo: Path) -> torch.Tensor:
-        """Return what the network gets for a photo: float32 [1, channels, height, width].
+        """Return the network's input for a photo: float32 [1, channels, height, width].
 
         At validation ``aug_transforms()`` samples each pixel in place. The rounding errors of that
         are removed, because a LayerNorm after uniform black can amplify them a thousandfold.

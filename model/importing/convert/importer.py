@@ -156,7 +156,7 @@ def check_report(
 
 
 def _read_report(out: Path, status: int) -> WorkerReport:
-    """Return what the worker reports, or raise its refusal."""
+    """Return the worker's report, or raise its refusal."""
     try:
         if status == 0:
             data = launcher.read_file(out / launcher.REPORT, 2**24)

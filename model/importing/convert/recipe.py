@@ -1,4 +1,4 @@
-"""fastai's transforms at validation → a preprocessing config, and what the graph does after it."""
+"""fastai's transforms at validation as a preprocessing config and the graph's own part."""
 
 from dataclasses import dataclass
 from typing import Any

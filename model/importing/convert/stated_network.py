@@ -91,7 +91,7 @@ def _misfits(own: Shapes, given: Shapes) -> dict[str, list[str]]:
 
 
 def _describe_misfit(arch: str, labels: int, own: Shapes, given: Shapes) -> str:
-    """Return what differs, and what to do."""
+    """Describe the differences, and what to do."""
     misfits = {what: names for what, names in _misfits(own, given).items() if names}
     if list(misfits) == ["of another shape"]:
         pairs = [(own[name], given[name]) for name in misfits["of another shape"]]

@@ -23,7 +23,7 @@ UNNEEDED = ("fastai", "fastcore", "fastprogress", "fasttransform", "pathlib", "p
 
 
 class TrustingUnpickler(pickle.Unpickler):
-    """Unpickles a learner, but turns what fastai needs for data and training into placeholders."""
+    """Unpickles a learner, but makes placeholders of fastai's parts for data and training."""
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)

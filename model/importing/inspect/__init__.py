@@ -29,7 +29,7 @@ MAX_REPORT_BYTES = 2**26
 
 
 def inspect_export(path: Path) -> ExportReport:
-    """Return the report on an export: its contents, an import's steps, and what blocks them.
+    """Return the report on an export: its contents, an import's steps, and the findings.
 
     Raises:
         ExportRefused: the file is missing, not an export, cut short, or made to exhaust the

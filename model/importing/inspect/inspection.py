@@ -1,4 +1,4 @@
-"""The report on an opened export: its kind, an import's steps, and what blocks them."""
+"""The report on an opened export: its kind, an import's steps, and the findings."""
 
 from collections.abc import Collection
 from pathlib import Path

@@ -32,7 +32,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def run_sample(folder: Path, photo: Path) -> str:
-    """Return what the sample prints: isolated, so that it can't import Loupe."""
+    """Return the output of the sample, isolated so that it can't import Loupe."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", ISOLATED, str(folder), str(photo)],
         cwd=photo.parent,

@@ -63,7 +63,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clothing(
     converters: None, photos: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Export]:
-    """The folder of an export of the built-in model, and what it reports."""
+    """The folder of an export of the built-in model, and its report."""
     out = tmp_path_factory.mktemp("exports") / "clothing"
     return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 

@@ -1,4 +1,4 @@
-"""The parent side of an import: refusals, checks of the worker's output, what is published."""
+"""The parent side of an import: refusals, checks of the worker's output, the published bundle."""
 
 import io
 import json
@@ -110,10 +110,8 @@ def test_bundle_contains_the_workers_files(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_worker(monkeypatch, colours)
-    messages: list[str] = []
-    imported = import_export(
-        export, "own", title="My own", licence="MIT", on_progress=messages.append
-    )
+    log: list[str] = []
+    imported = import_export(export, "own", title="My own", licence="MIT", on_progress=log.append)
     assert imported.bundle == load("own").bundle
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
@@ -124,7 +122,7 @@ def test_bundle_contains_the_workers_files(
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
     # The fifth line may be one about large JPEGs.
-    assert [*messages[:4], messages[-1]] == [
+    assert [*log[:4], log[-1]] == [
         "Reading export.pkl without running it…",
         "Converting it in a separate process (no network, no secrets from your environment)…",
         "Compiling…",
@@ -369,9 +367,9 @@ def test_model_sensitive_to_scaled_decoding_decodes_in_full(
     lines = np.zeros((1200, 1200, 3), np.uint8)
     lines[::2] = (255, 0, 0)
     Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
-    messages: list[str] = []
+    log: list[str] = []
     monkeypatch.setattr("model.importing.convert.parity.TOLERANCE", 1e-7)
-    imported = import_export(export, "own", photos=folder, on_progress=messages.append)
-    assert any("decodes them in full" in line for line in messages)
+    imported = import_export(export, "own", photos=folder, on_progress=log.append)
+    assert any("decodes them in full" in line for line in log)
     assert imported.bundle.manifest.recipe.decoding == "whole"
     assert imported.parity.difference <= 1e-7

@@ -260,7 +260,7 @@ def test_false_timm_name_builds_nothing(name: str) -> None:
 
 
 def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
-    """As exports of timm 0.9, whose layers lack attributes that timm 1.0 reads."""
+    """Layers in exports of timm 0.9 lack attributes that timm 1.0 reads."""
     import torch
 
     learner = vision(data, "test_byobnet")

@@ -124,7 +124,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_own_code_is_reported_by_name(write: Write, photos: Path, own: dict[str, Any]) -> None:
-    """As fastai before 2.8 wrote it."""
+    """fastai before 2.8 referred to all code by name."""
     from fastai.vision.all import Resize
 
     how = {"pickle_module": pickle}
