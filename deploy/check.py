@@ -25,14 +25,14 @@ def check_host(
 ) -> Iterator[CheckResult]:
     """Check the host's files in a folder, then start the app with them; yield each result.
 
-    A file that is not in the folder is checked as ``write`` would make it.
+    A file that the folder lacks is checked as ``write`` would make it.
 
     Args:
         host: the host.
-        folder: where the files are, with the models to deploy.
+        folder: the folder of the files and of the models to deploy.
         model: the model that should open; by default the one that the files name, or else the
             one that opens on this machine.
-        start: whether to start the app.
+        start: False to check the files only.
     """
     try:
         if not host.has_server:
@@ -77,7 +77,7 @@ def _check_page(host: Host, folder: Path, model: str | None) -> Iterator[CheckRe
 
 
 def check_placeholders(host: Host, texts: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Name each placeholder that is left in the files, with its line."""
+    """Yield each placeholder that is left in the files, with its line."""
     for path, text in texts.items():
         for number, word in find_placeholders(text, host.placeholders):
             message = f"{word} is still a placeholder"

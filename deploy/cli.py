@@ -49,7 +49,7 @@ def list_command() -> None:
 
 
 def _app_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which models to deploy and what to put for placeholders."""
+    """Add the options for the models to deploy and the values of placeholders."""
     for option in (
         click.option("--set", "assignments", multiple=True, metavar="WORD=VALUE", help=SET_HELP),
         click.option("--learner", is_flag=True, help="Deploy the learner engine as well."),
@@ -101,7 +101,7 @@ def _list_limits(host: Host) -> list[str]:
 
 
 def _paths(host: Host, app: AppSpec) -> list[str]:
-    """Return what ``write`` makes, the app's own files and each model as one."""
+    """Return the paths that ``write`` makes, the app's own files and each model as one."""
     if not host.has_server:
         return [f"{default_folder(host).relative_to(ROOT)}/, the page with its models"]
     models = [f"{app.bundles_dir}/{name}/" for name in app.own]
@@ -160,7 +160,7 @@ def write_command(
 
 
 def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
-    """Return which models are deployed, and how to choose others."""
+    """Describe the models that are deployed, and the option that names others."""
     if not app.models:
         return "Models: the built-in ones, since there is none of your own (--model NAME)"
     others = ", and the built-in ones" if app.builtin and host.has_server else ""
@@ -217,7 +217,7 @@ def check_command(
 
 
 def _print_results(results: "Iterator[CheckResult]") -> bool:
-    """Print results as they come; return whether one of them failed."""
+    """Print results as they come; return True if one failed."""
     failed = False
     for result in results:
         click.echo(f"  {result.state:6}  {result.subject}: {result.message}")

@@ -71,7 +71,7 @@ def send(
         headers: its headers.
 
     Raises:
-        OSError, http.client.HTTPException: there is no response.
+        OSError, http.client.HTTPException: no response arrived.
     """
     deadline = time.monotonic() + timeout_seconds
     request = Request(url, body, dict(headers or {}))  # noqa: S310 - every caller checks the scheme
@@ -95,7 +95,7 @@ def send(
 
 
 def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]:
-    """Return why ``send`` got no response, and what to do.
+    """Return the reason why ``send`` got no response, and what to do.
 
     Args:
         error: what ``send`` raised.

@@ -38,7 +38,7 @@ class ExpectedModel:
 
     Attributes:
         bundle: the model on this machine.
-        place: what should have it, for messages: “the host's files have no model …”.
+        place: the place that should have it, for messages: “the host's files have no model …”.
         update: the command that puts the model into the host's files.
     """
 
@@ -55,7 +55,7 @@ class ExpectedModel:
             name: the name of the model that opens; None or empty if none does.
             version: its version.
             offered: the names of all models that a visitor can choose.
-            proof: how its files were tested, for the message.
+            proof: the test of its files, for the message.
         """
         wanted, here = self.bundle.name, self.bundle.version
         if name == wanted and version == here:
@@ -79,11 +79,11 @@ def find_expected(model: str | None, place: str, host: Host | None) -> ExpectedM
     Args:
         model: its name.
         place: see ``ExpectedModel``.
-        host: where it should be, if that is known.
+        host: the host that should have it, if known.
 
     Raises:
-        DeployError: there is no model at all.
-        BundleError: there is none of that name, or it is damaged.
+        DeployError: this machine has no models.
+        BundleError: no model has that name, or it is damaged.
     """
     name = model or default_model()
     if name is None:

@@ -24,7 +24,7 @@ class FilesDiffer(DeployError):
 
 
 class NotOffered(DeployError):
-    """The host can't run what was asked for."""
+    """The host can't run the chosen models or engine."""
 
     code = "not-offered"
 

@@ -65,7 +65,7 @@ class WriteResult(StrEnum):
 
 
 def default_folder(host: Host) -> Path:
-    """Return where the host's files go: the repository, or a folder of its own below build/."""
+    """Return the folder of the host's files: the repository, or a separate one below build/."""
     return ROOT if host.package == "repository" else ROOT / "build" / host.name
 
 
@@ -96,18 +96,18 @@ def zip_files(
     *,
     models: bool = True,
 ) -> bytes:
-    """Return as a zip what ``write_files`` writes; the same content gives the same bytes.
+    """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
 
     Args:
         host: the host.
         app: the app with the models to deploy.
-        values: what to put for placeholders; the others are left.
-        models: whether the models are in it; a static page always needs them.
+        values: values by placeholder; the others are left.
+        models: False to leave the models out; a static page always has them.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
-        NotOffered: the host can't run it.
+        NotOffered: the host can't run the app.
     """
     check_offered(host, app)
     if not host.has_server:
@@ -145,16 +145,16 @@ def write_files(
     *,
     force: bool = False,
 ) -> dict[Path, str]:
-    """Write the host's files and models below a folder, and return what happened to each.
+    """Write the host's files and models below a folder, and return the outcome for each.
 
     Each file and each model is written completely or not at all. Another version of a model is
-    replaced, and so is a file that still is as an earlier call made it.
+    replaced, and so is a file that is unchanged since an earlier call.
 
     Args:
         host: the host.
         folder: by default ``default_folder(host)``.
         app: the app with the models to deploy.
-        values: what to put for placeholders; the others are left.
+        values: values by placeholder; the others are left.
         force: replace files that were edited as well.
 
     Raises:
@@ -162,7 +162,7 @@ def write_files(
         EngineUnavailable: this machine can't make the files for browsers.
         FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false; nothing
             is written.
-        NotOffered: the host can't run it.
+        NotOffered: the host can't run the app.
     """
     check_offered(host, app)
     folder = default_folder(host) if folder is None else folder
@@ -227,7 +227,7 @@ def _compare(path: Path, content: Content) -> WriteResult:
 
 
 def read_files(host: Host, folder: Path) -> dict[str, str]:
-    """Return those of the host's files that exist below ``folder``.
+    """Return the host's files that exist below ``folder``.
 
     Raises:
         DeployError: one of them is not UTF-8 text.
@@ -246,6 +246,6 @@ def read_files(host: Host, folder: Path) -> dict[str, str]:
 def read_settings(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the app's settings in a host's files, whatever their format, without secrets."""
     plain = (COMMENT.sub("", text) for text in texts.values())
-    found = (match for text in plain for match in SETTING.finditer(text))
-    values = {match[1]: match[2] or match[3] or match[4] or "" for match in found}
+    matches = (match for text in plain for match in SETTING.finditer(text))
+    values = {match[1]: match[2] or match[3] or match[4] or "" for match in matches}
     return {name: value for name, value in values.items() if name not in APP.secrets}

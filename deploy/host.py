@@ -1,4 +1,4 @@
-"""The description of a host: what it offers, its limits with sources, its files and steps."""
+"""The description of a host: its offer, its limits with sources, its files and steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -60,14 +60,14 @@ class Expertise(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Documented limits of a host that decide something; the others are remarks."""
+    """Documented limits of a host that the app is checked against; others are remarks."""
 
     memory_mb: int = 0
     """Memory of the plan that the files request; 0 where no app runs."""
     cpu: float | None = None
     """Cores."""
     sleeps: str = ""
-    """When it stops without visitors, so that the next one waits: ``after 15 minutes``, say."""
+    """Time without visitors after which it stops and the next one waits: ``after 15 minutes``."""
     start_seconds: int | None = None
     """Time within which the app must be ready."""
     keeps_files: bool = False
@@ -90,13 +90,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The way of an app to a host.
+    """The files and steps that bring the app to a host.
 
     Attributes:
         files: the host's files by path.
-        steps: what follows the budget alert and ``write``, one step per line. A command begins
+        steps: the steps after the budget alert and ``write``, one per line. A command begins
             with ``$``.
-        update: the command that follows ``write`` to bring a new version of the model there.
+        update: the command after ``write`` that brings a new version of the model there.
     """
 
     files: Mapping[str, str]
@@ -133,7 +133,7 @@ class Host:
     make_plan: Callable[[AppSpec], Plan]
     """Function that makes the host's files and steps; both may contain placeholders."""
     placeholders: Mapping[str, str] = field(default_factory=dict)
-    """Words in the files and steps that the owner replaces, each with what to put there."""
+    """Words in the files and steps that the owner replaces, each with a description."""
     package: Literal["repository", "folder", "page"] = "repository"
     """Place of the models: this repository, a folder of its own with the app's files,
     or a page that needs no app."""
@@ -150,7 +150,7 @@ class Host:
 
         Args:
             app: the app with the models to deploy.
-            values: what to put for placeholders; the others are left.
+            values: values by placeholder; the others are left.
         """
         files = self.make_plan(app).files
         return {path: fill(text, values or {}) for path, text in files.items()}

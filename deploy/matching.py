@@ -1,4 +1,4 @@
-"""The requirements of a model's owner, and which hosts meet them."""
+"""The requirements of a model's owner, compared with each host."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Requirements:
 
 
 def list_shortfalls(host: Host, requirements: Requirements, app: AppSpec = APP) -> list[str]:
-    """Return what the host lacks for the owner and the app, as sentences; none if it fits.
+    """Return the requirements that the host doesn't meet, one sentence each; empty if it fits.
 
     To add a requirement, add a field to ``Requirements`` and a row here.
     """
@@ -51,13 +51,13 @@ def list_shortfalls(host: Host, requirements: Requirements, app: AppSpec = APP) 
 
 
 def _exceeds(value: Budget | Traffic | Expertise, other: Budget | Traffic | Expertise) -> bool:
-    """Return whether a value is above another one of its scale."""
+    """Return True if a value is above another one of its scale."""
     scale = list(type(value))
     return scale.index(value) > scale.index(other)
 
 
 def describe_host(host: Host) -> list[str]:
-    """Return what to know before choosing the host, as sentences."""
+    """Return facts to know before choosing the host, one sentence each."""
     empties_disk = host.has_server and host.has_page and not host.limits.keeps_files
     table = (
         (host.kind is Kind.STATIC, "Photos never leave the device."),

@@ -53,7 +53,7 @@ MEASURED_GRAPH_BYTES = 18_844_589
 """Size of the graph with which ``APP.memory_mb`` was measured."""
 
 GRAPH_COPIES = 2
-"""Memory that a graph takes, in its sizes: ONNX Runtime keeps convolution weights twice."""
+"""Memory of a graph, in multiples of its size: ONNX Runtime keeps convolution weights twice."""
 
 ALSO_COPIED = (".gitignore", ".streamlit/secrets.toml.example", "bundles/README.md")
 """Files that a repository needs and an image does not."""
@@ -65,10 +65,10 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
     Args:
         names: models of the registry, of which the first opens; by default the model that the
             app opens here. If one of them is not built in, exactly these are offered.
-        learner: also deploy what the learner engine needs.
+        learner: deploy the learner engine as well.
 
     Raises:
-        BundleError: there is no such model, or it can't be opened.
+        BundleError: a model doesn't exist, or can't be opened.
         NotOffered: a model has no weights for the learner engine.
     """
     app = replace(APP, learner=learner)
@@ -76,7 +76,7 @@ def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpe
     builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
     if builtin and not names:
         return app
-    # Beside an own model, a built-in one is copied as well: the others are then hidden.
+    # With an own model, named built-in ones are copied as well; the others are then hidden.
     own = [] if builtin else bundles
     for bundle in own:
         if learner and LEARNER.needs not in bundle.file_names:
@@ -118,7 +118,7 @@ def check_offered(host: Host, app: AppSpec) -> None:
     """Check that the host can take the models.
 
     Raises:
-        NotOffered: it can't; the message says why.
+        NotOffered: the host can't; the message says why.
     """
     if app.learner and not host.full_install:
         raise NotOffered(
@@ -172,11 +172,11 @@ def _tracked(paths: Sequence[str]) -> list[str]:
     """Return the tracked files at or below paths; without a repository, all but ``.pyc`` files.
 
     Raises:
-        DeployError: there is a repository, but git can't be asked.
+        DeployError: there is a repository, but git can't list its files.
     """
     if not (ROOT / ".git").exists():
-        found = [file for path in paths for file in (ROOT / path, *(ROOT / path).rglob("*"))]
-        kept = [file for file in found if file.is_file() and file.suffix != ".pyc"]
+        files = [file for path in paths for file in (ROOT / path, *(ROOT / path).rglob("*"))]
+        kept = [file for file in files if file.is_file() and file.suffix != ".pyc"]
         return sorted(file.relative_to(ROOT).as_posix() for file in kept)
     # Only what git tracks: a key left in a folder must not become public.
     command = ["git", "ls-files", "-z", "--", *paths]
@@ -195,9 +195,9 @@ def list_other_models(folder: Path, app: AppSpec) -> list[str]:
 
 
 def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = False) -> str:
-    """Copy a model below ``folder`` as a whole or not at all, and return what happened.
+    """Copy a model below ``folder``, completely or not at all, and return the outcome.
 
-    Another version there is replaced. Only what is not a bundle needs ``force``.
+    Another version there is replaced. Only something that is not a bundle needs ``force``.
 
     Raises:
         BundleDamaged: a file doesn't match its hash.
@@ -216,7 +216,7 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
 
     def fill(new: Path) -> Path:
         for name in files:
-            # With its date: it says which model is the newest, and so opens here.
+            # Keep the date: the newest model opens by default.
             shutil.copy2(bundle.copy_source(name), new / name)
         return target
 
@@ -227,7 +227,7 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
 
 
 def _holds(target: Path, files: Mapping[str, Path]) -> bool:
-    """Return whether a folder holds these files and no others."""
+    """Return True if a folder holds these files and no others."""
     return {path.name for path in target.iterdir()} == set(files) and all(
         filecmp.cmp(source, target / name, shallow=False) for name, source in files.items()
     )

@@ -20,7 +20,7 @@ VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace placeholders where they stand as whole words."""
+    """Replace placeholders that are whole words."""
     if not values:
         return text
     words = "|".join(map(re.escape, values))
@@ -31,8 +31,8 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
     """Parse ``WORD=VALUE`` into values by placeholder.
 
     Args:
-        known: the host's placeholders, each with what to put there.
-        assignments: as given on the command line.
+        known: the host's placeholders, each with a description.
+        assignments: the values of ``--set``.
 
     Raises:
         BadPlaceholder: a word is unknown, or a value could break a file or a command.
@@ -60,5 +60,5 @@ def find_placeholders(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
     longest_first = sorted(words, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
     lines = enumerate(text.splitlines() if longest_first else (), 1)
-    found = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
-    return [(number, word) for number, words in found for word in dict.fromkeys(words)]
+    placeholders = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
+    return [(number, word) for number, words in placeholders for word in dict.fromkeys(words)]

@@ -1,4 +1,4 @@
-"""A running app or published page, asked at its address which model it opens."""
+"""The check of a running app or published page at its address: the model that it opens."""
 
 import re
 from collections.abc import Iterator
@@ -34,13 +34,13 @@ COMMUNITY_CLOUD_PATH = "/~/+"
 def check_url(
     url: str, model: str | None = None, host: Host | None = None
 ) -> Iterator[CheckResult]:
-    """Ask an app or page which model and version it opens; yield the results.
+    """Check the model and version that an app or page opens; yield the results.
 
     Args:
         url: address of its page.
         model: the model that it should open; by default any, compared with this machine's of
             the same name.
-        host: where it runs, for the command that updates it.
+        host: its host, for the command that updates it.
 
     Raises:
         DeployError: the address cannot be used.
@@ -99,7 +99,7 @@ def _parse_url(url: str) -> str:
 
 
 def _explain_reply(reply: Reply) -> tuple[str, str]:
-    """Return why a response is not that of an app that is ready, and what to do."""
+    """Return the reason why a response isn't from an app that is ready, and what to do."""
     code = reply.document.get("code")
     if reply.status == 503 and NAME.fullmatch(str(code or "")):
         return f"Loupe runs there, but it isn't ready: {code}", "Its log says more."

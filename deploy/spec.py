@@ -11,7 +11,7 @@ LEARNER_MEMORY_MB = 2048
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """The app as a host sees it: what is the same everywhere, then the models to deploy.
+    """The app as a host sees it: fixed properties, then the models to deploy.
 
     Paths are those inside the image.
     """

@@ -59,12 +59,12 @@ class StartPlan:
 
 
 def plan_start(host: Host, texts: Mapping[str, str], folder: Path) -> StartPlan:
-    """Return how the host starts the app, with the settings in its files.
+    """Return the host's plan for starting the app, with the settings in its files.
 
     Args:
         host: the host.
         texts: its files by path.
-        folder: where they are, with the models to deploy. If it is a complete repository, its own
+        folder: their folder, with the models to deploy. If it is a complete repository, its own
             code runs, otherwise that of this checkout.
 
     Raises:
@@ -145,7 +145,7 @@ def start_app(plan: StartPlan, folder: Path) -> StartedApp:
     """Run the plan's command without this machine's settings; its files go below ``folder``.
 
     Raises:
-        DeployError: it cannot be run.
+        DeployError: the command can't be run.
     """
     port, log = free_port(), folder / "log"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(EXCLUDED_PREFIXES)}

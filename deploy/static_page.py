@@ -19,7 +19,7 @@ __all__ = ["Page", "find_changed", "read_page", "write_page"]
 
 
 def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
-    """Write the page with the app's models and return what happened.
+    """Write the page with the app's models and return the outcome.
 
     Raises:
         FilesDiffer: a file was edited since it was written, and ``force`` is false.
@@ -60,7 +60,7 @@ class Page:
 
 
 def read_page(folder: Path) -> Page | None:
-    """Return what a folder's page holds, None if there is no page."""
+    """Read the page in a folder; return None if there is none."""
     record = read_record(folder)
     if record is None or INDEX not in record["files"]:
         return None

@@ -93,14 +93,14 @@ def _check_answers(host: Host, base_url: str, expected: ExpectedModel) -> CheckR
         if difference := find_difference(candidates, classifier.identify(photo.read())):
             differences.append(f"{photo.name}: {difference}")
     if differences:
-        message = f"{route}: {len(differences)} of {len(photos)} sample photos answered otherwise"
+        message = f"{route}: {len(differences)} of {len(photos)} sample photos answered differently"
         return CheckResult("answers", State.FAILED, message, "; ".join(differences))
     message = f"{route}: {len(photos)} of {len(photos)} sample photos answered as here"
     return CheckResult("answers", State.OK, message)
 
 
 def _make_request(host: Host, photo: bytes) -> tuple[str, bytes, dict[str, str]]:
-    """Return path, body and headers that ask for all candidates through the host's own route."""
+    """Return path, body and headers of a request for all candidates by the host's own route."""
     match host.start.protocol:
         case "sagemaker":
             attributes = {"X-Amzn-SageMaker-Custom-Attributes": f"top={MAX_CANDIDATES}"}
@@ -115,7 +115,7 @@ def _make_request(host: Host, photo: bytes) -> tuple[str, bytes, dict[str, str]]
 
 
 def get_candidates(reply: Reply) -> dict[str, float]:
-    """Return the probabilities in an answer of any protocol by label; none if it has none."""
+    """Return the probabilities in a response of any protocol by label; empty if it has none."""
     document = reply.document
     try:
         answer = document["predictions"][0] if "predictions" in document else document
@@ -125,13 +125,13 @@ def get_candidates(reply: Reply) -> dict[str, float]:
 
 
 def find_difference(candidates: dict[str, float], prediction: Prediction) -> str:
-    """Return what differs between an answer and the local one, empty if nothing does.
+    """Return the difference between a response and the local prediction; empty if none.
 
     Probabilities may differ by as much as from golden outputs.
 
     Args:
         candidates: probabilities by label.
-        prediction: the model's answer on this machine.
+        prediction: the model's prediction on this machine.
     """
     expected = {c.label: c.probability for c in prediction.top(MAX_CANDIDATES)}
     if candidates.keys() != expected.keys():

@@ -1,4 +1,4 @@
-"""Programs that run beside this one and end with it, and what they print."""
+"""Programs that run beside this one and end with it, and their output."""
 
 import os
 import signal
@@ -31,8 +31,8 @@ def running(
 ) -> Iterator[Process]:
     """Run a program, in ``ROOT``, until the end of the block.
 
-    It has a process group of its own, so that Ctrl-C reaches only its parent. It and all that it
-    started get the signal ``stop``, and are killed ``stop_seconds`` later.
+    It has a process group of its own, so that Ctrl-C reaches only its parent. The group gets the
+    signal ``stop``, and is killed ``stop_seconds`` later.
     """
     process = subprocess.Popen(
         command,
@@ -74,7 +74,7 @@ class Output:
         self._reader.start()
 
     def _read(self) -> None:
-        # Until it ends: a full pipe would stop the program.
+        # Read to the end: a full pipe would block the program.
         for line in self._process.stdout or ():
             self._lines.append(escape(unstyle(line).rstrip()))
 
@@ -86,6 +86,6 @@ class Output:
         return list(self._lines)
 
     def quote(self) -> str:
-        """Return the end of it, indented."""
+        """Return the last lines, indented."""
         text = [line for line in self.lines if line][-QUOTED_LINES:]
         return "\n".join(f"    {line}" for line in text or ["(nothing)"])

@@ -61,7 +61,7 @@ class LocalCa:
             raise ValueError(f"{address} is not an address of a private network.")
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
         builder = (
-            # A name that isn't a host's, which the name constraints would not permit.
+            # Not a host name, which the name constraints would not permit.
             _builder(
                 f"Loupe at {address}", self.certificate.subject, key, now + CERTIFICATE_LIFETIME
             )
@@ -81,7 +81,7 @@ class LocalCa:
 
 
 def is_private(address: IPv4Address) -> bool:
-    """Return whether an address belongs to a private network."""
+    """Return True if an address belongs to a private network."""
     return any(address in network for network in PRIVATE_NETWORKS)
 
 
@@ -118,7 +118,7 @@ def _make_ca(folder: Path) -> LocalCa:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
             x509.NameConstraints(
-                # No name of any other kind at all: ".invalid" is reserved (RFC 2606).
+                # Permit no other names: ".invalid" is reserved (RFC 2606).
                 [
                     *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)),
                     x509.DNSName("invalid"),

@@ -60,8 +60,8 @@ def main() -> None:
 
 def fetch_runtime() -> None:
     """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
-    wanted = settings().downloads and settings().npm
-    if wanted and find_folder(runtime_name()) is None:
+    may_fetch = settings().downloads and settings().npm
+    if may_fetch and find_folder(runtime_name()) is None:
         print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
         # Ctrl-C skips the download.
         with suppress(KeyboardInterrupt):
@@ -72,7 +72,7 @@ def fetch_runtime() -> None:
 
 
 def run_server(port: int, *options: str) -> None:
-    """Run Streamlit until Ctrl-C, which is how people stop it and so no failure.
+    """Run Streamlit until Ctrl-C, which is the usual way to stop it and no failure.
 
     Args:
         port: port to listen on.
@@ -100,9 +100,9 @@ def print_qr_code(url: str) -> None:
 
 
 def first_model() -> str:
-    """Load the model that the app opens with and return its title and name, or why it has none.
+    """Load the model that opens first; return its title and name, or the reason for having none.
 
-    The server, which runs in this process, then finds it loaded. Models that can't be used are
+    The server runs in this process and then has it loaded. Models that can't be used are
     skipped with a line in the log.
     """
     limit_malloc_arenas()

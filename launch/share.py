@@ -54,7 +54,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     stopping = threading.Event()
-    # No exceptions, which could come between a program's start and its end. SIGHUP as well, where
+    # An event, since an exception could interrupt a program's start. SIGHUP as well, where
     # the parent ignores it: an app that outlived its terminal would stay public unseen.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -71,7 +71,7 @@ def choose_tunnel(name: str | None = None) -> Tunnel:
     """Return the tunnel of that name, by default the first that is installed.
 
     Raises:
-        ShareError: it isn't installed, or none is; the message says where to get one.
+        ShareError: no such program is installed; the message says where to get one.
     """
     candidates = list(TUNNELS.values()) if name is None else [TUNNELS[name]]
     for tunnel in candidates:
@@ -147,7 +147,7 @@ def _wait_for_address(
     """Return the public address, or None if ``stopping`` was set.
 
     Raises:
-        ShareError: the tunnel ended, or gave none in ``ADDRESS_SECONDS``.
+        ShareError: the tunnel ended, or gave no address in ``ADDRESS_SECONDS``.
     """
     began, is_quoted = time.monotonic(), False
     while not stopping.wait(0.1):
@@ -196,14 +196,14 @@ def _wait_until_ready(
 
 
 def _ask(url: str) -> str | None:
-    """Return None if the app is ready, else what is wrong."""
+    """Return None if the app is ready, else the problem."""
     try:
         reply = send(url, REQUEST_SECONDS)
     except (OSError, HTTPException, ValueError) as error:
         return explain_failure(error, REQUEST_SECONDS)[0]
     if reply.status != 200:
         return f"status {reply.status}"
-    # A tunnel's company may answer with a page of its own.
+    # The tunnel's provider may answer with a page of its own.
     return None if reply.document.get("status") == "ready" else "the answer is not the app's"
 
 

@@ -1,4 +1,4 @@
-"""Tunnel programs: how each is started, and where its output names the public address.
+"""Tunnel programs: the command of each, and the pattern of the address in its output.
 
 To add one, add a row to ``TUNNELS``.
 """

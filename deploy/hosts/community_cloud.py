@@ -17,9 +17,9 @@ MEMORY_MB = 690
 
 
 def make_plan(app: AppSpec) -> Plan:
-    """Return what to paste into the app's secrets, a README, and the packages to install.
+    """Return the text for the app's secrets, a README, and the packages to install.
 
-    A uv.lock, Pipfile or environment.yml would be preferred to requirements.txt.
+    Community Cloud would prefer a uv.lock, Pipfile or environment.yml to requirements.txt.
     """
     packages = (ROOT / app.requirements).read_text(encoding="utf-8")
     secrets = " and ".join(app.secrets)

@@ -24,7 +24,7 @@ def make_plan(app: AppSpec) -> Plan:
         "numInstances": 1,
         "envVars": [
             *to_name_value_list(app.environment(MEMORY_MB), "key"),
-            # Render generates it, so it appears in no file.
+            # Render generates the secret, so it appears in no file.
             {"key": "LOUPE_SECRET", "generateValue": True},
         ],
     }

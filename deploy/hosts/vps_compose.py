@@ -10,7 +10,7 @@ FILE = "compose.yaml"
 MEMORY_MB = 1024
 UP = "docker compose up --detach --build"
 SYNC = f"rsync -rlptz --delete --exclude-from=deploy/rsync.rules ./ SERVER:{SERVER_DIR}/"
-"""Copies the app and its models to the server; what is excluded stays there."""
+"""Command that copies the app and its models to the server; excluded files stay there."""
 PROXY_BODY_MB = 201
 """Largest request body that Caddy accepts: maxUploadSize of .streamlit/config.toml, and a form."""
 CADDYFILE = f"""\

@@ -1,4 +1,4 @@
-"""``doctor``: inspect a fastai export without loading it, and say whether it can be imported."""
+"""``doctor``: inspect a fastai export without loading it, and list what blocks an import."""
 
 import json
 import shlex
@@ -85,9 +85,9 @@ def _print(path: Path, report: ExportReport) -> None:
         [
             f"{finding.message} [{finding.code}]"
             for finding in report.problems
-            if finding.fatal is kind
+            if finding.fatal is is_fatal
         ]
-        for kind in (True, False)
+        for is_fatal in (True, False)
     )
     _print_section(console, "What blocks an import", fatal, style="bold red")
     _print_section(console, "Notes", notes)

@@ -44,7 +44,7 @@ class ErrorGroup(click.Group):
 
 
 def _describe(error: OSError) -> str:
-    """Return the file or folder, what is wrong with it, and what to do."""
+    """Return the file or folder, the problem with it, and what to do."""
     # A failed write names no file, but almost every write goes to the data folder.
     path = Path(error.filename) if error.filename else settings().data
     advice = ADVICE.get(error.errno or 0, "")
@@ -53,7 +53,7 @@ def _describe(error: OSError) -> str:
 
 @contextmanager
 def require_full_install(task: str) -> Iterator[None]:
-    """Turn a failed import into an error that says how to install the package.
+    """Turn a failed import into an error with the command that installs the package.
 
     Raises:
         EngineUnavailable: a package is not installed.

@@ -87,7 +87,7 @@ def command_line() -> str:
 
 
 def print_summary(bundle: Bundle) -> None:
-    """Print where a new model is, how good it is, and which built-in one it replaces."""
+    """Print a new model's folder and measurements, and the built-in model that it replaces."""
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
     if card := read_small_card(bundle):
@@ -97,7 +97,7 @@ def print_summary(bundle: Bundle) -> None:
 
 
 def print_next_step(bundle: Bundle) -> None:
-    """Print how to see a model of the registry in the app, and how to ask it at a terminal."""
+    """Print the commands that try a model of the registry, in the app and at a terminal."""
     listed = list_models().get(bundle.name)
     if not isinstance(listed, Bundle) or listed.version != bundle.version:
         return  # written to a folder of its own
@@ -106,7 +106,7 @@ def print_next_step(bundle: Bundle) -> None:
 
 
 def warn_if_shadowing(bundle: Bundle) -> None:
-    """Print how to undo it if a model replaces a built-in one of the same name."""
+    """Print the way back if a model replaces a built-in one of the same name."""
     builtin = BUILTIN_DIR / bundle.name
     if not (builtin / MANIFEST).is_file():
         return
@@ -142,7 +142,7 @@ def summary(manifest: Manifest) -> str:
 
 
 def describe_small_graph(card: SmallCard) -> str:
-    """Return the small graph's accuracy, and how often it answers as the full one."""
+    """Return the small graph's accuracy and its agreement with the full one."""
     accuracy = card.metric("accuracy")
     lines = [f"small graph, for browsers: {accuracy.value:.1%} correct"] if accuracy else []
     for row in card.agreement:

@@ -82,7 +82,7 @@ class CheckPhotos:
 
 
 def _spread(paths: list[Path]) -> list[Path]:
-    """Return the paths, first those evenly spaced: a folder may be sorted by label."""
+    """Return the paths, evenly spaced ones first: a folder may be sorted by label."""
     step = max(1, math.ceil(len(paths) / MAX_PHOTOS))
     return [path for first in range(step) for path in paths[first::step]]
 
@@ -92,8 +92,8 @@ class Reference:
     """The original's outputs for N photos.
 
     Attributes:
-        name: what gave the outputs, for a sentence.
-        is_graph: the bundle's own graph gave them.
+        name: the source of the outputs, for messages.
+        is_graph: True if the source is the bundle's own graph.
         pixels: uint8 [N, height, width, 3].
         probabilities: float32 [N, labels], calibrated if the bundle is.
         logits: float32 [N, labels].
@@ -115,10 +115,10 @@ def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
 
     Args:
         bundle: the model.
-        photos: to run it on.
+        photos: the photos to run it on.
 
     Raises:
-        DataError: there is no readable photo.
+        DataError: no photo is readable.
         BundleDamaged: a file of the bundle is damaged.
     """
     pixels = np.stack([preprocess(image, bundle.manifest.recipe) for image in photos])
@@ -174,12 +174,12 @@ class Comparison:
     """The largest differences of an export's outputs from the original's.
 
     Attributes:
-        reference: what it was compared with.
+        reference: the name of the reference.
         photos: the number of photos.
-        same_top: on how many the top label is the same.
+        same_top: the number of photos with the same top label.
         probability: largest difference of a probability; NaN if one is.
         ood_score: largest difference of an OOD score, relative above one; None without scores.
-        same_unknown: on how many “none of these” is decided alike; None if nothing is rejected.
+        same_unknown: number with the same decision on “none of these”; None without a threshold.
     """
 
     reference: str
@@ -203,7 +203,7 @@ class Comparison:
         )
 
     def require_close(self, what: str) -> None:
-        """Check that the export may be handed out.
+        """Refuse an export whose outputs differ too much.
 
         Raises:
             ConversionFailed: a probability differs by more than ``TOLERANCE``.

@@ -1,4 +1,4 @@
-"""An export's folder: written as a whole, with a record of its files."""
+"""An export's folder: written completely or not at all, with a record of its files."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from ..storage.file_hash import hash_file
 __all__ = ["RECORD", "escape_markdown", "list_files", "read_record", "write_export", "write_json"]
 
 RECORD = "loupe-export.json"
-"""The file that lists what an export made: the SHA-256 of each file, by path."""
+"""The file that lists the files of an export: the SHA-256 of each, by path."""
 
 FORMAT = 1
 
@@ -30,7 +30,7 @@ def write_export(
     Args:
         folder: absent, empty, or an earlier export.
         models: the version of each model in it, by name.
-        fill: writes the files into the empty folder that it is given.
+        fill: writes the files into an empty folder, its argument.
 
     Raises:
         FolderExists: the folder holds something else.

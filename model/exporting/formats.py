@@ -37,7 +37,7 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export: the size of each file in bytes, by path, and what the comparisons gave."""
+    """An export: the size of each file in bytes, by path, and the results of the comparisons."""
 
     files: Mapping[str, int]
     checks: tuple[str, ...]
@@ -53,7 +53,7 @@ def export_models(
 ) -> Export:
     """Write an export, all of it or nothing, once its answers are the original's.
 
-    The ``write`` of a format's module takes the bundle (a page's all of them), the folder,
+    The ``write`` of a format's module takes the bundle (that of a page, all of them), the folder,
     ``CheckPhotos``, and ``int8`` if the format has it; it returns ``Written``.
 
     Args:
@@ -67,7 +67,7 @@ def export_models(
         EngineUnavailable: a program or package for the format isn't installed.
         ConversionFailed: the format can't hold the network, or the answers differ.
         FolderExists: the folder holds something else.
-        DataError: there is no readable photo.
+        DataError: no photo is readable.
         OSError: the folder can't be written.
     """
     format_, written = FORMATS[name], Written(())

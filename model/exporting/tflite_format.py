@@ -81,7 +81,7 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos, *, int8: bool = Fal
 
 
 def make_static_graph(graph: bytes, outputs: Sequence[str]) -> bytes:
-    """Return the graph for pixels [1, height, width, 3], without what only other outputs need.
+    """Return the graph for pixels [1, height, width, 3], without nodes of other outputs.
 
     Nodes that compute the number of photos become constants, which converters can't do themselves.
 
@@ -97,7 +97,7 @@ def make_static_graph(graph: bytes, outputs: Sequence[str]) -> bytes:
     model = onnx.utils.Extractor(model).extract_model(["pixels"], list(outputs))
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    # The level above would use operators of ONNX Runtime's own.
+    # The next level would use operators that only ONNX Runtime has.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"

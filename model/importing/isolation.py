@@ -1,4 +1,4 @@
-"""Starts a command without a network and with limits. Run by path: it imports only Python's own.
+"""Start a command without a network and with limits. Run by path, with only the standard library.
 
 ``python -I -S isolation.py PARENT MEMORY CPU NOTE COMMAND ...``: writes into the file NOTE
 whether the network is blocked (``none``) or not (``open``), then becomes COMMAND.
@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 2**31
 def main(words: list[str]) -> None:
     """Isolate and limit this process, then become the command."""
     parent, memory, cpu, note, *command = words
-    # Before anything starts threads: the kernel moves a process with one thread only.
+    # Before any threads start: the kernel moves only single-threaded processes.
     is_blocked = block_network()
     limit(int(memory), int(cpu))
     Path(note).write_text("none" if is_blocked else "open")
@@ -37,7 +37,7 @@ def block_network() -> bool:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
             return False
     except (OSError, AttributeError, TypeError):
-        # Only Linux has it.
+        # Only Linux has unshare().
         return False
     # Map our uid and gid; unmapped, the process runs as `nobody`.
     maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
@@ -55,27 +55,27 @@ def limit(memory_bytes: int, cpu_seconds: int) -> None:
     with suppress(ImportError):
         import resource
 
-        # Its soft limit ends the process by SIGXCPU, which says why; the hard one by SIGKILL.
+        # The soft limit ends the process by SIGXCPU, which names the cause; the hard, by SIGKILL.
         if cpu_seconds:
             with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-        for kind, most in (
+        for kind, maximum in (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
             (resource.RLIMIT_DATA, memory_bytes),
         ):
             with suppress(OSError, ValueError):
                 hard = resource.getrlimit(kind)[1]
-                most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.setrlimit(kind, (most, most))
+                maximum = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+                resource.setrlimit(kind, (maximum, maximum))
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, however that ends (Linux)."""
+    """Have the kernel kill this process when its parent ends in any way (Linux)."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        # It ended before the kernel was asked.
+        # The parent ended before prctl().
         sys.exit(1)
 
 

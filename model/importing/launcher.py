@@ -43,12 +43,12 @@ POLL_SECONDS = 0.02
 PREFIX = "loupe-import-"
 ABANDONED_SECONDS = 24 * 3600
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""Variables that the worker gets as they are: none of them is a secret."""
+"""Environment variables that the worker inherits; none of them is a secret."""
 
 
 @contextmanager
 def sandbox_folder() -> Iterator[Path]:
-    """Make a temporary folder for all that an import writes before its bundle.
+    """Make a temporary folder for everything that an import writes before its bundle.
 
     Raises:
         ExportRefused: this system can't start a process with limits.
@@ -69,7 +69,7 @@ def sandbox_folder() -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """Remove what killed imports left; a running one is younger."""
+    """Remove the folders of killed imports; those of running ones are younger."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS and not folder.is_symlink():
@@ -122,7 +122,7 @@ def run(
     try:
         return _watch(process, folder, limits.wall_seconds, on_network, on_stage)
     finally:
-        # Also what it started, and also when Ctrl-C ended the wait.
+        # Kill its children as well, even if Ctrl-C ended the wait.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -132,12 +132,12 @@ def open_file(path: Path) -> int:
     """Open a worker's file only if it is a plain file: code may have made a link or a pipe.
 
     Raises:
-        OSError: it is none.
+        OSError: the file is not a plain one.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(f"{path.name} is no plain file")
+        raise OSError(f"{path.name} is not a plain file")
     return handle
 
 
@@ -145,12 +145,12 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     """Return the bytes of a worker's file.
 
     Raises:
-        OSError: it is no plain file, or larger.
+        OSError: the file is not a plain one, or is larger.
     """
     with os.fdopen(open_file(path), "rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise OSError(f"{path.name} is larger than it can be")
+        raise OSError(f"{path.name} is larger than {max_bytes:,} bytes")
     return data
 
 
@@ -174,7 +174,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), *own]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": str(settings().threads),
-        # Packages may lie below the owner's real home.
+        # Packages may be installed in the owner's real home.
         **({"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}),
     }
 

@@ -41,7 +41,7 @@ OPTIONS = {
     "--method": "crop, pad or squish, as in Resize; fastai's default is crop",
     "--normalize": "imagenet (as with pretrained weights), none, or MEAN/STD",
 }
-"""The options, and what each takes."""
+"""The options, each with the values that it takes."""
 
 UNNEEDED_SETTINGS_MESSAGE = (
     "The file is a learner, which has its own labels and preprocessing. Leave out "
@@ -50,7 +50,7 @@ UNNEEDED_SETTINGS_MESSAGE = (
 
 
 def missing_settings_message(missing: tuple[str, ...] = tuple(OPTIONS)) -> str:
-    """Return the sentence that names the missing options, and what each takes."""
+    """Return the message that names the missing options and their values."""
     listed = "; ".join(f"{option} ({OPTIONS[option]})" for option in missing)
     return (
         "A file of weights alone needs all options that describe the rest. "
@@ -118,7 +118,7 @@ class WeightsSettings(StrictModel):
             raise DataError(f"--{first['loc'][0]}: {first['msg']}.") from None
 
     def to_parts(self) -> LearnerParts:
-        """Return what ``read_learner`` would of an export with these settings, but its network."""
+        """Return the parts of a learner with these settings, without its network."""
         mean, std = self.normalize
         return LearnerParts(
             network=None,
@@ -195,7 +195,7 @@ def _normalization(value: str) -> tuple[Stats, Stats]:
 
 
 def _channel_stats(text: str) -> Stats | None:
-    """Return one number per channel; a single number stands for all three."""
+    """Return one number per channel; a single number applies to all three."""
     try:
         numbers = [float(number) for number in text.split(",")]
     except ValueError:

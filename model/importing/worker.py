@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 
 def main(folder: Path) -> int:
-    """Do the task, or write down why not; the parent puts that into words."""
+    """Do the task and return 0, or write a refusal for the parent and return 1."""
     out = folder / "out"
     warnings.simplefilter("ignore")
     try:
@@ -42,7 +42,7 @@ def main(folder: Path) -> int:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """Return the exception that others were raised from: torch wraps them in pages of help."""
+    """Return the original exception, which torch wraps in pages of help."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -88,6 +88,6 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
 
 
 if __name__ == "__main__":
-    # Set once more: a program that has just been started may have lost it.
+    # Set again, because starting a program may clear it.
     die_with(int(sys.argv[2]))
     sys.exit(main(Path(sys.argv[1])))

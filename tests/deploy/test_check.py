@@ -1,4 +1,4 @@
-"""The check of a host's files: placeholders, settings, the model among them."""
+"""The check of a host's files: placeholders, settings, model."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def check(host: Host, folder: Path, model: str | None = None) -> dict[str, Check
     return {result.subject: result for result in results}
 
 
-def test_placeholder_fails_with_its_line_and_what_to_put() -> None:
+def test_placeholder_fails_with_its_line_and_description() -> None:
     text = "services:\n- image: REGION-docker.pkg.dev/PROJECT/x # REGION\n"
     results = list(check_placeholders(get_host("cloud-run"), {"service.yaml": text}))
     assert [f"{result.subject}: {result.message}" for result in results] == [

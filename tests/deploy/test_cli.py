@@ -96,7 +96,7 @@ def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
     result = call("write", "cloud-run", "--to", str(tmp_path), *values[:2])
     assert "Replace PROJECT in the files: the project's ID (--set PROJECT=…)\n" in result.stdout
     assert "Replace REGION" not in result.stdout
-    # What `check` tells to do next works as it stands.
+    # The command that `check` prints works unchanged.
     assert call("write", "cloud-run", "--to", str(tmp_path), *values).exit_code == 0
     image = "europe-west1-docker.pkg.dev/mine/loupe/loupe:serve"
     assert image in (tmp_path / "service.yaml").read_text()
@@ -117,7 +117,7 @@ def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
         (("render", "--learner"), "Leave out --learner"),
     ],
 )
-def test_what_the_host_cannot_run_is_refused(
+def test_unsupported_options_are_refused(
     command: str, arguments: tuple[str, ...], message: str, tiny_bundle: Bundle
 ) -> None:
     result = call(command, *arguments, "--model", "imagenet")

@@ -1,4 +1,4 @@
-"""The Dockerfile and .dockerignore: the two images, what enters them, who runs them."""
+"""The Dockerfile and .dockerignore: the two images, their files and their user."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ ALLOWED = re.findall(r"^!(.+?)/?$", (ROOT / ".dockerignore").read_text(), re.MUL
 
 
 def copied(stage: str) -> list[str]:
-    """Return what a stage copies from the repository."""
+    """Return the paths that a stage copies from the repository."""
     lines = re.findall(r"^COPY (?!--from)(.+) \S+$", STAGES[stage], re.MULTILINE)
     return [word.rstrip("/") for line in lines for word in line.split()]
 
@@ -30,13 +30,13 @@ def test_default_image_serves_without_torch() -> None:
 
 
 def test_images_run_as_an_ordinary_user() -> None:
-    # The number with which Hugging Face Spaces runs containers.
+    # The user ID with which Hugging Face Spaces runs containers.
     assert "useradd --create-home --uid 1000 loupe" in STAGES["base"]
     for stage in ("full", APP.image_stage):
         assert re.search(r"ARG RUN_AS=loupe\nUSER \$\{RUN_AS\}\n*$", STAGES[stage])
 
 
-def test_images_start_and_report_health_as_described() -> None:
+def test_images_start_the_app_and_report_its_health() -> None:
     for line in (
         f'ENTRYPOINT ["/app/{APP.entrypoint}"]',
         'CMD ["app"]',
@@ -55,14 +55,14 @@ def test_copied_files_exist_and_are_allowed() -> None:
     assert sources == set(ALLOWED)
 
 
-def test_images_have_the_browsers_files_and_not_what_fetches_them() -> None:
+def test_images_have_the_browsers_files_without_npm() -> None:
     assert f'pip install "{APP.npm}"' in STAGES["runtime"]
     for module in ("runtime", "streamlit_files"):
         assert f"LOUPE_DATA=/made python -m model.browser.{module}" in STAGES["runtime"]
     for stage in ("full", APP.image_stage):
         assert "COPY --from=runtime /made/derived derived/" in STAGES[stage]
         assert "nodejs" not in STAGES[stage]
-    # In the images' folder for the app.
+    # The path in the repository, as in the images.
     assert ROOT / "derived" == BUILT_DIR
 
 

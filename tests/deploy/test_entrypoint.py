@@ -1,4 +1,4 @@
-"""``entrypoint.sh``: what it starts, on which port, as whom; and the container's health check.
+"""``entrypoint.sh``: its command, port and user; and the container's health check.
 
 A stand-in for Python prints how it was called.
 """
@@ -30,7 +30,7 @@ print(json.dumps({{"arguments": sys.argv[1:], "cwd": os.getcwd(), "pid": os.getp
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """A PATH whose python prints how it was called."""
+    """A PATH whose python prints its arguments and environment."""
     fake = tmp_path / "python"
     fake.write_text(FAKE_PYTHON.format(python=sys.executable))
     fake.chmod(0o755)

@@ -64,7 +64,7 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     edited.write_text("mine")
     with pytest.raises(FilesDiffer, match=f"{edited.name} differs .*--to, or .*--force"):
         write_files(host, tmp_path, SMALL)
-    # The files that are missing are not written either.
+    # Missing files are not written either.
     assert folder_contents(tmp_path) == {name: b"mine"}
     assert write_files(host, tmp_path, SMALL, force=True)[edited] == WriteResult.REPLACED
     assert folder_contents(tmp_path) == expected_contents(host)
@@ -136,7 +136,7 @@ def test_write_failure_keeps_the_previous_file(
         '[{"name": "LOUPE_MODEL",\n "value": "mine"}, {"name": "LOUPE_TITLE", "value": "My app"}]',
     ],
 )
-def test_settings_are_read_from_every_format(text: str) -> None:
+def test_settings_are_read_from_all_formats(text: str) -> None:
     others = (
         "# LOUPE_LOG=json\n- key: LOUPE_SECRET\n  generateValue: true\n"
         "- name: LOUPE_SECRET\n  valueFrom: x\n$ echo LOUPE_SECRET=$(openssl rand)\n"

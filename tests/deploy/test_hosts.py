@@ -1,4 +1,4 @@
-"""The contract of every host: its files, its limits, what it says of itself."""
+"""The contract of every host: its files, its limits, its description."""
 
 import re
 import shlex
@@ -151,7 +151,7 @@ def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
 
 
 def test_only_spaces_turns_xsrf_protection_off() -> None:
-    """A Space is shown in another domain's frame, to which the cookie does not come back."""
+    """A Space is shown in another domain's frame, where browsers block the cookie."""
     variable = "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION"
     in_frames = {host.name for host in HOSTS.values() if "SPACE_ID" in host.start.environment}
     assert in_frames == {"spaces"}
@@ -168,8 +168,8 @@ def test_commands_are_valid_shell(host: Host) -> None:
             subprocess.run(["sh", "-n", "-c", step.removeprefix("$ ")], check=True)
 
 
-def test_proxy_takes_what_the_app_takes() -> None:
-    """Caddy's MiB are those of Streamlit, and a form around the file comes on top."""
+def test_proxy_accepts_the_largest_upload() -> None:
+    """Caddy and Streamlit count in MiB; the form around the file is added to that."""
     config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
     size = re.search(r"max_size (\d+)MiB", get_host("vps-compose").make_files()["Caddyfile"])
     assert size
@@ -194,9 +194,9 @@ def test_space_is_titled_by_its_model() -> None:
 def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     rsync, host = require_tool("rsync"), get_host("vps-compose")
     here, server = tmp_path / "here", tmp_path / "server"
-    wanted = {*app_files(APP), *host.make_files()}
-    wanted -= {".gitignore", ".streamlit/secrets.toml.example"}  # A repository's, not an app's.
-    wanted |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
+    expected = {*app_files(APP), *host.make_files()}
+    expected -= {".gitignore", ".streamlit/secrets.toml.example"}  # A repository's, not an app's.
+    expected |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
     private = ["export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip"]
     private += ["photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt"]
     private += [
@@ -206,7 +206,7 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
         "model/__pycache__/a.pyc",
         "ui/.env",
     ]
-    for path in (*wanted, *private):
+    for path in (*expected, *private):
         (here / path).parent.mkdir(parents=True, exist_ok=True)
         (here / path).write_text("here")
     rules = "deploy/rsync.rules"
@@ -223,7 +223,7 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
         for path in server.rglob("*")
         if path.is_file()
     }
-    assert {path for path, text in texts.items() if text != "server"} == wanted
+    assert {path for path, text in texts.items() if text != "server"} == expected
     assert {path for path, text in texts.items() if text == "server"} == kept
 
 

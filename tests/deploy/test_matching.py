@@ -65,7 +65,7 @@ def test_model_that_needs_more_memory_excludes_a_host() -> None:
     assert short["render"] == ["Needs about 600 MB; it gives 512 MB."]
 
 
-def test_corrections_are_only_kept_where_the_disk_is() -> None:
+def test_corrections_are_kept_only_on_a_lasting_disk() -> None:
     for host in HOSTS.values():
         facts = describe_host(host)
         keeps = "Keeps corrections on its disk." in facts

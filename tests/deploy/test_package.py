@@ -1,4 +1,4 @@
-"""The models to deploy: chosen by name, copied as a whole, without weights."""
+"""The models to deploy: chosen by name, copied completely, without weights."""
 
 import errno
 import io
@@ -61,7 +61,7 @@ def test_own_model_is_deployed_by_default_and_alone(tiny_bundle: Bundle) -> None
     assert app.options == " --model tiny"
 
 
-def test_builtin_models_are_deployed_where_there_is_no_other(data_folder: Path) -> None:
+def test_builtin_models_are_deployed_if_there_is_no_other(data_folder: Path) -> None:
     assert choose_models() == APP
     assert APP.options == ""
 
@@ -113,7 +113,7 @@ def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
     assert "weights.safetensors" not in names(target / "clothing")
 
 
-def test_copy_replaces_an_older_version_and_what_was_left_of_it(
+def test_copy_replaces_an_older_version_and_its_remains(
     tiny_bundle: Bundle, models_dir: Path, target: Path
 ) -> None:
     app = choose_models(["tiny"])
@@ -121,8 +121,8 @@ def test_copy_replaces_an_older_version_and_what_was_left_of_it(
     newer = tiny(models_dir, title="Colours, again")
     assert newer.version != tiny_bundle.version
     (target / "tiny/left-over.onnx").write_text("old")
-    said = copy_bundle(newer, target, app)
-    assert said == f"updated {tiny_bundle.version} to {newer.version}"
+    outcome = copy_bundle(newer, target, app)
+    assert outcome == f"updated {tiny_bundle.version} to {newer.version}"
     assert names(target) == {"tiny"}
     assert names(target / "tiny") == {MANIFEST, *newer.file_names}
     assert (target / "tiny").stat().st_mode & 0o777 == 0o755
@@ -146,7 +146,7 @@ def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
     assert names(target) == set()
 
 
-def test_failure_keeps_the_version_that_is_there(
+def test_failed_copy_keeps_the_previous_version(
     tiny_bundle: Bundle, models_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = choose_models(["tiny"])
@@ -163,9 +163,7 @@ def test_failure_keeps_the_version_that_is_there(
     assert Bundle.open(target / "tiny").version == tiny_bundle.version
 
 
-def test_something_else_of_that_name_is_kept_unless_forced(
-    tiny_bundle: Bundle, target: Path
-) -> None:
+def test_other_folder_of_that_name_is_kept_unless_forced(tiny_bundle: Bundle, target: Path) -> None:
     app = choose_models(["tiny"])
     (target / "bundles/tiny").mkdir(parents=True)
     (target / "bundles/tiny/notes.txt").write_text("mine")
@@ -191,7 +189,7 @@ def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, tar
     assert names(bundles) == {"tiny"}
 
 
-def test_model_that_is_there_already_stays(
+def test_model_already_in_the_folder_is_kept(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_bundle(tiny_bundle, target, choose_models(["tiny"]))
@@ -268,8 +266,8 @@ def test_git_takes_the_attributes_as_written(
     subprocess.run(["git", "init", "-q", target], check=True)
     paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
     command = ["git", "-C", str(target), "check-attr", "filter", *paths]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert said == (
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert output == (
         "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
     )
 
@@ -282,10 +280,12 @@ def files_below(folder: Path) -> dict[str, Path]:
     }
 
 
-def test_folder_of_its_own_is_a_whole_app_with_the_model(tiny_bundle: Bundle, target: Path) -> None:
+def test_separate_folder_is_a_complete_app_with_the_model(
+    tiny_bundle: Bundle, target: Path
+) -> None:
     app = choose_models(["tiny"])
     write_files(get_host("community-cloud"), target, app)
-    # It answers from its own files: nothing here or in a data folder helps.
+    # The app uses its own files, neither this checkout nor a data folder.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
     environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
 
@@ -301,16 +301,16 @@ def test_folder_of_its_own_is_a_whole_app_with_the_model(tiny_bundle: Bundle, ta
     assert tiny_bundle.version in answer
     code = "import streamlit_app, pathlib; print(pathlib.Path(streamlit_app.__file__).parent)"
     assert run("-c", code).strip() == str(target)
-    # The app there can do the same again, as its Deploy page does, without git.
+    # The copied app can be copied again without git, as its Deploy page does.
     run("-m", "deploy", "write", "community-cloud", "--to", "again")
     written = {path: file.read_bytes() for path, file in files_below(target).items()}
     again = {path: file.read_bytes() for path, file in files_below(target / "again").items()}
     assert again == {path: data for path, data in written.items() if not path.startswith("again/")}
     packages = (target / "requirements.txt").read_text()
     assert packages.startswith((ROOT / "requirements-serve.txt").read_text())
-    # npm as a package, since the host has no build that could fetch what runs in browsers.
+    # npm as a package, since the host has no build step that could fetch onnxruntime-web.
     assert packages.endswith(f"\n{APP.postgres_driver}\n{APP.npm}\n")
-    # Community Cloud would take the first of these in place of requirements.txt.
+    # Community Cloud would prefer any of these to requirements.txt.
     preferred = {"uv.lock", "Pipfile", "environment.yml", "pyproject.toml", "packages.txt"}
     assert not (preferred | {"tests"}) & names(target)
 
@@ -332,7 +332,7 @@ def test_only_files_that_git_tracks_are_copied(
         app_files(APP)
 
 
-def test_folders_of_their_own_are_ignored_by_git() -> None:
+def test_separate_folders_are_ignored_by_git() -> None:
     for host in HOSTS.values():
         folder = default_folder(host)
         assert (folder == ROOT) == (host.package not in ("folder", "page"))
@@ -357,5 +357,5 @@ def test_zip_holds_the_models_unless_they_are_left_out(tiny_bundle: Bundle) -> N
 
 def test_memory_grows_with_the_graphs(models_dir: Path) -> None:
     assert choose_models().memory_mb == choose_models(["imagenet"]).memory_mb == APP.memory_mb
-    # 14.1 MB more, held twice.
+    # 14.1 MB more, kept twice in memory.
     assert choose_models(["imagenet", "clothing"]).memory_mb == APP.memory_mb + 30

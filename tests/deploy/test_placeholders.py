@@ -1,4 +1,4 @@
-"""Placeholders: replaced as whole words, by values that can break nothing."""
+"""Placeholders: replaced as whole words, only by safe values."""
 
 import pytest
 
@@ -8,14 +8,14 @@ from deploy.placeholders import fill, find_placeholders, parse_assignments
 KNOWN = {"REGION": "a region such as europe-west1", "YOUR.DOMAIN": "the domain"}
 
 
-def test_words_are_replaced_where_they_stand_alone() -> None:
+def test_placeholders_are_replaced_as_whole_words() -> None:
     text = "REGION REGION-docker LOUPE_REGION REGIONS YOUR.DOMAIN YOURXDOMAIN"
     filled = fill(text, {"REGION": "eu", "YOUR.DOMAIN": "a.org"})
     assert filled == "eu eu-docker LOUPE_REGION REGIONS a.org YOURXDOMAIN"
     assert fill(text, {}) == text
 
 
-def test_a_value_is_not_filled_again() -> None:
+def test_values_are_not_filled_again() -> None:
     assert fill("REGION", {"REGION": "YOUR.DOMAIN", "YOUR.DOMAIN": "a.org"}) == "YOUR.DOMAIN"
 
 
@@ -64,6 +64,6 @@ def test_comments_and_longer_words_are_not_placeholders(line: str) -> None:
     assert find_placeholders(f"{line}\n", ["NAME"]) == []
 
 
-def test_longer_placeholder_is_not_two() -> None:
+def test_longest_placeholder_matches_once() -> None:
     assert find_placeholders("\nurl: YOU/loupe", ["YOU", "YOU/loupe"]) == [(2, "YOU/loupe")]
     assert find_placeholders("url: YOU/loupe", []) == []

@@ -1,4 +1,4 @@
-"""The check of a running app at its address, against real servers and other people's pages."""
+"""The check of a running app at its address, against real servers and pages of others."""
 
 import http.server
 import json
@@ -66,7 +66,7 @@ def ready(bundle: Bundle, **changes: str) -> str:
     return json.dumps({**document, "models": [{"name": bundle.name}], **changes})
 
 
-def test_version_of_this_machine_passes(tiny_bundle: Bundle) -> None:
+def test_same_version_as_on_this_machine_passes(tiny_bundle: Bundle) -> None:
     with site(body=ready(tiny_bundle)) as address:
         (result,) = check_url(f"http://{address}")
     assert result.state is State.OK
@@ -89,7 +89,7 @@ def test_model_that_this_machine_does_not_have_fails(tiny_bundle: Bundle) -> Non
     assert "the app opens 'mushrooms', version " in result.message
 
 
-def test_another_model_than_the_one_that_opens_here_is_noted(
+def test_model_other_than_this_machines_default_is_noted(
     tiny_bundle: Bundle, calibrated_bundle: Bundle, models_dir: Path
 ) -> None:
     newest = tiny(models_dir, "newest")
@@ -112,7 +112,7 @@ def test_another_model_than_the_one_that_opens_here_is_noted(
         (502, "", "not Loupe, or not ready (HTTP 502)"),
     ],
 )
-def test_other_pages_are_told_apart(
+def test_pages_other_than_the_app_are_described(
     status: int, body: str, message: str, data_folder: Path
 ) -> None:
     with site(status, body) as address:
@@ -222,7 +222,7 @@ def test_self_signed_certificate_fails(tmp_path: Path, data_folder: Path) -> Non
 
 
 @pytest.mark.slow
-def test_running_app_says_which_model_it_opens(tmp_path: Path, tiny_bundle: Bundle) -> None:
+def test_running_app_reports_its_model(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = get_host("render")
     folder = tmp_path / "files"
     write_deployment(host, folder, tiny_bundle)

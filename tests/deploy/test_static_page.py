@@ -71,7 +71,7 @@ def test_page_holds_the_models_of_which_the_first_opens(folder: Path) -> None:
     ]
 
 
-def test_command_writes_checks_and_says_what_happened(folder: Path) -> None:
+def test_commands_write_and_check_the_page(folder: Path) -> None:
     command = ("write", "static", "--model", "pears", "--to", folder)
     result = call(*command)
     assert result.exit_code == 0, result.output
@@ -152,7 +152,7 @@ def test_page_is_checked_at_its_address(url: str, folder: Path, models_dir: Path
     assert result.message == "not Loupe, or not ready (HTTP 404)"
 
 
-def test_server_that_calls_scripts_text_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_sends_scripts_as_text_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SimpleHTTPRequestHandler.extensions_map, ".js", "text/plain")
     result, _ = check_url(url, host=STATIC)
     assert result.message == "sent as text/plain, which browsers don't run"

@@ -31,7 +31,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 
 
 def check(host: Host, folder: Path, model: str | None = None) -> dict[str, CheckResult]:
-    """Start the app as the host does; return the results that are no notes, by subject."""
+    """Start the app as the host does; return the results by subject, without notes."""
     results = check_host(host, folder, model)
     return {
         result.subject: result
@@ -50,7 +50,7 @@ DISTINCT = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("host", DISTINCT.values(), ids=lambda host: host.name)
-def test_app_opens_the_owners_model_and_answers_as_here(
+def test_app_opens_the_owners_model_and_answers_as_on_this_machine(
     host: Host, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
     values = dict.fromkeys(host.placeholders, "x")
@@ -85,7 +85,7 @@ def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: 
 
 
 @pytest.mark.slow
-def test_owners_model_is_expected_of_files_that_name_none(
+def test_owners_model_is_expected_if_the_files_name_none(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
     results = check(get_host("render"), tmp_path)

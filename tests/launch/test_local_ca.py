@@ -52,14 +52,14 @@ def test_no_certificate_for_public_addresses(tmp_path, monkeypatch, address):
     ca = open_local_ca(tmp_path / "phone")
     with pytest.raises(ValueError, match="not an address of a private network"):
         ca.issue(IPv4Address(address))
-    # Somebody with the key could sign one; clients refuse it by the name constraints.
+    # The key can sign such a certificate; clients refuse it by the name constraints.
     monkeypatch.setattr(local_ca, "is_private", lambda _: True)
     certificate, key = ca.issue(IPv4Address(address))
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
         handshake(ca, certificate, key, address)
 
 
-def test_a_name_is_outside_the_name_constraints(tmp_path, monkeypatch):
+def test_host_name_is_outside_the_name_constraints(tmp_path, monkeypatch):
     ca = open_local_ca(tmp_path / "phone")
     monkeypatch.setattr(x509, "IPAddress", lambda _: x509.DNSName("bank.example"), raising=True)
     certificate, key = ca.issue(LOOPBACK)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from launch import phone
 from model.settings import ROOT
 
-# As on a private network, whose address is the loopback.
+# Simulates a private network with the loopback address.
 ON_LOOPBACK = """
 from launch import phone
 phone.network_address = lambda: "127.0.0.1"

@@ -1,4 +1,4 @@
-"""``python -m launch.share`` (``make share``): which program it takes, and how it ends."""
+"""``python -m launch.share`` (``make share``): the choice of a program, and the end of both."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def ignored(number: int) -> Iterator[None]:
-    """Ignore a signal here, and so in programs that start meanwhile."""
+    """Ignore a signal in this process and in programs that start in the block."""
     previous = signal.signal(number, signal.SIG_IGN)
     try:
         yield
@@ -82,7 +82,7 @@ def test_an_invalid_setting_is_named_before_anything_starts(tmp_path):
 @pytest.mark.slow
 def test_waiting_tunnel_is_quoted_until_ctrl_c(tmp_path):
     (tmp_path / "output").write_text(TAILSCALE_NOT_ALLOWED.partition("Success")[0])
-    # A wrapper, which does not pass signals on to the program.
+    # A wrapper that does not pass signals on to the program.
     program(tmp_path, "tailscale", f"#!/bin/sh\ncat {tmp_path}/output\nsleep 300\n")
     with sharing(tmp_path, "--with=tailscale") as run:
         run.wait_for("https://login.tailscale.com/f/funnel?node=nho4oGYG7X11CNTRL")
@@ -103,7 +103,7 @@ def test_unreachable_address_is_described_in_words(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", ["caddy", "the app"])
-def test_app_and_tunnel_end_with_each_other(tmp_path, killed):
+def test_app_and_tunnel_end_together(tmp_path, killed):
     # A data folder that can't be made.
     with sharing(tmp_path, address=tunnel(tmp_path), LOUPE_DATA="/dev/null/data") as run:
         run.wait_for(ANNOUNCED)
@@ -121,7 +121,7 @@ def test_app_and_tunnel_end_with_each_other(tmp_path, killed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_signals_end_both_as_well(tmp_path, number):
+def test_other_signals_end_app_and_tunnel(tmp_path, number):
     # As under nohup; an app that outlived its terminal would stay public unseen.
     with ignored(signal.SIGHUP), sharing(tmp_path, address=tunnel(tmp_path)) as run:
         # While the app starts.

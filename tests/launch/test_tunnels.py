@@ -1,4 +1,4 @@
-"""``launch.tunnels``: the public address in what tunnel programs print, and nothing else in it."""
+"""``launch.tunnels``: the public address, and no other, in the output of tunnel programs."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def find(name: str, output: str) -> str | None:
 )
 def test_address_is_found_in_recorded_output(name, output, address):
     assert find(name, output) == address
-    # Also where more lines follow.
+    # Also if more lines follow.
     assert find(name, f"{output}INF see {EVIL}\n") == address
 
 
@@ -45,7 +45,7 @@ def test_address_is_found_in_recorded_output(name, output, address):
     [
         ("cloudflared", recorded.CLOUDFLARED_LIMITED),
         ("cloudflared", recorded.CLOUDFLARED_OFFLINE),
-        # The address is not there yet.
+        # The output has no address yet.
         ("cloudflared", "\n".join(recorded.CLOUDFLARED.splitlines()[:-2])),
         ("tailscale", recorded.TAILSCALE_NOT_ALLOWED),
         ("tailscale", "Available on the internet:\n\n"),
@@ -80,7 +80,7 @@ def test_recorded_failures_have_no_address(name, output):
         ("ngrok", 'msg="started tunnel"'),
     ],
 )
-def test_other_addresses_are_not_taken(name, output):
+def test_other_addresses_are_ignored(name, output):
     assert find(name, output) is None
 
 
@@ -92,7 +92,7 @@ def test_output_has_no_terminal_control():
         assert Output(process).lines == [r"red \x08\x1b]0;title\x07\u202e", ""]
 
 
-def test_commands_are_those_of_the_programs_in_path(tmp_path, monkeypatch):
+def test_commands_start_programs_in_path(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert [tunnel.command(8501) for tunnel in TUNNELS.values()] == [None, None, None]
     for name in TUNNELS:

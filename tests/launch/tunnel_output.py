@@ -1,4 +1,4 @@
-"""Output of tunnel programs as people have published it; names that they left out stay out."""
+"""Published output of tunnel programs; redacted names stay redacted."""
 
 # cloudflared 2025.4.2, 2025-05-08: https://github.com/cloudflare/cloudflared/issues/1466
 CLOUDFLARED = """\

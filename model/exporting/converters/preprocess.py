@@ -66,7 +66,7 @@ def resize(image, recipe):
 
 
 def inner_box(image, recipe):
-    """Return the box that ends up in the crop, if Loupe resizes only that; else None."""
+    """Return the box of the crop, if Loupe resizes only that; else None."""
     scales = image.width / recipe["resize"][1], image.height / recipe["resize"][0]
     margins = [(recipe["resize"][axis] - recipe["crop"][axis]) // 2 for axis in (1, 0)]
     reach = SUPPORT[recipe["interpolation"]]

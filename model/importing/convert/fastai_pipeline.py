@@ -1,4 +1,4 @@
-"""Steps that were read from an export → real fastai transforms, and the photos they make."""
+"""The steps of an export as real fastai transforms, and the photos that these make."""
 
 import importlib
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ from .network_builder import Weights
 __all__ = ["BuiltStep", "FastaiPipeline"]
 
 MAX_NOISE = 0.05
-"""Levels of 255. Sampling 1024 × 1024 pixels in place was seen to add 0.012."""
+"""Largest rounding error, in levels of 255; sampling 1024 × 1024 pixels in place added 0.012."""
 
 
 @dataclass(frozen=True)
 class BuiltStep:
-    """A step whose tensors are torch's, and fastai's own transform for it."""
+    """A step with tensors of torch, and fastai's transform for it."""
 
     step: Step
     transform: Any
@@ -51,11 +51,10 @@ class FastaiPipeline:
         return cls(items, batches, parts.greyscale)
 
     def batch(self, photo: Path) -> torch.Tensor:
-        """Return what the network gets for a photo: float32 [1, channels, height, width].
+        """Return the network's input for a photo: float32 [1, channels, height, width].
 
-        At validation ``aug_transforms()`` samples each pixel at its own place. What that adds in
-        rounding errors is removed, because a LayerNorm after uniform black can amplify it a
-        thousandfold.
+        At validation ``aug_transforms()`` samples each pixel in place. The rounding errors of that
+        are removed, because a LayerNorm after uniform black can amplify them a thousandfold.
 
         Source: fastai's ``learn.predict``.
         """
@@ -74,7 +73,7 @@ class FastaiPipeline:
 
 
 def _round_to_levels(images: torch.Tensor) -> torch.Tensor:
-    """Return images of 0 to 1 with whole levels in 255, or as they are if they aren't near them."""
+    """Round images of 0 to 1 to levels of 1/255; return them unchanged if any pixel is too far."""
     levels = images * 255
     whole = levels.round()
     is_noise = bool((levels - whole).abs().max() < MAX_NOISE)
@@ -92,7 +91,7 @@ def _build(steps: Iterable[Step], weights: Weights) -> tuple[BuiltStep, ...]:
 
 
 def _setting(key: str, value: Any, weights: Weights) -> Any:
-    if key in ("mean", "std") and isinstance(value, tuple):  # stated for weights alone
+    if key in ("mean", "std") and isinstance(value, tuple):  # from --normalize
         return torch.tensor(value).view(1, -1, 1, 1)
     return weights.tensor(value) if isinstance(value, Tensor) else value
 

@@ -40,7 +40,7 @@ OnProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ImportResult:
-    """A published bundle, the report on its export, and how far the two agree.
+    """A published bundle, the report on its export, and how far their predictions differ.
 
     ``skipped`` counts photos that fastai opens differently by design.
     """
@@ -72,13 +72,13 @@ def import_export(
         title: what people read; by default the name.
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
-        weights: what a file of weights doesn't say; None for an export.
+        weights: the description of a file of weights; None for an export.
         on_progress: called with a sentence on each step.
-        seconds: that converting may take.
+        seconds: longest time for converting.
 
     Raises:
-        ExportRefused: it is no vision classifier, cannot be rebuilt or compiled here, or
-            would answer differently. The model of that name, if any, is unchanged.
+        ExportRefused: it is no vision classifier, can't be rebuilt or compiled here, or its
+            predictions would differ. The model of that name, if any, is unchanged.
         EngineUnavailable: torch and fastai are not installed.
         BundleError: the new bundle fails its own check.
     """
@@ -103,12 +103,12 @@ def import_export(
 
         def tell_network(is_blocked: bool) -> None:
             action = "Running its code" if runs_code else "Converting it"
-            rest = (
+            isolation = (
                 "no network, no secrets from your environment"
                 if is_blocked
                 else "no secrets from your environment, but this system can't block its network"
             )
-            on_progress(f"{action} in a separate process ({rest})…")
+            on_progress(f"{action} in a separate process ({isolation})…")
 
         def tell_stage(stage: str) -> None:
             # Only known stages are shown: trusted code may write anything into the file.
@@ -156,7 +156,7 @@ def check_report(
 
 
 def _read_report(out: Path, status: int) -> WorkerReport:
-    """Return what the worker reports, or raise its refusal."""
+    """Return the worker's report, or raise its refusal."""
     try:
         if status == 0:
             data = launcher.read_file(out / launcher.REPORT, 2**24)

@@ -1,4 +1,4 @@
-"""Layers that were read as plain data → a torch network, without running a constructor."""
+"""A torch network built from layers as plain data, without running a constructor."""
 
 import importlib
 import inspect
@@ -21,7 +21,7 @@ ReadStorage = Callable[[str], bytes]
 
 
 class CannotBuild(Exception):
-    """A layer whose class is not installed, or has no such layer; ``str()`` names it."""
+    """A layer that the installed packages can't build; ``str()`` names its class."""
 
 
 class Weights:
@@ -49,7 +49,7 @@ class Weights:
         except StrangeTensor as error:
             raise ExportRefused(f"The file is damaged or was not copied whole: {error}.") from None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's view can't be written to, and need not
+            warnings.simplefilter("ignore")  # the view is read-only, and stays so
             result = torch.from_numpy(array)
         return result.float() if result.is_floating_point() else result
 
@@ -62,11 +62,11 @@ def build_network(
     Args:
         network: what was read.
         weights: its tensors.
-        rebuilt: modules to take for layers, by the layers' ``id``.
+        rebuilt: modules to use in place of layers, by the layers' ``id``.
 
     Raises:
         CannotBuild: the installed packages have no such layer.
-        ExportRefused: a layer has code where its class has its own.
+        ExportRefused: a layer replaces a method of its class, or a default with an object.
     """
     built: dict[int, nn.Module] = dict(rebuilt or {})
     parameters: dict[Tensor, nn.Parameter] = {}
@@ -96,8 +96,8 @@ def build_network(
             if not _is_left_out(cls, key, value, path):
                 state[key] = _value(value, weights)
         # torch's layers convert the state of older versions in ``__setstate__``.
-        held = {*layer.parameters, *layer.buffers, *layer.layers}
-        newer = {key: value for key, value in _newer_attributes(cls).items() if key not in held}
+        stored = {*layer.parameters, *layer.buffers, *layer.layers}
+        newer = {key: value for key, value in _newer_attributes(cls).items() if key not in stored}
         module.__setstate__({**newer, **state})  # type: ignore[no-untyped-call]
         built[id(layer)] = module
         return module
@@ -129,7 +129,7 @@ def _layer_class(layer: Layer) -> type[nn.Module]:
 
 
 def _newer_attributes(cls: type[nn.Module]) -> dict[str, Any]:
-    """Return the defaults of torch's own layers, which older versions of torch did not write."""
+    """Return the defaults of attributes that older versions of torch did not write."""
     if not cls.__module__.startswith("torch.nn.modules."):
         return {}
     return {
@@ -140,10 +140,10 @@ def _newer_attributes(cls: type[nn.Module]) -> dict[str, Any]:
 
 
 def _is_left_out(cls: type, key: str, value: Any, path: str) -> bool:
-    """Return True if an attribute is not taken over.
+    """Return True if an attribute isn't imported.
 
     Raises:
-        ExportRefused: the class has something else by that name, which would answer instead.
+        ExportRefused: it replaces a method, or the class's own value would be used instead.
     """
     own = getattr(cls, key, None)
     if callable(own) and not isinstance(own, type):

@@ -1,4 +1,4 @@
-"""The name of a network: candidates, and whether one rebuilds the same network."""
+"""The name of a network: candidates, and the test that one rebuilds the same network."""
 
 import re
 import warnings
@@ -41,7 +41,7 @@ class NetworkName:
 
 
 def all_names() -> dict[Library, list[str]]:
-    """Return the names that each library lists. No others: timm fetches those from a hub."""
+    """Return the names that each library lists; timm would fetch any others from a hub."""
     import timm
     import torchvision.models
 
@@ -56,7 +56,7 @@ def build_named(report: WorkerReport) -> nn.Module:
     """Return the network that a report names, with random weights, for evaluation.
 
     Raises:
-        EngineUnavailable: its library doesn't know it, or can't build it like this.
+        EngineUnavailable: its library doesn't know it, or can't build it with that head.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -111,12 +111,12 @@ def unnamed(model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -
 
 
 def names_in_export(model: nn.Module, made_by: str, labels: int) -> Iterator[NetworkName]:
-    """Yield names to try: the export's own, timm's in the network, those that look the same.
+    """Yield candidates: the export's name, timm's, or those with tensors of the same shapes.
 
     Args:
         model: the network.
-        made_by: the name that the export gives it, or nothing.
-        labels: how many outputs it has.
+        made_by: the name that the export gives it, or an empty string.
+        labels: the number of its outputs.
     """
     head = _head(model)
     module, _, name = made_by.rpartition(".")
@@ -148,12 +148,12 @@ def _head(model: nn.Module) -> Head:
         return "native"
     if len(model) != 2:
         return "fastai"
-    learns = [part for part in model[1].modules() if list(part.parameters(recurse=False))]
-    return "linear" if len(learns) == 1 else "fastai"
+    trainable = [part for part in model[1].modules() if list(part.parameters(recurse=False))]
+    return "linear" if len(trainable) == 1 else "fastai"
 
 
 def _families(network: nn.Module) -> set[str]:
-    """Return the modules whose networks are made of such layers."""
+    """Return the modules that may define a network of these layers."""
     homes = {type(part).__module__ for part in network.modules()}
     if all(home.startswith("torch.nn.") for home in homes):
         # These two are made of torch's layers alone.
@@ -178,7 +178,7 @@ def _lookalikes(network: nn.Module, labels: int | None) -> Iterator[tuple[Librar
 
     Args:
         network: a whole network, or the body of one.
-        labels: how many outputs a whole network has; None for a body.
+        labels: the number of a whole network's outputs; None for a body.
     """
     from fastai.vision.learner import create_body, model_meta
 
@@ -194,7 +194,7 @@ def _lookalikes(network: nn.Module, labels: int | None) -> Iterator[tuple[Librar
                 other = native_network(library, name, labels or 1000)
                 if labels is None:
                     other = create_body(other, 3, False, model_meta.get(builder, {}).get("cut"))
-        except Exception:  # noqa: BLE001, S112 - some networks cannot be cut, and are none
+        except Exception:  # noqa: BLE001, S112 - some networks can't be cut, so can't match
             continue
         if [(key, part.shape) for key, part in other.state_dict().items()] == expected:
             yield library, name

@@ -28,10 +28,10 @@ SIDES = ((2400, 1600), (48, 40))
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos to compare on, as ``files`` in the sandbox by the ``names`` they came under.
+    """Photos to compare on: ``files`` in the sandbox, and their original ``names``.
 
-    ``left_out`` counts those that fastai opens in another way than Loupe by design:
-    turned by EXIF (fastai does not turn), transparent, or of a kind it cannot open.
+    ``left_out`` counts those that fastai opens differently from Loupe by design: rotated by
+    EXIF (fastai ignores that), transparent, or in a format that it can't open.
     """
 
     files: tuple[Path, ...]
@@ -52,7 +52,7 @@ class Parity:
 
     @property
     def close(self) -> bool:
-        """True if the probabilities are fastai's. Written so that NaN is not."""
+        """True if the probabilities match fastai's; False for NaN."""
         return self.difference <= TOLERANCE
 
 
@@ -60,7 +60,7 @@ def gather_photos(folder: Path | None, to: Path) -> Photos:
     """Put photos into ``to``: those of ``folder``, else the samples and drawn shapes.
 
     Raises:
-        ExportRefused: none of the folder's can be compared.
+        ExportRefused: no photo of the folder can be compared.
     """
     photos: list[tuple[str, bytes, str]] = []
     left_out = 0
@@ -84,7 +84,7 @@ def gather_photos(folder: Path | None, to: Path) -> Photos:
 
 
 def _comparable(path: Path) -> str:
-    """Return the photo's file ending if fastai opens it as Loupe does, else an empty text."""
+    """Return the photo's file ending if fastai opens it as Loupe does, else an empty string."""
     try:
         read(read_file(path))
         with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as image:
@@ -123,18 +123,18 @@ def compare(classifier: Classifier, photos: Photos, expected: NDArray[np.float32
         expected: fastai's probabilities, float32 [photos, labels].
 
     Raises:
-        ExportRefused: they differ, also where JPEGs are decoded in full.
+        ExportRefused: they differ even if JPEGs are decoded in full.
     """
     if expected.shape != (len(photos.files), len(classifier.bundle.labels)):
         raise ExportRefused(f"The reference outputs have the shape {expected.shape}.")
     differences = []
-    for path, wanted in zip(photos.files, expected, strict=True):
-        from_bytes = whole = _difference(classifier, path.read_bytes(), wanted)
+    for path, row in zip(photos.files, expected, strict=True):
+        from_bytes = whole = _difference(classifier, path.read_bytes(), row)
         if path.suffix in (".jpg", ".jpeg"):
             with Image.open(path) as image:
-                whole = _difference(classifier, image.convert("RGB"), wanted)
+                whole = _difference(classifier, image.convert("RGB"), row)
         differences.append((from_bytes, whole))
-    # NumPy's maximum is NaN if one is.
+    # NaN if any difference is.
     difference, worst = (float(value) for value in np.max(differences, axis=0))
     if not worst <= TOLERANCE:
         name = photos.names[int(np.argmax(differences, axis=0)[1])]

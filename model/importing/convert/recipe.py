@@ -1,4 +1,4 @@
-"""fastai's transforms at validation → a preprocessing config, and what the graph does after it."""
+"""fastai's transforms at validation as a preprocessing config and the graph's own part."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ Stats = tuple[float, float, float]
 Size = tuple[int, int]
 
 CLOSE = 1e-4
-"""Largest difference of a scaling from fastai's own, in shares of white."""
+"""Largest difference of a scaling from fastai's own, as a fraction of white."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class GraphInput:
 
 
 def read_recipe(pipeline: FastaiPipeline) -> GraphInput:
-    """Return what happens to a photo on its way into the network.
+    """Return the preprocessing of a pipeline, as a recipe and the graph's own part.
 
     Raises:
-        ExportRefused: something there can't be reproduced; the message names it.
+        ExportRefused: a step can't be reproduced; the message names it.
     """
     steps = fold_photo([built.step for built in pipeline.items])
     fold(steps, [built.step for built in pipeline.batches], of_batches=True)
@@ -75,8 +75,8 @@ def _measured_scale(batches: tuple[BuiltStep, ...], size: Size) -> Scale | None:
     rows, columns = torch.eye(size[0]), torch.eye(size[1])
     for built in batches:
         if TRANSFORMS[built.step.name].scales and built.step.settings["size"] is not None:
-            more = _measure(built, (len(rows), len(columns)))
-            rows, columns = more.rows @ rows, more.columns @ columns
+            scale = _measure(built, (len(rows), len(columns)))
+            rows, columns = scale.rows @ rows, scale.columns @ columns
     if _is_close(rows, torch.eye(size[0])) and _is_close(columns, torch.eye(size[1])):
         return None
     return Scale(rows, columns)
@@ -85,8 +85,8 @@ def _measured_scale(batches: tuple[BuiltStep, ...], size: Size) -> Scale | None:
 def _measure(built: BuiltStep, size: Size) -> Scale:
     """Return the resampling matrices of a transform for images of ``size`` (height, width).
 
-    At validation it is linear and treats rows and columns apart, so images with one bright row
-    show one matrix, and images with one bright column the other.
+    At validation it is linear and treats rows and columns separately, so images with one bright
+    row give one matrix, and images with one bright column the other.
     """
     height, width = size
     rows = [
@@ -97,7 +97,7 @@ def _measure(built: BuiltStep, size: Size) -> Scale:
         _apply(built, lines[:, None, None, :].expand(-1, 1, height, width))
         for lines in torch.split(torch.eye(width), 32)
     ]
-    # The middle, where no edge shows.
+    # From the middle, where edges have no effect.
     scale = Scale(
         torch.cat([images[:, 0, :, images.shape[3] // 2] for images in rows]).T,
         torch.cat([images[:, 0, images.shape[2] // 2] for images in columns]).T,

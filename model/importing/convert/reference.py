@@ -1,4 +1,4 @@
-"""A network's outputs: whether they fit the labels, and its probabilities for whole photos."""
+"""Checks of a network's outputs, and its probabilities for photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ MAX_FEATURES = 100_000
 
 
 def count_features(model: nn.Module, report: WorkerReport, steps: GraphInput) -> int:
-    """Return how many numbers describe a photo; the network is run once to find out.
+    """Run the network once, and return its number of features.
 
     Raises:
         ExportRefused: its outputs don't fit the labels, or aren't numbers.

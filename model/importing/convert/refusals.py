@@ -20,7 +20,7 @@ FAILURES = {
     "compiling": "Its network couldn't be compiled here",
     "comparing": "fastai couldn't run this export here",
 }
-"""The failure at each stage of the worker; at first it loads the file."""
+"""The failure at each stage of the worker, after that of loading the file."""
 
 
 def worker_refused(data: bytes) -> ExportRefused:
@@ -44,7 +44,7 @@ def worker_refused(data: bytes) -> ExportRefused:
     elif stage == "compiling":
         hint = "Its network uses an operation that ONNX can't express."
     else:
-        hint = _again()
+        hint = _export_again()
     failure = FAILURES.get(stage, "It couldn't be loaded here")
     return ExportRefused(f"{failure}: {message}. {hint}")
 
@@ -54,7 +54,7 @@ def worker_ended(status: int) -> ExportRefused:
     if status >= 0:
         return ExportRefused(
             f"Its code ended the process (exit status {status}) before it returned a result. "
-            f"{_again()}"
+            f"{_export_again()}"
         )
     try:
         name = signal.Signals(-status).name
@@ -62,12 +62,12 @@ def worker_ended(status: int) -> ExportRefused:
         name = f"signal {-status}"
     return ExportRefused(
         f"Its process was ended by {name}. That happens where memory does not suffice "
-        f"({MEMORY}), and where code runs that another version compiled. {_again()}"
+        f"({MEMORY}), and where code runs that another version compiled. {_export_again()}"
     )
 
 
-def _again() -> str:
-    """Return the installed versions, and what to do if the export's are others."""
+def _export_again() -> str:
+    """Return the installed versions, and what to do if the export's differ."""
     return (
         f"Installed here: {installed_here()}. Where it was trained, bring fastai up to date, load "
         "the weights (learn.load), and call learn.export() again."

@@ -35,8 +35,8 @@ class FirstChannel(nn.Module):
 class RestoredLearner:
     """The parts of a learner that inference needs.
 
-    ``pipeline`` holds fastai's own transforms, ``steps`` what a bundle does in their place.
-    ``name`` is the network's, if it was built by name.
+    ``pipeline`` holds fastai's own transforms, ``steps`` a bundle's equivalent of them.
+    ``name`` is the network's name, if it was built by name.
     """
 
     parts: LearnerParts
@@ -53,7 +53,7 @@ class RestoredLearner:
         return nn.Sequential(FirstChannel(), self.model).eval()
 
     def report(self) -> WorkerReport:
-        """Return the report for the manifest; the network is run to find its features and name.
+        """Return the report for the manifest; run the network to find its features and name.
 
         Raises:
             ExportRefused: the network's outputs don't fit the labels, or aren't numbers.
@@ -78,7 +78,7 @@ def restore_learner(
 
     Args:
         path: the file.
-        settings: what a file of weights doesn't say; None for an export.
+        settings: the description of a file of weights; None for an export.
         trust: unpickle the network if it has classes of its own, which runs their code.
 
     Raises:

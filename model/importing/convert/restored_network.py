@@ -1,4 +1,4 @@
-"""The network of an export: made of the layers that were read, rebuilt by name, or unpickled."""
+"""The network of an export: built from its layers, rebuilt by name, or unpickled."""
 
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ def restore_network(
         value: the network's placeholder.
         weights: its tensors.
         size: height and width of its input.
-        greyscale: whether its photos may have one channel.
+        greyscale: True if its photos may have one channel.
         trusted: the export, if its own code may run.
 
     Raises:
-        ExportRefused: it is made of classes that are not known, or does not run.
+        ExportRefused: it has unknown classes, or doesn't run.
     """
     network = read_network(value)
     if network.own:
@@ -52,15 +52,15 @@ def restore_network(
         _check_channels(model, greyscale=greyscale)
         check_runs(model, size, *OWN_PHOTOS)
     except (CannotBuild, AttributeError, TypeError) as error:
-        # As between timm 0.9 and 1.0, whose layers keep other attributes.
+        # Layers of timm 0.9, for example, lack attributes that timm 1.0 reads.
         rebuilt = rebuild_timm(network, weights)
         if not rebuilt:
-            raise ExportRefused(_not_here(error)) from None
+            raise ExportRefused(_cannot_rebuild(error)) from None
         try:
             model = build_network(network, weights, rebuilt)
             check_runs(model, size, *OWN_PHOTOS)
-        except (CannotBuild, AttributeError, TypeError) as second:
-            raise ExportRefused(_not_here(second)) from None
+        except (CannotBuild, AttributeError, TypeError) as retry_error:
+            raise ExportRefused(_cannot_rebuild(retry_error)) from None
     return model
 
 
@@ -76,7 +76,7 @@ def check_runs(model: nn.Module, size: tuple[int, int], title: str, advice: str)
         with torch.inference_mode():
             model(torch.zeros(2, channels_of(model), height, width))
     except (RuntimeError, AssertionError, ValueError) as error:
-        # torch has no class of its own for it, and the caller has advice on memory.
+        # torch has no class for this error, and the caller's advice is about memory.
         if "allocate memory" in str(error):
             raise
         raise ExportRefused(
@@ -100,7 +100,7 @@ def _check_channels(model: nn.Module, *, greyscale: bool) -> None:
         )
 
 
-def _not_here(error: Exception) -> str:
+def _cannot_rebuild(error: Exception) -> str:
     reason = str(error).partition("\n")[0][:200]
     is_missing = isinstance(error, CannotBuild)
     what = f"has no {reason}" if is_missing else f"can't run its layers ({reason})"

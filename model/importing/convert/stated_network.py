@@ -28,9 +28,9 @@ HEADS: tuple[Head, ...] = ("fastai", "native")
 def load_stated_network(
     weights: Mapping[str, Tensor], parts: LearnerParts, steps: GraphInput
 ) -> tuple[nn.Module, NetworkName]:
-    """Return the network that takes the weights, all of them, and its name.
+    """Return the network that all the weights fit, and its name.
 
-    Tried are fastai's ``vision_learner`` and the network as its library builds it.
+    Tries fastai's ``vision_learner``, then the network as its library builds it.
 
     Args:
         weights: the state dict.
@@ -38,8 +38,8 @@ def load_stated_network(
         steps: the preprocessing.
 
     Raises:
-        ExportRefused: none of that name, none that takes the weights, a different number of
-            outputs, or photos of a size that it can't take.
+        ExportRefused: no network has that name, the weights don't fit, the number of outputs
+            differs, or the network can't take photos of that size.
     """
     arch, labels = parts.architecture, len(parts.labels)
     listed = all_names()
@@ -81,7 +81,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> Shapes:
 
 
 def _misfits(own: Shapes, given: Shapes) -> dict[str, list[str]]:
-    """Return the names of tensors by the way in which a file differs from a network."""
+    """Return the names of the tensors that differ between a network and a file, by kind."""
     common = [name for name in own if name in given]
     return {
         "missing": [name for name in own if name not in given],
@@ -91,7 +91,7 @@ def _misfits(own: Shapes, given: Shapes) -> dict[str, list[str]]:
 
 
 def _describe_misfit(arch: str, labels: int, own: Shapes, given: Shapes) -> str:
-    """Return what differs, and what to do."""
+    """Describe the differences, and what to do."""
     misfits = {what: names for what, names in _misfits(own, given).items() if names}
     if list(misfits) == ["of another shape"]:
         pairs = [(own[name], given[name]) for name in misfits["of another shape"]]

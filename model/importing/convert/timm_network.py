@@ -14,7 +14,7 @@ __all__ = ["rebuild_timm", "timm_name"]
 
 
 def timm_name(attributes: Mapping[str, Any]) -> str:
-    """Return the name under which timm lists a network, which its attributes hold, or nothing."""
+    """Return timm's name of a network from its attributes; empty if they have none."""
     for key in ("pretrained_cfg", "default_cfg"):
         config = attributes.get(key)
         name = config.get("architecture") if isinstance(config, dict) else None
@@ -27,8 +27,8 @@ def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
     """Return timm's networks within a network, built by name with the weights of the export.
 
     Returns:
-        Networks by the ``id`` of the layer that each stands for; those whose names or weights
-        the installed timm does not know are missing.
+        Networks by the ``id`` of the layer that each replaces, without those whose names or
+        weights the installed timm does not know.
     """
     rebuilt: dict[int, nn.Module] = {}
     for layer in network.layers():

@@ -1,4 +1,4 @@
-"""A network whose class travels as code, unpickled with ``--trust``. Runs the file's code."""
+"""A network with classes of its own, unpickled with ``--trust``. Runs the file's code."""
 
 import builtins
 import pickle
@@ -23,14 +23,14 @@ UNNEEDED = ("fastai", "fastcore", "fastprogress", "fasttransform", "pathlib", "p
 
 
 class TrustingUnpickler(pickle.Unpickler):
-    """Unpickles a learner, but turns what fastai needs for data and training into placeholders."""
+    """Unpickles a learner, but makes placeholders of fastai's parts for data and training."""
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)
         self.reading = UnpickleResult()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a name stands for; a placeholder where that is missing or not needed."""
+        """Return the class or function of a name; a placeholder if it is missing or not needed."""
         if (module, name) in (("builtins", "getattr"), ("__builtin__", "getattr")):
             return _getattr
         is_network = any(module == name or module.startswith(f"{name}.") for name in NETWORKS)
@@ -75,7 +75,7 @@ def _getattr(owner: Any, name: str, *default: Any) -> Any:
 
 
 def _missing_part(model: Any) -> str:
-    """Return the name of the first placeholder in a network, or nothing."""
+    """Return the name of the first placeholder in a network; empty if there is none."""
     pending, seen = [model], set()
     while pending:
         part = pending.pop()

@@ -36,7 +36,7 @@ class WorkerReport(StrictModel):
         return cls(
             labels=parts.labels,
             multilabel=parts.loss == "sigmoid",
-            # Absent where it's the usual one, as in bundles from before there were others.
+            # Absent for the default, as in bundles that are older than the setting.
             threshold=None if is_usual else parts.threshold,
             recipe=recipe,
             architecture=architecture,

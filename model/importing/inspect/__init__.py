@@ -2,9 +2,9 @@
 
     file ─ container ─► pickle ─ unpickler ─► placeholders ─ learner, network ─► report
 
-A pickle is a program. Here Python's own unpickler follows it, but every class and function
-that it names is a placeholder, so a call only notes its arguments. It happens in a process with
-limits, because a file can still be made to fill the memory.
+A pickle is a program. Python's own unpickler runs it here, but every class and function that it
+names is a placeholder, so a call only records its arguments. The reader is a process with limits,
+because a file can still be made to fill the memory.
 """
 
 import json
@@ -29,10 +29,10 @@ MAX_REPORT_BYTES = 2**26
 
 
 def inspect_export(path: Path) -> ExportReport:
-    """Return what an export holds, what an import makes of it and what blocks it.
+    """Return the report on an export: its contents, an import's steps, and the findings.
 
     Raises:
-        ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
+        ExportRefused: the file is missing, not an export, cut short, or made to exhaust the
             machine; or this is Windows.
     """
     limits = launcher.Limits(WALL_SECONDS, CPU_SECONDS, min(MEMORY_MB, settings().memory_mb))

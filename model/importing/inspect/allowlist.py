@@ -29,7 +29,7 @@ REFUSED = re.compile(r"timm\.models\.(hub|factory|registry|helpers|features|fx_f
 """Modules within the above that define no layers."""
 
 NO_LAYERS = {("fastai.layers", "Debugger")}
-"""A module that stops the program where it is called."""
+"""A layer that stops the program when it is called."""
 
 FUNCTIONS = frozenset(
     {
@@ -65,7 +65,7 @@ HOOKS = frozenset(
         "_load_state_dict_post_hooks",
     }
 )
-"""Attributes of a layer that hold code which torch calls; none is taken over."""
+"""Attributes of a layer that hold code which torch calls; none is imported."""
 
 
 def is_allowed_module(module: str) -> bool:

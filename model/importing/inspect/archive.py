@@ -23,10 +23,10 @@ MAX_PICKLE = 64 * 2**20
 """Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
 
 MAX_RATIO = 100
-"""Most times that a part may be larger than packed. torch packs nothing."""
+"""Largest compression ratio of a part; torch compresses nothing."""
 
 RATIO_FROM = 2**20
-"""Bytes below which a ratio proves nothing."""
+"""Smallest size of a part, in bytes, at which its ratio is checked."""
 
 MAX_MEMBERS = 50_000
 
@@ -48,7 +48,7 @@ class Archive:
     pickle: bytes
 
     def has_storage(self, storage: Storage) -> bool:
-        """Return True if the zip lists all bytes of a storage; any, if its type is unknown."""
+        """Return True if the zip lists a storage in full; of unknown types, any size counts."""
         info = self.zipped.NameToInfo.get(f"{self.top}/data/{storage.key}")
         return info is not None and (storage.type not in DTYPES or info.file_size == storage.bytes)
 
@@ -56,7 +56,7 @@ class Archive:
         """Return the bytes of a storage.
 
         Raises:
-            StrangeTensor: it is not in the zip, or has another size.
+            StrangeTensor: the storage is not in the zip, or has another size.
         """
         try:
             info = self.zipped.getinfo(f"{self.top}/data/{storage.key}")
@@ -69,10 +69,10 @@ class Archive:
 
 
 def read_archive(file: BinaryIO) -> Archive:
-    """Return what is in a torch zip; its weights are read later.
+    """Read a torch zip; its weights are read later.
 
     Raises:
-        ExportRefused: cut short, not torch's, contradictory, or a bomb.
+        ExportRefused: the zip is cut short, not torch's, contradictory, or a bomb.
     """
     opened = _open(file)
     infos = opened.infolist()
@@ -125,22 +125,22 @@ def _check_parts(pickles: int, names: Sequence[str], top: str) -> None:
             "This is a TorchScript file (torch.jit.save), not a fastai export: the labels and "
             f"how photos are prepared are missing. {AGAIN}"
         )
-    strange = [name for name in names if not name.startswith(f"{top}/")]
-    strange += sorted(name for name in inner if not _is_torchs(name))
-    if strange:
-        listed = ", ".join(printable(name) for name in strange[:5])
+    unexpected = [name for name in names if not name.startswith(f"{top}/")]
+    unexpected += sorted(name for name in inner if not _is_torch_part(name))
+    if unexpected:
+        listed = ", ".join(printable(name) for name in unexpected[:5])
         raise ExportRefused(
             f"The file holds parts that torch does not write: {listed}. Do not load it."
         )
 
 
-def _is_torchs(name: str) -> bool:
+def _is_torch_part(name: str) -> bool:
     is_data = name.startswith(("data/", ".")) and ".." not in name
     return not name or name in PLAIN_RECORDS or is_data
 
 
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return a part's bytes, as many as the list says and no more."""
+    """Return a part's bytes, exactly as many as the directory lists."""
     try:
         return zips.read_member(opened, info, info.file_size)
     except zips.UnsupportedMember:

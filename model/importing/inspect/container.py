@@ -25,7 +25,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """The number that torch's older format begins with, as a pickle."""
 
 LEGACY_PICKLES = 5
-"""Magic number, protocol, machine, the object, the keys of its weights."""
+"""Pickles of the older format: magic number, protocol, machine, object, keys of its weights."""
 
 MIN_PICKLE = 20
 """Size in bytes below which a pickle without names holds nothing useful."""
@@ -35,8 +35,8 @@ MIN_PICKLE = 20
 class ExportFile:
     """An opened file, read into placeholders.
 
-    ``damage`` says where a pickle breaks off; ``root`` is None then. ``offsets`` says
-    where the bytes of each storage lie.
+    ``damage`` describes where a pickle breaks off; ``root`` is None then. ``offsets`` are the
+    positions of the storages' first bytes.
     """
 
     format: Literal["zip", "legacy", "pickle", "safetensors"]
@@ -56,7 +56,7 @@ class ExportFile:
 
     @property
     def has_weights(self) -> bool:
-        """True if a zip has the storages that its pickle names, and for other formats."""
+        """True unless a zip lacks storages that its pickle names."""
         archive = self.archive
         return archive is None or all(map(archive.has_storage, self.reading.storages.values()))
 
@@ -64,7 +64,7 @@ class ExportFile:
         """Return the bytes of a storage.
 
         Raises:
-            StrangeTensor: it is not in the file, or only in part.
+            StrangeTensor: the storage is missing or incomplete.
         """
         storage = self.reading.storages[key]
         if self.archive is not None:
@@ -83,7 +83,7 @@ def open_export(path: Path) -> Iterator[ExportFile]:
     """Open a file and read its pickle into placeholders.
 
     Raises:
-        ExportRefused: no such file, not an export at all, cut short, or made to exhaust the
+        ExportRefused: the file is missing, not an export, cut short, or made to exhaust the
             machine.
     """
     try:
@@ -130,7 +130,7 @@ def _read_zip(file: BinaryIO, size: int) -> ExportFile:
 
 
 def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
-    """Read pickles in a row: torch's older format, or one that torch did not write."""
+    """Read consecutive pickles: torch's older format, or one pickle of another program."""
     export = ExportFile("pickle", size, None, UnpickleResult())
     data = io.BytesIO(file.read(MAX_PICKLE + 1))
     roots = [_load(data, export)]
@@ -159,7 +159,7 @@ def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
 
 
 def _load(data: io.BytesIO, export: ExportFile) -> Any:
-    """Read one pickle, and note what goes wrong."""
+    """Read one pickle; record a failure in ``export``."""
     try:
         return Unpickler(data, export.reading).load()
     except LimitExceeded as error:
@@ -175,7 +175,7 @@ def _load(data: io.BytesIO, export: ExportFile) -> Any:
 
 
 def _locate(export: ExportFile, keys: Any, file: BinaryIO, at: int) -> None:
-    """Note where each storage begins: each is preceded by its count, in eight bytes."""
+    """Record the offset of each storage; its count precedes it, in eight bytes."""
     storages = export.reading.storages
     if not isinstance(keys, list) or set(map(str, keys)) != set(storages):
         export.damage = "its list of weights is not that of its tensors"

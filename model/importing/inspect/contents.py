@@ -1,4 +1,4 @@
-"""The object in an opened file, as far as an import understands it, and what becomes of it."""
+"""The contents of an opened file, and an import's steps for them."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["Contents", "read_contents"]
 
 @dataclass(frozen=True)
 class Contents:
-    """The parts of a learner and its network, or weights; else ``reason`` says why not."""
+    """The parts of a learner and its network, or weights; ``reason`` says why a part is missing."""
 
     parts: LearnerParts | None = None
     network: Network | None = None
@@ -24,7 +24,7 @@ class Contents:
 
     @property
     def plan(self) -> tuple[str, ...]:
-        """The import's steps, one sentence each; for weights, what is known of them."""
+        """The import's steps, one sentence each; for weights, their description."""
         if self.weights:
             return describe_weights(self.weights)
         return _plan(self.parts, self.network) if self.parts and self.network else ()

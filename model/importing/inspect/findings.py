@@ -36,8 +36,8 @@ def find_problems(
     Args:
         export: the file.
         contents: the learner or the weights, as far as they were read.
-        kind: of learner.
-        task: what it gives for a photo.
+        kind: the kind of learner.
+        task: its task.
     """
     findings = list(_damage(export))
     if contents.weights is None:
@@ -120,7 +120,7 @@ def _own_network(network: Network | None) -> Iterator[Finding]:
     if network is None or not network.own:
         return
     names = list_some([printable(layer.full) for layer in network.own])
-    if any(layer.carried for layer in network.own):
+    if any(layer.embedded for layer in network.own):
         place = (
             f"Its network is made of {names}, whose code is embedded in the file and fits only the "
             "Python version that compiled it. Only running that code rebuilds it."

@@ -1,4 +1,4 @@
-"""Files that are often taken for an export: what each is, and what to do instead."""
+"""Files often mistaken for an export: a description of each, and what to do instead."""
 
 import re
 from collections.abc import Collection
@@ -41,7 +41,7 @@ FORMATS: tuple[tuple[bytes, str], ...] = (
     (rb"%PDF", f"a PDF, not a learner. {AGAIN}"),
     (rb"(\xef\xbb\xbf)?\s*(?i:<!doctype|<html|<\?xml|<head)", PAGE),
     (rb".{4}TFL3", f"a TensorFlow Lite model, not a fastai export. {NO_IMPORT}"),
-    (rb"(\xef\xbb\xbf)?\s*[{\[][\x00-\x7f]*\Z", f"a text (JSON, a notebook), no learner. {AGAIN}"),
+    (rb"(\xef\xbb\xbf)?\s*[{\[][\x00-\x7f]*\Z", f"a text file (JSON, a notebook). {AGAIN}"),
     # A protobuf that begins with ONNX's version, or names ONNX or its writer.
     (
         rb"\x08[\x01-\x1f][\x12\x3a\x42]|[\x08\x0a\x3a].{0,252}(?i:onnx)",

@@ -1,4 +1,4 @@
-"""An opened export → the report on it: what it is, what an import makes of it, what blocks it."""
+"""The report on an opened export: its kind, an import's steps, and the findings."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -48,7 +48,7 @@ def inspect_file(path: Path) -> ExportReport:
     ``inspect_export`` does the same in a process of its own, with limits.
 
     Raises:
-        ExportRefused: no such file, not an export at all, or made to exhaust the machine.
+        ExportRefused: the file is missing, not an export, or made to exhaust the machine.
     """
     with open_export(path) as export:
         if export.limit:

@@ -1,4 +1,4 @@
-"""A fastai learner as placeholders → what an import needs of it, as plain data."""
+"""The parts of a fastai learner that an import needs, read from placeholders as plain data."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ LOSSES: dict[str, Loss] = {
     "torch.nn.modules.loss.BCEWithLogitsLoss": "sigmoid",
     "torch.nn.functional.binary_cross_entropy_with_logits": "sigmoid",
 }
-"""Loss functions, and what the network's outputs are under each."""
+"""The activation that each loss function implies."""
 
 VOCABULARIES = {
     "fastai.data.transforms.Categorize",
@@ -82,8 +82,8 @@ def read_learner(root: Any) -> LearnerParts:
     """Return the parts of a learner.
 
     Raises:
-        ExportRefused: it is no learner of photos and labels; the message names what is not
-            understood.
+        ExportRefused: it is no learner of photos and labels; the message names the part that
+            is not understood.
     """
     kind = full_name(root)
     if not isinstance(root, Placeholder) or kind != "fastai.learner.Learner":
@@ -165,8 +165,8 @@ def check_labels(labels: Sequence[Any], advice: str) -> tuple[str, ...]:
     texts = [_label(label, advice) for label in labels]
     if not texts:
         raise ExportRefused("Its list of labels (dls.vocab) is empty.")
-    if twice := [text for text, count in Counter(texts).items() if count > 1]:
-        raise ExportRefused(f"Two of its labels read the same: {twice[0]!r}. {advice}")
+    if duplicates := [text for text, count in Counter(texts).items() if count > 1]:
+        raise ExportRefused(f"Two of its labels read the same: {duplicates[0]!r}. {advice}")
     return tuple(texts)
 
 
@@ -197,10 +197,10 @@ def _label(label: Any, advice: str) -> str:
 
 
 def read_loss(loss: Any) -> tuple[Loss, float]:
-    """Return what the loss function makes of the network's outputs, and the threshold.
+    """Return the activation that the loss function implies, and the threshold.
 
     Raises:
-        ExportRefused: it is not a known loss function of classifiers, or its threshold is none.
+        ExportRefused: it is not a known loss function of classifiers, or the threshold is invalid.
     """
     settings = loss.attributes if isinstance(loss, Placeholder) else {}
     name = full_name(loss)
@@ -221,7 +221,7 @@ def _threshold(value: Any) -> float:
         threshold = plain(value)
     except Unreadable as error:
         threshold = error
-    # NaN is neither above nor below.
+    # Written so that NaN is refused.
     if isinstance(threshold, int | float) and 0 < threshold < 1:
         return float(threshold)
     raise ExportRefused(
@@ -232,13 +232,13 @@ def _threshold(value: Any) -> float:
 
 
 def _opens_greyscale(transforms: list[Any]) -> bool:
-    """Return True if photos open in greyscale; nothing else may be done there.
+    """Return True if photos are opened in greyscale, False if in colour.
 
     Transforms before the one that opens a photo read a table or a folder, and are skipped for
     single photos, as fastai does.
 
     Raises:
-        ExportRefused: they are opened in another way.
+        ExportRefused: photos are opened in another way.
     """
     acting = [transform for transform in transforms if not is_noop(transform)]
     if not acting:
@@ -252,7 +252,7 @@ def _opens_greyscale(transforms: list[Any]) -> bool:
 
 
 def _created_image(function: Any) -> str:
-    """Return the class of images whose ``create`` opens photos; nothing if it is another."""
+    """Return the image class whose ``create`` opens photos; empty for another function."""
     if isinstance(function, PlaceholderType):
         owner, _, method = function.full.rpartition(".")
         return owner if method == "create" else ""
@@ -268,11 +268,11 @@ CREATE = {"fastai.vision.core.PILBase.create", "fastai.vision.core.PILImage.crea
 
 
 def _is_compiled_create(function: Any) -> bool:
-    """Return True for compiled code in the file that goes by the name of fastai's ``create``."""
+    """Return True for embedded code with the name of fastai's ``create``."""
     if not full_name(function).endswith("._make_function") or len(function.args) < 2:
         return False
-    code, around = function.args[:2]
-    if not isinstance(around, dict) or around.get("__name__") != "fastai.vision.core":
+    code, namespace = function.args[:2]
+    if not isinstance(namespace, dict) or namespace.get("__name__") != "fastai.vision.core":
         return False
     return "PILBase.create" in [arg for arg in getattr(code, "args", ()) if isinstance(arg, str)]
 
@@ -282,7 +282,7 @@ def _architecture(arch: Any) -> str:
 
 
 def _unneeded(attributes: dict[Any, Any], photos: list[Any], target: list[Any]) -> Iterator[str]:
-    """Name the functions and objects that answering does not need."""
+    """Yield the names of functions and objects that predictions don't need."""
     for transform in (*photos[:-1], *target):
         name = full_name(transform)
         if name in FUNCTIONS and not is_noop(transform):
@@ -293,7 +293,7 @@ def _unneeded(attributes: dict[Any, Any], photos: list[Any], target: list[Any]) 
 
 
 def _inner_names(values: Any) -> list[str]:
-    """Return the names of callbacks, or of metrics, which fastai wraps; none if unreadable."""
+    """Return the names of callbacks, or of metrics, which fastai wraps; empty if unreadable."""
     try:
         listed = elements(values)
     except Unreadable:

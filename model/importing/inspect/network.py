@@ -1,4 +1,4 @@
-"""A network as placeholders → its layers as plain data, checked before torch sees any of it."""
+"""The layers of a network, read from placeholders as plain data and checked without torch."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from .values import Unreadable, full_name, plain
 __all__ = ["Function", "Layer", "LeftOut", "Network", "read_network"]
 
 MAX_DEPTH = 60
-"""Layers inside of layers; torch walks through them by recursion."""
+"""Most levels of nested layers, which torch traverses by recursion."""
 
 MAX_LAYERS = 20_000
-"""Layers, counted as often as they are part of others."""
+"""Most layers, counting a shared one at each use."""
 
-RUNNING = {"_forward_hooks", "_forward_pre_hooks"}
-"""Hooks that change what a layer answers."""
+OUTPUT_HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
+"""Hooks that can change a layer's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,22 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An attribute that is no plain value, so that it is not taken over; its name or class."""
+    """An attribute that is not a plain value, so not imported, by its name or class."""
 
     name: str
 
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """A layer by the name of its class, and what it holds."""
+    """A layer: its class by name, its tensors, layers and attributes."""
 
     module: str
     name: str
-    carried: bool = False
+    embedded: bool = False
     parameters: dict[str, Tensor | None] = field(default_factory=dict)
     buffers: dict[str, Tensor | None] = field(default_factory=dict)
     transient: frozenset[str] = frozenset()
-    """Buffers that are not among the weights."""
+    """Names of buffers that are not among the weights."""
     layers: dict[str, "Layer | None"] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -58,18 +58,18 @@ class Layer:
     @property
     def is_allowed(self) -> bool:
         """True if its class is in a module of the allow-list."""
-        return not self.carried and is_allowed_layer(self.module, self.name)
+        return not self.embedded and is_allowed_layer(self.module, self.name)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network's layers, and those whose classes are on no list."""
+    """A network's layers, and those whose classes are not on the allow-list."""
 
     root: Layer
     own: tuple[Layer, ...]
 
     def layers(self) -> Iterator[Layer]:
-        """Yield each layer once, however often it is part of others."""
+        """Yield each layer once, even if several others contain it."""
         pending, seen = [self.root], {id(self.root)}
         while pending:
             layer = pending.pop()
@@ -88,8 +88,8 @@ def read_network(value: Any) -> Network:
     """Return the layers of a network.
 
     Raises:
-        ExportRefused: it is no network, or no real one is made like it: layers that contain
-            themselves, tensors beyond their numbers, code in place of a layer's own.
+        ExportRefused: it is not a network, or is malformed: layers that contain themselves,
+            tensors beyond their storage, code in place of a method.
     """
     reader = _Reader()
     root = reader.read(value)
@@ -99,7 +99,7 @@ def read_network(value: Any) -> Network:
 
 
 class _Reader:
-    """Walks through a network, children first, without recursion."""
+    """Traverses a network, children first, without recursion."""
 
     def __init__(self) -> None:
         self.layers: dict[int, Layer] = {}
@@ -146,7 +146,7 @@ class _Reader:
 
     def _finish(self, value: Placeholder, path: str) -> None:
         kind: Any = type(value)
-        layer = Layer(kind.module, kind.name, kind.carried)
+        layer = Layer(kind.module, kind.name, kind.embedded)
         state = value.attributes
         children = state["_modules"]
         layer.layers = {
@@ -195,11 +195,11 @@ class _Reader:
         for key, value in state.items():
             if not isinstance(key, str):
                 raise _strange(path, "has an attribute without a name")
-            # Python looks up __call__ and the like on the class, so here they change nothing.
+            # Python looks up __call__ and the like on the class; an instance's have no effect.
             if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
                 continue
             if key in HOOKS:
-                if key in RUNNING and value:
+                if key in OUTPUT_HOOKS and value:
                     raise ExportRefused(
                         f"A hook changes what its layer {path or 'at the top'} answers "
                         f"({key.strip('_')}), and hooks are code, which no import runs. Remove it "
@@ -226,7 +226,7 @@ STRUCTURE = {
 
 
 def _attribute(value: Any) -> Any:
-    if isinstance(value, PlaceholderType) and value.full in FUNCTIONS and not value.carried:
+    if isinstance(value, PlaceholderType) and value.full in FUNCTIONS and not value.embedded:
         return Function(value.full)
     try:
         tensor = as_tensor(value)

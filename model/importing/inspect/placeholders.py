@@ -18,12 +18,12 @@ DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "|b1",
 }
-"""torch's storages, and the types of their numbers in NumPy."""
+"""NumPy's types by torch's storages."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A tensor's numbers, by reference: torch's name of their type, key and count."""
+    """A reference to a tensor's numbers: torch's name of their type, their key and count."""
 
     # Without slots: up to Python 3.11.3 they would replace __setstate__.
 
@@ -37,7 +37,7 @@ class Storage:
         return self.size * int(DTYPES.get(self.type, "8")[-1])
 
     def __setstate__(self, state: Any) -> None:
-        """Refuse what a pickle sets on it after it was checked."""
+        """Refuse changes that a pickle makes after the check."""
         raise TypeError("a tensor's numbers are changed while the file is read")
 
 
@@ -50,20 +50,20 @@ class PlaceholderType(type):
 
     module: str = ""
     name: str = ""
-    carried: bool = False
-    """True if the code is in the file itself, as cloudpickle writes it."""
+    embedded: bool = False
+    """True if its code is in the file, as cloudpickle writes it."""
 
     @classmethod
     def of(cls, module: str, name: str) -> "PlaceholderType":
         """Return a new placeholder of ``module.name``."""
-        made = type.__new__(cls, "Placeholder", (Placeholder,), {"__slots__": ()})
-        type.__setattr__(made, "module", module)
-        type.__setattr__(made, "name", name)
-        return made
+        placeholder = type.__new__(cls, "Placeholder", (Placeholder,), {"__slots__": ()})
+        type.__setattr__(placeholder, "module", module)
+        type.__setattr__(placeholder, "name", name)
+        return placeholder
 
     def __setattr__(cls, key: str, value: Any) -> None:
-        """Refuse what a pickle sets on a class; only the reader sets the flag ``carried``."""
-        if key != "carried" or value is not True:
+        """Refuse changes by a pickle; only the reader sets the flag ``embedded``."""
+        if key != "embedded" or value is not True:
             raise TypeError("a class is changed while the file is read")
         type.__setattr__(cls, key, value)
 
@@ -77,7 +77,7 @@ class PlaceholderType(type):
 
 
 class Placeholder(metaclass=PlaceholderType):
-    """The placeholder of an object: what it was made of, and the state that it was given.
+    """The placeholder of an object, with its arguments, state and items.
 
     ``args`` and ``kwargs`` are those of the call; ``state`` is what the pickle sets afterwards,
     or None; ``items`` are elements, or pairs of key and value, that it appends.
@@ -91,7 +91,7 @@ class Placeholder(metaclass=PlaceholderType):
     items: list[Any] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Placeholder":
-        """Note the arguments and do nothing with them."""
+        """Record the arguments and do nothing with them."""
         made = object.__new__(cls)
         made.args, made.kwargs, made.state, made.items = args, kwargs, None, None
         return made
@@ -100,7 +100,7 @@ class Placeholder(metaclass=PlaceholderType):
         pass
 
     def __call__(self, *args: Any, **kwargs: Any) -> "Placeholder":
-        """Note the call of a function that is itself the result of a call."""
+        """Record the call of a function that is itself the result of a call."""
         return Placeholder(self, *args, **kwargs)
 
     def __setstate__(self, state: Any) -> None:
@@ -110,7 +110,7 @@ class Placeholder(metaclass=PlaceholderType):
         self.append((key, value))
 
     def append(self, item: Any) -> None:
-        """Keep an element."""
+        """Record an element."""
         if self.items is None:
             self.items = []
         self.items.append(item)
@@ -118,13 +118,13 @@ class Placeholder(metaclass=PlaceholderType):
     add = append
 
     def extend(self, items: list[Any]) -> None:
-        """Keep several elements."""
+        """Record several elements."""
         for item in items:
             self.append(item)
 
     @property
     def attributes(self) -> dict[Any, Any]:
-        """The state as a dictionary of attributes; empty if it is something else.
+        """The state as a dictionary of attributes; empty for other states.
 
         An object with slots has a pair of dictionaries.
         """

@@ -37,8 +37,8 @@ class ExportReport(StrictModel):
     ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before),
     ``pickle`` or ``safetensors``. The kind ``weights`` is a state dict alone.
     ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,
-    ``boxes`` or ``unknown``. ``labels`` is empty where they were not found. ``plan`` says what
-    an import does with it, ``left_behind`` what it does not take along. ``names`` are the classes
+    ``boxes`` or ``unknown``. ``labels`` is empty where they were not found. ``plan`` are the
+    steps of an import, ``left_behind`` the parts that it leaves out. ``names`` are the classes
     and functions that the file refers to, by full name. ``needs_trust`` is true where the network's
     own code would have to run. Texts from the file are safe to print.
     """
@@ -69,5 +69,5 @@ class ExportReport(StrictModel):
 
 
 def printable(text: str, limit: int = MAX_PRINTED) -> str:
-    r"""Return a text from a file, fit for a terminal: the invisible is written as ``\x1b``."""
+    r"""Return a file's text fit for a terminal, with invisible characters as ``\x1b``."""
     return escape(text if len(text) <= limit else text[:limit] + "…")

@@ -30,7 +30,7 @@ STORAGES = {
     "U8": "ByteStorage",
     "BOOL": "BoolStorage",
 }
-"""Types of numbers, and torch's storages of them."""
+"""torch's storages by the types of safetensors."""
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -39,7 +39,7 @@ def is_safetensors(head: bytes) -> bool:
 
 
 def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """Return the tensors by name, and where the numbers of each begin, by its storage's key.
+    """Return the tensors by name, and the offset of each one's numbers by its storage's key.
 
     Raises:
         ExportRefused: the header is damaged, or contradicts itself or the file's size.
@@ -73,14 +73,14 @@ def read_safetensors(file: BinaryIO, size: int) -> tuple[dict[str, Tensor], dict
 
 
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object: json itself takes the last of two values, other readers the first."""
+    """Return a JSON object without duplicate keys, of which readers take the first or the last."""
     if len(values := dict(pairs)) < len(pairs):
         raise _damaged("its list of tensors has a name twice")
     return values
 
 
 def _tensor(name: str, entry: Any, available: int) -> tuple[Tensor, int, int]:
-    """Return a tensor, and where its first byte is and its last one ends, after the header."""
+    """Return a tensor, and the begin and end of its bytes, counted from the end of the header."""
     try:
         kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Tensors in a pickle: where their numbers are, without torch."""
+"""Tensors in a pickle, as views of their storages, without torch."""
 
 import math
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ MAX_SHARING = 4
 """Most numbers of all tensors, in multiples of those that the file holds."""
 
 MAX_WRAPPED = 4
-"""Functions around functions that make one tensor."""
+"""Most wrappers around the function that makes a tensor."""
 
 PLAIN = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
@@ -45,7 +45,7 @@ class Tensor:
 
     @property
     def count(self) -> int:
-        """The number of its numbers."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
@@ -134,7 +134,7 @@ def to_numpy(tensor: Tensor, data: bytes) -> NDArray[Any]:
             writeable=False,
         )
     except (ValueError, OverflowError):
-        # An empty tensor: nothing else limits its other sides.
+        # The tensor is empty, so that no check has limited its other sides.
         raise StrangeTensor("a tensor is larger than any array") from None
     if tensor.storage.type == "BFloat16Storage":
         return (view.astype(np.uint32) << 16).view(np.float32)

@@ -30,7 +30,7 @@ RESIZED_TWICE = (
 
 
 class CannotFold(Exception):
-    """A transform that can't be reproduced where it stands; ``str()`` says where that is."""
+    """A transform that can't be reproduced at its position, which ``str()`` names."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Transform:
 
 
 def _fold_resize(steps: Preprocessing, settings: Settings) -> None:
-    """``Resize``: at validation the centre."""
+    """Fold ``Resize``, which takes the centre at validation."""
     _start_recipe(
         steps,
         settings,
@@ -87,7 +87,7 @@ def _fold_resize(steps: Preprocessing, settings: Settings) -> None:
 
 
 def _fold_random_resized_crop(steps: Preprocessing, settings: Settings) -> None:
-    """``RandomResizedCrop``: at validation distorted to a little more, then its centre."""
+    """Fold ``RandomResizedCrop``: at validation a squish to a larger size, then its centre."""
     height, width = settings["size"]
     extra = ceil(max(width, height) * settings["val_xtra"] / 8) * 8
     resize = height + extra, width + extra
@@ -104,7 +104,7 @@ def _start_recipe(steps: Preprocessing, settings: Settings, **values: Any) -> No
 
 
 def _fold_crop(steps: Preprocessing, settings: Settings) -> None:
-    """``CropPad`` and ``RandomCrop`` after resizing: at validation the centre."""
+    """Fold ``CropPad`` or ``RandomCrop`` after resizing: at validation the centre."""
     if not steps.recipe or steps.recipe.get("crop"):
         raise CannotFold("after another" if steps.recipe else "first")
     size, resized = settings["size"], steps.recipe["resize"]
@@ -128,13 +128,13 @@ def _fold_normalize(steps: Preprocessing, settings: Settings) -> None:
     if not steps.is_float:
         raise CannotFold("on batches")
     mean, std = (_channel_stats(settings[key]) for key in ("mean", "std"))
-    # ((x - mean) / std - own mean) / own std, as one.
+    # ((x - mean) / std - own mean) / own std, as one normalisation.
     steps.mean, steps.std = steps.mean + mean * steps.std, steps.std * std
     steps.is_normalised = True
 
 
 def _channel_stats(numbers: Any) -> NDArray[np.float64]:
-    """Return one number per channel; one alone is for all three."""
+    """Return one number per channel; a single number applies to all three."""
     array = np.asarray(numbers, dtype=np.float64).ravel()
     if array.size not in (1, 3) or not np.isfinite(array).all():
         raise CannotFold(f"with {array.size} numbers where 3 are expected")

@@ -1,4 +1,4 @@
-"""Pipelines of fastai as placeholders → the transforms that act at validation."""
+"""The transforms of fastai's pipelines that act at validation, read from placeholders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ REFUSED = {
     f"{AUGMENT}.RatioResize": "RatioResize gives every photo another size, and Loupe needs one. "
     "Train it with item_tfms=Resize(..., method='pad') and export it again."
 }
-"""Transforms with a remedy of their own."""
+"""Messages of transforms with a remedy of their own."""
 
 NOOP = {"fastai.imports.noop", "fastcore.imports.noop", "fastcore.basics.noop"}
 FUNCTIONS = {"fastcore.transform.Transform", "fasttransform.transform.Transform"}
@@ -62,7 +62,7 @@ class Step:
         return cls(name, {**TRANSFORMS[name].settings, **settings})
 
     def describe(self) -> str:
-        """Return what it does in words; nothing if that isn't worth a word."""
+        """Describe the step in words; return an empty string if it needs none."""
         return TRANSFORMS[self.name].describe(self.name.rpartition(".")[2], self.settings)
 
 
@@ -70,7 +70,7 @@ def transforms_of(pipeline: Any) -> list[Any]:
     """Return the transforms of a fastai ``Pipeline``.
 
     Raises:
-        ExportRefused: it is no pipeline.
+        ExportRefused: the object is not a pipeline.
     """
     try:
         return elements(pipeline.attributes["fs"])
@@ -94,7 +94,7 @@ def acting_steps(pipeline: Any) -> tuple[Step, ...]:
 
 
 def fold_photo(steps: Sequence[Step]) -> Preprocessing:
-    """Return what is done to single photos, checked as a ``PreprocessConfig``.
+    """Return the preprocessing of single photos, checked as a ``PreprocessConfig``.
 
     Raises:
         ExportRefused: a transform can't be reproduced, or photos don't get one size.
@@ -150,7 +150,7 @@ def wrapped_name(transform: Placeholder) -> str:
 
 def wrapped_function(transform: Placeholder) -> Any:
     """Return the function that a ``Transform`` wraps, as a placeholder; None if it has none."""
-    # The first is how fastai before 2.8 wrote it.
+    # fastai before 2.8 wrote init_enc.
     function = transform.attributes.get("init_enc")
     if function is None:
         dispatcher = transform.attributes.get("encodes")

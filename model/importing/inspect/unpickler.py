@@ -20,10 +20,10 @@ MAX_NUMBERS = 2**48
 
 
 class OrderedDict(collections.OrderedDict[Any, Any]):
-    """Python's own, without attributes: a pickle could put others in the place of its methods."""
+    """An ordered dictionary without attributes, by which a pickle could replace its methods."""
 
     def __setstate__(self, state: Any) -> None:
-        """Keep nothing; torch notes versions of layers there (``_metadata``)."""
+        """Drop the state, in which torch keeps versions of layers (``_metadata``)."""
 
 
 PLAIN: dict[tuple[str, str], Any] = {
@@ -34,11 +34,11 @@ PLAIN: dict[tuple[str, str], Any] = {
     ("builtins", "dict"): dict,
     ("collections", "OrderedDict"): OrderedDict,
 }
-"""The only real things a file can name: Python's own containers."""
+"""The only real classes that a file can name: Python's own containers."""
 
 
 class LimitExceeded(pickle.UnpicklingError):
-    """A pickle that needs more than an export does."""
+    """A pickle that needs more than any export."""
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def resolve(reading: UnpickleResult, module: str, name: str) -> Any:
-    """Return what stands for ``module.name`` of a pickle: a placeholder, or a container."""
+    """Return the object for ``module.name`` in a pickle: a placeholder, or a container."""
     # Protocols 0 to 2 write Python 2's names.
     module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
     module = _compat_pickle.IMPORT_MAPPING.get(module, module)
@@ -133,21 +133,21 @@ class _Emulated:
 
 
 def _getattr(reading: UnpickleResult, owner: Any, name: Any, *_: Any) -> Any:
-    """``getattr`` on a class or module gives a longer name."""
+    """Emulate ``getattr`` on a class or module: return the placeholder of the longer name."""
     if isinstance(name, str) and isinstance(owner, PlaceholderType):
         return reading.named(owner.module, f"{owner.name}.{name}" if owner.name else name)
     return NotImplemented
 
 
 def _encode(_: UnpickleResult, text: Any, encoding: Any = "utf-8", *__: Any) -> Any:
-    """``_codecs.encode(text, "latin1")`` is how protocol 2 writes bytes."""
+    """Emulate ``_codecs.encode(text, "latin1")``, by which protocol 2 writes bytes."""
     if isinstance(text, str) and encoding in ("latin1", "latin-1"):
         return codecs.encode(text, "latin1")
     return NotImplemented
 
 
 def _new(_: UnpickleResult, cls: Any, *args: Any) -> Any:
-    """``copyreg``'s functions for protocols that have no instruction of their own for it."""
+    """Emulate ``copyreg.__newobj__``, by which protocols without NEWOBJ make objects."""
     return cls(*args) if isinstance(cls, PlaceholderType) else NotImplemented
 
 
@@ -156,23 +156,23 @@ def _reconstructor(_: UnpickleResult, cls: Any, *__: Any) -> Any:
 
 
 def _module(reading: UnpickleResult, name: Any, *_: Any) -> Any:
-    """cloudpickle's way to a module that code in the file uses."""
+    """Emulate cloudpickle's import of a module that embedded code uses."""
     return reading.named(name, "") if isinstance(name, str) else NotImplemented
 
 
 def _builtin_type(reading: UnpickleResult, name: Any) -> Any:
-    """cloudpickle's way to types that have no module, as that of compiled code."""
+    """Emulate cloudpickle's look-up of types without a module, such as that of compiled code."""
     return reading.named("types", name) if isinstance(name, str) else NotImplemented
 
 
 def _class(_: UnpickleResult, *args: Any) -> Any:
-    """cloudpickle's class: ``(type, name, bases, {"__module__": …}, …)``."""
+    """Emulate cloudpickle's class: ``(type, name, bases, {"__module__": …}, …)``."""
     texts = [arg for arg in args[:3] if isinstance(arg, str)]
-    around = next((arg for arg in args if isinstance(arg, dict)), {})
-    module = around.get("__module__")
-    made = PlaceholderType.of(module if isinstance(module, str) else "", (texts or ["a class"])[0])
-    made.carried = True
-    return made
+    namespace = next((arg for arg in args if isinstance(arg, dict)), {})
+    module = namespace.get("__module__")
+    cls = PlaceholderType.of(module if isinstance(module, str) else "", (texts or ["a class"])[0])
+    cls.embedded = True
+    return cls
 
 
 Emulation = Callable[..., Any]

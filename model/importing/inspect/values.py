@@ -35,7 +35,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     """Return a value as Python's own: None, bool, int, float, str, bytes, list, tuple, dict, set.
 
     Raises:
-        Unreadable: it is, or contains, something else.
+        Unreadable: the value is, or contains, something else.
     """
     if depth > MAX_DEPTH:
         raise Unreadable("a value is nested too deeply")
@@ -79,10 +79,10 @@ def _sequence(value: Placeholder) -> list[Any]:
 
 
 def elements(value: Any, depth: int = 0) -> list[Any]:
-    """Return the elements of a list, tuple or fastcore's ``L``, themselves not decoded.
+    """Return the elements of a list, tuple or fastcore's ``L``, without decoding them.
 
     Raises:
-        Unreadable: it is something else.
+        Unreadable: the value is something else.
     """
     if isinstance(value, tuple | list):
         return list(value)

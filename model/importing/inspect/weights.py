@@ -27,7 +27,7 @@ HEAD = re.compile(r"(1|fc|heads?|last_linear|classifier)\.")
 
 @dataclass(frozen=True)
 class StateDict:
-    """Tensors by name, in the order of the file, and the names of what lies beside them."""
+    """Tensors by name, in the order of the file, and the names of the file's other entries."""
 
     tensors: Mapping[str, Tensor]
     unneeded: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ def read_state_dict(root: Any) -> StateDict | None:
     """Return the weights of a file that holds nothing else; None if it is something else.
 
     Raises:
-        ExportRefused: one of the tensors can't be what it says.
+        ExportRefused: a tensor is invalid.
     """
     if not isinstance(root, dict):
         return None
@@ -65,8 +65,8 @@ def read_state_dict(root: Any) -> StateDict | None:
         )
     if all(name.startswith(PARALLEL) for name in known):
         known = {name.removeprefix(PARALLEL): tensor for name, tensor in known.items()}
-    beside = () if key is None else tuple(_named(name) for name in root if name != key)
-    return StateDict(known, beside)
+    others = () if key is None else tuple(_named(name) for name in root if name != key)
+    return StateDict(known, others)
 
 
 def _tensor(name: str, value: Any) -> Tensor | None:
@@ -86,7 +86,7 @@ def _named(name: Any) -> str:
 
 
 def describe_weights(state: StateDict) -> tuple[str, ...]:
-    """Return what is known of weights, and what isn't, one sentence each."""
+    """Describe weights, and what the file lacks, one sentence each."""
     numbers = sum(tensor.count for tensor in state.tensors.values())
     sentences = [f"It holds {len(state.tensors):,} tensors with {numbers:,} numbers."]
     if {name.partition(".")[0] for name in state.tensors} == {"0", "1"}:

@@ -41,7 +41,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def photos(tmp_path: Path, tiny_bundle: Bundle) -> Path:
-    """A folder with a photo of each colour, and what is none."""
+    """A folder with a photo of each colour, and a file that is not a photo."""
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     for name in COLOURS:
@@ -160,7 +160,7 @@ def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle)
     assert (grey_line["known"], grey_line["answer"]) == (False, None)
 
 
-def test_several_labels_are_a_list(photos: Path, models_dir: Path) -> None:
+def test_multilabel_answer_is_a_list(photos: Path, models_dir: Path) -> None:
     tiny(models_dir, "several", multilabel=True)
     (line,) = lines(run("identify", "--model", "several", "--json", photos / "red.png"))
     assert isinstance(line["answer"], list)
@@ -180,11 +180,11 @@ def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, models_di
         assert "best guess" not in printed
 
 
-def test_a_folder_stands_for_its_photos(photos: Path) -> None:
+def test_folder_means_its_photos(photos: Path) -> None:
     result = run("identify", "--model", "tiny", "--json", photos)
     assert result.exit_code == 0
-    found = [(Path(line["photo"]).relative_to(photos), line["answer"]) for line in lines(result)]
-    assert found == [
+    answers = [(Path(line["photo"]).relative_to(photos), line["answer"]) for line in lines(result)]
+    assert answers == [
         (Path("black.png"), "black"),
         (Path("green.png"), "green"),
         (Path("red.png"), "red"),
@@ -202,12 +202,12 @@ def test_standard_input_is_a_photo(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 99])
-def test_top_says_how_many(photos: Path, count: int) -> None:
+def test_top_limits_the_candidates(photos: Path, count: int) -> None:
     result = run("identify", "--model", "tiny", "--json", "--top", count, photos / "red.png")
     assert len(lines(result)[0]["candidates"]) == min(count, 6)
 
 
-def test_a_refused_photo_is_a_line_and_exit_1(photos: Path) -> None:
+def test_rejected_photo_is_a_line_and_exit_1(photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(encoded(colour("red"))[:200])
     (photos / "empty.png").touch()
     missing = photos / "missing.jpg"
@@ -237,13 +237,13 @@ def test_output_without_json_is_a_table(photos: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["[bold]x.png", "a [red].png", "ü.png", "-dash.png", "new\nline.png"]
 )
-def test_names_are_printed_as_they_are(photos: Path, name: str) -> None:
+def test_file_names_are_printed_unchanged(photos: Path, name: str) -> None:
     path = photos / name
     path.write_bytes(encoded(colour("red"), "PNG"))
     (line,) = lines(run("identify", "--model", "tiny", "--json", path))
     assert line["photo"] == str(path)
     table = run("identify", "--model", "tiny", path).stdout
-    # A long path is broken into lines, at a space, too.
+    # A long path is wrapped, also at a space.
     assert "".join(name.split()) in "".join(table.split())
 
 
@@ -279,7 +279,7 @@ def test_folder_without_photos_is_a_usage_error(tiny_bundle: Bundle, tmp_path: P
     assert "No photos found in the given paths" in result.stderr
 
 
-def test_the_command_itself(photos: Path) -> None:
+def test_command_runs_as_a_process(photos: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json", "-", photos],
         cwd=ROOT,
@@ -304,7 +304,7 @@ def test_the_command_itself(photos: Path) -> None:
 
 
 def test_ctrl_c_prints_a_summary_and_exits_with_130(photos: Path) -> None:
-    # Reading a pipe that nobody writes to keeps the command at its second photo.
+    # The command blocks at its second photo, a pipe without a writer.
     pipe = photos / "pipe.jpg"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json"]

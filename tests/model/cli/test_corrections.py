@@ -59,7 +59,7 @@ def test_deleted_corrections_and_photos_are_gone(red: Prediction) -> None:
 @pytest.mark.parametrize(
     "word", ["1; DROP TABLE corrections", "1 OR 1=1", "../1", "0", "-1", 2**31]
 )
-def test_ids_that_are_no_ids_delete_nothing(red: Prediction, word: str | int) -> None:
+def test_invalid_ids_delete_nothing(red: Prediction, word: str | int) -> None:
     correction_store().add_correction(red, "a")
     assert run("corrections", "delete", "--", word).exit_code == 2
     assert correction_store().count() == 1
@@ -75,7 +75,7 @@ def test_export_and_its_earlier_form_write_the_same(red: Prediction, tmp_path: P
             assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
 
 
-def test_help_names_the_commands_and_no_words_are_an_error(red: Prediction) -> None:
+def test_help_names_the_commands_and_missing_arguments_fail(red: Prediction) -> None:
     result = run("corrections", "--help")
     assert result.exit_code == 0
     assert {"list", "delete", "export"} <= set(result.stdout.split())

@@ -13,7 +13,7 @@ from tests.model.tiny import CALIBRATED, colour, tiny
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two folders: one red photo and one that is not, and a green one."""
+    """Two folders: a red and a blue photo labelled red, and a green photo."""
     folder = tmp_path / "photos"
     for label, name, fill in (
         ("red", "1.png", "red"),

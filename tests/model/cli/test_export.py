@@ -16,7 +16,7 @@ def test_export_prints_the_next_step(
     built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    # The command is the owner's own, so the setting doesn't apply.
+    # The setting applies to visitors, not to the owner's command.
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     versions = {name: tiny(models_dir, name).version for name in ("pears", "apples")}
     folder = tmp_path / "page"

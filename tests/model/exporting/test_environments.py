@@ -43,7 +43,7 @@ def test_converter_that_takes_too_long_is_stopped(
         run_converter(environment, ["-c", "import time; time.sleep(60)"], "convert it")
 
 
-def test_modules_of_this_project_are_out_of_reach(
+def test_converters_cannot_import_this_project(
     environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
@@ -67,9 +67,9 @@ def test_half_installed_converter_counts_as_missing(environment: str, tmp_path: 
 
 @pytest.mark.parametrize("path", sorted(CONVERTERS_DIR.glob("*.in")), ids=lambda path: path.name)
 def test_every_requirement_is_locked(path: Path) -> None:
-    wanted = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    required = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     locked = path.with_suffix(".txt").read_text().splitlines()
-    for line in wanted:
+    for line in required:
         name = re.split("[<>=]", line)[0]
         assert [pin for pin in locked if pin.startswith(f"{name}==")], line
     assert all("==" in pin for pin in locked if pin and not pin.startswith("#"))

@@ -1,4 +1,4 @@
-"""An export's folder appears as a whole, and replaces only an earlier export."""
+"""An export's folder appears complete, and replaces only an earlier export."""
 
 import hashlib
 import json

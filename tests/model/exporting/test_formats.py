@@ -32,7 +32,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def run_sample(folder: Path, photo: Path) -> str:
-    """Return what the sample prints: isolated, so that it can't import Loupe."""
+    """Return the output of the sample, isolated so that it can't import Loupe."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", ISOLATED, str(folder), str(photo)],
         cwd=photo.parent,
@@ -125,7 +125,7 @@ def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Pa
     assert run_sample(out, photo).splitlines()[0].split() == [f"{best.probability:.1%}", best.label]
 
 
-def test_graph_that_answers_differently_is_refused(models_dir: Path, tmp_path: Path) -> None:
+def test_graph_with_wrong_probabilities_is_refused(models_dir: Path, tmp_path: Path) -> None:
     def change(arrays: dict[str, NDArray[np.float32]]) -> None:
         arrays["probabilities"][0, 0] -= 0.002
 
@@ -135,7 +135,7 @@ def test_graph_that_answers_differently_is_refused(models_dir: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_nan_is_no_agreement() -> None:
+def test_nan_fails_the_comparison() -> None:
     shape = np.full((2, 3), 1 / 3, np.float32)
     pixels = np.zeros((2, 8, 8, 3), np.uint8)
     reference = Reference("the learner", False, pixels, shape, shape, None)

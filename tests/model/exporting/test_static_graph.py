@@ -1,4 +1,4 @@
-"""The graph for one photo: same outputs, fixed shapes, nothing that only other outputs need."""
+"""The graph for one photo: same outputs, fixed shapes, no nodes of other outputs."""
 
 import numpy as np
 import onnx
@@ -9,7 +9,7 @@ from model.browser.device_files import run_graph
 from model.exporting.tflite_format import make_static_graph
 
 
-def test_outputs_are_those_of_the_full_graph(imagenet: Classifier) -> None:
+def test_outputs_match_the_full_graph(imagenet: Classifier) -> None:
     graph = imagenet.bundle.read("graph.onnx")
     pixels = imagenet.bundle.golden.pixels[:2]
     static = make_static_graph(graph, ["probabilities"])

@@ -63,12 +63,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clothing(
     converters: None, photos: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Export]:
-    """The folder of an export of the built-in model, and what it reports."""
+    """The folder of an export of the built-in model, and its report."""
     out = tmp_path_factory.mktemp("exports") / "clothing"
     return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 
 
-def test_every_file_answers_as_the_learner(clothing: tuple[Path, Export]) -> None:
+def test_every_file_predicts_as_the_learner(clothing: tuple[Path, Export]) -> None:
     out, export = clothing
     full, classifier, small, _ = export.checks
     assert "`model.tflite`: On 20 photos" in full

@@ -84,7 +84,7 @@ def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
     html = (tmp_path / "page/index.html").read_text("utf-8")
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.+?)">', html)
     assert policy.startswith("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';")
-    # Browsers ignore it in a page, with a warning.
+    # Browsers ignore this directive in a page, with a warning.
     assert "frame-ancestors" not in policy
     # Nothing that the policy governs comes before it.
     assert html.index("Content-Security-Policy") < html.index("<link")

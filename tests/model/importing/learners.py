@@ -16,7 +16,7 @@ SIZES = ((90, 120), (120, 90), (64, 64), (130, 70))
 
 
 def pictures(folder: Path, labels: tuple[str, ...] = ("cat", "dog")) -> Path:
-    """A folder a label with a few smooth pictures of all shapes."""
+    """A folder per label with a few smooth pictures of all shapes."""
     generator = np.random.default_rng(0)
     for label in labels:
         (folder / label).mkdir(parents=True)
@@ -28,7 +28,7 @@ def pictures(folder: Path, labels: tuple[str, ...] = ("cat", "dog")) -> Path:
 
 
 def several(path: Path) -> Any:
-    """A label function for several labels a photo; fastai trips over a list[str] here."""
+    """Return several labels per photo; fastai can't parse the annotation list[str] here."""
     return [path.parent.name]
 
 
@@ -73,7 +73,7 @@ def vision(data: Any, arch: Any, **options: Any) -> Any:
     torch.manual_seed(0)
     options = {"pretrained": False, "normalize": False, **options}
     learner = vision_learner(data, arch, **options)
-    # Batch norms that have seen nothing hide mistakes.
+    # Untrained batch norms would hide mistakes.
     for name, part in learner.model.named_buffers():
         if "running" in name:
             part.copy_(torch.rand_like(part) + 0.5)
@@ -107,7 +107,7 @@ def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -
     with torch.inference_mode():
         last.weight.mul_(gain)
         last.bias.sub_(network(torch.Tensor(images))[0])
-        # Without a tie, which rounding would decide.
+        # No ties, which rounding would decide.
         last.bias.add_(torch.arange(len(data.vocab)) / 4)
     return Learner(data, network, loss_func=CrossEntropyLossFlat())
 
@@ -122,8 +122,8 @@ def assert_engines_agree(name: str, learner: Any, photo: Path) -> None:
     """Check that both engines of an imported model return the learner's probabilities."""
     expected = predict(learner, photo)
     for engine in ("compiled", "learner"):
-        found = load(name, engine).identify(photo).probabilities
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        probabilities = load(name, engine).identify(photo).probabilities
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
 def restore(path: Path, settings: Any = None, *, trust: bool = False) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def limited_memory(more: int) -> Iterator[None]:
-    """Let this process take so many more bytes: an import's child has a limit, tests have none."""
+    """Limit this process to ``more`` additional bytes, as a worker is limited."""
     if sys.platform != "linux":
         yield
         return
@@ -25,7 +25,7 @@ def limited_memory(more: int) -> Iterator[None]:
 
 @contextmanager
 def assert_peak_below(megabytes: int) -> Iterator[None]:
-    """Check that resident memory rises by less than that, even for a moment (Linux).
+    """Check that the peak of resident memory rises by less than ``megabytes`` (Linux).
 
     ``ru_maxrss`` would not do: it never falls, so an earlier peak hides a later one.
     """

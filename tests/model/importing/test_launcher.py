@@ -31,14 +31,14 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(room: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run code in the worker's place; return its status and output."""
+    """Run code in place of the worker; return its status and output."""
 
-    def run(code: str, seconds: float = 20, **told: Any) -> tuple[int, str]:
+    def run(code: str, seconds: float = 20, **callbacks: Any) -> tuple[int, str]:
         usual = launcher._command(room, limits(seconds))
         after = usual.index("-P")
         command = [*usual[:after], "-c", code, str(room)]
         monkeypatch.setattr(launcher, "_command", lambda *_: command)
-        status = launcher.run(room, {}, limits(seconds), **told)
+        status = launcher.run(room, {}, limits(seconds), **callbacks)
         return status, (room / "output.txt").read_text()
 
     return run
@@ -49,10 +49,10 @@ def limits(seconds: float) -> launcher.Limits:
 
 
 @pytest.mark.parametrize("command", ["doctor", "import"])
-def test_commands_say_which_systems_they_run_on(
+def test_commands_name_the_systems_that_run_them(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on Windows, whose Python lacks these."""
+    """Windows lacks the functions that a sandbox needs."""
     for module, name in ((os, "killpg"), (os, "getuid"), (os, "O_NOFOLLOW"), (signal, "SIGXCPU")):
         monkeypatch.delattr(module, name)
     (tmp_path / "export.pkl").touch()
@@ -96,7 +96,7 @@ def test_worker_environment_has_no_secrets(
 
 
 def test_worker_has_no_network_or_reports_it(run: Run) -> None:
-    told: list[bool] = []
+    reports: list[bool] = []
     code = (
         "import socket\n"
         "try:\n"
@@ -106,24 +106,24 @@ def test_worker_has_no_network_or_reports_it(run: Run) -> None:
         "    print(error.errno)\n"
         "print([name for _, name in socket.if_nameindex()])\n"
     )
-    status, output = run(code, on_network=told.append)
+    status, output = run(code, on_network=reports.append)
     assert status == 0
-    assert len(told) == 1
-    if told[0]:
+    assert len(reports) == 1
+    if reports[0]:
         assert "reached" not in output
         assert output.splitlines()[-1] in ("['lo']", "[]")
 
 
-def test_kernel_that_keeps_the_network_is_reported(
+def test_unblocked_network_is_reported(
     run: Run, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Path(isolation.__file__).read_text()
     changed = room / "isolation.py"
     changed.write_text(source.replace(".unshare(", ".no_such_call("))
     monkeypatch.setattr(isolation, "__file__", str(changed))
-    told: list[bool] = []
-    assert run("pass", on_network=told.append)[0] == 0
-    assert told == [False]
+    reports: list[bool] = []
+    assert run("pass", on_network=reports.append)[0] == 0
+    assert reports == [False]
 
 
 def test_worker_and_its_children_are_killed_at_the_time_limit(run: Run, room: Path) -> None:
@@ -176,7 +176,7 @@ def test_computing_time_is_limited(run: Run, room: Path, monkeypatch: pytest.Mon
 
 
 def test_stages_are_reported_and_anything_else_is_harmless(run: Run, room: Path) -> None:
-    told: list[str] = []
+    stages: list[str] = []
     code = (
         "import os, pathlib, time\n"
         f"out = pathlib.Path({str(room)!r}, 'out', 'stage')\n"
@@ -184,9 +184,9 @@ def test_stages_are_reported_and_anything_else_is_harmless(run: Run, room: Path)
         "out.write_text('x' * 5000); time.sleep(0.3)\n"
         "out.unlink(); os.mkfifo(out); time.sleep(0.3)\n"
     )
-    assert run(code, on_stage=told.append)[0] == 0
-    assert told[0] == "compiling"
-    assert not [word for word in told if "x" in word]
+    assert run(code, on_stage=stages.append)[0] == 0
+    assert stages[0] == "compiling"
+    assert not [word for word in stages if "x" in word]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.torch
 
 TOLERANCE = 1e-3
 
-# Other tests cover the fastai of today, so that its rows of the table may take their time.
+# Other tests cover the current fastai, so its rows of the table may be slow.
 CASES = [
     pytest.param(version, file, marks=[pytest.mark.slow] if version.startswith("2.8") else [])
     for version in VERSIONS
@@ -46,7 +46,7 @@ def test_old_export_predicts_as_its_own_fastai(folder: Path, version: str, file:
     expected = np.array(export.predictions["probabilities"])
     assert export.predictions["labels"] == LABELS
     np.testing.assert_allclose(export.restored_probabilities(), expected, atol=TOLERANCE)
-    # The photos do matter: a network that ignores them would agree with anything.
+    # The outputs depend on the photos: a network that ignores them would agree with anything.
     assert np.ptp(expected, axis=0).min() > 0.2
 
 

@@ -1,4 +1,4 @@
-"""The options of an import of weights: what each takes, and what a missing or odd one is told."""
+"""The options for importing weights: their values, and the messages on invalid or missing ones."""
 
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def test_labels_come_from_a_file_in_its_order(data: bytes, tmp_path: Path) -> No
         ("normalize", "0.5/1/2", "neither"),
     ],
 )
-def test_unreadable_value_is_refused_with_what_is_taken(
+def test_unreadable_value_is_refused_with_the_accepted_values(
     option: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(DataError) as raised:
@@ -122,7 +122,7 @@ def test_larger_file_of_labels_is_not_read(tmp_path: Path) -> None:
         read(labels=str(path))
 
 
-def test_labels_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_labels_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="isn't UTF-8 text"):

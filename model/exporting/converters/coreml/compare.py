@@ -24,8 +24,8 @@ def main():
     expected = np.load(FOLDER / "expected.npz")
     rows = []
     for pixels in expected["pixels"]:
-        found = model.predict({"image": Image.fromarray(pixels)})[name]
-        rows.append([found[label] for label in labels])
+        outputs = model.predict({"image": Image.fromarray(pixels)})[name]
+        rows.append([outputs[label] for label in labels])
     difference = float(np.abs(np.array(rows) - expected["probabilities"]).max())
     same = np.argmax(rows, axis=1) == expected["probabilities"].argmax(axis=1)
     print(f"{len(rows)} images: the same top label on {same.sum()}")

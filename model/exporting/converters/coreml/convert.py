@@ -30,16 +30,16 @@ class ImageClassifier(nn.Module):
         return logits.sigmoid() if self.multilabel else logits.softmax(dim=1)
 
 
-def main(loupe, bundle, pixels, result):
+def main(loupe, bundle_dir, pixels, result):
     """Write the model package."""
     sys.path.insert(0, loupe)
     from model.bundle import Bundle
     from model.learner.inference_module import InferenceModule
     from model.learner.rebuild import rebuild
 
-    opened = Bundle.open(Path(bundle))
-    manifest = opened.manifest
-    module = InferenceModule.from_model(rebuild(opened).model, manifest)
+    bundle = Bundle.open(Path(bundle_dir))
+    manifest = bundle.manifest
+    module = InferenceModule.from_model(rebuild(bundle).model, manifest)
     temperature = manifest.calibration.temperature if manifest.calibration else 1.0
     classifier = ImageClassifier(module, temperature, manifest.multilabel).eval()
     images = torch.from_numpy(np.load(pixels)).permute(0, 3, 1, 2).float().contiguous()
@@ -56,7 +56,7 @@ def main(loupe, bundle, pixels, result):
         # Half precision would change answers.
         compute_precision=ct.precision.FLOAT32,
     )
-    model.author, model.version = "Loupe", opened.version
+    model.author, model.version = "Loupe", bundle.version
     model.license = manifest.licence
     model.short_description = manifest.title
     model.save(result)
@@ -64,7 +64,7 @@ def main(loupe, bundle, pixels, result):
 
 
 def describe(path):
-    """Return what a saved model package takes and returns."""
+    """Return the inputs, outputs and metadata of a saved model package."""
     description = ct.utils.load_spec(path).description
     (image,) = description.input
     kind = image.type.imageType

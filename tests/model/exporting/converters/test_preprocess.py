@@ -43,7 +43,7 @@ def recipe(**values: Any) -> PreprocessConfig:
 @pytest.mark.parametrize("method", ["crop", "squish"])
 @pytest.mark.parametrize("crop", [None, (40, 40), (80, 32)])
 @pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
-def test_pixels_are_those_of_the_server(
+def test_pixels_match_the_servers(
     sample: ModuleType,
     filter_: str,
     method: str,
@@ -60,7 +60,7 @@ def test_pixels_are_those_of_the_server(
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
-def test_padding_is_that_of_the_server(sample: ModuleType, padding: str, greyscale: bool) -> None:
+def test_padding_matches_the_servers(sample: ModuleType, padding: str, greyscale: bool) -> None:
     config = recipe(method="pad", padding=padding, greyscale=greyscale)
     for size in [*SIZES, (4000, 20)]:
         expected = preprocess(photo(size), config)

@@ -1,4 +1,4 @@
-"""The parent side of an import: refusals, checks of the worker's output, what is published."""
+"""The parent side of an import: refusals, checks of the worker's output, the published bundle."""
 
 import io
 import json
@@ -41,7 +41,7 @@ REPORT = ExportReport(
     names=(),
     problems=(),
 )
-FOUND = {
+WORKER_REPORT = {
     "labels": list(COLOURS),
     "multilabel": False,
     "recipe": values()["recipe"],
@@ -69,34 +69,34 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that is taken for a fine export."""
+    """A file whose inspection finds no problems."""
     monkeypatch.setattr(importer, "inspect_export", lambda path: REPORT)
     (tmp_path / "export.pkl").write_bytes(b"never opened")
     return tmp_path / "export.pkl"
 
 
-def good(out: Path, photos: list[Path], classifier: Classifier) -> None:
-    """Write the files of an honest worker."""
-    (out / "report.json").write_text(json.dumps(FOUND))
+def write_valid_files(out: Path, photos: list[Path], classifier: Classifier) -> None:
+    """Write valid files of a worker."""
+    (out / "report.json").write_text(json.dumps(WORKER_REPORT))
     for name, data in files().items():
         (out / name).write_bytes(data)
-    # Decoded in full, as fastai does it.
+    # Decoded in full, as by fastai.
     images = [Image.open(photo).convert("RGB") for photo in photos]
     answers = [classifier.identify(image).probabilities for image in images]
     np.savez(out / "answers.npz", probabilities=np.array(answers, dtype=np.float32))
 
 
-def child(
+def fake_worker(
     monkeypatch: pytest.MonkeyPatch,
     classifier: Classifier,
     change: Callable[[Path], object] = lambda out: None,
     status: int = 0,
 ) -> None:
-    """Let the worker write good files, then change them."""
+    """Replace the worker: write valid files, then change them."""
 
     def run(folder: Path, task: dict[str, Any], limits: Any, **callbacks: Any) -> int:
         photos = [folder / "photos" / name for name in task["photos"]]
-        good(folder / "out", photos, classifier)
+        write_valid_files(folder / "out", photos, classifier)
         change(folder / "out")
         callbacks["on_network"](True)
         for stage in ("loading", "compiling", "\x1b[31m", "comparing"):
@@ -106,12 +106,12 @@ def child(
     monkeypatch.setattr(launcher, "run", run)
 
 
-def test_bundle_is_made_of_the_workers_files(
+def test_bundle_contains_the_workers_files(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child(monkeypatch, colours)
-    said: list[str] = []
-    imported = import_export(export, "own", title="My own", licence="MIT", on_progress=said.append)
+    fake_worker(monkeypatch, colours)
+    log: list[str] = []
+    imported = import_export(export, "own", title="My own", licence="MIT", on_progress=log.append)
     assert imported.bundle == load("own").bundle
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
@@ -122,7 +122,7 @@ def test_bundle_is_made_of_the_workers_files(
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
     # The fifth line may be one about large JPEGs.
-    assert [*said[:4], said[-1]] == [
+    assert [*log[:4], log[-1]] == [
         "Reading export.pkl without running it…",
         "Converting it in a separate process (no network, no secrets from your environment)…",
         "Compiling…",
@@ -142,27 +142,27 @@ def _pipe(out: Path, name: str) -> None:
     os.mkfifo(out / name)
 
 
-def _found(out: Path, **change: Any) -> None:
-    (out / "report.json").write_text(json.dumps({**FOUND, **change}))
+def _change_report(out: Path, **change: Any) -> None:
+    (out / "report.json").write_text(json.dumps({**WORKER_REPORT, **change}))
 
 
-def _answers(out: Path, change: Callable[[Any], Any]) -> None:
+def _change_answers(out: Path, change: Callable[[Any], Any]) -> None:
     array = np.load(out / "answers.npz")["probabilities"]
     np.savez(out / "answers.npz", probabilities=change(array))
 
 
-def _pickled(out: Path) -> None:
+def _pickle_answers(out: Path) -> None:
     np.savez(out / "answers.npz", probabilities=np.array([{}], dtype=object))
 
 
 LIES: dict[str, Callable[[Path], object]] = {
     "no result": lambda out: (out / "report.json").unlink(),
     "no json": lambda out: (out / "report.json").write_bytes(b"\xff{"),
-    "other fields": lambda out: _found(out, engines=["fake"]),
-    "two labels": lambda out: _found(out, labels=["a", "b"]),
-    "same labels": lambda out: _found(out, labels=["a"] * 6),
-    "a learner": lambda out: _found(out, learner=True),
-    "other size": lambda out: _found(out, recipe={"resize": [64, 64]}),
+    "other fields": lambda out: _change_report(out, engines=["fake"]),
+    "two labels": lambda out: _change_report(out, labels=["a", "b"]),
+    "same labels": lambda out: _change_report(out, labels=["a"] * 6),
+    "a learner": lambda out: _change_report(out, learner=True),
+    "other size": lambda out: _change_report(out, recipe={"resize": [64, 64]}),
     "a huge result": lambda out: (out / "report.json").write_bytes(b" " * (2**24 + 1)),
     "a link": lambda out: _link(out, "graph.onnx", Path("/etc/passwd")),
     "a linked result": lambda out: _link(out, "report.json", Path("/etc/passwd")),
@@ -174,15 +174,15 @@ LIES: dict[str, Callable[[Path], object]] = {
         files(golden_change=lambda arrays: arrays["probabilities"].fill(0.5))["golden.npz"]
     ),
     "no answers": lambda out: (out / "answers.npz").unlink(),
-    "a pickle": _pickled,
-    "other answers": lambda out: _answers(out, lambda array: array + 0.002),
-    "answers that are no numbers": lambda out: _answers(out, lambda array: array * np.nan),
-    "fewer answers": lambda out: _answers(out, lambda array: array[1:]),
+    "a pickle": _pickle_answers,
+    "other answers": lambda out: _change_answers(out, lambda array: array + 0.002),
+    "answers that are no numbers": lambda out: _change_answers(out, lambda array: array * np.nan),
+    "fewer answers": lambda out: _change_answers(out, lambda array: array[1:]),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_false_output_is_refused_and_the_previous_bundle_stays(
+def test_invalid_output_is_refused_and_the_previous_bundle_stays(
     tiny_bundle: Bundle,
     colours: Classifier,
     export: Path,
@@ -190,7 +190,7 @@ def test_false_output_is_refused_and_the_previous_bundle_stays(
     monkeypatch: pytest.MonkeyPatch,
     lie: str,
 ) -> None:
-    child(monkeypatch, colours, LIES[lie])
+    fake_worker(monkeypatch, colours, LIES[lie])
     with pytest.raises(LoupeError):
         import_export(export, "tiny")
     assert load("tiny").bundle == tiny_bundle
@@ -205,24 +205,24 @@ def test_workers_refusal_is_escaped(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(out: Path) -> None:
-        told = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
-        (out / "refusal.json").write_text(json.dumps(told))
+        refusal = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
+        (out / "refusal.json").write_text(json.dumps(refusal))
 
-    child(monkeypatch, colours, refuse, status=1)
+    fake_worker(monkeypatch, colours, refuse, status=1)
     with pytest.raises(ExportRefused, match=r"^It is \\x1b\[31mred$"):
         import_export(export, "own")
-    child(monkeypatch, colours, status=-9)
+    fake_worker(monkeypatch, colours, status=-9)
     with pytest.raises(ExportRefused, match="ended by SIGKILL.*memory.*Installed here: python"):
         import_export(export, "own")
-    child(monkeypatch, colours, status=3)
+    fake_worker(monkeypatch, colours, status=3)
     with pytest.raises(ExportRefused, match="exit status 3"):
         import_export(export, "own")
 
 
 def test_unexpected_exceptions_get_a_hint() -> None:
     def foreign(message: str, stage: str = "loading") -> str:
-        told = {"message": message, "foreign": True, "stage": stage}
-        return str(worker_refused(json.dumps(told).encode()))
+        refusal = {"message": message, "foreign": True, "stage": stage}
+        return str(worker_refused(json.dumps(refusal).encode()))
 
     text = foreign("AttributeError: 'Resize' object has no attribute 'mode'")
     assert text.startswith("It couldn't be loaded here: AttributeError: 'Resize'")
@@ -280,10 +280,10 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
     Image.new("L", (30, 30)).save(folder / "l.png")
     Image.new("RGBA", (30, 30)).save(folder / "clear.png")
     (folder / "wrong.png").write_bytes(b"no photo")
-    found = gather_photos(folder, room)
-    assert found.names == ("grey.png", "l.png", "upright.jpg")
-    assert found.left_out == 4
-    assert [path.suffix for path in found.files] == [".png", ".png", ".jpeg"]
+    gathered = gather_photos(folder, room)
+    assert gathered.names == ("grey.png", "l.png", "upright.jpg")
+    assert gathered.left_out == 4
+    assert [path.suffix for path in gathered.files] == [".png", ".png", ".jpeg"]
     for name in ("grey.png", "l.png", "upright.jpg"):
         (folder / name).unlink()
     with pytest.raises(ExportRefused, match="holds no photo to compare on"):
@@ -299,7 +299,7 @@ def run(*words: object) -> Any:
 def test_command_prints_the_model(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child(monkeypatch, colours)
+    fake_worker(monkeypatch, colours)
     result = run("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
@@ -313,7 +313,7 @@ def test_command_prints_the_model(
     assert "Compiling" in result.stderr
     assert "at most" in result.stderr
     assert load("own").bundle.manifest.title == "Own"
-    # Where another model opens first, the line says how to see this one.
+    # If another model opens first, the line names the command that shows this one.
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     settings.cache_clear()
     result = run("import", export, "--name", "own")
@@ -329,7 +329,7 @@ def test_refusal_names_the_photo_that_differs_and_exits_with_2(
         array[3, 2] += 0.05
         return array
 
-    child(monkeypatch, colours, lambda out: _answers(out, change))
+    fake_worker(monkeypatch, colours, lambda out: _change_answers(out, change))
     result = run("import", export, "--name", "own")
     assert result.exit_code == 2
     message = "Error: Loupe would answer differently from fastai: for the photo astronaut a"
@@ -342,7 +342,7 @@ def test_hostile_files_are_never_run(
 ) -> None:
     marker = tmp_path / "marker"
     files = payloads(marker)
-    # Each is inspected in tests of the reader; here are some of each kind, by the whole command.
+    # Tests of the reader inspect each file; this one runs the command on some of each kind.
     for name in ("in-a-learner", "cloudpickle", "legacy-3"):
         path = tmp_path / "hostile.pkl"
         path.write_bytes(files[name])
@@ -360,16 +360,16 @@ def test_model_sensitive_to_scaled_decoding_decodes_in_full(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    child(monkeypatch, colours)
-    # Lines of one pixel: what they become depends on who scales them.
+    fake_worker(monkeypatch, colours)
+    # Lines of one pixel, which every resizing filter changes differently.
     folder = tmp_path / "lines"
     folder.mkdir()
     lines = np.zeros((1200, 1200, 3), np.uint8)
     lines[::2] = (255, 0, 0)
     Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
-    said: list[str] = []
+    log: list[str] = []
     monkeypatch.setattr("model.importing.convert.parity.TOLERANCE", 1e-7)
-    imported = import_export(export, "own", photos=folder, on_progress=said.append)
-    assert any("decodes them in full" in line for line in said)
+    imported = import_export(export, "own", photos=folder, on_progress=log.append)
+    assert any("decodes them in full" in line for line in log)
     assert imported.bundle.manifest.recipe.decoding == "whole"
     assert imported.parity.difference <= 1e-7

@@ -1,4 +1,4 @@
-"""Networks found by name, rebuilt with the same answers, and compiled whatever they are."""
+"""Networks: found by name, rebuilt with the same outputs, and compiled even without a name."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.model.importing.learners import loaders, pictures, read_back, tiny_le
 
 pytestmark = [
     pytest.mark.torch,
-    # fastai 2.8 says it so for networks that it has no own entry for.
+    # fastai 2.8 warns like this about networks without an entry of their own.
     pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
     pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
 ]
@@ -70,15 +70,15 @@ def test_network_is_named_if_it_can_be_rebuilt(
     options = dict(options)
     if size := options.pop("size", None):
         data = loaders(folder, Resize(size))
-    found = found_in(vision(data, arch(body), **options))
-    named = found.architecture
-    assert (named.library, named.body, named.head, found.learner) == expected
-    assert found.labels == ("cat", "dog")
-    assert not found.multilabel
+    restored = found_in(vision(data, arch(body), **options))
+    named = restored.architecture
+    assert (named.library, named.body, named.head, restored.learner) == expected
+    assert restored.labels == ("cat", "dog")
+    assert not restored.multilabel
 
 
 def test_name_is_found_in_exports_that_lack_it(data: Any) -> None:
-    """As in exports of older fastai, which did not write it down."""
+    """Exports of older fastai lack the name."""
     for body, library in (
         ("mobilenet_v3_small", "torchvision"),
         ("test_byobnet", "timm"),
@@ -86,8 +86,8 @@ def test_name_is_found_in_exports_that_lack_it(data: Any) -> None:
     ):
         learner = vision(data, arch(body))
         del learner.arch
-        found = found_in(learner)
-        assert (found.architecture.library, found.architecture.body) == (library, body)
+        restored = found_in(learner)
+        assert (restored.architecture.library, restored.architecture.body) == (library, body)
 
 
 def whole(library: str, body: str, **options: Any) -> Any:
@@ -114,27 +114,27 @@ def whole(library: str, body: str, **options: Any) -> Any:
     ],
 )
 def test_whole_network_of_a_library_is_named(data: Any, library: str, body: str) -> None:
-    found = found_in(tiny_learner(data, whole(library, body)))
-    named = found.architecture
+    restored = found_in(tiny_learner(data, whole(library, body)))
+    named = restored.architecture
     assert (named.library, named.body, named.head) == (library, body, "native")
-    assert found.learner
+    assert restored.learner
 
 
 @pytest.mark.slow
 def test_changed_network_of_a_library_has_no_name(data: Any) -> None:
     from fastai.vision.all import Mish
 
-    found = found_in(tiny_learner(data, whole("fastai", "xresnet18_deep", act_cls=Mish)))
-    named = found.architecture
-    assert (named.library, named.body, found.learner) == ("custom", "XResNet", False)
+    restored = found_in(tiny_learner(data, whole("fastai", "xresnet18_deep", act_cls=Mish)))
+    named = restored.architecture
+    assert (named.library, named.body, restored.learner) == ("custom", "XResNet", False)
 
 
 def test_head_of_one_layer_is_linear(data: Any) -> None:
     from fastai.vision.all import nn
 
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 2))
-    found = found_in(vision(data, arch("resnet18"), custom_head=head))
-    assert (found.architecture.head, found.architecture.features, found.learner) == (
+    restored = found_in(vision(data, arch("resnet18"), custom_head=head))
+    assert (restored.architecture.head, restored.architecture.features, restored.learner) == (
         "linear",
         512,
         True,
@@ -144,10 +144,10 @@ def test_head_of_one_layer_is_linear(data: Any) -> None:
 def _bundle(models_dir: Path, learner: Any) -> Bundle:
     from model.learner.onnx_export import export_onnx
 
-    found = read_back(learner)
-    report = found.report()
+    restored = read_back(learner)
+    report = restored.report()
     manifest = report.draft()
-    fill = lambda folder: export_onnx(found.model, manifest, folder, found.steps.scale)  # noqa: E731
+    fill = lambda folder: export_onnx(restored.model, manifest, folder, restored.steps.scale)  # noqa: E731
     return publish(report.draft("made"), models_dir, fill)
 
 
@@ -168,20 +168,20 @@ def test_whole_network_predicts_the_same_by_both_engines(
     compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
     expected = compiled.run(pixels)
     np.testing.assert_allclose(expected.probabilities, bundle.golden.probabilities, atol=1e-4)
-    found = learner.run(pixels)
-    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
-    np.testing.assert_allclose(found.features, expected.features, rtol=1e-3, atol=1e-3)
+    outputs = learner.run(pixels)
+    np.testing.assert_allclose(outputs.probabilities, expected.probabilities, atol=1e-4)
+    np.testing.assert_allclose(outputs.features, expected.features, rtol=1e-3, atol=1e-3)
     photo = shapes()[0]
     export_learner(bundle, tmp_path / "export.pkl")
     with original.no_bar(), original.no_logging():
-        wanted = original.predict(np.asarray(photo))[2]
+        by_original = original.predict(np.asarray(photo))[2]
     again = predict_with_export(tmp_path / "export.pkl", [photo])
-    np.testing.assert_allclose(again[0], wanted, atol=1e-5)
+    np.testing.assert_allclose(again[0], by_original, atol=1e-5)
 
 
 @pytest.mark.slow
 def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
-    """Its features are read by a hook, which would see those of other threads."""
+    """A hook reads the features, and would see those of other threads."""
     from model.engines.learner import LearnerEngine
 
     bundle = _bundle(models_dir, tiny_learner(data, whole("fastai", "xresnet18")))
@@ -192,7 +192,7 @@ def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any)
     def enter(*_: Any) -> None:
         running.append(None)
         most.append(len(running))
-        # Others would come in meanwhile.
+        # Other threads would run in the meantime.
         Event().wait(0.05)
 
     network: Any = engine._module.network
@@ -230,8 +230,8 @@ def test_without_a_linear_layer_features_are_the_logits(data: Any) -> None:
     from fastai.vision.all import nn
 
     model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    found = found_in(tiny_learner(data, model))
-    assert (found.architecture.body, found.architecture.features) == ("Conv2d", 2)
+    restored = found_in(tiny_learner(data, model))
+    assert (restored.architecture.body, restored.architecture.features) == ("Conv2d", 2)
 
 
 def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
@@ -252,7 +252,7 @@ def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18.a:b", "resnet18.none_such"])
-def test_name_that_only_looks_like_timms_builds_nothing(name: str) -> None:
+def test_false_timm_name_builds_nothing(name: str) -> None:
     from model.importing.convert.timm_network import _built
     from model.importing.inspect.network import Layer
 
@@ -260,7 +260,7 @@ def test_name_that_only_looks_like_timms_builds_nothing(name: str) -> None:
 
 
 def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
-    """As exports of timm 0.9, whose layers lack attributes that timm 1.0 reads."""
+    """Layers in exports of timm 0.9 lack attributes that timm 1.0 reads."""
     import torch
 
     learner = vision(data, "test_byobnet")
@@ -270,7 +270,7 @@ def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
     body = learner.model[0].model
     # It has no weights, but timm's code asks for it.
     del body._modules["final_conv"]
-    found = read_back(learner)
+    restored = read_back(learner)
     with torch.inference_mode():
-        torch.testing.assert_close(found.model(images), expected)
-    assert found.report().architecture.body == "test_byobnet"
+        torch.testing.assert_close(restored.model(images), expected)
+    assert restored.report().architecture.body == "test_byobnet"

@@ -1,4 +1,4 @@
-"""Recipes read from learners make, to the last digit, what fastai's own pipeline makes."""
+"""Recipes read from learners reproduce the batches of fastai's own pipeline exactly."""
 
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def cases() -> dict[str, Any]:
         "presized": (fastai.Resize(100), presized, {"resize": (100, 100), "inside": (40, 40)}),
         "larger": (fastai.Resize(32), fastai.aug_transforms(size=48), {"inside": (48, 48)}),
         "erasing": (resize, [fastai.RandomErasing(p=1.0), norm], small),
-        # A recipe can't express these, so they are measured, and go into the graph.
+        # A recipe can't express these, so the graph contains them, as measured.
         "corners": (resize, fastai.Flip(size=48, align_corners=False), {**small, "inside": None}),
         "zeros": (resize, corners, {"inside": None}),
         "nearest": (resize, fastai.Flip(size=24, mode="nearest"), {"inside": None}),
@@ -116,7 +116,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recipe_makes_what_fastai_makes(folder: Path, name: str) -> None:
+def test_recipe_reproduces_fastais_batches(folder: Path, name: str) -> None:
     assert set(NAMES) == set(cases())
     items, batches, expected = cases()[name]
     data = loaders(folder, items, batches)
@@ -138,7 +138,7 @@ def test_second_resize_is_refused_with_a_remedy(folder: Path, name: str) -> None
     refused(data, r"resized twice.*aug_transforms\(size=")
 
 
-def test_photos_are_converted_to_greyscale_as_by_fastai(folder: Path) -> None:
+def test_greyscale_conversion_matches_fastai(folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
     norm = Normalize.from_stats([0.2], [0.4], cuda=False)
@@ -152,7 +152,7 @@ def test_photos_are_converted_to_greyscale_as_by_fastai(folder: Path) -> None:
 
 
 def test_graph_converts_to_greyscale_as_well(folder: Path) -> None:
-    """From pixels that another program resized in colour, where three channels are rounded."""
+    """Other programs resize pixels in colour, which rounds three channels."""
     from fastai.vision.all import PILImageBW, Resize
 
     from model.learner.inference_module import Greyscale
@@ -214,7 +214,7 @@ def test_transform_that_cannot_be_reproduced_is_named(folder: Path) -> None:
     assert steps.recipe == PreprocessConfig(resize=(64, 64))
 
 
-def test_without_a_resize_there_is_no_size(tmp_path: Path) -> None:
+def test_pipeline_without_a_resize_is_refused(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         for number in range(2):

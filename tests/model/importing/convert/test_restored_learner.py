@@ -41,7 +41,7 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", ["one-channel", "three-channels"])
-def test_probabilities_are_fastais(name: str, folder: Path) -> None:
+def test_probabilities_match_fastais(name: str, folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
     greyscale: dict[str, Any] = {"image": PILImageBW}

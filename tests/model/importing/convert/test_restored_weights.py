@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def learner(folder: Path) -> Any:
-    """A small learner with a head that differs from label to label, and its optimizer."""
+    """A small learner whose head differs between labels, with its optimizer."""
     from fastai.vision.all import Normalize, Resize, ResizeMethod
 
     items = Resize((48, 64), ResizeMethod.Pad)
@@ -77,7 +77,7 @@ def write(learner: Any, path: Path) -> Path:
     ("name", "tolerance"),
     [("learn.pth", 1e-6), ("state.pth", 1e-6), ("old.pth", 1e-6), ("half.safetensors", 5e-3)],
 )
-def test_probabilities_are_the_learners(
+def test_probabilities_match_the_learners(
     name: str, tolerance: float, learner: Any, folder: Path, tmp_path: Path
 ) -> None:
     from model.importing.convert.reference import reference_probabilities
@@ -93,7 +93,7 @@ def test_probabilities_are_the_learners(
 
 
 def restore_state(state: Any, folder: Path, **options: str) -> Any:
-    """Restore a state dict with other options than usual."""
+    """Restore a state dict with some options changed."""
     import torch
 
     torch.save(state, folder / "state.pth")

@@ -38,7 +38,7 @@ pytestmark = [
 ]
 
 OWN = '''
-"""A module of the user's own: a network, and code that looks around when it is loaded."""
+"""The owner's module: a network, and code that reports its environment when it is loaded."""
 import json, os, socket, sys
 from pathlib import Path
 from torch import nn
@@ -118,14 +118,14 @@ def label(path: Path) -> str:
 
 
 def exported(learner: Any, path: Path) -> Path:
-    """Export by reference, as fastai did for years, and read no more than that."""
+    """Export with code by reference, as fastai did for years."""
     learner.path = path.parent
     learner.export(path.name, pickle_module=pickle)
     return path
 
 
 def from_windows(path: Path) -> None:
-    """Exchange the class of all paths in an export."""
+    """Replace the class of all paths in an export."""
     changed = path.with_suffix(".windows")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -147,7 +147,7 @@ def test_export_of_a_notebook_on_windows_is_imported(
     temporary: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Presized, timm's body, a label function that is gone: from file to answer."""
+    """The export is presized, with a body of timm and a label function that no longer exists."""
     from fastai.vision.all import Normalize, Resize, aug_transforms, load_learner
 
     norm = Normalize.from_stats([0.5, 0.4, 0.3], [0.2, 0.3, 0.4], cuda=False)
@@ -179,7 +179,7 @@ def test_export_of_a_notebook_on_windows_is_imported(
 def test_sensitive_greyscale_network_is_imported(
     folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
 ) -> None:
-    """Were photos converted after resizing, its probabilities would differ by more than 1e-3."""
+    """Conversion after resizing would change its probabilities by more than 1e-3."""
     from fastai.vision.all import Normalize, PILImageBW, Resize
 
     norm = Normalize.from_stats([0.2], [0.4], cuda=False)
@@ -194,15 +194,15 @@ def test_sensitive_greyscale_network_is_imported(
     assert recipe.greyscale
     expected = predict(learner, photo.path)
     late = preprocess(photo.open(), recipe.model_copy(update={"greyscale": False}))
-    found = classifier.engine.run(late[None]).probabilities[0]
-    assert 1e-3 < float(np.abs(found - expected).max()) < 0.1
+    probabilities = classifier.engine.run(late[None]).probabilities[0]
+    assert 1e-3 < float(np.abs(probabilities - expected).max()) < 0.1
 
 
 @pytest.mark.slow
 def test_threshold_of_several_labels_is_kept(
     folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
 ) -> None:
-    """Of three labels at 0.9, 0.6 and 0.3, the answer has those that fastai decodes."""
+    """The answer has the labels that fastai decodes, of three at 0.9, 0.6 and 0.3."""
     import torch
     from fastai.vision.all import BCEWithLogitsLossFlat, Resize
     from torch import nn
@@ -227,7 +227,7 @@ def test_threshold_of_several_labels_is_kept(
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module of the user's own in a folder on PYTHONPATH."""
+    """The owner's module in a folder on PYTHONPATH."""
     place = tmp_path / "own"
     place.mkdir()
     (place / "own_module.py").write_text(OWN)
@@ -328,13 +328,13 @@ def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
             json.dumps({"export": str(path), "photos": [], "trust": True, "weights": None})
         )
         assert worker.main(tmp_path) == 1
-        told = json.loads((tmp_path / "out" / "refusal.json").read_text())
-        assert told["foreign"]
-        assert told["stage"] == stage
-        assert message in told["message"]
+        refusal = json.loads((tmp_path / "out" / "refusal.json").read_text())
+        assert refusal["foreign"]
+        assert refusal["stage"] == stage
+        assert message in refusal["message"]
 
 
-def test_data_loaders_made_in_any_way_are_read(folder: Path) -> None:
+def test_data_loaders_of_every_api_are_read(folder: Path) -> None:
     import pandas as pd
     from fastai.vision.all import (
         Categorize,
@@ -373,12 +373,12 @@ def test_data_loaders_made_in_any_way_are_read(folder: Path) -> None:
     for number, data in enumerate(made):
         learner = vision(data, "test_byobnet")
         expected = predict(learner, files[0])
-        found = read_back(learner)
+        restored = read_back(learner)
         several = number == 1
-        report = found.report()
+        report = restored.report()
         assert report.labels == tuple(data.vocab)
         assert report.multilabel == several
         answers = reference_probabilities(
-            found.model, found.pipeline, files[:1], multilabel=several
+            restored.model, restored.pipeline, files[:1], multilabel=several
         )
         np.testing.assert_allclose(answers[0], expected, atol=1e-6)

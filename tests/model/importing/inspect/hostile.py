@@ -23,7 +23,7 @@ __all__ = ["payloads"]
 
 
 def payloads(marker: Path) -> dict[str, bytes]:
-    """Return hostile files by what they try; each would create ``marker``."""
+    """Return hostile files by their method; each would create ``marker``."""
     command = f"touch {marker}"
     source = f"open({str(marker)!r}, 'w').close()"
     return {
@@ -95,7 +95,7 @@ SPELLINGS = {
     "stack-global-list": '\x80\x04]( "os "system e0 "os "system \x93 $4 \x85R.',
     "mark-and-pop": '\x80\x04(( "x 1 "os "system \x93 $4 \x85R.',
 }
-"""Names that are put together on the stack."""
+"""Names that are built on the stack."""
 
 GETATTR = "\x80\x02 builtins:getattr"
 
@@ -217,7 +217,7 @@ def _broken(command: str) -> dict[str, bytes]:
 
 
 def _zips(command: str) -> dict[str, bytes]:
-    """In torch's zip, and beside its rules."""
+    """In torch's zip, and in zips that break its rules."""
     bad, good = _call("os:system", command), pickle.dumps({}, 2)
     evil = torch_zip(bad)
     honest = torch_zip(good, {"data/0": bad})

@@ -57,10 +57,10 @@ NAMES = {
     "fastai-learner": ("fastai.vision.learner", "Learner"),
     "debugger": ("fastai.layers", "Debugger"),
 }
-"""Names nearly on the list of layers."""
+"""Names similar to those on the allow-list."""
 
 OBJECTS = {
-    # BUILD sets attributes unless a class refuses: of a storage, after it was checked.
+    # BUILD sets attributes unless a class refuses, such as those of a checked storage.
     "build-storage": "{storage} ]( 'FloatStorage '0 'cpu \x8a\x09\xff\xff\xff\xff\xff\xff\xff\xff"
     "\x00eb",
     "build-storage-text": "{storage} ]( 'x 'x 'x 'many eb",
@@ -133,7 +133,7 @@ def storage(
 def tensor(
     numbers: bytes, shape: bytes = b"K\x02K\x03\x86", strides: bytes = b"K\x03K\x01\x86"
 ) -> bytes:
-    """Return a call that puts a tensor together: [2, 3]."""
+    """Return a call that builds a tensor: [2, 3]."""
     arguments = b"(" + numbers + b"K\x00" + shape + strides + b"\x89}t"
     return glob("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
 
@@ -147,7 +147,7 @@ def zipped(root: bytes) -> bytes:
 
 
 def network_files(marker: Path) -> dict[str, bytes]:
-    """Return networks: names nearly on the list, classes misused, tensors that can't be."""
+    """Return networks: names similar to allowed ones, misused classes, impossible tensors."""
     system = glob("os", "system")
     called = assemble("os:system $ \x85R", f"touch {marker}")
     states: dict[str, dict[str, bytes]] = {

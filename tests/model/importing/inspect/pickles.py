@@ -30,7 +30,7 @@ TORCH = {"version": b"3\n", "byteorder": b"little"}
 
 
 class Called:
-    """Pickles into a call."""
+    """An object that pickles into a call."""
 
     def __init__(self, function: Callable[..., Any], *args: Any, state: Any = None) -> None:
         self.parts = (function, args) if state is None else (function, args, state)
@@ -43,13 +43,13 @@ class Called:
 
 
 def text(value: str) -> bytes:
-    """Return the instruction that pushes a text (protocol 1 and later)."""
+    """Return the instruction that pushes a string (protocol 1 and later)."""
     data = value.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
 
 def short(value: str) -> bytes:
-    """Return the same instruction of protocol 4."""
+    """Return the instruction of protocol 4 that pushes a string."""
     data = value.encode()
     return b"\x8c" + bytes([len(data)]) + data
 

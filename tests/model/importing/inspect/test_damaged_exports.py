@@ -1,4 +1,4 @@
-"""Damaged exports, and those of any bytes: read or refused, never an exception or much memory."""
+"""Damaged exports and random bytes: read or refused, without exceptions or much memory."""
 
 import json
 import pickle
@@ -93,7 +93,7 @@ def test_damaged_exports_are_read_or_refused(both: list[bytes], which: int, tmp_
 
 def test_memo_of_many_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
-    # LONG_BINPUT: the unpickler's array of what it remembers grows to twice this index.
+    # LONG_BINPUT: the unpickler's memo grows to twice this index.
     path.write_bytes(torch_zip(b"\x80\x04Nr\xff\xff\xff\xff."))
     with limited_memory(2**31), pytest.raises(ExportRefused, match="more memory than any export"):
         inspect_file(path)

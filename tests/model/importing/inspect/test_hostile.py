@@ -77,13 +77,13 @@ def is_refused(path: Path) -> bool:
         return True
 
 
-def test_no_payload_is_lost() -> None:
+def test_number_of_payloads_is_pinned() -> None:
     assert (len(NAMES), len(READER_NAMES)) == (124, 133)
     assert set(NAMES) >= RUNS
 
 
 def test_payloads_run_in_pythons_own_unpickler(files: dict[str, bytes], marker: Path) -> None:
-    """Python's own unpickler, in a process of its own, does what they are made for."""
+    """In a separate process, Python's own unpickler runs their commands."""
     for name in sorted(RUNS):
         (marker.parent / f"{name}.pickle").write_bytes(files[name])
     code = (
@@ -155,7 +155,7 @@ def test_attack_on_reader_is_refused_and_not_built(
     assert not marker.exists()
 
 
-def test_doctor_as_a_process(files: dict[str, bytes], marker: Path, path: Path) -> None:
+def test_doctor_runs_as_a_process(files: dict[str, bytes], marker: Path, path: Path) -> None:
     path.write_bytes(files["zip"])
     result = subprocess.run(
         [sys.executable, "-m", "model", "doctor", str(path)],
@@ -173,13 +173,13 @@ def test_doctor_as_a_process(files: dict[str, bytes], marker: Path, path: Path) 
 @pytest.mark.parametrize(
     "name", ["evil\x1b[2J\x1b]0;title\x07\u202etxt\r\nexit 0\x9b31m", "[red]evil"]
 )
-def test_names_do_not_reach_the_terminal_as_they_are(name: str, path: Path) -> None:
+def test_names_are_escaped_for_the_terminal(name: str, path: Path) -> None:
     path.write_bytes(b"\x80\x04" + text(f"mod{name}") + text(name) + b"\x93)R.")
     for words in ([], ["--json"]):
         shown = doctor(path, *words).stdout
         assert not {"\x1b", "\x07", "\u202e", "\r", "\x9b"} & set(shown)
         assert "evil" in shown
-        # Rich's markup is text, too.
+        # Rich's markup is text as well.
         assert "[red]" not in name or name in shown
 
 
@@ -261,7 +261,7 @@ def test_storage_larger_than_any_file_is_refused(path: Path) -> None:
     assert "more numbers than any file holds" in finding.message
 
 
-def test_pickles_in_pickles_in_pickles_end(path: Path) -> None:
+def test_nested_pickles_are_named_and_not_unpickled(path: Path) -> None:
     data = pickle.dumps(1)
     for _ in range(30):
         size = len(data).to_bytes(4, "little")

@@ -1,4 +1,4 @@
-"""Findings on files that are no export, and on exports made elsewhere; without torch."""
+"""Findings on files that are not exports, and on exports of other programs; without torch."""
 
 import json
 import struct

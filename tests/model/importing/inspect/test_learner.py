@@ -64,7 +64,7 @@ def test_labels_that_cannot_be_shown_are_refused(
         parts(data, tmp_path, vocab=vocab)
 
 
-def test_labels_are_text_whatever_they_were(data: Any, tmp_path: Path) -> None:
+def test_labels_of_any_type_become_text(data: Any, tmp_path: Path) -> None:
     import numpy as np
     import pandas as pd
     from fastai.vision.all import CategoryMap, L

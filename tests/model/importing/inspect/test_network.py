@@ -40,7 +40,7 @@ def nested() -> Any:
 
 
 def doubled() -> Any:
-    """Thirty layers that are a thousand million when each is run as often as it is named."""
+    """Thirty layers that expand to a thousand million, each naming the next one twice."""
     from torch import nn
 
     network = nn.Sequential(nn.ReLU())

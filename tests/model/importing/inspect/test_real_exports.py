@@ -1,4 +1,4 @@
-"""Exports that fastai writes: what their report says, and that nothing is loaded for it."""
+"""Exports that fastai writes: their report, made without loading anything."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def test_library_of_the_network_is_named(
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A notebook's own function and classes."""
+    """A function and classes of a notebook."""
     source = (
         "import os\n"
         "from torch import nn\n"
@@ -123,8 +123,8 @@ def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return module.__dict__
 
 
-def test_own_code_by_name_is_found(write: Write, photos: Path, own: dict[str, Any]) -> None:
-    """As fastai before 2.8 wrote it."""
+def test_own_code_is_reported_by_name(write: Write, photos: Path, own: dict[str, Any]) -> None:
+    """fastai before 2.8 referred to all code by name."""
     from fastai.vision.all import Resize
 
     how = {"pickle_module": pickle}
@@ -152,7 +152,7 @@ def test_own_network_embedded_in_the_file_needs_trust(write: Write, own: dict[st
 
 
 def test_command_in_a_complete_learner_is_not_run(photos: Path, tmp_path: Path) -> None:
-    """The import takes what it knows of the file, so the rest needs no list of bad names."""
+    """An import runs nothing that the file names, so no list of dangerous names is needed."""
     from fastai.vision.all import Resize
 
     learner = tiny_learner(loaders(photos, Resize(32)))

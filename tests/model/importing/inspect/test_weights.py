@@ -1,4 +1,4 @@
-"""Weights alone: which files are, what ``doctor`` says of them, and odd ones."""
+"""Weights alone: files that count as such, the report of ``doctor``, and invalid files."""
 
 import json
 import struct

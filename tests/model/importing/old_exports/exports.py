@@ -60,7 +60,7 @@ class OldExport:
 
     @property
     def path(self) -> Path:
-        """The file itself, which some versions lack."""
+        """The path of the file, which some versions lack."""
         return self.root / f"fastai-{self.version}" / self.file
 
     @cached_property
