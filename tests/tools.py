@@ -37,7 +37,6 @@ TOOLS = {
     "npm": Tool("npm"),
     "postgres": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "rsync": Tool("rsync"),
-    "systemd-analyze": Tool("systemd"),
 }
 
 
