@@ -3,7 +3,7 @@
  * messages to the page's script that aren't lost; and whether the server can be reached.
  */
 
-/** Time after which messages that haven't been acknowledged are sent again, in milliseconds. */
+/** Time after which unacknowledged messages are sent again, in milliseconds; twice that each time. */
 const LOST_MS = 2000;
 
 /** Attribute in which Streamlit's page states its connection, for Streamlit's own tests. */
@@ -48,6 +48,7 @@ export class Outbox {
   #last = 0;
   #setTrigger = null;
   #resending;
+  #wait = LOST_MS;
 
   /**
    * Take new data from the script.
@@ -71,6 +72,7 @@ export class Outbox {
   add(name, value = null) {
     if (name !== "request") this.#messages = this.#messages.filter((one) => one.name !== name);
     this.#messages.push({ id: ++this.#last, name, value });
+    this.#wait = LOST_MS;
     this.#send();
   }
 
@@ -88,7 +90,9 @@ export class Outbox {
     this.#setTrigger("messages", this.#messages);
     // Requests have a time limit of their own, because photos take long.
     if (!this.has("request")) {
-      this.#resending = setTimeout(() => this.#messages.length && this.#send(), LOST_MS);
+      this.#resending = setTimeout(() => this.#messages.length && this.#send(), this.#wait);
+      // Each one restarts the script, which a busy server may need longer for.
+      this.#wait *= 2;
     }
   }
 }
