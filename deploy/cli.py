@@ -160,7 +160,7 @@ def write_command(
 
 
 def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
-    """Describe the models that are deployed, and the option that names others."""
+    """Describe the models to deploy, and the option that chooses others."""
     if not app.models:
         return "Models: the built-in ones, since there is none of your own (--model NAME)"
     others = ", and the built-in ones" if app.builtin and host.has_server else ""

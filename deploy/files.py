@@ -43,7 +43,7 @@ It tells files that may be replaced from those that were edited.
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 Content = bytes | Path
-"""The content of a file: bytes, or a file to copy."""
+"""A file's bytes, or the path of a file to copy."""
 
 SETTING = re.compile(
     r"""\b(LOUPE_[A-Z_]+)["']?"""

@@ -20,7 +20,7 @@ VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace placeholders that are whole words."""
+    """Replace the placeholders that stand as whole words."""
     if not values:
         return text
     words = "|".join(map(re.escape, values))

@@ -57,7 +57,7 @@ class AppSpec:
     git_lfs: bool = False
     """True if a model has a file that GitHub takes only by Git LFS."""
     learner: bool = False
-    """True if the full install is deployed, with the learner engine."""
+    """True to deploy the full install, which has the learner engine."""
     memory_mb: int = 350
     """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 

@@ -118,7 +118,7 @@ def _make_ca(folder: Path) -> LocalCa:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
             x509.NameConstraints(
-                # Permit no other names: ".invalid" is reserved (RFC 2606).
+                # Permit no real domain or e-mail address: ".invalid" is reserved (RFC 2606).
                 [
                     *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)),
                     x509.DNSName("invalid"),

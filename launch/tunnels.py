@@ -18,7 +18,7 @@ FIELD = r'[^\s="]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A program that gives a port of this machine a public https address."""
+    """A program that serves a local port at a public https address."""
 
     name: str
     """The program's name, as in PATH."""

@@ -62,8 +62,8 @@ https://render.com/pricing memory, cores (cited)
     ),
     remarks="""\
 The first visitor after a pause waits for a start on a tenth of a core.
-Free services lose their files at every stop and can't have a disk.
-Whether Render fetches files in Git LFS (above 100 MB) its documentation doesn't say.
+Free services lose their files whenever they stop, and can't have a disk.
+Render's documentation doesn't say whether it fetches files in Git LFS (above 100 MB).
 No sticky sessions: numInstances keeps it at one instance.
 """,
     make_plan=make_plan,

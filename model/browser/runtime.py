@@ -135,7 +135,7 @@ def _run_npm(folder: Path) -> None:
         [*command, "ci", *NPM_OPTIONS, f"--cache={folder / 'cache'}"],
         "npm couldn't fetch onnxruntime-web",
         timeout=NPM_TIMEOUT_SECONDS,
-        # The last line names npm's log.
+        # npm's last line only names its log file.
         reason=slice(2),
         cwd=folder,
     )

@@ -49,7 +49,7 @@ def identify_command(
     try:
         with progress_bar(shown=has_folder) as bar, closing(results):
             for path, result in bar.track(results, len(paths), description="Identifying"):
-                # Counted first: Ctrl-C may come just after the line was printed.
+                # Count first: Ctrl-C may come right after the line is printed.
                 done += 1
                 rejected += isinstance(result, LoupeError)
                 print_result(path, result, top)

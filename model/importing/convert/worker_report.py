@@ -57,7 +57,7 @@ class WorkerReport(StrictModel):
         source: str = "",
         **provenance: str,
     ) -> ManifestDraft:
-        """Return the manifest as the owner names it; ``source`` is the export's name.
+        """Return the manifest under the name that the owner chose; ``source`` is the export's name.
 
         Raises:
             ValidationError: the report isn't that of a model.

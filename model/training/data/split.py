@@ -78,7 +78,7 @@ def _require_photos(
 def split_groups(
     targets: NDArray[Any], groups: NDArray[np.intp], folds: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places of the photos to train on and of those to hold out, one of ``folds``.
+    """Return the indices of the training photos and of one of ``folds`` held-out parts.
 
     Args:
         targets: labels [N], of which each part gets its share.

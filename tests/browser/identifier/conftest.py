@@ -55,7 +55,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def page(new_page: Callable[[], Page], app: DeviceApp) -> Page:
-    """Open a page of the app's origin that runs nothing itself."""
+    """Open a page of the app's origin without scripts of its own."""
     opened = new_page()
     opened.goto(f"{app.url}models/index.json")
     return opened

@@ -1,4 +1,4 @@
-"""Pickles and torch's containers, put together by hand for hostile files."""
+"""Builders of pickles and of torch's containers, byte by byte, for hostile files."""
 
 import io
 import pickle
