@@ -16,8 +16,8 @@ from model.settings import ROOT
 
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
-from .hosts import HOSTS, get_host
-from .package import check_offered, choose_models, list_other_models
+from .hosts import HOSTS
+from .package import choose_models, list_other_models
 from .placeholders import parse_assignments
 from .spec import AppSpec
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+HOST_NAME = click.Choice(list(HOSTS))
 MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
 SET_HELP = "What to put for a placeholder, such as REGION=europe-west1."
 
@@ -52,7 +53,6 @@ def _app_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for the models to deploy and the values of placeholders."""
     for option in (
         click.option("--set", "assignments", multiple=True, metavar="WORD=VALUE", help=SET_HELP),
-        click.option("--learner", is_flag=True, help="Deploy the learner engine as well."),
         click.option("--model", "models", multiple=True, metavar="NAME", help=MODEL_HELP),
     ):
         command = option(command)
@@ -60,16 +60,13 @@ def _app_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command("show")
-@click.argument("host")
+@click.argument("host", type=HOST_NAME)
 @_app_options
-def show_command(
-    host: str, models: tuple[str, ...], learner: bool, assignments: tuple[str, ...]
-) -> None:
+def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...]) -> None:
     """Show HOST: limits, sources, steps, files."""
-    chosen = get_host(host)
-    app = choose_models(models, learner=learner)
+    chosen = HOSTS[host]
+    app = choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments)
-    check_offered(chosen, app)
     words = [f"{word}: {text}" for word, text in chosen.placeholders.items() if word not in values]
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
@@ -110,7 +107,7 @@ def _paths(host: Host, app: AppSpec) -> list[str]:
 
 
 @main.command("write")
-@click.argument("host")
+@click.argument("host", type=HOST_NAME)
 @_app_options
 @click.option(
     "--to",
@@ -122,7 +119,6 @@ def _paths(host: Host, app: AppSpec) -> list[str]:
 def write_command(
     host: str,
     models: tuple[str, ...],
-    learner: bool,
     assignments: tuple[str, ...],
     folder: Path | None,
     force: bool,
@@ -132,8 +128,8 @@ def write_command(
     A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
-    chosen = get_host(host)
-    app = choose_models(models, learner=learner)
+    chosen = HOSTS[host]
+    app = choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments)
     click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     folder = folder or default_folder(chosen)
@@ -169,7 +165,7 @@ def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
 
 
 @main.command("check")
-@click.argument("host", required=False)
+@click.argument("host", type=HOST_NAME, required=False)
 @click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
 @click.option("--model", help="Model that should open; by default the one in HOST's files.")
 @click.option("--no-start", is_flag=True, help="Check the files only.")
@@ -201,7 +197,7 @@ def check_command(
             raise click.UsageError("--url checks one running app: leave out --all and --no-start.")
         from .remote import check_url
 
-        at_host = get_host(host) if host else None
+        at_host = HOSTS[host] if host else None
         click.echo(url)
         sys.exit(1 if _print_results(check_url(url, model, at_host)) else 0)
     if bool(host) == all_hosts:
@@ -209,7 +205,7 @@ def check_command(
     from .check import check_host
 
     failed = False
-    for chosen in [get_host(host)] if host else HOSTS.values():
+    for chosen in [HOSTS[host]] if host else HOSTS.values():
         click.echo(f"{chosen.title} ({chosen.name})")
         where = folder or default_folder(chosen)
         failed |= _print_results(check_host(chosen, where, model, start=not no_start))

@@ -19,7 +19,7 @@ from model.text import list_some
 
 from .errors import DeployError, FilesDiffer
 from .host import Host
-from .package import LFS_ATTRIBUTES, app_files, bundle_files, check_offered, copy_bundle
+from .package import LFS_ATTRIBUTES, app_files, bundle_files, copy_bundle
 from .placeholders import COMMENT
 from .spec import APP, AppSpec
 from .static_page import write_page
@@ -107,9 +107,7 @@ def zip_files(
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
-        NotOffered: the host can't run the app.
     """
-    check_offered(host, app)
     if not host.has_server:
         with TemporaryDirectory(prefix="loupe-") as temporary:
             folder = Path(temporary) / "page"
@@ -162,9 +160,7 @@ def write_files(
         EngineUnavailable: this machine can't make the files for browsers.
         FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false; nothing
             is written.
-        NotOffered: the host can't run the app.
     """
-    check_offered(host, app)
     folder = default_folder(host) if folder is None else folder
     if not host.has_server:
         return {folder: write_page(app, folder, force=force)}
@@ -185,7 +181,7 @@ def write_files(
         )
     models = folder / app.bundles_dir
     for bundle in map(get_bundle, app.own):
-        results[models / bundle.name] = copy_bundle(bundle, models, app, force=force)
+        results[models / bundle.name] = copy_bundle(bundle, models, force=force)
     for path, content in contents.items():
         if results[path] is not WriteResult.SAME:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +22,13 @@ from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
 from model.storage.atomic import publish_folder
 
-from .errors import DeployError, FilesDiffer, NotOffered
-from .host import Host
+from .errors import DeployError, FilesDiffer
 from .spec import APP, AppSpec
 
 __all__ = [
     "LFS_ATTRIBUTES",
     "app_files",
     "bundle_files",
-    "check_offered",
     "choose_models",
     "copy_bundle",
     "list_other_models",
@@ -46,7 +44,6 @@ LFS_ATTRIBUTES = "".join(
 )
 """The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
 
-LEARNER = ENGINES["learner"]
 COMPILED = ENGINES["compiled"]
 
 MEASURED_GRAPH_BYTES = 18_844_589
@@ -59,34 +56,25 @@ ALSO_COPIED = (".gitignore", ".streamlit/secrets.toml.example", "bundles/README.
 """Files that a repository needs and an image does not."""
 
 
-def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpec:
+def choose_models(names: Sequence[str] = ()) -> AppSpec:
     """Return the app with the models to deploy.
 
     Args:
         names: models of the registry, of which the first opens; by default the model that the
             app opens here. If one of them is not built in, exactly these are offered.
-        learner: deploy the learner engine as well.
 
     Raises:
         BundleError: a model doesn't exist, or can't be opened.
-        NotOffered: a model has no weights for the learner engine.
     """
-    app = replace(APP, learner=learner)
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
     builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
     if builtin and not names:
-        return app
+        return APP
     # With an own model, named built-in ones are copied as well; the others are then hidden.
     own = [] if builtin else bundles
-    for bundle in own:
-        if learner and LEARNER.needs not in bundle.file_names:
-            raise NotOffered(
-                f"The model {bundle.name!r} has no {LEARNER.needs}, which the learner engine "
-                "needs. Leave out --learner."
-            )
-    sizes = [path.stat().st_size for bundle in own for path in _paths(bundle, app).values()]
+    sizes = [(bundle.folder / name).stat().st_size for bundle in own for name in _names(bundle)]
     return replace(
-        app,
+        APP,
         models=tuple(bundle.name for bundle in bundles),
         own=tuple(bundle.name for bundle in own),
         builtin=builtin,
@@ -114,26 +102,9 @@ def _default_bundle() -> Bundle:
     return get_bundle(names[-1])
 
 
-def check_offered(host: Host, app: AppSpec) -> None:
-    """Check that the host can take the models.
-
-    Raises:
-        NotOffered: the host can't; the message says why.
-    """
-    if app.learner and not host.full_install:
-        raise NotOffered(
-            f"{host.title} can't run the learner engine, which needs {LEARNER.memory_mb:,} MB and "
-            "the full install. Leave out --learner."
-        )
-
-
-def _paths(bundle: Bundle, app: AppSpec) -> dict[str, Path]:
-    """Return the files of a bundle that are deployed, by name, without reading them."""
-    return {
-        name: bundle.folder / name
-        for name in bundle.copied_names
-        if app.learner or name not in OPTIONAL_FILES
-    }
+def _names(bundle: Bundle) -> list[str]:
+    """Return the names of a bundle's files that are deployed."""
+    return [name for name in bundle.copied_names if name not in OPTIONAL_FILES]
 
 
 def bundle_files(app: AppSpec) -> dict[str, Path]:
@@ -142,11 +113,11 @@ def bundle_files(app: AppSpec) -> dict[str, Path]:
     Raises:
         BundleError: a model can't be opened, or a file doesn't match its hash.
     """
-    files = {}
-    for bundle in map(get_bundle, app.own):
-        for name in _paths(bundle, app):
-            files[f"{bundle.name}/{name}"] = bundle.copy_source(name)
-    return files
+    return {
+        f"{bundle.name}/{name}": bundle.copy_source(name)
+        for bundle in map(get_bundle, app.own)
+        for name in _names(bundle)
+    }
 
 
 def app_files(app: AppSpec) -> dict[str, Path]:
@@ -164,7 +135,7 @@ def app_files(app: AppSpec) -> dict[str, Path]:
         for path, source in files.items()
         if (path in ALSO_COPIED or not path.startswith(f"{app.bundles_dir}/"))
         and (app.builtin or not path.startswith(f"{builtin}/"))
-        and (app.learner or source.name not in OPTIONAL_FILES)
+        and source.name not in OPTIONAL_FILES
     }
 
 
@@ -194,7 +165,7 @@ def list_other_models(folder: Path, app: AppSpec) -> list[str]:
     return [path.parent.name for path in paths if path.parent.name not in app.models]
 
 
-def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = False) -> str:
+def copy_bundle(bundle: Bundle, folder: Path, *, force: bool = False) -> str:
     """Copy a model below ``folder``, completely or not at all, and return the outcome.
 
     Another version there is replaced. Only something that is not a bundle needs ``force``.
@@ -210,12 +181,12 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
         before = ""
     if os.path.lexists(target) and not before and not force:
         raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
-    files = _paths(bundle, app)
-    if before == bundle.version and _holds(target, files):
+    names = _names(bundle)
+    if before == bundle.version and _holds(target, bundle, names):
         return f"unchanged, version {bundle.version}"
 
     def fill(new: Path) -> Path:
-        for name in files:
+        for name in names:
             # Keep the date: the newest model opens by default.
             shutil.copy2(bundle.copy_source(name), new / name)
         return target
@@ -226,8 +197,8 @@ def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = Fal
     return f"copied, version {bundle.version}"
 
 
-def _holds(target: Path, files: Mapping[str, Path]) -> bool:
-    """Return True if a folder holds these files and no others."""
-    return {path.name for path in target.iterdir()} == set(files) and all(
-        filecmp.cmp(source, target / name, shallow=False) for name, source in files.items()
-    )
+def _holds(target: Path, bundle: Bundle, names: Iterable[str]) -> bool:
+    """Return True if a folder holds these files of a bundle and no others."""
+    _, different, unreadable = filecmp.cmpfiles(bundle.folder, target, names, shallow=False)
+    is_same = not different and not unreadable
+    return is_same and {path.name for path in target.iterdir()} == set(names)

@@ -88,7 +88,6 @@ No public page: programs call it with AWS credentials.
 A photo larger than 6 MB is rejected.
 """,
     make_plan=make_plan,
-    full_install=True,
     placeholders={
         "ACCOUNT": "the number of the AWS account",
         "REGION": "a region such as eu-central-1",

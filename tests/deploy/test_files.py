@@ -18,7 +18,7 @@ from deploy.files import (
     zip_files,
 )
 from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.package import app_files
 from deploy.spec import APP
 from model.storage import atomic
@@ -86,7 +86,7 @@ def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("record", ["", "[]", "{", "[" * 100_000, '{"render.yaml": 1}', "\xff"])
 def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
-    render = get_host("render")
+    render = HOSTS["render"]
     write_files(render, tmp_path)
     (tmp_path / RECORD).write_text(record, encoding="latin-1")
     with pytest.raises(FilesDiffer):
@@ -95,7 +95,7 @@ def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
 
 def test_record_holds_the_files_of_every_host_in_the_folder(tmp_path: Path) -> None:
     for name in ("vps-compose", "render"):
-        write_files(get_host(name), tmp_path)
+        write_files(HOSTS[name], tmp_path)
     assert set(read_record(tmp_path)) == {"compose.yaml", "Caddyfile", "render.yaml"}
 
 
@@ -121,7 +121,7 @@ def test_write_failure_keeps_the_previous_file(
 
     monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_files(get_host("render"), tmp_path, force=True)
+        write_files(HOSTS["render"], tmp_path, force=True)
     assert folder_contents(tmp_path) == {"render.yaml": b"previous"}
 
 

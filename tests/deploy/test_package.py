@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from deploy import package
-from deploy.errors import DeployError, FilesDiffer, NotOffered
+from deploy.errors import DeployError, FilesDiffer
 from deploy.files import default_folder, write_files, zip_files
-from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.package import (
     app_files,
-    check_offered,
     choose_models,
     copy_bundle,
     list_other_models,
@@ -38,12 +36,6 @@ def target(tmp_path: Path) -> Path:
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def with_weights(models_dir: Path) -> None:
-    """A model of the owner that both engines run."""
-    shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
 
 
 def names(folder: Path) -> set[str]:
@@ -73,7 +65,7 @@ def test_exactly_the_named_models_are_offered(
     assert (app.models, app.builtin) == (("calibrated", "tiny"), False)
     app = choose_models(["tiny", "clothing"])
     assert app.environment()["LOUPE_BUILTIN"] == "false"
-    write_files(get_host("community-cloud"), target, app)
+    write_files(HOSTS["community-cloud"], target, app)
     assert names(target / "bundles") == {"README.md", "clothing", "tiny"}
     assert not (target / "model/library").exists()
     assert (target / "README.md").read_text().startswith(f"# {tiny_bundle.manifest.title}\n")
@@ -94,34 +86,27 @@ def test_only_names_of_the_registry_are_taken(name: str, tiny_bundle: Bundle) ->
         choose_models([name])
 
 
-def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
-    with_weights: None, target: Path
-) -> None:
-    app = choose_models(["clothing"])
+def test_copy_leaves_the_weights_out(models_dir: Path, target: Path) -> None:
+    shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
     bundle = get_bundle("clothing")
-    assert copy_bundle(bundle, target, app) == f"copied, version {bundle.version}"
+    assert copy_bundle(bundle, target) == f"copied, version {bundle.version}"
     copy = Bundle.open(target / "clothing")
     assert copy.version == bundle.version
-    assert "weights.safetensors" not in copy.file_names
-    assert SMALL_CARD in names(target / "clothing")
+    assert names(copy.folder) == {MANIFEST, SMALL_CARD, *bundle.manifest.files} - {
+        "weights.safetensors"
+    }
     copy.verify()
-    assert copy_bundle(bundle, target, app).startswith("unchanged")
-    full = choose_models(["clothing"], learner=True)
-    assert copy_bundle(bundle, target, full) == f"copied, version {bundle.version}"
-    assert names(target / "clothing") == {MANIFEST, SMALL_CARD, *bundle.manifest.files}
-    assert copy_bundle(bundle, target, app).startswith("copied")
-    assert "weights.safetensors" not in names(target / "clothing")
+    assert copy_bundle(bundle, target).startswith("unchanged")
 
 
 def test_copy_replaces_an_older_version_and_its_remains(
     tiny_bundle: Bundle, models_dir: Path, target: Path
 ) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
+    copy_bundle(tiny_bundle, target)
     newer = tiny(models_dir, title="Colours, again")
     assert newer.version != tiny_bundle.version
     (target / "tiny/left-over.onnx").write_text("old")
-    outcome = copy_bundle(newer, target, app)
+    outcome = copy_bundle(newer, target)
     assert outcome == f"updated {tiny_bundle.version} to {newer.version}"
     assert names(target) == {"tiny"}
     assert names(target / "tiny") == {MANIFEST, *newer.file_names}
@@ -129,28 +114,25 @@ def test_copy_replaces_an_older_version_and_its_remains(
 
 
 def test_damaged_copy_is_made_again(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
+    copy_bundle(tiny_bundle, target)
     graph = target / "tiny/graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
-    assert copy_bundle(tiny_bundle, target, app).startswith("copied")
+    assert copy_bundle(tiny_bundle, target).startswith("copied")
     Bundle.open(target / "tiny").verify()
 
 
 def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
     graph = tiny_bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     with pytest.raises(BundleDamaged):
-        copy_bundle(tiny_bundle, target, app)
+        copy_bundle(tiny_bundle, target)
     assert names(target) == set()
 
 
 def test_failed_copy_keeps_the_previous_version(
     tiny_bundle: Bundle, models_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
+    copy_bundle(tiny_bundle, target)
     newer = tiny(models_dir, title="Colours, again")
 
     def fail(_: Path) -> None:
@@ -158,7 +140,7 @@ def test_failed_copy_keeps_the_previous_version(
 
     monkeypatch.setattr(atomic, "fsync_path", fail)
     with pytest.raises(OSError, match="No space left"):
-        copy_bundle(newer, target, app)
+        copy_bundle(newer, target)
     assert names(target) == {"tiny"}
     assert Bundle.open(target / "tiny").version == tiny_bundle.version
 
@@ -167,7 +149,7 @@ def test_other_folder_of_that_name_is_kept_unless_forced(tiny_bundle: Bundle, ta
     app = choose_models(["tiny"])
     (target / "bundles/tiny").mkdir(parents=True)
     (target / "bundles/tiny/notes.txt").write_text("mine")
-    render = get_host("render")
+    render = HOSTS["render"]
     with pytest.raises(FilesDiffer, match="is not a model"):
         write_files(render, target, app)
     assert not (target / "render.yaml").exists()
@@ -176,14 +158,13 @@ def test_other_folder_of_that_name_is_kept_unless_forced(tiny_bundle: Bundle, ta
 
 
 def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
     elsewhere = target / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "keep.txt").write_text("mine")
     bundles = target / "bundles"
     bundles.mkdir()
     (bundles / "tiny").symlink_to(elsewhere)
-    copy_bundle(tiny_bundle, bundles, app, force=True)
+    copy_bundle(tiny_bundle, bundles, force=True)
     assert not (bundles / "tiny").is_symlink()
     assert names(elsewhere) == {"keep.txt"}
     assert names(bundles) == {"tiny"}
@@ -192,13 +173,13 @@ def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, tar
 def test_model_already_in_the_folder_is_kept(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_bundle(tiny_bundle, target, choose_models(["tiny"]))
+    copy_bundle(tiny_bundle, target)
     shutil.rmtree(tiny_bundle.folder.parent)
     monkeypatch.setenv("LOUPE_BUNDLES", str(target))
     settings.cache_clear()
     app = choose_models()
     assert app.own == ("tiny",)
-    assert copy_bundle(get_bundle("tiny"), target, app).startswith("unchanged")
+    assert copy_bundle(get_bundle("tiny"), target).startswith("unchanged")
     assert names(target / "tiny") == {MANIFEST, *tiny_bundle.file_names}
 
 
@@ -207,36 +188,8 @@ def test_other_models_in_the_folder_are_named(
 ) -> None:
     app = choose_models(["tiny"])
     for bundle in (tiny_bundle, calibrated_bundle):
-        copy_bundle(bundle, target, app)
+        copy_bundle(bundle, target)
     assert list_other_models(target, app) == ["calibrated"]
-
-
-TAKES_LEARNER = {"spaces", "vps-compose", "cloud-init", "sagemaker"}
-FULL_INSTALL = re.compile(r"target\W+full|FROM full|[ /]requirements\.txt")
-
-
-@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
-def test_learner_is_refused_where_it_does_not_fit(host: Host, with_weights: None) -> None:
-    app = choose_models(["clothing"], learner=True)
-    assert app.options == " --model clothing --learner"
-    if host.name in TAKES_LEARNER:
-        check_offered(host, app)
-        assert FULL_INSTALL.search(
-            "\n".join([*host.make_files(app).values(), *host.list_steps(app)])
-        )
-        granted = [
-            int(value)
-            for value in re.findall(r"LOUPE_MEMORY_MB\W+(\d+)", str(host.make_files(app)))
-        ]
-        assert all(value >= 2048 for value in granted)
-    else:
-        with pytest.raises(NotOffered, match=r"1,024 MB .* Leave out --learner"):
-            check_offered(host, app)
-
-
-def test_learner_without_weights_is_refused(tiny_bundle: Bundle) -> None:
-    with pytest.raises(NotOffered, match=r"'tiny' has no weights\.safetensors"):
-        choose_models(["tiny"], learner=True)
 
 
 def test_large_file_goes_by_git_lfs(
@@ -246,13 +199,13 @@ def test_large_file_goes_by_git_lfs(
     app = choose_models(["tiny"])
     assert app.git_lfs
     for name in ("render", "cloud-init"):
-        host = get_host(name)
+        host = HOSTS[name]
         write_files(host, target / name, app)
         attributes = (target / name / "bundles/.gitattributes").read_text()
         assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
         assert "$ git lfs install" in host.list_steps(app)
     for name in ("vps-compose", "sagemaker"):
-        host = get_host(name)
+        host = HOSTS[name]
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
         assert "lfs" not in " ".join(host.list_steps(app))
@@ -262,7 +215,7 @@ def test_git_takes_the_attributes_as_written(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
-    write_files(get_host("render"), target, choose_models(["tiny"]))
+    write_files(HOSTS["render"], target, choose_models(["tiny"]))
     subprocess.run(["git", "init", "-q", target], check=True)
     paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
     command = ["git", "-C", str(target), "check-attr", "filter", *paths]
@@ -284,7 +237,7 @@ def test_separate_folder_is_a_complete_app_with_the_model(
     tiny_bundle: Bundle, target: Path
 ) -> None:
     app = choose_models(["tiny"])
-    write_files(get_host("community-cloud"), target, app)
+    write_files(HOSTS["community-cloud"], target, app)
     # The app uses its own files, neither this checkout nor a data folder.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
     environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
@@ -347,7 +300,7 @@ def test_zip_holds_the_models_unless_they_are_left_out(tiny_bundle: Bundle) -> N
     networks = re.compile(r"\.(onnx|npz|safetensors)$|(^|/)(bundle|small)\.json$")
     for name in ("render", "community-cloud"):
         for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
-            host = get_host(name)
+            host = HOSTS[name]
             zipped = [zip_files(host, app), zip_files(host, app, models=False)]
             whole, rest = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in zipped]
             assert rest == {path for path in whole if not networks.search(path)}

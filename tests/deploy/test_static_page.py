@@ -5,7 +5,6 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,18 +16,17 @@ from click.testing import CliRunner, Result
 from deploy.check import check_host
 from deploy.cli import main
 from deploy.comparison import CheckResult, State
-from deploy.errors import FilesDiffer, NotOffered
+from deploy.errors import FilesDiffer
 from deploy.files import write_files, zip_files
-from deploy.hosts import get_host
+from deploy.hosts import HOSTS
 from deploy.package import choose_models
 from deploy.remote import check_url
-from deploy.spec import APP
 from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
 from model.exporting.web import INDEX
 from tests.model.tiny import tiny
 
-STATIC = get_host("static")
+STATIC = HOSTS["static"]
 
 
 @pytest.fixture
@@ -107,11 +105,6 @@ def test_zip_holds_the_same_page(folder: Path) -> None:
     assert names == {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     }
-
-
-def test_learner_engine_is_refused() -> None:
-    with pytest.raises(NotOffered, match="can't run the learner engine"):
-        write_files(STATIC, app=replace(APP, learner=True))
 
 
 def test_absent_page_is_only_noted(tmp_path: Path) -> None:
