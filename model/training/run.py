@@ -89,7 +89,7 @@ class TrainingRun:
             with np.load(path, allow_pickle=False) as saved:
                 return Probe(saved["weight"], saved["bias"], float(saved["accuracy"]))
         learner = empty_learner(self.draft)
-        source = load_pretrained(learner.model[0], self.backbone.architecture)
+        source = load_pretrained(learner.model[0], self.backbone.architecture.body)
         self.progress.note(f"Starting from {source}")
         module: Any = InferenceModule.from_model(learner.model, self.draft).eval()
         module = module.to(memory_format=torch.channels_last)
@@ -112,10 +112,10 @@ class TrainingRun:
 
         loaders = build_loaders(self.data, self.backbone, hyperparameters)
         options = {"path": self.run_dir, "metrics": accuracy}
-        if hyperparameters.drop_path and supports_drop_path(self.backbone.architecture):
+        if hyperparameters.drop_path and supports_drop_path(self.backbone.architecture.body):
             options["drop_path_rate"] = hyperparameters.drop_path
         learner = empty_learner(self.draft, loaders, **options)
-        load_pretrained(learner.model[0], self.backbone.architecture)
+        load_pretrained(learner.model[0], self.backbone.architecture.body)
         weights = {"weight": torch.from_numpy(probe.weight), "bias": torch.from_numpy(probe.bias)}
         learner.model[1][-1].load_state_dict(weights)
         learner.loss_func = LabelSmoothingCrossEntropyFlat(eps=hyperparameters.smoothing)
