@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model.bundle import get_bundle
 from model.cli.error_group import ErrorGroup
-from model.settings import ROOT
 
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
@@ -49,10 +49,19 @@ def list_command() -> None:
     click.echo("\nMore about one: python -m deploy show HOST")
 
 
+def _refuse_learner(_: click.Context, __: click.Parameter, is_given: bool) -> None:
+    """Say what replaced an option of earlier versions."""
+    if is_given:
+        raise click.UsageError("--learner is gone: docs/deploy.md says what to edit instead.")
+
+
 def _app_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for the models to deploy and the values of placeholders."""
     for option in (
         click.option("--set", "assignments", multiple=True, metavar="WORD=VALUE", help=SET_HELP),
+        click.option(
+            "--learner", is_flag=True, hidden=True, expose_value=False, callback=_refuse_learner
+        ),
         click.option("--model", "models", multiple=True, metavar="NAME", help=MODEL_HELP),
     ):
         command = option(command)
@@ -63,7 +72,7 @@ def _app_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("host", type=HOST_NAME)
 @_app_options
 def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...]) -> None:
-    """Show HOST: limits, sources, steps, files."""
+    """Show HOST: limits, sources, steps. `write` names the files."""
     chosen = HOSTS[host]
     app = choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments)
@@ -77,7 +86,6 @@ def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...
     _echo_list("Steps, in this folder:", [f"{n}. {step}" for n, step in enumerate(steps, 1)])
     click.echo(f"\nUpdate the model:\n  $ {chosen.update_command(app, values)}")
     click.echo("\nNot tried on the host itself: all this follows its documentation.")
-    _echo_list(f"Files that `python -m deploy write {chosen.name}` makes:", _paths(chosen, app))
 
 
 def _echo_list(heading: str, lines: list[str]) -> None:
@@ -95,15 +103,6 @@ def _list_limits(host: Host) -> list[str]:
         ("the data folder is kept", limits.keeps_files),
     ]
     return [template.format(value) for template, value in facts if value]
-
-
-def _paths(host: Host, app: AppSpec) -> list[str]:
-    """Return the paths that ``write`` makes, the app's own files and each model as one."""
-    if not host.has_server:
-        return [f"{default_folder(host).relative_to(ROOT)}/, the page with its models"]
-    models = [f"{app.bundles_dir}/{name}/" for name in app.own]
-    rest = ["the app's own files"] if host.package == "folder" else []
-    return [*host.make_files(app), *models, *rest]
 
 
 @main.command("write")
@@ -143,6 +142,8 @@ def write_command(
         counts = Counter(results[path] for path in copied)
         what = ", ".join(f"{count} {result}" for result, count in counts.items())
         click.echo(f"{folder}: other files: {what}")
+    for name in app.own:
+        click.echo(f"{folder / app.bundles_dir / name}: version {get_bundle(name).version}")
     others = list_other_models(folder / app.bundles_dir, app)
     if others:
         click.echo(
@@ -168,7 +169,7 @@ def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
 @click.argument("host", type=HOST_NAME, required=False)
 @click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
 @click.option("--model", help="Model that should open; by default the one in HOST's files.")
-@click.option("--no-start", is_flag=True, help="Check the files only.")
+@click.option("--no-start", is_flag=True, help="Check placeholders and settings only.")
 @click.option("--url", help="Ask the app that runs at this address instead.")
 @click.option(
     "--from",

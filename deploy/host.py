@@ -86,6 +86,8 @@ class Start:
     """Variables that the host sets."""
     protocol: Literal["api", "sagemaker", "vertex"] = "api"
     """Routes through which the host calls the app."""
+    ready_path: str = APP.ready_path
+    """Route of its health check."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,7 @@
 """The models to deploy, and the app's own files where a host gets a folder of its own."""
 
 import contextlib
-import filecmp
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,9 +17,8 @@ from model.bundle import (
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
-from model.storage.atomic import publish_folder
 
-from .errors import DeployError, FilesDiffer
+from .errors import DeployError
 from .spec import APP, AppSpec
 
 __all__ = [
@@ -30,7 +26,6 @@ __all__ = [
     "app_files",
     "bundle_files",
     "choose_models",
-    "copy_bundle",
     "list_other_models",
 ]
 
@@ -72,14 +67,22 @@ def choose_models(names: Sequence[str] = ()) -> AppSpec:
         return APP
     # With an own model, named built-in ones are copied as well; the others are then hidden.
     own = [] if builtin else bundles
-    sizes = [(bundle.folder / name).stat().st_size for bundle in own for name in _names(bundle)]
+    largest = max(
+        (
+            file.bytes
+            for bundle in own
+            for name, file in bundle.manifest.files.items()
+            if name not in OPTIONAL_FILES
+        ),
+        default=0,
+    )
     return replace(
         APP,
         models=tuple(bundle.name for bundle in bundles),
         own=tuple(bundle.name for bundle in own),
         builtin=builtin,
         model_title=bundles[0].manifest.title,
-        git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
+        git_lfs=largest > GITHUB_FILE_BYTES,
         memory_mb=_required_memory_mb(bundles),
     )
 
@@ -102,11 +105,6 @@ def _default_bundle() -> Bundle:
     return get_bundle(names[-1])
 
 
-def _names(bundle: Bundle) -> list[str]:
-    """Return the names of a bundle's files that are deployed."""
-    return [name for name in bundle.copied_names if name not in OPTIONAL_FILES]
-
-
 def bundle_files(app: AppSpec) -> dict[str, Path]:
     """Return the files of the models to deploy by their paths in the bundles' folder.
 
@@ -116,7 +114,9 @@ def bundle_files(app: AppSpec) -> dict[str, Path]:
     return {
         f"{bundle.name}/{name}": bundle.copy_source(name)
         for bundle in map(get_bundle, app.own)
-        for name in _names(bundle)
+        # The manifest comes last: a copy that was cut short is no bundle.
+        for name in reversed(bundle.copied_names)
+        if name not in OPTIONAL_FILES
     }
 
 
@@ -163,42 +163,3 @@ def list_other_models(folder: Path, app: AppSpec) -> list[str]:
     """Return the names of bundles in a folder that are not among the models to deploy."""
     paths = sorted(folder.glob(f"*/{MANIFEST}"))
     return [path.parent.name for path in paths if path.parent.name not in app.models]
-
-
-def copy_bundle(bundle: Bundle, folder: Path, *, force: bool = False) -> str:
-    """Copy a model below ``folder``, completely or not at all, and return the outcome.
-
-    Another version there is replaced. Only something that is not a bundle needs ``force``.
-
-    Raises:
-        BundleDamaged: a file doesn't match its hash.
-        FilesDiffer: something else has the name.
-    """
-    target = folder / bundle.name
-    try:
-        before = Bundle.open(target).version
-    except BundleError:
-        before = ""
-    if os.path.lexists(target) and not before and not force:
-        raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
-    names = _names(bundle)
-    if before == bundle.version and _holds(target, bundle, names):
-        return f"unchanged, version {bundle.version}"
-
-    def fill(new: Path) -> Path:
-        for name in names:
-            # Keep the date: the newest model opens by default.
-            shutil.copy2(bundle.copy_source(name), new / name)
-        return target
-
-    publish_folder(folder, fill)
-    if before and before != bundle.version:
-        return f"updated {before} to {bundle.version}"
-    return f"copied, version {bundle.version}"
-
-
-def _holds(target: Path, bundle: Bundle, names: Iterable[str]) -> bool:
-    """Return True if a folder holds these files of a bundle and no others."""
-    _, different, unreadable = filecmp.cmpfiles(bundle.folder, target, names, shallow=False)
-    is_same = not different and not unreadable
-    return is_same and {path.name for path in target.iterdir()} == set(names)

@@ -98,5 +98,6 @@ A photo larger than 6 MB is rejected.
         command=("deploy/entrypoint.sh", "serve"),
         port_variable="SAGEMAKER_BIND_TO_PORT",
         protocol="sagemaker",
+        ready_path="/ping",
     ),
 )

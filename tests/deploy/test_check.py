@@ -1,7 +1,6 @@
 """The check of a host's files: placeholders, settings, model."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,6 @@ from deploy.comparison import CheckResult, State
 from deploy.files import write_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
-from deploy.package import choose_models
-from model.bundle import Bundle
-from tests.model.tiny import tiny
 from tests.tools import require_tool
 
 
@@ -63,29 +59,6 @@ def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> No
     result = check(host, tmp_path)["files"]
     assert result.message == "render.yaml can't be read: it is not UTF-8 text."
     assert "python -m deploy write render --force" in result.fix
-
-
-def test_model_in_the_files_is_compared_with_this_machines(
-    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path
-) -> None:
-    folders = {name: tmp_path / name for name in ("render", "spaces")}
-    for name, folder in folders.items():
-        write_files(HOSTS[name], folder, choose_models(["tiny"]))
-        message = f"'tiny', version {tiny_bundle.version}, as on this machine; not started"
-        assert check(HOSTS[name], folder)["model"].message == message
-    tiny(models_dir, title="Colours, again")
-    for name, folder in folders.items():
-        result = check(HOSTS[name], folder)["model"]
-        assert result.state is State.FAILED
-        assert result.message.startswith(f"'tiny' is version {tiny_bundle.version}, but on")
-    render, folder = HOSTS["render"], folders["render"]
-    graph = folder / "bundles/tiny/graph.onnx"
-    graph.write_bytes(bytes(graph.stat().st_size))
-    assert "SHA-256" in check(render, folder)["model"].message
-    shutil.rmtree(folder / "bundles/tiny")
-    result = check(render, folder)["model"]
-    assert result.message == "the host's files have no model 'tiny'"
-    assert result.fix.startswith("python -m deploy write render --model tiny")
 
 
 def test_model_that_is_not_on_this_machine_fails(tmp_path: Path, data_folder: Path) -> None:

@@ -56,8 +56,8 @@ def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: 
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
-@each_package
-def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Path) -> None:
+def test_write_keeps_a_file_that_differs_unless_forced(tmp_path: Path) -> None:
+    host = HOSTS["cloud-init"]
     name = next(iter(host.make_files()))
     edited = tmp_path / name
     edited.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +70,8 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     assert folder_contents(tmp_path) == expected_contents(host)
 
 
-@each_package
-def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None:
+def test_file_is_replaced_until_it_is_edited(tmp_path: Path) -> None:
+    host = HOSTS["cloud-init"]
     name = next(iter(host.make_files()))
     values = dict.fromkeys(host.placeholders, "first")
     write_files(host, tmp_path, SMALL)

@@ -225,13 +225,3 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     }
     assert {path for path, text in texts.items() if text != "server"} == expected
     assert {path for path, text in texts.items() if text == "server"} == kept
-
-
-def test_static_host_has_steps_for_three_places() -> None:
-    static = HOSTS["static"]
-    assert [host.name for host in HOSTS.values() if not host.has_server] == ["static"]
-    steps = "\n".join(static.list_steps(replace(APP, models=("mine",))))
-    for place in ("GitHub Pages", "Static Space", "Another server", "http.server --directory"):
-        assert place in steps
-    assert "deploy write static --model mine" in steps
-    assert static.make_files() == {}

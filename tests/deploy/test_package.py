@@ -1,6 +1,5 @@
 """The models to deploy: chosen by name, copied completely, without weights."""
 
-import errno
 import io
 import os
 import re
@@ -19,15 +18,15 @@ from deploy.hosts import HOSTS
 from deploy.package import (
     app_files,
     choose_models,
-    copy_bundle,
     list_other_models,
 )
 from deploy.spec import APP
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
-from model.storage import atomic
 from tests.model.tiny import tiny
+
+RENDER = HOSTS["render"]
 
 
 @pytest.fixture
@@ -88,108 +87,68 @@ def test_only_names_of_the_registry_are_taken(name: str, tiny_bundle: Bundle) ->
 
 def test_copy_leaves_the_weights_out(models_dir: Path, target: Path) -> None:
     shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
-    bundle = get_bundle("clothing")
-    assert copy_bundle(bundle, target) == f"copied, version {bundle.version}"
-    copy = Bundle.open(target / "clothing")
+    write_files(RENDER, target, choose_models(["clothing"]))
+    copy, bundle = Bundle.open(target / "bundles/clothing"), get_bundle("clothing")
     assert copy.version == bundle.version
     assert names(copy.folder) == {MANIFEST, SMALL_CARD, *bundle.manifest.files} - {
         "weights.safetensors"
     }
     copy.verify()
-    assert copy_bundle(bundle, target).startswith("unchanged")
 
 
-def test_copy_replaces_an_older_version_and_its_remains(
+def test_copy_replaces_another_version_and_damaged_files(
     tiny_bundle: Bundle, models_dir: Path, target: Path
 ) -> None:
-    copy_bundle(tiny_bundle, target)
+    app, copy = choose_models(["tiny"]), target / "bundles/tiny"
+    write_files(RENDER, target, app)
     newer = tiny(models_dir, title="Colours, again")
     assert newer.version != tiny_bundle.version
-    (target / "tiny/left-over.onnx").write_text("old")
-    outcome = copy_bundle(newer, target)
-    assert outcome == f"updated {tiny_bundle.version} to {newer.version}"
-    assert names(target) == {"tiny"}
-    assert names(target / "tiny") == {MANIFEST, *newer.file_names}
-    assert (target / "tiny").stat().st_mode & 0o777 == 0o755
-
-
-def test_damaged_copy_is_made_again(tiny_bundle: Bundle, target: Path) -> None:
-    copy_bundle(tiny_bundle, target)
-    graph = target / "tiny/graph.onnx"
-    graph.write_bytes(bytes(graph.stat().st_size))
-    assert copy_bundle(tiny_bundle, target).startswith("copied")
-    Bundle.open(target / "tiny").verify()
+    (copy / "left-over.onnx").write_text("old")
+    write_files(RENDER, target, app)
+    assert names(copy) == {MANIFEST, *newer.file_names}
+    (copy / "graph.onnx").write_bytes(b"damaged")
+    assert write_files(RENDER, target, app)[copy / "graph.onnx"] == "replaced"
+    Bundle.open(copy).verify()
 
 
 def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
     graph = tiny_bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     with pytest.raises(BundleDamaged):
-        copy_bundle(tiny_bundle, target)
+        write_files(RENDER, target, choose_models(["tiny"]))
     assert names(target) == set()
 
 
-def test_failed_copy_keeps_the_previous_version(
-    tiny_bundle: Bundle, models_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy_bundle(tiny_bundle, target)
-    newer = tiny(models_dir, title="Colours, again")
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic, "fsync_path", fail)
-    with pytest.raises(OSError, match="No space left"):
-        copy_bundle(newer, target)
-    assert names(target) == {"tiny"}
-    assert Bundle.open(target / "tiny").version == tiny_bundle.version
-
-
-def test_other_folder_of_that_name_is_kept_unless_forced(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
-    (target / "bundles/tiny").mkdir(parents=True)
-    (target / "bundles/tiny/notes.txt").write_text("mine")
-    render = HOSTS["render"]
-    with pytest.raises(FilesDiffer, match="is not a model"):
-        write_files(render, target, app)
-    assert not (target / "render.yaml").exists()
-    write_files(render, target, app, force=True)
-    assert names(target / "bundles/tiny") == {MANIFEST, *tiny_bundle.file_names}
-
-
-def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, target: Path) -> None:
+def test_link_of_that_name_is_not_followed(tiny_bundle: Bundle, target: Path) -> None:
     elsewhere = target / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "keep.txt").write_text("mine")
-    bundles = target / "bundles"
-    bundles.mkdir()
-    (bundles / "tiny").symlink_to(elsewhere)
-    copy_bundle(tiny_bundle, bundles, force=True)
-    assert not (bundles / "tiny").is_symlink()
-    assert names(elsewhere) == {"keep.txt"}
-    assert names(bundles) == {"tiny"}
+    (target / "bundles").mkdir()
+    (target / "bundles/tiny").symlink_to(elsewhere)
+    with pytest.raises(FilesDiffer, match="a link, in which nothing is written"):
+        write_files(RENDER, target, choose_models(["tiny"]), force=True)
+    assert names(elsewhere) == set()
 
 
 def test_model_already_in_the_folder_is_kept(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_bundle(tiny_bundle, target)
+    write_files(RENDER, target, choose_models(["tiny"]))
     shutil.rmtree(tiny_bundle.folder.parent)
-    monkeypatch.setenv("LOUPE_BUNDLES", str(target))
+    monkeypatch.setenv("LOUPE_BUNDLES", str(target / "bundles"))
     settings.cache_clear()
     app = choose_models()
     assert app.own == ("tiny",)
-    assert copy_bundle(get_bundle("tiny"), target).startswith("unchanged")
-    assert names(target / "tiny") == {MANIFEST, *tiny_bundle.file_names}
+    assert set(write_files(RENDER, target, app).values()) == {"unchanged"}
+    Bundle.open(target / "bundles/tiny").verify()
 
 
 def test_other_models_in_the_folder_are_named(
     tiny_bundle: Bundle, calibrated_bundle: Bundle, target: Path
 ) -> None:
-    app = choose_models(["tiny"])
-    for bundle in (tiny_bundle, calibrated_bundle):
-        copy_bundle(bundle, target)
-    assert list_other_models(target, app) == ["calibrated"]
+    for name in ("tiny", "calibrated"):
+        write_files(RENDER, target, choose_models([name]))
+    others = list_other_models(target / "bundles", choose_models(["tiny"]))
+    assert others == ["calibrated"]
 
 
 def test_large_file_goes_by_git_lfs(
@@ -201,28 +160,17 @@ def test_large_file_goes_by_git_lfs(
     for name in ("render", "cloud-init"):
         host = HOSTS[name]
         write_files(host, target / name, app)
-        attributes = (target / name / "bundles/.gitattributes").read_text()
-        assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
         assert "$ git lfs install" in host.list_steps(app)
+        subprocess.run(["git", "init", "-q", target / name], check=True)
+        paths = [f"bundles/tiny/{file}" for file in ("golden.npz", "graph.onnx")]
+        command = ["git", "-C", str(target / name), "check-attr", "filter", *paths]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert [line.split(": ")[2] for line in output.splitlines()] == ["unspecified", "lfs"]
     for name in ("vps-compose", "sagemaker"):
         host = HOSTS[name]
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
         assert "lfs" not in " ".join(host.list_steps(app))
-
-
-def test_git_takes_the_attributes_as_written(
-    tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
-    write_files(HOSTS["render"], target, choose_models(["tiny"]))
-    subprocess.run(["git", "init", "-q", target], check=True)
-    paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
-    command = ["git", "-C", str(target), "check-attr", "filter", *paths]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert output == (
-        "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
-    )
 
 
 def files_below(folder: Path) -> dict[str, Path]:

@@ -85,16 +85,6 @@ def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: 
 
 
 @pytest.mark.slow
-def test_owners_model_is_expected_if_the_files_name_none(
-    tmp_path: Path, tiny_bundle: Bundle
-) -> None:
-    results = check(HOSTS["render"], tmp_path)
-    expected = "the host's files have no model 'tiny'; the app opens 'imagenet'"
-    assert results["model"].message == expected
-    assert list(results) == ["start", "model"]
-
-
-@pytest.mark.slow
 def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) -> None:
     host = HOSTS["vps-compose"]
     edits = {"'1024'": "'128'"}
