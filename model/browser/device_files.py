@@ -23,7 +23,7 @@ from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
 from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged
 from ..photo import MAX_BYTES, MAX_PIXELS
-from ..photo.limits import MIN_SIDE_PX
+from ..photo.photo_limits import MIN_SIDE_PX
 from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from .av1 import announced_pixels
 from .prepared import NumberReader, PreparedImage, damaged, incomplete
 
-__all__ = ["detect_isobmff", "prepare_isobmff"]
+__all__ = ["prepare_isobmff"]
 
 MAX_BOXES = 10_000
 """Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
@@ -21,10 +21,6 @@ MAX_TILES = 1000
 
 MAX_DEPTH = 8
 """Most levels of pictures within pictures; more is a cycle or an attack."""
-
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_AVIF_BRANDS = {b"avif", b"avis"}
-_NEUTRAL_BRANDS = {b"mif1", b"msf1"}
 
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
@@ -45,19 +41,6 @@ Span = tuple[int, int]
 
 References = dict[int, list[int]]
 """For each item, the numbers of the items that it refers to."""
-
-
-def detect_isobmff(data: bytes) -> str | None:
-    """Return HEIF or AVIF by the brands in a box file's first bytes, None for other files."""
-    if data[4:8] != b"ftyp":
-        return None
-    brands = {major := data[8:12]}
-    if major in _NEUTRAL_BRANDS:
-        end = min(int.from_bytes(data[:4], "big"), len(data))
-        brands |= {data[at : at + 4] for at in range(16, end, 4)}
-    if brands & _AVIF_BRANDS:
-        return "AVIF"
-    return "HEIF" if brands & (_HEIF_BRANDS | _NEUTRAL_BRANDS) else None
 
 
 def prepare_isobmff(data: bytes, format: str) -> PreparedImage:

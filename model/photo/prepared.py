@@ -34,7 +34,6 @@ class PreparedImage:
             decoder can tell.
         orientation: EXIF's 1 to 8.
         extra_bytes_per_pixel: memory that the decoder needs besides the picture.
-        scalable: whether the decoder can decode to a smaller size at a lower cost.
         coded_pixels: number of pixels that the coded picture itself announces; 0 for
             formats in which it cannot differ from ``size``.
     """
@@ -44,7 +43,6 @@ class PreparedImage:
     size: tuple[int, int] | None = None
     orientation: int = 1
     extra_bytes_per_pixel: float = 0.0
-    scalable: bool = False
     coded_pixels: int = 0
 
 
