@@ -12,8 +12,8 @@ from ..settings import settings
 from ..storage.disk import name_full_disk, require_writable
 from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
-from .run import TrainingRun
 from .search import search_hyperparameters
+from .training_run import TrainingRun
 
 __all__ = ["get_run_dir", "train"]
 

@@ -11,8 +11,8 @@ from PIL import Image
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
 from model.training.config import Progress, TrainingConfig
+from model.training.data.data_report import DataReport, report_on
 from model.training.data.discover import discover
-from model.training.data.report import DataReport, report_on
 from model.training.data.scan import PhotoScan, scan_photos, training_copy
 from model.training.data.split import Split, split_photos
 from model.training.prepare import prepare_data

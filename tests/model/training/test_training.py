@@ -305,26 +305,6 @@ def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
     pytest.fail("the process ended without an epoch")
 
 
-@pytest.mark.slow
-def test_kill_while_publishing_keeps_the_previous_model(photos: Path, data_folder: Path) -> None:
-    previous = tiny(data_folder / "models", "forms")
-    process = start_process(data_folder, photos, "--name", "forms", "--size", "64", "--epochs", "0")
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("Compiling"):
-            process.send_signal(signal.SIGKILL)
-            break
-    process.communicate()
-    assert get_bundle("forms").version == previous.version
-    code, output = run("train", "--name", "forms", "--resume")
-    assert code == 0, output
-    assert get_bundle("forms").version != previous.version
-    card = get_bundle("forms").manifest.card
-    assert card
-    assert card.command.startswith(f"python -m model train {photos} --name forms ")
-    assert (previous.folder / "bundle.json").is_file()
-
-
 # Time and search
 
 
