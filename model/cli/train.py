@@ -1,4 +1,4 @@
-"""``train``: train a model on a folder of photos."""
+"""``train``: train a model on a folder of photos; ``build``: build a built-in one."""
 
 import shlex
 import sys
@@ -17,11 +17,13 @@ from ..bundle import (
     read_small_card,
 )
 from ..classifier import default_model
+from ..settings import settings
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
 from .progress import StageProgress, progress_bar
 
 __all__ = [
+    "build_command",
     "command_line",
     "describe_small_graph",
     "print_next_step",
@@ -79,6 +81,18 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
             sys.exit(130)
     print_summary(bundle)
+
+
+@click.command("build")
+@click.argument("name", type=click.Choice(["imagenet"]))
+@models_dir_option
+def build_command(name: str, models_dir: Path | None) -> None:
+    """Build model NAME from published weights (needs requirements.txt)."""
+    with require_full_install("Building"):
+        from ..training.imagenet import build_imagenet
+    click.echo(f"Building {name}…", err=True)
+    bundle = build_imagenet(models_dir or settings().data / "models")
+    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
 
 
 def command_line() -> str:
