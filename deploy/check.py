@@ -5,6 +5,8 @@ from pathlib import Path
 
 from model import LoupeError
 from model.errors import BundleError
+from model.exporting.export_folder import read_record
+from model.exporting.web import INDEX
 from model.settings import Settings
 from model.text import list_some
 
@@ -13,7 +15,7 @@ from .files import read_files
 from .host import Host
 from .placeholders import find_placeholders
 from .start import plan_start
-from .static_page import find_changed, read_page
+from .static_page import find_changed
 from .trial import run_trial
 
 __all__ = ["check_host", "check_placeholders", "check_settings"]
@@ -61,19 +63,20 @@ def check_host(
 
 def _check_page(host: Host, folder: Path, model: str | None) -> Iterator[CheckResult]:
     """Check a static host's page by its hashes, and compare its model with this machine's."""
-    page = read_page(folder)
-    if page is None:
+    record = read_record(folder)
+    if record is None or INDEX not in record["files"]:
         message = f"not in {folder}: nothing to check until `write` has made it"
         yield CheckResult("page", State.NOTE, message)
-    elif changed := find_changed(folder, page.files):
+    elif changed := find_changed(folder, record["files"]):
         message = f"missing or changed since `write`: {list_some(changed)}"
         fix = f"Write it again: python -m deploy write {host.name} --force"
         yield CheckResult("files", State.FAILED, message, fix)
     else:
-        yield CheckResult("files", State.OK, f"{len(page.files)} files match their hashes")
-        expected = find_expected(model or page.opens, "the page has", host)
-        version = page.models.get(page.opens)
-        yield expected.compare(page.opens, version, page.models, "it runs in browsers")
+        yield CheckResult("files", State.OK, f"{len(record['files'])} files match their hashes")
+        versions = record["models"]
+        opens = next(iter(versions))
+        expected = find_expected(model or opens, "the page has", host)
+        yield expected.compare(opens, versions[opens], versions, "it runs in browsers")
 
 
 def check_placeholders(host: Host, texts: Mapping[str, str]) -> Iterator[CheckResult]:

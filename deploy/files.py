@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.bundle import BUILTIN_DIR, MANIFEST
+from model.bundle import MANIFEST
 from model.exporting.export_folder import list_files
 from model.settings import ROOT
 from model.storage.atomic import replace_atomically
@@ -70,42 +70,23 @@ def default_folder(host: Host) -> Path:
     return ROOT if host.package == "repository" else ROOT / "build" / host.name
 
 
-def _list_files(
-    host: Host, app: AppSpec, values: Mapping[str, str] | None, *, models: bool = True
-) -> dict[str, Content]:
-    """Return the contents of everything that is written, by path.
-
-    Without ``models`` there are no networks at all, built-in ones included.
-    """
-    files: dict[str, Content] = {}
-    if host.package == "folder":
-        files |= {
-            path: file
-            for path, file in app_files(app).items()
-            if models or not file.is_relative_to(BUILTIN_DIR)
-        }
+def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> dict[str, Content]:
+    """Return the contents of everything that is written, by path."""
+    files: dict[str, Content] = dict(app_files(app)) if host.package == "folder" else {}
     files |= {path: text.encode() for path, text in host.make_files(app, values).items()}
     if app.git_lfs and host.github:
         files[f"{app.bundles_dir}/.gitattributes"] = LFS_ATTRIBUTES.encode()
-    if models:
-        files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
+    files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
     return files
 
 
-def zip_files(
-    host: Host,
-    app: AppSpec = APP,
-    values: Mapping[str, str] | None = None,
-    *,
-    models: bool = True,
-) -> bytes:
+def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> bytes:
     """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
 
     Args:
         host: the host.
         app: the app with the models to deploy.
         values: values by placeholder; the others are left.
-        models: False to leave the models out; a static page always has them.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
@@ -116,7 +97,7 @@ def zip_files(
             folder = Path(temporary) / "page"
             write_page(app, folder)
             return _zip({path: folder / path for path in list_files(folder)})
-    return _zip(_list_files(host, app, values, models=models))
+    return _zip(_list_files(host, app, values))
 
 
 def _zip(files: Mapping[str, Content]) -> bytes:

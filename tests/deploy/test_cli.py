@@ -71,14 +71,6 @@ def test_write_prints_each_file_and_replaces_others_only_if_forced(tmp_path: Pat
     assert "replaced" in call(*command, "--force").stdout
 
 
-def test_write_reports_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "sagemaker").write_text("a file")
-    result = call("write", "sagemaker", "--to", str(tmp_path))
-    assert result.exit_code == 2
-    assert "sagemaker" in result.stderr
-    assert "Traceback" not in result.output
-
-
 def test_own_model_is_written_unless_another_is_named(tiny_bundle: Bundle, tmp_path: Path) -> None:
     result = call("write", "render", "--to", str(tmp_path))
     assert result.exit_code == 0

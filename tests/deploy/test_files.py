@@ -1,6 +1,5 @@
 """A host's files: written completely or not at all, zipped, and read back."""
 
-import errno
 import io
 import zipfile
 from dataclasses import replace
@@ -21,7 +20,6 @@ from deploy.host import Host
 from deploy.hosts import HOSTS
 from deploy.package import app_files
 from deploy.spec import APP
-from model.storage import atomic
 
 each_package = pytest.mark.parametrize(
     "host", [HOSTS["cloud-init"], HOSTS["spaces"]], ids=["repository", "folder"]
@@ -109,20 +107,6 @@ def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
     assert contents == expected_contents(host)
     assert modes == {name: 0o755 if name.endswith(".sh") else 0o644 for name in contents}
     assert zip_files(host, SMALL) == zipped
-
-
-def test_write_failure_keeps_the_previous_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "render.yaml").write_text("previous")
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic, "fsync_path", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_files(HOSTS["render"], tmp_path, force=True)
-    assert folder_contents(tmp_path) == {"render.yaml": b"previous"}
 
 
 @pytest.mark.parametrize(

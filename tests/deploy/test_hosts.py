@@ -150,17 +150,6 @@ def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
     assert vertex.index("OLD=") < read < deploy < undeploy < vertex.index("$OLD")
 
 
-def test_only_spaces_turns_xsrf_protection_off() -> None:
-    """A Space is shown in another domain's frame, where browsers block the cookie."""
-    variable = "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION"
-    in_frames = {host.name for host in HOSTS.values() if "SPACE_ID" in host.start.environment}
-    assert in_frames == {"spaces"}
-    assert variable in (ROOT / "deploy/entrypoint.sh").read_text()
-    assert not any(
-        variable in text for host in HOSTS.values() for text in host.make_files().values()
-    )
-
-
 @every_host
 def test_commands_are_valid_shell(host: Host) -> None:
     for step in [*host.list_steps(), f"$ {host.update_command()}"]:

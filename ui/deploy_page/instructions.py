@@ -77,14 +77,12 @@ def _ask_values(host: Host) -> dict[str, str]:
 
 
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
-    """Offer the host's files as a zip; return whether it holds all that `write` writes."""
-    may_hold_model = settings().downloads
-    if not host.has_server and (not may_hold_model or not find_folder(runtime_name())):
-        st.write(
-            "Make the page in a terminal, because this app's models aren't for download."
-            if not may_hold_model
-            else "Make the page in a terminal, because this app has no onnxruntime-web yet."
-        )
+    """Offer the host's files as a zip; return whether it could be."""
+    if not settings().downloads:
+        st.write("Make the files in a terminal, because this app's models aren't for download.")
+        return False
+    if not host.has_server and not find_folder(runtime_name()):
+        st.write("Make the page in a terminal, because this app has no onnxruntime-web yet.")
         return False
     try:
         files = bundle_files(app).values()
@@ -92,7 +90,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
         st.warning(phrase_error(error), icon=":material/block:")
         return False
     model_mb = sum(path.stat().st_size for path in files) / 1e6
-    if may_hold_model and model_mb > MAX_MODEL_MB:
+    if model_mb > MAX_MODEL_MB:
         st.write(
             f"This model has {model_mb:,.0f} MB, more than the {MAX_MODEL_MB} MB that this page "
             "zips. The command `python -m deploy write` below makes the same files."
@@ -101,7 +99,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
 
     def make_zip() -> bytes:
         with _one_at_a_time:
-            return zip_files(host, app, values, models=may_hold_model)
+            return zip_files(host, app, values)
 
     st.download_button(
         f"Download files for {host.title}",
@@ -112,12 +110,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
         key=f"zip-{host.name}",
         on_click="ignore",
     )
-    if not may_hold_model:
-        st.write(
-            "The download leaves the model out, because this app doesn't hand out models "
-            "(`LOUPE_DOWNLOADS=false`). Where the model is, `python -m deploy write` adds it."
-        )
-    return may_hold_model
+    return True
 
 
 def _show_step(host: Host, number: int, step: str, *, unzip: bool, is_first: bool) -> None:
