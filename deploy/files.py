@@ -161,10 +161,10 @@ def write_files(
     for path, content in contents.items():
         if results[path] is not WriteResult.SAME:
             _write(path, content)
-    for manifest in (model / MANIFEST for model in models):
-        if manifest in replaced:
-            # Files of the previous version don't fit this one.
-            for path in set(manifest.parent.iterdir()) - contents.keys():
+    # Files of another version that was there before don't fit this one.
+    for manifest in {model / MANIFEST for model in models} & set(replaced):
+        for path in set(manifest.parent.iterdir()) - contents.keys():
+            if path.is_file():
                 path.unlink()
     _update_record(folder, contents)
     return results
