@@ -203,6 +203,8 @@ def _get_bundle(model: str, version: str) -> Bundle:
         for kept in list_versions(model):
             if kept.version == version and isinstance(kept.bundle, Bundle):
                 return kept.bundle
+        if earlier := Bundle.open_earlier(model, version):
+            return earlier
     except BundleError:
         raise LinkError(
             # Without its name, since the author of a link can put any text there.

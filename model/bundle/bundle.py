@@ -68,6 +68,18 @@ class Bundle:
             bundle._check_size(name, manifest.files[name])
         return bundle
 
+    @classmethod
+    def open_earlier(cls, name: str, version: str) -> "Bundle | None":
+        """Return an earlier version of a built-in model, of which only the manifest is kept.
+
+        Links that were made with it need its labels. None if there is none.
+        """
+        path = BUILTIN_DIR / f"{name}-{version}.json"
+        if not path.is_file():
+            return None
+        manifest, digest = _read_manifest(path)
+        return cls(path.parent / path.stem, manifest, digest) if digest == version else None
+
     @property
     def name(self) -> str:
         """The model's name in links and commands."""

@@ -5,19 +5,20 @@ Writing a calibration to a bundle replaces the head, the golden outputs and the 
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from ..bundle import ManifestDraft
+from ..bundle import Calibration, ManifestDraft
 from ..errors import BundleDamaged
 from .cross_validation import MEASURED_BY, CalibrationResult
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
-__all__ = ["attach_head", "write_calibration"]
+__all__ = ["attach_head", "write_calibration", "write_temperature"]
 
 
 def attach_head(
@@ -118,11 +119,7 @@ def write_calibration(
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
     """
-    path = folder / "graph.onnx"
-    temperature = result.calibration.temperature
-    graph = attach_head(path.read_bytes(), temperature, result.detector, multilabel=False)
-    path.write_bytes(graph)
-    _rewrite_golden(folder / "golden.npz", graph, temperature)
+    _rewrite_graph(folder, result.calibration.temperature, result.detector)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
     return draft.model_copy(
         update={
@@ -133,20 +130,28 @@ def write_calibration(
     )
 
 
-def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
-    """Keep the learner's own logits, and replace the probabilities and OOD scores.
+def write_temperature(draft: ManifestDraft, folder: Path, estimate: Calibration) -> ManifestDraft:
+    """Write an estimated temperature as ``write_calibration`` writes a measured calibration."""
+    _rewrite_graph(folder, estimate.temperature, None)
+    return draft.model_copy(update={"calibration": estimate})
+
+
+def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) -> None:
+    """Replace the head of ``graph.onnx``, and what ``golden.npz`` says of its outputs.
 
     Probabilities are computed from those logits, not by the graph, so that the golden test
     still compares the graph with the learner.
     """
+    path = folder / "graph.onnx"
+    graph = attach_head(path.read_bytes(), temperature, detector, multilabel=False)
+    path.write_bytes(graph)
+    path = folder / "golden.npz"
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as golden:
         pixels, logits = golden["pixels"], golden["logits"]
-    ort_session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    ood_scores = [ort_session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
-    np.savez_compressed(
-        path,
-        pixels=pixels,
-        logits=logits,
-        probabilities=probabilities(logits, temperature).astype(np.float32),
-        novelty=np.array(ood_scores, np.float32),
-    )
+    arrays: dict[str, Any] = {"pixels": pixels, "logits": logits}
+    arrays["probabilities"] = probabilities(logits, temperature).astype(np.float32)
+    if detector:
+        session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        scores = [session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
+        arrays["novelty"] = np.array(scores, np.float32)
+    np.savez_compressed(path, **arrays)

@@ -1,7 +1,7 @@
 """The calibration of the small graph, which runs in browsers: ``small.json`` beside a bundle."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from .graph_outputs import CalibrationOutputs, open_graph
 from .measurements import accuracy_metric
 
-__all__ = ["calibrate_small_graph", "publish_small_card"]
+__all__ = ["accuracies", "calibrate_small_graph", "publish_small_card", "write_small_estimate"]
 
 UNCALIBRATED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
 
@@ -39,6 +39,16 @@ def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
         raise ValueError("calibrated without the small graph's outputs")
     small_graph = make_small_graph(bundle.read("graph.onnx"))
     return _write(bundle, small_graph, full_metrics=result.metrics, **vars(small))
+
+
+def write_small_estimate(bundle: Bundle, values: Mapping[str, Any]) -> None:
+    """Write the small card of a published bundle whose temperature is estimated.
+
+    Args:
+        bundle: the bundle.
+        values: the card's fields that aren't about the bundle.
+    """
+    _write(bundle, make_small_graph(bundle.read("graph.onnx")), **values)
 
 
 def _write(bundle: Bundle, small_graph: bytes, **values: Any) -> SmallCard:
@@ -81,7 +91,7 @@ def calibrate_small_graph(
     small, _ = photos.run(open_graph(small_graph), progress)
     if manifest.calibration is None:
         name = printable(Path(folder.absolute().name))[:100]
-        return _write(bundle, small_graph, **_accuracies(full, small, name))
+        return _write(bundle, small_graph, **accuracies(full, small, name))
     training = None
     if reference:
         of_training = CalibrationPhotos.find(bundle, reference)
@@ -123,7 +133,7 @@ def _numbers(calibration: Calibration) -> list[float]:
     return [calibration.temperature, calibration.ood_threshold or 0.0, *thresholds]
 
 
-def _accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -> dict[str, Any]:
+def accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -> dict[str, Any]:
     """Return the figures of a model without calibration; ``name`` is the labelled photos' name."""
     sets = {name: (full.held_out, small.held_out)}
     sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}

@@ -86,12 +86,26 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
 @click.command("build")
 @click.argument("name", type=click.Choice(["imagenet"]))
 @models_dir_option
-def build_command(name: str, models_dir: Path | None) -> None:
+@click.option(
+    "--photos",
+    type=FOLDER,
+    help="Photos from ImageNet named SYNSET_….JPEG, by which to estimate the temperature again.",
+)
+def build_command(name: str, models_dir: Path | None, photos: Path | None) -> None:
     """Build model NAME from published weights (needs requirements.txt)."""
     with require_full_install("Building"):
         from ..training.imagenet import build_imagenet
     click.echo(f"Building {name}…", err=True)
-    bundle = build_imagenet(models_dir or settings().data / "models")
+    if photos is None:
+        click.echo(
+            "The temperature isn't estimated again: that needs --photos, a folder of photos from "
+            "ImageNet named SYNSET_….JPEG. The built-in model's is kept.",
+            err=True,
+        )
+    with progress_bar() as bar:
+        bundle = build_imagenet(
+            models_dir or settings().data / "models", photos, StageProgress(bar).update
+        )
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
 
 

@@ -109,6 +109,8 @@ def _describe_calibration(manifest: Manifest) -> str:
         )
     if manifest.calibration is None:
         return "Not calibrated: this model always names something and can't say “none of these”."
+    if reason := manifest.calibration.estimated:
+        return f"{escape_markdown(reason)} It always names something and can't say “none of these”."
     if manifest.calibration.ood_threshold is None:
         return "Calibrated: it says how sure it is. It can't say “none of these”."
     if manifest.card and not manifest.card.ood_sets:

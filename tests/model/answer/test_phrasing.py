@@ -117,7 +117,7 @@ def test_false_rejections_are_counted(kept: float, rejected: str) -> None:
 def test_rules_name_every_certainty_and_known_facts() -> None:
     rules = WORDS["certainties"]
     assert {rule["certainty"] for rule in rules} == set(Certainty)
-    facts = {"known", "multilabel", "labels", "present", "plausible", "probability"}
+    facts = {"known", "multilabel", "labels", "present", "plausible", "estimated", "probability"}
     assert {name for rule in rules for name in rule["when"]} == facts
     # Any prediction fits the last rule.
     assert rules[-1]["when"] == {}
