@@ -118,7 +118,7 @@ def source_files() -> list[Path]:
 def needs_the_learner(path: Path) -> bool:
     folders = ("learner", "training", "calibration", "importing/convert")
     files = (
-        ROOT / "model/engines/learner.py",
+        ROOT / "model/engines/learner_engine.py",
         ROOT / "model/exporting/fastai_format.py",
         # For ``make phone``, which runs on the owner's machine.
         ROOT / "launch/local_ca.py",

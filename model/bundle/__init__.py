@@ -1,16 +1,6 @@
 """Model bundles on disk: manifest, model card, registry."""
 
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
-from .card import (
-    MAX_MISTAKES,
-    DetectorResult,
-    LabelOutcome,
-    Mistake,
-    ModelCard,
-    OodResult,
-    ReliabilityBin,
-    StrictModel,
-)
 from .manifest import (
     NAME_RULE,
     SMALL_CARD,
@@ -24,6 +14,16 @@ from .manifest import (
     Threshold,
     check_name,
     title_from_name,
+)
+from .model_card import (
+    MAX_MISTAKES,
+    DetectorResult,
+    LabelOutcome,
+    Mistake,
+    ModelCard,
+    OodResult,
+    ReliabilityBin,
+    StrictModel,
 )
 from .registry import (
     CURRENT_FILE,

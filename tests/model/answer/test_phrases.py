@@ -1,4 +1,4 @@
-"""``model.answer.phrasing``: articles, numbers, marked labels, and an answer's lines."""
+"""``model.answer.phrases``: articles, numbers, marked labels, and an answer's lines."""
 
 import re
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.answer.decision import Certainty
-from model.answer.phrasing import (
+from model.answer.phrases import (
     ShownLabel,
     article,
     false_rejections,

@@ -1,4 +1,4 @@
-"""``model.corrections.export``: the zip of corrections, its folders and its table."""
+"""``model.corrections.corrections_zip``: the zip of corrections, its folders and its table."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from model.corrections import (
     correction_store,
     export_corrections,
 )
-from model.corrections.export import CSV_NAME, FolderNames
+from model.corrections.corrections_zip import CSV_NAME, FolderNames
 from model.errors import DataError
 from model.storage.spreadsheet import escape_formula
 from tests.model.command import run
