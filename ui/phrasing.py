@@ -7,7 +7,6 @@ from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
 from model.answer.share_link import Signature
-from model.bundle import ModelCard
 from model.errors import BundleError, LoupeError
 from model.text import clean
 
@@ -21,7 +20,6 @@ __all__ = [
     "link_urls",
     "percent_range",
     "phrase_error",
-    "phrase_track_record",
     "shorten",
     "spell_number",
     "to_markdown",
@@ -62,12 +60,6 @@ def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
     if markdown:
         return to_markdown(phrase)
     return "".join(part if isinstance(part, str) else part.text for part in phrase)
-
-
-def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
-    """Return how often an answer was right on held-out photos, as Markdown."""
-    record = phrases.track_record(card, index, labels, language)
-    return f"In testing, {to_markdown(record)}"
 
 
 def phrase_error(error: LoupeError) -> str:

@@ -18,7 +18,6 @@ from .manifest import (
 from .model_card import (
     MAX_MISTAKES,
     DetectorResult,
-    LabelOutcome,
     Mistake,
     ModelCard,
     OodResult,
@@ -56,7 +55,6 @@ __all__ = [
     "DetectorResult",
     "Fingerprint",
     "GraphAgreement",
-    "LabelOutcome",
     "Manifest",
     "ManifestDraft",
     "Metric",

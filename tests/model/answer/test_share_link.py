@@ -187,7 +187,7 @@ def test_secret_can_be_made_before_the_first_link(answer: Prediction, data_folde
 
 
 def test_processes_that_start_together_agree_on_a_secret(data_folder: Path) -> None:
-    code = "from model.answer.share_link import _secret; input(); print(_secret())"
+    code = "from model.answer.share_link import signing_secret; input(); print(signing_secret())"
     command = [sys.executable, "-c", code]
     processes = [
         subprocess.Popen(
