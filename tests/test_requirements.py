@@ -222,16 +222,6 @@ def test_every_import_is_declared(path: Path) -> None:
         assert packages & declared.keys(), f"{name}, from {sorted(packages)}"
 
 
-def test_only_the_learner_imports_its_packages() -> None:
-    assert [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in source_files()
-        if not needs_the_learner(path)
-        for name in third_party_imports(path)
-        if name in LEARNER_ONLY
-    ] == []
-
-
 def test_every_declared_package_is_used() -> None:
     """By an import, or because another package cannot do without it."""
     needed_by_others = {

@@ -28,18 +28,15 @@ from .registry import (
     CURRENT_FILE,
     DEFAULT_MODEL,
     Fingerprint,
-    Version,
     current_version,
     default_models,
     fingerprint,
     get_bundle,
     list_models,
-    list_versions,
     model_dir,
-    publish,
-    roll_back,
 )
 from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
+from .versions import Version, list_versions, publish, roll_back
 
 __all__ = [
     "BUILTIN_DIR",
