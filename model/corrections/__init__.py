@@ -7,7 +7,7 @@
 Imports SQLAlchemy; ``import model`` alone does not.
 """
 
-from .corrections_zip import export_corrections, require_export
+from .corrections_zip import export_corrections
 from .database import parse_url
 from .store import MAX_LABEL_LENGTH, Correction, CorrectionStore, correction_store
 
@@ -18,5 +18,4 @@ __all__ = [
     "correction_store",
     "export_corrections",
     "parse_url",
-    "require_export",
 ]

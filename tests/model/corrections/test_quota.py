@@ -160,7 +160,7 @@ def test_processes_create_one_database_and_keep_the_limit_together(
     pipe = subprocess.PIPE
     started = [
         subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
-        for _ in range(3)
+        for _ in range(2)
     ]
     for process in started:
         assert process.stdout is not None
