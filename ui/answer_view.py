@@ -7,7 +7,7 @@ import streamlit as st
 from model import Bundle, LoupeError, Prediction
 from model.answer.answer_json import answer_to_json
 from model.answer.decision import Certainty, certainty
-from model.answer.phrasing import trust_lines
+from model.answer.phrases import trust_lines
 from model.answer.share_link import MAX_LABELS
 from model.browser.device_files import small_card_in_use
 from model.bundle import get_bundle

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from .phrasing import (
+from .phrases import (
     Phrase,
     answer_record,
     false_rejections,

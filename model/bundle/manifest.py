@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..engine_info import ENGINES, ServerEngine
 from ..errors import DataError
 from ..preprocess import PreprocessConfig
-from .card import ModelCard, StrictModel
+from .model_card import ModelCard, StrictModel
 
 __all__ = [
     "FORMAT",

@@ -13,6 +13,7 @@ import torch
 
 from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, ManifestDraft, publish, title_from_name
+from ..calibration.calibrate_folder import publish_small_card
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
@@ -25,7 +26,6 @@ from ..calibration.graph_outputs import (
     run_photos,
 )
 from ..calibration.measurements import accuracy_metric
-from ..calibration.small_graph import publish_small_card
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
 from ..learner.inference_module import InferenceModule

@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from model import Bundle, LoupeError, load
+from model.answer.phrases import answer_record
 from model.bundle import (
     Manifest,
     Version,
@@ -26,7 +27,7 @@ from ui.models_page.section import show_section
 from ui.models_page.small_graph import show_small_graph
 from ui.models_page.summary import show_summary
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
+from ui.phrasing import escape_markdown, link_urls, phrase_error, to_markdown
 
 __all__ = ["show_card", "show_unusable_card"]
 
@@ -155,7 +156,7 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     shown = {given: count for true, given, count in card.confusion if true == index}
     correct, photos = shown.get(index, 0), sum(shown.values())
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
-    return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
+    return f"{recall} {to_markdown(answer_record(card, index))} in tests."
 
 
 def _show_downloads(bundle: Bundle) -> None:

@@ -182,7 +182,7 @@ def test_whole_network_predicts_the_same_by_both_engines(
 @pytest.mark.slow
 def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
     """A hook reads the features, and would see those of other threads."""
-    from model.engines.learner import LearnerEngine
+    from model.engines.learner_engine import LearnerEngine
 
     bundle = _bundle(models_dir, tiny_learner(data, whole("fastai", "xresnet18")))
     engine = LearnerEngine(bundle)
