@@ -66,7 +66,6 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
     import numpy as np
 
     from ..learner.onnx_export import export_onnx
-    from .convert.reference import reference_probabilities
     from .convert.restored_learner import restore_learner
     from .weights_settings import WeightsSettings
 
@@ -75,14 +74,9 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
     learner = restore_learner(Path(task["export"]), given, trust=task["trust"])
     report = learner.report()
     (out / STAGE).write_text("compiling")
-    export_onnx(learner.rgb_model, report.draft(), out, learner.steps.scale)
+    export_onnx(learner.rgb_model, report.draft(), out)
     (out / STAGE).write_text("comparing")
-    probabilities = reference_probabilities(
-        learner.model,
-        learner.pipeline,
-        [folder / "photos" / name for name in task["photos"]],
-        multilabel=report.multilabel,
-    )
+    probabilities = learner.predict([folder / "photos" / name for name in task["photos"]])
     np.savez(out / ANSWERS, probabilities=probabilities)
     return report.model_dump_json()
 

@@ -9,8 +9,8 @@ from torch import nn
 from ...errors import ExportRefused
 from ..inspect.network import read_network
 from ..inspect.report import printable
+from .named_network import rebuild_timm
 from .network_builder import CannotBuild, Weights, build_network
-from .timm_network import rebuild_timm
 from .worker_report import installed_here
 
 __all__ = ["channels_of", "check_runs", "restore_network"]
@@ -52,7 +52,6 @@ def restore_network(
         _check_channels(model, greyscale=greyscale)
         check_runs(model, size, *OWN_PHOTOS)
     except (CannotBuild, AttributeError, TypeError) as error:
-        # Layers of timm 0.9, for example, lack attributes that timm 1.0 reads.
         rebuilt = rebuild_timm(network, weights)
         if not rebuilt:
             raise ExportRefused(_cannot_rebuild(error)) from None

@@ -13,7 +13,7 @@ from .transforms import (
     FUNCTIONS,
     Step,
     acting_steps,
-    fold_photo,
+    fold,
     is_noop,
     transforms_of,
     unknown_transform,
@@ -95,7 +95,11 @@ def read_learner(root: Any) -> LearnerParts:
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
     items = acting_steps(loader.get("after_item"))
-    fold_photo(items)
+    batches = (
+        *acting_steps(loader.get("before_batch")),
+        *acting_steps(loader.get("after_batch")),
+    )
+    fold(items, batches)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
@@ -103,7 +107,7 @@ def read_learner(root: Any) -> LearnerParts:
         loss,
         threshold,
         items,
-        (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
+        batches,
         tuple(_inner_names(attributes.get("cbs"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
         _opens_greyscale(photos),

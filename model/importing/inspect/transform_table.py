@@ -5,7 +5,7 @@ Nothing here needs torch, so that ``doctor`` knows them as well.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 
 from ...errors import ExportRefused
 from ...preprocess import FILTERS
+from .tensors import Tensor
 
 __all__ = ["TRANSFORMS", "CannotFold", "Preprocessing", "Settings", "Transform"]
 
@@ -26,6 +27,12 @@ RESIZED_TWICE = (
     "Its photos are resized twice, and Loupe resizes them once: fastai rounds pixels in between. "
     "Train it with one Resize (to change the size again, use batch_tfms=aug_transforms(size=...)) "
     "and export it again."
+)
+
+UNUSUAL_SCALING = (
+    "Its batches are resized in a way that Loupe can't reproduce: it knows one resize of whole "
+    "images, as by aug_transforms(size=...): mode='bilinear', align_corners=True. Train it with "
+    "that and export it again."
 )
 
 
@@ -48,6 +55,13 @@ class Preprocessing:
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     std: NDArray[np.float64] = field(default_factory=lambda: np.ones(3))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images so far."""
+        names = ("inside", "crop", "resize")
+        height, width = next(filter(None, map(self.recipe.get, names)))
+        return height, width
+
 
 @dataclass(frozen=True, slots=True)
 class Transform:
@@ -61,7 +75,6 @@ class Transform:
         arguments: returns the arguments of fastai's constructor.
         width_first: fastai keeps ``size`` as (width, height).
         of_batches: it takes batches, not single photos.
-        scales: it resizes batches, by an amount that is measured.
         built_as: the class that does the same at validation; by default its own.
     """
 
@@ -71,7 +84,6 @@ class Transform:
     arguments: Callable[[Settings], dict[str, Any]] = dict
     width_first: bool = False
     of_batches: bool = False
-    scales: bool = False
     built_as: str = ""
 
 
@@ -127,10 +139,12 @@ def _fold_int_to_float(steps: Preprocessing, settings: Settings) -> None:
 def _fold_normalize(steps: Preprocessing, settings: Settings) -> None:
     if not steps.is_float:
         raise CannotFold("on batches")
+    steps.is_normalised = True
+    if isinstance(settings["mean"], Tensor) or isinstance(settings["std"], Tensor):  # not read yet
+        return
     mean, std = (_channel_stats(settings[key]) for key in ("mean", "std"))
     # ((x - mean) / std - own mean) / own std, as one normalisation.
     steps.mean, steps.std = steps.mean + mean * steps.std, steps.std * std
-    steps.is_normalised = True
 
 
 def _channel_stats(numbers: Any) -> NDArray[np.float64]:
@@ -141,9 +155,22 @@ def _channel_stats(numbers: Any) -> NDArray[np.float64]:
     return np.broadcast_to(array, 3)
 
 
-def _fold_scaling(steps: Preprocessing, _: Settings) -> None:
+def _fold_scaling(steps: Preprocessing, settings: Settings) -> None:
+    """Fold the resizing of batches; at validation ``aug_transforms`` do nothing else.
+
+    ``RandomResizedCropGPU`` takes the centre within its ratios.
+    """
     if not steps.is_float or steps.is_normalised:
         raise CannotFold("on batches")
+    height, width = steps.size
+    narrowest, widest = settings.get("ratio", (0, inf))
+    is_whole = settings.get("valid_scale", 1) == 1 and narrowest <= width / height <= widest
+    if is_whole and settings["size"] in (None, steps.size):
+        return
+    is_usual = settings["mode"] == "bilinear" and settings.get("align_corners", True)
+    if not is_whole or not is_usual or "inside" in steps.recipe:
+        raise ExportRefused(UNUSUAL_SCALING)
+    steps.recipe["inside"] = settings["size"]
 
 
 def _describe_size(name: str, settings: Settings) -> str:
@@ -168,7 +195,6 @@ AFFINE = Transform(
     _fold_scaling,
     _describe_size,
     of_batches=True,
-    scales=True,
     built_as=f"{AUGMENT}.AffineCoordTfm",
 )
 """Transforms of ``aug_transforms``: at validation they only resize, if they have a size."""
@@ -203,7 +229,6 @@ TRANSFORMS: Mapping[str, Transform] = {
         _fold_scaling,
         _describe_size,
         of_batches=True,
-        scales=True,
     ),
     **dict.fromkeys(
         (

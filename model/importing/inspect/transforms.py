@@ -18,7 +18,6 @@ __all__ = [
     "Step",
     "acting_steps",
     "fold",
-    "fold_photo",
     "is_noop",
     "transforms_of",
     "unknown_transform",
@@ -93,48 +92,52 @@ def acting_steps(pipeline: Any) -> tuple[Step, ...]:
     )
 
 
-def fold_photo(steps: Sequence[Step]) -> Preprocessing:
-    """Return the preprocessing of single photos, checked as a ``PreprocessConfig``.
+def fold(items: Sequence[Step], batches: Sequence[Step]) -> Preprocessing:
+    """Return what the transforms of photos, then those of batches, do to a photo.
+
+    Its recipe is a valid ``PreprocessConfig``. Statistics that are ``Tensor``s are left out.
 
     Raises:
         ExportRefused: a transform can't be reproduced, or photos don't get one size.
     """
-    preprocessing = Preprocessing()
-    fold(preprocessing, steps, of_batches=False)
-    if not preprocessing.recipe:
+    steps = Preprocessing()
+    for step in items:
+        _fold(steps, step, of_batches=False)
+    if not steps.recipe:
         raise ExportRefused(
             "Its photos are not resized one by one, so its network takes photos of any size, and "
             "Loupe needs one size. Train it with item_tfms=Resize(...) and export it again."
         )
+    for step in batches:
+        _fold(steps, step, of_batches=True)
+    if not steps.is_float:
+        raise ExportRefused(
+            "Its batches have no IntToFloatTensor, so its network gets whole numbers from 0 to "
+            "255. Train it with an ImageBlock, which brings one, and export it again."
+        )
     try:
-        PreprocessConfig.model_validate(preprocessing.recipe)
+        PreprocessConfig.model_validate(steps.recipe)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ExportRefused(
             f"Its photos are resized in a way that Loupe does not know: {where}: {first['msg']}."
         ) from None
-    return preprocessing
+    return steps
 
 
-def fold(preprocessing: Preprocessing, steps: Sequence[Step], *, of_batches: bool) -> None:
-    """Add transforms of photos or of batches to the preprocessing.
-
-    Raises:
-        ExportRefused: one can't be reproduced.
-    """
-    for step in steps:
-        row = TRANSFORMS[step.name]
-        try:
-            if preprocessing.is_tensor and not of_batches:
-                raise CannotFold("after ToTensor")
-            if row.of_batches is not of_batches:
-                raise CannotFold("on batches" if of_batches else "on single photos")
-            row.fold(preprocessing, step.settings)
-        except CannotFold as error:
-            raise ExportRefused(unknown_transform(step.name, str(error))) from None
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise ExportRefused(_unreadable(step.name, error)) from None
+def _fold(steps: Preprocessing, step: Step, *, of_batches: bool) -> None:
+    row = TRANSFORMS[step.name]
+    try:
+        if steps.is_tensor and not of_batches:
+            raise CannotFold("after ToTensor")
+        if row.of_batches is not of_batches:
+            raise CannotFold("on batches" if of_batches else "on single photos")
+        row.fold(steps, step.settings)
+    except CannotFold as error:
+        raise ExportRefused(unknown_transform(step.name, str(error))) from None
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ExportRefused(_unreadable(step.name, error)) from None
 
 
 def is_noop(transform: Any) -> bool:

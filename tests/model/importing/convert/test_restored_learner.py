@@ -33,9 +33,9 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
 
     from model.learner.inference_module import InferenceModule
 
-    steps, report = restored.steps, restored.report()
+    report = restored.report()
     pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
-    module = InferenceModule.from_model(restored.rgb_model, report.draft(), steps.scale).eval()
+    module = InferenceModule.from_model(restored.rgb_model, report.draft()).eval()
     with torch.inference_mode():
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
 
