@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ExportRefused
 from ...preprocess import PreprocessConfig
-from ..inspect.learner import LearnerParts
+from ..inspect.learner_parts import LearnerParts
 from ..inspect.tensors import Tensor
 from ..inspect.transform_table import TRANSFORMS
 from ..inspect.transforms import Step, fold
@@ -21,9 +21,6 @@ from .network_builder import Weights
 __all__ = ["FastaiPipeline"]
 
 Stats = tuple[float, float, float]
-
-MAX_NOISE = 0.05
-"""Largest rounding error, in levels of 255; sampling 1024 × 1024 pixels in place added 0.012."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,10 @@ class FastaiPipeline:
     def batch(self, photo: Path) -> torch.Tensor:
         """Return the network's input for a photo: float32 [1, channels, height, width].
 
-        Photos in greyscale have one channel. At validation ``aug_transforms()`` samples each pixel
-        in place. The rounding errors of that are removed, because a LayerNorm after uniform black
-        can amplify them a thousandfold.
+        Photos in greyscale have one channel.
 
         Source: fastai's ``learn.predict``.
         """
-        from fastai.vision.augment import AffineCoordTfm
         from fastai.vision.core import PILImage, PILImageBW
 
         item: Any = (PILImageBW if self.recipe.greyscale else PILImage).create(photo)
@@ -75,8 +69,6 @@ class FastaiPipeline:
         batch: Any = item[None]
         for transform in self.batches:
             batch = transform(batch, split_idx=1)
-            if isinstance(transform, AffineCoordTfm) and transform.size is None:
-                batch = _round_to_levels(batch)
         return torch.Tensor(batch).as_subclass(torch.Tensor)
 
 
@@ -84,14 +76,6 @@ def _stats(array: NDArray[np.float64]) -> Stats:
     # Round to float32, as stored: 0.485.
     first, second, third = (float(str(np.float32(number))) for number in array)
     return first, second, third
-
-
-def _round_to_levels(images: torch.Tensor) -> torch.Tensor:
-    """Round images of 0 to 1 to levels of 1/255; return them unchanged if any pixel is too far."""
-    levels = images * 255
-    whole = levels.round()
-    is_noise = bool((levels - whole).abs().max() < MAX_NOISE)
-    return whole / 255 if is_noise else images
 
 
 def _with_tensors(steps: Iterable[Step], weights: Weights) -> list[Step]:

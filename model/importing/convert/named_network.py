@@ -14,13 +14,11 @@ from ...bundle import Architecture
 from ...errors import EngineUnavailable, ExportRefused, LoupeError
 from ...learner.inference_module import InferenceModule
 from ...learner.onnx_export import golden_pixels
-from ...learner.rebuild import empty_learner, fastai_names, native_network
-from ..inspect.network import Layer, Network
-from ..inspect.report import printable
-from .network_builder import Weights
+from ...learner.rebuild import empty_learner, fastai_names
+from ..inspect.export_report import printable
 from .worker_report import WorkerReport
 
-__all__ = ["NetworkName", "confirm_name", "load_named", "name_in_export", "rebuild_timm", "unnamed"]
+__all__ = ["NetworkName", "confirm_name", "load_named", "name_in_export", "timm_name", "unnamed"]
 
 SAME = 1e-5
 """Largest difference of a rebuilt network's outputs, in multiples of the largest output."""
@@ -55,7 +53,7 @@ class NetworkName:
 
 
 def _all_names() -> dict[Library, list[str]]:
-    """Return the names that each library lists; timm would fetch any others from a hub."""
+    """Return the names that each library lists."""
     import timm
     import torchvision.models
 
@@ -86,7 +84,7 @@ def load_named(
     Tries fastai's ``vision_learner``, then the network as its library builds it.
 
     Args:
-        arch: the name given by ``--arch``.
+        arch: the name given by ``--arch``, or timm's in an export.
         weights: the state dict.
         outputs: rows of its last linear layer, as far as names tell; else 0.
         report: with an architecture that has no name, as ``unnamed`` makes it.
@@ -94,8 +92,13 @@ def load_named(
     Raises:
         ExportRefused: no network has that name, or the weights don't fit it.
     """
+    import timm
+
     listed = _all_names()
     libraries = [library for library, names in listed.items() if arch in names]
+    # Former names and those with a tag aren't listed; any others timm would fetch from a hub.
+    if "timm" not in libraries and timm.is_model(arch):
+        libraries.append("timm")
     if not libraries:
         raise ExportRefused(_unknown(arch, [name for names in listed.values() for name in names]))
     misfits = []
@@ -216,39 +219,3 @@ def timm_name(attributes: Mapping[str, Any]) -> str:
         if isinstance(name, str):
             return name
     return ""
-
-
-def rebuild_timm(network: Network, weights: Weights) -> dict[int, nn.Module]:
-    """Return timm's networks within a network, built by name with the weights of the export.
-
-    Layers' attributes change between versions of timm: those of 0.9 lack some that 1.0 reads.
-
-    Returns:
-        Networks by the ``id`` of the layer that each replaces, without those whose names or
-        weights the installed timm does not know.
-    """
-    rebuilt: dict[int, nn.Module] = {}
-    for layer in network.layers():
-        name = timm_name(layer.attributes)
-        if name and layer.module.startswith("timm.models."):
-            state = {
-                key: weights.tensor(tensor) for key, tensor in Network(layer, ()).weights().items()
-            }
-            if module := _built_by_timm(name, layer, state):
-                rebuilt[id(layer)] = module
-    return rebuilt
-
-
-def _built_by_timm(name: str, layer: Layer, state: dict[str, Any]) -> nn.Module | None:
-    labels = layer.attributes.get("num_classes")
-    counts = [0]  # without a classifier, as vision_learner takes it
-    if isinstance(labels, int) and 0 < labels <= 100_000:
-        counts.insert(0, labels)
-    for count in counts:
-        try:
-            module = native_network("timm", name, count, pretrained=False)
-            module.load_state_dict(state, strict=True)
-        except (EngineUnavailable, RuntimeError, ValueError):  # not timm's name, other weights
-            continue
-        return module.eval()
-    return None

@@ -12,8 +12,8 @@ from torch import nn
 from ...errors import ExportRefused
 from ...learner.inference_module import InferenceModule
 from ..inspect.container import ExportFile, open_export
-from ..inspect.learner import LearnerParts, read_learner
-from ..inspect.report import printable
+from ..inspect.export_report import printable
+from ..inspect.learner_parts import LearnerParts, read_learner
 from ..inspect.weights import read_state_dict
 from ..weights_settings import WeightsSettings
 from .fastai_pipeline import FastaiPipeline
@@ -126,11 +126,8 @@ def restore_learner(
         if settings:
             model, name = _load_weights(export, parts, pipeline, weights)
             return RestoredLearner(parts, pipeline, model, name)
-        size = pipeline.recipe.graph_size or pipeline.recipe.size
-        trusted = path if trust else None
-        model = restore_network(
-            parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
-        )
+        report = _unnamed_report(parts, pipeline, nn.Identity())
+        model = restore_network(parts.network, weights, report, path if trust else None)
         return RestoredLearner(parts, pipeline, model)
 
 

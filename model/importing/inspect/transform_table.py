@@ -1,4 +1,4 @@
-"""fastai's transforms at validation: a row each for reading, describing, applying and folding.
+"""fastai's transforms at validation: a row each for reading, folding and applying.
 
 Nothing here needs torch, so that ``doctor`` knows them as well.
 """
@@ -55,6 +55,17 @@ class Preprocessing:
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     std: NDArray[np.float64] = field(default_factory=lambda: np.ones(3))
 
+    def describe(self) -> str:
+        """Return it in words, for ``doctor``."""
+        steps = {"resize": "resized to", "crop": "cut to", "inside": "resized as batches to"}
+        words = [
+            f"{words} {size[0]} × {size[1]}"
+            for name, words in steps.items()
+            if (size := self.recipe.get(name))
+        ]
+        words[0] += f" ({self.recipe['method']})"
+        return ", ".join([*words, *(["normalised"] if self.is_normalised else [])])
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the images so far."""
@@ -71,7 +82,6 @@ class Transform:
         settings: the attributes that matter there, with fastai's defaults. ``size`` is read as
             (height, width), or None.
         fold: adds what the transform does to the preprocessing.
-        describe: returns words for ``doctor``, or nothing, from its name and settings.
         arguments: returns the arguments of fastai's constructor.
         width_first: fastai keeps ``size`` as (width, height).
         of_batches: it takes batches, not single photos.
@@ -80,7 +90,6 @@ class Transform:
 
     settings: Settings
     fold: Callable[[Preprocessing, Settings], None]
-    describe: Callable[[str, Settings], str] = lambda *_: ""
     arguments: Callable[[Settings], dict[str, Any]] = dict
     width_first: bool = False
     of_batches: bool = False
@@ -165,20 +174,12 @@ def _fold_scaling(steps: Preprocessing, settings: Settings) -> None:
     height, width = steps.size
     narrowest, widest = settings.get("ratio", (0, inf))
     is_whole = settings.get("valid_scale", 1) == 1 and narrowest <= width / height <= widest
-    if is_whole and settings["size"] in (None, steps.size):
+    if is_whole and settings["size"] == steps.size:
         return
     is_usual = settings["mode"] == "bilinear" and settings.get("align_corners", True)
     if not is_whole or not is_usual or "inside" in steps.recipe:
         raise ExportRefused(UNUSUAL_SCALING)
     steps.recipe["inside"] = settings["size"]
-
-
-def _describe_size(name: str, settings: Settings) -> str:
-    if settings["size"] is None:
-        return ""
-    height, width = settings["size"]
-    method = f" ({settings['method']})" if "method" in settings else ""
-    return f"{name} to {height} × {width}{method}"
 
 
 def _with_resamples(settings: Settings) -> dict[str, Any]:
@@ -193,7 +194,6 @@ BILINEAR = int(Image.Resampling.BILINEAR)
 AFFINE = Transform(
     {"size": None, "mode": "bilinear", "pad_mode": "reflection", "align_corners": None},
     _fold_scaling,
-    _describe_size,
     of_batches=True,
     built_as=f"{AUGMENT}.AffineCoordTfm",
 )
@@ -203,23 +203,19 @@ TRANSFORMS: Mapping[str, Transform] = {
     f"{AUGMENT}.Resize": Transform(
         {"size": None, "method": "crop", "pad_mode": "reflection", "mode": BILINEAR},
         _fold_resize,
-        _describe_size,
         _with_resamples,
         width_first=True,
     ),
     f"{AUGMENT}.RandomResizedCrop": Transform(
         {"size": None, "val_xtra": 0.14, "mode": BILINEAR},
         _fold_random_resized_crop,
-        _describe_size,
         _with_resamples,
         width_first=True,
     ),
     f"{AUGMENT}.CropPad": Transform(
-        {"size": None, "pad_mode": "zeros"}, _fold_crop, _describe_size, width_first=True
+        {"size": None, "pad_mode": "zeros"}, _fold_crop, width_first=True
     ),
-    f"{AUGMENT}.RandomCrop": Transform(
-        {"size": None}, _fold_crop, _describe_size, width_first=True
-    ),
+    f"{AUGMENT}.RandomCrop": Transform({"size": None}, _fold_crop, width_first=True),
     f"{TRANSFORMS_MODULE}.ToTensor": Transform({}, _fold_to_tensor),
     f"{TRANSFORMS_MODULE}.IntToFloatTensor": Transform(
         {"div": 255.0}, _fold_int_to_float, of_batches=True
@@ -227,7 +223,6 @@ TRANSFORMS: Mapping[str, Transform] = {
     f"{AUGMENT}.RandomResizedCropGPU": Transform(
         {"size": None, "ratio": (3 / 4, 4 / 3), "mode": "bilinear", "valid_scale": 1.0},
         _fold_scaling,
-        _describe_size,
         of_batches=True,
     ),
     **dict.fromkeys(
@@ -241,7 +236,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         AFFINE,
     ),
     f"{TRANSFORMS_MODULE}.Normalize": Transform(
-        {"mean": None, "std": None}, _fold_normalize, lambda *_: "normalised", of_batches=True
+        {"mean": None, "std": None}, _fold_normalize, of_batches=True
     ),
 }
 """The transforms that an import understands, by full name."""

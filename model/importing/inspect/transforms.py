@@ -17,6 +17,7 @@ __all__ = [
     "FUNCTIONS",
     "Step",
     "acting_steps",
+    "attribute_elements",
     "fold",
     "is_noop",
     "transforms_of",
@@ -60,9 +61,17 @@ class Step:
         """Return a step with fastai's defaults for all other settings."""
         return cls(name, {**TRANSFORMS[name].settings, **settings})
 
-    def describe(self) -> str:
-        """Describe the step in words; return an empty string if it needs none."""
-        return TRANSFORMS[self.name].describe(self.name.rpartition(".")[2], self.settings)
+
+def attribute_elements(owner: Any, name: str, title: str, expected: str) -> list[Any]:
+    """Return the elements of an object's attribute.
+
+    Raises:
+        ExportRefused: the object isn't fastai's ``expected``; begins with ``title``.
+    """
+    try:
+        return elements(owner.attributes.get(name) if isinstance(owner, Placeholder) else None)
+    except Unreadable:
+        raise ExportRefused(f"{title} {full_name(owner)}, and not fastai's {expected}.") from None
 
 
 def transforms_of(pipeline: Any) -> list[Any]:
@@ -71,24 +80,27 @@ def transforms_of(pipeline: Any) -> list[Any]:
     Raises:
         ExportRefused: the object is not a pipeline.
     """
-    try:
-        return elements(pipeline.attributes["fs"])
-    except (AttributeError, KeyError, Unreadable):
-        raise ExportRefused(
-            f"Its photos go through {full_name(pipeline)}, which is no fastai pipeline."
-        ) from None
+    return attribute_elements(pipeline, "fs", "Its photos go through", "Pipeline")
 
 
 def acting_steps(pipeline: Any) -> tuple[Step, ...]:
     """Return the transforms of a pipeline that act at validation, in order.
 
+    ``aug_transforms`` without a size sample each pixel in place there. They are left out, because
+    a LayerNorm after uniform black can amplify their rounding errors a thousandfold.
+
     Raises:
         ExportRefused: one is not fastai's own, or its settings are not plain values.
     """
-    return tuple(
+    steps = [
         _step(transform)
         for transform in transforms_of(pipeline)
         if not (is_noop(transform) or _only_trains(transform))
+    ]
+    return tuple(
+        step
+        for step in steps
+        if TRANSFORMS[step.name] is not AFFINE or step.settings["size"] is not None
     )
 
 

@@ -9,16 +9,11 @@ from PIL import Image
 
 from model.errors import ExportRefused
 from model.preprocess import Pixels, PreprocessConfig, preprocess
-from tests.model.importing.learners import loaders, pictures, read_back, tiny_learner
+from tests.model.importing.learners import loaders, read_back, tiny_learner
 
 pytestmark = pytest.mark.torch
 
 STATS = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("pipeline") / "photos")
 
 
 def by_fastai(data: Any, path: Path) -> Any:

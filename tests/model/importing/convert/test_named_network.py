@@ -13,7 +13,7 @@ from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
-from tests.model.importing.learners import loaders, pictures, read_back, tiny_learner, vision
+from tests.model.importing.learners import loaders, read_back, tiny_learner, vision
 
 pytestmark = [
     pytest.mark.torch,
@@ -21,11 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
     pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("network") / "photos")
 
 
 @pytest.fixture(scope="module")
@@ -79,23 +74,31 @@ def test_network_is_named_if_it_can_be_rebuilt(
 
 def test_timm_network_names_itself(data: Any) -> None:
     """Learners of whole networks, and those of older fastai, lack the name."""
+    from torch.nn import Tanh
+
     learner = vision(data, "test_byobnet")
     del learner.arch
     restored = found_in(learner)
     named = restored.architecture
     assert (named.library, named.body, named.head) == ("timm", "test_byobnet", "fastai")
-    named = found_in(tiny_learner(data, whole("timm", "test_byobnet"))).architecture
+    network = whole()
+    named = found_in(tiny_learner(data, network)).architecture
     assert (named.library, named.body, named.head) == ("timm", "test_byobnet", "native")
+    # The same weights fit, but the outputs differ.
+    for part in network.modules():
+        if hasattr(part, "act"):
+            part.act = Tanh()
+    assert found_in(tiny_learner(data, network)).architecture.library == "custom"
 
 
-def whole(library: str, body: str, **options: Any) -> Any:
-    """A network as its library builds it, with random weights and statistics."""
+def whole() -> Any:
+    """A network as timm builds it, with random weights and statistics."""
     import torch
 
     from model.learner.rebuild import native_network
 
     torch.manual_seed(0)
-    network = native_network(library, body, 2, **options)
+    network = native_network("timm", "test_byobnet", 2)
     for name, part in network.named_buffers():
         if "running" in name:
             part.copy_(torch.rand_like(part) + 0.5)
@@ -128,18 +131,21 @@ def _bundle(models_dir: Path, learner: Any) -> Bundle:
 def test_whole_network_predicts_the_same_by_both_engines(
     models_dir: Path, tmp_path: Path, data: Any
 ) -> None:
+    from model.engines.learner import LearnerEngine
     from model.learner.fastai_export import export_learner, predict_with_export
 
-    original = tiny_learner(data, whole("timm", "test_byobnet"))
+    original = tiny_learner(data, whole())
     bundle = _bundle(models_dir, original)
     assert bundle.manifest.engines == ("compiled", "learner")
-    pixels = bundle.golden.pixels
-    compiled, learner = (start(bundle, name) for name in ("compiled", "learner"))
-    expected = compiled.run(pixels)
-    np.testing.assert_allclose(expected.probabilities, bundle.golden.probabilities, atol=1e-4)
-    outputs = learner.run(pixels)
+    golden = bundle.golden
+    learner = LearnerEngine(bundle)
+    expected, outputs = (
+        engine.run(golden.pixels) for engine in (start(bundle, "compiled"), learner)
+    )
+    np.testing.assert_allclose(expected.probabilities, golden.probabilities, atol=1e-4)
     np.testing.assert_allclose(outputs.probabilities, expected.probabilities, atol=1e-4)
     np.testing.assert_allclose(outputs.features, expected.features, rtol=1e-3, atol=1e-3)
+    assert_runs_one_at_a_time(learner, golden.pixels[:4])
     photo = shapes()[0]
     export_learner(bundle, tmp_path / "export.pkl")
     with original.no_bar(), original.no_logging():
@@ -148,13 +154,8 @@ def test_whole_network_predicts_the_same_by_both_engines(
     np.testing.assert_allclose(again[0], by_original, atol=1e-5)
 
 
-@pytest.mark.slow
-def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any) -> None:
+def assert_runs_one_at_a_time(engine: Any, photos: Any) -> None:
     """A hook reads the features, and would see those of other threads."""
-    from model.engines.learner import LearnerEngine
-
-    bundle = _bundle(models_dir, tiny_learner(data, whole("timm", "test_byobnet")))
-    engine = LearnerEngine(bundle)
     running: list[None] = []
     most: list[int] = []
 
@@ -164,10 +165,9 @@ def test_whole_network_runs_for_one_photo_at_a_time(models_dir: Path, data: Any)
         # Other threads would run in the meantime.
         Event().wait(0.05)
 
-    network: Any = engine._module.network
+    network = engine._module.network
     network.register_forward_pre_hook(enter)
     network.register_forward_hook(lambda *_: running.pop())
-    photos = bundle.golden.pixels[:4]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda photo: engine.run(photo[None]), photos))
     assert most == [1, 1, 1, 1]
@@ -218,14 +218,6 @@ def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
     broken.model[0].weight.data.fill_(float("nan"))
     with pytest.raises(ExportRefused, match="NaN"):
         found_in(broken)
-
-
-@pytest.mark.parametrize("name", ["resnet18.a:b", "resnet18.none_such"])
-def test_false_timm_name_builds_nothing(name: str) -> None:
-    from model.importing.convert.named_network import _built_by_timm
-    from model.importing.inspect.network import Layer
-
-    assert _built_by_timm(name, Layer("torch.nn", "Module"), {}) is None
 
 
 def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:

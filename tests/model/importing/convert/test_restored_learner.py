@@ -11,7 +11,6 @@ from model.errors import ExportRefused
 from model.preprocess import preprocess
 from tests.model.importing.learners import (
     loaders,
-    pictures,
     predict,
     read_back,
     restore,
@@ -20,11 +19,6 @@ from tests.model.importing.learners import (
 )
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("restored") / "photos")
 
 
 def answers_of_graph(restored: Any, photo: Path) -> Any:
