@@ -47,10 +47,10 @@ BUDGETS = {
     "model/exporting": (1090, "five formats, each checked against the original"),
     "model/exporting/converters": (440, "scripts and sample programs beside exports"),
     "model/importing": (
-        5140,
+        4720,
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
-    "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
+    "model/learner": (560, "a learner rebuilt from a bundle, and its ONNX"),
     "model/photo": (1490, "one module per format, checked before Pillow opens it"),
     "model/samples": (120, "the sample photos"),
     "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
