@@ -98,9 +98,6 @@ class Settings(BaseSettings):
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Number of photos in one batch."""
 
-    photos: Annotated[Path | None, EmptyIsNone] = None
-    """Folder with held-out photos, to show visitors those a model got wrong."""
-
     cors: str = ""
     """Sites whose pages may call the API from a browser, separated by commas."""
 
