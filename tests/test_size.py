@@ -73,7 +73,6 @@ SHARED_NAMES = {
     "batch.py",
     "card.py",
     "compare.py",
-    "component.py",
     "corrections.py",
     "device.py",
     "errors.py",
@@ -100,7 +99,6 @@ SHARED_NAMES = {
     "table.py",
     "train.py",
     "vertex.py",
-    "view.py",
 }
 """File names in more than one package. The list only shrinks: a name says its concept alone."""
 
