@@ -96,7 +96,6 @@ SHARED_NAMES = {
     "session.py",
     "small_graph.py",
     "streamlit_app.py",
-    "table.py",
     "train.py",
     "vertex.py",
 }
