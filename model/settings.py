@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     """One sentence about the app; empty means the model's own description."""
 
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_plain_url)] = None
-    """The app's public address, for link previews; by default that of the request."""
+    """The app's public address, for link previews."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""

@@ -1,7 +1,6 @@
 """The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
 
 import base64
-import json
 
 import pytest
 import streamlit as st
@@ -200,26 +199,6 @@ def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundl
     assert at.header[0].value == "Very likely a red"
     assert [caption.value for caption in at.caption if " in tests" in caption.value] == [RED]
     assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
-
-
-@pytest.mark.parametrize(
-    ("rgb", "confidence", "named"),
-    [
-        ("red", CALIBRATED, {"color": "#0F766E"}),
-        (ORANGE, CALIBRATED, {"stroke": "#B45309", "fill": "transparent"}),
-        ("red", None, {"color": "#75847F"}),
-    ],
-    ids=["one plausible label", "several", "not calibrated"],
-)
-def test_chart_has_the_colours_of_the_component(models_dir, monkeypatch, rgb, confidence, named):
-    monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(models_dir, confidence=confidence)
-    at = send(component.send(open_app(), failed=True), rgb)
-    (chart,) = at.get("vega_lite_chart")
-    layers = json.loads(chart.proto.spec)["layer"]
-    thin, thick = (layer["mark"] for layer in layers if layer["mark"]["type"] == "bar")
-    assert thin.items() >= {"size": 4, "color": "#75847F"}.items()
-    assert thick.items() >= named.items()
 
 
 @pytest.mark.parametrize(

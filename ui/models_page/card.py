@@ -160,16 +160,6 @@ def _show_labels(bundle: Bundle) -> None:
     )
     if label:
         st.write(f"Yes, it knows *{escape_markdown(label)}*. {_describe_record(bundle, label)}")
-    expander = st.expander(
-        "All labels", icon=":material/list:", on_change="rerun", key=f"all-{bundle.name}"
-    )
-    if expander.open:
-        expander.dataframe(
-            {"label": bundle.labels},
-            height=min(36 * len(bundle.labels) + 39, 280),
-            column_config={"label": "Label"},
-            hide_index=True,
-        )
 
 
 def _describe_record(bundle: Bundle, label: str) -> str:
