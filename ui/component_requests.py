@@ -23,7 +23,7 @@ from model.preprocess import Pixels
 from ui.answer_view import answer_json
 from ui.chosen_model import model_to_load
 from ui.phrasing import phrase_error
-from ui.session import current_session
+from ui.session import current_session, upload_cache
 
 __all__ = ["responses", "take_request"]
 
@@ -108,7 +108,7 @@ def _photo(fields: dict[str, Any]) -> bytes:
     """
     session = current_session()
     is_newest = session.photo and session.photo.token == fields.get("token")
-    if is_newest and (upload := session.get_upload()):
+    if is_newest and (upload := upload_cache.get(session.api_token)):
         return upload
     return _sent_bytes(fields)
 

@@ -7,6 +7,7 @@ while, so that another model can identify it. Recent photos are in the visitor's
 
 import math
 import secrets
+import threading
 import weakref
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from zlib import crc32
 
 import streamlit as st
+from cachetools import LRUCache
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -23,12 +25,12 @@ from model.answer.share_link import MAX_LABELS
 from model.corrections.page_sessions import page_sessions
 from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
-from ui.upload_cache import upload_cache
 
 __all__ = [
     "BATCH_PARAM",
     "Session",
     "SessionPhoto",
+    "UploadCache",
     "close_answer",
     "current_session",
     "open_answer",
@@ -38,6 +40,7 @@ __all__ = [
     "restore_page",
     "save_page",
     "submit",
+    "upload_cache",
     "widget_key",
 ]
 
@@ -49,6 +52,42 @@ ANSWER_PARAM = "answer"
 
 BATCH_PARAM = "batch"
 """The query parameter that holds the key of the batch on the screen."""
+
+MAX_UPLOAD_BYTES = 12 * 2**20
+"""Maximum memory for uploads, in bytes."""
+
+
+class UploadCache:
+    """Uploads by unguessable keys; a full cache drops the least recently used.
+
+    All sessions share one: a session ends minutes after the phone is put away, and an upload
+    for each would fill a small server.
+    """
+
+    def __init__(self, max_bytes: int = MAX_UPLOAD_BYTES) -> None:
+        self._uploads: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
+        # Re-entrant, because garbage collection may drop a session while this thread holds it.
+        self._lock = threading.RLock()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Replace the upload of a key; keep none that is larger than the cache."""
+        with self._lock:
+            self._uploads.pop(key, None)
+            if len(data) <= self._uploads.maxsize:
+                self._uploads[key] = data
+
+    def get(self, key: str) -> bytes | None:
+        """Return an upload if it is still kept."""
+        with self._lock:
+            return self._uploads.get(key)
+
+    def drop(self, key: str) -> None:
+        """Drop an upload, if it is still kept."""
+        with self._lock:
+            self._uploads.pop(key, None)
+
+
+upload_cache = UploadCache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +131,6 @@ class Session:
         weakref.finalize(self, page_sessions.close_session, self.api_token)
         weakref.finalize(self, upload_cache.drop, self.api_token)
 
-    def keep_upload(self, data: bytes) -> None:
-        """Keep the bytes of an upload, in place of the previous one."""
-        upload_cache.put(self.api_token, data)
-
-    def get_upload(self) -> bytes | None:
-        """Return the bytes of the newest upload if they are still in the cache."""
-        return upload_cache.get(self.api_token)
-
 
 def current_session() -> Session:
     """Return the state of this session."""
@@ -118,7 +149,7 @@ def submit(data: bytes, alt: str) -> None:
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
     if _identify(data, alt):
-        session.keep_upload(data)
+        upload_cache.put(session.api_token, data)
     changed = st.query_params.get(ANSWER_PARAM) != previous_token
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
@@ -131,7 +162,7 @@ def reclassify(name: str) -> None:
     """
     session, token, param = current_session(), open_token(), choose_model(name)
     if (photo := session.photo) and photo.token == token:
-        _identify(session.get_upload() or photo.picture, photo.alt)
+        _identify(upload_cache.get(session.api_token) or photo.picture, photo.alt)
     else:
         session.restored_token = ""
         write_address(**{ANSWER_PARAM: None, "model": param})

@@ -95,9 +95,9 @@ def test_card_and_its_figures_are_readable(look):
         if figure in CHARTS:
             drawing = box.get_by_test_id("stVegaLiteChart").last.bounding_box()
             assert drawing["width"] <= box.bounding_box()["width"]
-    box.get_by_text("Origin and speed").click()
-    expect(box.get_by_text("without decoding")).to_be_visible()
-    show(page, box.get_by_text("Origin and speed"))
+    box.get_by_text("Origin", exact=True).click()
+    expect(box.get_by_text("million parameters")).to_be_visible()
+    show(page, box.get_by_text("Origin", exact=True))
     look.check("models-origin")
 
 

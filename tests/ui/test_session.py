@@ -1,33 +1,29 @@
-"""``ui.session`` and ``ui.upload_cache``: the newest upload, and the end of its session."""
+"""``ui.session``: the cache of uploads, and the end of its session."""
 
 import gc
 
-from ui.session import Session
-from ui.upload_cache import UploadCache, upload_cache
+from model.corrections.page_sessions import page_sessions
+from ui.session import Session, UploadCache, upload_cache
 
 
-def test_session_keeps_only_the_newest_upload():
+def test_upload_and_api_token_end_with_their_session():
     session = Session()
-    session.keep_upload(b"first")
-    session.keep_upload(b"second")
-    assert session.get_upload() == b"second"
-
-
-def test_upload_leaves_the_cache_when_its_session_ends():
-    session = Session()
-    session.keep_upload(b"photo")
     key = session.api_token
+    upload_cache.put(key, b"photo")
     assert upload_cache.get(key) == b"photo"
+    assert page_sessions.is_open(key)
     del session
     gc.collect()
     assert upload_cache.get(key) is None
+    assert not page_sessions.is_open(key)
 
 
-def test_upload_cache_keeps_a_photo_until_it_is_dropped():
+def test_upload_cache_keeps_a_photo_until_it_is_replaced_or_dropped():
     cache = UploadCache()
     cache.put("a", b"one")
     cache.put("b", b"two")
-    assert (cache.get("a"), cache.get("b")) == (b"one", b"two")
+    cache.put("b", b"newer")
+    assert (cache.get("a"), cache.get("b")) == (b"one", b"newer")
     cache.drop("a")
     assert cache.get("a") is None
     assert cache.get("never") is None

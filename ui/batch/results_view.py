@@ -242,8 +242,6 @@ def show_source_line(job: Job) -> None:
     """Show how long it took, the engine and the version."""
     prediction = next((result.prediction for result in job.results if result.prediction), None)
     parts = [f"{_photos(len(job.results))} in {job.seconds:.1f} s"]
-    if job.seconds > 1 and len(job.results) > 1:
-        parts.append(f"{len(job.results) / job.seconds:.1f} per second")
     if prediction:
         parts += [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     st.caption(" · ".join(parts))

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from model import Bundle, LoupeError, load
+from model import Bundle
 from model.bundle import Manifest, OodResult, get_bundle
 from model.engines import available
 from model.errors import BundleError
@@ -47,8 +47,8 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
         _show_labels(bundle)
         show_figures(bundle)
         _show_downloads(bundle)
-        draw = partial(_draw_origin, bundle.name)
-        show_section("Origin and speed", ":material/info:", f"origin-{bundle.name}", draw)
+        draw = partial(_show_origin, bundle.name)
+        show_section("Origin", ":material/info:", f"origin-{bundle.name}", draw)
         if st.button(
             "Point it at something",
             key=f"try-{bundle.name}",
@@ -192,23 +192,16 @@ def _show_downloads(bundle: Bundle) -> None:
     st.caption("The model with its labels and a sample program, as a zip.")
 
 
-def _draw_origin(name: str) -> None:
-    """Draw facts about the model of that name.
-
-    The speed is measured only once the visitor opens them: loading many models would fill a
-    small machine.
-    """
-    facts = _facts(get_bundle(name))
-    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
-
-
-def _facts(bundle: Bundle) -> dict[str, str]:
+def _show_origin(name: str) -> None:
+    bundle = get_bundle(name)
     manifest = bundle.manifest
     architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
     height, width = recipe.size
     greyscale = ", greyscale" if recipe.greyscale else ""
     photos = f", {data.photos:,} photos" if data.photos else ""
-    return {
+    installed = available(bundle)
+    missing = "" if installed == manifest.engines else f" (installed: {', '.join(installed)})"
+    facts = {
         "Network": f"{architecture.body} ({architecture.library}), "
         f"{architecture.parameters / 1e6:.1f} million parameters",
         "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
@@ -217,26 +210,10 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "Source": data.source,
         "Licence": manifest.licence,
         "Size": f"{bundle.size / 1e6:.0f} MB",
-        "Engines": _describe_engines(bundle),
-        "Speed on this server": _describe_speed(bundle),
+        "Engines": f"{', '.join(manifest.engines)}{missing}",
         "Built with": ", ".join(
             f"{name} {version}" for name, version in manifest.provenance.items()
         ),
         "Version": bundle.version,
     }
-
-
-def _describe_engines(bundle: Bundle) -> str:
-    engines, installed = bundle.manifest.engines, available(bundle)
-    missing = "" if installed == engines else f" (installed: {', '.join(installed)})"
-    return f"{', '.join(engines)}{missing}"
-
-
-def _describe_speed(bundle: Bundle) -> str:
-    """Return milliseconds per photo of the first engine, from its golden test."""
-    try:
-        classifier = load(bundle.name, available(bundle)[0])
-    except (LoupeError, IndexError) as error:
-        return f"not measured ({getattr(error, 'code', 'no engine')})"
-    engine = classifier.engine.name
-    return f"{classifier.engine_ms:.1f} ms per photo ({engine} engine, without decoding)"
+    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")

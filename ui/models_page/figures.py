@@ -101,7 +101,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     if card:
         calibration = bundle.manifest.calibration
         matrix = ConfusionMatrix.from_card(card, bundle.labels)
-        figures["Mix-ups"] = partial(_show_mix_ups, bundle.manifest, matrix)
+        figures["Mix-ups"] = partial(_show_mix_ups, matrix)
         if card.reliability:
             figures["Calibration"] = partial(show_calibration, bundle.manifest, card)
         figures["By label"] = partial(show_label_table, matrix)
@@ -115,10 +115,8 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     return figures
 
 
-def _show_mix_ups(manifest: Manifest, matrix: ConfusionMatrix) -> None:
+def _show_mix_ups(matrix: ConfusionMatrix) -> None:
     st.write(describe_mix_ups(matrix))
-    if sentence := describe_turned_away(manifest):
-        st.caption(sentence)
     show_confusion(matrix)
 
 
