@@ -16,7 +16,7 @@ RUNS_ON_DEVICE = HAS_VIEWFINDER and settings().downloads
 
 UPLOADS = (
     "A smaller copy of your last photo stays in the server's memory until you send another or your "
-    "session ends, and the photo itself for a while. No other service sees them."
+    "session ends. No other service sees it."
 )
 RESENDING = "; the page then sends it for that, and it is identified again"
 DELETION = {

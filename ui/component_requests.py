@@ -23,7 +23,7 @@ from model.preprocess import Pixels
 from ui.answer_view import answer_json
 from ui.chosen_model import model_to_load
 from ui.phrasing import phrase_error
-from ui.session import current_session, upload_cache
+from ui.session import current_session
 
 __all__ = ["responses", "take_request"]
 
@@ -101,15 +101,14 @@ def _source(fields: dict[str, Any], classifier: Classifier) -> bytes | Pixels:
 
 
 def _photo(fields: dict[str, Any]) -> bytes:
-    """Return the photo of a request: the upload itself if it is kept, else what was sent.
+    """Return the photo of a request: the session's own if its answer is meant, else what was sent.
 
     Raises:
         DataError: there is none.
     """
-    session = current_session()
-    is_newest = session.photo and session.photo.token == fields.get("token")
-    if is_newest and (upload := upload_cache.get(session.api_token)):
-        return upload
+    photo = current_session().photo
+    if photo and photo.token == fields.get("token"):
+        return photo.picture
     return _sent_bytes(fields)
 
 

@@ -1,13 +1,12 @@
-"""The state of a session, which is one browser tab: its newest upload and the open answer.
+"""The state of a session, which is one browser tab: its newest photo and the open answer.
 
 Sessions are isolated from each other. Of a photo that comes by Streamlit's widgets a session keeps
-a scaled-down JPEG until the next one. The upload itself stays in a cache of the process for a
-while, so that another model can identify it. Recent photos are in the visitor's own browser.
+a scaled-down JPEG until the next one, which another model can identify. Recent photos are in the
+visitor's own browser.
 """
 
 import math
 import secrets
-import threading
 import weakref
 from collections import deque
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from typing import Any
 from zlib import crc32
 
 import streamlit as st
-from cachetools import LRUCache
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -30,7 +28,6 @@ __all__ = [
     "BATCH_PARAM",
     "Session",
     "SessionPhoto",
-    "UploadCache",
     "close_answer",
     "current_session",
     "open_answer",
@@ -40,7 +37,6 @@ __all__ = [
     "restore_page",
     "save_page",
     "submit",
-    "upload_cache",
     "widget_key",
 ]
 
@@ -52,42 +48,6 @@ ANSWER_PARAM = "answer"
 
 BATCH_PARAM = "batch"
 """The query parameter that holds the key of the batch on the screen."""
-
-MAX_UPLOAD_BYTES = 12 * 2**20
-"""Maximum memory for uploads, in bytes."""
-
-
-class UploadCache:
-    """Uploads by unguessable keys; a full cache drops the least recently used.
-
-    All sessions share one: a session ends minutes after the phone is put away, and an upload
-    for each would fill a small server.
-    """
-
-    def __init__(self, max_bytes: int = MAX_UPLOAD_BYTES) -> None:
-        self._uploads: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
-        # Re-entrant, because garbage collection may drop a session while this thread holds it.
-        self._lock = threading.RLock()
-
-    def put(self, key: str, data: bytes) -> None:
-        """Replace the upload of a key; keep none that is larger than the cache."""
-        with self._lock:
-            self._uploads.pop(key, None)
-            if len(data) <= self._uploads.maxsize:
-                self._uploads[key] = data
-
-    def get(self, key: str) -> bytes | None:
-        """Return an upload if it is still kept."""
-        with self._lock:
-            return self._uploads.get(key)
-
-    def drop(self, key: str) -> None:
-        """Drop an upload, if it is still kept."""
-        with self._lock:
-            self._uploads.pop(key, None)
-
-
-upload_cache = UploadCache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +66,7 @@ class SessionPhoto:
 
 
 class Session:
-    """A session's newest upload, and the state that restores its pages."""
+    """A session's newest photo, and the state that restores its pages."""
 
     def __init__(self) -> None:
         self.photo: SessionPhoto | None = None
@@ -126,10 +86,8 @@ class Session:
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
         self.api_token = page_sessions.open_session()
-        """Token of this session at the app's routes, and key of its upload."""
-        # Both end when Streamlit drops this session.
+        """Token of this session at the app's routes; it ends when Streamlit drops the session."""
         weakref.finalize(self, page_sessions.close_session, self.api_token)
-        weakref.finalize(self, upload_cache.drop, self.api_token)
 
 
 def current_session() -> Session:
@@ -148,8 +106,7 @@ def submit(data: bytes, alt: str) -> None:
         alt: description for screen readers.
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
-    if _identify(data, alt):
-        upload_cache.put(session.api_token, data)
+    _identify(data, alt)
     changed = st.query_params.get(ANSWER_PARAM) != previous_token
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
@@ -157,41 +114,44 @@ def submit(data: bytes, alt: str) -> None:
 def reclassify(name: str) -> None:
     """Choose a model, and identify the open photo again.
 
-    If the upload has left the cache, the scaled-down picture is used. A photo that only the
-    browser keeps is identified again by the component.
+    It is the scaled-down picture. A photo that only the browser keeps is identified again by the
+    component.
     """
     session, token, param = current_session(), open_token(), choose_model(name)
     if (photo := session.photo) and photo.token == token:
-        _identify(upload_cache.get(session.api_token) or photo.picture, photo.alt)
+        _identify(photo.picture, photo.alt, photo.picture)
     else:
         session.restored_token = ""
         write_address(**{ANSWER_PARAM: None, "model": param})
 
 
-def _identify(data: bytes, alt: str) -> bool:
-    """Identify a photo, keep it and open its answer; return False if it failed."""
+def _identify(data: bytes, alt: str, picture: bytes = b"") -> None:
+    """Identify a photo and open its answer, or keep the error.
+
+    Args:
+        data: the photo's file.
+        alt: description for screen readers.
+        picture: the photo scaled down; by default it is made.
+    """
     session = current_session()
     session.error, session.photo = "", None
     try:
         with st.spinner("Looking at your photo…"):
             classifier = load(model_to_load(), st.session_state.get("engine"))
             identification = classifier.identify_detailed(data)
-            manifest, prediction = classifier.bundle.manifest, identification.prediction
+            photo, prediction = identification.photo, identification.prediction
             session.photo = SessionPhoto(
                 id=secrets.token_hex(8),
-                picture=identification.photo.to_jpeg(
-                    _picture_side(identification.photo.image.size)
-                ),
+                picture=picture or photo.to_jpeg(_picture_side(photo.image.size)),
                 alt=alt,
-                answer=answer_to_json(prediction, manifest, MAX_LABELS),
+                answer=answer_to_json(prediction, classifier.bundle.manifest, MAX_LABELS),
             )
     except LoupeError as error:
         session.error = phrase_error(error)
         close_answer()
-        return False
+        return
     session.own_tokens.append(session.photo.token)
     open_answer(session.photo.token)
-    return True
 
 
 def _picture_side(size: tuple[int, int]) -> int:

@@ -158,7 +158,7 @@ def test_component_corrects_an_answer_without_routes(default_bundle, own_correct
 def test_component_learns_labels_and_why_without_routes(default_bundle):
     at = send(open_app(), "red")
     assert request(at, "describe")["body"]["labels"] == list(default_bundle.labels)
-    # The upload itself is kept; a recent photo comes from the browser.
+    # The session has a copy; a recent photo comes from the browser.
     assert request(at, "explanation", token=token(at))["body"]["label"] == "red"
     picture = base64.b64encode(encoded(colour("blue"))).decode()
     assert request(at, "photo", photo=picture)["body"]["prediction"]["answer"] == "blue"
