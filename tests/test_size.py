@@ -55,8 +55,8 @@ BUDGETS = {
     "model/samples": (120, "the sample photos"),
     "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (330, "one script per page"),
-    "ui": (4890, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "pages": (320, "one script per page"),
+    "ui": (4240, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (7400, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 36_900, 37_200
+ALL_PYTHON, ALL_TESTS = 36_180, 36_840
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
