@@ -55,8 +55,8 @@ BUDGETS = {
     "model/samples": (80, "the sample photos"),
     "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
     "model/training": (2180, "a folder of photos to a bundle, resumable"),
-    "pages": (330, "one script per page"),
-    "ui": (4880, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "pages": (320, "one script per page"),
+    "ui": (4670, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (7400, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -64,15 +64,15 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 36_210, 36_540
+ALL_PYTHON, ALL_TESTS = 35_990, 35_690
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
     "answer.py",
     "backup.py",
     "batch.py",
+    "card.py",
     "compare.py",
-    "component.py",
     "corrections.py",
     "device.py",
     "errors.py",
@@ -86,12 +86,9 @@ SHARED_NAMES = {
     "sagemaker.py",
     "sample.py",
     "session.py",
-    "small_graph.py",
     "streamlit_app.py",
-    "table.py",
     "train.py",
     "vertex.py",
-    "view.py",
 }
 """File names in more than one package. The list only shrinks: a name says its concept alone."""
 
