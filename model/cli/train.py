@@ -133,6 +133,8 @@ def summary(manifest: Manifest) -> str:
     calibration = manifest.calibration
     if calibration is None:
         return "\n".join([*lines, "not calibrated: it always names something"])
+    if calibration.estimated:
+        return "\n".join([*lines, "percentages estimated: it always names something"])
     if calibration.prediction_set and (metric := manifest.metric("coverage")):
         lines.append(
             f"the right label is among the plausible ones for {metric.value:.1%} "
