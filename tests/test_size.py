@@ -40,7 +40,7 @@ BUDGETS = {
         1610,
         "temperature, prediction sets, four OOD detectors, the graph's head",
     ),
-    "model/cli": (1330, "one module per group of commands"),
+    "model/cli": (1720, "one module per group of commands"),
     "model/corrections": (760, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (320, "compiled, learner, fake"),
     "model/evaluation": (510, "accuracy, intervals, calibration error, confusion"),
@@ -56,7 +56,7 @@ BUDGETS = {
     "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
     "model/training": (2180, "a folder of photos to a bundle, resumable"),
     "pages": (320, "one script per page"),
-    "ui": (4670, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "ui": (4230, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (7400, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -64,14 +64,13 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_990, 35_690
+ALL_PYTHON, ALL_TESTS = 35_940, 35_410
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
     "answer.py",
     "backup.py",
     "batch.py",
-    "card.py",
     "compare.py",
     "corrections.py",
     "device.py",

@@ -25,6 +25,7 @@ from .manifest import FORMAT, SMALL_CARD, File, Manifest
 __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
 
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
+EARLIER_DIR = Path(__file__).with_name("earlier")
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
 
@@ -74,7 +75,7 @@ class Bundle:
 
         Links that were made with it need its labels. None if there is none.
         """
-        path = BUILTIN_DIR / f"{name}-{version}.json"
+        path = EARLIER_DIR / f"{name}-{version}.json"
         if not path.is_file():
             return None
         manifest, digest = _read_manifest(path)

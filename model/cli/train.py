@@ -154,11 +154,21 @@ def summary(manifest: Manifest) -> str:
             f"{metric.value:.1%} of {metric.photos:,} photos correct "
             f"(95% CI {100 * metric.low:.1f}–{100 * metric.high:.1f}%; {metric.on})"
         )
-    if manifest.calibration is None:
-        lines.append("not calibrated: it always names something")
-    elif manifest.card:
-        lines += _ood_lines(manifest.card)
-    return "\n".join(lines)
+    before = manifest.metric("calibration_error_before")
+    after = manifest.metric("calibration_error")
+    if before and after:
+        lines.append(f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})")
+    calibration = manifest.calibration
+    if calibration is None:
+        return "\n".join([*lines, "not calibrated: it always names something"])
+    if calibration.estimated:
+        return "\n".join([*lines, "percentages estimated: it always names something"])
+    if calibration.prediction_set and (metric := manifest.metric("coverage")):
+        lines.append(
+            f"the right label is among the plausible ones for {metric.value:.1%} "
+            f"(target {calibration.prediction_set.coverage:.0%})"
+        )
+    return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
 
 
 def describe_small_graph(card: SmallCard) -> str:

@@ -144,7 +144,7 @@ def test_builtin_models_have_one(name: str) -> None:
     held_out = card.agreement[0]
     minimum = {"clothing": 0.995, "imagenet": 0.985}[name]
     assert held_out.top_label >= minimum * held_out.photos
-    if bundle.manifest.calibration:
+    if bundle.manifest.is_calibrated:
         shares = {row.name: (row.known or 0) / row.photos for row in card.agreement}
         assert shares["held-out photos"] >= 0.98
         assert shares["near"] >= 0.96
