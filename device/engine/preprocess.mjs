@@ -30,7 +30,9 @@ export function preprocess(image, recipe, { isFitted = false } = {}) {
   const fitted = isCut ? photo : fitAspect(photo, recipe);
   const [height, width] = recipe.resize;
   const resized = resize(fitted, width, height, recipe.interpolation ?? "bilinear");
-  return toRgb(recipe.crop ? cropCentre(resized, recipe.crop) : resized);
+  const [high, wide] = recipe.crop ?? recipe.resize;
+  const [left, top] = [Math.floor((width - wide) / 2), Math.floor((height - high) / 2)];
+  return toRgb(crop(resized, left, top, wide, high));
 }
 
 /**
@@ -140,17 +142,6 @@ function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
   const columns = sources(image.width, -left, width, "zeros");
   return gather(image, columns, sources(image.height, -top, height, "zeros"));
-}
-
-/**
- * Crop height and width around the centre.
- *
- * @type {(image: Image, size: [number, number]) => Image}
- */
-function cropCentre(image, [height, width]) {
-  const left = Math.floor((image.width - width) / 2);
-  const top = Math.floor((image.height - height) / 2);
-  return crop(image, left, top, width, height);
 }
 
 /** @param {Image} image */
