@@ -111,13 +111,10 @@ def _inner_box(
 ) -> tuple[float, float, float, float] | None:
     """Return the box that ends up in the crop, if resizing it alone gives the same pixels.
 
-    Resizing only the box is faster. Pixels would differ if the filter reaches over an edge of
-    the box that is not an edge of the image, or if Pillow rounds the box or takes columns and rows
-    in another order.
+    Resizing only the box is faster. Pixels would differ if the filter reaches over an inner edge of
+    the box, or if Pillow rounds the box or begins with the other axis.
     """
-    if not recipe.crop or _begins_with_columns(image, recipe.resize) != _begins_with_columns(
-        image, recipe.crop
-    ):
+    if not recipe.crop or _by_columns(image, recipe.crop) != _by_columns(image, recipe.resize):
         return None
     scales = image.width / recipe.resize[1], image.height / recipe.resize[0]
     margins = tuple((recipe.resize[axis] - recipe.crop[axis]) // 2 for axis in (1, 0))
@@ -131,7 +128,7 @@ def _inner_box(
     return box if all(float(np.float32(edge)) == edge for edge in box) else None
 
 
-def _begins_with_columns(image: Image.Image, size: tuple[int, int]) -> bool:
+def _by_columns(image: Image.Image, size: tuple[int, int]) -> bool:
     """Return whether Pillow 13 resizes an image to ``size`` (height, width) vertically first."""
     return image.height - size[0] > max(0, 2 * (image.width - size[1]))
 
