@@ -17,7 +17,7 @@ BUDGETS = {
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
-        2380,
+        2340,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
     "deploy": (2930, "nine hosts, the table that filters them, one check"),
@@ -40,12 +40,12 @@ BUDGETS = {
         1610,
         "temperature, prediction sets, four OOD detectors, the graph's head",
     ),
-    "model/cli": (1720, "one module per group of commands"),
+    "model/cli": (1340, "one module per group of commands"),
     "model/corrections": (760, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (320, "compiled, learner, fake"),
     "model/evaluation": (510, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1090, "five formats, each checked against the original"),
-    "model/exporting/converters": (440, "scripts and sample programs beside exports"),
+    "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
         4720,
         "fastai exports and weights alone, read without running them; the sandbox",
@@ -57,14 +57,14 @@ BUDGETS = {
     "model/training": (2180, "a folder of photos to a bundle, resumable"),
     "pages": (320, "one script per page"),
     "ui": (4230, "what pages share: six pages, two ways to give a photo, the first screen"),
-    "device": (7400, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+    "device": (7170, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
 
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_940, 35_410
+ALL_PYTHON, ALL_TESTS = 35_500, 35_630
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
