@@ -59,7 +59,7 @@ def test_allowed_site_passes_and_may_send_conditional_requests(
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == EVIL
     preflight = {"Access-Control-Request-Method": "GET"}
-    preflight["Access-Control-Request-Headers"] = "if-none-match, range"
+    preflight["Access-Control-Request-Headers"] = "if-none-match"
     response = client.options("/api/v1/models/tiny", headers=headers | preflight)
     assert response.status_code == 200
     other = {"Origin": "https://c.example", "Sec-Fetch-Site": "cross-site"}

@@ -97,7 +97,7 @@ def test_batch_over_the_limit_is_rejected(serve: Any, tiny_bundle: Any) -> None:
     assert client.post(URL, files=parts(dict(list(PHOTOS.items())[:3]))).status_code == 200
     response = client.post(URL, files=parts(PHOTOS))
     is_problem(response, 400, "malformed")
-    assert "send at most 3 photos" in response.json()["detail"]
+    assert "Maximum number of files is 3." in response.json()["detail"]
     is_problem(client.post(URL, content=zipped(PHOTOS)), 422, "archive-refused")
 
 

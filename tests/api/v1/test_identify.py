@@ -127,14 +127,11 @@ def test_invalid_parameter_is_named(api: TestClient, query: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("modle", "Unknown parameter 'modle'. Did you mean 'model'? See /api/v1/docs."),
-        ("engine", "Unknown parameter 'engine'. Known: model, top, explain. See /api/v1/docs."),
-        ("<b>", "Unknown parameter. Known: model, top, explain. See /api/v1/docs."),
+        ("modle", "modle: Unknown parameter. See /api/v1/docs."),
+        ("<b>", "Unknown parameter. See /api/v1/docs."),
     ],
 )
-def test_unknown_parameter_is_rejected_and_the_nearest_is_named(
-    api: TestClient, name: str, message: str
-) -> None:
+def test_unknown_parameter_is_rejected(api: TestClient, name: str, message: str) -> None:
     """A typo must not be answered by the default model."""
     for response in (
         api.post(URL, params={name: "tiny"}, content=RED),
@@ -255,7 +252,7 @@ def test_empty_form_field_means_the_default(api: TestClient) -> None:
 def test_form_with_two_photos_is_rejected(api: TestClient) -> None:
     response = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
     is_problem(response, 400, "malformed")
-    assert "send at most one photo" in response.json()["detail"]
+    assert "Maximum number of files is 1." in response.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])
