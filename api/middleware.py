@@ -1,4 +1,4 @@
-"""ASGI middleware of the API: cross-site requests, slow clients, counting, compression."""
+"""ASGI middleware of the API: cross-site requests, slow clients, counting."""
 
 import asyncio
 import logging
@@ -21,7 +21,6 @@ from .telemetry import metrics
 __all__ = [
     "GUARDS",
     "CsrfMiddleware",
-    "NoGzipMiddleware",
     "SlowClientMiddleware",
     "TelemetryMiddleware",
     "guarded",
@@ -94,25 +93,6 @@ def _is_same_origin(origin: str, host: str) -> bool:
         )
     except ValueError:
         return False
-
-
-class NoGzipMiddleware:
-    """Middleware that keeps Streamlit's server from compressing the API's and packed files.
-
-    That server compresses whatever it sends, which would hold back the lines of a batch until
-    a block is full, and add half a second to each download of weights, which hardly shrink.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        path = scope["path"] if scope["type"] == "http" else ""
-        if "/api/" in path or ("/device/" in path and path.endswith(".gz")):
-            headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-            scope = {**scope, "headers": headers}
-        await self.app(scope, receive, send)
 
 
 class TelemetryMiddleware:

@@ -20,9 +20,11 @@ register_url_convertor("segment", Segment())
 
 
 class BasePathMiddleware:
-    """Middleware that also serves the routes below ``server.baseUrlPath``, as the pages are.
+    """Middleware that serves the routes below ``server.baseUrlPath`` as well, not compressed.
 
     Streamlit's server adds that path to its own routes only, and would send a page for all others.
+    It compresses whatever it sends, which would hold back the lines of a batch until a block is
+    full, and add half a second to each download of weights, which hardly shrink.
     """
 
     def __init__(self, app: ASGIApp, base_path: str, roots: tuple[str, ...]) -> None:
@@ -32,8 +34,12 @@ class BasePathMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and self.base_path and not scope.get("root_path"):
-            path = scope["path"].removeprefix(self.base_path)
-            if path != scope["path"] and f"{path}/".startswith(self.roots):
-                scope = {**scope, "root_path": self.base_path}
+        path = scope["path"].removeprefix(self.base_path) if scope["type"] == "http" else ""
+        if f"{path}/".startswith(self.roots):
+            scope = dict(scope)
+            if path != scope["path"] and not scope.get("root_path"):
+                scope["root_path"] = self.base_path
+            if path.startswith("/api/") or path.endswith(".gz"):
+                headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+                scope["headers"] = headers
         await self.app(scope, receive, send)
