@@ -35,11 +35,6 @@ Only for responses that hold a slot. A file download delays no other client, and
 takes minutes to drain the megabytes that the system buffers.
 """
 
-EARLY_DRAIN_SECONDS = 0.2
-"""Time to read a body that has already arrived before an early error is sent, in seconds.
-
-It keeps the connection open."""
-
 DRAIN_SECONDS = 5.0
 """Time to read and discard the rest of a rejected body, in seconds; at most a photo's bytes."""
 
@@ -153,17 +148,22 @@ class SlowClientMiddleware:
         body = RequestBody(Headers(scope=scope), receive)
         timeout_seconds = SEND_TIMEOUT_SECONDS if scope["method"] == "POST" else None
 
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await send(message)
+            except TimeoutError:
+                raise ClientTimeout from None
+
         async def send_and_drain(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.is_complete:
-                await body.discard(EARLY_DRAIN_SECONDS)
-                if not body.is_complete:
-                    MutableHeaders(scope=message)["Connection"] = "close"
+                MutableHeaders(scope=message)["Connection"] = "close"
             is_last = message["type"] == "http.response.body" and not message.get("more_body")
             if is_last and not body.is_complete:
-                await _send_in_time(send, {**message, "more_body": True}, timeout_seconds)
+                await send_in_time({**message, "more_body": True})
                 await body.discard(DRAIN_SECONDS)
                 message = {"type": "http.response.body", "body": b""}
-            await _send_in_time(send, message, timeout_seconds)
+            await send_in_time(message)
 
         try:
             await self.app(scope, body.receive, send_and_drain)
@@ -200,14 +200,6 @@ class RequestBody:
             if message is None:
                 return
             self._bytes_left -= len(message.get("body", b""))
-
-
-async def _send_in_time(send: Send, message: Message, timeout_seconds: float | None) -> None:
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await send(message)
-    except TimeoutError:
-        raise ClientTimeout from None
 
 
 GUARDS = (Middleware(SlowClientMiddleware), Middleware(TelemetryMiddleware))

@@ -1,4 +1,4 @@
-"""Paths of routes: one part of a path, and the app's base path."""
+"""Paths of routes: a part of a path, the rest of one, and the app's base path."""
 
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,7 +16,14 @@ class Segment(StringConvertor):
     regex = "[^/]+"
 
 
+class Rest(StringConvertor):
+    """A converter for the rest of a path; Starlette's own does not match a line break."""
+
+    regex = r"[\s\S]*"
+
+
 register_url_convertor("segment", Segment())
+register_url_convertor("rest", Rest())
 
 
 class BasePathMiddleware:

@@ -23,7 +23,7 @@ from .body_limits import (
 )
 from .connections import limit_connections
 from .middleware import SlowClientMiddleware
-from .problems import error_response
+from .problems import NO_ROUTE, error_response, problem
 
 __all__ = ["StreamlitLimitMiddleware"]
 
@@ -135,13 +135,16 @@ class StreamlitLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        app = self.app
+        app: ASGIApp = self.app
         if scope["type"] == "lifespan":
             limit_connections(receive)
         elif scope["type"] == "websocket":
             receive = self._throttled(receive)
         elif scope["method"] == "PUT" and UPLOAD_PATH.search(scope["path"]):
             app = self._limited_upload
+        elif scope["path"].rstrip("/").endswith("/_stcore/metrics"):
+            # They would tell anyone how many visitors there are; LOUPE_METRICS is for the owner.
+            app = problem("not-found", NO_ROUTE)
         await app(scope, receive, send)
 
     def _throttled(self, receive: Receive) -> Receive:
