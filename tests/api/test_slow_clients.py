@@ -54,9 +54,7 @@ def closes(sent: list[MutableMapping[str, Any]]) -> bool:
 
 def test_response_to_a_complete_body_keeps_the_connection() -> None:
     sent, read = run_middleware(PlainTextResponse("no"), [], **{"content-length": "0"})
-    assert not closes(sent)
-    assert read == 0
-    assert len(sent) == 2
+    assert (closes(sent), read, len(sent)) == (False, 0, 2)
 
 
 def test_rejected_client_is_not_invited_to_send_its_body() -> None:
