@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
@@ -38,7 +37,6 @@ takes minutes to drain the megabytes that the system buffers.
 DRAIN_SECONDS = 5.0
 """Time to read and discard the rest of a rejected body, in seconds; at most a photo's bytes."""
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -73,21 +71,13 @@ def _is_allowed(headers: Headers) -> bool:
         return True
     if fetch_site is not None:
         return fetch_site in ("same-origin", "none")
-    # Over plain HTTP, and before 2023, browsers send only the origin. Other programs send neither.
-    return origin is None or _is_same_origin(origin, headers.get("host", ""))
-
-
-def _is_same_origin(origin: str, host: str) -> bool:
-    """Return whether an origin has this host and port, by default the scheme's port."""
-    try:
-        page, server = urlsplit(origin), urlsplit(f"//{host}")
-        default = DEFAULT_PORTS.get(page.scheme)
-        return bool(page.hostname) and (page.hostname, page.port or default) == (
-            server.hostname,
-            server.port or default,
-        )
-    except ValueError:
-        return False
+    if origin is None:
+        # Other programs send neither.
+        return True
+    # Over plain HTTP, and before 2023, browsers send only the origin; a proxy may add the default
+    # port to the host.
+    page, host = origin.partition("://")[2], headers.get("host", "")
+    return bool(page) and host in (page, f"{page}:80", f"{page}:443")
 
 
 class TelemetryMiddleware:
