@@ -2,7 +2,6 @@
 
 import tracemalloc
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
-from api import session
 from api.body_limits import PHOTO_BYTES, memory_budget
 from model import Bundle, Classifier
-from model.admission import admission_queue
 from model.answer.share_link import Signature, decode, encode
 from model.corrections import correction_store
 from model.corrections.page_sessions import page_sessions, read_own_answer
 from tests.api.v1.test_identify import RED, is_problem, without_times
-from tests.model.slots import held
 from tests.model.tiny import colour
 from tests.photos import encoded
-from tests.waiting import wait_until
 
 PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY = (
     f"/api/session/{name}"
@@ -66,25 +61,6 @@ def test_wrong_token_is_rejected_before_the_body_is_read(
     for query in ("", "?model=nobody", "?unknown=1"):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")
-
-
-def test_second_photo_of_a_session_waits_for_the_first(
-    api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "TURN_SECONDS", 0.1)
-    other = page_sessions.open_session()
-    queue = admission_queue()
-    with ThreadPoolExecutor(2) as pool, held(queue, queue.slots):
-        first = pool.submit(api.post, PHOTO, content=RED, headers=headers)
-        wait_until(lambda: queue.waiting("api") == 1)
-        is_problem(api.post(PHOTO, content=RED, headers=headers), 503, "busy")
-        # Another session is not delayed.
-        second = pool.submit(api.post, PHOTO, content=RED, headers={"Loupe-Session": other})
-        wait_until(lambda: queue.waiting("api") == 2)
-    assert [one.result(10).status_code for one in (first, second)] == [200, 200]
-    assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
-    assert not session._turns
-    page_sessions.close_session(other)
 
 
 @pytest.mark.parametrize(
