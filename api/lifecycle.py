@@ -5,8 +5,9 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -52,6 +53,9 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().log == "json":
             telemetry.log_json()
             stack.callback(subscribe(telemetry.log_event))
+        if settings().database.get_secret_value():
+            # In a thread, because photos can be identified before the database responds.
+            threading.Thread(target=_open_database, name="corrections", daemon=True).start()
         await asyncio.to_thread(prepare_signing)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
@@ -59,34 +63,47 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
             await asyncio.to_thread(load)
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
-        threading.Thread(target=_prepare, name="prepare", daemon=True).start()
+        await asyncio.to_thread(_prepare_files)
         yield None
         dispatcher().stopping = True
         dispatcher().close()
         log.info("stopped")
 
 
-def _prepare() -> None:
-    """Open a database that is set, and make what browsers load where no image's build has made it.
+def _open_database() -> None:
+    """Open the database, so that an unreachable one is logged at start.
 
-    Runs after the model is loaded, in a thread: photos don't wait for it. One after the other: npm
-    takes 210 MB for some seconds, the compression of Streamlit's files 90 MB; they are sent plain
-    until then. Opening the default database costs memory that most processes never need.
+    Only for a database that is set: opening the default file costs memory that most
+    processes never need.
     """
-    try:
-        if settings().database.get_secret_value():
-            from model.corrections import correction_store
+    from model.corrections import correction_store
 
-            correction_store()
+    try:
+        correction_store()
     except LoupeError as error:
         log.error("%s: %s", error.code, error)
+
+
+def _prepare_files() -> None:
+    """Make in the background what browsers load, where no image's build has made it.
+
+    Runs after the model is loaded. One after the other: npm takes 210 MB for some seconds, the
+    compression of Streamlit's files 90 MB. Those are sent plain until then, and models don't wait.
+    """
+    fetched = None
     if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
-        wait([folder_maker().request(runtime_name(), runtime_dir)])
+        fetched = folder_maker().request(runtime_name(), runtime_dir)
     if len(find_compressed()) < len(PARTS):
-        try:
-            compress_all()
-        except OSError as error:
-            log.warning("%s", error)
+        threading.Thread(target=_compress_files, args=(fetched,), daemon=True).start()
+
+
+def _compress_files(fetched: Future[Path] | None) -> None:
+    if fetched:
+        wait([fetched])
+    try:
+        compress_all()
+    except OSError as error:
+        log.warning("%s", error)
 
 
 async def live(_: Request) -> JSONResponse:
