@@ -18,7 +18,7 @@ from model.cli import main
 from model.samples import samples
 from tests.model.slots import held, large_waiting
 from tests.model.tiny import colour, tiny
-from tests.photos import encoded
+from tests.photos import encoded, png
 from tests.waiting import wait_until
 
 URL = "/api/v1/identify"
@@ -104,9 +104,8 @@ def test_rejected_photo_is_a_problem(api: TestClient, body: bytes, status: int, 
 
 
 def test_bomb_is_rejected_before_decoding(api: TestClient) -> None:
-    file = io.BytesIO()
-    Image.new("1", (40_000, 40_000)).save(file, "PNG")
-    is_problem(api.post(URL, content=file.getvalue()), 413, "too-many-pixels")
+    bomb = png(40_000, 40_000, 1, 0, bytes(1000))
+    is_problem(api.post(URL, content=bomb), 413, "too-many-pixels")
 
 
 @pytest.mark.parametrize(
