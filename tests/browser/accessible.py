@@ -1,0 +1,43 @@
+"""What axe finds on a page: contrast, names, roles and the rest of its rules."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+__all__ = ["STREAMLITS_OWN", "assert_accessible", "assert_own_parts_accessible"]
+
+STREAMLITS_OWN = {
+    # The drop zone of st.file_uploader.
+    "presentation-role-conflict": "stFileUploaderDropzone",
+}
+"""Rules that Streamlit's own elements break, with the elements; the list may only get shorter."""
+BREAKS = """
+(nodes) => nodes.map(([path]) => {
+  // Through shadow roots.
+  const element = [path].flat().reduce(
+    (found, step) => (found.shadowRoot ?? found).querySelector(step), document);
+  const owner = element.closest("[data-testid=stSidebarNavItems], "
+    + "[data-testid=stFileUploaderDropzone]");
+  return owner?.dataset.testid ?? element.outerHTML.slice(0, 200);
+})
+"""
+
+
+def assert_accessible(page: Page) -> None:
+    """Assert that axe finds nothing."""
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()
+
+
+def assert_own_parts_accessible(page: Page, context: Any = None) -> set[str]:
+    """Assert the same of what isn't Streamlit's; return the rules that Streamlit breaks.
+
+    ``context`` is the part of the page to look at, as axe names it.
+    """
+    violations = Axe().run(page, context).response["violations"]
+    for violation in violations:
+        nodes = [node["target"] for node in violation["nodes"]]
+        allowed = STREAMLITS_OWN.get(violation["id"])
+        assert set(page.evaluate(BREAKS, nodes)) == {allowed}, violation["id"]
+    return {violation["id"] for violation in violations}
