@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessible import STREAMLITS_OWN, assert_own_parts_accessible
+from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import (
     DESK,
@@ -42,11 +42,11 @@ class Look:
         return self.name.startswith("phone")
 
     def check(self, screenshot):
-        """Take a screenshot; assert that the page fits and is accessible; return as axe does."""
+        """Take a screenshot; assert that the page fits and is accessible."""
         wait_until_drawn(self.page)
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{screenshot}.png")
         assert self.page.evaluate(OVERFLOW_PX) <= 0
-        return assert_own_parts_accessible(self.page)
+        assert_own_parts_accessible(self.page)
 
 
 @contextmanager
@@ -94,6 +94,4 @@ def test_error_is_readable(look):
     look.page.goto(UPLOAD)
     attach(look.page, b"no photo at all", "letter.jpg")
     expect(look.page.get_by_test_id("stAlert")).to_be_visible()
-    broken = look.check("identify-refusal")
-    # A rule that is kept again leaves the list.
-    assert not look.phone or broken == STREAMLITS_OWN.keys()
+    look.check("identify-refusal")
