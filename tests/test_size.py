@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 36_900, 36_840
+ALL_PYTHON, ALL_TESTS = 36_900, 36_850
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
