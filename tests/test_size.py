@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_160, 35_220
+ALL_PYTHON, ALL_TESTS = 35_160, 35_610
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

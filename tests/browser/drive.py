@@ -24,9 +24,12 @@ from tests.photos import encoded
 __all__ = [
     "COUNT_TRACKS",
     "DESK",
+    "GREEN_PHOTO",
+    "LOADING_MS",
     "PATIENCE_MS",
     "PHONE",
     "RED",
+    "RED_PHOTO",
     "TIME",
     "UPLOAD",
     "Screen",
@@ -43,6 +46,7 @@ __all__ = [
     "photo",
     "pick",
     "press_shutter",
+    "resize",
     "sample",
     "settings_menu",
     "slow_down",
@@ -53,7 +57,12 @@ __all__ = [
 ]
 
 PATIENCE_MS = 15_000
+LOADING_MS = 60_000
+"""Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 RED = encoded(colour("red"), "PNG")
+RED_PHOTO, GREEN_PHOTO = (
+    encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green")
+)
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 UPLOAD = "/?way=Upload"
@@ -86,6 +95,23 @@ if (navigator.mediaDevices) {
 window.openTracks = () => window.tracks.filter((track) => track.readyState === "live").length;
 """
 """Count the tracks that were opened, and those that still are."""
+
+
+# Resolves when the page has the size and two measurements in a row are the same.
+SETTLED = """
+([width, height]) => new Promise((resolve) => {
+  let before = "";
+  const timer = setInterval(() => {
+    const deep = (root) => [...root.querySelectorAll("*")].flatMap((part) =>
+      [part.getBoundingClientRect(), ...(part.shadowRoot ? deep(part.shadowRoot) : [])]);
+    const now = JSON.stringify(deep(document.body));
+    if (innerWidth === width && innerHeight === height && now === before) {
+      resolve(clearInterval(timer));
+    }
+    before = now;
+  }, 150);
+})
+"""
 
 
 @contextmanager
@@ -122,6 +148,12 @@ def slow_down(page: Page, latency_ms: int) -> None:
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.send("Network.emulateNetworkConditions", {"latency": latency_ms, **rates})
+
+
+def resize(page: Page, width: int, height: int) -> None:
+    """Give the screen another size, and wait until the page is laid out for it."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(SETTLED, [width, height])
 
 
 Screen = Page | FrameLocator

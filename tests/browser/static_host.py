@@ -30,7 +30,6 @@ class StaticHost:
     """``Content-Encoding`` by suffix."""
     asked: list[str] = field(default_factory=list)
     """Paths below the prefix, in order."""
-    sent_bytes: int = 0
     changed: dict[str, bytes] = field(default_factory=dict)
     """Other contents of files, by path."""
     is_down: bool = False
@@ -76,7 +75,6 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
             self.end_headers()
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(data)
-                running.sent_bytes += len(data)
 
         def log_message(self, *_: object) -> None:
             pass

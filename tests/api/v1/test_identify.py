@@ -16,7 +16,7 @@ from model.cli import main
 from model.samples import samples
 from tests.model.slots import held
 from tests.model.tiny import colour, tiny
-from tests.photos import encoded
+from tests.photos import encoded, png
 
 URL = "/api/v1/identify"
 RED = encoded(colour("red"), "PNG")
@@ -94,6 +94,11 @@ def test_form_fields_override_the_query(api: TestClient) -> None:
 def test_rejected_photo_is_a_problem(api: TestClient, body: bytes, status: int, code: str) -> None:
     is_problem(api.post(URL, content=body), status, code)
     is_problem(api.post(URL, files={"photo": ("a.jpg", body)}), status, code)
+
+
+def test_bomb_is_rejected_before_decoding(api: TestClient) -> None:
+    bomb = png(40_000, 40_000, 1, 0, bytes(1000))
+    is_problem(api.post(URL, content=bomb), 413, "too-many-pixels")
 
 
 @pytest.mark.parametrize(
