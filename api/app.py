@@ -13,8 +13,6 @@ from .session import session_routes
 from .telemetry import exposition
 from .v1 import application
 
-__all__ = ["ROOTS", "routes"]
-
 ROOTS = ("/api/", "/device/")
 """Below these, every path is one of ours."""
 

@@ -6,8 +6,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["IMMUTABLE", "WholeFile", "cached", "revalidate"]
-
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For a URL that contains a hash of the content, so that it never changes."""
 

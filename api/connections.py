@@ -10,8 +10,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from model.settings import settings
 
-__all__ = ["limit_connections"]
-
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time for the first line and the headers of a request, in seconds."""
 

@@ -45,8 +45,6 @@ from .caching import WholeFile, cached, revalidate
 from .middleware import guarded
 from .problems import problem
 
-__all__ = ["device_routes"]
-
 HASHED_FILE = re.compile(
     rf"(?P<folder>models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"
     r"(?P<hash>[0-9a-f]{16})\.(mjs|(onnx|golden|wasm)\.gz)"

@@ -31,8 +31,6 @@ from model.storage.disk import make_private
 from . import telemetry
 from .dispatcher import dispatcher
 
-__all__ = ["lifespan", "live", "ready"]
-
 NO_STORE = {"Cache-Control": "no-store"}
 
 log = logging.getLogger("loupe")

@@ -17,14 +17,6 @@ from .body_limits import PHOTO_BYTES, receive_in_time
 from .problems import ERROR_HANDLERS, CrossSite, error_response
 from .telemetry import metrics
 
-__all__ = [
-    "GUARDS",
-    "CsrfMiddleware",
-    "SlowClientMiddleware",
-    "TelemetryMiddleware",
-    "guarded",
-]
-
 log = logging.getLogger("loupe.api")
 
 SEND_TIMEOUT_SECONDS = 60.0

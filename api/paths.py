@@ -3,8 +3,6 @@
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["BasePathMiddleware", "Segment"]
-
 
 class Segment(StringConvertor):
     """A converter for one part of a path, never empty.

@@ -15,21 +15,6 @@ from model import LoupeError
 from model.errors import Busy, TooManyCorrections
 from model.events import emit_error
 
-__all__ = [
-    "ERROR_HANDLERS",
-    "KINDS",
-    "NO_ROUTE",
-    "BodyTooSlow",
-    "CrossSite",
-    "Invalid",
-    "Malformed",
-    "NoSession",
-    "Problem",
-    "Stopping",
-    "error_response",
-    "problem",
-]
-
 log = logging.getLogger("loupe.api")
 
 RETRY_AFTER_SECONDS = 2

@@ -25,8 +25,6 @@ from .connections import limit_connections
 from .middleware import SlowClientMiddleware
 from .problems import NO_ROUTE, error_response, problem
 
-__all__ = ["StreamlitLimitMiddleware"]
-
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 FILE_BYTES = 2**14

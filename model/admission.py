@@ -17,15 +17,6 @@ from typing import Literal, get_args
 from .errors import Busy
 from .settings import settings
 
-__all__ = [
-    "Admission",
-    "AdmissionCancelled",
-    "AdmissionQueue",
-    "Lane",
-    "Timeout",
-    "admission_queue",
-]
-
 Lane = Literal["screen", "api", "batch"]
 """The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
 two of the API's photos, not for all of them."""

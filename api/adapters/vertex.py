@@ -22,8 +22,6 @@ from ..problems import Malformed
 from ..v1.identify import identify_photo
 from ..v1.params import IdentifyParams, Upload
 
-__all__ = ["routes"]
-
 MAX_INSTANCES = 100
 """Maximum number of photos in one request."""
 

@@ -19,8 +19,6 @@ from .. import paths  # noqa: F401  registers the converter "segment"
 from ..caching import IMMUTABLE, WholeFile, cached, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["models"])
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]

@@ -19,23 +19,6 @@ from model.text import clean
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..problems import Malformed
 
-__all__ = [
-    "FILE_SCHEMA",
-    "NO_LABEL",
-    "BatchParams",
-    "CorrectionParams",
-    "IdentifyParams",
-    "Label",
-    "Params",
-    "Upload",
-    "display_name",
-    "form_schema",
-    "is_form",
-    "parse_form",
-    "read_upload",
-    "text_fields",
-]
-
 MAX_FIELDS = 20
 """Maximum number of fields in a form besides its files."""
 

@@ -10,17 +10,6 @@ from model.engine_info import ServerEngine
 
 from ..problems import Problem
 
-__all__ = [
-    "BatchResult",
-    "CorrectionResponse",
-    "IdentifyResponse",
-    "ModelFile",
-    "ModelList",
-    "ModelResponse",
-    "ModelSummary",
-    "problem_responses",
-]
-
 
 class Candidate(BaseModel):
     """A label with its probability."""

@@ -7,8 +7,6 @@ from tests.api.raw import form
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-__all__ = ["FORMS", "GOOD", "KIND", "RED"]
-
 RED = encoded(colour("red"), "PNG")
 NAMED = b'Content-Disposition: form-data; name="photo"; filename="red.png"'
 KIND = b"Content-Type: multipart/form-data; boundary=x"

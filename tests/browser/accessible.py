@@ -6,8 +6,6 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-__all__ = ["READABLE", "assert_accessible", "assert_own_parts_accessible"]
-
 READABLE = ("color-contrast", "button-name", "link-name", "image-alt")
 """The rules of axe that say whether all can be read, by eye and by ear."""
 

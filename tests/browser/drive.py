@@ -21,41 +21,6 @@ from model.samples import Sample, samples
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-__all__ = [
-    "COUNT_TRACKS",
-    "DESK",
-    "GREEN_PHOTO",
-    "LOADING_MS",
-    "PATIENCE_MS",
-    "PHONE",
-    "RED",
-    "RED_PHOTO",
-    "TIME",
-    "UPLOAD",
-    "Screen",
-    "attach",
-    "chart",
-    "checked_page",
-    "choose_in_menu",
-    "device_headline",
-    "expect_kept",
-    "give",
-    "give_device",
-    "go",
-    "headline",
-    "photo",
-    "pick",
-    "press_shutter",
-    "resize",
-    "sample",
-    "settings_menu",
-    "slow_down",
-    "source_line",
-    "uploader",
-    "wait_for_answer",
-    "wait_until_drawn",
-]
-
 PATIENCE_MS = 15_000
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""

@@ -17,8 +17,6 @@ from model.browser.streamlit_files import PARTS, compress, compressed_name
 from tests.browser.static_host import static_host
 from tests.waiting import wait_until
 
-__all__ = ["ROOT", "Server", "framing", "serving"]
-
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 """Longest wait for the app to start."""
