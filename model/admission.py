@@ -25,7 +25,7 @@ Timeout = float | Literal["deadline"] | None
 """Longest wait in seconds. None waits for as long as it takes, as in ``threading``; the default,
 *deadline*, is the queue's own deadline."""
 
-CANCEL_POLL_SECONDS = 0.25
+CANCEL_POLL_SECONDS = 0.1
 """Longest time until a waiting caller notices that it was cancelled, in seconds."""
 
 
