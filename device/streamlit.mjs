@@ -5,7 +5,6 @@
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
 import { linkStyles } from "./view/elements.mjs";
-import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
@@ -38,13 +37,10 @@ class Screen {
   #requested = null;
   /** The model of the photo that is shown, until the app has followed. */
   #chosen = null;
+  /** Models that were ready on this device: the browser still has their files. */
+  #ready = new Set();
   #isClosed = false;
   #isConnected = true;
-  #place = new ModelPlace(() => ({
-    data: this.#data,
-    identifier: this.#identifier,
-    view: this.#view,
-  }));
   #stopFollowing;
   /** The answer in the address isn't shown yet. */
   #isOpening = true;
@@ -146,8 +142,7 @@ class Screen {
         described,
       });
       identifier.setConnected(this.#isConnected);
-      identifier.onchange = () =>
-        identifier.state.device === "ready" && this.#place.ready.add(model);
+      identifier.onchange = () => identifier.state.device === "ready" && this.#ready.add(model);
       this.#identifier = identifier;
     } else {
       this.#identifier.setServer(server);
@@ -177,8 +172,6 @@ class Screen {
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
       models: data.models,
       model: this.#model,
-      // The app keeps the photos of Streamlit's widgets itself.
-      placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#place.known(name)),
       samples: data.capture ? data.samples : [],
       what: data.words,
       theme,
@@ -228,33 +221,29 @@ class Screen {
   }
 
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
-  async #choose(name) {
+  #choose(name) {
     const { entry } = this.#view;
-    // The app keeps the upload itself.
+    // The app keeps the photos of Streamlit's widgets itself.
     if (!entry?.photo || entry.source === UPLOAD) {
       this.#chosen = null;
-      return this.#outbox.add("model", name);
+      this.#outbox.add("model", name);
+      return;
     }
-    const place = await this.#place.choose(name, entry);
-    // The list shows the model of the answer again.
-    if (!place) return this.#view.update({});
     this.#chosen = name;
     this.#follow(this.#data);
-    return this.#view.identifyAgain({ place });
+    this.#view.identifyAgain({ place: this.#place });
+  }
+
+  /** Where the open photo is identified: here if the browser has the model's files. */
+  get #place() {
+    return this.#data.run === "auto" && this.#ready.has(this.#model) ? "device" : null;
   }
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
-  async #identifyAgain(previousData) {
+  #identifyAgain(previousData) {
     const isSameWay = !differ(previousData, this.#data, ["run", "downloads", "engine"]);
-    const { entry } = this.#view;
-    const model = this.#model;
-    const isItsModel = entry?.answer?.prediction.model === model;
-    if (isSameWay && isItsModel) return undefined;
-    // The mode's menu has said what another mode sends.
-    const isAsked = isSameWay && entry?.answer && entry.photo;
-    const isHere = this.#data.run === "auto" && this.#place.ready.has(model);
-    const place = isAsked ? await this.#place.choose(model, entry) : isHere ? "device" : "any";
-    return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
+    const model = this.#view.entry?.answer?.prediction.model;
+    if (!isSameWay || model !== this.#model) this.#view.identifyAgain({ place: this.#place });
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */

@@ -4,7 +4,7 @@
  */
 
 import { waitFor } from "../engine/abort.mjs";
-import { createButton, createCaption, createDialog, createIcon, h } from "./elements.mjs";
+import { createCaption, createDialog, createIcon, h } from "./elements.mjs";
 import { engineOf, modesOf, partOf } from "./promise.mjs";
 
 /**
@@ -15,7 +15,7 @@ import { engineOf, modesOf, partOf } from "./promise.mjs";
  * @param {AbortSignal} signal takes the question away
  * @returns {Promise<string | null>}
  */
-export async function ask({ root, words }, { title, line, ways, keep, sent }, signal) {
+export async function ask({ root, words }, { title, line, ways }, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
@@ -37,9 +37,8 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
         const caption = createCaption([way.title], [way.line]);
         return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
       });
-      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."));
-      if (sent) end.append(h("p.vf-small", createIcon("phone"), sent));
-      if (keep) end.append(createButton("vf-button", keep, { onclick: cancel }));
+      const sent = h("p.vf-small", createIcon("phone"), "Nothing is sent until you choose");
+      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."), sent);
       panel.append(h("div", ...buttons), end);
       words.after(panel);
       root.toggleAttribute("data-asking", true);

@@ -41,11 +41,7 @@ export const ALTS = {
  * @param {AbortSignal} signal
  */
 export function connectSources(parts, handlers, signal) {
-  for (const [button, input] of /** @type {const} */ ([
-    [parts.choose, parts.pick],
-    [parts.cameraApp, parts.capture],
-  ])) {
-    button.onclick = () => input.click();
+  for (const input of [parts.pick, parts.capture]) {
     input.onchange = () => {
       const [file] = input.files;
       input.value = "";

@@ -4,7 +4,7 @@
  */
 
 /** @import { Answer, Recipe } from "../types" */
-/** @import { IdentifierState, Question } from "./types" */
+/** @import { Identifier, IdentifierState, Question } from "./types" */
 
 const MARKED = "the marked part";
 const GONE = {
@@ -17,8 +17,6 @@ const PACKED = 0.5;
 
 /** Formats by suffix, for files that no browser or few can read. */
 const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
-
-const NOTHING_YET = "Nothing has been sent";
 
 /** Return a number of bytes: "98 kB" or "3.4 MB". */
 export function formatBytes(bytes) {
@@ -114,49 +112,30 @@ export function fileQuestion(file, { code }) {
       { name: "send", icon: "up", title: "Send the file", line },
       { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
     ],
-    sent: NOTHING_YET,
   };
 }
 
 /**
- * Return the question where another model is to look at the photo that is shown.
- *
- * @param {{title: string, bytes: number | null, recipe: Recipe | null}} model with the bytes of its
- *   download; null if that isn't known
- * @param {IdentifierState} state
- * @param {Blob} photo
- * @param {boolean} hasServer whether the server is a way
- * @returns {Question}
- */
-export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer) {
-  const fetched = bytes ? `${megabytes(bytes)} MB` : "the model";
-  const line = `Fetches ${fetched} first. The photo stays here.`;
-  const ways = [{ name: "device", icon: "phone", title: "On this device", line }];
-  return {
-    title: "Where should this model run?",
-    line: `“${title}” isn’t on this device yet.`,
-    ways: hasServer ? [...ways, serverWay(photo, recipe, state)] : ways,
-    keep: "Keep the first answer",
-  };
-}
-
-/**
- * Return the question whether a photo may be sent where the page last said that it stays.
+ * Return the question where a photo may be answered, if the page last said that it stays.
  *
  * @param {Blob} photo
- * @param {Recipe | null} recipe
- * @param {IdentifierState} state
+ * @param {Pick<Identifier, "state" | "recipe">} identifier
+ * @param {boolean} isOpen true if another model answered this photo, and this one is to
  * @returns {Question}
  */
-export function photoQuestion(photo, recipe, state) {
+export function placeQuestion(photo, { state, recipe }, isOpen) {
+  const line = `${fetchingOf(state)} The photo stays here.`;
+  const wait = { name: "device", icon: "phone", title: "On this device", line };
+  const isLoading = state.device === "loading";
+  const end = isOpen ? "Keep the first answer" : "Back to the camera";
   return {
-    title: "Send this photo to the server?",
-    line: "The model isn’t running on this device.",
+    title: isLoading ? "Where should this model run?" : "Send this photo to the server?",
+    line: isLoading ? "It isn’t on this device yet." : "The model isn’t running on this device.",
     ways: [
+      ...(isLoading ? [wait] : []),
       serverWay(photo, recipe, state),
-      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
+      { name: "keep", icon: "close", title: "Don’t send it", line: end },
     ],
-    sent: NOTHING_YET,
   };
 }
 
@@ -175,22 +154,13 @@ function pixelBytes(recipe) {
   return Number((height * width * 3 * PACKED).toPrecision(1));
 }
 
-/**
- * Return the last line: where the model runs and what is sent.
- *
- * @param {object} state of the viewfinder
- * @param {import("./live_picture.mjs").LivePicture} picture
- */
-export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, rate }) {
+/** Return the last line, where the model runs and what is sent, by the viewfinder's state. */
+export function lastLineOf({ entry, error, isFileAllowed, options }) {
   const { state, recipe } = options.identifier;
   const { device, next } = state;
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
-  if (!entry && next === "device" && shown) {
-    if (!rate) return "On this device";
-    return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
-  }
   if (device === "loading" && entry && next === "device") {
     return "Your photo waits for the model on this device.";
   }

@@ -66,10 +66,6 @@ export interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
-  /** Text of the button that leaves all as it is. */
-  keep?: string;
-  /** Says what has been sent so far. */
-  sent?: string;
 }
 
 /** See `mountViewfinder`; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
@@ -78,8 +74,6 @@ export interface ViewfinderOptions {
   models: Model[];
   /** Name of the open model. */
   model: string;
-  /** Returns where another model would get the open photo; null if the visitor is asked first. */
-  placeOf: (name: string) => "device" | "any" | null;
   samples: Sample[];
   recents: Recents | null;
   /** The page's theme; by default the system's. */

@@ -2,7 +2,7 @@
  * The screens of the viewfinder, by its state. Drawing again changes only what differs.
  */
 
-import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
+import { cornersOf, createBars, createLines, createRecents } from "./answer_view.mjs";
 import { createSamples, createSource, createWaysOn, spokenAnswer, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
@@ -11,6 +11,8 @@ import { phraseNodes, toText } from "./phrasing.mjs";
 import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
+/** Number of labels in a live answer, whose height never changes. */
+const LIVE_ROWS = 3;
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
 /** The state of an entry that is shown anew. */
@@ -27,7 +29,6 @@ export const NOTHING_SAID = {
 export const DEFAULTS = {
   models: [],
   model: "",
-  placeOf: () => "device",
   samples: [],
   recents: null,
   theme: null,
@@ -74,7 +75,7 @@ export function render(parts, state, picture, handlers) {
   drawControls(parts, state, picture, screen);
   drawActions(parts, state);
   drawSpoken(parts, state, picture);
-  drawWhere(parts, state, picture);
+  drawWhere(parts, state);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
@@ -130,9 +131,6 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
   const { state: where } = identifier;
-  parts.percent.hidden = !isLive || tone === "unknown";
-  parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
-
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
@@ -141,16 +139,14 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
-  const { prediction } = answer ?? {};
-  const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
-  const key = answer && [isLive, prediction, options.model, models, options.rows];
+  const { model, models, rows } = options;
+  const key = answer && [isLive, answer.prediction, model, models, rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
-    if (isLive) return createRuler(answer);
-    const rest =
-      tone === "unknown"
-        ? createWaysOn(models, options.model, onModel)
-        : [createBars(answer, options.rows)];
+    const isUnknown = tone === "unknown";
+    if (isLive)
+      return isUnknown ? createLines(answer).slice(0, 1) : [createBars(answer, LIVE_ROWS)];
+    const rest = isUnknown ? createWaysOn(models, model, onModel) : [createBars(answer, rows)];
     return [...createLines(answer), ...rest];
   });
 }
@@ -237,14 +233,14 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
-function drawWhere({ where }, state, picture) {
+function drawWhere({ where }, state) {
   const { entry, error, options } = state;
   const identifier = options.identifier.state;
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLineOf(state, picture);
+  const text = lastLineOf(state);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
