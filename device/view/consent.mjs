@@ -87,7 +87,7 @@ export class Consent {
     if (way === "server") this.#agreed = amountOf(state);
     else if (way === "device") this.#isWaiting = true;
     else throw new Declined();
-    return way === "device" ? way : null;
+    return way === "device" ? "device" : null;
   }
 
   /** Return whether a file may be sent that this browser can't read; the first one asks. */

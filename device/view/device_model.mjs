@@ -25,6 +25,8 @@ export class DeviceModel {
   state = { device: "off", loaded: 0, total: 0, reason: null, code: null };
   /** Settles when the device can answer, or can't; null before it loads. */
   loading = null;
+  /** Its `model.json`, once loaded; null before. */
+  info = null;
   #options;
   #onchange;
   #model = null;
@@ -46,11 +48,6 @@ export class DeviceModel {
 
   get isReady() {
     return this.#model !== null;
-  }
-
-  /** Its `model.json`, once loaded; null before. */
-  get info() {
-    return this.#model?.info ?? null;
   }
 
   /** The present worker, or a new one. */
@@ -87,6 +84,7 @@ export class DeviceModel {
     const { signal } = this.#closing;
     try {
       this.#model = await load(address, { graph, onProgress, signal, worker: this.worker });
+      this.info = this.#model.info;
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -95,6 +93,7 @@ export class DeviceModel {
   }
 
   #fail({ code, message }) {
+    this.#model = null;
     this.#set({ device: "failed", reason: message, code });
   }
 
@@ -122,11 +121,8 @@ export class DeviceModel {
     try {
       return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
     } catch (error) {
-      if (error.code === "engine-unavailable") {
-        // The worker has ended because memory ran out.
-        this.#model = null;
-        this.#fail(error);
-      }
+      // The worker has ended because memory ran out.
+      if (error.code === "engine-unavailable") this.#fail(error);
       throw error;
     }
   }
@@ -164,7 +160,7 @@ export class DeviceModel {
 
   /** @returns {Answer} */
   #phrase(prediction) {
-    const { info } = this.#model;
+    const { info } = this;
     return {
       prediction,
       headline: headline(info, prediction),
@@ -181,10 +177,7 @@ export class DeviceModel {
   }
 }
 
-/**
- * Return the token of a device's answer for share links, as `model/answer/share_link.py` does, but without
- * a signature.
- */
+/** Return a device's answer for share links, as `model/answer/share_link.py`, but not signed. */
 function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
   const pairs = candidates
     .slice(0, MAX_LABELS)

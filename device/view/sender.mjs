@@ -59,28 +59,18 @@ export class Sender {
    * Have the server identify a photo.
    *
    * @param {Blob} blob
-   * @param {import("./types").Transfer & {top?: number,
-   *   ask?: (error: LoupeError) => Promise<boolean>}} options `top` is the number of candidates;
-   *   `ask` returns whether the file may be sent although the page said otherwise, because the
-   *   browser can't read it; by default not
+   * @param {object} options see `Identifier.identify`
    * @returns {Promise<Answer>}
    */
-  async identify(blob, { ask, top = 5, signal, onProgress }) {
-    /**
-     * @param {Blob} body
-     * @param {{version: string, packed: boolean}} [pixels]
-     */
-    const identify = (body, pixels) => {
-      /** @type {Answer["sent"]} */
-      const note = { kind: pixels ? "pixels" : "file", bytes: body.size };
-      let hasLeft = false;
-      const follow = (sent, total) => {
-        hasLeft ||= sent > 0;
-        onProgress?.(sent, total);
+  async identify(blob, { ask, top = 5, signal }) {
+    const identify = (body, pixels = undefined) => {
+      let sent;
+      const onSent = () => {
+        sent = { kind: pixels ? "pixels" : "file", bytes: body.size };
       };
-      const transfer = { signal, onProgress: follow };
-      const answering = this.#server.request("photo", { body, pixels, top }, transfer);
-      return noteSent(() => (hasLeft ? note : undefined), answering);
+      const request = { body, pixels, top };
+      const answering = this.#server.request("photo", request, { signal, onSent });
+      return noteSent(() => sent, answering);
     };
     if ((await untilAborted(this.decide(), signal)) === "file") return identify(blob);
     try {
@@ -108,37 +98,27 @@ export class Sender {
     const described = { recipe, version: prediction.version };
     const sent = isFile ? { body: blob } : await this.#prepare(blob, described);
     const request = { ...sent, answer };
-    const { rows, columns, heat } = await this.#server.request("explanation", request, { signal });
-    return { rows, columns, heat: Float32Array.from(heat) };
+    const map = await this.#server.request("explanation", request, { signal });
+    return { ...map, heat: Float32Array.from(map.heat) };
   }
 
   async #decide() {
     isServerNear ??= measureNearness();
-    if (isServerNear || !this.#options.limits) this.kind = "file";
-    else {
-      canPrepare ??= await this.#test();
-      this.kind = canPrepare ? "pixels" : "file";
-    }
+    const mayPrepare = !isServerNear && this.#options.limits;
+    // Unknown if its worker ended.
+    if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {}).catch(() => null);
+    this.kind = mayPrepare && canPrepare ? "pixels" : "file";
     return this.kind;
   }
 
-  /** Return whether this browser makes exact pixels; null if its worker ended. */
-  async #test() {
-    try {
-      return await this.#call((worker) => worker.send("canPrepare", {}));
-    } catch {
-      return null;
-    }
-  }
-
   /** Call the worker, or a new one if it ended because a model couldn't be loaded. */
-  async #call(call) {
+  async #call(name, values) {
     const worker = this.#options.worker();
     try {
-      return await call(worker);
+      return await worker.send(name, values);
     } catch (error) {
       if (!worker.isClosed) throw error;
-      return call(this.#options.worker());
+      return this.#options.worker().send(name, values);
     }
   }
 
@@ -156,7 +136,7 @@ export class Sender {
 
   async #prepare(blob, { version, recipe }) {
     const values = { source: blob, recipe, limits: this.#options.limits };
-    const { bytes, packed } = await this.#call((worker) => worker.send("prepare", values));
+    const { bytes, packed } = await this.#call("prepare", values);
     return { body: new Blob([bytes]), pixels: { version, packed } };
   }
 }

@@ -57,8 +57,8 @@ export interface ServerRequest {
 
 export interface Transfer {
   signal?: AbortSignal;
-  /** Called with the bytes so far. */
-  onProgress?: (sent: number, total: number) => void;
+  /** Called once the first bytes of the body are sent, perhaps several times. */
+  onSent?: () => void;
 }
 
 /** See `ask`. */

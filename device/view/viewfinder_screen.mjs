@@ -143,11 +143,10 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const key = answer && [isLive, answer.prediction, model, models, rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
-    const isUnknown = tone === "unknown";
-    if (isLive)
-      return isUnknown ? createLines(answer).slice(0, 1) : [createBars(answer, LIVE_ROWS)];
-    const rest = isUnknown ? createWaysOn(models, model, onModel) : [createBars(answer, rows)];
-    return [...createLines(answer), ...rest];
+    const lines = createLines(answer);
+    if (tone === "unknown" && isLive) return lines.slice(0, 1);
+    if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel)];
+    return isLive ? [createBars(answer, LIVE_ROWS)] : [...lines, createBars(answer, rows)];
   });
 }
 
