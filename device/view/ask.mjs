@@ -13,7 +13,6 @@ import { engineOf, modesOf, partOf } from "./promise.mjs";
  * @param {{root: Element, words: Element}} parts of the viewfinder
  * @param {import("./types").Question} question
  * @param {AbortSignal} signal takes the question away
- * @returns {Promise<string | null>}
  */
 export async function ask({ root, words }, { title, line, ways }, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
@@ -55,14 +54,11 @@ export async function ask({ root, words }, { title, line, ways }, signal) {
 }
 
 /**
- * Open the menu that chooses where the model runs, and says what leaves the device.
- *
- * @param {ParentNode} parent where the viewfinder is
- * @param {Partial<import("./types").ViewfinderOptions>} options with the current choice
- * @param {import("../types").Answer | null | undefined} answer that is shown
- * @param {(run: import("../types").Run) => void} onRun is called with another choice
+ * Open the menu that chooses where the model runs, and says what leaves the device; `onRun` is called
+ * with another choice.
  */
-export function openRunMenu(parent, { run, identifier }, answer, onRun) {
+export function openRunMenu(parent, options, answer, onRun) {
+  const { run, identifier } = options;
   const { dialog, body } = createDialog(parent, "Where the model runs");
   for (const [name, title, line] of modesOf(partOf(identifier.state, identifier.recipe))) {
     const onclick = () => {

@@ -3,8 +3,8 @@
  * a file that the browser can't read.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Identifier, IdentifierState } from "./types" */
+/** @import { Entry } from "../types" */
+/** @import { Identifier } from "./types" */
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
@@ -44,11 +44,7 @@ export class Consent {
     return this.#fileChoice === "send";
   }
 
-  /**
-   * Note what the page says about the next photo.
-   *
-   * @param {Pick<IdentifierState, "next" | "sends">} state
-   */
+  /** Note what the page says about the next photo, by `next` and `sends` of a state. */
   note(state) {
     this.#promised = amountOf(state);
   }
@@ -59,20 +55,22 @@ export class Consent {
    * @param {Blob} photo
    * @param {Entry | null} previous the answered entry that was shown before
    * @param {Identifier} identifier
-   * @param {{top: number, place: "device" | null, signal: AbortSignal}} options see
-   *   `Identifier.identify`
-   * @returns {Promise<Answer>}
+   * @param {{top: number, place: "device" | null, signal: AbortSignal}} options
    * @throws {Declined} or as `Identifier.identify`
    */
   async identify(photo, previous, identifier, options) {
     const { signal } = options;
-    const place =
-      options.place ?? (previous && (await this.#placeOf(photo, previous, identifier, signal)));
+    const find = () => this.#placeOf(photo, previous, identifier, signal);
+    const place = options.place ?? (previous ? await find() : null);
     const ask = (error) => this.#mayBeSent(photo, error, signal);
     return identifier.identify(photo, { ...options, place, ask });
   }
 
-  /** Ask if more would leave than the page said, or than was sent of the photo that is shown. */
+  /**
+   * Ask if more would leave than the page said, or than was sent of the photo that is shown.
+   *
+   * @returns {Promise<"device" | null>} see `Identifier.identify`
+   */
   async #placeOf(photo, previous, identifier, signal) {
     await identifier.decided(signal);
     const { state } = identifier;

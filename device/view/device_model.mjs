@@ -2,7 +2,7 @@
  * The model on this device, and the worker in which pixels are made before and without it.
  */
 
-/** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
+/** @import { Answer } from "../types" */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -110,16 +110,11 @@ export class DeviceModel {
     await untilAborted(this.loading, signal);
   }
 
-  /**
-   * Identify a photo, once loaded.
-   *
-   * @param {Blob} blob
-   * @param {{top?: number, signal?: AbortSignal}} options
-   * @returns {Promise<Answer>}
-   */
-  async identify(blob, { top, signal }) {
+  /** Identify a photo, once loaded; see `Identifier.identify`. */
+  async identify(blob, options) {
+    const answering = this.#model.identify(blob, { top: options.top });
     try {
-      return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
+      return this.#phrase(await untilAborted(answering, options.signal));
     } catch (error) {
       // The worker has ended because memory ran out.
       if (error.code === "engine-unavailable") this.#fail(error);
@@ -135,14 +130,7 @@ export class DeviceModel {
     }
   }
 
-  /**
-   * Explain a prediction of this model.
-   *
-   * @param {Blob} blob
-   * @param {Answer} answer
-   * @param {ExplainOptions} options
-   * @returns {Promise<OcclusionMap>}
-   */
+  /** Explain a prediction of this model; see `Identifier.explain`. */
   async explain(blob, { prediction }, options) {
     await this.loaded(options.signal);
     if (prediction.model !== this.info.name) {

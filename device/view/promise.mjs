@@ -3,8 +3,8 @@
  * questions, and after it.
  */
 
-/** @import { Answer, Recipe } from "../types" */
-/** @import { Identifier, IdentifierState, Question } from "./types" */
+/** @import { Answer } from "../types" */
+/** @import { Identifier, Question } from "./types" */
 
 const MARKED = "the marked part";
 const GONE = {
@@ -33,25 +33,14 @@ export const fileName = (file) => (file instanceof File ? file.name : "");
 /** Return the name of a format that no browser or few can read, by the file's suffix; or "". */
 export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split(".").at(-1)] ?? "";
 
-/**
- * Return what the server gets of a photo; at most that, while it isn't known.
- *
- * @param {Pick<IdentifierState, "sends">} state
- * @param {Recipe | null} recipe
- */
+/** Return what the server gets of a photo; at most that, while it isn't known. */
 export function partOf({ sends }, recipe) {
   if (sends === "file") return "the whole file";
   if (sends === null) return "the photo or a part of it";
   return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
 }
 
-/**
- * Return what is said before a photo.
- *
- * @param {IdentifierState} state
- * @param {Recipe | null} recipe
- * @param {boolean} isFileAllowed whether the visitor agreed to send files that can't be read here
- */
+/** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
 function promiseOf(state, recipe, isFileAllowed) {
   if (state.next === "device") {
     if (isFileAllowed) return "On this device; files it can’t read go to the server";
@@ -94,10 +83,8 @@ export const modesOf = (part) => [
 ];
 
 /**
- * Return the question whether a file may be sent that this browser can't read.
+ * Return the question whether a file may be sent that this browser couldn't read.
  *
- * @param {Blob} file
- * @param {{code: string}} error of the attempt
  * @returns {Question}
  */
 export function fileQuestion(file, { code }) {

@@ -55,13 +55,7 @@ export class Sender {
     return this.#deciding;
   }
 
-  /**
-   * Have the server identify a photo.
-   *
-   * @param {Blob} blob
-   * @param {object} options see `Identifier.identify`
-   * @returns {Promise<Answer>}
-   */
+  /** Have the server identify a photo; see `Identifier.identify`. */
   async identify(blob, { ask, top = 5, signal }) {
     const identify = (body, pixels = undefined) => {
       let sent;
@@ -84,14 +78,7 @@ export class Sender {
     }
   }
 
-  /**
-   * Have the server explain its answer, from the pixels or the file that it got for it.
-   *
-   * @param {Blob} blob
-   * @param {Answer} answer
-   * @param {{signal?: AbortSignal}} options
-   * @returns {Promise<OcclusionMap>}
-   */
+  /** Have the server explain its answer, from the pixels or the file that it got for it. */
   async explain(blob, answer, { signal }) {
     const isFile = answer.sent?.kind !== "pixels";
     const { recipe, prediction } = answer;
@@ -141,24 +128,14 @@ export class Sender {
   }
 }
 
-/**
- * Return whether the server may read a file that this device refused.
- *
- * @param {Blob} file
- * @param {{code: string}} error of the attempt
- */
+/** Return whether the server may read a file that this device refused with an error. */
 export async function mayServerRead(file, { code }) {
   if (code !== "unsupported-format") return code === "engine-unavailable";
   const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
   return SERVER_FORMATS.test(String.fromCharCode(...start));
 }
 
-/**
- * Note with an answer, or with an error, what was sent for it.
- *
- * @param {() => Answer["sent"]} getSent
- * @param {Promise<Answer>} answering
- */
+/** Note with an answer, or with an error, what `getSent` then says was sent for it. */
 export async function noteSent(getSent, answering) {
   try {
     const answer = await answering;

@@ -3,9 +3,21 @@
 import type { Answer, Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
+import type { createParts } from "./viewfinder_parts.mjs";
 
 export type Identifier = ReturnType<typeof createIdentifier>;
 export type Recents = ReturnType<typeof openRecents>;
+
+/** The viewfinder's elements by name. */
+export type Parts = ReturnType<typeof createParts>;
+
+/** What `connectSources` calls; keys return whether they were used. */
+export interface SourceHandlers {
+  onPhoto: (photo: Blob, source: Entry["source"], alt?: string) => void;
+  onRefusal: (message: string) => void;
+  onSpace: () => boolean;
+  onEscape: () => boolean;
+}
 
 /** See `Identifier.state`. */
 export interface IdentifierState {

@@ -44,12 +44,12 @@ export const DEFAULTS = {
 };
 
 /**
- * Draw a state.
+ * Draw a state of the viewfinder.
  *
- * @param {object} parts see `createParts`
- * @param {object} state of the viewfinder
+ * @param {any} parts see `createParts`
+ * @param {any} state
  * @param {import("./live_picture.mjs").LivePicture} picture
- * @param {object} handlers onSample, onModel, onEntry, onClear
+ * @param {any} handlers onSample, onModel, onEntry, onClear
  */
 export function render(parts, state, picture, handlers) {
   const { options, entry } = state;
