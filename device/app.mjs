@@ -6,12 +6,12 @@
 
 import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { formatBytes } from "./view/promise.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
 
 const $ = (id) => document.getElementById(id);
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** @type {NodeListOf<HTMLInputElement>} */
 const graphInputs = document.querySelectorAll("[name=graph]");
@@ -116,7 +116,7 @@ function describe({ title, language, graphs }) {
   $("title").textContent = title;
   $("title").lang = language;
   for (const graph of ["small", "full"]) {
-    $(`${graph}-size`).textContent = megabytes(graphs[graph].bytes);
+    $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
   }
   $("settings").hidden = false;
 }
@@ -156,7 +156,7 @@ async function keep(message) {
   const { bytes, isNew, isFull } = result;
   isOutdated ||= Boolean(isNew);
   const parts = bytes
-    ? [`Kept on this device: ${megabytes(bytes)}. It works without a network.`]
+    ? [`Kept on this device: ${formatBytes(bytes)}. It works without a network.`]
     : ["Nothing is kept on this device."];
   if (isFull) parts.push("There is no room for more, so this model answers from memory.");
   if (isNew) parts.push("A newer version is here: the next visit uses it.");

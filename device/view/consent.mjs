@@ -13,13 +13,8 @@ import { fileQuestion, placeQuestion } from "./promise.mjs";
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
 
-/** The visitor declined a question; `wantsOther` if to choose another photo. */
-export class Declined extends Error {
-  constructor(wantsOther = false) {
-    super("The visitor declined.");
-    this.wantsOther = wantsOther;
-  }
-}
+/** The visitor declined a question. */
+export class Declined extends Error {}
 
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
@@ -91,9 +86,8 @@ export class Consent {
   /** Return whether a file may be sent that this browser can't read; the first one asks. */
   async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
-      const way = await ask(this.#parts, fileQuestion(photo, error), signal);
-      this.#fileChoice = way;
-      if (way !== "send") throw new Declined(way !== null);
+      this.#fileChoice = await ask(this.#parts, fileQuestion(photo, error), signal);
+      if (!this.isFileAllowed) throw new Declined();
     }
     return this.isFileAllowed;
   }

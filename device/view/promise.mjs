@@ -97,7 +97,7 @@ export function fileQuestion(file, { code }) {
     line: hasStopped ? "The model stopped on this device." : `This browser can’t read ${kind}.`,
     ways: [
       { name: "send", icon: "up", title: "Send the file", line },
-      { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
+      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
     ],
   };
 }

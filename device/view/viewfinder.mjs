@@ -230,7 +230,7 @@ class Viewfinder {
         given,
       );
     } catch (error) {
-      if (!signal.aborted) this.#refuse(error, entry);
+      if (!signal.aborted) this.#refuse(error, photo);
       return;
     } finally {
       clearTimeout(timer);
@@ -245,7 +245,7 @@ class Viewfinder {
   }
 
   /** Say why a photo has no answer; if the visitor declined, go back. */
-  #refuse(error, { photo, source }) {
+  #refuse(error, photo) {
     if (!(error instanceof Declined)) {
       this.#change({ error, isWaiting: false });
       this.#state.options.onError?.();
@@ -253,8 +253,6 @@ class Viewfinder {
     }
     if (photo === this.#answered?.photo) this.#open(this.#answered);
     else this.#goBack();
-    // The question's button says so; Esc only closes the question.
-    if (error.wantsOther && source === "file") this.#parts.pick.click();
   }
 
   #explain() {

@@ -3,12 +3,12 @@
  */
 
 import { cornersOf, createBars, createLines, createRecents } from "./answer_view.mjs";
-import { createSamples, createSource, createWaysOn, spokenAnswer, toneOf } from "./answer_view.mjs";
+import { createSamples, createWaysOn, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
-import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
+import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 /** Number of labels in a live answer, whose height never changes. */
@@ -219,7 +219,7 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
   const sentences = answer
-    ? [spokenAnswer(answer), explanation ? toText(explanation) : ""]
+    ? [answer.headline, ...answer.lines, explanation ?? []].map(toText)
     : [headline, ...(hint.hasAttribute("data-reason") && !entry ? [hint] : []), status].map(
         ({ textContent }) => textContent,
       );
@@ -240,12 +240,13 @@ function drawWhere({ where }, state) {
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state);
+  const source = answer && sourceOf(answer, identifier.server !== "none", entry.source === "link");
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
     answer && !isGone
-      ? createSource(answer, identifier.server !== "none", entry.source === "link")
+      ? h("span", source, h("span.vf-how", `, ${engineOf(answer)}`))
       : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
