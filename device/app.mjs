@@ -91,7 +91,6 @@ function show(info) {
     model: info.name,
     samples,
     recents,
-    actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
     above: "0px",
     what: { headline: "Point your phone at something", line, language: info.language },
     onModel: choose,

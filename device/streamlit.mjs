@@ -180,7 +180,6 @@ class Screen {
       top: data.top,
       rows: data.rows,
       actions: {
-        why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),
         correct:
           data.corrections && ((entry) => openCorrection(this.#parent, entry, this.#identifier)),
         share: (entry) => openShare(this.#parent, entry),

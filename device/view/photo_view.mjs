@@ -136,12 +136,12 @@ export class PhotoView {
  * Light up what an answer depends on, or take the light away.
  *
  * @param {import("../types").Entry} entry
- * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
+ * @param {import("./types").Identifier} identifier
  * @param {PhotoView} photo
  * @param {(changes: object) => void} change changes the viewfinder's state
  * @param {AbortSignal} signal
  */
-export async function explain(entry, why, photo, change, signal) {
+export async function explain(entry, identifier, photo, change, signal) {
   if (photo.hasSpotlight) {
     photo.hideSpotlight();
     change({ explanation: null });
@@ -153,7 +153,7 @@ export async function explain(entry, why, photo, change, signal) {
     change({ explanation: [`${COVERING}: ${done} of at most ${most}.`] });
   const changes = { isExplaining: false, explanation: null };
   try {
-    const map = await why(entry, { signal, onProgress });
+    const map = await identifier.explain(entry.photo, entry.answer, { signal, onProgress });
     if (signal.aborted) return;
     photo.showSpotlight(map);
     changes.explanation = [

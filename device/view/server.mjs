@@ -4,7 +4,7 @@
 
 /** @import { ServerRequest, Transfer } from "./types" */
 
-import { pause } from "../engine/abort.mjs";
+import { pause, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
 /** Longest wait for a new token after the session's end, in milliseconds. */
@@ -129,14 +129,12 @@ function errorOf(status, body) {
 
 /** Send a body by XMLHttpRequest, because `fetch` doesn't tell when an upload begins or stalls. */
 function post(url, body, { token, signal, onSent }) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+  return waitFor((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const abort = () => request.abort();
     let timer;
     const restart = () => {
       clearTimeout(timer);
-      timer = setTimeout(abort, STALL_MS);
+      timer = setTimeout(() => request.abort(), STALL_MS);
     };
     restart();
     request.open("POST", url);
@@ -150,19 +148,16 @@ function post(url, body, { token, signal, onSent }) {
       if (loaded) onSent?.();
     };
     request.onprogress = restart;
-    request.onabort = () => reject(signal?.aborted ? signal.reason : errorOf(0));
-    request.onerror = () => reject(errorOf(0));
-    request.onload = () =>
-      resolve({
-        status: request.status,
-        body: request.response,
-        retryAfter: request.getResponseHeader("Retry-After"),
-      });
-    request.onloadend = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+    request.onabort = request.onerror = () => reject(errorOf(0));
+    request.onload = () => {
+      const retryAfter = request.getResponseHeader("Retry-After");
+      resolve({ status: request.status, body: request.response, retryAfter });
     };
-    signal?.addEventListener("abort", abort);
+    request.onloadend = () => clearTimeout(timer);
     request.send(body);
-  });
+    return () => {
+      request.onabort = null;
+      request.abort();
+    };
+  }, signal);
 }

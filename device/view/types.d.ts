@@ -1,6 +1,6 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Answer, Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
+import type { Answer, Entry, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 import type { createParts } from "./viewfinder_parts.mjs";
@@ -91,7 +91,6 @@ export interface ViewfinderOptions {
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
-    why?: (entry: Entry, options: ExplainOptions) => Promise<OcclusionMap>;
     correct?: ((entry: Entry) => void) | null;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;

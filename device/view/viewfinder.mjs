@@ -260,7 +260,7 @@ class Viewfinder {
     if (isExplaining) return;
     const { signal } = this.#request;
     const change = (changes) => signal.aborted || this.#change(changes);
-    explain(entry, options.actions.why, this.#parts.photo, change, signal);
+    explain(entry, options.identifier, this.#parts.photo, change, signal);
   }
 
   async #listRecents() {

@@ -206,7 +206,7 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.correct.hidden ||= !entry.photo;
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
-  parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
+  parts.why.hidden = !isAnswered || !entry.photo;
   parts.why.ariaPressed = String(parts.photo.hasSpotlight);
   parts.why.toggleAttribute("data-busy", isExplaining);
   parts.whole.hidden = !entry?.photo;
