@@ -257,9 +257,13 @@ def test_upload_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:
         f"""
         const identifier = create({{ run: "server" }});
         const stop = new AbortController();
-        const answering = outcome(identifier.identify({large}, {{ signal: stop.signal }}));
-        setTimeout(() => stop.abort(), 100);
-        const answer = await answering;
+        const {{ send }} = XMLHttpRequest.prototype;
+        XMLHttpRequest.prototype.send = function (body) {{
+          this.upload.addEventListener("progress", () => stop.abort(), {{ once: true }});
+          return send.call(this, body);
+        }};
+        const answer = await outcome(identifier.identify({large}, {{ signal: stop.signal }}));
+        XMLHttpRequest.prototype.send = send;
         const after = await outcome(identifier.identify(blob));
         return {{ answer, after, ...identifier.state }};
         """
