@@ -11,7 +11,7 @@
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
-#   make build      the built-in model imagenet, built again
+#   make build      the built-in model imagenet, built again; PHOTOS=FOLDER estimates its temperature
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -144,7 +144,7 @@ build/converters/coreml/.ready: model/exporting/converters/coreml.txt $(VENV)/.a
 	@touch $@
 
 build: $(VENV)/.app
-	$(BIN)/python -m model build imagenet --to model/library
+	$(BIN)/python -m model build imagenet --to model/library $(if $(PHOTOS),--photos $(PHOTOS))
 
 clean:
 	rm -rf $(VENV) build

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import LoupeError, load
-from model.answer.share_link import prepare_signing
+from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
 from model.browser.cache import find_folder
 from model.browser.folder_maker import folder_maker
@@ -61,7 +61,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().database.get_secret_value():
             # In a thread, because photos can be identified before the database responds.
             threading.Thread(target=_open_database, name="corrections", daemon=True).start()
-        await asyncio.to_thread(prepare_signing)
+        await asyncio.to_thread(signing_secret)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
         try:

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from model import LoupeError
-from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle
 from model.errors import BundleError
-from model.settings import ROOT, Settings
+from model.exporting.export_folder import read_record
+from model.exporting.web import INDEX
+from model.settings import Settings
 from model.text import list_some
 
-from .comparison import CheckResult, ExpectedModel, State, find_expected
+from .comparison import CheckResult, State, find_expected
 from .files import read_files
 from .host import Host
 from .placeholders import find_placeholders
-from .start import StartPlan, plan_start
-from .static_page import find_changed, read_page
+from .start import plan_start
+from .static_page import find_changed
 from .trial import run_trial
 
 __all__ = ["check_host", "check_placeholders", "check_settings"]
@@ -32,7 +33,7 @@ def check_host(
         folder: the folder of the files and of the models to deploy.
         model: the model that should open; by default the one that the files name, or else the
             one that opens on this machine.
-        start: False to check the files only.
+        start: False to check placeholders and settings only, and that this machine has the model.
     """
     try:
         if not host.has_server:
@@ -50,7 +51,8 @@ def check_host(
         expected = find_expected(
             model or plan.environment.get("LOUPE_MODEL"), "the host's files have", host
         )
-        yield from run_trial(host, plan, expected) if start else [_check_model(plan, expected)]
+        if start:
+            yield from run_trial(host, plan, expected)
     except BundleError as error:
         fix = "Import it, or name another with --model. This lists them: python -m model list"
         yield CheckResult("model", State.FAILED, str(error), fix)
@@ -61,19 +63,20 @@ def check_host(
 
 def _check_page(host: Host, folder: Path, model: str | None) -> Iterator[CheckResult]:
     """Check a static host's page by its hashes, and compare its model with this machine's."""
-    page = read_page(folder)
-    if page is None:
+    record = read_record(folder)
+    if record is None or INDEX not in record["files"]:
         message = f"not in {folder}: nothing to check until `write` has made it"
         yield CheckResult("page", State.NOTE, message)
-    elif changed := find_changed(folder, page.files):
+    elif changed := find_changed(folder, record["files"]):
         message = f"missing or changed since `write`: {list_some(changed)}"
         fix = f"Write it again: python -m deploy write {host.name} --force"
         yield CheckResult("files", State.FAILED, message, fix)
     else:
-        yield CheckResult("files", State.OK, f"{len(page.files)} files match their hashes")
-        expected = find_expected(model or page.opens, "the page has", host)
-        version = page.models.get(page.opens)
-        yield expected.compare(page.opens, version, page.models, "it runs in browsers")
+        yield CheckResult("files", State.OK, f"{len(record['files'])} files match their hashes")
+        versions = record["models"]
+        opens = next(iter(versions))
+        expected = find_expected(model or opens, "the page has", host)
+        yield expected.compare(opens, versions[opens], versions, "it runs in browsers")
 
 
 def check_placeholders(host: Host, texts: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -94,23 +97,3 @@ def check_settings(settings: Mapping[str, str]) -> Iterator[CheckResult]:
         yield CheckResult("settings", State.FAILED, message, "Use the names in docs/settings.md.")
     else:
         yield CheckResult("settings", State.OK, ", ".join(sorted(names)))
-
-
-def _check_model(plan: StartPlan, expected: ExpectedModel) -> CheckResult:
-    """Compare the model that the host's files would open with the expected one, by its hashes."""
-    manifests = sorted(plan.bundles.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
-    opens = plan.environment.get("LOUPE_MODEL") or (
-        manifests[-1].parent.name if manifests else DEFAULT_MODEL
-    )
-    if plan.environment.get("LOUPE_BUILTIN") != "false":
-        library = plan.root / BUILTIN_DIR.relative_to(ROOT)
-        manifests = [*library.glob(f"*/{MANIFEST}"), *manifests]
-    models = {path.parent.name: path.parent for path in manifests}
-    if opens not in models:
-        return expected.compare(None, None, (), "")
-    try:
-        bundle = Bundle.open(models[opens])
-        bundle.verify()
-    except BundleError as error:
-        return CheckResult("model", State.FAILED, str(error), expected.update)
-    return expected.compare(opens, bundle.version, models, "not started")

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model.bundle import get_bundle
 from model.cli.error_group import ErrorGroup
-from model.settings import ROOT
 
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
-from .hosts import HOSTS, get_host
-from .package import check_offered, choose_models, list_other_models
+from .hosts import HOSTS
+from .package import choose_models, list_other_models
 from .placeholders import parse_assignments
 from .spec import AppSpec
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+HOST_NAME = click.Choice(list(HOSTS))
 MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
 SET_HELP = "What to put for a placeholder, such as REGION=europe-west1."
 
@@ -48,11 +49,19 @@ def list_command() -> None:
     click.echo("\nMore about one: python -m deploy show HOST")
 
 
+def _refuse_learner(_: click.Context, __: click.Parameter, is_given: bool) -> None:
+    """Say what replaced an option of earlier versions."""
+    if is_given:
+        raise click.UsageError("--learner is gone: docs/deploy.md says what to edit instead.")
+
+
 def _app_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for the models to deploy and the values of placeholders."""
     for option in (
         click.option("--set", "assignments", multiple=True, metavar="WORD=VALUE", help=SET_HELP),
-        click.option("--learner", is_flag=True, help="Deploy the learner engine as well."),
+        click.option(
+            "--learner", is_flag=True, hidden=True, expose_value=False, callback=_refuse_learner
+        ),
         click.option("--model", "models", multiple=True, metavar="NAME", help=MODEL_HELP),
     ):
         command = option(command)
@@ -60,16 +69,13 @@ def _app_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command("show")
-@click.argument("host")
+@click.argument("host", type=HOST_NAME)
 @_app_options
-def show_command(
-    host: str, models: tuple[str, ...], learner: bool, assignments: tuple[str, ...]
-) -> None:
-    """Show HOST: limits, sources, steps, files."""
-    chosen = get_host(host)
-    app = choose_models(models, learner=learner)
+def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...]) -> None:
+    """Show HOST: limits, sources, steps. `write` names the files."""
+    chosen = HOSTS[host]
+    app = choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments)
-    check_offered(chosen, app)
     words = [f"{word}: {text}" for word, text in chosen.placeholders.items() if word not in values]
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
@@ -80,7 +86,6 @@ def show_command(
     _echo_list("Steps, in this folder:", [f"{n}. {step}" for n, step in enumerate(steps, 1)])
     click.echo(f"\nUpdate the model:\n  $ {chosen.update_command(app, values)}")
     click.echo("\nNot tried on the host itself: all this follows its documentation.")
-    _echo_list(f"Files that `python -m deploy write {chosen.name}` makes:", _paths(chosen, app))
 
 
 def _echo_list(heading: str, lines: list[str]) -> None:
@@ -100,17 +105,8 @@ def _list_limits(host: Host) -> list[str]:
     return [template.format(value) for template, value in facts if value]
 
 
-def _paths(host: Host, app: AppSpec) -> list[str]:
-    """Return the paths that ``write`` makes, the app's own files and each model as one."""
-    if not host.has_server:
-        return [f"{default_folder(host).relative_to(ROOT)}/, the page with its models"]
-    models = [f"{app.bundles_dir}/{name}/" for name in app.own]
-    rest = ["the app's own files"] if host.package == "folder" else []
-    return [*host.make_files(app), *models, *rest]
-
-
 @main.command("write")
-@click.argument("host")
+@click.argument("host", type=HOST_NAME)
 @_app_options
 @click.option(
     "--to",
@@ -122,7 +118,6 @@ def _paths(host: Host, app: AppSpec) -> list[str]:
 def write_command(
     host: str,
     models: tuple[str, ...],
-    learner: bool,
     assignments: tuple[str, ...],
     folder: Path | None,
     force: bool,
@@ -132,8 +127,8 @@ def write_command(
     A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
-    chosen = get_host(host)
-    app = choose_models(models, learner=learner)
+    chosen = HOSTS[host]
+    app = choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments)
     click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     folder = folder or default_folder(chosen)
@@ -147,6 +142,8 @@ def write_command(
         counts = Counter(results[path] for path in copied)
         what = ", ".join(f"{count} {result}" for result, count in counts.items())
         click.echo(f"{folder}: other files: {what}")
+    for name in app.own:
+        click.echo(f"{folder / app.bundles_dir / name}: version {get_bundle(name).version}")
     others = list_other_models(folder / app.bundles_dir, app)
     if others:
         click.echo(
@@ -169,10 +166,10 @@ def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
 
 
 @main.command("check")
-@click.argument("host", required=False)
+@click.argument("host", type=HOST_NAME, required=False)
 @click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
 @click.option("--model", help="Model that should open; by default the one in HOST's files.")
-@click.option("--no-start", is_flag=True, help="Check the files only.")
+@click.option("--no-start", is_flag=True, help="Check placeholders and settings only.")
 @click.option("--url", help="Ask the app that runs at this address instead.")
 @click.option(
     "--from",
@@ -201,7 +198,7 @@ def check_command(
             raise click.UsageError("--url checks one running app: leave out --all and --no-start.")
         from .remote import check_url
 
-        at_host = get_host(host) if host else None
+        at_host = HOSTS[host] if host else None
         click.echo(url)
         sys.exit(1 if _print_results(check_url(url, model, at_host)) else 0)
     if bool(host) == all_hosts:
@@ -209,7 +206,7 @@ def check_command(
     from .check import check_host
 
     failed = False
-    for chosen in [get_host(host)] if host else HOSTS.values():
+    for chosen in [HOSTS[host]] if host else HOSTS.values():
         click.echo(f"{chosen.title} ({chosen.name})")
         where = folder or default_folder(chosen)
         failed |= _print_results(check_host(chosen, where, model, start=not no_start))

@@ -57,20 +57,20 @@ class ExpectedModel:
             offered: the names of all models that a visitor can choose.
             proof: the test of its files, for the message.
         """
-        wanted, here = self.bundle.name, self.bundle.version
-        if name == wanted and version == here:
+        expected, fix = self.bundle, self.update
+        if (name, version) == (expected.name, expected.version):
             message = f"'{name}', version {version}, as on this machine; {proof}"
             return CheckResult("model", State.OK, message)
-        if name == wanted:
-            message = f"'{name}' is version {version}, but on this machine it is {here}"
-            return CheckResult("model", State.FAILED, message, f"Update it: {self.update}")
-        if name and wanted in offered:
-            message = f"the app opens '{name}', and offers '{wanted}' beside it"
-            fix = f"Name '{wanted}' first: {self.update}"
-            return CheckResult("model", State.FAILED, message, fix)
-        other = f"; the app opens '{name}'" if name else ""
-        message = f"{self.place} no model '{wanted}'{other}"
-        return CheckResult("model", State.FAILED, message, self.update)
+        if name == expected.name:
+            message = f"'{name}' is version {version}, but on this machine it is {expected.version}"
+            fix = f"Update it: {fix}"
+        elif name and expected.name in offered:
+            message = f"the app opens '{name}', and offers '{expected.name}' beside it"
+            fix = f"Name '{expected.name}' first: {fix}"
+        else:
+            other = f"; the app opens '{name}'" if name else ""
+            message = f"{self.place} no model '{expected.name}'{other}"
+        return CheckResult("model", State.FAILED, message, fix)
 
 
 def find_expected(model: str | None, place: str, host: Host | None) -> ExpectedModel:

@@ -2,7 +2,7 @@
 
 from model import LoupeError
 
-__all__ = ["BadPlaceholder", "DeployError", "FilesDiffer", "NotOffered", "UnknownHost"]
+__all__ = ["BadPlaceholder", "DeployError", "FilesDiffer"]
 
 
 class DeployError(LoupeError):
@@ -11,22 +11,10 @@ class DeployError(LoupeError):
     code = "deploy"
 
 
-class UnknownHost(DeployError):
-    """No host has that name."""
-
-    code = "unknown-host"
-
-
 class FilesDiffer(DeployError):
     """A file of that name exists with other content."""
 
     code = "files-differ"
-
-
-class NotOffered(DeployError):
-    """The host can't run the chosen models or engine."""
-
-    code = "not-offered"
 
 
 class BadPlaceholder(DeployError):

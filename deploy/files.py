@@ -1,5 +1,6 @@
 """A host's files: made, zipped, written to a folder and read back."""
 
+import filecmp
 import io
 import json
 import re
@@ -10,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.bundle import BUILTIN_DIR, get_bundle
+from model.bundle import MANIFEST
 from model.exporting.export_folder import list_files
 from model.settings import ROOT
 from model.storage.atomic import replace_atomically
@@ -19,7 +20,7 @@ from model.text import list_some
 
 from .errors import DeployError, FilesDiffer
 from .host import Host
-from .package import LFS_ATTRIBUTES, app_files, bundle_files, check_offered, copy_bundle
+from .package import LFS_ATTRIBUTES, app_files, bundle_files
 from .placeholders import COMMENT
 from .spec import APP, AppSpec
 from .static_page import write_page
@@ -69,56 +70,34 @@ def default_folder(host: Host) -> Path:
     return ROOT if host.package == "repository" else ROOT / "build" / host.name
 
 
-def _list_files(
-    host: Host, app: AppSpec, values: Mapping[str, str] | None, *, models: bool = True
-) -> dict[str, Content]:
-    """Return everything that is written, by path, except models that stay bundles.
-
-    Without ``models`` there are no networks at all, built-in ones included.
-    """
-    files: dict[str, Content] = {}
-    if host.package == "folder":
-        files |= {
-            path: file
-            for path, file in app_files(app).items()
-            if models or not file.is_relative_to(BUILTIN_DIR)
-        }
+def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> dict[str, Content]:
+    """Return the contents of everything that is written, by path."""
+    files: dict[str, Content] = dict(app_files(app)) if host.package == "folder" else {}
     files |= {path: text.encode() for path, text in host.make_files(app, values).items()}
     if app.git_lfs and host.github:
         files[f"{app.bundles_dir}/.gitattributes"] = LFS_ATTRIBUTES.encode()
+    files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
     return files
 
 
-def zip_files(
-    host: Host,
-    app: AppSpec = APP,
-    values: Mapping[str, str] | None = None,
-    *,
-    models: bool = True,
-) -> bytes:
+def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> bytes:
     """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
 
     Args:
         host: the host.
         app: the app with the models to deploy.
         values: values by placeholder; the others are left.
-        models: False to leave the models out; a static page always has them.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
-        NotOffered: the host can't run the app.
     """
-    check_offered(host, app)
     if not host.has_server:
         with TemporaryDirectory(prefix="loupe-") as temporary:
             folder = Path(temporary) / "page"
             write_page(app, folder)
             return _zip({path: folder / path for path in list_files(folder)})
-    files = _list_files(host, app, values, models=models)
-    if models:
-        files |= {f"{app.bundles_dir}/{path}": file for path, file in bundle_files(app).items()}
-    return _zip(files)
+    return _zip(_list_files(host, app, values))
 
 
 def _zip(files: Mapping[str, Content]) -> bytes:
@@ -145,10 +124,10 @@ def write_files(
     *,
     force: bool = False,
 ) -> dict[Path, str]:
-    """Write the host's files and models below a folder, and return the outcome for each.
+    """Write the host's files and models below a folder, and return the outcome for each file.
 
-    Each file and each model is written completely or not at all. Another version of a model is
-    replaced, and so is a file that is unchanged since an earlier call.
+    Each file is written completely or not at all. Another version of a model is replaced, and so
+    is a file that is unchanged since an earlier call.
 
     Args:
         host: the host.
@@ -160,44 +139,54 @@ def write_files(
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
-        FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false; nothing
-            is written.
-        NotOffered: the host can't run the app.
+        FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false, or a
+            link has the name of a model; nothing is written.
     """
-    check_offered(host, app)
     folder = default_folder(host) if folder is None else folder
     if not host.has_server:
         return {folder: write_page(app, folder, force=force)}
     contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
+    models = [folder / app.bundles_dir / name for name in app.own]
+    if links := [str(model) for model in models if model.is_symlink()]:
+        raise FilesDiffer(f"{list_some(links)}: a link, in which nothing is written. Remove it.")
     results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
-    record = read_record(folder)
-    different = [
-        str(path)
-        for path, result in results.items()
-        if result is WriteResult.REPLACED
-        and record.get(path.relative_to(folder).as_posix()) != hash_file(path)
-    ]
-    if different and not force:
-        verb = "differs" if len(different) == 1 else "differ"
+    replaced = [path for path, result in results.items() if result is WriteResult.REPLACED]
+    others = [path for path in replaced if path.parent not in models]
+    if not force and (edited := _find_edited(folder, others)):
+        verb = "differs" if len(edited) == 1 else "differ"
         raise FilesDiffer(
-            f"{list_some(different)} {verb} from what would be written. Choose another folder "
+            f"{list_some(edited)} {verb} from what would be written. Choose another folder "
             "with --to, or replace with --force."
         )
-    models = folder / app.bundles_dir
-    for bundle in map(get_bundle, app.own):
-        results[models / bundle.name] = copy_bundle(bundle, models, app, force=force)
     for path, content in contents.items():
         if results[path] is not WriteResult.SAME:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replace_atomically(path, durable=True) as temporary:
-                if isinstance(content, bytes):
-                    temporary.write_bytes(content)
-                else:
-                    shutil.copy(content, temporary)
-                if path.suffix == ".sh":
-                    temporary.chmod(0o755)
+            _write(path, content)
+    # Files of another version that was there before don't fit this one.
+    for manifest in {model / MANIFEST for model in models} & set(replaced):
+        for path in set(manifest.parent.iterdir()) - contents.keys():
+            if path.is_file():
+                path.unlink()
     _update_record(folder, contents)
     return results
+
+
+def _find_edited(folder: Path, paths: Iterable[Path]) -> list[str]:
+    """Return the paths of files below a folder that are not as its record says."""
+    record = read_record(folder)
+    names = {str(path): path.relative_to(folder).as_posix() for path in paths}
+    return [path for path, name in names.items() if record.get(name) != hash_file(Path(path))]
+
+
+def _write(path: Path, content: Content) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(path, durable=True) as temporary:
+        if isinstance(content, bytes):
+            temporary.write_bytes(content)
+        else:
+            # With its date: the newest model opens by default.
+            shutil.copy2(content, temporary)
+        if path.suffix == ".sh":
+            temporary.chmod(0o755)
 
 
 def read_record(folder: Path) -> dict[str, str]:
@@ -221,9 +210,11 @@ def _update_record(folder: Path, paths: Iterable[Path]) -> None:
 def _compare(path: Path, content: Content) -> WriteResult:
     if not path.exists():
         return WriteResult.NEW
-    if not isinstance(content, bytes):
-        content = content.read_bytes()
-    return WriteResult.SAME if path.read_bytes() == content else WriteResult.REPLACED
+    if isinstance(content, bytes):
+        is_same = path.read_bytes() == content
+    else:
+        is_same = filecmp.cmp(content, path, shallow=False)
+    return WriteResult.SAME if is_same else WriteResult.REPLACED
 
 
 def read_files(host: Host, folder: Path) -> dict[str, str]:

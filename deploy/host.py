@@ -86,6 +86,8 @@ class Start:
     """Variables that the host sets."""
     protocol: Literal["api", "sagemaker", "vertex"] = "api"
     """Routes through which the host calls the app."""
+    ready_path: str = APP.ready_path
+    """Route of its health check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,6 @@ class Host:
     or a page that needs no app."""
     github: bool = False
     """True if it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
-    full_install: bool = False
-    """True if its files can ask for the full install and the memory for the learner engine."""
     start: Start = field(default_factory=Start)
 
     def make_files(

@@ -1,12 +1,9 @@
 """The models to deploy, and the app's own files where a host gets a folder of its own."""
 
 import contextlib
-import filecmp
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,19 +17,15 @@ from model.bundle import (
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT
-from model.storage.atomic import publish_folder
 
-from .errors import DeployError, FilesDiffer, NotOffered
-from .host import Host
+from .errors import DeployError
 from .spec import APP, AppSpec
 
 __all__ = [
     "LFS_ATTRIBUTES",
     "app_files",
     "bundle_files",
-    "check_offered",
     "choose_models",
-    "copy_bundle",
     "list_other_models",
 ]
 
@@ -46,7 +39,6 @@ LFS_ATTRIBUTES = "".join(
 )
 """The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
 
-LEARNER = ENGINES["learner"]
 COMPILED = ENGINES["compiled"]
 
 MEASURED_GRAPH_BYTES = 18_844_589
@@ -59,39 +51,38 @@ ALSO_COPIED = (".gitignore", ".streamlit/secrets.toml.example", "bundles/README.
 """Files that a repository needs and an image does not."""
 
 
-def choose_models(names: Sequence[str] = (), *, learner: bool = False) -> AppSpec:
+def choose_models(names: Sequence[str] = ()) -> AppSpec:
     """Return the app with the models to deploy.
 
     Args:
         names: models of the registry, of which the first opens; by default the model that the
             app opens here. If one of them is not built in, exactly these are offered.
-        learner: deploy the learner engine as well.
 
     Raises:
         BundleError: a model doesn't exist, or can't be opened.
-        NotOffered: a model has no weights for the learner engine.
     """
-    app = replace(APP, learner=learner)
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
     builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
     if builtin and not names:
-        return app
+        return APP
     # With an own model, named built-in ones are copied as well; the others are then hidden.
     own = [] if builtin else bundles
-    for bundle in own:
-        if learner and LEARNER.needs not in bundle.file_names:
-            raise NotOffered(
-                f"The model {bundle.name!r} has no {LEARNER.needs}, which the learner engine "
-                "needs. Leave out --learner."
-            )
-    sizes = [path.stat().st_size for bundle in own for path in _paths(bundle, app).values()]
+    largest = max(
+        (
+            file.bytes
+            for bundle in own
+            for name, file in bundle.manifest.files.items()
+            if name not in OPTIONAL_FILES
+        ),
+        default=0,
+    )
     return replace(
-        app,
+        APP,
         models=tuple(bundle.name for bundle in bundles),
         own=tuple(bundle.name for bundle in own),
         builtin=builtin,
         model_title=bundles[0].manifest.title,
-        git_lfs=max(sizes, default=0) > GITHUB_FILE_BYTES,
+        git_lfs=largest > GITHUB_FILE_BYTES,
         memory_mb=_required_memory_mb(bundles),
     )
 
@@ -114,39 +105,19 @@ def _default_bundle() -> Bundle:
     return get_bundle(names[-1])
 
 
-def check_offered(host: Host, app: AppSpec) -> None:
-    """Check that the host can take the models.
-
-    Raises:
-        NotOffered: the host can't; the message says why.
-    """
-    if app.learner and not host.full_install:
-        raise NotOffered(
-            f"{host.title} can't run the learner engine, which needs {LEARNER.memory_mb:,} MB and "
-            "the full install. Leave out --learner."
-        )
-
-
-def _paths(bundle: Bundle, app: AppSpec) -> dict[str, Path]:
-    """Return the files of a bundle that are deployed, by name, without reading them."""
-    return {
-        name: bundle.folder / name
-        for name in bundle.copied_names
-        if app.learner or name not in OPTIONAL_FILES
-    }
-
-
 def bundle_files(app: AppSpec) -> dict[str, Path]:
     """Return the files of the models to deploy by their paths in the bundles' folder.
 
     Raises:
         BundleError: a model can't be opened, or a file doesn't match its hash.
     """
-    files = {}
-    for bundle in map(get_bundle, app.own):
-        for name in _paths(bundle, app):
-            files[f"{bundle.name}/{name}"] = bundle.copy_source(name)
-    return files
+    return {
+        f"{bundle.name}/{name}": bundle.copy_source(name)
+        for bundle in map(get_bundle, app.own)
+        # The manifest comes last: a copy that was cut short is no bundle.
+        for name in reversed(bundle.copied_names)
+        if name not in OPTIONAL_FILES
+    }
 
 
 def app_files(app: AppSpec) -> dict[str, Path]:
@@ -164,7 +135,7 @@ def app_files(app: AppSpec) -> dict[str, Path]:
         for path, source in files.items()
         if (path in ALSO_COPIED or not path.startswith(f"{app.bundles_dir}/"))
         and (app.builtin or not path.startswith(f"{builtin}/"))
-        and (app.learner or source.name not in OPTIONAL_FILES)
+        and source.name not in OPTIONAL_FILES
     }
 
 
@@ -192,42 +163,3 @@ def list_other_models(folder: Path, app: AppSpec) -> list[str]:
     """Return the names of bundles in a folder that are not among the models to deploy."""
     paths = sorted(folder.glob(f"*/{MANIFEST}"))
     return [path.parent.name for path in paths if path.parent.name not in app.models]
-
-
-def copy_bundle(bundle: Bundle, folder: Path, app: AppSpec, *, force: bool = False) -> str:
-    """Copy a model below ``folder``, completely or not at all, and return the outcome.
-
-    Another version there is replaced. Only something that is not a bundle needs ``force``.
-
-    Raises:
-        BundleDamaged: a file doesn't match its hash.
-        FilesDiffer: something else has the name.
-    """
-    target = folder / bundle.name
-    try:
-        before = Bundle.open(target).version
-    except BundleError:
-        before = ""
-    if os.path.lexists(target) and not before and not force:
-        raise FilesDiffer(f"{target} is not a model. Move it away, or replace it with --force.")
-    files = _paths(bundle, app)
-    if before == bundle.version and _holds(target, files):
-        return f"unchanged, version {bundle.version}"
-
-    def fill(new: Path) -> Path:
-        for name in files:
-            # Keep the date: the newest model opens by default.
-            shutil.copy2(bundle.copy_source(name), new / name)
-        return target
-
-    publish_folder(folder, fill)
-    if before and before != bundle.version:
-        return f"updated {before} to {bundle.version}"
-    return f"copied, version {bundle.version}"
-
-
-def _holds(target: Path, files: Mapping[str, Path]) -> bool:
-    """Return True if a folder holds these files and no others."""
-    return {path.name for path in target.iterdir()} == set(files) and all(
-        filecmp.cmp(source, target / name, shallow=False) for name, source in files.items()
-    )

@@ -1,7 +1,7 @@
 """Placeholders: words in a host's files and steps that the owner replaces, such as REGION."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .errors import BadPlaceholder
 
@@ -21,10 +21,13 @@ VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replace the placeholders that stand as whole words."""
-    if not values:
-        return text
-    words = "|".join(map(re.escape, values))
-    return re.sub(rf"(?<![A-Za-z0-9_])({words})(?![A-Za-z0-9_])", lambda m: values[m[1]], text)
+    return _whole_words(values).sub(lambda match: values[match[1]], text) if values else text
+
+
+def _whole_words(words: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of words that stand alone; of two at one place, the longer."""
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
 
 
 def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> dict[str, str]:
@@ -55,10 +58,13 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
     return values
 
 
-def find_placeholders(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
+def find_placeholders(text: str, words: Collection[str]) -> list[tuple[int, str]]:
     """Return the line and the word of each placeholder outside comments."""
-    longest_first = sorted(words, key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
-    lines = enumerate(text.splitlines() if longest_first else (), 1)
-    placeholders = [(number, pattern.findall(COMMENT.sub("", line))) for number, line in lines]
-    return [(number, word) for number, words in placeholders for word in dict.fromkeys(words)]
+    if not words:
+        return []
+    pattern = _whole_words(words)
+    return [
+        (number, word)
+        for number, line in enumerate(text.splitlines(), 1)
+        for word in dict.fromkeys(pattern.findall(COMMENT.sub("", line)))
+    ]

@@ -1,5 +1,6 @@
 """Free TCP ports."""
 
+import contextlib
 import socket
 
 __all__ = ["free_port"]
@@ -14,17 +15,9 @@ def free_port(first: int | None = None) -> int:
     Raises:
         OSError: ``ATTEMPTS`` ports from ``first`` upwards are all in use.
     """
-    if first is None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-    for port in range(first, first + ATTEMPTS):
-        with socket.socket() as probe:
-            # Ports of connections that closed a moment ago count as free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise OSError(f"Ports {first} to {first + ATTEMPTS - 1} are all in use.")
+    ports = [0] if first is None else range(first, first + ATTEMPTS)
+    for port in ports:
+        # Ports of connections that closed a moment ago count as free.
+        with contextlib.suppress(OSError), socket.create_server(("", port)) as server:
+            return int(server.getsockname()[1])
+    raise OSError(f"Ports {ports[0]} to {ports[-1]} are all in use.")

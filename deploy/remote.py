@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from model import LoupeError
 from model.classifier import default_model
-from model.exporting.web import INDEX
+from model.exporting.export_folder import RECORD
 
 from .client import SCHEMES, Reply, explain_failure, send
 from .comparison import CheckResult, State, find_expected
@@ -50,8 +50,12 @@ def check_url(
     try:
         if is_page:
             yield _check_scripts(send(f"{base_url}/app.js", TIMEOUT_SECONDS))
-            reply = send(f"{base_url}/{INDEX}", TIMEOUT_SECONDS)
-            opened, version, offered = _read_page(base_url, reply)
+            reply = send(f"{base_url}/{RECORD}", TIMEOUT_SECONDS)
+            models = reply.document.get("models")
+            versions = models if isinstance(models, dict) else {}
+            # The first model opens.
+            offered = list(versions)
+            opened, version = next(iter(versions.items()), (None, None))
         else:
             reply = send(base_url + APP.ready_path, TIMEOUT_SECONDS)
             opened, version = reply.document.get("model"), reply.document.get("version")
@@ -116,18 +120,6 @@ def _check_scripts(script: Reply) -> CheckResult:
     message = f"sent as {script.media_type or 'nothing'}, which browsers don't run"
     fix = "Have the server send .js files as text/javascript."
     return CheckResult("scripts", State.FAILED, message, fix)
-
-
-def _read_page(base_url: str, index: Reply) -> tuple[object, object, list[object]]:
-    """Return the name and version of the model that a page opens, and the names of all."""
-    models = index.document.get("models")
-    entries = models if isinstance(models, list) else []
-    default = [entry for entry in entries if isinstance(entry, dict) and entry.get("default")]
-    name = default[0].get("name") if default else None
-    if not NAME.fullmatch(str(name or "")):
-        return None, None, []
-    info = send(f"{base_url}/models/{name}/model.json", TIMEOUT_SECONDS).document
-    return name, info.get("version"), _names(index.document)
 
 
 def _names(document: dict[str, Any]) -> list[object]:

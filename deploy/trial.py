@@ -35,15 +35,10 @@ def run_trial(host: Host, plan: StartPlan, expected: ExpectedModel) -> Iterator[
     Raises:
         DeployError: the command cannot be run.
     """
-    paths = {
-        "api": APP.ready_path,
-        "sagemaker": "/ping",
-        "vertex": host.start.environment.get("AIP_HEALTH_ROUTE", ""),
-    }
     with TemporaryDirectory(prefix="loupe-") as folder:
         app = start_app(plan, Path(folder))
         try:
-            result, reply = app.wait_until_ready(paths[host.start.protocol])
+            result, reply = app.wait_until_ready(host.start.ready_path)
             yield result
             if reply and result.state is State.OK:
                 yield from _try_app(host, app, reply, expected)

@@ -100,7 +100,7 @@ ENGINES = {
             packages=("torch", "fastai", "safetensors"),
             # Measured: 720 MB with one model and one visitor, 915 MB with five models.
             memory_mb=1024,
-            implementation=("model.engines.learner", "LearnerEngine"),
+            implementation=("model.engines.learner_engine", "LearnerEngine"),
             rebuilds_network=True,
             in_manifest=True,
         ),

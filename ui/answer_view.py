@@ -7,24 +7,24 @@ import streamlit as st
 from model import Bundle, LoupeError, Prediction
 from model.answer.answer_json import answer_to_json
 from model.answer.decision import Certainty, certainty
-from model.answer.phrasing import trust_lines
+from model.answer.phrases import trust_lines
 from model.answer.share_link import MAX_LABELS
 from model.browser.device_files import small_card_in_use
 from model.bundle import get_bundle
 from ui.charts import draw_candidates
 from ui.phrasing import headline, spell_number, to_markdown
 
-__all__ = ["answer_json", "show_answer", "show_further_labels"]
+__all__ = ["answer_json", "find_bundle", "show_answer", "show_further_labels"]
 
 
 def answer_json(prediction: Prediction, token: str = "") -> dict[str, Any]:
     """Return an answer as the component takes it; see ``answer_to_json``."""
-    bundle = _find_bundle(prediction)
+    bundle = find_bundle(prediction)
     manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
     return answer_to_json(prediction, manifest, MAX_LABELS, token=token, small=small)
 
 
-def _find_bundle(prediction: Prediction) -> Bundle | None:
+def find_bundle(prediction: Prediction) -> Bundle | None:
     """Return the version that answered; None if it isn't the current one."""
     try:
         bundle = get_bundle(prediction.model)
@@ -48,7 +48,7 @@ def show_further_labels(prediction: Prediction, first: int, last: int) -> None:
 def show_answer(prediction: Prediction, last: int) -> None:
     """Show an answer in words and bars, in a browser that couldn't load the component."""
     st.header(headline(prediction), anchor=False)
-    bundle = _find_bundle(prediction)
+    bundle = find_bundle(prediction)
     for line in trust_lines(prediction, bundle.manifest if bundle else None):
         st.caption(to_markdown(line))
     if certainty(prediction) is not Certainty.UNKNOWN:

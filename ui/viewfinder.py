@@ -19,7 +19,7 @@ from model.browser.device_files import LIMITS, index_json
 from model.classifier import default_model
 from model.settings import settings
 from ui import component
-from ui.answer_view import answer_json
+from ui.answer_view import answer_json, find_bundle
 from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
 from ui.component_requests import responses, take_request
@@ -161,6 +161,8 @@ def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
             "You got this answer earlier, but its photo isn't kept any more. Take the photo again "
             "to see why, or to correct it."
         )
+    if find_bundle(shared.prediction) is None:
+        note = f"An earlier version of this model gave this answer. {note}"
     return {"note": note, "answer": answer_json(shared.prediction, token)}
 
 

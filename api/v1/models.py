@@ -45,7 +45,7 @@ def models() -> JSONResponse:
             "version": bundle.version,
             "labels": len(bundle.labels),
             "engines": list(available(bundle)),
-            "calibrated": bundle.manifest.calibration is not None,
+            "calibrated": bundle.manifest.is_calibrated,
             "default": bundle.name == default,
         }
         for bundle in bundles

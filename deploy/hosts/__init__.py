@@ -1,6 +1,5 @@
 """The hosts, one per module."""
 
-from ..errors import UnknownHost
 from ..host import Host
 from . import (
     cloud_init,
@@ -14,7 +13,7 @@ from . import (
     vps_compose,
 )
 
-__all__ = ["HOSTS", "get_host"]
+__all__ = ["HOSTS"]
 
 _IN_ORDER = (
     static.HOST,
@@ -30,15 +29,3 @@ _IN_ORDER = (
 
 HOSTS: dict[str, Host] = {host.name: host for host in _IN_ORDER}
 """All hosts by name. The Deploy page shows them in this order: the least cost and upkeep first."""
-
-
-def get_host(name: str) -> Host:
-    """Return the host of that name.
-
-    Raises:
-        UnknownHost: there is none; the message lists all hosts.
-    """
-    try:
-        return HOSTS[name]
-    except KeyError:
-        raise UnknownHost(f"No host named '{name}'. Available: {', '.join(HOSTS)}.") from None

@@ -33,8 +33,7 @@ def make_plan(app: AppSpec) -> Plan:
         f"""\
 {use_own_repository("public")}
 $ {push(*files)}
-Create a machine with 2 GB, or 4 for the learner engine (Debian 13 or Ubuntu 24.04), and \
-cloud-init.yaml as its user data.
+Create a machine with 2 GB (Debian 13 or Ubuntu 24.04), and cloud-init.yaml as its user data.
 Open ports 80 and 443 in its firewall, and point YOUR.DOMAIN at its address.
 Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
 $ cloud-init status --wait; sudo tail /var/log/cloud-init-output.log
@@ -72,5 +71,4 @@ It is charged until it is deleted; its disk is charged even when it is off.
         "SERVER": "what you type after ssh: debian@203.0.113.5, say",
     },
     github=True,
-    full_install=True,
 )

@@ -88,7 +88,6 @@ No public page: programs call it with AWS credentials.
 A photo larger than 6 MB is rejected.
 """,
     make_plan=make_plan,
-    full_install=True,
     placeholders={
         "ACCOUNT": "the number of the AWS account",
         "REGION": "a region such as eu-central-1",
@@ -99,5 +98,6 @@ A photo larger than 6 MB is rejected.
         command=("deploy/entrypoint.sh", "serve"),
         port_variable="SAGEMAKER_BIND_TO_PORT",
         protocol="sagemaker",
+        ready_path="/ping",
     ),
 )

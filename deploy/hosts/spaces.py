@@ -1,7 +1,5 @@
 """Hugging Face Spaces: a git repository with a Dockerfile, shown in a frame."""
 
-from model.settings import ROOT
-
 from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
@@ -31,13 +29,9 @@ def make_plan(app: AppSpec) -> Plan:
             "license": "apache-2.0",
         }
     )
-    files = {FILE: f"---\n{front_matter}---\n\n{make_readme(app)}"}
-    if app.learner:
-        dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-        files["Dockerfile"] = f"{dockerfile}\nFROM {app.image_stage}\n"
     settings = " ".join(f"-e {name}={value}" for name, value in app.environment(16384).items())
     return Plan(
-        files,
+        {FILE: f"---\n{front_matter}---\n\n{make_readme(app)}"},
         f"""\
 $ pip install --upgrade huggingface_hub && hf auth login
 $ hf repos create {SPACE} --repo-type space --space-sdk docker --exist-ok
@@ -83,7 +77,6 @@ Limited to one instance. Anyone can download what is in a public Space, the mode
     make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on Hugging Face"},
     package="folder",
-    full_install=True,
     # The entry point turns XSRF protection off where this variable is set.
     start=Start(environment={"SPACE_ID": "you/loupe"}),
 )

@@ -101,5 +101,6 @@ Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of ph
         port_variable="AIP_HTTP_PORT",
         environment={"AIP_HEALTH_ROUTE": HEALTH, "AIP_PREDICT_ROUTE": PREDICT},
         protocol="vertex",
+        ready_path=HEALTH,
     ),
 )

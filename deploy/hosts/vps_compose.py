@@ -33,7 +33,6 @@ behind it, health checks would only prolong the outage.
 
 def make_plan(app: AppSpec) -> Plan:
     """Return two containers: the app, which only Caddy can reach, and Caddy."""
-    memory_mb = app.raise_memory(MEMORY_MB)
     loupe = {
         "build": {"context": ".", "target": app.image_stage},
         "image": f"{app.name}:{app.image_stage}",
@@ -41,11 +40,11 @@ def make_plan(app: AppSpec) -> Plan:
         "init": True,
         "stop_grace_period": f"{app.stop_seconds}s",
         "expose": [str(app.port)],
-        "environment": app.environment(memory_mb),
+        "environment": app.environment(MEMORY_MB),
         # Secrets, one NAME=value per line; the file is optional and not committed.
         "env_file": [{"path": f".env.{app.name}", "required": False}],
         "volumes": [f"data:{app.data_dir}"],
-        "mem_limit": f"{memory_mb}m",
+        "mem_limit": f"{MEMORY_MB}m",
         "pids_limit": 256,
         "scale": 1,
         "read_only": True,
@@ -119,5 +118,4 @@ compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.
         "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
         "YOUR.DOMAIN": "the domain of the app",
     },
-    full_install=True,
 )

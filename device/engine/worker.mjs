@@ -66,7 +66,7 @@ async function load({ address, graph }, onProgress) {
   await testGolden(ready, entry.golden, golden);
   loaded = ready;
   const { graphs, runtime, ...info } = model;
-  return { ...info, graph, calibrated: entry.calibration !== null };
+  return { ...info, graph, calibrated: entry.calibration !== null && !info.words.estimated };
 }
 
 /**

@@ -34,6 +34,7 @@ export function certaintyRule(model, prediction) {
     labels: model.labels.length,
     present: model.multilabel ? prediction.answer.length : 0,
     plausible: prediction.plausible?.length ?? 0,
+    estimated: model.words.estimated,
     probability: prediction.candidates[0].probability,
   };
   return model.words.certainties.find((rule) =>

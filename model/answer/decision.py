@@ -79,6 +79,7 @@ def certainty_rule(prediction: Prediction) -> CertaintyRule:
         "labels": len(prediction.labels),
         "present": len(prediction.answer or ()) if prediction.multilabel else 0,
         "plausible": len(candidates or ()),
+        "estimated": prediction.estimated,
         "probability": prediction.top(1)[0].probability,
     }
     return next(

@@ -59,7 +59,7 @@ class ReportedAnswer(BaseModel):
             if total > 1 + SUM_TOLERANCE or (is_complete and total < 1 - SUM_TOLERANCE):
                 return "its probabilities don't add up"
         claims = (self.known, self.novelty, self.plausible)
-        if bundle.manifest.calibration is None and claims != (None, None, None):
+        if not bundle.manifest.is_calibrated and claims != (None, None, None):
             return "its model isn't calibrated"
         if self.plausible is not None and self.plausible != indices[: len(self.plausible)]:
             return "its plausible labels aren't the likeliest ones"

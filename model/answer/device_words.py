@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from .phrasing import (
+from .phrases import (
     Phrase,
     answer_record,
     false_rejections,
@@ -29,6 +29,7 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
     return {
         **WORDS,
         "present_from": manifest.present_from,
+        "estimated": manifest.is_estimated,
         "things": spell_number(len(labels)),
         "names": [phrase_to_json(name_label(label, language)) for label in labels],
         # By the graph that was measured.

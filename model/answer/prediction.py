@@ -85,6 +85,8 @@ class Prediction:
     Attributes:
         probabilities: float32, shape [labels], in the bundle's order.
         present_from: probability from which a label of a multi-label model is in the answer.
+        calibrated: whether its calibration was measured on held-out photos.
+        estimated: whether its temperature was only estimated.
         in_distribution: False for "none of these"; None if the bundle cannot tell.
         ood_score: higher is more likely out of distribution; None if the bundle has none.
         prediction_set: the labels of the conformal set; None without calibration.
@@ -103,6 +105,7 @@ class Prediction:
     multilabel: bool = False
     present_from: float = PRESENT_FROM
     calibrated: bool = False
+    estimated: bool = False
     in_distribution: bool | None = None
     ood_score: float | None = None
     prediction_set: tuple[Candidate, ...] | None = None
@@ -124,7 +127,8 @@ class Prediction:
             language=manifest.language,
             multilabel=manifest.multilabel,
             present_from=manifest.present_from,
-            calibrated=manifest.calibration is not None,
+            calibrated=manifest.is_calibrated,
+            estimated=manifest.is_estimated,
             **values,
         )
 

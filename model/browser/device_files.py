@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..answer.device_words import device_words, phrase_to_json
-from ..answer.phrasing import label_summary
+from ..answer.phrases import label_summary
 from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
 from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged
 from ..photo import MAX_BYTES, MAX_PIXELS
-from ..photo.limits import MIN_SIDE_PX
+from ..photo.photo_limits import MIN_SIDE_PX
 from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder

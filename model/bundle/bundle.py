@@ -25,6 +25,7 @@ from .manifest import FORMAT, SMALL_CARD, File, Manifest
 __all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
 
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
+EARLIER_DIR = Path(__file__).with_name("earlier")
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
 
@@ -67,6 +68,18 @@ class Bundle:
         for name in bundle.file_names:
             bundle._check_size(name, manifest.files[name])
         return bundle
+
+    @classmethod
+    def open_earlier(cls, name: str, version: str) -> "Bundle | None":
+        """Return an earlier version of a built-in model, of which only the manifest is kept.
+
+        Links that were made with it need its labels. None if there is none.
+        """
+        path = EARLIER_DIR / f"{name}-{version}.json"
+        if not path.is_file():
+            return None
+        manifest, digest = _read_manifest(path)
+        return cls(path.parent / path.stem, manifest, digest) if digest == version else None
 
     @property
     def name(self) -> str:

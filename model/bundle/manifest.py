@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..engine_info import ENGINES, ServerEngine
 from ..errors import DataError
 from ..preprocess import PreprocessConfig
-from .card import ModelCard, StrictModel
+from .model_card import ModelCard, StrictModel
 
 __all__ = [
     "FORMAT",
@@ -116,13 +116,22 @@ class Calibration(StrictModel):
     """Everything calibration fitted; a model without it can only give its best guess.
 
     ``ood_threshold`` is the OOD score above which a photo is out of distribution;
-    ``ood_detector`` names how the graph computes that score.
+    ``ood_detector`` names how the graph computes that score. ``estimated`` says how the
+    temperature was estimated where no photos are known to be new to the model; None if it was
+    measured on held-out photos.
     """
 
     temperature: Annotated[float, Field(gt=0)]
     prediction_set: Annotated[PredictionSetRule | None, Field(alias="plausible")] = None
     ood_threshold: Annotated[float | None, Field(alias="novelty")] = None
     ood_detector: Annotated[Line | None, Field(alias="score")] = None
+    estimated: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+
+    @model_validator(mode="after")
+    def _check_estimated(self) -> Self:
+        if self.estimated and (self.prediction_set or self.ood_threshold is not None):
+            raise ValueError("estimated: thresholds need held-out photos")
+        return self
 
 
 class File(StrictModel):
@@ -173,6 +182,16 @@ class ManifestDraft(StrictModel):
         if self.card and self.card.highest_label >= len(self.labels):
             raise ValueError("card: a label index is out of range")
         return self
+
+    @property
+    def is_calibrated(self) -> bool:
+        """True if its calibration was measured on held-out photos."""
+        return self.calibration is not None and not self.is_estimated
+
+    @property
+    def is_estimated(self) -> bool:
+        """True if its temperature is only estimated, without thresholds."""
+        return self.calibration is not None and bool(self.calibration.estimated)
 
     @property
     def present_from(self) -> float:

@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 from ..errors import BundleError
 from ..storage.atomic import replace_atomically
 from .bundle import Bundle
-from .card import ModelCard, StrictModel
 from .manifest import SMALL_CARD, Calibration, Metric
+from .model_card import ModelCard, StrictModel
 
 __all__ = ["GraphAgreement", "SmallCard", "read_small_card", "write_small_card"]
 

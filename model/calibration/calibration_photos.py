@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bundle import Bundle
 from ..errors import DataError
-from ..evaluation.evaluate import labelled_photos
+from ..evaluation.labelled_folders import labelled_photos
 from ..evaluation.tables import require_single_label
 from ..storage.photo_files import list_photos, printable
 from ..text import list_some

@@ -5,19 +5,21 @@ Writing a calibration to a bundle replaces the head, the golden outputs and the 
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnx.utils
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from ..bundle import ManifestDraft
+from ..bundle import Calibration, ManifestDraft
 from ..errors import BundleDamaged
 from .cross_validation import MEASURED_BY, CalibrationResult
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
-__all__ = ["attach_head", "write_calibration"]
+__all__ = ["attach_head", "write_calibration", "write_temperature"]
 
 
 def attach_head(
@@ -44,13 +46,11 @@ def attach_head(
             f"The graph uses ONNX opset {opset}; calibration needs {OPSET} or newer. Import the "
             "model again."
         )
-    _prune(model.graph, needed=_ancestors(model.graph, {"logits", "features"}))
+    model = _extract_trunk(model)
     _add_probabilities(model.graph, temperature, multilabel)
-    del model.graph.output[:]
-    probabilities_output = onnx.ValueInfoProto()
+    probabilities_output = model.graph.output.add()
     probabilities_output.CopyFrom(outputs["logits"])
     probabilities_output.name = "probabilities"
-    model.graph.output.extend([outputs["logits"], outputs["features"], probabilities_output])
     if detector is not None:
         model.graph.node.extend(detector.nodes())
         model.graph.initializer.extend(detector.initializers())
@@ -73,39 +73,13 @@ def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: b
     )
 
 
-def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:
-    """Return the names of all values that ``names`` are computed from, themselves included."""
-    ancestors = set(names)
-    producers = {name: node for node in graph.node for name in node.output}
-    pending = list(names)
-    while pending:
-        node = producers.get(pending.pop())
-        for name in _inputs(node) if node else ():
-            if name not in ancestors:
-                ancestors.add(name)
-                pending.append(name)
-    return ancestors
-
-
-def _inputs(node: onnx.NodeProto) -> list[str]:
-    """Return the names that a node reads, including inside its subgraphs."""
-    names = list(node.input)
-    for attribute in node.attribute:
-        for graph in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
-            names += [name for inner in graph.node for name in _inputs(inner)]
-    return names
-
-
-def _prune(graph: onnx.GraphProto, needed: set[str]) -> None:
-    """Remove the nodes, initializers and shapes of values that are not needed."""
-    for field, names in (
-        (graph.node, lambda node: node.output),
-        (graph.initializer, lambda initializer: [initializer.name]),
-        (graph.value_info, lambda value: [value.name]),
-    ):
-        remaining = [item for item in field if needed & set(names(item))]
-        del field[:]
-        field.extend(remaining)
+def _extract_trunk(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return what computes ``logits`` and ``features``, without a head."""
+    inputs = [part.name for part in model.graph.input]
+    trunk = onnx.utils.Extractor(model).extract_model(inputs, ["logits", "features"])
+    # ``onnx`` would put another "Extracted from" around it at each calibration.
+    trunk.graph.name = model.graph.name
+    return trunk
 
 
 def write_calibration(
@@ -118,11 +92,7 @@ def write_calibration(
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
     """
-    path = folder / "graph.onnx"
-    temperature = result.calibration.temperature
-    graph = attach_head(path.read_bytes(), temperature, result.detector, multilabel=False)
-    path.write_bytes(graph)
-    _rewrite_golden(folder / "golden.npz", graph, temperature)
+    _rewrite_graph(folder, result.calibration.temperature, result.detector)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
     return draft.model_copy(
         update={
@@ -133,20 +103,28 @@ def write_calibration(
     )
 
 
-def _rewrite_golden(path: Path, graph: bytes, temperature: float) -> None:
-    """Keep the learner's own logits, and replace the probabilities and OOD scores.
+def write_temperature(draft: ManifestDraft, folder: Path, estimate: Calibration) -> ManifestDraft:
+    """Write an estimated temperature as ``write_calibration`` writes a measured calibration."""
+    _rewrite_graph(folder, estimate.temperature, None)
+    return draft.model_copy(update={"calibration": estimate})
+
+
+def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) -> None:
+    """Replace the head of ``graph.onnx``, and what ``golden.npz`` says of its outputs.
 
     Probabilities are computed from those logits, not by the graph, so that the golden test
     still compares the graph with the learner.
     """
+    path = folder / "graph.onnx"
+    graph = attach_head(path.read_bytes(), temperature, detector, multilabel=False)
+    path.write_bytes(graph)
+    path = folder / "golden.npz"
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as golden:
         pixels, logits = golden["pixels"], golden["logits"]
-    ort_session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    ood_scores = [ort_session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
-    np.savez_compressed(
-        path,
-        pixels=pixels,
-        logits=logits,
-        probabilities=probabilities(logits, temperature).astype(np.float32),
-        novelty=np.array(ood_scores, np.float32),
-    )
+    arrays: dict[str, Any] = {"pixels": pixels, "logits": logits}
+    arrays["probabilities"] = probabilities(logits, temperature).astype(np.float32)
+    if detector:
+        session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        scores = [session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
+        arrays["novelty"] = np.array(scores, np.float32)
+    np.savez_compressed(path, **arrays)

@@ -72,7 +72,7 @@ Run = Callable[[Pixels], tuple[Floats, Floats]]
 
 
 def open_graph(graph: bytes) -> Run:
-    """Return a function that runs an ONNX graph which no engine runs, such as the small graph."""
+    """Return a function that runs an ONNX graph on one core, without an engine."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     # The small graph's weights are widened at load, as on devices.

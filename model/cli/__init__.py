@@ -17,7 +17,7 @@ COMMANDS = {
     "verify": "models",
     "versions": "models",
     "rollback": "models",
-    "build": "build",
+    "build": "train",
     "import": "importing",
     "export": "export",
     "doctor": "doctor",

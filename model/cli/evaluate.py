@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
 from ..text import clean
 from .options import FOLDER
-from .progress import progress_bar
+from .progress import StageProgress, progress_bar
 
 __all__ = ["evaluate_command"]
 
@@ -35,12 +36,8 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
     """
     classifier = load(name, engine)
     with progress_bar() as bar:
-        task = bar.add_task("Evaluating", total=None)
-        evaluation = evaluate(
-            classifier,
-            folder,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        progress = partial(StageProgress(bar).update, "Evaluating")
+        evaluation = evaluate(classifier, folder, progress)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
     else:

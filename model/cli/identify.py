@@ -114,6 +114,7 @@ def _print_table(path: str, result: Prediction | LoupeError, top: int) -> None:
     console.print(table)
     total_ms = result.milliseconds.total if result.milliseconds else 0
     is_guess = not result.calibrated and not result.multilabel
-    guess = " (not calibrated: a best guess)" if is_guess else ""
+    state = "percentages estimated" if result.estimated else "not calibrated"
+    guess = f" ({state}: a best guess)" if is_guess else ""
     footer = f"  {total_ms:.0f} ms, {result.engine}, {result.model} {result.version}{guess}\n"
     console.print(Text(footer, style="dim"))

@@ -2,14 +2,8 @@
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.progress import Progress as ProgressBar
+from rich.progress import TaskID
 
 from ..training.config import Progress
 
@@ -19,15 +13,8 @@ __all__ = ["StageProgress", "progress_bar"]
 def progress_bar(*, shown: bool = True) -> ProgressBar:
     """Return a bar with the time left, for use as a context manager."""
     console = Console(stderr=True)
-    return ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
+    is_shown = shown and console.is_terminal
+    return ProgressBar(console=console, transient=True, disable=not is_shown)
 
 
 class StageProgress(Progress):

@@ -1,4 +1,4 @@
-"""``train``: train a model on a folder of photos."""
+"""``train``: train a model on a folder of photos; ``build``: build a built-in one."""
 
 import shlex
 import sys
@@ -17,11 +17,13 @@ from ..bundle import (
     read_small_card,
 )
 from ..classifier import default_model
+from ..settings import settings
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
 from .progress import StageProgress, progress_bar
 
 __all__ = [
+    "build_command",
     "command_line",
     "describe_small_graph",
     "print_next_step",
@@ -35,7 +37,7 @@ __all__ = [
 @click.command("train")
 @click.argument("folder", required=False, type=FOLDER)
 @click.option("--name", required=True, help="The model's name, for links and commands.")
-@click.option("--arch", help="lite0, lite1, lite2, or a name of timm or torchvision.  [lite0]")
+@click.option("--arch", help="lite0, lite1, lite2, or a name of timm.  [lite0]")
 @click.option("--size", type=int, help="Pixels per side of its input; default: the network's own.")
 @click.option("--epochs", type=int, help="Epochs of fine-tuning, at most.  [8]")
 @click.option(
@@ -81,6 +83,32 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
     print_summary(bundle)
 
 
+@click.command("build")
+@click.argument("name", type=click.Choice(["imagenet"]))
+@models_dir_option
+@click.option(
+    "--photos",
+    type=FOLDER,
+    help="Photos from ImageNet named SYNSET_….JPEG, by which to estimate the temperature again.",
+)
+def build_command(name: str, models_dir: Path | None, photos: Path | None) -> None:
+    """Build model NAME from published weights (needs requirements.txt)."""
+    with require_full_install("Building"):
+        from ..training.imagenet import build_imagenet
+    click.echo(f"Building {name}…", err=True)
+    if photos is None:
+        click.echo(
+            "The temperature isn't estimated again: that needs --photos, a folder of photos from "
+            "ImageNet named SYNSET_….JPEG. The built-in model's is kept.",
+            err=True,
+        )
+    with progress_bar() as bar:
+        bundle = build_imagenet(
+            models_dir or settings().data / "models", photos, StageProgress(bar).update
+        )
+    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
+
+
 def command_line() -> str:
     """Return the command as it was typed."""
     return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
@@ -119,7 +147,7 @@ def warn_if_shadowing(bundle: Bundle) -> None:
 
 
 def summary(manifest: Manifest) -> str:
-    """Return a model's accuracy, calibration and OOD accept rates, one per line."""
+    """Return a model's accuracy and OOD accept rates, one per line; its card has the rest."""
     lines = []
     if metric := manifest.metric("accuracy"):
         lines.append(
@@ -133,6 +161,8 @@ def summary(manifest: Manifest) -> str:
     calibration = manifest.calibration
     if calibration is None:
         return "\n".join([*lines, "not calibrated: it always names something"])
+    if calibration.estimated:
+        return "\n".join([*lines, "percentages estimated: it always names something"])
     if calibration.prediction_set and (metric := manifest.metric("coverage")):
         lines.append(
             f"the right label is among the plausible ones for {metric.value:.1%} "

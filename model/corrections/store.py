@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..settings import settings
 from ..text import clean
 from .database import connect, parse_url, translate_database_errors
-from .limits import Limits, begin_exclusive, check_limits, to_utc
+from .quota import Limits, begin_exclusive, check_limits, to_utc
 
 __all__ = [
     "LABEL_SEPARATOR",

@@ -103,7 +103,7 @@ def _common_values(bundle: Bundle, calibrated: bool) -> dict[str, str]:
         "labels": str(len(bundle.labels)),
         "features": str(manifest.architecture.features),
         "inside": inside,
-        "thresholds": ", thresholds" if calibration else "",
+        "thresholds": ", thresholds" if manifest.is_calibrated else "",
         "novelty": SCORE if has_score else "",
         "unknown": UNKNOWN if can_reject else "",
         "present": PRESENT.format(manifest.present_from) if manifest.multilabel else "",

@@ -38,6 +38,8 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     note = (
         ""
         if calibration is None
+        else ", without the temperature that Loupe estimated"
+        if calibration.estimated
         else ", without the temperature and “none of these” that Loupe fitted on held-out photos"
     )
     return Written(

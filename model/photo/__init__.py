@@ -10,9 +10,9 @@ from PIL import AvifImagePlugin, Image, ImageFile
 from ..admission import admission_queue
 from ..errors import EmptyPhoto, PhotoTooLarge
 from ..settings import settings
-from .exif import apply_orientation, image_orientation, swaps_sides
+from .exif import apply_orientation, image_orientation
 from .formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, prepare
-from .limits import LARGE_MB, MAX_PIXELS, check_memory, check_size, decoding_bytes
+from .photo_limits import LARGE_MB, MAX_PIXELS, check_memory, check_size, decoding_bytes
 from .prepared import PreparedImage, damaged, translate_decoder_errors
 
 __all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
@@ -114,7 +114,8 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
 def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
     image = _open(prepared, memory_mb)
     size = image.size
-    if prepared.scalable:
+    if prepared.format == "JPEG":
+        # libjpeg scales at a lower cost than decoding in full.
         image.draft(None, (2 * resize, 2 * resize))
     orientation = prepared.orientation
     if prepared.format == "AVIF":
@@ -127,7 +128,8 @@ def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
     with admission_queue().large_photo() if is_large else nullcontext():
         upright = apply_orientation(_to_rgb(_load(opened)), orientation)
     upright.info = {}
-    return Photo(upright, prepared.format, size[::-1] if swaps_sides(orientation) else size)
+    # From 5 on, turning upright swaps width and height.
+    return Photo(upright, prepared.format, size[::-1] if orientation >= 5 else size)
 
 
 def _open(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:

@@ -9,7 +9,7 @@ import struct
 
 from PIL import ExifTags, Image
 
-__all__ = ["apply_orientation", "image_orientation", "parse_orientation", "swaps_sides"]
+__all__ = ["apply_orientation", "image_orientation", "parse_orientation"]
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,8 +54,3 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
     """Return the image turned upright; the same object if it already is."""
     transposition = _TRANSPOSITIONS.get(orientation)
     return image if transposition is None else image.transpose(transposition)
-
-
-def swaps_sides(orientation: int) -> bool:
-    """Return whether turning upright swaps width and height."""
-    return orientation >= 5

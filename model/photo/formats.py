@@ -9,12 +9,13 @@ is read.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import UnsupportedFormat
 from .bmp import prepare_bmp
 from .gif import prepare_gif
-from .isobmff import detect_isobmff, prepare_isobmff
+from .isobmff import prepare_isobmff
 from .jpeg import prepare_jpeg
 from .png import prepare_png
 from .prepared import PreparedImage
@@ -35,50 +36,43 @@ SIGNATURE_BYTES = 256
 """Number of leading bytes that ``detect_format`` needs."""
 
 
+_AVIF = rb".{4}ftyp(avi[fs]|m(if|sf)1.{4}(.{4}){0,60}?avi[fs])"
+_HEIF = rb".{4}ftyp(he[iv][cxms]|m(if|sf)1)"
+"""A file of a neutral brand is an AVIF if its list of brands says so, or else a HEIF."""
+
+
 class _Format(NamedTuple):
     """A format: its displayed name, its usual suffixes, how a file is recognised and parsed.
 
-    ``bytes_per_pixel`` is the memory per decoded pixel at the peak of decoding, for grey or RGB
-    and for other modes; measured at 25 megapixels, with the copies of rotation and conversion.
+    ``signature`` is a regular expression for a file's first bytes. ``bytes_per_pixel`` is the
+    memory per decoded pixel at the peak of decoding, for grey or RGB and for other modes; measured
+    at 25 megapixels, with the copies of rotation and conversion.
     """
 
     title: str
-    suffixes: tuple[str, ...]
-    matches: Callable[[bytes], object]
+    suffixes: str
+    signature: bytes
     prepare: Callable[[bytes], PreparedImage]
     bytes_per_pixel: tuple[float, float]
 
 
-def _begins(pattern: bytes) -> Callable[[bytes], object]:
-    return re.compile(pattern, re.DOTALL).match
-
-
-def _box_file(name: str, *suffixes: str, peak: tuple[float, float], title: str = "") -> _Format:
-    return _Format(
-        title or name,
-        suffixes,
-        lambda data: detect_isobmff(data[:SIGNATURE_BYTES]) == name,
-        lambda data: prepare_isobmff(data, name),
-        peak,
-    )
-
-
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 _BMP = rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"
 _FORMATS = {
-    "JPEG": _Format("JPEG", _JPEG, _begins(rb"\xff\xd8"), prepare_jpeg, (5.2, 8.3)),
-    "PNG": _Format(
-        "PNG", (".png", ".apng"), _begins(rb"\x89PNG\r\n\x1a\n"), prepare_png, (5.4, 8.5)
+    "JPEG": _Format("JPEG", ".jpg .jpeg .jpe .jfif .mpo", rb"\xff\xd8", prepare_jpeg, (5.2, 8.3)),
+    "PNG": _Format("PNG", ".png .apng", rb"\x89PNG\r\n\x1a\n", prepare_png, (5.4, 8.5)),
+    "WEBP": _Format("WebP", ".webp", rb"RIFF.{4}WEBP", prepare_webp, (16.2, 16.8)),
+    "HEIF": _Format(
+        "HEIC",
+        ".heic .heif .hif",
+        b"(?!" + _AVIF + b")" + _HEIF,
+        partial(prepare_isobmff, format="HEIF"),
+        (7.7, 8.6),
     ),
-    "WEBP": _Format("WebP", (".webp",), _begins(rb"RIFF.{4}WEBP"), prepare_webp, (16.2, 16.8)),
-    "HEIF": _box_file("HEIF", ".heic", ".heif", ".hif", peak=(7.7, 8.6), title="HEIC"),
-    "AVIF": _box_file("AVIF", ".avif", peak=(10.9, 13.5)),
-    "GIF": _Format("GIF", (".gif",), _begins(rb"GIF8[79]a"), prepare_gif, (5.6, 8.6)),
-    "BMP": _Format("BMP", (".bmp", ".dib"), _begins(_BMP), prepare_bmp, (5.4, 8.5)),
+    "AVIF": _Format("AVIF", ".avif", _AVIF, partial(prepare_isobmff, format="AVIF"), (10.9, 13.5)),
+    "GIF": _Format("GIF", ".gif", rb"GIF8[79]a", prepare_gif, (5.6, 8.6)),
+    "BMP": _Format("BMP", ".bmp .dib", _BMP, prepare_bmp, (5.4, 8.5)),
     # 42 is TIFF, 43 is BigTIFF.
-    "TIFF": _Format(
-        "TIFF", (".tif", ".tiff"), _begins(rb"II[*+]\0|MM\0[*+]"), prepare_tiff, (5.4, 8.5)
-    ),
+    "TIFF": _Format("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", prepare_tiff, (5.4, 8.5)),
 }
 
 FORMATS = tuple(_FORMATS)
@@ -90,7 +84,7 @@ _TITLES = [entry.title for entry in _FORMATS.values()]
 FORMAT_NAMES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
 """The formats' displayed names, for messages: "JPEG, PNG, … or TIFF"."""
 
-SUFFIXES = frozenset(suffix for entry in _FORMATS.values() for suffix in entry.suffixes)
+SUFFIXES = frozenset(suffix for entry in _FORMATS.values() for suffix in entry.suffixes.split())
 """Lower-case suffixes of photos. They only select files: the format follows from the bytes."""
 
 
@@ -113,4 +107,8 @@ def detect_format(data: bytes) -> str | None:
 
     The first ``SIGNATURE_BYTES`` bytes are enough.
     """
-    return next((name for name, entry in _FORMATS.items() if entry.matches(data)), None)
+    head = data[:SIGNATURE_BYTES]
+    for name, entry in _FORMATS.items():
+        if re.match(entry.signature, head, re.DOTALL):
+            return name
+    return None

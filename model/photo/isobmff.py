@@ -8,9 +8,10 @@ these assumptions keep a decoder busy for minutes or fill gigabytes.
 import re
 from collections.abc import Iterator
 
-from .prepared import PreparedImage, damaged, incomplete
+from .av1 import announced_pixels
+from .prepared import NumberReader, PreparedImage, damaged, incomplete
 
-__all__ = ["detect_isobmff", "prepare_isobmff"]
+__all__ = ["prepare_isobmff"]
 
 MAX_BOXES = 10_000
 """Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
@@ -20,16 +21,6 @@ MAX_TILES = 1000
 
 MAX_DEPTH = 8
 """Most levels of pictures within pictures; more is a cycle or an attack."""
-
-MAX_UNITS = 10_000
-"""Most units (OBUs) of one AV1 picture; one or two dozen are usual."""
-
-MAX_SEQUENCE_HEADER_BYTES = 256
-"""Bytes of an AV1 sequence header that are read; about 15 are usual."""
-
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_AVIF_BRANDS = {b"avif", b"avis"}
-_NEUTRAL_BRANDS = {b"mif1", b"msf1"}
 
 _METADATA = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
@@ -50,19 +41,6 @@ Span = tuple[int, int]
 
 References = dict[int, list[int]]
 """For each item, the numbers of the items that it refers to."""
-
-
-def detect_isobmff(data: bytes) -> str | None:
-    """Return HEIF or AVIF by the brands in a box file's first bytes, None for other files."""
-    if data[4:8] != b"ftyp":
-        return None
-    brands = {major := data[8:12]}
-    if major in _NEUTRAL_BRANDS:
-        end = min(int.from_bytes(data[:4], "big"), len(data))
-        brands |= {data[at : at + 4] for at in range(16, end, 4)}
-    if brands & _AVIF_BRANDS:
-        return "AVIF"
-    return "HEIF" if brands & (_HEIF_BRANDS | _NEUTRAL_BRANDS) else None
 
 
 def prepare_isobmff(data: bytes, format: str) -> PreparedImage:
@@ -113,19 +91,6 @@ def _boxes(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]
     raise damaged()
 
 
-class _Numbers:
-    """Reader of consecutive big-endian numbers that never reads beyond the end."""
-
-    def __init__(self, data: bytes, at: int, end: int) -> None:
-        self.data, self.at, self.end = data, at, end
-
-    def take(self, size: int) -> int:
-        if self.at + size > self.end:
-            raise damaged()
-        self.at += size
-        return int.from_bytes(self.data[self.at - size : self.at], "big")
-
-
 def _coded_pixels(data: bytes, start: int, end: int) -> int:
     """Return how many pixels are decoded for the picture that a ``meta`` box describes."""
     spans: dict[bytes, Span] = {}
@@ -137,7 +102,7 @@ def _coded_pixels(data: bytes, start: int, end: int) -> int:
         raise damaged()
     types = _item_types(data, *spans[b"iinf"])
     items = _items(data, spans[b"iloc"], spans.get(b"idat", (0, 0)))
-    announced = [_sequence_pixels(item) for number, item in items if types.get(number) == b"av01"]
+    announced = [announced_pixels(item) for number, item in items if types.get(number) == b"av01"]
     pixels = _item_pixels(data, *spans[b"iprp"])
     return max([_tiled_pixels(data, spans, pixels), *announced])
 
@@ -158,7 +123,7 @@ def _item_types(data: bytes, at: int, end: int) -> dict[int, bytes]:
 
 def _items(data: bytes, iloc: Span, idat: Span) -> list[tuple[int, bytes]]:
     """Return number and bytes of each item; together they are no longer than the file."""
-    numbers = _Numbers(data, *iloc)
+    numbers = NumberReader(data, *iloc)
     version = numbers.take(4) >> 24
     sizes = numbers.take(2)
     offset_size, length_size, base_size, index_size = (
@@ -194,10 +159,10 @@ def _item_pixels(data: bytes, at: int, end: int) -> dict[int, int]:
         if name == b"ipco":
             for index, (kind, first, last) in enumerate(_boxes(data, start, stop), 1):
                 if kind == b"ispe":
-                    numbers = _Numbers(data, first + 4, last)
+                    numbers = NumberReader(data, first + 4, last)
                     properties[index] = numbers.take(4) * numbers.take(4)
         elif name == b"ipma":
-            numbers = _Numbers(data, start, stop)
+            numbers = NumberReader(data, start, stop)
             head = numbers.take(4)
             for _ in range(min(numbers.take(4), MAX_BOXES)):
                 number = numbers.take(4 if head >> 24 else 2)
@@ -210,11 +175,25 @@ def _item_pixels(data: bytes, at: int, end: int) -> dict[int, int]:
 def _tiled_pixels(data: bytes, spans: dict[bytes, Span], pixels: dict[int, int]) -> int:
     """Return the pixels in all tiles of the main picture or of its transparency, the larger."""
     at, end = spans[b"pitm"]
-    main = _Numbers(data, at + 4, end).take(4 if data[at] else 2)
+    main = NumberReader(data, at + 4, end).take(4 if data[at] else 2)
     tiles_of, layers_of = _references(data, *spans[b"iref"]) if b"iref" in spans else ({}, {})
-    counter = _TileCounter(tiles_of, pixels)
+    counted: dict[int, tuple[int, int]] = {}
+
+    def count(number: int, depth: int) -> tuple[int, int]:
+        """Return how many pictures and pixels are decoded for an item, its tiles included."""
+        if number not in counted:
+            if depth == 0:
+                raise damaged()
+            tiles = [count(tile, depth - 1) for tile in tiles_of.get(number, [])]
+            pictures = sum(tile[0] for tile in tiles) or 1
+            if pictures > MAX_TILES:
+                raise damaged()
+            own = pixels.get(number, 0)
+            counted[number] = pictures, sum(tile[1] for tile in tiles) if tiles else own
+        return counted[number]
+
     roots = [main, *(layer for layer, pictures in layers_of.items() if main in pictures)]
-    return max(counter.count(root, MAX_DEPTH)[1] for root in roots)
+    return max(count(root, MAX_DEPTH)[1] for root in roots)
 
 
 def _references(data: bytes, at: int, end: int) -> tuple[References, References]:
@@ -225,113 +204,8 @@ def _references(data: bytes, at: int, end: int) -> tuple[References, References]
     for name, start, stop in _boxes(data, at + 4, end):
         references = {b"dimg": tiles_of, b"auxl": layers_of}.get(name)
         if references is not None:
-            numbers = _Numbers(data, start, stop)
+            numbers = NumberReader(data, start, stop)
             number = numbers.take(number_size)
             targets = [numbers.take(number_size) for _ in range(numbers.take(2))]
             references.setdefault(number, []).extend(targets)
     return tiles_of, layers_of
-
-
-class _TileCounter:
-    """Counter of what is decoded for a picture that may consist of other pictures."""
-
-    def __init__(self, tiles_of: References, pixels: dict[int, int]) -> None:
-        self.tiles_of, self.pixels = tiles_of, pixels
-        self.counted: dict[int, tuple[int, int]] = {}
-
-    def count(self, number: int, depth: int) -> tuple[int, int]:
-        """Return how many pictures and pixels are decoded for an item."""
-        if number not in self.counted:
-            if depth == 0:
-                raise damaged()
-            tiles = [self.count(tile, depth - 1) for tile in self.tiles_of.get(number, [])]
-            pictures = sum(tile[0] for tile in tiles) or 1
-            pixels = sum(tile[1] for tile in tiles) if tiles else self.pixels.get(number, 0)
-            if pictures > MAX_TILES:
-                raise damaged()
-            self.counted[number] = pictures, pixels
-        return self.counted[number]
-
-
-# AV1: the size of the picture that an item announces.
-
-
-class _Bits:
-    """Reader of consecutive bits, from the highest."""
-
-    def __init__(self, data: bytes) -> None:
-        self.bits = int.from_bytes(data, "big")
-        self.remaining = 8 * len(data)
-
-    def take(self, count: int) -> int:
-        self.remaining -= count
-        if self.remaining < 0:
-            raise damaged()
-        return self.bits >> self.remaining & ((1 << count) - 1)
-
-
-def _sequence_pixels(item: bytes) -> int:
-    """Return the most pixels that a sequence header of an AV1 item announces."""
-    at = 0
-    largest = 0
-    for _ in range(MAX_UNITS):
-        if at >= len(item):
-            return largest
-        head = item[at]
-        at += 2 if head & 4 else 1
-        size = len(item) - at
-        if head & 2:
-            size, at = _leb128(item, at)
-        if head >> 3 & 15 == 1:
-            header = item[at : at + min(size, MAX_SEQUENCE_HEADER_BYTES)]
-            largest = max(largest, _sequence_header_pixels(header))
-        at += size
-    raise damaged()
-
-
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number in the LEB128 encoding, and where it ends."""
-    value = 0
-    for index, byte in enumerate(data[at : at + 8]):
-        value |= (byte & 127) << 7 * index
-        if byte < 128:
-            return value, at + index + 1
-    raise damaged()
-
-
-def _sequence_header_pixels(header: bytes) -> int:
-    """Return maximum width times maximum height (AV1 specification, section 5.5.1)."""
-    bits = _Bits(header)
-    bits.take(4)
-    if bits.take(1):
-        bits.take(5)
-    else:
-        delay_bits = _skip_timing(bits)
-        initial_display_delay = bits.take(1)
-        for _ in range(bits.take(5) + 1):
-            bits.take(12)
-            if bits.take(5) > 7:
-                bits.take(1)
-            if delay_bits and bits.take(1):
-                bits.take(2 * delay_bits + 1)
-            if initial_display_delay and bits.take(1):
-                bits.take(4)
-    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
-    return (bits.take(width_bits) + 1) * (bits.take(height_bits) + 1)
-
-
-def _skip_timing(bits: _Bits) -> int:
-    """Skip the timing; return the bits of a buffer delay, 0 without a decoder model."""
-    if not bits.take(1):
-        return 0
-    bits.take(64)
-    if bits.take(1):
-        zeros = 0
-        while not bits.take(1):
-            zeros += 1
-        bits.take(zeros)
-    if not bits.take(1):
-        return 0
-    delay_bits = bits.take(5) + 1
-    bits.take(42)
-    return delay_bits

@@ -122,16 +122,14 @@ def _prepare_picture(
         end = data.find(b"\xff\xd9", at + len(scan))
         end = len(data) if end < 0 else end
         body = b"".join([*header, data[at:end], b"\xff\x00" * 8])
-        return PreparedImage("JPEG", body, frame.size, orientation, scalable=True)
+        return PreparedImage("JPEG", body, frame.size, orientation)
     end, count = _count_scans(data, frame, at)
     if count > MAX_SCANS or count * frame.size[0] * frame.size[1] > MAX_PIXEL_SCANS:
         raise TooManyPixels(
             "This progressive JPEG has too many scans to decode safely. Save it as a standard JPEG."
         )
     body = b"".join([*header, data[at:end]])
-    return PreparedImage(
-        "JPEG", body, frame.size, orientation, frame.coefficient_bytes, scalable=True
-    )
+    return PreparedImage("JPEG", body, frame.size, orientation, frame.coefficient_bytes)
 
 
 def _count_scans(data: bytes, frame: _Frame, at: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The result of parsing a photo's container, and the errors that all parsers share."""
+"""Shared by the parsers of all containers: their result, their errors, a reader of numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from ..errors import DamagedPhoto, LoupeError, TooManyPixels, UnsupportedFormat
 
 __all__ = [
     "MAX_PARTS",
+    "NumberReader",
     "PreparedImage",
     "damaged",
     "incomplete",
@@ -33,7 +34,6 @@ class PreparedImage:
             decoder can tell.
         orientation: EXIF's 1 to 8.
         extra_bytes_per_pixel: memory that the decoder needs besides the picture.
-        scalable: whether the decoder can decode to a smaller size at a lower cost.
         coded_pixels: number of pixels that the coded picture itself announces; 0 for
             formats in which it cannot differ from ``size``.
     """
@@ -43,7 +43,6 @@ class PreparedImage:
     size: tuple[int, int] | None = None
     orientation: int = 1
     extra_bytes_per_pixel: float = 0.0
-    scalable: bool = False
     coded_pixels: int = 0
 
 
@@ -65,6 +64,30 @@ def rare_encoding(kind: str) -> UnsupportedFormat:
         f"This {kind} uses a rare encoding that isn't supported. Save it as a standard JPEG or a "
         "PNG."
     )
+
+
+class NumberReader:
+    """Reader of consecutive big-endian numbers in ``data[start:end]``, never beyond the end."""
+
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+        self.data, self.at = data, 8 * start
+        self.end = 8 * (len(data) if end is None else end)
+
+    def bits(self, count: int) -> int:
+        """Return the number in the next bits.
+
+        Raises:
+            DamagedPhoto: fewer are left.
+        """
+        first, self.at = self.at, self.at + count
+        if self.at > self.end:
+            raise damaged()
+        number = int.from_bytes(self.data[first // 8 : -(-self.at // 8)], "big")
+        return number >> -self.at % 8 & (1 << count) - 1
+
+    def take(self, size: int) -> int:
+        """Return the number in the next ``size`` bytes; see ``bits``."""
+        return self.bits(8 * size)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Five free photographs to try without a camera, and drawn pictures for comparisons.
 
-README.md in this folder and ``Sample`` give the origin of each photograph.
+README.md and samples.json in this folder give the origin of each photograph.
 """
 
 import io
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,53 +58,11 @@ class Sample:
         return buffer.getvalue()
 
 
-_SAMPLES = (
-    Sample(
-        "coffee",
-        "Coffee",
-        "A cup of coffee on a wooden table",
-        "Rachel Michetti, Pikolo Espresso Bar",
-        "CC0",
-        "https://scikit-image.org/docs/stable/api/skimage.data.html#skimage.data.coffee",
-    ),
-    Sample(
-        "cat",
-        "Cat",
-        "The face of a ginger tabby cat",
-        "Stéfan van der Walt",
-        "CC0",
-        "https://scikit-image.org/docs/stable/api/skimage.data.html#skimage.data.chelsea",
-    ),
-    Sample(
-        "rocket",
-        "Rocket",
-        "A rocket at its launch tower at night",
-        "SpaceX",
-        "Public domain",
-        "https://www.flickr.com/photos/spacexphotos/16511594820/",
-    ),
-    Sample(
-        "astronaut",
-        "Astronaut",
-        "An astronaut in an orange suit in front of a model of the Space Shuttle",
-        "NASA",
-        "Public domain",
-        "https://flic.kr/p/r9qvLn",
-    ),
-    Sample(
-        "camera",
-        "Cameraman",
-        "A man behind a film camera on a tripod, in grey",
-        "Lav Varshney",
-        "CC0",
-        "https://scikit-image.org/docs/stable/api/skimage.data.html#skimage.data.camera",
-    ),
-)
-
-
+@cache
 def samples() -> tuple[Sample, ...]:
     """Return the sample photographs, always in the same order."""
-    return _SAMPLES
+    rows = json.loads((_DIR / "samples.json").read_text(encoding="utf-8"))
+    return tuple(Sample(**row) for row in rows)
 
 
 def shapes(side: int = 320) -> list[Image.Image]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..bundle import Architecture
 from ..errors import DataError, EngineUnavailable
-from ..preprocess import PreprocessConfig
+from ..preprocess import FILTERS, PreprocessConfig
 
 __all__ = [
     "PACKAGED",
@@ -26,11 +26,6 @@ PACKAGED = {
     for number in range(3)
 }
 """Module and class of the package that holds the weights, by timm's name; no download."""
-
-LINEAR_HEAD = {"head": "linear", "parameters": 1}
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-INTERPOLATIONS = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"}
-TORCHVISION_SIDE = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,76 +58,40 @@ def get_backbone(name: str) -> Backbone:
     """Return the backbone of that name; ``lite0`` to ``lite2`` stand for the packaged ones.
 
     Raises:
-        DataError: neither timm nor torchvision has a network of that name.
+        DataError: timm has no network of that name.
     """
-    import timm
-    import torchvision.models
-
-    name = f"tf_efficientnet_{name}" if name in ("lite0", "lite1", "lite2") else name
-    if timm.is_model(name):
-        return _get_timm(name)
-    if name in torchvision.models.list_models(module=torchvision.models):
-        return _get_torchvision(name)
-    similar = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
-    examples = f", such as {', '.join(similar)}" if similar else ""
-    raise DataError(
-        f"There is no network {name!r}. Without a download: lite0, lite1, lite2; with one, any "
-        f"name of timm or torchvision{examples}."
-    )
-
-
-def _get_timm(name: str) -> Backbone:
     import timm
     from timm.data.config import resolve_data_config
 
+    name = f"tf_efficientnet_{name}" if name in ("lite0", "lite1", "lite2") else name
+    if not timm.is_model(name):
+        similar = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
+        examples = f", such as {', '.join(similar)}" if similar else ""
+        raise DataError(
+            f"timm has no network {name!r}. Without a download: lite0, lite1, lite2; with one, any "
+            f"name of timm{examples}."
+        )
     network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     config = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
+    architecture = Architecture(
+        library="timm",
+        body=name,
+        head="linear",
+        features=network.num_features,
+        parameters=1,
+        mean=config["mean"],
+        std=config["std"],
+    )
     interpolation = config["interpolation"]
     return Backbone(
-        Architecture.model_validate(
-            {
-                "library": "timm",
-                "body": name,
-                "features": network.num_features,
-                "mean": config["mean"],
-                "std": config["std"],
-                **LINEAR_HEAD,
-            }
-        ),
+        architecture,
         side=int(config["input_size"][-1]),
-        interpolation=interpolation if interpolation in INTERPOLATIONS else "bicubic",
+        interpolation=interpolation if interpolation in FILTERS else "bicubic",
     )
 
 
-def _get_torchvision(name: str) -> Backbone:
-    from fastai.vision.learner import num_features_model
-
-    try:
-        features = int(num_features_model(_build_body(name, weights=None)))
-    except (StopIteration, NotImplementedError, ValueError) as error:
-        # A transformer, or another network that doesn't end with pooling and a linear layer.
-        raise DataError(
-            f"Loupe can't replace the head of torchvision's {name}. Use timm's, or another "
-            "network: lite0, resnet34, convnext_tiny."
-        ) from error
-    architecture = Architecture.model_validate(
-        {"library": "torchvision", "body": name, "features": features, **IMAGENET, **LINEAR_HEAD}
-    )
-    return Backbone(architecture, TORCHVISION_SIDE, "bilinear")
-
-
-def _build_body(name: str, weights: str | None) -> Any:
-    """Build torchvision's network without its head, cut where ``vision_learner`` cuts it."""
-    import torchvision.models
-    from fastai.vision.learner import _default_meta, create_body, model_meta
-
-    builder = torchvision.models.get_model_builder(name)
-    cut = model_meta.get(builder, _default_meta)["cut"]
-    return create_body(builder(weights=weights), n_in=3, pretrained=False, cut=cut)
-
-
-def load_pretrained(body: Any, architecture: Architecture) -> str:
-    """Copy pretrained weights into ``body``, the first part of a learner's model.
+def load_pretrained(body: Any, name: str) -> str:
+    """Copy pretrained weights of timm's network ``name`` into ``body``, a learner's first part.
 
     Returns:
         The source of the weights, in words.
@@ -140,17 +99,21 @@ def load_pretrained(body: Any, architecture: Architecture) -> str:
     Raises:
         EngineUnavailable: they are neither installed, nor cached, nor downloadable.
     """
-    if architecture.body in PACKAGED:
-        load_pretrained_package(body, architecture.body)
-        return f"the package {PACKAGED[architecture.body][0].replace('_', '-')} (ImageNet)"
+    if name in PACKAGED:
+        load_pretrained_package(body, name)
+        return f"the package {PACKAGED[name][0].replace('_', '-')} (ImageNet)"
+    import timm
+
     try:
-        return _load_hub(body, architecture)
+        network: Any = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # each hub's client raises its own
         raise EngineUnavailable(
-            f"The pretrained weights of {architecture.body} can't be downloaded "
+            f"The pretrained weights of {name} can't be downloaded "
             f"({type(error).__name__}: {str(error)[:200]}). Use lite0, lite1 or lite2, whose "
             "weights are installed, or train where the hub can be reached."
         ) from error
+    body.model.load_state_dict(network.state_dict(), strict=True)
+    return f"timm's {name} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
 
 
 def load_pretrained_package(body: Any, name: str) -> None:
@@ -173,26 +136,12 @@ def load_pretrained_package(body: Any, name: str) -> None:
     body.load_state_dict(dict(zip(names, pretrained, strict=False)), strict=True)
 
 
-def _load_hub(body: Any, architecture: Architecture) -> str:
-    name = architecture.body
-    if architecture.library == "timm":
-        import timm
-
-        network: Any = timm.create_model(name, pretrained=True, num_classes=0)
-        body.model.load_state_dict(network.state_dict(), strict=True)
-        return f"timm's {name} ({network.pretrained_cfg.get('hf_hub_id') or 'its hub'})"
-    body.load_state_dict(_build_body(name, weights="DEFAULT").state_dict(), strict=True)
-    return f"torchvision's {name} (DEFAULT)"
-
-
-def supports_drop_path(architecture: Architecture) -> bool:
-    """Return whether timm can skip layers of the network at random during training."""
-    if architecture.library != "timm":
-        return False
+def supports_drop_path(name: str) -> bool:
+    """Return whether timm can skip layers of its network at random during training."""
     import timm
 
     try:
-        timm.create_model(architecture.body, pretrained=False, num_classes=0, drop_path_rate=0.1)
+        timm.create_model(name, pretrained=False, num_classes=0, drop_path_rate=0.1)
     except TypeError:
         return False
     return True

@@ -1,7 +1,7 @@
 """The configuration of a training run, saved so that the run can be resumed, and its progress."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,35 +14,14 @@ __all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
 CONFIG_FILE = "plan.json"
 
 
-class SavedValues(BaseModel):
-    """Values that a training run keeps in a file of its folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
-
-    file_name: ClassVar[str]
-
-    def save(self, run_dir: Path) -> None:
-        """Write them into the folder of a training run."""
-        with replace_atomically(run_dir / self.file_name) as temporary:
-            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, run_dir: Path) -> Self | None:
-        """Return what a training run saved, or None if it hasn't yet."""
-        try:
-            return cls.model_validate_json((run_dir / cls.file_name).read_bytes())
-        except (OSError, ValueError):
-            return None
-
-
-class Hyperparameters(SavedValues):
+class Hyperparameters(BaseModel):
     """Hyperparameters that ``--search`` tunes; the defaults come from trials on clothes.
 
     If ``lr`` is None, fastai's ``lr_find`` finds it; ``magnitude`` is RandAugment's (of 10);
     ``min_scale`` is the smallest part of a photo's area that a crop shows.
     """
 
-    file_name = "hyper.json"
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lr: Annotated[float, Field(gt=0, lt=1)] | None = None
     magnitude: Annotated[int, Field(ge=0, le=10)] = 6
@@ -52,14 +31,14 @@ class Hyperparameters(SavedValues):
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.02
 
 
-class TrainingConfig(SavedValues):
+class TrainingConfig(BaseModel):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
-    ``search`` is in minutes.
+    ``search`` is in minutes, and ``hyperparameters`` are what it found.
     """
 
-    file_name = CONFIG_FILE
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     folder: Path
     name: Name
@@ -76,6 +55,7 @@ class TrainingConfig(SavedValues):
     source: Annotated[str, Field(max_length=4000)] = ""
     command: str = ""
     models_dir: Path | None = None
+    hyperparameters: Hyperparameters | None = None
 
     @classmethod
     def create(cls, **values: Any) -> Self:
@@ -103,6 +83,19 @@ class TrainingConfig(SavedValues):
             "models_dir": config.models_dir and config.models_dir.resolve(),
         }
         return config.model_copy(update=absolute)
+
+    def save(self, run_dir: Path) -> None:
+        """Write the configuration into the folder of its run."""
+        with replace_atomically(run_dir / CONFIG_FILE) as temporary:
+            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, run_dir: Path) -> Self | None:
+        """Return the configuration that a run saved, None if there is no valid one."""
+        try:
+            return cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
+        except (OSError, ValueError):
+            return None
 
 
 class Progress:

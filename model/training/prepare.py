@@ -18,8 +18,8 @@ from ..storage.atomic import replace_atomically
 from ..storage.photo_files import map_ordered
 from ..text import list_some
 from .config import Progress, TrainingConfig
+from .data.data_report import DataReport, report_on
 from .data.discover import LabelledPhoto, discover
-from .data.report import DataReport, report_on
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
 

@@ -12,7 +12,7 @@ from .data.split import split_groups
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
-from .run import PROBE_FILE, TrainingRun
+from .training_run import PROBE_FILE, TrainingRun
 
 __all__ = ["search_hyperparameters"]
 

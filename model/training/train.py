@@ -12,8 +12,8 @@ from ..settings import settings
 from ..storage.disk import name_full_disk, require_writable
 from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
-from .run import TrainingRun
 from .search import search_hyperparameters
+from .training_run import TrainingRun
 
 __all__ = ["get_run_dir", "train"]
 
@@ -101,11 +101,10 @@ def _train(
             shutil.rmtree(run_dir, ignore_errors=True)
         raise
     preparing_seconds = time.monotonic() - began
-    hyperparameters = Hyperparameters.load(run_dir)
-    if hyperparameters is None and config.search:
+    hyperparameters = config.hyperparameters or Hyperparameters()
+    if config.search and not config.hyperparameters:
         hyperparameters = search_hyperparameters(run)
-        hyperparameters.save(run_dir)
-    hyperparameters = hyperparameters or Hyperparameters()
+        config.model_copy(update={"hyperparameters": hyperparameters}).save(run_dir)
     deadline = None
     if config.minutes is not None:
         total_seconds = config.minutes * 60

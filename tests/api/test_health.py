@@ -96,7 +96,7 @@ def test_start_creates_the_signing_key(client, data_folder):
     key = data_folder / KEY_FILE
     secret = key.read_text().strip()
     assert secret
-    assert secret == share_link._secret()
+    assert secret == share_link.signing_secret()
 
 
 def test_start_makes_earlier_corrections_private(serve, data_folder):

@@ -1,7 +1,6 @@
 """The check of a host's files: placeholders, settings, model."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,7 @@ from deploy.check import check_host, check_placeholders, check_settings
 from deploy.comparison import CheckResult, State
 from deploy.files import write_files
 from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
-from deploy.package import choose_models
-from model.bundle import Bundle
-from tests.model.tiny import tiny
+from deploy.hosts import HOSTS
 from tests.tools import require_tool
 
 
@@ -28,7 +24,7 @@ def check(host: Host, folder: Path, model: str | None = None) -> dict[str, Check
 
 def test_placeholder_fails_with_its_line_and_description() -> None:
     text = "services:\n- image: REGION-docker.pkg.dev/PROJECT/x # REGION\n"
-    results = list(check_placeholders(get_host("cloud-run"), {"service.yaml": text}))
+    results = list(check_placeholders(HOSTS["cloud-run"], {"service.yaml": text}))
     assert [f"{result.subject}: {result.message}" for result in results] == [
         "service.yaml, line 2: REGION is still a placeholder",
         "service.yaml, line 2: PROJECT is still a placeholder",
@@ -52,7 +48,7 @@ def test_setting_that_the_app_does_not_have_fails() -> None:
 
 
 def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> None:
-    host = get_host("render")
+    host = HOSTS["render"]
     assert "checked as `write` would make it" in check(host, tmp_path)["render.yaml"].message
     write_files(host, tmp_path)
     assert check(host, tmp_path)["settings"].message == "LOUPE_LOG, LOUPE_MEMORY_MB"
@@ -65,31 +61,8 @@ def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> No
     assert "python -m deploy write render --force" in result.fix
 
 
-def test_model_in_the_files_is_compared_with_this_machines(
-    tiny_bundle: Bundle, models_dir: Path, tmp_path: Path
-) -> None:
-    folders = {name: tmp_path / name for name in ("render", "spaces")}
-    for name, folder in folders.items():
-        write_files(get_host(name), folder, choose_models(["tiny"]))
-        message = f"'tiny', version {tiny_bundle.version}, as on this machine; not started"
-        assert check(get_host(name), folder)["model"].message == message
-    tiny(models_dir, title="Colours, again")
-    for name, folder in folders.items():
-        result = check(get_host(name), folder)["model"]
-        assert result.state is State.FAILED
-        assert result.message.startswith(f"'tiny' is version {tiny_bundle.version}, but on")
-    render, folder = get_host("render"), folders["render"]
-    graph = folder / "bundles/tiny/graph.onnx"
-    graph.write_bytes(bytes(graph.stat().st_size))
-    assert "SHA-256" in check(render, folder)["model"].message
-    shutil.rmtree(folder / "bundles/tiny")
-    result = check(render, folder)["model"]
-    assert result.message == "the host's files have no model 'tiny'"
-    assert result.fix.startswith("python -m deploy write render --model tiny")
-
-
 def test_model_that_is_not_on_this_machine_fails(tmp_path: Path, data_folder: Path) -> None:
-    result = check(get_host("render"), tmp_path, "mushrooms")["model"]
+    result = check(HOSTS["render"], tmp_path, "mushrooms")["model"]
     assert result.state is State.FAILED
     assert "'mushrooms'" in result.message
     assert "--model" in result.fix
@@ -98,7 +71,7 @@ def test_model_that_is_not_on_this_machine_fails(tmp_path: Path, data_folder: Pa
 def test_compose_file_matches_the_compose_specification(tmp_path: Path) -> None:
     """Docker itself is too large a tool for a test."""
     file = tmp_path / "compose.yaml"
-    file.write_text(get_host("vps-compose").make_files()["compose.yaml"])
+    file.write_text(HOSTS["vps-compose"].make_files()["compose.yaml"])
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -106,7 +79,7 @@ def test_compose_file_matches_the_compose_specification(tmp_path: Path) -> None:
 
 def test_caddyfile_is_valid_formatted_and_retries_without_health_checks(tmp_path: Path) -> None:
     caddy = require_tool("caddy")
-    text = get_host("vps-compose").make_files()["Caddyfile"]
+    text = HOSTS["vps-compose"].make_files()["Caddyfile"]
     (tmp_path / "Caddyfile").write_text(text)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SITE": "loupe.example.org"}
     for command in (["fmt", "--diff"], ["validate", "--adapter", "caddyfile", "--config"]):

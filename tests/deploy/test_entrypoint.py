@@ -68,28 +68,21 @@ def option(called: dict[str, Any], name: str) -> str:
     ],
 )
 def test_entrypoint_listens_on_the_port_of_the_host(
-    path: str, environment: dict[str, str], arguments: tuple[str, ...], port: str
+    path: str,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    port: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     called = call(path, *arguments, **environment)
+    for name in ("PORT", "AIP_HTTP_PORT"):
+        monkeypatch.setenv(name, environment.get(name, ""))
+    assert arguments == ("serve",) or health.get_port() == port
     assert option(called, "port") == port
     assert option(called, "address") == "0.0.0.0"
     assert called["arguments"][:4] == ["-m", "streamlit", "run", "streamlit_app.py"]
     assert called["cwd"] == str(ROOT)
     assert called["LOUPE_SAGEMAKER"] == ("1" if arguments == ("serve",) else None)
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [{}, {"PORT": "10000"}, {"PORT": ""}, {"PORT": "1", "AIP_HTTP_PORT": "8080"}],
-)
-def test_health_check_uses_the_port_of_the_entrypoint(
-    path: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("PORT", "AIP_HTTP_PORT"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert health.get_port() == option(call(path, **environment), "port")
 
 
 def test_entrypoint_refuses_a_port_that_is_not_a_number(path: str) -> None:

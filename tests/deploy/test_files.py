@@ -1,6 +1,5 @@
 """A host's files: written completely or not at all, zipped, and read back."""
 
-import errno
 import io
 import zipfile
 from dataclasses import replace
@@ -18,10 +17,9 @@ from deploy.files import (
     zip_files,
 )
 from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.package import app_files
 from deploy.spec import APP
-from model.storage import atomic
 
 each_package = pytest.mark.parametrize(
     "host", [HOSTS["cloud-init"], HOSTS["spaces"]], ids=["repository", "folder"]
@@ -56,8 +54,8 @@ def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: 
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
-@each_package
-def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Path) -> None:
+def test_write_keeps_a_file_that_differs_unless_forced(tmp_path: Path) -> None:
+    host = HOSTS["cloud-init"]
     name = next(iter(host.make_files()))
     edited = tmp_path / name
     edited.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +68,8 @@ def test_write_keeps_a_file_that_differs_unless_forced(host: Host, tmp_path: Pat
     assert folder_contents(tmp_path) == expected_contents(host)
 
 
-@each_package
-def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None:
+def test_file_is_replaced_until_it_is_edited(tmp_path: Path) -> None:
+    host = HOSTS["cloud-init"]
     name = next(iter(host.make_files()))
     values = dict.fromkeys(host.placeholders, "first")
     write_files(host, tmp_path, SMALL)
@@ -86,7 +84,7 @@ def test_file_is_replaced_until_it_is_edited(host: Host, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("record", ["", "[]", "{", "[" * 100_000, '{"render.yaml": 1}', "\xff"])
 def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
-    render = get_host("render")
+    render = HOSTS["render"]
     write_files(render, tmp_path)
     (tmp_path / RECORD).write_text(record, encoding="latin-1")
     with pytest.raises(FilesDiffer):
@@ -95,7 +93,7 @@ def test_damaged_record_counts_as_none(record: str, tmp_path: Path) -> None:
 
 def test_record_holds_the_files_of_every_host_in_the_folder(tmp_path: Path) -> None:
     for name in ("vps-compose", "render"):
-        write_files(get_host(name), tmp_path)
+        write_files(HOSTS[name], tmp_path)
     assert set(read_record(tmp_path)) == {"compose.yaml", "Caddyfile", "render.yaml"}
 
 
@@ -109,20 +107,6 @@ def test_zip_contains_the_files_and_is_reproducible(host: Host) -> None:
     assert contents == expected_contents(host)
     assert modes == {name: 0o755 if name.endswith(".sh") else 0o644 for name in contents}
     assert zip_files(host, SMALL) == zipped
-
-
-def test_write_failure_keeps_the_previous_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "render.yaml").write_text("previous")
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic, "fsync_path", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_files(get_host("render"), tmp_path, force=True)
-    assert folder_contents(tmp_path) == {"render.yaml": b"previous"}
 
 
 @pytest.mark.parametrize(

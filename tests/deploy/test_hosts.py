@@ -14,7 +14,7 @@ from deploy.check import check_settings
 from deploy.comparison import State
 from deploy.files import read_settings
 from deploy.host import Host, Kind
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.package import app_files
 from deploy.spec import APP
 from model.settings import ROOT
@@ -127,9 +127,9 @@ def test_words_in_capitals_are_placeholders(host: Host) -> None:
 
 
 def test_machine_starts_the_compose_file_of_the_repository() -> None:
-    files = get_host("cloud-init").make_files()
+    files = HOSTS["cloud-init"].make_files()
     document = yaml.safe_load(files.pop("cloud-init.yaml"))
-    assert files == get_host("vps-compose").make_files()
+    assert files == HOSTS["vps-compose"].make_files()
     (command,) = document["runcmd"]
     subprocess.run(["sh", "-n", "-c", command], check=True)
     assert command.endswith("docker compose up --detach --build")
@@ -137,28 +137,17 @@ def test_machine_starts_the_compose_file_of_the_repository() -> None:
 
 
 def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
-    sagemaker = get_host("sagemaker").update_command()
+    sagemaker = HOSTS["sagemaker"].update_command()
     assert "--provenance=false --output=type=registry,oci-mediatypes=false" in sagemaker
     assert sagemaker.index("AWS_DEFAULT_REGION=") < sagemaker.index("docker login")
     assert sagemaker.index("docker login") < sagemaker.index("docker buildx build")
-    vertex = get_host("vertex").update_command(values={"PROJECT": "p", "REGION": "r"})
+    vertex = HOSTS["vertex"].update_command(values={"PROJECT": "p", "REGION": "r"})
     assert "--parent-model=projects/p/locations/r/models/loupe --version-aliases=default" in vertex
     read, deploy, undeploy = (
         vertex.index(f"gcloud ai endpoints {verb} ENDPOINT")
         for verb in ("describe", "deploy-model", "undeploy-model")
     )
     assert vertex.index("OLD=") < read < deploy < undeploy < vertex.index("$OLD")
-
-
-def test_only_spaces_turns_xsrf_protection_off() -> None:
-    """A Space is shown in another domain's frame, where browsers block the cookie."""
-    variable = "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION"
-    in_frames = {host.name for host in HOSTS.values() if "SPACE_ID" in host.start.environment}
-    assert in_frames == {"spaces"}
-    assert variable in (ROOT / "deploy/entrypoint.sh").read_text()
-    assert not any(
-        variable in text for host in HOSTS.values() for text in host.make_files().values()
-    )
 
 
 @every_host
@@ -171,13 +160,13 @@ def test_commands_are_valid_shell(host: Host) -> None:
 def test_proxy_accepts_the_largest_upload() -> None:
     """Caddy and Streamlit count in MiB; the form around the file is added to that."""
     config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
-    size = re.search(r"max_size (\d+)MiB", get_host("vps-compose").make_files()["Caddyfile"])
+    size = re.search(r"max_size (\d+)MiB", HOSTS["vps-compose"].make_files()["Caddyfile"])
     assert size
     assert int(size[1]) > config["server"]["maxUploadSize"]
 
 
 def test_space_is_titled_by_its_model() -> None:
-    spaces = get_host("spaces")
+    spaces = HOSTS["spaces"]
     titles = {
         "Mushrooms": "Mushrooms",
         "ends in ---": r"ends in \-\-\-",
@@ -192,7 +181,7 @@ def test_space_is_titled_by_its_model() -> None:
 
 
 def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
-    rsync, host = require_tool("rsync"), get_host("vps-compose")
+    rsync, host = require_tool("rsync"), HOSTS["vps-compose"]
     here, server = tmp_path / "here", tmp_path / "server"
     expected = {*app_files(APP), *host.make_files()}
     expected -= {".gitignore", ".streamlit/secrets.toml.example"}  # A repository's, not an app's.
@@ -225,13 +214,3 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     }
     assert {path for path, text in texts.items() if text != "server"} == expected
     assert {path for path, text in texts.items() if text == "server"} == kept
-
-
-def test_static_host_has_steps_for_three_places() -> None:
-    static = get_host("static")
-    assert [host.name for host in HOSTS.values() if not host.has_server] == ["static"]
-    steps = "\n".join(static.list_steps(replace(APP, models=("mine",))))
-    for place in ("GitHub Pages", "Static Space", "Another server", "http.server --directory"):
-        assert place in steps
-    assert "deploy write static --model mine" in steps
-    assert static.make_files() == {}

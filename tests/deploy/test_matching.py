@@ -65,15 +65,6 @@ def test_model_that_needs_more_memory_excludes_a_host() -> None:
     assert short["render"] == ["Needs about 600 MB; it gives 512 MB."]
 
 
-def test_corrections_are_kept_only_on_a_lasting_disk() -> None:
-    for host in HOSTS.values():
-        facts = describe_host(host)
-        keeps = "Keeps corrections on its disk." in facts
-        assert keeps == host.limits.keeps_files
-        if host.has_server and host.has_page:
-            assert any("corrections need a database" in fact for fact in facts) != keeps
-
-
 def test_shortfalls_and_facts_are_plain_sentences() -> None:
     wants = Requirements(True, True, traffic=Traffic.THOUSANDS, own_domain=True, gpu=True)
     for host in HOSTS.values():

@@ -1,9 +1,7 @@
 """The models to deploy: chosen by name, copied completely, without weights."""
 
-import errno
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,23 +11,21 @@ from pathlib import Path
 import pytest
 
 from deploy import package
-from deploy.errors import DeployError, FilesDiffer, NotOffered
+from deploy.errors import DeployError, FilesDiffer
 from deploy.files import default_folder, write_files, zip_files
-from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.package import (
     app_files,
-    check_offered,
     choose_models,
-    copy_bundle,
     list_other_models,
 )
 from deploy.spec import APP
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
-from model.storage import atomic
 from tests.model.tiny import tiny
+
+RENDER = HOSTS["render"]
 
 
 @pytest.fixture
@@ -38,12 +34,6 @@ def target(tmp_path: Path) -> Path:
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def with_weights(models_dir: Path) -> None:
-    """A model of the owner that both engines run."""
-    shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
 
 
 def names(folder: Path) -> set[str]:
@@ -73,7 +63,7 @@ def test_exactly_the_named_models_are_offered(
     assert (app.models, app.builtin) == (("calibrated", "tiny"), False)
     app = choose_models(["tiny", "clothing"])
     assert app.environment()["LOUPE_BUILTIN"] == "false"
-    write_files(get_host("community-cloud"), target, app)
+    write_files(HOSTS["community-cloud"], target, app)
     assert names(target / "bundles") == {"README.md", "clothing", "tiny"}
     assert not (target / "model/library").exists()
     assert (target / "README.md").read_text().startswith(f"# {tiny_bundle.manifest.title}\n")
@@ -94,149 +84,70 @@ def test_only_names_of_the_registry_are_taken(name: str, tiny_bundle: Bundle) ->
         choose_models([name])
 
 
-def test_copy_leaves_the_weights_out_unless_the_learner_is_wanted(
-    with_weights: None, target: Path
-) -> None:
-    app = choose_models(["clothing"])
-    bundle = get_bundle("clothing")
-    assert copy_bundle(bundle, target, app) == f"copied, version {bundle.version}"
-    copy = Bundle.open(target / "clothing")
+def test_copy_leaves_the_weights_out(models_dir: Path, target: Path) -> None:
+    shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
+    write_files(RENDER, target, choose_models(["clothing"]))
+    copy, bundle = Bundle.open(target / "bundles/clothing"), get_bundle("clothing")
     assert copy.version == bundle.version
-    assert "weights.safetensors" not in copy.file_names
-    assert SMALL_CARD in names(target / "clothing")
+    assert names(copy.folder) == {MANIFEST, SMALL_CARD, *bundle.manifest.files} - {
+        "weights.safetensors"
+    }
     copy.verify()
-    assert copy_bundle(bundle, target, app).startswith("unchanged")
-    full = choose_models(["clothing"], learner=True)
-    assert copy_bundle(bundle, target, full) == f"copied, version {bundle.version}"
-    assert names(target / "clothing") == {MANIFEST, SMALL_CARD, *bundle.manifest.files}
-    assert copy_bundle(bundle, target, app).startswith("copied")
-    assert "weights.safetensors" not in names(target / "clothing")
 
 
-def test_copy_replaces_an_older_version_and_its_remains(
+def test_copy_replaces_another_version_and_damaged_files(
     tiny_bundle: Bundle, models_dir: Path, target: Path
 ) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
+    app, copy = choose_models(["tiny"]), target / "bundles/tiny"
+    write_files(RENDER, target, app)
     newer = tiny(models_dir, title="Colours, again")
     assert newer.version != tiny_bundle.version
-    (target / "tiny/left-over.onnx").write_text("old")
-    outcome = copy_bundle(newer, target, app)
-    assert outcome == f"updated {tiny_bundle.version} to {newer.version}"
-    assert names(target) == {"tiny"}
-    assert names(target / "tiny") == {MANIFEST, *newer.file_names}
-    assert (target / "tiny").stat().st_mode & 0o777 == 0o755
-
-
-def test_damaged_copy_is_made_again(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
-    graph = target / "tiny/graph.onnx"
-    graph.write_bytes(bytes(graph.stat().st_size))
-    assert copy_bundle(tiny_bundle, target, app).startswith("copied")
-    Bundle.open(target / "tiny").verify()
+    (copy / "left-over.onnx").write_text("old")
+    write_files(RENDER, target, app)
+    assert names(copy) == {MANIFEST, *newer.file_names}
+    (copy / "graph.onnx").write_bytes(b"damaged")
+    assert write_files(RENDER, target, app)[copy / "graph.onnx"] == "replaced"
+    Bundle.open(copy).verify()
 
 
 def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
     graph = tiny_bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     with pytest.raises(BundleDamaged):
-        copy_bundle(tiny_bundle, target, app)
+        write_files(RENDER, target, choose_models(["tiny"]))
     assert names(target) == set()
 
 
-def test_failed_copy_keeps_the_previous_version(
-    tiny_bundle: Bundle, models_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = choose_models(["tiny"])
-    copy_bundle(tiny_bundle, target, app)
-    newer = tiny(models_dir, title="Colours, again")
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic, "fsync_path", fail)
-    with pytest.raises(OSError, match="No space left"):
-        copy_bundle(newer, target, app)
-    assert names(target) == {"tiny"}
-    assert Bundle.open(target / "tiny").version == tiny_bundle.version
-
-
-def test_other_folder_of_that_name_is_kept_unless_forced(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
-    (target / "bundles/tiny").mkdir(parents=True)
-    (target / "bundles/tiny/notes.txt").write_text("mine")
-    render = get_host("render")
-    with pytest.raises(FilesDiffer, match="is not a model"):
-        write_files(render, target, app)
-    assert not (target / "render.yaml").exists()
-    write_files(render, target, app, force=True)
-    assert names(target / "bundles/tiny") == {MANIFEST, *tiny_bundle.file_names}
-
-
-def test_link_of_that_name_is_replaced_and_not_followed(tiny_bundle: Bundle, target: Path) -> None:
-    app = choose_models(["tiny"])
+def test_link_of_that_name_is_not_followed(tiny_bundle: Bundle, target: Path) -> None:
     elsewhere = target / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "keep.txt").write_text("mine")
-    bundles = target / "bundles"
-    bundles.mkdir()
-    (bundles / "tiny").symlink_to(elsewhere)
-    copy_bundle(tiny_bundle, bundles, app, force=True)
-    assert not (bundles / "tiny").is_symlink()
-    assert names(elsewhere) == {"keep.txt"}
-    assert names(bundles) == {"tiny"}
+    (target / "bundles").mkdir()
+    (target / "bundles/tiny").symlink_to(elsewhere)
+    with pytest.raises(FilesDiffer, match="a link, in which nothing is written"):
+        write_files(RENDER, target, choose_models(["tiny"]), force=True)
+    assert names(elsewhere) == set()
 
 
 def test_model_already_in_the_folder_is_kept(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_bundle(tiny_bundle, target, choose_models(["tiny"]))
+    write_files(RENDER, target, choose_models(["tiny"]))
     shutil.rmtree(tiny_bundle.folder.parent)
-    monkeypatch.setenv("LOUPE_BUNDLES", str(target))
+    monkeypatch.setenv("LOUPE_BUNDLES", str(target / "bundles"))
     settings.cache_clear()
     app = choose_models()
     assert app.own == ("tiny",)
-    assert copy_bundle(get_bundle("tiny"), target, app).startswith("unchanged")
-    assert names(target / "tiny") == {MANIFEST, *tiny_bundle.file_names}
+    assert set(write_files(RENDER, target, app).values()) == {"unchanged"}
+    Bundle.open(target / "bundles/tiny").verify()
 
 
 def test_other_models_in_the_folder_are_named(
     tiny_bundle: Bundle, calibrated_bundle: Bundle, target: Path
 ) -> None:
-    app = choose_models(["tiny"])
-    for bundle in (tiny_bundle, calibrated_bundle):
-        copy_bundle(bundle, target, app)
-    assert list_other_models(target, app) == ["calibrated"]
-
-
-TAKES_LEARNER = {"spaces", "vps-compose", "cloud-init", "sagemaker"}
-FULL_INSTALL = re.compile(r"target\W+full|FROM full|[ /]requirements\.txt")
-
-
-@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
-def test_learner_is_refused_where_it_does_not_fit(host: Host, with_weights: None) -> None:
-    app = choose_models(["clothing"], learner=True)
-    assert app.options == " --model clothing --learner"
-    if host.name in TAKES_LEARNER:
-        check_offered(host, app)
-        assert FULL_INSTALL.search(
-            "\n".join([*host.make_files(app).values(), *host.list_steps(app)])
-        )
-        granted = [
-            int(value)
-            for value in re.findall(r"LOUPE_MEMORY_MB\W+(\d+)", str(host.make_files(app)))
-        ]
-        assert all(value >= 2048 for value in granted)
-    else:
-        with pytest.raises(NotOffered, match=r"1,024 MB .* Leave out --learner"):
-            check_offered(host, app)
-
-
-def test_learner_without_weights_is_refused(tiny_bundle: Bundle) -> None:
-    with pytest.raises(NotOffered, match=r"'tiny' has no weights\.safetensors"):
-        choose_models(["tiny"], learner=True)
+    for name in ("tiny", "calibrated"):
+        write_files(RENDER, target, choose_models([name]))
+    others = list_other_models(target / "bundles", choose_models(["tiny"]))
+    assert others == ["calibrated"]
 
 
 def test_large_file_goes_by_git_lfs(
@@ -246,30 +157,19 @@ def test_large_file_goes_by_git_lfs(
     app = choose_models(["tiny"])
     assert app.git_lfs
     for name in ("render", "cloud-init"):
-        host = get_host(name)
+        host = HOSTS[name]
         write_files(host, target / name, app)
-        attributes = (target / name / "bundles/.gitattributes").read_text()
-        assert attributes.startswith("*.onnx filter=lfs diff=lfs merge=lfs -text\n")
         assert "$ git lfs install" in host.list_steps(app)
+        subprocess.run(["git", "init", "-q", target / name], check=True)
+        paths = [f"bundles/tiny/{file}" for file in ("golden.npz", "graph.onnx")]
+        command = ["git", "-C", str(target / name), "check-attr", "filter", *paths]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert [line.split(": ")[2] for line in output.splitlines()] == ["unspecified", "lfs"]
     for name in ("vps-compose", "sagemaker"):
-        host = get_host(name)
+        host = HOSTS[name]
         write_files(host, target / name, app)
         assert not (target / name / "bundles/.gitattributes").exists()
         assert "lfs" not in " ".join(host.list_steps(app))
-
-
-def test_git_takes_the_attributes_as_written(
-    tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
-    write_files(get_host("render"), target, choose_models(["tiny"]))
-    subprocess.run(["git", "init", "-q", target], check=True)
-    paths = ["bundles/tiny/golden.npz", "bundles/tiny/graph.onnx"]
-    command = ["git", "-C", str(target), "check-attr", "filter", *paths]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert output == (
-        "bundles/tiny/golden.npz: filter: unspecified\nbundles/tiny/graph.onnx: filter: lfs\n"
-    )
 
 
 def files_below(folder: Path) -> dict[str, Path]:
@@ -284,7 +184,7 @@ def test_separate_folder_is_a_complete_app_with_the_model(
     tiny_bundle: Bundle, target: Path
 ) -> None:
     app = choose_models(["tiny"])
-    write_files(get_host("community-cloud"), target, app)
+    write_files(HOSTS["community-cloud"], target, app)
     # The app uses its own files, neither this checkout nor a data folder.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
     environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
@@ -343,16 +243,14 @@ def test_separate_folders_are_ignored_by_git() -> None:
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 1
 
 
-def test_zip_holds_the_models_unless_they_are_left_out(tiny_bundle: Bundle) -> None:
-    networks = re.compile(r"\.(onnx|npz|safetensors)$|(^|/)(bundle|small)\.json$")
-    for name in ("render", "community-cloud"):
-        for app in (choose_models(["tiny"]), choose_models(["imagenet"])):
-            host = get_host(name)
-            zipped = [zip_files(host, app), zip_files(host, app, models=False)]
-            whole, rest = [set(zipfile.ZipFile(io.BytesIO(data)).namelist()) for data in zipped]
-            assert rest == {path for path in whole if not networks.search(path)}
-            assert set(host.make_files(app)) <= rest
-            assert ("bundles/tiny/graph.onnx" in whole) == (app.own == ("tiny",))
+def test_zip_holds_the_models(tiny_bundle: Bundle) -> None:
+    host = HOSTS["community-cloud"]
+    for name, path in (("tiny", "bundles/tiny"), ("imagenet", "model/library/imagenet")):
+        zipped = zip_files(host, choose_models([name]))
+        paths = set(zipfile.ZipFile(io.BytesIO(zipped)).namelist())
+        graphs = {path for path in paths if path.endswith(".onnx")}
+        assert f"{path}/graph.onnx" in graphs
+        assert (name == "imagenet") == bool(graphs - {f"{path}/graph.onnx"})
 
 
 def test_memory_grows_with_the_graphs(models_dir: Path) -> None:

@@ -16,12 +16,9 @@ import streamlit
 from deploy import client, remote
 from deploy.comparison import CheckResult, State
 from deploy.errors import DeployError
-from deploy.files import read_files
-from deploy.hosts import get_host
+from deploy.hosts import HOSTS
 from deploy.remote import check_url
-from deploy.start import plan_start, start_app
 from model import Bundle
-from tests.deploy.deployment import write_deployment
 from tests.model.tiny import tiny
 
 STREAMLIT_PAGE = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
@@ -75,7 +72,7 @@ def test_same_version_as_on_this_machine_passes(tiny_bundle: Bundle) -> None:
 
 def test_another_version_fails_with_the_command_that_updates_it(tiny_bundle: Bundle) -> None:
     with site(body=ready(tiny_bundle, version="0" * 12)) as address:
-        result = next(iter(check_url(f"http://{address}", host=get_host("render"))))
+        result = next(iter(check_url(f"http://{address}", host=HOSTS["render"])))
     assert result.state is State.FAILED
     assert "0" * 12 in result.message
     assert result.fix.startswith("Update it: python -m deploy write render --model tiny")
@@ -219,21 +216,3 @@ def test_self_signed_certificate_fails(tmp_path: Path, data_folder: Path) -> Non
     with site(wrap=lambda plain: context.wrap_socket(plain, server_side=True)) as address:
         result = ask(f"https://{address}")
     assert result.message.startswith("the certificate isn't valid: self-signed certificate")
-
-
-@pytest.mark.slow
-def test_running_app_reports_its_model(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    host = get_host("render")
-    folder = tmp_path / "files"
-    write_deployment(host, folder, tiny_bundle)
-    plan = plan_start(host, read_files(host, folder), folder)
-    run = tmp_path / "run"
-    run.mkdir()
-    app = start_app(plan, run)
-    try:
-        app.wait_until_ready(READY)
-        assert ask(app.base_url).state is State.OK
-        missing = ask(app.base_url, "imagenet")
-        assert missing.message == "the app has no model 'imagenet'; the app opens 'tiny'"
-    finally:
-        app.stop()

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.comparison import CheckResult, State
 from deploy.errors import DeployError
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.start import StartPlan, peak_memory_mb, plan_start, start_app
 from model.settings import ROOT
 
@@ -55,7 +55,7 @@ def start(folder: Path, *command: str, **changes: object) -> CheckResult:
 def test_plan_follows_the_files(
     name: str, command: tuple[str, ...], port_variable: str, memory_mb: int, tmp_path: Path
 ) -> None:
-    host = get_host(name)
+    host = HOSTS[name]
     plan = plan_start(host, host.make_files(), tmp_path)
     assert plan.command == (str(ROOT / command[0]), *command[1:])
     assert plan.port_variable == port_variable
@@ -66,7 +66,7 @@ def test_plan_follows_the_files(
 def test_memory_in_the_files_that_is_no_number_is_refused(tmp_path: Path) -> None:
     texts = {"render.yaml": "- key: LOUPE_MEMORY_MB\n  value: much"}
     with pytest.raises(DeployError, match="'much' in the files, not a number"):
-        plan_start(get_host("render"), texts, tmp_path)
+        plan_start(HOSTS["render"], texts, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["render", "community-cloud"])

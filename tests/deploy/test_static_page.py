@@ -1,11 +1,9 @@
 """The page for static hosts: written with models, checked in its folder and at its address."""
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,18 +15,16 @@ from click.testing import CliRunner, Result
 from deploy.check import check_host
 from deploy.cli import main
 from deploy.comparison import CheckResult, State
-from deploy.errors import FilesDiffer, NotOffered
+from deploy.errors import FilesDiffer
 from deploy.files import write_files, zip_files
-from deploy.hosts import get_host
+from deploy.hosts import HOSTS
 from deploy.package import choose_models
 from deploy.remote import check_url
-from deploy.spec import APP
 from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
-from model.exporting.web import INDEX
 from tests.model.tiny import tiny
 
-STATIC = get_host("static")
+STATIC = HOSTS["static"]
 
 
 @pytest.fixture
@@ -61,14 +57,6 @@ def call(*arguments: object) -> Result:
 
 def failures(folder: Path, model: str | None = None) -> list[CheckResult]:
     return [one for one in check_host(STATIC, folder, model) if one.state is State.FAILED]
-
-
-def test_page_holds_the_models_of_which_the_first_opens(folder: Path) -> None:
-    models = json.loads((folder / INDEX).read_text())["models"]
-    assert [(model["name"], model["default"]) for model in models] == [
-        ("pears", True),
-        ("apples", False),
-    ]
 
 
 def test_commands_write_and_check_the_page(folder: Path) -> None:
@@ -109,29 +97,16 @@ def test_zip_holds_the_same_page(folder: Path) -> None:
     }
 
 
-def test_learner_engine_is_refused() -> None:
-    with pytest.raises(NotOffered, match="can't run the learner engine"):
-        write_files(STATIC, app=replace(APP, learner=True))
-
-
 def test_absent_page_is_only_noted(tmp_path: Path) -> None:
     (result,) = check_host(STATIC, tmp_path)
     assert result.state is State.NOTE
     assert "nothing to check until `write` has made it" in result.message
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param("app.js", marks=pytest.mark.slow),
-        "models/pears/model.json",
-        pytest.param(INDEX, marks=pytest.mark.slow),
-    ],
-)
-def test_changed_file_fails_with_its_name(folder: Path, path: str) -> None:
-    (folder / path).write_text("{}")
+def test_changed_file_fails_with_its_name(folder: Path) -> None:
+    (folder / "models/pears/model.json").write_text("{}")
     (failure,) = failures(folder)
-    assert failure.message.endswith(path)
+    assert failure.message.endswith("models/pears/model.json")
     assert "deploy write static --force" in failure.fix
 
 
@@ -147,7 +122,7 @@ def test_page_is_checked_at_its_address(url: str, folder: Path, models_dir: Path
     tiny(models_dir, "pears", title="Again")
     *_, result = check_url(url, host=STATIC)
     assert result.state is State.FAILED
-    (folder / INDEX).unlink()
+    (folder / RECORD).unlink()
     *_, result = check_url(url, host=STATIC)
     assert result.message == "not Loupe, or not ready (HTTP 404)"
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.check import check_host
 from deploy.comparison import CheckResult, State, find_expected
 from deploy.host import Host
-from deploy.hosts import HOSTS, get_host
+from deploy.hosts import HOSTS
 from deploy.start import StartPlan
 from deploy.trial import run_trial
 from model import Bundle
@@ -66,7 +66,7 @@ def test_app_opens_the_owners_model_and_answers_as_on_this_machine(
 
 @pytest.mark.slow
 def test_app_with_the_built_in_models_fits_the_smallest_host(tmp_path: Path) -> None:
-    results = check(get_host("render"), tmp_path)
+    results = check(HOSTS["render"], tmp_path)
     assert {result.state for result in results.values()} == {State.OK}, results
     assert "'imagenet'" in results["model"].message
     assert " of 512 MB after 2 models" in results["memory in use"].message
@@ -74,7 +74,7 @@ def test_app_with_the_built_in_models_fits_the_smallest_host(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    host = get_host("render")
+    host = HOSTS["render"]
     write_deployment(host, tmp_path, tiny_bundle)
     shutil.rmtree(tmp_path / "bundles")
     results = check(host, tmp_path)
@@ -85,18 +85,8 @@ def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: 
 
 
 @pytest.mark.slow
-def test_owners_model_is_expected_if_the_files_name_none(
-    tmp_path: Path, tiny_bundle: Bundle
-) -> None:
-    results = check(get_host("render"), tmp_path)
-    expected = "the host's files have no model 'tiny'; the app opens 'imagenet'"
-    assert results["model"].message == expected
-    assert list(results) == ["start", "model"]
-
-
-@pytest.mark.slow
 def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    host = get_host("vps-compose")
+    host = HOSTS["vps-compose"]
     edits = {"'1024'": "'128'"}
     write_deployment(host, tmp_path, tiny_bundle, edits)
     tiny(tmp_path / "bundles", "another")
@@ -107,7 +97,7 @@ def test_host_with_too_little_memory_fails(tmp_path: Path, tiny_bundle: Bundle) 
 
 
 def test_own_code_of_a_repository_runs(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    host = get_host("render")
+    host = HOSTS["render"]
     write_deployment(host, tmp_path, tiny_bundle)
     (tmp_path / "model").mkdir()
     (tmp_path / "model/__init__.py").touch()
@@ -138,8 +128,8 @@ def test_app_that_does_not_answer_photos_fails(
     code = STUB.replace("VERSION", tiny_bundle.version).replace("ANSWER", post)
     command = (sys.executable, "-c", code)
     plan = StartPlan(command, {}, "PORT", memory_mb=512, timeout_seconds=20, stop_seconds=5)
-    expected = find_expected("tiny", "the host's files have", get_host("render"))
-    results = {result.subject: result for result in run_trial(get_host("render"), plan, expected)}
+    expected = find_expected("tiny", "the host's files have", HOSTS["render"])
+    results = {result.subject: result for result in run_trial(HOSTS["render"], plan, expected)}
     assert results["model"].state is State.OK
     assert results["answers"].state is State.FAILED
     assert message in results["answers"].message

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answer.decision import Certainty, apply_thresholds, certainty
+from model.answer.decision import Certainty, apply_thresholds, certainty, certainty_rule
 from model.answer.device_words import device_words, phrase_to_json
-from model.answer.phrasing import format_percent, headline, trust_lines
+from model.answer.phrases import format_percent, headline, trust_lines
 from model.answer.prediction import Candidate, Graph, Milliseconds, Prediction
 from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
 from model.bundle.manifest import PRESENT_FROM, PredictionSetRule
 from tests.device.node import run_node
 
-CASES = 500
+CASES = 600
 EDGES = [0.0, 1e-30, 4e-7, 5e-7, 0.001, 0.1, 0.125, 0.3, 0.5, 0.9, 0.995, 0.999, 1.0]
 """Probabilities at which a rule or a rounding changes."""
 
@@ -103,7 +103,7 @@ def make_manifests(rng: random.Random) -> list[Manifest]:
     start = get_bundle("clothing").manifest
     manifests = []
     for (language, labels), multilabel, kind in product(
-        LABELS, (False, True), ("none", "empty", "set", "ood", "both")
+        LABELS, (False, True), ("none", "empty", "estimated", "set", "ood", "both")
     ):
         fields: dict[str, Any] = {"language": language, "labels": labels, "multilabel": multilabel}
         fields["threshold"] = rng.choice([None, 0.1, 0.3, 0.700001]) if multilabel else None
@@ -125,6 +125,7 @@ def make_calibration(rng: random.Random, kind: str, labels: int) -> Calibration 
         temperature=1,
         prediction_set=rule if kind in ("set", "both") else None,
         ood_threshold=rng.uniform(-1, 1) if kind in ("ood", "both") else None,
+        estimated="by hand" if kind == "estimated" else None,
     )
 
 
@@ -189,7 +190,8 @@ def make_case(rng: random.Random, manifests: list[Manifest]) -> Case:
         language=manifest.language,
         multilabel=manifest.multilabel,
         present_from=manifest.present_from,
-        calibrated=calibration is not None,
+        calibrated=manifest.is_calibrated,
+        estimated=manifest.is_estimated,
     )
     prediction = apply_thresholds(prediction, novelty, calibration)
     graph: Graph = rng.choice(["small", "full"])
@@ -289,6 +291,9 @@ def test_cases_are_of_every_kind() -> None:
     assert min(kinds[kind] for kind in Certainty) >= 10, kinds
     lines = Counter(len(case.expected()["trust_lines"]) for case in cases)
     assert min(lines[count] for count in (0, 1, 2)) >= 10, lines
+    notes = Counter(certainty_rule(case.prediction).get("note") for case in cases)
+    assert len(notes) == 3
+    assert min(notes.values()) >= 10, notes
     # Of models with a threshold of their own, some answers differ from those from one half.
     usual = [replace(case.prediction, present_from=PRESENT_FROM) for case in cases]
     pairs = zip(cases, usual, strict=True)

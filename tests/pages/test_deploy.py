@@ -147,19 +147,18 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     assert all(line.split()[0] in text(at) for line in host.sources.splitlines())
 
 
+@pytest.mark.parametrize("name", ["static", "community-cloud"])
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_static_host_is_offered_with_a_zip_of_the_page(
-    built_dir, models_dir, monkeypatch, downloads
-):
+def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatch, downloads, name):
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     bundle = tiny(models_dir)
-    at = open_page(expanded=["steps-static"])
+    at = open_page(expanded=[f"steps-{name}"])
     assert "The model runs on the visitor's device." in plain(at)
-    assert f"python -m deploy write static --model {bundle.name}" in text(at)
+    assert f"python -m deploy write {name} --model {bundle.name}" in text(at)
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
-    assert ("Unzip the download into the folder build/static" in text(at)) == handed_out
+    assert (f"Unzip the download into the folder build/{name}" in text(at)) == handed_out
     assert ("this app's models aren't for download" in plain(at)) != handed_out
 
 
@@ -182,17 +181,6 @@ def test_fields_fill_files_and_steps():
     at.text_input(key="cloud-run-PROJECT").set_value("x; rm -rf").run()
     assert "can't be put for PROJECT" in at.error[0].value.replace("\\", "")
     assert "rm -rf" not in "".join(element.value for element in at.code)
-
-
-@pytest.mark.parametrize("downloads", ["true", "false"])
-def test_page_says_when_the_model_is_left_out(models_dir, monkeypatch, downloads):
-    tiny(models_dir)
-    monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
-    at = open_page(expanded=["steps-community-cloud"])
-    handed_out = downloads == "true"
-    assert ("The download leaves the model out" in text(at)) != handed_out
-    assert ("Unzip the download into the folder build/community-cloud" in text(at)) == handed_out
-    assert len(at.get("download_button")) == 1
 
 
 def test_large_model_is_copied_by_the_command(models_dir):

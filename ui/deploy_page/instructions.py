@@ -2,7 +2,6 @@
 
 import re
 import threading
-from typing import Literal
 
 import streamlit as st
 
@@ -19,9 +18,6 @@ from model.settings import ROOT, settings
 from ui.phrasing import escape_markdown, link_urls, phrase_error
 
 __all__ = ["show_instructions"]
-
-SCROLLED_LINES = 30
-"""Longest file shown without scrolling, in lines."""
 
 ALERT_STEP = "Budget alert: "
 WRITE_STEP = "$ python -m deploy write "
@@ -77,14 +73,12 @@ def _ask_values(host: Host) -> dict[str, str]:
 
 
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
-    """Offer the host's files as a zip; return whether it holds all that `write` writes."""
-    may_hold_model = settings().downloads
-    if not host.has_server and (not may_hold_model or not find_folder(runtime_name())):
-        st.write(
-            "Make the page in a terminal, because this app's models aren't for download."
-            if not may_hold_model
-            else "Make the page in a terminal, because this app has no onnxruntime-web yet."
-        )
+    """Offer the host's files as a zip; return whether it could be."""
+    if not settings().downloads:
+        st.write("Make the files in a terminal, because this app's models aren't for download.")
+        return False
+    if not host.has_server and not find_folder(runtime_name()):
+        st.write("Make the page in a terminal, because this app has no onnxruntime-web yet.")
         return False
     try:
         files = bundle_files(app).values()
@@ -92,7 +86,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
         st.warning(phrase_error(error), icon=":material/block:")
         return False
     model_mb = sum(path.stat().st_size for path in files) / 1e6
-    if may_hold_model and model_mb > MAX_MODEL_MB:
+    if model_mb > MAX_MODEL_MB:
         st.write(
             f"This model has {model_mb:,.0f} MB, more than the {MAX_MODEL_MB} MB that this page "
             "zips. The command `python -m deploy write` below makes the same files."
@@ -101,7 +95,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
 
     def make_zip() -> bytes:
         with _one_at_a_time:
-            return zip_files(host, app, values, models=may_hold_model)
+            return zip_files(host, app, values)
 
     st.download_button(
         f"Download files for {host.title}",
@@ -112,12 +106,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
         key=f"zip-{host.name}",
         on_click="ignore",
     )
-    if not may_hold_model:
-        st.write(
-            "The download leaves the model out, because this app doesn't hand out models "
-            "(`LOUPE_DOWNLOADS=false`). Where the model is, `python -m deploy write` adds it."
-        )
-    return may_hold_model
+    return True
 
 
 def _show_step(host: Host, number: int, step: str, *, unzip: bool, is_first: bool) -> None:
@@ -144,11 +133,8 @@ def _format(text: str) -> str:
 def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
     for path, text in host.make_files(app, values).items():
         st.markdown(f"**{escape_markdown(path)}**")
-        # A scrolling box looks complete on a phone, so only long files get one. No syntax
-        # colours: some of Streamlit's are too pale to read.
-        scrolls = text.count("\n") >= SCROLLED_LINES
-        height: Literal["content"] | int = 480 if scrolls else "content"
-        st.code(text, language=None, height=height, wrap_lines=True)
+        # No syntax colours: some of Streamlit's are too pale to read.
+        st.code(text, language=None, wrap_lines=True)
     for source in host.sources.splitlines():
         # Not a caption: links in it are too pale to read.
         st.markdown(link_urls(source))

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -54,21 +54,18 @@ class Weights:
         return result.float() if result.is_floating_point() else result
 
 
-def build_network(
-    network: Network, weights: Weights, rebuilt: Mapping[int, nn.Module] | None = None
-) -> nn.Module:
+def build_network(network: Network, weights: Weights) -> nn.Module:
     """Return a network of layers of the allow-list, with its weights, for evaluation.
 
     Args:
         network: what was read.
         weights: its tensors.
-        rebuilt: modules to use in place of layers, by the layers' ``id``.
 
     Raises:
         CannotBuild: the installed packages have no such layer.
         ExportRefused: a layer replaces a method of its class, or a default with an object.
     """
-    built: dict[int, nn.Module] = dict(rebuilt or {})
+    built: dict[int, nn.Module] = {}
     parameters: dict[Tensor, nn.Parameter] = {}
 
     def build(layer: Layer, path: str) -> nn.Module:

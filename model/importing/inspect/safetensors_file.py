@@ -9,8 +9,8 @@ import math
 from typing import Any, BinaryIO
 
 from ...errors import ExportRefused
+from .export_report import printable
 from .placeholders import Storage
-from .report import printable
 from .tensors import MAX_DIMENSIONS, Tensor
 
 __all__ = ["is_safetensors", "read_safetensors"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ExportRefused
-from .report import printable
+from .export_report import printable
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import full_name
 

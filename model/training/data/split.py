@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ...text import list_some
+from .data_report import DataReport
 from .discover import Dataset, LabelledPhoto
-from .report import DataReport
 
 __all__ = ["Split", "split_groups", "split_photos"]
 

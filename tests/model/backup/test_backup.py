@@ -3,10 +3,7 @@
 import hashlib
 import json
 import os
-import signal
 import stat
-import subprocess
-import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,7 +18,7 @@ from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
 
@@ -94,17 +91,6 @@ def test_restored_files_are_private(backup: Path, tmp_path: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == 0o600 if path.is_file() else path != folder or mode == 0o700
-
-
-def test_deleted_ids_are_not_given_again(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    correction_store().delete(3)
-    back_up(tmp_path / "b.zip")
-    restore(tmp_path / "b.zip", tmp_path / "new")
-    use(tmp_path / "new", monkeypatch)
-    add_corrections("more")
-    assert [kept.id for kept in correction_store().iter_corrections()] == [1, 2, 4]
 
 
 def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> None:
@@ -203,20 +189,3 @@ def test_backup_holds_the_version_that_is_current_in_it(data: Path, tmp_path: Pa
         with zipfile.ZipFile(tmp_path / f"{number}.zip") as saved:
             version = saved.read("models/tiny/current").decode()
             assert f"models/tiny/{version}/bundle.json" in saved.namelist()
-
-
-def test_backup_holds_what_a_killed_app_left_in_its_log(data: Path, tmp_path: Path) -> None:
-    script = """
-import os, signal
-from model import load
-from model.corrections import correction_store
-from tests.model.tiny import colour
-correction_store().add_correction(load("tiny").identify(colour("red")), "last words", None)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
-    assert ended.returncode == -signal.SIGKILL
-    assert (data / f"{CORRECTIONS_FILE}-wal").stat().st_size
-    assert back_up(tmp_path / "b.zip")[0].corrections == 4
-    restore(tmp_path / "b.zip", tmp_path / "new")
-    assert labels(tmp_path / "new")[-1] == "last words"

@@ -124,12 +124,6 @@ def test_verify_names_a_damaged_file(tiny_bundle: Bundle) -> None:
     assert str(path) in result.stderr
 
 
-def test_verify_of_an_unknown_model_fails(tiny_bundle: Bundle) -> None:
-    result = run("verify", "dogs")
-    assert result.exit_code in (1, 2)
-    assert "No model named 'dogs'" in result.stderr
-
-
 def test_identify_prints_one_json_object_a_photo(photos: Path, tiny_bundle: Bundle) -> None:
     path = photos / "red.png"
     result = run("identify", "--model", "tiny", "--json", path)
@@ -256,6 +250,7 @@ def test_file_names_are_printed_unchanged(photos: Path, name: str) -> None:
         (["identify", "--model", "tiny", "--top", "0", "x.jpg"], "Invalid value"),
         (["identify", "--model", "tiny"], "Missing argument"),
         (["show", "dogs"], "no-such-model"),
+        (["verify", "dogs"], "No model named 'dogs'"),
         (["show", "../.."], "no-such-model"),
         (["evaluate", "tiny", "no-such-folder"], "does not exist"),
         (["dance"], "No such command"),
@@ -277,30 +272,6 @@ def test_folder_without_photos_is_a_usage_error(tiny_bundle: Bundle, tmp_path: P
     result = run("identify", "--model", "tiny", tmp_path / "nothing")
     assert result.exit_code == 2
     assert "No photos found in the given paths" in result.stderr
-
-
-def test_command_runs_as_a_process(photos: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json", "-", photos],
-        cwd=ROOT,
-        input=(photos / "more/blue.png").read_bytes(),
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert result.returncode == 0
-    assert result.stderr == b"7 photos: 7 identified.\n"
-    printed = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [line["answer"] for line in printed] == [
-        "blue",
-        "black",
-        "green",
-        "red",
-        "white",
-        "yellow",
-        "blue",
-    ]
-    assert all(list(line) == KEYS for line in printed)
 
 
 def test_ctrl_c_prints_a_summary_and_exits_with_130(photos: Path) -> None:

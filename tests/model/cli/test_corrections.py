@@ -75,14 +75,6 @@ def test_export_and_its_earlier_form_write_the_same(red: Prediction, tmp_path: P
             assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
 
 
-def test_help_names_the_commands_and_missing_arguments_fail(red: Prediction) -> None:
-    result = run("corrections", "--help")
-    assert result.exit_code == 0
-    assert {"list", "delete", "export"} <= set(result.stdout.split())
-    assert run("corrections").exit_code == 2
-    assert run("corrections", "delete").exit_code == 2
-
-
 def test_export_into_a_missing_folder_is_exit_2(red: Prediction, tmp_path: Path) -> None:
     result = run("corrections", tmp_path / "nowhere" / "out.zip")
     assert result.exit_code == 2

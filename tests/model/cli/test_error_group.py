@@ -2,9 +2,6 @@
 
 import errno
 import os
-import signal
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -14,21 +11,6 @@ from click.testing import CliRunner, Result
 
 from model import errors
 from model.cli.error_group import ErrorGroup, require_full_install
-from model.settings import ROOT
-
-ENDLESS_COMMAND = """
-import time
-import click
-from model.cli.error_group import ErrorGroup
-
-@click.command()
-def wait():
-    print("ready", flush=True)
-    while True:  # signal.pause() would miss a signal that comes just before it.
-        time.sleep(0.05)
-
-ErrorGroup(commands=[wait])(["wait"])
-"""
 
 
 def run(command: str) -> Result:
@@ -78,22 +60,6 @@ def test_locked_folder_is_named_with_a_remedy() -> None:
     assert result.stderr == (
         "Error: /models/forms: Permission denied. Choose a folder that you can write to. [file]\n"
     )
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a child process")
-def test_ctrl_c_exits_with_130() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_COMMAND],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stderr) == (130, "Stopped.\n")
 
 
 def test_missing_package_is_named_with_the_install_command() -> None:

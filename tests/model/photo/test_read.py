@@ -84,29 +84,17 @@ def test_jpeg_without_end_marker_is_complete() -> None:
     assert read(data + b"trailing bytes").image.tobytes() == opened_by_pillow(data).tobytes()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_complete_jpegs_are_never_rejected(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    for _ in range(40):
-        width, height, quality = random.integers((1, 1, 5), (200, 200, 100))
-        picture = drawn(int(width), int(height), int(random.integers(1000)))
-        if random.random() < 0.3:
-            picture = Image.new("RGB", picture.size, tuple(random.integers(0, 256, 3).tolist()))
-        data = encoded(picture, "JPEG", quality=int(quality), optimize=bool(random.random() < 0.5))
-        assert read(data, resize=32).size == picture.size
-
-
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize(
     ("size", "resize", "decoded"),
     [
-        ((2048, 1024), 256, (1024, 512)),
-        ((2048, 1022), 256, (2048, 1022)),
-        ((2046, 4096), 256, (1023, 2048)),
-        ((2048, 2048), 256, (512, 512)),
-        ((2048, 2048), 128, (256, 256)),
-        ((2048, 2048), 32, (256, 256)),
-        ((2050, 1030), 224, (1025, 515)),
+        ((512, 256), 64, (256, 128)),
+        ((512, 254), 64, (512, 254)),
+        ((510, 1024), 64, (255, 512)),
+        ((512, 512), 64, (128, 128)),
+        ((512, 512), 32, (64, 64)),
+        ((512, 512), 8, (64, 64)),
+        ((514, 258), 56, (257, 129)),
     ],
 )
 def test_jpeg_decoder_scales_while_both_sides_stay_twice_the_recipe(
@@ -213,7 +201,7 @@ def test_photo_from_image_copies_it() -> None:
     assert image.tobytes() == drawn(96, 64).tobytes()
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 def test_photo_from_opened_file_equals_read(format: str) -> None:
     data = encoded(drawn(96, 64), format, exif=turned(6))
     opened = Image.open(io.BytesIO(data))
@@ -222,15 +210,9 @@ def test_photo_from_opened_file_equals_read(format: str) -> None:
     assert photo.size == (64, 96)
     assert photo.image.tobytes() == read(data).image.tobytes()
     assert photo.image.info == {}
-    assert opened.size == (96, 64)
-    assert opened.getexif()[0x0112] == 6
-
-
-def test_photo_from_opened_tiff_is_turned_once() -> None:
-    """Pillow itself turns a TIFF while it decodes it."""
-    data = encoded(drawn(96, 64), "TIFF", exif=turned(6))
-    photo = Photo.from_image(Image.open(io.BytesIO(data)))
-    assert photo.image.tobytes() == read(data).image.tobytes()
+    if format != "TIFF":  # which Pillow itself turns while it decodes
+        assert opened.size == (96, 64)
+        assert opened.getexif()[0x0112] == 6
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK"])

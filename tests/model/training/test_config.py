@@ -11,6 +11,8 @@ def test_saved_config_loads_unchanged(tmp_path: Path) -> None:
     config = TrainingConfig.create(
         folder=tmp_path, name="forms", size=64, minutes=20, models_dir=tmp_path / "models"
     )
+    config = config.model_copy(update={"hyperparameters": Hyperparameters(lr=4e-4, magnitude=3)})
+    assert TrainingConfig.load(tmp_path) is None
     config.save(tmp_path)
     assert TrainingConfig.load(tmp_path) == config
     assert config.image_size == 64
@@ -20,12 +22,3 @@ def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     config = TrainingConfig.create(folder=Path("photos"), name="forms", unknown=(Path("noise"),))
     assert (config.folder, config.unknown) == (tmp_path / "photos", (tmp_path / "noise",))
-
-
-def test_saved_hyperparameters_load_unchanged(tmp_path: Path) -> None:
-    assert Hyperparameters.load(tmp_path) is None
-    hyperparameters = Hyperparameters(lr=4e-4, magnitude=3)
-    hyperparameters.save(tmp_path)
-    assert Hyperparameters.load(tmp_path) == hyperparameters
-    (tmp_path / Hyperparameters.file_name).write_text("{")
-    assert Hyperparameters.load(tmp_path) is None

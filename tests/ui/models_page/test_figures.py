@@ -2,15 +2,15 @@
 
 import pytest
 
-from model.bundle import ModelCard, ReliabilityBin, get_bundle
+from model.bundle import ModelCard, ReliabilityBin, get_bundle, read_small_card
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (
     describe_mix_ups,
     describe_turned_away,
-    detector_rows,
     format_auroc,
+    graph_rows,
     mistakes_frame,
 )
 from ui.models_page.reliability import describe_typical_bin
@@ -66,13 +66,6 @@ def test_reliability_has_a_typical_example(bins, sentence):
     assert describe_typical_bin(points) == sentence
 
 
-def test_detectors_are_sorted_best_first():
-    rows = detector_rows(ModelCard.model_validate(CARD))
-    assert [row["AUROC"] for row in rows] == ["0.973", "0.882"]
-    assert rows[0]["Method"].endswith("(used)")
-    assert [row["Size"] for row in rows] == ["2.4 kB", "none"]
-
-
 def test_only_a_perfect_auroc_is_1():
     assert [format_auroc(value) for value in (0.8024, 0.9995, 1.0)] == ["0.802", "0.999", "1.000"]
 
@@ -83,3 +76,22 @@ def test_names_of_mistakes_are_no_formulas():
     table = mistakes_frame(card, ("=1+1", "+cmd", *LABELS[2:]))
     texts = table[["Actual", "Predicted", "Photo"]].to_numpy().flat
     assert list(texts) == ["'=1+1", "'+cmd", "'=cmd|x"]
+
+
+def test_rows_compare_both_graphs():
+    bundle = get_bundle("clothing")
+    rows = {row[""]: row for row in graph_rows(bundle, read_small_card(bundle))}
+    assert list(rows) == [
+        "Accuracy",
+        "Prediction-set coverage",
+        "Calibration error",
+        "Calibration error before calibration",
+        "Known photos accepted",
+        "Accepted of *near*",
+        "Accepted of *photographs*",
+    ]
+    assert rows["Accuracy"]["Full graph"] == "94.4% (95% CI 91.5–96.4%)"
+    assert all(row["Full graph"] and row["Small graph"] for row in rows.values())
+    # A model without calibration has fewer.
+    bundle = get_bundle("imagenet")
+    assert [row[""] for row in graph_rows(bundle, read_small_card(bundle))] == ["Accuracy"]

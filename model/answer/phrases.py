@@ -1,0 +1,237 @@
+"""An answer in words, in any medium: headline, track record, names of labels, numbers.
+
+A phrase marks its labels, so that a page can escape them or name their language.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..bundle import Manifest, Metric, ModelCard, SmallCard
+from ..text import clean
+from .decision import certainty_rule
+from .prediction import Prediction
+from .words import WORDS
+
+__all__ = [
+    "Phrase",
+    "ShownLabel",
+    "answer_record",
+    "article",
+    "false_rejections",
+    "format_percent",
+    "headline",
+    "label_summary",
+    "name_label",
+    "plausible_record",
+    "shorten",
+    "spell_number",
+    "trust_lines",
+]
+
+# Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
+# know more cost 29 MB of memory and a second at start, which is too much for an article.
+TAKES_AN = re.compile(
+    r"(?i:(?!e[uw]|uni(?!n)|u[bcfhjkqrst][aeiou]|use|one\b|once)[aeiou]|hour|honest|heir)"
+    r"|[FHLMNRSX](?:[A-Z\d-]|$)"
+)
+# Mass nouns take no article: "an outwear" is wrong.
+MASS_NOUN = re.compile(r"(?i)wear$")
+SINGULAR_S = re.compile(r"(ss|us|is|as|ops|^lens|[A-Z]\w*s)$")
+NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+MAX_LABEL_LENGTH = 60
+MAX_LABEL_LENGTH_IN_SUMMARY = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLabel:
+    """A label in a phrase, which comes from a bundle and is in the bundle's language."""
+
+    text: str
+
+
+Phrase = tuple[str | ShownLabel, ...]
+"""Text with its labels marked."""
+
+
+def headline(prediction: Prediction) -> Phrase:
+    """Return an answer in words."""
+    return _capitalize(_fill(certainty_rule(prediction)["headline"], prediction))
+
+
+def trust_lines(
+    prediction: Prediction, manifest: Manifest | None, small: SmallCard | None = None
+) -> list[Phrase]:
+    """Return how far to trust an answer: up to two lines.
+
+    Args:
+        prediction: of any certainty.
+        manifest: of the version that answered; None if it no longer exists.
+        small: the small graph's figures, for answers of that graph.
+    """
+    rule, lines = certainty_rule(prediction), []
+    if "note" in rule:
+        lines.append(_fill(rule["note"], prediction))
+    is_full = prediction.graph == "full"
+    measured = small if small and small.card and not is_full else manifest
+    # A card has no track record of answers with several labels.
+    if measured is None or measured.card is None or "record" not in rule:
+        return lines
+    if rule["record"] == "unknown":
+        record = false_rejections(measured.metric("kept"))
+    elif rule["record"] == "plausible":
+        record = plausible_record(measured.metric("coverage"))
+    else:
+        record = answer_record(measured.card, prediction.top(1)[0].index)
+    is_other = measured is manifest and not is_full
+    end = WORDS["testing"]["other_graph" if is_other else "same_graph"]
+    return [*lines, _phrase(*record, end)] if record else lines
+
+
+def _fill(template: str, prediction: Prediction) -> Phrase:
+    """Return a template of ``words.json`` with its placeholders filled."""
+    parts: list[str | ShownLabel] = []
+    for index, piece in enumerate(PLACEHOLDER.split(template)):
+        parts += _value(piece, prediction) if index % 2 else [piece]
+    return _phrase(*parts)
+
+
+def _value(name: str, prediction: Prediction) -> Phrase:
+    top_label, language = prediction.top(1)[0].label, prediction.language
+    match name:
+        case "top":
+            return name_label(top_label, language)
+        case "closest":
+            return (_shown(top_label),)
+        case "things":
+            return (spell_number(len(prediction.labels)),)
+        case "percent":
+            return (format_percent(prediction.top(1)[0].probability),)
+        case "present":
+            labels = list(prediction.answer or ())
+        case "plausible":
+            labels = [candidate.label for candidate in prediction.prediction_set or ()]
+        case _:
+            raise KeyError(name)
+    names = [name_label(label, language) for label in labels]
+    return _join(names, WORDS["conjunctions"][name])
+
+
+def _phrase(*parts: str | ShownLabel) -> Phrase:
+    """Return a phrase in which no text is empty or follows another text."""
+    phrase: list[str | ShownLabel] = []
+    for part in parts:
+        if isinstance(part, str) and phrase and isinstance(phrase[-1], str):
+            phrase[-1] += part
+        elif part:
+            phrase.append(part)
+    return tuple(phrase)
+
+
+def _capitalize(phrase: Phrase) -> Phrase:
+    first, *rest = phrase
+    text = first if isinstance(first, str) else first.text
+    text = text[:1].upper() + text[1:]
+    return (text if isinstance(first, str) else ShownLabel(text), *rest)
+
+
+def _join(phrases: Sequence[Phrase], conjunction: str) -> Phrase:
+    """Return 'a', 'a or b', 'a, b or c'."""
+    parts: list[str | ShownLabel] = []
+    for index, phrase in enumerate(phrases):
+        if index:
+            parts.append(f" {conjunction} " if index == len(phrases) - 1 else ", ")
+        parts += phrase
+    return _phrase(*parts)
+
+
+def _shown(label: str, max_length: int = MAX_LABEL_LENGTH) -> ShownLabel:
+    return ShownLabel(shorten(clean(label), max_length))
+
+
+def label_summary(labels: Sequence[str]) -> Phrase:
+    """Return how many labels there are and the first few: 'ten things: hat, shirt and eight more'.
+
+    At least one label.
+    """
+    shown = labels if len(labels) <= 4 else labels[:3]
+    names: list[Phrase] = [(_shown(label, MAX_LABEL_LENGTH_IN_SUMMARY),) for label in shown]
+    if len(shown) < len(labels):
+        names.append((f"{spell_number(len(labels) - len(shown))} more",))
+    things = "one thing" if len(labels) == 1 else f"{spell_number(len(labels))} things"
+    return _phrase(f"{things}: ", *_join(names, "and"))
+
+
+def name_label(label: str, language: str) -> Phrase:
+    """Return a label with its article if it takes one."""
+    prefix = article(label) if language == "en" else ""
+    return _phrase(prefix and f"{prefix} ", _shown(label))
+
+
+def article(label: str) -> str:
+    """Return 'a' or 'an'; empty for a plural, a mass noun or a label in another script."""
+    words = re.sub(r"\s*\(.*\)$", "", label).split()
+    if not words or not label.isascii():
+        return ""
+    last = words[-1]
+    if MASS_NOUN.search(last):
+        return ""
+    if last.lower().endswith("s") and not SINGULAR_S.search(last):
+        return ""
+    return "an" if TAKES_AN.match(words[0]) else "a"
+
+
+def answer_record(card: ModelCard, index: int) -> Phrase:
+    """Return how often an answer was right on held-out photos, to be followed by " in tests"."""
+    count, correct = card.outcomes.get(index, (0, 0))
+    if not count:
+        return (f"None of {card.photos:,} photos got this answer",)
+    verdict = "Right" if correct else "Wrong"
+    if count == 1:
+        return (f"{verdict} the only time it said this",)
+    if correct in (0, count):
+        return (f"{verdict} all {count:,} times it said this",)
+    return (f"Right {correct:,} of the {count:,} times it said this",)
+
+
+def plausible_record(metric: Metric | None) -> Phrase:
+    """Return how often the plausible labels contained the right one, as ``answer_record`` does.
+
+    ``metric`` is *coverage*. Without it, the phrase is empty.
+    """
+    if metric is None:
+        return ()
+    return (f"One of the words it named was right {round(100 * metric.value)} of 100 times",)
+
+
+def false_rejections(metric: Metric | None) -> Phrase:
+    """Return how often a model wrongly said "none of these", to be followed by " in tests".
+
+    ``metric`` is the one of accepted known photos, named *kept*. Without it, the phrase is empty.
+    """
+    if metric is None:
+        return ()
+    rejected = metric.photos - round(metric.value * metric.photos)
+    number = {0: "none", 1: "one"}.get(rejected, f"{rejected:,}")
+    photos = f"{metric.photos:,} photos of things it does know"
+    return (f"It also said this about {number} of {photos}",)
+
+
+def shorten(text: str, max_length: int = MAX_LABEL_LENGTH) -> str:
+    """Return text of at most ``max_length`` characters, with an ellipsis if it was cut."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1].rstrip()}…"
+
+
+def spell_number(count: int) -> str:
+    """Return a number in words up to twelve, with separators above."""
+    return NUMBER_WORDS[count] if 0 <= count < len(NUMBER_WORDS) else f"{count:,}"
+
+
+def format_percent(share: float) -> str:
+    """Return a share as a rounded percentage: 94%, 3.1%, <0.1%."""
+    rule = next(r for r in WORDS["percent"] if "below" not in r or share < r["below"])
+    if "text" in rule:
+        return rule["text"]
+    return f"{min(share, rule.get('at_most', share)):.{rule['digits']}%}"

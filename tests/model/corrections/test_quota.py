@@ -1,0 +1,214 @@
+"""``model.corrections.quota``: what visitors may add, in both databases, under concurrency."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from model import Photo, Prediction
+from model.corrections import CorrectionStore, correction_store
+from model.corrections.quota import Limits
+from model.corrections.store import TABLE
+from model.errors import CorrectionsFull, TooManyCorrections
+from model.settings import ROOT, settings
+from model.storage import disk
+from tests.model.tiny import colour
+
+JPEG = Photo.from_image(colour("red")).to_jpeg()
+MANY = 10**9
+
+Open = Callable[..., CorrectionStore]
+
+
+@pytest.fixture
+def limited(database_url: str) -> Iterator[Open]:
+    """Open a store with limits: ``limited(count=3)``."""
+    stores: list[CorrectionStore] = []
+
+    def start(
+        count: int = MANY, photo_bytes: int = MANY, per_minute: int = MANY
+    ) -> CorrectionStore:
+        stores.append(CorrectionStore(database_url, Limits(count, photo_bytes, per_minute)))
+        return stores[-1]
+
+    yield start
+    for store in stores:
+        store.close()
+
+
+def shift(store: CorrectionStore, seconds: int) -> None:
+    """Move all corrections in time."""
+    rows = [(kept.id, kept.created) for kept in store.iter_corrections()]
+    with store._engine.begin() as connection:
+        for number, created in rows:
+            moved = created + timedelta(seconds=seconds)
+            connection.execute(update(TABLE).where(TABLE.c.id == number).values(created=moved))
+
+
+def test_number_is_limited_until_some_are_deleted(limited: Open, red: Prediction) -> None:
+    store = limited(count=2)
+    first, _ = (store.add_correction(red, label) for label in "ab")
+    with pytest.raises(CorrectionsFull, match=r"limit for corrections \(2\)"):
+        store.add_correction(red, "c")
+    store.delete(first)
+    store.add_correction(red, "c")
+    assert [kept.label for kept in store.iter_corrections()] == ["b", "c"]
+
+
+def test_none_are_saved_if_they_are_switched_off(limited: Open, red: Prediction) -> None:
+    with pytest.raises(CorrectionsFull, match="saves no corrections"):
+        limited(count=0).add_correction(red, "a")
+
+
+def test_photos_are_limited_in_bytes_and_labels_are_not(limited: Open, red: Prediction) -> None:
+    store = limited(photo_bytes=2 * len(JPEG))
+    for label in "ab":
+        store.add_correction(red, label, JPEG)
+    with pytest.raises(CorrectionsFull, match="without the photo"):
+        store.add_correction(red, "c", JPEG)
+    store.add_correction(red, "c")
+    assert store.count() == 3
+
+
+def test_rate_is_limited_for_all_together(limited: Open, red: Prediction) -> None:
+    store, other = limited(per_minute=2), limited(per_minute=2)
+    store.add_correction(red, "a")
+    shift(store, -50)
+    other.add_correction(red, "b")
+    for each in (store, other):
+        with pytest.raises(TooManyCorrections, match=r"Try again in \d+ s") as caught:
+            each.add_correction(red, "c")
+        # The oldest was saved 50 seconds ago.
+        assert 1 <= caught.value.retry_after <= 10
+    shift(store, -11)
+    store.add_correction(red, "c")
+
+
+def test_clock_that_was_set_back_blocks_for_a_minute_at_most(
+    limited: Open, red: Prediction
+) -> None:
+    store = limited(per_minute=1)
+    store.add_correction(red, "a")
+    shift(store, 3600)
+    store.add_correction(red, "b")
+    assert store.count() == 2
+
+
+def test_full_disk_refuses_before_sqlite_fails(
+    tmp_path: Path, red: Prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'r.sqlite'}"
+    monkeypatch.setattr(disk, "RESERVED_BYTES", 2**60)
+    with closing(CorrectionStore(url, Limits(MANY, MANY, MANY))) as store:
+        with pytest.raises(CorrectionsFull, match="disk"):
+            store.add_correction(red, "a")
+        assert store.count() == 0
+
+
+def test_sixteen_threads_keep_the_limit(limited: Open, red: Prediction) -> None:
+    store = limited(count=25)
+
+    def write(number: int) -> int:
+        saved = 0
+        for i in range(3):
+            try:
+                store.add_correction(red, f"{number} {i}", JPEG)
+                saved += 1
+            except CorrectionsFull:
+                pass
+        return saved
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(write, range(16))) == store.count() == 25
+
+
+WRITER = """
+import sys
+import numpy as np
+from model.corrections import CorrectionStore
+from model.corrections.quota import Limits
+from model.errors import CorrectionsFull, TooManyCorrections
+from model.answer.prediction import Milliseconds, Prediction
+
+times = Milliseconds(0, 0, 0, 0)
+prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)
+print("ready", flush=True)
+sys.stdin.readline()
+store = CorrectionStore(sys.argv[1], Limits(*map(int, sys.argv[2:])))
+saved = 0
+for number in range(30):
+    try:
+        store.add_correction(prediction, str(number))
+        saved += 1
+    except (CorrectionsFull, TooManyCorrections):
+        pass
+print(saved)
+"""
+
+
+@pytest.mark.parametrize("limits", [(25, MANY, MANY), (MANY, MANY, 25)])
+def test_processes_create_one_database_and_keep_the_limit_together(
+    database_url: str, limits: tuple[int, ...]
+) -> None:
+    command = [sys.executable, "-c", WRITER, database_url, *map(str, limits)]
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+        for _ in range(2)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    counts = []
+    for process in started:
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        counts.append(int(output))
+    with closing(CorrectionStore(database_url)) as store:
+        assert sum(counts) == store.count() == 25
+
+
+def test_repeated_correction_replaces_the_first(limited: Open, red: Prediction) -> None:
+    store = limited(count=2)
+    first, second = (store.add_correction(red, label) for label in "ab")
+    # Also when there is no room for another.
+    assert store.add_correction(red, "a", JPEG, repeats=first) == first
+    assert (store.count(), store.get_photo(first)) == (2, JPEG)
+    assert store.add_correction(red, "a", repeats=first) == first
+    assert store.get_photo(first) is None
+    # The owner deleted it meanwhile: its number is not used again.
+    store.delete(first)
+    assert store.add_correction(red, "a", repeats=first) > second
+
+
+def test_refused_repetition_keeps_the_first(limited: Open, red: Prediction) -> None:
+    store = limited(photo_bytes=0)
+    first = store.add_correction(red, "a")
+    with pytest.raises(CorrectionsFull):
+        store.add_correction(red, "a", JPEG, repeats=first)
+    (kept,) = store.iter_corrections()
+    assert (kept.id, kept.has_photo) == (first, False)
+
+
+def test_app_has_the_limits_of_its_settings(
+    data_folder: Path, red: Prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Limits.from_settings() == Limits(10_000, 500 * 2**20, 60)
+    monkeypatch.setenv("LOUPE_CORRECTIONS_MAX", "1")
+    settings.cache_clear()
+    correction_store.cache_clear()
+    correction_store().add_correction(red, "a")
+    with pytest.raises(CorrectionsFull):
+        correction_store().add_correction(red, "b")
+    correction_store().close()
+    correction_store.cache_clear()

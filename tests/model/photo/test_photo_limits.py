@@ -1,0 +1,142 @@
+"""Tests of ``model.photo.photo_limits``: pixels, memory, and large photos one at a time."""
+
+import threading
+import time
+import tracemalloc
+
+import pytest
+from PIL import Image
+
+from model import photo as module
+from model.errors import PhotoTooSmall, TooManyPixels
+from model.photo import FORMATS, MAX_PIXELS, Photo, photo_limits, read
+from model.photo.formats import BYTES_PER_PIXEL
+from tests.photos import drawn, encoded, png
+
+
+def blank_png(width: int, height: int, colour: int = 0) -> bytes:
+    row = bytes(1 + width * {0: 1, 2: 3, 6: 4}[colour])
+    return png(width, height, 8, colour, row * height)
+
+
+def test_largest_phone_photo_is_within_the_limit() -> None:
+    assert MAX_PIXELS >= 8160 * 6120
+    data = encoded(Image.new("L", (8160, 6120), 99), "JPEG")
+    photo = read(data, memory_mb=512)
+    assert photo.size == (8160, 6120)
+    assert photo.image.size == (1020, 765)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (15, 200), (200, 15)])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
+def test_photo_of_a_few_pixels_is_rejected(
+    size: tuple[int, int], format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_limits, "MIN_SIDE_PX", 16)
+    with pytest.raises(PhotoTooSmall, match=rf"{size[0]} × {size[1]} pixels.*at least 16 pixels"):
+        read(encoded(drawn(*size), format))
+    with pytest.raises(PhotoTooSmall):
+        Photo.from_image(drawn(*size))
+    assert read(encoded(drawn(16, 16), format)).size == (16, 16)
+
+
+def test_photo_over_the_pixel_limit_is_rejected() -> None:
+    data = encoded(Image.new("L", (8200, 6120)), "JPEG")
+    with pytest.raises(TooManyPixels, match="51 megapixels; the limit is 50"):
+        read(data)
+
+
+def test_pixel_budget_follows_memory() -> None:
+    data = blank_png(4000, 3000)
+    assert read(data, memory_mb=512).size == (4000, 3000)
+    with pytest.raises(TooManyPixels, match="megapixels, more than this server has memory for"):
+        read(data, memory_mb=256)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("format", FORMATS)
+def test_twelve_megapixels_fit_a_small_host(format: str, orientation: int) -> None:
+    """4032 × 3024 on 512 MB, judged by header alone."""
+    rotated_peak = photo_limits.BYTES_PER_PIXEL_ROTATED if orientation > 1 else 0
+    peak = max(BYTES_PER_PIXEL[format][0], rotated_peak)
+    photo_limits.check_memory((4032, 3024), peak * 4032 * 3024, 512)
+
+
+def test_narrow_jpeg_that_cannot_be_scaled_keeps_to_the_budget() -> None:
+    data = encoded(Image.new("RGB", (50_000, 1000), "teal"), "JPEG", quality=30)
+    with pytest.raises(TooManyPixels):
+        read(data, memory_mb=512)
+    assert read(data, memory_mb=512, resize=125).image.size == (12_500, 250)
+
+
+def test_progressive_jpeg_is_charged_for_all_its_pixels() -> None:
+    image = Image.new("RGB", (6000, 4000), "teal")
+    small = encoded(image, "JPEG", progressive=True)
+    assert read(small, memory_mb=512).size == (6000, 4000)
+    with pytest.raises(TooManyPixels):
+        read(small, memory_mb=380)
+    assert read(encoded(image, "JPEG"), memory_mb=256).size == (6000, 4000)
+
+
+def test_large_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+    loaded = module._load
+
+    def slow(opened: list) -> Image.Image:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.05)
+        image = loaded(opened)
+        inside.pop()
+        return image
+
+    monkeypatch.setattr(module, "_load", slow)
+    large, small = blank_png(3000, 3000), blank_png(30, 30)
+    assert largest_together(large, most) == 1
+    assert largest_together(small, most) > 1
+
+
+def largest_together(data: bytes, most: list[int]) -> int:
+    most.clear()
+    threads = [threading.Thread(target=read, args=(data,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return max(most)
+
+
+def test_threads_read_the_same_as_one_thread() -> None:
+    files = [encoded(drawn(200, 150, n), form) for n, form in enumerate(FORMATS)]
+    alone = [read(data).image.tobytes() for data in files]
+    failed: list[int] = []
+
+    def work() -> None:
+        failed.extend(
+            n
+            for _ in range(5)
+            for n, data in enumerate(files)
+            if read(data).image.tobytes() != alone[n]
+        )
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+
+
+def test_repeated_reading_leaks_no_memory() -> None:
+    files = [encoded(drawn(200, 150), form) for form in FORMATS]
+    for data in files:
+        read(data)
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            for data in files:
+                read(data)
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()
