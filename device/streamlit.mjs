@@ -154,11 +154,19 @@ class Screen {
     if (this.#view) this.#view.update(options);
     else this.#view = mountViewfinder(this.#parent, options);
     if (isOther) {
-      // Below a widget of Streamlit's, nothing is loaded before it is needed.
-      if (data.capture) this.#identifier.start();
+      this.#start();
       previous?.close();
     }
     return isOther;
+  }
+
+  /** Begin to load the model, unless the visitor is to be asked first where it sees the photo. */
+  #start() {
+    const { entry } = this.#view;
+    const isAsked = entry?.photo && entry.answer?.prediction.model !== this.#model;
+    const isStarted = this.#identifier.state.device !== "off";
+    // Below a widget of Streamlit's, nothing is loaded before it is needed.
+    if (this.#data.capture && !isAsked && !isStarted) this.#identifier.start();
   }
 
   #options() {
@@ -172,6 +180,7 @@ class Screen {
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
       models: data.models,
       model: this.#model,
+      placeOf: (name) => this.#placeOf(name),
       samples: data.capture ? data.samples : [],
       what: data.words,
       theme,
@@ -206,6 +215,7 @@ class Screen {
     else if (this.#data.models.some(({ name }) => name === model)) this.#chosen = model;
     this.#open(this.#token);
     if (this.#identifier.model !== this.#model) this.#follow(this.#data);
+    this.#start();
   }
 
   /** Let the app follow a choice that no answer brings along. */
@@ -230,19 +240,29 @@ class Screen {
     }
     this.#chosen = name;
     this.#follow(this.#data);
-    this.#view.identifyAgain({ place: this.#place });
+    this.#look();
   }
 
-  /** Where the open photo is identified: here if the browser has the model's files. */
-  get #place() {
-    return this.#data.run === "auto" && this.#ready.has(this.#model) ? "device" : null;
+  /** Return where a model would get the open photo; null if that is still to be chosen. */
+  #placeOf(name) {
+    const { downloads, run } = this.#data;
+    if (run === "server" || !downloads) return "server";
+    if (this.#ready.has(name)) return "device";
+    const { reason } = this.#identifier.state;
+    return run === "auto" && reason !== null ? "server" : null;
+  }
+
+  /** Identify the open photo by the present model, on this device if that has its files. */
+  #look() {
+    const isHere = this.#placeOf(this.#model) === "device";
+    this.#view.identifyAgain({ place: isHere ? "device" : null });
   }
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
   #identifyAgain(previousData) {
     const isSameWay = !differ(previousData, this.#data, ["run", "downloads", "engine"]);
     const model = this.#view.entry?.answer?.prediction.model;
-    if (!isSameWay || model !== this.#model) this.#view.identifyAgain({ place: this.#place });
+    if (!isSameWay || model !== this.#model) this.#look();
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */

@@ -7,6 +7,8 @@ import { createLabel, phraseNodes } from "./phrasing.mjs";
 import { formatOf } from "./promise.mjs";
 
 const ROWS = 5;
+/** Places where another model sees the photo. */
+const PLACES = { device: "On this device", server: "On the server" };
 /** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
@@ -30,15 +32,20 @@ export function createLines({ lines, language }) {
   return lines.map((line) => h("p.vf-sub", ...phraseNodes(line, language)));
 }
 
+/** Return an element whose `--value` is a share in percent. */
+function createMark(selector, share, properties = {}) {
+  const mark = h(selector, properties);
+  mark.style.setProperty("--value", String(share * 100));
+  return mark;
+}
+
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
 export function createBars(answer, rowCount = ROWS) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
   const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
-    const bar = h("i.vf-bar");
-    bar.style.setProperty("--value", String(probability * 100));
     const head = h("div", { role: "rowheader" }, createLabel(label, answer.language));
-    const track = h("div.vf-track", { ariaHidden: "true" }, bar);
+    const track = h("div.vf-track", { ariaHidden: "true" }, createMark("i.vf-bar", probability));
     const share = h("div", { role: "cell" }, answer.percents[index]);
     const row = h("div.vf-row", { role: "row" }, head, track, share);
     row.toggleAttribute("data-named", isNamed.has(label));
@@ -53,10 +60,32 @@ export function createBars(answer, rowCount = ROWS) {
 }
 
 /**
- * Return what to try after an answer that names nothing: the other models, those that know most
- * first, as the likeliest to know this.
+ * Return the ruler of a live answer and its next two labels. Its height never changes.
+ */
+export function createRuler(answer) {
+  const { candidates } = answer.prediction;
+  const ruler = h("div.vf-ruler", { ariaHidden: "true" });
+  for (let at = 0; at <= 100; at += 10) {
+    const tick = createMark("i.vf-tick", at / 100);
+    tick.toggleAttribute("data-tall", [0, 50, 90, 100].includes(at));
+    ruler.append(tick);
+  }
+  if (answer.certainty === "unknown") return [ruler, ...createLines(answer).slice(0, 1)];
+  ruler.append(createMark("i.vf-value", candidates[0].probability));
+  const rows = candidates.slice(1, 3).map(({ label, probability }, index) => {
+    const hairline = createMark("i.vf-hairline", probability, { ariaHidden: "true" });
+    const name = h("span", createLabel(label, answer.language));
+    const share = h("span", answer.percents[index + 1]);
+    return h("div.vf-next-label", name, hairline, share);
+  });
+  return [ruler, ...rows];
+}
+
+/**
+ * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
+ * to know this, then the others.
  *
- * @param {import("./types").Model[]} models
+ * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
  * @param {(name: string) => void} onModel
  */
@@ -64,13 +93,28 @@ export function createWaysOn(models, current, onModel) {
   const others = models
     .filter(({ name }) => name !== current)
     .toSorted((one, other) => other.count - one.count);
-  const items = others.map(({ name, title, language, knows }) => {
+  const [first, ...items] = others.map(({ name, title, language, knows, place }) => {
+    const line = [...knows, `. ${PLACES[place] ?? "Asks you first"}`];
     const heading = ["Try “", h("bdi", title), "”"];
     const properties = { type: "button", onclick: () => onModel(name) };
-    const caption = createCaption(heading, phraseNodes(knows, language));
-    return h("li", h("button.vf-way", properties, createIcon("swap"), caption, createIcon("next")));
+    const caption = createCaption(heading, phraseNodes(line, language));
+    const parts = [createIcon("swap"), caption, createIcon("next")];
+    return h("li", h("button.vf-way", properties, ...parts));
   });
-  return items.length ? [h("ul.vf-ways-on", ...items)] : [];
+  if (!first) return [];
+  const titles = others.slice(1).map(({ title }) => h("bdi", title));
+  return [h("ul.vf-ways-on", first, ...foldModels(items, titles))];
+}
+
+/** Return several models as one item that opens, a single one as it is. */
+function foldModels(items, titles) {
+  if (items.length < 2) return items;
+  const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));
+  const caption = createCaption(["Other models"], names);
+  const summary = h("summary.vf-way", createIcon("more"), caption, createIcon("down"));
+  const details = h("details", summary, h("ul", ...items));
+  details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });
+  return [h("li", details)];
 }
 
 /** Return the samples, each a button that takes its photo. */

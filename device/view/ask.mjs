@@ -4,7 +4,7 @@
  */
 
 import { waitFor } from "../engine/abort.mjs";
-import { createCaption, createDialog, createIcon, h } from "./elements.mjs";
+import { createButton, createCaption, createDialog, createIcon, h } from "./elements.mjs";
 import { engineOf, modesOf, partOf } from "./promise.mjs";
 
 /**
@@ -14,7 +14,7 @@ import { engineOf, modesOf, partOf } from "./promise.mjs";
  * @param {import("./types").Question} question
  * @param {AbortSignal} signal takes the question away
  */
-export async function ask({ root, words }, { title, line, ways }, signal) {
+export async function ask({ root, words }, { title, line, ways, keep }, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
@@ -36,8 +36,10 @@ export async function ask({ root, words }, { title, line, ways }, signal) {
         const caption = createCaption([way.title], [way.line]);
         return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
       });
-      const sent = h("p.vf-small", createIcon("phone"), "Nothing is sent until you choose");
-      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."), sent);
+      const last = keep
+        ? createButton("vf-button", keep, { onclick: cancel })
+        : h("p.vf-small", createIcon("phone"), "Nothing has been sent");
+      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."), last);
       panel.append(h("div", ...buttons), end);
       words.after(panel);
       root.toggleAttribute("data-asking", true);

@@ -3,18 +3,23 @@
  * a file that the browser can't read.
  */
 
-/** @import { Entry } from "../types" */
-/** @import { Identifier } from "./types" */
+/** @import { Answer, Entry } from "../types" */
+/** @import { Identifier, IdentifierState } from "./types" */
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
-import { fileQuestion, placeQuestion } from "./promise.mjs";
+import { fileQuestion, isToCome, placeQuestion } from "./promise.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
 
-/** The visitor declined a question. */
-export class Declined extends Error {}
+/** The visitor declined a question; `wantsOther` if to choose another photo. */
+export class Declined extends Error {
+  constructor(wantsOther = false) {
+    super("The visitor declined.");
+    this.wantsOther = wantsOther;
+  }
+}
 
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
@@ -62,20 +67,21 @@ export class Consent {
   }
 
   /**
-   * Ask if more would leave than the page said, or than was sent of the photo that is shown.
+   * Ask if more would leave than the page said, or than was sent of the photo that is shown; or if a
+   * model would be fetched for that photo.
    *
    * @returns {Promise<"device" | null>} see `Identifier.identify`
    */
   async #placeOf(photo, previous, identifier, signal) {
     await identifier.decided(signal);
     const { state } = identifier;
-    // The line of a shared answer says nothing of the visitor's photo.
-    const { sent } = previous.answer;
-    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
-    if (amountOf(state) <= Math.max(this.#promised, this.#agreed, before)) return null;
-    if (this.#isWaiting && state.device === "loading") return "device";
-    await Promise.race([identifier.describe(), pause(ABOUT_MS, signal)]);
-    const question = placeQuestion(photo, identifier, photo === previous.photo);
+    const isOpen = photo === previous.photo;
+    const isFetched = isOpen && state.device === "off" && state.next === "device";
+    if (!isFetched && this.#covers(state, previous.answer)) return null;
+    if (this.#isWaiting && isToCome(state)) return "device";
+    const hasRuntime = previous.answer.where === "device";
+    const about = await Promise.race([identifier.about(hasRuntime), pause(ABOUT_MS, signal)]);
+    const question = placeQuestion(photo, identifier, about ?? {}, isOpen);
     const way = await ask(this.#parts, question, signal);
     if (way === "server") this.#agreed = amountOf(state);
     else if (way === "device") this.#isWaiting = true;
@@ -83,11 +89,36 @@ export class Consent {
     return way === "device" ? "device" : null;
   }
 
+  /**
+   * Return whether the page has said what would leave, or the visitor agreed to it.
+   *
+   * @param {Pick<IdentifierState, "next" | "sends">} state
+   * @param {Answer} answer of the photo that is shown
+   */
+  #covers(state, { sent }) {
+    // The line of a shared answer says nothing of the visitor's photo.
+    const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
+    return amountOf(state) <= Math.max(this.#promised, this.#agreed, before);
+  }
+
+  /**
+   * Return where a model that isn't here would get the open photo; null if it asks.
+   *
+   * @param {Entry} entry with its answer
+   * @param {IdentifierState} state
+   * @param {import("../types").Run} run
+   */
+  placeOf({ answer }, { sends }, run) {
+    if (run === "auto" && this.#covers({ next: "server", sends }, answer)) return "server";
+    return this.#isWaiting ? "device" : null;
+  }
+
   /** Return whether a file may be sent that this browser can't read; the first one asks. */
   async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
-      this.#fileChoice = await ask(this.#parts, fileQuestion(photo, error), signal);
-      if (!this.isFileAllowed) throw new Declined();
+      const way = await ask(this.#parts, fileQuestion(photo, error), signal);
+      this.#fileChoice = way;
+      if (way !== "send") throw new Declined(way !== null);
     }
     return this.isFileAllowed;
   }

@@ -140,6 +140,20 @@ class Identifier {
   }
 
   /**
+   * Return title and recipe of the model, and the bytes of its download; null if that fails.
+   *
+   * @param {boolean} hasRuntime whether the browser has what runs all models
+   */
+  async about(hasRuntime) {
+    if (this.#address === null) return this.describe();
+    const info = await this.#fetchModelJson().catch(() => null);
+    if (!info) return null;
+    const { bytes, golden } = info.graphs.small;
+    const files = bytes + golden.bytes + (hasRuntime ? 0 : info.runtime.bytes);
+    return { title: info.title, recipe: info.recipe, bytes: files };
+  }
+
+  /**
    * Identify a photo.
    *
    * @param {Blob} blob

@@ -10,17 +10,22 @@ export const AVERAGE = 5;
 const HOLD_MS = 600;
 const NUMBERS_MS = 500;
 const SPOKEN_MS = 3000;
+const RATE_MS = 2000;
 
 /** Choose what to show of a stream of answers. Times are milliseconds of `performance.now()`. */
 export class CalmAnswer {
   /** The answer whose headline and numbers are shown. */
   shown = null;
+  /** Answers per second, as a whole number; null until it is known. */
+  rate = null;
   #headline = null;
   #candidate = null;
   #since = 0;
   #numbersAt = 0;
   #spoken = null;
   #spokenAt = -Infinity;
+  #rateFrom = null;
+  #count = 0;
 
   /**
    * Take an answer.
@@ -30,6 +35,7 @@ export class CalmAnswer {
    */
   push(answer, now) {
     const headline = toText(answer.headline);
+    this.#measureRate(now);
     const isFirst = this.shown === null;
     let isNewHeadline = isFirst;
     let isNew = isFirst;
@@ -59,5 +65,16 @@ export class CalmAnswer {
     this.#spoken = this.#headline;
     this.#spokenAt = now;
     return this.#headline;
+  }
+
+  #measureRate(now) {
+    this.#rateFrom ??= now;
+    const passed = now - this.#rateFrom;
+    if (passed >= RATE_MS) {
+      this.rate = Math.round((this.#count * 1000) / passed);
+      this.#rateFrom = now;
+      this.#count = 0;
+    }
+    this.#count += 1;
   }
 }

@@ -48,6 +48,11 @@ export class LivePicture {
     return this.#calm?.shown ?? null;
   }
 
+  /** Live answers per second, as a whole number; null until it is known. */
+  get rate() {
+    return this.#calm?.rate ?? null;
+  }
+
   /** Open the camera if the browser allows it already; only a press makes the browser ask. */
   async start() {
     const { signal } = this.#closing;

@@ -3,7 +3,7 @@
  * questions, and after it.
  */
 
-/** @import { Answer } from "../types" */
+/** @import { Answer, Recipe } from "../types" */
 /** @import { Identifier, Question } from "./types" */
 
 const MARKED = "the marked part";
@@ -97,32 +97,44 @@ export function fileQuestion(file, { code }) {
     line: hasStopped ? "The model stopped on this device." : `This browser can’t read ${kind}.`,
     ways: [
       { name: "send", icon: "up", title: "Send the file", line },
-      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
+      { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
     ],
   };
 }
+
+/** Return whether the model can answer on this device once it is fetched. */
+export const isToCome = ({ device, reason }) =>
+  device === "loading" || (device === "off" && reason === null);
 
 /**
  * Return the question where a photo may be answered, if the page last said that it stays.
  *
  * @param {Blob} photo
  * @param {Pick<Identifier, "state" | "recipe">} identifier
+ * @param {{title?: string, recipe?: Recipe | null, bytes?: number}} about the model as far as it is
+ *   known, with the bytes of its download
  * @param {boolean} isOpen true if another model answered this photo, and this one is to
  * @returns {Question}
  */
-export function placeQuestion(photo, { state, recipe }, isOpen) {
-  const line = `${fetchingOf(state)} The photo stays here.`;
+export function placeQuestion(photo, { state, recipe }, about, isOpen) {
+  const amount = about.bytes ? `${megabytes(about.bytes)} MB` : "the model";
+  const fetching = state.device === "loading" ? fetchingOf(state) : `Fetches ${amount} first.`;
+  const line = `${fetching} The photo stays here.`;
   const wait = { name: "device", icon: "phone", title: "On this device", line };
-  const isLoading = state.device === "loading";
-  const end = isOpen ? "Keep the first answer" : "Back to the camera";
+  const server = serverWay(photo, about.recipe ?? recipe, state);
+  const model = about.title ? `“${about.title}”` : "The model";
+  const end = { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" };
   return {
-    title: isLoading ? "Where should this model run?" : "Send this photo to the server?",
-    line: isLoading ? "It isn’t on this device yet." : "The model isn’t running on this device.",
+    title: isToCome(state) ? "Where should this model run?" : "Send this photo to the server?",
+    line: isToCome(state)
+      ? `${model} isn’t on this device yet.`
+      : "The model isn’t running on this device.",
     ways: [
-      ...(isLoading ? [wait] : []),
-      serverWay(photo, recipe, state),
-      { name: "keep", icon: "close", title: "Don’t send it", line: end },
+      ...(isToCome(state) ? [wait] : []),
+      ...(state.next === "server" ? [server] : []),
+      ...(isOpen ? [] : [end]),
     ],
+    keep: isOpen ? "Keep the first answer" : null,
   };
 }
 
@@ -141,13 +153,22 @@ function pixelBytes(recipe) {
   return Number((height * width * 3 * PACKED).toPrecision(1));
 }
 
-/** Return the last line, where the model runs and what is sent, by the viewfinder's state. */
-export function lastLineOf({ entry, error, isFileAllowed, options }) {
+/**
+ * Return the last line: where the model runs and what is sent.
+ *
+ * @param {object} state of the viewfinder
+ * @param {import("./live_picture.mjs").LivePicture} picture
+ */
+export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, rate }) {
   const { state, recipe } = options.identifier;
   const { device, next } = state;
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
+  if (!entry && next === "device" && shown) {
+    if (!rate) return "On this device";
+    return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
+  }
   if (device === "loading" && entry && next === "device") {
     return "Your photo waits for the model on this device.";
   }

@@ -78,6 +78,8 @@ export interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
+  /** Text of the button that leaves all as it is. */
+  keep?: string | null;
 }
 
 /** See `mountViewfinder`; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
@@ -86,6 +88,8 @@ export interface ViewfinderOptions {
   models: Model[];
   /** Name of the open model. */
   model: string;
+  /** Returns where another model would get the open photo; null if that is still to be chosen. */
+  placeOf: (name: string) => "device" | "server" | null;
   samples: Sample[];
   recents: Recents | null;
   /** The page's theme; by default the system's. */

@@ -230,7 +230,7 @@ class Viewfinder {
         given,
       );
     } catch (error) {
-      if (!signal.aborted) this.#refuse(error, photo);
+      if (!signal.aborted) this.#refuse(error, entry);
       return;
     } finally {
       clearTimeout(timer);
@@ -245,7 +245,7 @@ class Viewfinder {
   }
 
   /** Say why a photo has no answer; if the visitor declined, go back. */
-  #refuse(error, photo) {
+  #refuse(error, { photo, source }) {
     if (!(error instanceof Declined)) {
       this.#change({ error, isWaiting: false });
       this.#state.options.onError?.();
@@ -253,6 +253,8 @@ class Viewfinder {
     }
     if (photo === this.#answered?.photo) this.#open(this.#answered);
     else this.#goBack();
+    // The question's button says so; Esc only closes the question.
+    if (error.wantsOther && source === "file") this.#parts.pick.click();
   }
 
   #explain() {
@@ -279,6 +281,9 @@ class Viewfinder {
     const isSaid = !entry && !options.isOpening && options.identifier;
     if (isSaid) this.#consent.note(options.identifier.state);
     const { isFileAllowed } = this.#consent;
-    render(this.#parts, { ...this.#state, isFileAllowed }, this.#picture, this.#handlers);
+    const placeOf = (name) =>
+      options.placeOf(name) ??
+      (entry?.answer && this.#consent.placeOf(entry, options.identifier.state, options.run));
+    render(this.#parts, { ...this.#state, isFileAllowed, placeOf }, this.#picture, this.#handlers);
   }
 }

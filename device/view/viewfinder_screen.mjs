@@ -2,7 +2,7 @@
  * The screens of the viewfinder, by its state. Drawing again changes only what differs.
  */
 
-import { cornersOf, createBars, createLines, createRecents } from "./answer_view.mjs";
+import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
 import { createSamples, createWaysOn, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
@@ -11,8 +11,6 @@ import { phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
-/** Number of labels in a live answer, whose height never changes. */
-const LIVE_ROWS = 3;
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
 /** The state of an entry that is shown anew. */
@@ -29,6 +27,7 @@ export const NOTHING_SAID = {
 export const DEFAULTS = {
   models: [],
   model: "",
+  placeOf: () => "device",
   samples: [],
   recents: null,
   theme: null,
@@ -75,7 +74,7 @@ export function render(parts, state, picture, handlers) {
   drawControls(parts, state, picture, screen);
   drawActions(parts, state);
   drawSpoken(parts, state, picture);
-  drawWhere(parts, state);
+  drawWhere(parts, state, picture);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
@@ -131,6 +130,8 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
   const { state: where } = identifier;
+  parts.percent.hidden = !isLive || tone === "unknown";
+  parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
@@ -139,14 +140,15 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
-  const { model, models, rows } = options;
+  const { model, rows } = options;
+  const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
   const key = answer && [isLive, answer.prediction, model, models, rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
     const lines = createLines(answer);
-    if (tone === "unknown" && isLive) return lines.slice(0, 1);
+    if (isLive) return createRuler(answer);
     if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel)];
-    return isLive ? [createBars(answer, LIVE_ROWS)] : [...lines, createBars(answer, rows)];
+    return [...lines, createBars(answer, rows)];
   });
 }
 
@@ -232,14 +234,14 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
-function drawWhere({ where }, state) {
+function drawWhere({ where }, state, picture) {
   const { entry, error, options } = state;
   const identifier = options.identifier.state;
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLineOf(state);
+  const text = lastLineOf(state, picture);
   const source = answer && sourceOf(answer, identifier.server !== "none", entry.source === "link");
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;

@@ -3,12 +3,12 @@
 import base64
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import add_colours
 from tests.browser.drive import (
@@ -158,12 +158,17 @@ def test_device_sends_nothing(visit: Visit) -> None:
     expect(page.locator(".vf-file")).to_have_text(re.compile(r"empty\.jpg"))
     page.locator(".vf-shutter").click()
     page.get_by_role("button", name="Live").click()
-    expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+    expect(source_line(page)).to_contain_text("a second")
     page.get_by_role("button", name="Photo", exact=True).click()
     assert walk(page, log) == CORRECTED
     # Another model is fetched, and looks at the photo here.
     page.locator(".vf-recent").last.click()
     select(page, "scripts")
+    ask(page, "On this device")
+    page.keyboard.press("Escape")
+    expect(page.locator(".vf-ask")).to_have_count(0)
+    select(page, "scripts")
+    press(page, "On this device")
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     assert log.check() == []
 
@@ -210,11 +215,30 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
     choose(page, "photo.heic")
-    press(page, "Don’t send it")
+    with page.expect_file_chooser():
+        press(page, "Don’t send it")
     expect(headline(page)).to_have_text("Point your phone at something")
     choose(page, "photo.tiff")
     expect(page.locator(".vf-alert")).to_contain_text("can't read")
     expect(source_line(page)).to_have_text("On this device: the photo stays here")
+    assert log.check() == []
+
+
+def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.jpg")
+    answered(page, "On this device in")
+    select(page, "scripts")
+    ask(page, "On this device", "On the server")
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
+    press(page, "Don’t send it")
+    expect(page.locator(".vf-ask")).to_have_count(0)
+    expect(headline(page)).to_have_text("Point your phone at something")
     assert log.check() == []
 
 
@@ -224,13 +248,15 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     ready(page)
     choose(page, "photo.jpg")
     answered(page, "On this device in")
-    # Held, because a model that is here already needs no question.
-    held: list[Route] = []
-    page.route("**/models/scripts/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
-    ways = ("On this device", "On the server", "Don’t send it")
+    ways = ("On this device", "On the server")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
     select(page, "scripts")
     ask(page, *ways)
-    expect(page.locator(".vf-ask")).to_contain_text("Fetching the model")
+    panel = page.locator(".vf-ask")
+    expect(panel).to_contain_text("“ألوان 色” isn’t on this device yet.")
+    expect(panel).to_contain_text("Fetches 1 MB first. The photo stays here.")
+    assert not [url for url in fetched if ".onnx" in url], "nothing is fetched before the choice"
     expect(page.locator(".vf-ask")).to_contain_text("Sends the marked part, about 2 kB.")
     page.get_by_role("button", name="Keep the first answer").click()
     answered(page, "On this device in")
@@ -244,10 +270,6 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     ask(page, *ways)
     assert log.check() == []
     press(page, way)
-    page.unroute_all()
-    for route in held:
-        with suppress(Error):
-            route.continue_()
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
     expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))

@@ -12,7 +12,7 @@ SCRIPT = """
     const answer = { headline: [words], now };
     const { isNew, isNewHeadline, speak } = calm.push(answer, now);
     const { headline: [shown], now: at } = calm.shown;
-    return { isNew, isNewHeadline, speak, shown, at };
+    return { isNew, isNewHeadline, speak, shown, at, rate: calm.rate };
   });
 """
 
@@ -54,3 +54,4 @@ def test_headlines_are_read_aloud_every_three_seconds_at_most() -> None:
 def test_same_headline_is_read_aloud_once() -> None:
     steps = pushed([(time, "shirt") for time in range(0, 10_000, 100)])
     assert [step["speak"] for step in steps if step["speak"]] == ["shirt"]
+    assert steps[-1]["rate"] == 10
