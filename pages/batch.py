@@ -35,10 +35,12 @@ if job is None:
     if error := upload_error():
         st.warning(escape_markdown(error), icon=":material/folder_off:")
     show_last_batch()
+    answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
     st.caption(
-        "The files go to the server. You get a chart, a table, and CSV and JSON downloads. Photos "
-        "that can't be read are listed with the reason. Results stay in the server's memory for up "
-        f"to {LIFETIME_MINUTES} minutes after you leave; nothing is saved to disk."
+        f"The files go to the server.{answers} You get a chart, a table, and CSV and JSON "
+        "downloads. Photos that can't be read are listed with the reason. Results stay in the "
+        f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave; nothing is "
+        "saved to disk."
     )
 elif not job.ended:
     show_progress(job)

@@ -100,6 +100,7 @@ def test_batches_share_the_memory_for_uploads(page):
 def test_page_starts_with_an_uploader(page):
     assert page.segmented_control(key="from").value == "Photos"
     assert "1,000 photos" in page.file_uploader[0].label
+    assert any("“A thousand everyday things” answers there" in text.value for text in page.caption)
     assert page.file_uploader[0].accept_multiple_files
     page = open_batch_page(**{"from": "Folder"})
     assert page.file_uploader[0].accept_directory

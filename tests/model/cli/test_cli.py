@@ -54,6 +54,7 @@ def photos(tmp_path: Path, tiny_bundle: Bundle) -> Path:
 def test_help_names_every_command() -> None:
     result = run("--help")
     assert result.exit_code == 0
+    assert "its version, folder and small graph." in " ".join(result.stdout.split())
     for name in COMMANDS:
         assert f"\n  {name} " in result.stdout
         assert run(name, "--help").exit_code == 0
