@@ -10,6 +10,7 @@
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make bench      every figure in docs/benchmarks.md, measured again
+#   make film       the pictures of the README, by the app in Chromium
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
 #   make build      the built-in model imagenet, built again; PHOTOS=FOLDER estimates its temperature
 
@@ -39,7 +40,7 @@ UV  := $(BIN)/uv --quiet
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench build converters clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -128,6 +129,9 @@ oldest:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+film: $(VENV)/.dev
+	$(BIN)/python -m docs.film
 
 converters: $(CONVERTERS:%=build/converters/%/.ready)
 

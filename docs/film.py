@@ -1,0 +1,147 @@
+"""Make the README's pictures: ``python -m docs.film`` writes viewfinder.webp and identify.png.
+
+Chromium opens the app as on a phone, and its camera shows a sample photo, moved as by a hand.
+"""
+
+import io
+import math
+import tempfile
+from base64 import b64decode
+from bisect import bisect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+from playwright.sync_api import Page, Playwright, ViewportSize, sync_playwright
+
+from model.settings import ROOT
+from tests.browser.server import serving
+from tests.tools import require_tool
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+MODEL = "clothing"
+PHOTOS = (
+    ROOT / "model" / "library" / MODEL / "sample-2.jpg",
+    ROOT / "model" / "samples" / "coffee.jpg",
+)
+"""What the camera sees: shoes, then a cup of coffee, which the model doesn't know."""
+LOADING_MS = 120_000
+"""Longest time until a model is on the device; the first start also fetches ONNX Runtime."""
+POINTING_MS, LIVE_MS, ANSWER_MS, FRAME_MS = 800, 2500, 2500, 125
+STILL_MS = 2500
+"""Longest time without a movement, such as while a busy machine loads a model."""
+MAX_BYTES = 1_500_000
+
+
+def write_camera_film(path: Path, photo: Path) -> None:
+    """Write four seconds of a photo that sways, as motion JPEG of 640 × 480 pixels."""
+    wide = ImageOps.fit(Image.open(photo).convert("RGB"), (672, 504))
+    with path.open("wb") as file:
+        for step in range(120):
+            angle = 2 * math.pi * step / 120
+            left, top = round(16 + 16 * math.sin(angle)), round(12 + 12 * math.sin(2 * angle))
+            wide.crop((left, top, left + 640, top + 480)).save(file, "JPEG", quality=92)
+
+
+@contextmanager
+def viewfinder(playwright: Playwright, camera: Path, url: str) -> Iterator[Page]:
+    """Open the app with a film as its camera; yield the page once the model is on the device."""
+    browser = playwright.chromium.launch(
+        executable_path=require_tool("chromium"),
+        args=[
+            "--no-sandbox",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera}",
+        ],
+    )
+    try:
+        page = browser.new_page(viewport=PHONE, has_touch=True, color_scheme="light")
+        page.set_default_timeout(LOADING_MS)
+        page.goto(url)
+        page.get_by_text("On this device: the photo stays here").wait_for()
+        yield page
+    finally:
+        browser.close()
+
+
+def take_photo(page: Page) -> None:
+    """Press the shutter and wait for the answer."""
+    page.locator(".vf-shutter").click()
+    page.get_by_text("sent: numbers only").wait_for()
+
+
+def play(page: Page) -> list[Image.Image]:
+    """Point, press *Live*, take a photo; return what the screen shows meanwhile."""
+    devtools = page.context.new_cdp_session(page)
+    shots: list[tuple[float, bytes]] = []
+
+    def keep(event: dict[str, Any]) -> None:
+        shots.append((event["metadata"]["timestamp"], b64decode(event["data"])))
+        devtools.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+
+    devtools.on("Page.screencastFrame", keep)
+    devtools.send("Page.startScreencast", {"format": "png"})
+    page.wait_for_timeout(POINTING_MS)
+    page.get_by_role("button", name="Live", exact=True).click()
+    page.locator(".vf-words[data-live]").wait_for()
+    page.wait_for_timeout(LIVE_MS)
+    take_photo(page)
+    page.wait_for_timeout(ANSWER_MS)
+    devtools.send("Page.stopScreencast")
+    # Frames don't come at even intervals, and not always in order.
+    shots.sort(key=lambda shot: shot[0])
+    ticks = range(int(1000 * (shots[-1][0] - shots[0][0]) + ANSWER_MS) // FRAME_MS)
+    seconds = (shots[0][0] + tick * FRAME_MS / 1000 for tick in ticks)
+    shown = (max(bisect(shots, second, key=lambda shot: shot[0]), 1) - 1 for second in seconds)
+    return [Image.open(io.BytesIO(shots[index][1])).convert("RGB") for index in shown]
+
+
+def main() -> None:
+    """Write the film, and the still picture of both answers."""
+    frames: list[Image.Image] = []
+    stills: list[Image.Image] = []
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        serving(folder := Path(temporary)) as server,
+        sync_playwright() as playwright,
+    ):
+        address = f"{server.url}/?run=device&model={MODEL}"
+        for photo in PHOTOS:
+            write_camera_film(camera := folder / "camera.mjpeg", photo)
+            with viewfinder(playwright, camera, address) as page:
+                scene = play(page)
+            frames += scene
+            stills.append(scene[-1])
+    width, height = frames[0].size
+    both = Image.new("RGB", (2 * width + 20, height), "grey")
+    for index, still in enumerate(stills):
+        both.paste(still, (index * (width + 20), 0))
+    both.quantize(256).save(ROOT / "docs" / "identify.png", optimize=True)
+    durations: list[int] = []
+    distinct: list[Image.Image] = []
+    for frame in frames:
+        if distinct and frame == distinct[-1]:
+            durations[-1] = min(durations[-1] + FRAME_MS, STILL_MS)
+        else:
+            distinct.append(frame)
+            durations.append(FRAME_MS)
+    film = ROOT / "docs" / "viewfinder.webp"
+    for quality in (60, 45, 30):
+        distinct[0].save(
+            film,
+            save_all=True,
+            append_images=distinct[1:],
+            duration=durations,
+            loop=0,
+            quality=quality,
+        )
+        if film.stat().st_size <= MAX_BYTES:
+            break
+    print(f"{film.name}: {sum(durations) / 1000:.1f} s, {film.stat().st_size / 1e6:.2f} MB")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
