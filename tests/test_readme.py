@@ -11,8 +11,12 @@ from deploy.hosts import HOSTS
 from model.cli import COMMANDS
 from model.settings import ROOT, Settings
 
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = (*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")), *DOCS)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+"""A decimal or whole number."""
 
 
 def test_settings_table_lists_every_setting_and_no_other() -> None:
@@ -40,8 +44,38 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
-def test_readme_fits_on_four_screens() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 160
+def test_readme_fits_on_three_screens() -> None:
+    assert len(README.splitlines()) <= 120
+
+
+def test_readmes_figures_are_those_of_the_docs() -> None:
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    figures = {number for number in NUMBER.findall(text) if "." in number or "," in number}
+    figures |= set(re.findall(r"(?<![\d.,])(\d+)(?:%| ms| MB)", text))
+    docs = "\n".join(page.read_text(encoding="utf-8") for page in DOCS)
+    assert {"62", "94.4"} <= figures
+    # Versions of Python and of the licence.
+    assert figures - set(NUMBER.findall(docs)) - {"3.11", "3.12", "3.13", "2.0"} == set()
+
+
+def test_readmes_pictures_are_there_and_small() -> None:
+    paths = [ROOT / name for name in re.findall(r'src(?:set)?="([^"]+)"', README)]
+    assert len(paths) == 2
+    assert all(path.stat().st_size <= 1_500_000 for path in paths)
+
+
+def test_readmes_commands_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
+    assert {target for target in targets if f"\n{target}: " not in makefile} == set()
+    assert set(re.findall(r"python -m model (\w+)", README)) <= set(COMMANDS)
+    assert set(re.findall(r"python -m deploy (\w+)", README)) <= set(deploy_cli.commands)
+
+
+def test_commands_hold_no_placeholder() -> None:
+    notebooks = (ROOT / "docs").rglob("*.ipynb")
+    texts = [TEXT, *(path.read_text(encoding="utf-8") for path in notebooks)]
+    assert not any("YOUR-NAME" in text for text in texts)
 
 
 def test_every_direct_dependency_of_serving_is_credited() -> None:
