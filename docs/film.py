@@ -99,27 +99,8 @@ def play(page: Page) -> list[Image.Image]:
     return [Image.open(io.BytesIO(shots[index][1])).convert("RGB") for index in shown]
 
 
-def main() -> None:
-    """Write the film, and the still picture of both answers."""
-    frames: list[Image.Image] = []
-    stills: list[Image.Image] = []
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        serving(folder := Path(temporary)) as server,
-        sync_playwright() as playwright,
-    ):
-        address = f"{server.url}/?run=device&model={MODEL}"
-        for photo in PHOTOS:
-            write_camera_film(camera := folder / "camera.mjpeg", photo)
-            with viewfinder(playwright, camera, address) as page:
-                scene = play(page)
-            frames += scene
-            stills.append(scene[-1])
-    width, height = frames[0].size
-    both = Image.new("RGB", (2 * width + 20, height), "grey")
-    for index, still in enumerate(stills):
-        both.paste(still, (index * (width + 20), 0))
-    both.quantize(256).save(ROOT / "docs" / "identify.png", optimize=True)
+def save_film(frames: list[Image.Image]) -> None:
+    """Write the moving picture, at the best quality that ``MAX_BYTES`` allows."""
     durations: list[int] = []
     distinct: list[Image.Image] = []
     for frame in frames:
@@ -141,6 +122,30 @@ def main() -> None:
         if film.stat().st_size <= MAX_BYTES:
             break
     print(f"{film.name}: {sum(durations) / 1000:.1f} s, {film.stat().st_size / 1e6:.2f} MB")  # noqa: T201
+
+
+def main() -> None:
+    """Write the film, and the still picture of both answers."""
+    frames: list[Image.Image] = []
+    stills: list[Image.Image] = []
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        serving(folder := Path(temporary)) as server,
+        sync_playwright() as playwright,
+    ):
+        address = f"{server.url}/?run=device&model={MODEL}"
+        for photo in PHOTOS:
+            write_camera_film(camera := folder / "camera.mjpeg", photo)
+            with viewfinder(playwright, camera, address) as page:
+                scene = play(page)
+            frames += scene
+            stills.append(scene[-1])
+    width, height = frames[0].size
+    both = Image.new("RGB", (2 * width + 20, height), "grey")
+    for index, still in enumerate(stills):
+        both.paste(still, (index * (width + 20), 0))
+    both.quantize(256).save(ROOT / "docs" / "identify.png", optimize=True)
+    save_film(frames)
 
 
 if __name__ == "__main__":
