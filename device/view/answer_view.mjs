@@ -4,7 +4,7 @@
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
 import { createLabel, phraseNodes, toText } from "./phrasing.mjs";
-import { engineOf, formatOf, sourceOf } from "./promise.mjs";
+import { engineOf, formatOf, sourceOf } from "./disclosure.mjs";
 
 const ROWS = 5;
 /** Places where another model sees the photo. */

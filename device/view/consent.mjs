@@ -1,6 +1,6 @@
 /**
- * The visitor's consent to what leaves the device, by what was said and answered: of a photo, of a
- * file that the browser can't read, and of the open photo when another model is chosen.
+ * The visitor's consent to sending a photo, a file that the browser can't read, or the open photo
+ * when another model is chosen.
  */
 
 /** @import { Answer } from "../types" */
@@ -8,12 +8,12 @@
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
-import { fileQuestion, modelQuestion, photoQuestion } from "./promise.mjs";
+import { fileQuestion, modelQuestion, photoQuestion } from "./disclosure.mjs";
 
-/** Longest wait for the size of a model before a question, in milliseconds. */
-const ABOUT_MS = 1500;
+/** Longest wait for the size of a model, before the question that names it, in milliseconds. */
+const SIZE_TIMEOUT_MS = 1500;
 
-/** The visitor declined a question; `wantsOther` if to choose another photo. */
+/** A visitor's refusal; `wantsOther` if the visitor will choose another photo. */
 export class Declined extends Error {
   constructor(wantsOther = false) {
     super("The visitor declined.");
@@ -24,7 +24,7 @@ export class Declined extends Error {
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
-/** Holds to what the page said last: before more leaves the device, the visitor is asked. */
+/** Asks the visitor before more leaves the device than the page last said. */
 export class Consent {
   #parts;
   #promised = 0;
@@ -61,11 +61,11 @@ export class Consent {
   }
 
   /**
-   * Ask a question in place of an earlier one; null means that all stays as it is.
+   * Ask a question in place of an earlier one; null if the visitor closes it.
    *
    * @param {import("./types").Question} question
    * @param {Identifier} identifier
-   * @param {AbortSignal} signal takes the question away
+   * @param {AbortSignal} signal closes the question
    */
   async ask(question, identifier, signal) {
     this.#openQuestion.abort();
@@ -77,7 +77,7 @@ export class Consent {
   }
 
   /**
-   * Have a photo identified; ask first where more would leave than was said.
+   * Identify a photo; ask first if more would leave the device than the page said.
    *
    * @param {Blob} photo
    * @param {import("../types").Entry | null} previous the entry that was shown before
@@ -96,11 +96,11 @@ export class Consent {
     return identifier.identify(photo, { ...options, ask });
   }
 
-  /** Ask if more would leave than the page said, or than was sent of the photo that is shown. */
+  /** Ask if more would leave than the page said, or than was sent of the previous photo. */
   async #check(photo, previous, identifier, signal) {
     await identifier.decided(signal);
     const { state, recipe } = identifier;
-    // The line of a shared answer says nothing of the visitor's photo.
+    // Nothing was sent for a shared answer: its photo isn't this visitor's.
     const { sent } = previous.answer;
     const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
     if (amountOf(state) <= Math.max(this.#promised, before)) return;
@@ -108,7 +108,7 @@ export class Consent {
     if (way !== "server") throw new Declined();
   }
 
-  /** Return whether a file may be sent that this browser can't read; the first one asks. */
+  /** Return whether a file may be sent that this browser can't read; ask for the first one. */
   async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
       const way = await ask(this.#parts, fileQuestion(photo, error), signal);
@@ -119,11 +119,11 @@ export class Consent {
   }
 }
 
-/** @typedef {"device" | "any"} Place "any": as the mode has it */
+/** @typedef {"device" | "any"} Place "any": as the mode decides */
 
 /**
- * The place where another model is to see the photo that is open: the visitor is asked once, where a
- * photo would leave the device or a model be fetched.
+ * The place where another model identifies the open photo: the visitor is asked once, if a photo
+ * would leave the device or a model would be fetched.
  */
 export class ModelPlace {
   /** Models that were ready on this device: the browser still has their files. */
@@ -131,10 +131,10 @@ export class ModelPlace {
   #getScreen;
   /** The visitor's choice. */
   #chosen = null;
-  /** Counts questions, so that only the last one is asked. */
+  /** Number of questions so far: only the newest is asked. */
   #turn = 0;
 
-  /** @param {() => {data: any, identifier: any, view: any}} getScreen returns the present parts */
+  /** @param {() => {data: any, identifier: any, view: any}} getScreen returns the current parts */
   constructor(getScreen) {
     this.#getScreen = getScreen;
   }
@@ -155,7 +155,7 @@ export class ModelPlace {
   }
 
   /**
-   * Return a model's place; ask if it isn't known. Null means nowhere.
+   * Return a model's place; ask if it isn't known. Null if the visitor declines.
    *
    * @param {string} name
    * @param {{photo: Blob}} entry
@@ -170,7 +170,7 @@ export class ModelPlace {
     const unknown = { bytes: null, recipe: null };
     const about = await Promise.race([
       sizeOf(`${base}device/models/${name}/model.json`, this.ready.size > 0).catch(() => unknown),
-      pause(ABOUT_MS).then(() => unknown),
+      pause(SIZE_TIMEOUT_MS).then(() => unknown),
     ]);
     const { identifier, view } = this.#getScreen();
     // Another model was chosen meanwhile, or another photo.
@@ -185,10 +185,10 @@ export class ModelPlace {
 }
 
 /**
- * Return the bytes that a model's files take on the way, and its recipe.
+ * Return the size of a model's download, in bytes, and its recipe.
  *
  * @param {string} url of its `model.json`
- * @param {boolean} hasRuntime whether the browser has what runs all models
+ * @param {boolean} hasRuntime whether the browser already has ONNX Runtime
  */
 async function sizeOf(url, hasRuntime) {
   const response = await fetch(url);

@@ -1,5 +1,5 @@
 /**
- * The words for where photos are answered and what leaves the device for that: before a photo, in
+ * Words for where a photo is identified and what leaves the device for that: before the photo, in
  * questions, and after it.
  */
 
@@ -12,8 +12,8 @@ const GONE = {
   server: "The server doesn’t answer. Trying again…",
 };
 
-/** Share of its bytes that a photo's packed pixels take. */
-const PACKED = 0.5;
+/** Size of compressed pixels, as a share of their uncompressed size. */
+const COMPRESSION_RATIO = 0.5;
 
 /** Formats by suffix, for files that no browser or few can read. */
 const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
@@ -36,7 +36,7 @@ export const fileName = (file) => (file instanceof File ? file.name : "");
 export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split(".").at(-1)] ?? "";
 
 /**
- * Return what the server gets of a photo; at most that, while it isn't known.
+ * Return the part of a photo that the server gets; while that isn't known, the most it may get.
  *
  * @param {Pick<IdentifierState, "sends">} state
  * @param {Recipe | null} recipe
@@ -48,13 +48,13 @@ export function partOf({ sends }, recipe) {
 }
 
 /**
- * Return what is said before a photo.
+ * Return the line shown before a photo is taken.
  *
  * @param {IdentifierState} state
  * @param {Recipe | null} recipe
  * @param {boolean} isFileAllowed whether the visitor agreed to send files that can't be read here
  */
-function promiseOf(state, recipe, isFileAllowed) {
+function disclosureOf(state, recipe, isFileAllowed) {
   if (state.next === "device") {
     if (isFileAllowed) return "On this device; files it can’t read go to the server";
     return "On this device: the photo stays here";
@@ -65,7 +65,7 @@ function promiseOf(state, recipe, isFileAllowed) {
   return `On the server: it gets ${part}${isPixels && part === MARKED ? " only" : ""}`;
 }
 
-/** Return what is said while the server can't be reached, or null. */
+/** Return the line shown while the server can't be reached, or null. */
 export function goneOf({ isConnected, server, device, next }) {
   if (isConnected || server === "none") return null;
   return next === "device" && device === "ready" ? GONE.device : GONE.server;
@@ -119,13 +119,13 @@ export function fileQuestion(file, { code }) {
 }
 
 /**
- * Return the question where another model is to look at the photo that is shown.
+ * Return the question where another model should identify the photo that is shown.
  *
  * @param {{title: string, bytes: number | null, recipe: Recipe | null}} model with the bytes of its
  *   download; null if that isn't known
  * @param {IdentifierState} state
  * @param {Blob} photo
- * @param {boolean} hasServer whether the server is a way
+ * @param {boolean} hasServer whether the server is one of the choices
  * @returns {Question}
  */
 export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer) {
@@ -141,7 +141,7 @@ export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer)
 }
 
 /**
- * Return the question whether a photo may be sent where the page last said that it stays.
+ * Return the question whether a photo may be sent although the page last said that it stays.
  *
  * @param {Blob} photo
  * @param {Recipe | null} recipe
@@ -168,11 +168,11 @@ function serverWay(photo, recipe, state) {
   return { name: "server", icon: "server", title: "On the server", line };
 }
 
-/** Return about how many bytes a photo's pixels take, to one digit. */
+/** Return the bytes that a photo's compressed pixels take, to one significant digit. */
 function pixelBytes(recipe) {
   if (!recipe) return 0;
   const [height, width] = recipe.crop ?? recipe.resize;
-  return Number((height * width * 3 * PACKED).toPrecision(1));
+  return Number((height * width * 3 * COMPRESSION_RATIO).toPrecision(1));
 }
 
 /**
@@ -199,7 +199,7 @@ export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, ra
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
     return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
   }
-  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
+  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device");
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
@@ -213,7 +213,7 @@ export function sentOf({ kind, bytes }) {
  *
  * @param {Answer} answer
  * @param {boolean} hasApp whether an app gets the numbers of a device's answer
- * @param {boolean} isLink of a link, perhaps of another visitor
+ * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
  */
 export function sourceOf(answer, hasApp, isLink) {
   const isOnDevice = answer.where === "device";
@@ -234,7 +234,7 @@ function withinOf({ milliseconds }) {
   return ` in ${milliseconds < 1 ? "under 1" : milliseconds.toFixed(0)} ms`;
 }
 
-/** Return what computed an answer: "small graph, version 5252c99". */
+/** Return the graph or engine and the version of an answer: "small graph, version 5252c99". */
 export function engineOf({ prediction }) {
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
   return `${how}, version ${prediction.version.slice(0, 7)}`;
