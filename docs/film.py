@@ -36,13 +36,13 @@ MAX_BYTES = 1_500_000
 
 
 def write_camera_film(path: Path, photo: Path) -> None:
-    """Write four seconds of a photo that sways, as motion JPEG of 640 × 480 pixels."""
-    wide = ImageOps.fit(Image.open(photo).convert("RGB"), (672, 504))
+    """Write four seconds of a photo that sways, as motion JPEG of 480 × 640 pixels."""
+    wide = ImageOps.fit(Image.open(photo).convert("RGB"), (504, 672))
     with path.open("wb") as file:
         for step in range(120):
             angle = 2 * math.pi * step / 120
-            left, top = round(16 + 16 * math.sin(angle)), round(12 + 12 * math.sin(2 * angle))
-            wide.crop((left, top, left + 640, top + 480)).save(file, "JPEG", quality=92)
+            left, top = round(12 + 12 * math.sin(angle)), round(16 + 16 * math.sin(2 * angle))
+            wide.crop((left, top, left + 480, top + 640)).save(file, "JPEG", quality=92)
 
 
 @contextmanager
