@@ -17,7 +17,6 @@ const $ = (id) => document.getElementById(id);
 const graphInputs = document.querySelectorAll("[name=graph]");
 
 let models = [];
-let samples = [];
 /** Photos of this tab, until it is closed. */
 const recents = openRecents({ prefix: "device" });
 let view = null;
@@ -33,7 +32,7 @@ async function start() {
   $("stuck").remove();
   followTheme(document.documentElement);
   try {
-    ({ models, samples } = await fetchJson("models/index.json"));
+    ({ models } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
   } catch (error) {
     return fail(error, () => location.reload());
@@ -83,7 +82,7 @@ async function open(name) {
 }
 
 function show(info) {
-  const { knows } = models.find(({ name }) => name === info.name);
+  const { knows, samples } = models.find(({ name }) => name === info.name);
   const line = ["This model knows ", ...knows, "."];
   const options = {
     identifier,

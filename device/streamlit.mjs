@@ -181,7 +181,7 @@ class Screen {
       models: data.models,
       model: this.#model,
       placeOf: (name) => this.#placeOf(name),
-      samples: data.capture ? data.samples : [],
+      samples: this.#samples(),
       what: data.words,
       theme,
       above: data.capture ? HEADER : null,
@@ -203,6 +203,13 @@ class Screen {
       onClear: () => this.#outbox.add("cleared"),
       onError: () => this.#keepChosen(),
     };
+  }
+
+  /** Return the model's samples, for the empty viewfinder. */
+  #samples() {
+    const { capture, models } = this.#data;
+    const chosen = models.find(({ name }) => name === this.#model);
+    return capture && chosen ? chosen.samples : [];
   }
 
   /** Tell the app what is shown; it follows with the address, the model and the chart. */
