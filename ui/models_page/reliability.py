@@ -1,4 +1,4 @@
-"""A model's calibration: the reliability diagram, one of its bins in words, and its figures."""
+"""A model's accuracy on an axis, and its calibration: the reliability diagram and its figures."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
-from ui.charts import accent_color, text_color
+from ui.charts import GREY, accent_color, text_color
 from ui.phrasing import format_percent, percent_range
 
-__all__ = ["describe_interval", "describe_typical_bin", "format_interval", "show_calibration"]
+__all__ = [
+    "describe_interval",
+    "describe_typical_bin",
+    "draw_accuracy",
+    "format_interval",
+    "show_calibration",
+]
 
 SIDE_PX = 400
 """Side of the diagram where there is room, in pixels."""
@@ -22,6 +28,43 @@ MIN_EXAMPLE_PHOTOS = 5
 """Minimum number of photos in the bin that is put into words."""
 
 CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
+
+
+def draw_accuracy(accuracy: Metric, start: float) -> None:
+    """Draw an accuracy with its interval on an axis to 100%; a published one is a grey dot.
+
+    Args:
+        accuracy: the metric.
+        start: the lower end of the axis.
+    """
+    if accuracy.is_published:
+        color, words = GREY, f"{accuracy.value:.1%}, as published"
+    else:
+        color, words = accent_color(), f"{accuracy.value:.1%}; {format_interval(accuracy)}"
+    axis = alt.Axis(
+        values=[start + (1 - start) * step / 4 for step in range(5)],
+        format=".0%",
+        # Only the ends have room beside the words.
+        labelExpr="datum.index % 1 ? '' : datum.label",
+        labelColor=text_color(),
+        labelFontSize=14,
+        title=words,
+        titleColor=text_color(),
+        titleFontSize=14,
+        titleFontWeight="normal",
+        titleY=21,
+        grid=False,
+    )
+    data = pd.DataFrame([accuracy.model_dump()])
+    base = alt.Chart(data, height=58).encode(y=alt.value(10))
+    x = alt.X("value:Q", axis=axis).scale(domain=[start, 1], nice=False)
+    chart = base.mark_point(filled=True, size=160, opacity=1, color=color).encode(x=x)
+    if not accuracy.is_published:
+        bar = base.mark_rule(color=color, strokeWidth=3).encode(x="low:Q", x2="high:Q")
+        ends = base.transform_fold(["low", "high"]).mark_tick(color=color, thickness=3, size=16)
+        chart = bar + ends.encode(x="value:Q") + chart
+    chart = chart.configure_view(stroke=None)
+    st.altair_chart(chart.properties(description=f"Accuracy: {words}"), width="stretch")
 
 
 def show_calibration(manifest: Manifest, card: ModelCard) -> None:
