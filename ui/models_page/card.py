@@ -15,15 +15,13 @@ from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, join_words, phrase_error, shorten, spell_number
 
-__all__ = ["axis_start", "show_card", "show_unusable_card"]
-
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
 
 FLATTERING = "A little flattering: the same photos chose when training stopped."
 
 
-def axis_start(bundles: Iterable[Bundle]) -> float:
+def find_axis_start(bundles: Iterable[Bundle]) -> float:
     """Return the lower end of an axis for the accuracies of all models: 0, 0.2, 0.4 or 0.6."""
     metrics = (bundle.manifest.metric("accuracy") for bundle in bundles)
     lowest = min((metric.low for metric in metrics if metric), default=1.0)

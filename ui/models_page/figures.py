@@ -39,16 +39,6 @@ from ui.phrasing import (
     to_markdown,
 )
 
-__all__ = [
-    "METRIC_TITLES",
-    "describe_mix_ups",
-    "format_auroc",
-    "mistakes_frame",
-    "name_sets",
-    "show_figures",
-]
-
-
 METRIC_TITLES = {
     "accuracy": "Accuracy",
     "top5": "Top-5 accuracy",
