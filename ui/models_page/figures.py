@@ -258,7 +258,7 @@ def _show_method(manifest: Manifest) -> None:
 
 
 def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
-    st.write("A visitor's own device runs the small graph: the same network with 8-bit weights.")
+    st.write("A visitor’s own device runs the small graph: the same network with 8-bit weights.")
     st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
     names = name_sets(bundle.manifest.card)
     for row in small.agreement:
