@@ -18,7 +18,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from model import Bundle, list_models
 from model.browser.cache import find_file, find_folder
 from model.browser.device_files import (
-    SAMPLES,
     device_dir,
     device_name,
     index_json,
@@ -34,9 +33,9 @@ from model.browser.page_files import (
     list_kept,
 )
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
-from model.bundle import get_bundle
+from model.bundle import get_bundle, read_samples
 from model.classifier import default_model
-from model.errors import BundleNotFound, EngineUnavailable
+from model.errors import BundleError, BundleNotFound, EngineUnavailable
 from model.samples import samples
 from model.settings import settings
 
@@ -48,6 +47,7 @@ from .problems import problem
 __all__ = ["device_routes"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+SAMPLE_FILE = re.compile(r"([0-9a-f]{16})\.jpg")
 MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
 RUNTIME_FILE = re.compile(r"([0-9a-f]{16})\.(mjs|wasm\.gz)")
 
@@ -80,7 +80,7 @@ def device_routes() -> list[BaseRoute]:
         Route("/models/{name:segment}/model.json", model),
         Route("/models/{name:segment}/{file:segment}", model_file),
         Route("/runtime/{file:segment}", runtime_file),
-        Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
+        Route("/samples/{file:segment}", sample_file),
         Route("/{file:path}", page_file),
     ]
     return [Route("/device", redirect), Mount("/device", app=guarded(routes))]
@@ -171,14 +171,31 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
 
 
 def model_file(request: Request) -> Response:
-    """Send a graph, or its golden pixels."""
+    """Send a graph, its golden pixels, or a sample."""
     if not NAME.fullmatch(name := request.path_params["name"]):
         return problem("not-found", NO_FILE)
+    if match := SAMPLE_FILE.fullmatch(request.path_params["file"]):
+        return _send_sample(request, name, match)
     return _send_file(request, f"models/{name}", MODEL_FILE)
 
 
+def _send_sample(request: Request, name: str, match: re.Match[str]) -> Response:
+    """Send a model's sample or its thumbnail, also where models stay on the server."""
+    try:
+        samples = read_samples(get_bundle(name))
+    except BundleError:
+        samples = ()
+    data = next((sample.files[match[0]] for sample in samples if match[0] in sample.files), None)
+    if data is None:
+        return problem("not-found", NO_FILE)
+    headers = {"Cache-Control": IMMUTABLE, "ETag": f'"{match[1]}"'}
+    if has_etag(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
 def sample_file(request: Request) -> Response:
-    """Send a sample photo, or its thumbnail."""
+    """Send one of the photographs that pages before this version showed for every model."""
     name = request.path_params["file"]
     files = {sample.path.name: sample.read for sample in samples()}
     files |= {sample.thumbnail_name: sample.thumbnail for sample in samples()}

@@ -18,7 +18,6 @@ const persist = /** @type {HTMLInputElement} */ ($("persist"));
 const graphInputs = document.querySelectorAll("[name=graph]");
 
 let models = [];
-let samples = [];
 /** Photos of this tab, until it is closed. */
 const recents = openRecents({ prefix: "device" });
 let view = null;
@@ -34,7 +33,7 @@ async function start() {
   $("stuck").remove();
   followTheme(document.documentElement);
   try {
-    ({ models, samples } = await fetchJson("models/index.json"));
+    ({ models } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
   } catch (error) {
     return fail(error, () => location.reload());
@@ -84,15 +83,16 @@ async function open(name) {
 }
 
 function show(info) {
+  const entry = models.find(({ name }) => name === info.name);
   const options = {
     identifier,
     models,
     model: info.name,
-    samples,
+    samples: entry.samples,
     recents,
     actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
     above: "0px",
-    what: { headline: "Point your phone at something", line: knows(info), language: info.language },
+    what: { headline: "Point your phone at something", line: ["This model knows ", ...entry.knows, "."], language: info.language },
     onModel: choose,
     onWhere() {
       $("device").setAttribute("open", "");
@@ -108,16 +108,6 @@ function show(info) {
     view.update(options);
     view.identifyAgain();
   } else view = mountViewfinder($("viewfinder"), options);
-}
-
-/** Return what a model knows, as a phrase. */
-function knows({ labels, words }) {
-  const shown = labels.slice(0, labels.length > 4 ? 3 : 4);
-  const rest = labels.length - shown.length;
-  const parts = shown.flatMap((label, index) => [index ? ", " : "", { label }]);
-  const things = labels.length === 1 ? "one thing" : `${words.things} things`;
-  const more = rest ? ` and ${rest.toLocaleString("en")} more` : "";
-  return [`This model knows ${things}: `, ...parts.slice(1), `${more}.`];
 }
 
 function describe({ title, language, graphs }) {

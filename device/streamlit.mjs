@@ -179,7 +179,7 @@ class Screen {
       model: this.#model,
       // The app keeps the photos of Streamlit's widgets itself.
       placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#place.known(name)),
-      samples: data.capture ? data.samples : [],
+      samples: this.#samples(),
       what: data.words,
       theme,
       above: data.capture ? HEADER : null,
@@ -202,6 +202,13 @@ class Screen {
       onClear: () => this.#outbox.add("cleared"),
       onError: () => this.#keepChosen(),
     };
+  }
+
+  /** Return the model's samples, for the empty viewfinder. */
+  #samples() {
+    const { capture, models } = this.#data;
+    const chosen = models.find(({ name }) => name === this.#model);
+    return capture && chosen ? chosen.samples : [];
   }
 
   /** Tell the app what is shown; it follows with the address, the model and the chart. */

@@ -31,10 +31,10 @@ export interface Model {
   language: string;
   count: number;
   knows: Phrase;
+  samples: Sample[];
 }
 
 export interface Sample {
-  name: string;
   title: string;
   alt: string;
   url: string;

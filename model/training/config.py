@@ -35,7 +35,7 @@ class TrainingConfig(BaseModel):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
-    ``search`` is in minutes, and ``hyperparameters`` are what it found.
+    ``search`` is in minutes, ``samples`` says whether visitors may see held-out photos, and ``hyperparameters`` are what it found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -53,6 +53,7 @@ class TrainingConfig(BaseModel):
     description: Annotated[str, Field(max_length=4000)] = ""
     licence: Annotated[str, Field(min_length=1, max_length=200)] = "not stated"
     source: Annotated[str, Field(max_length=4000)] = ""
+    samples: bool = False
     command: str = ""
     models_dir: Path | None = None
     hyperparameters: Hyperparameters | None = None
