@@ -12,8 +12,6 @@ from model.photo import FORMAT_NAMES, MAX_BYTES
 from ui.phrasing import escape_markdown
 from ui.session import close_answer, release_upload, submit, widget_key
 
-__all__ = ["SOURCES", "capture"]
-
 SOURCES = ("Upload", "Camera", "Sample")
 
 

@@ -37,19 +37,6 @@ from .cache import cached_folder, find_folder
 from .programs import run_program
 from .runtime import runtime_info
 
-__all__ = [
-    "FORMAT",
-    "LIMITS",
-    "calibration_json",
-    "device_dir",
-    "device_name",
-    "index_json",
-    "model_json",
-    "run_graph",
-    "samples_json",
-    "small_card_in_use",
-]
-
 FORMAT = 2
 
 LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
@@ -150,7 +137,7 @@ def samples_json(bundle: Bundle, base: str = "") -> list[dict[str, str]]:
     """Return a model's samples with their addresses; ``base`` as for ``index_json``."""
     rows = []
     for sample in read_samples(bundle):
-        url, thumbnail = (f"{base}models/{bundle.name}/{name}" for name in sample.names)
+        url, thumbnail = (f"{base}models/{bundle.name}/samples/{name}" for name in sample.names)
         entry = sample.entry
         rows.append({"title": entry.title, "alt": entry.alt, "url": url, "thumbnail": thumbnail})
     return rows

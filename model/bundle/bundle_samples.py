@@ -27,18 +27,6 @@ from .bundle import Bundle
 from .manifest import MAX_SAMPLES, SAMPLE_LIST, SAMPLE_PHOTOS
 from .model_card import StrictModel
 
-__all__ = [
-    "SIDES_PX",
-    "BundleSample",
-    "SampleEntry",
-    "SampleList",
-    "copy_samples",
-    "familiar_labels",
-    "read_samples",
-    "sample_jpeg",
-    "write_samples",
-]
-
 MAX_PHOTO_BYTES = 40_000
 MAX_LIST_BYTES = 64 * 2**10
 SIDES_PX = (640, 560, 480, 400, 320, 240, 160, 80)

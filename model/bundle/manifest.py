@@ -9,29 +9,6 @@ from ..errors import DataError
 from ..preprocess import PreprocessConfig
 from .model_card import ModelCard, StrictModel
 
-__all__ = [
-    "BESIDE",
-    "FORMAT",
-    "MAX_SAMPLES",
-    "NAME_RULE",
-    "PRESENT_FROM",
-    "SAMPLE_LIST",
-    "SAMPLE_PHOTOS",
-    "SMALL_CARD",
-    "Architecture",
-    "Calibration",
-    "Data",
-    "File",
-    "Manifest",
-    "ManifestDraft",
-    "Metric",
-    "Name",
-    "PredictionSetRule",
-    "Threshold",
-    "check_name",
-    "title_from_name",
-]
-
 FORMAT: Final = 2
 """The format that this Loupe writes. It reads this one and all older ones.
 

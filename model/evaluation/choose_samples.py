@@ -11,8 +11,6 @@ from ..errors import PhotoError
 from ..photo import read
 from ..text import count_of, list_some
 
-__all__ = ["choose_samples", "describe_samples"]
-
 MAX_TRIED = 20
 """Most photos of a label that are looked at."""
 

@@ -22,8 +22,6 @@ from ..bundle import Bundle, read_samples
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
 
-__all__ = ["INDEX", "write"]
-
 INDEX = "models/index.json"
 """The file that lists the models."""
 
@@ -99,8 +97,9 @@ def _write_model(bundle: Bundle, folder: Path) -> list[str]:
         for url in (entry["url"], entry["golden"]["url"]):
             shutil.copyfile(device_dir(bundle) / url, folder / url)
     for sample in read_samples(bundle):
+        (folder / "samples").mkdir(exist_ok=True)
         for name, data in sample.files.items():
-            (folder / name).write_bytes(data)
+            (folder / "samples" / name).write_bytes(data)
     small = info["graphs"]["small"]
     return ["model.json", small["url"], small["golden"]["url"]]
 

@@ -20,8 +20,6 @@ from model.engine_info import OPTIONAL_FILES
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
-__all__ = ["ask_requirements", "choose_app"]
-
 Scale = TypeVar("Scale", bound=StrEnum)
 
 HOW_TO_MAKE_ONE = """python -m model import export.pkl --name mushrooms
