@@ -55,7 +55,7 @@ class SampleEntry(StrictModel):
 class SampleList(StrictModel):
     """All of ``samples.json``; ``examples`` are things at hand, by default the samples' labels."""
 
-    format: Literal[1] = 1
+    format: Literal[1]
     examples: Annotated[tuple[Label, ...], Field(max_length=20)] = ()
     samples: Annotated[tuple[SampleEntry, ...], Field(max_length=MAX_SAMPLES)] = ()
 
@@ -80,6 +80,10 @@ class BundleSample:
         return dict(zip(self.names, (self.photo, self.thumbnail), strict=True))
 
 
+Contents = tuple[SampleList, tuple[BundleSample, ...]]
+NOTHING: Contents = (SampleList(format=1), ())
+
+
 def read_samples(bundle: Bundle) -> tuple[BundleSample, ...]:
     """Return a bundle's samples; none if it has none, or damaged ones, which is logged."""
     return _contents(bundle)[1]
@@ -92,11 +96,11 @@ def familiar_labels(bundle: Bundle) -> list[str]:
     return list(dict.fromkeys([*shown, *bundle.labels]))
 
 
-def _contents(bundle: Bundle) -> tuple[SampleList, tuple[BundleSample, ...]]:
+def _contents(bundle: Bundle) -> Contents:
     try:
         status = (bundle.folder / SAMPLE_LIST).lstat()
     except OSError:
-        return SampleList(), ()
+        return NOTHING
     return _read(bundle.folder, bundle.labels, status.st_mtime_ns, status.st_ino, status.st_size)
 
 
@@ -104,7 +108,7 @@ def _contents(bundle: Bundle) -> tuple[SampleList, tuple[BundleSample, ...]]:
 @lru_cache(maxsize=32)
 def _read(
     folder: Path, labels: tuple[str, ...], _mtime_ns: int, _inode: int, _size: int
-) -> tuple[SampleList, tuple[BundleSample, ...]]:
+) -> Contents:
     try:
         text = _read_file(folder / SAMPLE_LIST, MAX_LIST_BYTES)
         listed = SampleList.model_validate(json.loads(text))
@@ -118,7 +122,7 @@ def _read(
     except (OSError, ValueError, RecursionError, PhotoError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         log.warning("%s is ignored: %s", folder / SAMPLE_LIST, reason[:300])
-        return SampleList(), ()
+        return NOTHING
     return listed, tuple(samples)
 
 
@@ -133,14 +137,14 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def _read_photo(path: Path) -> tuple[bytes, bytes]:
-    """Return a JPEG that can be decoded, without any metadata that it has, and its thumbnail."""
+    """Return a JPEG that is the same without its metadata, and a thumbnail of it."""
     data = _read_file(path, MAX_PHOTO_BYTES)
-    photo = read(data)
-    if photo.format != "JPEG":
-        raise ValueError(f"{path.name} isn't a JPEG")
+    photo, plain = read(data), prepare(data).data.removesuffix(b"\xff\x00" * 8)
+    if photo.format != "JPEG" or data != plain + b"\xff\xd9":
+        raise ValueError(f"{path.name} isn't a baseline JPEG without metadata")
     file, side = io.BytesIO(), THUMBNAIL_SIDE_PX
     ImageOps.fit(photo.image, (side, side)).save(file, "JPEG", quality=80)
-    return prepare(data).data, file.getvalue()
+    return data, file.getvalue()
 
 
 def sample_jpeg(photo: Photo) -> bytes:
@@ -162,8 +166,10 @@ def write_samples(
     Raises:
         OSError: they can't be written.
     """
-    listed = SampleList(examples=tuple(examples), samples=tuple(entry for entry, _ in samples))
-    text = listed.model_dump_json(exclude_none=True, indent=1) + "\n"
+    listed = SampleList(
+        format=1, examples=tuple(examples), samples=tuple(entry for entry, _ in samples)
+    )
+    text = listed.model_dump_json(exclude_defaults=True, indent=1) + "\n"
     _write_files(bundle.folder, [photo for _, photo in samples], text.encode())
 
 

@@ -18,7 +18,7 @@ MAX_TRIED = 20
 def choose_samples(
     classifier: Classifier, photos: Iterable[tuple[Path, str]]
 ) -> list[tuple[SampleEntry, bytes]]:
-    """Return samples for ``write_samples``: of each label the photo that is named right most surely.
+    """Return samples for ``write_samples``: of a label the photo that is right most surely.
 
     Args:
         classifier: the model, which names each sample as it will be shown.

@@ -33,7 +33,8 @@ class TrainingConfig(BaseModel):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
-    ``search`` is in minutes, ``samples`` says whether visitors may see held-out photos, and ``hyperparameters`` are what it found.
+    ``search`` is in minutes, and ``hyperparameters`` are what it found; with ``samples``,
+    visitors see some of the held-out photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
