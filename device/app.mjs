@@ -92,7 +92,11 @@ function show(info) {
     recents,
     actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
     above: "0px",
-    what: { headline: "Point your phone at something", line: ["This model knows ", ...entry.knows, "."], language: info.language },
+    what: {
+      headline: "Point your phone at something",
+      line: ["This model knows ", ...entry.knows, "."],
+      language: info.language,
+    },
     onModel: choose,
     onWhere() {
       $("device").setAttribute("open", "");

@@ -112,9 +112,9 @@ def _read(
     try:
         text = _read_file(folder / SAMPLE_LIST, MAX_LIST_BYTES)
         listed = SampleList.model_validate(json.loads(text))
-        shown = {entry.label for entry in listed.samples} - {None}
+        shown = {entry.label for entry in listed.samples if entry.label}
         if unknown := (shown | set(listed.examples)) - set(labels):
-            raise ValueError(f"{sorted(unknown)[0]!r} is none of the model's labels")
+            raise ValueError(f"{min(unknown)!r} is none of the model's labels")
         samples = [
             BundleSample(entry, *_read_photo(folder / name))
             for entry, name in zip(listed.samples, SAMPLE_PHOTOS, strict=False)
